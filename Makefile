@@ -1,0 +1,57 @@
+# Gyre. `make up` sets everything up and runs it; `make test` sets everything up and tests it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+GYRE := .venv/bin/gyre
+
+.PHONY: help setup up down test unit e2e faults lint types proto contracts lock bench clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install everything: Python packages, engine jars (idempotent, instant when nothing changed)
+	@tools/setup.sh
+
+up: setup ## Start the whole system, submit the project's own docs and suggest three questions
+	@$(GYRE) up --detach
+	@$(GYRE) submit README.md docs --source-uri .
+	@$(GYRE) questions
+
+down: ## Stop the system started by `make up`
+	@$(GYRE) down
+
+test: setup lint types ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
+	@$(PY) -m pytest -m "not long"
+
+unit: setup ## Run the tests that need no engine
+	@$(PY) -m pytest tests/unit tests/contract
+
+e2e: setup ## Run the end-to-end test on the whole system
+	@$(PY) -m pytest tests/e2e
+
+faults: setup ## Run the long fault tests: kill -9 at random points, on the real broker
+	@GYRE_LONG=1 $(PY) -m pytest tests/faults
+
+lint: ## Check style and import rules
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/lint-imports
+
+types: ## Check types (mypy, strict)
+	@.venv/bin/mypy
+
+proto: ## Generate the Python stubs from proto/
+	@$(PY) tools/proto.py
+
+contracts: proto ## Generate stubs, JSON schemas, example payloads, AsyncAPI and the ClickHouse reference
+	@$(PY) tools/contracts.py
+
+lock: ## Resolve the third-party versions again and write requirements.lock
+	@.venv/bin/uv lock --upgrade
+	@.venv/bin/uv export -q --all-packages --all-groups --no-emit-workspace --no-header -o requirements.lock >/dev/null
+
+bench: setup ## Run the benchmarks (see bench/README.md)
+	@$(PY) -m bench
+
+clean: ## Remove the environment, the jars and the local data
+	@rm -rf .venv .gyre uv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

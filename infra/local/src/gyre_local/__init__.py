@@ -1,0 +1,1 @@
+"""Kafka, Elasticsearch and ClickHouse on one machine, without containers, and the supervisor."""

@@ -1,0 +1,1 @@
+"""What every Gyre service shares: events, delivery, RPC, telemetry, stores."""

@@ -1,0 +1,57 @@
+"""The head record of a document: what the embedder writes and the ingestor's RPCs read."""
+
+from enum import StrEnum
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from gyre_common.events.event import Digest, DocumentId, Part, Tenant, Timestamp, Version
+
+DOCUMENTS_INDEX = "gyre-documents"
+TIMELINE_LENGTH = 20
+
+
+class DocumentState(StrEnum):
+    """Where a document stands."""
+
+    INDEXED = "indexed"
+    REJECTED = "rejected"
+    DELETED = "deleted"
+
+
+class DocumentHappening(Part):
+    """One thing that happened to a document."""
+
+    state: DocumentState
+    submission_id: UUID
+    revision: int | None = None
+    submitted_at: Timestamp
+    happened_at: Timestamp
+    code: str = ""
+    detail: str = ""
+
+
+class DocumentRecord(Part):
+    """The newest state of a document and its latest `TIMELINE_LENGTH` happenings, oldest first.
+
+    `revision` is the highest one applied; a lower one that comes later changes nothing. It is -1
+    for a document of which nothing was ever accepted.
+    """
+
+    tenant: Tenant
+    document_id: DocumentId
+    state: DocumentState
+    title: str = ""
+    media_type: str = ""
+    source_uri: str | None = None
+    metadata: dict[str, str] = {}
+    acl: tuple[str, ...] = ()
+    revision: int = -1
+    content_digest: Digest | None = None
+    chunk_count: int = 0
+    index: str = ""
+    encoder_version: Version | None = None
+    timeline: tuple[DocumentHappening, ...] = ()
+
+
+def record_key(tenant: str, document_id: str) -> str:
+    """The record's id in the index: short, whatever the document's name is."""
+    return str(uuid5(NAMESPACE_URL, f"gyre:{tenant}/{document_id}"))

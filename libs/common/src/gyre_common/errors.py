@@ -1,0 +1,43 @@
+"""The few kinds of failure that Gyre tells apart."""
+
+
+class GyreError(Exception):
+    """A failure with a message fit for a person."""
+
+
+class Retryable(GyreError):
+    """Trying again later may work: an engine is down, slow or busy."""
+
+
+class Poison(GyreError):
+    """This message will never work, however often it is tried."""
+
+
+class Unavailable(Retryable):
+    """Something needed to serve a request is not there; the caller may try again."""
+
+    def __init__(self, what: str, *, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(what)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class InvalidInput(GyreError):
+    """A request that breaks the contract: which field, what is wrong, what to do."""
+
+    def __init__(self, field: str, problem: str, fix: str) -> None:
+        super().__init__(f"{field} {problem}: {fix}")
+        self.field = field
+        self.problem = problem
+        self.fix = fix
+
+
+class NotFound(GyreError):
+    """What was asked for does not exist."""
+
+
+class FailedPrecondition(GyreError):
+    """The request is well formed but the system's state does not allow it (now)."""
+
+
+class DeadlineExceeded(GyreError):
+    """The caller's time ran out."""

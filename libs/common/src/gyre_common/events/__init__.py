@@ -1,0 +1,30 @@
+"""Events and their topics. `ALL_TOPICS` is the one list of what flows through Gyre."""
+
+from typing import Any
+
+from gyre_common.events.documents import (
+    DOCUMENT_ACCEPTED,
+    DOCUMENT_CHUNKED,
+    DOCUMENT_INDEXED,
+    DOCUMENT_REJECTED,
+    DOCUMENT_SUBMITTED,
+)
+from gyre_common.events.event import Event
+from gyre_common.events.feedback import FEEDBACK_RECEIVED
+from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
+from gyre_common.events.releases import RELEASE_CHANGED
+from gyre_common.events.topic import Topic
+
+ALL_TOPICS: tuple[Topic[Any], ...] = (
+    DOCUMENT_SUBMITTED,
+    DOCUMENT_ACCEPTED,
+    DOCUMENT_CHUNKED,
+    DOCUMENT_INDEXED,
+    DOCUMENT_REJECTED,
+    INTERACTION_COMPLETED,
+    INTERACTION_JUDGED,
+    FEEDBACK_RECEIVED,
+    RELEASE_CHANGED,
+)
+
+__all__ = ["ALL_TOPICS", "Event", "Topic"]

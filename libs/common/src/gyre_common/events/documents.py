@@ -1,0 +1,200 @@
+"""What happens to a document on its way from a producer to the index."""
+
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import Field
+
+from gyre_common.events.event import (
+    AccessGroup,
+    Digest,
+    DocumentId,
+    Event,
+    Part,
+    Timestamp,
+    Version,
+)
+from gyre_common.events.topic import DAY_MS, Topic
+
+
+class _OfDocument(Protocol):
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def document_id(self) -> str: ...
+
+
+def by_document(event: _OfDocument) -> str:
+    """One document, one partition."""
+    return f"{event.tenant}/{event.document_id}"
+
+
+class DocumentSubmitted(Event):
+    """A producer asks for a document to be stored, replaced or deleted.
+
+    Exactly one of `text`, `content_base64` and `content_uri` carries the content, unless `deleted`.
+    A submission that breaks that rule parses all the same: it is rejected with a reason the
+    producer can read, instead of parked as a broken record.
+    """
+
+    document_id: DocumentId
+    title: str | None = Field(default=None, max_length=1024)
+    text: str | None = None
+    content_base64: str | None = None
+    content_uri: str | None = Field(default=None, max_length=4096)
+    media_type: str | None = Field(default=None, max_length=256)
+    source_uri: str | None = Field(default=None, max_length=4096)
+    metadata: dict[str, str] = Field(default_factory=dict)
+    acl: tuple[AccessGroup, ...] = ()
+    deleted: bool = False
+    submitted_at: Timestamp | None = None
+
+
+class DocumentHeader(Event):
+    """What every stage after acceptance knows of the document.
+
+    `submission_id` is the id of the submission that this state of the document came from.
+    """
+
+    document_id: DocumentId
+    submission_id: UUID
+    submitted_at: Timestamp
+    title: str = ""
+    media_type: str = "text/plain"
+    source_uri: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    acl: tuple[AccessGroup, ...] = ()
+    deleted: bool = False
+
+
+class DocumentAccepted(DocumentHeader):
+    """A checked submission, re-keyed, its content stored. Compacted.
+
+    The record's own offset is the document's revision: one document has one partition, so its
+    revisions rise with every change (docs/adr/0003).
+    """
+
+    content_ref: str | None = None
+    content_digest: Digest | None = None
+    size_bytes: int = 0
+    accepted_at: Timestamp
+
+
+class Chunk(Part):
+    """A passage: `start` and `end` are character offsets into the document's cleaned text."""
+
+    chunk_id: UUID
+    ordinal: int = Field(ge=0)
+    text: str
+    heading_path: tuple[str, ...] = ()
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
+class DocumentChunked(DocumentHeader):
+    """A document parsed and split. Compacted, so that the index can be rebuilt from it.
+
+    Chunks that would pass the record limit travel by reference: `chunks_ref` then points to a
+    JSON array of chunks in the store, and `chunks` is empty.
+    """
+
+    revision: int = Field(ge=0)
+    content_digest: Digest | None = None
+    ingestion_version: Version
+    chunks: tuple[Chunk, ...] = ()
+    chunks_ref: str | None = None
+    chunks_digest: Digest | None = None
+
+
+class DocumentIndexed(Event):
+    """A document's chunks are searchable, or gone if it was deleted."""
+
+    document_id: DocumentId
+    revision: int = Field(ge=0)
+    submission_id: UUID
+    deleted: bool = False
+    index: str
+    encoder_version: Version
+    chunk_count: int = Field(ge=0)
+    encoded_count: int = Field(ge=0)
+    submitted_at: Timestamp
+    searchable_at: Timestamp
+
+    @property
+    def freshness_seconds(self) -> float:
+        """Submitted → searchable, in seconds."""
+        delta: float = (self.searchable_at - self.submitted_at).total_seconds()
+        return delta
+
+
+class RejectionStage(StrEnum):
+    """Where a document was turned away."""
+
+    ACCEPT = "accept"
+    PARSE = "parse"
+    CHUNK = "chunk"
+
+
+class RejectionCode(StrEnum):
+    """Why a document was turned away."""
+
+    NO_CONTENT = "no_content"
+    SEVERAL_CONTENTS = "several_contents"
+    EMPTY = "empty"
+    TOO_LARGE = "too_large"
+    BAD_BASE64 = "bad_base64"
+    BAD_ENCODING = "bad_encoding"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    MEDIA_TYPE_MISMATCH = "media_type_mismatch"
+    URI_NOT_ALLOWED = "uri_not_allowed"
+    CONTENT_NOT_FOUND = "content_not_found"
+    CORRUPT = "corrupt"
+
+
+class DocumentRejected(Event):
+    """A document was turned away; `detail` names the field and the fix."""
+
+    document_id: DocumentId
+    submission_id: UUID
+    revision: int | None = Field(default=None, ge=0)
+    stage: RejectionStage
+    code: RejectionCode
+    detail: str
+    submitted_at: Timestamp
+    rejected_at: Timestamp
+
+
+DOCUMENT_SUBMITTED = Topic(
+    "documents.submitted.v1",
+    DocumentSubmitted,
+    key=by_document,
+    summary="Producers submit, replace and delete documents here. A restricted raw zone.",
+    retention_ms=7 * DAY_MS,
+)
+DOCUMENT_ACCEPTED = Topic(
+    "documents.accepted.v1",
+    DocumentAccepted,
+    key=by_document,
+    summary="Checked submissions, in order per document, by reference to the stored original.",
+    compacted=True,
+)
+DOCUMENT_CHUNKED = Topic(
+    "documents.chunked.v1",
+    DocumentChunked,
+    key=by_document,
+    summary="Documents parsed and split into passages.",
+    compacted=True,
+)
+DOCUMENT_INDEXED = Topic(
+    "documents.indexed.v1",
+    DocumentIndexed,
+    key=by_document,
+    summary="Documents that became searchable, or disappeared from search.",
+)
+DOCUMENT_REJECTED = Topic(
+    "documents.rejected.v1",
+    DocumentRejected,
+    key=by_document,
+    summary="Documents that were turned away, with a reason code.",
+)

@@ -1,0 +1,81 @@
+"""The shape every event shares, and the identifiers that may appear in one."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID, uuid5
+
+import uuid_utils.compat
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+DEFAULT_TENANT = "default"
+EVERY_TENANT = "*"
+TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def _no_control_characters(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("must not contain control characters")
+    return value
+
+
+Tenant = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
+"""Lower-case letters, digits and dashes; at most 63 characters."""
+
+DocumentId = Annotated[
+    str, StringConstraints(min_length=1, max_length=512), AfterValidator(_no_control_characters)
+]
+"""The producer's own name for a document; unique within a tenant."""
+
+AccessGroup = Annotated[
+    str, StringConstraints(min_length=1, max_length=256), AfterValidator(_no_control_characters)
+]
+Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+"""The name of one immutable artifact of a role."""
+
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Timestamp = AwareDatetime
+
+
+class Event(BaseModel):
+    """A fact that happened. Unknown fields are ignored, so that a new optional field breaks nobody.
+
+    The event's own id, time and trace travel in the CloudEvents headers, not in the value.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64")
+
+    tenant: Tenant = DEFAULT_TENANT
+
+    def to_json(self) -> bytes:
+        """The value as it stands on the topic: JSON in UTF-8."""
+        return self.model_dump_json().encode()
+
+
+class Part(BaseModel):
+    """A piece of an event."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+JsonObject = dict[str, Any]
+
+
+def new_id() -> UUID:
+    """The id of an outside fact: UUIDv7 (RFC 9562, section 5.7), ordered by time."""
+    return UUID(int=uuid_utils.compat.uuid7().int)
+
+
+def derived_id(cause: UUID, maker: str, ordinal: int = 0) -> UUID:
+    """The id of a fact that follows from another: UUIDv5 (RFC 9562, section 5.5).
+
+    The same cause, maker and ordinal give the same id, so that a replay makes no second fact.
+    """
+    return uuid5(cause, f"{maker}/{ordinal}")
+
+
+def now() -> datetime:
+    """The present moment in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,56 @@
+"""What people say of an answer."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from gyre_common.events.event import Event, Timestamp
+from gyre_common.events.interactions import by_interaction
+from gyre_common.events.topic import Topic
+
+
+class FeedbackKind(StrEnum):
+    """What a feedback's `value` means.
+
+    | kind | value | target |
+    |---|---|---|
+    | thumb | `up` or `down` | the answer |
+    | rating | `1` to `5` | the answer |
+    | comment | – (the comment is the feedback) | the answer |
+    | correction | the better answer | the answer |
+    | chunk | `up` or `down` | the chunk's id |
+    | implicit | `click`, `copy`, `dwell`, `reformulate` or `abandon` | the answer or a chunk's id |
+    """
+
+    THUMB = "thumb"
+    RATING = "rating"
+    COMMENT = "comment"
+    CORRECTION = "correction"
+    CHUNK = "chunk"
+    IMPLICIT = "implicit"
+
+
+ANSWER_TARGET = "answer"
+
+
+class FeedbackReceived(Event):
+    """One actor's word on one target of one interaction; the latest word wins.
+
+    It may arrive before its interaction.
+    """
+
+    feedback_id: UUID
+    interaction_id: UUID
+    kind: FeedbackKind
+    value: str = ""
+    target: str = ANSWER_TARGET
+    comment: str = ""
+    actor: str = ""
+    received_at: Timestamp
+
+
+FEEDBACK_RECEIVED = Topic(
+    "feedback.received.v1",
+    FeedbackReceived,
+    key=by_interaction,
+    summary="Thumbs, ratings, comments, corrections, chunk votes and implicit signals.",
+)

@@ -1,0 +1,149 @@
+"""What was asked, shown and answered, and how it scored."""
+
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import Field
+
+from gyre_common.events.event import AccessGroup, DocumentId, Event, Part, Timestamp, Version
+from gyre_common.events.topic import Topic
+
+
+class _OfInteraction(Protocol):
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def interaction_id(self) -> UUID: ...
+
+
+def by_interaction(event: _OfInteraction) -> str:
+    """An interaction, its verdicts and its votes share a partition."""
+    return f"{event.tenant}/{event.interaction_id}"
+
+
+class Outcome(StrEnum):
+    """How an answer ended."""
+
+    ANSWERED = "answered"
+    ABSTAINED = "abstained"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+class RetrievedChunk(Part):
+    """A passage as it was read when the answer was made.
+
+    `rank` counts from 1 in the order shown to the generator. `scores` holds one raw score a stage
+    (`bm25`, `dense`, `fused`; a stage that did not find the chunk is missing). `used` tells whether
+    it fitted into the prompt.
+    """
+
+    chunk_id: UUID
+    document_id: DocumentId
+    revision: int = Field(ge=0)
+    title: str = ""
+    source_uri: str | None = None
+    heading_path: tuple[str, ...] = ()
+    text: str
+    rank: int = Field(ge=1)
+    score: float
+    scores: dict[str, float] = Field(default_factory=dict)
+    used: bool = False
+
+
+class Citation(Part):
+    """Characters `start`..`end` of the answer rest on characters `chunk_start`..`chunk_end` of the
+    chunk's text."""
+
+    chunk_id: UUID
+    document_id: DocumentId
+    title: str = ""
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    chunk_start: int = Field(ge=0)
+    chunk_end: int = Field(ge=0)
+
+
+class Turn(Part):
+    """One earlier turn of the conversation, as the caller sent it."""
+
+    role: str
+    content: str
+
+
+class GuardrailResult(Part):
+    """One guardrail that ran, and what it decided."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+class TokenUsage(Part):
+    """Tokens read and written; `estimated` where the back end did not count them itself."""
+
+    prompt: int = Field(default=0, ge=0)
+    completion: int = Field(default=0, ge=0)
+    estimated: bool = True
+
+
+class InteractionCompleted(Event):
+    """A question was answered, declined or failed; everything needed to explain it.
+
+    `versions` maps a role to the version that served it; `latency_ms` a stage to milliseconds;
+    `cost_usd` is 0 for back ends that cost nothing.
+    """
+
+    interaction_id: UUID
+    conversation_id: str
+    question: str
+    history: tuple[Turn, ...] = ()
+    acl: tuple[AccessGroup, ...] = ()
+    answer: str
+    citations: tuple[Citation, ...] = ()
+    retrieved: tuple[RetrievedChunk, ...] = ()
+    prompt: str = ""
+    prompt_version: Version | None = None
+    versions: dict[str, Version] = Field(default_factory=dict)
+    arms: dict[str, str] = Field(default_factory=dict)
+    fallbacks: tuple[str, ...] = ()
+    outcome: Outcome
+    error: str | None = None
+    guardrails: tuple[GuardrailResult, ...] = ()
+    tokens: TokenUsage = TokenUsage()
+    cost_usd: float = Field(default=0.0, ge=0)
+    latency_ms: dict[str, float] = Field(default_factory=dict)
+    started_at: Timestamp
+    completed_at: Timestamp
+
+
+class Score(Part):
+    """One metric of one verdict: `value` in 0..1, or None where it does not apply."""
+
+    metric: str
+    value: float | None = Field(ge=0, le=1)
+    rationale: str = ""
+
+
+class InteractionJudged(Event):
+    """A judge scored an interaction."""
+
+    interaction_id: UUID
+    judge_version: Version
+    scores: tuple[Score, ...]
+    judged_at: Timestamp
+
+
+INTERACTION_COMPLETED = Topic(
+    "interactions.completed.v1",
+    InteractionCompleted,
+    key=by_interaction,
+    summary="Every answer, with all that is needed to explain it.",
+)
+INTERACTION_JUDGED = Topic(
+    "interactions.judged.v1",
+    InteractionJudged,
+    key=by_interaction,
+    summary="Verdicts on answers.",
+)

@@ -1,0 +1,93 @@
+"""Which version of every role is live."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from gyre_common.events.event import (
+    EVERY_TENANT,
+    TENANT_PATTERN,
+    Digest,
+    Event,
+    Part,
+    Timestamp,
+    Version,
+)
+from gyre_common.events.topic import Topic
+
+Role = Annotated[str, StringConstraints(pattern=r"^([a-z]+(-[a-z]+)*|prompt/[a-z0-9][a-z0-9-]*)$")]
+
+
+class Roles(StrEnum):
+    """The roles that every system has; prompts add `prompt/<name>`."""
+
+    DOCUMENT_ENCODER = "document-encoder"
+    QUERY_ENCODER = "query-encoder"
+    RETRIEVAL = "retrieval"
+    INGESTION = "ingestion"
+    GENERATOR = "generator"
+    JUDGE = "judge"
+    ANSWER_PROMPT = "prompt/answer"
+
+
+class Artifact(Part):
+    """One immutable version of a role.
+
+    `digest` names its bytes; `settings` what else defines it. A document encoder names its concrete
+    `index`; a query encoder the document encoder that it `fits`.
+    """
+
+    version: Version
+    digest: Digest
+    uri: str | None = None
+    index: str | None = None
+    fits: Version | None = None
+    settings: dict[str, str] = Field(default_factory=dict)
+    registered_at: Timestamp
+
+
+class Canary(Part):
+    """A version that serves a share (0..1) of conversations."""
+
+    version: Version
+    share: float = Field(gt=0, le=1)
+
+
+class ReleaseChanged(Event):
+    """The whole state of one role after a change; the newest generation stands.
+
+    `history` holds the versions that were live before, newest first.
+    """
+
+    tenant: Annotated[str, StringConstraints(pattern=rf"^\*$|{TENANT_PATTERN}")] = EVERY_TENANT
+    role: Role
+    generation: int = Field(ge=1)
+    live: Version
+    shadow: Version | None = None
+    canary: Canary | None = None
+    artifacts: tuple[Artifact, ...]
+    history: tuple[Version, ...] = ()
+    reason: str
+    actor: str
+    evidence: dict[str, str] = Field(default_factory=dict)
+    changed_at: Timestamp
+
+    def artifact(self, version: Version) -> Artifact | None:
+        """The registered artifact of that name, or None."""
+        return next((a for a in self.artifacts if a.version == version), None)
+
+
+def by_role(event: ReleaseChanged) -> str:
+    """One role of one tenant, one key."""
+    return f"{event.tenant}/{event.role}"
+
+
+RELEASE_CHANGED = Topic(
+    "releases.changed.v1",
+    ReleaseChanged,
+    key=by_role,
+    summary="Which version of every role is live, shadow or canary.",
+    compacted=True,
+    partitions=1,
+)

@@ -1,0 +1,30 @@
+"""A topic owns its name, its model and its key."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from gyre_common.events.event import Event
+
+DAY_MS = 24 * 60 * 60 * 1000
+DLQ_SUFFIX = ".dlq"
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True)
+class Topic(Generic[E]):
+    """A named stream of one kind of event."""
+
+    name: str
+    model: type[E]
+    key: Callable[[E], str]
+    summary: str
+    compacted: bool = False
+    partitions: int = 8
+    retention_ms: int = 30 * DAY_MS
+
+    @property
+    def dlq(self) -> str:
+        """Where records that can never be handled are parked, byte for byte."""
+        return self.name + DLQ_SUFFIX

@@ -1,0 +1,1 @@
+"""Accepts feedback and the review queue."""

@@ -1,0 +1,1 @@
+"""Accepts, parses and chunks documents."""

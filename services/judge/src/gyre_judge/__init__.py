@@ -1,0 +1,1 @@
+"""Scores answers without a reference."""

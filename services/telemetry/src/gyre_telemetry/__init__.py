@@ -1,0 +1,1 @@
+"""The ClickHouse schema and the sink that fills it."""

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Installs everything Gyre needs into .venv and .gyre; does nothing when nothing changed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly UV_VERSION=0.13.8
+readonly STAMP=.venv/.gyre-setup
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+is_debian() { [ -r /etc/debian_version ] && command -v apt-get >/dev/null; }
+
+apt_install() {
+    if is_debian && [ "$(id -u)" = 0 ]; then
+        say "installing $* (apt)"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    else
+        return 1
+    fi
+}
+
+python_is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+find_python() {
+    local candidate
+    for candidate in python3 python3.11 python3.12 python3.13; do
+        if command -v "$candidate" >/dev/null && python_is_new_enough "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+make_venv() {
+    local python
+    python=$(find_python) || { apt_install python3 python3-venv && python=$(find_python); } ||
+        die "Python 3.11 or newer not found — install it (Debian 12: apt-get install python3 python3-venv)"
+    "$python" -c 'import ensurepip' 2>/dev/null || apt_install python3-venv ||
+        die "this Python has no ensurepip — install it (Debian: apt-get install python3-venv)"
+    say "creating .venv with $("$python" --version)"
+    "$python" -m venv .venv
+}
+
+digest() { cat requirements.lock libs/*/pyproject.toml services/*/pyproject.toml infra/local/pyproject.toml tools/setup.sh | sha256sum | cut -d' ' -f1; }
+
+install_packages() {
+    say "installing uv $UV_VERSION and the locked packages"
+    .venv/bin/python -m pip install -q --disable-pip-version-check "uv==$UV_VERSION"
+    .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes --no-deps -r requirements.lock
+    local member members=()
+    for member in libs/* services/* infra/local; do members+=(-e "./$member"); done
+    .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation "${members[@]}"
+}
+
+install_java() {
+    if ! .venv/bin/python -m gyre_local.setup --check-tools 2>/dev/null; then
+        apt_install maven openjdk-21-jdk-headless 2>/dev/null || apt_install maven openjdk-17-jdk-headless 2>/dev/null || true
+    fi
+    .venv/bin/python -m gyre_local.setup
+}
+
+[ -x .venv/bin/python ] || make_venv
+wanted=$(digest)
+if [ "$(cat "$STAMP" 2>/dev/null)" != "$wanted" ]; then
+    install_packages
+    echo "$wanted" > "$STAMP"
+fi
+install_java
