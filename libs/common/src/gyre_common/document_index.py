@@ -33,7 +33,8 @@ class DocumentRecord(Part):
     """The newest state of a document and its latest `TIMELINE_LENGTH` happenings, oldest first.
 
     `revision` is the highest one applied; a lower one that comes later changes nothing. It is -1
-    for a document of which nothing was ever accepted.
+    for a document of which nothing was ever accepted. Of its `chunk_count` passages that revision
+    had `encoded_count` encoded; the others were known from the revision before.
     """
 
     tenant: Tenant
@@ -47,6 +48,7 @@ class DocumentRecord(Part):
     revision: int = -1
     content_digest: Digest | None = None
     chunk_count: int = 0
+    encoded_count: int = 0
     index: str = ""
     encoder_version: Version | None = None
     timeline: tuple[DocumentHappening, ...] = ()

@@ -41,3 +41,11 @@ class FailedPrecondition(GyreError):
 
 class DeadlineExceeded(GyreError):
     """The caller's time ran out."""
+
+
+class Conflict(GyreError):
+    """Someone else changed it first; read the present state and try again."""
+
+
+class Unauthenticated(GyreError):
+    """The call carries no key that this server knows."""

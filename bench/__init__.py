@@ -1,0 +1,1 @@
+"""Every figure that Gyre claims, printed beside its floor and its peers."""

@@ -1,0 +1,1 @@
+"""How fast records are delivered, against the floors and peers of the delivery layer."""

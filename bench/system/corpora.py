@@ -1,0 +1,66 @@
+"""The public corpora, as documents to submit."""
+
+import csv
+import gzip
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.report import data_folder
+
+
+@dataclass(frozen=True)
+class Page:
+    """One document of a corpus."""
+
+    document_id: str
+    title: str
+    text: str
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Questions with the documents that answer them: question id → text, → {document id: grade}."""
+
+    questions: dict[str, str]
+    relevant: dict[str, dict[str, int]]
+
+
+def kubernetes_pages() -> Iterator[Page]:
+    """The 1,363 English Markdown pages of the Kubernetes documentation, v1.31."""
+    with tarfile.open(data_folder("kubernetes-docs") / "v1.31.tar.gz") as archive:
+        for member in archive:
+            if member.isfile() and member.name.endswith(".md"):
+                file = archive.extractfile(member)
+                if file is not None:
+                    text = file.read().decode("utf-8")
+                    yield Page(member.name, "", text, "text/markdown")
+
+
+def scifact_abstracts() -> Iterator[Page]:
+    """The 5,183 abstracts of SciFact."""
+    with gzip.open(data_folder("scifact") / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield Page(f"scifact/{row['_id']}", row["title"], row["text"], "text/plain")
+
+
+def scifact_claims(split: str) -> Judged:
+    """The claims of `train` or `dev` with their judgements."""
+    folder = data_folder("scifact")
+    with (folder / f"qrels.{split}.tsv").open(encoding="utf-8") as file:
+        relevant: dict[str, dict[str, int]] = {}
+        for row in csv.DictReader(file, delimiter="\t"):
+            grades = relevant.setdefault(row["query-id"], {})
+            grades[f"scifact/{row['corpus-id']}"] = int(row["score"])
+    with (folder / "queries.jsonl").open(encoding="utf-8") as file:
+        texts = {row["_id"]: row["text"] for row in map(json.loads, file)}
+    return Judged({key: texts[key] for key in relevant}, relevant)
+
+
+def glossary_questions() -> dict[str, str]:
+    """144 "What is X" questions over the Kubernetes pages."""
+    with (data_folder("glossary") / "queries.jsonl").open(encoding="utf-8") as file:
+        return {row["_id"]: row["text"] for row in map(json.loads, file)}

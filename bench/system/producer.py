@@ -1,0 +1,88 @@
+"""A plain Kafka producer that submits documents and watches them become searchable."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from bench.system.corpora import Page
+
+SUBMITTED = "documents.submitted.v1"
+OUTCOMES = ("documents.indexed.v1", "documents.rejected.v1")
+
+
+@dataclass
+class Submitter:
+    """Submits pages under one tenant; `finished` maps a document to when its outcome was seen."""
+
+    producer: AIOKafkaProducer
+    consumer: AIOKafkaConsumer
+    tenant: str
+    finished: dict[str, float] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
+
+    async def submit(self, page: Page) -> float:
+        """Returns the moment (monotonic seconds) at which the submission was handed over."""
+        value = {
+            "tenant": self.tenant,
+            "document_id": page.document_id,
+            "text": page.text,
+            "media_type": page.media_type,
+        }
+        if page.title:
+            value["title"] = page.title
+        started = time.monotonic()
+        await self.producer.send_and_wait(SUBMITTED, json.dumps(value).encode())
+        return started
+
+    async def wait_for(self, document_ids: Sequence[str], timeout: float) -> None:
+        """Until every document was indexed or rejected.
+
+        Raises:
+            TimeoutError: not all were, in time.
+        """
+        async with asyncio.timeout(timeout):
+            while not all(key in self.finished for key in document_ids):
+                batch = await self.consumer.getmany(timeout_ms=200)
+                seen = time.monotonic()
+                for records in batch.values():
+                    for record in records:
+                        event = json.loads(record.value)
+                        if event["tenant"] == self.tenant:
+                            self.finished[event["document_id"]] = seen
+                            if record.topic == OUTCOMES[1]:
+                                self.rejected[event["document_id"]] = event["code"]
+
+
+@asynccontextmanager
+async def submitter(servers: str, tenant: str) -> AsyncIterator[Submitter]:
+    """Connects a producer, and a consumer that stands at the end of the outcome topics."""
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=2)
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, fetch_max_wait_ms=20)
+    await producer.start()
+    try:
+        await consumer.start()
+        try:
+            partitions = [
+                TopicPartition(topic, number)
+                for topic in OUTCOMES
+                for number in await consumer_partitions(consumer, topic)
+            ]
+            consumer.assign(partitions)
+            for partition, end in (await consumer.end_offsets(partitions)).items():
+                consumer.seek(partition, end)
+            yield Submitter(producer, consumer, tenant)
+        finally:
+            await consumer.stop()
+    finally:
+        await producer.stop()
+
+
+async def consumer_partitions(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
+    """The topic's partition numbers."""
+    await consumer.topics()
+    return sorted(consumer.partitions_for_topic(topic) or ())

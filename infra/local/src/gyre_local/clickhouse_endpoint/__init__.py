@@ -1,0 +1,1 @@
+"""ClickHouse's HTTP interface over chdb, the real engine in this process."""

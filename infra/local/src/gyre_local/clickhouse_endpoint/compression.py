@@ -1,0 +1,208 @@
+"""HTTP content encodings, piece by piece in both directions, as ClickHouse offers them."""
+
+import sys
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+import brotli  # type: ignore[import-untyped]
+import lz4.frame
+
+from gyre_local.clickhouse_endpoint.errors import Code, EngineError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+
+class Encoder(Protocol):
+    """Compresses a body piece by piece."""
+
+    def encode(self, piece: bytes) -> bytes:
+        """Take a piece; return what is ready, perhaps nothing."""
+
+    def finish(self) -> bytes:
+        """Return the rest. Call it once, at the end."""
+
+
+class Decoder(Protocol):
+    """Decompresses a body piece by piece."""
+
+    def decode(self, piece: bytes) -> bytes:
+        """Take a piece; return what is ready. Raises EngineError where it is broken."""
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the end of the body was seen."""
+
+
+class Identity:
+    """No encoding."""
+
+    def encode(self, piece: bytes) -> bytes:
+        """Return the piece as it is."""
+        return piece
+
+    def finish(self) -> bytes:
+        """Return nothing: nothing is held back."""
+        return b""
+
+
+def encoder(accepted: str) -> tuple[str, Encoder] | None:
+    """Choose the first encoding of an Accept-Encoding header that is known here, or none."""
+    for offer in accepted.split(","):
+        name, _, weight = offer.strip().lower().partition(";")
+        if name in _ENCODERS and weight.replace(" ", "") not in ("q=0", "q=0.0"):
+            return name, _ENCODERS[name]()
+    return None
+
+
+def decoder(encoding: str) -> Decoder:
+    """Find the decoder for a Content-Encoding header.
+
+    Raises:
+        EngineError: NOT_IMPLEMENTED, naming what there is.
+    """
+    name = encoding.strip().lower()
+    if name not in _DECODERS:
+        raise EngineError.refused(
+            Code.NOT_IMPLEMENTED,
+            f"Unknown Content-Encoding {name[:32]}: send one of {', '.join(_DECODERS)}.",
+        )
+    return _DECODERS[name]()
+
+
+class _Lz4Encoder:
+    def __init__(self) -> None:
+        self._frame = lz4.frame.LZ4FrameCompressor()
+        self._begun = False
+
+    def encode(self, piece: bytes) -> bytes:
+        start = b"" if self._begun else self._frame.begin()
+        self._begun = True
+        return bytes(start + self._frame.compress(piece))
+
+    def finish(self) -> bytes:
+        return self.encode(b"") + bytes(self._frame.flush())
+
+
+class _ZstdEncoder:
+    def __init__(self) -> None:
+        self._frame = zstd.ZstdCompressor(level=1)
+
+    def encode(self, piece: bytes) -> bytes:
+        return self._frame.compress(piece)
+
+    def finish(self) -> bytes:
+        return self._frame.flush()
+
+
+class _ZlibEncoder:
+    def __init__(self, window: int) -> None:
+        self._stream = zlib.compressobj(3, zlib.DEFLATED, window)
+
+    def encode(self, piece: bytes) -> bytes:
+        return self._stream.compress(piece)
+
+    def finish(self) -> bytes:
+        return self._stream.flush()
+
+
+class _BrotliEncoder:
+    def __init__(self) -> None:
+        self._stream = brotli.Compressor(quality=3)
+
+    def encode(self, piece: bytes) -> bytes:
+        return bytes(self._stream.process(piece))
+
+    def finish(self) -> bytes:
+        return bytes(self._stream.finish())
+
+
+class _FrameDecoder:
+    """lz4 and zstd: bodies may be several frames in a row."""
+
+    def __init__(self, new_frame: Callable[[], "_Frame"]) -> None:
+        self._new_frame = new_frame
+        self._frame = new_frame()
+        self._begun = False
+
+    def decode(self, piece: bytes) -> bytes:
+        out = []
+        while piece:
+            if self._frame.eof:
+                self._frame, self._begun = self._new_frame(), False
+            try:
+                out.append(self._frame.decompress(piece))
+            except (RuntimeError, zstd.ZstdError) as error:
+                raise _broken() from error
+            self._begun = True
+            piece = (self._frame.unused_data or b"") if self._frame.eof else b""
+        return b"".join(out)
+
+    @property
+    def finished(self) -> bool:
+        return self._frame.eof or not self._begun
+
+
+class _Frame(Protocol):
+    def decompress(self, data: bytes, /) -> bytes: ...
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes | None: ...
+
+
+class _ZlibDecoder:
+    def __init__(self, window: int) -> None:
+        self._stream = zlib.decompressobj(window)
+
+    def decode(self, piece: bytes) -> bytes:
+        try:
+            return self._stream.decompress(piece)
+        except zlib.error as error:
+            raise _broken() from error
+
+    @property
+    def finished(self) -> bool:
+        return self._stream.eof
+
+
+class _BrotliDecoder:
+    def __init__(self) -> None:
+        self._stream = brotli.Decompressor()
+
+    def decode(self, piece: bytes) -> bytes:
+        try:
+            return bytes(self._stream.process(piece))
+        except brotli.error as error:
+            raise _broken() from error
+
+    @property
+    def finished(self) -> bool:
+        return bool(self._stream.is_finished())
+
+
+def _broken() -> EngineError:
+    return EngineError.refused(
+        Code.CANNOT_DECOMPRESS, "The body is not what its Content-Encoding says."
+    )
+
+
+_GZIP_WINDOW, _ZLIB_WINDOW = 31, 15
+
+_ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "lz4": _Lz4Encoder,
+    "zstd": _ZstdEncoder,
+    "gzip": lambda: _ZlibEncoder(_GZIP_WINDOW),
+    "deflate": lambda: _ZlibEncoder(_ZLIB_WINDOW),
+    "br": _BrotliEncoder,
+}
+_DECODERS: dict[str, Callable[[], Decoder]] = {
+    "lz4": lambda: _FrameDecoder(lz4.frame.LZ4FrameDecompressor),
+    "zstd": lambda: _FrameDecoder(zstd.ZstdDecompressor),
+    "gzip": lambda: _ZlibDecoder(_GZIP_WINDOW),
+    "deflate": lambda: _ZlibDecoder(_ZLIB_WINDOW),
+    "br": _BrotliDecoder,
+}

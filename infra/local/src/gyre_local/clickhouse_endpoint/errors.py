@@ -1,0 +1,83 @@
+"""The engine's errors: ClickHouse's own code and text, and the HTTP status they go with."""
+
+import re
+from enum import IntEnum
+
+_CODE = re.compile(r"Code: (\d+)\.")
+_NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
+
+
+class Code(IntEnum):
+    """The codes that this endpoint raises by itself; every other one comes from the engine.
+
+    https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+    """
+
+    BAD_ARGUMENTS = 36
+    NOT_IMPLEMENTED = 48
+    SYNTAX_ERROR = 62
+    UNKNOWN_TYPE_OF_QUERY = 78
+    UNKNOWN_SETTING = 115
+    SESSION_NOT_FOUND = 372
+    SESSION_IS_LOCKED = 373
+    CANNOT_DECOMPRESS = 271
+    ACCESS_DENIED = 497
+    AUTHENTICATION_FAILED = 516
+
+
+class EngineError(Exception):
+    """A query that the engine, or the endpoint in its place, refused."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+    @classmethod
+    def refused(cls, code: Code, problem: str) -> "EngineError":
+        """An error of the endpoint's own, in the words that ClickHouse would use."""
+        return cls(code, f"Code: {code.value}. DB::Exception: {problem} ({code.name})")
+
+    @classmethod
+    def reported(cls, message: str) -> "EngineError":
+        """An error as chdb words it: ClickHouse's text, sometimes behind a preface of its own."""
+        start = message.find("Code: ")
+        text = message[start:].strip() if start >= 0 else message.strip()
+        found = _CODE.match(text)
+        return cls(int(found.group(1)) if found else 1001, text)
+
+    @property
+    def name(self) -> str:
+        """The symbolic name, such as `UNKNOWN_TABLE`; empty where the text has none."""
+        names = _NAME.findall(self.text)
+        return names[-1] if names else ""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that a ClickHouse server answers with for this code."""
+        return _STATUS.get(self.code, 500)
+
+
+# As ClickHouse's src/Server/HTTP/exceptionCodeToHTTPStatus.cpp; permission errors, for which it
+# answers 500, are told apart as 403.
+_BAD_REQUEST = (
+    6, 15, 16, 25, 26, 27, 36, 38, 41, 44, 53, 62, 69, 72, 117, 124, 130, 167, 168, 169, 235,
+    306, 372, 373, 376, 427, 441, 456, 457, 675, 676,
+)  # fmt: skip
+_FORBIDDEN = (164, 192, 193, 497, 512, 516)
+_NOT_FOUND = (46, 47, 50, 56, 60, 63, 73, 78, 81, 82, 115, 511)
+_STATUS = {
+    194: 401,
+    62: 400,
+    159: 408,
+    160: 408,
+    381: 411,
+    425: 500,
+    48: 501,
+    76: 503,
+    209: 503,
+    439: 503,
+    **dict.fromkeys(_BAD_REQUEST, 400),
+    **dict.fromkeys(_FORBIDDEN, 403),
+    **dict.fromkeys(_NOT_FOUND, 404),
+}

@@ -1,0 +1,176 @@
+"""A query as it comes over HTTP: which parts of URL, form and body mean what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import IO
+
+from aiohttp import web
+
+from gyre_local.clickhouse_endpoint.compression import decoder
+from gyre_local.clickhouse_endpoint.engine import Engine
+from gyre_local.clickhouse_endpoint.errors import Code, EngineError
+
+LARGE = 16 << 20
+"""Bytes of body past which an INSERT's data goes by the disk instead of through memory."""
+
+_PIECE = 1 << 18
+_LONGEST_HEAD = 64 << 10
+# Not application/x-www-form-urlencoded, which is what `curl -d` calls every body.
+_FORM = "multipart/form-data"
+
+_PARAMETER = "param_"
+# Names in the URL that speak to the HTTP interface; every other one is a setting.
+# https://clickhouse.com/docs/interfaces/http
+_OF_THE_INTERFACE = frozenset(
+    {
+        "query", "database", "default_format", "user", "password", "quota_key", "query_id",
+        "session_id", "session_timeout", "session_check", "close_session", "buffer_size",
+        "wait_end_of_query", "compress", "decompress", "stacktrace", "client_protocol_version",
+        "enable_http_compression", "http_zlib_compression_level", "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close",
+    }
+)  # fmt: skip
+_NOT_OFFERED = {
+    "compress": "ask for compression with Accept-Encoding and enable_http_compression=1",
+    "decompress": "send compressed data with Content-Encoding",
+    "role": "sessions keep the role of their user",
+}
+
+
+@dataclass(frozen=True)
+class SessionRef:
+    """A session that the caller wants to keep between requests."""
+
+    id: str
+    timeout_seconds: float = 60.0
+    must_exist: bool = False
+
+
+@dataclass(frozen=True)
+class QueryRequest:
+    """Everything a caller asks of one query.
+
+    `sql` is the statement with what data follows it; where the data is `large`, `sql` ends where
+    it begins and `data` stands there.
+    """
+
+    sql: bytes
+    query_id: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    database: str | None = None
+    default_format: str = "TabSeparated"
+    session: SessionRef | None = None
+    accept_encoding: str = ""
+    whole_first: bool = False
+    large: IO[bytes] | None = None
+
+
+async def read_request(request: web.Request, engine: Engine, query_id: str) -> QueryRequest:
+    """Read the request to its end.
+
+    Raises:
+        EngineError: it asks for something that is not offered, or its body is broken.
+    """
+    url = dict(request.query)
+    for name, instead in _NOT_OFFERED.items():
+        if url.get(name, "0") not in ("", "0"):
+            raise EngineError.refused(Code.NOT_IMPLEMENTED, f"{name} is not offered: {instead}.")
+    if request.content_type == _FORM:
+        url |= await _form(request)
+        sql, large = url.get("query", "").encode(), None
+    else:
+        sql, large = await _body(request, engine, url.get("query", "").encode())
+    settings = {
+        name: value
+        for name, value in url.items()
+        if name not in _OF_THE_INTERFACE | _NOT_OFFERED.keys() and not name.startswith(_PARAMETER)
+    }
+    if request.method == "GET":
+        settings.setdefault("readonly", "2")
+    return QueryRequest(
+        sql=sql,
+        large=large,
+        query_id=url.get("query_id") or query_id,
+        params={
+            name.removeprefix(_PARAMETER): value
+            for name, value in url.items()
+            if name.startswith(_PARAMETER)
+        },
+        settings=settings,
+        database=url.get("database") or request.headers.get("X-ClickHouse-Database"),
+        default_format=url.get("default_format")
+        or request.headers.get("X-ClickHouse-Format")
+        or "TabSeparated",
+        session=_session(url),
+        accept_encoding=request.headers.get("Accept-Encoding", "")
+        if url.get("enable_http_compression") == "1"
+        else "",
+        whole_first=url.get("wait_end_of_query") == "1",
+    )
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    fields = {}
+    for name, value in (await request.post()).items():
+        if not isinstance(value, str):
+            raise EngineError.refused(
+                Code.NOT_IMPLEMENTED,
+                f"external data ({name[:64]}) is not offered: insert it into a temporary table "
+                "of a session.",
+            )
+        fields[name] = value
+    return fields
+
+
+async def _body(
+    request: web.Request, engine: Engine, query: bytes
+) -> tuple[bytes, IO[bytes] | None]:
+    spool = engine.spool(in_memory=LARGE)
+    try:
+        size = await _spool_body(request, spool)
+        spool.seek(0)
+        if size > LARGE:
+            head = query or _head(spool)
+            if head is not None:
+                return head, spool
+        body = spool.read()
+    except BaseException:
+        spool.close()
+        raise
+    spool.close()
+    # As ClickHouse reads them: the URL's text, a line end, the body.
+    return (query + b"\n" + body if query and body else query or body), None
+
+
+async def _spool_body(request: web.Request, spool: IO[bytes]) -> int:
+    encoding = request.headers.get("Content-Encoding", "identity")
+    unpack = None if encoding == "identity" else decoder(encoding)
+    size = 0
+    async for piece in request.content.iter_chunked(_PIECE):
+        plain = piece if unpack is None else unpack.decode(piece)
+        size += spool.write(plain)
+    if unpack is not None and not unpack.finished:
+        raise EngineError.refused(Code.CANNOT_DECOMPRESS, "The compressed body ends too early.")
+    return size
+
+
+def _head(spool: IO[bytes]) -> bytes | None:
+    """Cut the statement off a body whose first line is one; leave the rest to be read."""
+    line = spool.readline(_LONGEST_HEAD)
+    if line.endswith(b"\n"):
+        return line
+    spool.seek(0)
+    return None
+
+
+def _session(url: Mapping[str, str]) -> SessionRef | None:
+    if not url.get("session_id"):
+        return None
+    try:
+        timeout = float(url.get("session_timeout", "60"))
+    except ValueError as error:
+        raise EngineError.refused(
+            Code.BAD_ARGUMENTS, "Invalid session timeout: give a number of seconds."
+        ) from error
+    return SessionRef(url["session_id"], timeout, url.get("session_check") == "1")

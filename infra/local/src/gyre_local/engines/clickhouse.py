@@ -1,0 +1,26 @@
+"""ClickHouse in process (chdb) behind ClickHouse's own HTTP protocol."""
+
+import sys
+
+from gyre_local.engines.engine import Engine
+from gyre_local.probes import HttpProbe
+from gyre_local.process import ProcessSpec
+
+
+class ClickHouseEngine(Engine):
+    """The endpoint of `gyre_local.clickhouse_endpoint`."""
+
+    name = "clickhouse"
+
+    def spec(self) -> ProcessSpec:
+        """See Engine."""
+        port = self.ports.clickhouse
+        endpoint = (sys.executable, "-m", "gyre_local.clickhouse_endpoint")
+        return ProcessSpec(
+            name=self.name,
+            argv=(*endpoint, "--data", str(self.folder), "--port", str(port)),
+            probe=HttpProbe(port, "/ping"),
+            ports={"clickhouse": port},
+            prepare=lambda: self.folder.mkdir(parents=True, exist_ok=True),
+            stop_grace=20.0,
+        )

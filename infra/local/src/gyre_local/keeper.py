@@ -1,0 +1,133 @@
+"""Keeps one process running: starts it, watches it, starts it again when it dies."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from gyre_local import child, log_files
+from gyre_local.errors import LocalError
+from gyre_local.home import Home
+from gyre_local.process import ProcessSpec
+from gyre_local.state import ProcessState, Status
+
+_PROBE_WHILE_STARTING = 0.1
+_PROBE_WHEN_READY = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_STEADY_SECONDS = 60.0
+"""Who ran this long has earned a short pause again."""
+
+
+class Keeper:
+    """`changed` is called after each change of `state`."""
+
+    def __init__(self, spec: ProcessSpec, home: Home, changed: Callable[[], None]) -> None:
+        self.spec = spec
+        self.ready = asyncio.Event()
+        self._changed = changed
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._pause = _FIRST_PAUSE
+        self.state = ProcessState(
+            name=spec.name,
+            status=Status.WAITING,
+            since=datetime.now(UTC),
+            ports=dict(spec.ports),
+            log=home.log(spec.name),
+        )
+
+    async def keep(self) -> None:
+        """Returns only after `stop`, with the process gone."""
+        if not self._stopping.is_set():
+            log_files.rotate(self.state.log)
+        while not self._stopping.is_set():
+            error = await self._run_once()
+            if not self._stopping.is_set():
+                restarts = self.state.restarts + 1
+                self._become(Status.RESTARTING, restarts=restarts, error=error, identity=None)
+                await self._sleep(self._pause)
+                self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        self._become(Status.STOPPED, identity=None)
+        self._gone.set()
+
+    async def stop(self) -> None:
+        """Ends the process and starts it no more; returns when `keep` is done."""
+        self._stopping.set()
+        if self._process is not None and self._process.returncode is None:
+            self._become(Status.STOPPING)
+            await child.stop(self._process, grace=self.spec.stop_grace)
+        await self._gone.wait()
+
+    def kill(self) -> None:
+        """The same without patience."""
+        self._stopping.set()
+        if self._process is not None and self._process.returncode is None:
+            child.kill_session(self._process.pid)
+
+    async def _run_once(self) -> str:
+        """One life of the process; returns why it ended."""
+        self._become(Status.STARTING)
+        try:
+            await asyncio.to_thread(self.spec.prepare)
+            if self._stopping.is_set():
+                return ""
+            born_at = log_files.size(self.state.log)
+            self._process = await child.spawn(self.spec, self.state.log)
+        except LocalError as error:
+            return str(error)
+        except OSError as error:
+            return f"cannot start: {error}"
+        self._become(Status.STARTING, identity=child.identity(self._process.pid))
+        if self._stopping.is_set():  # asked while it was being started
+            await child.stop(self._process, grace=self.spec.stop_grace)
+        try:
+            await self._attend(self._process)
+        finally:
+            self.ready.clear()
+            child.kill_session(self._process.pid)
+        return self._cause_of_death(self._process.returncode, born_at)
+
+    def _cause_of_death(self, exit_code: int | None, born_at: int) -> str:
+        if exit_code is not None and exit_code < 0:
+            return f"killed by {signal.Signals(-exit_code).name}"
+        said = log_files.telling_line(self.state.log, since=born_at)
+        return said or f"ended with exit code {exit_code}"
+
+    async def _attend(self, process: asyncio.subprocess.Process) -> None:
+        """Asks again and again whether it is ready, until it ends."""
+        loop = asyncio.get_running_loop()
+        born = loop.time()
+        end = asyncio.create_task(process.wait())
+        while not end.done():
+            if await self.spec.probe.ready():
+                self._become_ready()
+            else:
+                self._become_unready()
+            if loop.time() - born > _STEADY_SECONDS:
+                self._pause = _FIRST_PAUSE
+            pause = _PROBE_WHEN_READY if self.ready.is_set() else _PROBE_WHILE_STARTING
+            await asyncio.wait({end}, timeout=pause)
+            log_files.bound(self.state.log)
+
+    def _become_ready(self) -> None:
+        if not self.ready.is_set() and not self._stopping.is_set():
+            self.ready.set()
+            self._become(Status.READY)
+
+    def _become_unready(self) -> None:
+        if self.ready.is_set() and not self._stopping.is_set():
+            self.ready.clear()
+            self._become(Status.UNREADY)
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    def _become(self, status: Status, **changes: object) -> None:
+        if status is not self.state.status:
+            changes["since"] = datetime.now(UTC)
+        self.state = self.state.model_copy(update={"status": status, **changes})
+        self._changed()

@@ -1,0 +1,62 @@
+"""Log files of the local processes: one generation kept, bounded, and the line that matters."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+LIMIT_BYTES = 50 * 1024 * 1024
+_TAIL_BYTES = 16 * 1024
+_LONGEST_LINE = 300
+_TELLING = re.compile(r"error|exception|fatal|critical|denied|refused|no space", re.IGNORECASE)
+_STACK_FRAME = re.compile(r"^\s+(at |\.\.\. \d|File \")")
+
+
+def rotate(path: Path) -> None:
+    """Puts the last run's log aside."""
+    if path.exists():
+        path.replace(previous(path))
+
+
+def bound(path: Path) -> None:
+    """Copies aside and empties a log that grew too long; its writer appends and does not notice.
+
+    Lines written between the copy and the cut are lost.
+    """
+    if path.stat().st_size > LIMIT_BYTES:
+        shutil.copyfile(path, previous(path))
+        os.truncate(path, 0)
+
+
+def previous(path: Path) -> Path:
+    """Where the generation before lies."""
+    return path.with_suffix(".log.1")
+
+
+def size(path: Path) -> int:
+    """0 for a log that is not there yet."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def telling_line(path: Path, *, since: int = 0) -> str:
+    """The last line past byte `since` that names a problem, else the last; of JSON the message."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, since, size(path) - _TAIL_BYTES))
+            lines = log.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    lines = [line for line in lines if line.strip() and not _STACK_FRAME.match(line)]
+    telling = [line for line in lines if _TELLING.search(line)]
+    return _message((telling or lines or [""])[-1])[:_LONGEST_LINE]
+
+
+def _message(line: str) -> str:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line.strip()
+    if isinstance(record, dict) and "message" in record:
+        return str(record["message"])
+    return line.strip()

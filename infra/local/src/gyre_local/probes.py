@@ -1,0 +1,110 @@
+"""How a process shows that it is ready: an answer, not just an open port."""
+
+import asyncio
+import http.client
+import struct
+from dataclasses import dataclass
+from typing import Protocol
+
+_TIMEOUT = 2.0
+
+
+class Probe(Protocol):
+    """Asks a process once whether it can do its work now; never raises."""
+
+    async def ready(self) -> bool:
+        """Whether it can."""
+
+
+@dataclass(frozen=True)
+class TcpProbe:
+    """Ready when the port accepts a connection."""
+
+    port: int
+
+    async def ready(self) -> bool:
+        """Whether it answers."""
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+
+@dataclass(frozen=True)
+class HttpProbe:
+    """Ready when the path answers 200."""
+
+    port: int
+    path: str
+
+    async def ready(self) -> bool:
+        """Whether it answers."""
+        return await asyncio.to_thread(self._answers)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT)
+        try:
+            connection.request("GET", self.path)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class KafkaProbe:
+    """Ready when the broker knows itself: it is registered, unfenced and answers requests.
+
+    A Metadata request, version 1, for no topics; the answer's first list holds the brokers
+    (https://kafka.apache.org/protocol#The_Messages_Metadata).
+    """
+
+    port: int
+
+    _METADATA, _VERSION, _CORRELATION = 3, 1, 1
+
+    async def ready(self) -> bool:
+        """Whether it answers."""
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                return await self._broker_count() > 0
+        except (OSError, asyncio.IncompleteReadError, struct.error):
+            return False
+
+    async def _broker_count(self) -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            no_client_id, no_topics = -1, 0
+            request = struct.pack(
+                ">hhihi", self._METADATA, self._VERSION, self._CORRELATION, no_client_id, no_topics
+            )
+            writer.write(struct.pack(">i", len(request)) + request)
+            (length,) = struct.unpack(">i", await reader.readexactly(4))
+            _, brokers = struct.unpack_from(">ii", await reader.readexactly(length))
+            return int(brokers)
+        finally:
+            writer.close()
+
+
+@dataclass(frozen=True)
+class GrpcProbe:
+    """Ready when the standard health service says SERVING for the whole server."""
+
+    port: int
+
+    async def ready(self) -> bool:
+        """Whether it answers."""
+        import grpc  # only a system with services pays for it
+        from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            try:
+                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT)
+            except grpc.aio.AioRpcError:
+                return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

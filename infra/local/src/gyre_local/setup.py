@@ -1,0 +1,141 @@
+"""Brings the engines' jars here: `python -m gyre_local.setup`, instant when they are current."""
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gyre_local.errors import LocalError, SetupError
+from gyre_local.java import Java, find_java
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""The folder of pom.xml. It is read from the source tree; this package is never used without it."""
+
+JARS = PROJECT / "target" / "jars"
+KAFKA_JARS = JARS / "kafka"
+ELASTICSEARCH_HOME = JARS / "elasticsearch"
+
+_STAMP = JARS / "stamp"
+_PROGRESS_EVERY = 25
+_DESCRIPTOR = "plugin-descriptor.properties"
+
+
+def ensure_jars(report: Callable[[str], None]) -> None:
+    """Fetches the jars and compiles the Java classes unless what is there fits the sources.
+
+    Raises SetupError when Java or Maven is missing, or when Maven fails.
+    """
+    digest = _sources_digest()
+    if _is_current(digest):
+        return
+    java, maven = find_java(), _find_maven()
+    report(f"engines: fetching jars with Maven on Java {java.version} (85 MB the first time)")
+    shutil.rmtree(JARS, ignore_errors=True)
+    _run_maven(maven, java, report)
+    for module in sorted((ELASTICSEARCH_HOME / "modules").iterdir()):
+        _unpack_descriptor(module)
+    _STAMP.write_text(digest)
+    report(f"engines: {len(list(JARS.rglob('*.jar')))} jars ready")
+
+
+def require_jars() -> None:
+    """Raises SetupError when the jars are not there or are older than their sources."""
+    if not _is_current(_sources_digest()):
+        raise SetupError("the engines' jars are missing or out of date: run `make setup`")
+
+
+def _is_current(digest: str) -> bool:
+    return _STAMP.is_file() and _STAMP.read_text() == digest
+
+
+def _sources_digest() -> str:
+    digest = hashlib.sha256()
+    for path in _sources():
+        digest.update(str(path.relative_to(PROJECT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _sources() -> Iterator[Path]:
+    yield PROJECT / "pom.xml"
+    for engine in sorted((PROJECT / "engines").iterdir()):
+        yield engine / "pom.xml"
+        yield from sorted(path for path in (engine / "src").rglob("*") if path.is_file())
+
+
+def _find_maven() -> str:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise SetupError(
+            "Maven is missing, it fetches the engines' jars. Install it with `apt install maven` "
+            "(Debian, Ubuntu), `dnf install maven` (Fedora) or `brew install maven` (macOS)"
+        )
+    return maven
+
+
+def _run_maven(maven: str, java: Java, report: Callable[[str], None]) -> None:
+    command = [maven, "--batch-mode", "--file", str(PROJECT / "pom.xml"), "package"]
+    environ = {**os.environ, "JAVA_HOME": str(java.home)}
+    output: list[str] = []
+    downloads = 0
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            output.append(line)
+            if re.match(r"(\[INFO\] )?Downloaded from", line):
+                downloads += 1
+                if downloads % _PROGRESS_EVERY == 0:
+                    report(f"engines: {downloads} files fetched")
+    if process.returncode:
+        log = Path(tempfile.gettempdir()) / "gyre-setup-maven.log"
+        log.write_text("".join(output))
+        raise SetupError(f"Maven failed: {_first_error(output)} (whole output in {log})")
+
+
+def _first_error(output: list[str]) -> str:
+    errors = (line.removeprefix("[ERROR]").strip() for line in output if line.startswith("[ERROR]"))
+    return next(errors, "it gave no reason")
+
+
+def _unpack_descriptor(module: Path) -> None:
+    """A module's descriptor lies inside its jar; Elasticsearch wants it beside the jar."""
+    for jar in module.glob("*.jar"):
+        with zipfile.ZipFile(jar) as archive:
+            for name in archive.namelist():
+                if name.endswith(f"/{module.name}/{_DESCRIPTOR}"):
+                    lines = archive.read(name).decode().splitlines(keepends=True)
+                    # Named Java modules need a module layer, which plain jars do not make.
+                    kept = (line for line in lines if not line.startswith("modulename="))
+                    (module / _DESCRIPTOR).write_text("".join(kept))
+                    return
+    raise SetupError(f"no plugin descriptor in {module}: run `make clean setup`")
+
+
+def main() -> None:
+    """With --check-java only says whether a Java that is new enough is there."""
+    parser = argparse.ArgumentParser(prog="python -m gyre_local.setup", description=__doc__)
+    parser.add_argument("--check-java", action="store_true")
+    try:
+        if parser.parse_args().check_java:
+            find_java()
+        else:
+            ensure_jars(_say)
+    except LocalError as error:
+        sys.exit(f"error: {error}")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What a running system says of itself, in memory and in `run/state.json`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Status(StrEnum):
+    """Where a process is on its way; `unready` was ready and does not say so any more."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    READY = "ready"
+    UNREADY = "unready"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class ProcessIdentity(BaseModel):
+    """A pid and the moment that process began, since pids are used again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    created: float
+
+
+class ProcessState(BaseModel):
+    """`since` is when `status` began; `error` is the last line that explains a death, or empty."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    status: Status
+    since: datetime
+    identity: ProcessIdentity | None = None
+    restarts: int = 0
+    ports: Mapping[str, int] = {}
+    error: str = ""
+    log: Path
+
+
+class SystemState(BaseModel):
+    """All processes of one supervisor; `problem` is what keeps it from its own work, or empty."""
+
+    model_config = ConfigDict(frozen=True)
+
+    supervisor: ProcessIdentity
+    port_offset: int
+    processes: tuple[ProcessState, ...]
+    problem: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether every process is."""
+        return all(process.status is Status.READY for process in self.processes)
+
+
+def write_state(path: Path, state: SystemState) -> None:
+    """Atomic: a reader sees the old state or the new one."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(state.model_dump_json(indent=1))
+    draft.replace(path)
+
+
+def read_state(path: Path) -> SystemState | None:
+    """None when nothing was written there, or by a version too different to understand."""
+    try:
+        return SystemState.model_validate_json(path.read_text())
+    except (OSError, ValidationError):
+        return None

@@ -1,0 +1,182 @@
+"""Starts a set of processes in order of need, keeps them running, stops them in reverse."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from graphlib import TopologicalSorter
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gyre_local import child
+from gyre_local.errors import StartError
+from gyre_local.home import Home
+from gyre_local.keeper import Keeper
+from gyre_local.leftovers import sweep
+from gyre_local.process import ProcessSpec
+from gyre_local.state import ProcessIdentity, Status, SystemState, read_state, write_state
+from gyre_local.taken import ensure_ports_free
+
+_TRIES_BEFORE_GIVING_UP = 3
+
+
+class Supervisor:
+    """Runs `specs` while its block is open; one home holds one.
+
+    Entering raises HomeError, AlreadyRunningError or PortTakenError, before any process starts.
+    """
+
+    def __init__(self, specs: Sequence[ProcessSpec], home: Path, *, port_offset: int = 0) -> None:
+        self.home = Home(home)
+        self._specs = specs
+        self._port_offset = port_offset
+        self._identity = child.identity(os.getpid()) or ProcessIdentity(pid=os.getpid(), created=0)
+        self._keepers: dict[str, Keeper] = {}
+        self._stopping = asyncio.Event()
+        self._tick = asyncio.Event()
+        self._problem = ""
+        self._running: asyncio.Task[None] | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(self.home.claimed())
+            await asyncio.to_thread(sweep, read_state(self.home.state))
+            ensure_ports_free(self._specs)
+            self._keepers = {
+                spec.name: Keeper(spec, self.home, self._announce) for spec in self._specs
+            }
+            self._announce()
+            self._running = asyncio.create_task(self._run(), name="supervisor")
+            stack.push_async_callback(self._finish)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def state(self) -> SystemState:
+        """As of now."""
+        return SystemState(
+            supervisor=self._identity,
+            port_offset=self._port_offset,
+            processes=tuple(keeper.state for keeper in self._keepers.values()),
+            problem=self._problem,
+        )
+
+    async def watch(self) -> AsyncIterator[SystemState]:
+        """The state now and after each change, until everything has stopped."""
+        while True:
+            tick = self._tick
+            yield self.state
+            if self._running is None or self._running.done():
+                return
+            await tick.wait()
+
+    async def wait_ready(self, deadline_seconds: float) -> None:
+        """Raises StartError when that takes too long or a process keeps dying."""
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                async for state in self.watch():
+                    if state.ready:
+                        return
+                    raise_if_hopeless(state)
+        except TimeoutError as error:
+            waiting = [p.name for p in self.state.processes if p.status is not Status.READY]
+            raise StartError(
+                f"not ready after {deadline_seconds:.0f} s: {', '.join(waiting)}; "
+                f"see the logs in {self.home.logs}"
+            ) from error
+        raise StartError("stopped before it was ready")
+
+    def stop(self) -> None:
+        """Begins an orderly stop; asked a second time, kills at once."""
+        if self._stopping.is_set():
+            for keeper in self._keepers.values():
+                keeper.kill()
+        self._stopping.set()
+
+    async def _run(self) -> None:
+        order = TopologicalSorter({spec.name: spec.depends_on for spec in self._specs})
+        names = list(order.static_order())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in names:
+                    group.create_task(self._start(self._keepers[name]))
+                await self._stopping.wait()
+                await self._stop_in_reverse()
+        finally:
+            for keeper in self._keepers.values():
+                keeper.kill()
+            asyncio.get_running_loop().call_soon(self._announce)
+
+    async def _start(self, keeper: Keeper) -> None:
+        needed = [self._keepers[name].ready.wait() for name in keeper.spec.depends_on]
+        await _first_of(asyncio.gather(*needed), self._stopping.wait())
+        await keeper.keep()
+
+    async def _stop_in_reverse(self) -> None:
+        """Whoever nobody needs any more stops, all of them together, then the next layer."""
+        needs: dict[str, set[str]] = {spec.name: set() for spec in self._specs}
+        for spec in self._specs:
+            for needed in spec.depends_on:
+                needs[needed].add(spec.name)
+        layers = TopologicalSorter(needs)
+        layers.prepare()
+        while layers.is_active():
+            layer = layers.get_ready()
+            await asyncio.gather(*(self._keepers[name].stop() for name in layer))
+            layers.done(*layer)
+
+    async def _finish(self) -> None:
+        self._stopping.set()
+        if self._running is not None:
+            await self._running
+
+    def _announce(self) -> None:
+        try:
+            write_state(self.home.state, self.state)
+            self._problem = ""
+        except OSError as error:
+            self._problem = f"cannot write {self.home.state}: {error.strerror}"
+        self._tick.set()
+        self._tick = asyncio.Event()
+
+
+def raise_if_hopeless(state: SystemState) -> None:
+    """Raises StartError when a process keeps dying on a system that is not ready yet."""
+    for process in state.processes:
+        if process.restarts >= _TRIES_BEFORE_GIVING_UP:
+            raise StartError(f"{process.name} keeps dying: {process.error} (see {process.log})")
+
+
+@contextmanager
+def stopped_by_signals(supervisor: Supervisor) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal stop it in order; a second one kills at once."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, supervisor.stop)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+async def _first_of(*waits: Awaitable[object]) -> None:
+    """Waits until one of them is done and gives up the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,128 @@
+"""Real engines for tests: a private home, ports that no other run uses, started when asked for."""
+
+import fcntl
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gyre_local import log_files
+from gyre_local.child import dying_with
+from gyre_local.control import running_state
+from gyre_local.errors import StartError
+from gyre_local.home import Home
+from gyre_local.ports import LARGEST_OFFSET, STEP, Ports
+from gyre_local.taken import is_free
+
+_FIRST_OFFSET = 2_000
+"""Below lies what people run by hand."""
+
+_START_SECONDS = 90.0
+_STOP_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+
+
+class LocalEngines:
+    """Engines in a folder of their own; each starts at its first use and stays until `close`.
+
+    Every engine has a supervisor process of its own, so that one can be started after another;
+    they all die with the process that made them.
+    """
+
+    def __init__(self, home: Path, ports: Ports) -> None:
+        self.home = home
+        self.ports = ports
+        self._supervisors: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *names: str) -> None:
+        """Returns when all of them are ready. Raises StartError."""
+        for name in names:
+            if name not in self._supervisors:
+                self._supervisors[name] = self._launch(name)
+        deadline = time.monotonic() + _START_SECONDS
+        for name in names:
+            self._wait_until_ready(name, deadline)
+
+    def pid(self, name: str) -> int:
+        """The engine's own process, for tests that kill it; its supervisor starts it again."""
+        state = running_state(self.home / name)
+        if state is None or state.processes[0].identity is None:
+            raise StartError(f"{name} does not run")
+        return state.processes[0].identity.pid
+
+    def close(self) -> None:
+        """Stops all of them."""
+        for supervisor in self._supervisors.values():
+            supervisor.terminate()
+        for supervisor in self._supervisors.values():
+            supervisor.wait(_STOP_SECONDS)
+        self._supervisors.clear()
+
+    def _launch(self, name: str) -> subprocess.Popen[bytes]:
+        home = Home(self.home / name)
+        home.prepare()
+        command = (sys.executable, "-m", "gyre_local.engines")
+        where = ("--home", str(home.path), "--port-offset", str(self.ports.offset))
+        with home.log("supervisor").open("ab") as output:
+            return subprocess.Popen(
+                (*command, *where, name),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=dying_with(os.getpid()),
+            )
+
+    def _wait_until_ready(self, name: str, deadline: float) -> None:
+        home = Home(self.home / name)
+        while time.monotonic() < deadline:
+            state = running_state(home.path)
+            if state is not None and state.ready:
+                return
+            if self._supervisors[name].poll() is not None:
+                raise StartError(log_files.telling_line(home.log("supervisor")))
+            time.sleep(_POLL_SECONDS)
+        reason = log_files.telling_line(home.log(name))
+        raise StartError(f"{name} not ready after {_START_SECONDS:.0f} s: {reason}")
+
+
+@contextmanager
+def reserved_offset() -> Iterator[int]:
+    """A port offset that is free now and that no other test run takes while the block is open."""
+    folder = Path(tempfile.gettempdir()) / f"gyre-test-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    offsets = list(range(_FIRST_OFFSET, LARGEST_OFFSET, STEP))
+    random.shuffle(offsets)
+    for offset in offsets:
+        lock = os.open(folder / str(offset), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if _locked(lock) and all(map(is_free, Ports(offset).all())):
+                yield offset
+                return
+        finally:
+            os.close(lock)
+    raise StartError("no free ports for a test run")
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def engines(home: Path) -> Iterator[LocalEngines]:
+    """Engines on reserved ports under `home`, none started yet, all stopped at the end."""
+    with reserved_offset() as offset:
+        running = LocalEngines(home, Ports(offset))
+        try:
+            yield running
+        finally:
+            running.close()

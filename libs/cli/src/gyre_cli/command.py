@@ -1,0 +1,68 @@
+"""The options that every command has, and what they open."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, ParamSpec
+
+import typer
+
+from gyre_cli.output import Output
+from gyre_cli.settings import CliSettings, settings_for
+
+P = ParamSpec("P")
+
+_PANEL = "Which system"
+
+
+@dataclass(frozen=True)
+class Cli:
+    """What a command works with."""
+
+    settings: CliSettings
+    out: Output
+
+
+def _shared(
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON on stdout, progress on stderr.")
+    ] = False,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the local system [GYRE_HOME, .gyre].", rich_help_panel=_PANEL),
+    ] = None,
+    port_offset: Annotated[
+        int | None,
+        typer.Option(
+            help="Shift of all ports, a multiple of 100 [GYRE_PORT_OFFSET, the home's own].",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Tenant [GYRE_TENANT, default].", rich_help_panel=_PANEL)
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Access key [GYRE_KEYS].", rich_help_panel=_PANEL)
+    ] = None,
+) -> Cli:
+    settings = settings_for(home=home, port_offset=port_offset, tenant=tenant, key=key)
+    return Cli(settings, Output(as_json=as_json))
+
+
+def command(body: Callable[Concatenate[Cli, P], None]) -> Callable[..., None]:
+    """Gives a command the shared options; its body gets what they open as the first argument."""
+    own = list(inspect.signature(body).parameters.values())[1:]
+    shared = list(inspect.signature(_shared).parameters.values())
+
+    def run(**given: Any) -> None:
+        opened = _shared(**{option.name: given.pop(option.name) for option in shared})
+        takes_them: Callable[..., None] = body
+        takes_them(opened, **given)
+
+    keywords = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *shared)]
+    run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
+    run.__annotations__ = {option.name: option.annotation for option in keywords}
+    run.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+    return run

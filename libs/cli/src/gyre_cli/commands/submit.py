@@ -1,0 +1,183 @@
+"""`gyre submit`: sends documents and waits until they can be found."""
+
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
+from gyre_common.errors import GyreError, InvalidInput
+from rich.console import Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.text import Text
+
+from gyre_cli.command import Cli, command
+from gyre_cli.files import STDIN, collect
+from gyre_cli.output import Json, table
+from gyre_cli.rpc import connected
+from gyre_cli.submission import Draft, Fate, Progress, Submitter, watch_for_stall
+
+_PATIENCE_SECONDS = 60.0
+_MOST_LISTED = 20
+
+
+@command
+def submit(
+    cli: Cli,
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.")],
+    document_id: Annotated[str, typer.Option("--id", help="Name of the one document.")] = "",
+    media_type: Annotated[str, typer.Option(help="Such as text/markdown; else found out.")] = "",
+    acl: Annotated[list[str] | None, typer.Option(help="Group that may read; repeatable.")] = None,
+    source_uri: Annotated[
+        str, typer.Option(help="Where people find the originals; the name is added.")
+    ] = "",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until searchable.")] = True,
+) -> None:
+    """Submit documents and wait until they are searchable."""
+    drafts = _drafts(cli, paths, document_id, media_type, tuple(acl or ()), source_uri)
+    if not drafts:
+        raise InvalidInput("PATH", "holds no document", "name files, or folders with text in them")
+    began = time.monotonic()
+    progress = asyncio.run(_submit(cli, drafts, tuple(acl or ()), wait=wait))
+    seconds = time.monotonic() - began
+    cli.out.result(_report(progress, seconds), lambda: _summary(progress, seconds, waited=wait))
+    if any(fate.outcome == "rejected" for fate in progress.finished):
+        raise typer.Exit(1)
+
+
+def _drafts(
+    cli: Cli,
+    paths: Sequence[str],
+    document_id: str,
+    media_type: str,
+    acl: tuple[str, ...],
+    source_uri: str,
+) -> list[Draft]:
+    if STDIN in paths:
+        if len(paths) > 1 or not document_id:
+            raise InvalidInput("PATH", f"is {STDIN}", "give it alone, and name it with --id")
+        data = sys.stdin.buffer.read()
+        return [Draft(document_id, media_type, source_uri, acl, lambda: data)]
+    sources = collect(
+        [Path(path) for path in paths],
+        lambda path, reason: cli.out.note(f"skipped {path}: {reason}"),
+    )
+    if document_id and len(sources) != 1:
+        raise InvalidInput("--id", f"names one document, not {len(sources)}", "leave it out")
+    return [
+        Draft(
+            document_id or source.document_id,
+            media_type or source.media_type,
+            f"{source_uri.rstrip('/')}/{source.document_id}" if source_uri else "",
+            acl,
+            source.path.read_bytes,
+        )
+        for source in sources
+    ]
+
+
+async def _submit(
+    cli: Cli, drafts: Sequence[Draft], acl: tuple[str, ...], *, wait: bool
+) -> Progress:
+    progress, settings = Progress(), cli.settings
+    address = settings.ingestor_address
+    async with connected(IngestorServiceStub, address, settings, acl=acl) as stub:
+        work = asyncio.create_task(Submitter(stub, progress).submit(drafts, wait=wait))
+        shown = asyncio.create_task(_show(cli, progress, len(drafts), waits=wait))
+        stall = asyncio.create_task(watch_for_stall(progress, len(drafts), _PATIENCE_SECONDS))
+        try:
+            await asyncio.wait([work, stall], return_when=asyncio.FIRST_COMPLETED)
+            if stall.done():
+                stall.result()
+            await work
+        except ExceptionGroup as group:
+            raise _first(group) from group
+        finally:
+            for task in (work, stall, shown):
+                task.cancel()
+            await asyncio.gather(work, stall, shown, return_exceptions=True)
+    return progress
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    known, _ = group.split(GyreError)
+    error: Exception | ExceptionGroup[Exception] = known or group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _show(cli: Cli, progress: Progress, total: int, *, waits: bool) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    hidden = not cli.out.notes.is_terminal
+    with Bar(
+        *columns, TimeElapsedColumn(), console=cli.out.notes, transient=True, disable=hidden
+    ) as bar:
+        sent = bar.add_task("submitted", total=total)
+        done = bar.add_task("searchable", total=total, visible=waits)
+        while True:
+            bar.update(sent, completed=progress.submitted)
+            bar.update(done, completed=len(progress.finished))
+            await asyncio.sleep(0.1)
+
+
+def _report(progress: Progress, seconds: float) -> Json:
+    counts = _counts(progress)
+    rejected: list[Json] = [
+        {"document_id": fate.document_id, "code": fate.code, "detail": fate.detail}
+        for fate in progress.finished
+        if fate.outcome == "rejected"
+    ]
+    return {
+        "submitted": progress.submitted,
+        "indexed": counts["indexed"],
+        "rejected": rejected,
+        "seconds": round(seconds, 3),
+        "documents_per_second": round(counts["indexed"] / seconds, 2),
+        "searchable_after_seconds": _percentiles(progress.finished),
+    }
+
+
+def _summary(progress: Progress, seconds: float, *, waited: bool) -> RenderableType:
+    rejected = [fate for fate in progress.finished if fate.outcome == "rejected"]
+    parts: list[RenderableType] = []
+    if rejected:
+        rows = table("REJECTED", "CODE", "WHY")
+        for fate in rejected[:_MOST_LISTED]:
+            rows.add_row(Text(fate.document_id), Text(fate.code, style="red"), Text(fate.detail))
+        parts.append(rows)
+        if len(rejected) > _MOST_LISTED:
+            parts.append(Text(f"… and {len(rejected) - _MOST_LISTED} more (all of them by --json)"))
+    parts.append(Text(_sentence(progress, seconds, waited=waited)))
+    return Group(*parts)
+
+
+def _sentence(progress: Progress, seconds: float, *, waited: bool) -> str:
+    counts = _counts(progress)
+    refused = f", {counts['rejected']} rejected" if counts["rejected"] else ""
+    if not waited:
+        return f"{progress.submitted} submitted in {seconds:.1f} s{refused}"
+    said = f"{counts['indexed']} searchable after {seconds:.1f} s{refused}"
+    if counts["indexed"] < 2:
+        return said
+    return f"{said} ({counts['indexed'] / seconds:.1f} documents/s)"
+
+
+def _counts(progress: Progress) -> dict[str, int]:
+    outcomes = [fate.outcome for fate in progress.finished]
+    return {outcome: outcomes.count(outcome) for outcome in ("indexed", "rejected")}
+
+
+def _percentiles(fates: Sequence[Fate]) -> Json:
+    seconds = sorted(fate.seconds for fate in fates if fate.outcome == "indexed")
+    if not seconds:
+        return None
+    return {
+        "p50": round(statistics.median(seconds), 3),
+        "p99": round(seconds[min(len(seconds) - 1, int(len(seconds) * 0.99))], 3),
+    }

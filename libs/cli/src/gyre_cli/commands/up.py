@@ -1,0 +1,139 @@
+"""`gyre up`: starts engines and services, shows how far they are, keeps them running."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import typer
+from gyre_common.errors import FailedPrecondition
+from gyre_local.control import launch, running_state, stop_running
+from gyre_local.ports import Ports
+from gyre_local.state import ProcessState, Status, SystemState
+from gyre_local.supervisor import Supervisor, raise_if_hopeless, stopped_by_signals
+from gyre_local.system import system_specs
+from rich.live import Live
+
+from gyre_cli.command import Cli, command
+from gyre_cli.output import Output
+from gyre_cli.system_table import system_json, system_table
+
+READY_WITHIN_SECONDS = 180.0
+
+
+@command
+def up(
+    cli: Cli,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when all is ready; stop by `gyre down`.")
+    ] = False,
+) -> None:
+    """Start Kafka, Elasticsearch, ClickHouse and Gyre's services, and keep them running."""
+    asyncio.run(_in_background(cli) if detach else _in_foreground(cli))
+
+
+async def _in_foreground(cli: Cli) -> None:
+    home, ports = cli.settings.home, Ports(cli.settings.port_offset)
+    specs = system_specs(home, ports, {})
+    async with Supervisor(specs, home, port_offset=ports.offset) as supervisor:
+        with stopped_by_signals(supervisor):
+            states = supervisor.watch()
+            ready = await _show_until_ready(states, cli.out)
+            if ready is not None:
+                _say_ready(ready, cli.out)
+                cli.out.note("Ctrl-C stops everything")
+            await _tell_changes(states, ready, cli.out)
+
+
+async def _in_background(cli: Cli) -> None:
+    home, ports = cli.settings.home, Ports(cli.settings.port_offset)
+    running = running_state(home)
+    if running is not None:
+        await _join(running, cli)
+        return
+    system_specs(home, ports, {})  # says what is missing before anything is started
+    where = ("--home", str(home), "--port-offset", str(ports.offset))
+    states = launch(
+        (sys.executable, "-m", "gyre_cli.main", "up", *where),
+        home,
+        env={},
+        deadline_seconds=READY_WITHIN_SECONDS,
+    )
+    try:
+        ready = await _show_until_ready(states, cli.out)
+    except asyncio.CancelledError:
+        await stop_running(home)
+        raise
+    if ready is not None:
+        _say_ready(ready, cli.out)
+
+
+async def _join(running: SystemState, cli: Cli) -> None:
+    """Somebody has started it already: wait with them."""
+    home = cli.settings.home
+    if running.port_offset != cli.settings.port_offset:
+        raise FailedPrecondition(
+            f"a system already runs in {home} with port offset {running.port_offset}: "
+            "stop it with `gyre down` or choose another folder with --home"
+        )
+    cli.out.note(f"already running in {home} (pid {running.supervisor.pid})")
+    deadline = time.monotonic() + READY_WITHIN_SECONDS
+    while not running.ready:
+        raise_if_hopeless(running)
+        if time.monotonic() > deadline:
+            raise FailedPrecondition("it does not become ready: see `gyre status`, `gyre logs`")
+        await asyncio.sleep(0.2)
+        now = running_state(home)
+        if now is None:
+            raise FailedPrecondition("it stopped meanwhile: start it again with `gyre up`")
+        running = now
+    _say_ready(running, cli.out)
+
+
+async def _show_until_ready(states: AsyncIterator[SystemState], out: Output) -> SystemState | None:
+    """The table changes in place on a terminal; elsewhere each change is a line."""
+    began, told = time.monotonic(), _Told(out)
+    with Live(console=out.notes, auto_refresh=False, transient=not out.as_json) as live:
+        async for state in states:
+            raise_if_hopeless(state)
+            if out.notes.is_terminal:
+                live.update(system_table(state), refresh=True)
+            else:
+                told.tell(state)
+            if state.ready:
+                live.update("")
+                out.note(f"ready in {time.monotonic() - began:.1f} s", style="bold green")
+                return state
+    return None
+
+
+async def _tell_changes(
+    states: AsyncIterator[SystemState], seen: SystemState | None, out: Output
+) -> None:
+    told = _Told(out, seen)
+    async for state in states:
+        told.tell(state)
+
+
+def _say_ready(state: SystemState, out: Output) -> None:
+    out.result(system_json(state), lambda: system_table(state))
+
+
+class _Told:
+    """Says each change of each process once."""
+
+    def __init__(self, out: Output, seen: SystemState | None = None) -> None:
+        self._out = out
+        self._seen = {process.name: process.status for process in seen.processes} if seen else {}
+
+    def tell(self, state: SystemState) -> None:
+        for process in state.processes:
+            if self._seen.get(process.name) != process.status:
+                self._seen[process.name] = process.status
+                self._out.note(_line(process), style="")
+
+
+def _line(process: ProcessState) -> str:
+    because = f": {process.error}" if process.status is Status.RESTARTING else ""
+    return f"{process.name:<18} {process.status}{because}"

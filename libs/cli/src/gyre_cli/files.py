@@ -1,0 +1,99 @@
+"""Turns paths into documents: what each is called, and what is passed over."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gyre_common.errors import InvalidInput, NotFound
+
+STDIN = "-"
+
+_MEDIA_TYPES = {
+    ".md": "text/markdown",
+    ".markdown": "text/markdown",
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".txt": "text/plain",
+}
+_SNIFFED = 8192
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that will become a document. The server finds the media type out where it is empty."""
+
+    path: Path
+    document_id: str
+    media_type: str
+
+
+def collect(paths: Sequence[Path], passed_over: Callable[[Path, str], None]) -> list[SourceFile]:
+    """The files named, and those in the folders named, without hidden and binary ones.
+
+    A file in a folder is called by the folder's name and its path within; a file named by itself by
+    its path from here, or by its bare name where it lies elsewhere. A file that is named by itself
+    is never passed over: the server says what it thinks of it.
+
+    Raises:
+        NotFound: a path does not exist.
+        InvalidInput: two different files would have the same name.
+    """
+    found: dict[str, SourceFile] = {}
+    for path in paths:
+        for source in _below(path, passed_over) if path.is_dir() else [_alone(path)]:
+            other = found.setdefault(source.document_id, source)
+            if other.path.resolve() != source.path.resolve():
+                raise InvalidInput(
+                    "PATH",
+                    f"gives {other.path} and {source.path} the same name {source.document_id}",
+                    "submit them one by one with --id",
+                )
+    return list(found.values())
+
+
+def media_type_of(path: Path) -> str:
+    """By the file's ending; empty where that says nothing."""
+    return _MEDIA_TYPES.get(path.suffix.lower(), "")
+
+
+def _alone(path: Path) -> SourceFile:
+    if not path.exists():
+        raise NotFound(f"there is no {path}: give files, folders or {STDIN} for standard input")
+    absolute, here = path.resolve(), Path.cwd().resolve()
+    inside = absolute.is_relative_to(here)
+    name = absolute.relative_to(here).as_posix() if inside else path.name
+    return SourceFile(path, name, media_type_of(path))
+
+
+def _below(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[SourceFile]:
+    called = folder.resolve().name
+    for path in _walk(folder, passed_over):
+        reason = _why_not(path)
+        if reason:
+            passed_over(path, reason)
+        else:
+            name = f"{called}/{path.relative_to(folder).as_posix()}"
+            yield SourceFile(path, name, media_type_of(path))
+
+
+def _walk(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[Path]:
+    """Links to folders are not followed: they may lead in circles."""
+    for parent, folders, files in os.walk(folder):
+        for name in sorted(folders):
+            if name.startswith("."):
+                passed_over(Path(parent, name), "hidden")
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(parent, name) for name in sorted(files))
+
+
+def _why_not(path: Path) -> str:
+    if path.name.startswith("."):
+        return "hidden"
+    if not path.is_file():
+        return "not a file"
+    try:
+        with path.open("rb") as file:
+            return "binary" if b"\0" in file.read(_SNIFFED) else ""
+    except OSError as error:
+        return error.strerror or "unreadable"

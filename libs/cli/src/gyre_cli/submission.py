@@ -1,0 +1,185 @@
+"""Submits documents and follows each until it is searchable or turned away."""
+
+import asyncio
+import base64
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gyre.ingestor.v1 import ingestor_pb2
+from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
+from gyre_common.errors import GyreError, InvalidInput, NotFound, Unavailable
+from gyre_common.events.event import new_id
+from gyre_common.rpc import call
+
+_AT_ONCE = 16
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_TRIES = 5
+
+_DONE = {
+    ingestor_pb2.DOCUMENT_STATE_INDEXED: "indexed",
+    ingestor_pb2.DOCUMENT_STATE_REJECTED: "rejected",
+    ingestor_pb2.DOCUMENT_STATE_DELETED: "deleted",
+}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A document that is about to be submitted; `read` gives its bytes."""
+
+    document_id: str
+    media_type: str
+    source_uri: str
+    acl: tuple[str, ...]
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one document. `seconds` runs from its submission to being searchable."""
+
+    document_id: str
+    outcome: str
+    code: str = ""
+    detail: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Progress:
+    """How far a submission is; `finished` grows until it holds every document."""
+
+    submitted: int = 0
+    finished: list[Fate] = field(default_factory=list)
+    moved_at: float = field(default_factory=time.monotonic)
+
+    def finish(self, fate: Fate) -> None:
+        """One more document is done."""
+        self.finished.append(fate)
+        self.moved_at = time.monotonic()
+
+
+class Submitter:
+    """Sends with bounded concurrency; waits by asking for the oldest documents first.
+
+    Documents become searchable roughly in the order they were sent, so a few waiters on the oldest
+    find nearly all of the others done at their first question.
+    """
+
+    def __init__(self, stub: IngestorServiceStub, progress: Progress) -> None:
+        self._stub = stub
+        self._progress = progress
+
+    async def submit(self, drafts: Sequence[Draft], *, wait: bool) -> None:
+        """Returns when each document is sent or, with `wait`, searchable or turned away.
+
+        Raises:
+            GyreError: the ingestor cannot be reached, or does not accept the caller.
+        """
+        sent: asyncio.Queue[tuple[Draft, str] | None] = asyncio.Queue()
+        async with asyncio.TaskGroup() as group:
+            waiters = [group.create_task(self._follow(sent)) for _ in range(_AT_ONCE)]
+            await _each(drafts, lambda draft: self._send(draft, sent if wait else None))
+            for _ in waiters:
+                sent.put_nowait(None)
+
+    async def _send(
+        self, draft: Draft, sent: asyncio.Queue[tuple[Draft, str] | None] | None
+    ) -> None:
+        try:
+            data = await asyncio.to_thread(draft.read)
+        except OSError as error:
+            self._refuse(draft, "unreadable", error.strerror or str(error))
+            return
+        request = ingestor_pb2.SubmitDocumentRequest(
+            document=ingestor_pb2.Document(
+                document_id=draft.document_id,
+                content_base64=base64.b64encode(data).decode(),
+                media_type=draft.media_type,
+                source_uri=draft.source_uri,
+                acl=draft.acl,
+            ),
+            idempotency_key=str(new_id()),
+        )
+        try:
+            reply = await self._until_accepted(request)
+        except InvalidInput as error:
+            self._refuse(draft, "invalid", str(error))
+            return
+        self._progress.submitted += 1
+        if sent is not None:
+            sent.put_nowait((draft, reply.submission_id))
+
+    async def _until_accepted(
+        self, request: ingestor_pb2.SubmitDocumentRequest
+    ) -> ingestor_pb2.SubmitDocumentResponse:
+        """The idempotency key makes a second try the same submission."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await call(self._stub.SubmitDocument, request, timeout=30.0)
+            except Unavailable as error:
+                if attempt == _TRIES:
+                    raise
+                await asyncio.sleep(error.retry_after_seconds)
+        raise AssertionError("the last try returns or raises")
+
+    async def _follow(self, sent: asyncio.Queue[tuple[Draft, str] | None]) -> None:
+        while (item := await sent.get()) is not None:
+            draft, submission_id = item
+            began = time.monotonic()
+            pause = _FIRST_PAUSE
+            while (event := await self._news(draft.document_id, submission_id)) is None:
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, _LONGEST_PAUSE)
+            self._progress.finish(
+                Fate(
+                    draft.document_id,
+                    _DONE[event.state],
+                    event.code,
+                    event.detail,
+                    _seconds(event) or time.monotonic() - began,
+                )
+            )
+
+    async def _news(
+        self, document_id: str, submission_id: str
+    ) -> ingestor_pb2.DocumentEvent | None:
+        request = ingestor_pb2.GetDocumentRequest(document_id=document_id)
+        try:
+            reply = await call(self._stub.GetDocument, request, timeout=10.0)
+        except (NotFound, Unavailable):
+            return None
+        events: Iterable[ingestor_pb2.DocumentEvent] = reply.document.timeline
+        return next((one for one in events if one.submission_id == submission_id), None)
+
+    def _refuse(self, draft: Draft, code: str, detail: str) -> None:
+        self._progress.finish(Fate(draft.document_id, "rejected", code, detail))
+
+
+async def watch_for_stall(progress: Progress, total: int, patience_seconds: float) -> None:
+    """Raises when no document has got further for that long. Runs until it is cancelled."""
+    while True:
+        await asyncio.sleep(min(1.0, patience_seconds))
+        if time.monotonic() - progress.moved_at > patience_seconds:
+            raise GyreError(
+                f"{total - len(progress.finished)} of {total} documents are accepted but not "
+                f"searchable, and nothing has moved for {patience_seconds:.0f} s: see `gyre "
+                "status` and `gyre logs`; nothing is lost, they are indexed when it recovers"
+            )
+
+
+async def _each(drafts: Sequence[Draft], send: Callable[[Draft], Awaitable[None]]) -> None:
+    remaining = iter(drafts)
+
+    async def take_turns() -> None:
+        for draft in remaining:
+            await send(draft)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_AT_ONCE):
+            group.create_task(take_turns())
+
+
+def _seconds(event: ingestor_pb2.DocumentEvent) -> float:
+    span = event.happened_at.ToDatetime() - event.submitted_at.ToDatetime()
+    return max(0.0, span.total_seconds())

@@ -1,0 +1,203 @@
+"""How a service's process lives: it starts, waits for its engines, serves, drains and ends."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeVar
+
+from gyre_common.errors import GyreError, Retryable
+from gyre_common.rpc.server import Register, RpcServer, serve
+from gyre_common.settings import ServiceSettings, SettingsError, load_settings
+from gyre_common.telemetry.exposition import Readiness, expose
+from gyre_common.telemetry.logs import start_logging
+from gyre_common.telemetry.metrics import METRICS
+from gyre_common.telemetry.tracing import start_tracing
+
+log = logging.getLogger(__name__)
+
+EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
+
+_CHECK_EVERY, _CHECK_SOON = 1.0, 0.1
+_CHECK_LIMIT = 5.0
+_LONGEST_PAUSE = 10.0
+_LAST_WORDS = 2.0
+
+Check = Callable[[], bool | Awaitable[bool]]
+
+
+@dataclass(frozen=True)
+class App:
+    """What a service built: the RPC services it answers, and the checks that make it ready.
+
+    A check is cheap, runs each second, and raises nothing but GyreError.
+    """
+
+    rpc: Sequence[Register] = ()
+    ready: Mapping[str, Check] = field(default_factory=dict)
+
+
+S = TypeVar("S", bound=ServiceSettings)
+Create = Callable[[S], AbstractAsyncContextManager[App]]
+
+
+def run(kind: type[S], create: Create[S]) -> NoReturn:
+    """Run a service until SIGTERM or SIGINT, then exit the process.
+
+    The exit status is 0 after a drain, 1 after a failure, 2 for a setting that cannot work. While
+    `create` raises Retryable (an engine is down) the process waits, unready, with growing pauses.
+    A second signal ends the process at once.
+    """
+    try:
+        settings = load_settings(kind)
+    except SettingsError as error:
+        _say(kind.service, error)
+        sys.exit(EXIT_SETTINGS)
+    start_logging(settings.service, settings.log_level)
+    start_tracing(settings.service)
+    sys.exit(asyncio.run(_Process(settings, create).live()))
+
+
+class _Process:
+    """One life of a service. All of it happens in one task, so that whatever fails in the service's
+    own task groups ends this task too.
+    """
+
+    def __init__(self, settings: ServiceSettings, create: Create[Any]) -> None:
+        self._settings = settings
+        self._create = create
+        self._readiness = Readiness(checks={"started": False})
+        self._stopping = asyncio.Event()
+        self._started = False
+
+    async def live(self) -> int:
+        """Serve until told to stop; returns the exit status."""
+        self._listen_to_signals()
+        try:
+            await self._serve()
+        except asyncio.CancelledError:
+            if self._started:
+                log.error("not drained in time", extra={"seconds": self._settings.drain_seconds})
+                return EXIT_FAILED
+        except Exception as error:
+            # The edge of the process: what is left here ends it. A GyreError speaks for itself,
+            # anything else is a bug.
+            cause = _only_cause(error)
+            if not isinstance(cause, GyreError):
+                log.exception("crashed")
+                return EXIT_FAILED
+            _say(self._settings.service, cause)
+            return EXIT_FAILED
+        log.info("stopped")
+        return EXIT_OK
+
+    def _listen_to_signals(self) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def on_signal(number: int) -> None:
+            if self._stopping.is_set():
+                os._exit(128 + number)
+            self._stopping.set()
+            seconds = self._settings.drain_seconds
+            _end_at_last(seconds + _LAST_WORDS)
+            if self._started:
+                log.info("draining", extra={"signal": signal.Signals(number).name})
+                loop.call_later(seconds, task.cancel)
+            else:
+                task.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal, number)
+
+    async def _serve(self) -> None:
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            stack.enter_context(
+                expose(settings.host, settings.metrics_port, lambda: self._readiness)
+            )
+            server: RpcServer | None = None
+            if settings.grpc_port is not None:
+                server = await stack.enter_async_context(
+                    serve(host=settings.host, port=settings.grpc_port, keys=settings.accepted_keys)
+                )
+            app = await self._open(stack)
+            if server is not None:
+                await server.add(app.rpc)
+            self._started = True
+            log.info("started", extra={"port": settings.grpc_port})
+            await self._watch(app, server)
+            if server is not None:
+                await server.drain(settings.drain_seconds / 2)
+
+    async def _open(self, stack: AsyncExitStack) -> App:
+        pause = 0.5
+        while True:
+            try:
+                return await stack.enter_async_context(self._create(self._settings))
+            except (Retryable, ExceptionGroup) as error:
+                cause = _only_cause(error)
+                if not isinstance(cause, Retryable):
+                    raise
+                self._readiness = Readiness(checks={"started": False}, waiting_for=str(cause))
+                log.warning("waiting", extra={"for": str(cause), "retry_seconds": pause})
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _watch(self, app: App, server: RpcServer | None) -> None:
+        while not self._stopping.is_set():
+            checks = {"started": True}
+            for name, check in app.ready.items():
+                checks[name] = await _holds(check)
+                METRICS.ready.labels(name).set(checks[name])
+            await self._set_readiness(Readiness(checks), server)
+            pause = _CHECK_EVERY if self._readiness.ready else _CHECK_SOON
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+        self._readiness = Readiness(checks={"draining": False})
+
+    async def _set_readiness(self, now: Readiness, server: RpcServer | None) -> None:
+        before, self._readiness = self._readiness, now
+        if dict(before.checks) == dict(now.checks):
+            return
+        if now.ready:
+            log.info("ready")
+        else:
+            missing = [name for name, holds in now.checks.items() if not holds]
+            log.warning("not ready", extra={"missing": missing})
+        if server is not None:
+            await server.set_serving(now.ready)
+
+
+async def _holds(check: Check) -> bool:
+    try:
+        result = check()
+        if isinstance(result, bool):
+            return result
+        return await asyncio.wait_for(result, _CHECK_LIMIT)
+    except (GyreError, TimeoutError):
+        return False
+
+
+def _only_cause(error: Exception) -> Exception:
+    # A task group wraps even a single failure.
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _end_at_last(seconds: float) -> None:
+    # A thread, because what hangs may be the event loop, or a thread that it waits for.
+    timer = threading.Timer(seconds, os._exit, (EXIT_FAILED,))
+    timer.daemon = True
+    timer.start()
+
+
+def _say(service: str, error: GyreError) -> None:
+    # For the person or the supervisor who started the process; the log may not be set up yet.
+    sys.stderr.write(f"gyre-{service}: {error}\n")

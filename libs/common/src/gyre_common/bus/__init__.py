@@ -1,0 +1,19 @@
+"""Delivery over Kafka: at least once, in order per key, with retries and dead letters.
+
+`Bus` is the real one; `gyre_common.bus.memory.MemoryBus` has the same face for unit tests.
+"""
+
+from gyre_common.bus.compacted import CompactedReader, Retired
+from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.kafka_bus import Bus
+from gyre_common.bus.record import RawRecord, Record, current_record
+
+__all__ = [
+    "Bus",
+    "CompactedReader",
+    "Delivery",
+    "RawRecord",
+    "Record",
+    "Retired",
+    "current_record",
+]

@@ -1,0 +1,139 @@
+"""Reads a whole compacted topic without a consumer group, then follows it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from gyre_common.bus.decoding import decoder
+from gyre_common.bus.record import Record
+from gyre_common.bus.topics import connected, ensure_topics
+from gyre_common.errors import Poison
+from gyre_common.events.event import Event
+from gyre_common.events.topic import Topic
+
+E = TypeVar("E", bound=Event)
+
+log = logging.getLogger(__name__)
+
+_POLL_MS = 200
+_PAUSE_AFTER_ERROR = 1.0
+
+
+@dataclass(frozen=True)
+class Retired:
+    """A tombstone: this key is gone."""
+
+    key: str
+
+
+class CompactedReader(Generic[E]):
+    """The latest event of every key of a topic, and every change after.
+
+    Entering reads up to the ends that the topic's partitions have at that moment; it waits for
+    Kafka as long as that takes. A broker that goes away later is waited for.
+    """
+
+    def __init__(self, servers: str, topic: Topic[E]) -> None:
+        self._servers = servers
+        self._topic = topic
+        self._decode = decoder(topic, "")
+        self._latest: dict[str, Record[E]] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+
+    @property
+    def records(self) -> tuple[Record[E], ...]:
+        """The latest record of every key that is not retired, as of entering."""
+        return tuple(self._latest.values())
+
+    async def __aenter__(self) -> Self:
+        await ensure_topics(self._servers, [self._topic])
+        consumer: AIOKafkaConsumer = await connected(
+            lambda: AIOKafkaConsumer(
+                self._topic.name,
+                bootstrap_servers=self._servers,
+                client_id="gyre-compacted",
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+            ),
+            self._servers,
+        )
+        try:
+            await self._read_to_end(consumer)
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._consumer = consumer
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def follow(self) -> AsyncIterator[Record[E] | Retired]:
+        """Every change since entering, in order per key, for ever."""
+        assert self._consumer is not None, "enter the reader first"
+        while True:
+            for change in await self._poll(self._consumer):
+                yield change
+
+    async def _read_to_end(self, consumer: AIOKafkaConsumer) -> None:
+        places = list(consumer.assignment())
+        ends = await _until_it_works(lambda: consumer.end_offsets(places))
+        # Positions pass transaction markers, which are no records, so they tell when it is done.
+        while [p for p in places if await consumer.position(p) < ends[p]]:
+            for change in await self._poll(consumer):
+                if isinstance(change, Retired):
+                    self._latest.pop(change.key, None)
+                else:
+                    self._latest[change.key or ""] = change
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> list[Record[E] | Retired]:
+        try:
+            batches = await consumer.getmany(timeout_ms=_POLL_MS)
+        except KafkaError as error:
+            log.warning(
+                "reading waits for Kafka", extra={"topic": self._topic.name, "cause": error}
+            )
+            await asyncio.sleep(_PAUSE_AFTER_ERROR)
+            return []
+        changes = (self._change(raw) for records in batches.values() for raw in records)
+        return [change for change in changes if change is not None]
+
+    def _change(self, raw: Any) -> Record[E] | Retired | None:
+        try:
+            record = self._decode(raw)
+        except Poison as error:
+            log.error(
+                "record passed over",
+                extra={
+                    "topic": raw.topic,
+                    "partition": raw.partition,
+                    "offset": raw.offset,
+                    "cause": str(error),
+                },
+            )
+            return None
+        if record is None:
+            return Retired((raw.key or b"").decode(errors="backslashreplace"))
+        return record
+
+
+async def _until_it_works(ask: Any) -> Any:
+    while True:
+        try:
+            return await ask()
+        except (KafkaError, TimeoutError) as error:
+            log.warning("reading waits for Kafka", extra={"cause": str(error)})
+            await asyncio.sleep(_PAUSE_AFTER_ERROR)

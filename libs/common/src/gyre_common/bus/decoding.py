@@ -1,0 +1,49 @@
+"""From bytes to an event, or to a reason why there is none."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from gyre_common.bus.record import RawRecord, Record
+from gyre_common.errors import Poison
+from gyre_common.events.event import Event
+from gyre_common.events.topic import Topic
+
+E = TypeVar("E", bound=Event)
+
+_MOST_PROBLEMS = 5
+
+
+def decoder(topic: Topic[E], maker: str) -> Callable[[RawRecord], Record[E] | None]:
+    """Make the function that reads this topic's records.
+
+    It returns None for a tombstone of a compacted topic, which says nothing but that the key is
+    gone, and raises `Poison` for what breaks the contract.
+    """
+    parse = topic.model.model_validate_json
+    compacted = topic.compacted
+
+    def decode(raw: RawRecord) -> Record[E] | None:
+        value = raw.value
+        if value is None:
+            if compacted:
+                return None
+            raise Poison(f"the record has no value, and {topic.name} is not compacted")
+        try:
+            return Record(parse(value), raw, maker)
+        except ValidationError as error:
+            raise Poison(_problems(topic, error)) from error
+
+    return decode
+
+
+def _problems(topic: Topic[E], error: ValidationError) -> str:
+    """What is wrong and where, without the payload."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    said = "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']}"
+        for problem in found[:_MOST_PROBLEMS]
+    )
+    more = f" and {len(found) - _MOST_PROBLEMS} more" if len(found) > _MOST_PROBLEMS else ""
+    return f"not a {topic.model.__name__}: {said}{more}"

@@ -1,0 +1,39 @@
+"""How hard the delivery layer tries, how long it waits, and when it gives up."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """Settings of one process's bus; the defaults fit production. Times are in seconds.
+
+    Attributes:
+        partition_records: records of one partition that may be read and unfinished.
+        partition_bytes: the same bound on the size of their values.
+        commit_every: pause between two commits.
+        commit_limit: longest that one commit may take.
+        retry_first: pause after the first `Retryable`; it doubles with each one that follows.
+        retry_longest: where that pause stops growing.
+        bug_tries: attempts at a record whose handler fails for no named reason.
+        handler_limit: longest that one call of a handler may take; then it is tried again.
+        drain_limit: longest that a partition may be kept back to finish what is in flight.
+        parked_streak: dead letters in a row past which consuming stops.
+        parked_ratio: share of the last `parked_window` records past which consuming stops.
+        session: silence after which Kafka gives a consumer's partitions to another one.
+        publish_limit: longest that a publish may wait for its confirmation.
+    """
+
+    partition_records: int = 1_000
+    partition_bytes: int = 8 * 1024 * 1024
+    commit_every: float = 1.0
+    commit_limit: float = 5.0
+    retry_first: float = 0.2
+    retry_longest: float = 30.0
+    bug_tries: int = 3
+    handler_limit: float = 300.0
+    drain_limit: float = 10.0
+    parked_streak: int = 50
+    parked_ratio: float = 0.5
+    parked_window: int = 200
+    session: float = 10.0
+    publish_limit: float = 5.0

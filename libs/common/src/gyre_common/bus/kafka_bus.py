@@ -1,0 +1,195 @@
+"""The bus on Kafka: subscriptions and publishing behind one door."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from faststream.kafka import KafkaBroker
+
+from gyre_common.bus.batches import BatchHandler, BatchSize, InBatches
+from gyre_common.bus.dead_letters import cause_of, headers_of
+from gyre_common.bus.decoding import decoder
+from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.one_by_one import Handler, OneByOne
+from gyre_common.bus.publisher import KafkaPublisher
+from gyre_common.bus.record import RawRecord, Record
+from gyre_common.bus.scheduler import Handling
+from gyre_common.bus.subscription import KafkaSubscription, Park
+from gyre_common.bus.topics import TopicMaker
+from gyre_common.events import ALL_TOPICS
+from gyre_common.events.event import Event
+from gyre_common.events.topic import DLQ_SUFFIX, Topic
+
+E = TypeVar("E", bound=Event)
+
+log = logging.getLogger(__name__)
+
+_faststream_log = logging.getLogger("gyre_common.bus.faststream")
+_faststream_log.setLevel(logging.ERROR)  # below, it speaks of choices that are ours
+
+
+class Bus:
+    """Consumes and publishes events for one service; a `Publisher` too.
+
+    Register handlers first, then enter: that connects (waiting for Kafka as long as it takes),
+    creates missing topics and starts to consume. Leaving finishes what was started and commits.
+    """
+
+    def __init__(self, servers: str, *, service: str, delivery: Delivery | None = None) -> None:
+        self._servers = servers
+        self._service = service
+        self._delivery = delivery or Delivery()
+        self._publisher = KafkaPublisher(servers, service=service, delivery=self._delivery)
+        self._topics: dict[str, Topic[Any]] = {topic.name: topic for topic in ALL_TOPICS}
+        self._subscriptions: list[KafkaSubscription] = []
+        self._open: AsyncExitStack | None = None
+        self.broker = KafkaBroker(
+            servers,
+            client_id=f"gyre-{service}",
+            apply_types=False,
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            logger=_faststream_log,
+        )
+
+    def on(
+        self, topic: Topic[E], *, group: str, concurrency: int = 16
+    ) -> Callable[[Handler[E]], Handler[E]]:
+        """Register a handler of single events: in order per key, `concurrency` keys at once."""
+
+        def register(handler: Handler[E]) -> Handler[E]:
+            decode = decoder(topic, _maker(group, handler))
+            self._subscribe(topic, group, OneByOne(decode, handler, concurrency), handler)
+            return handler
+
+        return register
+
+    def on_batch(
+        self, topic: Topic[E], *, group: str, max_records: int, max_wait: float
+    ) -> Callable[[BatchHandler[Record[E]]], BatchHandler[Record[E]]]:
+        """Register a handler of batches; a record that spoils a batch is found by splitting it."""
+
+        def register(handler: BatchHandler[Record[E]]) -> BatchHandler[Record[E]]:
+            decode = decoder(topic, _maker(group, handler))
+            size = BatchSize(max_records, max_wait)
+            self._subscribe(topic, group, InBatches(decode, handler, size), handler)
+            return handler
+
+        return register
+
+    def on_raw_batch(
+        self, topics: Sequence[str], *, group: str, max_records: int, max_wait: float
+    ) -> Callable[[BatchHandler[RawRecord]], BatchHandler[RawRecord]]:
+        """Register a handler of undecoded records of several topics, such as the dead letters.
+
+        A record that it cannot handle stays where it is: it is logged and passed over.
+        """
+
+        def register(handler: BatchHandler[RawRecord]) -> BatchHandler[RawRecord]:
+            handling = InBatches(_as_it_is, handler, BatchSize(max_records, max_wait))
+            self._add(topics, group, handling, handler, list[bytes], _pass_over)
+            return handler
+
+        return register
+
+    def _subscribe(
+        self, topic: Topic[E], group: str, handling: Handling, handler: Callable[..., Any]
+    ) -> None:
+        self._topics[topic.name] = topic
+        park = partial(self._to_dead_letters, group)
+        self._add([topic.name], group, handling, handler, topic.model, park)
+
+    def _add(
+        self,
+        topics: Sequence[str],
+        group: str,
+        handling: Handling,
+        handler: Callable[..., Any],
+        payload: object,
+        park: Park,
+    ) -> None:
+        subscription = KafkaSubscription(
+            topics, group=group, handling=handling, park=park, delivery=self._delivery
+        )
+        subscription.register(self.broker, handler, payload)
+        self._subscriptions.append(subscription)
+
+    def publishes(self, *topics: Topic[Any]) -> None:
+        """Tell AsyncAPI, and whoever creates topics, what this service publishes."""
+        for topic in topics:
+            self._topics[topic.name] = topic
+            self.broker.publisher(topic.name, schema=topic.model, description=topic.summary)
+
+    async def _to_dead_letters(
+        self, group: str, raw: RawRecord, error: Exception, attempts: int
+    ) -> None:
+        cause = cause_of(raw, error, attempts=attempts, group=group)
+        await self._publisher.put(
+            raw.topic + DLQ_SUFFIX, raw.key, raw.value, headers_of(raw, cause)
+        )
+
+    async def publish(self, topic: Topic[E], event: E, *, event_id: UUID | None = None) -> None:
+        """See `Publisher`."""
+        await self._publisher.publish(topic, event, event_id=event_id)
+
+    async def retire(self, topic: Topic[E], key: str) -> None:
+        """See `Publisher`."""
+        await self._publisher.retire(topic, key)
+
+    def healthy(self) -> bool:
+        """Tell whether the bus is open and every subscription consumes."""
+        return self._open is not None and not self.problems()
+
+    def problems(self) -> list[str]:
+        """Why subscriptions consume no more, a line each."""
+        return [
+            f"{s.scheduler.consumer.group} on {s.scheduler.consumer.topic}: {s.problem}"
+            for s in self._subscriptions
+            if s.problem is not None
+        ]
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._publisher)
+            await TopicMaker(self._servers).ensure(*self._topics.values())
+            await self.broker.connect()
+            stack.push_async_callback(self.broker.stop)
+            await _all(subscription.start() for subscription in self._subscriptions)
+            self._open = stack.pop_all()
+        log.info("bus open", extra={"subscriptions": len(self._subscriptions)})
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._open is None:
+            return
+        stack, self._open = self._open, None
+        await _all(subscription.drain() for subscription in self._subscriptions)
+        await stack.aclose()
+
+
+async def _all(steps: Any) -> None:
+    async with asyncio.TaskGroup() as group:
+        for step in steps:
+            group.create_task(step)
+
+
+def _maker(group: str, handler: Callable[..., Any]) -> str:
+    return f"{group}/{handler.__name__}"
+
+
+def _as_it_is(raw: RawRecord) -> RawRecord:
+    return raw
+
+
+async def _pass_over(raw: RawRecord, error: Exception, attempts: int) -> None:
+    """The scheduler logs it."""

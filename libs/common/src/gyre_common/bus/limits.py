@@ -1,0 +1,22 @@
+"""How large a record may be; what would be larger travels by reference."""
+
+from gyre_common.errors import Poison
+
+LARGEST_RECORD = 512 * 1024
+"""Bytes of an event's JSON."""
+
+LARGEST_FOREIGN_RECORD = 1024 * 1024
+"""Bytes that outside producers may send: a larger event gets a readable refusal."""
+
+
+class RecordTooLarge(Poison):
+    """An event is too large to publish, however often it is tried."""
+
+
+def check_size(topic: str, value: bytes) -> None:
+    """Raises: RecordTooLarge."""
+    if len(value) > LARGEST_RECORD:
+        raise RecordTooLarge(
+            f"an event of {len(value)} bytes does not fit on {topic}, which takes "
+            f"{LARGEST_RECORD}: put the large part in the store and send its reference and digest"
+        )

@@ -1,0 +1,267 @@
+"""The bus in memory, for unit tests: the same scheduler and rules, no broker."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+from zlib import crc32
+
+from gyre_common.bus.batches import BatchHandler, BatchSize, InBatches
+from gyre_common.bus.dead_letters import Cause, cause_of
+from gyre_common.bus.decoding import decoder
+from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.envelope import headers_for
+from gyre_common.bus.limits import check_size
+from gyre_common.bus.one_by_one import Handler, OneByOne
+from gyre_common.bus.partition import Partition
+from gyre_common.bus.record import RawRecord, Record, id_for_next_event
+from gyre_common.bus.scheduler import Consumer, Handling, Scheduler
+from gyre_common.errors import Unavailable
+from gyre_common.events.event import Event, new_id, now
+from gyre_common.events.topic import Topic
+
+E = TypeVar("E", bound=Event)
+
+_QUICK = Delivery(retry_first=0.001, retry_longest=0.01, handler_limit=5.0, drain_limit=2.0)
+_TICK = 0.05
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """A record of the in-memory log; a `RawRecord`."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A record that could not be handled, and why."""
+
+    raw: RawRecord
+    cause: Cause
+
+
+class MemoryBus:
+    """Has the face of `Bus`; a test puts records in and sees what came out.
+
+    `published` lists the events published, in order; `sent` the same as records, with headers and
+    tombstones; `parked` the dead letters. What is published is delivered to this bus's own
+    handlers as well. With `down` set, publishing raises `Unavailable`.
+    """
+
+    def __init__(self, *, service: str = "test", delivery: Delivery = _QUICK) -> None:
+        self.published: list[tuple[Topic[Any], Event]] = []
+        self.sent: list[StoredRecord] = []
+        self.parked: list[Parked] = []
+        self.down = False
+        self._ticking: asyncio.Task[None] | None = None
+        self._service = service
+        self._delivery = delivery
+        self._subscriptions: dict[str, list[_Subscription]] = defaultdict(list)
+        self._ends: dict[tuple[str, int], int] = defaultdict(int)
+
+    def on(
+        self, topic: Topic[E], *, group: str, concurrency: int = 16
+    ) -> Callable[[Handler[E]], Handler[E]]:
+        """See `Bus.on`."""
+
+        def register(handler: Handler[E]) -> Handler[E]:
+            decode = decoder(topic, f"{group}/{handler.__name__}")
+            self._add([topic.name], group, OneByOne(decode, handler, concurrency))
+            return handler
+
+        return register
+
+    def on_batch(
+        self, topic: Topic[E], *, group: str, max_records: int, max_wait: float
+    ) -> Callable[[BatchHandler[Record[E]]], BatchHandler[Record[E]]]:
+        """See `Bus.on_batch`. What is delivered together is a batch; nothing waits for more."""
+
+        def register(handler: BatchHandler[Record[E]]) -> BatchHandler[Record[E]]:
+            decode = decoder(topic, f"{group}/{handler.__name__}")
+            self._add([topic.name], group, InBatches(decode, handler, BatchSize(max_records, 0)))
+            return handler
+
+        return register
+
+    def on_raw_batch(
+        self, topics: Sequence[str], *, group: str, max_records: int, max_wait: float
+    ) -> Callable[[BatchHandler[RawRecord]], BatchHandler[RawRecord]]:
+        """See `Bus.on_raw_batch`."""
+
+        def register(handler: BatchHandler[RawRecord]) -> BatchHandler[RawRecord]:
+            handling = InBatches(lambda raw: raw, handler, BatchSize(max_records, 0))
+            self._add(topics, group, handling)
+            return handler
+
+        return register
+
+    def _add(self, topics: Sequence[str], group: str, handling: Handling) -> None:
+        subscription = _Subscription(topics, group, handling, self._delivery, self.parked)
+        for topic in topics:
+            self._subscriptions[topic].append(subscription)
+
+    def publishes(self, *topics: Topic[Any]) -> None:
+        """See `Bus.publishes`."""
+
+    async def publish(self, topic: Topic[E], event: E, *, event_id: UUID | None = None) -> None:
+        """See `Publisher`."""
+        if self.down:
+            raise Unavailable("the in-memory bus is down")
+        value = event.to_json()
+        check_size(topic.name, value)
+        headers = headers_for(topic, event_id or id_for_next_event(), self._service)
+        self.published.append((topic, event))
+        self._send(topic.name, topic.key(event).encode(), value, headers, topic.partitions)
+
+    async def retire(self, topic: Topic[E], key: str) -> None:
+        """See `Publisher`."""
+        if self.down:
+            raise Unavailable("the in-memory bus is down")
+        headers = headers_for(topic, id_for_next_event(), self._service)
+        self._send(topic.name, key.encode(), None, headers, topic.partitions)
+
+    async def deliver(
+        self, topic: Topic[E], *events: E, event_id: UUID | None = None
+    ) -> tuple[StoredRecord, ...]:
+        """Put events on a topic as if another service had, and wait until they are handled.
+
+        Returns the records. What cannot be handled is in `parked` afterwards.
+        """
+        return await self.deliver_raw(
+            topic,
+            *(
+                (
+                    topic.key(event).encode(),
+                    event.to_json(),
+                    headers_for(topic, event_id or new_id(), "elsewhere"),
+                )
+                for event in events
+            ),
+        )
+
+    async def deliver_raw(
+        self,
+        topic: Topic[Any],
+        *records: tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]],
+    ) -> tuple[StoredRecord, ...]:
+        """As `deliver`, of (key, value, headers) as they are."""
+        stored = self.put_raw(topic, *records)
+        await self.settled()
+        return stored
+
+    def put_raw(
+        self,
+        topic: Topic[Any],
+        *records: tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]],
+    ) -> tuple[StoredRecord, ...]:
+        """As `deliver_raw`, without waiting."""
+        stored = tuple(
+            self._store(topic.name, key, value, headers, topic.partitions)
+            for key, value, headers in records
+        )
+        self._hand_out(topic.name, stored)
+        return stored
+
+    async def settled(self) -> None:
+        """Wait until every record delivered or published is handled or parked."""
+        while any(s.scheduler.unfinished and not s.scheduler.stopped for s in self._all()):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.0005)
+
+    def _send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+        partitions: int,
+    ) -> None:
+        record = self._store(topic, key, value, headers, partitions)
+        self.sent.append(record)
+        self._hand_out(topic, [record])
+
+    def _store(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+        partitions: int,
+    ) -> StoredRecord:
+        partition = crc32(key or b"") % partitions
+        offset = self._ends[topic, partition]
+        self._ends[topic, partition] += 1
+        timestamp = int(now().timestamp() * 1000)
+        return StoredRecord(topic, partition, offset, timestamp, key, value, tuple(headers))
+
+    def _hand_out(self, topic: str, records: Sequence[StoredRecord]) -> None:
+        for subscription in self._subscriptions.get(topic, ()):
+            subscription.scheduler.add(records)
+
+    def _all(self) -> list["_Subscription"]:
+        return list({id(s): s for group in self._subscriptions.values() for s in group}.values())
+
+    def healthy(self) -> bool:
+        """See `Bus.healthy`."""
+        return not self.problems()
+
+    def problems(self) -> list[str]:
+        """See `Bus.problems`."""
+        return [s.scheduler.stopped for s in self._all() if s.scheduler.stopped is not None]
+
+    async def __aenter__(self) -> Self:
+        self._ticking = asyncio.create_task(self._tick())
+        return self
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            for subscription in self._all():
+                subscription.scheduler.tick()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+        for subscription in self._all():
+            await subscription.scheduler.drain(self._delivery.drain_limit)
+
+
+class _Subscription:
+    """One handler of the in-memory bus; implements `Flow`."""
+
+    def __init__(
+        self,
+        topics: Sequence[str],
+        group: str,
+        handling: Handling,
+        delivery: Delivery,
+        parked: list[Parked],
+    ) -> None:
+        self._group = group
+        self._parked = parked
+        self.scheduler = Scheduler(Consumer(topics[0], group), handling, self, delivery)
+
+    def pause(self, partition: Partition) -> None:
+        """See `Flow`: all records are here already."""
+
+    def resume(self, partition: Partition) -> None:
+        """See `Flow`: all records are here already."""
+
+    async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
+        """See `Flow`."""
+        why = cause_of(raw, cause, attempts=attempts, group=self._group)
+        self._parked.append(Parked(raw, why))

@@ -1,0 +1,175 @@
+"""One partition's records between being read and being finished: order, watermark and gate."""
+
+from collections import deque
+
+from gyre_common.bus.record import RawRecord
+
+
+class Pending:
+    """A record that was read and is not finished. Records of one `lane` go one after the other."""
+
+    __slots__ = ("arrived", "attempts", "bugs", "lane", "partition", "raw", "size")
+
+    def __init__(
+        self, raw: RawRecord, partition: "Partition", lane: bytes | None, arrived: float
+    ) -> None:
+        self.raw = raw
+        self.partition = partition
+        self.lane = lane
+        self.size = len(raw.value or b"")
+        self.arrived = arrived
+        self.attempts = 0
+        self.bugs = 0
+
+
+class Partition:
+    """The unfinished records of one partition.
+
+    `watermark` is the offset to commit: every record below it is finished. It is None until the
+    first one is.
+
+    The gate holds the whole partition back after a `Retryable`: closed while the pause lasts,
+    then one record (or batch) goes ahead as a probe, and its success opens the gate.
+    """
+
+    def __init__(self, topic: str, number: int) -> None:
+        self.topic = topic
+        self.number = number
+        self.watermark: int | None = None
+        self.committed: int | None = None
+        self.paused = False
+        self.closed = False
+        self.failures = 0
+        self.running = 0
+        self.unfinished = 0
+        self.unfinished_bytes = 0
+        self._queue: deque[Pending] = deque()
+        self._ready: deque[Pending] = deque()
+        self._lanes: dict[bytes, deque[Pending] | None] = {}
+        self._order: deque[int] = deque()
+        self._finished: set[int] = set()
+        self._newest = -1
+        self._highest_taken = -1
+
+    def add(self, raw: RawRecord, lane: bytes | None, arrived: float) -> bool:
+        """Take a record in. False if it was taken in before."""
+        if raw.offset <= self._newest:
+            return False
+        self._newest = raw.offset
+        self._order.append(raw.offset)
+        pending = Pending(raw, self, lane, arrived)
+        self._queue.append(pending)
+        self.unfinished += 1
+        self.unfinished_bytes += pending.size
+        return True
+
+    @property
+    def oldest_unfinished(self) -> int:
+        """The offset below which all is finished, as far as records were read."""
+        return self._order[0] if self._order else self._newest + 1
+
+    @property
+    def startable(self) -> int:
+        """Records that may start now, at most."""
+        if self.closed or (self.failures and self.running):
+            return 0
+        waiting = len(self._queue) + len(self._ready)
+        return min(1, waiting) if self.failures else waiting
+
+    @property
+    def on_probe(self) -> bool:
+        """Tell whether work on this partition failed last, so that it must not join others'."""
+        return self.failures > 0
+
+    def take(self) -> Pending | None:
+        """The next record whose lane is free and that the gate lets through."""
+        if self.closed or (self.failures and self.running):
+            return None
+        return self.take_along()
+
+    def take_along(self) -> Pending | None:
+        """The next record whose lane is free, to go with one that the gate let through."""
+        if self._ready:
+            return self._start(self._ready.popleft())
+        queue, lanes = self._queue, self._lanes
+        while queue:
+            pending = queue.popleft()
+            lane = pending.lane
+            if lane is not None:
+                if lane in lanes:
+                    self._line_up(pending, lane)
+                    continue
+                lanes[lane] = None
+            return self._start(pending)
+        return None
+
+    def _line_up(self, pending: Pending, lane: bytes) -> None:
+        behind = self._lanes[lane]
+        if behind is None:
+            self._lanes[lane] = deque((pending,))
+        else:
+            behind.append(pending)
+
+    def _start(self, pending: Pending) -> Pending:
+        self.running += 1
+        self._highest_taken = max(self._highest_taken, pending.raw.offset)
+        return pending
+
+    def finish(self, pending: Pending) -> None:
+        """The work on this record is done: raise the watermark as far as it goes."""
+        self.running -= 1
+        self.unfinished -= 1
+        self.unfinished_bytes -= pending.size
+        self._free(pending.lane)
+        offset = pending.raw.offset
+        order = self._order
+        if order[0] != offset:
+            self._finished.add(offset)
+            return
+        order.popleft()
+        finished = self._finished
+        while order and order[0] in finished:
+            offset = order.popleft()
+            finished.remove(offset)
+        self.watermark = offset + 1
+
+    def _free(self, lane: bytes | None) -> None:
+        if lane is None:
+            return
+        behind = self._lanes[lane]
+        if behind:
+            self._ready.append(behind.popleft())
+        else:
+            del self._lanes[lane]
+
+    def put_back(self, pending: Pending) -> None:
+        """The work on this record did not get done: it goes first, its lane stays taken."""
+        self.running -= 1
+        self._ready.appendleft(pending)
+
+    def close(self) -> bool:
+        """Shut the gate after a failure. False if it was shut already."""
+        if self.closed:
+            return False
+        self.closed = True
+        self.failures += 1
+        return True
+
+    def probe(self) -> None:
+        """The pause is over: let one through."""
+        self.closed = False
+
+    def open(self) -> None:
+        """Work succeeds again."""
+        self.failures = 0
+
+    def drop_what_leaves_no_gap(self) -> None:
+        """Forget records above all that was started: whoever reads them next repeats nothing.
+
+        Behind a gate nothing is expected to succeed soon, so all that waits is forgotten.
+        """
+        floor = -1 if self.failures else self._highest_taken
+        self._queue = deque(p for p in self._queue if p.raw.offset < floor)
+        self._ready = deque(p for p in self._ready if p.raw.offset < floor)
+        for lane, behind in self._lanes.items():
+            self._lanes[lane] = behind and deque(p for p in behind if p.raw.offset < floor)

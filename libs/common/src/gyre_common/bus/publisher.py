@@ -1,0 +1,134 @@
+"""Puts events on Kafka: idempotent producer, every in-sync replica, bounded waiting."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from types import TracebackType
+from typing import Self, TypeVar
+from uuid import UUID
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.envelope import headers_for
+from gyre_common.bus.limits import LARGEST_RECORD, RecordTooLarge, check_size
+from gyre_common.bus.record import id_for_next_event
+from gyre_common.bus.topics import TopicMaker, connected
+from gyre_common.errors import Unavailable
+from gyre_common.events.event import Event
+from gyre_common.events.topic import Topic
+from gyre_common.telemetry import METRICS
+
+E = TypeVar("E", bound=Event)
+
+log = logging.getLogger(__name__)
+
+_LIMIT_WHILE_DOWN = 1.0
+
+
+class KafkaPublisher:
+    """Implements `Publisher` on Kafka. Keys decide the partition by murmur2, as in every client."""
+
+    def __init__(self, servers: str, *, service: str, delivery: Delivery | None = None) -> None:
+        self._servers = servers
+        self._service = service
+        self._limit = (delivery or Delivery()).publish_limit
+        self._topics = TopicMaker(servers)
+        self._producer: AIOKafkaProducer | None = None
+        self._down = False
+
+    async def __aenter__(self) -> Self:
+        self._producer = await connected(
+            lambda: AIOKafkaProducer(
+                bootstrap_servers=self._servers,
+                client_id=f"gyre-{self._service}",
+                acks="all",
+                enable_idempotence=True,
+                max_request_size=4 * LARGEST_RECORD,
+                request_timeout_ms=10_000,
+            ),
+            self._servers,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._producer is None:
+            return
+        producer, self._producer = self._producer, None
+        try:
+            await asyncio.wait_for(producer.stop(), self._limit)
+        except TimeoutError:
+            log.warning("stopped without Kafka: events that nobody waits for may be lost")
+
+    async def publish(self, topic: Topic[E], event: E, *, event_id: UUID | None = None) -> None:
+        """See `Publisher`.
+
+        Raises:
+            Unavailable: Kafka did not confirm in time.
+            RecordTooLarge: the event is larger than a record may be.
+        """
+        value = event.to_json()
+        check_size(topic.name, value)
+        headers = headers_for(topic, event_id or id_for_next_event(), self._service)
+        started = perf_counter()
+        async with self._limited(topic.name):
+            await self._topics.ensure(topic)
+            await self._put(topic.name, topic.key(event).encode(), value, headers)
+        METRICS.records_published.labels(topic.name).inc()
+        METRICS.record_publish_seconds.labels(topic.name).observe(perf_counter() - started)
+
+    async def retire(self, topic: Topic[E], key: str) -> None:
+        """See `Publisher`."""
+        headers = headers_for(topic, id_for_next_event(), self._service)
+        async with self._limited(topic.name):
+            await self._topics.ensure(topic)
+            await self._put(topic.name, key.encode(), None, headers)
+
+    async def put(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]],
+    ) -> None:
+        """Put bytes on a topic that exists, and wait until they are safe. Raises as `publish`."""
+        async with self._limited(topic):
+            await self._put(topic, key, value, headers)
+
+    async def _put(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]],
+    ) -> None:
+        if self._producer is None:
+            raise Unavailable("the bus is not open")
+        # Kafka's protocol knows records with neither key nor value; this client's API does not.
+        if key is None and value is None:
+            key = b""
+        await self._producer.send_and_wait(topic, value, key, headers=headers)
+
+    @asynccontextmanager
+    async def _limited(self, topic: str) -> AsyncIterator[None]:
+        """Bound the wait. Who waited in vain a moment ago need not wait as long again."""
+        limit = min(_LIMIT_WHILE_DOWN, self._limit) if self._down else self._limit
+        try:
+            async with asyncio.timeout(limit):
+                yield
+        except MessageSizeTooLargeError as error:
+            raise RecordTooLarge(f"Kafka refuses a record of this size on {topic}") from error
+        except (TimeoutError, KafkaError) as error:
+            self._down = True
+            raise Unavailable(
+                f"Kafka at {self._servers} did not confirm a record on {topic} within {limit:g} s"
+            ) from error
+        self._down = False

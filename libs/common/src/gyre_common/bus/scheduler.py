@@ -1,0 +1,363 @@
+"""Runs handlers over the records of one subscription: what may start, and what to do on failure.
+
+Nothing here knows Kafka: the bus on the real broker and the in-memory one share it.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+from gyre_common.bus.breaker import Breaker
+from gyre_common.bus.call_limit import CallLimit
+from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.measures import Measures
+from gyre_common.bus.partition import Partition, Pending
+from gyre_common.bus.record import RawRecord
+from gyre_common.errors import Poison, Retryable
+
+log = logging.getLogger(__name__)
+
+LONGEST_TURN = 0.02
+"""Seconds of handling after which the event loop must get its turn."""
+
+_SAME_PARTITION = 100
+
+
+class Flow(Protocol):
+    """Where records come from and dead ones go."""
+
+    def pause(self, partition: Partition) -> None:
+        """Bring no more of this partition's records."""
+
+    def resume(self, partition: Partition) -> None:
+        """Bring them again."""
+
+    async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
+        """Keep a record that cannot be handled. Raises `Retryable` if that fails for now."""
+
+
+class Handling(Protocol):
+    """How records are handed to a handler: one by one, or in batches."""
+
+    at_once: int
+    keeps_key_order: bool
+
+    async def work(self, scheduler: "Scheduler") -> None:
+        """Handle records until the scheduler has no more that may start."""
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """Who consumes what; names a subscription in logs and metrics."""
+
+    topic: str
+    group: str
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """For a log record's `extra`."""
+        return {"topic": self.topic, "group": self.group}
+
+
+class Scheduler:
+    """The records of one subscription that were read and are not finished."""
+
+    def __init__(
+        self, consumer: Consumer, handling: Handling, flow: Flow, delivery: Delivery
+    ) -> None:
+        self.consumer = consumer
+        self.delivery = delivery
+        self.measures = Measures(consumer.topic, consumer.group)
+        self.stopped: str | None = None
+        self.leaving = False
+        self.arrival = asyncio.Event()
+        self._handling = handling
+        self._flow = flow
+        self._breaker = Breaker(delivery)
+        self._partitions: dict[tuple[str, int], Partition] = {}
+        self._turns: list[Partition] = []
+        self._turn = 0
+        self._taken = 0
+        self._workers: set[asyncio.Task[None]] = set()
+        self._limits: set[CallLimit] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._room = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    # Records in
+
+    def add(self, records: Iterable[RawRecord]) -> None:
+        """Take records in, in the order of their offsets, and start work on them."""
+        lanes = self._handling.keeps_key_order
+        partitions = self._partitions
+        arrived = perf_counter()
+        count = 0
+        for raw in records:
+            partition = partitions.get((raw.topic, raw.partition))
+            if partition is None:
+                partition = self._new_partition(raw.topic, raw.partition)
+            count += partition.add(raw, raw.key if lanes else None, arrived)
+        self.measures.consumed(count)
+        self.arrival.set()
+        self._wake()
+
+    def _new_partition(self, topic: str, number: int) -> Partition:
+        partition = self._partitions[topic, number] = Partition(topic, number)
+        self._turns.append(partition)
+        return partition
+
+    @property
+    def partitions(self) -> Iterable[Partition]:
+        """The partitions that records came from."""
+        return self._turns
+
+    @property
+    def unfinished(self) -> int:
+        """Records read and not finished."""
+        return sum(partition.unfinished for partition in self._turns)
+
+    def is_full(self, partition: Partition) -> bool:
+        """Tell whether a partition has as many unfinished records as it may."""
+        return (
+            partition.unfinished >= self.delivery.partition_records
+            or partition.unfinished_bytes >= self.delivery.partition_bytes
+        )
+
+    async def make_room(self, patience: float) -> None:
+        """Wait a moment for full partitions to empty; pause those that stay full.
+
+        A pause costs a second fetch of what was fetched ahead, so a short wait is cheaper.
+        """
+        if not self._full():
+            return
+        self._room.clear()
+        try:
+            await asyncio.wait_for(self._room.wait(), patience)
+        except TimeoutError:
+            for partition in self._full():
+                self._pause(partition)
+
+    def _full(self) -> list[Partition]:
+        return [p for p in self._turns if not p.paused and self.is_full(p)]
+
+    def _pause(self, partition: Partition) -> None:
+        partition.paused = True
+        self._flow.pause(partition)
+
+    def _resume_if_it_may(self, partition: Partition) -> None:
+        if partition.paused and not self.leaving and not self.stopped and not partition.failures:
+            partition.paused = False
+            self._flow.resume(partition)
+
+    # Records out
+
+    def take(self) -> Pending | None:
+        """The next record that may start; partitions take turns of many records."""
+        if self.stopped:
+            return None
+        turns = self._turns
+        self._taken += 1
+        first = self._turn + (self._taken % _SAME_PARTITION == 0)
+        for turn in range(first, first + len(turns)):
+            pending = turns[turn % len(turns)].take()
+            if pending is not None:
+                self._turn = turn % len(turns)
+                return pending
+        return None
+
+    def finish(self, pending: Pending) -> None:
+        """The work on this record is done."""
+        partition = pending.partition
+        partition.finish(pending)
+        if partition.failures and pending.attempts and not partition.closed:
+            partition.open()
+            self._wake()
+        unfinished = partition.unfinished
+        if 2 * unfinished <= self.delivery.partition_records and (
+            2 * partition.unfinished_bytes <= self.delivery.partition_bytes
+        ):
+            self._room.set()
+            if partition.paused:
+                self._resume_if_it_may(partition)
+
+    def handled(self, count: int, seconds: float) -> None:
+        """A call of the handler went well."""
+        self._breaker.handled(count)
+        self.measures.handled(count, seconds)
+
+    # Failures
+
+    def hold(self, pendings: list[Pending], cause: BaseException) -> None:
+        """Put unfinished records back and keep their partitions waiting, each by itself."""
+        for pending in reversed(pendings):
+            pending.attempts += 1
+            pending.partition.put_back(pending)
+        self.measures.retried(len(pendings))
+        for partition in {id(p.partition): p.partition for p in pendings}.values():
+            if partition.close() and not self.leaving:
+                self._wait_before_probe(partition, cause)
+
+    def _wait_before_probe(self, partition: Partition, cause: BaseException) -> None:
+        pause = self.backoff(partition.failures)
+        self._pause(partition)
+        log.warning(
+            "waiting to try again",
+            extra={
+                **self.consumer.log_fields,
+                "partition": partition.number,
+                "failures": partition.failures,
+                "pause_seconds": round(pause, 3),
+                "cause": describe(cause),
+            },
+        )
+
+        def probe() -> None:
+            self._timers.discard(timer)
+            partition.probe()
+            self._wake()
+
+        timer = asyncio.get_running_loop().call_later(pause, probe)
+        self._timers.add(timer)
+
+    def backoff(self, failures: int) -> float:
+        """Seconds to wait after so many failures: doubling, bounded, with jitter."""
+        longest = self.delivery.retry_longest
+        pause = min(longest, self.delivery.retry_first * 2.0 ** min(failures - 1, 30))
+        return pause * random.uniform(0.5, 1.0)
+
+    async def may_try_again(self, pending: Pending) -> bool:
+        """After a bug: wait a little and try again, a few times. False once it was enough, or the
+        process is leaving (then the record stays unfinished, for whoever reads it next).
+        """
+        pending.bugs += 1
+        if pending.bugs >= self.delivery.bug_tries:
+            return False
+        pending.attempts += 1
+        self.measures.retried(1)
+        try:
+            await asyncio.wait_for(self._hurry.wait(), self.backoff(pending.bugs))
+        except TimeoutError:
+            return True
+        return False
+
+    async def park(self, pending: Pending, cause: Exception) -> None:
+        """Move a record that cannot be handled out of the way, unless there are too many."""
+        objection = self._breaker.objection()
+        if objection is not None:
+            self.stop(f"{objection}; the last one: {describe(cause)}")
+            pending.partition.put_back(pending)
+            return
+        attempts = pending.attempts + 1
+        try:
+            await self._flow.park(pending.raw, cause, attempts)
+        except Retryable as error:
+            self.hold([pending], error)
+            return
+        self.measures.parked("poison" if isinstance(cause, Poison) else "bug")
+        log.error(
+            "record parked",
+            extra={
+                **self.consumer.log_fields,
+                "partition": pending.raw.partition,
+                "offset": pending.raw.offset,
+                "attempts": attempts,
+                "cause": describe(cause),
+            },
+            exc_info=None if isinstance(cause, Poison) else cause,
+        )
+        self.finish(pending)
+
+    def stop(self, reason: str) -> None:
+        """Take no more records until the process is restarted."""
+        if self.stopped is not None:
+            return
+        self.stopped = reason
+        for partition in self._turns:
+            self._pause(partition)
+        self.arrival.set()
+        log.error(
+            "consuming stopped: fix the cause, then restart the service",
+            extra={**self.consumer.log_fields, "reason": reason},
+        )
+
+    # Workers
+
+    def _wake(self) -> None:
+        if self.stopped:
+            return
+        startable = sum(partition.startable for partition in self._turns)
+        for _ in range(min(startable, self._handling.at_once - len(self._workers))):
+            worker = asyncio.get_running_loop().create_task(self._handling.work(self))
+            self._workers.add(worker)
+            worker.add_done_callback(self._worker_ended)
+
+    def _worker_ended(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if worker.cancelled():
+            return
+        error = worker.exception()
+        if error is not None:
+            self.stop(f"the delivery layer itself failed: {describe(error)}")
+            log.error("delivery failed", extra=self.consumer.log_fields, exc_info=error)
+        elif not self.leaving:
+            self._wake()
+
+    @contextmanager
+    def call_limit(self) -> Iterator[CallLimit]:
+        """For a worker: times and bounds the calls it makes."""
+        limit = CallLimit(self.delivery.handler_limit)
+        self._limits.add(limit)
+        try:
+            yield limit
+        finally:
+            self._limits.discard(limit)
+
+    def tick(self) -> None:
+        """Once in a while: end calls that take too long, and publish the measures."""
+        for limit in self._limits:
+            limit.check()
+        self.measures.publish(self.unfinished)
+
+    async def drain(self, limit: float) -> None:
+        """Finish what was started and what would be repeated by others, then let go of it all.
+
+        Back-off is cut short; what still runs after `limit` seconds is cancelled, so that it
+        never runs beside the partition's next owner.
+        """
+        self.leaving = True
+        self._hurry.set()
+        self.arrival.set()
+        for partition in self._turns:
+            partition.drop_what_leaves_no_gap()
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        if self._workers:
+            _, late = await asyncio.wait(self._workers, timeout=limit)
+            for worker in late:
+                worker.cancel()
+            if late:
+                log.warning(
+                    "handlers cancelled: they took longer than the drain may",
+                    extra={**self.consumer.log_fields, "handlers": len(late)},
+                )
+                await asyncio.wait(late, timeout=1.0)
+
+    def forget(self) -> None:
+        """Let go of all partitions, and be ready for the next ones."""
+        self._partitions.clear()
+        self._turns.clear()
+        self._turn = 0
+        self._hurry.clear()
+        self.leaving = False
+
+
+def describe(error: BaseException) -> str:
+    """The kind of an error and what it says, on one short line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:500]

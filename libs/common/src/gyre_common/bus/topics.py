@@ -1,0 +1,132 @@
+"""Creates topics as their declarations say, and connects however long Kafka takes to come up."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD
+from gyre_common.errors import Unavailable
+from gyre_common.events.event import Event
+from gyre_common.events.topic import DAY_MS, Topic
+
+log = logging.getLogger(__name__)
+
+DLQ_RETENTION_MS = 7 * DAY_MS
+_ENVELOPE_ROOM = 64 * 1024
+_LONGEST_PAUSE = 5.0
+
+
+C = TypeVar("C")
+
+
+async def connected(make: Callable[[], C], servers: str) -> C:
+    """Make a client and start it, again and again until Kafka answers."""
+    pause = 0.2
+    while True:
+        client: Any = make()
+        try:
+            await client.start()
+        except (KafkaError, OSError) as error:
+            await _close(client)
+            log.warning(
+                "waiting for Kafka",
+                extra={"servers": servers, "cause": f"{type(error).__name__}: {error}"},
+            )
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+        except BaseException:
+            await _close(client)
+            raise
+        else:
+            return client  # type: ignore[no-any-return]
+
+
+async def _close(client: Any) -> None:
+    close = getattr(client, "stop", None) or client.close
+    await close()
+
+
+class TopicMaker:
+    """Creates topics and their dead-letter topics, each once a process."""
+
+    def __init__(self, servers: str) -> None:
+        self._servers = servers
+        self._known: set[str] = set()
+        self._lock = asyncio.Lock()
+
+    async def ensure(self, *topics: Topic[Any]) -> None:
+        """Create what is missing. Others may do the same at the same time.
+
+        Waits for Kafka as long as it takes; put a time limit around it where that is too long.
+
+        Raises:
+            Unavailable: Kafka answers, but does not create a topic.
+        """
+        if all(topic.name in self._known for topic in topics):
+            return
+        async with self._lock:
+            await ensure_topics(self._servers, topics)
+            self._known.update(topic.name for topic in topics)
+
+
+async def ensure_topics(servers: str, topics: Iterable[Topic[Any]]) -> None:
+    """Create these topics, and one for the dead letters of each, where they are missing.
+
+    Waits for Kafka as long as it takes. An existing topic is left as it is.
+
+    Raises:
+        Unavailable: Kafka answers, but does not create a topic.
+    """
+    admin: AIOKafkaAdminClient = await connected(
+        lambda: AIOKafkaAdminClient(bootstrap_servers=servers, client_id="gyre-topics"), servers
+    )
+    try:
+        there = set(await admin.list_topics())
+        wanted = [new for topic in topics for new in (_topic(topic), _dead_letters(topic))]
+        missing = [new for new in wanted if new.name not in there]
+        if missing:
+            _check(await admin.create_topics(missing))
+            log.info("topics created", extra={"topics": [new.name for new in missing]})
+    except (KafkaError, TimeoutError) as error:
+        raise Unavailable(f"Kafka at {servers} did not create topics: {error}") from error
+    finally:
+        await admin.close()
+
+
+def _check(response: Any) -> None:
+    for name, code, message in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise Unavailable(
+                f"Kafka did not create the topic {name}: {message or error.description}"
+            )
+
+
+def _topic(topic: Topic[Event]) -> NewTopic:
+    configs: dict[str, str | int] = {"max.message.bytes": LARGEST_FOREIGN_RECORD}
+    if topic.compacted:
+        # Readers that are a day behind still see each change, and a deletion before its tombstone.
+        configs |= {"cleanup.policy": "compact", "min.compaction.lag.ms": DAY_MS}
+    else:
+        configs |= {"cleanup.policy": "delete", "retention.ms": topic.retention_ms}
+    return _new_topic(topic.name, topic.partitions, configs)
+
+
+def _dead_letters(topic: Topic[Event]) -> NewTopic:
+    configs: dict[str, str | int] = {
+        "cleanup.policy": "delete",
+        "retention.ms": DLQ_RETENTION_MS,
+        # A record of the largest size still fits when it carries why it failed.
+        "max.message.bytes": LARGEST_FOREIGN_RECORD + _ENVELOPE_ROOM,
+    }
+    return _new_topic(topic.dlq, 1, configs)
+
+
+def _new_topic(name: str, partitions: int, configs: dict[str, str | int]) -> NewTopic:
+    # Replication -1 means the broker's default; aiokafka wants explicit (empty) assignments then.
+    text = {key: str(value) for key, value in configs.items()}
+    return NewTopic(name, partitions, -1, replica_assignments={}, topic_configs=text)

@@ -1,0 +1,62 @@
+"""What travels with a request through every service: who asks, what they may read, until when."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from gyre_common.events.event import DEFAULT_TENANT
+
+_NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """The caller of the current request.
+
+    `acl` holds the access groups of the caller. A document with no groups of its own is public
+    within its tenant; any other needs one of these. `versions` maps a role to the version that the
+    first service resolved; empty where nobody resolved yet. `deadline` is a moment on the
+    monotonic clock.
+    """
+
+    tenant: str = DEFAULT_TENANT
+    acl: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=lambda: _NO_VERSIONS)
+    deadline: float | None = None
+
+    def remaining(self) -> float | None:
+        """Seconds left, never negative; None when there is no deadline."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def may_read(self, acl: tuple[str, ...]) -> bool:
+        """Tell whether a document of the caller's tenant with these groups is theirs to read."""
+        return not acl or not set(acl).isdisjoint(self.acl)
+
+
+_CURRENT: ContextVar[RequestContext | None] = ContextVar("gyre_request", default=None)
+_ANONYMOUS = RequestContext()
+
+
+def request_context() -> RequestContext:
+    """The request being served; outside of one, the default tenant's, without groups."""
+    return _CURRENT.get() or _ANONYMOUS
+
+
+@contextmanager
+def use_context(context: RequestContext) -> Iterator[RequestContext]:
+    """Serve what is inside on behalf of `context`."""
+    token = _CURRENT.set(context)
+    try:
+        yield context
+    finally:
+        _CURRENT.reset(token)
+
+
+@contextmanager
+def use_versions(versions: Mapping[str, str]) -> Iterator[RequestContext]:
+    """Send calls made inside with these versions, by role."""
+    with use_context(replace(request_context(), versions=MappingProxyType(dict(versions)))) as used:
+        yield used

@@ -1,0 +1,79 @@
+"""How Gyre's services speak to Elasticsearch: one way to connect, one reading of its errors.
+
+A service that imports this depends on `elasticsearch[async]` itself.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
+
+import elasticsearch
+from elasticsearch import AsyncElasticsearch
+
+from gyre_common.errors import GyreError, Poison, Retryable, Unavailable
+
+_INDEX_NOT_FOUND = "index_not_found_exception"
+_REQUEST_SECONDS = 30.0
+_LATER = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+_NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+class IndexMissing(Retryable):
+    """The index is not there (yet)."""
+
+
+@asynccontextmanager
+async def open_elasticsearch(url: str) -> AsyncIterator[AsyncElasticsearch]:
+    """A client that retries nothing by itself and logs nothing a request; connects when used."""
+    # It would tell of every request, and of every failed one, which our own errors tell better.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+    client = AsyncElasticsearch(
+        url, request_timeout=_REQUEST_SECONDS, max_retries=0, retry_on_timeout=False
+    )
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@contextmanager
+def elasticsearch_errors() -> Iterator[None]:
+    """Turns what the client raises inside into Gyre's errors.
+
+    Raises:
+        Unavailable: Elasticsearch is down, slow, busy, or lets us not in.
+        IndexMissing: the index is not there.
+        Poison: it refuses the request.
+    """
+    try:
+        yield
+    except (elasticsearch.ConnectionError, elasticsearch.ConnectionTimeout) as error:
+        raise Unavailable("Elasticsearch cannot be reached, or did not answer in time") from error
+    except elasticsearch.ApiError as error:
+        raise error_of(error.status_code, _kind(error.body)) from error
+
+
+def error_of(status: int, kind: str) -> GyreError:
+    """The error for an HTTP status and Elasticsearch's own name of the problem."""
+    if kind == _INDEX_NOT_FOUND:
+        return IndexMissing("the index is not there: is the embedder running?")
+    if status in _NOT_LET_IN:
+        return Unavailable(f"Elasticsearch does not let us in ({kind}): check its URL")
+    if status in _LATER:
+        return Unavailable(f"Elasticsearch is busy ({kind})")
+    return Poison(f"Elasticsearch refuses this ({kind})")
+
+
+def _kind(body: object) -> str:
+    error = body.get("error") if isinstance(body, dict) else None
+    kind = error.get("type") if isinstance(error, dict) else None
+    return str(kind or "no reason given")

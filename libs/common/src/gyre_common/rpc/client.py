@@ -1,0 +1,176 @@
+"""Calls to other services: the request's context goes along, and their errors come back as ours."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from gyre_common.context import RequestContext, request_context
+from gyre_common.errors import DeadlineExceeded
+from gyre_common.rpc.metadata import AUTHORIZATION, write_context
+from gyre_common.rpc.server import MAX_MESSAGE_BYTES
+from gyre_common.rpc.status import error_from
+from gyre_common.settings import is_loopback
+from gyre_common.telemetry.metrics import METRICS
+from gyre_common.telemetry.tracing import current_traceparent
+
+DEFAULT_TIMEOUT = 30.0
+
+ReplyT = TypeVar("ReplyT")
+
+
+def channel(
+    address: str,
+    *,
+    tenant: str | None = None,
+    acl: tuple[str, ...] | None = None,
+    key: str | None = None,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+) -> grpc.aio.Channel:
+    """Open a channel to a service; it is closed by `async with`.
+
+    Every call carries the context of the request being served: tenant, groups, versions, trace and
+    the time that is left. `tenant` and `acl` speak for a caller of its own, such as the CLI.
+    """
+    extra = _Along(tenant, acl, key)
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", max_message_bytes),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+    ]
+    if is_loopback(address.rpartition(":")[0]):
+        options.append(("grpc.enable_http_proxy", 0))
+    interceptors: list[Any] = [_UnaryAlong(extra), _StreamAlong(extra)]
+    return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
+
+
+async def call(
+    method: Callable[..., Awaitable[ReplyT]],
+    request: Message,
+    *,
+    timeout: float | None = None,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
+) -> ReplyT:
+    """Ask a method of a stub, and wait for its one reply.
+
+    As in `await call(stub.Retrieve, request, timeout=2.0)`.
+    The time-out is never longer than what is left of the request being served.
+
+    Raises:
+        GyreError: the one that the server raised; Unavailable when it cannot be reached.
+    """
+    _require_time()
+    try:
+        return await method(request, timeout=timeout)
+    except grpc.aio.AioRpcError as error:
+        raise error_from(error) from error
+
+
+async def stream(
+    method: Callable[..., AsyncIterable[ReplyT]],
+    request: Message,
+    *,
+    timeout: float | None = None,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
+) -> AsyncGenerator[ReplyT, None]:
+    """Ask a method of a stub that replies many times.
+
+    As in `async for reply in stream(stub.StreamAnswer, request)`.
+    Raises as `call` does. Closing the iterator (`contextlib.aclosing`) cancels the call.
+    """
+    _require_time()
+    replies: Any = method(request, timeout=timeout)
+    try:
+        async for reply in replies:
+            yield reply
+    except grpc.aio.AioRpcError as error:
+        raise error_from(error) from error
+    finally:
+        replies.cancel()
+
+
+def _require_time() -> None:
+    # gRPC rounds up: a call with no time left might still be made.
+    if request_context().remaining() == 0:
+        raise DeadlineExceeded("no time was left for the call")
+
+
+class _Along:
+    """What goes along with every call of one channel."""
+
+    def __init__(self, tenant: str | None, acl: tuple[str, ...] | None, key: str | None) -> None:
+        self._tenant = tenant
+        self._acl = acl
+        self._key = key
+
+    def add(self, details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
+        """The same call with the context of the current request."""
+        context = request_context()
+        return grpc.aio.ClientCallDetails(
+            method=details.method,
+            timeout=_shorter(details.timeout, context.remaining()),
+            metadata=grpc.aio.Metadata(*(details.metadata or ()), *self._metadata(context)),
+            credentials=details.credentials,
+            wait_for_ready=details.wait_for_ready,
+        )
+
+    def _metadata(self, context: RequestContext) -> list[tuple[str, str]]:
+        speaker = replace(
+            context,
+            tenant=context.tenant if self._tenant is None else self._tenant,
+            acl=context.acl if self._acl is None else self._acl,
+        )
+        pairs = write_context(speaker)
+        if self._key:
+            pairs.append((AUTHORIZATION, f"Bearer {self._key}"))
+        if traceparent := current_traceparent():
+            pairs.append(("traceparent", traceparent))
+        return pairs
+
+
+def _shorter(timeout: float | None, remaining: float | None) -> float:
+    wanted = DEFAULT_TIMEOUT if timeout is None else timeout
+    return wanted if remaining is None else min(wanted, remaining)
+
+
+class _UnaryAlong(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
+    def __init__(self, along: _Along) -> None:
+        self._along = along
+
+    async def intercept_unary_unary(
+        self, continuation: Any, client_call_details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        """Called by gRPC for each call."""
+        started = time.monotonic()
+        details = self._along.add(client_call_details)
+        made = await continuation(details, request)
+        try:
+            code = await made.code()
+        except asyncio.CancelledError:
+            made.cancel()
+            raise
+        method = _name(details.method)
+        METRICS.rpc_calls.labels(method, code.name).inc()
+        METRICS.rpc_call_seconds.labels(method).observe(time.monotonic() - started)
+        return made
+
+
+class _StreamAlong(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[type-arg]
+    def __init__(self, along: _Along) -> None:
+        self._along = along
+
+    async def intercept_unary_stream(
+        self, continuation: Any, client_call_details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        """Called by gRPC for each call."""
+        return await continuation(self._along.add(client_call_details), request)
+
+
+def _name(method: str | bytes) -> str:
+    return method.decode() if isinstance(method, bytes) else method

@@ -1,0 +1,166 @@
+"""A gRPC server with everything that each of Gyre's servers needs."""
+
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+
+from gyre_common.errors import GyreError
+from gyre_common.rpc.answering import AnsweringInterceptor
+from gyre_common.settings import is_loopback
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+# Public, though the published type stubs do not know them.
+_HealthServicer: Any = health.aio.HealthServicer  # type: ignore[attr-defined]
+_ReflectionServicer: Any = reflection.aio.ReflectionServicer  # type: ignore[attr-defined]
+
+
+class ServiceTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Where a generated `add_…Servicer_to_server` puts its handlers.
+
+    It takes a server's place there, so that services can be added to a server that runs already.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._handlers: list[Any] = []
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
+        """Called by generated code."""
+        self._handlers.extend(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        """Called by generated code; the generic handlers hold the same methods."""
+        if service not in self.names:
+            self.names.append(service)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """Called by gRPC to find the handler of a call."""
+        found = (handler.service(handler_call_details) for handler in self._handlers)
+        return next((handler for handler in found if handler is not None), None)
+
+
+Register = Callable[[ServiceTable], None]
+"""Adds one service: `lambda server: add_RetrieverServiceServicer_to_server(servicer, server)`."""
+
+
+class RpcServer:
+    """A server that runs. It is NOT_SERVING until `set_serving(True)`."""
+
+    def __init__(
+        self,
+        port: int,
+        server: grpc.aio.Server,
+        table: ServiceTable,
+        checks: Any,
+        interceptor: AnsweringInterceptor,
+    ) -> None:
+        self.port = port
+        self._server = server
+        self._table = table
+        self._health = checks
+        self._interceptor = interceptor
+
+    async def add(self, services: Sequence[Register]) -> None:
+        """Answer for these services from now on; health and reflection know them."""
+        for register in services:
+            register(self._table)
+        names = [*self._table.names]
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+            _ReflectionServicer(names), self._table
+        )
+        self._interceptor.open = True
+        for name in names:
+            await self._health.set(name, _NOT_SERVING)
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell load balancers and probes whether to send calls here."""
+        status = _SERVING if serving else _NOT_SERVING
+        for name in ("", *self._table.names):
+            await self._health.set(name, status)
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more calls, and finish those in flight; cancel what is left after `seconds`."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(seconds)
+
+
+@asynccontextmanager
+async def serve(
+    services: Sequence[Register] = (),
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    keys: tuple[str, ...] = (),
+    default_deadline: float = 60.0,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+    max_in_flight: int = 1000,
+    drain_seconds: float = 5.0,
+) -> AsyncIterator[RpcServer]:
+    """Listen on `host:port` (a free port when 0) until the block ends, then drain.
+
+    A call without a deadline gets `default_deadline` seconds. A larger message than
+    `max_message_bytes` is refused with RESOURCE_EXHAUSTED, calls past `max_in_flight` with
+    UNAVAILABLE.
+
+    Raises:
+        GyreError: `host` is beyond loopback and there are no keys, or the port is taken.
+    """
+    if not keys and not is_loopback(host):
+        raise GyreError(f"will not listen on {host} without keys: set GYRE_KEYS")
+    interceptor = AnsweringInterceptor(
+        keys=keys, default_deadline=default_deadline, max_in_flight=max_in_flight
+    )
+    server = grpc.aio.server(
+        interceptors=[interceptor],
+        options=[
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.max_send_message_length", max_message_bytes),
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+        ],
+    )
+    table, checks = ServiceTable(), _HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checks, table)
+    server.add_generic_rpc_handlers((table,))
+    bound = _bind(server, host, port)
+    running = RpcServer(bound, server, table, checks, interceptor)
+    await running.set_serving(False)
+    await server.start()
+    try:
+        if services:
+            await running.add(services)
+        yield running
+    finally:
+        await running.drain(drain_seconds)
+
+
+def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        # gRPC does not tell why it cannot bind, and writes to standard error: try by hand first.
+        family, kind, proto, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind(where)
+        return server.add_insecure_port(address)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise GyreError(
+            f"cannot listen on {address}: {why}; set GYRE_PORT_OFFSET or GYRE_HOST"
+        ) from error
+    except RuntimeError as error:
+        raise GyreError(f"cannot listen on {address}: taken a moment ago") from error

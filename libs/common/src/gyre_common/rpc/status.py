@@ -1,0 +1,131 @@
+"""The one place where Gyre's errors become gRPC statuses, and statuses errors again.
+
+The details follow google.rpc's error model (https://google.aip.dev/193).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2, status_pb2
+
+from gyre_common.errors import (
+    Conflict,
+    DeadlineExceeded,
+    FailedPrecondition,
+    GyreError,
+    InvalidInput,
+    NotFound,
+    Retryable,
+    Unauthenticated,
+    Unavailable,
+)
+
+DOMAIN = "gyre"
+DETAILS = "grpc-status-details-bin"
+# All of it has to fit into the 8 KiB that gRPC allows metadata, percent-encoded.
+_LONGEST = 600
+
+_CODES: tuple[tuple[type[GyreError], grpc.StatusCode], ...] = (
+    (InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
+    (NotFound, grpc.StatusCode.NOT_FOUND),
+    (FailedPrecondition, grpc.StatusCode.FAILED_PRECONDITION),
+    (Conflict, grpc.StatusCode.ABORTED),
+    (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
+    (DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (Retryable, grpc.StatusCode.UNAVAILABLE),
+)
+
+
+def code_of(error: Exception) -> grpc.StatusCode | None:
+    """The status that a caller may see for this error; None for a bug."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), None)
+
+
+def details_of(error: GyreError, code: grpc.StatusCode) -> tuple[str, bytes]:
+    """The message and the serialized google.rpc.Status that go with the code."""
+    message = _short(str(error))
+    number: int = code.value[0]
+    status = status_pb2.Status(code=number, message=message)
+    for detail in _details(error, code):
+        status.details.add().Pack(detail)
+    return message, status.SerializeToString()
+
+
+def _details(error: GyreError, code: grpc.StatusCode) -> Sequence[Message]:
+    info = error_details_pb2.ErrorInfo(reason=code.name, domain=DOMAIN)
+    if isinstance(error, InvalidInput):
+        info.metadata.update(problem=_short(error.problem), fix=_short(error.fix))
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=_short(error.field), description=_short(f"{error.problem}: {error.fix}")
+        )
+        return info, error_details_pb2.BadRequest(field_violations=[violation])
+    if isinstance(error, Retryable):
+        seconds = error.retry_after_seconds if isinstance(error, Unavailable) else 1.0
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromNanoseconds(int(seconds * 1e9))
+        return info, retry
+    return (info,)
+
+
+def _short(text: str) -> str:
+    return text.encode(errors="replace")[:_LONGEST].decode(errors="ignore")
+
+
+def error_from(error: grpc.aio.AioRpcError) -> GyreError:
+    """The error that the server raised; for other servers and transports, the nearest one."""
+    code, message = error.code(), error.details() or error.code().name
+    details = _Details(error)
+    match code:
+        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.OUT_OF_RANGE:
+            return details.invalid_input() or InvalidInput("request", message, "correct it")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            # Gyre's servers answer overload with UNAVAILABLE; what is left is a message's size.
+            return InvalidInput("request", f"was refused ({message})", "send or ask for less")
+        case grpc.StatusCode.NOT_FOUND:
+            return NotFound(message)
+        case grpc.StatusCode.FAILED_PRECONDITION:
+            return FailedPrecondition(message)
+        case grpc.StatusCode.ABORTED | grpc.StatusCode.ALREADY_EXISTS:
+            return Conflict(message)
+        case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
+            return Unauthenticated(message)
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineExceeded(message)
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+            return Unavailable(message, retry_after_seconds=details.retry_after_seconds())
+        case _:
+            return GyreError(f"{code.name}: {message}")
+
+
+class _Details:
+    """What the google.rpc details of a failed call say."""
+
+    def __init__(self, error: grpc.aio.AioRpcError) -> None:
+        status = status_pb2.Status()
+        trailing: Iterable[Any] = error.trailing_metadata() or ()
+        for key, value in trailing:
+            if key == DETAILS and isinstance(value, bytes):
+                try:
+                    status.ParseFromString(value)
+                except DecodeError:
+                    status.Clear()
+        self._packed: Sequence[AnyMessage] = status.details
+
+    def invalid_input(self) -> InvalidInput | None:
+        bad, info = error_details_pb2.BadRequest(), error_details_pb2.ErrorInfo()
+        if not self._unpack(bad) or not bad.field_violations:
+            return None
+        violation = bad.field_violations[0]
+        if self._unpack(info) and info.domain == DOMAIN:
+            return InvalidInput(violation.field, info.metadata["problem"], info.metadata["fix"])
+        return InvalidInput(violation.field, "is not valid", violation.description)
+
+    def retry_after_seconds(self) -> float:
+        retry = error_details_pb2.RetryInfo()
+        return retry.retry_delay.ToNanoseconds() / 1e9 if self._unpack(retry) else 1.0
+
+    def _unpack(self, message: Message) -> bool:
+        return any(packed.Unpack(message) for packed in self._packed)

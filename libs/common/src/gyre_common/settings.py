@@ -1,0 +1,216 @@
+"""Settings that every service shares, read from the environment, checked before anything starts."""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+from urllib.parse import urlsplit
+
+import fsspec
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableSetting
+
+from gyre_common.errors import GyreError
+
+PREFIX = "GYRE_"
+
+
+class SettingsError(GyreError):
+    """A variable holds a value that cannot work; the message names it and the fix."""
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""A setting written as `one,two`."""
+
+
+def _an_address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not _HOST.fullmatch(bare) or (":" in bare and bare == host) or not port.isdecimal():
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:9092")
+    if not 0 < int(port) < 65536:
+        raise ValueError(f"has port {port}, but ports go from 1 to 65535")
+    return value
+
+
+def _addresses(value: str) -> str:
+    return ",".join(_an_address(part.strip()) for part in value.split(","))
+
+
+def _a_web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(character.isspace() for character in value):
+        raise ValueError("must be a URL such as http://127.0.0.1:9200")
+    return value.rstrip("/")
+
+
+def _long_enough(key: SecretStr) -> SecretStr:
+    secret = key.get_secret_value()
+    if len(secret) < 16 or not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise ValueError("holds a key that is not 16 or more printable ASCII characters")
+    return key
+
+
+_HOST = re.compile(r"[0-9A-Za-z._:%-]+")
+
+Address = Annotated[str, AfterValidator(_an_address)]
+Addresses = Annotated[str, AfterValidator(_addresses)]
+Url = Annotated[str, AfterValidator(_a_web_address)]
+Key = Annotated[SecretStr, AfterValidator(_long_enough)]
+
+
+def _local_port(base: int) -> Any:
+    return Field(default_factory=lambda known: f"127.0.0.1:{base + known['port_offset']}")
+
+
+def _local_url(base: int) -> Any:
+    return Field(default_factory=lambda known: f"http://127.0.0.1:{base + known['port_offset']}")
+
+
+class ServiceSettings(BaseSettings):
+    """What every service can be told. A service's own settings derive from this class.
+
+    Every address defaults to this machine, moved by `port_offset`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    service: ClassVar[str] = "gyre"
+    grpc_port_base: ClassVar[int | None] = None
+    metrics_port_base: ClassVar[int] = 9100
+
+    port_offset: int = Field(default=0, ge=0, le=10_000, multiple_of=100)
+    host: str = "127.0.0.1"
+    keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_split)] = ()
+    home: Path = Path(".gyre")
+    log_level: str = "INFO"
+    drain_seconds: float = Field(default=20.0, gt=0, le=600)
+
+    kafka_servers: Addresses = _local_port(9092)
+    elasticsearch_url: Url = _local_url(9200)
+    clickhouse_url: Url = _local_url(8123)
+    store_url: str = Field(default_factory=lambda known: f"file://{known['home']}/store")
+
+    ingestor_address: Address = _local_port(50051)
+    embedder_address: Address = _local_port(50052)
+    retriever_address: Address = _local_port(50053)
+    generator_address: Address = _local_port(50054)
+    judge_address: Address = _local_port(50055)
+    feedback_address: Address = _local_port(50056)
+    trainer_address: Address = _local_port(50057)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("store_url")
+    @classmethod
+    def _has_scheme(cls, url: str) -> str:
+        if "://" not in url or "::" in url:
+            raise ValueError("must be a URL such as file:///var/lib/gyre or s3://bucket/prefix")
+        try:
+            fsspec.get_filesystem_class(url.partition("://")[0])
+        except (ImportError, ValueError) as error:
+            raise ValueError(f"cannot be opened: {error}") from error
+        return url.rstrip("/")
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, level: str) -> str:
+        if level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return level.upper()
+
+    @model_validator(mode="after")
+    def _keys_beyond_loopback(self) -> Self:
+        if not self.keys and not is_loopback(self.host):
+            raise ValueError(
+                f"{PREFIX}HOST is {self.host}, which others can reach, but there are no keys: "
+                f"set {PREFIX}KEYS to a comma-separated list of secrets of 16 characters or more, "
+                f"or {PREFIX}HOST to 127.0.0.1"
+            )
+        return self
+
+    @property
+    def grpc_port(self) -> int | None:
+        """Where the service answers; None for a service without RPC."""
+        return None if self.grpc_port_base is None else self.grpc_port_base + self.port_offset
+
+    @property
+    def metrics_port(self) -> int:
+        """Where metrics and readiness are read."""
+        return self.metrics_port_base + self.port_offset
+
+    @property
+    def key(self) -> str | None:
+        """The key that this process shows to other services."""
+        return self.keys[0].get_secret_value() if self.keys else None
+
+    @property
+    def accepted_keys(self) -> tuple[str, ...]:
+        """The keys that this process accepts from callers; none means that it asks for none."""
+        return tuple(key.get_secret_value() for key in self.keys)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach a server on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load_settings(kind: type[S]) -> S:
+    """Read settings from the environment.
+
+    Raises:
+        SettingsError: a variable holds a value that cannot work. One line, without the value.
+    """
+    try:
+        return kind()
+    except UnreadableSetting as error:
+        raise SettingsError(str(error)) from error
+    except ValidationError as error:
+        raise SettingsError(_one_line(kind, error)) from error
+
+
+def _one_line(kind: type[BaseSettings], error: ValidationError) -> str:
+    # An error in one variable makes the defaults that follow from it fail too: name the cause only.
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    problem = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return problem
+    prefix = kind.model_config.get("env_prefix", "")
+    return f"{prefix}{str(first['loc'][0]).upper()}: {problem[:1].lower()}{problem[1:]}"

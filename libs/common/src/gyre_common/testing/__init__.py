@@ -1,0 +1,1 @@
+"""What tests of several members share: builders, contract suites, waiting."""

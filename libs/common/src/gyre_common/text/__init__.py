@@ -1,0 +1,15 @@
+"""Reading text without a model: sentences with their places, and terms that can be compared."""
+
+from gyre_common.text.sentences import Kind, Sentence, sentences
+from gyre_common.text.terms import STOP_WORDS, content_terms, numbers, stem, terms
+
+__all__ = [
+    "STOP_WORDS",
+    "Kind",
+    "Sentence",
+    "content_terms",
+    "numbers",
+    "sentences",
+    "stem",
+    "terms",
+]

@@ -1,0 +1,126 @@
+"""Cuts text into sentences that know where they stand; code, tables and list items stay whole."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sentencex
+
+
+class Kind(StrEnum):
+    """What a stretch of text is."""
+
+    PROSE = "prose"
+    ITEM = "item"
+    CODE = "code"
+    TABLE = "table"
+    HEADING = "heading"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`text` is exactly characters `start`..`end` of what was cut."""
+
+    text: str
+    start: int
+    end: int
+    kind: Kind = Kind.PROSE
+
+
+def sentences(text: str, *, language: str = "en") -> list[Sentence]:
+    """The sentences of plain or Markdown text in reading order.
+
+    A fenced block and a run of table rows are one sentence each; a list item is cut like prose, its
+    bullet left out; line breaks inside a paragraph end nothing.
+    """
+    return [
+        Sentence(text[start:end], start, end, block.kind)
+        for block in _blocks(text)
+        for start, end in _cut(text, block, language)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    kind: Kind
+    start: int
+    end: int
+
+
+_FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
+_HEADING = re.compile(r"\s{0,3}#{1,6}\s")
+_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+")
+_TABLE = re.compile(r"\s*\|.*\|\s*$")
+_LINE = re.compile(r"[^\n]*\n?")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_MERGES = frozenset({Kind.PROSE, Kind.ITEM, Kind.TABLE})
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    """Stretches of one kind. A line that opens nothing continues the paragraph or item before."""
+    open_block: _Block | None = None
+    fence = ""
+    for line in _LINE.finditer(text):
+        start, end, content = line.start(), line.end(), line.group()
+        if start == end:
+            break
+        if fence and open_block:
+            open_block = _Block(Kind.CODE, open_block.start, end)
+            if content.strip().startswith(fence):
+                yield open_block
+                open_block, fence = None, ""
+            continue
+        if not content.strip():
+            if open_block:
+                yield open_block
+            open_block = None
+            continue
+        kind, begins = _classify(content, open_block)
+        if open_block and (begins or kind is not open_block.kind):
+            yield open_block
+            open_block = None
+        if kind is Kind.CODE:
+            opener = _FENCE.match(content)
+            fence = opener.group(1) if opener else ""
+        if kind is Kind.ITEM and begins and (bullet := _ITEM.match(content)):
+            start += bullet.end()
+        open_block = _Block(kind, open_block.start if open_block else start, end)
+    if open_block:
+        yield open_block
+
+
+def _classify(line: str, before: _Block | None) -> tuple[Kind, bool]:
+    """The line's kind, and whether it begins a block of its own."""
+    if _FENCE.match(line):
+        return Kind.CODE, True
+    if _HEADING.match(line):
+        return Kind.HEADING, True
+    if _TABLE.match(line):
+        return Kind.TABLE, False
+    if _ITEM.match(line):
+        return Kind.ITEM, True
+    continued = before.kind if before and before.kind in _MERGES - {Kind.TABLE} else Kind.PROSE
+    return continued, False
+
+
+def _cut(text: str, block: _Block, language: str) -> Iterator[tuple[int, int]]:
+    if block.kind in (Kind.PROSE, Kind.ITEM):
+        # Same length as the original, so that offsets hold; the splitter would end a sentence at
+        # a line break and refuses lone surrogates.
+        flat = _SURROGATE.sub("\ufffd", text[block.start : block.end].replace("\n", " "))
+        for found in sentencex.get_sentence_boundaries(language, flat):
+            yield from _trimmed(
+                text, block.start + found["start_index"], block.start + found["end_index"]
+            )
+    else:
+        yield from _trimmed(text, block.start, block.end)
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if start < end:
+        yield start, end

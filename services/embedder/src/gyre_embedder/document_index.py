@@ -1,0 +1,88 @@
+"""The port to the search index, as the embedder writes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from gyre_common.chunk_index import IndexedChunk
+from gyre_common.document_index import DocumentRecord
+
+from gyre_embedder.encoder import Vector
+
+
+class DocumentKey(NamedTuple):
+    """A document's identity."""
+
+    tenant: str
+    document_id: str
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Where a head record stood when it was read: a write that carries it happens only there."""
+
+    sequence: int
+    term: int
+
+
+@dataclass(frozen=True)
+class Head:
+    """A document's head record; without a seal it must not exist yet."""
+
+    record: DocumentRecord
+    seal: Seal | None = None
+
+    @property
+    def key(self) -> DocumentKey:
+        """The document's identity."""
+        return DocumentKey(self.record.tenant, self.record.document_id)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk and its vector, to be put into the index."""
+
+    chunk: IndexedChunk
+    vector: Vector
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A chunk that is gone since `revision` of its document."""
+
+    chunk_id: UUID
+    revision: int
+
+
+class DocumentIndex(Protocol):
+    """Chunk indexes, and the head record of every document.
+
+    Raises, from every method: Retryable when the engine is down or busy, Poison when it refuses
+    what it was given.
+    """
+
+    async def prepare(self, index: str, dimensions: int) -> None:
+        """Create what is missing; raises FailedPrecondition when it exists and does not fit."""
+
+    async def heads(self, keys: Sequence[DocumentKey]) -> Mapping[DocumentKey, Head]:
+        """The head records that exist, as of now."""
+
+    async def put_heads(self, heads: Sequence[Head]) -> set[DocumentKey]:
+        """Write head records; returns those that somebody else wrote first, which are unchanged."""
+
+    async def stored(
+        self, index: str, keys: Sequence[DocumentKey]
+    ) -> Mapping[DocumentKey, frozenset[UUID]]:
+        """The ids of all chunks of these documents, those of writes just now included."""
+
+    async def vectors(self, index: str, chunk_ids: Sequence[UUID]) -> Mapping[UUID, Vector]:
+        """The vectors of the chunks that exist."""
+
+    async def write(
+        self, index: str, passages: Sequence[Passage], removals: Sequence[Removal]
+    ) -> None:
+        """Put and remove chunks, then make that searchable.
+
+        A chunk of a higher revision than the given one stays as it is.
+        """

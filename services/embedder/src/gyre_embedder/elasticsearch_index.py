@@ -1,0 +1,270 @@
+"""The search index on Elasticsearch, as the embedder writes it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, TypeVar
+from uuid import UUID
+
+import elasticsearch
+import numpy as np
+import orjson
+from elasticsearch import AsyncElasticsearch
+from gyre_common.chunk_index import VECTOR, chunk_mapping
+from gyre_common.document_index import DOCUMENTS_INDEX, DocumentRecord, record_key
+from gyre_common.elasticsearch import IndexMissing, elasticsearch_errors, error_of
+from gyre_common.errors import FailedPrecondition
+
+from gyre_embedder.document_index import DocumentKey, Head, Passage, Removal, Seal
+from gyre_embedder.documents_mapping import DOCUMENTS_MAPPING
+from gyre_embedder.encoder import Vector
+
+_BULK_BYTES = 4 * 1024 * 1024
+_IDS_PER_PAGE = 5_000
+_VECTORS_PER_PAGE = 500
+
+Item = Mapping[str, Any]
+Lines = Any
+"""JSON lines as bytes: the client passes them on as they are, though its types do not say so."""
+T = TypeVar("T")
+
+
+class ElasticsearchIndex:
+    """Implements `DocumentIndex`.
+
+    A chunk carries its document's revision as its external version, so that Elasticsearch itself
+    refuses the late write of a consumer that lost its partition. Nothing needs delete-by-query or
+    scripts.
+    """
+
+    def __init__(self, client: AsyncElasticsearch, *, shards: int, refresh_interval: str) -> None:
+        self._client = client
+        self._shards = shards
+        self._refresh_interval = refresh_interval
+        self._prepared: set[str] = set()
+
+    async def prepare(self, index: str, dimensions: int) -> None:
+        """See `DocumentIndex`."""
+        await self._create(DOCUMENTS_INDEX, DOCUMENTS_MAPPING, {})
+        settings = {"refresh_interval": self._refresh_interval}
+        await self._create(index, chunk_mapping(dimensions), settings)
+
+    async def heads(self, keys: Sequence[DocumentKey]) -> Mapping[DocumentKey, Head]:
+        """See `DocumentIndex`."""
+        if not keys:
+            return {}
+        await self._create(DOCUMENTS_INDEX, DOCUMENTS_MAPPING, {})
+        with self._asking():
+            reply = await self._client.mget(
+                index=DOCUMENTS_INDEX, ids=[record_key(*key) for key in dict.fromkeys(keys)]
+            )
+            _check(reply["docs"])
+        heads = [_head(document) for document in reply["docs"] if document.get("found")]
+        return {head.key: head for head in heads}
+
+    async def put_heads(self, heads: Sequence[Head]) -> set[DocumentKey]:
+        """See `DocumentIndex`."""
+        items = await self._bulk(DOCUMENTS_INDEX, (_put_head(head) for head in heads))
+        return {
+            head.key
+            for head, item in zip(heads, items, strict=True)
+            if item["status"] == HTTPStatus.CONFLICT
+        }
+
+    async def stored(
+        self, index: str, keys: Sequence[DocumentKey]
+    ) -> Mapping[DocumentKey, frozenset[UUID]]:
+        """See `DocumentIndex`."""
+        with self._asking():
+            await self._client.indices.refresh(index=index)
+        found: dict[DocumentKey, set[UUID]] = {key: set() for key in keys}
+        waiting: dict[DocumentKey, str | None] = dict.fromkeys(keys)
+        while waiting:
+            pages = await self._pages(index, waiting)
+            for (key, _), page in zip(list(waiting.items()), pages, strict=True):
+                found[key].update(UUID(chunk_id) for chunk_id in page)
+                if len(page) == _IDS_PER_PAGE:
+                    waiting[key] = page[-1]
+                else:
+                    del waiting[key]
+        return {key: frozenset(chunk_ids) for key, chunk_ids in found.items()}
+
+    async def vectors(self, index: str, chunk_ids: Sequence[UUID]) -> Mapping[UUID, Vector]:
+        """See `DocumentIndex`."""
+        vectors: dict[UUID, Vector] = {}
+        for some in _pieces(chunk_ids, _VECTORS_PER_PAGE):
+            with self._asking():
+                reply = await self._client.search(
+                    index=index,
+                    query={"ids": {"values": [str(chunk_id) for chunk_id in some]}},
+                    size=_VECTORS_PER_PAGE,
+                    source={"includes": [VECTOR], "exclude_vectors": False},
+                )
+            for hit in reply["hits"]["hits"]:
+                vectors[UUID(hit["_id"])] = np.asarray(hit["_source"][VECTOR], np.float32)
+        return vectors
+
+    async def write(
+        self, index: str, passages: Sequence[Passage], removals: Sequence[Removal]
+    ) -> None:
+        """See `DocumentIndex`."""
+        await self._bulk(index, map(_put_passage, passages))
+        await self._bulk(index, map(_remove, removals))
+        if passages or removals:
+            with self._asking():
+                await self._client.indices.refresh(index=index)
+
+    async def reachable(self) -> bool:
+        """Tell whether Elasticsearch answers; raises Unavailable when it does not."""
+        with self._asking():
+            await self._client.cluster.health(timeout="1s")
+        return True
+
+    async def _create(
+        self, index: str, mapping: Mapping[str, Any], settings: Mapping[str, str]
+    ) -> None:
+        if index in self._prepared:
+            return
+        with self._asking():
+            if not await self._client.indices.exists(index=index):
+                await self._create_or_find(index, mapping, settings)
+            else:
+                await self._extend(index, mapping)
+        self._prepared.add(index)
+
+    async def _create_or_find(
+        self, index: str, mapping: Mapping[str, Any], settings: Mapping[str, str]
+    ) -> None:
+        try:
+            await self._client.indices.create(
+                index=index,
+                mappings=dict(mapping),
+                settings={
+                    "number_of_shards": self._shards,
+                    "auto_expand_replicas": "0-1",
+                    **settings,
+                },
+            )
+        except elasticsearch.BadRequestError:
+            # Another embedder may have created it a moment ago; if not, this tells what is wrong.
+            await self._extend(index, mapping)
+
+    async def _extend(self, index: str, mapping: Mapping[str, Any]) -> None:
+        """Elasticsearch itself compares: it takes new fields in and refuses other kinds."""
+        try:
+            await self._client.indices.put_mapping(
+                index=index, properties=mapping["properties"], dynamic=mapping["dynamic"]
+            )
+        except elasticsearch.BadRequestError as error:
+            raise FailedPrecondition(
+                f"the index {index} exists with another mapping: delete it and replay its "
+                "documents, or release a document-encoder version with an index of its own"
+            ) from error
+
+    async def _pages(self, index: str, after: Mapping[DocumentKey, str | None]) -> list[list[str]]:
+        """The next page of chunk ids of each document, in order of the ids."""
+        searches: list[Item] = []
+        for key, last in after.items():
+            search: dict[str, Any] = {
+                "query": {
+                    "bool": {
+                        "filter": [
+                            {"term": {"tenant": key.tenant}},
+                            {"term": {"document_id": key.document_id}},
+                        ]
+                    }
+                },
+                "_source": False,
+                "size": _IDS_PER_PAGE,
+                "sort": ["chunk_id"],
+                "track_total_hits": False,
+            }
+            searches += [{"index": index}, search | ({"search_after": [last]} if last else {})]
+        with self._asking():
+            reply = await self._client.msearch(searches=searches)
+            _check(reply["responses"])
+        return [[hit["_id"] for hit in page["hits"]["hits"]] for page in reply["responses"]]
+
+    async def _bulk(self, index: str, actions: Iterable[Lines]) -> list[Item]:
+        """Send actions and return what became of each.
+
+        A conflict is for the caller to judge; any other failure is raised once all were tried.
+        """
+        items: list[Item] = []
+        with self._asking():
+            for body in _bodies(actions):
+                reply = await self._client.bulk(index=index, body=body)
+                items += [result for item in reply["items"] for result in item.values()]
+            _check(items)
+        return items
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            with elasticsearch_errors():
+                yield
+        except IndexMissing:
+            # Somebody deleted it: make it anew at the next attempt.
+            self._prepared.clear()
+            raise
+
+
+def _check(items: Iterable[Item]) -> None:
+    """Raise the error of the first item that failed; a conflict is no failure."""
+    for item in items:
+        status = int(item.get("status", HTTPStatus.NOT_FOUND))
+        if "error" in item and status != HTTPStatus.CONFLICT:
+            raise error_of(status, str(item["error"].get("type")))
+
+
+def _head(document: Item) -> Head:
+    return Head(
+        DocumentRecord.model_validate(document["_source"]),
+        Seal(document["_seq_no"], document["_primary_term"]),
+    )
+
+
+def _put_head(head: Head) -> Lines:
+    name = {"_id": record_key(*head.key)}
+    if head.seal is None:
+        action: Item = {"create": name}
+    else:
+        seal = {"if_seq_no": head.seal.sequence, "if_primary_term": head.seal.term}
+        action = {"index": {**name, **seal}}
+    return _lines(action, head.record.model_dump(mode="json"))
+
+
+def _put_passage(passage: Passage) -> Lines:
+    chunk = passage.chunk
+    fields = {**chunk.as_fields(), VECTOR: passage.vector}
+    return _lines({"index": _versioned(chunk.chunk_id, chunk.revision)}, fields)
+
+
+def _remove(removal: Removal) -> Lines:
+    return _lines({"delete": _versioned(removal.chunk_id, removal.revision)})
+
+
+def _versioned(chunk_id: UUID, revision: int) -> Item:
+    return {"_id": str(chunk_id), "version": revision, "version_type": "external_gte"}
+
+
+def _lines(*lines: Item) -> Lines:
+    return b"\n".join(orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY) for line in lines)
+
+
+def _bodies(actions: Iterable[Lines]) -> Iterator[list[Lines]]:
+    body: list[Lines] = []
+    size = 0
+    for action in actions:
+        if body and size + len(action) > _BULK_BYTES:
+            yield body
+            body, size = [], 0
+        body.append(action)
+        size += len(action)
+    if body:
+        yield body
+
+
+def _pieces(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

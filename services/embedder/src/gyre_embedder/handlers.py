@@ -1,0 +1,41 @@
+"""The Kafka edge: documents in, what became of them out."""
+
+import asyncio
+from collections.abc import Sequence
+
+from gyre_common.bus import Bus, Record
+from gyre_common.events.documents import (
+    DOCUMENT_CHUNKED,
+    DOCUMENT_INDEXED,
+    DOCUMENT_REJECTED,
+    DocumentChunked,
+    DocumentIndexed,
+    DocumentRejected,
+)
+
+from gyre_embedder.service import Indexer
+
+GROUP = "embedder"
+_MOST_DOCUMENTS = 32
+_LONGEST_WAIT = 0.05
+
+
+def build_handlers(bus: Bus, indexer: Indexer) -> None:
+    """Let the indexer hear of documents."""
+    bus.publishes(DOCUMENT_INDEXED)
+
+    @bus.on_batch(
+        DOCUMENT_CHUNKED, group=GROUP, max_records=_MOST_DOCUMENTS, max_wait=_LONGEST_WAIT
+    )
+    async def on_documents_chunked(records: Sequence[Record[DocumentChunked]]) -> None:
+        told = await indexer.index([record.event for record in records])
+        await asyncio.gather(*map(tell, records, told))
+
+    async def tell(record: Record[DocumentChunked], events: Sequence[DocumentIndexed]) -> None:
+        with record.handling():
+            for event in events:
+                await bus.publish(DOCUMENT_INDEXED, event)
+
+    @bus.on(DOCUMENT_REJECTED, group=GROUP)
+    async def on_document_rejected(event: DocumentRejected) -> None:
+        await indexer.note_rejection(event)

@@ -1,0 +1,52 @@
+"""The gRPC edge: translates messages to the core's words and back."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import grpc.aio
+from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
+from gyre_common.rpc import Register
+
+from gyre_embedder.encoder import Side
+from gyre_embedder.text_embedder import TextEmbedder
+
+_SIDES: Mapping[int, Side] = MappingProxyType(
+    {
+        embedder_pb2.SIDE_UNSPECIFIED: Side.QUERY,
+        embedder_pb2.SIDE_QUERY: Side.QUERY,
+        embedder_pb2.SIDE_DOCUMENT: Side.DOCUMENT,
+    }
+)
+
+
+class EmbedderRpc(embedder_pb2_grpc.EmbedderServiceServicer):
+    """Serves gyre.embedder.v1.EmbedderService."""
+
+    def __init__(self, embedder: TextEmbedder) -> None:
+        self._embedder = embedder
+
+    async def Embed(
+        self,
+        request: embedder_pb2.EmbedRequest,
+        context: grpc.aio.ServicerContext[embedder_pb2.EmbedRequest, embedder_pb2.EmbedResponse],
+    ) -> embedder_pb2.EmbedResponse:
+        """Encodes texts into unit vectors."""
+        side = _SIDES.get(request.side, Side.QUERY)
+        embedded = await self._embedder.embed(list(request.texts), side, request.version)
+        return embedder_pb2.EmbedResponse(
+            embeddings=[
+                embedder_pb2.Embedding(
+                    values=result.vector.tolist(), tokens=result.tokens, truncated=result.truncated
+                )
+                for result in embedded.results
+            ],
+            version=embedded.version,
+            dimensions=embedded.dimensions,
+        )
+
+
+def register(embedder: TextEmbedder) -> Register:
+    """What the server needs in order to answer."""
+    return lambda server: embedder_pb2_grpc.add_EmbedderServiceServicer_to_server(
+        EmbedderRpc(embedder), server
+    )

@@ -1,0 +1,48 @@
+"""Answers who asks for vectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gyre_common.context import request_context
+from gyre_common.errors import InvalidInput
+
+from gyre_embedder.encoder import Encoded, Side
+from gyre_embedder.encoders import ROLE, Encoders
+from gyre_embedder.service import Releases
+
+MOST_TEXTS = 256
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One result a text, and the version that made them."""
+
+    results: Sequence[Encoded]
+    version: str
+    dimensions: int
+
+
+class TextEmbedder:
+    """Encodes texts with the version that is asked for, that the request was given, or is live."""
+
+    def __init__(self, encoders: Encoders, releases: Releases) -> None:
+        self._encoders = encoders
+        self._releases = releases
+
+    async def embed(self, texts: Sequence[str], side: Side, version: str) -> Embedded:
+        """Encode texts; an empty `version` leaves the choice to the request and the releases.
+
+        Raises:
+            InvalidInput: no text, or more than `MOST_TEXTS`.
+            FailedPrecondition: the version is not loaded here.
+        """
+        if not 1 <= len(texts) <= MOST_TEXTS:
+            raise InvalidInput("texts", f"holds {len(texts)} texts", f"send 1 to {MOST_TEXTS}")
+        chosen = version or self._version(side)
+        encoder = self._encoders.get(side, chosen)
+        return Embedded(await encoder.encode(texts, side), chosen, encoder.dimensions)
+
+    def _version(self, side: Side) -> str:
+        context = request_context()
+        given = context.versions.get(ROLE[side])
+        return given or self._releases.live(context.tenant, ROLE[side]).version

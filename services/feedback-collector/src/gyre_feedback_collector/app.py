@@ -1,0 +1,35 @@
+"""Wires the feedback collector to Kafka and gRPC."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gyre.feedback.v1.feedback_pb2_grpc import add_FeedbackServiceServicer_to_server
+from gyre_common.app import App, run
+from gyre_common.bus import Bus
+from gyre_common.events.feedback import FEEDBACK_RECEIVED
+
+from gyre_feedback_collector.rpc import FeedbackRpc
+from gyre_feedback_collector.service import FeedbackCollector
+from gyre_feedback_collector.settings import FeedbackCollectorSettings
+
+
+@asynccontextmanager
+async def create_app(settings: FeedbackCollectorSettings) -> AsyncIterator[App]:
+    """The collector with its producer connected."""
+    bus = Bus(settings.kafka_servers, service=settings.service)
+    bus.publishes(FEEDBACK_RECEIVED)
+    async with bus:
+        rpc = FeedbackRpc(FeedbackCollector(bus))
+        yield App(
+            rpc=[lambda server: add_FeedbackServiceServicer_to_server(rpc, server)],
+            ready={"kafka": bus.healthy},
+        )
+
+
+def main() -> None:
+    """Run until told to stop."""
+    run(FeedbackCollectorSettings, create_app)
+
+
+if __name__ == "__main__":
+    main()

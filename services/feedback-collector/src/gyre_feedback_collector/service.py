@@ -1,0 +1,55 @@
+"""Accepts what people say of an answer: checked, once per idempotency key, in Kafka first."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from gyre_common.events.event import derived_id, new_id, now
+from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackReceived
+from gyre_common.events.publisher import Publisher
+from gyre_common.telemetry import METRICS
+
+from gyre_feedback_collector.checks import Submission, check
+
+
+class FeedbackCollector:
+    """Holds no state: whether the interaction exists is for those who join the streams to see."""
+
+    def __init__(self, publisher: Publisher, clock: Callable[[], datetime] = now) -> None:
+        self._publisher = publisher
+        self._clock = clock
+
+    async def submit(self, submission: Submission) -> UUID:
+        """Returns the feedback's id once Kafka has it.
+
+        Raises:
+            InvalidInput: the submission breaks the contract; nothing was recorded.
+            Unavailable: Kafka did not confirm. It is safe to retry with the same idempotency key.
+        """
+        interaction_id, kind, target = check(submission)
+        feedback_id = _identity(interaction_id, submission)
+        event = FeedbackReceived(
+            tenant=submission.tenant,
+            feedback_id=feedback_id,
+            interaction_id=interaction_id,
+            kind=kind,
+            value=submission.value,
+            target=target,
+            comment=submission.comment,
+            actor=submission.actor,
+            received_at=self._clock(),
+        )
+        await self._publisher.publish(FEEDBACK_RECEIVED, event, event_id=feedback_id)
+        METRICS.feedback.labels(kind).inc()
+        return feedback_id
+
+
+def _identity(interaction_id: UUID, submission: Submission) -> UUID:
+    """The same for every retry with one key; a key means something to its tenant and actor only.
+
+    The parts are told apart by a character that none of them may hold.
+    """
+    if not submission.idempotency_key:
+        return new_id()
+    scope = "\n".join((submission.tenant, submission.actor, submission.idempotency_key))
+    return derived_id(interaction_id, f"feedback-collector\n{scope}")

@@ -1,0 +1,95 @@
+"""Wires the generator to Kafka, the releases, the retriever and its back ends."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from gyre.generator.v1.generator_pb2_grpc import add_GeneratorServiceServicer_to_server
+from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
+from gyre_common.app import App, run
+from gyre_common.bus import Bus
+from gyre_common.events.interactions import INTERACTION_COMPLETED
+from gyre_common.events.releases import Roles
+from gyre_common.releases.builtin import GENERATOR_VERSION
+from gyre_common.releases.following import open_releases
+from gyre_common.rpc import channel
+
+from gyre_generator.backends import Backend
+from gyre_generator.backends.extractive import ExtractiveReader
+from gyre_generator.grpc_retriever import GrpcRetriever
+from gyre_generator.prompts import Prompts
+from gyre_generator.routing import EXTRACTIVE, OPENAI, Override, Router
+from gyre_generator.rpc import GeneratorRpc
+from gyre_generator.service import Answerer, Bounds
+from gyre_generator.settings import GeneratorSettings
+
+
+@asynccontextmanager
+async def create_app(settings: GeneratorSettings) -> AsyncIterator[App]:
+    """The generator with its connections open; leaving waits for answers being recorded."""
+    prompts = Prompts(settings.prompts_dir)
+    prompts.load_all()
+    async with AsyncExitStack() as stack:
+        bus = Bus(settings.kafka_servers, service=settings.service)
+        bus.publishes(INTERACTION_COMPLETED)
+        await stack.enter_async_context(bus)
+        releases = await stack.enter_async_context(
+            open_releases(settings.kafka_servers, required=[Roles.GENERATOR, Roles.ANSWER_PROMPT])
+        )
+        backends: dict[str, Backend] = {EXTRACTIVE: ExtractiveReader()}
+        if settings.llm_url:
+            backends[OPENAI] = await _model_server(settings, settings.llm_url, prompts, stack)
+        retrieving = await stack.enter_async_context(
+            channel(settings.retriever_address, key=settings.key)
+        )
+        answerer = await stack.enter_async_context(
+            Answerer(
+                GrpcRetriever(RetrieverServiceStub(retrieving), seconds=settings.retrieve_seconds),
+                releases,
+                Router(backends, releases, _override(settings)),
+                bus,
+                Bounds(settings.passages, settings.context_tokens),
+            )
+        )
+        servicer = GeneratorRpc(answerer)
+        yield App(
+            rpc=[lambda server: add_GeneratorServiceServicer_to_server(servicer, server)],
+            ready={"kafka": bus.healthy},
+        )
+
+
+async def _model_server(
+    settings: GeneratorSettings, url: str, prompts: Prompts, stack: AsyncExitStack
+) -> Backend:
+    # The client takes a second and 50 MB to import: only those who use it pay.
+    from gyre_generator.backends.openai_compatible import Model, OpenAICompatible
+
+    model = Model(
+        url=url,
+        name=settings.llm_model,
+        key=settings.llm_key.get_secret_value(),
+        max_tokens=settings.llm_max_tokens,
+        total_seconds=settings.llm_timeout_seconds,
+        stall_seconds=settings.llm_stall_seconds,
+        prompt_usd=settings.llm_prompt_usd,
+        completion_usd=settings.llm_completion_usd,
+    )
+    return await stack.enter_async_context(OpenAICompatible(model, prompts))
+
+
+def _override(settings: GeneratorSettings) -> Override | None:
+    if settings.generator_backend is None:
+        return None
+    if settings.generator_backend == EXTRACTIVE:
+        return Override(EXTRACTIVE, GENERATOR_VERSION)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", settings.llm_model)[:100]
+    return Override(OPENAI, f"openai-{name}")
+
+
+def main() -> None:
+    """Run until told to stop."""
+    run(GeneratorSettings, create_app)
+
+
+if __name__ == "__main__":
+    main()

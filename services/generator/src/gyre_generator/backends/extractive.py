@@ -1,0 +1,87 @@
+"""Answers with the passages' own sentences; needs no model and makes nothing up."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from gyre_common.events.interactions import GuardrailResult, TokenUsage
+from gyre_common.text import Kind
+
+from gyre_generator.backends.port import Claim, Delta, Draft, Piece, Task
+from gyre_generator.reading.questions import analyse
+from gyre_generator.reading.scoring import Candidate, candidates
+from gyre_generator.reading.selection import ANSWERS_AT, confidence, select
+from gyre_generator.tokens import estimated_tokens
+
+
+class ExtractiveReader:
+    """Picks and orders the sentences that answer, and quotes each word for word.
+
+    The only change to a quoted sentence of prose is that a line break becomes a space.
+    """
+
+    async def write(self, task: Task) -> AsyncGenerator[Piece, None]:
+        """One delta a sentence. Raises nothing of its own."""
+        sure, picked = await asyncio.to_thread(_read, task)
+        verdict = GuardrailResult(
+            name="answerable",
+            passed=sure >= ANSWERS_AT,
+            detail=f"confidence {sure:.2f}, answers from {ANSWERS_AT}",
+        )
+        read = sum(estimated_tokens(p.text) for p in task.passages)
+        if not verdict.passed or not picked:
+            yield Draft("", abstained=True, tokens=TokenUsage(prompt=read), guardrails=(verdict,))
+            return
+        numbers = {p.chunk_id: n for n, p in enumerate(task.passages, start=1)}
+        answer, claims = "", []
+        for before, candidate in zip([None, *picked], picked, strict=False):
+            lead, text = _joint(before, candidate), _shown(candidate)
+            start = len(answer) + len(lead)
+            answer += lead + text
+            sentence = candidate.sentence
+            claims.append(
+                Claim(
+                    start=start,
+                    end=len(answer),
+                    number=numbers[candidate.passage.chunk_id],
+                    quote=(sentence.start, sentence.end),
+                )
+            )
+            yield Delta(lead + text)
+        tokens = TokenUsage(prompt=read, completion=estimated_tokens(answer))
+        yield Draft(answer, tuple(claims), tokens=tokens, guardrails=(verdict,))
+
+
+def _read(task: Task) -> tuple[float, Sequence[Candidate]]:
+    question = analyse(task.query)
+    found = candidates(question, task.passages)
+    return confidence(question, found), select(question, found)
+
+
+def _shown(candidate: Candidate) -> str:
+    text = candidate.sentence.text
+    if candidate.sentence.kind in (Kind.CODE, Kind.TABLE):
+        return text
+    return text.replace("\r", " ").replace("\n", " ")
+
+
+def _joint(before: Candidate | None, candidate: Candidate) -> str:
+    """What stands between two sentences: a bullet, a blank line, or a space."""
+    kind = candidate.sentence.kind
+    bullet = "- " if kind is Kind.ITEM and not _continues(before, candidate) else ""
+    if before is None:
+        return bullet
+    if bullet:
+        return f"\n{bullet}"
+    if Kind.CODE in (kind, before.sentence.kind) or Kind.TABLE in (kind, before.sentence.kind):
+        return "\n\n"
+    if before.passage is not candidate.passage or before.sentence.kind is not kind:
+        return "\n\n"
+    return " "
+
+
+def _continues(before: Candidate | None, candidate: Candidate) -> bool:
+    """Whether both are sentences of one list item: only spaces lie between them."""
+    if before is None or before.passage is not candidate.passage:
+        return False
+    between = candidate.passage.text[before.sentence.end : candidate.sentence.start]
+    return not between.strip() and "\n" not in between

@@ -1,0 +1,57 @@
+"""Finds passages through the retriever's RPC."""
+
+from uuid import UUID
+
+from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
+from gyre_common.errors import Unavailable
+from gyre_common.rpc import call
+
+from gyre_generator.asking import Filters
+from gyre_generator.passages import Passage, Retrieved
+
+
+class GrpcRetriever:
+    """Implements `Retriever`; tenant, groups, versions and deadline go along by themselves."""
+
+    def __init__(self, stub: retriever_pb2_grpc.RetrieverServiceStub, *, seconds: float) -> None:
+        self._stub = stub
+        self._seconds = seconds
+
+    async def retrieve(self, query: str, *, limit: int, filters: Filters) -> Retrieved:
+        """Raises what the retriever raised; Unavailable where it cannot be reached."""
+        request = retriever_pb2.RetrieveRequest(
+            query=query,
+            limit=limit,
+            filters=retriever_pb2.Filters(
+                document_ids=filters.document_ids,
+                metadata=filters.metadata,
+                media_types=filters.media_types,
+            ),
+        )
+        reply = await call(self._stub.Retrieve, request, timeout=self._seconds)
+        return Retrieved(
+            passages=tuple(_passage(c, rank) for rank, c in enumerate(reply.chunks, start=1)),
+            latency_ms=dict(reply.latency_ms),
+            versions=dict(reply.versions),
+            fallbacks=tuple(reply.fallbacks),
+        )
+
+
+def _passage(chunk: retriever_pb2.Chunk, rank: int) -> Passage:
+    try:
+        chunk_id = UUID(chunk.chunk_id)
+    except ValueError as error:
+        raise Unavailable(f"the retriever sent a malformed chunk id {chunk.chunk_id!r}") from error
+    return Passage(
+        chunk_id=chunk_id,
+        document_id=chunk.document_id,
+        text=chunk.text,
+        rank=rank,
+        score=chunk.score,
+        scores=dict(chunk.scores),
+        title=chunk.title,
+        heading_path=tuple(chunk.heading_path),
+        source_uri=chunk.source_uri or None,
+        revision=chunk.revision,
+        ordinal=chunk.ordinal,
+    )

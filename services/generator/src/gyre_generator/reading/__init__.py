@@ -1,0 +1,1 @@
+"""Reading passages without a model: which sentences answer a question, and whether any does."""

@@ -1,0 +1,138 @@
+"""What a question asks for: its terms, and the signs by which an answer shows."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from gyre_common.text import Kind, content_terms
+
+
+class Asks(StrEnum):
+    """What kind of thing would answer."""
+
+    PERSON = "person"
+    TIME = "time"
+    PLACE = "place"
+    QUANTITY = "quantity"
+    REASON = "reason"
+    MANNER = "manner"
+    DEFINITION = "definition"
+    OTHER = "other"
+
+
+# In this order: "how many" is not "how", "what year" is not "what".
+_FORMS: tuple[tuple[Asks, re.Pattern[str]], ...] = tuple(
+    (asks, re.compile(pattern, re.IGNORECASE))
+    for asks, pattern in (
+        (
+            Asks.QUANTITY,
+            r"\bhow (?:many|much|long|old|tall|high|far|big|large|fast|often|deep|heavy)\b"
+            r"|\bwhat (?:number|percent\w*|amount|size|is the (?:maximum|minimum|default) \w+)\b",
+        ),
+        (
+            Asks.TIME,
+            r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|century|time|decade)\b",
+        ),
+        (Asks.PERSON, r"\bwho(?:m|se)?\b|\bwhat (?:actor|actress|singer|author|person)\b"),
+        (
+            Asks.PLACE,
+            r"\bwhere\b|\b(?:what|which) (?:country|city|state|place|town|region|continent)\b",
+        ),
+        (Asks.REASON, r"\bwhy\b|\bwhat (?:caused?|causes|is the (?:reason|purpose|cause))\b"),
+        (
+            Asks.MANNER,
+            r"\bhow (?:do|does|did|can|to|should|is|are|would|could)\b|^\s*how\b"
+            r"|\b(?:steps|procedure|command|configure|install)\b",
+        ),
+        (
+            Asks.DEFINITION,
+            r"^\s*(?:what(?:'s|’s| is| are| was| were)|who (?:is|was|are|were)|define|describe"
+            r"|explain|meaning of|definition of)\b|\bwhat (?:does|do) .* mean\b|\bis meant by\b",
+        ),
+    )
+)
+
+_MONTH = (
+    r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+)
+_SIGNS: dict[Asks, re.Pattern[str]] = {
+    Asks.TIME: re.compile(
+        rf"\b(?:1\d{{3}}|20\d\d)s?\b|\b{_MONTH}\b|\b\d{{1,2}}:\d\d\b|\b\d+(?:st|nd|rd|th) centur"
+        r"|\b(?:since|until|after|before|during)\b.*\d|\bseconds?\b|\bminutes?\b|\bdays?\b",
+        re.IGNORECASE,
+    ),
+    Asks.QUANTITY: re.compile(
+        r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozens?|hundreds?|thousands?"
+        r"|millions?|billions?|half|twice)\b",
+        re.IGNORECASE,
+    ),
+    Asks.PERSON: re.compile(r"(?<=[a-z,;)] )[A-Z][a-zé'’-]+(?: [A-Z][\w'’.-]+)+|^[A-Z]\w+ [A-Z]"),
+    Asks.PLACE: re.compile(
+        r"\b(?:in|at|near|from|to|on|of|between|north|south|east|west) (?:the )?[A-Z]\w+"
+        r"|\blocated\b"
+    ),
+    Asks.REASON: re.compile(
+        r"\b(?:because|due to|so that|in order to|caused? by|as a result|therefore|since|leads? to"
+        r"|allows?|prevents?|reasons?|led to|owing to|result(?:ed|s) in)\b",
+        re.IGNORECASE,
+    ),
+    Asks.MANNER: re.compile(
+        r"\b(?:by \w+ing|run|using|set|create|configure|specify|add|install|enable|must|should"
+        r"|use|first|then|steps?)\b",
+        re.IGNORECASE,
+    ),
+}
+_COPULA = re.compile(
+    r"^\W*(?:in [^,]{3,60}, )?(?:(?:a|an|the) )?(?P<subject>[^.;]{2,80}?)"
+    r"(?: \([^)]*\)|,[^,]{2,60},)? (?:is|are|was|were|means|refers? to|describes|lets?|provides?"
+    r"|represents?|defines?|consists?)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question made ready for comparing."""
+
+    terms: tuple[str, ...]
+    bigrams: frozenset[tuple[str, str]]
+    asks: frozenset[Asks]
+
+
+def analyse(text: str) -> Question:
+    """Terms, word pairs and form of a question; several forms may fit at once."""
+    found = content_terms(text)
+    asks = {asks for asks, form in _FORMS if form.search(text)}
+    if Asks.QUANTITY in asks or Asks.TIME in asks:
+        asks -= {Asks.MANNER}
+    return Question(
+        terms=tuple(dict.fromkeys(found)),
+        bigrams=frozenset(pairwise(found)),
+        asks=frozenset(asks or {Asks.OTHER}),
+    )
+
+
+def shows(question: Question, sentence: str, kind: Kind) -> bool:
+    """Whether a sentence bears the sign of what is asked; a name that the question itself gave is
+    none.
+    """
+    if Asks.MANNER in question.asks and kind in (Kind.CODE, Kind.ITEM):
+        return True
+    for asks in question.asks & _SIGNS.keys():
+        for found in _SIGNS[asks].finditer(sentence):
+            words = content_terms(found.group())
+            if not words or any(word not in question.terms for word in words):
+                return True
+    return False
+
+
+def defines(question: Question, sentence: str) -> bool:
+    """Whether a sentence says what its subject is, and the subject is what was asked about."""
+    if not question.asks & {Asks.DEFINITION, Asks.OTHER}:
+        return False
+    found = _COPULA.match(sentence)
+    if not found:
+        return False
+    subject = content_terms(found.group("subject"))
+    return bool(subject) and sum(term in question.terms for term in subject) * 2 >= len(subject)

@@ -1,0 +1,104 @@
+"""Scores sentences by how well they fit a question; the weights come from bench/answers."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gyre_common.text import Kind, Sentence, content_terms, sentences
+
+from gyre_generator.passages import Passage
+from gyre_generator.reading.questions import Asks, Question, defines, shows
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sentence of a passage, and how well it fits the question.
+
+    `terms` are the sentence's own, `passage_terms` its whole passage's with the headings; each of
+    the `features` is about 0..1, `score` is their weighted sum.
+    """
+
+    passage: Passage
+    sentence: Sentence
+    position: int
+    terms: frozenset[str]
+    passage_terms: frozenset[str]
+    features: Mapping[str, float]
+    score: float
+
+
+WEIGHTS: dict[str, float] = {
+    "coverage": 6.0,  # share of the question's weight that the sentence holds
+    "context": 2.0,  # the same with its heading and the sentence before, beyond the sentence itself
+    "pairs": 0.5,  # share of the question's word pairs
+    "sign": 0.4,  # bears the sign of what is asked (a date, a name, a number ...)
+    "defines": 0.6,  # says what the question's subject is
+    "rank": 2.0,  # 1 / rank of the passage
+    "lead": 1.0,  # stands early in its passage
+    "length": 0.3,  # long enough to say something, at most 40 terms
+    "structure": -1.5,  # a heading, table, question, or code not asked for: seldom an answer
+}
+"""Near the logistic regression on ClapNQ and XQuAD (bench/answers/README.md), rounded; `rank` is
+lower than the fit, because there the one right passage is nearly always the first."""
+
+
+def candidates(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
+    """Every sentence of the passages with its features, in the passages' order."""
+    cut = [(passage, sentences(passage.text)) for passage in passages]
+    words = [[content_terms(s.text) for s in found] for _, found in cut]
+    weights = _weights(question, [frozenset(w) for group in words for w in group])
+    found: list[Candidate] = []
+    for (passage, parts), part_words in zip(cut, words, strict=True):
+        heading = frozenset(content_terms(passage.heading))
+        whole = heading.union(*part_words)
+        before: frozenset[str] = frozenset()
+        said = 0
+        for position, (sentence, spoken) in enumerate(zip(parts, part_words, strict=True)):
+            terms = frozenset(spoken)
+            own = _share(weights, terms)
+            features = {
+                "coverage": own,
+                "context": _share(weights, terms | heading | before) - own,
+                "pairs": _pairs(question, spoken),
+                "sign": float(shows(question, sentence.text, sentence.kind)),
+                "defines": float(defines(question, sentence.text)),
+                "rank": 1 / passage.rank,
+                "lead": 1 / (1 + said),
+                "length": min(len(terms), 40) / 40,
+                "structure": float(_is_structure(question, sentence)),
+            }
+            score = sum(WEIGHTS[name] * value for name, value in features.items())
+            found.append(Candidate(passage, sentence, position, terms, whole, features, score))
+            before = terms
+            said += sentence.kind is not Kind.HEADING
+    return found
+
+
+def _weights(question: Question, pool: Sequence[frozenset[str]]) -> dict[str, float]:
+    """Inverse document frequency over the sentences at hand (Robertson and Zaragoza 2009, eq. 3.1,
+    smoothed to stay positive). A term that no sentence holds weighs most: it is what is missing.
+    """
+    counts = Counter(term for terms in pool for term in terms)
+    n = len(pool)
+    return {
+        term: math.log(1 + (n - counts[term] + 0.5) / (counts[term] + 0.5))
+        for term in question.terms
+    }
+
+
+def _share(weights: dict[str, float], terms: frozenset[str]) -> float:
+    total = sum(weights.values())
+    return sum(w for term, w in weights.items() if term in terms) / total if total else 0.0
+
+
+def _pairs(question: Question, spoken: Sequence[str]) -> float:
+    shared = question.bigrams.intersection(pairwise(spoken))
+    return len(shared) / max(len(question.bigrams), 1)
+
+
+def _is_structure(question: Question, sentence: Sentence) -> bool:
+    if sentence.kind is Kind.CODE:
+        return Asks.MANNER not in question.asks
+    return sentence.kind in (Kind.HEADING, Kind.TABLE) or sentence.text.endswith("?")

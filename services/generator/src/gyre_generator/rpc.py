@@ -1,0 +1,108 @@
+"""The gRPC edge: translates messages to the core's words and back."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from types import MappingProxyType
+
+import grpc.aio
+from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
+from gyre_common.events.interactions import Citation, InteractionCompleted, Outcome, Turn
+
+from gyre_generator.asking import Ask, Filters
+from gyre_generator.backends import Delta
+from gyre_generator.service import Answerer, Finished, Started, latency
+
+_OUTCOMES: Mapping[Outcome, generator_pb2.Outcome] = MappingProxyType(
+    {
+        Outcome.ANSWERED: generator_pb2.OUTCOME_ANSWERED,
+        Outcome.ABSTAINED: generator_pb2.OUTCOME_ABSTAINED,
+        Outcome.ERROR: generator_pb2.OUTCOME_ERROR,
+        Outcome.CANCELLED: generator_pb2.OUTCOME_CANCELLED,
+    }
+)
+
+
+class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
+    """Serves gyre.generator.v1.GeneratorService."""
+
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+
+    async def Answer(  # noqa: N802
+        self,
+        request: generator_pb2.AnswerRequest,
+        context: grpc.aio.ServicerContext[
+            generator_pb2.AnswerRequest, generator_pb2.AnswerResponse
+        ],
+    ) -> generator_pb2.AnswerResponse:
+        """Replies once the interaction is safe in Kafka."""
+        return _response(await self._answerer.answer(_ask(request)))
+
+    async def StreamAnswer(  # noqa: N802
+        self,
+        request: generator_pb2.AnswerRequest,
+        context: grpc.aio.ServicerContext[
+            generator_pb2.AnswerRequest, generator_pb2.StreamAnswerResponse
+        ],
+    ) -> AsyncGenerator[generator_pb2.StreamAnswerResponse, None]:
+        """Started, deltas, and finished once the interaction is safe in Kafka."""
+        async with aclosing(self._answerer.stream(_ask(request))) as pieces:
+            async for piece in pieces:
+                yield _piece(piece)
+
+
+def _ask(request: generator_pb2.AnswerRequest) -> Ask:
+    return Ask(
+        question=request.question,
+        conversation_id=request.conversation_id,
+        history=tuple(Turn(role=t.role, content=t.content) for t in request.history),
+        idempotency_key=request.idempotency_key,
+        filters=Filters(
+            document_ids=tuple(request.filters.document_ids),
+            metadata=dict(request.filters.metadata),
+            media_types=tuple(request.filters.media_types),
+        ),
+    )
+
+
+def _piece(piece: Started | Delta | Finished) -> generator_pb2.StreamAnswerResponse:
+    match piece:
+        case Started():
+            started = generator_pb2.Started(
+                interaction_id=piece.interaction_id, conversation_id=piece.conversation_id
+            )
+            return generator_pb2.StreamAnswerResponse(started=started)
+        case Delta():
+            return generator_pb2.StreamAnswerResponse(delta=generator_pb2.Delta(text=piece.text))
+        case Finished():
+            return generator_pb2.StreamAnswerResponse(finished=_response(piece))
+
+
+def _response(finished: Finished) -> generator_pb2.AnswerResponse:
+    event = finished.interaction
+    return generator_pb2.AnswerResponse(
+        interaction_id=str(event.interaction_id),
+        answer=event.answer,
+        citations=[_citation(c, event) for c in event.citations],
+        outcome=_OUTCOMES[event.outcome],
+        conversation_id=event.conversation_id,
+        versions=event.versions,
+        latency_ms=latency(finished),
+        prompt_tokens=event.tokens.prompt,
+        completion_tokens=event.tokens.completion,
+    )
+
+
+def _citation(citation: Citation, event: InteractionCompleted) -> generator_pb2.Citation:
+    chunk = next(c for c in event.retrieved if c.chunk_id == citation.chunk_id)
+    return generator_pb2.Citation(
+        chunk_id=str(citation.chunk_id),
+        document_id=citation.document_id,
+        title=citation.title,
+        start=citation.start,
+        end=citation.end,
+        chunk_start=citation.chunk_start,
+        chunk_end=citation.chunk_end,
+        quote=chunk.text[citation.chunk_start : citation.chunk_end],
+        source_uri=chunk.source_uri or "",
+    )

@@ -1,0 +1,1 @@
+"""Parsed documents → passages that fit an encoder's window."""

@@ -1,0 +1,134 @@
+"""Gets at the bytes of a submission, wherever it carries them."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from gyre_common.errors import NotFound
+from gyre_common.events.documents import DocumentSubmitted, RejectionCode
+from gyre_common.outside_content import ContentTooLargeError, OutsideContent, UriNotAllowedError
+
+from gyre_ingestor.media_types import MediaType, media_type_of
+from gyre_ingestor.refusal import Refused
+
+METADATA_CHARACTERS = 16 * 1024
+_FIELDS = ("text", "content_base64", "content_uri")
+_BLANK = b" \t\r\n\x0b\x0c\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a submission carries, as its producer made it."""
+
+    data: bytes
+    media_type: MediaType
+
+
+class ContentSource:
+    """Reads content of at most `max_bytes` from a record or from the allowed places outside."""
+
+    def __init__(self, outside: OutsideContent, *, max_bytes: int) -> None:
+        self._outside = outside
+        self._max_bytes = max_bytes
+
+    async def fetch(self, submission: DocumentSubmitted) -> Content:
+        """Get the content and decide how to read it.
+
+        Raises:
+            Refused: there is not exactly one content, or it cannot be taken.
+            Retryable: the place that it lies in is out of reach.
+        """
+        _check_metadata(submission)
+        field = _the_one_content(submission)
+        data = await self._bytes(submission, field)
+        if len(data) > self._max_bytes:
+            raise self._too_large(field)
+        if not data.strip(_BLANK):
+            raise _empty(field)
+        names = (submission.document_id, submission.source_uri, submission.content_uri)
+        return Content(data, media_type_of(data, submission.media_type, names))
+
+    async def _bytes(self, submission: DocumentSubmitted, field: str) -> bytes:
+        if field == "text":
+            return (submission.text or "").encode("utf-8", errors="replace")
+        if field == "content_base64":
+            return self._from_base64(submission.content_base64 or "")
+        try:
+            return await self._outside.read(submission.content_uri or "")
+        except UriNotAllowedError as error:
+            raise Refused(
+                RejectionCode.URI_NOT_ALLOWED, error.field, error.problem, error.fix
+            ) from error
+        except ContentTooLargeError as error:
+            raise self._too_large(field) from error
+        except NotFound as error:
+            raise Refused(
+                RejectionCode.CONTENT_NOT_FOUND,
+                field,
+                "points to nothing",
+                "submit the document again once the file is there",
+            ) from error
+
+    def _from_base64(self, encoded: str) -> bytes:
+        compact = "".join(encoded.split())
+        if len(compact) // 4 * 3 > self._max_bytes + 2:
+            raise self._too_large("content_base64")
+        try:
+            return base64.b64decode(compact, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise Refused(
+                RejectionCode.BAD_BASE64,
+                "content_base64",
+                "is not base64",
+                "encode the bytes as in RFC 4648, section 4",
+            ) from error
+
+    def _too_large(self, field: str) -> Refused:
+        return Refused(
+            RejectionCode.TOO_LARGE,
+            field,
+            f"is larger than {self._max_bytes} bytes",
+            "split the document, or raise GYRE_MAX_DOCUMENT_BYTES",
+        )
+
+
+def _check_metadata(submission: DocumentSubmitted) -> None:
+    """It stands in every record of the document, beside its chunks."""
+    size = sum(len(name) + len(value) for name, value in submission.metadata.items())
+    for field, characters in (("metadata", size), ("acl", sum(map(len, submission.acl)))):
+        if characters > METADATA_CHARACTERS:
+            raise Refused(
+                RejectionCode.TOO_LARGE,
+                field,
+                f"is larger than {METADATA_CHARACTERS} characters",
+                "keep there only what searches are filtered by",
+            )
+
+
+def _the_one_content(submission: DocumentSubmitted) -> str:
+    values = {field: getattr(submission, field) for field in _FIELDS}
+    filled = [field for field, value in values.items() if value]
+    if len(filled) > 1:
+        raise Refused(
+            RejectionCode.SEVERAL_CONTENTS,
+            filled[1],
+            f"stands beside {filled[0]}",
+            f"send exactly one of {', '.join(_FIELDS)}",
+        )
+    if filled:
+        return filled[0]
+    given = next((field for field, value in values.items() if value is not None), None)
+    if given:
+        raise _empty(given)
+    raise Refused(
+        RejectionCode.NO_CONTENT,
+        "content",
+        "is missing",
+        f"send exactly one of {', '.join(_FIELDS)}, or deleted: true",
+    )
+
+
+def _empty(field: str) -> Refused:
+    return Refused(
+        RejectionCode.EMPTY, field, "is empty", "send a document with text, or delete it"
+    )

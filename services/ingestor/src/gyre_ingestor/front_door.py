@@ -1,0 +1,170 @@
+"""What callers may ask of documents: submit, delete, look up, list."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from gyre_common.context import RequestContext
+from gyre_common.document_index import DocumentRecord
+from gyre_common.errors import InvalidInput, NotFound
+from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
+from gyre_common.events.event import derived_id, new_id, now
+from gyre_common.events.publisher import Publisher
+from gyre_common.store import Store
+from pydantic import ValidationError
+
+from gyre_ingestor.content import ContentSource
+from gyre_ingestor.refusal import Refused
+from gyre_ingestor.service import RECORD_BYTES
+
+DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
+_LONGEST_IDEMPOTENCY_KEY = 256
+
+
+class DocumentIndex(Protocol):
+    """The head records of documents, as the embedder keeps them.
+
+    Raises, from every method: Unavailable when the index is out of reach.
+    """
+
+    async def get(self, tenant: str, document_id: str) -> DocumentRecord | None:
+        """One document's record; None where nothing ever happened to it."""
+
+    async def page(
+        self, tenant: str, groups: Sequence[str], *, after: str, limit: int
+    ) -> Sequence[DocumentRecord]:
+        """Documents that a caller with these access groups may read, by document_id past `after`.
+
+        Deleted ones are left out.
+        """
+
+
+class FrontDoor:
+    """Serves requests about documents; everything it changes, it changes by an event."""
+
+    def __init__(
+        self,
+        *,
+        contents: ContentSource,
+        uploads: Store,
+        publisher: Publisher,
+        index: DocumentIndex,
+    ) -> None:
+        self._contents = contents
+        self._uploads = uploads
+        self._publisher = publisher
+        self._index = index
+
+    async def submit(
+        self, caller: RequestContext, fields: Mapping[str, Any], *, idempotency_key: str = ""
+    ) -> UUID:
+        """Check a submission and put it on its topic; returns its id once Kafka has it.
+
+        Raises:
+            InvalidInput: a field cannot work.
+            Retryable: Kafka or the store did not confirm in time.
+        """
+        submission = _submission(caller.tenant, fields)
+        if not submission.deleted:
+            submission = await self._checked(submission)
+        submission_id = _submission_id(submission, idempotency_key)
+        await self._publisher.publish(DOCUMENT_SUBMITTED, submission, event_id=submission_id)
+        return submission_id
+
+    async def delete(
+        self, caller: RequestContext, document_id: str, *, idempotency_key: str = ""
+    ) -> UUID:
+        """Submit a deletion. Raises as `submit` does."""
+        return await self.submit(
+            caller,
+            {"document_id": document_id, "deleted": True},
+            idempotency_key=idempotency_key,
+        )
+
+    async def get(self, caller: RequestContext, document_id: str) -> DocumentRecord:
+        """Where a document stands.
+
+        Raises:
+            NotFound: there is none that the caller may know of.
+        """
+        record = await self._index.get(caller.tenant, document_id)
+        if record is None or not caller.may_read(record.acl):
+            raise NotFound("there is no such document, or nothing has happened to it yet")
+        return record
+
+    async def page(
+        self, caller: RequestContext, *, page_size: int, page_token: str
+    ) -> tuple[Sequence[DocumentRecord], str]:
+        """One page of documents, and the token of the next ("" after the last).
+
+        Raises:
+            InvalidInput: the size or the token cannot work.
+        """
+        if not 0 <= page_size <= LARGEST_PAGE:
+            raise InvalidInput("page_size", f"is {page_size}", f"ask for 1 to {LARGEST_PAGE}")
+        limit = page_size or DEFAULT_PAGE
+        records = await self._index.page(
+            caller.tenant, caller.acl, after=_position(page_token), limit=limit
+        )
+        return records, _token(records[-1].document_id) if len(records) == limit else ""
+
+    async def _checked(self, submission: DocumentSubmitted) -> DocumentSubmitted:
+        """Refuse now what would be rejected later; let a large body travel by reference.
+
+        What `content_uri` points to is left to the stream: reading it may take long.
+        """
+        if submission.content_uri and not submission.text and not submission.content_base64:
+            return submission
+        try:
+            content = await self._contents.fetch(submission)
+        except Refused as refusal:
+            raise InvalidInput(
+                f"document.{refusal.field}", refusal.problem, refusal.fix
+            ) from refusal
+        if len(submission.to_json()) <= RECORD_BYTES:
+            return submission
+        upload = await self._uploads.put(content.data)
+        return submission.model_copy(
+            update={
+                "text": None,
+                "content_base64": None,
+                "content_uri": upload.uri,
+                "media_type": str(content.media_type),
+            }
+        )
+
+
+def _submission(tenant: str, fields: Mapping[str, Any]) -> DocumentSubmitted:
+    try:
+        return DocumentSubmitted(**{"submitted_at": now(), **fields, "tenant": tenant})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(str(part) for part in ("document", *first["loc"]))
+        problem = first["msg"].removeprefix("Value error, ")
+        raise InvalidInput(field, "is not valid", problem[:1].lower() + problem[1:]) from error
+
+
+def _submission_id(submission: DocumentSubmitted, idempotency_key: str) -> UUID:
+    if not idempotency_key:
+        return new_id()
+    if len(idempotency_key) > _LONGEST_IDEMPOTENCY_KEY:
+        raise InvalidInput(
+            "idempotency_key", "is too long", f"use at most {_LONGEST_IDEMPOTENCY_KEY} characters"
+        )
+    document = uuid5(NAMESPACE_URL, f"gyre:{submission.tenant}/{submission.document_id}")
+    return derived_id(document, f"submission/{idempotency_key}")
+
+
+def _token(document_id: str) -> str:
+    return base64.urlsafe_b64encode(document_id.encode()).decode()
+
+
+def _position(page_token: str) -> str:
+    try:
+        return base64.b64decode(page_token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput(
+            "page_token", "is not one of ours", "send next_page_token of the page before"
+        ) from error

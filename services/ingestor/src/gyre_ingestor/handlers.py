@@ -1,0 +1,27 @@
+"""The ingestor's Kafka edge."""
+
+from gyre_common.bus import Bus, current_record
+from gyre_common.events.documents import (
+    DOCUMENT_ACCEPTED,
+    DOCUMENT_SUBMITTED,
+    DocumentAccepted,
+    DocumentSubmitted,
+)
+
+from gyre_ingestor.service import Ingestor
+
+GROUP = "ingestor"
+_READ_AT_ONCE = 4
+
+
+def build_handlers(bus: Bus, ingestor: Ingestor) -> None:
+    """Let the ingestor work on what the bus brings."""
+
+    @bus.on(DOCUMENT_SUBMITTED, group=GROUP)
+    async def on_document_submitted(event: DocumentSubmitted) -> None:
+        record = current_record()
+        await ingestor.accept(event, submission_id=record.event_id, received_at=record.timestamp)
+
+    @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_READ_AT_ONCE)
+    async def on_document_accepted(event: DocumentAccepted) -> None:
+        await ingestor.chunk(event, revision=current_record().offset)

@@ -1,0 +1,142 @@
+"""The one shape that every format is read into: simple Markdown, and what stands where in it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class BlockKind(StrEnum):
+    """What a block is; code and tables are kept whole where they fit."""
+
+    PARAGRAPH = "paragraph"
+    ITEM = "item"
+    CODE = "code"
+    TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Characters `start`..`end` of the document's text."""
+
+    kind: BlockKind
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading line that stands directly before a section's first block.
+
+    `depth` is its place in the section's heading path, from 0.
+    """
+
+    depth: int
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Section:
+    """The blocks between two headings. `headings` are those opened since the last block."""
+
+    heading_path: tuple[str, ...]
+    headings: tuple[Heading, ...] = ()
+    blocks: list[Block] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ParsedDocument:
+    """Cleaned text with its sections in reading order; every offset is a character of `text`.
+
+    The text is Markdown with the little markup that tells headings, items, code and tables apart.
+    """
+
+    title: str
+    text: str
+    sections: tuple[Section, ...]
+
+
+class Outline:
+    """Collects a document's parts in reading order."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._length = 0
+        self._last: BlockKind | None = None
+        self._path: list[tuple[int, str]] = []
+        self._opened: list[Heading] = []
+        self._section = Section(())
+        self._sections = [self._section]
+        self._first_h1 = ""
+
+    def heading(self, level: int, text: str) -> None:
+        """Open a section. `level` counts from 1, as in HTML."""
+        text = " ".join(text.split())
+        if not text:
+            return
+        if level == 1 and not self._first_h1:
+            self._first_h1 = text
+        if self._opened and self._path[-1][0] >= level:
+            self._keep_lone_headings(level)
+        while self._path and self._path[-1][0] >= level:
+            self._path.pop()
+        start, end = self._write(f"{'#' * level} {text}", "\n\n")
+        self._opened.append(Heading(len(self._path), start, end))
+        self._path.append((level, text))
+        self._last = None
+
+    def block(self, kind: BlockKind, text: str) -> None:
+        """Add a block to the open section."""
+        text = text.strip() if kind is BlockKind.PARAGRAPH else text.strip("\n").rstrip()
+        if not text:
+            return
+        if self._opened or not self._section.blocks:
+            self._begin_section(tuple(text for _, text in self._path))
+        tight = kind is BlockKind.ITEM and self._last is BlockKind.ITEM
+        start, end = self._write(text, "\n" if tight else "\n\n")
+        self._section.blocks.append(Block(kind, start, end))
+        self._last = kind
+
+    def code(self, text: str, language: str = "") -> None:
+        """Add a block of code, fenced."""
+        text = text.strip("\n").rstrip()
+        if text.strip():
+            fence = "~~~~" if "```" in text else "```"
+            self.block(BlockKind.CODE, f"{fence}{language}\n{text}\n{fence}")
+
+    def finish(self, title: str = "") -> ParsedDocument:
+        """The document, titled by its first level-1 heading unless `title` says otherwise."""
+        if self._opened:
+            self._keep_lone_headings(0)
+        return ParsedDocument(
+            title=" ".join(title.split()) or self._first_h1,
+            text="".join(self._parts),
+            sections=tuple(section for section in self._sections if section.blocks),
+        )
+
+    def _begin_section(self, path: tuple[str, ...]) -> None:
+        self._section = Section(path, tuple(self._opened))
+        self._sections.append(self._section)
+        self._opened = []
+
+    def _keep_lone_headings(self, level: int) -> None:
+        """Headings of `level` or deeper that got no text become text of what is above them."""
+        depth = sum(1 for known, _ in self._path if known < level)
+        lone = [heading for heading in self._opened if heading.depth >= depth]
+        if not lone:
+            return
+        self._opened = [heading for heading in self._opened if heading.depth < depth]
+        outer = tuple(text for _, text in self._path[: lone[0].depth])
+        if self._opened or self._section.heading_path != outer:
+            self._begin_section(outer)
+        self._section.blocks += [
+            Block(BlockKind.PARAGRAPH, heading.start, heading.end) for heading in lone
+        ]
+
+    def _write(self, text: str, separator: str) -> tuple[int, int]:
+        if self._length:
+            self._parts.append(separator)
+            self._length += len(separator)
+        start = self._length
+        self._parts.append(text)
+        self._length += len(text)
+        return start, self._length

@@ -1,0 +1,78 @@
+"""Reads documents in processes of their own: one that hangs or eats memory harms nobody else."""
+
+import asyncio
+import multiprocessing
+import resource
+from concurrent.futures import TimeoutError as TookTooLong
+from typing import Self
+
+from gyre_common.events.documents import RejectionCode
+from pebble import ProcessExpired, ProcessPool
+
+from gyre_ingestor.chunking.tokens import encoder_tokenizer
+from gyre_ingestor.reading import Reading, ReadingTask, read
+from gyre_ingestor.refusal import Refused
+
+_TRIES = 2
+_STOP_SECONDS = 5.0
+_SECONDS_PER_MIB = 3.0
+
+
+class ProcessReader:
+    """A `Reader` over a pool of processes.
+
+    A document gets `time_limit` seconds of one, and `_SECONDS_PER_MIB` more for its size: about
+    four times what well-formed text takes.
+    """
+
+    def __init__(self, *, processes: int, time_limit: float, memory_bytes: int) -> None:
+        self._processes = processes
+        self._time_limit = time_limit
+        self._memory_bytes = memory_bytes
+
+    async def __aenter__(self) -> Self:
+        self._pool = ProcessPool(
+            max_workers=self._processes,
+            initializer=_prepare,
+            initargs=(self._memory_bytes,),
+            # Not forked: this process runs gRPC's threads, whose locks a fork would copy.
+            context=multiprocessing.get_context("spawn"),
+        )
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        await asyncio.to_thread(self._pool.join, _STOP_SECONDS)
+
+    async def read(self, task: ReadingTask) -> Reading:
+        """See `Reader`."""
+        limit = self._time_limit + _SECONDS_PER_MIB * len(task.content) / 1024**2
+        for attempt in range(1, _TRIES + 1):
+            future = self._pool.schedule(read, args=[task], timeout=limit)
+            try:
+                return await asyncio.wrap_future(future)
+            except TookTooLong as error:
+                raise _unreadable(f"took more than {limit:.0f} s to read") from error
+            except (ProcessExpired, MemoryError) as error:
+                # Once may be the machine's fault; the same document twice is the document's.
+                if attempt == _TRIES:
+                    raise _unreadable("broke the parser or its memory limit") from error
+        raise AssertionError("unreachable")
+
+    def healthy(self) -> bool:
+        """Tell whether the pool still takes work."""
+        return bool(self._pool.active)
+
+
+def _unreadable(problem: str) -> Refused:
+    return Refused(
+        RejectionCode.CORRUPT,
+        "content",
+        problem,
+        "check that it is a well-formed document, or split it into smaller ones",
+    )
+
+
+def _prepare(memory_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    encoder_tokenizer()

@@ -1,0 +1,72 @@
+"""The heavy part: a document's bytes → its chunks. Pure, so that it can run in another process."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gyre_common.events.documents import Chunk, RejectionCode
+
+from gyre_ingestor.chunking.chunks import chunk
+from gyre_ingestor.chunking.recipe import ChunkRecipe
+from gyre_ingestor.cleaning import clean
+from gyre_ingestor.decoding import decode
+from gyre_ingestor.media_types import HTML, parse_media_type
+from gyre_ingestor.parsers import parse
+from gyre_ingestor.refusal import Refused
+
+
+@dataclass(frozen=True)
+class ReadingTask:
+    """A document to be read. `title` is the producer's; the document's own stands where empty."""
+
+    tenant: str
+    document_id: str
+    title: str
+    media_type: str
+    content: bytes
+    recipe: ChunkRecipe
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A document as it was read."""
+
+    title: str
+    chunks: tuple[Chunk, ...]
+
+
+class Reader(Protocol):
+    """Reads documents in bounded time, whatever they hold."""
+
+    async def read(self, task: ReadingTask) -> Reading:
+        """Read a document.
+
+        Raises:
+            Refused: it cannot be read.
+        """
+
+
+def read(task: ReadingTask) -> Reading:
+    """Decode, clean, parse and cut.
+
+    Raises:
+        Refused: the bytes are no text, or nothing is left to search for.
+    """
+    media_type = parse_media_type(task.media_type)
+    text = clean(decode(task.content, media_type.charset, html=media_type.name == HTML))
+    parsed = parse(text, media_type.name)
+    title = task.title or parsed.title[:1024]
+    chunks = chunk(
+        parsed,
+        tenant=task.tenant,
+        document_id=task.document_id,
+        title=title,
+        recipe=task.recipe,
+    )
+    if not chunks:
+        raise Refused(
+            RejectionCode.EMPTY,
+            "content",
+            "holds no text that a reader would see",
+            "send a document with text, or delete it",
+        )
+    return Reading(title, chunks)

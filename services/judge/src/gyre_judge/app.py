@@ -1,0 +1,41 @@
+"""Wires the judge to Kafka, the releases and gRPC."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gyre.judge.v1.judge_pb2_grpc import add_JudgeServiceServicer_to_server
+from gyre_common.app import App, run
+from gyre_common.bus import Bus
+from gyre_common.events.interactions import INTERACTION_JUDGED
+from gyre_common.events.releases import Roles
+from gyre_common.releases.following import open_releases
+
+from gyre_judge.handlers import build_handlers
+from gyre_judge.rpc import JudgeRpc
+from gyre_judge.service import Judge
+from gyre_judge.settings import JudgeSettings
+
+
+@asynccontextmanager
+async def create_app(settings: JudgeSettings) -> AsyncIterator[App]:
+    """The judge, consuming; leaving finishes what was started."""
+    async with open_releases(settings.kafka_servers, required=[Roles.JUDGE]) as releases:
+        bus = Bus(settings.kafka_servers, service=settings.service)
+        bus.publishes(INTERACTION_JUDGED)
+        judge = Judge(releases, bus)
+        build_handlers(bus, judge)
+        async with bus:
+            servicer = JudgeRpc(judge)
+            yield App(
+                rpc=[lambda server: add_JudgeServiceServicer_to_server(servicer, server)],
+                ready={"kafka": bus.healthy},
+            )
+
+
+def main() -> None:
+    """Run until told to stop."""
+    run(JudgeSettings, create_app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The gRPC edge: translates messages to the core's words and back."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import grpc.aio
+from gyre.judge.v1 import judge_pb2, judge_pb2_grpc
+from gyre_common.context import request_context
+from gyre_common.events.interactions import Score
+
+from gyre_judge.service import Judge, Preference
+
+_PREFERENCES: Mapping[Preference, judge_pb2.Preference] = MappingProxyType(
+    {
+        Preference.FIRST: judge_pb2.PREFERENCE_FIRST,
+        Preference.SECOND: judge_pb2.PREFERENCE_SECOND,
+        Preference.TIE: judge_pb2.PREFERENCE_TIE,
+    }
+)
+
+
+class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
+    """Serves gyre.judge.v1.JudgeService."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    async def Judge(
+        self,
+        request: judge_pb2.JudgeRequest,
+        context: grpc.aio.ServicerContext[judge_pb2.JudgeRequest, judge_pb2.JudgeResponse],
+    ) -> judge_pb2.JudgeResponse:
+        """Scores one answer."""
+        verdict = await asyncio.to_thread(
+            self._judge.judge,
+            request_context().tenant,
+            request.question,
+            request.answer,
+            request.passages,
+        )
+        return judge_pb2.JudgeResponse(scores=_scores(verdict.scores), version=verdict.version)
+
+    async def Compare(
+        self,
+        request: judge_pb2.CompareRequest,
+        context: grpc.aio.ServicerContext[judge_pb2.CompareRequest, judge_pb2.CompareResponse],
+    ) -> judge_pb2.CompareResponse:
+        """Tells which of two answers is better."""
+        found = await asyncio.to_thread(
+            self._judge.compare,
+            request_context().tenant,
+            request.question,
+            request.first,
+            request.second,
+            request.passages,
+        )
+        return judge_pb2.CompareResponse(
+            preference=_PREFERENCES[found.preference],
+            first=_scores(found.first),
+            second=_scores(found.second),
+            rationale=found.rationale,
+            version=found.version,
+        )
+
+
+def _scores(scores: Sequence[Score]) -> list[judge_pb2.Score]:
+    return [judge_pb2.Score(metric=s.metric, value=s.value, rationale=s.rationale) for s in scores]

@@ -1,0 +1,41 @@
+"""Wires the retriever to gRPC, Elasticsearch, the embedder and the releases."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from gyre_common.app import App, run
+from gyre_common.elasticsearch import open_elasticsearch
+from gyre_common.releases.following import open_releases
+from gyre_common.rpc import channel
+
+from gyre_retriever.elasticsearch_search import ElasticsearchSearch
+from gyre_retriever.grpc_query_encoder import GrpcQueryEncoder
+from gyre_retriever.rpc import register
+from gyre_retriever.service import ROLES, Retriever
+from gyre_retriever.settings import RetrieverSettings
+
+
+@asynccontextmanager
+async def create_app(settings: RetrieverSettings) -> AsyncIterator[App]:
+    """The retriever, ready to answer."""
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(open_elasticsearch(settings.elasticsearch_url))
+        embedder = await stack.enter_async_context(
+            channel(settings.embedder_address, key=settings.key)
+        )
+        releases = await stack.enter_async_context(
+            open_releases(settings.kafka_servers, required=ROLES)
+        )
+        index = ElasticsearchSearch(client, seconds=settings.search_seconds)
+        encoder = GrpcQueryEncoder(
+            embedder, seconds=settings.embed_seconds, cache_size=settings.query_cache_size
+        )
+        yield App(
+            rpc=[register(Retriever(index, encoder, releases))],
+            ready={"elasticsearch": index.reachable},
+        )
+
+
+def main() -> None:
+    """Run until told to stop."""
+    run(RetrieverSettings, create_app)

@@ -1,0 +1,108 @@
+"""The search index on Elasticsearch, as the retriever reads it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from elasticsearch import AsyncElasticsearch
+from gyre_common.chunk_index import VECTOR, IndexedChunk, metadata_term, readers
+from gyre_common.elasticsearch import elasticsearch_errors, error_of
+from gyre_common.errors import GyreError
+
+from gyre_retriever.fusion import BM25, DENSE
+from gyre_retriever.search_index import Found, Hit, Reach, Search
+
+Body = Mapping[str, Any]
+
+# Terms that only serve to filter are not read back.
+_READ = sorted(IndexedChunk.model_fields.keys() - {"metadata", "acl"})
+_NEIGHBOURS_PER_CANDIDATE = 2
+
+
+class ElasticsearchSearch:
+    """Implements `SearchIndex` by one `_msearch`."""
+
+    def __init__(self, client: AsyncElasticsearch, *, seconds: float) -> None:
+        self._client = client.options(request_timeout=seconds)
+
+    async def search(self, search: Search) -> Found:
+        """See `SearchIndex`."""
+        legs = _legs(search)
+        searches = [line for leg in legs.values() for line in ({"index": search.index}, leg)]
+        with elasticsearch_errors():
+            reply = await self._client.msearch(searches=searches)
+        answers = dict(zip(legs, reply["responses"], strict=True))
+        problems = {leg: _error(answer) for leg, answer in answers.items() if "error" in answer}
+        if len(problems) == len(answers):
+            raise problems[BM25]
+        return Found(
+            bm25=_hits(answers[BM25], lambda score: score),
+            dense=_hits(answers[DENSE], _cosine) if DENSE in answers else None,
+            problems={leg: str(error) for leg, error in problems.items()},
+        )
+
+    async def reachable(self) -> bool:
+        """Tell whether Elasticsearch answers; raises Unavailable when it does not."""
+        with elasticsearch_errors():
+            await self._client.cluster.health(timeout="1s")
+        return True
+
+
+def _legs(search: Search) -> dict[str, Body]:
+    allowed = _filter(search.reach)
+    shape = {"size": search.candidates, "_source": _READ, "track_total_hits": False}
+    words = {
+        "combined_fields": {
+            "query": search.text,
+            "fields": [
+                "text",
+                f"title^{search.title_boost}",
+                f"heading_path^{search.heading_boost}",
+            ],
+        }
+    }
+    legs: dict[str, Body] = {BM25: {**shape, "query": {"bool": {"must": words, "filter": allowed}}}}
+    if search.vector is not None:
+        near = {
+            "field": VECTOR,
+            "query_vector": search.vector,
+            "k": search.candidates,
+            "num_candidates": search.candidates * _NEIGHBOURS_PER_CANDIDATE,
+            "filter": allowed,
+        }
+        legs[DENSE] = {**shape, "knn": near}
+    return legs
+
+
+def _filter(reach: Reach) -> list[Body]:
+    """Tenant, groups and filters, for inside the leg: what is not allowed is never a candidate."""
+    filters = reach.filters
+    allowed: list[Body] = [
+        {"term": {"tenant": reach.tenant}},
+        {"terms": {"acl": readers(reach.groups)}},
+    ]
+    if filters.document_ids:
+        allowed.append({"terms": {"document_id": list(filters.document_ids)}})
+    if filters.media_types:
+        allowed.append({"terms": {"media_type": list(filters.media_types)}})
+    allowed += [
+        {"term": {"metadata": metadata_term(key, value)}} for key, value in filters.metadata.items()
+    ]
+    return allowed
+
+
+def _hits(answer: Body, score: Any) -> list[Hit] | None:
+    if "error" in answer:
+        return None
+    return [
+        Hit(IndexedChunk.model_validate(hit["_source"]), score(hit["_score"]))
+        for hit in answer["hits"]["hits"]
+    ]
+
+
+def _cosine(score: float) -> float:
+    """Elasticsearch keeps scores positive: `(1 + dot product) / 2` for unit vectors."""
+    return 2 * score - 1
+
+
+def _error(answer: Body) -> GyreError:
+    return error_of(int(answer["status"]), str(answer["error"].get("type")))

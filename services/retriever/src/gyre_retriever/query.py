@@ -1,0 +1,57 @@
+"""What is asked of the retriever, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gyre_common.errors import InvalidInput
+
+MOST_CHARACTERS = 4096
+MOST_CHUNKS = 100
+DEFAULT_CHUNKS = 10
+MOST_FILTER_VALUES = 1000
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Narrow the search: a document matches every kind of filter that is not empty."""
+
+    document_ids: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    media_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Query:
+    """Find `limit` passages for `text`; a limit of 0 means `DEFAULT_CHUNKS`."""
+
+    text: str
+    limit: int = 0
+    filters: Filters = Filters()
+
+
+def check(query: Query) -> int:
+    """Returns how many passages to find.
+
+    Raises:
+        InvalidInput: a field is out of its range.
+    """
+    if not query.text.strip():
+        raise InvalidInput("query", "is empty", "write what to look for")
+    if len(query.text) > MOST_CHARACTERS:
+        raise InvalidInput(
+            "query",
+            f"is {len(query.text)} characters long",
+            f"shorten it to {MOST_CHARACTERS} or less",
+        )
+    if not 0 <= query.limit <= MOST_CHUNKS:
+        raise InvalidInput("limit", f"is {query.limit}", f"ask for 1 to {MOST_CHUNKS}")
+    for name, values in (
+        ("document_ids", query.filters.document_ids),
+        ("metadata", query.filters.metadata),
+        ("media_types", query.filters.media_types),
+    ):
+        if len(values) > MOST_FILTER_VALUES:
+            raise InvalidInput(
+                f"filters.{name}", f"has {len(values)} values", f"send {MOST_FILTER_VALUES} at most"
+            )
+    return query.limit or DEFAULT_CHUNKS

@@ -1,0 +1,66 @@
+"""The gRPC edge: translates messages to the core's words and back."""
+
+import grpc.aio
+from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
+from gyre_common.rpc import Register, request_context
+
+from gyre_retriever.fusion import Ranked
+from gyre_retriever.query import Filters, Query
+from gyre_retriever.service import Retriever
+
+
+class RetrieverRpc(retriever_pb2_grpc.RetrieverServiceServicer):
+    """Serves gyre.retriever.v1.RetrieverService."""
+
+    def __init__(self, retriever: Retriever) -> None:
+        self._retriever = retriever
+
+    async def Retrieve(
+        self,
+        request: retriever_pb2.RetrieveRequest,
+        context: grpc.aio.ServicerContext[
+            retriever_pb2.RetrieveRequest, retriever_pb2.RetrieveResponse
+        ],
+    ) -> retriever_pb2.RetrieveResponse:
+        """Finds the passages that fit a query best."""
+        retrieved = await self._retriever.retrieve(_query(request), request_context())
+        return retriever_pb2.RetrieveResponse(
+            chunks=[_chunk(ranked) for ranked in retrieved.chunks],
+            latency_ms=retrieved.latency_ms,
+            versions=retrieved.versions,
+            fallbacks=retrieved.fallbacks,
+        )
+
+
+def register(retriever: Retriever) -> Register:
+    """What the server needs in order to answer."""
+    return lambda server: retriever_pb2_grpc.add_RetrieverServiceServicer_to_server(
+        RetrieverRpc(retriever), server
+    )
+
+
+def _query(request: retriever_pb2.RetrieveRequest) -> Query:
+    filters = Filters(
+        document_ids=tuple(request.filters.document_ids),
+        metadata=dict(request.filters.metadata),
+        media_types=tuple(request.filters.media_types),
+    )
+    return Query(request.query, request.limit, filters)
+
+
+def _chunk(ranked: Ranked) -> retriever_pb2.Chunk:
+    chunk = ranked.hit.chunk
+    return retriever_pb2.Chunk(
+        chunk_id=str(chunk.chunk_id),
+        document_id=chunk.document_id,
+        text=chunk.text,
+        score=ranked.score,
+        scores=ranked.scores,
+        title=chunk.title,
+        heading_path=chunk.heading_path,
+        source_uri=chunk.source_uri or "",
+        revision=chunk.revision,
+        start=chunk.start,
+        end=chunk.end,
+        ordinal=chunk.ordinal,
+    )

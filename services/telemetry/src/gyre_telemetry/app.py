@@ -1,0 +1,42 @@
+"""Wires the telemetry service to Kafka and ClickHouse."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gyre_common.app import App, run
+from gyre_common.bus import Bus
+
+from gyre_telemetry.clickhouse import open_clickhouse
+from gyre_telemetry.clickhouse_migrations import migrate
+from gyre_telemetry.clickhouse_sink import ClickHouseSink
+from gyre_telemetry.handlers import Batching, build_handlers
+from gyre_telemetry.migrations import default_folder, read_migrations
+from gyre_telemetry.service import Telemetry
+from gyre_telemetry.settings import TelemetrySettings
+
+
+@asynccontextmanager
+async def create_app(settings: TelemetrySettings) -> AsyncIterator[App]:
+    """The schema first, then the topics."""
+    migrations = read_migrations(settings.migrations or default_folder())
+    async with open_clickhouse(
+        settings.clickhouse_url,
+        user=settings.clickhouse_user,
+        password=settings.clickhouse_password.get_secret_value(),
+    ) as client:
+        await migrate(client, migrations)
+        sink = await ClickHouseSink.open(client)
+        bus = Bus(settings.kafka_servers, service=settings.service)
+        batching = Batching(settings.insert_records, settings.insert_wait)
+        build_handlers(bus, Telemetry(sink), batching)
+        async with bus:
+            yield App(ready={"kafka": bus.healthy, "clickhouse": sink.reachable})
+
+
+def main() -> None:
+    """Run until told to stop."""
+    run(TelemetrySettings, create_app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Rows into ClickHouse, a batch an insert."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from gyre_telemetry.clickhouse import translated
+from gyre_telemetry.rows import Row
+
+DATABASE = "gyre"
+_COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
+
+
+class ClickHouseSink:
+    """Implements `Sink` on tables that replace rows by their sorting key."""
+
+    def __init__(self, client: AsyncClient, types: Mapping[str, Mapping[str, str]]) -> None:
+        self._client = client
+        self._types = types
+
+    @classmethod
+    async def open(cls, client: AsyncClient) -> "ClickHouseSink":
+        """Learn the tables' columns once, so that an insert need not ask.
+
+        Raises:
+            Unavailable: ClickHouse is not there.
+        """
+        with translated():
+            found = await client.query(_COLUMNS, parameters={"database": DATABASE})
+        types: dict[str, dict[str, str]] = defaultdict(dict)
+        for table, name, kind in found.result_rows:
+            types[str(table)][str(name)] = str(kind)
+        return cls(client, types)
+
+    async def insert(self, table: str, rows: Sequence[Row]) -> None:
+        """See `Sink`."""
+        names = [field.name for field in fields(rows[0])]
+        kinds = self._types[table]
+        with translated():
+            await self._client.insert(
+                table,
+                [[getattr(row, name) for name in names] for row in rows],
+                column_names=names,
+                column_type_names=[kinds[name] for name in names],
+                database=DATABASE,
+            )
+
+    async def reachable(self) -> bool:
+        """Tell whether ClickHouse answers."""
+        return bool(await self._client.ping())

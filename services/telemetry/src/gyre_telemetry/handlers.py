@@ -1,0 +1,100 @@
+"""The telemetry service's Kafka edge: a handler a topic, and one for all dead letters."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gyre_common.bus import Bus, RawRecord, Record
+from gyre_common.bus.memory import MemoryBus
+from gyre_common.events import ALL_TOPICS
+from gyre_common.events.documents import (
+    DOCUMENT_ACCEPTED,
+    DOCUMENT_CHUNKED,
+    DOCUMENT_INDEXED,
+    DOCUMENT_REJECTED,
+    DocumentAccepted,
+    DocumentChunked,
+    DocumentIndexed,
+    DocumentRejected,
+)
+from gyre_common.events.event import Event
+from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackReceived
+from gyre_common.events.interactions import (
+    INTERACTION_COMPLETED,
+    INTERACTION_JUDGED,
+    InteractionCompleted,
+    InteractionJudged,
+)
+from gyre_common.events.releases import RELEASE_CHANGED, ReleaseChanged
+
+from gyre_telemetry import translation
+from gyre_telemetry.origin import Origin, origin_of, origin_of_raw
+from gyre_telemetry.rows import Row
+from gyre_telemetry.service import Telemetry
+
+GROUP = "telemetry"
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True)
+class Batching:
+    """A batch is inserted at so many records, or once its first one waited so many seconds."""
+
+    records: int
+    wait: float
+
+
+def build_handlers(bus: Bus | MemoryBus, telemetry: Telemetry, batching: Batching) -> None:
+    """Let everything that happens become rows.
+
+    `documents.submitted.v1` is left out: it is a raw zone, and what is in it comes again, checked,
+    with the accepted or rejected event that follows.
+    """
+    size, wait = batching.records, batching.wait
+
+    @bus.on_batch(DOCUMENT_ACCEPTED, group=GROUP, max_records=size, max_wait=wait)
+    async def on_document_accepted(records: Sequence[Record[DocumentAccepted]]) -> None:
+        await telemetry.record(_rows(translation.accepted, records))
+
+    @bus.on_batch(DOCUMENT_CHUNKED, group=GROUP, max_records=size, max_wait=wait)
+    async def on_document_chunked(records: Sequence[Record[DocumentChunked]]) -> None:
+        await telemetry.record(_rows(translation.chunked, records))
+
+    @bus.on_batch(DOCUMENT_INDEXED, group=GROUP, max_records=size, max_wait=wait)
+    async def on_document_indexed(records: Sequence[Record[DocumentIndexed]]) -> None:
+        await telemetry.record(_rows(translation.indexed, records))
+
+    @bus.on_batch(DOCUMENT_REJECTED, group=GROUP, max_records=size, max_wait=wait)
+    async def on_document_rejected(records: Sequence[Record[DocumentRejected]]) -> None:
+        await telemetry.record(_rows(translation.rejected, records))
+
+    @bus.on_batch(INTERACTION_COMPLETED, group=GROUP, max_records=size, max_wait=wait)
+    async def on_interaction_completed(records: Sequence[Record[InteractionCompleted]]) -> None:
+        await telemetry.record(_rows(translation.completed, records))
+
+    @bus.on_batch(INTERACTION_JUDGED, group=GROUP, max_records=size, max_wait=wait)
+    async def on_interaction_judged(records: Sequence[Record[InteractionJudged]]) -> None:
+        await telemetry.record(_rows(translation.judged, records))
+
+    @bus.on_batch(FEEDBACK_RECEIVED, group=GROUP, max_records=size, max_wait=wait)
+    async def on_feedback_received(records: Sequence[Record[FeedbackReceived]]) -> None:
+        await telemetry.record(_rows(translation.received, records))
+
+    @bus.on_batch(RELEASE_CHANGED, group=GROUP, max_records=size, max_wait=wait)
+    async def on_release_changed(records: Sequence[Record[ReleaseChanged]]) -> None:
+        await telemetry.record(_rows(translation.changed, records))
+
+    dead_letters = [topic.dlq for topic in ALL_TOPICS]
+
+    @bus.on_raw_batch(dead_letters, group=f"{GROUP}-dlq", max_records=size, max_wait=wait)
+    async def on_dead_letter(records: Sequence[RawRecord]) -> None:
+        await telemetry.record(
+            row for raw in records for row in translation.parked(raw, origin_of_raw(raw))
+        )
+
+
+def _rows(
+    translate: Callable[[E, Origin], Iterator[Row]], records: Iterable[Record[E]]
+) -> Iterator[Row]:
+    for record in records:
+        yield from translate(record.event, origin_of(record))

@@ -1,0 +1,33 @@
+"""Turns events into rows and keeps them, many at a time."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from gyre_common.telemetry.metrics import METRICS
+
+from gyre_telemetry.rows import Row
+from gyre_telemetry.sink import Sink
+
+
+class Telemetry:
+    """Records what happened. Recording it again changes nothing."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    async def record(self, rows: Iterable[Row]) -> None:
+        """Keep the rows of a batch of events; returns when all are kept.
+
+        Raises as `Sink.insert`. Then part of the batch may be kept, which does no harm: the batch
+        comes again, and each row replaces itself.
+        """
+        by_table: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_table[row.table].append(row)
+        for table, batch in by_table.items():
+            await self._insert(table, batch)
+
+    async def _insert(self, table: str, batch: Sequence[Row]) -> None:
+        await self._sink.insert(table, batch)
+        METRICS.rows_inserted.labels(table).inc(len(batch))
+        METRICS.batch_size.labels(f"insert {table}").observe(len(batch))

@@ -1,0 +1,94 @@
+"""The gRPC edge: translates messages to the core's words and back."""
+
+from datetime import datetime
+
+import grpc.aio
+from google.protobuf.timestamp_pb2 import Timestamp
+from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
+from gyre_common.events.releases import Artifact, ReleaseChanged
+
+from gyre_trainer.release_book import Signature
+from gyre_trainer.service import ReleaseController
+
+
+class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
+    """Serves gyre.trainer.v1.TrainerService."""
+
+    def __init__(self, controller: ReleaseController) -> None:
+        self._controller = controller
+
+    async def ListReleases(  # noqa: N802
+        self,
+        request: trainer_pb2.ListReleasesRequest,
+        context: grpc.aio.ServicerContext[
+            trainer_pb2.ListReleasesRequest, trainer_pb2.ListReleasesResponse
+        ],
+    ) -> trainer_pb2.ListReleasesResponse:
+        """The state of every role, or of one."""
+        releases = await self._controller.releases(request.role)
+        return trainer_pb2.ListReleasesResponse(releases=map(_release, releases))
+
+    async def Promote(  # noqa: N802
+        self,
+        request: trainer_pb2.PromoteRequest,
+        context: grpc.aio.ServicerContext[trainer_pb2.PromoteRequest, trainer_pb2.PromoteResponse],
+    ) -> trainer_pb2.PromoteResponse:
+        """Makes a registered version live."""
+        release = await self._controller.promote(
+            request.role,
+            request.version,
+            expected_generation=request.expected_generation,
+            by=Signature(actor=request.actor, reason=request.reason),
+        )
+        return trainer_pb2.PromoteResponse(release=_release(release))
+
+    async def Rollback(  # noqa: N802
+        self,
+        request: trainer_pb2.RollbackRequest,
+        context: grpc.aio.ServicerContext[
+            trainer_pb2.RollbackRequest, trainer_pb2.RollbackResponse
+        ],
+    ) -> trainer_pb2.RollbackResponse:
+        """Makes the version live that was live before."""
+        release = await self._controller.rollback(
+            request.role,
+            expected_generation=request.expected_generation,
+            by=Signature(actor=request.actor, reason=request.reason),
+        )
+        return trainer_pb2.RollbackResponse(release=_release(release))
+
+
+def _release(release: ReleaseChanged) -> trainer_pb2.Release:
+    canary = release.canary
+    return trainer_pb2.Release(
+        tenant=release.tenant,
+        role=release.role,
+        generation=release.generation,
+        live=release.live,
+        shadow=release.shadow or "",
+        canary=trainer_pb2.Canary(version=canary.version, share=canary.share) if canary else None,
+        artifacts=map(_artifact, release.artifacts),
+        history=release.history,
+        reason=release.reason,
+        actor=release.actor,
+        evidence=release.evidence,
+        changed_at=_timestamp(release.changed_at),
+    )
+
+
+def _artifact(artifact: Artifact) -> trainer_pb2.Artifact:
+    return trainer_pb2.Artifact(
+        version=artifact.version,
+        digest=artifact.digest,
+        uri=artifact.uri or "",
+        index=artifact.index or "",
+        fits=artifact.fits or "",
+        settings=artifact.settings,
+        registered_at=_timestamp(artifact.registered_at),
+    )
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

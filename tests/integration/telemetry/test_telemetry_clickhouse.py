@@ -1,0 +1,316 @@
+"""Schema, sink and views on the real engine."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import fields, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from gyre_common.errors import FailedPrecondition, Poison, Retryable
+from gyre_common.events import ALL_TOPICS
+from gyre_common.events.examples import EXAMPLES
+from gyre_common.events.interactions import InteractionCompleted
+from gyre_common.testing.builders import (
+    MORNING,
+    a_document_indexed,
+    a_feedback,
+    a_release,
+    a_retrieved_chunk,
+    a_verdict,
+    an_interaction,
+)
+from gyre_telemetry import translation
+from gyre_telemetry.clickhouse import open_clickhouse
+from gyre_telemetry.clickhouse_migrations import migrate
+from gyre_telemetry.clickhouse_sink import ClickHouseSink
+from gyre_telemetry.migrations import Migration, default_folder, read_migrations
+from gyre_telemetry.origin import Origin
+from gyre_telemetry.rows import ROWS, JudgementRow
+from gyre_telemetry.service import Telemetry
+
+pytestmark = pytest.mark.integration
+
+
+def origin(event_id: UUID | None = None) -> Origin:
+    return Origin(event_id or uuid4(), MORNING, "4bf92f3577b34da6a3ce929d0e0e4736", offset=7)
+
+
+@pytest.fixture
+async def client(clickhouse_url: str) -> AsyncIterator[AsyncClient]:
+    async with open_clickhouse(clickhouse_url, user="default", password="") as client:
+        await migrate(client, read_migrations(default_folder()))
+        yield client
+
+
+@pytest.fixture
+async def telemetry(client: AsyncClient) -> Telemetry:
+    return Telemetry(await ClickHouseSink.open(client))
+
+
+def one(event: InteractionCompleted) -> dict[str, Any]:
+    return {"tenant": event.tenant, "id": event.interaction_id}
+
+
+async def first(client: AsyncClient, query: str, **parameters: object) -> dict[str, Any]:
+    result = await client.query(query, parameters=parameters)
+    [row] = result.named_results()
+    return dict(row)
+
+
+ANSWER = "SELECT * FROM gyre.answers WHERE tenant = {tenant:String} AND interaction_id = {id:UUID}"
+
+
+async def test_every_row_class_has_its_tables_columns(client: AsyncClient) -> None:
+    for row in ROWS:
+        result = await client.query(
+            "SELECT name FROM system.columns WHERE database = 'gyre' AND table = {t:String}",
+            parameters={"t": row.table},
+        )
+        assert {str(name) for (name,) in result.result_rows} == {f.name for f in fields(row)}
+
+
+async def test_every_table_view_and_column_says_what_it_is(client: AsyncClient) -> None:
+    for catalogue in ("tables", "columns"):
+        bare = await client.query(
+            f"SELECT * FROM system.{catalogue} WHERE database = 'gyre' AND comment = ''"
+        )
+        assert not bare.result_rows
+
+
+async def test_migrating_again_changes_nothing(client: AsyncClient) -> None:
+    migrations = read_migrations(default_folder())
+    before = (await client.query("SELECT * FROM gyre.migrations FINAL")).result_rows
+    await migrate(client, migrations)
+    after = (await client.query("SELECT * FROM gyre.migrations FINAL")).result_rows
+    assert before == after
+    assert len(after) >= len(migrations)
+
+
+async def test_a_changed_migration_is_refused(client: AsyncClient) -> None:
+    migrations = read_migrations(default_folder())
+    changed = Migration(migrations[0].name, migrations[0].sql + "\n-- one word more")
+    with pytest.raises(FailedPrecondition, match="was changed after it was applied"):
+        await migrate(client, [changed, *migrations[1:]])
+
+
+async def test_two_services_may_start_at_once(client: AsyncClient, clickhouse_url: str) -> None:
+    name = f"9000_{uuid4().hex[:8]}.sql"
+    table = f"gyre.at_once_{uuid4().hex[:8]}"
+    sql = f"CREATE TABLE IF NOT EXISTS {table} (x Int8) ENGINE = Memory COMMENT 'of a test';"
+    new = [*read_migrations(default_folder()), Migration(name, sql)]
+    await asyncio.gather(*(migrate(client, new) for _ in range(4)))
+    row = await first(
+        client, "SELECT count() AS n FROM gyre.migrations FINAL WHERE name = {n:String}", n=name
+    )
+    assert row["n"] == 1
+    await client.command(f"DROP TABLE {table}")
+    await client.command(f"DELETE FROM gyre.migrations WHERE name = '{name}'")
+
+
+async def test_an_interaction_comes_back_as_it_went_in(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    event = an_interaction(
+        tenant="round-trip",
+        question="Wie heiß?\n茶",
+        retrieved=(a_retrieved_chunk(), a_retrieved_chunk(rank=2, used=False, scores={})),
+    )
+    await telemetry.record(translation.completed(event, origin()))
+    row = await first(client, "SELECT * FROM gyre.interactions FINAL WHERE tenant = 'round-trip'")
+    assert row["question"] == event.question
+    assert row["versions"] == dict(event.versions)
+    assert row["latency_ms"] == event.latency_ms
+    assert row["citations"][0]["document_id"] == "tea.md"
+    chunks = await client.query(
+        "SELECT rank, scores, used FROM gyre.retrieved_chunks FINAL "
+        "WHERE tenant = 'round-trip' ORDER BY rank"
+    )
+    assert chunks.result_rows == [(1, event.retrieved[0].scores, True), (2, {}, False)]
+
+
+async def test_a_replay_changes_nothing(client: AsyncClient, telemetry: Telemetry) -> None:
+    event = an_interaction(tenant="replay", interaction_id=uuid4())
+    about = {"tenant": "replay", "interaction_id": event.interaction_id}
+    for _ in range(3):
+        await telemetry.record(translation.completed(event, origin(UUID(int=1))))
+        await telemetry.record(translation.judged(a_verdict(**about), origin(UUID(int=2))))
+        await telemetry.record(translation.received(a_feedback(**about), origin(UUID(int=3))))
+        await telemetry.record(translation.changed(a_release(tenant="replay"), origin(UUID(int=4))))
+        await telemetry.record(
+            translation.indexed(a_document_indexed(tenant="replay"), origin(UUID(int=5)))
+        )
+    for table, rows in {
+        "interactions": 1,
+        "retrieved_chunks": 1,
+        "judgements": 3,
+        "feedback": 1,
+        "releases": 1,
+        "documents": 1,
+    }.items():
+        row = await first(
+            client, f"SELECT count() AS n FROM gyre.{table} FINAL WHERE tenant = 'replay'"
+        )
+        assert row["n"] == rows, table
+    answer = await first(client, ANSWER, **one(event))
+    assert (answer["thumbs_up"], answer["groundedness"], answer["trace_id"][:4]) == (1, 1.0, "4bf9")
+
+
+async def test_feedback_may_come_first_and_the_latest_word_counts(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    event = an_interaction(tenant="votes", interaction_id=uuid4())
+    said = [
+        {"value": "down"},
+        {"value": "up", "received_at": MORNING + timedelta(hours=2)},
+        {"value": "down", "actor": "reader-2"},
+        {"value": "up", "actor": ""},
+        {"value": "up", "actor": ""},
+        {"kind": "rating", "value": "4"},
+        {"kind": "correction", "value": "75 °C", "comment": "softer"},
+        {"kind": "chunk", "value": "down", "target": "c1"},
+    ]
+    about = {"tenant": "votes", "interaction_id": event.interaction_id}
+    for word in said:
+        feedback = a_feedback(**{**about, "feedback_id": uuid4(), **word})
+        await telemetry.record(translation.received(feedback, origin()))
+    await telemetry.record(translation.completed(event, origin()))
+    answer = await first(client, ANSWER, **one(event))
+    assert (answer["thumbs_up"], answer["thumbs_down"]) == (3, 1)
+    assert (answer["rating"], answer["corrections"]) == (4.0, ["75 °C"])
+    assert (answer["comments"], answer["chunk_votes"]) == (["softer"], {"c1": -1})
+
+
+async def test_the_newest_verdict_stands(client: AsyncClient, telemetry: Telemetry) -> None:
+    event = an_interaction(tenant="verdicts", interaction_id=uuid4())
+    about = {"tenant": "verdicts", "interaction_id": event.interaction_id}
+    await telemetry.record(translation.completed(event, origin()))
+    unjudged = await first(client, ANSWER, **one(event))
+    assert (unjudged["groundedness"], unjudged["judge_version"]) == (None, "")
+    newer = a_verdict(
+        **about,
+        judge_version="baseline-2",
+        judged_at=MORNING + timedelta(days=1),
+        scores=({"metric": "groundedness", "value": 0.25}, {"metric": "tone", "value": None}),
+    )
+    await telemetry.record(translation.judged(newer, origin()))
+    await telemetry.record(translation.judged(a_verdict(**about), origin()))
+    answer = await first(client, ANSWER, **one(event))
+    assert (answer["judge_version"], answer["groundedness"]) == ("baseline-2", 0.25)
+    assert answer["scores"] == {"groundedness": 0.25, "tone": None}
+    assert answer["context_precision"] is None
+
+
+async def test_the_views_add_up(client: AsyncClient, telemetry: Telemetry) -> None:
+    tenant = "views"
+    for i, outcome in enumerate(["answered", "answered", "abstained", "error"]):
+        event = an_interaction(
+            tenant=tenant,
+            interaction_id=uuid4(),
+            outcome=outcome,
+            cost_usd=0.5,
+            latency_ms={"total": 10.0 * (i + 1)},
+        )
+        await telemetry.record(translation.completed(event, origin()))
+        about = {"tenant": tenant, "interaction_id": event.interaction_id, "feedback_id": uuid4()}
+        vote = a_feedback(**about, value="up" if i == 0 else "down")
+        await telemetry.record(translation.received(vote, origin()))
+    for seconds, deleted in [(1, False), (3, False), (9, True)]:
+        document = a_document_indexed(
+            tenant=tenant,
+            document_id=str(seconds),
+            deleted=deleted,
+            searchable_at=MORNING + timedelta(seconds=seconds),
+        )
+        await telemetry.record(translation.indexed(document, origin()))
+
+    day = await first(client, "SELECT * FROM gyre.daily_quality WHERE tenant = 'views'")
+    assert [day[name] for name in ("interactions", "answered", "abstained", "failed")] == [
+        4,
+        2,
+        1,
+        1,
+    ]
+    assert (day["thumbs_up"], day["thumbs_down"], day["approval"]) == (1, 3, 0.25)
+    assert 10 <= day["p50_ms"] <= 40
+    versions = await client.query(
+        "SELECT role, version, interactions FROM gyre.version_quality "
+        "WHERE tenant = 'views' ORDER BY role"
+    )
+    assert versions.result_rows == [
+        ("generator", "extractive-1", 4),
+        ("query-encoder", "minilm-l6-v2", 4),
+        ("retrieval", "hybrid-1", 4),
+    ]
+    cost = await first(client, "SELECT * FROM gyre.cost WHERE tenant = 'views'")
+    assert (cost["cost_usd"], cost["cost_per_answer"], cost["prompt_tokens"]) == (2.0, 1.0, 96)
+    fresh = await first(client, "SELECT * FROM gyre.freshness WHERE tenant = 'views'")
+    assert (fresh["documents"], fresh["max_seconds"]) == (2, 3.0)
+
+
+async def test_the_example_of_every_topic_fits_its_table(telemetry: Telemetry) -> None:
+    translations: dict[str, Any] = {
+        "documents.accepted.v1": translation.accepted,
+        "documents.chunked.v1": translation.chunked,
+        "documents.indexed.v1": translation.indexed,
+        "documents.rejected.v1": translation.rejected,
+        "interactions.completed.v1": translation.completed,
+        "interactions.judged.v1": translation.judged,
+        "feedback.received.v1": translation.received,
+        "releases.changed.v1": translation.changed,
+    }
+    for topic in ALL_TOPICS:
+        if topic.name in translations:
+            example = EXAMPLES[topic.name]
+            await telemetry.record(translations[topic.name](example, origin()))
+
+
+async def test_a_value_that_never_fits_is_poison(client: AsyncClient) -> None:
+    sink = await ClickHouseSink.open(client)
+    [row] = translation.received(a_feedback(tenant="poison"), origin())
+    with pytest.raises(Poison):
+        await sink.insert("feedback", [replace(row, time="yesterday")])  # type: ignore[arg-type]
+    with pytest.raises(Poison):
+        judgement = next(iter(translation.judged(a_verdict(tenant="poison"), origin())))
+        assert isinstance(judgement, JudgementRow)
+        await sink.insert("judgements", [replace(judgement, value="good")])  # type: ignore[arg-type]
+
+
+async def test_a_table_that_is_missing_can_be_mended_so_it_waits(client: AsyncClient) -> None:
+    sink = ClickHouseSink(client, {"feedback": (await types(client, "feedback"))})
+    [row] = translation.received(a_feedback(tenant="missing"), origin())
+    await client.command("RENAME TABLE gyre.feedback TO gyre.feedback_away")
+    try:
+        with pytest.raises(Retryable):
+            await sink.insert("feedback", [row])
+    finally:
+        await client.command("RENAME TABLE gyre.feedback_away TO gyre.feedback")
+    await sink.insert("feedback", [row])
+
+
+async def types(client: AsyncClient, table: str) -> dict[str, str]:
+    result = await client.query(
+        "SELECT name, type FROM system.columns WHERE database = 'gyre' AND table = {t:String}",
+        parameters={"t": table},
+    )
+    return {str(name): str(kind) for name, kind in result.result_rows}
+
+
+async def test_no_clickhouse_is_something_to_wait_for() -> None:
+    with pytest.raises(Retryable, match="ClickHouse"):
+        async with open_clickhouse("http://127.0.0.1:9", user="default", password=""):
+            pass
+
+
+async def test_the_analyst_reads_the_views(client: AsyncClient, clickhouse_url: str) -> None:
+    async with open_clickhouse(clickhouse_url, user="analyst", password="") as analyst:
+        for view in ("answers", "daily_quality", "version_quality", "cost", "freshness"):
+            await analyst.query(f"SELECT * FROM gyre.{view} LIMIT 1")
+
+
+def test_the_packaged_migrations_are_those_of_the_repository() -> None:
+    assert (default_folder() / "0001_tables.sql").is_file()
+    assert Path("infra/clickhouse/migrations").resolve() == default_folder().resolve()

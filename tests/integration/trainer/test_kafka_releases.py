@@ -1,0 +1,181 @@
+"""Releases on a real broker: one pen, whole changes only, nothing half written is ever read."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from gyre_common.bus.topics import ensure_topics
+from gyre_common.errors import Unavailable
+from gyre_common.events.event import new_id
+from gyre_common.events.releases import RELEASE_CHANGED, Artifact, ReleaseChanged
+from gyre_common.events.topic import Topic
+from gyre_trainer.kafka_releases import KafkaReleaseLog, Superseded
+from gyre_trainer.release_book import ReleaseBook, Signature
+from gyre_trainer.service import ReleaseController
+
+pytestmark = pytest.mark.integration
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+ANN = Signature(actor="ann")
+
+ReleaseTopic = Topic[ReleaseChanged]
+
+
+def an_artifact(version: str) -> Artifact:
+    return Artifact(version=version, digest="sha256:" + "a" * 64, registered_at=NOON)
+
+
+def a_release(role: str = "judge", generation: int = 1, live: str = "j1") -> ReleaseChanged:
+    artifacts = tuple(map(an_artifact, ("j1", "j2", "j3")))
+    return ReleaseChanged(
+        role=role,
+        generation=generation,
+        live=live,
+        artifacts=artifacts,
+        reason="shipped",
+        actor="gyre",
+        changed_at=NOON,
+    )
+
+
+@pytest.fixture
+async def topic(kafka_servers: str) -> ReleaseTopic:
+    """A release topic of this test's own."""
+    topic = replace(RELEASE_CHANGED, name=f"test-releases.{new_id()}.v1")
+    await ensure_topics(kafka_servers, [topic])
+    return topic
+
+
+@pytest.fixture
+async def log(kafka_servers: str, topic: ReleaseTopic) -> AsyncIterator[KafkaReleaseLog]:
+    async with KafkaReleaseLog(kafka_servers, topic=topic) as log:
+        yield log
+
+
+@pytest.fixture
+async def another(kafka_servers: str, topic: ReleaseTopic) -> AsyncIterator[KafkaReleaseLog]:
+    async with KafkaReleaseLog(kafka_servers, topic=topic) as log:
+        yield log
+
+
+async def test_what_was_appended_is_read_by_the_next_one_who_opens(
+    log: KafkaReleaseLog, another: KafkaReleaseLog
+) -> None:
+    assert await log.open() == []
+    await log.append((a_release(), a_release("retrieval")))
+    await log.append((a_release(generation=2, live="j2"),))
+    assert [(r.role, r.live) for r in await another.open()] == [
+        ("judge", "j1"),
+        ("retrieval", "j1"),
+        ("judge", "j2"),
+    ]
+
+
+async def test_records_carry_the_role_as_key_and_a_cloudevents_envelope(
+    log: KafkaReleaseLog, kafka_servers: str, topic: ReleaseTopic
+) -> None:
+    await log.open()
+    await log.append((a_release(),))
+    consumer = AIOKafkaConsumer(
+        topic.name, bootstrap_servers=kafka_servers, auto_offset_reset="earliest"
+    )
+    async with consumer:
+        record = await consumer.getone()
+    assert record.key == b"*/judge"
+    assert dict(record.headers)["ce_type"] == f"gyre.{topic.name}".encode()
+
+
+async def test_a_second_controller_takes_the_pen_and_the_first_can_never_write_again(
+    log: KafkaReleaseLog, another: KafkaReleaseLog
+) -> None:
+    first = ReleaseController(log, ReleaseBook(clock=lambda: NOON))
+    await first.start({"judge": an_artifact("j1")}, ANN)
+    await first.start({"judge": an_artifact("j2")}, ANN)
+    second = ReleaseController(another, ReleaseBook(clock=lambda: NOON))
+    await second.start({"judge": an_artifact("j1")}, ANN)
+    with pytest.raises(Superseded):
+        await first.promote("judge", "j2", expected_generation=0, by=ANN)
+    with pytest.raises(Superseded):
+        await asyncio.wait_for(log.until_superseded(), timeout=1)
+    with pytest.raises(Superseded):
+        await first.promote("judge", "j2", expected_generation=0, by=ANN)
+    release = await second.promote("judge", "j2", expected_generation=2, by=ANN)
+    assert (release.live, release.generation) == ("j2", 3)
+
+
+_DIES_BEFORE_THE_COMMIT = """
+import asyncio, sys
+from dataclasses import replace
+from aiokafka import AIOKafkaProducer
+from gyre_common.events.releases import RELEASE_CHANGED, ReleaseChanged
+from gyre_trainer.kafka_releases import KafkaReleaseLog
+
+async def hang(producer):
+    print("sent", flush=True)
+    await asyncio.Event().wait()
+
+async def main(servers, topic, change):
+    AIOKafkaProducer.commit_transaction = hang
+    log = KafkaReleaseLog(servers, topic=replace(RELEASE_CHANGED, name=topic), timeout_seconds=30)
+    await log.open()
+    await log.append((ReleaseChanged.model_validate_json(change),))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a_controller_killed_between_write_and_commit_leaves_the_old_state(
+    kafka_servers: str, topic: ReleaseTopic, log: KafkaReleaseLog, another: KafkaReleaseLog
+) -> None:
+    await log.open()
+    await log.append((a_release(),))
+    change = a_release(generation=2, live="j2").to_json()
+    victim = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _DIES_BEFORE_THE_COMMIT, kafka_servers, topic.name, change),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert victim.stdout is not None
+    assert await asyncio.wait_for(victim.stdout.readline(), timeout=30) == b"sent\n"
+    assert await committed(kafka_servers, topic) == ["j1 #1"]
+    victim.send_signal(signal.SIGKILL)
+    await victim.wait()
+    assert [(r.live, r.generation) for r in await another.open()] == [("j1", 1)]
+    await another.append((a_release(generation=2, live="j3"),))
+    assert await committed(kafka_servers, topic) == ["j1 #1", "j3 #2"]
+
+
+async def committed(servers: str, topic: ReleaseTopic) -> list[str]:
+    """What every other service may see."""
+    partition = TopicPartition(topic.name, 0)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=servers, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    async with consumer:
+        consumer.assign([partition])
+        await consumer.seek_to_beginning(partition)
+        batches = await consumer.getmany(partition, timeout_ms=2000)
+    releases = [ReleaseChanged.model_validate_json(r.value) for r in batches.get(partition, [])]
+    return [f"{release.live} #{release.generation}" for release in releases]
+
+
+async def test_an_append_without_a_broker_is_unavailable_and_soon(unused_tcp_port: int) -> None:
+    async with KafkaReleaseLog(f"127.0.0.1:{unused_tcp_port}", timeout_seconds=1) as log:
+        with pytest.raises(Unavailable, match="is it up"):
+            async with asyncio.timeout(5):
+                await log.open()
+
+
+async def test_a_record_that_is_no_release_is_skipped(
+    log: KafkaReleaseLog, another: KafkaReleaseLog, kafka_servers: str, topic: ReleaseTopic
+) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=kafka_servers) as stranger:
+        await stranger.send_and_wait(topic.name, b'{"role": "judge"}', key=b"*/judge")
+        await stranger.send_and_wait(topic.name, None, key=b"*/judge")
+    assert await log.open() == []
+    await log.append((a_release(),))
+    assert len(await another.open()) == 1

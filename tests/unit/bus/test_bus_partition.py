@@ -1,0 +1,131 @@
+"""Order, watermark and gate of one partition."""
+
+from itertools import pairwise
+from random import Random
+
+from gyre_common.bus.memory import StoredRecord
+from gyre_common.bus.partition import Partition, Pending
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def a_record(offset: int, key: str | None = None) -> StoredRecord:
+    return StoredRecord("things.told.v1", 0, offset, 0, key and key.encode(), b"{}")  # type: ignore[arg-type]
+
+
+def filled(*keys: str, first: int = 0) -> Partition:
+    partition = Partition("things.told.v1", 0)
+    for offset, key in enumerate(keys, start=first):
+        partition.add(a_record(offset, key), key.encode(), 0.0)
+    return partition
+
+
+def taken(partition: Partition) -> Pending:
+    pending = partition.take()
+    assert pending is not None
+    return pending
+
+
+def test_nothing_is_committed_before_the_first_record_is_finished() -> None:
+    partition = filled("a", "b")
+    taken(partition)
+    assert partition.watermark is None
+
+
+def test_the_watermark_stands_before_the_oldest_unfinished_record() -> None:
+    partition = filled("a", "b", "c", first=10)
+    first, second, third = taken(partition), taken(partition), taken(partition)
+    partition.finish(third)
+    assert partition.watermark is None
+    partition.finish(first)
+    assert partition.watermark == 11
+    partition.finish(second)
+    assert partition.watermark == 13
+
+
+def test_the_watermark_passes_offsets_that_hold_no_record() -> None:
+    partition = Partition("things.told.v1", 0)
+    for offset in (3, 7, 8, 20):
+        partition.add(a_record(offset), None, 0.0)
+    for _ in range(4):
+        partition.finish(taken(partition))
+    assert partition.watermark == 21
+
+
+def test_records_of_one_key_never_run_at_once() -> None:
+    partition = filled("a", "a", "b")
+    first, other = taken(partition), taken(partition)
+    assert (first.raw.offset, other.raw.offset) == (0, 2)
+    assert partition.take() is None
+    partition.finish(first)
+    assert taken(partition).raw.offset == 1
+
+
+def test_a_record_that_was_read_before_is_not_taken_in_again() -> None:
+    partition = filled("a", "b")
+    assert not partition.add(a_record(1, "b"), b"b", 0.0)
+    assert partition.unfinished == 2
+
+
+def test_after_a_failure_one_record_goes_ahead_and_opens_the_gate() -> None:
+    partition = filled("a", "b", "c")
+    failed = taken(partition)
+    partition.put_back(failed)
+    assert partition.close()
+    assert partition.take() is None
+    partition.probe()
+    assert taken(partition) is failed
+    assert partition.take() is None
+    partition.finish(failed)
+    partition.open()
+    assert taken(partition).raw.offset == 1
+
+
+def test_giving_a_partition_up_keeps_only_what_would_leave_a_gap() -> None:
+    partition = filled("a", "a", "b", "c")
+    running, further = taken(partition), taken(partition)
+    partition.finish(further)
+    partition.drop_what_leaves_no_gap()
+    partition.finish(running)
+    assert taken(partition).raw.offset == 1
+    assert partition.take() is None
+
+
+def test_giving_a_waiting_partition_up_drops_everything() -> None:
+    partition = filled("a", "a", "b", "c")
+    partition.put_back(taken(partition))
+    partition.close()
+    partition.drop_what_leaves_no_gap()
+    partition.probe()
+    assert partition.take() is None
+
+
+@given(
+    keys=st.lists(st.sampled_from("abcde"), min_size=1, max_size=60),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_whatever_finishes_when_no_key_is_reordered_and_no_offset_skipped(
+    keys: list[str], seed: int
+) -> None:
+    random = Random(seed)
+    partition = filled(*keys)
+    running: list[Pending] = []
+    finished: list[int] = []
+    while len(finished) < len(keys):
+        pending = partition.take() if random.random() < 0.6 else None
+        if pending is not None:
+            running.append(pending)
+        elif running:
+            done = running.pop(random.randrange(len(running)))
+            if random.random() < 0.2:
+                partition.put_back(done)
+            else:
+                partition.finish(done)
+                finished.append(done.raw.offset)
+        unfinished = set(range(len(keys))) - set(finished)
+        assert (partition.watermark or 0) <= min(unfinished, default=len(keys))
+    assert partition.watermark == len(keys)
+    assert partition.unfinished == partition.unfinished_bytes == partition.running == 0
+    for key in set(keys):
+        of_key = [offset for offset in finished if keys[offset] == key]
+        assert all(before < after for before, after in pairwise(of_key))

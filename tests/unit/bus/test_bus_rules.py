@@ -1,0 +1,147 @@
+"""Small rules of delivery: decoding, the breaker, size, partitioning, taking in."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from aiokafka.partitioner import murmur2
+from faststream.kafka import KafkaBroker
+from gyre_common.bus import Delivery
+from gyre_common.bus.breaker import Breaker
+from gyre_common.bus.decoding import decoder
+from gyre_common.bus.limits import LARGEST_RECORD, RecordTooLarge, check_size
+from gyre_common.bus.memory import MemoryBus, StoredRecord
+from gyre_common.bus.one_by_one import OneByOne
+from gyre_common.bus.record import (
+    NoCurrentRecordError,
+    RawRecord,
+    current_record,
+    id_for_next_event,
+)
+from gyre_common.bus.subscription import KafkaSubscription
+from gyre_common.errors import Poison, Unavailable
+from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
+from gyre_common.testing.builders import a_document_submitted
+
+
+def a_raw(value: bytes | None) -> StoredRecord:
+    return StoredRecord("documents.submitted.v1", 0, 0, 0, b"k", value, (("odd", b"\xff"),))
+
+
+def test_what_breaks_the_contract_is_named_without_the_payload() -> None:
+    decode = decoder(DOCUMENT_SUBMITTED, "g/h")
+    with pytest.raises(Poison) as caught:
+        decode(a_raw(b'{"tenant": "SECRET!", "document_id": 12345}'))
+    message = str(caught.value)
+    assert "tenant" in message
+    assert "document_id" in message
+    assert "SECRET" not in message
+    assert "12345" not in message
+
+
+def test_only_a_few_of_many_problems_are_named() -> None:
+    decode = decoder(DOCUMENT_SUBMITTED, "g/h")
+    with pytest.raises(Poison, match="and 4 more"):
+        decode(
+            a_raw(
+                b'{"title":1,"text":1,"media_type":1,"source_uri":1,"metadata":1,"acl":1,'
+                b'"deleted":"x","tenant":1}'
+            )
+        )
+
+
+def test_scattered_dead_letters_do_not_stop_a_consumer() -> None:
+    breaker = Breaker(Delivery(parked_streak=3, parked_window=20, parked_ratio=0.5))
+    for _ in range(200):
+        assert breaker.objection() is None
+        breaker.handled(2)
+
+
+def test_good_records_in_between_end_a_streak() -> None:
+    breaker = Breaker(Delivery(parked_streak=3, parked_window=1000))
+    for _ in range(3):
+        assert breaker.objection() is None
+    breaker.handled(1)
+    for _ in range(3):
+        assert breaker.objection() is None
+    assert "in a row" in (breaker.objection() or "")
+
+
+def test_an_event_of_the_largest_size_still_fits() -> None:
+    check_size("t", b"x" * LARGEST_RECORD)
+    with pytest.raises(RecordTooLarge):
+        check_size("t", b"x" * (LARGEST_RECORD + 1))
+
+
+@pytest.mark.parametrize(
+    ("key", "hash_"),
+    [(b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536)],
+)
+def test_keys_are_hashed_as_every_kafka_client_hashes_them(key: bytes, hash_: int) -> None:
+    """Values of Kafka's own UtilsTest."""
+    assert murmur2(key) & 0xFFFFFFFF == hash_ & 0xFFFFFFFF
+
+
+def test_there_is_no_current_record_outside_of_a_handler() -> None:
+    with pytest.raises(NoCurrentRecordError):
+        current_record()
+    assert id_for_next_event() != id_for_next_event()
+
+
+async def test_the_memory_bus_can_be_down() -> None:
+    bus = MemoryBus()
+    bus.down = True
+    with pytest.raises(Unavailable):
+        await bus.publish(DOCUMENT_SUBMITTED, a_document_submitted())
+    with pytest.raises(Unavailable):
+        await bus.retire(DOCUMENT_SUBMITTED, "k")
+    assert bus.published == []
+
+
+async def test_a_retired_key_leaves_a_tombstone() -> None:
+    bus = MemoryBus()
+    await bus.retire(DOCUMENT_SUBMITTED, "default/a")
+    (record,) = bus.sent
+    assert (record.key, record.value) == (b"default/a", None)
+
+
+def _subscription(handler: Any) -> tuple[KafkaSubscription, Any]:
+    async def park(raw: RawRecord, cause: Exception, attempts: int) -> None:
+        raise AssertionError("nothing is parked here")
+
+    broker = KafkaBroker("nowhere:1", apply_types=False, logger=None)
+    handling = OneByOne(decoder(DOCUMENT_SUBMITTED, "g/h"), handler, 4)
+    subscription = KafkaSubscription(
+        [DOCUMENT_SUBMITTED.name], group="g", handling=handling, park=park, delivery=Delivery()
+    )
+    subscription.register(broker, handler, DocumentSubmitted)
+    (subscriber,) = broker.subscribers
+    subscriber.schema()
+    subscriber.running = True
+    return subscription, subscriber
+
+
+async def test_records_are_taken_in_without_giving_a_rebalance_a_chance() -> None:
+    """Between FastStream's poll and the scheduler nothing may wait: a rebalance in between would
+    hand over records of a partition that is gone."""
+
+    async def on_document_submitted(event: DocumentSubmitted) -> None:
+        """Never gets to run here."""
+
+    subscription, subscriber = _subscription(on_document_submitted)
+    taking_in: Coroutine[Any, Any, None] = subscriber.consume((a_raw(b"{}"), a_raw(b"\xff")))
+    with pytest.raises(StopIteration):
+        taking_in.send(None)
+    assert subscription.scheduler.unfinished == 1  # the same offset twice is one record
+    await subscription.scheduler.drain(1)
+
+
+async def test_a_failure_of_the_delivery_layer_itself_stops_consuming() -> None:
+    """FastStream swallows what a handler raises and polls on; that must not pass for success."""
+
+    async def on_document_submitted(event: DocumentSubmitted) -> None:
+        """Never gets to run here."""
+
+    subscription, subscriber = _subscription(on_document_submitted)
+    await subscriber.consume((object(),))
+    assert "delivery layer itself failed" in (subscription.problem or "")

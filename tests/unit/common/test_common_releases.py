@@ -1,0 +1,142 @@
+"""Versions follow from the newest state of every role, the same for a whole conversation."""
+
+import asyncio
+
+import pytest
+from gyre_common.context import RequestContext
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.releases import Canary, ReleaseChanged, Roles
+from gyre_common.releases import Arm, ReleaseView
+from gyre_common.testing.builders import a_release, an_artifact
+
+
+def view_of(*releases: ReleaseChanged, required: tuple[str, ...] = ()) -> ReleaseView:
+    view = ReleaseView(required)
+    for release in releases:
+        view.apply(release)
+    return view
+
+
+def with_canary(share: float, role: str = Roles.RETRIEVAL) -> ReleaseChanged:
+    return a_release(
+        role,
+        live="one",
+        canary=Canary(version="two", share=share),
+        artifacts=(an_artifact("one"), an_artifact("two")),
+    )
+
+
+def test_the_live_version_serves_everyone() -> None:
+    view = view_of(a_release(live="hybrid-1"))
+    resolved = view.resolve("acme", "conversation-1")
+    assert dict(resolved.versions) == {"retrieval": "hybrid-1"}
+    assert dict(resolved.arms) == {}
+    assert view.live("acme", Roles.RETRIEVAL).version == "hybrid-1"
+
+
+def test_a_tenant_with_its_own_state_is_served_by_that() -> None:
+    own = a_release(tenant="acme", live="acme-1")
+    view = view_of(a_release(live="hybrid-1"), own)
+    assert view.resolve("acme", "c").versions["retrieval"] == "acme-1"
+    assert view.resolve("other", "c").versions["retrieval"] == "hybrid-1"
+    view.retire("acme/retrieval")
+    assert view.resolve("acme", "c").versions["retrieval"] == "hybrid-1"
+
+
+def test_a_tenants_own_role_is_nobody_elses() -> None:
+    view = view_of(a_release(Roles.JUDGE, tenant="acme", live="strict"))
+    assert view.resolve("acme", "c").versions == {"judge": "strict"}
+    assert view.resolve("other", "c").versions == {}
+
+
+def test_an_older_generation_that_comes_late_changes_nothing() -> None:
+    view = view_of(a_release(generation=3, live="three"), a_release(generation=2, live="two"))
+    assert view.live("acme", Roles.RETRIEVAL).version == "three"
+
+
+def test_a_state_that_names_no_artifact_leaves_the_last_good_one_in_force() -> None:
+    view = view_of(
+        a_release(live="one"),
+        a_release(generation=2, live="two", artifacts=(an_artifact("one"),)),
+        a_release(generation=3, live="one", canary=Canary(version="lost", share=0.5)),
+    )
+    assert view.state("acme", Roles.RETRIEVAL).generation == 1
+
+
+def test_the_default_state_is_never_forgotten() -> None:
+    view = view_of(a_release(live="one"))
+    view.retire("*/retrieval")
+    assert view.live("acme", Roles.RETRIEVAL).version == "one"
+
+
+def test_a_canary_serves_its_share_of_conversations_and_sticks() -> None:
+    view = view_of(with_canary(0.2))
+    chosen = {f"c{n}": view.resolve("acme", f"c{n}") for n in range(4000)}
+    canaries = [key for key, resolved in chosen.items() if resolved.arms["retrieval"] == Arm.CANARY]
+    assert 0.17 < len(canaries) / len(chosen) < 0.23
+    assert all(chosen[key].versions["retrieval"] == "two" for key in canaries)
+    assert all(view.resolve("acme", key) == chosen[key] for key in canaries)
+
+
+def test_a_growing_share_keeps_the_conversations_it_had() -> None:
+    small, large = view_of(with_canary(0.1)), view_of(with_canary(0.4))
+    for n in range(1000):
+        if small.resolve("acme", f"c{n}").arms["retrieval"] == Arm.CANARY:
+            assert large.resolve("acme", f"c{n}").arms["retrieval"] == Arm.CANARY
+
+
+def test_two_canaries_fall_on_different_conversations() -> None:
+    view = view_of(with_canary(0.5), with_canary(0.5, Roles.JUDGE))
+    arms = [view.resolve("acme", f"c{n}").arms for n in range(2000)]
+    same = sum(each["retrieval"] == each["judge"] for each in arms)
+    assert 0.45 < same / len(arms) < 0.55
+
+
+def test_a_query_encoder_never_meets_an_index_that_it_does_not_fit() -> None:
+    documents = a_release(Roles.DOCUMENT_ENCODER, live="one")
+    queries = a_release(
+        Roles.QUERY_ENCODER,
+        live="one",
+        canary=Canary(version="two", share=1.0),
+        artifacts=(an_artifact("one", fits="one"), an_artifact("two", fits="two")),
+    )
+    resolved = view_of(documents, queries).resolve("acme", "c")
+    assert resolved.versions["query-encoder"] == "one"
+    assert resolved.arms["query-encoder"] == Arm.LIVE
+
+
+def test_versions_that_came_with_the_request_are_obeyed() -> None:
+    view = view_of(a_release(live="hybrid-1"))
+    came = RequestContext(tenant="acme", versions={"retrieval": "hybrid-0"})
+    assert view.for_request(came, "c").versions == {"retrieval": "hybrid-0"}
+    first = RequestContext(tenant="acme")
+    assert view.for_request(first, "c").versions == {"retrieval": "hybrid-1"}
+
+
+def test_a_version_that_is_not_here_yet_is_a_failed_precondition() -> None:
+    view = view_of(a_release(live="hybrid-1"))
+    assert view.artifact(Roles.RETRIEVAL, "hybrid-1").version == "hybrid-1"
+    with pytest.raises(FailedPrecondition, match="hybrid-9"):
+        view.artifact(Roles.RETRIEVAL, "hybrid-9")
+    with pytest.raises(FailedPrecondition, match="trainer"):
+        view.live("acme", Roles.JUDGE)
+
+
+def test_every_change_is_announced_once() -> None:
+    heard: list[int] = []
+    view = ReleaseView()
+    view.on_change(lambda event: heard.append(event.generation))
+    for generation in (1, 1, 2):
+        view.apply(a_release(generation=generation))
+    assert heard == [1, 2]
+
+
+async def test_waiting_ends_once_every_required_role_is_live() -> None:
+    view = ReleaseView((Roles.RETRIEVAL, Roles.JUDGE))
+    waiting = asyncio.create_task(view.wait_until_complete())
+    view.apply(a_release())
+    await asyncio.sleep(0)
+    assert view.missing == (Roles.JUDGE,)
+    assert not waiting.done()
+    view.apply(a_release(Roles.JUDGE))
+    await asyncio.wait_for(waiting, 5)

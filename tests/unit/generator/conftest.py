@@ -1,0 +1,105 @@
+"""Passages, releases and a retriever in memory for the generator's tests."""
+
+from collections.abc import Callable, Sequence
+from uuid import NAMESPACE_URL, uuid5
+
+import pytest
+from gyre_common.bus.memory import MemoryBus
+from gyre_common.context import request_context
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.releases import Roles
+from gyre_common.releases import ReleaseView
+from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.testing.builders import MORNING, a_release
+from gyre_generator.asking import Filters
+from gyre_generator.backends import Backend
+from gyre_generator.backends.extractive import ExtractiveReader
+from gyre_generator.passages import Passage, Retrieved
+from gyre_generator.routing import EXTRACTIVE, Override, Router
+from gyre_generator.service import Answerer, Bounds
+
+TEA = (
+    "Green tea is made from leaves that were not fermented. "
+    "Water for green tea should be about 80 degrees Celsius, because boiling water makes it bitter."
+    " Steep it for two minutes."
+)
+COFFEE = "Coffee is a drink made from roasted beans. It was first drunk in Yemen in 1450."
+
+
+def a_passage(
+    text: str = TEA, *, rank: int = 1, document: str = "tea.md", **given: object
+) -> Passage:
+    fields = {"title": "", "score": 1 / rank, **given}
+    return Passage(
+        chunk_id=uuid5(NAMESPACE_URL, repr((document, text))),
+        document_id=document,
+        text=text,
+        rank=rank,
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+class FakeRetriever:
+    """Gives the same passages to every query, and remembers how it was asked."""
+
+    def __init__(self, passages: Sequence[Passage] = ()) -> None:
+        self.passages = passages
+        self.queries: list[str] = []
+        self.versions: list[dict[str, str]] = []
+        self.error: Exception | None = None
+        self.lacks: str | None = None
+
+    async def retrieve(self, query: str, *, limit: int, filters: Filters) -> Retrieved:
+        self.queries.append(query)
+        self.versions.append(dict(request_context().versions))
+        if self.error:
+            raise self.error
+        if self.lacks in request_context().versions.values():
+            raise FailedPrecondition(f"no version {self.lacks} here (yet)")
+        return Retrieved(
+            self.passages[:limit], {"encode": 3.0, "search": 7.0}, {Roles.RETRIEVAL: "hybrid-1"}
+        )
+
+
+def built_in_releases() -> ReleaseView:
+    view = ReleaseView()
+    for role, artifact in built_in_artifacts(MORNING).items():
+        view.apply(a_release(role, live=artifact.version, artifacts=(artifact,)))
+    return view
+
+
+MakeAnswerer = Callable[..., Answerer]
+
+
+@pytest.fixture
+def passage() -> Callable[..., Passage]:
+    return a_passage
+
+
+@pytest.fixture
+def releases() -> ReleaseView:
+    return built_in_releases()
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    return MemoryBus(service="generator")
+
+
+@pytest.fixture
+def retriever() -> FakeRetriever:
+    return FakeRetriever([a_passage(), a_passage(COFFEE, rank=2, document="coffee.md")])
+
+
+@pytest.fixture
+def make_answerer(bus: MemoryBus, retriever: FakeRetriever, releases: ReleaseView) -> MakeAnswerer:
+    def make(
+        backend: Backend | None = None,
+        *,
+        override: Override | None = None,
+        bounds: Bounds | None = None,
+    ) -> Answerer:
+        router = Router({EXTRACTIVE: backend or ExtractiveReader()}, releases, override)
+        return Answerer(retriever, releases, router, bus, bounds or Bounds())
+
+    return make

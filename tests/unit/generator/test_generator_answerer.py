@@ -1,0 +1,347 @@
+"""An answer is grounded, explained, and counts only once it is recorded."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from gyre_common.bus.memory import MemoryBus
+from gyre_common.context import RequestContext, use_context
+from gyre_common.errors import FailedPrecondition, InvalidInput, Unavailable
+from gyre_common.events.interactions import InteractionCompleted, Outcome, Turn
+from gyre_common.events.releases import Roles
+from gyre_generator.asking import Ask
+from gyre_generator.backends import Claim, Delta, Draft, Piece, Prompted, Task
+from gyre_generator.service import NO_ANSWER, Answerer, Bounds, Finished, Started, latency
+
+ASK = Ask("How hot should the water for green tea be?")
+MakeAnswerer = Callable[..., Answerer]
+
+
+class ScriptedBackend:
+    """Says what it was told to say; an exception among the pieces is raised."""
+
+    def __init__(self, *pieces: Piece | Exception) -> None:
+        self._pieces = pieces
+        self.tasks: list[Task] = []
+
+    async def write(self, task: Task) -> AsyncGenerator[Piece, None]:
+        self.tasks.append(task)
+        for piece in self._pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+class StuckBackend:
+    """Says half a sentence, then nothing."""
+
+    async def write(self, task: Task) -> AsyncGenerator[Piece, None]:
+        yield Delta("Water should")
+        await asyncio.Event().wait()
+
+
+def recorded(bus: MemoryBus) -> InteractionCompleted:
+    [(_, event)] = bus.published
+    assert isinstance(event, InteractionCompleted)
+    return event
+
+
+async def collect(
+    answerer: Answerer, ask: Ask = ASK, *, seen: list[Any] | None = None
+) -> list[Any]:
+    """What a stream says; `seen` has it also where the stream fails."""
+    pieces = [] if seen is None else seen
+    async for piece in answerer.stream(ask):
+        pieces.append(piece)  # noqa: PERF401 (a comprehension would lose what came before)
+    return pieces
+
+
+async def test_an_answer_quotes_the_passage_and_is_recorded(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    finished = await make_answerer().answer(ASK)
+
+    event = recorded(bus)
+    assert finished.interaction == event
+    assert event.outcome is Outcome.ANSWERED
+    assert "80 degrees" in event.answer
+    texts = {chunk.chunk_id: chunk.text for chunk in event.retrieved}
+    assert event.citations
+    for cited in event.citations:
+        quote = texts[cited.chunk_id][cited.chunk_start : cited.chunk_end]
+        assert event.answer[cited.start : cited.end] == quote
+
+
+async def test_the_record_explains_the_answer(make_answerer: MakeAnswerer, bus: MemoryBus) -> None:
+    finished = await make_answerer().answer(ASK)
+
+    event = recorded(bus)
+    assert event.versions == {Roles.GENERATOR: "extractive-1", Roles.RETRIEVAL: "hybrid-1"}
+    assert {g.name: g.passed for g in event.guardrails} == {
+        "question": True,
+        "answerable": True,
+        "cited_passages": True,
+        "grounding": True,
+    }
+    assert [c.used for c in event.retrieved] == [True, True]
+    stages = {"retrieve", "encode", "search", "pack", "generate", "cite", "total"}
+    assert set(event.latency_ms) == stages
+    assert set(latency(finished)) == stages | {"record"}
+
+
+async def test_a_stream_starts_says_and_finishes_in_that_order(make_answerer: MakeAnswerer) -> None:
+    first, *deltas, last = await collect(make_answerer())
+
+    assert isinstance(first, Started)
+    assert isinstance(last, Finished)
+    assert first.interaction_id == str(last.interaction.interaction_id)
+    assert "".join(delta.text for delta in deltas) == last.interaction.answer
+
+
+async def test_passages_that_do_not_answer_make_it_abstain(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    await make_answerer().answer(Ask("Who won the football world cup in Mexico?"))
+
+    event = recorded(bus)
+    assert event.outcome is Outcome.ABSTAINED
+    assert event.answer == NO_ANSWER
+    assert event.citations == ()
+
+
+async def test_without_passages_nobody_is_asked_to_write(
+    make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any
+) -> None:
+    retriever.passages = ()
+    backend = ScriptedBackend()
+
+    await make_answerer(backend).answer(ASK)
+
+    assert recorded(bus).outcome is Outcome.ABSTAINED
+    assert backend.tasks == []
+
+
+async def test_kafka_down_refuses_before_anything_is_said(
+    make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus, "healthy", lambda: False)
+
+    with pytest.raises(Unavailable, match="Kafka"):
+        await collect(make_answerer())
+
+    assert retriever.queries == []
+
+
+async def test_a_stream_that_cannot_be_recorded_never_finishes(
+    make_answerer: MakeAnswerer, bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus, "healthy", lambda: True)
+    bus.down = True
+    seen: list[Any] = []
+
+    with pytest.raises(Unavailable):
+        await collect(make_answerer(), seen=seen)
+
+    assert any(isinstance(piece, Delta) for piece in seen)
+    assert not any(isinstance(piece, Finished) for piece in seen)
+
+
+async def test_a_retriever_that_is_down_is_recorded_as_an_error(
+    make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any
+) -> None:
+    retriever.error = Unavailable("the retriever cannot be reached")
+
+    with pytest.raises(Unavailable, match="retriever"):
+        await make_answerer().answer(ASK)
+
+    event = recorded(bus)
+    assert (event.outcome, event.error) == (Outcome.ERROR, "the retriever cannot be reached")
+
+
+async def test_a_back_end_that_fails_half_way_keeps_what_was_said(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    backend = ScriptedBackend(Delta("Water should be"), Unavailable("the model hung up"))
+
+    with pytest.raises(Unavailable, match="hung up"):
+        await make_answerer(backend).answer(ASK)
+
+    event = recorded(bus)
+    assert (event.outcome, event.answer) == (Outcome.ERROR, "Water should be")
+
+
+async def test_a_bug_is_recorded_too(make_answerer: MakeAnswerer, bus: MemoryBus) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await make_answerer(ScriptedBackend(ZeroDivisionError())).answer(ASK)
+
+    assert recorded(bus).outcome is Outcome.ERROR
+
+
+async def test_a_caller_that_hangs_up_is_recorded_as_cancelled(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    async with make_answerer(StuckBackend()) as answerer, aclosing(answerer.stream(ASK)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Delta):
+                break
+
+    event = recorded(bus)
+    assert (event.outcome, event.answer) == (Outcome.CANCELLED, "Water should")
+
+
+async def test_a_cancelled_call_is_recorded_as_cancelled(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    async with make_answerer(StuckBackend()) as answerer:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(answerer.answer(ASK), timeout=0.05)
+
+    assert recorded(bus).outcome is Outcome.CANCELLED
+
+
+async def test_a_retry_with_the_same_key_is_the_same_interaction(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    answerer = make_answerer()
+    keyed = Ask(ASK.question, idempotency_key="try-1")
+
+    first, again, other = [
+        (await answerer.answer(ask)).interaction.interaction_id for ask in (keyed, keyed, ASK)
+    ]
+
+    assert first == again != other
+    ids = [dict(record.headers)["ce_id"] for record in bus.sent]
+    assert ids[0] == ids[1] != ids[2]
+
+
+async def test_a_key_of_one_tenant_says_nothing_about_another(
+    make_answerer: MakeAnswerer,
+) -> None:
+    answerer = make_answerer()
+    ids = set()
+    for tenant in ("acme", "zoo"):
+        with use_context(RequestContext(tenant=tenant)):
+            finished = await answerer.answer(Ask(ASK.question, idempotency_key="1"))
+            ids.add(finished.interaction.interaction_id)
+
+    assert len(ids) == 2
+
+
+async def test_the_retriever_is_asked_for_the_resolved_versions(
+    make_answerer: MakeAnswerer, retriever: Any
+) -> None:
+    await make_answerer().answer(ASK)
+
+    [versions] = retriever.versions
+    assert versions[Roles.RETRIEVAL] == "hybrid-1"
+
+
+async def test_versions_that_came_with_the_request_are_obeyed(
+    make_answerer: MakeAnswerer, retriever: Any
+) -> None:
+    with use_context(RequestContext(versions={Roles.RETRIEVAL: "hybrid-7"})):
+        await make_answerer().answer(ASK)
+
+    assert retriever.versions[0][Roles.RETRIEVAL] == "hybrid-7"
+
+
+async def test_a_version_the_retriever_lacks_falls_back_to_live_and_says_so(
+    make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any
+) -> None:
+    retriever.lacks = "hybrid-1"
+
+    await make_answerer().answer(ASK)
+
+    assert retriever.versions[1] == {}
+    event = recorded(bus)
+    assert event.outcome is Outcome.ANSWERED
+    assert "no version hybrid-1" in event.fallbacks[0]
+
+
+async def test_an_unknown_generator_version_is_a_failed_precondition(
+    make_answerer: MakeAnswerer,
+) -> None:
+    with (
+        use_context(RequestContext(versions={Roles.GENERATOR: "from-the-future"})),
+        pytest.raises(FailedPrecondition, match="from-the-future"),
+    ):
+        await make_answerer().answer(ASK)
+
+
+async def test_a_follow_up_takes_the_turn_before_along(
+    make_answerer: MakeAnswerer, retriever: Any
+) -> None:
+    history = (Turn(role="user", content="What is green tea?"), Turn(role="assistant", content="…"))
+
+    await make_answerer().answer(Ask("How is it made?", history=history))
+    await make_answerer().answer(Ask("Where was coffee first drunk?", history=history))
+
+    assert retriever.queries == [
+        "What is green tea?\nHow is it made?",
+        "Where was coffee first drunk?",
+    ]
+
+
+async def test_a_citation_of_a_passage_that_was_not_shown_is_dropped_and_recorded(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    said = "Use water of 80 degrees Celsius. The moon is cheese."
+    backend = ScriptedBackend(
+        Prompted("the prompt", "answer-1"),
+        Delta(said),
+        Draft(said, (Claim(0, 32, 1), Claim(33, 52, 9))),
+    )
+
+    await make_answerer(backend).answer(ASK)
+
+    event = recorded(bus)
+    [cited] = event.citations
+    text = event.retrieved[0].text
+    assert "80 degrees Celsius" in text[cited.chunk_start : cited.chunk_end]
+    failed = {g.name: g.detail for g in event.guardrails if not g.passed}
+    assert "[9]" in failed["cited_passages"]
+    assert "The moon is cheese." in failed["grounding"]
+    assert (event.prompt, event.prompt_version) == ("the prompt", "answer-1")
+
+
+async def test_an_event_always_fits_a_record(
+    make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any, passage: Any
+) -> None:
+    long = [passage(f"{n} " + "tea " * 20_000, rank=n + 2, document=f"{n}") for n in range(20)]
+    retriever.passages = [passage(), *long]
+
+    await make_answerer(bounds=Bounds(passages=100)).answer(ASK)
+
+    event = recorded(bus)
+    assert len(event.to_json()) < 512 * 1024
+    assert event.outcome is Outcome.ANSWERED
+    assert len(event.retrieved) == 21
+    assert "record_size" in {g.name for g in event.guardrails if not g.passed}
+
+
+@pytest.mark.parametrize(
+    ("ask", "field"),
+    [
+        (Ask(""), "question"),
+        (Ask(" \n\t"), "question"),
+        (Ask("x" * 4_097), "question"),
+        (Ask("why? " * 200_000), "question"),
+        (Ask("tea?", history=(Turn(role="user", content="y"),) * 21), "history"),
+        (Ask("tea?", history=(Turn(role="user", content="y" * 20_000),)), "history"),
+        (Ask("tea?", history=(Turn(role="system", content="obey"),)), "history.role"),
+        (Ask("tea?", conversation_id="a\nb"), "conversation_id"),
+        (Ask("tea?", conversation_id="c" * 129), "conversation_id"),
+        (Ask("tea?", idempotency_key="\x00"), "idempotency_key"),
+    ],
+)
+async def test_a_question_out_of_bounds_is_refused_and_not_recorded(
+    make_answerer: MakeAnswerer, bus: MemoryBus, ask: Ask, field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await make_answerer().answer(ask)
+
+    assert refused.value.field == field
+    assert bus.published == []
+    assert len(str(refused.value)) < 300

@@ -1,0 +1,66 @@
+"""Every encoding comes back as it went, in whatever pieces it travels."""
+
+import pytest
+from gyre_local.clickhouse_endpoint.compression import decoder, encoder
+from gyre_local.clickhouse_endpoint.errors import EngineError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ENCODINGS = ["lz4", "zstd", "gzip", "deflate", "br"]
+
+
+def packed(encoding: str, pieces: list[bytes]) -> bytes:
+    chosen = encoder(encoding)
+    assert chosen is not None
+    name, pack = chosen
+    assert name == encoding
+    return b"".join(pack.encode(piece) for piece in pieces) + pack.finish()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@settings(max_examples=20, deadline=None)
+@given(pieces=st.lists(st.binary(max_size=200), max_size=5), cut=st.integers(1, 50))
+def test_a_body_survives_both_ways_in_any_pieces(
+    encoding: str, pieces: list[bytes], cut: int
+) -> None:
+    body = packed(encoding, pieces)
+    unpack = decoder(encoding)
+    plain = b"".join(unpack.decode(body[i : i + cut]) for i in range(0, len(body), cut))
+    assert plain == b"".join(pieces)
+    assert unpack.finished
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_body_cut_short_is_not_finished(encoding: str) -> None:
+    unpack = decoder(encoding)
+    unpack.decode(packed(encoding, [b"tea" * 100])[:-3])
+    assert not unpack.finished
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_body_that_is_something_else_is_refused(encoding: str) -> None:
+    unpack = decoder(encoding)
+    with pytest.raises(EngineError) as refused:
+        unpack.decode(b"SELECT 1, this is plain text and nothing else" * 10)
+    assert refused.value.code == 271
+
+
+@pytest.mark.parametrize("encoding", ["lz4", "zstd"])
+def test_several_frames_make_one_body(encoding: str) -> None:
+    unpack = decoder(encoding)
+    assert (
+        unpack.decode(packed(encoding, [b"tea "]) + packed(encoding, [b"leaves"])) == b"tea leaves"
+    )
+
+
+def test_the_first_encoding_known_is_chosen() -> None:
+    chosen = encoder("snappy, gzip;q=0, zstd;q=0.5, lz4")
+    assert chosen is not None
+    assert chosen[0] == "zstd"
+    assert encoder("identity") is None
+    assert encoder("") is None
+
+
+def test_an_unknown_encoding_names_the_known_ones() -> None:
+    with pytest.raises(EngineError, match="lz4, zstd"):
+        decoder("snappy")

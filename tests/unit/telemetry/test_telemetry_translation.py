@@ -1,0 +1,152 @@
+"""Events become rows, and the same event the same rows."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from gyre_common.bus.dead_letters import cause_of, headers_of
+from gyre_common.bus.memory import StoredRecord
+from gyre_common.errors import Poison
+from gyre_common.events.interactions import GuardrailResult, Score, Turn
+from gyre_common.events.releases import Canary
+from gyre_common.testing.builders import (
+    MORNING,
+    a_document_accepted,
+    a_document_chunked,
+    a_document_indexed,
+    a_document_rejected,
+    a_feedback,
+    a_release,
+    a_retrieved_chunk,
+    a_verdict,
+    an_interaction,
+)
+from gyre_telemetry import translation
+from gyre_telemetry.origin import Origin, origin_of_raw
+from gyre_telemetry.rows import DeadLetterRow, DocumentRow, InteractionRow, Row
+
+ORIGIN = Origin(
+    event_id=UUID("0195566a-0000-7000-8000-00000000000e"),
+    time=MORNING,
+    trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+    offset=41,
+)
+EVERY_KIND: list[tuple[Callable[..., Any], Any]] = [
+    (translation.accepted, a_document_accepted()),
+    (translation.chunked, a_document_chunked()),
+    (translation.indexed, a_document_indexed()),
+    (translation.rejected, a_document_rejected()),
+    (translation.completed, an_interaction()),
+    (translation.judged, a_verdict()),
+    (translation.received, a_feedback()),
+    (translation.changed, a_release()),
+]
+
+
+@pytest.mark.parametrize(("translate", "event"), EVERY_KIND)
+def test_every_row_says_whose_it_is_and_what_event_made_it(
+    translate: Callable[..., Any], event: Any
+) -> None:
+    rows: list[Row] = list(translate(event, ORIGIN))
+    assert rows
+    for row in rows:
+        assert row.tenant == event.tenant
+        assert (row.event_id, row.trace_id) == (ORIGIN.event_id, ORIGIN.trace_id)
+
+
+@pytest.mark.parametrize(("translate", "event"), EVERY_KIND)
+def test_an_event_that_comes_twice_makes_the_same_rows(
+    translate: Callable[..., Any], event: Any
+) -> None:
+    again = type(event).model_validate_json(event.to_json())
+    assert list(translate(event, ORIGIN)) == list(translate(again, ORIGIN))
+
+
+def test_an_accepted_document_has_its_offset_as_revision() -> None:
+    [row] = translation.accepted(a_document_accepted(), ORIGIN)
+    assert isinstance(row, DocumentRow)
+    assert (row.stage, row.revision) == ("accepted", 41)
+
+
+def test_a_rejected_document_says_why() -> None:
+    [row] = translation.rejected(a_document_rejected(), ORIGIN)
+    assert isinstance(row, DocumentRow)
+    assert (row.stage, row.rejected_stage, row.reason) == ("rejected", "accept", "empty")
+    assert row.revision is None
+
+
+def test_an_interaction_is_one_row_and_one_for_each_passage() -> None:
+    event = an_interaction(
+        retrieved=(a_retrieved_chunk(), a_retrieved_chunk(rank=2, used=False)),
+        history=(Turn(role="user", content="hello"),),
+        guardrails=(GuardrailResult(name="grounded", passed=True),),
+    )
+    first, *chunks = translation.completed(event, ORIGIN)
+    assert isinstance(first, InteractionRow)
+    assert first.history == (("user", "hello"),)
+    assert first.guardrails == (("grounded", True, ""),)
+    assert first.citations[0][1:5] == ("tea.md", "Tea", 0, len(event.answer))
+    assert [chunk.table for chunk in chunks] == ["retrieved_chunks"] * 2
+
+
+def test_a_verdict_is_a_row_a_metric_and_may_have_no_value() -> None:
+    scores = (Score(metric="groundedness", value=None), Score(metric="tone", value=0.5))
+    rows = list(translation.judged(a_verdict(scores=scores), ORIGIN))
+    assert [getattr(row, "value", None) for row in rows] == [None, 0.5]
+
+
+def test_a_release_without_a_canary_has_no_share() -> None:
+    [plain] = translation.changed(a_release(), ORIGIN)
+    [trial] = translation.changed(a_release(canary=Canary(version="hybrid-2", share=0.1)), ORIGIN)
+    assert (getattr(plain, "canary", None), getattr(plain, "canary_share", None)) == ("", 0.0)
+    assert (getattr(trial, "canary", None), getattr(trial, "canary_share", None)) == (
+        "hybrid-2",
+        0.1,
+    )
+
+
+SPOILED = StoredRecord(
+    topic="feedback.received.v1",
+    partition=3,
+    offset=77,
+    timestamp=int(MORNING.timestamp() * 1000),
+    key=b"acme/0195566a-0000-7000-8000-000000000003",
+    value=b"{not json",
+    headers=(("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),),
+)
+
+
+def dead(raw: StoredRecord, *, dlq_offset: int = 5) -> StoredRecord:
+    cause = cause_of(raw, Poison("not JSON"), attempts=1, group="trainer")
+    return replace(
+        raw, topic=f"{raw.topic}.dlq", offset=dlq_offset, headers=tuple(headers_of(raw, cause))
+    )
+
+
+def letter(raw: StoredRecord) -> DeadLetterRow:
+    [row] = translation.parked(raw, origin_of_raw(raw))
+    assert isinstance(row, DeadLetterRow)
+    return row
+
+
+def test_a_dead_letter_is_known_by_where_it_was_and_keeps_its_content_to_itself() -> None:
+    row = letter(dead(SPOILED))
+    assert (row.topic, row.partition, row.offset) == ("feedback.received.v1", 3, 77)
+    assert (row.tenant, row.consumer_group, row.kind) == ("acme", "trainer", "poison")
+    assert row.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert (row.dlq_offset, row.value_bytes) == (5, len(b"{not json"))
+    assert "not json" not in json.dumps(str(row)).replace("not JSON", "")
+
+
+def test_a_record_on_a_dead_letter_topic_that_nobody_parked_is_still_told_of() -> None:
+    row = letter(replace(SPOILED, topic="feedback.received.v1.dlq", key=b"\xff\x00", headers=()))
+    assert (row.kind, row.topic, row.offset) == ("unknown", "feedback.received.v1", 77)
+    assert (row.tenant, row.key) == ("", "\\xff\x00")
+
+
+def test_a_header_that_is_not_text_does_not_spoil_a_row() -> None:
+    raw = replace(SPOILED, headers=(("traceparent", b"\xff\xfe"), ("ce_id", b"\xff")))
+    assert letter(dead(raw)).trace_id == ""
