@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import random
+import struct
 from typing import Any
 from urllib.parse import quote
 
@@ -83,3 +85,51 @@ def test_several_formats_come_whole(endpoint: Any) -> None:
     ask = b"SELECT number FROM numbers(200000) FORMAT CSVWithNames"
     lines = endpoint.curl(body=ask)[2].splitlines()
     assert (lines[0], len(lines)) == (b'"number"', 200_001)
+
+
+@pytest.mark.parametrize(
+    ("insert", "data", "rows"),
+    [
+        ("INSERT INTO {table} FORMAT CSV\n", b'1,"a\n\nb"\n2,c\n', [b"a\\n\\nb", b"c"]),
+        ("INSERT INTO {table} VALUES", b" (1, 'x\n\ny;'),\n\n(2, 'z');\n", [b"x\\n\\ny;", b"z"]),
+        ("insert into {table}\n(id, text)\nformat TSV\n", b"1\ta\n2\t;\n", [b"a", b";"]),
+        ("INSERT INTO {table} /* FORMAT CSV */ FORMAT TSV\n", b"1\tq\n", [b"q"]),
+        (
+            "INSERT INTO {table} FORMAT JSONEachRow ",
+            b'{{"id": 1, "text": "FORMAT CSV"}}',
+            [b"FORMAT CSV"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("where", ["in the body", "in the URL"])
+def test_data_is_taken_byte_for_byte(
+    endpoint: Any, table: str, insert: str, data: bytes, rows: list[bytes], where: str
+) -> None:
+    statement, data = insert.format(table=table), data.replace(b"{{", b"{").replace(b"}}", b"}")
+    if where == "in the URL":
+        assert endpoint.curl(f"?query={quote(statement)}", data)[0] == 200
+    else:
+        assert endpoint.curl(body=statement.encode() + data)[0] == 200
+    assert (
+        endpoint.curl(body=f"SELECT text FROM {table} ORDER BY id".encode())[2].splitlines() == rows
+    )
+
+
+def test_an_insert_may_take_parameters(endpoint: Any, table: str) -> None:
+    ask = f"INSERT INTO {table} VALUES ({{id:UInt64}}, {{text:String}})"
+    assert endpoint.curl("?param_id=7&param_text=tea", ask.encode())[0] == 200
+    assert endpoint.curl(body=f"SELECT * FROM {table}".encode())[2] == b"7\ttea\n"
+    refused = endpoint.curl("?param_id=7&param_text=tea", ask.encode() + b",\n\n(8, '')")
+    assert refused[0] == 501
+
+
+def test_random_blocks_arrive_whole(endpoint: Any, table: str) -> None:
+    words = random.Random(7)
+    texts = [words.randbytes(words.randrange(60)) for _ in range(500)]
+    for i, text in enumerate(texts):
+        row = struct.pack("<Q", i) + bytes([len(text)]) + text
+        assert (
+            endpoint.curl(body=f"INSERT INTO {table} FORMAT RowBinary\n".encode() + row)[0] == 200
+        )
+    stored = endpoint.curl(body=f"SELECT hex(text) FROM {table} ORDER BY id".encode())[2]
+    assert stored.splitlines() == [text.hex().upper().encode() for text in texts]

@@ -163,7 +163,7 @@ async def test_feedback_may_come_first_and_the_latest_word_counts(
     client: AsyncClient, telemetry: Telemetry
 ) -> None:
     event = an_interaction(tenant="votes", interaction_id=uuid4())
-    said = [
+    said: list[dict[str, object]] = [
         {"value": "down"},
         {"value": "up", "received_at": MORNING + timedelta(hours=2)},
         {"value": "down", "actor": "reader-2"},
@@ -273,9 +273,9 @@ async def test_a_value_that_never_fits_is_poison(client: AsyncClient) -> None:
     [row] = translation.received(a_feedback(tenant="poison"), origin())
     with pytest.raises(Poison):
         await sink.insert("feedback", [replace(row, time="yesterday")])  # type: ignore[arg-type]
+    judgement = next(iter(translation.judged(a_verdict(tenant="poison"), origin())))
+    assert isinstance(judgement, JudgementRow)
     with pytest.raises(Poison):
-        judgement = next(iter(translation.judged(a_verdict(tenant="poison"), origin())))
-        assert isinstance(judgement, JudgementRow)
         await sink.insert("judgements", [replace(judgement, value="good")])  # type: ignore[arg-type]
 
 

@@ -105,17 +105,18 @@ async def test_a_retired_key_leaves_a_tombstone() -> None:
     assert (record.key, record.value) == (b"default/a", None)
 
 
-def _subscription(handler: Any) -> tuple[KafkaSubscription, Any]:
+async def _subscription(handler: Any) -> tuple[KafkaSubscription, Any]:
     async def park(raw: RawRecord, cause: Exception, attempts: int) -> None:
         raise AssertionError("nothing is parked here")
 
-    broker = KafkaBroker("nowhere:1", apply_types=False, logger=None)
+    broker = KafkaBroker("nowhere:1", apply_types=False, consumer_only=True)
     handling = OneByOne(decoder(DOCUMENT_SUBMITTED, "g/h"), handler, 4)
     subscription = KafkaSubscription(
         [DOCUMENT_SUBMITTED.name], group="g", handling=handling, park=park, delivery=Delivery()
     )
     subscription.register(broker, handler, DocumentSubmitted)
     (subscriber,) = broker.subscribers
+    await broker.connect()  # without a producer this asks nobody
     subscriber.schema()
     subscriber.running = True
     return subscription, subscriber
@@ -128,7 +129,7 @@ async def test_records_are_taken_in_without_giving_a_rebalance_a_chance() -> Non
     async def on_document_submitted(event: DocumentSubmitted) -> None:
         """Never gets to run here."""
 
-    subscription, subscriber = _subscription(on_document_submitted)
+    subscription, subscriber = await _subscription(on_document_submitted)
     taking_in: Coroutine[Any, Any, None] = subscriber.consume((a_raw(b"{}"), a_raw(b"\xff")))
     with pytest.raises(StopIteration):
         taking_in.send(None)
@@ -142,6 +143,6 @@ async def test_a_failure_of_the_delivery_layer_itself_stops_consuming() -> None:
     async def on_document_submitted(event: DocumentSubmitted) -> None:
         """Never gets to run here."""
 
-    subscription, subscriber = _subscription(on_document_submitted)
-    await subscriber.consume((object(),))
+    subscription, subscriber = await _subscription(on_document_submitted)
+    await subscriber.consume((a_raw(b"{}"), object()))
     assert "delivery layer itself failed" in (subscription.problem or "")

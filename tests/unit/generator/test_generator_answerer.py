@@ -54,7 +54,7 @@ async def collect(
     """What a stream says; `seen` has it also where the stream fails."""
     pieces = [] if seen is None else seen
     async for piece in answerer.stream(ask):
-        pieces.append(piece)  # noqa: PERF401 (a comprehension would lose what came before)
+        pieces.append(piece)
     return pieces
 
 

@@ -33,13 +33,27 @@ def test_the_format_is_that_of_the_statements_own_clause(
     assert select(canonical).format == expected
 
 
-def test_an_insert_that_waits_for_data_loses_only_its_format() -> None:
+def test_an_insert_that_awaits_data_is_known_without_its_format() -> None:
     insert = Statement(Kind.MUTATING, 1, "INSERT INTO t (a, b) FORMAT Native")
-    assert insert.insert_without_format == "INSERT INTO t (a, b)"
+    assert insert.awaits_data
+    assert insert.without_format == "INSERT INTO t (a, b)"
 
 
-def test_an_insert_from_a_select_does_not_wait_for_data() -> None:
-    assert Statement(Kind.MUTATING, 1, "INSERT INTO t SELECT 1").insert_without_format is None
+@pytest.mark.parametrize(
+    "canonical",
+    [
+        "INSERT INTO t SELECT 1 FORMAT CSV",
+        "INSERT INTO t FROM INFILE 'x' FORMAT CSV",
+        "INSERT INTO t SELECT 1",
+        "CREATE TABLE t (a UInt8) ENGINE = Memory",
+    ],
+)
+def test_what_brings_its_own_rows_awaits_no_data(canonical: str) -> None:
+    assert not Statement(Kind.MUTATING, 1, canonical).awaits_data
+
+
+def test_a_table_named_select_does_not_confuse() -> None:
+    assert Statement(Kind.MUTATING, 1, "INSERT INTO `SELECT` FORMAT CSV").awaits_data
 
 
 def test_several_statements_are_one_too_many() -> None:

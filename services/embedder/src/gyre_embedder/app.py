@@ -64,3 +64,7 @@ async def create_app(settings: EmbedderSettings) -> AsyncIterator[App]:
 def main() -> None:
     """Run until told to stop."""
     run(EmbedderSettings, create_app)
+
+
+if __name__ == "__main__":
+    main()

@@ -69,3 +69,7 @@ async def create_app(settings: IngestorSettings) -> AsyncIterator[App]:
 def main() -> None:
     """Run until told to stop."""
     run(IngestorSettings, create_app)
+
+
+if __name__ == "__main__":
+    main()

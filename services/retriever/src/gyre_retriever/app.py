@@ -39,3 +39,7 @@ async def create_app(settings: RetrieverSettings) -> AsyncIterator[App]:
 def main() -> None:
     """Run until told to stop."""
     run(RetrieverSettings, create_app)
+
+
+if __name__ == "__main__":
+    main()

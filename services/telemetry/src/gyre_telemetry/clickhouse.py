@@ -1,5 +1,6 @@
 """The connection to ClickHouse, and what its errors mean to us."""
 
+import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import urlsplit
@@ -19,9 +20,9 @@ from gyre_common.errors import Poison, Unavailable
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 60
 
-# What a value can be wrong about, by ClickHouse's code (src/Common/ErrorCodes.cpp): such a row fails
-# for ever. Every other refusal waits in place: the schema, the user or the disk can be mended, and
-# nothing may be lost until then.
+# What a value can be wrong about, by ClickHouse's code (src/Common/ErrorCodes.cpp): such a row
+# fails for ever. Every other refusal waits in place: the schema, the user or the disk can be
+# mended, and nothing may be lost until then.
 _BAD_VALUE = frozenset(
     {6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 131, 190, 321, 349, 376, 441, 691}
 )
@@ -63,7 +64,7 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except DataError as error:
+    except (DataError, ValueError, OverflowError, struct.error) as error:
         raise Poison(f"a row does not fit its table: {_first_line(error)}") from error
     except (ProgrammingError, NotSupportedError, InternalError):
         raise

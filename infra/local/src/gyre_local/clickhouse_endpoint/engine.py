@@ -4,12 +4,12 @@ import importlib.resources
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import chdb
 from chdb import ChdbError
@@ -18,8 +18,7 @@ from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.statement import Kind, Statement
 
-_PIECE = 1 << 20
-_LONGEST_QUERY = 256 << 10
+LONGEST_QUERY = 256 << 10
 """ClickHouse's `max_query_size`; only an INSERT's data may go on behind it."""
 
 
@@ -85,7 +84,7 @@ class EngineSession:
             # chdb's Python wrapper does not pass this method on; chdb.durable reaches it so too.
             report = self._handle._conn.classify_query(sql, "")
         kind, count = Kind(report["query_class"].name), int(report["statement_count"])
-        readable = kind is not Kind.UNKNOWN and count == 1 and len(sql) <= _LONGEST_QUERY
+        readable = kind is not Kind.UNKNOWN and count == 1 and len(sql) <= LONGEST_QUERY
         canonical = self._canonical(sql) if readable else ""
         return Statement(kind, count, canonical)
 
@@ -109,10 +108,10 @@ class EngineSession:
         with self.calling():
             return Blocks(self, self._handle.send_query(sql, output, params=dict(params)))
 
-    def insert_from(self, insert: str, data_format: str, data: IO[bytes]) -> Answer:
-        """Feed an INSERT (without its FORMAT clause) from a file, in constant memory."""
+    def insert(self, insert: str, data_format: str, pieces: Iterable[bytes]) -> Answer:
+        """Feed an INSERT (without its FORMAT clause) with data piece by piece."""
         with self.calling(), self._handle.send_insert(insert, data_format) as inserter:
-            while piece := data.read(_PIECE):
+            for piece in pieces:
                 inserter.append(piece)
             done = inserter.finish()
         return Answer(

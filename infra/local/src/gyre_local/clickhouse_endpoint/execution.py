@@ -1,12 +1,13 @@
 """One query from request to result, on a thread of its own."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 
 from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.engine import Answer, Blocks, EngineSession, Stats
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
+from gyre_local.clickhouse_endpoint.insertion import DataInsert, find_data
 from gyre_local.clickhouse_endpoint.request import QueryRequest
 from gyre_local.clickhouse_endpoint.statement import (
     Kind,
@@ -25,6 +26,7 @@ _STREAMED = frozenset(
 """Formats whose blocks may follow one another without a header or a footer between them."""
 
 _LARGEST_UNSTREAMED = 512 << 20
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -52,39 +54,58 @@ def execute(session: EngineSession, ask: QueryRequest, account: Account) -> Resu
     Raises:
         EngineError: ClickHouse's own.
     """
-    if not ask.sql.strip():
+    if not ask.head.strip():
         raise EngineError.refused(Code.SYNTAX_ERROR, "Syntax error: Empty query")
-    statement = session.inspect(ask.sql)
+    insert = None if ask.params else find_data(session, ask.head)
+    if insert is not None:
+        _prepare(session, ask, insert.statement, account)
+        return _insert(session, ask, insert)
+    sql = ask.head + ask.rest.read()
+    statement = session.inspect(sql)
+    _prepare(session, ask, statement, account)
+    if statement.kind is Kind.READ_ONLY:
+        return _read(session, ask, sql, statement, account)
+    if statement.awaits_data and b"\n\n" in sql.replace(b"\r", b""):
+        raise EngineError.refused(
+            Code.NOT_IMPLEMENTED,
+            "An INSERT with query parameters cannot have data with empty lines: leave one out.",
+        )
+    answer = session.query(sql, ask.default_format, ask.params)
+    return _whole(answer, ask.default_format if answer.body else None)
+
+
+def _prepare(
+    session: EngineSession, ask: QueryRequest, statement: Statement, account: Account
+) -> None:
     check_single(statement)
     check_no_outfile(statement)
     check_allowed(statement, account)
     if ask.database:
         session.use(ask.database)
     session.set(ask.settings)
-    if ask.large is not None:
-        return _whole(_insert_large(session, ask, statement), None)
-    if statement.kind is not Kind.READ_ONLY:
-        answer = session.query(ask.sql, ask.default_format, ask.params)
-        return _whole(answer, ask.default_format if answer.body else None)
+
+
+def _insert(session: EngineSession, ask: QueryRequest, insert: DataInsert) -> Result:
+    statement = insert.statement
+    data = chain([ask.head[insert.data_at :]], iter(lambda: ask.rest.read(_PIECE), b""))
+    return _whole(
+        session.insert(statement.without_format, statement.format or "", filter(None, data)), None
+    )
+
+
+def _read(
+    session: EngineSession, ask: QueryRequest, sql: bytes, statement: Statement, account: Account
+) -> Result:
     output = statement.format or ask.default_format
     if output in _STREAMED and _is_select(statement):
-        return Result(output, session.stream(ask.sql, output, ask.params))
+        return Result(output, session.stream(sql, output, ask.params))
     if "max_result_bytes" not in ask.settings and not account.reads_only:
         session.set({"max_result_bytes": str(_LARGEST_UNSTREAMED)})
-    return _whole(session.query(ask.sql, output, ask.params), output)
+    return _whole(session.query(sql, output, ask.params), output)
 
 
 def _is_select(statement: Statement) -> bool:
     return statement.canonical.startswith(("SELECT ", "WITH ", "(SELECT "))
-
-
-def _insert_large(session: EngineSession, ask: QueryRequest, statement: Statement) -> Answer:
-    assert ask.large is not None
-    with closing(ask.large) as data:
-        insert = statement.insert_without_format
-        if insert is None or statement.format is None or ask.params:
-            return session.query(ask.sql + b"\n" + data.read(), ask.default_format, ask.params)
-        return session.insert_from(insert, statement.format, data)
 
 
 def _whole(answer: Answer, output: str | None) -> Result:

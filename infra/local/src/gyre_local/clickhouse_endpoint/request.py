@@ -7,14 +7,11 @@ from typing import IO
 from aiohttp import web
 
 from gyre_local.clickhouse_endpoint.compression import decoder
-from gyre_local.clickhouse_endpoint.engine import Engine
+from gyre_local.clickhouse_endpoint.engine import LONGEST_QUERY, Engine
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 
-LARGE = 16 << 20
-"""Bytes of body past which an INSERT's data goes by the disk instead of through memory."""
-
+_IN_MEMORY = 16 << 20
 _PIECE = 1 << 18
-_LONGEST_HEAD = 64 << 10
 # Not application/x-www-form-urlencoded, which is what `curl -d` calls every body.
 _FORM = "multipart/form-data"
 
@@ -50,11 +47,12 @@ class SessionRef:
 class QueryRequest:
     """Everything a caller asks of one query.
 
-    `sql` is the statement with what data follows it; where the data is `large`, `sql` ends where
-    it begins and `data` stands there.
+    The statement, and what data follows it, are `head` and behind it all of `rest`; the statement
+    ends within `head`.
     """
 
-    sql: bytes
+    head: bytes
+    rest: IO[bytes]
     query_id: str
     params: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +61,6 @@ class QueryRequest:
     session: SessionRef | None = None
     accept_encoding: str = ""
     whole_first: bool = False
-    large: IO[bytes] | None = None
 
 
 async def read_request(request: web.Request, engine: Engine, query_id: str) -> QueryRequest:
@@ -78,9 +75,9 @@ async def read_request(request: web.Request, engine: Engine, query_id: str) -> Q
             raise EngineError.refused(Code.NOT_IMPLEMENTED, f"{name} is not offered: {instead}.")
     if request.content_type == _FORM:
         url |= await _form(request)
-        sql, large = url.get("query", "").encode(), None
+        head, rest = url.get("query", "").encode(), engine.spool(in_memory=0)
     else:
-        sql, large = await _body(request, engine, url.get("query", "").encode())
+        head, rest = await _body(request, engine, url.get("query", "").encode())
     settings = {
         name: value
         for name, value in url.items()
@@ -89,8 +86,8 @@ async def read_request(request: web.Request, engine: Engine, query_id: str) -> Q
     if request.method == "GET":
         settings.setdefault("readonly", "2")
     return QueryRequest(
-        sql=sql,
-        large=large,
+        head=head,
+        rest=rest,
         query_id=url.get("query_id") or query_id,
         params={
             name.removeprefix(_PARAMETER): value
@@ -123,45 +120,26 @@ async def _form(request: web.Request) -> dict[str, str]:
     return fields
 
 
-async def _body(
-    request: web.Request, engine: Engine, query: bytes
-) -> tuple[bytes, IO[bytes] | None]:
-    spool = engine.spool(in_memory=LARGE)
+async def _body(request: web.Request, engine: Engine, query: bytes) -> tuple[bytes, IO[bytes]]:
+    spool = engine.spool(in_memory=_IN_MEMORY)
     try:
-        size = await _spool_body(request, spool)
+        await _spool_body(request, spool)
         spool.seek(0)
-        if size > LARGE:
-            head = query or _head(spool)
-            if head is not None:
-                return head, spool
-        body = spool.read()
+        start = spool.read(LONGEST_QUERY)
     except BaseException:
         spool.close()
         raise
-    spool.close()
     # As ClickHouse reads them: the URL's text, a line end, the body.
-    return (query + b"\n" + body if query and body else query or body), None
+    return (query + b"\n" + start if query and start else query or start), spool
 
 
-async def _spool_body(request: web.Request, spool: IO[bytes]) -> int:
+async def _spool_body(request: web.Request, spool: IO[bytes]) -> None:
     encoding = request.headers.get("Content-Encoding", "identity")
     unpack = None if encoding == "identity" else decoder(encoding)
-    size = 0
     async for piece in request.content.iter_chunked(_PIECE):
-        plain = piece if unpack is None else unpack.decode(piece)
-        size += spool.write(plain)
+        spool.write(piece if unpack is None else unpack.decode(piece))
     if unpack is not None and not unpack.finished:
         raise EngineError.refused(Code.CANNOT_DECOMPRESS, "The compressed body ends too early.")
-    return size
-
-
-def _head(spool: IO[bytes]) -> bytes | None:
-    """Cut the statement off a body whose first line is one; leave the rest to be read."""
-    line = spool.readline(_LONGEST_HEAD)
-    if line.endswith(b"\n"):
-        return line
-    spool.seek(0)
-    return None
 
 
 def _session(url: Mapping[str, str]) -> SessionRef | None:

@@ -74,9 +74,10 @@ class Endpoint:
             account = authenticate(credentials(request.headers, request.query), self._passwords)
             ask = await read_request(request, self._engine, query_id)
             query_id = ask.query_id
-            async with self._sessions.lend(account, ask.session) as session:
-                result = await self._off_loop(lambda: execute(session, ask, account))
-                return await self._send(request, ask, result)
+            with ask.rest:
+                async with self._sessions.lend(account, ask.session) as session:
+                    result = await self._off_loop(lambda: execute(session, ask, account))
+                    return await self._send(request, ask, result)
         except EngineError as error:
             return self._refusal(error, query_id)
 

@@ -38,14 +38,24 @@ class Statement:
         return found.group(1) if found else None
 
     @property
-    def insert_without_format(self) -> str | None:
-        """An INSERT that waits for data, without its FORMAT clause; None for anything else."""
-        if self.format is None or not self.canonical.startswith("INSERT INTO "):
-            return None
+    def awaits_data(self) -> bool:
+        """Whether it is an INSERT of what follows it, rather than of a SELECT or a file."""
+        bare = _without_literals(self.canonical)
+        return (
+            self.kind in (Kind.MUTATING, Kind.CONTROL)  # CONTROL: INTO FUNCTION
+            and bare.startswith("INSERT INTO ")
+            and _FORMAT.search(bare) is not None
+            and _OTHER_SOURCE.search(bare) is None
+        )
+
+    @property
+    def without_format(self) -> str:
+        """The statement up to its FORMAT clause."""
         return self.canonical.removesuffix(f" FORMAT {self.format}")
 
 
-_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'")
+_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`")
+_OTHER_SOURCE = re.compile(r"\b(?:SELECT|WITH|FROM INFILE)\b")
 _FORMAT = re.compile(r"\bFORMAT (\w+)(?: SETTINGS .*)?$")
 _FILE_FUNCTION = re.compile(r"\bfile\b")
 _INTO_OUTFILE = re.compile(r"\bINTO OUTFILE\b")

@@ -40,8 +40,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 
 # A broker that was killed may come back once its old session has run out (9 s by default).
-broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=1000
 
 # Nobody else is coming to join a group.
 group.initial.rebalance.delay.ms=0

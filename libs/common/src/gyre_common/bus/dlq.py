@@ -1,5 +1,6 @@
 """Looks into the dead letters without touching them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from gyre_common.events import ALL_TOPICS
 from gyre_common.events.topic import Topic
 
 _POLL_MS = 200
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,11 @@ async def count(servers: str, topics: Iterable[Topic[Any]] = ALL_TOPICS) -> dict
     """How many dead letters each topic has. Raises `Unavailable` if Kafka does not answer."""
     wanted = list(topics)
     counts = dict.fromkeys((topic.dlq for topic in wanted), 0)
-    async with _reader(servers, counts) as (_, spans):
-        for place, (begin, end) in spans.items():
-            counts[place.topic] += end - begin
+    there = await _existing(servers, counts)
+    if there:
+        async with _reader(servers, there) as (_, spans):
+            for place, (begin, end) in spans.items():
+                counts[place.topic] += end - begin
     return {topic.name: counts[topic.dlq] for topic in wanted}
 
 
@@ -50,19 +54,28 @@ async def show(servers: str, topic: Topic[Any], *, most: int = 20) -> list[DeadL
     """The newest dead letters of a topic, newest first.
 
     Raises:
-        NotFound: nothing was ever parked there, not even an empty topic exists.
+        NotFound: the topic has no dead letters because nobody has used it yet.
         Unavailable: Kafka does not answer.
     """
-    async with _reader(servers, [topic.dlq]) as (consumer, spans):
-        if not spans:
-            raise NotFound(f"there is no topic {topic.dlq}: has {topic.name} been used yet?")
+    there = await _existing(servers, [topic.dlq])
+    if not there:
+        raise NotFound(f"there is no topic {topic.dlq}: has {topic.name} been used yet?")
+    async with _reader(servers, there) as (consumer, spans):
         for place, (begin, end) in spans.items():
             consumer.seek(place, max(begin, end - most))
         letters: list[DeadLetter] = []
         while [p for p, (_, end) in spans.items() if await consumer.position(p) < end]:
             for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                 letters += [_letter(raw) for raw in records]
-        return sorted(letters, key=lambda letter: letter.timestamp, reverse=True)[:most]
+    return sorted(letters, key=lambda letter: letter.timestamp, reverse=True)[:most]
+
+
+async def _existing(servers: str, topics: Iterable[str]) -> list[str]:
+    async with _answering(servers), AsyncExitStack() as stack:
+        admin = AIOKafkaAdminClient(bootstrap_servers=servers, client_id="gyre-dlq")
+        stack.push_async_callback(admin.close)
+        await admin.start()
+        return sorted(set(topics) & set(await admin.list_topics()))
 
 
 Spans = dict[TopicPartition, tuple[int, int]]
@@ -70,29 +83,29 @@ Spans = dict[TopicPartition, tuple[int, int]]
 
 
 @asynccontextmanager
-async def _reader(
-    servers: str, topics: Iterable[str]
-) -> AsyncIterator[tuple[AIOKafkaConsumer, Spans]]:
-    """A consumer without a group of those topics that exist, and what they hold."""
+async def _reader(servers: str, topics: list[str]) -> AsyncIterator[tuple[AIOKafkaConsumer, Spans]]:
+    """A consumer of these topics without a group, and what they hold."""
+    async with _answering(servers), AsyncExitStack() as stack:
+        consumer = AIOKafkaConsumer(
+            *topics,
+            bootstrap_servers=servers,
+            client_id="gyre-dlq",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        stack.push_async_callback(consumer.stop)
+        await consumer.start()
+        places = list(consumer.assignment())
+        begins = await consumer.beginning_offsets(places)
+        ends = await consumer.end_offsets(places)
+        yield consumer, {place: (begins[place], ends[place]) for place in places}
+
+
+@asynccontextmanager
+async def _answering(servers: str) -> AsyncIterator[None]:
     try:
-        async with AsyncExitStack() as stack:
-            admin = AIOKafkaAdminClient(bootstrap_servers=servers, client_id="gyre-dlq")
-            stack.push_async_callback(admin.close)
-            await admin.start()
-            there = sorted(set(topics) & set(await admin.list_topics()))
-            consumer = AIOKafkaConsumer(
-                *there,
-                bootstrap_servers=servers,
-                client_id="gyre-dlq",
-                auto_offset_reset="earliest",
-                enable_auto_commit=False,
-            )
-            stack.push_async_callback(consumer.stop)
-            await consumer.start()
-            places = list(consumer.assignment()) if there else []
-            begins = await consumer.beginning_offsets(places)
-            ends = await consumer.end_offsets(places)
-            yield consumer, {place: (begins[place], ends[place]) for place in places}
+        async with asyncio.timeout(_PATIENCE):
+            yield
     except (KafkaError, TimeoutError) as error:
         raise Unavailable(f"Kafka at {servers} does not answer: {error}") from error
 

@@ -1,0 +1,177 @@
+"""Quality and speed of the extractive reader on ClapNQ and XQuAD, beside its floors.
+
+Run from the repository: `.venv/bin/python bench/answers/measure.py` (GYRE_BENCH_DATA names the
+data). Everything is reported on the odd half of each set; weights and threshold saw the even one.
+"""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+from data import Case, clapnq, foreign, pooled, xquad
+from gyre_common.text import content_terms, terms
+from gyre_generator.reading.questions import analyse
+from gyre_generator.reading.scoring import Candidate, candidates
+from gyre_generator.reading.selection import ANSWERS_AT, confidence, select
+
+Pick = Callable[[Case, list[Candidate]], list[Candidate]]
+
+
+def main() -> None:
+    answerable, unanswerable = clapnq()
+    corpus = [*answerable, *unanswerable]
+    half = slice(1, None, 2)
+    own, pool = answerable[half], pooled(answerable[half], corpus)
+    print("## Sentences chosen, ClapNQ answerable, odd half (75 questions)\n")
+    sentence_table("its own passage", own)
+    sentence_table("10 passages by BM25 out of 300", pool)
+    print("\n## Answers or abstains (threshold on confidence: answers from", f"{ANSWERS_AT})\n")
+    english = xquad("en")
+    abstention_row(
+        "ClapNQ, own passage; unanswerable ones of the same page", own, unanswerable[half]
+    )
+    abstention_row("ClapNQ, 10 passages; the same", pool, pooled(unanswerable[half], corpus))
+    abstention_row(
+        "ClapNQ, 10 passages; its page taken out", pool, foreign(answerable[half], corpus)
+    )
+    some = english[1::8]
+    abstention_row(
+        "XQuAD en, 10 paragraphs; its article taken out",
+        pooled(some, english),
+        foreign(some, english),
+    )
+    print("\n## The answer string is in what was said, XQuAD, 10 paragraphs by BM25\n")
+    for language in ("en", "de"):
+        cases = xquad(language)
+        string_row(language, pooled(cases[1::4], cases))
+    print("\n## Time a question, 10 passages\n")
+    speed(pool)
+
+
+def read(case: Case) -> list[Candidate]:
+    return candidates(analyse(case.question), case.passages)
+
+
+def ours(case: Case, found: list[Candidate]) -> list[Candidate]:
+    return select(analyse(case.question), found)
+
+
+def first(count: int) -> Pick:
+    return lambda case, found: [c for c in found if c.passage is case.passages[0]][:count]
+
+
+def whole(case: Case, found: list[Candidate]) -> list[Candidate]:
+    return [c for c in found if c.passage is case.passages[0]]
+
+
+def by_chance(case: Case, found: list[Candidate]) -> list[Candidate]:
+    return random.Random(case.question).sample(found, min(3, len(found)))
+
+
+PICKS: dict[str, Pick] = {
+    "reader": ours,
+    "first sentence": first(1),
+    "first three": first(3),
+    "whole first passage": whole,
+    "three at random": by_chance,
+}
+
+
+def sentence_table(name: str, cases: Sequence[Case]) -> None:
+    print(f"| {name} | precision | recall | F1 | ROUGE-L F1 to the human answer | sentences |")
+    print("|---|---|---|---|---|---|")
+    read_cases = [(case, read(case)) for case in cases]
+    for label, pick in PICKS.items():
+        precision, recall, rouge, count = [], [], [], []
+        for case, found in read_cases:
+            picked = pick(case, found)
+            good = sum(is_gold(case, c) for c in picked)
+            precision.append(good / max(len(picked), 1))
+            recall.append(good / max(sum(is_gold(case, c) for c in found), 1))
+            said = " ".join(c.sentence.text for c in picked)
+            rouge.append(max(rouge_l(said, gold) for gold in case.gold_answers))
+            count.append(len(picked))
+        p, r = statistics.mean(precision), statistics.mean(recall)
+        f1 = 2 * p * r / (p + r) if p + r else 0.0
+        print(
+            f"| {label} | {p:.3f} | {r:.3f} | {f1:.3f} | {statistics.mean(rouge):.3f} "
+            f"| {statistics.mean(count):.1f} |"
+        )
+    print()
+
+
+def is_gold(case: Case, candidate: Candidate) -> bool:
+    """Whether a sentence is one that a person used; cut points may differ a little."""
+    if candidate.passage.text != case.gold_passage or not candidate.terms:
+        return False
+    for text in case.gold_sentences:
+        gold = set(content_terms(text))
+        shared = len(gold & candidate.terms)
+        if (
+            gold
+            and shared >= min(3, len(gold))
+            and shared > 0.8 * min(len(gold), len(candidate.terms))
+        ):
+            return True
+    return False
+
+
+def rouge_l(said: str, gold: str) -> float:
+    """F1 of the longest common subsequence of stems (Lin 2004, section 3.1, beta = 1)."""
+    a, b = terms(said), terms(gold)
+    row = [0] * (len(b) + 1)
+    for x in a:
+        diagonal = 0
+        for j, y in enumerate(b, start=1):
+            above = row[j]
+            row[j] = diagonal + 1 if x == y else max(row[j], row[j - 1])
+            diagonal = above
+    return 2 * row[-1] / (len(a) + len(b)) if a and b else 0.0
+
+
+def abstention_row(name: str, positive: Sequence[Case], negative: Sequence[Case]) -> None:
+    yes, no = ([confidence(analyse(c.question), read(c)) for c in g] for g in (positive, negative))
+    answered = sum(c >= ANSWERS_AT for c in yes) / len(yes)
+    declined = sum(c < ANSWERS_AT for c in no) / len(no)
+    print(
+        f"- {name}: AUC {auc(yes, no):.3f}; answers {answered:.0%} of the answerable, declines "
+        f"{declined:.0%} of the others; balanced accuracy {(answered + declined) / 2:.3f} "
+        f"(always answering: 0.500); {len(yes)} + {len(no)} questions"
+    )
+
+
+def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    pairs = [(p > n) + 0.5 * (p == n) for p in positive for n in negative]
+    return sum(pairs) / len(pairs)
+
+
+def string_row(language: str, cases: Sequence[Case]) -> None:
+    parts = []
+    for label, pick in PICKS.items():
+        hits, length = 0, []
+        for case in cases:
+            said = " ".join(c.sentence.text for c in pick(case, read(case)))
+            hits += any(gold in said for gold in case.gold_answers)
+            length.append(len(said))
+        parts.append(f"{label} {hits / len(cases):.3f} ({statistics.mean(length):.0f} characters)")
+    print(f"- {language}, {len(cases)} questions: " + "; ".join(parts))
+
+
+def speed(cases: Sequence[Case]) -> None:
+    times = []
+    for _ in range(3):
+        for case in cases:
+            begun = time.perf_counter()
+            found = read(case)
+            confidence(analyse(case.question), found)
+            ours(case, found)
+            times.append((time.perf_counter() - begun) * 1000)
+    times.sort()
+    words = statistics.mean(sum(len(p.text.split()) for p in c.passages) for c in cases)
+    print(f"- p50 {times[len(times) // 2]:.1f} ms, p95 {times[int(len(times) * 0.95)]:.1f} ms, ")
+    print(f"  {words:.0f} words a question")
+
+
+if __name__ == "__main__":
+    main()

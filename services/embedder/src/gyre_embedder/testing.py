@@ -1,0 +1,113 @@
+"""Stand-ins for tests: an index and an encoder in memory."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import numpy as np
+from gyre_common.document_index import DocumentRecord
+from gyre_common.errors import Unavailable
+from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
+
+from gyre_embedder.document_index import DocumentKey, Head, Passage, Removal, Seal
+from gyre_embedder.encoder import Encoded, Side, Vector
+
+
+@dataclass
+class MemoryIndex:
+    """Implements `DocumentIndex`. With `down` set, every method raises Unavailable."""
+
+    chunks: MemoryChunks = field(default_factory=MemoryChunks)
+    records: dict[DocumentKey, DocumentRecord] = field(default_factory=dict)
+    down: bool = False
+    _writes: dict[DocumentKey, int] = field(default_factory=dict)
+
+    async def prepare(self, index: str, dimensions: int) -> None:
+        """See `DocumentIndex`."""
+        self._check()
+
+    async def heads(self, keys: Sequence[DocumentKey]) -> Mapping[DocumentKey, Head]:
+        """See `DocumentIndex`."""
+        self._check()
+        return {
+            key: Head(self.records[key], Seal(self._writes[key], 1))
+            for key in keys
+            if key in self.records
+        }
+
+    async def put_heads(self, heads: Sequence[Head]) -> set[DocumentKey]:
+        """See `DocumentIndex`."""
+        self._check()
+        lost = set()
+        for head in heads:
+            written = self._writes.get(head.key)
+            if written != (head.seal.sequence if head.seal else None):
+                lost.add(head.key)
+                continue
+            self.records[head.key] = head.record
+            self._writes[head.key] = (written or 0) + 1
+        return lost
+
+    async def stored(
+        self, index: str, keys: Sequence[DocumentKey]
+    ) -> Mapping[DocumentKey, frozenset[UUID]]:
+        """See `DocumentIndex`."""
+        self._check()
+        stored = self.chunks.by_index[index].values()
+        return {
+            key: frozenset(
+                each.chunk.chunk_id
+                for each in stored
+                if (each.chunk.tenant, each.chunk.document_id) == key
+            )
+            for key in keys
+        }
+
+    async def vectors(self, index: str, chunk_ids: Sequence[UUID]) -> Mapping[UUID, Vector]:
+        """See `DocumentIndex`."""
+        self._check()
+        stored = self.chunks.by_index[index]
+        return {
+            chunk_id: np.asarray(stored[chunk_id].vector, np.float32)
+            for chunk_id in chunk_ids
+            if chunk_id in stored
+        }
+
+    async def write(
+        self, index: str, passages: Sequence[Passage], removals: Sequence[Removal]
+    ) -> None:
+        """See `DocumentIndex`."""
+        self._check()
+        stored = self.chunks.by_index[index]
+        for passage in passages:
+            known = stored.get(passage.chunk.chunk_id)
+            if known is None or known.chunk.revision <= passage.chunk.revision:
+                stored[passage.chunk.chunk_id] = StoredChunk(passage.chunk, passage.vector.tolist())
+        for removal in removals:
+            known = stored.get(removal.chunk_id)
+            if known is not None and known.chunk.revision <= removal.revision:
+                del stored[removal.chunk_id]
+
+    def _check(self) -> None:
+        if self.down:
+            raise Unavailable("the index is down")
+
+
+@dataclass
+class HashEncoder:
+    """Implements `Encoder`: a unit vector from a text's digest. `read` lists what it was given."""
+
+    dimensions: int = 8
+    read: list[tuple[str, Side]] = field(default_factory=list)
+
+    async def encode(self, texts: Sequence[str], side: Side) -> list[Encoded]:
+        """See `Encoder`."""
+        self.read += [(text, side) for text in texts]
+        return [Encoded(self._vector(text), len(text.split()), False) for text in texts]
+
+    def _vector(self, text: str) -> Vector:
+        digest = hashlib.shake_256(text.encode()).digest(self.dimensions)
+        vector = np.frombuffer(digest, np.uint8).astype(np.float32) - 127.5
+        unit: Vector = vector / np.linalg.norm(vector)
+        return unit

@@ -1,0 +1,83 @@
+"""Stand-ins for tests: a search index and a query encoder in memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gyre_common.chunk_index import IndexedChunk
+from gyre_common.errors import GyreError, Unavailable
+from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
+
+from gyre_retriever.query_encoder import Vector
+from gyre_retriever.search_index import Found, Hit, Reach, Search
+
+
+@dataclass
+class MemorySearch:
+    """Implements `SearchIndex` over chunks in memory: counts words, multiplies vectors.
+
+    With `down` set it raises Unavailable; `broken` legs fail alone, with what they say.
+    """
+
+    chunks: MemoryChunks = field(default_factory=MemoryChunks)
+    down: bool = False
+    broken: Mapping[str, str] = field(default_factory=dict)
+    searches: list[Search] = field(default_factory=list)
+
+    async def search(self, search: Search) -> Found:
+        """See `SearchIndex`."""
+        if self.down:
+            raise Unavailable("the index is down")
+        self.searches.append(search)
+        seen = [
+            stored
+            for stored in self.chunks.by_index[search.index].values()
+            if _within(search.reach, stored.chunk)
+        ]
+        words = set(search.text.lower().split())
+        bm25 = [Hit(stored.chunk, _common_words(words, stored.chunk)) for stored in seen]
+        dense = [Hit(each.chunk, _dot(search.vector, each)) for each in seen if search.vector]
+        return Found(
+            bm25=None if "bm25" in self.broken else _best(bm25, search.candidates),
+            dense=None
+            if search.vector is None or "dense" in self.broken
+            else [*sorted(dense, key=lambda hit: -hit.score)][: search.candidates],
+            problems=self.broken,
+        )
+
+
+@dataclass
+class FixedEncoder:
+    """Implements `QueryEncoder`: the same vector for every text, or an error."""
+
+    vector: Vector = (1.0, 0.0)
+    error: GyreError | None = None
+
+    async def encode(self, text: str, version: str) -> Vector:
+        """See `QueryEncoder`."""
+        if self.error is not None:
+            raise self.error
+        return self.vector
+
+
+def _within(reach: Reach, chunk: IndexedChunk) -> bool:
+    filters = reach.filters
+    return (
+        chunk.tenant == reach.tenant
+        and (not chunk.acl or not set(chunk.acl).isdisjoint(reach.groups))
+        and (not filters.document_ids or chunk.document_id in filters.document_ids)
+        and (not filters.media_types or chunk.media_type in filters.media_types)
+        and filters.metadata.items() <= chunk.metadata.items()
+    )
+
+
+def _common_words(words: set[str], chunk: IndexedChunk) -> float:
+    fields = " ".join((chunk.title, *chunk.heading_path, chunk.text))
+    return float(len(words & set(fields.lower().replace(".", "").split())))
+
+
+def _best(hits: Sequence[Hit], most: int) -> list[Hit]:
+    return sorted((hit for hit in hits if hit.score), key=lambda hit: -hit.score)[:most]
+
+
+def _dot(vector: Vector | None, stored: StoredChunk) -> float:
+    return sum(one * other for one, other in zip(vector or (), stored.vector, strict=True))

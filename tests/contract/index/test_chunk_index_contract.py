@@ -1,0 +1,241 @@
+"""What the embedder writes, the retriever finds: the same in memory and in Elasticsearch."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+import numpy as np
+import pytest
+from gyre_common.chunk_index import IndexedChunk
+from gyre_common.document_index import DocumentRecord, DocumentState
+from gyre_common.elasticsearch import open_elasticsearch
+from gyre_common.errors import Retryable
+from gyre_common.testing.chunk_index import MemoryChunks
+from gyre_embedder.document_index import DocumentIndex, DocumentKey, Head, Passage, Removal
+from gyre_embedder.elasticsearch_index import ElasticsearchIndex
+from gyre_embedder.testing import MemoryIndex
+from gyre_retriever.elasticsearch_search import ElasticsearchSearch
+from gyre_retriever.query import Filters
+from gyre_retriever.search_index import Found, Reach, Search, SearchIndex
+from gyre_retriever.testing import MemorySearch
+
+DIMENSIONS = 4
+EAST, NORTH = (1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0)
+NAMES = UUID("5b1a0000-0000-4000-8000-000000000000")
+
+
+@dataclass
+class Sides:
+    """Both sides of one index of its own."""
+
+    writer: DocumentIndex
+    reader: SearchIndex
+    index: str
+
+    async def put(self, *chunks: IndexedChunk, vector: tuple[float, ...] = EAST) -> None:
+        passages = [Passage(chunk, np.array(vector, np.float32)) for chunk in chunks]
+        await self.writer.write(self.index, passages, [])
+
+    async def find(
+        self,
+        text: str = "tea",
+        vector: tuple[float, ...] | None = EAST,
+        *,
+        tenant: str = "default",
+        groups: tuple[str, ...] = (),
+        filters: Filters = Filters(),  # noqa: B008 (frozen)
+    ) -> Found:
+        reach = Reach(tenant, groups, filters)
+        return await self.reader.search(Search(self.index, text, vector, reach, candidates=10))
+
+
+@pytest.fixture(params=["memory", pytest.param("elasticsearch", marks=pytest.mark.integration)])
+async def sides(request: pytest.FixtureRequest) -> AsyncIterator[Sides]:
+    index = f"chunks-{uuid4()}"
+    if request.param == "memory":
+        chunks = MemoryChunks()
+        yield Sides(MemoryIndex(chunks), MemorySearch(chunks), index)
+        return
+    url: str = request.getfixturevalue("elasticsearch_url")
+    async with open_elasticsearch(url) as client:
+        writer = ElasticsearchIndex(client, shards=1, refresh_interval="-1")
+        await writer.prepare(index, DIMENSIONS)
+        yield Sides(writer, ElasticsearchSearch(client, seconds=10), index)
+        await client.indices.delete(index=index)
+
+
+def a_passage(name: str, text: str = "Green tea.", **given: Any) -> IndexedChunk:
+    defaults = {"tenant": "default", "document_id": "guide", "revision": 1, "ordinal": 0}
+    own = {"chunk_id": uuid5(NAMES, name), "text": text, "start": 0, "end": len(text)}
+    return IndexedChunk.model_validate({**defaults, **own, **given})
+
+
+def ids(*names: str) -> set[UUID]:
+    return {uuid5(NAMES, name) for name in names}
+
+
+def found_by_either(found: Found) -> set[UUID]:
+    assert found.bm25 is not None
+    assert found.dense is not None
+    return {hit.chunk_id for hit in (*found.bm25, *found.dense)}
+
+
+async def test_putting_a_chunk_twice_keeps_one(sides: Sides) -> None:
+    for _ in range(2):
+        await sides.put(a_passage("c1"))
+    found = await sides.find()
+    assert found.bm25 is not None
+    assert found.dense is not None
+    assert [hit.chunk_id for hit in found.bm25] == [*ids("c1")]
+    assert [hit.chunk_id for hit in found.dense] == [*ids("c1")]
+
+
+async def test_a_chunk_comes_back_as_it_was_put(sides: Sides) -> None:
+    chunk = a_passage(
+        "c1",
+        title="Guide",
+        heading_path=("Hot", "Tea"),
+        source_uri="https://example.org/tea",
+        media_type="text/markdown",
+        start=3,
+        end=13,
+        ordinal=2,
+    )
+    await sides.put(chunk)
+    found = await sides.find()
+    assert found.bm25
+    assert found.bm25[0].chunk == chunk
+
+
+async def test_the_dense_leg_scores_by_cosine(sides: Sides) -> None:
+    await sides.put(a_passage("same"), vector=EAST)
+    await sides.put(a_passage("across"), vector=NORTH)
+    found = await sides.find(vector=EAST)
+    assert found.dense is not None
+    scores = {hit.chunk_id: hit.score for hit in found.dense}
+    assert scores[uuid5(NAMES, "same")] == pytest.approx(1, abs=0.02)
+    assert scores[uuid5(NAMES, "across")] == pytest.approx(0, abs=0.02)
+
+
+async def test_without_a_vector_there_is_no_dense_leg(sides: Sides) -> None:
+    await sides.put(a_passage("c1"))
+    found = await sides.find(vector=None)
+    assert found.dense is None
+    assert found.bm25
+
+
+async def test_words_of_title_and_headings_are_found_too(sides: Sides) -> None:
+    await sides.put(a_passage("c1", "Boil it.", title="Oolong", heading_path=("Kettle",)))
+    for word in ("oolong", "kettle"):
+        found = await sides.find(word)
+        assert found.bm25, word
+
+
+async def test_a_lower_revision_changes_nothing(sides: Sides) -> None:
+    await sides.put(a_passage("c1", "New tea.", revision=5))
+    await sides.put(a_passage("c1", "Old tea.", revision=4))
+    await sides.writer.write(sides.index, [], [Removal(uuid5(NAMES, "c1"), revision=4)])
+    found = await sides.find()
+    assert found.bm25
+    assert found.bm25[0].chunk.text == "New tea."
+
+
+async def test_removed_chunks_are_gone_and_may_be_removed_again(sides: Sides) -> None:
+    await sides.put(a_passage("c1"), a_passage("c2"))
+    for _ in range(2):
+        await sides.writer.write(sides.index, [], [Removal(uuid5(NAMES, "c1"), revision=2)])
+    assert found_by_either(await sides.find()) == ids("c2")
+
+
+async def test_no_tenant_sees_another_ones_chunks(sides: Sides) -> None:
+    await sides.put(a_passage("c1", tenant="acme"), a_passage("c2"))
+    assert found_by_either(await sides.find(tenant="acme")) == ids("c1")
+    assert found_by_either(await sides.find()) == ids("c2")
+
+
+@pytest.mark.parametrize(
+    ("groups", "seen"),
+    [((), {"public"}), (("staff",), {"public", "staff"}), (("boss", "x"), {"public", "both"})],
+)
+async def test_groups_decide_what_both_legs_may_find(
+    sides: Sides, groups: tuple[str, ...], seen: set[str]
+) -> None:
+    await sides.put(
+        a_passage("public"),
+        a_passage("staff", acl=("staff",)),
+        a_passage("both", acl=("boss", "owner")),
+    )
+    assert found_by_either(await sides.find(groups=groups)) == ids(*seen)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(document_ids=("wanted",)),
+        Filters(media_types=("text/html",)),
+        Filters(metadata={"team=x": "a=b", "lang": "en"}),
+    ],
+    ids=["document", "media type", "metadata"],
+)
+async def test_every_filter_holds_in_both_legs(sides: Sides, filters: Filters) -> None:
+    await sides.put(
+        a_passage(
+            "wanted",
+            document_id="wanted",
+            media_type="text/html",
+            metadata={"team=x": "a=b", "lang": "en", "more": ""},
+        ),
+        a_passage("other", document_id="other", metadata={"team": "x=a=b", "lang": "en"}),
+    )
+    assert found_by_either(await sides.find(filters=filters)) == ids("wanted")
+
+
+async def test_stored_chunks_and_their_vectors_can_be_read_back(sides: Sides) -> None:
+    await sides.put(a_passage("c1"), vector=NORTH)
+    await sides.put(a_passage("c2", document_id="other"))
+    guide, none = DocumentKey("default", "guide"), DocumentKey("default", "none")
+    assert await sides.writer.stored(sides.index, [guide, none]) == {
+        guide: ids("c1"),
+        none: frozenset(),
+    }
+    vectors = await sides.writer.vectors(sides.index, [*ids("c1"), uuid4()])
+    assert {key: vector.tolist() for key, vector in vectors.items()} == {
+        uuid5(NAMES, "c1"): pytest.approx(NORTH)
+    }
+
+
+async def test_of_two_writers_of_a_head_record_the_second_loses(sides: Sides) -> None:
+    key = DocumentKey("default", f"document-{uuid4()}")
+    first = Head(_record(key, revision=1))
+    assert await sides.writer.put_heads([first]) == set()
+    assert await sides.writer.put_heads([first]) == {key}
+
+    read = (await sides.writer.heads([key]))[key]
+    assert read.record == first.record
+    second = Head(_record(key, revision=2), read.seal)
+    assert await sides.writer.put_heads([second]) == set()
+    assert await sides.writer.put_heads([second]) == {key}
+    assert (await sides.writer.heads([key]))[key].record.revision == 2
+
+
+async def test_a_document_without_a_head_record_is_left_out(sides: Sides) -> None:
+    assert await sides.writer.heads([DocumentKey("default", f"nothing-{uuid4()}")]) == {}
+
+
+def _record(key: DocumentKey, revision: int) -> DocumentRecord:
+    return DocumentRecord(
+        tenant=key.tenant,
+        document_id=key.document_id,
+        state=DocumentState.INDEXED,
+        metadata={"a.b": "c", "": "empty"},
+        revision=revision,
+    )
+
+
+async def test_an_engine_that_is_down_is_a_reason_to_wait() -> None:
+    async with open_elasticsearch("http://127.0.0.1:9") as client:
+        with pytest.raises(Retryable):
+            await ElasticsearchIndex(client, shards=1, refresh_interval="-1").heads(
+                [DocumentKey("default", "guide")]
+            )

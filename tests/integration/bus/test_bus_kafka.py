@@ -1,0 +1,366 @@
+"""What only a real broker can show: offsets, rebalances, drains, topics, size, back-pressure."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from gyre_common.bus import Bus, CompactedReader, Delivery, RawRecord, Record, Retired, dlq
+from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD
+from gyre_common.bus.topics import ensure_topics
+from gyre_common.errors import NotFound, Poison, Retryable
+from gyre_common.events.topic import Topic
+from gyre_common.testing.bus_contract import QUICK, Told, told_topic
+from gyre_common.testing.eventually import eventually
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def topic(kafka_servers: str) -> Topic[Told]:
+    topic = told_topic(f"things.told-{uuid4().hex[:8]}.v1")
+    await ensure_topics(kafka_servers, [topic])
+    return topic
+
+
+@pytest.fixture
+async def producer(kafka_servers: str) -> AsyncIterator[AIOKafkaProducer]:
+    async with AIOKafkaProducer(bootstrap_servers=kafka_servers) as producer:
+        yield producer
+
+
+@pytest.fixture
+async def admin(kafka_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_servers)
+    await admin.start()
+    yield admin
+    await admin.close()
+
+
+async def tell(producer: AIOKafkaProducer, topic: Topic[Told], count: int, *names: str) -> None:
+    names = names or tuple(f"l{number}" for number in range(50))
+    sent = [
+        await producer.send(
+            topic.name, Told(listener=name, ordinal=ordinal).to_json(), name.encode()
+        )
+        for ordinal in range(count)
+        for name in names
+    ]
+    await asyncio.gather(*sent)
+
+
+async def committed(admin: AIOKafkaAdminClient, topic: Topic[Told], group: str) -> int:
+    offsets = await admin.list_consumer_group_offsets(f"{group}.{topic.name}")
+    return sum(offset.offset for offset in offsets.values() if offset.offset > 0)
+
+
+def a_bus(servers: str, delivery: Delivery = QUICK) -> Bus:
+    return Bus(servers, service="test", delivery=delivery)
+
+
+async def test_nothing_is_committed_before_the_work_is_done(
+    kafka_servers: str,
+    topic: Topic[Told],
+    producer: AIOKafkaProducer,
+    admin: AIOKafkaAdminClient,
+) -> None:
+    go = asyncio.Event()
+    done: list[int] = []
+    bus = a_bus(kafka_servers)
+
+    @bus.on(topic, group="g", concurrency=1)
+    async def on_told(event: Told) -> None:
+        if event.ordinal == 3:
+            await go.wait()
+        done.append(event.ordinal)
+
+    await tell(producer, topic, 6, "ann")
+    async with bus:
+        await eventually(lambda: done == [0, 1, 2])
+        await eventually(lambda: _is(committed(admin, topic, "g"), 3))
+        go.set()
+        await eventually(lambda: _is(committed(admin, topic, "g"), 6))
+
+
+async def test_leaving_finishes_what_runs_and_starts_nothing_more(
+    kafka_servers: str,
+    topic: Topic[Told],
+    producer: AIOKafkaProducer,
+    admin: AIOKafkaAdminClient,
+) -> None:
+    go = asyncio.Event()
+    started: list[int] = []
+    bus = a_bus(kafka_servers, replace(QUICK, commit_every=60))
+
+    @bus.on(topic, group="g")
+    async def on_told(event: Told) -> None:
+        started.append(event.ordinal)
+        await go.wait()
+
+    await tell(producer, topic, 6, "ann")
+    async with bus:
+        await eventually(lambda: started == [0])
+        asyncio.get_running_loop().call_later(0.2, go.set)
+    assert started == [0]
+    assert await committed(admin, topic, "g") == 1
+
+
+async def test_leaving_cuts_a_pause_short(
+    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+) -> None:
+    bus = a_bus(kafka_servers, replace(QUICK, retry_first=300, retry_longest=600))
+    tries = Counter[str]()
+
+    @bus.on(topic, group="g")
+    async def on_told(event: Told) -> None:
+        tries[event.listener] += 1
+        raise Retryable("not today") if event.listener == "ann" else ZeroDivisionError
+
+    await tell(producer, topic, 1, "ann", *"bcdefghijk")
+    async with bus:
+        await eventually(lambda: tries["ann"] and len(tries) > 3)
+        left = time.monotonic()
+    assert time.monotonic() - left < 3
+    assert set(tries.values()) == {1}
+    assert await dlq.count(kafka_servers, [topic]) == {topic.name: 0}
+
+
+async def test_a_handler_that_outlasts_the_drain_is_cancelled_and_its_record_read_again(
+    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+) -> None:
+    first, second = a_bus(kafka_servers, replace(QUICK, drain_limit=0.3)), a_bus(kafka_servers)
+    started, cancelled, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @first.on(topic, group="g")
+    async def on_told(event: Told) -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    @second.on(topic, group="g")
+    async def on_told_again(event: Told) -> None:
+        done.set()
+
+    await tell(producer, topic, 1, "ann")
+    async with first:
+        await asyncio.wait_for(started.wait(), 10)
+    assert cancelled.is_set()
+    async with second:
+        await asyncio.wait_for(done.wait(), 10)
+
+
+async def test_a_member_that_joins_and_leaves_costs_no_repetition(
+    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+) -> None:
+    """Eager rebalances take every partition away from everybody; a clean drain makes that free."""
+    done = Counter[tuple[str, int]]()
+    by_bus = Counter[str]()
+
+    def member(name: str) -> Bus:
+        bus = a_bus(kafka_servers)
+
+        @bus.on(topic, group="g", concurrency=4)
+        async def on_told(event: Told) -> None:
+            await asyncio.sleep(0.002)
+            done[event.listener, event.ordinal] += 1
+            by_bus[name] += 1
+
+        return bus
+
+    async with member("stays"):
+        await tell(producer, topic, 10)
+        await eventually(lambda: by_bus["stays"] > 50)
+        async with member("comes and goes"):
+            await tell(producer, topic, 10)
+            await eventually(lambda: by_bus["comes and goes"] > 50, 20)
+        await eventually(lambda: len(done) == 500 and sum(done.values()) == 1000, 20)
+    assert set(done.values()) == {2}
+
+
+async def test_a_waiting_partition_keeps_its_place_in_the_group(
+    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+) -> None:
+    """Longer than Kafka waits for a silent member."""
+    bus = a_bus(kafka_servers, replace(QUICK, retry_first=0.5, retry_longest=2))
+    until = time.monotonic() + QUICK.session + 1.5
+    done: list[str] = []
+    tries = 0
+
+    @bus.on(topic, group="g")
+    async def on_told(event: Told) -> None:
+        nonlocal tries
+        if event.listener == "ann" and time.monotonic() < until:
+            tries += 1
+            raise Retryable("an engine is down")
+        done.append(event.listener)
+
+    await tell(producer, topic, 1, "ann")
+    async with bus:
+        await eventually(lambda: "ann" in done, QUICK.session + 8)
+        await tell(producer, topic, 1, *"bcdefgh")
+        await eventually(lambda: sorted(done) == ["ann", *"bcdefgh"])
+    assert 3 <= tries < 30
+
+
+async def test_what_is_in_flight_is_bounded(
+    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+) -> None:
+    delivery = replace(QUICK, partition_records=20)
+    bus = a_bus(kafka_servers, delivery)
+    go = asyncio.Event()
+    done = 0
+
+    @bus.on(topic, group="g", concurrency=2)
+    async def on_told(event: Told) -> None:
+        nonlocal done
+        await go.wait()
+        done += 1
+
+    await tell(producer, topic, 2_000, "ann")
+    async with bus:
+        (subscription,) = bus._subscriptions
+        subscriber: Any = bus.broker.subscribers[0]
+        await eventually(lambda: subscriber.consumer.paused())
+        assert subscription.scheduler.unfinished <= 20 + 500  # and one poll
+        go.set()
+        await eventually(lambda: done == 2_000, 20)
+        assert not subscriber.consumer.paused()
+
+
+async def test_a_record_as_large_as_kafka_takes_can_be_parked(
+    kafka_servers: str, topic: Topic[Told]
+) -> None:
+    bus = a_bus(kafka_servers)
+    headers = [("odd", b"\xff" * 1_000)]
+    value = b"\xff" * (LARGEST_FOREIGN_RECORD - 2_000)
+
+    @bus.on(topic, group="g")
+    async def on_told(event: Told) -> None:
+        """Never reached."""
+
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka_servers, max_request_size=2 * LARGEST_FOREIGN_RECORD
+    ) as producer:
+        await producer.send_and_wait(topic.name, value, b"ann", headers=headers)
+    async with bus:
+        await eventually(lambda: _parked(kafka_servers, topic))
+    (letter,) = await dlq.show(kafka_servers, topic)
+    assert letter.value == "\\xff" * len(value)
+    assert letter.headers == {"odd": "\\xff" * 1_000}
+
+
+async def test_the_dead_letters_can_be_counted_shown_and_consumed_raw(
+    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+) -> None:
+    bus = a_bus(kafka_servers)
+    seen: list[RawRecord] = []
+
+    @bus.on(topic, group="g")
+    async def on_told(event: Told) -> None:
+        raise Poison(f"no {event.ordinal}")
+
+    @bus.on_raw_batch([topic.dlq], group="watcher", max_records=10, max_wait=0.1)
+    async def on_dead_letters(records: Sequence[RawRecord]) -> None:
+        if any(b'"ordinal":1' in (record.value or b"") for record in records):
+            raise ValueError("this one is passed over")
+        seen.extend(records)
+
+    await tell(producer, topic, 3, "ann")
+    async with bus:
+        await eventually(lambda: len(seen) == 2)
+        await eventually(lambda: _is(dlq.count(kafka_servers, [topic]), {topic.name: 3}))
+        await eventually(lambda: bus._subscriptions[1].scheduler.unfinished == 0)
+    letters = await dlq.show(kafka_servers, topic, most=2)
+    assert [letter.cause and letter.cause.message for letter in letters] == ["no 2", "no 1"]
+    with pytest.raises(NotFound):
+        await dlq.show(kafka_servers, told_topic("nothing.there.v1"))
+
+
+async def test_topics_are_created_as_declared_by_many_at_once(
+    kafka_servers: str, admin: AIOKafkaAdminClient
+) -> None:
+    name = f"things.kept-{uuid4().hex[:8]}.v1"
+    topic = told_topic(name, compacted=True)
+    await asyncio.gather(*(ensure_topics(kafka_servers, [topic]) for _ in range(5)))
+    configs = await _configs(admin, topic.name, topic.dlq)
+    assert configs[topic.name]["cleanup.policy"] == "compact"
+    assert configs[topic.name]["min.compaction.lag.ms"] == "86400000"
+    assert configs[topic.dlq]["cleanup.policy"] == "delete"
+    assert configs[topic.dlq]["retention.ms"] == str(7 * 86400000)
+    described = await admin.describe_topics([topic.name, topic.dlq])
+    partitions = {entry["topic"]: len(entry["partitions"]) for entry in described}
+    assert partitions == {topic.name: 4, topic.dlq: 1}
+
+
+async def test_one_key_goes_to_one_partition_whoever_publishes_it(kafka_servers: str) -> None:
+    topic = told_topic(f"things.told-{uuid4().hex[:8]}.v1", compacted=True)
+    async with a_bus(kafka_servers) as one, Bus(kafka_servers, service="other") as other:
+        for number in range(10):
+            await one.publish(topic, Told(listener=f"l{number}", ordinal=1))
+            await other.publish(topic, Told(listener=f"l{number}", ordinal=2))
+    async with CompactedReader(kafka_servers, topic) as reader:
+        assert {record.event.ordinal for record in reader.records} == {2}
+        assert len({record.partition for record in reader.records}) > 1
+
+
+async def test_a_compacted_topic_is_read_whole_and_then_followed(kafka_servers: str) -> None:
+    topic = told_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
+    await ensure_topics(kafka_servers, [topic])
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka_servers, transactional_id=f"t-{uuid4()}"
+    ) as producer:
+
+        async def put(key: str, value: bytes | None) -> None:
+            async with producer.transaction():
+                await producer.send_and_wait(topic.name, value, key.encode())
+
+        for ordinal in range(3):
+            await put("ann", Told(listener="ann", ordinal=ordinal).to_json())
+        await put("bob", Told(listener="bob").to_json())
+        await put("bob", None)
+        await put("cem", b"broken")
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic.name, Told(listener="dea").to_json(), b"dea")
+        await producer.abort_transaction()
+
+        async with CompactedReader(kafka_servers, topic) as reader:
+            assert [(r.event.listener, r.event.ordinal) for r in reader.records] == [("ann", 2)]
+            changes: list[Record[Told] | Retired] = []
+
+            async def follow() -> None:
+                async for change in reader.follow():
+                    changes.append(change)  # noqa: PERF401 - one after the other, for ever
+
+            following = asyncio.create_task(follow())
+            await put("eva", Told(listener="eva").to_json())
+            await put("ann", None)
+            await eventually(lambda: len(changes) == 2)
+            following.cancel()
+            assert Retired("ann") in changes
+
+
+async def _is(found: object, expected: object) -> bool:
+    result = await found  # type: ignore[misc]
+    return bool(result == expected)
+
+
+async def _parked(servers: str, topic: Topic[Told]) -> bool:
+    return (await dlq.count(servers, [topic]))[topic.name] == 1
+
+
+async def _configs(admin: AIOKafkaAdminClient, *names: str) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    return {
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+        for response in await admin.describe_configs(resources)
+        for resource in response.resources
+    }

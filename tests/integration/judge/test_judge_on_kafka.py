@@ -1,0 +1,94 @@
+"""The judge listens, scores, and answers over gRPC."""
+
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from gyre.judge.v1 import judge_pb2, judge_pb2_grpc
+from gyre_common.bus import Bus
+from gyre_common.errors import InvalidInput
+from gyre_common.events.interactions import (
+    INTERACTION_COMPLETED,
+    INTERACTION_JUDGED,
+    InteractionJudged,
+)
+from gyre_common.events.releases import Roles
+from gyre_common.releases import ReleaseView
+from gyre_common.rpc import call, channel, serve
+from gyre_common.testing.builders import a_release, an_interaction
+from gyre_judge.handlers import build_handlers
+from gyre_judge.rpc import JudgeRpc
+from gyre_judge.service import Judge
+
+pytestmark = pytest.mark.integration
+
+
+def released() -> ReleaseView:
+    view = ReleaseView()
+    view.apply(a_release(Roles.JUDGE, live="baseline-1"))
+    return view
+
+
+async def test_a_completed_interaction_gets_its_verdict(kafka_servers: str) -> None:
+    interaction = an_interaction(interaction_id=uuid4(), tenant="acme")
+    bus = Bus(kafka_servers, service="judge")
+    build_handlers(bus, Judge(released(), bus))
+    async with (
+        bus,
+        AIOKafkaConsumer(
+            INTERACTION_JUDGED.name, bootstrap_servers=kafka_servers, auto_offset_reset="earliest"
+        ) as verdicts,
+    ):
+        await bus.publish(INTERACTION_COMPLETED, interaction)
+        async for record in verdicts:
+            verdict = InteractionJudged.model_validate_json(record.value)
+            if verdict.interaction_id == interaction.interaction_id:
+                break
+
+    assert verdict.tenant == "acme"
+    assert {s.metric: s.value for s in verdict.scores}["groundedness"] == 1.0
+
+
+async def test_judge_and_compare_answer_over_grpc(kafka_servers: str) -> None:
+    servicer = JudgeRpc(Judge(released(), Bus(kafka_servers, service="judge")))
+    register = judge_pb2_grpc.add_JudgeServiceServicer_to_server
+    passages = ["Green tea is steeped for two minutes in water of 80 degrees."]
+    async with (
+        serve([lambda server: register(servicer, server)]) as server,
+        channel(f"127.0.0.1:{server.port}") as open_channel,
+    ):
+        stub = judge_pb2_grpc.JudgeServiceStub(open_channel)
+        judged = await call(
+            stub.Judge,
+            judge_pb2.JudgeRequest(question="How long?", answer="Nine hours.", passages=passages),
+        )
+        compared = await call(
+            stub.Compare,
+            judge_pb2.CompareRequest(
+                question="How long is green tea steeped?",
+                first="Green tea is steeped for nine hours.",
+                second="Green tea is steeped for two minutes.",
+                passages=passages,
+            ),
+        )
+        with pytest.raises(InvalidInput):
+            await call(stub.Judge, judge_pb2.JudgeRequest(answer="Two minutes."))
+
+    assert judged.version == "baseline-1"
+    assert judged.scores[0].value == 0.0
+    assert compared.preference == judge_pb2.PREFERENCE_SECOND
+
+
+async def test_a_metric_that_does_not_apply_is_unset(kafka_servers: str) -> None:
+    servicer = JudgeRpc(Judge(released(), Bus(kafka_servers, service="judge")))
+    register = judge_pb2_grpc.add_JudgeServiceServicer_to_server
+    async with (
+        serve([lambda server: register(servicer, server)]) as server,
+        channel(f"127.0.0.1:{server.port}") as open_channel,
+    ):
+        stub = judge_pb2_grpc.JudgeServiceStub(open_channel)
+        judged = await call(stub.Judge, judge_pb2.JudgeRequest(question="Tea?", answer="Hot."))
+
+    assert not any(
+        score.HasField("value") for score in judged.scores if score.metric != "answer_relevance"
+    )

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+from gyre_common.bus.memory import MemoryBus
+from gyre_common.events.documents import (
+    DOCUMENT_CHUNKED,
+    DOCUMENT_INDEXED,
+    DOCUMENT_REJECTED,
+    Chunk,
+    DocumentChunked,
+    DocumentIndexed,
+)
+from gyre_common.events.releases import Artifact, Roles
+from gyre_common.releases import ReleaseView
+from gyre_common.store import Store
+from gyre_common.testing.builders import (
+    a_document_chunked,
+    a_document_rejected,
+    a_release,
+    an_artifact,
+)
+from gyre_embedder.chunk_source import ChunkSource
+from gyre_embedder.encoder import Encoder
+from gyre_embedder.encoders import Encoders
+from gyre_embedder.handlers import build_handlers
+from gyre_embedder.service import Indexer
+from gyre_embedder.testing import HashEncoder, MemoryIndex
+from pydantic import TypeAdapter
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> MemoryBus:
+    async def load(artifact: Artifact) -> Encoder:
+        return HashEncoder()
+
+    releases, encoders, bus = ReleaseView(), Encoders(load), MemoryBus()
+    artifact = an_artifact("e-1", index="chunks-1")
+    releases.apply(a_release(Roles.DOCUMENT_ENCODER, live="e-1", artifacts=(artifact,)))
+    await encoders.hold(releases.states)
+    source = ChunkSource(Store(f"file://{tmp_path}"))
+    build_handlers(bus, Indexer(MemoryIndex(), encoders, releases, source.read))  # type: ignore[arg-type]
+    return bus
+
+
+def told(bus: MemoryBus) -> list[DocumentIndexed]:
+    events = [event for topic, event in bus.published if topic is DOCUMENT_INDEXED]
+    return [event for event in events if isinstance(event, DocumentIndexed)]
+
+
+async def test_each_document_is_told_of_once_with_an_id_that_a_replay_repeats(
+    bus: MemoryBus,
+) -> None:
+    documents = [a_document_chunked(document_id=name, chunks=()) for name in "abc"]
+    await bus.deliver(DOCUMENT_CHUNKED, *documents)
+    assert sorted(event.document_id for event in told(bus)) == ["a", "b", "c"]
+
+
+async def test_a_rejection_tells_nothing_more(bus: MemoryBus) -> None:
+    await bus.deliver(DOCUMENT_REJECTED, a_document_rejected())
+    assert told(bus) == []
+    assert bus.parked == []
+
+
+async def test_chunks_that_travel_by_reference_are_read_from_the_store(
+    bus: MemoryBus, tmp_path: Path
+) -> None:
+    document: DocumentChunked = a_document_chunked()
+    data = TypeAdapter(tuple[Chunk, ...]).dump_json(document.chunks)
+    ref = await Store(f"file://{tmp_path}").put(data)
+    by_reference = document.model_copy(
+        update={"chunks": (), "chunks_ref": ref.uri, "chunks_digest": ref.digest}
+    )
+    await bus.deliver(DOCUMENT_CHUNKED, by_reference)
+    assert [event.chunk_count for event in told(bus)] == [1]
+
+
+@pytest.mark.parametrize("uri", ["file:///etc/passwd", "http://127.0.0.1/secret"])
+async def test_a_reference_out_of_the_store_is_parked_alone(bus: MemoryBus, uri: str) -> None:
+    bad = a_document_chunked(document_id="bad", chunks_ref=uri, chunks_digest="sha256:" + "0" * 64)
+    await bus.deliver(DOCUMENT_CHUNKED, bad, a_document_chunked(document_id="good"))
+    assert [event.document_id for event in told(bus)] == ["good"]
+    assert len(bus.parked) == 1

@@ -1,0 +1,100 @@
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from gyre_common.document_index import TIMELINE_LENGTH, DocumentRecord, DocumentState
+from gyre_common.events.documents import DocumentRejected
+from gyre_common.testing.builders import MORNING, a_document_chunked, a_document_rejected
+from gyre_embedder.head_record import applied, with_rejection, with_revision
+
+
+def minutes(count: int) -> Any:
+    return MORNING + timedelta(minutes=count)
+
+
+def indexed(
+    before: DocumentRecord | None, revision: int, *, at: int, deleted: bool = False
+) -> DocumentRecord:
+    document = a_document_chunked(
+        document_id="d",
+        revision=revision,
+        submission_id=UUID(int=revision),
+        submitted_at=minutes(at),
+        deleted=deleted,
+    )
+    return with_revision(
+        before,
+        document,
+        index="chunks",
+        encoder_version="e-1",
+        chunk_count=3,
+        encoded_count=2,
+        searchable_at=minutes(at + 1),
+    )
+
+
+def rejection(at: int, revision: int | None = None) -> DocumentRejected:
+    return a_document_rejected(
+        document_id="d",
+        submission_id=UUID(int=1000 + at),
+        revision=revision,
+        submitted_at=minutes(at),
+        rejected_at=minutes(at),
+    )
+
+
+def test_a_rejected_change_leaves_what_is_indexed() -> None:
+    record = with_rejection(indexed(None, 1, at=0), rejection(at=5, revision=2))
+    assert (record.state, record.revision, record.chunk_count) == (DocumentState.REJECTED, 1, 3)
+
+
+def test_the_next_good_revision_ends_the_rejection() -> None:
+    record = with_rejection(indexed(None, 1, at=0), rejection(at=5, revision=2))
+    assert indexed(record, 3, at=6).state is DocumentState.INDEXED
+
+
+def test_a_rejection_of_an_older_revision_does_not_change_the_state() -> None:
+    record = with_rejection(indexed(None, 3, at=6), rejection(at=5, revision=2))
+    assert record.state is DocumentState.INDEXED
+    assert len(record.timeline) == 2
+
+
+def test_an_older_submission_that_was_turned_away_late_does_not_change_the_state() -> None:
+    assert with_rejection(indexed(None, 1, at=5), rejection(at=4)).state is DocumentState.INDEXED
+    assert with_rejection(indexed(None, 1, at=5), rejection(at=9)).state is DocumentState.REJECTED
+
+
+def test_a_document_that_was_only_ever_rejected_has_no_revision() -> None:
+    record = with_rejection(None, rejection(at=0))
+    assert (record.state, record.revision) == (DocumentState.REJECTED, -1)
+
+
+def test_a_deletion_is_a_state_of_its_own() -> None:
+    assert indexed(indexed(None, 1, at=0), 2, at=3, deleted=True).state is DocumentState.DELETED
+
+
+def test_telling_the_same_again_changes_nothing() -> None:
+    once = with_rejection(indexed(None, 1, at=0), rejection(at=5))
+    assert with_rejection(once, rejection(at=5)) == once
+    assert indexed(indexed(None, 1, at=0), 1, at=0) == indexed(None, 1, at=0)
+
+
+def test_the_timeline_keeps_the_latest_in_order() -> None:
+    record = None
+    for revision in range(TIMELINE_LENGTH + 5):
+        record = indexed(record, revision, at=revision)
+    assert record is not None
+    assert len(record.timeline) == TIMELINE_LENGTH
+    assert record.timeline[-1].revision == TIMELINE_LENGTH + 4
+
+
+def test_the_record_can_tell_again_what_was_told() -> None:
+    document = a_document_chunked(document_id="d", revision=1, submission_id=UUID(int=1))
+    record = indexed(None, 1, at=0)
+    event = applied(record, document, index="chunks")
+    assert event is not None
+    assert (event.chunk_count, event.encoded_count) == (3, 2)
+    assert event.searchable_at == minutes(1)
+    assert applied(record, document, index="another") is None
+    other = a_document_chunked(document_id="d", revision=2, submission_id=uuid4())
+    assert applied(record, other, index="chunks") is None

@@ -1,0 +1,216 @@
+from collections.abc import Sequence
+from uuid import UUID, uuid5
+
+import pytest
+from gyre_common.document_index import DocumentRecord, DocumentState
+from gyre_common.errors import Retryable
+from gyre_common.events.documents import Chunk, DocumentChunked
+from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
+from gyre_common.releases import ReleaseView
+from gyre_common.testing.builders import (
+    a_chunk,
+    a_document_chunked,
+    a_document_rejected,
+    a_release,
+    an_artifact,
+)
+from gyre_embedder.document_index import DocumentKey, Head
+from gyre_embedder.encoder import Encoder, Side
+from gyre_embedder.encoders import Encoders
+from gyre_embedder.service import Indexer
+from gyre_embedder.testing import HashEncoder, MemoryIndex
+
+NAMES = UUID("5b1a0000-0000-4000-8000-000000000000")
+INDEX = "chunks-1"
+
+
+def a_document(
+    revision: int, *texts: str, document_id: str = "d", **given: object
+) -> DocumentChunked:
+    chunks = tuple(
+        a_chunk(chunk_id=uuid5(NAMES, f"{document_id}/{text}"), ordinal=ordinal, text=text)
+        for ordinal, text in enumerate(texts)
+    )
+    return a_document_chunked(
+        document_id=document_id, revision=revision, chunks=chunks, title="T", **given
+    )
+
+
+def encoder_release(
+    version: str = "e-1", index: str = INDEX, generation: int = 1
+) -> ReleaseChanged:
+    artifact = an_artifact(version, index=index)
+    return a_release(
+        Roles.DOCUMENT_ENCODER, live=version, artifacts=(artifact,), generation=generation
+    )
+
+
+class Room:
+    """An indexer with all that it needs, in memory."""
+
+    def __init__(self) -> None:
+        self.index = MemoryIndex()
+        self.encoder = HashEncoder()
+        self.releases = ReleaseView()
+        self.encoders = Encoders(self._load)
+        self.indexer = Indexer(self.index, self.encoders, self.releases, _inline)
+
+    async def release(self, change: ReleaseChanged) -> None:
+        self.releases.apply(change)
+        await self.encoders.hold(self.releases.states)
+
+    async def apply(self, *documents: DocumentChunked) -> list[int]:
+        """How many events each document led to."""
+        return [len(told) for told in await self.indexer.index(documents)]
+
+    def texts(self, index: str = INDEX) -> list[str]:
+        stored = self.index.chunks.by_index[index].values()
+        return [each.chunk.text for each in sorted(stored, key=lambda each: each.chunk.ordinal)]
+
+    def record(self, document_id: str = "d") -> DocumentRecord:
+        return self.index.records[DocumentKey("default", document_id)]
+
+    async def _load(self, artifact: Artifact) -> Encoder:
+        return self.encoder
+
+
+async def _inline(document: DocumentChunked) -> Sequence[Chunk]:
+    return document.chunks
+
+
+@pytest.fixture
+async def room() -> Room:
+    room = Room()
+    await room.release(encoder_release())
+    return room
+
+
+async def test_a_new_document_is_encoded_with_its_title_and_headings(room: Room) -> None:
+    (told,) = await room.indexer.index([a_document(1, "one", "two")])
+    assert room.texts() == ["one", "two"]
+    assert room.encoder.read == [("T > Tea\none", Side.DOCUMENT), ("T > Tea\ntwo", Side.DOCUMENT)]
+    assert [(event.chunk_count, event.encoded_count, event.index) for event in told] == [
+        (2, 2, INDEX)
+    ]
+    assert (room.record().state, room.record().revision) == (DocumentState.INDEXED, 1)
+
+
+async def test_a_change_encodes_only_what_is_new_and_drops_what_is_gone(room: Room) -> None:
+    await room.apply(a_document(1, "one", "two"))
+    ((event,),) = await room.indexer.index([a_document(2, "two", "three")])
+    assert room.texts() == ["two", "three"]
+    assert (event.chunk_count, event.encoded_count) == (2, 1)
+    stored = room.index.chunks.by_index[INDEX].values()
+    assert {each.chunk.revision for each in stored} == {2}
+
+
+async def test_new_groups_reach_every_chunk_without_encoding(room: Room) -> None:
+    await room.apply(a_document(1, "one"))
+    ((event,),) = await room.indexer.index([a_document(2, "one", acl=("staff",))])
+    (stored,) = room.index.chunks.by_index[INDEX].values()
+    assert stored.chunk.acl == ("staff",)
+    assert event.encoded_count == 0
+
+
+async def test_a_replay_changes_nothing_and_tells_the_same(room: Room) -> None:
+    documents = [a_document(1, "one"), a_document(2, "two")]
+    first = await room.indexer.index(documents)
+    before = (room.texts(), room.record(), len(room.encoder.read))
+    again = await room.indexer.index(documents)
+    assert (room.texts(), room.record(), len(room.encoder.read)) == before
+    assert again == [[], first[1]]
+
+
+async def test_an_older_revision_that_comes_late_changes_nothing(room: Room) -> None:
+    await room.apply(a_document(5, "new"))
+    assert await room.apply(a_document(4, "old")) == [0]
+    assert room.texts() == ["new"]
+    assert room.record().revision == 5
+
+
+async def test_several_revisions_in_one_batch_are_applied_in_order(room: Room) -> None:
+    told = await room.apply(
+        a_document(1, "one"), a_document(1, "x", document_id="other"), a_document(2, "two")
+    )
+    assert told == [1, 1, 1]
+    assert sorted(room.texts()) == ["two", "x"]
+    assert [each.revision for each in room.record().timeline] == [1, 2]
+
+
+async def test_a_deleted_document_is_gone_and_stays_gone(room: Room) -> None:
+    await room.apply(a_document(1, "one"))
+    ((event,),) = await room.indexer.index([a_document(2, deleted=True)])
+    assert room.texts() == []
+    assert event.deleted
+    assert await room.apply(a_document(1, "one")) == [0]
+    assert room.texts() == []
+    assert room.record().state is DocumentState.DELETED
+
+
+async def test_a_document_of_no_chunks_is_indexed_as_such(room: Room) -> None:
+    ((event,),) = await room.indexer.index([a_document(1)])
+    assert event.chunk_count == 0
+
+
+async def test_a_crash_before_the_head_record_only_costs_the_writing(room: Room) -> None:
+    put_heads, room.index.put_heads = room.index.put_heads, _crash  # type: ignore[method-assign, assignment]
+    with pytest.raises(RuntimeError):
+        await room.apply(a_document(1, "one"))
+    room.index.put_heads = put_heads  # type: ignore[method-assign]
+    # The topic was compacted meanwhile: revision 1 never comes again.
+    ((event,),) = await room.indexer.index([a_document(2, "two")])
+    assert room.texts() == ["two"]
+    assert event.encoded_count == 1
+
+
+async def _crash(heads: Sequence[Head]) -> set[DocumentKey]:
+    raise RuntimeError("killed")
+
+
+async def test_an_index_that_is_down_is_a_reason_to_wait(room: Room) -> None:
+    room.index.down = True
+    with pytest.raises(Retryable):
+        await room.apply(a_document(1, "one"))
+    room.index.down = False
+    assert await room.apply(a_document(1, "one")) == [1]
+
+
+async def test_documents_wait_for_an_encoder_that_is_not_loaded(room: Room) -> None:
+    room.releases.apply(encoder_release("e-2", "chunks-2", generation=2))
+    with pytest.raises(Retryable, match="e-2"):
+        await room.apply(a_document(1, "one"))
+
+
+async def test_a_new_document_encoder_fills_its_own_index(room: Room) -> None:
+    await room.apply(a_document(1, "one"))
+    await room.release(encoder_release("e-2", "chunks-2", generation=2))
+    ((event,),) = await room.indexer.index([a_document(1, "one")])
+    assert (event.index, event.encoder_version) == ("chunks-2", "e-2")
+    assert room.texts("chunks-2") == room.texts(INDEX) == ["one"]
+
+
+async def test_a_head_record_that_others_wrote_meanwhile_is_read_again(room: Room) -> None:
+    put_heads = room.index.put_heads
+    others = [Head(room_record(3))]
+
+    async def too_late(heads: Sequence[Head]) -> set[DocumentKey]:
+        if others:
+            await put_heads([others.pop()])
+        return await put_heads(heads)
+
+    room.index.put_heads = too_late  # type: ignore[method-assign]
+    assert await room.apply(a_document(2, "two")) == [0]
+    assert room.record().revision == 3
+
+
+def room_record(revision: int) -> DocumentRecord:
+    return DocumentRecord(
+        tenant="default", document_id="d", state=DocumentState.INDEXED, revision=revision
+    )
+
+
+async def test_a_rejection_is_noted_once(room: Room) -> None:
+    for _ in range(2):
+        await room.indexer.note_rejection(a_document_rejected(document_id="d"))
+    assert room.record().state is DocumentState.REJECTED
+    assert [each.code for each in room.record().timeline] == ["empty"]
