@@ -41,10 +41,10 @@ types: ## Check types (mypy, strict)
 	@.venv/bin/mypy
 
 proto: ## Generate the Python stubs from proto/
-	@$(PY) tools/proto.py
+	@$(PY) -m tools.proto
 
 contracts: proto ## Generate stubs, JSON schemas, example payloads, AsyncAPI and the ClickHouse reference
-	@$(PY) tools/contracts.py
+	@$(PY) -m tools.contracts
 
 lock: ## Resolve the third-party versions again and write requirements.lock
 	@.venv/bin/uv lock --upgrade

@@ -4,11 +4,14 @@
 """
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.examples import EXAMPLES
+
+from tools.asyncapi import whole_system
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -33,6 +36,14 @@ def write_events(into: Path) -> None:
 def write_all(into: Path) -> None:
     """Everything under docs/reference."""
     write_events(into)
+    (into / "asyncapi.yaml").write_text(whole_system(), encoding="utf-8")
+    tables = subprocess.run(
+        [sys.executable, "-m", "gyre_telemetry.schema_reference"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (into / "clickhouse.md").write_text(tables.stdout, encoding="utf-8")
 
 
 def _topics_page() -> str:

@@ -7,36 +7,46 @@ slows all of them. Each consumes the same records with a new group, in a new pro
 import argparse
 import asyncio
 import json
-import statistics
 import subprocess
 import sys
 from collections import defaultdict
 from uuid import uuid4
 
+from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import Producer
+from gyre_common.bus.topics import ensure_topics
+from gyre_common.events.topic import Topic
 
 from bench.delivery.arms import ARMS
-from bench.delivery.workload import EVENT_BYTES, PARTITIONS, event, topic
-from gyre_common.bus.topics import ensure_topics
+from bench.delivery.workload import EVENT_BYTES, PARTITIONS, Measured, event, topic
+from bench.report import Row, machine, median, table
 
+HEAD = ("arm", "records/s", "records/CPU-s", "CPU-s/100k", "durability")
 HANDLERS = {"no-op": "returns at once", "200 µs": "each call waits 200 µs"}
 
 
 def main() -> None:
     options = _options()
+    options.servers = options.servers or f"127.0.0.1:{9092 + options.port_offset}"
     name = f"bench.delivered.{uuid4().hex[:8]}"
     asyncio.run(ensure_topics(options.servers, [topic(name)]))
-    _fill(options.servers, name, options.records)
-    for handler, means in HANDLERS.items():
-        count = options.records if handler == "no-op" else options.waiting_records
-        print(f"\n{handler} handler ({means}), {count:,} records of {EVENT_BYTES} bytes,")
-        print(f"{PARTITIONS} partitions, median of {2 * options.rounds} runs an arm\n")
-        _report(_measure(options, name, handler, count), count)
+    try:
+        _fill(options.servers, name, options.records)
+        print(machine())
+        for handler, means in HANDLERS.items():
+            count = options.records if handler == "no-op" else options.waiting_records
+            results = _measure(options, name, handler, count)
+            print(f"\n{handler} handler ({means}), {count:,} records of {EVENT_BYTES} bytes,")
+            print(f"{PARTITIONS} partitions, median of {2 * options.rounds} runs an arm\n")
+            print(table(HEAD, [_row(arm, runs, count) for arm, runs in results.items()]))
+    finally:
+        asyncio.run(_delete(options.servers, topic(name)))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.delivery", description=__doc__)
-    parser.add_argument("--servers", default="127.0.0.1:9092")
+    parser.add_argument("--servers", help="a Kafka; by default the one that `gyre up` runs")
+    parser.add_argument("--port-offset", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=3, help="there and back again, so often")
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--waiting-records", type=int, default=5_000, help="for the 200 µs handler")
@@ -70,13 +80,18 @@ def _measure(
     return results
 
 
-def _report(results: dict[str, list[dict[str, float]]], count: int) -> None:
-    print(f"{'arm':<20} {'records/s':>10} {'per CPU-s':>10} {'CPU-s/100k':>10}  durability")
-    for arm, runs in results.items():
-        wall = statistics.median(run["wall"] for run in runs)
-        cpu = statistics.median(run["cpu"] for run in runs)
-        rates = f"{count / wall:>10,.0f} {count / cpu:>10,.0f} {cpu / count * 1e5:>10.2f}"
-        print(f"{arm:<20} {rates}  {ARMS[arm].durability}")
+def _row(arm: str, runs: list[dict[str, float]], count: int) -> Row:
+    wall = median([run["wall"] for run in runs])
+    cpu = median([run["cpu"] for run in runs])
+    rates = (f"{count / wall:,.0f}", f"{count / cpu:,.0f}", f"{cpu / count * 1e5:.2f}")
+    return (arm, *rates, ARMS[arm].durability)
+
+
+async def _delete(servers: str, used: Topic[Measured]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    await admin.delete_topics([used.name, used.dlq])
+    await admin.close()
 
 
 if __name__ == "__main__":

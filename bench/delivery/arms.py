@@ -7,16 +7,16 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from gyre_common.bus import Bus, Record
 
 from bench.delivery.workload import Measured, Stopwatch, topic
-from gyre_common.bus import Bus, Record
 
 _BATCH = 500
 
@@ -36,7 +36,7 @@ async def gyre_on_batch(servers: str, name: str, watch: Stopwatch) -> None:
     bus = Bus(servers, service="bench")
 
     @bus.on_batch(topic(name), group=_group(), max_records=_BATCH, max_wait=0.05)
-    async def on_measured(records: list[Record[Measured]]) -> None:
+    async def on_measured(records: Sequence[Record[Measured]]) -> None:
         await watch.call(len(records))
 
     async with bus:
@@ -87,7 +87,7 @@ async def raw_aiokafka(servers: str, name: str, watch: Stopwatch) -> None:
 
 
 async def raw_confluent(servers: str, name: str, watch: Stopwatch) -> None:
-    from confluent_kafka import Consumer  # noqa: PLC0415 - one arm needs it
+    from confluent_kafka import Consumer
 
     consumer = Consumer(
         {"bootstrap.servers": servers, "group.id": _group(), "auto.offset.reset": "earliest"}
@@ -95,7 +95,7 @@ async def raw_confluent(servers: str, name: str, watch: Stopwatch) -> None:
     consumer.subscribe([name])
     while not watch.done.is_set():
         for message in consumer.consume(_BATCH, timeout=0.2):
-            Measured.model_validate_json(message.value())
+            Measured.model_validate_json(message.value() or b"")
             await watch.call(1)
     consumer.close()
 

@@ -27,7 +27,11 @@ class Measured(Event):
 
 def topic(name: str) -> Topic[Measured]:
     return Topic(
-        name, Measured, key=lambda event: str(event.ordinal % KEYS), summary="", partitions=PARTITIONS
+        name,
+        Measured,
+        key=lambda event: str(event.ordinal % KEYS),
+        summary="",
+        partitions=PARTITIONS,
     )
 
 

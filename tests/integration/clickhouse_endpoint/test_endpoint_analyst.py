@@ -28,6 +28,7 @@ def test_the_analyst_reads_tables_views_and_the_catalogue(
     names = client.query("SELECT name FROM system.tables WHERE database = 'gyre'").result_rows
     assert (table.removeprefix("gyre."),) in names
     assert client.command("USE gyre") is not None
+    assert analyst(database="default").command("SELECT currentDatabase()") == "default"
     assert client.command("EXPLAIN SELECT 1")
 
 

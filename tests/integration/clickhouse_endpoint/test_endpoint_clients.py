@@ -51,12 +51,26 @@ def test_parameters_arrive_as_they_are(endpoint: Any, text: str) -> None:
     assert result.result_rows == [(text, [1, 2])]
 
 
-def test_settings_and_database_go_with_one_request_only(endpoint: Any) -> None:
-    client = endpoint.client(database="gyre", autogenerate_session_id=False)
-    ask = "SELECT toUInt8(getSetting('max_threads')), currentDatabase()"
-    assert client.query(ask, settings={"max_threads": 1}).result_rows == [(1, "gyre")]
-    other = endpoint.client()
-    assert other.query("SELECT currentDatabase()").result_rows == [("default",)]
+@pytest.mark.parametrize("in_a_session", [False, True])
+def test_settings_and_database_go_with_one_request_only(endpoint: Any, in_a_session: bool) -> None:
+    client = endpoint.client(autogenerate_session_id=in_a_session)
+    ask = "SELECT getSetting('max_block_size'), currentDatabase()"
+    before = client.query(ask).result_rows
+    client.database = "gyre"
+    assert client.query(ask, settings={"max_block_size": 7}).result_rows == [(7, "gyre")]
+    client.database = None
+    assert client.query(ask).result_rows == before
+    assert before[0][1] == "default"
+
+
+def test_what_a_session_sets_itself_it_keeps(endpoint: Any) -> None:
+    client = endpoint.client()
+    client.command("SET max_block_size = 11")
+    client.command("USE gyre")
+    ask = "SELECT getSetting('max_block_size'), currentDatabase()"
+    assert client.query(ask, settings={"max_threads": 1}).result_rows == [(11, "gyre")]
+    assert client.query(ask, settings={"max_block_size": 3}).result_rows == [(3, "gyre")]
+    assert client.query(ask).result_rows == [(11, "gyre")]
 
 
 def test_a_session_keeps_its_temporary_tables_and_shares_them_with_nobody(endpoint: Any) -> None:

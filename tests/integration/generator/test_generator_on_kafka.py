@@ -39,7 +39,7 @@ class TeaRetriever(retriever_pb2_grpc.RetrieverServiceServicer):
     def __init__(self) -> None:
         self.callers: list[RequestContext] = []
 
-    async def Retrieve(  # noqa: N802
+    async def Retrieve(
         self,
         request: retriever_pb2.RetrieveRequest,
         context: grpc.aio.ServicerContext[

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import FailedPrecondition, InvalidInput
-from gyre_common.events.releases import Artifact, Roles
+from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.testing.builders import a_release, an_artifact
 from gyre_common.testing.eventually import eventually
@@ -26,16 +26,17 @@ class Loader:
         return HashEncoder()
 
 
-def a_state(role: str, live: str, generation: int = 1, **given: object) -> object:
-    versions = (live, *given.get("history", ()))  # type: ignore[misc]
-    artifacts = tuple(an_artifact(version, digest="sha256:" + "0" * 64) for version in versions)
-    return a_release(role, live=live, generation=generation, artifacts=artifacts, **given)
+def a_state(
+    role: str, live: str, generation: int = 1, history: tuple[str, ...] = ()
+) -> ReleaseChanged:
+    artifacts = tuple(an_artifact(each, digest="sha256:" + "0" * 64) for each in (live, *history))
+    return a_release(role, live=live, generation=generation, artifacts=artifacts, history=history)
 
 
 async def test_versions_of_one_digest_share_an_encoder() -> None:
     load = Loader()
     encoders = Encoders(load)
-    await encoders.hold([a_state(DOCUMENT, "one"), a_state(QUERY, "one")])  # type: ignore[list-item]
+    await encoders.hold([a_state(DOCUMENT, "one"), a_state(QUERY, "one")])
     assert load.loaded == ["one"]
     assert encoders.get(Side.QUERY, "one") is encoders.get(Side.DOCUMENT, "one")
 
@@ -47,7 +48,7 @@ async def test_an_unknown_version_is_refused_by_name() -> None:
 
 async def test_a_version_that_cannot_be_loaded_is_refused_and_spoils_nothing() -> None:
     encoders = Encoders(Loader())
-    await encoders.hold([a_state(DOCUMENT, "broken"), a_state(QUERY, "one")])  # type: ignore[list-item]
+    await encoders.hold([a_state(DOCUMENT, "broken"), a_state(QUERY, "one")])
     encoders.get(Side.QUERY, "one")
     with pytest.raises(FailedPrecondition):
         encoders.get(Side.DOCUMENT, "broken")
@@ -55,14 +56,14 @@ async def test_a_version_that_cannot_be_loaded_is_refused_and_spoils_nothing() -
 
 async def test_a_promotion_loads_the_new_and_keeps_the_one_before() -> None:
     releases, encoders = ReleaseView(), Encoders(Loader())
-    releases.apply(a_state(QUERY, "one"))  # type: ignore[arg-type]
+    releases.apply(a_state(QUERY, "one"))
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(encoders.keep_up(releases))
         await eventually(lambda: _holds(encoders, "one"))
-        releases.apply(a_state(QUERY, "two", 2, history=("one",)))  # type: ignore[arg-type]
+        releases.apply(a_state(QUERY, "two", 2, history=("one",)))
         await eventually(lambda: _holds(encoders, "two"))
         assert _holds(encoders, "one")
-        releases.apply(a_state(QUERY, "three", 3, history=("two", "one")))  # type: ignore[arg-type]
+        releases.apply(a_state(QUERY, "three", 3, history=("two", "one")))
         await eventually(lambda: _holds(encoders, "three") and not _holds(encoders, "one"))
         following.cancel()
 
@@ -78,7 +79,7 @@ def _holds(encoders: Encoders, version: str) -> bool:
 @pytest.fixture
 async def embedder() -> TextEmbedder:
     releases, encoders = ReleaseView(), Encoders(Loader())
-    releases.apply(a_state(QUERY, "two", history=("one",)))  # type: ignore[arg-type]
+    releases.apply(a_state(QUERY, "two", history=("one",)))
     await encoders.hold(releases.states)
     return TextEmbedder(encoders, releases)
 

@@ -57,6 +57,7 @@ def _message(line: str) -> str:
         record = json.loads(line)
     except ValueError:
         return line.strip()
-    if isinstance(record, dict) and "message" in record:
-        return str(record["message"])
-    return line.strip()
+    if not isinstance(record, dict) or "message" not in record:
+        return line.strip()
+    cause = str(record.get("exc_info", "")).strip().splitlines()[-1:]
+    return ": ".join([str(record["message"]), *cause])

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -13,7 +13,9 @@ from rich.text import Text
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
-_WIDTH_OF_A_PIPE = 160
+_NARROWEST = 16
+_WIDTH_OF_A_PIPE = 10_000
+"""Nobody reads a pipe by its width: no line is broken, so that others can search it."""
 
 
 class Output:
@@ -57,11 +59,18 @@ def plain(message: Message) -> dict[str, Json]:
     return data
 
 
-def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """A table without lines: easy to read, easy to cut."""
+def table(*columns: str, right: tuple[str, ...] = (), wrapped: tuple[str, ...] = ()) -> Table:
+    """A table without lines: easy to read, easy to cut.
+
+    On a narrow terminal the last column is folded, and those named as `wrapped`; the others, which
+    people copy from, stay whole as long as they can.
+    """
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        folded = name in wrapped or name == columns[-1]
+        side: Literal["left", "right"] = "right" if name in right else "left"
+        least = _NARROWEST if name == columns[-1] and side == "left" else None
+        made.add_column(name, justify=side, overflow="fold", no_wrap=not folded, min_width=least)
     return made
 
 

@@ -14,16 +14,14 @@ def release_json(release: trainer_pb2.Release) -> dict[str, Json]:
 
 def releases_table(releases: list[trainer_pb2.Release]) -> RenderableType:
     """One line a role."""
-    rows = table("ROLE", "LIVE", "GENERATION", "VERSIONS", "CHANGED", "BY", "REASON")
+    rows = table("ROLE", "LIVE", "GEN", "CHANGED", "BY AND WHY")
     for release in releases:
         rows.add_row(
             release.role,
             Text(release.live, style="green"),
             str(release.generation),
-            str(len(release.artifacts)),
             _time(release),
-            release.actor,
-            Text(release.reason),
+            Text(f"{release.actor}: {release.reason}"),
         )
     return rows
 

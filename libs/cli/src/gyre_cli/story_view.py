@@ -44,7 +44,7 @@ def _parts(story: Story) -> Iterator[RenderableType]:
 def _section(title: str, body: RenderableType, content: object = True) -> Iterator[RenderableType]:
     if content:
         yield Text(f"\n{title}", style="bold")
-        yield Padding(body, (0, 0, 0, 2))
+        yield Padding(body, (0, 0, 0, 2), expand=False)
 
 
 def _facts(story: Story) -> Table:
@@ -90,7 +90,7 @@ def _retrieved(chunks: Sequence[Story]) -> Table:
 
 
 def _citations(story: Story) -> Table:
-    rows = table("ANSWER", "RESTS ON")
+    rows = table("ANSWER", "RESTS ON", wrapped=("ANSWER",))
     texts = {chunk["chunk_id"]: chunk["text"] for chunk in story["retrieved"]}
     for cited in story["citations"]:
         passage = texts.get(cited["chunk_id"], "")[cited["chunk_start"] : cited["chunk_end"]]

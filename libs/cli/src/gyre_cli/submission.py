@@ -104,7 +104,7 @@ class Submitter:
         try:
             reply = await self._until_accepted(request)
         except InvalidInput as error:
-            self._refuse(draft, "invalid", str(error))
+            self._refuse(draft, error.code or "invalid", str(error))
             return
         self._progress.submitted += 1
         if sent is not None:

@@ -23,20 +23,29 @@ Lags = Mapping[str, int]
 
 
 def system_table(state: SystemState, lags: Lags | None = None) -> RenderableType:
-    """One line a process."""
-    columns = ["SERVICE", "STATE", "PID", "PORT", "MEMORY", "RESTARTS"]
-    rows = table(*columns, "LAG", "NOTE", right=("PID", "PORT", "MEMORY", "RESTARTS", "LAG"))
+    """One line a process; how far behind and what went wrong only where there is something."""
+    columns = ["SERVICE", "STATE", "PID", "PORT", "MEMORY"]
+    behind = lags or {}
+    optional = {
+        "RESTARTS": any(process.restarts for process in state.processes),
+        "LAG": bool(behind),
+        "NOTE": any(process.error for process in state.processes),
+    }
+    shown = [name for name, wanted in optional.items() if wanted]
+    rows = table(*columns, *shown, right=("PID", "PORT", "MEMORY", "RESTARTS", "LAG"))
     for process in state.processes:
-        lag = (lags or {}).get(process.name)
+        more: dict[str, str | Text] = {
+            "RESTARTS": str(process.restarts or ""),
+            "LAG": str(behind.get(process.name, "")),
+            "NOTE": Text(process.error, style="red"),
+        }
         rows.add_row(
             process.name,
             Text(process.status, style=_STYLES.get(process.status, "dim")),
             str(process.identity.pid) if process.identity else "",
             str(next(iter(process.ports.values()), "")),
             megabytes(resident_bytes(process)) if process.identity else "",
-            str(process.restarts or ""),
-            "" if lag is None else str(lag),
-            Text(process.error, style="red"),
+            *(more[name] for name in shown),
         )
     return rows
 

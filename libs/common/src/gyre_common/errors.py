@@ -22,13 +22,17 @@ class Unavailable(Retryable):
 
 
 class InvalidInput(GyreError):
-    """A request that breaks the contract: which field, what is wrong, what to do."""
+    """A request that breaks the contract: which field, what is wrong, what to do.
 
-    def __init__(self, field: str, problem: str, fix: str) -> None:
+    `code` names the reason for programs, where the contract lists reasons; else it is empty.
+    """
+
+    def __init__(self, field: str, problem: str, fix: str, *, code: str = "") -> None:
         super().__init__(f"{field} {problem}: {fix}")
         self.field = field
         self.problem = problem
         self.fix = fix
+        self.code = code
 
 
 class NotFound(GyreError):

@@ -18,8 +18,9 @@ from gyre_embedder.model_files import ModelFiles
 
 T = TypeVar("T")
 
-# Past this, a batch only gets later: throughput is flat from about 500 tokens on (ADR 0004).
-TOKEN_BUDGET = 1024
+# Past this a batch only takes longer and holds more memory: throughput is flat from about 400
+# tokens on (ADR 0004).
+TOKEN_BUDGET = 512
 # No window is filled by less text than this, and tokenizing more of it would be for nothing.
 _MOST_CHARACTERS = 16_384
 

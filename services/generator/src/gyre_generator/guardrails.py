@@ -8,6 +8,10 @@ from gyre_common.text import Kind, content_terms, sentences
 QUESTION = GuardrailResult(name="question", passed=True)
 """Recorded for every question that was let in; one out of bounds is refused."""
 
+NO_PASSAGES = GuardrailResult(
+    name="passages", passed=False, detail="nothing was found that could be read"
+)
+
 _SHOWN = 80
 
 

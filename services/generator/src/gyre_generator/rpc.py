@@ -28,7 +28,7 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
     def __init__(self, answerer: Answerer) -> None:
         self._answerer = answerer
 
-    async def Answer(  # noqa: N802
+    async def Answer(
         self,
         request: generator_pb2.AnswerRequest,
         context: grpc.aio.ServicerContext[
@@ -38,7 +38,7 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
         """Replies once the interaction is safe in Kafka."""
         return _response(await self._answerer.answer(_ask(request)))
 
-    async def StreamAnswer(  # noqa: N802
+    async def StreamAnswer(
         self,
         request: generator_pb2.AnswerRequest,
         context: grpc.aio.ServicerContext[

@@ -19,7 +19,7 @@ from gyre_common.telemetry import METRICS
 from gyre_generator.asking import Ask, Filters
 from gyre_generator.backends import Delta, Draft, Prompted, Task
 from gyre_generator.citations import cite
-from gyre_generator.guardrails import QUESTION, grounding
+from gyre_generator.guardrails import NO_PASSAGES, QUESTION, grounding
 from gyre_generator.packing import pack
 from gyre_generator.passages import Passage, Retrieved
 from gyre_generator.routing import Route, Router
@@ -157,7 +157,7 @@ class Answerer:
         with story.stage("pack"):
             packed = pack(found.passages, budget=self._bounds.context_tokens)
             story.packed(packed)
-        draft = Draft("", abstained=True)
+        draft = Draft("", abstained=True, guardrails=(NO_PASSAGES,))
         if packed.passages:
             with story.stage("generate"):
                 async for piece in self._generate(story, route, packed.passages):

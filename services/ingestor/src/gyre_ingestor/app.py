@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from elasticsearch import AsyncElasticsearch
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
+from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_REJECTED
 from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
@@ -34,7 +34,7 @@ async def create_app(settings: IngestorSettings) -> AsyncIterator[App]:
     bus = Bus(settings.kafka_servers, service=settings.service)
     async with AsyncExitStack() as stack:
         elasticsearch = await stack.enter_async_context(
-            AsyncElasticsearch(settings.elasticsearch_url)
+            open_elasticsearch(settings.elasticsearch_url)
         )
         releases = await stack.enter_async_context(
             open_releases(settings.kafka_servers, required=[Roles.INGESTION])
@@ -69,6 +69,10 @@ async def create_app(settings: IngestorSettings) -> AsyncIterator[App]:
 def main() -> None:
     """Run until told to stop."""
     run(IngestorSettings, create_app)
+
+
+if __name__ == "__main__":
+    main()
 
 
 if __name__ == "__main__":

@@ -34,9 +34,7 @@ def decode(data: bytes, charset: str | None, *, html: bool = False) -> str:
         Refused: no way of reading gives text.
     """
     text = _decode(data, charset or (_declared_inside(data) if html else None))
-    if text is None or len(_CONTROL.findall(text[:_SAMPLE_BYTES])) > _MOST_CONTROL * min(
-        len(text), _SAMPLE_BYTES
-    ):
+    if text is None or not _reads_like_text(text[:_SAMPLE_BYTES]):
         raise Refused(
             RejectionCode.BAD_ENCODING,
             "content",
@@ -50,17 +48,22 @@ def _decode(data: bytes, charset: str | None) -> str | None:
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return _strict(data, encoding)
-    wide = b"\x00" in data[:_SAMPLE_BYTES]  # UTF-16 without a mark passes for UTF-8
+    sample = data[:_SAMPLE_BYTES]
+    wide = sample.count(0) > len(sample) // 10  # UTF-16 without a mark passes for UTF-8
     if not wide and (text := _strict(data, "utf-8")) is not None:
         return text
     if charset and (text := _strict(data, charset)) is not None:
         return text
     if charset:
         return None
-    guess = charset_normalizer.from_bytes(data[:_SAMPLE_BYTES]).best()
+    guess = charset_normalizer.from_bytes(sample).best()
     if guess is not None and (text := _strict(data, guess.encoding)) is not None:
         return text
     return _strict(data, "utf-8")
+
+
+def _reads_like_text(sample: str) -> bool:
+    return len(_CONTROL.findall(sample)) <= max(1, _MOST_CONTROL * len(sample))
 
 
 def _strict(data: bytes, encoding: str) -> str | None:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError, TransportError
+from elasticsearch import AsyncElasticsearch, NotFoundError
 from gyre_common.document_index import (
     DOCUMENTS_INDEX,
     DocumentRecord,
     DocumentState,
     record_key,
 )
-from gyre_common.errors import Unavailable
+from gyre_common.elasticsearch import elasticsearch_errors
 
 _SECONDS = 5.0
 
@@ -24,31 +24,31 @@ class ElasticsearchDocuments:
 
     async def get(self, tenant: str, document_id: str) -> DocumentRecord | None:
         """See `DocumentIndex`; reads what was written last, refreshed or not."""
-        try:
-            found = await self._client.get(index=self._index, id=record_key(tenant, document_id))
-        except NotFoundError:
-            return None
-        except (TransportError, ApiError) as error:
-            raise _unavailable(error) from error
+        with elasticsearch_errors():
+            try:
+                found = await self._client.get(
+                    index=self._index, id=record_key(tenant, document_id)
+                )
+            except NotFoundError:  # the record, or the index before the first document
+                return None
         return DocumentRecord.model_validate(found["_source"])
 
     async def page(
         self, tenant: str, groups: Sequence[str], *, after: str, limit: int
     ) -> Sequence[DocumentRecord]:
         """See `DocumentIndex`."""
-        try:
-            found = await self._client.search(
-                index=self._index,
-                query=_readable(tenant, groups),
-                sort=[{"document_id": "asc"}],
-                search_after=[after],
-                size=limit,
-                track_total_hits=False,
-            )
-        except NotFoundError:
-            return ()
-        except (TransportError, ApiError) as error:
-            raise _unavailable(error) from error
+        with elasticsearch_errors():
+            try:
+                found = await self._client.search(
+                    index=self._index,
+                    query=_readable(tenant, groups),
+                    sort=[{"document_id": "asc"}],
+                    search_after=[after],
+                    size=limit,
+                    track_total_hits=False,
+                )
+            except NotFoundError:
+                return ()
         return [DocumentRecord.model_validate(hit["_source"]) for hit in found["hits"]["hits"]]
 
 
@@ -64,10 +64,3 @@ def _readable(tenant: str, groups: Sequence[str]) -> dict[str, Any]:
             "must_not": {"term": {"state": DocumentState.DELETED}},
         }
     }
-
-
-def _unavailable(error: TransportError | ApiError) -> Unavailable:
-    # A request that Elasticsearch refuses is our bug, not an outage: let it be seen as one.
-    if isinstance(error, ApiError) and error.meta.status < 500 and error.meta.status != 429:
-        raise error
-    return Unavailable("the document index is out of reach")

@@ -121,7 +121,7 @@ class FrontDoor:
             content = await self._contents.fetch(submission)
         except Refused as refusal:
             raise InvalidInput(
-                f"document.{refusal.field}", refusal.problem, refusal.fix
+                f"document.{refusal.field}", refusal.problem, refusal.fix, code=refusal.code
             ) from refusal
         if len(submission.to_json()) <= RECORD_BYTES:
             return submission

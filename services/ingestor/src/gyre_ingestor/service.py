@@ -24,12 +24,14 @@ from gyre_common.events.event import now
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.store import Store
+from gyre_common.telemetry import METRICS
 
 from gyre_ingestor.chunking.recipe import ChunkRecipe
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.reading import Reader, Reading, ReadingTask
 from gyre_ingestor.refusal import Refused
 
+SERVICE = "ingestor"
 RECORD_BYTES = 512 * 1024
 
 
@@ -88,6 +90,7 @@ class Ingestor:
                     rejected_at=now(),
                 ),
             )
+            _count("rejected")
             return
         original = await self._originals.put(content.data)
         await self._publisher.publish(
@@ -108,6 +111,7 @@ class Ingestor:
                 accepted_at=now(),
             ),
         )
+        _count("accepted")
 
     async def chunk(self, accepted: DocumentAccepted, *, revision: int) -> None:
         """Read and cut an accepted document; `revision` is its record's offset.
@@ -121,6 +125,7 @@ class Ingestor:
                 DOCUMENT_CHUNKED, _chunked(accepted, revision, release, accepted.title)
             )
             await self._publisher.retire(DOCUMENT_CHUNKED, by_document(accepted))
+            _count("deleted")
             return
         try:
             reading = await self._read(accepted, _recipe(release))
@@ -139,11 +144,13 @@ class Ingestor:
                     rejected_at=now(),
                 ),
             )
+            _count("rejected")
             return
         event = _chunked(accepted, revision, release, reading.title)
         await self._publisher.publish(
             DOCUMENT_CHUNKED, await self._with_chunks(event, reading.chunks)
         )
+        _count("chunked")
 
     async def _accept_deletion(
         self, submission: DocumentSubmitted, submission_id: UUID, submitted_at: datetime
@@ -171,16 +178,16 @@ class Ingestor:
     async def _read(self, accepted: DocumentAccepted, recipe: ChunkRecipe) -> Reading:
         if accepted.content_ref is None or accepted.content_digest is None:
             raise Poison("an accepted document that is not deleted must refer to its content")
-        return await self._reader.read(
-            ReadingTask(
-                tenant=accepted.tenant,
-                document_id=accepted.document_id,
-                title=accepted.title,
-                media_type=accepted.media_type,
-                content=await self._originals.get(accepted.content_ref, accepted.content_digest),
-                recipe=recipe,
-            )
+        task = ReadingTask(
+            tenant=accepted.tenant,
+            document_id=accepted.document_id,
+            title=accepted.title,
+            media_type=accepted.media_type,
+            content=await self._originals.get(accepted.content_ref, accepted.content_digest),
+            recipe=recipe,
         )
+        with METRICS.stage_seconds.labels(SERVICE, "read").time():
+            return await self._reader.read(task)
 
     async def _with_chunks(
         self, event: DocumentChunked, chunks: Sequence[Chunk]
@@ -191,6 +198,10 @@ class Ingestor:
             return whole
         ref = await self._originals.put(await asyncio.to_thread(_chunks_json, chunks))
         return event.model_copy(update={"chunks_ref": ref.uri, "chunks_digest": ref.digest})
+
+
+def _count(result: str) -> None:
+    METRICS.documents.labels(SERVICE, result).inc()
 
 
 def _recipe(release: Artifact) -> ChunkRecipe:

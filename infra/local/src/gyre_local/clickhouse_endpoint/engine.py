@@ -1,6 +1,7 @@
 """The one engine of this process, and the sessions on it."""
 
 import importlib.resources
+import json
 import os
 import tempfile
 import threading
@@ -18,6 +19,9 @@ from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.statement import Kind, Statement
 
+_SETTINGS = (
+    "SELECT name, value, changed FROM system.settings WHERE has({names:Array(String)}, name)"
+)
 LONGEST_QUERY = 256 << 10
 """ClickHouse's `max_query_size`; only an INSERT's data may go on behind it."""
 
@@ -52,12 +56,16 @@ class Answer:
 class EngineSession:
     """One chdb handle: its own settings, current database, temporary tables and role.
 
-    Every method blocks. Calls from several threads wait for each other, so that closing never
+    `kept` sessions serve more than one request. Every method blocks. Calls from several threads wait for each other, so that closing never
     takes the handle away from a query that still runs.
     """
 
     def __init__(self, connection: str) -> None:
         self._lock = threading.RLock()
+        self.kept = False
+        self._asked: tuple[Mapping[str, str], str | None] = ({}, None)
+        self._settings_before: dict[str, str | None] = {}
+        self._database_before: str | None = None
         self._handle: Any
         with self.calling():
             self._handle = chdb.connect(connection)
@@ -68,15 +76,40 @@ class EngineSession:
             self.query(f"SET ROLE {account.value}")
             self.query("SET readonly = 1")
 
-    def use(self, database: str) -> None:
-        """Change the current database. Raises EngineError where there is none of that name."""
+    def begin(self, settings: Mapping[str, str], database: str | None) -> None:
+        """Give the next query its settings and database, in place of those of the query before.
+
+        Raises:
+            EngineError: there is no such setting, value or database.
+        """
+        if self._asked == (settings, database):
+            return
+        self._take_back()
+        if database:
+            if self.kept:
+                self._database_before = _text(self.query("SELECT currentDatabase()", "TSVRaw"))
+            self._use(database)
+        if settings:
+            self._settings_before = self._settings(settings) if self.kept else {}
+            self._set(settings)
+        self._asked = (dict(settings), database)
+
+    def _take_back(self) -> None:
+        self._asked = ({}, None)
+        while self._settings_before:
+            name, value = self._settings_before.popitem()
+            self.query(f"SET `{_escaped(name)}` = " + _literal(value))
+        if self._database_before is not None:
+            self._use(self._database_before)
+            self._database_before = None
+
+    def _use(self, database: str) -> None:
         self.query("USE {name:Identifier}", params={"name": database})
 
-    def set(self, settings: Mapping[str, str]) -> None:
-        """Change settings of this session; `readonly` last, since nothing can change after it."""
+    def _set(self, settings: Mapping[str, str]) -> None:
+        # `readonly` last, since nothing can change after it.
         ordered = sorted(settings.items(), key=lambda item: item[0] == "readonly")
-        if ordered:
-            self.query("SET " + ", ".join(f"`{_escaped(k)}` = '{_escaped(v)}'" for k, v in ordered))
+        self.query("SET " + ", ".join(f"`{_escaped(k)}` = {_literal(v)}" for k, v in ordered))
 
     def inspect(self, sql: bytes) -> Statement:
         """Ask the engine's parser what `sql` is, without running it."""
@@ -137,11 +170,20 @@ class EngineSession:
             except (ChdbError, RuntimeError) as error:
                 raise EngineError.reported(str(error)) from error
 
+    def _settings(self, names: Iterable[str]) -> dict[str, str | None]:
+        """Values of settings; None where it is the default."""
+        listed = ", ".join(f"'{_escaped(name)}'" for name in names)
+        if not listed:
+            return {}
+        asked = {"names": f"[{listed}]"}
+        rows = map(json.loads, _text(self.query(_SETTINGS, "JSONEachRow", asked)).splitlines())
+        return {row["name"]: row["value"] if row["changed"] else None for row in rows}
+
     def _canonical(self, sql: bytes) -> str:
         # In hexadecimal, so that no byte of the caller's text can be read as part of ours.
         ask = f"SELECT formatQuerySingleLine(unhex('{sql.hex()}'))"
         try:
-            return self.query(ask, "TSVRaw").body.decode(errors="replace").strip()
+            return _text(self.query(ask, "TSVRaw")).strip()
         except EngineError:
             return ""
 
@@ -194,8 +236,8 @@ class Engine:
         self._connection = f"{self._folder / 'data'}?config-file={users}&users_config={users}"
         self._keeper = EngineSession(self._connection)  # keeps the engine up between requests
         self.session(Account.ANALYST).close()  # without its role there is no read-only user
-        told = self._keeper.query("SELECT version(), timezone()").body.decode().strip()
-        self.version, self.timezone = told.split("\t")
+        told = self._keeper.query("SELECT version(), timezone()")
+        self.version, self.timezone = _text(told).split("\t")
         return self
 
     def __exit__(
@@ -224,6 +266,14 @@ class Engine:
     def _forget_spooled(self) -> None:
         for left in (self._folder / "spool").iterdir():
             left.unlink(missing_ok=True)
+
+
+def _text(answer: Answer) -> str:
+    return answer.body.decode(errors="replace").removesuffix("\n")
+
+
+def _literal(value: str | None) -> str:
+    return "DEFAULT" if value is None else f"'{_escaped(value)}'"
 
 
 def _escaped(text: str) -> str:

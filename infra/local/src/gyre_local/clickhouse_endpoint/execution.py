@@ -14,6 +14,7 @@ from gyre_local.clickhouse_endpoint.statement import (
     Statement,
     check_allowed,
     check_no_outfile,
+    check_reads_only,
     check_single,
 )
 
@@ -58,31 +59,33 @@ def execute(session: EngineSession, ask: QueryRequest, account: Account) -> Resu
         raise EngineError.refused(Code.SYNTAX_ERROR, "Syntax error: Empty query")
     insert = None if ask.params else find_data(session, ask.head)
     if insert is not None:
-        _prepare(session, ask, insert.statement, account)
+        _check(ask, insert.statement, account)
+        session.begin(ask.settings, ask.database)
         return _insert(session, ask, insert)
     sql = ask.head + ask.rest.read()
     statement = session.inspect(sql)
-    _prepare(session, ask, statement, account)
+    _check(ask, statement, account)
     if statement.kind is Kind.READ_ONLY:
         return _read(session, ask, sql, statement, account)
-    if statement.awaits_data and b"\n\n" in sql.replace(b"\r", b""):
-        raise EngineError.refused(
-            Code.NOT_IMPLEMENTED,
-            "An INSERT with query parameters cannot have data with empty lines: leave one out.",
-        )
+    if session.kept and statement.kind is Kind.CONTROL:
+        session.begin({}, None)  # what SET and USE change stays
+    else:
+        session.begin(ask.settings, ask.database)
     answer = session.query(sql, ask.default_format, ask.params)
     return _whole(answer, ask.default_format if answer.body else None)
 
 
-def _prepare(
-    session: EngineSession, ask: QueryRequest, statement: Statement, account: Account
-) -> None:
+def _check(ask: QueryRequest, statement: Statement, account: Account) -> None:
     check_single(statement)
     check_no_outfile(statement)
     check_allowed(statement, account)
-    if ask.database:
-        session.use(ask.database)
-    session.set(ask.settings)
+    if ask.reads_only:
+        check_reads_only(statement)
+    if statement.awaits_data and ask.params and b"\n\n" in ask.head.replace(b"\r", b""):
+        raise EngineError.refused(
+            Code.NOT_IMPLEMENTED,
+            "An INSERT with query parameters cannot have data with empty lines: leave one out.",
+        )
 
 
 def _insert(session: EngineSession, ask: QueryRequest, insert: DataInsert) -> Result:
@@ -98,9 +101,10 @@ def _read(
 ) -> Result:
     output = statement.format or ask.default_format
     if output in _STREAMED and _is_select(statement):
+        session.begin(ask.settings, ask.database)
         return Result(output, session.stream(sql, output, ask.params))
-    if "max_result_bytes" not in ask.settings and not account.reads_only:
-        session.set({"max_result_bytes": str(_LARGEST_UNSTREAMED)})
+    bound = {} if account.reads_only else {"max_result_bytes": str(_LARGEST_UNSTREAMED)}
+    session.begin({**bound, **ask.settings}, ask.database)
     return _whole(session.query(sql, output, ask.params), output)
 
 

@@ -1,5 +1,6 @@
 """A query as it comes over HTTP: which parts of URL, form and body mean what."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO
@@ -61,6 +62,7 @@ class QueryRequest:
     session: SessionRef | None = None
     accept_encoding: str = ""
     whole_first: bool = False
+    reads_only: bool = False
 
 
 async def read_request(request: web.Request, engine: Engine, query_id: str) -> QueryRequest:
@@ -70,12 +72,13 @@ async def read_request(request: web.Request, engine: Engine, query_id: str) -> Q
         EngineError: it asks for something that is not offered, or its body is broken.
     """
     url = dict(request.query)
+    rest: IO[bytes]
     for name, instead in _NOT_OFFERED.items():
         if url.get(name, "0") not in ("", "0"):
             raise EngineError.refused(Code.NOT_IMPLEMENTED, f"{name} is not offered: {instead}.")
     if request.content_type == _FORM:
         url |= await _form(request)
-        head, rest = url.get("query", "").encode(), engine.spool(in_memory=0)
+        head, rest = url.get("query", "").encode(), io.BytesIO()
     else:
         head, rest = await _body(request, engine, url.get("query", "").encode())
     settings = {
@@ -83,8 +86,12 @@ async def read_request(request: web.Request, engine: Engine, query_id: str) -> Q
         for name, value in url.items()
         if name not in _OF_THE_INTERFACE | _NOT_OFFERED.keys() and not name.startswith(_PARAMETER)
     }
-    if request.method == "GET":
-        settings.setdefault("readonly", "2")
+    session = _session(url)
+    if session is not None and "readonly" in settings:
+        raise EngineError.refused(
+            Code.NOT_IMPLEMENTED,
+            "readonly cannot be taken back from a session: leave out session_id.",
+        )
     return QueryRequest(
         head=head,
         rest=rest,
@@ -99,7 +106,8 @@ async def read_request(request: web.Request, engine: Engine, query_id: str) -> Q
         default_format=url.get("default_format")
         or request.headers.get("X-ClickHouse-Format")
         or "TabSeparated",
-        session=_session(url),
+        session=session,
+        reads_only=request.method == "GET",
         accept_encoding=request.headers.get("Accept-Encoding", "")
         if url.get("enable_http_compression") == "1"
         else "",
@@ -130,7 +138,7 @@ async def _body(request: web.Request, engine: Engine, query: bytes) -> tuple[byt
         spool.close()
         raise
     # As ClickHouse reads them: the URL's text, a line end, the body.
-    return (query + b"\n" + start if query and start else query or start), spool
+    return (query.rstrip() + b"\n" + start if query and start else query or start), spool
 
 
 async def _spool_body(request: web.Request, spool: IO[bytes]) -> None:

@@ -67,6 +67,7 @@ class Sessions:
             if ref.must_exist:
                 raise EngineError.refused(Code.SESSION_NOT_FOUND, f"Session {ref.id} not found")
             kept = self._kept[key] = _Kept(self._engine.session(account))
+            kept.session.kept = True
             return kept
         if kept.busy:
             raise EngineError.refused(

@@ -34,13 +34,13 @@ class Statement:
     @property
     def format(self) -> str | None:
         """The format that the statement's own FORMAT clause names."""
-        found = _FORMAT.search(_without_literals(self.canonical))
+        found = _FORMAT.search(_skeleton(self.canonical))
         return found.group(1) if found else None
 
     @property
     def awaits_data(self) -> bool:
         """Whether it is an INSERT of what follows it, rather than of a SELECT or a file."""
-        bare = _without_literals(self.canonical)
+        bare = _skeleton(self.canonical)
         return (
             self.kind in (Kind.MUTATING, Kind.CONTROL)  # CONTROL: INTO FUNCTION
             and bare.startswith("INSERT INTO ")
@@ -54,7 +54,8 @@ class Statement:
         return self.canonical.removesuffix(f" FORMAT {self.format}")
 
 
-_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`")
+_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'")
+_QUOTED_NAME = re.compile(r"`(?:[^`\\]|\\.)*`")
 _OTHER_SOURCE = re.compile(r"\b(?:SELECT|WITH|FROM INFILE)\b")
 _FORMAT = re.compile(r"\bFORMAT (\w+)(?: SETTINGS .*)?$")
 _FILE_FUNCTION = re.compile(r"\bfile\b")
@@ -83,6 +84,21 @@ def check_no_outfile(statement: Statement) -> None:
         raise EngineError.refused(
             Code.UNKNOWN_TYPE_OF_QUERY,
             "INTO OUTFILE is for command-line clients: read the result from the response.",
+        )
+
+
+def check_reads_only(statement: Statement) -> None:
+    """Refuse changes over GET, as ClickHouse does.
+
+    Raises:
+        EngineError: READONLY.
+    """
+    harmless = statement.kind is Kind.CONTROL and statement.canonical.startswith(("USE ", "SET "))
+    if statement.kind not in (Kind.READ_ONLY, Kind.UNKNOWN) and not harmless:
+        raise EngineError.refused(
+            Code.READONLY,
+            "Cannot execute query in readonly mode. For queries over HTTP, method GET implies "
+            "readonly. You should use method POST for modifying queries.",
         )
 
 
@@ -115,3 +131,7 @@ def check_allowed(statement: Statement, account: Account) -> None:
 
 def _without_literals(canonical: str) -> str:
     return _LITERAL.sub("''", canonical)
+
+
+def _skeleton(canonical: str) -> str:
+    return _QUOTED_NAME.sub("``", _without_literals(canonical))

@@ -85,13 +85,14 @@ def _sources(citations: Iterable[generator_pb2.Citation]) -> Iterable[Renderable
         passages.setdefault(citation.chunk_id, []).append(citation)
     for number, cited in enumerate(passages.values(), start=1):
         first = cited[0]
-        heading = Text(f"[{number}] ", style="bold")
-        heading.append(first.title or first.document_id, style="bold")
-        where = first.source_uri or first.document_id
-        if where != first.title:
+        name, where = first.title or first.document_id, first.source_uri or first.document_id
+        heading = Text(f"[{number}] {name}", style="bold")
+        if where != name:
             heading.append(f"  {where}", style="dim")
         yield heading
         for quote in dict.fromkeys(citation.quote for citation in cited):
-            yield Padding(Text(f"“{' '.join(quote.split())}”", style="italic"), (0, 0, 0, 4))
+            yield Padding(
+                Text(f"“{' '.join(quote.split())}”", style="italic"), (0, 0, 0, 4), expand=False
+            )
     if passages:
         yield Text("")

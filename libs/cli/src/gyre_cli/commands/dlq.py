@@ -1,15 +1,17 @@
 """`gyre dlq`: the records that could not be handled, and why."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
-from gyre_cli.dead_letters import DeadLetter, open_dead_letters
 from gyre_cli.output import table
+
+if TYPE_CHECKING:
+    from gyre_cli.dead_letters import DeadLetter
 
 _LONGEST_VALUE = 400
 
@@ -42,22 +44,26 @@ def show(
 
 
 async def _counts(servers: str) -> dict[str, int]:
+    from gyre_cli.dead_letters import open_dead_letters  # the Kafka client is slow to import
+
     async with open_dead_letters(servers) as letters:
         return await letters.counts()
 
 
-async def _last(servers: str, topic: str, limit: int) -> list[DeadLetter]:
+async def _last(servers: str, topic: str, limit: int) -> "list[DeadLetter]":
+    from gyre_cli.dead_letters import open_dead_letters
+
     async with open_dead_letters(servers) as letters:
         return await letters.last(topic, limit)
 
 
-def _shown(letters: list[DeadLetter]) -> RenderableType:
+def _shown(letters: "list[DeadLetter]") -> RenderableType:
     if not letters:
         return Text("no dead letters")
     return Group(*(part for letter in letters for part in _one(letter)))
 
 
-def _one(letter: DeadLetter) -> list[RenderableType]:
+def _one(letter: "DeadLetter") -> list[RenderableType]:
     said = letter.as_json()
     head = Text(f"#{letter.offset}  {letter.parked_at:%Y-%m-%d %H:%M:%S}  ", style="bold")
     head.append(f"{said['kind'] or 'unknown cause'} {said['error'] or ''}", style="red")

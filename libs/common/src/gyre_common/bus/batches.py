@@ -67,16 +67,16 @@ class InBatches(Generic[T]):
         not hold up the others: its first record is handed back beside the batch, to lead the next.
         """
         if probe is not None:
-            return self._alone(probe), None
+            return self._fill([], probe), None
         batch: list[Pending] = []
         while not scheduler.leaving:
             while len(batch) < self._size.max_records and (pending := scheduler.take()):
                 if not pending.partition.on_probe:
-                    batch.append(pending)
+                    self._fill(batch, pending)
                 elif batch:
                     return batch, pending
                 else:
-                    return self._alone(pending), None
+                    return self._fill([], pending), None
             if not batch or len(batch) >= self._size.max_records:
                 return batch, None
             patience = batch[0].arrived + self._size.max_wait - perf_counter()
@@ -84,9 +84,11 @@ class InBatches(Generic[T]):
                 return batch, None
         return [], None
 
-    def _alone(self, first: Pending) -> list[Pending]:
-        batch = [first]
-        while len(batch) < self._size.max_records and (more := first.partition.take_along()):
+    def _fill(self, batch: list[Pending], first: Pending) -> list[Pending]:
+        """Add a record and those behind it in its partition, as far as they fit."""
+        batch.append(first)
+        take = first.partition.take_along
+        while len(batch) < self._size.max_records and (more := take()):
             batch.append(more)
         return batch
 

@@ -20,7 +20,6 @@ from gyre_common.bus.publisher import KafkaPublisher
 from gyre_common.bus.record import RawRecord, Record
 from gyre_common.bus.scheduler import Handling
 from gyre_common.bus.subscription import KafkaSubscription, Park
-from gyre_common.bus.topics import TopicMaker
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import Event
 from gyre_common.events.topic import DLQ_SUFFIX, Topic
@@ -41,7 +40,6 @@ class Bus:
     """
 
     def __init__(self, servers: str, *, service: str, delivery: Delivery | None = None) -> None:
-        self._servers = servers
         self._service = service
         self._delivery = delivery or Delivery()
         self._publisher = KafkaPublisher(servers, service=service, delivery=self._delivery)
@@ -123,7 +121,12 @@ class Bus:
         """Tell AsyncAPI, and whoever creates topics, what this service publishes."""
         for topic in topics:
             self._topics[topic.name] = topic
-            self.broker.publisher(topic.name, schema=topic.model, description=topic.summary)
+            self.broker.publisher(
+                topic.name,
+                schema=topic.model,
+                description=topic.summary,
+                title=f"{self._service}.{topic.name}",
+            )
 
     async def _to_dead_letters(
         self, group: str, raw: RawRecord, error: Exception, attempts: int
@@ -142,12 +145,13 @@ class Bus:
         await self._publisher.retire(topic, key)
 
     def healthy(self) -> bool:
-        """Tell whether the bus is open and every subscription consumes."""
+        """Tell whether the bus is open, Kafka answers and every subscription consumes."""
         return self._open is not None and not self.problems()
 
     def problems(self) -> list[str]:
-        """Why subscriptions consume no more, a line each."""
-        return [
+        """Why events do not flow, a line each: Kafka is away, or a subscription stopped."""
+        away = [self._publisher.problem] if self._publisher.problem is not None else []
+        return away + [
             f"{s.scheduler.consumer.group} on {s.scheduler.consumer.topic}: {s.problem}"
             for s in self._subscriptions
             if s.problem is not None
@@ -156,7 +160,7 @@ class Bus:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._publisher)
-            await TopicMaker(self._servers).ensure(*self._topics.values())
+            await self._publisher.topics.ensure(*self._topics.values())
             await self.broker.connect()
             stack.push_async_callback(self.broker.stop)
             await _all(subscription.start() for subscription in self._subscriptions)

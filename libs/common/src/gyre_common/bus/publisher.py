@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from gyre_common.bus.delivery import Delivery
@@ -27,6 +28,7 @@ E = TypeVar("E", bound=Event)
 log = logging.getLogger(__name__)
 
 _LIMIT_WHILE_DOWN = 1.0
+_PAUSE_WHILE_DOWN = 0.5
 
 
 class KafkaPublisher:
@@ -36,9 +38,10 @@ class KafkaPublisher:
         self._servers = servers
         self._service = service
         self._limit = (delivery or Delivery()).publish_limit
-        self._topics = TopicMaker(servers)
+        self.topics = TopicMaker(servers)
         self._producer: AIOKafkaProducer | None = None
         self._down = False
+        self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._producer = await connected(
@@ -60,6 +63,8 @@ class KafkaPublisher:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
         if self._producer is None:
             return
         producer, self._producer = self._producer, None
@@ -67,6 +72,11 @@ class KafkaPublisher:
             await asyncio.wait_for(producer.stop(), self._limit)
         except TimeoutError:
             log.warning("stopped without Kafka: events that nobody waits for may be lost")
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be published now; None while Kafka answers."""
+        return f"Kafka at {self._servers} does not answer" if self._down else None
 
     async def publish(self, topic: Topic[E], event: E, *, event_id: UUID | None = None) -> None:
         """See `Publisher`.
@@ -80,7 +90,7 @@ class KafkaPublisher:
         headers = headers_for(topic, event_id or id_for_next_event(), self._service)
         started = perf_counter()
         async with self._limited(topic.name):
-            await self._topics.ensure(topic)
+            await self.topics.ensure(topic)
             await self._put(topic.name, topic.key(event).encode(), value, headers)
         METRICS.records_published.labels(topic.name).inc()
         METRICS.record_publish_seconds.labels(topic.name).observe(perf_counter() - started)
@@ -89,7 +99,7 @@ class KafkaPublisher:
         """See `Publisher`."""
         headers = headers_for(topic, id_for_next_event(), self._service)
         async with self._limited(topic.name):
-            await self._topics.ensure(topic)
+            await self.topics.ensure(topic)
             await self._put(topic.name, key.encode(), None, headers)
 
     async def put(
@@ -127,8 +137,28 @@ class KafkaPublisher:
         except MessageSizeTooLargeError as error:
             raise RecordTooLarge(f"Kafka refuses a record of this size on {topic}") from error
         except (TimeoutError, KafkaError) as error:
-            self._down = True
+            self._went_down()
             raise Unavailable(
                 f"Kafka at {self._servers} did not confirm a record on {topic} within {limit:g} s"
             ) from error
         self._down = False
+
+    def _went_down(self) -> None:
+        """Remember it, and notice when Kafka is back: callers may have stopped trying."""
+        self._down = True
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._until_it_answers())
+
+    async def _until_it_answers(self) -> None:
+        while self._down:
+            await asyncio.sleep(_PAUSE_WHILE_DOWN)
+            admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, client_id="gyre-watch")
+            try:
+                async with asyncio.timeout(_LIMIT_WHILE_DOWN):
+                    await admin.start()
+                    await admin.list_topics()
+                self._down = False
+            except (TimeoutError, KafkaError, OSError):
+                continue
+            finally:
+                await admin.close()

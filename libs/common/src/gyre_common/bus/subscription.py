@@ -71,6 +71,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             parser=_parse,
             decoder=_hand_on,
             no_reply=True,
+            title=f"{self._group}.{handler.__name__}",
         )
 
         async def take_in(message: Any) -> None:

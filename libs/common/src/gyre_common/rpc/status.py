@@ -57,7 +57,9 @@ def details_of(error: GyreError, code: grpc.StatusCode) -> tuple[str, bytes]:
 def _details(error: GyreError, code: grpc.StatusCode) -> Sequence[Message]:
     info = error_details_pb2.ErrorInfo(reason=code.name, domain=DOMAIN)
     if isinstance(error, InvalidInput):
-        info.metadata.update(problem=_short(error.problem), fix=_short(error.fix))
+        info.metadata.update(
+            problem=_short(error.problem), fix=_short(error.fix), code=_short(error.code)
+        )
         violation = error_details_pb2.BadRequest.FieldViolation(
             field=_short(error.field), description=_short(f"{error.problem}: {error.fix}")
         )
@@ -120,7 +122,8 @@ class _Details:
             return None
         violation = bad.field_violations[0]
         if self._unpack(info) and info.domain == DOMAIN:
-            return InvalidInput(violation.field, info.metadata["problem"], info.metadata["fix"])
+            said = info.metadata
+            return InvalidInput(violation.field, said["problem"], said["fix"], code=said["code"])
         return InvalidInput(violation.field, "is not valid", violation.description)
 
     def retry_after_seconds(self) -> float:

@@ -11,7 +11,7 @@ from gyre_generator.reading.scoring import Candidate
 ANSWERS_AT = 0.4
 """Confidence from which the reader answers, chosen on the tuning half of bench/answers."""
 
-MARGIN = 2.0
+MARGIN = 2.5
 """A further sentence must come within this of the best one's score."""
 
 REDUNDANCY = 1.0
@@ -22,7 +22,7 @@ SAME = 0.9
 """From this similarity on, a sentence says nothing that was not said."""
 
 MAX_SENTENCES = 4
-MAX_FACTS = 2
+MAX_FACTS = 3
 MAX_CHARACTERS = 1_200
 MAX_LIST = 8
 

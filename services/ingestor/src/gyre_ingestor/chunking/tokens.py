@@ -47,7 +47,10 @@ class TokenRuler:
         A word of more than 100 characters is one unknown token, however long: it may not make a
         passage endless.
         """
-        tokens = bisect_left(self._starts, end) - bisect_left(self._starts, start)
+        first = bisect_left(self._starts, start)
+        tokens = bisect_left(self._starts, end) - first
+        if first == len(self._starts) or self._starts[first] != start:
+            tokens += 1  # it begins inside a word, whose rest is a token too
         return max(tokens, -(-(end - start) // CHARACTERS_PER_TOKEN))
 
 

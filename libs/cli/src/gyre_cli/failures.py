@@ -1,0 +1,62 @@
+"""The edge of the command: every failure becomes one line that says what to do."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+
+import typer
+from gyre_common.errors import GyreError, InvalidInput
+from gyre_common.settings import SettingsError
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """The exit status of a command, whose every failure becomes one line on stderr."""
+    if not _debugging():
+        logging.disable(logging.CRITICAL)
+    try:
+        return run()
+    except typer.TyperException as error:
+        return _failed(_usage(error), error.exit_code)
+    except (InvalidInput, SettingsError) as error:
+        return _failed(str(error), USAGE)
+    except GyreError as error:
+        return _failed(str(error), FAILED)
+    except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has had enough; flushing at exit would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:  # noqa: BLE001 (the edge of the process: what is left is a bug)
+        return _failed(
+            f"unexpected {type(error).__name__}: {error} — run it again with GYRE_DEBUG=1 and "
+            "report what it prints",
+            FAILED,
+        )
+
+
+def _usage(error: typer.TyperException) -> str:
+    message = error.format_message().rstrip(".")
+    if not message:
+        return ""  # the help itself was printed
+    context = getattr(error, "ctx", None)
+    return f"{message} — see `{context.command_path if context else 'gyre'} --help`"
+
+
+def _failed(message: str, code: int) -> int:
+    if _debugging():
+        traceback.print_exc()
+    if message:
+        sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    return code
+
+
+def _debugging() -> bool:
+    return bool(os.environ.get("GYRE_DEBUG"))

@@ -1,0 +1,27 @@
+"""The schema's reference says what the engine says."""
+
+from gyre_telemetry.migrations import default_folder, read_migrations
+from gyre_telemetry.rows import ROWS
+from gyre_telemetry.schema_reference import read_catalogue, render
+
+VIEWS = ("answers", "current_feedback", "daily_quality", "version_quality", "cost", "freshness")
+
+
+def test_every_table_and_view_of_the_contract_is_documented_column_by_column() -> None:
+    tables, columns = read_catalogue(read_migrations(default_folder()))
+    expected = {row.table for row in ROWS} | {*VIEWS, "migrations"}
+    assert {table.name for table in tables} == expected
+    assert all(table.comment for table in tables)
+    assert not [f"{c.table}.{c.name}" for c in columns if not c.comment]
+    page = render(tables, columns)
+    for table in tables:
+        assert f"\n### {table.name}\n" in page
+    for column in columns:
+        assert f"| `{column.name}` | `{column.type}` | {column.comment} |" in page
+
+
+def test_every_table_says_whose_row_it_is_and_what_event_made_it() -> None:
+    _, columns = read_catalogue(read_migrations(default_folder()))
+    for row in ROWS:
+        names = {column.name for column in columns if column.table == row.table}
+        assert {"tenant", "event_id", "time", "trace_id"} <= names

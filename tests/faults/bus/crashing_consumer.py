@@ -1,0 +1,37 @@
+"""A service that a test kills: tells of each event on another topic and notes it in SQLite.
+
+`python crashing_consumer.py SERVERS TOLD_TOPIC NOTED_TOPIC DATABASE`
+"""
+
+import asyncio
+import sqlite3
+import sys
+from dataclasses import replace
+
+from gyre_common.bus import Bus, current_record
+from gyre_common.testing.bus_contract import QUICK, Told, told_topic
+
+
+async def main(servers: str, told: str, noted: str, database: str) -> None:
+    notes = sqlite3.connect(database, isolation_level=None, timeout=10)
+    bus = Bus(servers, service="crashing", delivery=replace(QUICK, commit_every=0.2))
+
+    @bus.on(told_topic(told), group="crashing", concurrency=8)
+    async def on_told(event: Told) -> None:
+        await bus.publish(told_topic(noted), event)
+        event_id = str(current_record().event_id)
+        notes.execute(
+            "INSERT INTO notes (event_id, listener, ordinal) VALUES (?, ?, ?)"
+            " ON CONFLICT (event_id) DO UPDATE SET writes = writes + 1",
+            (event_id, event.listener, event.ordinal),
+        )
+        notes.execute(
+            "INSERT INTO log (listener, ordinal) VALUES (?, ?)", (event.listener, event.ordinal)
+        )
+
+    async with bus:
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

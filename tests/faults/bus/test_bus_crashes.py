@@ -1,0 +1,151 @@
+"""A consumer killed at random points loses nothing and doubles nothing.
+
+`GYRE_CRASH_KILLS` and `GYRE_CRASH_SEED` make it longer, or another one.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sqlite3
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from gyre_common.bus import Record
+from gyre_common.bus.topics import ensure_topics
+from gyre_common.events.event import derived_id, new_id
+from gyre_common.events.topic import Topic
+from gyre_common.testing.bus_contract import Told, told_topic
+from gyre_common.testing.eventually import eventually
+
+pytestmark = [pytest.mark.faults, pytest.mark.integration]
+
+log = logging.getLogger(__name__)
+
+KILLS = int(os.environ.get("GYRE_CRASH_KILLS", "2"))
+SEED = int(os.environ.get("GYRE_CRASH_SEED", "7"))
+LISTENERS = 40
+EVENTS_A_KILL = 500
+
+_CONSUMER = Path(__file__).with_name("crashing_consumer.py")
+
+
+@pytest.mark.timeout(60 + 30 * KILLS)
+async def test_a_consumer_killed_at_random_points_loses_and_doubles_nothing(
+    kafka_servers: str, tmp_path: Path
+) -> None:
+    dice = random.Random(SEED)
+    unique = uuid4().hex[:8]
+    told, noted = told_topic(f"things.told-{unique}.v1"), told_topic(f"things.noted-{unique}.v1")
+    await ensure_topics(kafka_servers, [told, noted])
+    notes = _notes(tmp_path / "notes.sqlite")
+    events = EVENTS_A_KILL * (KILLS + 1)
+    causes = await _tell(kafka_servers, told, events)
+    kills = sorted(dice.sample(range(1, events), KILLS))
+
+    for kill_at in kills:
+        async with _consumer(kafka_servers, told, noted, tmp_path) as process:
+            await eventually(partial(_reached, notes, kill_at), 60)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+    async with _consumer(kafka_servers, told, noted, tmp_path) as process:
+        await eventually(partial(_reached, notes, events), 60)
+        process.terminate()
+
+    _assert_order_kept(notes)
+    rows = dict(notes.execute("SELECT event_id, writes FROM notes"))
+    assert set(rows) == {str(cause) for cause in causes}
+    followed = await _ids(kafka_servers, noted)
+    expected = {derived_id(cause, "crashing/on_told") for cause in causes}
+    assert set(followed) == expected
+    repeated = sum(rows.values()) - events
+    log.info("%d kills, %d events, %d handled again", KILLS, events, repeated)
+    assert repeated < events
+
+
+def _notes(path: Path) -> sqlite3.Connection:
+    notes = sqlite3.connect(path, isolation_level=None, timeout=10)
+    notes.executescript(
+        """
+        PRAGMA journal_mode = WAL;
+        CREATE TABLE notes (
+            event_id TEXT PRIMARY KEY, listener TEXT, ordinal INTEGER, writes INTEGER DEFAULT 1
+        );
+        CREATE TABLE log (id INTEGER PRIMARY KEY, listener TEXT, ordinal INTEGER);
+        """
+    )
+    return notes
+
+
+def _count(notes: sqlite3.Connection) -> int:
+    (count,) = notes.execute("SELECT count(*) FROM notes").fetchone()
+    return int(count)
+
+
+def _reached(notes: sqlite3.Connection, count: int) -> bool:
+    return _count(notes) >= count
+
+
+def _assert_order_kept(notes: sqlite3.Connection) -> None:
+    """A repetition goes back to an earlier event of its key; nothing ever jumps ahead."""
+    heard: dict[str, list[int]] = defaultdict(list)
+    for listener, ordinal in notes.execute("SELECT listener, ordinal FROM log ORDER BY id"):
+        heard[listener].append(ordinal)
+    for ordinals in heard.values():
+        assert ordinals[0] == 0
+        assert all(after <= before + 1 for before, after in pairwise(ordinals))
+
+
+async def _tell(servers: str, topic: Topic[Told], count: int) -> list[UUID]:
+    causes = [new_id() for _ in range(count)]
+    async with AIOKafkaProducer(bootstrap_servers=servers, acks="all") as producer:
+        sent = []
+        for number, cause in enumerate(causes):
+            listener = f"l{number % LISTENERS}"
+            event = Told(listener=listener, ordinal=number // LISTENERS)
+            headers = [("ce_id", str(cause).encode())]
+            sent.append(
+                await producer.send(topic.name, event.to_json(), listener.encode(), headers=headers)
+            )
+        await asyncio.gather(*sent)
+    return causes
+
+
+@asynccontextmanager
+async def _consumer(
+    servers: str, told: Topic[Told], noted: Topic[Told], folder: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    with (folder / "consumer.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(_CONSUMER),
+            *(servers, told.name, noted.name, str(folder / "notes.sqlite")),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _ids(servers: str, topic: Topic[Told]) -> list[UUID]:
+    consumer = AIOKafkaConsumer(topic.name, bootstrap_servers=servers, auto_offset_reset="earliest")
+    async with consumer:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        found: list[UUID] = []
+        while [p for p, end in ends.items() if await consumer.position(p) < end]:
+            for records in (await consumer.getmany(timeout_ms=100)).values():
+                found += [Record(Told(listener=""), raw, "").event_id for raw in records]
+        return found

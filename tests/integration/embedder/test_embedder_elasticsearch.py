@@ -1,0 +1,114 @@
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from elasticsearch import AsyncElasticsearch
+from gyre_common.chunk_index import IndexedChunk
+from gyre_common.elasticsearch import open_elasticsearch
+from gyre_common.errors import FailedPrecondition, Poison, Retryable
+from gyre_embedder import elasticsearch_index
+from gyre_embedder.document_index import DocumentKey, Passage
+from gyre_embedder.elasticsearch_index import ElasticsearchIndex
+
+pytestmark = pytest.mark.integration
+KEY = DocumentKey("default", "guide")
+
+
+@pytest.fixture
+async def client(elasticsearch_url: str) -> AsyncIterator[AsyncElasticsearch]:
+    async with open_elasticsearch(elasticsearch_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def index(client: AsyncElasticsearch) -> AsyncIterator[str]:
+    name = f"chunks-{uuid4()}"
+    yield name
+    await client.indices.delete(index=name, ignore_unavailable=True)
+
+
+def writer(client: AsyncElasticsearch) -> ElasticsearchIndex:
+    return ElasticsearchIndex(client, shards=1, refresh_interval="-1")
+
+
+def passages(count: int, dimensions: int = 4, title: str = "") -> list[Passage]:
+    vector = np.eye(1, dimensions, dtype=np.float32)[0]
+    return [
+        Passage(
+            IndexedChunk(
+                tenant=KEY.tenant,
+                document_id=KEY.document_id,
+                chunk_id=uuid4(),
+                revision=1,
+                ordinal=ordinal,
+                title=title,
+                text="tea",
+                start=0,
+                end=3,
+            ),
+            vector,
+        )
+        for ordinal in range(count)
+    ]
+
+
+async def test_preparing_again_is_harmless(client: AsyncElasticsearch, index: str) -> None:
+    for _ in range(2):
+        await writer(client).prepare(index, dimensions=4)
+
+
+async def test_an_index_with_another_mapping_is_refused_by_name(
+    client: AsyncElasticsearch, index: str
+) -> None:
+    await writer(client).prepare(index, dimensions=4)
+    with pytest.raises(FailedPrecondition, match=index):
+        await writer(client).prepare(index, dimensions=8)
+
+
+async def test_a_document_of_more_chunks_than_a_page_or_a_bulk_request_is_whole(
+    client: AsyncElasticsearch, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elasticsearch_index, "_IDS_PER_PAGE", 3)
+    monkeypatch.setattr(elasticsearch_index, "_VECTORS_PER_PAGE", 3)
+    monkeypatch.setattr(elasticsearch_index, "_BULK_BYTES", 600)
+    put = passages(10)
+    chunk_ids = {each.chunk.chunk_id for each in put}
+    embedder = writer(client)
+    await embedder.prepare(index, dimensions=4)
+    await embedder.write(index, put, [])
+    assert await embedder.stored(index, [KEY]) == {KEY: chunk_ids}
+    assert (await embedder.vectors(index, [*chunk_ids])).keys() == chunk_ids
+
+
+async def test_what_the_mapping_refuses_is_poison_and_spoils_nothing_else(
+    client: AsyncElasticsearch, index: str
+) -> None:
+    embedder = writer(client)
+    await embedder.prepare(index, dimensions=4)
+    good, bad = passages(1), passages(1, dimensions=8)
+    with pytest.raises(Poison):
+        await embedder.write(index, [*good, *bad], [])
+    stored = await embedder.stored(index, [KEY])
+    assert stored == {KEY: {good[0].chunk.chunk_id}}
+
+
+async def test_an_index_that_somebody_deleted_is_made_anew(
+    client: AsyncElasticsearch, index: str
+) -> None:
+    embedder = writer(client)
+    await embedder.prepare(index, dimensions=4)
+    await client.indices.delete(index=index)
+    with pytest.raises(Retryable):
+        await embedder.stored(index, [KEY])
+    await embedder.prepare(index, dimensions=4)
+    assert await embedder.stored(index, [KEY]) == {KEY: frozenset()}
+
+
+async def test_terms_of_any_length_can_be_indexed(client: AsyncElasticsearch, index: str) -> None:
+    embedder = writer(client)
+    await embedder.prepare(index, dimensions=4)
+    (passage,) = passages(1)
+    long = passage.chunk.model_copy(update={"metadata": {"é" * 9000: "x", "k": "é" * 40_000}})
+    await embedder.write(index, [Passage(long, passage.vector)], [])
+    assert await embedder.stored(index, [KEY]) == {KEY: {long.chunk_id}}

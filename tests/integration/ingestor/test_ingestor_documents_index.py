@@ -1,0 +1,69 @@
+"""The document index, as the ingestor reads it, on a real Elasticsearch."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from elasticsearch import AsyncElasticsearch
+from gyre_common.document_index import DocumentRecord, DocumentState, record_key
+from gyre_common.elasticsearch import open_elasticsearch
+from gyre_common.errors import Unavailable
+from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
+
+pytestmark = pytest.mark.integration
+
+KEYWORD = {"type": "keyword"}
+
+
+@pytest.fixture
+async def client(elasticsearch_url: str) -> AsyncIterator[AsyncElasticsearch]:
+    async with open_elasticsearch(elasticsearch_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def documents(client: AsyncElasticsearch) -> ElasticsearchDocuments:
+    index = f"test-documents-{uuid4().hex[:8]}"
+    fields = dict.fromkeys(("tenant", "document_id", "state", "acl"), KEYWORD)
+    await client.indices.create(index=index, mappings={"dynamic": False, "properties": fields})
+    for record in (
+        DocumentRecord(tenant="acme", document_id="a", state=DocumentState.INDEXED),
+        DocumentRecord(tenant="acme", document_id="b", state=DocumentState.INDEXED, acl=("x",)),
+        DocumentRecord(tenant="acme", document_id="c", state=DocumentState.INDEXED, acl=("y",)),
+        DocumentRecord(tenant="acme", document_id="d", state=DocumentState.DELETED),
+        DocumentRecord(tenant="acme", document_id="e", state=DocumentState.REJECTED),
+        DocumentRecord(tenant="else", document_id="f", state=DocumentState.INDEXED),
+    ):
+        key = record_key(record.tenant, record.document_id)
+        await client.index(index=index, id=key, document=record.model_dump(mode="json"))
+    await client.indices.refresh(index=index)
+    return ElasticsearchDocuments(client, index=index)
+
+
+async def test_a_document_is_found_in_its_own_tenant_only(
+    documents: ElasticsearchDocuments,
+) -> None:
+    found = await documents.get("acme", "b")
+    assert found is not None
+    assert found.acl == ("x",)
+    assert await documents.get("else", "b") is None
+
+
+async def test_a_page_holds_what_the_caller_may_read_and_goes_on_where_it_ended(
+    documents: ElasticsearchDocuments,
+) -> None:
+    everything = await documents.page("acme", ["x"], after="", limit=10)
+    assert [record.document_id for record in everything] == ["a", "b", "e"]
+    assert [r.document_id for r in await documents.page("acme", [], after="a", limit=1)] == ["e"]
+
+
+async def test_before_the_first_document_there_is_nothing(client: AsyncElasticsearch) -> None:
+    missing = ElasticsearchDocuments(client, index="test-documents-missing")
+    assert await missing.get("acme", "a") is None
+    assert await missing.page("acme", [], after="", limit=1) == ()
+
+
+async def test_an_index_that_is_down_is_unavailable() -> None:
+    async with open_elasticsearch("http://127.0.0.1:9") as client:
+        with pytest.raises(Unavailable):
+            await ElasticsearchDocuments(client).get("acme", "a")

@@ -1,0 +1,66 @@
+from collections.abc import AsyncIterator
+
+import grpc.aio
+import pytest
+from gyre_common.errors import FailedPrecondition, Unavailable
+from gyre_common.events.releases import Artifact, Roles
+from gyre_common.releases import ReleaseView
+from gyre_common.rpc import channel, serve
+from gyre_common.testing.builders import a_release, an_artifact
+from gyre_embedder.encoder import Encoder
+from gyre_embedder.encoders import Encoders
+from gyre_embedder.rpc import register
+from gyre_embedder.testing import HashEncoder
+from gyre_embedder.text_embedder import TextEmbedder
+from gyre_retriever.grpc_query_encoder import GrpcQueryEncoder
+
+ENCODER = HashEncoder()
+
+
+@pytest.fixture
+async def embedder() -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to the embedder's real RPC edge, over an encoder that needs no weights."""
+
+    async def load(artifact: Artifact) -> Encoder:
+        return ENCODER
+
+    releases, encoders = ReleaseView(), Encoders(load)
+    releases.apply(a_release(Roles.QUERY_ENCODER, live="q-1", artifacts=(an_artifact("q-1"),)))
+    await encoders.hold(releases.states)
+    ENCODER.read.clear()
+    async with serve([register(TextEmbedder(encoders, releases))]) as server:
+        await server.set_serving(True)
+        async with channel(f"127.0.0.1:{server.port}") as opened:
+            yield opened
+
+
+def query_encoder(opened: grpc.aio.Channel, cache_size: int = 2) -> GrpcQueryEncoder:
+    return GrpcQueryEncoder(opened, seconds=2, cache_size=cache_size)
+
+
+async def test_a_query_becomes_the_vector_that_the_encoder_made(
+    embedder: grpc.aio.Channel,
+) -> None:
+    vector = await query_encoder(embedder).encode("tea", "q-1")
+    assert len(vector) == ENCODER.dimensions
+    assert sum(value * value for value in vector) == pytest.approx(1)
+
+
+async def test_what_was_asked_lately_is_not_asked_again(embedder: grpc.aio.Channel) -> None:
+    encoder = query_encoder(embedder)
+    for text in ("a", "b", "a", "c", "a", "b"):
+        await encoder.encode(text, "q-1")
+    assert [text for text, _ in ENCODER.read] == ["a", "b", "c", "b"]
+
+
+async def test_a_version_that_is_not_loaded_there_is_a_failed_precondition(
+    embedder: grpc.aio.Channel,
+) -> None:
+    with pytest.raises(FailedPrecondition, match="q-2"):
+        await query_encoder(embedder).encode("tea", "q-2")
+
+
+async def test_an_embedder_that_is_down_is_unavailable() -> None:
+    async with channel("127.0.0.1:9") as nowhere:
+        with pytest.raises(Unavailable):
+            await query_encoder(nowhere).encode("tea", "q-1")

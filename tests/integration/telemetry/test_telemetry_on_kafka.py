@@ -1,0 +1,142 @@
+"""The whole service on real engines: events on their topics become rows, soon, and once."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from gyre_common.bus import Bus
+from gyre_common.events import ALL_TOPICS
+from gyre_common.events.examples import EXAMPLES
+from gyre_common.events.feedback import FEEDBACK_RECEIVED
+from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
+from gyre_common.testing.builders import a_feedback, a_verdict, an_interaction
+from gyre_common.testing.eventually import eventually
+from gyre_telemetry.app import create_app
+from gyre_telemetry.clickhouse import open_clickhouse
+from gyre_telemetry.settings import TelemetrySettings
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def client(
+    kafka_servers: str, clickhouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[AsyncClient]:
+    """The service runs as long as the test; the client reads what it wrote."""
+    monkeypatch.setenv("GYRE_KAFKA_SERVERS", kafka_servers)
+    monkeypatch.setenv("GYRE_CLICKHOUSE_URL", clickhouse_url)
+    settings = TelemetrySettings()
+    async with (
+        create_app(settings),
+        open_clickhouse(clickhouse_url, user="default", password="") as client,
+    ):
+        yield client
+
+
+async def rows(client: AsyncClient, query: str, **parameters: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in (await client.query(query, parameters)).named_results()]
+
+
+ANSWER = "SELECT * FROM gyre.answers WHERE tenant = {tenant:String}"
+
+
+async def test_an_answer_its_verdict_and_its_vote_are_one_row_within_a_second(
+    client: AsyncClient, kafka_servers: str
+) -> None:
+    tenant = f"kafka-{uuid4().hex[:8]}"
+    about: dict[str, Any] = {"tenant": tenant, "interaction_id": uuid4()}
+
+    async def told() -> dict[str, Any] | None:
+        found = await rows(client, ANSWER, tenant=tenant)
+        return found[0] if found and found[0]["thumbs_up"] and found[0]["judge_version"] else None
+
+    async with Bus(kafka_servers, service="test") as bus:
+        await bus.publish(FEEDBACK_RECEIVED, a_feedback(**about))  # the groups have joined after it
+        await eventually(
+            lambda: rows(client, "SELECT 1 FROM gyre.feedback WHERE tenant = {t:String}", t=tenant),
+            timeout=60,
+        )
+        event_id = uuid4()
+        await bus.publish(INTERACTION_JUDGED, a_verdict(**about))
+        for _ in range(2):  # a producer's retry
+            await bus.publish(INTERACTION_COMPLETED, an_interaction(**about), event_id=event_id)
+        published = time.monotonic()
+        row = await eventually(told, timeout=30)
+        seconds = time.monotonic() - published
+    assert row is not None
+    assert row["interaction_id"] == about["interaction_id"]
+    assert row["event_id"] == event_id
+    assert seconds < 10, "a row takes a second on an idle machine"
+    [count] = await rows(
+        client,
+        "SELECT count() AS n FROM gyre.interactions FINAL WHERE tenant = {t:String}",
+        t=tenant,
+    )
+    assert count["n"] == 1
+
+
+async def test_a_record_that_cannot_be_read_becomes_a_dead_letter_and_its_row(
+    client: AsyncClient, kafka_servers: str
+) -> None:
+    tenant = f"spoiled-{uuid4().hex[:8]}"
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_servers)
+    await producer.start()
+    try:
+        place = await producer.send_and_wait(
+            FEEDBACK_RECEIVED.name, b"{not json", key=f"{tenant}/x".encode()
+        )
+    finally:
+        await producer.stop()
+
+    async def told() -> list[dict[str, Any]]:
+        query = "SELECT * FROM gyre.dead_letters FINAL WHERE tenant = {t:String}"
+        return await rows(client, query, t=tenant)
+
+    [row] = await eventually(told, timeout=60)
+    assert (row["topic"], row["partition"], row["offset"]) == (
+        FEEDBACK_RECEIVED.name,
+        place.partition,
+        place.offset,
+    )
+    assert (row["kind"], row["consumer_group"]) == ("poison", "telemetry")
+
+
+TABLES = {
+    "documents.accepted.v1": "documents",
+    "documents.chunked.v1": "documents",
+    "documents.indexed.v1": "documents",
+    "documents.rejected.v1": "documents",
+    "interactions.completed.v1": "interactions",
+    "interactions.judged.v1": "judgements",
+    "feedback.received.v1": "feedback",
+    "releases.changed.v1": "releases",
+}
+
+
+async def test_every_topic_reaches_its_table(client: AsyncClient, kafka_servers: str) -> None:
+    ids = {topic.name: uuid4() for topic in ALL_TOPICS if topic.name in TABLES}
+    async with Bus(kafka_servers, service="test") as bus:
+        for topic in ALL_TOPICS:
+            if topic.name in TABLES:
+                example = EXAMPLES[topic.name]
+                await bus.publish(topic, example, event_id=ids[topic.name])
+
+    async def missing() -> set[str]:
+        found = {
+            name
+            for name, table in TABLES.items()
+            if await rows(
+                client, f"SELECT 1 FROM gyre.{table} WHERE event_id = {{e:UUID}}", e=ids[name]
+            )
+        }
+        return TABLES.keys() - found
+
+    async def none_missing() -> bool:
+        assert not await missing()
+        return True
+
+    await eventually(none_missing, timeout=60)

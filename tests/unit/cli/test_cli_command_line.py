@@ -1,0 +1,142 @@
+"""The command as a user meets it: help, usage, one-line errors, exit codes, pure JSON."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gyre_cli.application import run
+from gyre_cli.failures import guarded
+from gyre_cli.settings import settings_for
+from gyre_local.home import Home
+from gyre_local.state import ProcessIdentity, SystemState, write_state
+
+NOWHERE = ("--port-offset", "9900")
+
+
+def gyre(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GYRE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "gyre_cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**environ, "COLUMNS": "100", **variables},
+    )
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty home. Flags are written to the environment, so this undoes them too."""
+    for name in ("PORT_OFFSET", "TENANT", "KEYS", "DEBUG"):
+        monkeypatch.setenv(f"GYRE_{name}", "")
+    monkeypatch.setenv("GYRE_HOME", str(tmp_path))
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("bogus",), 2, "No such command 'bogus'"),
+        (("ask", *NOWHERE), 2, "Missing argument 'question' — see `gyre ask --help`"),
+        (("ask", "why", *NOWHERE), 1, "nothing answers at 127.0.0.1:59954: start the system"),
+        (("up", "--port-offset", "7"), 2, "GYRE_PORT_OFFSET: input should be a multiple of 100"),
+        (("vote", "x", "sideways", *NOWHERE), 2, "VALUE is sideways: say up, down or a rating"),
+        (("vote", "x", *NOWHERE), 2, "VALUE is missing: say up, down or 1 to 5"),
+        (("explain", "x", *NOWHERE), 2, "INTERACTION_ID is not a UUID"),
+        (("submit", "/no/such/file", *NOWHERE), 1, "there is no /no/such/file"),
+        (("submit", "-", *NOWHERE), 2, "give it alone, and name it with --id"),
+        (("releases", "--tenant", "Not A Tenant"), 2, "GYRE_TENANT:"),
+        (("releases", "--key", "short"), 2, "GYRE_KEYS:"),
+    ],
+)
+def test_an_error_is_one_line_with_the_fix(
+    arguments: tuple[str, ...],
+    code: int,
+    says: str,
+    here: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gyre", *arguments])
+    assert guarded(run) == code
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert says in said.err
+    assert said.out == ""
+
+
+def test_a_cause_is_shown_when_asked_for(tmp_path: Path) -> None:
+    done = gyre("submit", "/no/such/file", *NOWHERE, GYRE_HOME=str(tmp_path), GYRE_DEBUG="1")
+    assert "Traceback" in done.stderr
+
+
+def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.logs.mkdir(parents=True)
+    home.log("kafka").write_text("started\n")
+    assert len(json.loads(gyre("questions", "--json").stdout)) == 3
+    assert json.loads(gyre("down", "--json", "--home", str(tmp_path)).stdout)["stopped"] is False
+    logs = json.loads(gyre("logs", "--json", "--home", str(tmp_path)).stdout)
+    assert logs == [{"process": "kafka", "message": "started"}]
+
+
+def test_every_command_has_help() -> None:
+    listed = gyre("--help").stdout
+    for name in ("up", "down", "status", "logs", "submit", "ask", "vote", "explain", "dlq"):
+        assert name in listed
+    assert "--port-offset" in gyre("ask", "--help").stdout
+
+
+def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.logs.mkdir(parents=True)
+    home.log("kafka").write_text("started\n")
+    command = [sys.executable, "-m", "gyre_cli.main", "logs", "-f", "--home", str(tmp_path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert "started" in running.stdout.readline()
+        for _ in range(2):
+            running.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        _, complaint = running.communicate(timeout=30)
+    assert running.returncode in (130, -signal.SIGINT)
+    assert complaint == ""
+
+
+def test_a_reader_who_stops_early_causes_no_complaint(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.logs.mkdir(parents=True)
+    home.log("kafka").write_text("a line\n" * 50_000)
+    command = f"{sys.executable} -m gyre_cli.main logs -n 50000 --home {tmp_path} | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("kafka  a line\n", "")
+
+
+def test_a_home_knows_the_ports_of_its_system(tmp_path: Path, here: None) -> None:
+    Home(tmp_path).run.mkdir(parents=True)
+    process = ProcessIdentity(pid=1, created=0)
+    write_state(
+        Home(tmp_path).state, SystemState(supervisor=process, port_offset=1200, processes=())
+    )
+    assert settings_for(home=tmp_path).generator_address == "127.0.0.1:51254"
+    assert settings_for(home=tmp_path, port_offset=300).generator_address == "127.0.0.1:50354"
+
+
+def test_a_system_elsewhere_is_reached_by_the_variables_of_the_services(
+    monkeypatch: pytest.MonkeyPatch, here: None
+) -> None:
+    monkeypatch.setenv("GYRE_GENERATOR_ADDRESS", "gyre.example.com:443")
+    monkeypatch.setenv("GYRE_TENANT", "acme")
+    settings = settings_for()
+    assert (settings.generator_address, settings.tenant) == ("gyre.example.com:443", "acme")

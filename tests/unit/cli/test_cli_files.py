@@ -1,0 +1,95 @@
+"""Which files become documents, and what they are called."""
+
+from pathlib import Path
+
+import pytest
+from gyre_cli.files import SourceFile, collect
+from gyre_common.errors import InvalidInput, NotFound
+
+
+class Skipped:
+    def __init__(self) -> None:
+        self.told: dict[str, str] = {}
+
+    def __call__(self, path: Path, reason: str) -> None:
+        self.told[path.name] = reason
+
+
+@pytest.fixture
+def skipped() -> Skipped:
+    return Skipped()
+
+
+def names(sources: list[SourceFile]) -> list[str]:
+    return [source.document_id for source in sources]
+
+
+def test_a_file_in_a_folder_is_called_by_the_folder_and_its_path_within(
+    tmp_path: Path, skipped: Skipped
+) -> None:
+    (tmp_path / "docs" / "deep").mkdir(parents=True)
+    (tmp_path / "docs" / "b.md").write_text("b")
+    (tmp_path / "docs" / "deep" / "a.txt").write_text("a")
+    found = collect([tmp_path / "docs"], skipped)
+    assert names(found) == ["docs/b.md", "docs/deep/a.txt"]
+    assert [source.media_type for source in found] == ["text/markdown", "text/plain"]
+
+
+def test_a_folder_has_the_same_name_from_wherever_it_is_submitted(
+    tmp_path: Path, skipped: Skipped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("a")
+    outside = names(collect([tmp_path / "docs"], skipped))
+    monkeypatch.chdir(tmp_path / "docs")
+    assert names(collect([Path()], skipped)) == outside == ["docs/a.md"]
+
+
+def test_hidden_and_binary_files_are_passed_over_with_a_word(
+    tmp_path: Path, skipped: Skipped
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("ref")
+    (tmp_path / ".hidden").write_text("x")
+    (tmp_path / "photo").write_bytes(b"\x89PNG\0")
+    (tmp_path / "latin.txt").write_bytes("Grüße".encode("latin-1"))
+    assert names(collect([tmp_path], skipped)) == [f"{tmp_path.name}/latin.txt"]
+    assert skipped.told == {".git": "hidden", ".hidden": "hidden", "photo": "binary"}
+
+
+def test_a_file_that_is_named_by_itself_is_never_passed_over(
+    tmp_path: Path, skipped: Skipped
+) -> None:
+    for name in (".notes.md", "photo"):
+        (tmp_path / name).write_bytes(b"\0")
+    found = collect([tmp_path / ".notes.md", tmp_path / "photo"], skipped)
+    assert (names(found), skipped.told) == ([".notes.md", "photo"], {})
+
+
+def test_a_file_below_here_keeps_its_path(
+    tmp_path: Path, skipped: Skipped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("a")
+    monkeypatch.chdir(tmp_path)
+    assert names(collect([Path("docs/a.md"), Path("docs")], skipped)) == ["docs/a.md"]
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path, skipped: Skipped) -> None:
+    for parent in ("one", "two"):
+        (tmp_path / parent / "docs").mkdir(parents=True)
+        (tmp_path / parent / "docs" / "a.md").write_text(parent)
+    with pytest.raises(InvalidInput, match=r"the same name docs/a\.md"):
+        collect([tmp_path / "one" / "docs", tmp_path / "two" / "docs"], skipped)
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path: Path, skipped: Skipped) -> None:
+    with pytest.raises(NotFound, match=r"no .*/nowhere"):
+        collect([tmp_path / "nowhere"], skipped)
+
+
+def test_a_circle_of_links_ends(tmp_path: Path, skipped: Skipped) -> None:
+    (tmp_path / "a.md").write_text("a")
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    assert names(collect([tmp_path], skipped)) == [f"{tmp_path.name}/a.md"]

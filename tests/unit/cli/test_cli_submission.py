@@ -1,0 +1,141 @@
+"""Submitting: retried under one key, followed to the end, refusals told with their codes."""
+
+import asyncio
+import base64
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from gyre.ingestor.v1 import ingestor_pb2 as pb
+from gyre.ingestor.v1 import ingestor_pb2_grpc as pb_grpc
+from gyre_cli.submission import Draft, Progress, Submitter, watch_for_stall
+from gyre_common.errors import GyreError, InvalidInput, NotFound, Unavailable
+from gyre_common.rpc import channel, serve
+
+
+class FakeIngestor(pb_grpc.IngestorServiceServicer):
+    """Indexes a document at the third question about it; what it does not like it says."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.submissions: dict[str, str] = {}
+        self.asked: dict[str, int] = defaultdict(int)
+        self.unavailable = 0
+        self.never = False
+
+    async def SubmitDocument(self, request: Any, context: Any) -> pb.SubmitDocumentResponse:
+        self.keys.append(request.idempotency_key)
+        if self.unavailable:
+            self.unavailable -= 1
+            raise Unavailable("Kafka does not answer", retry_after_seconds=0.01)
+        if not base64.b64decode(request.document.content_base64).strip():
+            raise InvalidInput("document.text", "is empty", "send some", code="empty")
+        submission_id = str(uuid4())
+        self.submissions[request.document.document_id] = submission_id
+        return pb.SubmitDocumentResponse(submission_id=submission_id)
+
+    async def GetDocument(self, request: Any, context: Any) -> pb.GetDocumentResponse:
+        self.asked[request.document_id] += 1
+        if self.never or self.asked[request.document_id] == 1:
+            raise NotFound("no such document")
+        old = pb.DocumentEvent(state=pb.DOCUMENT_STATE_INDEXED, submission_id="an older one")
+        events = [old]
+        if self.asked[request.document_id] > 2:
+            state, code = pb.DOCUMENT_STATE_INDEXED, ""
+            if request.document_id.startswith("corrupt"):
+                state, code = pb.DOCUMENT_STATE_REJECTED, "corrupt"
+            submission_id = self.submissions[request.document_id]
+            events.append(pb.DocumentEvent(state=state, submission_id=submission_id, code=code))
+        return pb.GetDocumentResponse(document=pb.DocumentStatus(timeline=events))
+
+
+@pytest.fixture
+def ingestor() -> FakeIngestor:
+    return FakeIngestor()
+
+
+@pytest.fixture
+def progress() -> Progress:
+    return Progress()
+
+
+@pytest.fixture
+async def submitter(ingestor: FakeIngestor, progress: Progress) -> AsyncIterator[Submitter]:
+    register = lambda server: pb_grpc.add_IngestorServiceServicer_to_server(ingestor, server)  # noqa: E731
+    async with serve([register]) as server, channel(f"127.0.0.1:{server.port}") as opened:
+        yield Submitter(pb_grpc.IngestorServiceStub(opened), progress)
+
+
+def a_draft(name: str, data: bytes = b"words") -> Draft:
+    return Draft(name, "", "", (), lambda: data)
+
+
+async def test_each_document_is_followed_until_its_own_submission_is_searchable(
+    submitter: Submitter, ingestor: FakeIngestor, progress: Progress
+) -> None:
+    await submitter.submit([a_draft(f"d{n}") for n in range(40)], wait=True)
+    assert progress.submitted == 40
+    assert {fate.document_id for fate in progress.finished} == {f"d{n}" for n in range(40)}
+    assert set(ingestor.asked.values()) == {3}
+
+
+async def test_refusals_at_the_door_and_later_are_told_with_their_codes(
+    submitter: Submitter, progress: Progress
+) -> None:
+    drafts = [a_draft("good"), a_draft("blank", b" "), a_draft("corrupt")]
+    await submitter.submit(drafts, wait=True)
+    fates = {fate.document_id: (fate.outcome, fate.code) for fate in progress.finished}
+    assert fates == {
+        "good": ("indexed", ""),
+        "blank": ("rejected", "empty"),
+        "corrupt": ("rejected", "corrupt"),
+    }
+
+
+async def test_a_submission_is_tried_again_under_the_same_key(
+    submitter: Submitter, ingestor: FakeIngestor
+) -> None:
+    ingestor.unavailable = 2
+    await submitter.submit([a_draft("d")], wait=True)
+    assert len(ingestor.keys) == 3
+    assert len(set(ingestor.keys)) == 1
+
+
+async def test_an_ingestor_that_stays_away_ends_the_submission(
+    submitter: Submitter, ingestor: FakeIngestor
+) -> None:
+    ingestor.unavailable = 100
+    with pytest.raises(ExceptionGroup) as failed:
+        await submitter.submit([a_draft("d")], wait=True)
+    assert failed.group_contains(Unavailable)
+
+
+async def test_without_waiting_nothing_is_asked(
+    submitter: Submitter, ingestor: FakeIngestor, progress: Progress
+) -> None:
+    await submitter.submit([a_draft("d")], wait=False)
+    assert (progress.submitted, dict(ingestor.asked)) == (1, {})
+
+
+async def test_a_file_that_vanished_meanwhile_is_told_and_the_others_go_on(
+    submitter: Submitter, progress: Progress
+) -> None:
+    def gone() -> bytes:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    await submitter.submit([Draft("gone", "", "", (), gone), a_draft("d")], wait=True)
+    outcomes = {fate.document_id: fate.code for fate in progress.finished}
+    assert outcomes == {"gone": "unreadable", "d": ""}
+
+
+async def test_waiting_gives_up_when_nothing_moves_any_more(
+    submitter: Submitter, ingestor: FakeIngestor, progress: Progress
+) -> None:
+    ingestor.never = True
+    work = asyncio.create_task(submitter.submit([a_draft("d")], wait=True))
+    with pytest.raises(GyreError, match=r"1 of 1 documents are accepted but not searchable"):
+        await watch_for_stall(progress, 1, 0.2)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)

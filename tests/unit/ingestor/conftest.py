@@ -1,0 +1,91 @@
+"""An ingestor over fakes: the bus in memory, the store in a temporary folder."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from gyre_common.bus.memory import MemoryBus
+from gyre_common.events import Event, Topic
+from gyre_common.events.releases import Artifact, Roles
+from gyre_common.outside_content import OutsideContent
+from gyre_common.store import Store
+from gyre_common.testing.builders import MORNING
+from gyre_ingestor.content import ContentSource
+from gyre_ingestor.handlers import build_handlers
+from gyre_ingestor.reading import Reading, ReadingTask, read
+from gyre_ingestor.service import Ingestor
+
+MAX_BYTES = 100_000
+E_ = TypeVar("E_", bound=Event)
+
+
+class ReaderHere:
+    """A `Reader` in this process, for documents that are known to be harmless."""
+
+    async def read(self, task: ReadingTask) -> Reading:
+        return read(task)
+
+
+@dataclass
+class ReleasesHere:
+    """One ingestion version for every tenant."""
+
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def live(self, tenant: str, role: str) -> Artifact:
+        assert role == Roles.INGESTION
+        return Artifact(
+            version="structure-1",
+            digest="sha256:" + "0" * 64,
+            settings=self.settings,
+            registered_at=MORNING,
+        )
+
+
+@dataclass
+class World:
+    """What surrounds the ingestor under test."""
+
+    bus: MemoryBus
+    store: Store
+    uploads: Store
+    contents: ContentSource
+    releases: ReleasesHere
+    allowed: Path
+
+    def events(self, topic: Topic[E_]) -> list[E_]:
+        return [event for name, event in self.bus.published if name.name == topic.name]  # type: ignore[misc]
+
+    def tombstones(self, topic: str) -> list[bytes | None]:
+        sent = self.bus.sent
+        return [record.key for record in sent if record.topic == topic and not record.value]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    allowed = tmp_path / "allowed"
+    allowed.mkdir()
+    uploads_url = f"file://{tmp_path}/store/uploads"
+    outside = OutsideContent([f"file://{allowed}", uploads_url], max_bytes=MAX_BYTES * 10)
+    async with MemoryBus(service="ingestor") as bus:
+        world = World(
+            bus=bus,
+            store=Store(f"file://{tmp_path}/store"),
+            uploads=Store(uploads_url),
+            contents=ContentSource(outside, max_bytes=MAX_BYTES * 10),
+            releases=ReleasesHere(),
+            allowed=allowed,
+        )
+        ingestor = Ingestor(
+            contents=ContentSource(outside, max_bytes=MAX_BYTES),
+            originals=world.store,
+            reader=ReaderHere(),
+            releases=world.releases,
+            publisher=bus,
+            clock_skew=timedelta(minutes=5),
+        )
+        build_handlers(bus, ingestor)  # type: ignore[arg-type]
+        yield world

@@ -1,0 +1,136 @@
+"""What callers may ask, and what they are told when they ask wrongly."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from gyre_common.context import RequestContext
+from gyre_common.document_index import DocumentRecord, DocumentState
+from gyre_common.errors import InvalidInput, NotFound, Unavailable
+from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_SUBMITTED
+from gyre_ingestor.front_door import FrontDoor
+
+from .conftest import World
+
+CALLER = RequestContext(tenant="acme", acl=("kitchen",))
+
+
+class IndexHere:
+    """A `DocumentIndex` that holds its records in a list."""
+
+    def __init__(self, *records: DocumentRecord) -> None:
+        self._records = sorted(records, key=lambda record: record.document_id)
+
+    async def get(self, tenant: str, document_id: str) -> DocumentRecord | None:
+        known = {(r.tenant, r.document_id): r for r in self._records}
+        return known.get((tenant, document_id))
+
+    async def page(
+        self, tenant: str, groups: Sequence[str], *, after: str, limit: int
+    ) -> Sequence[DocumentRecord]:
+        caller = RequestContext(tenant=tenant, acl=tuple(groups))
+        readable = (r for r in self._records if r.tenant == tenant and caller.may_read(r.acl))
+        return [r for r in readable if r.document_id > after][:limit]
+
+
+def a_record(document_id: str, *acl: str, tenant: str = "acme") -> DocumentRecord:
+    return DocumentRecord(
+        tenant=tenant, document_id=document_id, state=DocumentState.INDEXED, acl=acl
+    )
+
+
+def door(world: World, *records: DocumentRecord) -> FrontDoor:
+    return FrontDoor(
+        contents=world.contents,
+        uploads=world.uploads,
+        publisher=world.bus,
+        index=IndexHere(*records),
+    )
+
+
+async def test_a_submission_is_an_event_of_the_callers_tenant(world: World) -> None:
+    submission_id = await door(world).submit(CALLER, {"document_id": "d", "text": "Hot."})
+    (event,) = world.events(DOCUMENT_SUBMITTED)
+    assert (event.tenant, event.document_id, event.text) == ("acme", "d", "Hot.")
+    assert event.submitted_at is not None
+    headers = dict(world.bus.sent[0].headers)
+    assert headers["ce_id"] == str(submission_id).encode()
+
+
+async def test_a_retry_with_the_same_key_is_the_same_submission(world: World) -> None:
+    fields = {"document_id": "d", "text": "Hot."}
+    ids = [await door(world).submit(CALLER, fields, idempotency_key=k) for k in ("a", "a", "b", "")]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+    assert await door(world).submit(RequestContext("other"), fields, idempotency_key="a") != ids[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"document_id": "", "text": "x"}, "document.document_id"),
+        ({"document_id": "a\nb", "text": "x"}, "document.document_id"),
+        ({"document_id": "d"}, "document.content"),
+        ({"document_id": "d", "text": "x", "content_uri": "file:///x"}, "document.content_uri"),
+        ({"document_id": "d", "content_base64": "%"}, "document.content_base64"),
+        ({"document_id": "d", "text": "x", "media_type": "image/png"}, "document.media_type"),
+        ({"document_id": "d", "text": "x", "acl": ("",)}, "document.acl.0"),
+        ({"document_id": "d", "text": "x", "title": "t" * 2000}, "document.title"),
+    ],
+)
+async def test_a_submission_that_cannot_work_is_refused_at_once(
+    world: World, fields: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await door(world).submit(CALLER, fields)
+    assert refused.value.field == field
+    assert world.bus.published == []
+
+
+async def test_a_large_body_travels_by_reference_and_arrives(world: World) -> None:
+    text = "".join(f"line {n}\n" for n in range(70_000))
+    await door(world).submit(CALLER, {"document_id": "d", "text": text})
+    (event,) = world.events(DOCUMENT_SUBMITTED)
+    assert event.text is None
+    assert event.content_uri
+    assert "/uploads/" in event.content_uri
+    assert (await world.contents.fetch(event)).data == text.encode()
+
+
+async def test_a_deletion_is_submitted(world: World) -> None:
+    await door(world).delete(CALLER, "d")
+    await world.bus.settled()
+    assert [event.deleted for event in world.events(DOCUMENT_CHUNKED)] == [True]
+
+
+async def test_kafka_down_is_unavailable(world: World) -> None:
+    world.bus.down = True
+    with pytest.raises(Unavailable):
+        await door(world).submit(CALLER, {"document_id": "d", "text": "x"})
+
+
+async def test_a_document_is_shown_to_those_who_may_read_it(world: World) -> None:
+    mine = door(world, a_record("open"), a_record("shared", "kitchen"), a_record("shut", "cellar"))
+    assert (await mine.get(CALLER, "shared")).document_id == "shared"
+    for hidden in ("shut", "nowhere"):
+        with pytest.raises(NotFound):
+            await mine.get(CALLER, hidden)
+    with pytest.raises(NotFound):
+        await mine.get(RequestContext("other"), "open")
+
+
+async def test_pages_follow_each_other_to_the_end(world: World) -> None:
+    mine = door(world, *(a_record(f"d{n}é") for n in range(5)), a_record("x", "cellar"))
+    seen, token = [], ""
+    while True:
+        records, token = await mine.page(CALLER, page_size=2, page_token=token)
+        seen += [record.document_id for record in records]
+        if not token:
+            break
+    assert seen == [f"d{n}é" for n in range(5)]
+
+
+@pytest.mark.parametrize(("size", "token"), [(-1, ""), (1001, ""), (1, "%%%"), (1, "/////")])
+async def test_a_page_that_cannot_be_is_refused(world: World, size: int, token: str) -> None:
+    with pytest.raises(InvalidInput):
+        await door(world).page(CALLER, page_size=size, page_token=token)

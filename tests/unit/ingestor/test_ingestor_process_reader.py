@@ -1,0 +1,76 @@
+"""No document can hang or break the ingestor."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+from gyre_common.events.documents import RejectionCode
+from gyre_ingestor.chunking.recipe import ChunkRecipe
+from gyre_ingestor.process_reader import ProcessReader
+from gyre_ingestor.reading import ReadingTask
+from gyre_ingestor.refusal import Refused
+
+MIB = 1024 * 1024
+BILLION_LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+def a_task(content: str, media_type: str = "text/markdown") -> ReadingTask:
+    return ReadingTask("default", "d", "", media_type, content.encode(), ChunkRecipe())
+
+
+@pytest.fixture
+async def reader() -> AsyncIterator[ProcessReader]:
+    async with ProcessReader(processes=1, time_limit=3, memory_bytes=2048 * MIB) as reader:
+        await reader.read(a_task("warm up"))
+        yield reader
+
+
+async def test_a_document_is_read_in_another_process(reader: ProcessReader) -> None:
+    reading = await reader.read(a_task("# Tea\n\nHot."))
+    assert (reading.title, [c.text for c in reading.chunks]) == ("Tea", ["Hot."])
+
+
+async def test_a_refusal_comes_back_as_it_was(reader: ProcessReader) -> None:
+    with pytest.raises(Refused) as refused:
+        await reader.read(a_task("<!-- -->"))
+    assert (refused.value.code, refused.value.field) == (RejectionCode.EMPTY, "content")
+
+
+async def test_a_document_that_takes_too_long_is_refused_and_the_next_one_is_read(
+    reader: ProcessReader,
+) -> None:
+    with pytest.raises(Refused) as refused:
+        await reader.read(a_task("<div>" * 100_000 + "x", "text/html"))
+    assert refused.value.code is RejectionCode.CORRUPT
+    assert "took more than" in refused.value.problem
+    assert (await reader.read(a_task("Hot."))).chunks
+    assert reader.healthy()
+
+
+async def test_a_document_that_breaks_the_parser_is_refused_and_the_next_one_is_read(
+    reader: ProcessReader,
+) -> None:
+    with pytest.raises(Refused) as refused:
+        await reader.read(a_task("---\nx: " + "[" * 30_000 + "\n---\n\ntext"))
+    assert refused.value.code is RejectionCode.CORRUPT
+    assert (await reader.read(a_task("Hot."))).chunks
+
+
+async def test_hostile_markdown_ends_in_chunks_or_a_refusal(reader: ProcessReader) -> None:
+    for hostile in (
+        ">" * 100_000,
+        "[" * 100_000,
+        "*a **b " * 20_000,
+        "- " * 20_000,
+        "".join("`" * n + " " for n in range(600)),
+        f"---\n{BILLION_LAUGHS}---\n\ntext",
+        "{{< " * 20_000,
+        "|" + "a|" * 2_000 + "\n|" + "-|" * 2_000 + "\n" + "|x|\n" * 2_000,
+        "[a]: b\n" * 20_000,
+        "x" * 5 * MIB,
+    ):
+        with suppress(Refused):
+            reading = await reader.read(a_task(hostile))
+            assert max(len(one.text) for one in reading.chunks) <= 256 * 16

@@ -1,0 +1,182 @@
+from uuid import UUID
+
+import pytest
+from gyre_common.chunk_index import IndexedChunk
+from gyre_common.context import RequestContext
+from gyre_common.errors import (
+    DeadlineExceeded,
+    FailedPrecondition,
+    GyreError,
+    InvalidInput,
+    Unavailable,
+)
+from gyre_common.events.releases import Roles
+from gyre_common.releases import ReleaseView
+from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
+from gyre_common.testing.builders import a_release, an_artifact
+from gyre_common.testing.chunk_index import StoredChunk
+from gyre_retriever.query import Filters, Query
+from gyre_retriever.service import Retrieved, Retriever
+from gyre_retriever.testing import FixedEncoder, MemorySearch
+
+
+class Room:
+    """A retriever with all that it needs, in memory."""
+
+    def __init__(self) -> None:
+        self.index = MemorySearch()
+        self.encoder = FixedEncoder()
+        self.releases = ReleaseView()
+        recipe = an_artifact("hybrid-1", settings=dict(RETRIEVAL_SETTINGS))
+        documents = tuple(an_artifact(f"d-{each}", index=f"chunks-{each}") for each in (1, 2))
+        queries = tuple(an_artifact(f"q-{each}", fits=f"d-{each}") for each in (1, 2))
+        for role, live, artifacts in (
+            (Roles.RETRIEVAL, "hybrid-1", (recipe,)),
+            (Roles.DOCUMENT_ENCODER, "d-1", documents),
+            (Roles.QUERY_ENCODER, "q-1", queries),
+        ):
+            self.releases.apply(a_release(role, live=live, artifacts=artifacts))
+        self.retriever = Retriever(self.index, self.encoder, self.releases)
+
+    def put(self, number: int, text: str, index: str = "chunks-1", **given: object) -> None:
+        chunk = IndexedChunk.model_validate(
+            {
+                "tenant": "default",
+                "document_id": f"document-{number}",
+                "chunk_id": UUID(int=number),
+                "revision": 1,
+                "ordinal": 0,
+                "text": text,
+                "start": 0,
+                "end": len(text),
+                **given,
+            }
+        )
+        self.index.chunks.by_index[index][chunk.chunk_id] = StoredChunk(chunk, (1.0, 0.0))
+
+    async def ask(
+        self,
+        text: str = "tea",
+        context: RequestContext | None = None,
+        *,
+        limit: int = 0,
+        filters: Filters | None = None,
+    ) -> Retrieved:
+        query = Query(text, limit, filters or Filters())
+        return await self.retriever.retrieve(query, context or RequestContext())
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+def texts(retrieved: Retrieved) -> list[str]:
+    return [ranked.hit.chunk.text for ranked in retrieved.chunks]
+
+
+async def test_both_legs_are_asked_and_told_apart_in_the_scores(room: Room) -> None:
+    room.put(1, "Green tea.")
+    retrieved = await room.ask()
+    assert texts(retrieved) == ["Green tea."]
+    assert retrieved.chunks[0].scores.keys() == {"bm25", "dense", "fused"}
+    assert retrieved.latency_ms.keys() == {"encode", "search", "fuse", "total"}
+    assert retrieved.versions == {
+        "query-encoder": "q-1",
+        "document-encoder": "d-1",
+        "retrieval": "hybrid-1",
+    }
+    assert retrieved.fallbacks == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        (Query(""), "query"),
+        (Query(" \n"), "query"),
+        (Query("x" * 4097), "query"),
+        (Query("tea", -1), "limit"),
+        (Query("tea", 101), "limit"),
+        (Query("tea", 1, Filters(document_ids=("d",) * 1001)), "filters.document_ids"),
+    ],
+)
+async def test_a_query_that_breaks_the_contract_names_the_field(
+    room: Room, query: Query, field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await room.retriever.retrieve(query, RequestContext())
+    assert refused.value.field == field
+    assert room.index.searches == []
+
+
+async def test_ten_passages_come_unless_asked_otherwise(room: Room) -> None:
+    for number in range(20):
+        room.put(number, f"tea {number}")
+    assert len((await room.ask()).chunks) == 10
+    assert len((await room.ask(limit=3)).chunks) == 3
+    assert len((await room.ask(limit=100)).chunks) == 20
+
+
+@pytest.mark.parametrize("error", [Unavailable("embedder is down"), DeadlineExceeded("too slow")])
+async def test_without_the_encoder_words_are_searched_and_the_reply_says_so(
+    room: Room, error: GyreError
+) -> None:
+    room.put(1, "Green tea.")
+    room.encoder.error = error
+    retrieved = await room.ask()
+    assert texts(retrieved) == ["Green tea."]
+    assert retrieved.chunks[0].scores.keys() == {"bm25", "fused"}
+    assert retrieved.fallbacks == [f"searched without dense: {error}"]
+
+
+async def test_a_leg_that_fails_alone_is_named(room: Room) -> None:
+    room.put(1, "Green tea.")
+    room.index.broken = {"dense": "Elasticsearch is busy"}
+    retrieved = await room.ask()
+    assert texts(retrieved) == ["Green tea."]
+    assert retrieved.fallbacks == ["searched without dense: Elasticsearch is busy"]
+
+
+async def test_an_index_that_is_down_makes_retrieval_unavailable(room: Room) -> None:
+    room.index.down = True
+    with pytest.raises(Unavailable):
+        await room.ask()
+
+
+async def test_tenant_and_groups_come_from_the_request(room: Room) -> None:
+    room.put(1, "acme tea", tenant="acme")
+    room.put(2, "staff tea", acl=("staff",))
+    room.put(3, "public tea")
+    assert texts(await room.ask()) == ["public tea"]
+    assert texts(await room.ask(context=RequestContext(tenant="acme"))) == ["acme tea"]
+    staff = RequestContext(acl=("staff",))
+    assert sorted(texts(await room.ask(context=staff))) == ["public tea", "staff tea"]
+
+
+async def test_filters_narrow_the_search(room: Room) -> None:
+    room.put(1, "one tea", metadata={"lang": "en"})
+    room.put(2, "two tea", metadata={"lang": "de"})
+    only = Filters(metadata={"lang": "de"})
+    assert texts(await room.ask(filters=only)) == ["two tea"]
+
+
+async def test_versions_of_the_request_are_obeyed_and_the_query_encoder_picks_its_index(
+    room: Room,
+) -> None:
+    room.put(1, "old tea")
+    room.put(2, "new tea", index="chunks-2")
+    given = RequestContext(versions={Roles.QUERY_ENCODER: "q-2"})
+    retrieved = await room.ask(context=given)
+    assert texts(retrieved) == ["new tea"]
+    assert retrieved.versions["document-encoder"] == "d-2"
+
+
+async def test_a_version_that_is_not_here_is_refused(room: Room) -> None:
+    with pytest.raises(FailedPrecondition, match="q-9"):
+        await room.ask(context=RequestContext(versions={Roles.QUERY_ENCODER: "q-9"}))
+
+
+async def test_a_version_that_the_embedder_lacks_is_refused_not_papered_over(room: Room) -> None:
+    room.encoder.error = FailedPrecondition("query-encoder q-1 is not loaded here")
+    with pytest.raises(FailedPrecondition):
+        await room.ask()
