@@ -82,6 +82,16 @@ def test_a_session_keeps_its_temporary_tables_and_shares_them_with_nobody(endpoi
         other.command("SELECT x FROM mine")
 
 
+@pytest.mark.parametrize("user", ["", "&user=analyst&password=only%20for%20reading"])
+def test_a_setting_that_is_refused_does_not_spoil_the_session_for_later(
+    endpoint: Any, user: str
+) -> None:
+    session = f"?session_id=refusing{user}"
+    for refused in ("max_threads=many", "no_such_setting=1"):
+        assert endpoint.curl(f"{session}&{refused}", b"SELECT 1")[0] in (400, 403, 404)
+        assert endpoint.curl(session, b"SELECT 1")[2] == b"1\n"
+
+
 def test_a_large_insert_and_a_large_result_pass(endpoint: Any, table: str) -> None:
     client = endpoint.client(compress=False)
     rows = [[i, "x" * 1000] for i in range(25_000)]  # 25 MB: past what is held in memory

@@ -29,7 +29,7 @@ class FeedbackRpc(feedback_pb2_grpc.FeedbackServiceServicer):
     def __init__(self, collector: FeedbackCollector) -> None:
         self._collector = collector
 
-    async def SubmitFeedback(  # noqa: N802
+    async def SubmitFeedback(
         self,
         request: feedback_pb2.SubmitFeedbackRequest,
         context: grpc.aio.ServicerContext[

@@ -17,7 +17,7 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
     def __init__(self, controller: ReleaseController) -> None:
         self._controller = controller
 
-    async def ListReleases(  # noqa: N802
+    async def ListReleases(
         self,
         request: trainer_pb2.ListReleasesRequest,
         context: grpc.aio.ServicerContext[
@@ -28,7 +28,7 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
         releases = await self._controller.releases(request.role)
         return trainer_pb2.ListReleasesResponse(releases=map(_release, releases))
 
-    async def Promote(  # noqa: N802
+    async def Promote(
         self,
         request: trainer_pb2.PromoteRequest,
         context: grpc.aio.ServicerContext[trainer_pb2.PromoteRequest, trainer_pb2.PromoteResponse],
@@ -42,7 +42,7 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
         )
         return trainer_pb2.PromoteResponse(release=_release(release))
 
-    async def Rollback(  # noqa: N802
+    async def Rollback(
         self,
         request: trainer_pb2.RollbackRequest,
         context: grpc.aio.ServicerContext[

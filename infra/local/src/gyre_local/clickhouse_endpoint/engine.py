@@ -56,13 +56,15 @@ class Answer:
 class EngineSession:
     """One chdb handle: its own settings, current database, temporary tables and role.
 
-    `kept` sessions serve more than one request. Every method blocks. Calls from several threads wait for each other, so that closing never
-    takes the handle away from a query that still runs.
+    `kept` sessions serve more than one request; one that is `spoiled` can serve no other. Every
+    method blocks. Calls from several threads wait for each other, so that closing never takes the
+    handle away from a query that still runs.
     """
 
     def __init__(self, connection: str) -> None:
         self._lock = threading.RLock()
         self.kept = False
+        self.spoiled = False
         self._asked: tuple[Mapping[str, str], str | None] = ({}, None)
         self._settings_before: dict[str, str | None] = {}
         self._database_before: str | None = None
@@ -84,6 +86,7 @@ class EngineSession:
         """
         if self._asked == (settings, database):
             return
+        self.spoiled = True  # unless all of it works
         self._take_back()
         if database:
             if self.kept:
@@ -93,6 +96,7 @@ class EngineSession:
             self._settings_before = self._settings(settings) if self.kept else {}
             self._set(settings)
         self._asked = (dict(settings), database)
+        self.spoiled = False
 
     def _take_back(self) -> None:
         self._asked = ({}, None)

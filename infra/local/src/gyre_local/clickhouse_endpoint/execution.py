@@ -65,6 +65,11 @@ def execute(session: EngineSession, ask: QueryRequest, account: Account) -> Resu
     sql = ask.head + ask.rest.read()
     statement = session.inspect(sql)
     _check(ask, statement, account)
+    if statement.awaits_data and b"\n\n" in sql.replace(b"\r", b""):
+        raise EngineError.refused(
+            Code.NOT_IMPLEMENTED,
+            "An INSERT with query parameters cannot have data with empty lines: leave one out.",
+        )
     if statement.kind is Kind.READ_ONLY:
         return _read(session, ask, sql, statement, account)
     if session.kept and statement.kind is Kind.CONTROL:
@@ -81,11 +86,6 @@ def _check(ask: QueryRequest, statement: Statement, account: Account) -> None:
     check_allowed(statement, account)
     if ask.reads_only:
         check_reads_only(statement)
-    if statement.awaits_data and ask.params and b"\n\n" in ask.head.replace(b"\r", b""):
-        raise EngineError.refused(
-            Code.NOT_IMPLEMENTED,
-            "An INSERT with query parameters cannot have data with empty lines: leave one out.",
-        )
 
 
 def _insert(session: EngineSession, ask: QueryRequest, insert: DataInsert) -> Result:

@@ -47,6 +47,9 @@ class Sessions:
         try:
             yield kept.session
         finally:
+            if kept.session.spoiled:
+                del self._kept[account, ref.id]
+                await asyncio.to_thread(kept.session.close)
             kept.busy = False
             kept.expires_at = time.monotonic() + min(ref.timeout_seconds, _LONGEST_SECONDS)
 

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _POLL_MS = 20
 _POLL_RECORDS = 500
+_FETCH_WAIT_MS = 200  # a resumed partition is fetched only once the running fetch has ended
 _PATIENCE = 0.05
 _REBALANCE_MARGIN = 20.0
 
@@ -64,6 +65,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             isolation_level="read_committed",
             batch_timeout_ms=_POLL_MS,
             max_records=_POLL_RECORDS,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
             session_timeout_ms=int(delivery.session * 1000),
             heartbeat_interval_ms=int(delivery.session * 1000 / 4),
             rebalance_timeout_ms=int((delivery.drain_limit + _REBALANCE_MARGIN) * 1000),

@@ -22,13 +22,16 @@ CHUNK_INDEX = "gyre-chunks-minilm-l6-v2-1"
 RETRIEVAL_VERSION = "hybrid-1"
 RETRIEVAL_SETTINGS: Settings = MappingProxyType(
     {
-        "bm25_weight": "1.0",
-        "dense_weight": "1.0",
-        "candidates": "100",
-        "fusion": "rrf",
-        "rrf_k": "60",
+        "fusion": "weighted_sum",
+        "bm25_weight": "0.55",
+        "dense_weight": "0.45",
+        "candidates": "50",
+        "title_boost": "2",
     }
 )
+"""The best on SciFact's train claims: nDCG@10 0.737 (RRF 0.713, BM25 0.703, dense 0.654). On its
+dev claims, which chose nothing: 0.731 (0.719, 0.687, 0.655).
+"""
 
 INGESTION_VERSION = "structure-1"
 INGESTION_SETTINGS: Settings = MappingProxyType(

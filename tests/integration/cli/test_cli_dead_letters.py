@@ -1,0 +1,74 @@
+"""Dead letters as `gyre dlq` reads them, on a real broker."""
+
+from dataclasses import replace
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from gyre_cli.dead_letters import open_dead_letters
+from gyre_common.bus.topics import ensure_topics
+from gyre_common.errors import NotFound, Unavailable
+from gyre_common.events.documents import DOCUMENT_SUBMITTED
+from gyre_common.events.event import new_id
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def topic(kafka_servers: str) -> str:
+    """A topic of this test's own with three dead letters, the last not parked by us."""
+    topic = replace(DOCUMENT_SUBMITTED, name=f"test-cli.{new_id()}.v1")
+    await ensure_topics(kafka_servers, [topic])
+    cause = {
+        "kind": "poison",
+        "error": "Poison",
+        "message": "not JSON",
+        "topic": topic.name,
+        "partition": "3",
+        "offset": "7",
+        "attempts": "1",
+        "group": "ingestor",
+    }
+    async with AIOKafkaProducer(bootstrap_servers=kafka_servers) as producer:
+        for minute in (1, 2):
+            headers = {**cause, "time": f"2026-01-05T09:0{minute}:00Z"}
+            await producer.send_and_wait(
+                topic.dlq,
+                b"\xff not json",
+                key=f"k{minute}".encode(),
+                headers=[(f"gyre-dlq-{name}", text.encode()) for name, text in headers.items()],
+            )
+        await producer.send_and_wait(topic.dlq, None, key=b"k3")
+    return topic.name
+
+
+async def test_dead_letters_are_counted_by_topic(kafka_servers: str, topic: str) -> None:
+    async with open_dead_letters(kafka_servers) as letters:
+        assert (await letters.counts())[f"{topic}.dlq"] == 3
+
+
+async def test_the_newest_come_first_with_their_cause_and_looking_consumes_nothing(
+    kafka_servers: str, topic: str
+) -> None:
+    async with open_dead_letters(kafka_servers) as letters:
+        for name in (topic, f"{topic}.dlq"):
+            foreign, newest, oldest = [one.as_json() for one in await letters.last(name, 10)]
+            assert (foreign["value"], foreign["kind"], foreign["origin"]) == (None, None, None)
+            assert (newest["key"], oldest["key"]) == ("k2", "k1")
+            assert newest["value"] == "\\xff not json"
+            assert (newest["kind"], newest["message"]) == ("poison", "not JSON")
+            assert (newest["origin"], newest["attempts"]) == (f"{topic}/3/7", 1)
+        assert len(await letters.last(topic, 2)) == 2
+
+
+async def test_a_topic_without_dead_letters_is_told_where_there_are_some(
+    kafka_servers: str, topic: str
+) -> None:
+    async with open_dead_letters(kafka_servers) as letters:
+        with pytest.raises(NotFound, match=f"no dead letters of nope: there are .*{topic}"):
+            await letters.last("nope", 1)
+
+
+async def test_a_broker_that_is_down_is_named(unused_tcp_port: int) -> None:
+    with pytest.raises(Unavailable, match=f"Kafka at 127.0.0.1:{unused_tcp_port}"):
+        async with open_dead_letters(f"127.0.0.1:{unused_tcp_port}"):
+            pass
