@@ -3,6 +3,8 @@
 from enum import StrEnum
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from pydantic import Field
+
 from gyre_common.events.event import Digest, DocumentId, Part, Tenant, Timestamp, Version
 
 DOCUMENTS_INDEX = "gyre-documents"
@@ -43,7 +45,7 @@ class DocumentRecord(Part):
     title: str = ""
     media_type: str = ""
     source_uri: str | None = None
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = Field(default_factory=dict)
     acl: tuple[str, ...] = ()
     revision: int = -1
     content_digest: Digest | None = None

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from gyre.feedback.v1.feedback_pb2_grpc import add_FeedbackServiceServicer_to_server
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
-from gyre_common.events.feedback import FEEDBACK_RECEIVED
 
+from gyre_feedback_collector.handlers import build_handlers
 from gyre_feedback_collector.rpc import FeedbackRpc
 from gyre_feedback_collector.service import FeedbackCollector
 from gyre_feedback_collector.settings import FeedbackCollectorSettings
@@ -17,7 +17,7 @@ from gyre_feedback_collector.settings import FeedbackCollectorSettings
 async def create_app(settings: FeedbackCollectorSettings) -> AsyncIterator[App]:
     """The collector with its producer connected."""
     bus = Bus(settings.kafka_servers, service=settings.service)
-    bus.publishes(FEEDBACK_RECEIVED)
+    build_handlers(bus)
     async with bus:
         rpc = FeedbackRpc(FeedbackCollector(bus))
         yield App(

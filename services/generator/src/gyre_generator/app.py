@@ -8,7 +8,6 @@ from gyre.generator.v1.generator_pb2_grpc import add_GeneratorServiceServicer_to
 from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
-from gyre_common.events.interactions import INTERACTION_COMPLETED
 from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import GENERATOR_VERSION
 from gyre_common.releases.following import open_releases
@@ -17,6 +16,7 @@ from gyre_common.rpc import channel
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.grpc_retriever import GrpcRetriever
+from gyre_generator.handlers import build_handlers
 from gyre_generator.prompts import Prompts
 from gyre_generator.routing import EXTRACTIVE, OPENAI, Override, Router
 from gyre_generator.rpc import GeneratorRpc
@@ -31,7 +31,7 @@ async def create_app(settings: GeneratorSettings) -> AsyncIterator[App]:
     prompts.load_all()
     async with AsyncExitStack() as stack:
         bus = Bus(settings.kafka_servers, service=settings.service)
-        bus.publishes(INTERACTION_COMPLETED)
+        build_handlers(bus)
         await stack.enter_async_context(bus)
         releases = await stack.enter_async_context(
             open_releases(settings.kafka_servers, required=[Roles.GENERATOR, Roles.ANSWER_PROMPT])

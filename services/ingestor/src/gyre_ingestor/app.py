@@ -7,7 +7,6 @@ from datetime import timedelta
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
 from gyre_common.elasticsearch import open_elasticsearch
-from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_REJECTED
 from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
 from gyre_common.releases.following import open_releases
@@ -61,7 +60,6 @@ async def create_app(settings: IngestorSettings) -> AsyncIterator[App]:
             index=ElasticsearchDocuments(elasticsearch),
         )
         build_handlers(bus, ingestor)
-        bus.publishes(DOCUMENT_CHUNKED, DOCUMENT_REJECTED)
         await stack.enter_async_context(bus)
         yield App(rpc=[register(door)], ready={"kafka": bus.healthy, "reader": reader.healthy})
 

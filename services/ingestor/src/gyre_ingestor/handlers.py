@@ -3,6 +3,8 @@
 from gyre_common.bus import Bus, current_record
 from gyre_common.events.documents import (
     DOCUMENT_ACCEPTED,
+    DOCUMENT_CHUNKED,
+    DOCUMENT_REJECTED,
     DOCUMENT_SUBMITTED,
     DocumentAccepted,
     DocumentSubmitted,
@@ -16,6 +18,7 @@ _READ_AT_ONCE = 4
 
 def build_handlers(bus: Bus, ingestor: Ingestor) -> None:
     """Let the ingestor work on what the bus brings."""
+    bus.publishes(DOCUMENT_SUBMITTED, DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED, DOCUMENT_REJECTED)
 
     @bus.on(DOCUMENT_SUBMITTED, group=GROUP)
     async def on_document_submitted(event: DocumentSubmitted) -> None:

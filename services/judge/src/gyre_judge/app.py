@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from gyre.judge.v1.judge_pb2_grpc import add_JudgeServiceServicer_to_server
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
-from gyre_common.events.interactions import INTERACTION_JUDGED
 from gyre_common.events.releases import Roles
 from gyre_common.releases.following import open_releases
 
@@ -21,7 +20,6 @@ async def create_app(settings: JudgeSettings) -> AsyncIterator[App]:
     """The judge, consuming; leaving finishes what was started."""
     async with open_releases(settings.kafka_servers, required=[Roles.JUDGE]) as releases:
         bus = Bus(settings.kafka_servers, service=settings.service)
-        bus.publishes(INTERACTION_JUDGED)
         judge = Judge(releases, bus)
         build_handlers(bus, judge)
         async with bus:

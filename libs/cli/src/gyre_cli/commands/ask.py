@@ -20,6 +20,7 @@ from gyre_cli.output import Json, plain
 from gyre_cli.rpc import connected
 
 _TIMEOUT = 120.0
+_LONGEST_QUOTE = 240
 
 
 @command

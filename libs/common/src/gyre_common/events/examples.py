@@ -145,7 +145,7 @@ EXAMPLES: MappingProxyType[str, Event] = MappingProxyType(
                     used=True,
                 ),
             ),
-            prompt=f"Passages:\n[1] {_TEXT}\n\nQuestion: How hot should the water for green tea be?",
+            prompt=f"[1] {_TEXT}\n\nQuestion: How hot should the water for green tea be?",
             prompt_version="answer-1",
             versions={
                 Roles.DOCUMENT_ENCODER: "minilm-l6-v2",

@@ -54,7 +54,8 @@ class RetrievedChunk(Part):
 
 class Citation(Part):
     """Characters `start`..`end` of the answer rest on characters `chunk_start`..`chunk_end` of the
-    chunk's text."""
+    chunk's text.
+    """
 
     chunk_id: UUID
     document_id: DocumentId
