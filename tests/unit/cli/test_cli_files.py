@@ -93,3 +93,13 @@ def test_a_circle_of_links_ends(tmp_path: Path, skipped: Skipped) -> None:
     (tmp_path / "again").symlink_to(tmp_path)
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
     assert names(collect([tmp_path], skipped)) == [f"{tmp_path.name}/a.md"]
+
+
+def test_files_in_a_folder_that_are_no_documents_are_passed_over(
+    tmp_path: Path, skipped: Skipped
+) -> None:
+    (tmp_path / "schema.json").write_text("{}")
+    (tmp_path / "README").write_text("read me")
+    assert names(collect([tmp_path], skipped)) == [f"{tmp_path.name}/README"]
+    assert skipped.told["schema.json"].startswith("not a document by its ending")
+    assert len(collect([tmp_path / "schema.json"], skipped)) == 1

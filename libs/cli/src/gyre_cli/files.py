@@ -15,6 +15,9 @@ _MEDIA_TYPES = {
     ".html": "text/html",
     ".htm": "text/html",
     ".txt": "text/plain",
+    ".text": "text/plain",
+    ".rst": "text/plain",
+    "": "",
 }
 _SNIFFED = 8192
 
@@ -29,11 +32,12 @@ class SourceFile:
 
 
 def collect(paths: Sequence[Path], passed_over: Callable[[Path, str], None]) -> list[SourceFile]:
-    """The files named, and those in the folders named, without hidden and binary ones.
+    """The files named, and the documents in the folders named.
 
     A file in a folder is called by the folder's name and its path within; a file named by itself by
-    its path from here, or by its bare name where it lies elsewhere. A file that is named by itself
-    is never passed over: the server says what it thinks of it.
+    its path from here, or by its bare name where it lies elsewhere. In folders, files that are
+    hidden, binary or end in another way than documents do are passed over; a file that is named by
+    itself never is: the server says what it thinks of it.
 
     Raises:
         NotFound: a path does not exist.
@@ -92,6 +96,8 @@ def _why_not(path: Path) -> str:
         return "hidden"
     if not path.is_file():
         return "not a file"
+    if path.suffix.lower() not in _MEDIA_TYPES:
+        return "not a document by its ending (name the file itself to send it)"
     try:
         with path.open("rb") as file:
             return "binary" if b"\0" in file.read(_SNIFFED) else ""

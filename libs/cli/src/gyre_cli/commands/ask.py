@@ -92,8 +92,12 @@ def _sources(citations: Iterable[generator_pb2.Citation]) -> Iterable[Renderable
             heading.append(f"  {where}", style="dim")
         yield heading
         for quote in dict.fromkeys(citation.quote for citation in cited):
-            yield Padding(
-                Text(f"“{' '.join(quote.split())}”", style="italic"), (0, 0, 0, 4), expand=False
-            )
+            quoted = Text(f"“{_shortened(quote)}”", style="italic")
+            yield Padding(quoted, (0, 0, 0, 4), expand=False)
     if passages:
         yield Text("")
+
+
+def _shortened(quote: str) -> str:
+    line = " ".join(quote.split())
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"

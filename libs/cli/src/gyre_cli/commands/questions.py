@@ -5,9 +5,9 @@ from rich.text import Text
 from gyre_cli.command import Cli, command
 
 QUESTIONS = (
-    "What happens to a record that can never be handled?",
-    "How do I point a service at engines that run elsewhere?",
-    "Who writes releases, and how is a bad version rolled back?",
+    "When does an answer count as given?",
+    "Why does only the release controller write releases?",
+    "How are document and query encoders kept in step?",
 )
 
 

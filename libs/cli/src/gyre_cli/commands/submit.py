@@ -4,6 +4,7 @@ import asyncio
 import statistics
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,7 @@ from gyre_cli.submission import Draft, Fate, Progress, Submitter, watch_for_stal
 
 _PATIENCE_SECONDS = 60.0
 _MOST_LISTED = 20
+_FEW = 3
 
 
 @command
@@ -63,10 +65,14 @@ def _drafts(
             raise InvalidInput("PATH", f"is {STDIN}", "give it alone, and name it with --id")
         data = sys.stdin.buffer.read()
         return [Draft(document_id, media_type, source_uri, acl, lambda: data)]
+    skipped: dict[str, list[Path]] = defaultdict(list)
     sources = collect(
-        [Path(path) for path in paths],
-        lambda path, reason: cli.out.note(f"skipped {path}: {reason}"),
+        [Path(path) for path in paths], lambda path, reason: skipped[reason].append(path)
     )
+    for reason, some in skipped.items():
+        names = ", ".join(map(str, some[:_FEW]))
+        more = f" and {len(some) - _FEW} more" if len(some) > _FEW else ""
+        cli.out.note(f"skipped {names}{more}: {reason}")
     if document_id and len(sources) != 1:
         raise InvalidInput("--id", f"names one document, not {len(sources)}", "leave it out")
     return [
