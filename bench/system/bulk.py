@@ -12,14 +12,15 @@ import argparse
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 
 from bench.report import machine, median, table
 from bench.system.corpora import Page, kubernetes_pages
 from bench.system.encoding import bare_encoder, passages
 from bench.system.producer import Submitter, submitter
 
-Encode = Callable[[Sequence[str]], None]
+Encode = Callable[[Sequence[str]], Awaitable[None]]
 
 
 async def run(offset: int, pages: Sequence[Page], rounds: int) -> None:
@@ -28,18 +29,18 @@ async def run(offset: int, pages: Sequence[Page], rounds: int) -> None:
     system: list[float] = []
     bare: list[float] = []
     texts: list[str] = []
+    rejected: Counter[str] = Counter()
     for number in range(rounds):
         tenant = f"bench-{uuid.uuid4().hex[:8]}"
         async with submitter(f"127.0.0.1:{9092 + offset}", tenant) as client:
             if number % 2:
-                bare.append(seconds(encode, texts))
+                bare.append(await seconds(encode, texts))
             system.append(await submit_all(client, pages))
-            if client.rejected:
-                print(f"rejected: {client.rejected}")
+            rejected = Counter(client.rejected.values())
         if number % 2 == 0:
             texts = await passages(offset, tenant)
-            bare.append(seconds(encode, texts))
-    print(machine())
+            bare.append(await seconds(encode, texts))
+    print(f"{machine()} · rejected: {dict(rejected) or 'none'}")
     print(
         table(
             ("arm", "seconds (median)", "documents/s", "passages/s"),
@@ -67,10 +68,10 @@ async def submit_all(client: Submitter, pages: Sequence[Page]) -> float:
     return time.monotonic() - started
 
 
-def seconds(encode: Encode, texts: Sequence[str]) -> float:
+async def seconds(encode: Encode, texts: Sequence[str]) -> float:
     """Seconds to encode the texts."""
     started = time.monotonic()
-    encode(texts)
+    await encode(texts)
     return time.monotonic() - started
 
 

@@ -1,7 +1,6 @@
 """The floor of indexing: the same passages through the same encoder, and nothing else."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from elasticsearch import AsyncElasticsearch
@@ -17,7 +16,7 @@ ARTIFACT = built_in_artifacts(datetime.now(UTC))[Roles.DOCUMENT_ENCODER]
 MICRO_BATCH = 256
 
 
-def bare_encoder() -> Callable[[Sequence[str]], None]:
+def bare_encoder() -> Callable[[Sequence[str]], Awaitable[None]]:
     """A loop over the encoder in this process, with both cores and large batches."""
     encoder = OnnxEncoder(find_model(ARTIFACT), threads=2)
 
@@ -25,7 +24,7 @@ def bare_encoder() -> Callable[[Sequence[str]], None]:
         for start in range(0, len(texts), MICRO_BATCH):
             await encoder.encode(texts[start : start + MICRO_BATCH], Side.DOCUMENT)
 
-    return lambda texts: asyncio.run(encode_all(texts))
+    return encode_all
 
 
 async def passages(offset: int, tenant: str) -> list[str]:

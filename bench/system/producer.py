@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bench.system.corpora import Page
 
@@ -62,27 +62,16 @@ class Submitter:
 async def submitter(servers: str, tenant: str) -> AsyncIterator[Submitter]:
     """Connects a producer, and a consumer that stands at the end of the outcome topics."""
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=2)
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, fetch_max_wait_ms=20)
+    consumer = AIOKafkaConsumer(*OUTCOMES, bootstrap_servers=servers, fetch_max_wait_ms=20)
     await producer.start()
     try:
         await consumer.start()
         try:
-            partitions = [
-                TopicPartition(topic, number)
-                for topic in OUTCOMES
-                for number in await consumer_partitions(consumer, topic)
-            ]
-            consumer.assign(partitions)
-            for partition, end in (await consumer.end_offsets(partitions)).items():
-                consumer.seek(partition, end)
+            await consumer.seek_to_end()
+            for partition in consumer.assignment():
+                await consumer.position(partition)  # so that the end is that of this moment
             yield Submitter(producer, consumer, tenant)
         finally:
             await consumer.stop()
     finally:
         await producer.stop()
-
-
-async def consumer_partitions(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
-    """The topic's partition numbers."""
-    await consumer.topics()
-    return sorted(consumer.partitions_for_topic(topic) or ())
