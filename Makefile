@@ -21,7 +21,7 @@ down: ## Stop the system started by `make up`
 	@$(GYRE) down
 
 test: setup lint types ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
-	@$(PY) -m pytest -m "not long"
+	@$(PY) -m pytest
 
 unit: setup ## Run the tests that need no engine
 	@$(PY) -m pytest tests/unit tests/contract
@@ -30,7 +30,7 @@ e2e: setup ## Run the end-to-end test on the whole system
 	@$(PY) -m pytest tests/e2e
 
 faults: setup ## Run the long fault tests: kill -9 at random points, on the real broker
-	@GYRE_LONG=1 $(PY) -m pytest tests/faults
+	@GYRE_CRASH_KILLS=$${GYRE_CRASH_KILLS:-20} $(PY) -m pytest tests/faults --timeout 1200
 
 lint: ## Check style and import rules
 	@.venv/bin/ruff check .

@@ -1,17 +1,15 @@
 """Reads ClapNQ and XQuAD, and lays out the pools that the reader is measured on."""
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 from gyre_common.text import content_terms
 from gyre_generator.passages import Passage
 
-DATA = Path(os.environ.get("GYRE_BENCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from bench.report import data_folder
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def clapnq() -> tuple[list[Case], list[Case]]:
 
 def _clapnq_file(name: str) -> list[Case]:
     cases = []
-    for line in (DATA / "clapnq" / name).read_text().splitlines():
+    for line in (data_folder("clapnq") / name).read_text().splitlines():
         row = json.loads(line)
         source = row["passages"][0]
         text = " ".join(untokenised(s) for s in source["sentences"])
@@ -63,7 +61,7 @@ def _clapnq_file(name: str) -> list[Case]:
 
 def xquad(language: str) -> list[Case]:
     """One case a question, with its own paragraph only."""
-    rows = json.loads((DATA / "xquad" / f"xquad.{language}.json").read_text())["data"]
+    rows = json.loads((data_folder("xquad") / f"xquad.{language}.json").read_text())["data"]
     return [
         Case(
             question=qa["question"],
@@ -91,7 +89,7 @@ def passage(title: str, text: str, rank: int, score: float = 0.0) -> Passage:
 
 def pooled(cases: Sequence[Case], corpus: Sequence[Case], *, size: int = 10) -> list[Case]:
     """The same questions read against the `size` passages that BM25 finds in the whole corpus."""
-    from bm25 import BM25  # beside this file
+    from bench.answers.bm25 import BM25  # beside this file
 
     texts = {c.gold_passage: c.passages[0].title for c in corpus}
     index = BM25([content_terms(f"{title} {text}") for text, title in texts.items()])

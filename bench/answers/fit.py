@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from data import Case, clapnq, foreign, pooled, xquad
 from gyre_generator.reading.questions import analyse
-from gyre_generator.reading.scoring import WEIGHTS, candidates
-from measure import is_gold
+from gyre_generator.reading.scoring import WEIGHTS, Candidate, candidates
 from numpy.typing import NDArray
+
+from bench.answers.__main__ import is_gold
+from bench.answers.data import Case, clapnq, foreign, pooled, xquad
 
 Rows = NDArray[np.float64]
 
@@ -48,7 +49,7 @@ def sentence_rows(sets: Sequence[Sequence[Case]]) -> tuple[Rows, Rows, Rows]:
     return np.array(xs), np.array(ys), np.array(ws)
 
 
-def chosen(case: Case, candidate) -> bool:  # type: ignore[no-untyped-def]
+def chosen(case: Case, candidate: Candidate) -> bool:
     if case.gold_sentences:
         return is_gold(case, candidate)
     same = candidate.passage.text == case.gold_passage

@@ -1,6 +1,6 @@
 """Documents a second for the Kubernetes pages, beside a bare loop that only encodes their passages.
 
-    python -m bench.system.bulk [--port-offset N] [--pages 1363] [--rounds 2]
+    python -m bench.system.bulk [--port-offset N] [--pages N] [--rounds 2]
 
 Arm A submits the pages to Kafka and waits until every one is searchable (one broker, acks=all;
 Elasticsearch syncs its log at every request). Arm B encodes the same passages with the same encoder
@@ -32,6 +32,7 @@ async def run(offset: int, pages: Sequence[Page], rounds: int) -> None:
     rejected: Counter[str] = Counter()
     for number in range(rounds):
         tenant = f"bench-{uuid.uuid4().hex[:8]}"
+        print(f"round {number + 1} under tenant {tenant}", flush=True)
         async with submitter(f"127.0.0.1:{9092 + offset}", tenant) as client:
             if number % 2:
                 bare.append(await seconds(encode, texts))
@@ -79,7 +80,7 @@ def main() -> None:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port-offset", type=int, default=0)
-    parser.add_argument("--pages", type=int, default=1363)
+    parser.add_argument("--pages", type=int, default=None, help="all of them by default")
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     pages = list(kubernetes_pages())[: options.pages]

@@ -32,7 +32,7 @@ def kubernetes_pages() -> Iterator[Page]:
     """The 1,363 English Markdown pages of the Kubernetes documentation, v1.31."""
     with tarfile.open(data_folder("kubernetes-docs") / "v1.31.tar.gz") as archive:
         for member in archive:
-            if member.isfile() and member.name.endswith(".md"):
+            if "/en/docs/" in member.name and member.name.endswith(".md"):
                 file = archive.extractfile(member)
                 if file is not None:
                     text = file.read().decode("utf-8")

@@ -8,7 +8,6 @@ once.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ import time
 from pathlib import Path
 
 import psutil
+from gyre_local.control import running_state
+from gyre_local.state import ProcessIdentity
 
 from bench.report import machine, table
 
@@ -58,14 +59,29 @@ def settle() -> None:
 
 def memory(home: str) -> list[tuple[str, str, str]]:
     """Every process of the system with its memory, the total last."""
-    state = json.loads((Path(home) / "run" / "state.json").read_text(encoding="utf-8"))
-    rows, total_pss, total_rss = [], 0.0, 0.0
-    for name, entry in sorted(state["processes"].items()):
-        full = psutil.Process(entry["pid"]).memory_full_info()
-        pss, rss = full.pss / 2**20, full.rss / 2**20
-        total_pss, total_rss = total_pss + pss, total_rss + rss
-        rows.append((name, f"{pss:.0f}", f"{rss:.0f}"))
-    return [*rows, ("total", f"{total_pss:.0f}", f"{total_rss:.0f}")]
+    state = running_state(Path(home))
+    assert state is not None, "the system does not run"
+    rows = [
+        (process.name, *_mebibytes(_family(process.identity)))
+        for process in state.processes
+        if process.identity is not None
+    ]
+    rows.append(("supervisor", *_mebibytes([psutil.Process(state.supervisor.pid)])))
+    pss, rss = (str(sum(int(row[column]) for row in rows)) for column in (1, 2))
+    return [*rows, ("total", pss, rss)]
+
+
+def _family(identity: ProcessIdentity) -> list[psutil.Process]:
+    process = psutil.Process(identity.pid)
+    return [process, *process.children(recursive=True)]
+
+
+def _mebibytes(family: list[psutil.Process]) -> tuple[str, str]:
+    sizes = [process.memory_full_info() for process in family]
+    return (
+        f"{sum(size.pss for size in sizes) / 2**20:.0f}",
+        f"{sum(size.rss for size in sizes) / 2**20:.0f}",
+    )
 
 
 def main() -> None:

@@ -8,9 +8,9 @@ import grpc
 import pytest
 from aiokafka import AIOKafkaProducer
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
-from gyre_common.testing import eventually
+from gyre_common.testing.eventually import eventually
 
-from tests.e2e.conftest import System
+from tests.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -99,7 +99,6 @@ async def test_a_kafka_record_becomes_an_answer_that_is_judged_voted_on_and_expl
     story = system.json("explain", reply.interaction_id)
     assert story["question"] == "How hot should the water for green tea be?"
     assert story["versions"]["retrieval"] == reply.versions["retrieval"]
-    assert "Green tea" in story["prompt"]
     assert any(chunk["used"] and chunk["scores"]["bm25"] > 0 for chunk in story["retrieved"])
     assert {score["metric"] for score in story["verdicts"]} >= {"groundedness"}
     assert story["feedback"][0]["comment"] == "just right"

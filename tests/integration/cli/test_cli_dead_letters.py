@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from gyre_cli.dead_letters import open_dead_letters
+from gyre_cli.commands.dlq import as_json
+from gyre_common.bus.dlq import open_dead_letters
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.errors import NotFound, Unavailable
 from gyre_common.events.documents import DOCUMENT_SUBMITTED
@@ -51,7 +52,7 @@ async def test_the_newest_come_first_with_their_cause_and_looking_consumes_nothi
 ) -> None:
     async with open_dead_letters(kafka_servers) as letters:
         for name in (topic, f"{topic}.dlq"):
-            foreign, newest, oldest = [one.as_json() for one in await letters.last(name, 10)]
+            foreign, newest, oldest = [as_json(one) for one in await letters.last(name, 10)]
             assert (foreign["value"], foreign["kind"], foreign["origin"]) == (None, None, None)
             assert (newest["key"], oldest["key"]) == ("k2", "k1")
             assert newest["value"] == "\\xff not json"

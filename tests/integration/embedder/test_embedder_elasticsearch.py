@@ -112,3 +112,25 @@ async def test_terms_of_any_length_can_be_indexed(client: AsyncElasticsearch, in
     long = passage.chunk.model_copy(update={"metadata": {"é" * 9000: "x", "k": "é" * 40_000}})
     await embedder.write(index, [Passage(long, passage.vector)], [])
     assert await embedder.stored(index, [KEY]) == {KEY: {long.chunk_id}}
+
+
+async def test_a_closed_index_is_something_to_wait_for(
+    client: AsyncElasticsearch, index: str
+) -> None:
+    embedder = writer(client)
+    await embedder.prepare(index, dimensions=4)
+    await client.indices.close(index=index)
+    with pytest.raises(Retryable, match="closed"):
+        await embedder.stored(index, [KEY])
+    await client.indices.open(index=index)
+    assert await embedder.stored(index, [KEY]) == {KEY: frozenset()}
+
+
+async def test_shards_that_are_not_back_yet_are_something_to_wait_for(
+    client: AsyncElasticsearch, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elasticsearch_index, "DOCUMENTS_INDEX", index)
+    nowhere = {"index.routing.allocation.require._name": "a node that never comes"}
+    await client.indices.create(index=index, settings=nowhere, wait_for_active_shards=0)
+    with pytest.raises(Retryable, match="no_shard_available"):
+        await writer(client).heads([KEY])

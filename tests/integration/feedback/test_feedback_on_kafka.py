@@ -12,7 +12,7 @@ from gyre_common.errors import InvalidInput
 from gyre_common.events.event import new_id
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackReceived
 from gyre_common.rpc import call, channel, serve
-from gyre_feedback_collector.rpc import FeedbackRpc
+from gyre_feedback_collector.rpc import register
 from gyre_feedback_collector.service import FeedbackCollector
 
 pytestmark = pytest.mark.integration
@@ -22,15 +22,12 @@ pytestmark = pytest.mark.integration
 async def stub(kafka_servers: str) -> AsyncIterator[pb_grpc.FeedbackServiceStub]:
     bus = Bus(kafka_servers, service="feedback-collector")
     bus.publishes(FEEDBACK_RECEIVED)
-    async with bus:
-        rpc = FeedbackRpc(FeedbackCollector(bus))
-        async with (
-            serve(
-                [lambda server: pb_grpc.add_FeedbackServiceServicer_to_server(rpc, server)]
-            ) as server,
-            channel(f"127.0.0.1:{server.port}", tenant="acme") as opened,
-        ):
-            yield pb_grpc.FeedbackServiceStub(opened)
+    async with (
+        bus,
+        serve([register(FeedbackCollector(bus))]) as server,
+        channel(f"127.0.0.1:{server.port}", tenant="acme") as opened,
+    ):
+        yield pb_grpc.FeedbackServiceStub(opened)
 
 
 async def records(servers: str, interaction_id: str) -> list[FeedbackReceived]:

@@ -20,12 +20,13 @@ from gyre_common.events.interactions import (
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.rpc import call, channel, serve, stream
+from gyre_common.rpc.server import ServiceTable
 from gyre_common.testing.builders import MORNING, a_release
 from gyre_generator.asking import Filters
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.grpc_retriever import GrpcRetriever
 from gyre_generator.routing import EXTRACTIVE, Router
-from gyre_generator.rpc import GeneratorRpc
+from gyre_generator.rpc import register
 from gyre_generator.service import Answerer, Bounds
 
 pytestmark = pytest.mark.integration
@@ -74,25 +75,22 @@ async def generator(
         releases.apply(a_release(role, live=artifact.version, artifacts=(artifact,)))
     bus = Bus(kafka_servers, service="generator")
     bus.publishes(INTERACTION_COMPLETED)
-    register = retriever_pb2_grpc.add_RetrieverServiceServicer_to_server
+
+    def tea(server: ServiceTable) -> None:
+        retriever_pb2_grpc.add_RetrieverServiceServicer_to_server(retriever, server)
+
     async with (
         bus,
-        serve([lambda server: register(retriever, server)]) as retrieving,
+        serve([tea]) as retrieving,
         channel(f"127.0.0.1:{retrieving.port}") as to_retriever,
         Answerer(
-            GrpcRetriever(retriever_pb2_grpc.RetrieverServiceStub(to_retriever), seconds=5),
+            GrpcRetriever(to_retriever, seconds=5),
             releases,
             Router({EXTRACTIVE: ExtractiveReader()}, releases),
             bus,
             Bounds(),
         ) as answerer,
-        serve(
-            [
-                lambda server: generator_pb2_grpc.add_GeneratorServiceServicer_to_server(
-                    GeneratorRpc(answerer), server
-                )
-            ]
-        ) as serving,
+        serve([register(answerer)]) as serving,
         channel(f"127.0.0.1:{serving.port}", tenant="acme", acl=("staff",)) as to_generator,
     ):
         yield generator_pb2_grpc.GeneratorServiceStub(to_generator)
@@ -179,6 +177,5 @@ async def test_a_question_out_of_bounds_is_an_invalid_argument(
 
 async def test_a_retriever_that_is_not_there_is_unavailable() -> None:
     async with channel("127.0.0.1:1") as nowhere:
-        stub = retriever_pb2_grpc.RetrieverServiceStub(nowhere)
         with pytest.raises(Unavailable):
-            await GrpcRetriever(stub, seconds=2).retrieve("tea", limit=1, filters=Filters())
+            await GrpcRetriever(nowhere, seconds=2).retrieve("tea", limit=1, filters=Filters())

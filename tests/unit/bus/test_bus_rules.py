@@ -9,7 +9,7 @@ from faststream.kafka import KafkaBroker
 from gyre_common.bus import Delivery
 from gyre_common.bus.breaker import Breaker
 from gyre_common.bus.decoding import decoder
-from gyre_common.bus.limits import LARGEST_RECORD, RecordTooLarge, check_size
+from gyre_common.bus.limits import RecordTooLarge, check_size
 from gyre_common.bus.memory import MemoryBus, StoredRecord
 from gyre_common.bus.one_by_one import OneByOne
 from gyre_common.bus.record import (
@@ -21,11 +21,26 @@ from gyre_common.bus.record import (
 from gyre_common.bus.subscription import KafkaSubscription
 from gyre_common.errors import Poison, Unavailable
 from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
+from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.testing.builders import a_document_submitted
 
 
 def a_raw(value: bytes | None) -> StoredRecord:
     return StoredRecord("documents.submitted.v1", 0, 0, 0, b"k", value, (("odd", b"\xff"),))
+
+
+async def test_a_bug_that_trips_over_an_event_parks_it_without_its_content() -> None:
+    async with MemoryBus() as bus:
+
+        @bus.on(DOCUMENT_SUBMITTED, group="g")
+        async def on_document_submitted(event: DocumentSubmitted) -> None:
+            DocumentSubmitted.model_validate({"document_id": event.document_id, "text": ["secret"]})
+
+        await bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted())
+
+    [parked] = bus.parked
+    assert (parked.cause.kind, parked.cause.error) == ("bug", "ValidationError")
+    assert "secret" not in parked.cause.message
 
 
 def test_what_breaks_the_contract_is_named_without_the_payload() -> None:
@@ -68,9 +83,9 @@ def test_good_records_in_between_end_a_streak() -> None:
 
 
 def test_an_event_of_the_largest_size_still_fits() -> None:
-    check_size("t", b"x" * LARGEST_RECORD)
+    check_size("t", b"x" * LARGEST_EVENT)
     with pytest.raises(RecordTooLarge):
-        check_size("t", b"x" * (LARGEST_RECORD + 1))
+        check_size("t", b"x" * (LARGEST_EVENT + 1))
 
 
 @pytest.mark.parametrize(

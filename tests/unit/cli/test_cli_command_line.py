@@ -47,6 +47,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (("bogus",), 2, "No such command 'bogus'"),
         (("ask", *NOWHERE), 2, "Missing argument 'question' — see `gyre ask --help`"),
         (("ask", "why", *NOWHERE), 1, "nothing answers at 127.0.0.1:59954: start the system"),
+        (("ask", "why", "--json", *NOWHERE), 1, "nothing answers at 127.0.0.1:59954: start the"),
         (("up", "--port-offset", "7"), 2, "GYRE_PORT_OFFSET: input should be a multiple of 100"),
         (("vote", "x", "sideways", *NOWHERE), 2, "VALUE is sideways: say up, down or a rating"),
         (("vote", "x", *NOWHERE), 2, "VALUE is missing: say up, down or 1 to 5"),

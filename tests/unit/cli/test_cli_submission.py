@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from gyre.ingestor.v1 import ingestor_pb2 as pb
 from gyre.ingestor.v1 import ingestor_pb2_grpc as pb_grpc
-from gyre_cli.submission import Draft, Progress, Submitter, watch_for_stall
+from gyre_cli.submission import LARGEST_FILE, Draft, Progress, Submitter, watch_for_stall
 from gyre_common.errors import GyreError, InvalidInput, NotFound, Unavailable
 from gyre_common.rpc import channel, serve
 
@@ -84,14 +84,25 @@ async def test_each_document_is_followed_until_its_own_submission_is_searchable(
 async def test_refusals_at_the_door_and_later_are_told_with_their_codes(
     submitter: Submitter, progress: Progress
 ) -> None:
-    drafts = [a_draft("good"), a_draft("blank", b" "), a_draft("corrupt")]
+    drafts = [a_draft("good"), a_draft("blank", b" "), a_draft("corrupt"), a_draft("nothing", b"")]
     await submitter.submit(drafts, wait=True)
     fates = {fate.document_id: (fate.outcome, fate.code) for fate in progress.finished}
     assert fates == {
         "good": ("indexed", ""),
         "blank": ("rejected", "empty"),
         "corrupt": ("rejected", "corrupt"),
+        "nothing": ("rejected", "empty"),
     }
+
+
+async def test_a_file_larger_than_a_call_carries_is_refused_with_what_to_do(
+    submitter: Submitter, progress: Progress
+) -> None:
+    drafts = [a_draft("full", b"x" * LARGEST_FILE), a_draft("more", b"x" * (LARGEST_FILE + 1))]
+    await submitter.submit(drafts, wait=False)
+    (refused,) = progress.finished
+    assert (progress.submitted, refused.document_id, refused.code) == (1, "more", "too_large")
+    assert "content_uri" in refused.detail
 
 
 async def test_a_submission_is_tried_again_under_the_same_key(

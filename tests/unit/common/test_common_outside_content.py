@@ -1,12 +1,16 @@
 """A producer's URI reads what lies under the allowed roots, and nothing else."""
 
+import errno
 import os
+import stat
 from pathlib import Path
+from typing import ClassVar, Never
 from uuid import uuid4
 
 import fsspec
 import pytest
-from gyre_common.errors import InvalidInput, NotFound
+from fsspec.spec import AbstractFileSystem
+from gyre_common.errors import GyreError, InvalidInput, NotFound, Retryable
 from gyre_common.outside_content import (
     ContentTooLargeError,
     OutsideContent,
@@ -97,13 +101,14 @@ async def test_a_root_may_itself_be_a_link(root: Path) -> None:
 
 async def test_only_plain_files_are_read(content: OutsideContent, root: Path) -> None:
     os.mkfifo(root / "pipe")
-    for name in ("pipe", "tea"):
+    os.mknod(root / "socket", stat.S_IFSOCK | 0o600)
+    for name in ("pipe", "socket", "tea"):
         with pytest.raises(UriNotAllowedError, match="plain file"):
             await content.read(f"file://{root}/{name}")
 
 
 async def test_what_is_not_there_is_not_found(content: OutsideContent, root: Path) -> None:
-    for name in ("tea/white.md", "coffee/a.md", "tea/green.md/inner"):
+    for name in ("tea/white.md", "coffee/a.md", "tea/green.md/inner", "x" * 300):
         with pytest.raises(NotFound):
             await content.read(f"file://{root}/{name}")
 
@@ -127,6 +132,34 @@ async def test_another_kind_of_store_needs_its_own_root() -> None:
             await content.read(uri)
     with pytest.raises(NotFound):
         await content.read(f"memory://{bucket}/public/b.md")
+
+
+class FailingStore(AbstractFileSystem):  # type: ignore[misc]
+    """Every read fails as the test says."""
+
+    protocol = "failing"
+    cachable = False
+    failure: ClassVar[OSError]
+
+    def _open(self, path: str, **options: object) -> Never:
+        raise self.failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "means"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), UriNotAllowedError),
+        (OSError(errno.EIO, "Input/output error"), Retryable),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), Retryable),
+    ],
+)
+async def test_what_may_not_be_read_is_refused_and_what_may_pass_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, failure: OSError, means: type[GyreError]
+) -> None:
+    fsspec.register_implementation("failing", FailingStore, clobber=True)
+    monkeypatch.setattr(FailingStore, "failure", failure, raising=False)
+    with pytest.raises(means, match=r"content_uri .*read"):
+        await OutsideContent(["failing://bucket"], max_bytes=100).read("failing://bucket/a.md")
 
 
 @pytest.mark.parametrize("root", ["http://example.org", "https://example.org/docs", "/srv", "x::y"])

@@ -18,6 +18,8 @@ d: e
 ```
 | a | b |
 |---|---|
+| c. d | e |
+| f | g |
 End
 """
 
@@ -32,7 +34,9 @@ def test_markdown_is_cut_where_a_reader_would() -> None:
         (Kind.ITEM, "second."),
         (Kind.ITEM, "Two sentences."),
         (Kind.CODE, "```yaml\na: b. c\n\nd: e\n```"),
-        (Kind.TABLE, "| a | b |\n|---|---|"),
+        (Kind.HEADING, "| a | b |"),
+        (Kind.TABLE, "| c. d | e |"),
+        (Kind.TABLE, "| f | g |"),
         (Kind.PROSE, "End"),
     ]
 

@@ -38,7 +38,7 @@ async def bus(tmp_path: Path) -> MemoryBus:
     releases.apply(a_release(Roles.DOCUMENT_ENCODER, live="e-1", artifacts=(artifact,)))
     await encoders.hold(releases.states)
     source = ChunkSource(Store(f"file://{tmp_path}"))
-    build_handlers(bus, Indexer(MemoryIndex(), encoders, releases, source.read))  # type: ignore[arg-type]
+    build_handlers(bus, Indexer(MemoryIndex(), encoders, releases, source.read))
     return bus
 
 

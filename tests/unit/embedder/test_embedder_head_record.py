@@ -13,12 +13,17 @@ def minutes(count: int) -> Any:
 
 
 def indexed(
-    before: DocumentRecord | None, revision: int, *, at: int, deleted: bool = False
+    before: DocumentRecord | None,
+    revision: int,
+    *,
+    at: int,
+    deleted: bool = False,
+    submission: int | None = None,
 ) -> DocumentRecord:
     document = a_document_chunked(
         document_id="d",
         revision=revision,
-        submission_id=UUID(int=revision),
+        submission_id=UUID(int=revision if submission is None else submission),
         submitted_at=minutes(at),
         deleted=deleted,
     )
@@ -73,10 +78,22 @@ def test_a_deletion_is_a_state_of_its_own() -> None:
     assert indexed(indexed(None, 1, at=0), 2, at=3, deleted=True).state is DocumentState.DELETED
 
 
+def test_who_could_not_read_a_document_does_not_learn_that_it_is_gone() -> None:
+    shared = indexed(None, 1, at=0).model_copy(update={"acl": ("staff",)})
+    assert indexed(shared, 2, at=5, deleted=True).acl == ("staff",)
+    assert indexed(shared, 2, at=5).acl == ()
+
+
 def test_telling_the_same_again_changes_nothing() -> None:
     once = with_rejection(indexed(None, 1, at=0), rejection(at=5))
     assert with_rejection(once, rejection(at=5)) == once
     assert indexed(indexed(None, 1, at=0), 1, at=0) == indexed(None, 1, at=0)
+
+
+def test_a_submission_that_was_sent_again_stands_in_the_timeline_once() -> None:
+    record = indexed(indexed(None, 1, at=0), 2, at=3, submission=1)
+    assert [happening.revision for happening in record.timeline] == [2]
+    assert record.revision == 2
 
 
 def test_the_timeline_keeps_the_latest_in_order() -> None:

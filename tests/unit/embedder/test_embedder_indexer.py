@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 from gyre_common.document_index import DocumentRecord, DocumentState
@@ -130,7 +130,9 @@ async def test_an_older_revision_that_comes_late_changes_nothing(room: Room) -> 
 
 async def test_several_revisions_in_one_batch_are_applied_in_order(room: Room) -> None:
     told = await room.apply(
-        a_document(1, "one"), a_document(1, "x", document_id="other"), a_document(2, "two")
+        a_document(1, "one"),
+        a_document(1, "x", document_id="other"),
+        a_document(2, "two", submission_id=uuid4()),
     )
     assert told == [1, 1, 1]
     assert sorted(room.texts()) == ["two", "x"]

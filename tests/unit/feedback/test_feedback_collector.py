@@ -1,6 +1,7 @@
 """Feedback is on the topic, once, before anybody hears that it was taken."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,15 +18,17 @@ INTERACTION = "019b8d5e-7c00-7000-8000-000000000002"
 
 class FakePublisher:
     def __init__(self) -> None:
-        self.published: list[tuple[Topic, Event, UUID | None]] = []
+        self.published: list[tuple[Topic[Any], Event, UUID | None]] = []
         self.down = False
 
-    async def publish(self, topic: Topic, event: Event, *, event_id: UUID | None = None) -> None:
+    async def publish(
+        self, topic: Topic[Any], event: Event, *, event_id: UUID | None = None
+    ) -> None:
         if self.down:
             raise Unavailable("Kafka does not answer")
         self.published.append((topic, event, event_id))
 
-    async def retire(self, topic: Topic, key: str) -> None:
+    async def retire(self, topic: Topic[Any], key: str) -> None:
         raise AssertionError("feedback is never taken back")
 
 

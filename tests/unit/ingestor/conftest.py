@@ -1,7 +1,7 @@
 """An ingestor over fakes: the bus in memory, the store in a temporary folder."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -9,10 +9,11 @@ from typing import TypeVar
 import pytest
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.events import Event, Topic
-from gyre_common.events.releases import Artifact, Roles
+from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
+from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
-from gyre_common.testing.builders import MORNING
+from gyre_common.testing.builders import a_release, an_artifact
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.reading import Reading, ReadingTask, read
@@ -30,22 +31,6 @@ class ReaderHere:
 
 
 @dataclass
-class ReleasesHere:
-    """One ingestion version for every tenant."""
-
-    settings: dict[str, str] = field(default_factory=dict)
-
-    def live(self, tenant: str, role: str) -> Artifact:
-        assert role == Roles.INGESTION
-        return Artifact(
-            version="structure-1",
-            digest="sha256:" + "0" * 64,
-            settings=self.settings,
-            registered_at=MORNING,
-        )
-
-
-@dataclass
 class World:
     """What surrounds the ingestor under test."""
 
@@ -53,11 +38,24 @@ class World:
     store: Store
     uploads: Store
     contents: ContentSource
-    releases: ReleasesHere
+    releases: ReleaseView
     allowed: Path
 
     def events(self, topic: Topic[E_]) -> list[E_]:
         return [event for name, event in self.bus.published if name.name == topic.name]  # type: ignore[misc]
+
+    def release(self, **settings: str) -> None:
+        """Make another ingestion version live for every tenant."""
+        generation = sum(state.generation for state in self.releases.states) + 1
+        artifact = an_artifact("structure-1", settings=settings)
+        self.releases.apply(
+            a_release(
+                Roles.INGESTION,
+                live="structure-1",
+                generation=generation,
+                artifacts=(artifact,),
+            )
+        )
 
     def tombstones(self, topic: str) -> list[bytes | None]:
         sent = self.bus.sent
@@ -76,9 +74,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             store=Store(f"file://{tmp_path}/store"),
             uploads=Store(uploads_url),
             contents=ContentSource(outside, max_bytes=MAX_BYTES * 10),
-            releases=ReleasesHere(),
+            releases=ReleaseView(),
             allowed=allowed,
         )
+        world.release()
         ingestor = Ingestor(
             contents=ContentSource(outside, max_bytes=MAX_BYTES),
             originals=world.store,
@@ -87,5 +86,5 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             publisher=bus,
             clock_skew=timedelta(minutes=5),
         )
-        build_handlers(bus, ingestor)  # type: ignore[arg-type]
+        build_handlers(bus, ingestor)
         yield world

@@ -43,6 +43,11 @@ def test_a_heading_without_text_of_its_own_is_kept_as_text() -> None:
     assert texts("# Only a heading") == ["# Only a heading"]
 
 
+def test_a_heading_without_end_is_text_and_not_carried_along() -> None:
+    document = parse(f"# {'tea ' * 200}\n\nHot.", "text/markdown")
+    assert [path for path, _, _ in blocks(document)] == [(), ()]
+
+
 def test_front_matter_gives_title_and_description_and_is_no_text() -> None:
     document = parse(
         "---\ntitle: Pods\nweight: 10\ndescription: Small.\n---\nA pod.", "text/markdown"

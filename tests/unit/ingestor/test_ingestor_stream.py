@@ -230,7 +230,7 @@ async def test_the_producers_clock_counts_within_a_bound(
 
 
 async def test_chunks_that_would_make_a_large_record_travel_by_reference(world: World) -> None:
-    world.releases.settings["min_tokens"] = "0"
+    world.release(min_tokens="0")
     text = "\n\n".join(f"# h{n}\n\nab" for n in range(6_000))
     await world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted(text=text))
     (event,) = world.events(DOCUMENT_CHUNKED)
@@ -242,11 +242,11 @@ async def test_chunks_that_would_make_a_large_record_travel_by_reference(world: 
 
 
 async def test_documents_wait_for_a_release_that_can_be_used(world: World) -> None:
-    world.releases.settings["max_tokens"] = "nonsense"
+    world.release(max_tokens="nonsense")
     delivering = world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted())
 
     async def mend() -> None:
-        world.releases.settings.clear()
+        world.release()
 
     await asyncio.gather(delivering, mend())
     assert len(world.events(DOCUMENT_CHUNKED)) == 1

@@ -21,7 +21,7 @@ def released(**settings: str) -> ReleaseView:
 @pytest.fixture
 def bus() -> MemoryBus:
     bus = MemoryBus(service="judge")
-    build_handlers(bus, Judge(released(method="baseline"), bus))  # type: ignore[arg-type]
+    build_handlers(bus, Judge(released(method="baseline"), bus))
     return bus
 
 

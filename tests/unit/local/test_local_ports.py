@@ -3,6 +3,7 @@
 import pytest
 from gyre_local.errors import LocalError
 from gyre_local.ports import LARGEST_OFFSET, SERVICES, STEP, Ports
+from gyre_local.testing import reserved_offset
 
 
 def test_ports_without_an_offset_are_the_documented_ones() -> None:
@@ -21,6 +22,11 @@ def test_systems_at_different_offsets_share_no_port() -> None:
 
 def test_all_ports_fit_below_the_largest_number() -> None:
     assert max(Ports(LARGEST_OFFSET).all()) <= 65535
+
+
+def test_ports_of_a_test_run_are_none_that_an_outgoing_connection_may_hold() -> None:
+    with reserved_offset() as offset:
+        assert not any(32768 <= port <= 60999 for port in Ports(offset).all())
 
 
 @pytest.mark.parametrize("offset", [-100, 50, LARGEST_OFFSET + STEP])

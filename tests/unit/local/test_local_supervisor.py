@@ -327,6 +327,10 @@ def test_a_log_keeps_the_run_before_and_stays_bounded(
     [
         ("started\nError: port in use\n\tat x.Y(Z)\nbye\n", "Error: port in use"),
         ('{"message": "error: no topic", "level": "ERROR"}\n', "error: no topic"),
+        (
+            json.dumps({"message": "crashed", "exc_info": "  +-+---\n    | KeyError: 1\n    +---"}),
+            "crashed: KeyError: 1",
+        ),
         ("just this\n\n", "just this"),
         ("", ""),
     ],

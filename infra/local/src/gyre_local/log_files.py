@@ -10,6 +10,7 @@ LIMIT_BYTES = 50 * 1024 * 1024
 _TAIL_BYTES = 16 * 1024
 _LONGEST_LINE = 300
 _TELLING = re.compile(r"error|exception|fatal|critical|denied|refused|no space", re.IGNORECASE)
+_FRAME_OF_A_GROUP = " |+-"
 _STACK_FRAME = re.compile(r"^\s+(at |\.\.\. \d|File \")")
 
 
@@ -59,5 +60,6 @@ def _message(line: str) -> str:
         return line.strip()
     if not isinstance(record, dict) or "message" not in record:
         return line.strip()
-    cause = str(record.get("exc_info", "")).strip().splitlines()[-1:]
+    trace = [line.strip(_FRAME_OF_A_GROUP) for line in str(record.get("exc_info", "")).splitlines()]
+    cause = [line for line in trace if line][-1:]
     return ": ".join([str(record["message"]), *cause])

@@ -18,7 +18,7 @@ SERVICES = (
 """In the order of the table of services, which is also the order of their ports."""
 
 STEP = 100
-LARGEST_OFFSET = 10_000
+LARGEST_OFFSET = 15_000
 
 
 @dataclass(frozen=True)

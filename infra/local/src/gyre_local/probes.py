@@ -17,23 +17,6 @@ class Probe(Protocol):
 
 
 @dataclass(frozen=True)
-class TcpProbe:
-    """Ready when the port accepts a connection."""
-
-    port: int
-
-    async def ready(self) -> bool:
-        """Whether it answers."""
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
-
-@dataclass(frozen=True)
 class HttpProbe:
     """Ready when the path answers 200."""
 

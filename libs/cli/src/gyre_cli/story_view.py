@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gyre_common.passages import context_line
 from rich.bar import Bar
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -77,7 +78,7 @@ def _retrieved(chunks: Sequence[Story]) -> Table:
     columns = ["#", "USED", *(stage.upper() for stage in stages), "PASSAGE"]
     rows = table(*columns, right=("#", *(stage.upper() for stage in stages)))
     for chunk in chunks:
-        place = " › ".join([chunk["title"] or chunk["document_id"], *chunk["heading_path"]])
+        place = context_line(chunk["title"] or chunk["document_id"], chunk["heading_path"])
         passage = Text(place, style="bold" if chunk["used"] else "dim")
         passage.append(f"\n{_snippet(chunk['text'])}", style="dim")
         rows.add_row(

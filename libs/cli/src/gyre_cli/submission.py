@@ -11,7 +11,15 @@ from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 from gyre_common.errors import GyreError, InvalidInput, NotFound, Unavailable
 from gyre_common.events.event import new_id
 from gyre_common.rpc import call
+from gyre_common.rpc.server import MAX_MESSAGE_BYTES
 
+LARGEST_FILE = (MAX_MESSAGE_BYTES - 64 * 1024) // 4 * 3
+"""What one call carries: base64 makes four bytes of three, and the rest of the message has room."""
+
+_TOO_LARGE = (
+    f"has {{:,}} bytes, and one call carries {LARGEST_FILE:,}: split it, or let the ingestor fetch "
+    "it by content_uri (GYRE_ALLOWED_CONTENT_ROOTS)"
+)
 _AT_ONCE = 16
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _TRIES = 5
@@ -90,6 +98,12 @@ class Submitter:
             data = await asyncio.to_thread(draft.read)
         except OSError as error:
             self._refuse(draft, "unreadable", error.strerror or str(error))
+            return
+        if not data:  # a message cannot tell an empty content from none at all
+            self._refuse(draft, "empty", "is empty: write something into it, or leave it out")
+            return
+        if len(data) > LARGEST_FILE:
+            self._refuse(draft, "too_large", _TOO_LARGE.format(len(data)))
             return
         request = ingestor_pb2.SubmitDocumentRequest(
             document=ingestor_pb2.Document(

@@ -14,16 +14,9 @@ from elasticsearch import AsyncElasticsearch
 from gyre_common.errors import GyreError, Poison, Retryable, Unavailable
 
 _INDEX_NOT_FOUND = "index_not_found_exception"
+_INDEX_CLOSED = "index_closed_exception"
 _REQUEST_SECONDS = 30.0
-_LATER = frozenset(
-    {
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.BAD_GATEWAY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    }
-)
+_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -45,12 +38,19 @@ async def open_elasticsearch(url: str) -> AsyncIterator[AsyncElasticsearch]:
         await client.close()
 
 
+async def reachable(client: AsyncElasticsearch) -> bool:
+    """Tell whether Elasticsearch answers; raises Unavailable when it does not."""
+    with elasticsearch_errors():
+        await client.cluster.health(timeout="1s")
+    return True
+
+
 @contextmanager
 def elasticsearch_errors() -> Iterator[None]:
     """Turns what the client raises inside into Gyre's errors.
 
     Raises:
-        Unavailable: Elasticsearch is down, slow, busy, or lets us not in.
+        Unavailable: Elasticsearch is down, slow, busy, in trouble, or lets us not in.
         IndexMissing: the index is not there.
         Poison: it refuses the request.
     """
@@ -66,10 +66,12 @@ def error_of(status: int, kind: str) -> GyreError:
     """The error for an HTTP status and Elasticsearch's own name of the problem."""
     if kind == _INDEX_NOT_FOUND:
         return IndexMissing("the index is not there: is the embedder running?")
+    if kind == _INDEX_CLOSED:
+        return Unavailable("the index is closed: open it again, or delete it and replay")
     if status in _NOT_LET_IN:
         return Unavailable(f"Elasticsearch does not let us in ({kind}): check its URL")
-    if status in _LATER:
-        return Unavailable(f"Elasticsearch is busy ({kind})")
+    if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Unavailable(f"Elasticsearch is busy or in trouble ({kind})")
     return Poison(f"Elasticsearch refuses this ({kind})")
 
 

@@ -1,6 +1,7 @@
 """Reading what a producer points to, and nothing else of this machine or its network."""
 
 import asyncio
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import fsspec
 
-from gyre_common.errors import InvalidInput, NotFound, Retryable
+from gyre_common.errors import GyreError, InvalidInput, NotFound, Retryable
 
 FIELD = "content_uri"
 _SECONDS = 60.0
@@ -40,7 +41,7 @@ class OutsideContent:
         """Read it all.
 
         Raises:
-            UriNotAllowedError: it lies outside the roots.
+            UriNotAllowedError: it lies outside the roots, or may not be read there.
             NotFound: nothing is there.
             ContentTooLargeError: it is larger than `max_bytes`.
             Retryable: its store is out of reach.
@@ -61,13 +62,29 @@ class OutsideContent:
                 data: bytes = file.read(self._max_bytes + 1)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"{FIELD}: nothing is there") from error
+        except PermissionError as error:
+            # Waiting would hold up every document behind it until somebody changes the rights.
+            raise UriNotAllowedError(
+                FIELD,
+                "may not be read by the ingestor",
+                "let it read the file, or send its content",
+            ) from error
         except OSError as error:
-            raise Retryable(f"{FIELD} cannot be read: {error.strerror or error}") from error
+            raise _because_of(error) from error
         if len(data) > self._max_bytes:
             raise ContentTooLargeError(
                 FIELD, f"is larger than {self._max_bytes} bytes", "split the document"
             )
         return data
+
+
+def _because_of(error: OSError) -> GyreError:
+    """A name that no file can have stays wrong; what a disk or a network does may pass."""
+    if error.errno == errno.ENAMETOOLONG:
+        return NotFound(f"{FIELD}: nothing can have so long a name")
+    if error.errno == errno.ENXIO:
+        return _refused("is not a plain file")
+    return Retryable(f"{FIELD} cannot be read: {error.strerror or error}")
 
 
 _Segments = tuple[str, ...]

@@ -105,7 +105,7 @@ class ServiceSettings(BaseSettings):
     grpc_port_base: ClassVar[int | None] = None
     metrics_port_base: ClassVar[int] = 9100
 
-    port_offset: int = Field(default=0, ge=0, le=10_000, multiple_of=100)
+    port_offset: int = Field(default=0, ge=0, le=15_000, multiple_of=100)
     host: str = "127.0.0.1"
     keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_split)] = ()
     home: Path = Path(".gyre")

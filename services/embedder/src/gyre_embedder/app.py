@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
-from gyre_common.elasticsearch import open_elasticsearch
+from gyre_common.elasticsearch import open_elasticsearch, reachable
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.releases.following import open_releases
 from gyre_common.store import Store
@@ -57,7 +58,7 @@ async def create_app(settings: EmbedderSettings) -> AsyncIterator[App]:
         stack.callback(keeping_up.cancel)
         yield App(
             rpc=[register(TextEmbedder(encoders, releases))],
-            ready={"kafka": bus.healthy, "elasticsearch": index.reachable},
+            ready={"kafka": bus.healthy, "elasticsearch": partial(reachable, client)},
         )
 
 

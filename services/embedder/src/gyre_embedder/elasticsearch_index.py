@@ -114,12 +114,6 @@ class ElasticsearchIndex:
             with self._asking():
                 await self._client.indices.refresh(index=index)
 
-    async def reachable(self) -> bool:
-        """Tell whether Elasticsearch answers; raises Unavailable when it does not."""
-        with self._asking():
-            await self._client.cluster.health(timeout="1s")
-        return True
-
     async def _create(
         self, index: str, mapping: Mapping[str, Any], settings: Mapping[str, str]
     ) -> None:
@@ -210,9 +204,13 @@ class ElasticsearchIndex:
 
 
 def _check(items: Iterable[Item]) -> None:
-    """Raise the error of the first item that failed; a conflict is no failure."""
+    """Raise the error of the first item that failed; a conflict is no failure.
+
+    What is looked up by id comes without a status; that such a look-up fails is the fault of the
+    index (a shard that is not back yet, say) and never of the document.
+    """
     for item in items:
-        status = int(item.get("status", HTTPStatus.NOT_FOUND))
+        status = int(item.get("status", HTTPStatus.SERVICE_UNAVAILABLE))
         if "error" in item and status != HTTPStatus.CONFLICT:
             raise error_of(status, str(item["error"].get("type")))
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from gyre_common.bus import Bus, Record
+from gyre_common.bus import EventBus, Record
 from gyre_common.events.documents import (
     DOCUMENT_CHUNKED,
     DOCUMENT_INDEXED,
@@ -20,7 +20,7 @@ _MOST_DOCUMENTS = 32
 _LONGEST_WAIT = 0.05
 
 
-def build_handlers(bus: Bus, indexer: Indexer) -> None:
+def build_handlers(bus: EventBus, indexer: Indexer) -> None:
     """Let the indexer hear of documents."""
     bus.publishes(DOCUMENT_INDEXED)
 

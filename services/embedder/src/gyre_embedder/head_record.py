@@ -21,7 +21,10 @@ def with_revision(
     encoded_count: int,
     searchable_at: datetime,
 ) -> DocumentRecord:
-    """The record once a revision is searchable, or gone if it was a deletion."""
+    """The record once a revision is searchable, or gone if it was a deletion.
+
+    A deletion names no groups: who could read the document may see that it is gone, nobody else.
+    """
     happening = DocumentHappening(
         state=DocumentState.DELETED if document.deleted else DocumentState.INDEXED,
         submission_id=document.submission_id,
@@ -38,7 +41,7 @@ def with_revision(
         media_type=document.media_type,
         source_uri=document.source_uri,
         metadata=document.metadata,
-        acl=document.acl,
+        acl=before.acl if before and document.deleted else document.acl,
         revision=document.revision,
         content_digest=document.content_digest,
         chunk_count=chunk_count,
@@ -111,8 +114,8 @@ def _added(
 
 
 def _same(one: DocumentHappening, other: DocumentHappening) -> bool:
-    identity = (one.submission_id, one.revision, one.state)
-    return identity == (other.submission_id, other.revision, other.state)
+    """A submission that its sender repeated may have several revisions; it happened once."""
+    return (one.submission_id, one.state) == (other.submission_id, other.state)
 
 
 def _state(timeline: tuple[DocumentHappening, ...]) -> DocumentState:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 from gyre_common.chunk_index import IndexedChunk
@@ -12,8 +11,10 @@ from gyre_common.document_index import DocumentRecord
 from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_common.events.documents import Chunk, DocumentChunked, DocumentIndexed, DocumentRejected
 from gyre_common.events.event import DEFAULT_TENANT, now
-from gyre_common.events.releases import Artifact, Roles
+from gyre_common.events.releases import Roles
 from gyre_common.passages import encoder_input
+from gyre_common.releases import ReleaseView
+from gyre_common.telemetry import METRICS
 
 from gyre_embedder.document_index import DocumentIndex, DocumentKey, Head, Passage, Removal
 from gyre_embedder.encoder import Encoder, Side, Vector
@@ -26,13 +27,6 @@ _ATTEMPTS = 5
 
 ReadChunks = Callable[[DocumentChunked], Awaitable[Sequence[Chunk]]]
 """The chunks of a document, wherever they are kept."""
-
-
-class Releases(Protocol):
-    """What is live; `gyre_common.releases.ReleaseView` is one."""
-
-    def live(self, tenant: str, role: str) -> Artifact:
-        """The live version of a role."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ class Indexer:
         self,
         index: DocumentIndex,
         encoders: Encoders,
-        releases: Releases,
+        releases: ReleaseView,
         read_chunks: ReadChunks,
         clock: Callable[[], datetime] = now,
     ) -> None:
@@ -179,6 +173,7 @@ class Indexer:
             event = applied(head.record, work.document, index=target.index)
             if work.key not in lost and event is not None:
                 told[work.key] = [event]
+                METRICS.document_freshness_seconds.observe(event.freshness_seconds)
         return [work.document for work in works if work.key in lost]
 
     async def _vectors(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from gyre_common.context import request_context
 from gyre_common.errors import InvalidInput
+from gyre_common.releases import ReleaseView
 
 from gyre_embedder.encoder import Encoded, Side
 from gyre_embedder.encoders import ROLE, Encoders
-from gyre_embedder.service import Releases
 
 MOST_TEXTS = 256
 
@@ -25,7 +25,7 @@ class Embedded:
 class TextEmbedder:
     """Encodes texts with the version that is asked for, that the request was given, or is live."""
 
-    def __init__(self, encoders: Encoders, releases: Releases) -> None:
+    def __init__(self, encoders: Encoders, releases: ReleaseView) -> None:
         self._encoders = encoders
         self._releases = releases
 

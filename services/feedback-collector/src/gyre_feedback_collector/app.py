@@ -3,12 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gyre.feedback.v1.feedback_pb2_grpc import add_FeedbackServiceServicer_to_server
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
 
 from gyre_feedback_collector.handlers import build_handlers
-from gyre_feedback_collector.rpc import FeedbackRpc
+from gyre_feedback_collector.rpc import register
 from gyre_feedback_collector.service import FeedbackCollector
 from gyre_feedback_collector.settings import FeedbackCollectorSettings
 
@@ -19,11 +18,7 @@ async def create_app(settings: FeedbackCollectorSettings) -> AsyncIterator[App]:
     bus = Bus(settings.kafka_servers, service=settings.service)
     build_handlers(bus)
     async with bus:
-        rpc = FeedbackRpc(FeedbackCollector(bus))
-        yield App(
-            rpc=[lambda server: add_FeedbackServiceServicer_to_server(rpc, server)],
-            ready={"kafka": bus.healthy},
-        )
+        yield App(rpc=[register(FeedbackCollector(bus))], ready={"kafka": bus.healthy})
 
 
 def main() -> None:

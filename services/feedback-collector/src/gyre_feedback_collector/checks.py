@@ -1,6 +1,5 @@
 """What a vote must look like before it is written down: one function a kind."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -8,6 +7,7 @@ from uuid import UUID
 
 from gyre_common.errors import InvalidInput
 from gyre_common.events.feedback import ANSWER_TARGET, FeedbackKind
+from gyre_common.lines import check_line
 
 MAX_ACTOR_CHARACTERS = 256
 MAX_KEY_CHARACTERS = 256
@@ -17,8 +17,6 @@ MAX_CORRECTION_BYTES = 64 * 1024
 VOTES = ("up", "down")
 RATINGS = ("1", "2", "3", "4", "5")
 SIGNALS = ("click", "copy", "dwell", "reformulate", "abandon")
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +45,8 @@ def check(submission: Submission) -> tuple[UUID, FeedbackKind, str]:
     interaction_id = _uuid(
         "interaction_id", submission.interaction_id, "send the interaction_id that an answer gave"
     )
-    _short_line("actor", submission.actor, MAX_ACTOR_CHARACTERS)
-    _short_line("idempotency_key", submission.idempotency_key, MAX_KEY_CHARACTERS)
+    check_line("actor", submission.actor, most=MAX_ACTOR_CHARACTERS)
+    check_line("idempotency_key", submission.idempotency_key, most=MAX_KEY_CHARACTERS)
     _text("comment", submission.comment, MAX_COMMENT_BYTES)
     _RULES[kind](submission)
     return interaction_id, kind, _target(kind, submission.target)
@@ -112,13 +110,6 @@ def _uuid(field: str, value: str, fix: str) -> UUID:
 def _one_of(field: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise InvalidInput(field, "is not one of the values", f"send one of {', '.join(allowed)}")
-
-
-def _short_line(field: str, value: str, limit: int) -> None:
-    if len(value) > limit:
-        raise InvalidInput(field, f"has {len(value)} characters", f"send at most {limit}")
-    if _CONTROL.search(value):
-        raise InvalidInput(field, "has control characters", "send one line of printable text")
 
 
 def _text(field: str, value: str, limit: int) -> None:

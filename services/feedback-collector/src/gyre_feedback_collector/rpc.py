@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 import grpc.aio
 from gyre.feedback.v1 import feedback_pb2, feedback_pb2_grpc
-from gyre_common.context import request_context
 from gyre_common.events.feedback import FeedbackKind
+from gyre_common.rpc import Register, request_context
 
 from gyre_feedback_collector.checks import Submission
 from gyre_feedback_collector.service import FeedbackCollector
@@ -50,3 +50,10 @@ class FeedbackRpc(feedback_pb2_grpc.FeedbackServiceServicer):
             )
         )
         return feedback_pb2.SubmitFeedbackResponse(feedback_id=str(feedback_id))
+
+
+def register(collector: FeedbackCollector) -> Register:
+    """What the server needs in order to answer."""
+    return lambda server: feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(
+        FeedbackRpc(collector), server
+    )

@@ -4,8 +4,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from gyre.generator.v1.generator_pb2_grpc import add_GeneratorServiceServicer_to_server
-from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
 from gyre_common.events.releases import Roles
@@ -19,7 +17,7 @@ from gyre_generator.grpc_retriever import GrpcRetriever
 from gyre_generator.handlers import build_handlers
 from gyre_generator.prompts import Prompts
 from gyre_generator.routing import EXTRACTIVE, OPENAI, Override, Router
-from gyre_generator.rpc import GeneratorRpc
+from gyre_generator.rpc import register
 from gyre_generator.service import Answerer, Bounds
 from gyre_generator.settings import GeneratorSettings
 
@@ -44,18 +42,14 @@ async def create_app(settings: GeneratorSettings) -> AsyncIterator[App]:
         )
         answerer = await stack.enter_async_context(
             Answerer(
-                GrpcRetriever(RetrieverServiceStub(retrieving), seconds=settings.retrieve_seconds),
+                GrpcRetriever(retrieving, seconds=settings.retrieve_seconds),
                 releases,
                 Router(backends, releases, _override(settings)),
                 bus,
                 Bounds(settings.passages, settings.context_tokens),
             )
         )
-        servicer = GeneratorRpc(answerer)
-        yield App(
-            rpc=[lambda server: add_GeneratorServiceServicer_to_server(servicer, server)],
-            ready={"kafka": bus.healthy},
-        )
+        yield App(rpc=[register(answerer)], ready={"kafka": bus.healthy})
 
 
 async def _model_server(

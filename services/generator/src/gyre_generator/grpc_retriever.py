@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import grpc.aio
 from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre_common.errors import Unavailable
 from gyre_common.rpc import call
@@ -13,8 +14,8 @@ from gyre_generator.passages import Passage, Retrieved
 class GrpcRetriever:
     """Implements `Retriever`; tenant, groups, versions and deadline go along by themselves."""
 
-    def __init__(self, stub: retriever_pb2_grpc.RetrieverServiceStub, *, seconds: float) -> None:
-        self._stub = stub
+    def __init__(self, channel: grpc.aio.Channel, *, seconds: float) -> None:
+        self._stub = retriever_pb2_grpc.RetrieverServiceStub(channel)
         self._seconds = seconds
 
     async def retrieve(self, query: str, *, limit: int, filters: Filters) -> Retrieved:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import grpc.aio
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
 from gyre_common.events.interactions import Citation, InteractionCompleted, Outcome, Turn
+from gyre_common.rpc import Register
 
 from gyre_generator.asking import Ask, Filters
 from gyre_generator.backends import Delta
@@ -49,6 +50,13 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
         async with aclosing(self._answerer.stream(_ask(request))) as pieces:
             async for piece in pieces:
                 yield _piece(piece)
+
+
+def register(answerer: Answerer) -> Register:
+    """What the server needs in order to answer."""
+    return lambda server: generator_pb2_grpc.add_GeneratorServiceServicer_to_server(
+        GeneratorRpc(answerer), server
+    )
 
 
 def _ask(request: generator_pb2.AnswerRequest) -> Ask:

@@ -27,6 +27,7 @@ from gyre_generator.story import Story
 
 log = logging.getLogger(__name__)
 
+SERVICE = "generator"
 NO_ANSWER = "The indexed documents do not seem to answer this."
 _DRAIN_SECONDS = 10.0
 
@@ -180,7 +181,7 @@ class Answerer:
                 return await self._retriever.retrieve(ask.query(), limit=limit, filters=ask.filters)
         except FailedPrecondition as error:
             story.fallbacks.append(f"retriever: its live versions instead: {error}")
-            METRICS.fallbacks.labels("generator", "version").inc()
+            METRICS.fallbacks.labels(SERVICE, "version").inc()
         with use_context(replace(asked, versions={})):
             return await self._retriever.retrieve(ask.query(), limit=limit, filters=ask.filters)
 
@@ -257,4 +258,4 @@ def _measure(event: InteractionCompleted) -> None:
     METRICS.answer_tokens.labels("prompt").inc(event.tokens.prompt)
     METRICS.answer_tokens.labels("completion").inc(event.tokens.completion)
     for stage, ms in event.latency_ms.items():
-        METRICS.stage_seconds.labels("generator", stage).observe(ms / 1000)
+        METRICS.stage_seconds.labels(SERVICE, stage).observe(ms / 1000)

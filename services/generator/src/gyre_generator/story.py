@@ -15,13 +15,11 @@ from gyre_common.events.interactions import (
     RetrievedChunk,
     TokenUsage,
 )
+from gyre_common.events.topic import LARGEST_EVENT
 
 from gyre_generator.asking import Ask
 from gyre_generator.packing import Packed
 from gyre_generator.passages import Retrieved
-
-MAX_EVENT_BYTES = 480 * 1024
-"""Below the 512 KiB of the contract, with room for headers."""
 
 _CUT_UNUSED = 400
 _CUT_PROMPT = 20_000
@@ -80,13 +78,9 @@ class Story:
         """How it ended; the last word counts."""
         self.outcome, self.error = outcome, error
 
-    def finish_clock(self) -> None:
-        """Set the total so far."""
-        self.latency_ms["total"] = _ms_since(self._clock)
-
     def event(self) -> InteractionCompleted:
         """The fact, small enough for one record."""
-        self.finish_clock()
+        self.latency_ms["total"] = _ms_since(self._clock)
         whole = InteractionCompleted(
             tenant=self.tenant,
             interaction_id=self.interaction_id,
@@ -135,7 +129,7 @@ def _within_a_record(event: InteractionCompleted) -> InteractionCompleted:
 
     What was used and said is bounded by the token budget and stays whole: citations point into it.
     """
-    if len(event.to_json()) <= MAX_EVENT_BYTES:
+    if len(event.to_json()) <= LARGEST_EVENT:
         return event
     cut = GuardrailResult(
         name="record_size",

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from gyre_common.context import RequestContext
@@ -12,12 +12,13 @@ from gyre_common.errors import InvalidInput, NotFound
 from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
 from gyre_common.events.event import derived_id, new_id, now
 from gyre_common.events.publisher import Publisher
+from gyre_common.events.topic import LARGEST_EVENT
+from gyre_common.lines import check_line
 from gyre_common.store import Store
 from pydantic import ValidationError
 
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.refusal import Refused
-from gyre_ingestor.service import RECORD_BYTES
 
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 _LONGEST_IDEMPOTENCY_KEY = 256
@@ -58,7 +59,7 @@ class FrontDoor:
         self._index = index
 
     async def submit(
-        self, caller: RequestContext, fields: Mapping[str, Any], *, idempotency_key: str = ""
+        self, caller: RequestContext, fields: Mapping[str, object], *, idempotency_key: str = ""
     ) -> UUID:
         """Check a submission and put it on its topic; returns its id once Kafka has it.
 
@@ -123,7 +124,7 @@ class FrontDoor:
             raise InvalidInput(
                 f"document.{refusal.field}", refusal.problem, refusal.fix, code=refusal.code
             ) from refusal
-        if len(submission.to_json()) <= RECORD_BYTES:
+        if len(submission.to_json()) <= LARGEST_EVENT:
             return submission
         upload = await self._uploads.put(content.data)
         return submission.model_copy(
@@ -136,9 +137,9 @@ class FrontDoor:
         )
 
 
-def _submission(tenant: str, fields: Mapping[str, Any]) -> DocumentSubmitted:
+def _submission(tenant: str, fields: Mapping[str, object]) -> DocumentSubmitted:
     try:
-        return DocumentSubmitted(**{"submitted_at": now(), **fields, "tenant": tenant})
+        return DocumentSubmitted.model_validate({"submitted_at": now(), **fields, "tenant": tenant})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(part) for part in ("document", *first["loc"]))
@@ -149,10 +150,7 @@ def _submission(tenant: str, fields: Mapping[str, Any]) -> DocumentSubmitted:
 def _submission_id(submission: DocumentSubmitted, idempotency_key: str) -> UUID:
     if not idempotency_key:
         return new_id()
-    if len(idempotency_key) > _LONGEST_IDEMPOTENCY_KEY:
-        raise InvalidInput(
-            "idempotency_key", "is too long", f"use at most {_LONGEST_IDEMPOTENCY_KEY} characters"
-        )
+    check_line("idempotency_key", idempotency_key, most=_LONGEST_IDEMPOTENCY_KEY)
     document = uuid5(NAMESPACE_URL, f"gyre:{submission.tenant}/{submission.document_id}")
     return derived_id(document, f"submission/{idempotency_key}")
 

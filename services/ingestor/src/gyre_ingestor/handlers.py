@@ -1,6 +1,6 @@
 """The ingestor's Kafka edge."""
 
-from gyre_common.bus import Bus, current_record
+from gyre_common.bus import EventBus, current_record
 from gyre_common.events.documents import (
     DOCUMENT_ACCEPTED,
     DOCUMENT_CHUNKED,
@@ -16,7 +16,7 @@ GROUP = "ingestor"
 _READ_AT_ONCE = 4
 
 
-def build_handlers(bus: Bus, ingestor: Ingestor) -> None:
+def build_handlers(bus: EventBus, ingestor: Ingestor) -> None:
     """Let the ingestor work on what the bus brings."""
     bus.publishes(DOCUMENT_SUBMITTED, DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED, DOCUMENT_REJECTED)
 

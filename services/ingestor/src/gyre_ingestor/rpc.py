@@ -1,77 +1,93 @@
-"""The ingestor's gRPC edge."""
+"""The gRPC edge: translates messages to the core's words and back."""
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
 
-import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
-from gyre.ingestor.v1 import ingestor_pb2 as pb
-from gyre.ingestor.v1 import ingestor_pb2_grpc as pb_grpc
+import grpc.aio
+from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
 from gyre_common.document_index import DocumentHappening, DocumentRecord, DocumentState
 from gyre_common.rpc import Register, request_context
 
 from gyre_ingestor.front_door import FrontDoor
 
-_STATES = {
-    DocumentState.INDEXED: pb.DOCUMENT_STATE_INDEXED,
-    DocumentState.REJECTED: pb.DOCUMENT_STATE_REJECTED,
-    DocumentState.DELETED: pb.DOCUMENT_STATE_DELETED,
-}
+_STATES: Mapping[DocumentState, ingestor_pb2.DocumentState] = MappingProxyType(
+    {
+        DocumentState.INDEXED: ingestor_pb2.DOCUMENT_STATE_INDEXED,
+        DocumentState.REJECTED: ingestor_pb2.DOCUMENT_STATE_REJECTED,
+        DocumentState.DELETED: ingestor_pb2.DOCUMENT_STATE_DELETED,
+    }
+)
 
 
-def register(door: FrontDoor) -> Register:
-    """Add the service to a server."""
-    return lambda server: pb_grpc.add_IngestorServiceServicer_to_server(
-        IngestorServicer(door), server
-    )
-
-
-class IngestorServicer(pb_grpc.IngestorServiceServicer):
-    """Translates between messages and the front door."""
+class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
+    """Serves gyre.ingestor.v1.IngestorService."""
 
     def __init__(self, door: FrontDoor) -> None:
         self._door = door
 
     async def SubmitDocument(
-        self, request: pb.SubmitDocumentRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> pb.SubmitDocumentResponse:
+        self,
+        request: ingestor_pb2.SubmitDocumentRequest,
+        context: grpc.aio.ServicerContext[
+            ingestor_pb2.SubmitDocumentRequest, ingestor_pb2.SubmitDocumentResponse
+        ],
+    ) -> ingestor_pb2.SubmitDocumentResponse:
         """Replies once Kafka has the submission."""
         submission_id = await self._door.submit(
             request_context(),
             _fields(request.document),
             idempotency_key=request.idempotency_key,
         )
-        return pb.SubmitDocumentResponse(submission_id=str(submission_id))
+        return ingestor_pb2.SubmitDocumentResponse(submission_id=str(submission_id))
 
     async def DeleteDocument(
-        self, request: pb.DeleteDocumentRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> pb.DeleteDocumentResponse:
+        self,
+        request: ingestor_pb2.DeleteDocumentRequest,
+        context: grpc.aio.ServicerContext[
+            ingestor_pb2.DeleteDocumentRequest, ingestor_pb2.DeleteDocumentResponse
+        ],
+    ) -> ingestor_pb2.DeleteDocumentResponse:
         """Replies once Kafka has the deletion."""
         submission_id = await self._door.delete(
             request_context(), request.document_id, idempotency_key=request.idempotency_key
         )
-        return pb.DeleteDocumentResponse(submission_id=str(submission_id))
+        return ingestor_pb2.DeleteDocumentResponse(submission_id=str(submission_id))
 
     async def GetDocument(
-        self, request: pb.GetDocumentRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> pb.GetDocumentResponse:
+        self,
+        request: ingestor_pb2.GetDocumentRequest,
+        context: grpc.aio.ServicerContext[
+            ingestor_pb2.GetDocumentRequest, ingestor_pb2.GetDocumentResponse
+        ],
+    ) -> ingestor_pb2.GetDocumentResponse:
         """Where a document stands."""
         record = await self._door.get(request_context(), request.document_id)
-        return pb.GetDocumentResponse(document=_status(record))
+        return ingestor_pb2.GetDocumentResponse(document=_status(record))
 
     async def ListDocuments(
-        self, request: pb.ListDocumentsRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> pb.ListDocumentsResponse:
+        self,
+        request: ingestor_pb2.ListDocumentsRequest,
+        context: grpc.aio.ServicerContext[
+            ingestor_pb2.ListDocumentsRequest, ingestor_pb2.ListDocumentsResponse
+        ],
+    ) -> ingestor_pb2.ListDocumentsResponse:
         """One page of documents."""
         records, next_page_token = await self._door.page(
             request_context(), page_size=request.page_size, page_token=request.page_token
         )
-        return pb.ListDocumentsResponse(
+        return ingestor_pb2.ListDocumentsResponse(
             documents=[_status(record) for record in records], next_page_token=next_page_token
         )
 
 
-def _fields(document: pb.Document) -> dict[str, Any]:
+def register(door: FrontDoor) -> Register:
+    """What the server needs in order to answer."""
+    return lambda server: ingestor_pb2_grpc.add_IngestorServiceServicer_to_server(
+        IngestorRpc(door), server
+    )
+
+
+def _fields(document: ingestor_pb2.Document) -> Mapping[str, object]:
     """What the message says; in proto3 an empty string is one that was not sent."""
     return {
         "document_id": document.document_id,
@@ -87,8 +103,8 @@ def _fields(document: pb.Document) -> dict[str, Any]:
     }
 
 
-def _status(record: DocumentRecord) -> pb.DocumentStatus:
-    return pb.DocumentStatus(
+def _status(record: DocumentRecord) -> ingestor_pb2.DocumentStatus:
+    return ingestor_pb2.DocumentStatus(
         document_id=record.document_id,
         state=_STATES[record.state],
         title=record.title,
@@ -105,19 +121,13 @@ def _status(record: DocumentRecord) -> pb.DocumentStatus:
     )
 
 
-def _event(happening: DocumentHappening) -> pb.DocumentEvent:
-    return pb.DocumentEvent(
+def _event(happening: DocumentHappening) -> ingestor_pb2.DocumentEvent:
+    return ingestor_pb2.DocumentEvent(
         state=_STATES[happening.state],
         submission_id=str(happening.submission_id),
         revision=-1 if happening.revision is None else happening.revision,
-        submitted_at=_timestamp(happening.submitted_at),
-        happened_at=_timestamp(happening.happened_at),
+        submitted_at=happening.submitted_at,
+        happened_at=happening.happened_at,
         code=happening.code,
         detail=happening.detail,
     )
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message

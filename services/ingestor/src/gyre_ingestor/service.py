@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 from gyre_common.errors import FailedPrecondition, Poison, Retryable
@@ -23,6 +22,8 @@ from gyre_common.events.documents import (
 from gyre_common.events.event import now
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.releases import Artifact, Roles
+from gyre_common.events.topic import LARGEST_EVENT
+from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.telemetry import METRICS
 
@@ -32,14 +33,6 @@ from gyre_ingestor.reading import Reader, Reading, ReadingTask
 from gyre_ingestor.refusal import Refused
 
 SERVICE = "ingestor"
-RECORD_BYTES = 512 * 1024
-
-
-class Releases(Protocol):
-    """Which version of a role serves a tenant."""
-
-    def live(self, tenant: str, role: str) -> Artifact:
-        """Raises FailedPrecondition where there is none."""
 
 
 class Ingestor:
@@ -51,7 +44,7 @@ class Ingestor:
         contents: ContentSource,
         originals: Store,
         reader: Reader,
-        releases: Releases,
+        releases: ReleaseView,
         publisher: Publisher,
         clock_skew: timedelta,
     ) -> None:
@@ -77,20 +70,14 @@ class Ingestor:
         try:
             content = await self._contents.fetch(submission)
         except Refused as refusal:
-            await self._publisher.publish(
-                DOCUMENT_REJECTED,
-                DocumentRejected(
-                    tenant=submission.tenant,
-                    document_id=submission.document_id,
-                    submission_id=submission_id,
-                    stage=RejectionStage.ACCEPT,
-                    code=refusal.code,
-                    detail=str(refusal),
-                    submitted_at=submitted_at,
-                    rejected_at=now(),
-                ),
+            await self._reject(
+                refusal,
+                RejectionStage.ACCEPT,
+                tenant=submission.tenant,
+                document_id=submission.document_id,
+                submission_id=submission_id,
+                submitted_at=submitted_at,
             )
-            _count("rejected")
             return
         original = await self._originals.put(content.data)
         await self._publisher.publish(
@@ -130,21 +117,15 @@ class Ingestor:
         try:
             reading = await self._read(accepted, _recipe(release))
         except Refused as refusal:
-            await self._publisher.publish(
-                DOCUMENT_REJECTED,
-                DocumentRejected(
-                    tenant=accepted.tenant,
-                    document_id=accepted.document_id,
-                    submission_id=accepted.submission_id,
-                    revision=revision,
-                    stage=RejectionStage.PARSE,
-                    code=refusal.code,
-                    detail=str(refusal),
-                    submitted_at=accepted.submitted_at,
-                    rejected_at=now(),
-                ),
+            await self._reject(
+                refusal,
+                RejectionStage.PARSE,
+                tenant=accepted.tenant,
+                document_id=accepted.document_id,
+                submission_id=accepted.submission_id,
+                submitted_at=accepted.submitted_at,
+                revision=revision,
             )
-            _count("rejected")
             return
         event = _chunked(accepted, revision, release, reading.title)
         await self._publisher.publish(
@@ -168,6 +149,31 @@ class Ingestor:
         )
         # In the same breath, so that no later submission of the document can come in between.
         await self._publisher.retire(DOCUMENT_ACCEPTED, by_document(submission))
+
+    async def _reject(
+        self,
+        refusal: Refused,
+        stage: RejectionStage,
+        *,
+        tenant: str,
+        document_id: str,
+        submission_id: UUID,
+        submitted_at: datetime,
+        revision: int | None = None,
+    ) -> None:
+        event = DocumentRejected(
+            tenant=tenant,
+            document_id=document_id,
+            submission_id=submission_id,
+            revision=revision,
+            stage=stage,
+            code=refusal.code,
+            detail=str(refusal),
+            submitted_at=submitted_at,
+            rejected_at=now(),
+        )
+        await self._publisher.publish(DOCUMENT_REJECTED, event)
+        _count("rejected")
 
     def _submitted_at(self, claimed: datetime | None, received_at: datetime) -> datetime:
         """The producer's word counts as far as its clock can be believed."""
@@ -194,7 +200,7 @@ class Ingestor:
     ) -> DocumentChunked:
         """The event with its chunks, or with a reference to them where they are many."""
         whole = event.model_copy(update={"chunks": tuple(chunks)})
-        if len(await asyncio.to_thread(whole.to_json)) <= RECORD_BYTES:
+        if len(await asyncio.to_thread(whole.to_json)) <= LARGEST_EVENT:
             return whole
         ref = await self._originals.put(await asyncio.to_thread(_chunks_json, chunks))
         return event.model_copy(update={"chunks_ref": ref.uri, "chunks_digest": ref.digest})

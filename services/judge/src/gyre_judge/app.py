@@ -3,14 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gyre.judge.v1.judge_pb2_grpc import add_JudgeServiceServicer_to_server
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
 from gyre_common.events.releases import Roles
 from gyre_common.releases.following import open_releases
 
 from gyre_judge.handlers import build_handlers
-from gyre_judge.rpc import JudgeRpc
+from gyre_judge.rpc import register
 from gyre_judge.service import Judge
 from gyre_judge.settings import JudgeSettings
 
@@ -23,11 +22,7 @@ async def create_app(settings: JudgeSettings) -> AsyncIterator[App]:
         judge = Judge(releases, bus)
         build_handlers(bus, judge)
         async with bus:
-            servicer = JudgeRpc(judge)
-            yield App(
-                rpc=[lambda server: add_JudgeServiceServicer_to_server(servicer, server)],
-                ready={"kafka": bus.healthy},
-            )
+            yield App(rpc=[register(judge)], ready={"kafka": bus.healthy})
 
 
 def main() -> None:

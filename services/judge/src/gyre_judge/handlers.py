@@ -1,6 +1,6 @@
 """The Kafka edge: one function an event."""
 
-from gyre_common.bus import Bus
+from gyre_common.bus import EventBus
 from gyre_common.events.interactions import (
     INTERACTION_COMPLETED,
     INTERACTION_JUDGED,
@@ -10,7 +10,7 @@ from gyre_common.events.interactions import (
 from gyre_judge.service import Judge
 
 
-def build_handlers(bus: Bus, judge: Judge) -> None:
+def build_handlers(bus: EventBus, judge: Judge) -> None:
     """Let the judge hear of answers."""
     bus.publishes(INTERACTION_JUDGED)
 

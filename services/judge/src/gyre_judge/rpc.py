@@ -6,8 +6,8 @@ from types import MappingProxyType
 
 import grpc.aio
 from gyre.judge.v1 import judge_pb2, judge_pb2_grpc
-from gyre_common.context import request_context
 from gyre_common.events.interactions import Score
+from gyre_common.rpc import Register, request_context
 
 from gyre_judge.service import Judge, Preference
 
@@ -62,6 +62,11 @@ class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
             rationale=found.rationale,
             version=found.version,
         )
+
+
+def register(judge: Judge) -> Register:
+    """What the server needs in order to answer."""
+    return lambda server: judge_pb2_grpc.add_JudgeServiceServicer_to_server(JudgeRpc(judge), server)
 
 
 def _scores(scores: Sequence[Score]) -> list[judge_pb2.Score]:

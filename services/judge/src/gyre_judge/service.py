@@ -1,5 +1,6 @@
 """Scores answers without a reference: those that were given, and those that are shown to it."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,11 +90,12 @@ class Judge:
             version = self._version(event.tenant)
         except FailedPrecondition as error:
             raise Retryable(str(error)) from error
+        scores = await asyncio.to_thread(_scores_of, event)
         verdict = InteractionJudged(
             tenant=event.tenant,
             interaction_id=event.interaction_id,
             judge_version=version,
-            scores=_scores_of(event),
+            scores=scores,
             judged_at=now(),
         )
         await self._publisher.publish(

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from gyre_common.app import App, run
-from gyre_common.elasticsearch import open_elasticsearch
+from gyre_common.elasticsearch import open_elasticsearch, reachable
 from gyre_common.releases.following import open_releases
 from gyre_common.rpc import channel
 
@@ -32,7 +33,7 @@ async def create_app(settings: RetrieverSettings) -> AsyncIterator[App]:
         )
         yield App(
             rpc=[register(Retriever(index, encoder, releases))],
-            ready={"elasticsearch": index.reachable},
+            ready={"elasticsearch": partial(reachable, client)},
         )
 
 

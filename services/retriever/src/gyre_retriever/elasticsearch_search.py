@@ -1,6 +1,6 @@
 """The search index on Elasticsearch, as the retriever reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch
@@ -39,12 +39,6 @@ class ElasticsearchSearch:
             dense=_hits(answers[DENSE], _cosine) if DENSE in answers else None,
             problems={leg: str(error) for leg, error in problems.items()},
         )
-
-    async def reachable(self) -> bool:
-        """Tell whether Elasticsearch answers; raises Unavailable when it does not."""
-        with elasticsearch_errors():
-            await self._client.cluster.health(timeout="1s")
-        return True
 
 
 def _legs(search: Search) -> dict[str, Body]:
@@ -90,7 +84,7 @@ def _filter(reach: Reach) -> list[Body]:
     return allowed
 
 
-def _hits(answer: Body, score: Any) -> list[Hit] | None:
+def _hits(answer: Body, score: Callable[[float], float]) -> list[Hit] | None:
     if "error" in answer:
         return None
     return [

@@ -59,18 +59,19 @@ def translated() -> Iterator[None]:
     """Turn the client's errors into ours; what the client was not made for stays a bug.
 
     Raises:
-        Poison: a value that never fits its column.
+        Poison: a value that never fits its column. It does not quote the value: its text ends up in
+            logs and dead letters.
         Unavailable: anything that may be mended.
     """
     try:
         yield
     except (DataError, ValueError, OverflowError, struct.error) as error:
-        raise Poison(f"a row does not fit its table: {_first_line(error)}") from error
+        raise Poison(f"a row does not fit its table ({type(error).__name__})") from error
     except (ProgrammingError, NotSupportedError, InternalError):
         raise
     except DatabaseError as error:
         if error.code in _BAD_VALUE:
-            raise Poison(f"ClickHouse refuses a value: {_first_line(error)}") from error
+            raise Poison(f"ClickHouse refuses a value (code {error.code})") from error
         raise Unavailable(f"ClickHouse: {_first_line(error)}") from error
     except (Error, OSError) as error:
         raise Unavailable(f"ClickHouse does not answer: {_first_line(error)}") from error

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gyre_common.bus import Bus, RawRecord, Record
-from gyre_common.bus.memory import MemoryBus
+from gyre_common.bus import EventBus, RawRecord, Record
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.documents import (
     DOCUMENT_ACCEPTED,
@@ -44,7 +43,7 @@ class Batching:
     wait: float
 
 
-def build_handlers(bus: Bus | MemoryBus, telemetry: Telemetry, batching: Batching) -> None:
+def build_handlers(bus: EventBus, telemetry: Telemetry, batching: Batching) -> None:
     """Let everything that happens become rows.
 
     `documents.submitted.v1` is left out: it is a raw zone, and what is in it comes again, checked,

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gyre.trainer.v1.trainer_pb2_grpc import add_TrainerServiceServicer_to_server
 from gyre_common.app import App, run
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.event import now
@@ -13,7 +12,7 @@ from gyre_common.releases.builtin import built_in_artifacts
 
 from gyre_trainer.kafka_releases import KafkaReleaseLog
 from gyre_trainer.release_book import ReleaseBook, Signature
-from gyre_trainer.rpc import TrainerRpc
+from gyre_trainer.rpc import register
 from gyre_trainer.service import ReleaseController
 from gyre_trainer.settings import TrainerSettings
 
@@ -25,10 +24,9 @@ async def create_app(settings: TrainerSettings) -> AsyncIterator[App]:
     async with KafkaReleaseLog(settings.kafka_servers) as releases:
         controller = ReleaseController(releases, ReleaseBook(now))
         await controller.start(built_in_artifacts(now()), Signature(actor="gyre"))
-        rpc = TrainerRpc(controller)
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(releases.until_superseded())
-            yield App(rpc=[lambda server: add_TrainerServiceServicer_to_server(rpc, server)])
+            yield App(rpc=[register(controller)])
             watch.cancel()
 
 

@@ -1,11 +1,9 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-from datetime import datetime
-
 import grpc.aio
-from google.protobuf.timestamp_pb2 import Timestamp
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_common.events.releases import Artifact, ReleaseChanged
+from gyre_common.rpc import Register
 
 from gyre_trainer.release_book import Signature
 from gyre_trainer.service import ReleaseController
@@ -58,6 +56,13 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
         return trainer_pb2.RollbackResponse(release=_release(release))
 
 
+def register(controller: ReleaseController) -> Register:
+    """What the server needs in order to answer."""
+    return lambda server: trainer_pb2_grpc.add_TrainerServiceServicer_to_server(
+        TrainerRpc(controller), server
+    )
+
+
 def _release(release: ReleaseChanged) -> trainer_pb2.Release:
     canary = release.canary
     return trainer_pb2.Release(
@@ -72,7 +77,7 @@ def _release(release: ReleaseChanged) -> trainer_pb2.Release:
         reason=release.reason,
         actor=release.actor,
         evidence=release.evidence,
-        changed_at=_timestamp(release.changed_at),
+        changed_at=release.changed_at,
     )
 
 
@@ -84,11 +89,5 @@ def _artifact(artifact: Artifact) -> trainer_pb2.Artifact:
         index=artifact.index or "",
         fits=artifact.fits or "",
         settings=artifact.settings,
-        registered_at=_timestamp(artifact.registered_at),
+        registered_at=artifact.registered_at,
     )
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

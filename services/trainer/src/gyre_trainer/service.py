@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from gyre_common.errors import InvalidInput, Unavailable
 from gyre_common.events.releases import ReleaseChanged
+from gyre_common.lines import check_line
 
 from gyre_trainer.release_book import Changes, ReleaseBook, Shipped, Signature
 
@@ -15,8 +15,6 @@ log = logging.getLogger(__name__)
 
 MAX_ACTOR_CHARACTERS = 256
 MAX_REASON_CHARACTERS = 1024
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class ReleaseLog(Protocol):
@@ -132,15 +130,8 @@ def _check(expected_generation: int, by: Signature) -> None:
         )
     if not by.actor.strip():
         raise InvalidInput("actor", "is missing", "say who asks for the change")
-    _line("actor", by.actor, MAX_ACTOR_CHARACTERS)
-    _line("reason", by.reason, MAX_REASON_CHARACTERS)
-
-
-def _line(field: str, value: str, limit: int) -> None:
-    if len(value) > limit:
-        raise InvalidInput(field, f"has {len(value)} characters", f"send at most {limit}")
-    if _CONTROL.search(value):
-        raise InvalidInput(field, "has control characters", "send one line of printable text")
+    check_line("actor", by.actor, most=MAX_ACTOR_CHARACTERS)
+    check_line("reason", by.reason, most=MAX_REASON_CHARACTERS)
 
 
 def _tell(changes: Iterable[ReleaseChanged]) -> None:

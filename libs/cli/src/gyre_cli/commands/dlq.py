@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
-from gyre_cli.output import table
+from gyre_cli.output import Json, table
 
 if TYPE_CHECKING:
-    from gyre_cli.dead_letters import DeadLetter
+    from gyre_common.bus.dlq import DeadLetter
 
 _LONGEST_VALUE = 400
 
@@ -40,21 +40,42 @@ def show(
 ) -> None:
     """Show the newest dead letters of one topic, and why each was parked."""
     letters = asyncio.run(_last(cli.settings.kafka_servers, topic, limit))
-    cli.out.result([letter.as_json() for letter in letters], lambda: _shown(letters))
+    cli.out.result([as_json(letter) for letter in letters], lambda: _shown(letters))
 
 
 async def _counts(servers: str) -> dict[str, int]:
-    from gyre_cli.dead_letters import open_dead_letters  # the Kafka client is slow to import
+    from gyre_common.bus.dlq import open_dead_letters  # the Kafka client is slow to import
 
     async with open_dead_letters(servers) as letters:
         return await letters.counts()
 
 
 async def _last(servers: str, topic: str, limit: int) -> "list[DeadLetter]":
-    from gyre_cli.dead_letters import open_dead_letters
+    from gyre_common.bus.dlq import open_dead_letters
 
     async with open_dead_letters(servers) as letters:
         return await letters.last(topic, limit)
+
+
+def as_json(letter: "DeadLetter") -> dict[str, Json]:
+    """For programs; bytes that are not UTF-8 become `\\xNN`."""
+    cause = letter.cause
+    return {
+        "offset": letter.offset,
+        "parked_at": letter.parked_at.isoformat(),
+        "key": _text(letter.key),
+        "value": _text(letter.value),
+        "kind": cause.kind if cause else None,
+        "error": cause.error if cause else None,
+        "message": cause.message if cause else None,
+        "origin": f"{cause.topic}/{cause.partition}/{cause.offset}" if cause else None,
+        "attempts": cause.attempts if cause else None,
+        "group": cause.group if cause else None,
+    }
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode(errors="backslashreplace")
 
 
 def _shown(letters: "list[DeadLetter]") -> RenderableType:
@@ -64,7 +85,7 @@ def _shown(letters: "list[DeadLetter]") -> RenderableType:
 
 
 def _one(letter: "DeadLetter") -> list[RenderableType]:
-    said = letter.as_json()
+    said = as_json(letter)
     head = Text(f"#{letter.offset}  {letter.parked_at:%Y-%m-%d %H:%M:%S}  ", style="bold")
     head.append(f"{said['kind'] or 'unknown cause'} {said['error'] or ''}", style="red")
     value = str(said["value"])

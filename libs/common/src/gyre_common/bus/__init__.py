@@ -6,12 +6,14 @@
 from gyre_common.bus.compacted import CompactedReader, Retired
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.kafka_bus import Bus
+from gyre_common.bus.port import EventBus
 from gyre_common.bus.record import RawRecord, Record, current_record
 
 __all__ = [
     "Bus",
     "CompactedReader",
     "Delivery",
+    "EventBus",
     "RawRecord",
     "Record",
     "Retired",

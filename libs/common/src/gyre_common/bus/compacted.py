@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -18,6 +18,7 @@ from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class CompactedReader(Generic[E]):
             batches = await consumer.getmany(timeout_ms=_POLL_MS)
         except KafkaError as error:
             log.warning(
-                "reading waits for Kafka", extra={"topic": self._topic.name, "cause": error}
+                "reading waits for Kafka", extra={"topic": self._topic.name, "cause": str(error)}
             )
             await asyncio.sleep(_PAUSE_AFTER_ERROR)
             return []
@@ -130,7 +131,7 @@ class CompactedReader(Generic[E]):
         return record
 
 
-async def _until_it_works(ask: Any) -> Any:
+async def _until_it_works(ask: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await ask()

@@ -1,127 +1,113 @@
-"""Looks into the dead letters without touching them."""
+"""Looks at dead letters where they lie; nothing is consumed by looking."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from gyre_common.bus.dead_letters import PREFIX, Cause, read_cause
 from gyre_common.bus.envelope import as_text
 from gyre_common.errors import NotFound, Unavailable
-from gyre_common.events import ALL_TOPICS
-from gyre_common.events.topic import Topic
+from gyre_common.events.topic import DLQ_SUFFIX
 
-_POLL_MS = 200
-_PATIENCE = 30.0
+_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A parked record as text; bytes that are not UTF-8 become `\\xNN`.
+    """A parked record with its own headers; `cause` is None if another program put it there."""
 
-    `headers` are the record's own; `cause` is None where the record carries none that can be read.
-    """
-
-    topic: str
-    partition: int
     offset: int
-    timestamp: datetime
-    key: str | None
-    value: str | None
+    parked_at: datetime
+    key: bytes | None
+    value: bytes | None
     headers: dict[str, str]
     cause: Cause | None
 
 
-async def count(servers: str, topics: Iterable[Topic[Any]] = ALL_TOPICS) -> dict[str, int]:
-    """How many dead letters each topic has. Raises `Unavailable` if Kafka does not answer."""
-    wanted = list(topics)
-    counts = dict.fromkeys((topic.dlq for topic in wanted), 0)
-    there = await _existing(servers, counts)
-    if there:
-        async with _reader(servers, there) as (_, spans):
-            for place, (begin, end) in spans.items():
-                counts[place.topic] += end - begin
-    return {topic.name: counts[topic.dlq] for topic in wanted}
+class DeadLetters:
+    """Opened by `open_dead_letters`."""
 
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
 
-async def show(servers: str, topic: Topic[Any], *, most: int = 20) -> list[DeadLetter]:
-    """The newest dead letters of a topic, newest first.
+    async def counts(self) -> dict[str, int]:
+        """How many records each topic of dead letters holds, by topic."""
+        topics = sorted(name for name in await self._consumer.topics() if name.endswith(DLQ_SUFFIX))
+        partitions = [one for topic in topics for one in self._partitions(topic)]
+        begins, ends = await self._bounds(partitions)
+        counts = dict.fromkeys(topics, 0)
+        for partition in partitions:
+            counts[partition.topic] += ends[partition] - begins[partition]
+        return counts
 
-    Raises:
-        NotFound: the topic has no dead letters because nobody has used it yet.
-        Unavailable: Kafka does not answer.
-    """
-    there = await _existing(servers, [topic.dlq])
-    if not there:
-        raise NotFound(f"there is no topic {topic.dlq}: has {topic.name} been used yet?")
-    async with _reader(servers, there) as (consumer, spans):
-        for place, (begin, end) in spans.items():
-            consumer.seek(place, max(begin, end - most))
-        letters: list[DeadLetter] = []
-        while [p for p, (_, end) in spans.items() if await consumer.position(p) < end]:
-            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-                letters += [_letter(raw) for raw in records]
-    return sorted(letters, key=lambda letter: letter.timestamp, reverse=True)[:most]
+    async def last(self, topic: str, limit: int) -> list[DeadLetter]:
+        """The newest records of one topic, newest first.
 
+        Raises:
+            NotFound: names the topics there are.
+        """
+        known = sorted(name for name in await self._consumer.topics() if name.endswith(DLQ_SUFFIX))
+        name = topic if topic.endswith(DLQ_SUFFIX) else topic + DLQ_SUFFIX
+        if name not in known:
+            raise NotFound(f"no dead letters of {topic}: there are {', '.join(known) or 'none'}")
+        partitions = list(self._partitions(name))
+        begins, ends = await self._bounds(partitions)
+        self._consumer.assign(partitions)
+        found: list[DeadLetter] = []
+        for partition in partitions:
+            start = max(begins[partition], ends[partition] - limit)
+            self._consumer.seek(partition, start)
+        while any([await self._consumer.position(one) < ends[one] for one in partitions]):
+            batches = await self._consumer.getmany(timeout_ms=500)
+            found += [_letter(record) for records in batches.values() for record in records]
+        return sorted(found, key=lambda letter: letter.parked_at, reverse=True)[:limit]
 
-async def _existing(servers: str, topics: Iterable[str]) -> list[str]:
-    async with _answering(servers), AsyncExitStack() as stack:
-        admin = AIOKafkaAdminClient(bootstrap_servers=servers, client_id="gyre-dlq")
-        stack.push_async_callback(admin.close)
-        await admin.start()
-        return sorted(set(topics) & set(await admin.list_topics()))
+    def _partitions(self, topic: str) -> Iterable[TopicPartition]:
+        numbers = self._consumer.partitions_for_topic(topic) or {0}
+        return (TopicPartition(topic, number) for number in sorted(numbers))
 
-
-Spans = dict[TopicPartition, tuple[int, int]]
-"""First offset and end of each partition."""
-
-
-@asynccontextmanager
-async def _reader(servers: str, topics: list[str]) -> AsyncIterator[tuple[AIOKafkaConsumer, Spans]]:
-    """A consumer of these topics without a group, and what they hold."""
-    async with _answering(servers), AsyncExitStack() as stack:
-        consumer = AIOKafkaConsumer(
-            *topics,
-            bootstrap_servers=servers,
-            client_id="gyre-dlq",
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
+    async def _bounds(
+        self, partitions: list[TopicPartition]
+    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        if not partitions:
+            return {}, {}
+        return (
+            await self._consumer.beginning_offsets(partitions),
+            await self._consumer.end_offsets(partitions),
         )
-        stack.push_async_callback(consumer.stop)
-        await consumer.start()
-        places = list(consumer.assignment())
-        begins = await consumer.beginning_offsets(places)
-        ends = await consumer.end_offsets(places)
-        yield consumer, {place: (begins[place], ends[place]) for place in places}
 
 
 @asynccontextmanager
-async def _answering(servers: str) -> AsyncIterator[None]:
+async def open_dead_letters(servers: str) -> AsyncIterator[DeadLetters]:
+    """Raises Unavailable when Kafka does not answer."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
     try:
-        async with asyncio.timeout(_PATIENCE):
-            yield
-    except (KafkaError, TimeoutError) as error:
-        raise Unavailable(f"Kafka at {servers} does not answer: {error}") from error
+        async with asyncio.timeout(_TIMEOUT):
+            await consumer.start()
+            yield DeadLetters(consumer)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Unavailable(
+            f"Kafka at {servers} does not answer: start the system with `gyre up`, or set "
+            "GYRE_KAFKA_SERVERS"
+        ) from error
+    finally:
+        await consumer.stop()
 
 
-def _letter(raw: Any) -> DeadLetter:
-    def text(data: bytes | None) -> str | None:
-        return None if data is None else data.decode(errors="backslashreplace")
-
-    headers = as_text(raw.headers)
+def _letter(record: ConsumerRecord) -> DeadLetter:
+    cause = read_cause(record.headers)
+    time = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    headers = as_text(record.headers)
     return DeadLetter(
-        topic=raw.topic,
-        partition=raw.partition,
-        offset=raw.offset,
-        timestamp=datetime.fromtimestamp(raw.timestamp / 1000, UTC),
-        key=text(raw.key),
-        value=text(raw.value),
+        offset=record.offset,
+        parked_at=cause.parked_at if cause else time,
+        key=record.key,
+        value=record.value,
         headers={name: value for name, value in headers.items() if not name.startswith(PREFIX)},
-        cause=read_cause(raw.headers),
+        cause=cause,
     )

@@ -1,9 +1,7 @@
 """How large a record may be; what would be larger travels by reference."""
 
 from gyre_common.errors import Poison
-
-LARGEST_RECORD = 512 * 1024
-"""Bytes of an event's JSON."""
+from gyre_common.events.topic import LARGEST_EVENT
 
 LARGEST_FOREIGN_RECORD = 1024 * 1024
 """Bytes that outside producers may send: a larger event gets a readable refusal."""
@@ -15,8 +13,8 @@ class RecordTooLarge(Poison):
 
 def check_size(topic: str, value: bytes) -> None:
     """Raises: RecordTooLarge."""
-    if len(value) > LARGEST_RECORD:
+    if len(value) > LARGEST_EVENT:
         raise RecordTooLarge(
             f"an event of {len(value)} bytes does not fit on {topic}, which takes "
-            f"{LARGEST_RECORD}: put the large part in the store and send its reference and digest"
+            f"{LARGEST_EVENT}: put the large part in the store and send its reference and digest"
         )

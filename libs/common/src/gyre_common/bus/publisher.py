@@ -15,12 +15,12 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.envelope import headers_for
-from gyre_common.bus.limits import LARGEST_RECORD, RecordTooLarge, check_size
+from gyre_common.bus.limits import RecordTooLarge, check_size
 from gyre_common.bus.record import id_for_next_event
 from gyre_common.bus.topics import TopicMaker, connected
 from gyre_common.errors import Unavailable
 from gyre_common.events.event import Event
-from gyre_common.events.topic import Topic
+from gyre_common.events.topic import LARGEST_EVENT, Topic
 from gyre_common.telemetry import METRICS
 
 E = TypeVar("E", bound=Event)
@@ -50,7 +50,7 @@ class KafkaPublisher:
                 client_id=f"gyre-{self._service}",
                 acks="all",
                 enable_idempotence=True,
-                max_request_size=4 * LARGEST_RECORD,
+                max_request_size=4 * LARGEST_EVENT,
                 request_timeout_ms=10_000,
             ),
             self._servers,

@@ -1,22 +1,21 @@
 """The shape every event shares, and the identifiers that may appear in one."""
 
-import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID, uuid5
 
 import uuid_utils.compat
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
+from gyre_common.lines import has_control_characters
+
 DEFAULT_TENANT = "default"
 EVERY_TENANT = "*"
 TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
 
 def _no_control_characters(value: str) -> str:
-    if _CONTROL.search(value):
+    if has_control_characters(value):
         raise ValueError("must not contain control characters")
     return value
 
@@ -42,10 +41,13 @@ Timestamp = AwareDatetime
 class Event(BaseModel):
     """A fact that happened. Unknown fields are ignored, so that a new optional field breaks nobody.
 
-    The event's own id, time and trace travel in the CloudEvents headers, not in the value.
+    The event's own id, time and trace travel in the CloudEvents headers, not in the value. What is
+    wrong with a value is told without the value, because it ends up in logs.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", ser_json_bytes="base64", hide_input_in_errors=True
+    )
 
     tenant: Tenant = DEFAULT_TENANT
 
@@ -57,10 +59,7 @@ class Event(BaseModel):
 class Part(BaseModel):
     """A piece of an event."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-JsonObject = dict[str, Any]
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 def new_id() -> UUID:

@@ -9,6 +9,9 @@ from gyre_common.events.event import Event
 DAY_MS = 24 * 60 * 60 * 1000
 DLQ_SUFFIX = ".dlq"
 
+LARGEST_EVENT = 512 * 1024
+"""Bytes of an event's JSON. What would be larger travels by reference."""
+
 E = TypeVar("E", bound=Event)
 
 

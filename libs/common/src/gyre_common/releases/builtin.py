@@ -1,12 +1,12 @@
 """The versions that ship with Gyre: what serves before anything was ever trained."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
 from gyre_common.events.releases import Artifact, Roles
+from gyre_common.store import digest_of
 
 Settings = Mapping[str, str]
 
@@ -54,7 +54,7 @@ def digest_of_settings(settings: Settings) -> str:
     canonical = json.dumps(
         dict(settings), sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+    return digest_of(canonical.encode())
 
 
 def built_in_artifacts(registered_at: datetime) -> dict[str, Artifact]:

@@ -16,12 +16,12 @@ from opentelemetry import trace
 
 from gyre_common.bus import Bus, Delivery, Record, current_record
 from gyre_common.bus.dead_letters import Cause
-from gyre_common.bus.limits import LARGEST_RECORD, RecordTooLarge
+from gyre_common.bus.limits import RecordTooLarge
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.bus.record import ManyCurrentRecordsError, RawRecord
 from gyre_common.errors import Poison, Retryable
 from gyre_common.events.event import Event, derived_id, new_id
-from gyre_common.events.topic import Topic
+from gyre_common.events.topic import LARGEST_EVENT, Topic
 from gyre_common.telemetry.tracing import current_trace_id
 from gyre_common.testing.eventually import eventually
 
@@ -481,9 +481,7 @@ class BusContract:
     ) -> None:
         async with open_world(QUICK) as world, world.bus:
             with pytest.raises(RecordTooLarge, match="put the large part in the store"):
-                await world.bus.publish(
-                    world.topic, Told(listener="ann", text="x" * LARGEST_RECORD)
-                )
+                await world.bus.publish(world.topic, Told(listener="ann", text="x" * LARGEST_EVENT))
 
 
 def _seen(raw: RawRecord) -> Record[Told]:

@@ -1,4 +1,4 @@
-"""Cuts text into sentences that know where they stand; code, tables and list items stay whole."""
+"""Cuts text into sentences that know where they stand; code and table rows stay whole."""
 
 import re
 from collections.abc import Iterator
@@ -31,14 +31,23 @@ class Sentence:
 def sentences(text: str, *, language: str = "en") -> list[Sentence]:
     """The sentences of plain or Markdown text in reading order.
 
-    A fenced block and a run of table rows are one sentence each; a list item is cut like prose, its
-    bullet left out; line breaks inside a paragraph end nothing.
+    A fenced block and a table's row are one sentence each, and a table's header is a heading; a
+    list item is cut like prose, its bullet left out; line breaks inside a paragraph end nothing.
     """
     return [
-        Sentence(text[start:end], start, end, block.kind)
+        Sentence(text[start:end], start, end, kind)
         for block in _blocks(text)
-        for start, end in _cut(text, block, language)
+        for kind, start, end in _cut(text, block, language)
     ]
+
+
+def prose_spans(text: str, *, language: str = "en") -> Iterator[tuple[int, int]]:
+    """Where each sentence of one paragraph starts and ends; line breaks end nothing."""
+    # Same length as the original, so that offsets hold; the splitter would end a sentence at a line
+    # break and refuses lone surrogates.
+    flat = _SURROGATE.sub("\ufffd", text.replace("\n", " "))
+    for found in sentencex.get_sentence_boundaries(language, flat):
+        yield found["start_index"], found["end_index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,7 @@ _FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s")
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 _TABLE = re.compile(r"\s*\|.*\|\s*$")
+_TABLE_RULE = re.compile(r"[\s|:-]+")
 _LINE = re.compile(r"[^\n]*\n?")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _MERGES = frozenset({Kind.PROSE, Kind.ITEM, Kind.TABLE})
@@ -104,23 +114,31 @@ def _classify(line: str, before: _Block | None) -> tuple[Kind, bool]:
     return continued, False
 
 
-def _cut(text: str, block: _Block, language: str) -> Iterator[tuple[int, int]]:
-    if block.kind in (Kind.PROSE, Kind.ITEM):
-        # Same length as the original, so that offsets hold; the splitter would end a sentence at
-        # a line break and refuses lone surrogates.
-        flat = _SURROGATE.sub("\ufffd", text[block.start : block.end].replace("\n", " "))
-        for found in sentencex.get_sentence_boundaries(language, flat):
-            yield from _trimmed(
-                text, block.start + found["start_index"], block.start + found["end_index"]
-            )
+def _cut(text: str, block: _Block, language: str) -> Iterator[tuple[Kind, int, int]]:
+    if block.kind is Kind.TABLE:
+        for kind, start, end in _rows(text, block):
+            yield from _trimmed(text, kind, start, end)
+    elif block.kind in (Kind.PROSE, Kind.ITEM):
+        for start, end in prose_spans(text[block.start : block.end], language=language):
+            yield from _trimmed(text, block.kind, block.start + start, block.start + end)
     else:
-        yield from _trimmed(text, block.start, block.end)
+        yield from _trimmed(text, block.kind, block.start, block.end)
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _rows(text: str, block: _Block) -> Iterator[tuple[Kind, int, int]]:
+    """A table's rows without the rule under the header; what stands over that is a heading."""
+    lines = [line.span() for line in _LINE.finditer(text, block.start, block.end) if line.group()]
+    rules = [_TABLE_RULE.fullmatch(text, start, end) is not None for start, end in lines]
+    for number, (start, end) in enumerate(lines):
+        if not rules[number]:
+            is_header = number + 1 < len(lines) and rules[number + 1]
+            yield (Kind.HEADING if is_header else Kind.TABLE), start, end
+
+
+def _trimmed(text: str, kind: Kind, start: int, end: int) -> Iterator[tuple[Kind, int, int]]:
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
     if start < end:
-        yield start, end
+        yield kind, start, end

@@ -59,7 +59,7 @@ def _read(task: Task) -> tuple[float, Sequence[Candidate]]:
 
 def _shown(candidate: Candidate) -> str:
     text = candidate.sentence.text
-    if candidate.sentence.kind in (Kind.CODE, Kind.TABLE):
+    if candidate.sentence.kind is Kind.CODE:
         return text
     return text.replace("\r", " ").replace("\n", " ")
 
@@ -72,11 +72,9 @@ def _joint(before: Candidate | None, candidate: Candidate) -> str:
         return bullet
     if bullet:
         return f"\n{bullet}"
-    if Kind.CODE in (kind, before.sentence.kind) or Kind.TABLE in (kind, before.sentence.kind):
-        return "\n\n"
     if before.passage is not candidate.passage or before.sentence.kind is not kind:
         return "\n\n"
-    return " "
+    return {Kind.CODE: "\n\n", Kind.TABLE: "\n"}.get(kind, " ")
 
 
 def _continues(before: Candidate | None, candidate: Candidate) -> bool:

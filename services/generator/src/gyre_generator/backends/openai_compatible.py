@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import openai
 from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_common.events.interactions import GuardrailResult, TokenUsage
+from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel, Field
 
@@ -19,7 +20,6 @@ from gyre_generator.prompts import Prompt, Prompts
 from gyre_generator.prompts.library import NO_ANSWER
 from gyre_generator.tokens import estimated_tokens
 
-FIRST_PROMPT = "answer-1"
 MAX_ANSWER = 32_768
 _CONNECT_SECONDS = 5.0
 
@@ -109,7 +109,8 @@ class OpenAICompatible:
     def _prompt(self, task: Task) -> tuple[Prompt, str]:
         released = task.prompt
         template, fallback = self._prompts.load_or_keep(
-            released.version if released else FIRST_PROMPT, released.digest if released else None
+            released.version if released else ANSWER_PROMPT_VERSION,
+            released.digest if released else None,
         )
         passages = [
             {"number": n, "heading": p.heading, "text": p.text}

@@ -1,6 +1,5 @@
 """Loads prompt templates, refuses broken ones by file and line, and keeps the last good one."""
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 from gyre_common.errors import GyreError
+from gyre_common.store import digest_of
 from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -120,8 +120,7 @@ class Prompts:
             text = source.decode()
         except (OSError, UnicodeDecodeError) as error:
             raise PromptError(f"{path}: cannot be read: {error}") from error
-        digest = f"sha256:{hashlib.sha256(source).hexdigest()}"
-        template = Template(version, digest, _compile(path, text))
+        template = Template(version, digest_of(source), _compile(path, text))
         template.render(_SAMPLE)
         return template
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
-import sentencex
+from gyre_common.text import prose_spans
 
 from gyre_ingestor.parsers.outline import Block, BlockKind
 
@@ -52,9 +52,7 @@ def _trailing_space(text: str, start: int, end: int) -> int:
 
 
 def _sentences(text: str) -> Iterator[int]:
-    # A line break inside a paragraph ends no sentence; the splitter would think so.
-    flat = text.replace("\n", " ")
-    return (found["start_index"] for found in sentencex.get_sentence_boundaries("en", flat))
+    return (start for start, _ in prose_spans(text))
 
 
 def _lines(text: str) -> Iterator[int]:

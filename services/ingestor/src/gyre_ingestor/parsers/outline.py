@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+LONGEST_HEADING = 500
+"""Characters. Every passage below carries its headings along; what is longer is text."""
+
 
 class BlockKind(StrEnum):
     """What a block is; code and tables are kept whole where they fit."""
@@ -72,6 +75,9 @@ class Outline:
         """Open a section. `level` counts from 1, as in HTML."""
         text = " ".join(text.split())
         if not text:
+            return
+        if len(text) > LONGEST_HEADING:
+            self.block(BlockKind.PARAGRAPH, text)
             return
         if level == 1 and not self._first_h1:
             self._first_h1 = text

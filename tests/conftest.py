@@ -1,9 +1,12 @@
-"""Real engines for the integration tests: each starts when the first test asks for it."""
+"""Real engines and one whole system, shared by the whole run; each starts when it is asked for."""
 
 from collections.abc import Iterator
 
 import pytest
-from gyre_local.testing import LocalEngines, engines
+from gyre_local.ports import Ports
+from gyre_local.testing import LocalEngines, engines, reserved_offset
+
+from tests.system import System
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,16 @@ def clickhouse_url(local_engines: LocalEngines) -> str:
     """A ClickHouse shared by all tests of this run: use a database of your own."""
     local_engines.start("clickhouse")
     return local_engines.ports.clickhouse_url
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The whole of Gyre by `gyre up`, started once, stopped at the end."""
+    home = tmp_path_factory.mktemp("gyre-home")
+    with reserved_offset() as offset:
+        running = System(home, Ports(offset))
+        running.gyre("up", "--detach", "--port-offset", str(offset))
+        try:
+            yield running
+        finally:
+            running.gyre("down")

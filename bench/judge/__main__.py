@@ -1,26 +1,28 @@
 """How far the baseline judge agrees with people, beside its floors.
 
-Run from the repository: `.venv/bin/python bench/judge/measure.py` (GYRE_BENCH_DATA names the data).
+Run from the repository: `python -m bench.judge`.
 """
 
 import gzip
 import json
 import math
-import os
 import re
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from gyre_common.text import content_terms
 from gyre_judge.metrics import groundedness, substance
 from gyre_judge.reading import Passages
 from gyre_judge.service import TIE
 
-DATA = Path(os.environ.get("GYRE_BENCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from bench.report import data_folder
+
+Pair = Mapping[str, Any]
+"""A question, two answers and which of them people preferred: 0, 1, or 2 for a tie."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def main() -> None:
 
 
 def clapnq() -> list[Grounded]:
-    rows = (DATA / "clapnq" / "dev_answerable_first150.jsonl").read_text().splitlines()
+    rows = (data_folder("clapnq") / "dev_answerable_first150.jsonl").read_text().splitlines()
     parsed = [json.loads(row) for row in rows]
     return [
         Grounded(r["passages"][0]["title"], r["passages"][0]["text"], r["output"][0]["answer"])
@@ -98,7 +100,7 @@ def nearest(case: Grounded, cases: Sequence[Grounded]) -> float:
 
 
 def groundedness_of_claims() -> None:
-    folder = DATA / "scifact"
+    folder = data_folder("scifact")
     with gzip.open(folder / "corpus.jsonl.gz", "rt") as lines:
         corpus = {row["_id"]: row for row in map(json.loads, lines)}
     by_label: dict[str, list[float]] = {"SUPPORT": [], "CONTRADICT": []}
@@ -119,7 +121,7 @@ def report(name: str, good: Sequence[float], bad: Sequence[float]) -> None:
 
 
 def comparisons() -> None:
-    rows = (DATA / "preferences" / "autoj_pairwise_first700.jsonl").read_text().splitlines()
+    rows = (data_folder("preferences") / "autoj_pairwise_first700.jsonl").read_text().splitlines()
     parsed = [json.loads(row) for row in rows]
     nothing = Passages([])
 
@@ -145,13 +147,11 @@ def comparisons() -> None:
         print(f"  - relevance by words alone: {relevant:.3f} where people chose")
 
 
-def agreement(
-    rows: Sequence[dict[str, str]], measure: Callable[[str], float] | None, tie: float
-) -> float:
+def agreement(rows: Sequence[Pair], measure: Callable[[str], float] | None, tie: float) -> float:
     return statistics.mean(float(choice(row, measure, tie) == row["label"]) for row in rows)
 
 
-def choice(row: dict[str, str], measure: Callable[[str], float] | None, tie: float) -> int:
+def choice(row: Pair, measure: Callable[[str], float] | None, tie: float) -> int:
     if measure is None:
         asked = set(content_terms(row["prompt"]))
         first, second = (

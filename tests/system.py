@@ -1,16 +1,15 @@
-"""One whole system for the end-to-end tests, by `gyre up`, in a private folder and ports."""
+"""A whole running Gyre as tests see it: its command, its ports, its processes."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from gyre_local.control import running_state
 from gyre_local.ports import Ports
-from gyre_local.testing import reserved_offset
+from gyre_local.state import ProcessState, SystemState
 
 GYRE = Path(sys.executable).parent / "gyre"
 
@@ -38,15 +37,12 @@ class System:
         """The command's output under --json."""
         return json.loads(self.gyre(*arguments, "--json").stdout)
 
+    def state(self) -> SystemState:
+        """What the supervisor last said of all processes."""
+        state = running_state(self.home)
+        assert state is not None, "the system does not run"
+        return state
 
-@pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Started once, stopped at the end."""
-    home = tmp_path_factory.mktemp("gyre-home")
-    with reserved_offset() as offset:
-        running = System(home, Ports(offset))
-        running.gyre("up", "--detach", "--port-offset", str(offset))
-        try:
-            yield running
-        finally:
-            running.gyre("down")
+    def process(self, name: str) -> ProcessState:
+        """One engine or service, as of now."""
+        return next(process for process in self.state().processes if process.name == name)

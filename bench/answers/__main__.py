@@ -1,6 +1,6 @@
 """Quality and speed of the extractive reader on ClapNQ and XQuAD, beside its floors.
 
-Run from the repository: `.venv/bin/python bench/answers/measure.py` (GYRE_BENCH_DATA names the
+Run from the repository: `python -m bench.answers` (GYRE_BENCH_DATA names the
 data). Everything is reported on the odd half of each set; weights and threshold saw the even one.
 """
 
@@ -9,11 +9,12 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-from data import Case, clapnq, foreign, pooled, xquad
 from gyre_common.text import content_terms, terms
 from gyre_generator.reading.questions import analyse
 from gyre_generator.reading.scoring import Candidate, candidates
 from gyre_generator.reading.selection import ANSWERS_AT, confidence, select
+
+from bench.answers.data import Case, clapnq, foreign, pooled, xquad
 
 Pick = Callable[[Case, list[Candidate]], list[Candidate]]
 

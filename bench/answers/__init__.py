@@ -1,0 +1,1 @@
+"""How well the extractive reader answers, beside plain ways to pick sentences."""

@@ -1,0 +1,1 @@
+"""How far the baseline judge agrees with people, beside plain floors."""
