@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiokafka
-import httpx
+import httpx2 as httpx
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from gyre_local.engines import ENGINES

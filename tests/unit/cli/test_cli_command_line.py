@@ -115,6 +115,34 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
     assert complaint == ""
 
 
+SLOW_SYSTEM = """
+import sys
+from gyre_cli.commands import up
+from gyre_cli.main import main
+from gyre_local.probes import HttpProbe
+from gyre_local.process import ProcessSpec
+
+argv = (sys.executable, "-c", "import time; time.sleep(600)")
+up.system_specs = lambda *_: [ProcessSpec(name="slow", argv=argv, probe=HttpProbe(1, "/"))]
+main()
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_before_all_is_ready_stops_it_and_is_no_success(tmp_path: Path, times: int) -> None:
+    command = [sys.executable, "-c", SLOW_SYSTEM, "up", "--home", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        while "starting" not in running.stderr.readline():
+            assert running.poll() is None
+        for _ in range(times):
+            running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert said.endswith("stopped\n")
+    assert "Traceback" not in said
+
+
 def test_a_reader_who_stops_early_causes_no_complaint(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.logs.mkdir(parents=True)

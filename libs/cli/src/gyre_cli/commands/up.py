@@ -44,6 +44,8 @@ async def _in_foreground(cli: Cli) -> None:
                 _say_ready(ready, cli.out)
                 cli.out.note("Ctrl-C stops everything")
             await _tell_changes(states, ready, cli.out)
+    if ready is None:
+        raise typer.Abort  # Ctrl-C came first: whoever waits for a system has none
 
 
 async def _in_background(cli: Cli) -> None:

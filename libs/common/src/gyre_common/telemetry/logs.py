@@ -8,7 +8,7 @@ from pythonjsonlogger.json import JsonFormatter
 from gyre_common.context import request_context
 from gyre_common.telemetry.tracing import current_trace_id
 
-_QUIET = ("aiokafka", "kafka", "faststream", "elastic_transport", "httpx", "grpc", "asyncio")
+_QUIET = ("aiokafka", "kafka", "faststream", "elastic_transport", "httpx2", "grpc", "asyncio")
 
 
 def start_logging(service: str, level: str) -> None:
