@@ -66,8 +66,12 @@ async def test_a_kafka_record_becomes_an_answer_that_is_judged_voted_on_and_expl
         },
     )
 
+    trace_id = uuid.uuid4().hex
+    trace = ("traceparent", f"00-{trace_id}-{uuid.uuid4().hex[:16]}-01")
+
     async def answered() -> generator_pb2.AnswerResponse | None:
-        text, reply = await stream_answer(system, "How hot should the water for green tea be?")
+        question = "How hot should the water for green tea be?"
+        text, reply = await stream_answer(system, question, trace)
         assert text == reply.answer
         return reply if reply.outcome == generator_pb2.OUTCOME_ANSWERED else None
 
@@ -103,7 +107,7 @@ async def test_a_kafka_record_becomes_an_answer_that_is_judged_voted_on_and_expl
     assert {score["metric"] for score in story["verdicts"]} >= {"groundedness"}
     assert story["feedback"][0]["comment"] == "just right"
     assert story["latency_ms"]["total"] > 0
-    assert story["trace_id"]
+    assert story["trace_id"] == trace_id  # from the caller, through Kafka, to ClickHouse
 
 
 async def test_a_deleted_document_answers_no_more(system: System) -> None:

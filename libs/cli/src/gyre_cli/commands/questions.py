@@ -7,7 +7,7 @@ from gyre_cli.command import Cli, command
 QUESTIONS = (
     "When does an answer count as given?",
     "Why does only the release controller write releases?",
-    "How are document and query encoders kept in step?",
+    "Which user can analysts use?",
 )
 
 
