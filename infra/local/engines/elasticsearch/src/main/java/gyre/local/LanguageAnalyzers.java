@@ -39,6 +39,7 @@ import org.apache.lucene.analysis.ru.RussianAnalyzer;
 import org.apache.lucene.analysis.sr.SerbianAnalyzer;
 import org.apache.lucene.analysis.sv.SwedishAnalyzer;
 import org.apache.lucene.analysis.th.ThaiAnalyzer;
+import org.apache.lucene.analysis.th.ThaiTokenizer;
 import org.apache.lucene.analysis.tr.TurkishAnalyzer;
 import org.elasticsearch.index.analysis.AbstractIndexAnalyzerProvider;
 import org.elasticsearch.index.analysis.AnalyzerProvider;
@@ -96,6 +97,9 @@ public final class LanguageAnalyzers extends Plugin implements AnalysisPlugin {
         Map<String, AnalysisProvider<AnalyzerProvider<? extends Analyzer>>> providers = new HashMap<>();
         BY_NAME.forEach((language, analyzer) ->
             providers.put(language, (index, environment, name, settings) -> new Provider(name, analyzer.get())));
+        if (!ThaiTokenizer.DBBI_AVAILABLE) {
+            providers.remove("thai"); // a small Java runtime cannot cut Thai, and no index would open
+        }
         return providers;
     }
 
