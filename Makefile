@@ -3,14 +3,18 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 GYRE := .venv/bin/gyre
+EXPORT := .venv/bin/uv export -q --all-packages --no-emit-workspace --no-header
 
-.PHONY: help setup up down test unit e2e faults lint types proto contracts lock bench clean
+.PHONY: help setup setup-train up down test unit e2e faults training lint types proto contracts lock bench clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install everything: Python packages, engine jars (idempotent, instant when nothing changed)
 	@tools/setup.sh
+
+setup-train: setup ## Install what training needs too: torch, DeepSpeed (about 6 GB; only the first time)
+	@tools/setup.sh train
 
 up: setup ## Start the whole system, submit the project's own docs and suggest three questions
 	@$(GYRE) up --detach
@@ -20,7 +24,7 @@ up: setup ## Start the whole system, submit the project's own docs and suggest t
 down: ## Stop the system started by `make up`
 	@$(GYRE) down
 
-test: setup lint types ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
+test: setup-train lint types ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
 	@$(PY) -m pytest
 
 unit: setup ## Run the tests that need no engine
@@ -31,6 +35,9 @@ e2e: setup ## Run the end-to-end test on the whole system
 
 faults: setup ## Run the long fault tests: kill -9 at random points, on the real broker
 	@GYRE_CRASH_KILLS=$${GYRE_CRASH_KILLS:-20} $(PY) -m pytest tests/faults --timeout 1200
+
+training: setup-train ## Run the long training matrix: kill -9 at every step, every ZeRO stage and process count
+	@GYRE_TRAINING_MATRIX=1 $(PY) -m pytest tests/training --timeout 1200
 
 lint: ## Check style and import rules
 	@.venv/bin/ruff check .
@@ -46,9 +53,10 @@ proto: ## Generate the Python stubs from proto/
 contracts: proto ## Generate stubs, JSON schemas, example payloads, AsyncAPI and the ClickHouse reference
 	@$(PY) -m tools.contracts
 
-lock: ## Resolve the third-party versions again and write requirements.lock
+lock: ## Resolve the third-party versions again and write both lock files
 	@.venv/bin/uv lock --upgrade
-	@.venv/bin/uv export -q --all-packages --all-groups --no-emit-workspace --no-header -o requirements.lock >/dev/null
+	@$(EXPORT) --all-groups --no-group train-peers -o requirements.lock >/dev/null
+	@$(EXPORT) --all-groups --all-extras -o requirements-train.lock >/dev/null
 
 bench: setup ## Run the benchmarks (see bench/README.md)
 	@$(PY) -m bench

@@ -21,13 +21,15 @@ class System:
     home: Path
     ports: Ports
 
-    def gyre(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def gyre(
+        self, *arguments: str, check: bool = True, seconds: float = 180
+    ) -> subprocess.CompletedProcess[str]:
         """Runs the command as a user would, from outside."""
         done = subprocess.run(
             [str(GYRE), *arguments, "--home", str(self.home)],
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=seconds,
         )
         if check and done.returncode:
             raise AssertionError(f"gyre {' '.join(arguments)}: {done.stderr}\n{done.stdout}")

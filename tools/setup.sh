@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Installs everything Gyre needs into .venv and .gyre; does nothing when nothing changed.
+# Installs everything Gyre needs into .venv and .gyre, and with `train` what training needs too;
+# does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly UV_VERSION=0.13.8
 readonly STAMP=.venv/.gyre-setup
+readonly TRAIN_STAMP=.venv/.gyre-setup-train
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -55,6 +57,14 @@ install_packages() {
     .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation "${members[@]}"
 }
 
+# What is installed already must not be resolved again: requirements-train.lock pins it the same.
+install_training() {
+    say "installing torch, DeepSpeed and what they need: about 6 GB, this once"
+    # Its build wants setuptools, which is locked and installed; without isolation it takes that one.
+    .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes --no-deps \
+        --no-build-isolation-package deepspeed -r requirements-train.lock
+}
+
 has_java() { .venv/bin/python -m gyre_local.setup --check-java 2>/dev/null; }
 
 install_java() {
@@ -75,3 +85,9 @@ if [ "$(cat "$STAMP" 2>/dev/null)" != "$wanted" ]; then
     echo "$wanted" > "$STAMP"
 fi
 install_java
+[ "${1:-}" = train ] || exit 0
+wanted=$(sha256sum < requirements-train.lock)
+if [ "$(cat "$TRAIN_STAMP" 2>/dev/null)" != "$wanted" ]; then
+    install_training
+    echo "$wanted" > "$TRAIN_STAMP"
+fi

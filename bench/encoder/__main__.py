@@ -20,9 +20,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 from gyre_common.events.releases import Roles
+from gyre_common.model_folders import packaged
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_embedder.encoder import Side
-from gyre_embedder.model_files import find_model
+from gyre_embedder.model_files import ModelFiles
 from gyre_embedder.onnx_encoder import TOKEN_BUDGET, OnnxEncoder
 
 from bench.report import data_folder, machine, median, table
@@ -69,7 +70,7 @@ async def measure(texts: Sequence[str], rounds: int, threads: int) -> None:
     """Prints the median rate and CPU time of each arm."""
     artifact = built_in_artifacts(datetime.now(UTC))[Roles.DOCUMENT_ENCODER]
     started = time.perf_counter()
-    encoder = OnnxEncoder(find_model(artifact), threads=threads)
+    encoder = OnnxEncoder(ModelFiles(packaged(artifact)), threads=threads)
     print(f"loaded in {time.perf_counter() - started:.2f} s, digest checked")
     contenders = arms(encoder, texts)
     wall: dict[str, list[float]] = {name: [] for name in contenders}

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
+from gyre_common.model_folders import packaged
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.testing.builders import MORNING
 from gyre_embedder.bert_graph import Floats, Weights
 from gyre_embedder.encoder import Side
-from gyre_embedder.model_files import find_model
+from gyre_embedder.model_files import ModelFiles
 from gyre_embedder.onnx_encoder import OnnxEncoder
 from tokenizers import Tokenizer
 
@@ -24,11 +25,11 @@ _erf = np.vectorize(math.erf)
 
 @pytest.fixture(scope="module")
 def encoder() -> OnnxEncoder:
-    return OnnxEncoder(find_model(ARTIFACT), threads=1)
+    return OnnxEncoder(ModelFiles(packaged(ARTIFACT)), threads=1)
 
 
 async def test_vectors_are_those_of_the_network(encoder: OnnxEncoder) -> None:
-    files = find_model(ARTIFACT)
+    files = ModelFiles(packaged(ARTIFACT))
     tokenizer = Tokenizer.from_file(str(files.tokenizer))
     tokenizer.no_padding()
     encoded = await encoder.encode(TEXTS, Side.DOCUMENT)
@@ -55,13 +56,13 @@ async def test_a_text_longer_than_the_window_is_cut_and_says_so(encoder: OnnxEnc
 def test_weights_of_another_digest_are_refused() -> None:
     other = ARTIFACT.model_copy(update={"digest": "sha256:" + "0" * 64})
     with pytest.raises(FailedPrecondition, match="should be sha256:000"):
-        find_model(other)
+        packaged(other)
 
 
 def test_a_package_that_is_not_installed_is_named() -> None:
     other = ARTIFACT.model_copy(update={"settings": {"package": "no_such_weights"}})
     with pytest.raises(FailedPrecondition, match="no_such_weights"):
-        find_model(other)
+        packaged(other)
 
 
 def forward(weights: Weights, token_ids: Sequence[int]) -> Floats:

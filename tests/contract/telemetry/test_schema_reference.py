@@ -4,7 +4,15 @@ from gyre_telemetry.migrations import default_folder, read_migrations
 from gyre_telemetry.rows import ROWS
 from gyre_telemetry.schema_reference import read_catalogue, render
 
-VIEWS = ("answers", "current_feedback", "daily_quality", "version_quality", "cost", "freshness")
+VIEWS = (
+    "answers",
+    "current_feedback",
+    "daily_quality",
+    "version_quality",
+    "cost",
+    "freshness",
+    "loop",
+)
 
 
 def test_every_table_and_view_of_the_contract_is_documented_column_by_column() -> None:

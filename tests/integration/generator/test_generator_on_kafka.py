@@ -35,7 +35,7 @@ TEA = "Water for green tea should be about 80 degrees Celsius. Steep it for two 
 
 
 class TeaRetriever(retriever_pb2_grpc.RetrieverServiceServicer):
-    """A retriever with one passage."""
+    """A retriever with one passage, and one that it only shows to explore."""
 
     def __init__(self) -> None:
         self.callers: list[RequestContext] = []
@@ -56,8 +56,16 @@ class TeaRetriever(retriever_pb2_grpc.RetrieverServiceServicer):
             source_uri="https://example.org/tea",
             score=1.0,
         )
+        explored = retriever_pb2.Chunk(
+            chunk_id=str(uuid5(NAMESPACE_URL, "coffee")),
+            document_id="coffee.md",
+            text="Water for coffee should be about 93 degrees Celsius.",
+            heading_path=["Coffee", "Water"],
+            explored=request.explore,
+            propensity=0.02,
+        )
         return retriever_pb2.RetrieveResponse(
-            chunks=[chunk], versions={"retrieval": "hybrid-1"}, latency_ms={"search": 2.0}
+            chunks=[chunk, explored], versions={"retrieval": "hybrid-1"}, latency_ms={"search": 2.0}
         )
 
 
@@ -125,9 +133,14 @@ async def test_an_answer_is_in_kafka_with_its_caller_and_its_citations(
         assert TEA[cited.chunk_start : cited.chunk_end] == cited.quote
         assert reply.answer[cited.start : cited.end] == cited.quote
         assert cited.source_uri == "https://example.org/tea"
+    shown = [(p.rank, p.document_id, p.explored) for p in reply.passages]
+    assert shown == [(1, "tea.md", False), (2, "coffee.md", True)]
+    assert list(reply.passages[1].heading_path) == ["Coffee", "Water"]
     assert reply.latency_ms["record"] > 0
     event = await recorded(kafka_servers, UUID(reply.interaction_id))
     assert (event.tenant, event.acl, event.answer) == ("acme", ("staff",), reply.answer)
+    assert [str(c.chunk_id) for c in event.retrieved] == [p.chunk_id for p in reply.passages]
+    assert [c.propensity for c in event.retrieved] == [1, 0.02]
 
 
 async def test_a_stream_ends_with_the_recorded_interaction(
@@ -178,4 +191,6 @@ async def test_a_question_out_of_bounds_is_an_invalid_argument(
 async def test_a_retriever_that_is_not_there_is_unavailable() -> None:
     async with channel("127.0.0.1:1") as nowhere:
         with pytest.raises(Unavailable):
-            await GrpcRetriever(nowhere, seconds=2).retrieve("tea", limit=1, filters=Filters())
+            await GrpcRetriever(nowhere, seconds=2).retrieve(
+                "tea", limit=1, filters=Filters(), explore=False
+            )

@@ -3,14 +3,13 @@ from collections.abc import AsyncIterator
 import grpc.aio
 import pytest
 from gyre_common.errors import FailedPrecondition, Unavailable
-from gyre_common.events.releases import Artifact, Roles
+from gyre_common.events.releases import ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.rpc import channel, serve
 from gyre_common.testing.builders import a_release, an_artifact
-from gyre_embedder.encoder import Encoder
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.rpc import register
-from gyre_embedder.testing import HashEncoder
+from gyre_embedder.testing import HashEncoder, MemoryModels
 from gyre_embedder.text_embedder import TextEmbedder
 from gyre_retriever.grpc_query_encoder import GrpcQueryEncoder
 
@@ -18,17 +17,26 @@ ENCODER = HashEncoder()
 
 
 @pytest.fixture
-async def embedder() -> AsyncIterator[grpc.aio.Channel]:
+def releases() -> ReleaseView:
+    view = ReleaseView()
+    view.apply(a_query_encoder("q-1", generation=1))
+    return view
+
+
+def a_query_encoder(version: str, *, generation: int) -> ReleaseChanged:
+    artifacts = (an_artifact(version),)
+    return a_release(Roles.QUERY_ENCODER, live=version, artifacts=artifacts, generation=generation)
+
+
+@pytest.fixture
+async def embedder(releases: ReleaseView) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to the embedder's real RPC edge, over an encoder that needs no weights."""
-
-    async def load(artifact: Artifact) -> Encoder:
-        return ENCODER
-
-    releases, encoders = ReleaseView(), Encoders(load)
-    releases.apply(a_release(Roles.QUERY_ENCODER, live="q-1", artifacts=(an_artifact("q-1"),)))
-    await encoders.hold(releases.states)
-    ENCODER.read.clear()
-    async with serve([register(TextEmbedder(encoders, releases))]) as server:
+    async with (
+        Encoders(MemoryModels({"q-1": ENCODER}), releases) as encoders,
+        serve([register(TextEmbedder(encoders, releases))]) as server,
+    ):
+        await encoders.hold()
+        ENCODER.read.clear()
         await server.set_serving(True)
         async with channel(f"127.0.0.1:{server.port}") as opened:
             yield opened
@@ -58,6 +66,20 @@ async def test_a_version_that_is_not_loaded_there_is_a_failed_precondition(
 ) -> None:
     with pytest.raises(FailedPrecondition, match="q-2"):
         await query_encoder(embedder).encode("tea", "q-2")
+
+
+async def test_a_version_that_was_refused_is_asked_for_again_a_moment_later(
+    embedder: grpc.aio.Channel, releases: ReleaseView
+) -> None:
+    now = [0.0]
+    encoder = GrpcQueryEncoder(embedder, seconds=2, cache_size=2, clock=lambda: now[0])
+    with pytest.raises(FailedPrecondition, match="q-2"):
+        await encoder.encode("tea", "q-2")
+    releases.apply(a_query_encoder("q-2", generation=2))
+    with pytest.raises(FailedPrecondition, match="q-2"):
+        await encoder.encode("tea", "q-2")
+    now[0] = 1.0
+    assert len(await encoder.encode("tea", "q-2")) == ENCODER.dimensions
 
 
 async def test_an_embedder_that_is_down_is_unavailable() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +20,8 @@ from gyre_common.testing.builders import (
     a_feedback,
     a_release,
     a_retrieved_chunk,
+    a_training_end,
+    a_training_start,
     a_verdict,
     an_interaction,
 )
@@ -251,6 +253,95 @@ async def test_the_views_add_up(client: AsyncClient, telemetry: Telemetry) -> No
     assert (fresh["documents"], fresh["max_seconds"]) == (2, 3.0)
 
 
+async def test_an_explored_passage_says_so_and_what_came_before_was_certain(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    event = an_interaction(
+        tenant="explored",
+        interaction_id=uuid4(),
+        retrieved=(
+            a_retrieved_chunk(propensity=0.9),
+            a_retrieved_chunk(rank=2, explored=True, propensity=0.05),
+        ),
+    )
+    await telemetry.record(translation.completed(event, origin()))
+    columns = "tenant, interaction_id, event_id, time, rank"
+    await client.command(  # as an older service wrote it
+        f"INSERT INTO gyre.retrieved_chunks ({columns}) "
+        "VALUES ('explored', generateUUIDv4(), generateUUIDv4(), now64(3), 3)"
+    )
+    shown = await client.query(
+        "SELECT rank, explored, propensity FROM gyre.retrieved_chunks FINAL "
+        "WHERE tenant = 'explored' ORDER BY rank"
+    )
+    assert shown.result_rows == [(1, False, 0.9), (2, True, 0.05), (3, False, 1.0)]
+
+
+async def test_a_run_is_one_row_whatever_order_its_news_come_in(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    news = [
+        translation.training_finished(a_training_end(tenant="runs"), origin()),
+        translation.training_started(a_training_start(tenant="runs"), origin()),
+    ]
+    for rows in news:
+        await telemetry.record(rows)
+    run = await first(client, "SELECT * FROM gyre.training_runs FINAL WHERE tenant = 'runs'")
+    assert (run["state"], run["votes"], run["actor"]) == ("released", 1042, "ann")
+    assert run["metrics"]["ndcg_gain"] == 0.031
+    assert run["window"] == {"feedback.received.v1/0": "0-1042"}
+
+
+async def test_the_loop_tells_how_long_a_vote_took_to_go_live_and_what_it_was_worth(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    tenant = "the-loop"
+    await telemetry.record(translation.training_finished(a_training_end(tenant=tenant), origin()))
+    shipped = a_release().artifacts[0].model_dump()
+    trained = {**shipped, "version": "votes-1", "evidence": {"gate": "passed"}}
+    changes = [
+        ("minilm-l6-v2", "registered votes-1", 100),
+        ("votes-1", "passed the gate", 270),
+        ("votes-1", "registered another", 300),
+        ("minilm-l6-v2", "rolled back", 400),
+        ("votes-1", "once more", 500),
+    ]
+    for generation, (live, reason, seconds) in enumerate(changes, start=1):
+        change = a_release(
+            tenant=tenant,
+            role="query-encoder",
+            generation=generation,
+            live=live,
+            reason=reason,
+            artifacts=[{**shipped, "version": "minilm-l6-v2"}, trained],
+            changed_at=MORNING + timedelta(seconds=seconds),
+        )
+        await telemetry.record(translation.changed(change, origin()))
+    row = await first(client, "SELECT * FROM gyre.loop WHERE tenant = 'the-loop'")
+    assert (row["version"], row["votes"], row["reason"]) == ("votes-1", 1042, "passed the gate")
+    assert (row["lead_seconds"], row["training_seconds"]) == (300.0, 270.0)
+    assert (row["gain"], row["gain_low"], row["gain_high"]) == (0.031, 0.012, 0.05)
+    assert (row["overridden_by"], row["is_live"]) == ("", True)
+    assert row["replaced_at"].replace(tzinfo=UTC) == MORNING + timedelta(seconds=400)
+
+
+async def test_what_was_released_without_a_gate_names_who_did_it(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    end = a_training_end(tenant="override", metrics={}, outcome="refused")
+    await telemetry.record(translation.training_finished(end, origin()))
+    change = a_release(
+        tenant="override",
+        role="query-encoder",
+        live="votes-1",
+        artifacts=[{**a_release().artifacts[0].model_dump(), "version": "votes-1"}],
+        evidence={"override": "bob", "why": "a demonstration"},
+    )
+    await telemetry.record(translation.changed(change, origin()))
+    row = await first(client, "SELECT * FROM gyre.loop WHERE tenant = 'override'")
+    assert (row["overridden_by"], row["gain"], row["replaced_at"]) == ("bob", None, None)
+
+
 async def test_the_example_of_every_topic_fits_its_table(telemetry: Telemetry) -> None:
     translations: dict[str, Any] = {
         "documents.accepted.v1": translation.accepted,
@@ -261,6 +352,8 @@ async def test_the_example_of_every_topic_fits_its_table(telemetry: Telemetry) -
         "interactions.judged.v1": translation.judged,
         "feedback.received.v1": translation.received,
         "releases.changed.v1": translation.changed,
+        "training.started.v1": translation.training_started,
+        "training.finished.v1": translation.training_finished,
     }
     for topic in ALL_TOPICS:
         if topic.name in translations:
@@ -307,7 +400,7 @@ async def test_no_clickhouse_is_something_to_wait_for() -> None:
 
 async def test_the_analyst_reads_the_views(client: AsyncClient, clickhouse_url: str) -> None:
     async with open_clickhouse(clickhouse_url, user="analyst", password="") as analyst:
-        for view in ("answers", "daily_quality", "version_quality", "cost", "freshness"):
+        for view in ("answers", "daily_quality", "version_quality", "cost", "freshness", "loop"):
             await analyst.query(f"SELECT * FROM gyre.{view} LIMIT 1")
 
 

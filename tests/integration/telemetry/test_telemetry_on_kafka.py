@@ -114,6 +114,8 @@ TABLES = {
     "interactions.judged.v1": "judgements",
     "feedback.received.v1": "feedback",
     "releases.changed.v1": "releases",
+    "training.started.v1": "training_runs",
+    "training.finished.v1": "training_runs",
 }
 
 

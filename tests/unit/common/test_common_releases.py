@@ -105,12 +105,66 @@ def test_a_query_encoder_never_meets_an_index_that_it_does_not_fit() -> None:
     assert resolved.arms["query-encoder"] == Arm.LIVE
 
 
+def encoders(live: str, **given: object) -> ReleaseChanged:
+    artifacts = (an_artifact("one"), an_artifact("two"))
+    return a_release(Roles.QUERY_ENCODER, live=live, artifacts=artifacts, **given)
+
+
+def retrievals(live: str, *history: str) -> ReleaseChanged:
+    artifacts = (
+        an_artifact("general"),
+        an_artifact("for-one", fits="one"),
+        an_artifact("for-two", fits="two"),
+    )
+    return a_release(live=live, history=history, artifacts=artifacts)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "live", "expected"),
+    [
+        ("one", "for-one", "for-one"),
+        ("one", "general", "general"),
+        ("two", "for-one", "for-two"),
+    ],
+)
+def test_a_retrieval_version_only_goes_with_the_query_encoder_that_it_fits(
+    encoder: str, live: str, expected: str
+) -> None:
+    resolved = view_of(encoders(encoder), retrievals(live)).resolve("acme", "c")
+    assert resolved.versions == {"query-encoder": encoder, "retrieval": expected}
+
+
+@pytest.mark.parametrize("live", ["general", "for-one"])
+def test_a_canary_query_encoder_takes_its_own_retrieval_version_along(live: str) -> None:
+    canary = encoders("one", canary=Canary(version="two", share=0.5))
+    view = view_of(canary, retrievals(live))
+    for n in range(50):
+        resolved = view.resolve("acme", f"c{n}")
+        on_canary = resolved.arms["query-encoder"] == Arm.CANARY
+        assert resolved.versions["retrieval"] == ("for-two" if on_canary else live)
+
+
+def test_an_encoder_without_a_retrieval_version_of_its_own_gets_a_general_one() -> None:
+    view = view_of(encoders("two"), retrievals("for-two", "for-one", "general"))
+    assert view.retrieval_for("acme", "three", "for-two") == "general"
+    assert view.retrieval_for("acme", "one", "for-two") == "for-one"
+
+
 def test_versions_that_came_with_the_request_are_obeyed() -> None:
     view = view_of(a_release(live="hybrid-1"))
     came = RequestContext(tenant="acme", versions={"retrieval": "hybrid-0"})
     assert view.for_request(came, "c").versions == {"retrieval": "hybrid-0"}
     first = RequestContext(tenant="acme")
     assert view.for_request(first, "c").versions == {"retrieval": "hybrid-1"}
+
+
+def test_another_tenants_version_cannot_be_asked_for() -> None:
+    own = a_release(live="theirs", artifacts=(an_artifact("theirs"),), tenant="acme")
+    view = view_of(a_release(), own)
+    versions = {own.role: "theirs"}
+    view.for_request(RequestContext(tenant="acme", versions=versions), "q")
+    with pytest.raises(FailedPrecondition, match="theirs"):
+        view.for_request(RequestContext(tenant="other", versions=versions), "q")
 
 
 def test_a_version_that_is_not_here_yet_is_a_failed_precondition() -> None:

@@ -1,87 +1,232 @@
 import asyncio
+import logging
+from collections.abc import AsyncIterator
+from time import monotonic
 
 import pytest
 from gyre_common.context import RequestContext, use_context
-from gyre_common.errors import FailedPrecondition, InvalidInput
-from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
+from gyre_common.errors import LOADING, FailedPrecondition, InvalidInput, Retryable
+from gyre_common.events.releases import Canary, ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.testing.builders import a_release, an_artifact
 from gyre_common.testing.eventually import eventually
 from gyre_embedder.encoder import Encoder, Side
 from gyre_embedder.encoders import Encoders
-from gyre_embedder.testing import HashEncoder
+from gyre_embedder.testing import HashEncoder, MemoryModels
 from gyre_embedder.text_embedder import TextEmbedder
 
 DOCUMENT, QUERY = Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER
+ALL = ("one", "two", "three", "four", "five")
 
 
-class Loader:
+class Room:
+    """Encoders with all that they need, in memory. Query encoders of `ALL` names are registered."""
+
     def __init__(self) -> None:
-        self.loaded: list[str] = []
+        self.now = 0.0
+        self.models = MemoryModels()
+        self.releases = ReleaseView()
+        self.encoders = Encoders(self.models, self.releases, clock=lambda: self.now)
+        self._generation = 0
 
-    async def __call__(self, artifact: Artifact) -> Encoder:
-        if artifact.version == "broken":
-            raise FailedPrecondition("no weights")
-        self.loaded.append(artifact.version)
-        return HashEncoder()
+    def release(self, live: str, *before: str, canary: str = "", shadow: str | None = None) -> None:
+        self._generation += 1
+        self.releases.apply(
+            a_release(
+                QUERY,
+                live=live,
+                history=before,
+                canary=Canary(version=canary, share=0.1) if canary else None,
+                shadow=shadow,
+                artifacts=tuple(an_artifact(each, fits="d") for each in ALL),
+                generation=self._generation,
+            )
+        )
 
+    async def promote(self, live: str, *before: str) -> None:
+        self.release(live, *before)
+        await self.encoders.hold()
 
-def a_state(
-    role: str, live: str, generation: int = 1, history: tuple[str, ...] = ()
-) -> ReleaseChanged:
-    artifacts = tuple(an_artifact(each, digest="sha256:" + "0" * 64) for each in (live, *history))
-    return a_release(role, live=live, generation=generation, artifacts=artifacts, history=history)
+    async def get(self, version: str, *, within: float | None = None) -> Encoder:
+        return await self.encoders.get(Side.QUERY, version, within=within)
 
-
-async def test_versions_of_one_digest_share_an_encoder() -> None:
-    load = Loader()
-    encoders = Encoders(load)
-    await encoders.hold([a_state(DOCUMENT, "one"), a_state(QUERY, "one")])
-    assert load.loaded == ["one"]
-    assert encoders.get(Side.QUERY, "one") is encoders.get(Side.DOCUMENT, "one")
-
-
-async def test_an_unknown_version_is_refused_by_name() -> None:
-    with pytest.raises(FailedPrecondition, match="query-encoder two"):
-        Encoders(Loader()).get(Side.QUERY, "two")
-
-
-async def test_a_version_that_cannot_be_loaded_is_refused_and_spoils_nothing() -> None:
-    encoders = Encoders(Loader())
-    await encoders.hold([a_state(DOCUMENT, "broken"), a_state(QUERY, "one")])
-    encoders.get(Side.QUERY, "one")
-    with pytest.raises(FailedPrecondition):
-        encoders.get(Side.DOCUMENT, "broken")
-
-
-async def test_a_promotion_loads_the_new_and_keeps_the_one_before() -> None:
-    releases, encoders = ReleaseView(), Encoders(Loader())
-    releases.apply(a_state(QUERY, "one"))
-    async with asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(encoders.keep_up(releases))
-        await eventually(lambda: _holds(encoders, "one"))
-        releases.apply(a_state(QUERY, "two", 2, history=("one",)))
-        await eventually(lambda: _holds(encoders, "two"))
-        assert _holds(encoders, "one")
-        releases.apply(a_state(QUERY, "three", 3, history=("two", "one")))
-        await eventually(lambda: _holds(encoders, "three") and not _holds(encoders, "one"))
-        following.cancel()
-
-
-def _holds(encoders: Encoders, version: str) -> bool:
-    try:
-        encoders.get(Side.QUERY, version)
-    except FailedPrecondition:
-        return False
-    return True
+    async def held(self) -> set[str]:
+        """The versions that are served without being loaded."""
+        before, held = list(self.models.loaded), set()
+        self.models.open.clear()
+        for version in ALL:
+            try:
+                await self.get(version, within=0)
+                held.add(version)
+            except FailedPrecondition:
+                pass
+        self.models.loaded = before
+        return held
 
 
 @pytest.fixture
-async def embedder() -> TextEmbedder:
-    releases, encoders = ReleaseView(), Encoders(Loader())
-    releases.apply(a_state(QUERY, "two", history=("one",)))
-    await encoders.hold(releases.states)
-    return TextEmbedder(encoders, releases)
+async def room() -> AsyncIterator[Room]:
+    room = Room()
+    room.releases.apply(a_document_encoder())
+    async with room.encoders:
+        await room.promote("one")
+        room.models.loaded.clear()
+        yield room
+
+
+def a_document_encoder() -> ReleaseChanged:
+    return a_release(DOCUMENT, live="d", artifacts=(an_artifact("d", index="chunks-1"),))
+
+
+async def test_versions_of_one_digest_share_an_encoder() -> None:
+    models, releases = MemoryModels(), ReleaseView()
+    same = an_artifact("same", digest="sha256:" + "0" * 64)
+    for role in (DOCUMENT, QUERY):
+        releases.apply(a_release(role, live="same", artifacts=(same,)))
+    async with Encoders(models, releases) as encoders:
+        await encoders.hold()
+        query = await encoders.get(Side.QUERY, "same")
+        assert query is await encoders.get(Side.DOCUMENT, "same")
+    assert models.loaded == ["same"]
+
+
+async def test_a_version_that_is_not_registered_is_refused_by_name(room: Room) -> None:
+    with pytest.raises(FailedPrecondition, match="query-encoder has no version nine here"):
+        await room.get("nine")
+
+
+async def test_what_the_releases_name_is_held_and_all_else_let_go(room: Room) -> None:
+    room.release("three", "two", "one", canary="four", shadow="five")
+    await room.encoders.hold()
+    assert await room.held() == {"three", "two", "four", "five"}
+
+
+async def test_the_new_version_is_loaded_beside_the_one_that_serves(room: Room) -> None:
+    serving = await room.get("one")
+    room.models.open.clear()
+    room.release("two", "one")
+    loading = asyncio.create_task(room.encoders.hold())
+    await asyncio.sleep(0)
+    assert await room.get("one", within=0) is serving
+    room.models.open.set()
+    await loading
+    assert await room.get("two", within=0) is not serving
+    assert await room.get("one", within=0) is serving
+
+
+async def test_a_change_of_the_releases_is_followed(room: Room) -> None:
+    following = asyncio.create_task(room.encoders.keep_up())
+    await asyncio.sleep(0)
+    room.release("two", "one")
+    await eventually(lambda: room.models.loaded == ["two"])
+    following.cancel()
+
+
+async def test_a_rollback_loads_nothing(room: Room) -> None:
+    await room.promote("two", "one")
+    await room.promote("one", "two")
+    assert room.models.loaded == ["two"]
+
+
+async def test_a_registered_version_is_loaded_when_it_is_asked_for_once_for_all(
+    room: Room,
+) -> None:
+    got = await asyncio.gather(*(room.get("two") for _ in range(5)))
+    assert all(each is got[0] for each in got)
+    assert room.models.loaded == ["two"]
+
+
+async def test_one_spare_at_most_is_held(room: Room) -> None:
+    for version in ("two", "three", "four"):
+        await room.get(version)
+    await room.encoders.hold()
+    assert await room.held() == {"one", "four"}
+
+
+async def test_a_spare_one_that_becomes_live_is_not_loaded_again(room: Room) -> None:
+    spare = await room.get("two")
+    await room.promote("two", "one")
+    assert await room.get("two") is spare
+    assert room.models.loaded == ["two"]
+
+
+async def test_who_cannot_wait_is_told_so_and_the_load_goes_on(room: Room) -> None:
+    room.models.open.clear()
+    with pytest.raises(FailedPrecondition, match="two is being loaded here: ask again") as told:
+        await room.get("two", within=0.01)
+    assert told.value.code == LOADING
+    waiting = asyncio.create_task(room.get("two"))
+    await asyncio.sleep(0)
+    room.models.open.set()
+    await waiting
+    assert room.models.loaded == ["two"]
+
+
+async def test_who_hangs_up_does_not_stop_a_load_that_others_wait_for(room: Room) -> None:
+    room.models.open.clear()
+    hasty, patient = (asyncio.create_task(room.get("two")) for _ in range(2))
+    await asyncio.sleep(0)
+    hasty.cancel()
+    room.models.open.set()
+    await patient
+    assert room.models.loaded == ["two"]
+
+
+async def test_a_version_that_cannot_be_loaded_is_refused_with_the_reason_and_spoils_nothing(
+    room: Room,
+) -> None:
+    room.models.broken["two"] = FailedPrecondition("config.json is no JSON")
+    await room.promote("two", "one")
+    with pytest.raises(FailedPrecondition, match="two cannot be served here: config"):
+        await room.get("two")
+    await room.get("one", within=0)
+
+
+async def test_a_version_that_failed_is_told_once_and_tried_again_later(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    room.models.broken["two"] = FailedPrecondition("no weights")
+    for _ in range(3):
+        with pytest.raises(FailedPrecondition):
+            await room.get("two")
+    assert room.models.loaded == ["two"]
+    room.now += 60
+    with pytest.raises(FailedPrecondition):
+        await room.get("two")
+    assert len(caplog.records) == 1
+    room.now += 60
+    room.models.broken.clear()
+    await room.get("two")
+
+
+async def test_a_store_that_is_back_is_noticed_soon(room: Room) -> None:
+    room.models.broken["two"] = Retryable("the store is away")
+    with pytest.raises(FailedPrecondition, match="the store is away"):
+        await room.get("two")
+    room.models.broken.clear()
+    room.now += 1.5
+    await room.get("two")
+
+
+async def test_vectors_of_another_size_than_the_indexs_are_refused(room: Room) -> None:
+    room.models.encoders["two"] = HashEncoder(dimensions=4)
+    with pytest.raises(FailedPrecondition, match=r"4 numbers.* index of d holds vectors of 8"):
+        await room.get("two")
+
+
+async def test_files_of_versions_that_are_not_held_are_removed(room: Room) -> None:
+    await room.promote("two", "one")
+    await room.get("three")
+    await room.promote("four", "two", "one")
+    digests = {an_artifact(each).digest for each in ("d", "two", "three", "four")}
+    assert room.models.kept == digests
+
+
+@pytest.fixture
+async def embedder(room: Room) -> TextEmbedder:
+    await room.promote("two", "one")
+    return TextEmbedder(room.encoders, room.releases)
 
 
 async def test_without_a_version_the_live_one_encodes(embedder: TextEmbedder) -> None:
@@ -91,6 +236,19 @@ async def test_without_a_version_the_live_one_encodes(embedder: TextEmbedder) ->
 async def test_the_version_that_travels_with_the_request_is_obeyed(embedder: TextEmbedder) -> None:
     with use_context(RequestContext(versions={QUERY: "one"})):
         assert (await embedder.embed(["tea"], Side.QUERY, "")).version == "one"
+
+
+async def test_a_request_waits_for_a_load_for_half_of_its_time_at_most(
+    room: Room, embedder: TextEmbedder
+) -> None:
+    room.models.open.clear()
+    began = monotonic()
+    with (
+        use_context(RequestContext(deadline=began + 0.2)),
+        pytest.raises(FailedPrecondition, match="is being loaded"),
+    ):
+        await embedder.embed(["tea"], Side.QUERY, "three")
+    assert monotonic() - began < 0.2
 
 
 @pytest.mark.parametrize("count", [0, 257])

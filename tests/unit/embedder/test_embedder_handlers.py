@@ -1,3 +1,4 @@
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from gyre_common.events.documents import (
     DocumentChunked,
     DocumentIndexed,
 )
-from gyre_common.events.releases import Artifact, Roles
+from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.testing.builders import (
@@ -20,26 +21,22 @@ from gyre_common.testing.builders import (
     an_artifact,
 )
 from gyre_embedder.chunk_source import ChunkSource
-from gyre_embedder.encoder import Encoder
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.handlers import build_handlers
 from gyre_embedder.service import Indexer
-from gyre_embedder.testing import HashEncoder, MemoryIndex
+from gyre_embedder.testing import MemoryIndex, MemoryModels
 from pydantic import TypeAdapter
 
 
 @pytest.fixture
-async def bus(tmp_path: Path) -> MemoryBus:
-    async def load(artifact: Artifact) -> Encoder:
-        return HashEncoder()
-
-    releases, encoders, bus = ReleaseView(), Encoders(load), MemoryBus()
+async def bus(tmp_path: Path) -> AsyncIterator[MemoryBus]:
+    releases, bus = ReleaseView(), MemoryBus()
     artifact = an_artifact("e-1", index="chunks-1")
     releases.apply(a_release(Roles.DOCUMENT_ENCODER, live="e-1", artifacts=(artifact,)))
-    await encoders.hold(releases.states)
     source = ChunkSource(Store(f"file://{tmp_path}"))
-    build_handlers(bus, Indexer(MemoryIndex(), encoders, releases, source.read))
-    return bus
+    async with Encoders(MemoryModels(), releases) as encoders:
+        build_handlers(bus, Indexer(MemoryIndex(), encoders, releases, source.read))
+        yield bus
 
 
 def told(bus: MemoryBus) -> list[DocumentIndexed]:

@@ -1,11 +1,11 @@
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID, uuid4, uuid5
 
 import pytest
 from gyre_common.document_index import DocumentRecord, DocumentState
-from gyre_common.errors import Retryable
+from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_common.events.documents import Chunk, DocumentChunked
-from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
+from gyre_common.events.releases import ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.testing.builders import (
     a_chunk,
@@ -15,10 +15,10 @@ from gyre_common.testing.builders import (
     an_artifact,
 )
 from gyre_embedder.document_index import DocumentKey, Head
-from gyre_embedder.encoder import Encoder, Side
+from gyre_embedder.encoder import Side
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.service import Indexer
-from gyre_embedder.testing import HashEncoder, MemoryIndex
+from gyre_embedder.testing import HashEncoder, MemoryIndex, MemoryModels
 
 NAMES = UUID("5b1a0000-0000-4000-8000-000000000000")
 INDEX = "chunks-1"
@@ -52,12 +52,14 @@ class Room:
         self.index = MemoryIndex()
         self.encoder = HashEncoder()
         self.releases = ReleaseView()
-        self.encoders = Encoders(self._load)
+        self.models = MemoryModels({"e-1": self.encoder})
+        self.encoders = Encoders(self.models, self.releases)
         self.indexer = Indexer(self.index, self.encoders, self.releases, _inline)
 
     async def release(self, change: ReleaseChanged) -> None:
         self.releases.apply(change)
-        await self.encoders.hold(self.releases.states)
+        await self.encoders.hold()
+        self.encoder.read.clear()
 
     async def apply(self, *documents: DocumentChunked) -> list[int]:
         """How many events each document led to."""
@@ -70,19 +72,17 @@ class Room:
     def record(self, document_id: str = "d") -> DocumentRecord:
         return self.index.records[DocumentKey("default", document_id)]
 
-    async def _load(self, artifact: Artifact) -> Encoder:
-        return self.encoder
-
 
 async def _inline(document: DocumentChunked) -> Sequence[Chunk]:
     return document.chunks
 
 
 @pytest.fixture
-async def room() -> Room:
+async def room() -> AsyncIterator[Room]:
     room = Room()
-    await room.release(encoder_release())
-    return room
+    async with room.encoders:
+        await room.release(encoder_release())
+        yield room
 
 
 async def test_a_new_document_is_encoded_with_its_title_and_headings(room: Room) -> None:
@@ -177,7 +177,8 @@ async def test_an_index_that_is_down_is_a_reason_to_wait(room: Room) -> None:
     assert await room.apply(a_document(1, "one")) == [1]
 
 
-async def test_documents_wait_for_an_encoder_that_is_not_loaded(room: Room) -> None:
+async def test_documents_wait_for_an_encoder_that_cannot_be_loaded(room: Room) -> None:
+    room.models.broken["e-2"] = FailedPrecondition("no weights")
     room.releases.apply(encoder_release("e-2", "chunks-2", generation=2))
     with pytest.raises(Retryable, match="e-2"):
         await room.apply(a_document(1, "one"))

@@ -46,11 +46,15 @@ class FakeRetriever:
         self.passages = passages
         self.queries: list[str] = []
         self.versions: list[dict[str, str]] = []
+        self.explored: list[bool] = []
         self.error: Exception | None = None
         self.lacks: str | None = None
 
-    async def retrieve(self, query: str, *, limit: int, filters: Filters) -> Retrieved:
+    async def retrieve(
+        self, query: str, *, limit: int, filters: Filters, explore: bool
+    ) -> Retrieved:
         self.queries.append(query)
+        self.explored.append(explore)
         self.versions.append(dict(request_context().versions))
         if self.error:
             raise self.error

@@ -247,6 +247,37 @@ async def test_versions_that_came_with_the_request_are_obeyed(
     assert retriever.versions[0][Roles.RETRIEVAL] == "hybrid-7"
 
 
+async def test_only_callers_who_name_no_versions_see_explored_passages(
+    make_answerer: MakeAnswerer, retriever: Any
+) -> None:
+    await make_answerer().answer(ASK)
+    with use_context(RequestContext(versions={Roles.RETRIEVAL: "hybrid-1"})):
+        await make_answerer().answer(ASK)
+
+    assert retriever.explored == [True, False]
+
+
+async def test_an_explored_passage_is_recorded_but_nothing_is_answered_from_it(
+    make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any, passage: Any
+) -> None:
+    said = "Water for green tea should be about 80 degrees Celsius."
+    retriever.passages = [
+        passage("Coffee is a drink made from roasted beans."),
+        passage(said, rank=2, explored=True, propensity=0.02),
+        passage("Tea is a drink made from leaves.", rank=3, propensity=0.95),
+    ]
+
+    await make_answerer().answer(ASK)
+
+    event = recorded(bus)
+    assert said not in event.answer
+    assert [(c.explored, c.propensity, c.used) for c in event.retrieved] == [
+        (False, 1.0, True),
+        (True, 0.02, False),
+        (False, 0.95, True),
+    ]
+
+
 async def test_a_version_the_retriever_lacks_falls_back_to_live_and_says_so(
     make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any
 ) -> None:

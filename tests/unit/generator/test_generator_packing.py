@@ -45,5 +45,10 @@ def test_touching_pieces_of_a_document_stand_in_reading_order(passage: Any) -> N
     assert texts == ["first piece", "second piece", "third piece", "other document"]
 
 
+def test_what_is_only_shown_to_explore_is_not_read(passage: Any) -> None:
+    live, explored = passage("one"), passage("two", rank=2, explored=True)
+    assert pack([live, explored], budget=1000).passages == (live,)
+
+
 def test_blank_passages_are_nothing_to_read(passage: Any) -> None:
     assert pack([passage(" \n ")], budget=100).passages == ()

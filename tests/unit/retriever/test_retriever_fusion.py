@@ -3,10 +3,11 @@ from uuid import UUID
 import pytest
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.errors import FailedPrecondition
+from gyre_common.fusion import Fusion
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
+from gyre_common.retrieval_recipe import Recipe, recipe_of
 from gyre_common.testing.builders import an_artifact
 from gyre_retriever.fusion import fuse, without_repeats
-from gyre_retriever.recipe import Fusion, Recipe, recipe_of
 from gyre_retriever.search_index import Found, Hit
 
 RRF = Recipe(fusion=Fusion.RRF, bm25_weight=1, dense_weight=1, candidates=10, rrf_k=60)
@@ -76,7 +77,7 @@ def test_equal_scores_have_one_order() -> None:
 
 def test_the_same_words_in_several_documents_are_shown_once() -> None:
     hits = [hit(1, 9.0, "Same  words."), hit(2, 8.0, "Same words.\n"), hit(3, 7.0, "Others.")]
-    kept = without_repeats(fuse(Found(bm25=hits, dense=None), RRF), limit=2)
+    kept = without_repeats(fuse(Found(bm25=hits, dense=None), RRF))
     assert [each.hit.chunk.ordinal for each in kept] == [1, 3]
 
 

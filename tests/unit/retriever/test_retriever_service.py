@@ -1,3 +1,4 @@
+from random import Random
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ from gyre_common.errors import (
     InvalidInput,
     Unavailable,
 )
-from gyre_common.events.releases import Roles
+from gyre_common.events.releases import Canary, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
 from gyre_common.testing.builders import a_release, an_artifact
@@ -36,7 +37,7 @@ class Room:
             (Roles.QUERY_ENCODER, "q-1", queries),
         ):
             self.releases.apply(a_release(role, live=live, artifacts=artifacts))
-        self.retriever = Retriever(self.index, self.encoder, self.releases)
+        self.retriever = Retriever(self.index, self.encoder, self.releases, Random(7))
 
     def put(self, number: int, text: str, index: str = "chunks-1", **given: object) -> None:
         chunk = IndexedChunk.model_validate(
@@ -61,8 +62,9 @@ class Room:
         *,
         limit: int = 0,
         filters: Filters | None = None,
+        explore: bool = False,
     ) -> Retrieved:
-        query = Query(text, limit, filters or Filters())
+        query = Query(text, limit, filters or Filters(), explore)
         return await self.retriever.retrieve(query, context or RequestContext())
 
 
@@ -176,7 +178,114 @@ async def test_a_version_that_is_not_here_is_refused(room: Room) -> None:
         await room.ask(context=RequestContext(versions={Roles.QUERY_ENCODER: "q-9"}))
 
 
-async def test_a_version_that_the_embedder_lacks_is_refused_not_papered_over(room: Room) -> None:
-    room.encoder.error = FailedPrecondition("query-encoder q-1 is not loaded here")
-    with pytest.raises(FailedPrecondition):
-        await room.ask()
+async def test_a_version_that_was_asked_for_and_cannot_be_served_is_refused(room: Room) -> None:
+    room.encoder.refused = {"q-1"}
+    with pytest.raises(FailedPrecondition, match="q-1 is broken"):
+        await room.ask(context=RequestContext(versions={Roles.QUERY_ENCODER: "q-1"}))
+    assert room.encoder.asked == ["q-1"]
+
+
+def promote(
+    room: Room, live: str, *before: str, canary: Canary | None = None, generation: int = 2
+) -> None:
+    """A query encoder becomes live, with the retrieval version that was fitted to it, if any."""
+    queries = (
+        *(an_artifact(f"q-{each}", fits=f"d-{each}") for each in (1, 2)),
+        an_artifact("q-1b", fits="d-1"),
+    )
+    room.releases.apply(
+        a_release(
+            Roles.QUERY_ENCODER,
+            live=live,
+            history=before,
+            artifacts=queries,
+            canary=canary,
+            generation=generation,
+        )
+    )
+    general = dict(RETRIEVAL_SETTINGS)
+    recipes = (
+        an_artifact("hybrid-1", settings=general),
+        an_artifact("hybrid-1b", settings={**general, "bm25_weight": "0.2"}, fits="q-1b"),
+    )
+    fitted = "hybrid-1b" if live == "q-1b" else "hybrid-1"
+    room.releases.apply(
+        a_release(Roles.RETRIEVAL, live=fitted, artifacts=recipes, generation=generation)
+    )
+
+
+async def test_a_live_version_that_cannot_be_served_gives_way_to_the_one_before(room: Room) -> None:
+    room.put(1, "Green tea.")
+    promote(room, "q-1b", "q-1")
+    assert (await room.ask()).versions["retrieval"] == "hybrid-1b"
+    room.encoder.refused = {"q-1b"}
+    retrieved = await room.ask()
+    assert retrieved.chunks[0].scores.keys() == {"bm25", "dense", "fused"}
+    assert retrieved.versions == {
+        "query-encoder": "q-1",
+        "document-encoder": "d-1",
+        "retrieval": "hybrid-1",
+    }
+    assert retrieved.fallbacks == ["query-encoder q-1b not used: q-1b is broken"]
+
+
+async def test_a_canary_that_cannot_be_served_gives_way_to_live(room: Room) -> None:
+    promote(room, "q-1", canary=Canary(version="q-1b", share=1))
+    room.encoder.refused = {"q-1b"}
+    retrieved = await room.ask()
+    assert retrieved.versions["query-encoder"] == "q-1"
+    assert retrieved.versions["retrieval"] == "hybrid-1"
+
+
+async def test_the_version_before_is_not_used_when_it_would_search_an_older_index(
+    room: Room,
+) -> None:
+    room.put(1, "gone tea", index="chunks-2")
+    room.put(2, "green tea")
+    promote(room, "q-1", "q-2")
+    room.encoder.refused = {"q-1"}
+    retrieved = await room.ask()
+    assert texts(retrieved) == ["green tea"]
+    assert retrieved.chunks[0].scores.keys() == {"bm25", "fused"}
+    assert room.encoder.asked == ["q-1"]
+
+
+async def test_no_query_encoder_at_all_leaves_words_and_the_reply_says_so(room: Room) -> None:
+    room.put(1, "Green tea.")
+    promote(room, "q-1b", "q-1")
+    room.encoder.refused = {"q-1b", "q-1"}
+    retrieved = await room.ask()
+    assert texts(retrieved) == ["Green tea."]
+    assert retrieved.versions["query-encoder"] == "q-1b"
+    assert retrieved.fallbacks == [
+        "query-encoder q-1b not used: q-1b is broken",
+        "query-encoder q-1 not used: q-1 is broken",
+        "searched without dense: no version of the query encoder can be served",
+    ]
+
+
+async def test_a_query_encoder_that_was_asked_for_brings_the_weights_fitted_to_it(
+    room: Room,
+) -> None:
+    promote(room, "q-1")
+    asked = await room.ask(context=RequestContext(versions={Roles.QUERY_ENCODER: "q-1b"}))
+    assert asked.versions["retrieval"] == "hybrid-1b"
+    both = {"query-encoder": "q-1b", "retrieval": "hybrid-1"}
+    assert (await room.ask(context=RequestContext(versions=both))).versions == {
+        **both,
+        "document-encoder": "d-1",
+    }
+
+
+async def test_passages_are_explored_only_when_the_caller_allows_it(room: Room) -> None:
+    for number in range(20):
+        room.put(number, f"tea {number}")
+    settings = {**RETRIEVAL_SETTINGS, "exploration": "0.5"}
+    curious = an_artifact("curious-1", settings=settings)
+    room.releases.apply(a_release(live="curious-1", generation=2, artifacts=(curious,)))
+    allowed = [await room.ask(explore=True) for _ in range(5)]
+    plain = [await room.ask() for _ in range(5)]
+    assert all(any(each.explored for each in retrieved.chunks) for retrieved in allowed)
+    for retrieved in plain:
+        assert texts(retrieved) == texts(plain[0])
+        assert not any(each.explored or each.propensity < 1 for each in retrieved.chunks)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +22,14 @@ from gyre_common.testing.builders import (
     a_feedback,
     a_release,
     a_retrieved_chunk,
+    a_training_end,
+    a_training_start,
     a_verdict,
     an_interaction,
 )
 from gyre_telemetry import translation
 from gyre_telemetry.origin import Origin, origin_of_raw
-from gyre_telemetry.rows import DeadLetterRow, DocumentRow, InteractionRow, Row
+from gyre_telemetry.rows import DeadLetterRow, DocumentRow, InteractionRow, Row, TrainingRunRow
 
 ORIGIN = Origin(
     event_id=UUID("0195566a-0000-7000-8000-00000000000e"),
@@ -43,6 +46,8 @@ EVERY_KIND: list[tuple[Callable[..., Any], Any]] = [
     (translation.judged, a_verdict()),
     (translation.received, a_feedback()),
     (translation.changed, a_release()),
+    (translation.training_started, a_training_start()),
+    (translation.training_finished, a_training_end()),
 ]
 
 
@@ -106,6 +111,35 @@ def test_a_release_without_a_canary_has_no_share() -> None:
         "hybrid-2",
         0.1,
     )
+
+
+def test_a_release_says_what_the_gate_said_of_each_version() -> None:
+    versions: tuple[tuple[str, dict[str, str]], ...]
+    versions = (("a", {}), ("b", {"gate": "passed"}), ("c", {"gate": "failed", "run": "r"}))
+    artifacts = [
+        {**a_release().artifacts[0].model_dump(), "version": version, "evidence": evidence}
+        for version, evidence in versions
+    ]
+    [row] = translation.changed(a_release(live="b", artifacts=artifacts), ORIGIN)
+    assert getattr(row, "verdicts", None) == {"b": "passed", "c": "failed"}
+
+
+def test_a_run_is_one_row_that_its_end_replaces_without_losing_who_asked_for_it() -> None:
+    [start] = translation.training_started(a_training_start(), ORIGIN)
+    [end] = translation.training_finished(a_training_end(), ORIGIN)
+    assert isinstance(start, TrainingRunRow)
+    assert isinstance(end, TrainingRunRow)
+    assert (start.state, end.state) == ("running", "released")
+    assert start.time < end.time
+    assert (end.run_id, end.actor, end.reason) == (start.run_id, start.actor, start.reason)
+    assert (end.votes, end.version) == (1042, "votes-1")
+
+
+def test_a_run_that_began_again_is_newer_than_what_interrupted_it() -> None:
+    later = replace(ORIGIN, time=MORNING + timedelta(hours=1))
+    [interrupted] = translation.training_finished(a_training_end(outcome="interrupted"), ORIGIN)
+    [again] = translation.training_started(a_training_start(resumed=True), later)
+    assert interrupted.time < again.time
 
 
 SPOILED = StoredRecord(

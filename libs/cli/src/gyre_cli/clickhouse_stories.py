@@ -28,7 +28,7 @@ WHERE tenant = {tenant:String} AND interaction_id = {id:UUID}
 """
 _RETRIEVED = """
 SELECT rank, chunk_id, document_id, revision, title, source_uri, heading_path, text, score, scores,
-    used
+    used, explored, propensity
 FROM gyre.retrieved_chunks FINAL
 WHERE tenant = {tenant:String} AND interaction_id = {id:UUID}
 ORDER BY rank

@@ -80,6 +80,8 @@ def _retrieved(chunks: Sequence[Story]) -> Table:
     for chunk in chunks:
         place = context_line(chunk["title"] or chunk["document_id"], chunk["heading_path"])
         passage = Text(place, style="bold" if chunk["used"] else "dim")
+        if chunk["explored"]:
+            passage.append(f" explored, shown {chunk['propensity']:.0%} of the time", style="cyan")
         passage.append(f"\n{_snippet(chunk['text'])}", style="dim")
         rows.add_row(
             str(chunk["rank"]),

@@ -40,7 +40,18 @@ class NotFound(GyreError):
 
 
 class FailedPrecondition(GyreError):
-    """The request is well formed but the system's state does not allow it (now)."""
+    """The request is well formed but the system's state does not allow it (now).
+
+    `code` names the reason for programs that can do something about it; else it is empty.
+    """
+
+    def __init__(self, what: str, *, code: str = "") -> None:
+        super().__init__(what)
+        self.code = code
+
+
+LOADING = "loading"
+"""Code of a FailedPrecondition: what was asked for is being made ready; ask again in a moment."""
 
 
 class DeadlineExceeded(GyreError):

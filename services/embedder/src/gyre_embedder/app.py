@@ -8,17 +8,16 @@ from functools import partial
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
 from gyre_common.elasticsearch import open_elasticsearch, reachable
-from gyre_common.events.releases import Artifact, Roles
+from gyre_common.events.releases import Roles
+from gyre_common.model_folders import ModelFolders
 from gyre_common.releases.following import open_releases
 from gyre_common.store import Store
 
 from gyre_embedder.chunk_source import ChunkSource
 from gyre_embedder.elasticsearch_index import ElasticsearchIndex
-from gyre_embedder.encoder import Encoder
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.handlers import build_handlers
-from gyre_embedder.model_files import find_model
-from gyre_embedder.onnx_encoder import OnnxEncoder
+from gyre_embedder.onnx_models import OnnxModels
 from gyre_embedder.rpc import register
 from gyre_embedder.service import Indexer
 from gyre_embedder.settings import EmbedderSettings
@@ -30,12 +29,8 @@ _ROLES = (Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER)
 @asynccontextmanager
 async def create_app(settings: EmbedderSettings) -> AsyncIterator[App]:
     """The embedder, consuming and ready to answer."""
-
-    async def load(artifact: Artifact) -> Encoder:
-        return await asyncio.to_thread(
-            lambda: OnnxEncoder(find_model(artifact), threads=settings.encoder_threads)
-        )
-
+    store = Store(settings.store_url)
+    models = OnnxModels(ModelFolders(store, settings.model_cache), threads=settings.encoder_threads)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(open_elasticsearch(settings.elasticsearch_url))
         index = ElasticsearchIndex(
@@ -46,15 +41,15 @@ async def create_app(settings: EmbedderSettings) -> AsyncIterator[App]:
         releases = await stack.enter_async_context(
             open_releases(settings.kafka_servers, required=_ROLES)
         )
-        encoders = Encoders(load)
-        await encoders.hold(releases.states)
-        indexer = Indexer(index, encoders, releases, ChunkSource(Store(settings.store_url)).read)
+        encoders = await stack.enter_async_context(Encoders(models, releases))
+        await encoders.hold()
+        indexer = Indexer(index, encoders, releases, ChunkSource(store).read)
         await indexer.prepare()
         bus = Bus(settings.kafka_servers, service=settings.service)
         build_handlers(bus, indexer)
         await stack.enter_async_context(bus)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        keeping_up = tasks.create_task(encoders.keep_up(releases))
+        keeping_up = tasks.create_task(encoders.keep_up())
         stack.callback(keeping_up.cancel)
         yield App(
             rpc=[register(TextEmbedder(encoders, releases))],

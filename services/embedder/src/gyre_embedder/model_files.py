@@ -1,23 +1,21 @@
-"""Where an encoder's files lie, and how its weights are read without copying them."""
+"""An encoder's files, and how its weights are read without copying them."""
 
-import hashlib
 import json
 import mmap
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from gyre_common.errors import FailedPrecondition
-from gyre_common.events.releases import Artifact
+from gyre_common.model_folders import WEIGHTS
 
 from gyre_embedder.bert_graph import BertShape, Weights
 
-WEIGHTS = "model.safetensors"
-_PACKAGE = "package"
+TOKENIZER, CONFIG, WINDOW = "tokenizer.json", "config.json", "sentence_bert_config.json"
+NEEDED = (WEIGHTS, TOKENIZER, CONFIG, WINDOW)
+"""What an encoder is made of; a folder may hold more."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +27,11 @@ class ModelFiles:
     @property
     def tokenizer(self) -> Path:
         """The tokenizer's own description."""
-        return self.folder / "tokenizer.json"
+        return self.folder / TOKENIZER
 
     def shape(self) -> BertShape:
         """The network's sizes, from config.json."""
-        config = json.loads((self.folder / "config.json").read_text())
+        config = json.loads((self.folder / CONFIG).read_text())
         return BertShape(
             hidden=config["hidden_size"],
             heads=config["num_attention_heads"],
@@ -43,7 +41,7 @@ class ModelFiles:
 
     def window(self) -> int:
         """The most tokens that a text may have."""
-        config = json.loads((self.folder / "sentence_bert_config.json").read_text())
+        config = json.loads((self.folder / WINDOW).read_text())
         return int(config["max_seq_length"])
 
     @contextmanager
@@ -69,34 +67,3 @@ class ModelFiles:
         finally:
             if hasattr(mmap, "MADV_DONTNEED"):
                 data.madvise(mmap.MADV_DONTNEED)
-
-
-def find_model(artifact: Artifact) -> ModelFiles:
-    """The files of an encoder's version, checked against its digest.
-
-    Raises:
-        FailedPrecondition: this process has no such weights.
-    """
-    package = artifact.settings.get(_PACKAGE)
-    if package is None:
-        raise FailedPrecondition(
-            f"encoder {artifact.version} names no package of weights: register it with one"
-        )
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise FailedPrecondition(
-            f"encoder {artifact.version} needs the package {package}: install it here"
-        )
-    files = ModelFiles(Path(spec.submodule_search_locations[0]) / "model")
-    found = _digest(files.folder / WEIGHTS)
-    if found != artifact.digest:
-        raise FailedPrecondition(
-            f"encoder {artifact.version} should be {artifact.digest} but {package} holds {found}: "
-            "install the package's version that was registered"
-        )
-    return files
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

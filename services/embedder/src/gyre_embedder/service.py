@@ -83,7 +83,7 @@ class Indexer:
             Retryable: the engine is not there now.
         """
         target = self._target(DEFAULT_TENANT)
-        encoder = self._encoders.get(Side.DOCUMENT, target.encoder_version)
+        encoder = await self._encoders.get(Side.DOCUMENT, target.encoder_version)
         await self._index.prepare(target.index, encoder.dimensions)
 
     async def index(self, documents: Sequence[DocumentChunked]) -> list[list[DocumentIndexed]]:
@@ -149,7 +149,7 @@ class Indexer:
         """Bring documents into one index; returns those whose head record changed meanwhile."""
         if not works:
             return []
-        encoder = self._encoder(target.encoder_version)
+        encoder = await self._encoder(target.encoder_version)
         await self._index.prepare(target.index, encoder.dimensions)
         stored = await self._index.stored(target.index, [work.key for work in works])
         vectors, encoded = await self._vectors(target, encoder, works, stored)
@@ -217,9 +217,9 @@ class Indexer:
         )
         return Head(record, work.before.seal if work.before else None)
 
-    def _encoder(self, version: str) -> Encoder:
+    async def _encoder(self, version: str) -> Encoder:
         try:
-            return self._encoders.get(Side.DOCUMENT, version)
+            return await self._encoders.get(Side.DOCUMENT, version)
         except FailedPrecondition as error:
             # Documents wait for it; somebody may still install it or roll back.
             raise Retryable(str(error)) from error

@@ -1,6 +1,7 @@
 """The embedder's variables."""
 
 import os
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from gyre_common.settings import ServiceSettings
@@ -17,3 +18,4 @@ class EmbedderSettings(ServiceSettings):
     encoder_threads: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=256)
     index_shards: int = Field(default=1, ge=1, le=1024)
     index_refresh_interval: Annotated[str, StringConstraints(pattern=r"^(-1|\d+(ms|s|m))$")] = "-1"
+    model_cache: Path = Field(default_factory=lambda known: known["home"] / "models")

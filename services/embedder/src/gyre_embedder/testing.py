@@ -1,17 +1,19 @@
-"""Stand-ins for tests: an index and an encoder in memory."""
+"""Stand-ins for tests: an index, an encoder and a source of encoders in memory."""
 
+import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import numpy as np
 from gyre_common.document_index import DocumentRecord
-from gyre_common.errors import Unavailable
+from gyre_common.errors import GyreError, Unavailable
+from gyre_common.events.releases import Artifact
 from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
 
 from gyre_embedder.document_index import DocumentKey, Head, Passage, Removal, Seal
-from gyre_embedder.encoder import Encoded, Side, Vector
+from gyre_embedder.encoder import Encoded, Encoder, Side, Vector
 
 
 @dataclass
@@ -111,3 +113,32 @@ class HashEncoder:
         vector = np.frombuffer(digest, np.uint8).astype(np.float32) - 127.5
         unit: Vector = vector / np.linalg.norm(vector)
         return unit
+
+
+@dataclass
+class MemoryModels:
+    """Implements `EncoderSource`: an encoder of its own for every version, unless told which.
+
+    `broken` versions raise what they map to; while `open` is cleared, loads wait.
+    """
+
+    encoders: dict[str, Encoder] = field(default_factory=dict)
+    broken: dict[str, GyreError] = field(default_factory=dict)
+    loaded: list[str] = field(default_factory=list)
+    kept: set[str] = field(default_factory=set)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.open.set()
+
+    async def load(self, artifact: Artifact) -> Encoder:
+        """See `EncoderSource`."""
+        await self.open.wait()
+        self.loaded.append(artifact.version)
+        if artifact.version in self.broken:
+            raise self.broken[artifact.version]
+        return self.encoders.setdefault(artifact.version, HashEncoder())
+
+    async def keep_only(self, digests: Collection[str]) -> None:
+        """See `EncoderSource`."""
+        self.kept = set(digests)

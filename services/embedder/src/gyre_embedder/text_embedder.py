@@ -34,12 +34,16 @@ class TextEmbedder:
 
         Raises:
             InvalidInput: no text, or more than `MOST_TEXTS`.
-            FailedPrecondition: the version is not loaded here.
+            FailedPrecondition: the version is not registered here (yet), cannot be loaded, or takes
+                longer to load than half of the time that the caller gave.
         """
         if not 1 <= len(texts) <= MOST_TEXTS:
             raise InvalidInput("texts", f"holds {len(texts)} texts", f"send 1 to {MOST_TEXTS}")
         chosen = version or self._version(side)
-        encoder = self._encoders.get(side, chosen)
+        remaining = request_context().remaining()
+        # The other half is for the caller, who may know another version to ask for.
+        within = None if remaining is None else remaining / 2
+        encoder = await self._encoders.get(side, chosen, within=within)
         return Embedded(await encoder.encode(texts, side), chosen, encoder.dimensions)
 
     def _version(self, side: Side) -> str:

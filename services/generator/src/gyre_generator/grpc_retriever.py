@@ -18,7 +18,9 @@ class GrpcRetriever:
         self._stub = retriever_pb2_grpc.RetrieverServiceStub(channel)
         self._seconds = seconds
 
-    async def retrieve(self, query: str, *, limit: int, filters: Filters) -> Retrieved:
+    async def retrieve(
+        self, query: str, *, limit: int, filters: Filters, explore: bool
+    ) -> Retrieved:
         """Raises what the retriever raised; Unavailable where it cannot be reached."""
         request = retriever_pb2.RetrieveRequest(
             query=query,
@@ -28,6 +30,7 @@ class GrpcRetriever:
                 metadata=filters.metadata,
                 media_types=filters.media_types,
             ),
+            explore=explore,
         )
         reply = await call(self._stub.Retrieve, request, timeout=self._seconds)
         return Retrieved(
@@ -55,4 +58,6 @@ def _passage(chunk: retriever_pb2.Chunk, rank: int) -> Passage:
         source_uri=chunk.source_uri or None,
         revision=chunk.revision,
         ordinal=chunk.ordinal,
+        explored=chunk.explored,
+        propensity=chunk.propensity or 1.0,
     )

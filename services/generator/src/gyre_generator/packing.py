@@ -25,7 +25,8 @@ class Packed:
 
 
 def pack(passages: Sequence[Passage], *, budget: int) -> Packed:
-    """Take passages best first while they fit, each whole; skip what says the same again.
+    """Take passages best first while they fit, each whole; skip what says the same again, and what
+    was only shown to explore.
 
     One that does not fit is left out and smaller ones behind it still get their chance. Pieces of
     one document that touch are put side by side in reading order, at the place of the better one.
@@ -33,6 +34,8 @@ def pack(passages: Sequence[Passage], *, budget: int) -> Packed:
     chosen: list[Passage] = []
     spent = 0
     for passage in sorted(passages, key=lambda p: p.rank):
+        if passage.explored:
+            continue
         cost = _PER_PASSAGE + estimated_tokens(f"{passage.heading}\n{passage.text}")
         if spent + cost > budget or not passage.text.strip() or _repeats(passage, chosen):
             continue

@@ -9,7 +9,10 @@ from gyre_common.passages import context_line
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A retrieved chunk as it was read; `rank` counts from 1, best first."""
+    """A retrieved chunk as it was read; `rank` counts from 1, best first.
+
+    An `explored` one is only shown, so that people can vote on it: answers never rest on it.
+    """
 
     chunk_id: UUID
     document_id: str
@@ -22,6 +25,8 @@ class Passage:
     source_uri: str | None = None
     revision: int = 0
     ordinal: int = 0
+    explored: bool = False
+    propensity: float = 1.0
 
     @property
     def heading(self) -> str:

@@ -6,7 +6,13 @@ from types import MappingProxyType
 
 import grpc.aio
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
-from gyre_common.events.interactions import Citation, InteractionCompleted, Outcome, Turn
+from gyre_common.events.interactions import (
+    Citation,
+    InteractionCompleted,
+    Outcome,
+    RetrievedChunk,
+    Turn,
+)
 from gyre_common.rpc import Register
 
 from gyre_generator.asking import Ask, Filters
@@ -98,6 +104,20 @@ def _response(finished: Finished) -> generator_pb2.AnswerResponse:
         latency_ms=latency(finished),
         prompt_tokens=event.tokens.prompt,
         completion_tokens=event.tokens.completion,
+        passages=[_passage(chunk) for chunk in event.retrieved],
+    )
+
+
+def _passage(chunk: RetrievedChunk) -> generator_pb2.Passage:
+    return generator_pb2.Passage(
+        chunk_id=str(chunk.chunk_id),
+        document_id=chunk.document_id,
+        title=chunk.title,
+        heading_path=chunk.heading_path,
+        text=chunk.text,
+        source_uri=chunk.source_uri or "",
+        rank=chunk.rank,
+        explored=chunk.explored,
     )
 
 

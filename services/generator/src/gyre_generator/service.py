@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol, Self
 
 from gyre_common.context import request_context, use_context
@@ -33,9 +34,14 @@ _DRAIN_SECONDS = 10.0
 
 
 class Retriever(Protocol):
-    """Finds passages. It searches with the versions of the request's context."""
+    """Finds passages. It searches with the versions of the request's context.
 
-    async def retrieve(self, query: str, *, limit: int, filters: Filters) -> Retrieved:
+    With `explore`, one of them may be there only so that people can vote on it.
+    """
+
+    async def retrieve(
+        self, query: str, *, limit: int, filters: Filters, explore: bool
+    ) -> Retrieved:
         """Raises FailedPrecondition when it lacks a version, Unavailable when it is down."""
 
 
@@ -174,16 +180,23 @@ class Answerer:
 
     async def _retrieve(self, story: Story, versions: Mapping[str, str]) -> Retrieved:
         """With the resolved versions; with the retriever's own where it lacks one of them."""
-        ask, limit = story.ask, self._bounds.passages
-        asked = replace(request_context(), versions=versions)
+        caller = request_context()
+        find = partial(
+            self._retriever.retrieve,
+            story.ask.query(),
+            limit=self._bounds.passages,
+            filters=story.ask.filters,
+            # Who asks for versions wants to see what they find, and nothing else.
+            explore=not caller.versions,
+        )
         try:
-            with use_context(asked):
-                return await self._retriever.retrieve(ask.query(), limit=limit, filters=ask.filters)
+            with use_context(replace(caller, versions=versions)):
+                return await find()
         except FailedPrecondition as error:
             story.fallbacks.append(f"retriever: its live versions instead: {error}")
             METRICS.fallbacks.labels(SERVICE, "version").inc()
-        with use_context(replace(asked, versions={})):
-            return await self._retriever.retrieve(ask.query(), limit=limit, filters=ask.filters)
+        with use_context(replace(caller, versions={})):
+            return await find()
 
     async def _generate(
         self, story: Story, route: Route, passages: tuple[Passage, ...]

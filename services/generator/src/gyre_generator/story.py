@@ -121,6 +121,8 @@ class Story:
                 score=p.score,
                 scores=dict(p.scores),
                 used=p.chunk_id in self._used,
+                explored=p.explored,
+                propensity=p.propensity,
             )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from random import Random
 
 from gyre_common.app import App, run
 from gyre_common.elasticsearch import open_elasticsearch, reachable
@@ -11,8 +12,9 @@ from gyre_common.rpc import channel
 
 from gyre_retriever.elasticsearch_search import ElasticsearchSearch
 from gyre_retriever.grpc_query_encoder import GrpcQueryEncoder
+from gyre_retriever.plan import ROLES
 from gyre_retriever.rpc import register
-from gyre_retriever.service import ROLES, Retriever
+from gyre_retriever.service import Retriever
 from gyre_retriever.settings import RetrieverSettings
 
 
@@ -32,7 +34,7 @@ async def create_app(settings: RetrieverSettings) -> AsyncIterator[App]:
             embedder, seconds=settings.embed_seconds, cache_size=settings.query_cache_size
         )
         yield App(
-            rpc=[register(Retriever(index, encoder, releases))],
+            rpc=[register(Retriever(index, encoder, releases, Random()))],
             ready={"elasticsearch": partial(reachable, client)},
         )
 

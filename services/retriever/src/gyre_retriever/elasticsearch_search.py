@@ -7,8 +7,8 @@ from elasticsearch import AsyncElasticsearch
 from gyre_common.chunk_index import VECTOR, IndexedChunk, metadata_term, readers
 from gyre_common.elasticsearch import elasticsearch_errors, error_of
 from gyre_common.errors import GyreError
+from gyre_common.fusion import BM25, DENSE
 
-from gyre_retriever.fusion import BM25, DENSE
 from gyre_retriever.search_index import Found, Hit, Reach, Search
 
 Body = Mapping[str, Any]

@@ -4,18 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from gyre_retriever.recipe import Fusion, Recipe
-from gyre_retriever.search_index import Found, Hit
+from gyre_common.fusion import BM25, DENSE, FUSED, Fusion, Span, reciprocal_ranks, span_of
+from gyre_common.retrieval_recipe import Recipe
 
-BM25, DENSE, FUSED = "bm25", "dense", "fused"
+from gyre_retriever.search_index import Found, Hit
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A passage with its raw score in each leg that found it, and the fused one."""
+    """A passage with its raw score in each leg that found it, and the fused one.
+
+    `propensity` is the probability with which it was shown; `explored` tells that it would not have
+    been, by its score.
+    """
 
     hit: Hit
     scores: Mapping[str, float]
+    explored: bool = False
+    propensity: float = 1.0
 
     @property
     def score(self) -> float:
@@ -33,7 +39,7 @@ def fuse(found: Found, recipe: Recipe) -> list[Ranked]:
     raw: dict[UUID, dict[str, float]] = {}
     fused: dict[UUID, float] = {}
     for name, (weight, leg) in legs.items():
-        points = _reciprocal_ranks(leg, recipe.rrf_k)
+        points = reciprocal_ranks(len(leg), recipe.rrf_k)
         if recipe.fusion is Fusion.WEIGHTED_SUM:
             points = _normalised(leg)
         for hit, point in zip(leg, points, strict=True):
@@ -45,25 +51,21 @@ def fuse(found: Found, recipe: Recipe) -> list[Ranked]:
     return sorted(ranked, key=lambda each: (-each.score, each.hit.chunk_id))
 
 
-def without_repeats(ranked: Sequence[Ranked], limit: int) -> list[Ranked]:
-    """The best `limit` passages; of passages with the same words only the best one stays."""
+def without_repeats(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Of passages with the same words only the best one stays."""
     kept: dict[str, Ranked] = {}
     for each in ranked:
         kept.setdefault(" ".join(each.hit.chunk.text.split()), each)
-        if len(kept) == limit:
-            break
     return list(kept.values())
 
 
-def _reciprocal_ranks(leg: Sequence[Hit], k: float) -> list[float]:
-    """Reciprocal rank fusion: Cormack, Clarke and Büttcher 2009, SIGIR, equation 1."""
-    return [1.0 / (k + rank) for rank in range(1, len(leg) + 1)]
+def spans(found: Found) -> dict[str, Span]:
+    """By leg, how far its scores reach; a leg that found nothing is missing."""
+    legs = {BM25: found.bm25 or (), DENSE: found.dense or ()}
+    reached = {name: span_of([hit.score for hit in leg]) for name, leg in legs.items()}
+    return {name: span for name, span in reached.items() if span is not None}
 
 
 def _normalised(leg: Sequence[Hit]) -> list[float]:
-    """Scores between 0 and 1, by the least and the greatest of the leg (Lee 1997, SIGIR)."""
-    if not leg:
-        return []
-    greatest, least = leg[0].score, leg[-1].score
-    width = greatest - least
-    return [(hit.score - least) / width if width else 1.0 for hit in leg]
+    span = span_of([hit.score for hit in leg])
+    return [span.normalised(hit.score) for hit in leg] if span else []

@@ -1,22 +1,40 @@
 """The query encoder behind the embedder's RPC, with a cache of what was asked lately."""
 
 from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
 
 import grpc.aio
 from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
+from gyre_common.errors import FailedPrecondition
 from gyre_common.rpc import call
 
 from gyre_retriever.query_encoder import Vector
 
+_REFUSED_SECONDS = 0.5
+
 
 class GrpcQueryEncoder:
-    """Implements `QueryEncoder`. A version never changes, so a cached vector stays right."""
+    """Implements `QueryEncoder`. A version never changes, so a cached vector stays right.
 
-    def __init__(self, channel: grpc.aio.Channel, *, seconds: float, cache_size: int) -> None:
+    A version that was refused is refused for a moment more without asking: while it is loaded
+    there, one request waits for it now and then, and not all of them.
+    """
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        seconds: float,
+        cache_size: int,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._stub = embedder_pb2_grpc.EmbedderServiceStub(channel)
         self._seconds = seconds
         self._cache_size = cache_size
         self._cache: OrderedDict[tuple[str, str], Vector] = OrderedDict()
+        self._clock = clock
+        self._refused: dict[str, tuple[str, float]] = {}
 
     async def encode(self, text: str, version: str) -> Vector:
         """See `QueryEncoder`."""
@@ -31,6 +49,16 @@ class GrpcQueryEncoder:
         return vector
 
     async def _ask(self, text: str, version: str) -> Vector:
+        reason, until = self._refused.get(version, ("", 0.0))
+        if self._clock() < until:
+            raise FailedPrecondition(reason)
+        try:
+            return await self._embed(text, version)
+        except FailedPrecondition as error:
+            self._refused[version] = str(error), self._clock() + _REFUSED_SECONDS
+            raise
+
+    async def _embed(self, text: str, version: str) -> Vector:
         request = embedder_pb2.EmbedRequest(
             texts=[text], version=version, side=embedder_pb2.SIDE_QUERY
         )

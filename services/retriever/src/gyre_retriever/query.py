@@ -22,11 +22,15 @@ class Filters:
 
 @dataclass(frozen=True)
 class Query:
-    """Find `limit` passages for `text`; a limit of 0 means `DEFAULT_CHUNKS`."""
+    """Find `limit` passages for `text`; a limit of 0 means `DEFAULT_CHUNKS`.
+
+    `explore` allows exploration slots, where the retrieval version has a share for them.
+    """
 
     text: str
     limit: int = 0
     filters: Filters = Filters()
+    explore: bool = False
 
 
 def check(query: Query) -> int:

@@ -11,6 +11,6 @@ class QueryEncoder(Protocol):
 
     async def encode(self, text: str, version: str) -> Vector:
         """Raises:
-        FailedPrecondition: the version is not loaded there.
+        FailedPrecondition: the version cannot be served there (yet).
         Unavailable, DeadlineExceeded: the encoder is down or too slow.
         """

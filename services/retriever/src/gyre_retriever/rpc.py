@@ -2,6 +2,7 @@
 
 import grpc.aio
 from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
+from gyre_common.fusion import Span
 from gyre_common.rpc import Register, request_context
 
 from gyre_retriever.fusion import Ranked
@@ -29,6 +30,7 @@ class RetrieverRpc(retriever_pb2_grpc.RetrieverServiceServicer):
             latency_ms=retrieved.latency_ms,
             versions=retrieved.versions,
             fallbacks=retrieved.fallbacks,
+            legs={name: _leg(span) for name, span in retrieved.legs.items()},
         )
 
 
@@ -45,7 +47,11 @@ def _query(request: retriever_pb2.RetrieveRequest) -> Query:
         metadata=dict(request.filters.metadata),
         media_types=tuple(request.filters.media_types),
     )
-    return Query(request.query, request.limit, filters)
+    return Query(request.query, request.limit, filters, explore=request.explore)
+
+
+def _leg(span: Span) -> retriever_pb2.Leg:
+    return retriever_pb2.Leg(hits=span.hits, least=span.least, greatest=span.greatest)
 
 
 def _chunk(ranked: Ranked) -> retriever_pb2.Chunk:
@@ -63,4 +69,6 @@ def _chunk(ranked: Ranked) -> retriever_pb2.Chunk:
         start=chunk.start,
         end=chunk.end,
         ordinal=chunk.ordinal,
+        explored=ranked.explored,
+        propensity=ranked.propensity,
     )

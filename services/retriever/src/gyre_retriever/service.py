@@ -4,43 +4,40 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
+from random import Random
 from time import perf_counter
 
 from gyre_common.context import RequestContext
 from gyre_common.errors import DeadlineExceeded, FailedPrecondition, Unavailable
-from gyre_common.events.releases import Artifact, Roles
+from gyre_common.events.releases import Roles
+from gyre_common.fusion import DENSE, Span
 from gyre_common.releases import ReleaseView
 from gyre_common.telemetry import METRICS
 
-from gyre_retriever.fusion import DENSE, Ranked, fuse, without_repeats
+from gyre_retriever.exploration import explore
+from gyre_retriever.fusion import Ranked, fuse, spans, without_repeats
+from gyre_retriever.plan import Plan, plan_of, plans_instead
 from gyre_retriever.query import Query, check
 from gyre_retriever.query_encoder import QueryEncoder, Vector
-from gyre_retriever.recipe import Recipe, recipe_of
 from gyre_retriever.search_index import Reach, Search, SearchIndex
 
 log = logging.getLogger(__name__)
 
 SERVICE = "retriever"
-ROLES = (Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER, Roles.RETRIEVAL)
 
 
 @dataclass(frozen=True)
 class Retrieved:
-    """Passages, best first; milliseconds by stage; the version of each role that served this."""
+    """Passages, best first; milliseconds by stage; the version of each role that served this; and
+    how far the scores of each leg reached.
+    """
 
     chunks: Sequence[Ranked]
     latency_ms: Mapping[str, float]
     versions: Mapping[str, str]
     fallbacks: Sequence[str]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """The versions of one request, and what follows from them."""
-
-    versions: Mapping[str, str]
-    recipe: Recipe
-    index: str
+    legs: Mapping[str, Span]
 
 
 @dataclass
@@ -68,25 +65,32 @@ class _Stopwatch:
 class Retriever:
     """Searches words and meaning at once, within what the caller may read, and fuses the two."""
 
-    def __init__(self, index: SearchIndex, encoder: QueryEncoder, releases: ReleaseView) -> None:
+    def __init__(
+        self, index: SearchIndex, encoder: QueryEncoder, releases: ReleaseView, dice: Random
+    ) -> None:
         self._index = index
         self._encoder = encoder
         self._releases = releases
+        self._dice = dice
 
     async def retrieve(self, query: Query, context: RequestContext) -> Retrieved:
-        """Find passages. Without the query encoder it searches by words only, and says so.
+        """Find passages, with the versions of the request.
+
+        A query encoder that the request does not name itself, and that the embedder cannot serve
+        (yet), gives way to the one that was live before. Without any, words alone are searched.
+        `fallbacks` says so.
 
         Raises:
             InvalidInput: the query breaks the contract.
-            FailedPrecondition: a version of the request is not here, or not at the embedder's.
+            FailedPrecondition: a version that the request names is not here, or not at the
+                embedder's.
             Unavailable: the index is down.
         """
         limit = check(query)
         watch = _Stopwatch()
-        plan = self._plan(query, context)
         fallbacks: list[str] = []
         with watch.stage("encode"):
-            vector = await self._encode(query, plan, fallbacks)
+            plan, vector = await self._encoded(query, context, fallbacks)
         with watch.stage("search"):
             found = await self._index.search(
                 Search(
@@ -101,42 +105,39 @@ class Retriever:
             )
         fallbacks += [_without(leg, problem) for leg, problem in found.problems.items()]
         with watch.stage("fuse"):
-            chunks = without_repeats(fuse(found, plan.recipe), limit)
-        return Retrieved(chunks, watch.stop(), plan.versions, fallbacks)
+            ranked = without_repeats(fuse(found, plan.recipe))
+            share = plan.recipe.exploration if query.explore else 0
+            chunks = explore(ranked, limit, share, self._dice)
+        return Retrieved(chunks, watch.stop(), plan.versions, fallbacks, spans(found))
 
-    def _plan(self, query: Query, context: RequestContext) -> _Plan:
-        given = self._releases.for_request(context, sticky_key=query.text).versions
-        chosen = {role: self._version(role, given, context.tenant) for role in ROLES}
-        query_encoder = chosen[Roles.QUERY_ENCODER]
-        # The query encoder decides: its vectors only mean something beside those that it fits.
-        fits = query_encoder.fits or chosen[Roles.DOCUMENT_ENCODER].version
-        document_encoder = self._releases.artifact(Roles.DOCUMENT_ENCODER, fits)
-        if document_encoder.index is None:
-            raise FailedPrecondition(f"document-encoder {fits} names no index")
-        return _Plan(
-            versions={
-                Roles.QUERY_ENCODER: query_encoder.version,
-                Roles.DOCUMENT_ENCODER: document_encoder.version,
-                Roles.RETRIEVAL: chosen[Roles.RETRIEVAL].version,
-            },
-            recipe=recipe_of(chosen[Roles.RETRIEVAL]),
-            index=document_encoder.index,
-        )
+    async def _encoded(
+        self, query: Query, context: RequestContext, fallbacks: list[str]
+    ) -> tuple[Plan, Vector | None]:
+        """The query's vector, and the versions that go with it."""
+        first = plan_of(self._releases, context, sticky_key=query.text)
+        named = Roles.QUERY_ENCODER in context.versions
+        others = () if named else plans_instead(self._releases, context.tenant, first)
+        for plan in chain([first], others):
+            try:
+                return plan, await self._encoder.encode(query.text, plan.query_encoder)
+            except FailedPrecondition as error:
+                if named:
+                    raise
+                fallbacks.append(_not_with(plan.query_encoder, str(error)))
+            except (Unavailable, DeadlineExceeded) as error:
+                fallbacks.append(_without(DENSE, str(error)))
+                return plan, None
+        fallbacks.append(_without(DENSE, "no version of the query encoder can be served"))
+        return first, None
 
-    def _version(self, role: Roles, given: Mapping[str, str], tenant: str) -> Artifact:
-        if role in given:
-            return self._releases.artifact(role, given[role])
-        return self._releases.live(tenant, role)
 
-    async def _encode(self, query: Query, plan: _Plan, fallbacks: list[str]) -> Vector | None:
-        try:
-            return await self._encoder.encode(query.text, plan.versions[Roles.QUERY_ENCODER])
-        except (Unavailable, DeadlineExceeded) as error:
-            log.warning("searching by words only", extra={"why": str(error)})
-            fallbacks.append(_without(DENSE, str(error)))
-            return None
+def _not_with(version: str, problem: str) -> str:
+    METRICS.fallbacks.labels(SERVICE, "version").inc()
+    log.warning("query encoder not used", extra={"version": version, "why": problem})
+    return f"query-encoder {version} not used: {problem}"
 
 
 def _without(leg: str, problem: str) -> str:
     METRICS.fallbacks.labels(SERVICE, leg).inc()
+    log.warning("leg not searched", extra={"leg": leg, "why": problem})
     return f"searched without {leg}: {problem}"

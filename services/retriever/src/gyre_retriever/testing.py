@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gyre_common.chunk_index import IndexedChunk
-from gyre_common.errors import GyreError, Unavailable
+from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
 from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
 
 from gyre_retriever.query_encoder import Vector
@@ -47,15 +47,23 @@ class MemorySearch:
 
 @dataclass
 class FixedEncoder:
-    """Implements `QueryEncoder`: the same vector for every text, or an error."""
+    """Implements `QueryEncoder`: the same vector for every text, or an error.
+
+    `refused` are the versions that cannot be served; `asked` those that were asked for.
+    """
 
     vector: Vector = (1.0, 0.0)
     error: GyreError | None = None
+    refused: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
 
     async def encode(self, text: str, version: str) -> Vector:
         """See `QueryEncoder`."""
+        self.asked.append(version)
         if self.error is not None:
             raise self.error
+        if version in self.refused:
+            raise FailedPrecondition(f"{version} is broken")
         return self.vector
 
 

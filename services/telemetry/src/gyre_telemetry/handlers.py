@@ -25,6 +25,12 @@ from gyre_common.events.interactions import (
     InteractionJudged,
 )
 from gyre_common.events.releases import RELEASE_CHANGED, ReleaseChanged
+from gyre_common.events.training import (
+    TRAINING_FINISHED,
+    TRAINING_STARTED,
+    TrainingFinished,
+    TrainingStarted,
+)
 
 from gyre_telemetry import translation
 from gyre_telemetry.origin import Origin, origin_of, origin_of_raw
@@ -47,7 +53,8 @@ def build_handlers(bus: EventBus, telemetry: Telemetry, batching: Batching) -> N
     """Let everything that happens become rows.
 
     `documents.submitted.v1` is left out: it is a raw zone, and what is in it comes again, checked,
-    with the accepted or rejected event that follows.
+    with the accepted or rejected event that follows. So is `training.progressed.v1`: it is there to
+    be watched while it lasts, and what is worth keeping comes again with the finished event.
     """
     size, wait = batching.records, batching.wait
 
@@ -82,6 +89,14 @@ def build_handlers(bus: EventBus, telemetry: Telemetry, batching: Batching) -> N
     @bus.on_batch(RELEASE_CHANGED, group=GROUP, max_records=size, max_wait=wait)
     async def on_release_changed(records: Sequence[Record[ReleaseChanged]]) -> None:
         await telemetry.record(_rows(translation.changed, records))
+
+    @bus.on_batch(TRAINING_STARTED, group=GROUP, max_records=size, max_wait=wait)
+    async def on_training_started(records: Sequence[Record[TrainingStarted]]) -> None:
+        await telemetry.record(_rows(translation.training_started, records))
+
+    @bus.on_batch(TRAINING_FINISHED, group=GROUP, max_records=size, max_wait=wait)
+    async def on_training_finished(records: Sequence[Record[TrainingFinished]]) -> None:
+        await telemetry.record(_rows(translation.training_finished, records))
 
     dead_letters = [topic.dlq for topic in ALL_TOPICS]
 

@@ -95,6 +95,8 @@ class RetrievedChunkRow(Row):
     score: float
     scores: Mapping[str, float]
     used: bool
+    explored: bool
+    propensity: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +144,38 @@ class ReleaseRow(Row):
     reason: str
     actor: str
     evidence: Mapping[str, str]
+    verdicts: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRunRow(Row):
+    """How a training run stands."""
+
+    table = "training_runs"
+
+    run_id: UUID
+    recipe: str
+    role: str
+    profile: str
+    state: str
+    settings: Mapping[str, str]
+    code: str
+    actor: str
+    reason: str
+    started_at: datetime
+    finished_at: datetime | None = None
+    message: str = ""
+    data_set: str = ""
+    window: Mapping[str, str] = field(default_factory=dict)
+    votes: int = 0
+    first_vote_at: datetime | None = None
+    last_vote_at: datetime | None = None
+    base: str = ""
+    version: str = ""
+    artifact: str = ""
+    report: str = ""
+    report_uri: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,5 +205,6 @@ ROWS: tuple[type[Row], ...] = (
     JudgementRow,
     FeedbackRow,
     ReleaseRow,
+    TrainingRunRow,
     DeadLetterRow,
 )

@@ -14,8 +14,9 @@ from gyre_common.events.documents import (
 from gyre_common.events.event import TENANT_PATTERN
 from gyre_common.events.feedback import FeedbackReceived
 from gyre_common.events.interactions import InteractionCompleted, InteractionJudged
-from gyre_common.events.releases import ReleaseChanged
+from gyre_common.events.releases import Evidence, ReleaseChanged
 from gyre_common.events.topic import DLQ_SUFFIX
+from gyre_common.events.training import TrainingFinished, TrainingStarted
 
 from gyre_telemetry.origin import Origin
 from gyre_telemetry.rows import (
@@ -27,6 +28,7 @@ from gyre_telemetry.rows import (
     ReleaseRow,
     RetrievedChunkRow,
     Row,
+    TrainingRunRow,
 )
 
 
@@ -165,6 +167,8 @@ def completed(event: InteractionCompleted, origin: Origin) -> Iterator[Row]:
             score=chunk.score,
             scores=chunk.scores,
             used=chunk.used,
+            explored=chunk.explored,
+            propensity=chunk.propensity,
         )
 
 
@@ -219,6 +223,64 @@ def changed(event: ReleaseChanged, origin: Origin) -> Iterator[Row]:
         reason=event.reason,
         actor=event.actor,
         evidence=event.evidence,
+        verdicts={
+            artifact.version: artifact.evidence[Evidence.GATE]
+            for artifact in event.artifacts
+            if Evidence.GATE in artifact.evidence
+        },
+    )
+
+
+def training_started(event: TrainingStarted, origin: Origin) -> Iterator[Row]:
+    """A run that runs. One that began again is newer than what ended it, so it runs once more."""
+    yield TrainingRunRow(
+        tenant=event.tenant,
+        event_id=origin.event_id,
+        time=origin.time,
+        trace_id=origin.trace_id,
+        run_id=event.run_id,
+        recipe=event.recipe,
+        role=event.role,
+        profile=event.profile,
+        state="running",
+        settings=event.settings,
+        code=event.code,
+        actor=event.actor,
+        reason=event.reason,
+        started_at=event.started_at,
+    )
+
+
+def training_finished(event: TrainingFinished, origin: Origin) -> Iterator[Row]:
+    """The run with all that came of it."""
+    yield TrainingRunRow(
+        tenant=event.tenant,
+        event_id=origin.event_id,
+        time=event.finished_at,
+        trace_id=origin.trace_id,
+        run_id=event.run_id,
+        recipe=event.recipe,
+        role=event.role,
+        profile=event.profile,
+        state=event.outcome,
+        settings=event.settings,
+        code=event.code,
+        actor=event.actor,
+        reason=event.reason,
+        started_at=event.started_at,
+        finished_at=event.finished_at,
+        message=event.message,
+        data_set=event.data_set or "",
+        window=event.window,
+        votes=event.votes,
+        first_vote_at=event.first_vote_at,
+        last_vote_at=event.last_vote_at,
+        base=event.base or "",
+        version=event.version or "",
+        artifact=event.artifact or "",
+        report=event.report or "",
+        report_uri=event.report_uri or "",
+        metrics=event.metrics,
     )
 
 

@@ -1,93 +1,36 @@
-"""The gRPC edge: translates messages to the core's words and back."""
+"""The gRPC edge: one service, its methods by subject in files of their own."""
 
-import grpc.aio
-from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
-from gyre_common.events.releases import Artifact, ReleaseChanged
+from gyre.trainer.v1 import trainer_pb2_grpc
 from gyre_common.rpc import Register
 
-from gyre_trainer.release_book import Signature
+from gyre_trainer.data_set_rpc import DataSetRpc
+from gyre_trainer.data_sets import DataSets
+from gyre_trainer.release_rpc import ReleaseRpc
+from gyre_trainer.run_rpc import RunRpc
+from gyre_trainer.runs.conductor import Conductor
+from gyre_trainer.runs.reports import Reports
 from gyre_trainer.service import ReleaseController
 
 
-class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
+class TrainerRpc(ReleaseRpc, RunRpc, DataSetRpc, trainer_pb2_grpc.TrainerServiceServicer):
     """Serves gyre.trainer.v1.TrainerService."""
 
-    def __init__(self, controller: ReleaseController) -> None:
-        self._controller = controller
-
-    async def ListReleases(
+    def __init__(
         self,
-        request: trainer_pb2.ListReleasesRequest,
-        context: grpc.aio.ServicerContext[
-            trainer_pb2.ListReleasesRequest, trainer_pb2.ListReleasesResponse
-        ],
-    ) -> trainer_pb2.ListReleasesResponse:
-        """The state of every role, or of one."""
-        releases = await self._controller.releases(request.role)
-        return trainer_pb2.ListReleasesResponse(releases=map(_release, releases))
-
-    async def Promote(
-        self,
-        request: trainer_pb2.PromoteRequest,
-        context: grpc.aio.ServicerContext[trainer_pb2.PromoteRequest, trainer_pb2.PromoteResponse],
-    ) -> trainer_pb2.PromoteResponse:
-        """Makes a registered version live."""
-        release = await self._controller.promote(
-            request.role,
-            request.version,
-            expected_generation=request.expected_generation,
-            by=Signature(actor=request.actor, reason=request.reason),
-        )
-        return trainer_pb2.PromoteResponse(release=_release(release))
-
-    async def Rollback(
-        self,
-        request: trainer_pb2.RollbackRequest,
-        context: grpc.aio.ServicerContext[
-            trainer_pb2.RollbackRequest, trainer_pb2.RollbackResponse
-        ],
-    ) -> trainer_pb2.RollbackResponse:
-        """Makes the version live that was live before."""
-        release = await self._controller.rollback(
-            request.role,
-            expected_generation=request.expected_generation,
-            by=Signature(actor=request.actor, reason=request.reason),
-        )
-        return trainer_pb2.RollbackResponse(release=_release(release))
+        controller: ReleaseController,
+        conductor: Conductor,
+        reports: Reports,
+        data_sets: DataSets,
+    ) -> None:
+        ReleaseRpc.__init__(self, controller)
+        RunRpc.__init__(self, conductor, reports)
+        DataSetRpc.__init__(self, data_sets)
 
 
-def register(controller: ReleaseController) -> Register:
+def register(
+    controller: ReleaseController, conductor: Conductor, reports: Reports, data_sets: DataSets
+) -> Register:
     """What the server needs in order to answer."""
     return lambda server: trainer_pb2_grpc.add_TrainerServiceServicer_to_server(
-        TrainerRpc(controller), server
-    )
-
-
-def _release(release: ReleaseChanged) -> trainer_pb2.Release:
-    canary = release.canary
-    return trainer_pb2.Release(
-        tenant=release.tenant,
-        role=release.role,
-        generation=release.generation,
-        live=release.live,
-        shadow=release.shadow or "",
-        canary=trainer_pb2.Canary(version=canary.version, share=canary.share) if canary else None,
-        artifacts=map(_artifact, release.artifacts),
-        history=release.history,
-        reason=release.reason,
-        actor=release.actor,
-        evidence=release.evidence,
-        changed_at=release.changed_at,
-    )
-
-
-def _artifact(artifact: Artifact) -> trainer_pb2.Artifact:
-    return trainer_pb2.Artifact(
-        version=artifact.version,
-        digest=artifact.digest,
-        uri=artifact.uri or "",
-        index=artifact.index or "",
-        fits=artifact.fits or "",
-        settings=artifact.settings,
-        registered_at=artifact.registered_at,
+        TrainerRpc(controller, conductor, reports, data_sets), server
     )

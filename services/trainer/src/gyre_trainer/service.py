@@ -2,19 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
-from gyre_common.errors import InvalidInput, Unavailable
-from gyre_common.events.releases import ReleaseChanged
+from gyre_common.errors import Conflict, InvalidInput, Unavailable
+from gyre_common.events.event import EVERY_TENANT
+from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
 from gyre_common.lines import check_line
 
-from gyre_trainer.release_book import Changes, ReleaseBook, Shipped, Signature
+from gyre_trainer.releases.book import Changes, ReleaseBook, Shipped, Signature
+from gyre_trainer.releases.encoder_trial import EncoderProbe, tried
+from gyre_trainer.releases.settings_only import NewSettings, settings_version
 
 log = logging.getLogger(__name__)
 
 MAX_ACTOR_CHARACTERS = 256
 MAX_REASON_CHARACTERS = 1024
+
+_ENCODERS = (Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER)
+_ANYTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class ReleaseLog(Protocol):
@@ -38,6 +46,20 @@ class ReleaseLog(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Whose:
+    """Whose release is meant: what a request asked for, and who asked.
+
+    Empty: the caller's own where there is one, else the default of all tenants.
+    """
+
+    caller: str
+    asked: str = ""
+
+
+EVERYBODYS = Whose(EVERY_TENANT, EVERY_TENANT)
+
+
 class ReleaseController:
     """The only writer of releases.
 
@@ -45,9 +67,18 @@ class ReleaseController:
     so that its answers never rest on a guess.
     """
 
-    def __init__(self, releases: ReleaseLog, book: ReleaseBook) -> None:
+    def __init__(
+        self,
+        releases: ReleaseLog,
+        book: ReleaseBook,
+        encoders: EncoderProbe,
+        *,
+        patience_seconds: float = 5.0,
+    ) -> None:
         self._log = releases
         self._book = book
+        self._encoders = encoders
+        self._patience = patience_seconds
         self._one_at_a_time = asyncio.Lock()
         self._sure = False
 
@@ -60,47 +91,183 @@ class ReleaseController:
                     "a registered version was altered; the registered one stands",
                     extra={"version": name, "fix": "give the new content a new version"},
                 )
-            await self._write(self._book.register(shipped, by))
+            await self._write(self._book.ship(shipped, by))
 
-    async def releases(self, role: str = "") -> Sequence[ReleaseChanged]:
+    async def releases(
+        self, role: str = "", *, whose: Whose = EVERYBODYS
+    ) -> Sequence[ReleaseChanged]:
         """Every role, or the one asked for.
 
         Raises:
+            InvalidInput: another tenant's are asked for.
             NotFound: there is no such role.
             Unavailable: the log has to be read again first, and cannot be.
         """
         async with self._one_at_a_time:
             await self._make_sure()
-            return [self._book.release(role)] if role else self._book.releases()
+            # Without a state of its own a tenant has the default's, so asking for either is one.
+            tenant = self._book.whose(role, asked=whose.asked or whose.caller, caller=whose.caller)
+            return [self._book.release(role, tenant)] if role else self._book.releases(tenant)
+
+    async def state(self, tenant: str, role: str) -> ReleaseChanged:
+        """One role as a tenant has it. Raises as `releases`."""
+        (release,) = await self.releases(role, whose=Whose(tenant))
+        return release
+
+    async def register(
+        self, tenant: str, role: str, artifact: Artifact, by: Signature
+    ) -> ReleaseChanged:
+        """Make a version known to a tenant, or to all; one that is known already changes nothing.
+
+        What speaks for it comes along as the artifact's evidence, or later by `attest`.
+
+        Raises:
+            NotFound, FailedPrecondition, InvalidInput: nothing was written.
+            Unavailable: it may or may not have happened; do it again.
+        """
+        _check(by)
+        async with self._one_at_a_time:
+            await self._make_sure()
+            await self._write(self._book.register(tenant, role, artifact, by))
+            return self._book.release(role, tenant)
+
+    async def register_settings(
+        self, new: NewSettings, *, by: Signature, whose: Whose = EVERYBODYS
+    ) -> ReleaseChanged:
+        """Make a version known that is defined by its settings alone. Raises as `register`."""
+        _check(by)
+        async with self._one_at_a_time:
+            await self._make_sure()
+            tenant = self._book.whose(new.role, asked=whose.asked, caller=whose.caller)
+            artifact = settings_version(self._book.release(new.role, tenant), new, self._book.now())
+            await self._write(self._book.register(tenant, new.role, artifact, by))
+            return self._book.release(new.role, tenant)
+
+    async def attest(
+        self, tenant: str, role: str, version: str, evidence: Mapping[str, str], by: Signature
+    ) -> ReleaseChanged:
+        """Put more on record of a version. What is on record never changes.
+
+        Raises:
+            NotFound, FailedPrecondition, InvalidInput: nothing was written.
+            Unavailable: it may or may not have happened; do it again.
+        """
+        _check(by)
+        async with self._one_at_a_time:
+            await self._make_sure()
+            await self._write(self._book.attest(tenant, role, version, evidence, by))
+            return self._book.release(role, tenant)
 
     async def promote(
-        self, role: str, version: str, *, expected_generation: int, by: Signature
+        self,
+        role: str,
+        version: str,
+        *,
+        expected_generation: int,
+        by: Signature,
+        whose: Whose = EVERYBODYS,
+        override: bool = False,
     ) -> ReleaseChanged:
         """Make a registered version live; one that is live already changes nothing.
+
+        Encoders are tried at the embedder first, while others may change releases: who comes second
+        gets a Conflict.
+
+        Raises:
+            InvalidInput, NotFound, Conflict, FailedPrecondition: nothing was written.
+            Unavailable: the embedder is away, and nothing was written; or it may or may not have
+                happened, look at the releases before trying again.
+        """
+        _check(by, expected_generation, override=override)
+        async with self._one_at_a_time:
+            await self._make_sure()
+            tenant = self._book.whose(role, asked=whose.asked, caller=whose.caller)
+            seen = self._book.release(role, tenant).generation
+
+        def plan() -> Changes:
+            return self._book.promote(
+                role,
+                version,
+                expected_generation=expected_generation or seen,
+                by=by,
+                tenant=tenant,
+                override=override,
+            )
+
+        await self._write_after_trial(plan)
+        return await self.state(tenant, role)
+
+    async def release_candidate(
+        self,
+        tenant: str,
+        versions: Mapping[str, str],
+        by: Signature,
+        *,
+        against: Mapping[str, str] = _ANYTHING,
+    ) -> Changes:
+        """Make versions live together that a gate let pass: a query encoder and its weights.
+
+        `against` says, by role, what the gate compared them with. Returns what changed: nothing
+        when all are live already.
+
+        Raises:
+            Conflict: something else is live by now. As `promote` for the rest.
+        """
+        _check(by)
+        return await self._write_after_trial(
+            lambda: self._book.release_candidate(tenant, versions, by, against=against)
+        )
+
+    async def rollback(
+        self,
+        role: str,
+        *,
+        expected_generation: int,
+        by: Signature,
+        whose: Whose = EVERYBODYS,
+    ) -> ReleaseChanged:
+        """Make the version live that was live before, asking nobody.
 
         Raises:
             InvalidInput, NotFound, Conflict, FailedPrecondition: nothing was written.
             Unavailable: it may or may not have happened; look at the releases before trying again.
         """
-        _check(expected_generation, by)
+        _check(by, expected_generation)
         async with self._one_at_a_time:
             await self._make_sure()
+            tenant = self._book.whose(role, asked=whose.asked, caller=whose.caller)
             await self._write(
-                self._book.promote(role, version, expected_generation=expected_generation, by=by)
+                self._book.rollback(
+                    role, expected_generation=expected_generation, by=by, tenant=tenant
+                )
             )
-            return self._book.release(role)
+            return self._book.release(role, tenant)
 
-    async def rollback(
-        self, role: str, *, expected_generation: int, by: Signature
-    ) -> ReleaseChanged:
-        """Make the version live that was live before. Raises as `promote` does."""
-        _check(expected_generation, by)
+    async def _write_after_trial(self, plan: Callable[[], Changes]) -> Changes:
+        """The embedder may take its time, so nobody waits for the pen meanwhile."""
         async with self._one_at_a_time:
             await self._make_sure()
-            await self._write(
-                self._book.rollback(role, expected_generation=expected_generation, by=by)
-            )
-            return self._book.release(role)
+            encoders = self._new_encoders(plan())
+        for role, version in sorted(encoders):
+            await tried(self._encoders, role, version, patience=self._patience)
+        async with self._one_at_a_time:
+            await self._make_sure()
+            changes = plan()
+            if not self._new_encoders(changes) <= encoders:
+                raise Conflict(
+                    "other encoders would go live by now than those that were tried: look at the "
+                    "releases and try again"
+                )
+            await self._write(changes)
+            return changes
+
+    def _new_encoders(self, changes: Changes) -> set[tuple[str, str]]:
+        return {
+            (change.role, change.live)
+            for change in changes
+            if change.role in _ENCODERS
+            and self._book.release(change.role, change.tenant).live != change.live
+        }
 
     async def _make_sure(self) -> None:
         if not self._sure:
@@ -123,7 +290,7 @@ class ReleaseController:
         _tell(changes)
 
 
-def _check(expected_generation: int, by: Signature) -> None:
+def _check(by: Signature, expected_generation: int = 0, *, override: bool = False) -> None:
     if expected_generation < 0:
         raise InvalidInput(
             "expected_generation", "is negative", "send the generation you saw, or 0 for any"
@@ -132,6 +299,10 @@ def _check(expected_generation: int, by: Signature) -> None:
         raise InvalidInput("actor", "is missing", "say who asks for the change")
     check_line("actor", by.actor, most=MAX_ACTOR_CHARACTERS)
     check_line("reason", by.reason, most=MAX_REASON_CHARACTERS)
+    if override and not by.reason.strip():
+        raise InvalidInput(
+            "reason", "is missing", "say why a version that no gate let pass should go live"
+        )
 
 
 def _tell(changes: Iterable[ReleaseChanged]) -> None:
@@ -139,6 +310,7 @@ def _tell(changes: Iterable[ReleaseChanged]) -> None:
         log.info(
             "release changed",
             extra={
+                "tenant": change.tenant,
                 "role": change.role,
                 "generation": change.generation,
                 "live": change.live,

@@ -1,8 +1,10 @@
-"""The trainer's variables: only those that every service has."""
+"""The trainer's variables."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from gyre_common.settings import ServiceSettings
+from pydantic import Field
 
 
 class TrainerSettings(ServiceSettings):
@@ -11,3 +13,19 @@ class TrainerSettings(ServiceSettings):
     service: ClassVar[str] = "trainer"
     grpc_port_base: ClassVar[int | None] = 50057
     metrics_port_base: ClassVar[int] = 9107
+
+    segment_records: int = Field(default=5_000, ge=1, le=100_000)
+    segment_seconds: float = Field(default=2.0, ge=0, le=300)
+    train_processes: int = Field(default=2, ge=1, le=64)
+    runs_kept: int = Field(default=5, ge=1, le=1000)
+    collect_seconds: float = Field(default=15.0, gt=0, le=600)
+
+    @property
+    def runs(self) -> Path:
+        """Where each run has its folder."""
+        return self.home / "runs"
+
+    @property
+    def model_cache(self) -> Path:
+        """Where the base model's files are brought."""
+        return self.home / "models" / "trainer"

@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 from gyre.trainer.v1 import trainer_pb2
-from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
 from gyre_common.rpc import call
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_table import change_told, release_json
-from gyre_cli.rpc import connected
+from gyre_cli.release_calls import PROMOTE_SECONDS, Change, changed, tenant_meant, trainer
+from gyre_cli.release_table import change_json, change_told
 
 
 @command
@@ -19,30 +18,37 @@ def promote(
     role: Annotated[str, typer.Argument(help="As `gyre releases` names it.")],
     version: Annotated[str, typer.Argument(help="As `gyre releases ROLE` names it.")],
     reason: Annotated[str, typer.Option(help="Why; it is recorded.")] = "",
+    override: Annotated[
+        bool,
+        typer.Option("--override", help="Although no gate let it pass; needs --reason."),
+    ] = False,
     generation: Annotated[
         int, typer.Option(min=0, help="Only if the role is at this generation; 0 for as it is.")
     ] = 0,
+    every_tenant: Annotated[
+        bool,
+        typer.Option("--every-tenant", help="The default of all tenants, not the tenant's own."),
+    ] = False,
 ) -> None:
-    """Make a version live, unless somebody else changes the role at the same time."""
-    before, after = asyncio.run(_promote(cli, role, version, reason, generation))
-    cli.out.result(release_json(after), lambda: change_told(before, after))
+    """Make a version live, with what has to go along, unless somebody else is changing the role."""
+    request = trainer_pb2.PromoteRequest(
+        role=role,
+        version=version,
+        expected_generation=generation,
+        reason=reason,
+        actor=cli.settings.actor,
+        override=override,
+        tenant=tenant_meant(every_tenant=every_tenant),
+    )
+    change = asyncio.run(_promote(cli, request))
+    cli.out.result(change_json(change), lambda: change_told(change))
 
 
-async def _promote(
-    cli: Cli, role: str, version: str, reason: str, generation: int
-) -> tuple[trainer_pb2.Release, trainer_pb2.Release]:
-    settings = cli.settings
-    async with connected(TrainerServiceStub, settings.trainer_address, settings) as stub:
-        seen = await call(stub.ListReleases, trainer_pb2.ListReleasesRequest(role=role))
-        before = seen.releases[0]
-        reply = await call(
-            stub.Promote,
-            trainer_pb2.PromoteRequest(
-                role=role,
-                version=version,
-                expected_generation=generation or before.generation,
-                reason=reason,
-                actor=settings.actor,
-            ),
-        )
-        return before, reply.release
+async def _promote(cli: Cli, request: trainer_pb2.PromoteRequest) -> Change:
+    async with trainer(cli) as stub:
+
+        async def change(seen: int) -> None:
+            request.expected_generation = request.expected_generation or seen
+            await call(stub.Promote, request, timeout=PROMOTE_SECONDS)
+
+        return await changed(stub, request.role, request.tenant, change)

@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 from gyre.trainer.v1 import trainer_pb2
-from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
 from gyre_common.rpc import call
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_table import change_told, release_json
-from gyre_cli.rpc import connected
+from gyre_cli.release_calls import Change, changed, tenant_meant, trainer
+from gyre_cli.release_table import change_json, change_told
 
 
 @command
@@ -21,26 +20,28 @@ def rollback(
     generation: Annotated[
         int, typer.Option(min=0, help="Only if the role is at this generation; 0 for as it is.")
     ] = 0,
+    every_tenant: Annotated[
+        bool,
+        typer.Option("--every-tenant", help="The default of all tenants, not the tenant's own."),
+    ] = False,
 ) -> None:
-    """Go back to the version that was live before the present one."""
-    before, after = asyncio.run(_rollback(cli, role, reason, generation))
-    cli.out.result(release_json(after), lambda: change_told(before, after))
+    """Go back to the version that was live before the present one, with what went along."""
+    request = trainer_pb2.RollbackRequest(
+        role=role,
+        expected_generation=generation,
+        reason=reason,
+        actor=cli.settings.actor,
+        tenant=tenant_meant(every_tenant=every_tenant),
+    )
+    change = asyncio.run(_rollback(cli, request))
+    cli.out.result(change_json(change), lambda: change_told(change))
 
 
-async def _rollback(
-    cli: Cli, role: str, reason: str, generation: int
-) -> tuple[trainer_pb2.Release, trainer_pb2.Release]:
-    settings = cli.settings
-    async with connected(TrainerServiceStub, settings.trainer_address, settings) as stub:
-        seen = await call(stub.ListReleases, trainer_pb2.ListReleasesRequest(role=role))
-        before = seen.releases[0]
-        reply = await call(
-            stub.Rollback,
-            trainer_pb2.RollbackRequest(
-                role=role,
-                expected_generation=generation or before.generation,
-                reason=reason,
-                actor=settings.actor,
-            ),
-        )
-        return before, reply.release
+async def _rollback(cli: Cli, request: trainer_pb2.RollbackRequest) -> Change:
+    async with trainer(cli) as stub:
+
+        async def change(seen: int) -> None:
+            request.expected_generation = request.expected_generation or seen
+            await call(stub.Rollback, request)
+
+        return await changed(stub, request.role, request.tenant, change)

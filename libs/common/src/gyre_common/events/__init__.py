@@ -14,6 +14,11 @@ from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
 from gyre_common.events.releases import RELEASE_CHANGED
 from gyre_common.events.topic import Topic
+from gyre_common.events.training import (
+    TRAINING_FINISHED,
+    TRAINING_PROGRESSED,
+    TRAINING_STARTED,
+)
 
 ALL_TOPICS: tuple[Topic[Any], ...] = (
     DOCUMENT_SUBMITTED,
@@ -24,6 +29,9 @@ ALL_TOPICS: tuple[Topic[Any], ...] = (
     INTERACTION_COMPLETED,
     INTERACTION_JUDGED,
     FEEDBACK_RECEIVED,
+    TRAINING_STARTED,
+    TRAINING_PROGRESSED,
+    TRAINING_FINISHED,
     RELEASE_CHANGED,
 )
 

@@ -34,10 +34,20 @@ from gyre_common.events.interactions import (
     TokenUsage,
 )
 from gyre_common.events.releases import RELEASE_CHANGED, Artifact, ReleaseChanged, Roles
+from gyre_common.events.training import (
+    TRAINING_FINISHED,
+    TRAINING_PROGRESSED,
+    TRAINING_STARTED,
+    RunOutcome,
+    TrainingFinished,
+    TrainingProgressed,
+    TrainingStarted,
+)
 
 _T0 = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 _SUBMISSION = UUID("019b8d5e-7c00-7000-8000-000000000001")
 _INTERACTION = UUID("019b8d5e-7c00-7000-8000-000000000002")
+_RUN = UUID("019b8d5e-7c00-7000-8000-000000000003")
 _CHUNK = UUID("5f0c1a52-9d0b-5d6e-8a5e-000000000001")
 _DIGEST = "sha256:" + "ab" * 32
 _TEXT = "Green tea is best brewed at 80 °C. Boiling water makes it bitter."
@@ -178,6 +188,52 @@ EXAMPLES: MappingProxyType[str, Event] = MappingProxyType(
             value="up",
             actor="user-7",
             received_at=_T0 + timedelta(minutes=6),
+        ),
+        TRAINING_STARTED.name: TrainingStarted(
+            tenant="default",
+            run_id=_RUN,
+            recipe="query-encoder",
+            role=Roles.QUERY_ENCODER,
+            settings={"seed": "0"},
+            code="0.1.0",
+            actor="ada",
+            reason="a month of votes",
+            started_at=_T0,
+        ),
+        TRAINING_PROGRESSED.name: TrainingProgressed(
+            tenant="default",
+            run_id=_RUN,
+            recipe="query-encoder",
+            role=Roles.QUERY_ENCODER,
+            stage="train full",
+            step=40,
+            steps=400,
+            metrics={"loss": 2.31},
+            at=_T0 + timedelta(seconds=40),
+        ),
+        TRAINING_FINISHED.name: TrainingFinished(
+            tenant="default",
+            run_id=_RUN,
+            recipe="query-encoder",
+            role=Roles.QUERY_ENCODER,
+            outcome=RunOutcome.RELEASED,
+            data_set=_DIGEST,
+            window={"feedback.received.v1/0": "0-1042"},
+            votes=1042,
+            first_vote_at=_T0 - timedelta(days=30),
+            last_vote_at=_T0 - timedelta(minutes=5),
+            base="minilm-l6-v2",
+            version="votes-ab12cd34",
+            artifact=_DIGEST,
+            report=_DIGEST,
+            report_uri="s3://gyre/sha256/ab/" + "ab" * 32,
+            metrics={"ndcg_gain": 0.031, "ndcg_gain_low": 0.012, "ndcg_gain_high": 0.05},
+            settings={"seed": "0"},
+            code="0.1.0",
+            actor="ada",
+            reason="a month of votes",
+            started_at=_T0,
+            finished_at=_T0 + timedelta(minutes=4),
         ),
         RELEASE_CHANGED.name: ReleaseChanged(
             tenant=EVERY_TENANT,

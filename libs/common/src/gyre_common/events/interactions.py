@@ -36,7 +36,8 @@ class RetrievedChunk(Part):
 
     `rank` counts from 1 in the order shown to the generator. `scores` holds one raw score a stage
     (`bm25`, `dense`, `fused`; a stage that did not find the chunk is missing). `used` tells whether
-    it fitted into the prompt.
+    it fitted into the prompt. `explored` marks a passage that would not have been shown but for an
+    exploration slot; `propensity` is the probability with which this passage was shown.
     """
 
     chunk_id: UUID
@@ -50,6 +51,8 @@ class RetrievedChunk(Part):
     score: float
     scores: dict[str, float] = Field(default_factory=dict)
     used: bool = False
+    explored: bool = False
+    propensity: float = Field(default=1.0, gt=0, le=1)
 
 
 class Citation(Part):

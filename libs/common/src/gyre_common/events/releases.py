@@ -31,11 +31,41 @@ class Roles(StrEnum):
     ANSWER_PROMPT = "prompt/answer"
 
 
+class Evidence(StrEnum):
+    """What may speak for a version, or for making it live: the keys of `evidence`.
+
+    `origin` is `shipped` for what comes with Gyre; `gate` is `passed` or `failed`; `report` the
+    report's place in the store, `summary` its main line. A promotion that no gate speaks for has
+    `override`, the name of who wanted it, and `why`.
+    """
+
+    ORIGIN = "origin"
+    REGISTERED_BY = "registered_by"
+    REASON = "reason"
+    BASED_ON = "based_on"
+    RUN = "run"
+    DATA_SET = "data_set"
+    PROFILE = "profile"
+    BASE = "base"
+    GATE = "gate"
+    REPORT = "report"
+    REPORT_DIGEST = "report_digest"
+    SUMMARY = "summary"
+    OVERRIDE = "override"
+    WHY = "why"
+
+
+SHIPPED = "shipped"
+GATE_PASSED, GATE_FAILED = "passed", "failed"
+
+
 class Artifact(Part):
     """One immutable version of a role.
 
     `digest` names its bytes; `settings` what else defines it. A document encoder names its concrete
-    `index`; a query encoder the document encoder that it `fits`.
+    `index`; a query encoder the document encoder that it `fits`, and a retrieval version whose
+    weights were fitted to a query encoder that encoder. `evidence` tells what speaks for it: the
+    run, the data set, the gate's verdict (`gate`: `passed` or `failed`) and its report.
     """
 
     version: Version
@@ -44,6 +74,7 @@ class Artifact(Part):
     index: str | None = None
     fits: Version | None = None
     settings: dict[str, str] = Field(default_factory=dict)
+    evidence: dict[str, str] = Field(default_factory=dict)
     registered_at: Timestamp
 
 

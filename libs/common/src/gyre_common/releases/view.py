@@ -121,7 +121,8 @@ class ReleaseView:
         """Choose a version of every role; the same key gives the same choice.
 
         `sticky_key` is the conversation's id. A query encoder that does not fit the chosen document
-        encoder gives way to the live one.
+        encoder gives way to the live one, and a retrieval version to one that fits the query
+        encoder.
         """
         versions: dict[str, str] = {}
         arms: dict[str, str] = {}
@@ -136,13 +137,42 @@ class ReleaseView:
                 arms[role] = Arm.CANARY if chosen else Arm.LIVE
                 versions[role] = state.canary.version if chosen else state.live
         self._keep_encoders_together(tenant, versions, arms)
+        self._keep_retrieval_fitting(tenant, versions, arms)
         return Resolved(versions, arms)
 
+    def retrieval_for(self, tenant: str, query_encoder: str, wanted: str) -> str:
+        """The retrieval version that goes with a query encoder: `wanted`, unless it was fitted to
+        another one, or there is one that was fitted to this one, which is not live.
+
+        Else the latest that was live and fits, then any that fits. `wanted`, where none does.
+        """
+        state = self.state(tenant, Roles.RETRIEVAL)
+        order = dict.fromkeys((wanted, state.live, *state.history))
+        order |= dict.fromkeys(each.version for each in reversed(state.artifacts))
+        known = (state.artifact(version) for version in order)
+        fits = {each.version: each.fits for each in known if each is not None}
+        fits.setdefault(wanted, self.artifact(Roles.RETRIEVAL, wanted).fits)
+        if query_encoder == self.state(tenant, Roles.QUERY_ENCODER).live and not fits[wanted]:
+            return wanted
+        fitted = (version for version in order if fits.get(version) == query_encoder)
+        general = (version for version in order if version in fits and fits[version] is None)
+        return next(fitted, next(general, wanted))
+
     def for_request(self, context: RequestContext, sticky_key: str) -> Resolved:
-        """The versions that came with the request; resolved here if this is the first service."""
-        if context.versions:
-            return Resolved(context.versions)
-        return self.resolve(context.tenant, sticky_key)
+        """The versions that came with the request; resolved here if this is the first service.
+
+        Raises:
+            FailedPrecondition: the request names a version that only another tenant has.
+        """
+        if not context.versions:
+            return self.resolve(context.tenant, sticky_key)
+        for role, version in context.versions.items():
+            owners = {
+                s.tenant for s in self._states.values() if s.role == role and s.artifact(version)
+            }
+            if owners and not owners & {context.tenant, EVERY_TENANT}:
+                raise FailedPrecondition(f"{role} has no version {version} here (yet)")
+        return Resolved(context.versions)
 
     def _keep_encoders_together(
         self, tenant: str, versions: dict[str, str], arms: dict[str, str]
@@ -156,6 +186,18 @@ class ReleaseView:
             versions[role] = self.state(tenant, role).live
             if role in arms:
                 arms[role] = Arm.LIVE
+
+    def _keep_retrieval_fitting(
+        self, tenant: str, versions: dict[str, str], arms: dict[str, str]
+    ) -> None:
+        query, retrieval = Roles.QUERY_ENCODER, Roles.RETRIEVAL
+        if query not in versions or retrieval not in versions:
+            return
+        chosen = self.retrieval_for(tenant, versions[query], versions[retrieval])
+        if chosen != versions[retrieval]:
+            versions[retrieval] = chosen
+            if retrieval in arms:
+                arms[retrieval] = Arm.LIVE
 
     def _announce(self, event: ReleaseChanged) -> None:
         self._changed.set()

@@ -64,6 +64,8 @@ def _details(error: GyreError, code: grpc.StatusCode) -> Sequence[Message]:
             field=_short(error.field), description=_short(f"{error.problem}: {error.fix}")
         )
         return info, error_details_pb2.BadRequest(field_violations=[violation])
+    if isinstance(error, FailedPrecondition) and error.code:
+        info.metadata["code"] = _short(error.code)
     if isinstance(error, Retryable):
         seconds = error.retry_after_seconds if isinstance(error, Unavailable) else 1.0
         retry = error_details_pb2.RetryInfo()
@@ -89,7 +91,7 @@ def error_from(error: grpc.aio.AioRpcError) -> GyreError:
         case grpc.StatusCode.NOT_FOUND:
             return NotFound(message)
         case grpc.StatusCode.FAILED_PRECONDITION:
-            return FailedPrecondition(message)
+            return FailedPrecondition(message, code=details.code())
         case grpc.StatusCode.ABORTED | grpc.StatusCode.ALREADY_EXISTS:
             return Conflict(message)
         case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
@@ -125,6 +127,11 @@ class _Details:
             said = info.metadata
             return InvalidInput(violation.field, said["problem"], said["fix"], code=said["code"])
         return InvalidInput(violation.field, "is not valid", violation.description)
+
+    def code(self) -> str:
+        """The reason for programs; empty where the server names none."""
+        info = error_details_pb2.ErrorInfo()
+        return info.metadata["code"] if self._unpack(info) and info.domain == DOMAIN else ""
 
     def retry_after_seconds(self) -> float:
         retry = error_details_pb2.RetryInfo()

@@ -143,6 +143,15 @@ class Metrics:
         self.texts_encoded = Counter(
             "gyre_texts_encoded_total", "Texts turned into vectors.", ["side"], registry=registry
         )
+        self.encoders_held = Gauge(
+            "gyre_encoders_held", "Encoders in memory, by digest.", [], registry=registry
+        )
+        self.encoder_loads = Counter(
+            "gyre_encoder_loads_total",
+            "Encoders loaded, and those that could not be.",
+            ["result"],
+            registry=registry,
+        )
         self.answers = Counter(
             "gyre_answers_total", "Answers by outcome.", ["outcome"], registry=registry
         )

@@ -24,6 +24,12 @@ from gyre_common.events.interactions import (
     TokenUsage,
 )
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
+from gyre_common.events.training import (
+    RunOutcome,
+    TrainingFinished,
+    TrainingProgressed,
+    TrainingStarted,
+)
 from gyre_common.store import digest_of
 
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -33,6 +39,7 @@ SUBMISSION_ID = UUID("0195566a-0000-7000-8000-000000000001")
 CHUNK_ID = UUID("0195566a-0000-5000-8000-000000000002")
 INTERACTION_ID = UUID("0195566a-0000-7000-8000-000000000003")
 FEEDBACK_ID = UUID("0195566a-0000-7000-8000-000000000004")
+RUN_ID = UUID("0195566a-0000-7000-8000-000000000005")
 
 _TEA = "Green tea is steeped at 80 °C for two minutes."
 
@@ -258,3 +265,62 @@ _HEADER: dict[str, object] = {
     "title": "Tea",
     "media_type": "text/markdown",
 }
+
+
+def a_training_start(**given: object) -> TrainingStarted:
+    """A run of the recipe for the query encoder begins."""
+    return TrainingStarted.model_validate(
+        {
+            "tenant": "default",
+            "run_id": RUN_ID,
+            "recipe": "query-encoder",
+            "role": Roles.QUERY_ENCODER,
+            "settings": {"seed": "0"},
+            "code": "0.1.0",
+            "actor": "ann",
+            "reason": "a month of votes",
+            "started_at": MORNING,
+            **given,
+        }
+    )
+
+
+def a_training_progress(**given: object) -> TrainingProgressed:
+    """A tenth of that run."""
+    start = a_training_start()
+    return TrainingProgressed.model_validate(
+        {
+            "tenant": start.tenant,
+            "run_id": start.run_id,
+            "recipe": start.recipe,
+            "role": start.role,
+            "stage": "train full",
+            "step": 40,
+            "steps": 400,
+            "metrics": {"loss": 2.31},
+            "at": start.started_at,
+            **given,
+        }
+    )
+
+
+def a_training_end(**given: object) -> TrainingFinished:
+    """The same run has made a version that passed its gate and is live."""
+    start = a_training_start()
+    return TrainingFinished.model_validate(
+        {
+            **start.model_dump(exclude={"resumed"}),
+            "outcome": RunOutcome.RELEASED,
+            "data_set": digest_of(b"votes"),
+            "window": {"feedback.received.v1/0": "0-1042"},
+            "votes": 1042,
+            "first_vote_at": MORNING - timedelta(days=30),
+            "last_vote_at": MORNING - timedelta(seconds=30),
+            "base": "minilm-l6-v2",
+            "version": "votes-1",
+            "artifact": digest_of(b"weights"),
+            "metrics": {"ndcg_gain": 0.031, "ndcg_gain_low": 0.012, "ndcg_gain_high": 0.05},
+            "finished_at": _after(240),
+            **given,
+        }
+    )

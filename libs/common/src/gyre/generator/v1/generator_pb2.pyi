@@ -65,8 +65,28 @@ class Citation(_message.Message):
     source_uri: str
     def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., chunk_start: _Optional[int] = ..., chunk_end: _Optional[int] = ..., quote: _Optional[str] = ..., source_uri: _Optional[str] = ...) -> None: ...
 
+class Passage(_message.Message):
+    __slots__ = ("chunk_id", "document_id", "title", "heading_path", "text", "source_uri", "rank", "explored")
+    CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    HEADING_PATH_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_URI_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    EXPLORED_FIELD_NUMBER: _ClassVar[int]
+    chunk_id: str
+    document_id: str
+    title: str
+    heading_path: _containers.RepeatedScalarFieldContainer[str]
+    text: str
+    source_uri: str
+    rank: int
+    explored: bool
+    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., source_uri: _Optional[str] = ..., rank: _Optional[int] = ..., explored: _Optional[bool] = ...) -> None: ...
+
 class AnswerResponse(_message.Message):
-    __slots__ = ("interaction_id", "answer", "citations", "outcome", "conversation_id", "versions", "latency_ms", "prompt_tokens", "completion_tokens")
+    __slots__ = ("interaction_id", "answer", "citations", "outcome", "conversation_id", "versions", "latency_ms", "prompt_tokens", "completion_tokens", "passages")
     class VersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +110,7 @@ class AnswerResponse(_message.Message):
     LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
     PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PASSAGES_FIELD_NUMBER: _ClassVar[int]
     interaction_id: str
     answer: str
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
@@ -99,7 +120,8 @@ class AnswerResponse(_message.Message):
     latency_ms: _containers.ScalarMap[str, float]
     prompt_tokens: int
     completion_tokens: int
-    def __init__(self, interaction_id: _Optional[str] = ..., answer: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., conversation_id: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ...) -> None: ...
+    passages: _containers.RepeatedCompositeFieldContainer[Passage]
+    def __init__(self, interaction_id: _Optional[str] = ..., answer: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., conversation_id: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ...) -> None: ...
 
 class StreamAnswerResponse(_message.Message):
     __slots__ = ("started", "delta", "finished")

@@ -24,17 +24,19 @@ class Filters(_message.Message):
     def __init__(self, document_ids: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., media_types: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
-    __slots__ = ("query", "limit", "filters")
+    __slots__ = ("query", "limit", "filters", "explore")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     FILTERS_FIELD_NUMBER: _ClassVar[int]
+    EXPLORE_FIELD_NUMBER: _ClassVar[int]
     query: str
     limit: int
     filters: Filters
-    def __init__(self, query: _Optional[str] = ..., limit: _Optional[int] = ..., filters: _Optional[_Union[Filters, _Mapping]] = ...) -> None: ...
+    explore: bool
+    def __init__(self, query: _Optional[str] = ..., limit: _Optional[int] = ..., filters: _Optional[_Union[Filters, _Mapping]] = ..., explore: _Optional[bool] = ...) -> None: ...
 
 class Chunk(_message.Message):
-    __slots__ = ("chunk_id", "document_id", "text", "score", "scores", "title", "heading_path", "source_uri", "revision", "start", "end", "ordinal")
+    __slots__ = ("chunk_id", "document_id", "text", "score", "scores", "title", "heading_path", "source_uri", "revision", "start", "end", "ordinal", "explored", "propensity")
     class ScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +56,8 @@ class Chunk(_message.Message):
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     ORDINAL_FIELD_NUMBER: _ClassVar[int]
+    EXPLORED_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
     chunk_id: str
     document_id: str
     text: str
@@ -66,10 +70,12 @@ class Chunk(_message.Message):
     start: int
     end: int
     ordinal: int
-    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., scores: _Optional[_Mapping[str, float]] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., source_uri: _Optional[str] = ..., revision: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., ordinal: _Optional[int] = ...) -> None: ...
+    explored: bool
+    propensity: float
+    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., scores: _Optional[_Mapping[str, float]] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., source_uri: _Optional[str] = ..., revision: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., ordinal: _Optional[int] = ..., explored: _Optional[bool] = ..., propensity: _Optional[float] = ...) -> None: ...
 
 class RetrieveResponse(_message.Message):
-    __slots__ = ("chunks", "latency_ms", "versions", "fallbacks")
+    __slots__ = ("chunks", "latency_ms", "versions", "fallbacks", "legs")
     class LatencyMsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -84,12 +90,31 @@ class RetrieveResponse(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class LegsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Leg
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Leg, _Mapping]] = ...) -> None: ...
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
     LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     FALLBACKS_FIELD_NUMBER: _ClassVar[int]
+    LEGS_FIELD_NUMBER: _ClassVar[int]
     chunks: _containers.RepeatedCompositeFieldContainer[Chunk]
     latency_ms: _containers.ScalarMap[str, float]
     versions: _containers.ScalarMap[str, str]
     fallbacks: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., versions: _Optional[_Mapping[str, str]] = ..., fallbacks: _Optional[_Iterable[str]] = ...) -> None: ...
+    legs: _containers.MessageMap[str, Leg]
+    def __init__(self, chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., versions: _Optional[_Mapping[str, str]] = ..., fallbacks: _Optional[_Iterable[str]] = ..., legs: _Optional[_Mapping[str, Leg]] = ...) -> None: ...
+
+class Leg(_message.Message):
+    __slots__ = ("hits", "least", "greatest")
+    HITS_FIELD_NUMBER: _ClassVar[int]
+    LEAST_FIELD_NUMBER: _ClassVar[int]
+    GREATEST_FIELD_NUMBER: _ClassVar[int]
+    hits: int
+    least: float
+    greatest: float
+    def __init__(self, hits: _Optional[int] = ..., least: _Optional[float] = ..., greatest: _Optional[float] = ...) -> None: ...

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgyre/trainer/v1/trainer.proto\x12\x0fgyre.trainer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x01\n\x08\x41rtifact\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12\r\n\x05index\x18\x04 \x01(\t\x12\x0c\n\x04\x66its\x18\x05 \x01(\t\x12\x39\n\x08settings\x18\x06 \x03(\x0b\x32\'.gyre.trainer.v1.Artifact.SettingsEntry\x12\x31\n\rregistered_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"(\n\x06\x43\x61nary\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\"\xfb\x02\n\x07Release\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x0c\n\x04live\x18\x04 \x01(\t\x12\x0e\n\x06shadow\x18\x05 \x01(\t\x12\'\n\x06\x63\x61nary\x18\x06 \x01(\x0b\x32\x17.gyre.trainer.v1.Canary\x12,\n\tartifacts\x18\x07 \x03(\x0b\x32\x19.gyre.trainer.v1.Artifact\x12\x0f\n\x07history\x18\x08 \x03(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\r\n\x05\x61\x63tor\x18\n \x01(\t\x12\x38\n\x08\x65vidence\x18\x0b \x03(\x0b\x32&.gyre.trainer.v1.Release.EvidenceEntry\x12.\n\nchanged_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rEvidenceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"#\n\x13ListReleasesRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\"B\n\x14ListReleasesResponse\x12*\n\x08releases\x18\x01 \x03(\x0b\x32\x18.gyre.trainer.v1.Release\"k\n\x0ePromoteRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x1b\n\x13\x65xpected_generation\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"<\n\x0fPromoteResponse\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x18.gyre.trainer.v1.Release\"[\n\x0fRollbackRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x1b\n\x13\x65xpected_generation\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\"=\n\x10RollbackResponse\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x18.gyre.trainer.v1.Release2\x8c\x02\n\x0eTrainerService\x12[\n\x0cListReleases\x12$.gyre.trainer.v1.ListReleasesRequest\x1a%.gyre.trainer.v1.ListReleasesResponse\x12L\n\x07Promote\x12\x1f.gyre.trainer.v1.PromoteRequest\x1a .gyre.trainer.v1.PromoteResponse\x12O\n\x08Rollback\x12 .gyre.trainer.v1.RollbackRequest\x1a!.gyre.trainer.v1.RollbackResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgyre/trainer/v1/trainer.proto\x12\x0fgyre.trainer.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x02\n\x08\x41rtifact\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12\r\n\x05index\x18\x04 \x01(\t\x12\x0c\n\x04\x66its\x18\x05 \x01(\t\x12\x39\n\x08settings\x18\x06 \x03(\x0b\x32\'.gyre.trainer.v1.Artifact.SettingsEntry\x12\x31\n\rregistered_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x08\x65vidence\x18\x08 \x03(\x0b\x32\'.gyre.trainer.v1.Artifact.EvidenceEntry\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rEvidenceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"(\n\x06\x43\x61nary\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\"\xfb\x02\n\x07Release\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x0c\n\x04live\x18\x04 \x01(\t\x12\x0e\n\x06shadow\x18\x05 \x01(\t\x12\'\n\x06\x63\x61nary\x18\x06 \x01(\x0b\x32\x17.gyre.trainer.v1.Canary\x12,\n\tartifacts\x18\x07 \x03(\x0b\x32\x19.gyre.trainer.v1.Artifact\x12\x0f\n\x07history\x18\x08 \x03(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\r\n\x05\x61\x63tor\x18\n \x01(\t\x12\x38\n\x08\x65vidence\x18\x0b \x03(\x0b\x32&.gyre.trainer.v1.Release.EvidenceEntry\x12.\n\nchanged_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rEvidenceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"3\n\x13ListReleasesRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"B\n\x14ListReleasesResponse\x12*\n\x08releases\x18\x01 \x03(\x0b\x32\x18.gyre.trainer.v1.Release\"\x8d\x01\n\x0ePromoteRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x1b\n\x13\x65xpected_generation\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x10\n\x08override\x18\x06 \x01(\x08\x12\x0e\n\x06tenant\x18\x07 \x01(\t\"<\n\x0fPromoteResponse\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x18.gyre.trainer.v1.Release\"k\n\x0fRollbackRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x1b\n\x13\x65xpected_generation\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\"=\n\x10RollbackResponse\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x18.gyre.trainer.v1.Release\"\xe4\x01\n\x0fRegisterRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08\x62\x61sed_on\x18\x03 \x01(\t\x12@\n\x08settings\x18\x04 \x03(\x0b\x32..gyre.trainer.v1.RegisterRequest.SettingsEntry\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x0e\n\x06tenant\x18\x07 \x01(\t\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"=\n\x10RegisterResponse\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x18.gyre.trainer.v1.Release\"\x9f\x04\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0e\n\x06recipe\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0f\n\x07profile\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\r\n\x05stage\x18\x07 \x01(\t\x12\x0c\n\x04step\x18\x08 \x01(\x05\x12\r\n\x05steps\x18\t \x01(\x05\x12\x32\n\x07metrics\x18\n \x03(\x0b\x32!.gyre.trainer.v1.Run.MetricsEntry\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x10\n\x08\x64\x61ta_set\x18\x0c \x01(\t\x12\x0c\n\x04\x62\x61se\x18\r \x01(\t\x12\x0f\n\x07version\x18\x0e \x01(\t\x12\'\n\x06report\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\r\n\x05\x61\x63tor\x18\x10 \x01(\t\x12\x0e\n\x06reason\x18\x11 \x01(\t\x12.\n\nstarted_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05votes\x18\x14 \x01(\x05\x12\x30\n\x0clast_vote_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xf2\x01\n\x0fStartRunRequest\x12\x0e\n\x06recipe\x18\x01 \x01(\t\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12@\n\x08settings\x18\x04 \x03(\x0b\x32..gyre.trainer.v1.StartRunRequest.SettingsEntry\x12\x0c\n\x04hold\x18\x05 \x01(\x08\x12\x0e\n\x06resume\x18\x06 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"5\n\x10StartRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.gyre.trainer.v1.Run\"\x1f\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"3\n\x0eGetRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.gyre.trainer.v1.Run\"\x11\n\x0fListRunsRequest\"6\n\x10ListRunsResponse\x12\"\n\x04runs\x18\x01 \x03(\x0b\x32\x14.gyre.trainer.v1.Run\"!\n\x0fWatchRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"5\n\x10WatchRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.gyre.trainer.v1.Run\"1\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\"6\n\x11\x43\x61ncelRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.gyre.trainer.v1.Run\"\xb0\x01\n\x07\x44\x61taSet\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12-\n\tfrozen_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0ftrain_questions\x18\x04 \x01(\x05\x12\x16\n\x0egate_questions\x18\x05 \x01(\x05\x12%\n\x04\x63\x61rd\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\"\x15\n\x13ListDataSetsRequest\"C\n\x14ListDataSetsResponse\x12+\n\tdata_sets\x18\x01 \x03(\x0b\x32\x18.gyre.trainer.v1.DataSet\"#\n\x11GetDataSetRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"@\n\x12GetDataSetResponse\x12*\n\x08\x64\x61ta_set\x18\x01 \x01(\x0b\x32\x18.gyre.trainer.v1.DataSet2\xa5\x07\n\x0eTrainerService\x12[\n\x0cListReleases\x12$.gyre.trainer.v1.ListReleasesRequest\x1a%.gyre.trainer.v1.ListReleasesResponse\x12L\n\x07Promote\x12\x1f.gyre.trainer.v1.PromoteRequest\x1a .gyre.trainer.v1.PromoteResponse\x12O\n\x08Rollback\x12 .gyre.trainer.v1.RollbackRequest\x1a!.gyre.trainer.v1.RollbackResponse\x12O\n\x08Register\x12 .gyre.trainer.v1.RegisterRequest\x1a!.gyre.trainer.v1.RegisterResponse\x12O\n\x08StartRun\x12 .gyre.trainer.v1.StartRunRequest\x1a!.gyre.trainer.v1.StartRunResponse\x12I\n\x06GetRun\x12\x1e.gyre.trainer.v1.GetRunRequest\x1a\x1f.gyre.trainer.v1.GetRunResponse\x12O\n\x08ListRuns\x12 .gyre.trainer.v1.ListRunsRequest\x1a!.gyre.trainer.v1.ListRunsResponse\x12Q\n\x08WatchRun\x12 .gyre.trainer.v1.WatchRunRequest\x1a!.gyre.trainer.v1.WatchRunResponse0\x01\x12R\n\tCancelRun\x12!.gyre.trainer.v1.CancelRunRequest\x1a\".gyre.trainer.v1.CancelRunResponse\x12[\n\x0cListDataSets\x12$.gyre.trainer.v1.ListDataSetsRequest\x1a%.gyre.trainer.v1.ListDataSetsResponse\x12U\n\nGetDataSet\x12\".gyre.trainer.v1.GetDataSetRequest\x1a#.gyre.trainer.v1.GetDataSetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,30 +35,82 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ARTIFACT_SETTINGSENTRY']._loaded_options = None
   _globals['_ARTIFACT_SETTINGSENTRY']._serialized_options = b'8\001'
+  _globals['_ARTIFACT_EVIDENCEENTRY']._loaded_options = None
+  _globals['_ARTIFACT_EVIDENCEENTRY']._serialized_options = b'8\001'
   _globals['_RELEASE_EVIDENCEENTRY']._loaded_options = None
   _globals['_RELEASE_EVIDENCEENTRY']._serialized_options = b'8\001'
-  _globals['_ARTIFACT']._serialized_start=84
-  _globals['_ARTIFACT']._serialized_end=328
-  _globals['_ARTIFACT_SETTINGSENTRY']._serialized_start=281
-  _globals['_ARTIFACT_SETTINGSENTRY']._serialized_end=328
-  _globals['_CANARY']._serialized_start=330
-  _globals['_CANARY']._serialized_end=370
-  _globals['_RELEASE']._serialized_start=373
-  _globals['_RELEASE']._serialized_end=752
-  _globals['_RELEASE_EVIDENCEENTRY']._serialized_start=705
-  _globals['_RELEASE_EVIDENCEENTRY']._serialized_end=752
-  _globals['_LISTRELEASESREQUEST']._serialized_start=754
-  _globals['_LISTRELEASESREQUEST']._serialized_end=789
-  _globals['_LISTRELEASESRESPONSE']._serialized_start=791
-  _globals['_LISTRELEASESRESPONSE']._serialized_end=857
-  _globals['_PROMOTEREQUEST']._serialized_start=859
-  _globals['_PROMOTEREQUEST']._serialized_end=966
-  _globals['_PROMOTERESPONSE']._serialized_start=968
-  _globals['_PROMOTERESPONSE']._serialized_end=1028
-  _globals['_ROLLBACKREQUEST']._serialized_start=1030
-  _globals['_ROLLBACKREQUEST']._serialized_end=1121
-  _globals['_ROLLBACKRESPONSE']._serialized_start=1123
-  _globals['_ROLLBACKRESPONSE']._serialized_end=1184
-  _globals['_TRAINERSERVICE']._serialized_start=1187
-  _globals['_TRAINERSERVICE']._serialized_end=1455
+  _globals['_REGISTERREQUEST_SETTINGSENTRY']._loaded_options = None
+  _globals['_REGISTERREQUEST_SETTINGSENTRY']._serialized_options = b'8\001'
+  _globals['_RUN_METRICSENTRY']._loaded_options = None
+  _globals['_RUN_METRICSENTRY']._serialized_options = b'8\001'
+  _globals['_STARTRUNREQUEST_SETTINGSENTRY']._loaded_options = None
+  _globals['_STARTRUNREQUEST_SETTINGSENTRY']._serialized_options = b'8\001'
+  _globals['_ARTIFACT']._serialized_start=114
+  _globals['_ARTIFACT']._serialized_end=466
+  _globals['_ARTIFACT_SETTINGSENTRY']._serialized_start=370
+  _globals['_ARTIFACT_SETTINGSENTRY']._serialized_end=417
+  _globals['_ARTIFACT_EVIDENCEENTRY']._serialized_start=419
+  _globals['_ARTIFACT_EVIDENCEENTRY']._serialized_end=466
+  _globals['_CANARY']._serialized_start=468
+  _globals['_CANARY']._serialized_end=508
+  _globals['_RELEASE']._serialized_start=511
+  _globals['_RELEASE']._serialized_end=890
+  _globals['_RELEASE_EVIDENCEENTRY']._serialized_start=419
+  _globals['_RELEASE_EVIDENCEENTRY']._serialized_end=466
+  _globals['_LISTRELEASESREQUEST']._serialized_start=892
+  _globals['_LISTRELEASESREQUEST']._serialized_end=943
+  _globals['_LISTRELEASESRESPONSE']._serialized_start=945
+  _globals['_LISTRELEASESRESPONSE']._serialized_end=1011
+  _globals['_PROMOTEREQUEST']._serialized_start=1014
+  _globals['_PROMOTEREQUEST']._serialized_end=1155
+  _globals['_PROMOTERESPONSE']._serialized_start=1157
+  _globals['_PROMOTERESPONSE']._serialized_end=1217
+  _globals['_ROLLBACKREQUEST']._serialized_start=1219
+  _globals['_ROLLBACKREQUEST']._serialized_end=1326
+  _globals['_ROLLBACKRESPONSE']._serialized_start=1328
+  _globals['_ROLLBACKRESPONSE']._serialized_end=1389
+  _globals['_REGISTERREQUEST']._serialized_start=1392
+  _globals['_REGISTERREQUEST']._serialized_end=1620
+  _globals['_REGISTERREQUEST_SETTINGSENTRY']._serialized_start=370
+  _globals['_REGISTERREQUEST_SETTINGSENTRY']._serialized_end=417
+  _globals['_REGISTERRESPONSE']._serialized_start=1622
+  _globals['_REGISTERRESPONSE']._serialized_end=1683
+  _globals['_RUN']._serialized_start=1686
+  _globals['_RUN']._serialized_end=2229
+  _globals['_RUN_METRICSENTRY']._serialized_start=2183
+  _globals['_RUN_METRICSENTRY']._serialized_end=2229
+  _globals['_STARTRUNREQUEST']._serialized_start=2232
+  _globals['_STARTRUNREQUEST']._serialized_end=2474
+  _globals['_STARTRUNREQUEST_SETTINGSENTRY']._serialized_start=370
+  _globals['_STARTRUNREQUEST_SETTINGSENTRY']._serialized_end=417
+  _globals['_STARTRUNRESPONSE']._serialized_start=2476
+  _globals['_STARTRUNRESPONSE']._serialized_end=2529
+  _globals['_GETRUNREQUEST']._serialized_start=2531
+  _globals['_GETRUNREQUEST']._serialized_end=2562
+  _globals['_GETRUNRESPONSE']._serialized_start=2564
+  _globals['_GETRUNRESPONSE']._serialized_end=2615
+  _globals['_LISTRUNSREQUEST']._serialized_start=2617
+  _globals['_LISTRUNSREQUEST']._serialized_end=2634
+  _globals['_LISTRUNSRESPONSE']._serialized_start=2636
+  _globals['_LISTRUNSRESPONSE']._serialized_end=2690
+  _globals['_WATCHRUNREQUEST']._serialized_start=2692
+  _globals['_WATCHRUNREQUEST']._serialized_end=2725
+  _globals['_WATCHRUNRESPONSE']._serialized_start=2727
+  _globals['_WATCHRUNRESPONSE']._serialized_end=2780
+  _globals['_CANCELRUNREQUEST']._serialized_start=2782
+  _globals['_CANCELRUNREQUEST']._serialized_end=2831
+  _globals['_CANCELRUNRESPONSE']._serialized_start=2833
+  _globals['_CANCELRUNRESPONSE']._serialized_end=2887
+  _globals['_DATASET']._serialized_start=2890
+  _globals['_DATASET']._serialized_end=3066
+  _globals['_LISTDATASETSREQUEST']._serialized_start=3068
+  _globals['_LISTDATASETSREQUEST']._serialized_end=3089
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=3091
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=3158
+  _globals['_GETDATASETREQUEST']._serialized_start=3160
+  _globals['_GETDATASETREQUEST']._serialized_end=3195
+  _globals['_GETDATASETRESPONSE']._serialized_start=3197
+  _globals['_GETDATASETRESPONSE']._serialized_end=3261
+  _globals['_TRAINERSERVICE']._serialized_start=3264
+  _globals['_TRAINERSERVICE']._serialized_end=4197
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TrainerServiceStub:
-    """Versions and releases. Training runs come through the same service.
+    """Training runs, data sets, versions and releases.
     """
 
     def __init__(self, channel):
@@ -50,10 +50,50 @@ class TrainerServiceStub:
                 request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackRequest.SerializeToString,
                 response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackResponse.FromString,
                 _registered_method=True)
+        self.Register = channel.unary_unary(
+                '/gyre.trainer.v1.TrainerService/Register',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterResponse.FromString,
+                _registered_method=True)
+        self.StartRun = channel.unary_unary(
+                '/gyre.trainer.v1.TrainerService/StartRun',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.StartRunRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.StartRunResponse.FromString,
+                _registered_method=True)
+        self.GetRun = channel.unary_unary(
+                '/gyre.trainer.v1.TrainerService/GetRun',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetRunRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetRunResponse.FromString,
+                _registered_method=True)
+        self.ListRuns = channel.unary_unary(
+                '/gyre.trainer.v1.TrainerService/ListRuns',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListRunsRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListRunsResponse.FromString,
+                _registered_method=True)
+        self.WatchRun = channel.unary_stream(
+                '/gyre.trainer.v1.TrainerService/WatchRun',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.WatchRunRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.WatchRunResponse.FromString,
+                _registered_method=True)
+        self.CancelRun = channel.unary_unary(
+                '/gyre.trainer.v1.TrainerService/CancelRun',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.CancelRunRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.CancelRunResponse.FromString,
+                _registered_method=True)
+        self.ListDataSets = channel.unary_unary(
+                '/gyre.trainer.v1.TrainerService/ListDataSets',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListDataSetsRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListDataSetsResponse.FromString,
+                _registered_method=True)
+        self.GetDataSet = channel.unary_unary(
+                '/gyre.trainer.v1.TrainerService/GetDataSet',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetResponse.FromString,
+                _registered_method=True)
 
 
 class TrainerServiceServicer:
-    """Versions and releases. Training runs come through the same service.
+    """Training runs, data sets, versions and releases.
     """
 
     def ListReleases(self, request, context):
@@ -77,6 +117,61 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Register(self, request, context):
+        """Makes a version known that is defined by its settings alone, such as one of `retrieval`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartRun(self, request, context):
+        """Starts a run, or resumes one. ABORTED while another run of the same tenant and role goes on;
+        FAILED_PRECONDITION when the packages for training are not installed where the trainer runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRun(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRuns(self, request, context):
+        """Newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRun(self, request, context):
+        """The run as it is, then after each change, until it has finished.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelRun(self, request, context):
+        """Stops a run; it can be resumed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDataSets(self, request, context):
+        """Frozen data sets of the caller's tenant, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDataSet(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +190,46 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackRequest.FromString,
                     response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackResponse.SerializeToString,
             ),
+            'Register': grpc.unary_unary_rpc_method_handler(
+                    servicer.Register,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterResponse.SerializeToString,
+            ),
+            'StartRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartRun,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.StartRunRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.StartRunResponse.SerializeToString,
+            ),
+            'GetRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRun,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetRunRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetRunResponse.SerializeToString,
+            ),
+            'ListRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRuns,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListRunsRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListRunsResponse.SerializeToString,
+            ),
+            'WatchRun': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRun,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.WatchRunRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.WatchRunResponse.SerializeToString,
+            ),
+            'CancelRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRun,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.CancelRunRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.CancelRunResponse.SerializeToString,
+            ),
+            'ListDataSets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDataSets,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListDataSetsRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListDataSetsResponse.SerializeToString,
+            ),
+            'GetDataSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDataSet,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'gyre.trainer.v1.TrainerService', rpc_method_handlers)
@@ -104,7 +239,7 @@ def add_TrainerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TrainerService:
-    """Versions and releases. Training runs come through the same service.
+    """Training runs, data sets, versions and releases.
     """
 
     @staticmethod
@@ -178,6 +313,222 @@ class TrainerService:
             '/gyre.trainer.v1.TrainerService/Rollback',
             gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackRequest.SerializeToString,
             gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Register(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/Register',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/StartRun',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.StartRunRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.StartRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/GetRun',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetRunRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/ListRuns',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListRunsRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/WatchRun',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.WatchRunRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.WatchRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/CancelRun',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.CancelRunRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.CancelRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDataSets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/ListDataSets',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListDataSetsRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListDataSetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDataSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/GetDataSet',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -15,7 +15,7 @@ from gyre_common.events.releases import RELEASE_CHANGED, ReleaseChanged
 from gyre_common.events.topic import Topic
 from pydantic import ValidationError
 
-from gyre_trainer.release_book import Changes
+from gyre_trainer.releases.book import Changes
 
 log = logging.getLogger(__name__)
 

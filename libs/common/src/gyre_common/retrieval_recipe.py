@@ -1,21 +1,18 @@
 """What a version of the role `retrieval` says: how the two legs are searched and fused."""
 
-from enum import StrEnum
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Artifact
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-
-class Fusion(StrEnum):
-    """How two ranked lists become one."""
-
-    RRF = "rrf"
-    WEIGHTED_SUM = "weighted_sum"
+from gyre_common.fusion import Fusion
 
 
 class Recipe(BaseModel):
-    """The settings of one version. `candidates` passages are taken from each leg."""
+    """The settings of one version. `candidates` passages are taken from each leg.
+
+    `exploration` is the share of slots, behind the first two, that show a passage which would not
+    have been shown.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,10 +23,11 @@ class Recipe(BaseModel):
     rrf_k: float = Field(default=60, ge=0)
     title_boost: float = Field(default=1, ge=1)
     heading_boost: float = Field(default=1, ge=1)
+    exploration: float = Field(default=0, ge=0, le=0.5)
 
 
 def recipe_of(artifact: Artifact) -> Recipe:
-    """Read a version; raises FailedPrecondition when this retriever does not understand it."""
+    """Read a version; raises FailedPrecondition when its settings are not understood."""
     try:
         return Recipe.model_validate(artifact.settings)
     except ValidationError as error:

@@ -1,0 +1,114 @@
+"""A run's folder to train on: SciFact's train claims with their passages, or invented words."""
+
+import asyncio
+import gzip
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from gyre_common.events.event import now
+from gyre_common.events.releases import Roles
+from gyre_common.model_folders import ModelFolders
+from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.store import Store
+from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
+from gyre_trainer.recipes.query_encoder.outcome import encoded
+
+_TOKENS = 64  # of a passage: enough to train against, quick to encode
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Questions, passages, and for each question the positions of those that answer it."""
+
+    questions: Sequence[str]
+    passages: Sequence[str]
+    wanted: Sequence[Sequence[int]]
+
+
+def some_pairs(folder: Path | None, questions: int, passages: int) -> Pairs:
+    """From a BEIR folder where there is one."""
+    return _from_beir(folder, questions, passages) if folder else _invented(questions, passages)
+
+
+def base_folder() -> Path:
+    """The encoder that ships with Gyre."""
+    shipped = built_in_artifacts(now())[Roles.DOCUMENT_ENCODER]
+    with tempfile.TemporaryDirectory() as nowhere:  # its files lie in a package, not in a store
+        return asyncio.run(ModelFolders(Store(f"file://{nowhere}"), Path(nowhere)).folder(shipped))
+
+
+def write_run(path: Path, pairs: Pairs, settings: Mapping[str, str]) -> None:
+    """The files that `gyre_trainer.train` reads; every question is to be learned from."""
+    base = base_folder()
+    vectors = encoded(open_base(base, 384), open_tokenizer(base, _TOKENS), pairs.passages)
+    (path / "data_set").mkdir(parents=True)
+    np.save(path / "corpus.npy", vectors)
+    _write(
+        path / "corpus.jsonl",
+        [{"chunk_id": f"c{at}", "text": text} for at, text in enumerate(pairs.passages)],
+    )
+    _write(
+        path / "data_set" / "train.jsonl",
+        [
+            {
+                "question_id": f"q{at}",
+                "question": question,
+                "shown": [{"chunk_id": f"c{each}", "label": 1.0} for each in wanted],
+            }
+            for at, (question, wanted) in enumerate(zip(pairs.questions, pairs.wanted, strict=True))
+        ],
+    )
+    spec = {
+        "run_id": "00000000-0000-7000-8000-000000000000",
+        "tenant": "*",
+        "recipe": "query-encoder",
+        "role": "query-encoder",
+        "actor": "bench",
+        "version": "bench-1",
+        "live": {},
+        "started_at": now().isoformat(),
+        "base_folder": str(base),
+        "settings": dict(settings),
+    }
+    (path / "run.json").write_text(json.dumps(spec))
+
+
+def _from_beir(folder: Path, questions: int, passages: int) -> Pairs:
+    with (folder / "queries.jsonl").open() as lines:
+        texts = {each["_id"]: each["text"] for each in map(json.loads, lines)}
+    wanted: dict[str, list[str]] = {}
+    for line in (folder / "qrels.train.tsv").read_text().splitlines()[1:]:
+        question, document, grade = line.split()
+        if int(grade) > 0:
+            wanted.setdefault(question, []).append(document)
+    chosen = sorted(wanted)[:questions]
+    needed = {document for question in chosen for document in wanted[question]}
+    kept: dict[str, str] = {}
+    with gzip.open(folder / "corpus.jsonl.gz", "rt") as lines:
+        for each in map(json.loads, lines):
+            if each["_id"] in needed or len(kept) < passages:
+                kept[each["_id"]] = f"{each['title']}\n{each['text']}"
+    position = {document: at for at, document in enumerate(kept)}
+    return Pairs(
+        [texts[question] for question in chosen],
+        list(kept.values()),
+        [[position[document] for document in wanted[question]] for question in chosen],
+    )
+
+
+def _invented(questions: int, passages: int) -> Pairs:
+    dice = np.random.default_rng(1)
+    syllables = [first + second for first in "bdfgklmnprst" for second in ("a", "e", "i", "o", "u")]
+    words = ["".join(dice.choice(syllables, 3)) for _ in range(2000)]
+    texts = [" ".join(dice.choice(words, 80)) for _ in range(passages)]
+    wanted = [int(each) for each in dice.integers(passages, size=questions)]
+    asked = [" ".join(dice.choice(texts[each].split(), 12)) for each in wanted]
+    return Pairs(asked, texts, [[each] for each in wanted])
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -1,0 +1,80 @@
+"""`gyre datasets`: what was trained on."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from gyre.trainer.v1 import trainer_pb2
+from gyre_common.rpc import call
+from rich.console import RenderableType
+from rich.text import Text
+
+from gyre_cli.command import Cli, command
+from gyre_cli.output import plain, table
+from gyre_cli.release_calls import trainer
+
+datasets = typer.Typer(help="Look at the frozen data sets.", no_args_is_help=True)
+
+
+@datasets.command("list")
+@command
+def list_data_sets(cli: Cli) -> None:
+    """Show the data sets that were frozen, newest first."""
+    found = asyncio.run(_list(cli))
+    cli.out.result([plain(one) for one in found], lambda: _table(found))
+
+
+@datasets.command("show")
+@command
+def show(
+    cli: Cli,
+    digest: Annotated[str, typer.Argument(help="Its digest, or the first 8 digits or more.")],
+) -> None:
+    """Show the card of one data set."""
+    one = asyncio.run(_get(cli, digest))
+    cli.out.result(plain(one), lambda: _details(one))
+
+
+async def _list(cli: Cli) -> list[trainer_pb2.DataSet]:
+    async with trainer(cli) as stub:
+        reply = await call(stub.ListDataSets, trainer_pb2.ListDataSetsRequest())
+        return list(reply.data_sets)
+
+
+async def _get(cli: Cli, digest: str) -> trainer_pb2.DataSet:
+    async with trainer(cli) as stub:
+        reply = await call(stub.GetDataSet, trainer_pb2.GetDataSetRequest(digest=digest))
+        found: trainer_pb2.DataSet = reply.data_set
+        return found
+
+
+def _table(found: list[trainer_pb2.DataSet]) -> RenderableType:
+    numbers = ("TO TRAIN", "TO JUDGE")
+    rows = table("DATA SET", "TENANT", *numbers, "FROZEN", right=numbers)
+    for one in found:
+        rows.add_row(
+            one.digest.removeprefix("sha256:")[:12],
+            one.tenant,
+            str(one.train_questions),
+            str(one.gate_questions),
+            f"{one.frozen_at.ToDatetime():%Y-%m-%d %H:%M}",
+        )
+    return rows
+
+
+def _details(one: trainer_pb2.DataSet) -> RenderableType:
+    rows = table("FACT", "VALUE")
+    rows.add_row("digest", one.digest)
+    for name, value in _flat(MessageToDict(one.card)):
+        rows.add_row(name, Text(value))
+    return rows
+
+
+def _flat(card: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in sorted(card.items()):
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,31 @@
+"""`gyre demo`: the whole loop on a generated corpus: votes, training, gate, release, and back."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from gyre_cli.command import Cli, command
+
+
+@command
+def demo(
+    cli: Cli,
+    short: Annotated[
+        bool, typer.Option("--short", help="A smaller corpus and crowd: a few minutes less.")
+    ] = False,
+) -> None:
+    """Show the loop: generated documents, a simulated crowd, training, gate, release, and back.
+
+    It works in a tenant of its own (demo, demo-2, …), so yours stays as it is. Ctrl-C stops it and
+    the training that it began; the system goes on serving.
+    """
+    # Slow to import, for a command that nobody else has to wait for.
+    from gyre_cli.demo.corpus import FULL, SHORT
+    from gyre_cli.demo.story import tell
+    from gyre_cli.demo.table import outcome_json, outcome_page
+
+    outcome = asyncio.run(tell(cli, SHORT if short else FULL))
+    cli.out.result(outcome_json(outcome), lambda: outcome_page(outcome))
+    if not outcome.released:
+        raise typer.Exit(1)

@@ -1,0 +1,170 @@
+"""A corpus made by a fixed seed, in which those who ask use other words than the documents do.
+
+A document tells one aspect of one part; there is one for each pair. Whoever asks calls the part by
+an alias that no document holds, and the aspect by everyday words. The same alias recurs with every
+aspect of its part, so what votes teach about some documents carries over to documents that nobody
+voted on; that is what the demonstration is generated to show. Part of the questions also name the
+room where the part stands, as the documents do: without such hints nothing right would be found at
+first, and nobody could vote for it.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from gyre_cli.demo.vocabulary import (
+    AREAS,
+    ASPECTS,
+    CODAS,
+    HINTS,
+    ONSETS,
+    ONSETS_INSIDE,
+    OPENINGS,
+    VOWELS,
+    Aspect,
+)
+
+SEED = 20
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is generated. Shares are of the whole."""
+
+    name: str
+    areas: int
+    aspects: int
+    crowd_questions: int
+    untouched_each: int
+    """Questions a slice that the crowd never asks."""
+    never_asked: float = 0.3
+    """Of the documents: nobody in the crowd asks about them."""
+    hinted: float = 0.6
+    """Of the questions: they name the room."""
+    training: Mapping[str, str] = field(default_factory=dict)
+    """The recipe's settings where they differ from its own."""
+
+
+_FEW_VOTES_ON_NEW_WORDS = {"trained_layers": "6", "learning_rate": "2e-4"}
+"""The base has never seen the aliases, so the layers that put words together must learn too."""
+
+FULL = Size(
+    "full",
+    areas=8,
+    aspects=12,
+    crowd_questions=1_000,
+    untouched_each=140,
+    training=_FEW_VOTES_ON_NEW_WORDS,
+)
+SHORT = Size(
+    "short",
+    areas=4,
+    aspects=10,
+    crowd_questions=420,
+    untouched_each=50,
+    training=_FEW_VOTES_ON_NEW_WORDS,
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A page of the manual, as Markdown."""
+
+    document_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What somebody wants to know, and the documents that tell it."""
+
+    question_id: str
+    text: str
+    relevant: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """`asked` is for the crowd; `untouched` for measuring, on documents that the crowd asks about
+    and on documents that it never does.
+    """
+
+    documents: tuple[Document, ...]
+    asked: tuple[Question, ...]
+    untouched: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    area: str
+    part: str
+    alias: str
+    aspect: Aspect
+
+    @property
+    def document_id(self) -> str:
+        return f"manual/{self.part}/{self.aspect.title}".lower().replace(" ", "-") + ".md"
+
+
+def generate(size: Size, seed: int = SEED) -> Corpus:
+    """The same size and seed give the same corpus."""
+    chance = random.Random(seed)
+    pairs = _pairs(size, _aliases(chance))
+    chance.shuffle(pairs)
+    quiet = pairs[: round(len(pairs) * size.never_asked)]
+    busy = pairs[len(quiet) :]
+    kept_back = {pair: chance.randrange(len(pair.aspect.asked)) for pair in pairs}
+    asked = [
+        _question(pair, wording, size, chance)
+        for pair in busy
+        for wording in range(len(pair.aspect.asked))
+        if wording != kept_back[pair]
+    ]
+    chance.shuffle(asked)
+    untouched = [
+        _question(pair, kept_back[pair], size, chance)
+        for some in (busy, quiet)
+        for pair in some[: size.untouched_each]
+    ]
+    documents = sorted((_document(pair, chance) for pair in pairs), key=lambda d: d.document_id)
+    return Corpus(tuple(documents), tuple(asked[: size.crowd_questions]), tuple(untouched))
+
+
+def _pairs(size: Size, aliases: Iterator[str]) -> list[_Pair]:
+    parts = [(area, part) for area in list(AREAS)[: size.areas] for part in AREAS[area]]
+    named = [(area, part, next(aliases)) for area, part in parts]
+    return [
+        _Pair(area, part, alias, aspect)
+        for area, part, alias in named
+        for aspect in ASPECTS[: size.aspects]
+    ]
+
+
+def _aliases(chance: random.Random) -> Iterator[str]:
+    """Words that do not exist, each unlike those before it from the first letters on."""
+    begun: set[str] = set()
+    while True:
+        first = chance.choice(ONSETS) + chance.choice(VOWELS)
+        if first not in begun:
+            begun.add(first)
+            middle = chance.choice(ONSETS_INSIDE) + chance.choice(VOWELS)
+            yield first + middle + chance.choice(ONSETS_INSIDE) + _ending(chance)
+
+
+def _ending(chance: random.Random) -> str:
+    return chance.choice(VOWELS) + chance.choice(CODAS)
+
+
+def _document(pair: _Pair, chance: random.Random) -> Document:
+    numbers = {"n": chance.randrange(3, 90), "m": chance.randrange(2, 60)}
+    said = " ".join(pair.aspect.said).format(part=pair.part, area=pair.area, **numbers)
+    title = f"{pair.part.capitalize()}: {pair.aspect.title.lower()}"
+    return Document(pair.document_id, f"# {title}\n\n{said}\n")
+
+
+def _question(pair: _Pair, wording: int, size: Size, chance: random.Random) -> Question:
+    hint = chance.choice(HINTS).format(area=pair.area) if chance.random() < size.hinted else ""
+    asked = pair.aspect.asked[wording].format(alias=pair.alias)
+    text = f"{chance.choice(OPENINGS)}{asked}?{hint}"
+    name = f"{pair.document_id}#{wording}"
+    return Question(name, text[0].upper() + text[1:], frozenset({pair.document_id}))

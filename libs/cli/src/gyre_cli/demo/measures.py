@@ -1,0 +1,133 @@
+"""How good the running system's ranking is, and how sure one can be of a difference."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import log2
+
+import numpy as np
+from gyre.retriever.v1 import retriever_pb2
+from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
+from gyre_common.errors import DeadlineExceeded, FailedPrecondition, Unavailable
+from gyre_common.rpc import call
+
+from gyre_cli.demo.corpus import Question
+from gyre_cli.demo.turns import in_turns
+
+DEPTH = 10
+_PASSAGES = 30
+"""Asked for, so that ten different documents are among them."""
+
+_AT_ONCE = 4
+_TRIES = 20
+_PAUSE_SECONDS = 0.25
+_RESAMPLES = 10_000
+
+Rankings = Mapping[str, tuple[str, ...]]
+"""The best documents by question id, each once, best first."""
+
+
+async def rankings(
+    retriever: RetrieverServiceStub, questions: Sequence[Question], told: Callable[[], None]
+) -> Rankings:
+    """What the caller's tenant is shown now. Nothing of it is recorded.
+
+    Raises:
+        GyreError: the retriever does not answer in full for seconds on end.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+
+    async def one(question: Question) -> None:
+        reply = await retrieve(retriever, question.text)
+        documents = dict.fromkeys(chunk.document_id for chunk in reply.chunks)
+        found[question.question_id] = tuple(documents)[:DEPTH]
+        told()
+
+    await in_turns(questions, one, _AT_ONCE)
+    return found
+
+
+async def retrieve(
+    retriever: RetrieverServiceStub, text: str, *, limit: int = _PASSAGES
+) -> retriever_pb2.RetrieveResponse:
+    """One search with both legs: a reply that had to do without one is no measure."""
+    request = retriever_pb2.RetrieveRequest(query=text, limit=limit)
+    problem = ""
+    for _ in range(_TRIES):
+        try:
+            reply: retriever_pb2.RetrieveResponse = await call(
+                retriever.Retrieve, request, timeout=30.0
+            )
+        except (Unavailable, DeadlineExceeded, FailedPrecondition) as error:
+            problem = str(error)
+        else:
+            if not reply.fallbacks:
+                return reply
+            problem = "; ".join(reply.fallbacks)
+        await asyncio.sleep(_PAUSE_SECONDS)
+    raise Unavailable(f"the retriever does not search in full: {problem}")
+
+
+def ndcg(ranking: Sequence[str], relevant: frozenset[str]) -> float:
+    """nDCG@10 with grades 0 and 1 (Järvelin and Kekäläinen 2002, doi:10.1145/582415.582418)."""
+    gain = sum(
+        1 / log2(rank + 1)
+        for rank, document in enumerate(ranking[:DEPTH], start=1)
+        if document in relevant
+    )
+    return gain / sum(1 / log2(rank + 1) for rank in range(1, min(DEPTH, len(relevant)) + 1))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Mean nDCG@10 of the same questions before and after, between 0 and 1.
+
+    `low` to `high` is the 95 % interval of the difference.
+    """
+
+    questions: int
+    before: float
+    after: float
+    low: float
+    high: float
+
+    @property
+    def gain(self) -> float:
+        """After less before."""
+        return self.after - self.before
+
+
+def compare(questions: Sequence[Question], before: Rankings, after: Rankings) -> Comparison | None:
+    """None where there is no question."""
+    if not questions:
+        return None
+    old, new = (
+        np.array([ndcg(found[q.question_id], q.relevant) for q in questions])
+        for found in (before, after)
+    )
+    low, high = _interval(new - old)
+    return Comparison(len(questions), float(old.mean()), float(new.mean()), low, high)
+
+
+def slices(questions: Sequence[Question], liked: set[str]) -> dict[str, list[Question]]:
+    """All; those of which a document got a vote up from the crowd; those of which none did."""
+    voted = [q for q in questions if q.relevant & liked]
+    return {
+        "all": list(questions),
+        "voted": voted,
+        "new": [q for q in questions if not q.relevant & liked],
+    }
+
+
+def alike(one: Rankings, other: Rankings) -> int:
+    """How many questions have the same documents in the same order."""
+    return sum(one[key] == other[key] for key in one)
+
+
+def _interval(differences: np.ndarray) -> tuple[float, float]:
+    """Percentiles of the mean under resampling of questions (Efron and Tibshirani 1993, ch. 13)."""
+    chance = np.random.default_rng(0)
+    size = len(differences)
+    picks = chance.integers(0, size, (_RESAMPLES, size), dtype=np.int32)
+    low, high = np.percentile(differences[picks].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,163 @@
+"""Runs and gates as people read them; `train`, `runs` and `demo` share it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from gyre.trainer.v1 import trainer_pb2
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from gyre_cli.output import Json, Output, plain, table
+
+_STYLES = {
+    "released": "bold green",
+    "passed": "green",
+    "running": "yellow",
+    "refused": "red",
+    "failed": "bold red",
+}
+_SHOWN = (
+    ("loss", "loss {:.3f}"),
+    ("tokens_per_second", "{:.0f} tokens/s"),
+    ("seconds_left", "{:.0f} s left"),
+)
+_BAR = 24
+
+
+def run_json(run: trainer_pb2.Run) -> dict[str, Json]:
+    """Every field."""
+    return plain(run)
+
+
+def runs_table(runs: Sequence[trainer_pb2.Run]) -> RenderableType:
+    """One line a run, newest first."""
+    rows = table("RUN", "STATE", "RECIPE", "TENANT", "STARTED", "GAIN", "VERSION", "MESSAGE")
+    for run in runs:
+        gain = run.metrics.get("ndcg_gain")
+        rows.add_row(
+            run.run_id,
+            _state(run),
+            run.recipe,
+            run.tenant,
+            f"{run.started_at.ToDatetime():%Y-%m-%d %H:%M}",
+            "" if gain is None else f"{100 * gain:+.1f}",
+            run.version,
+            Text(run.message or _doing(run)),
+        )
+    return rows
+
+
+def run_details(run: trainer_pb2.Run) -> RenderableType:
+    """One run: what it was, how it went, and what the gate said."""
+    facts = table("", "")
+    for name, value in (
+        ("run", run.run_id),
+        ("state", _state(run)),
+        ("recipe", f"{run.recipe} for {run.role}, tenant {run.tenant}, profile {run.profile}"),
+        ("by", f"{run.actor}{f': {run.reason}' if run.reason else ''}"),
+        ("started", f"{run.started_at.ToDatetime():%Y-%m-%d %H:%M:%S}"),
+        ("took", _duration(run)),
+        ("data set", run.data_set),
+        ("votes", str(run.votes) if run.votes else ""),
+        ("version", f"{run.version} (from {run.base})" if run.version else ""),
+        ("message", Text(run.message or _doing(run))),
+    ):
+        if value:
+            facts.add_row(name, value)
+    report = report_of(run)
+    return Group(facts, Text(""), gate_table(report)) if report else facts
+
+
+def report_of(run: trainer_pb2.Run) -> dict[str, Any]:
+    """The gate's report as JSON; empty before there is one."""
+    report: dict[str, Any] = MessageToDict(run.report)
+    return report
+
+
+def gate_table(report: Mapping[str, Any]) -> RenderableType:
+    """nDCG@10 of the whole retrieval, in points, by slice; then what the verdict rests on."""
+    numbers = ("QUESTIONS", "LIVE", "REFITTED", "CANDIDATE", "DIFFERENCE")
+    rows = table("SLICE", *numbers, "95 % INTERVAL", right=numbers)
+    for one in report["slices"]:
+        rows.add_row(
+            one["name"],
+            f"{one['clusters']:.0f}",
+            _points(one["live"]),
+            _points(one["live_refitted"]),
+            _points(one["candidate"]),
+            _signed(one["difference"]),
+            f"{_signed(one['low'])} to {_signed(one['high'])}" if one["low"] is not None else "–",
+        )
+    style = "bold green" if report["verdict"] == "passed" else "bold red"
+    return Group(
+        rows,
+        Text(f"\ngate: {report['verdict']} (profile {report['profile']})", style=style),
+        *(Text(f"  {reason}") for reason in report["reasons"]),
+        Text(
+            "nDCG@10 × 100 of the whole retrieval over judged passages; refitted: live with the "
+            "weights of its legs fitted anew",
+            style="dim",
+        ),
+    )
+
+
+class RunProgress:
+    """Shows a run while it goes on: in place on a terminal, elsewhere a line a change of stage."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._live = Live(console=out.notes, auto_refresh=False, transient=True)
+        self._said: tuple[str, str, int] = ("", "", 0)
+
+    def __enter__(self) -> "RunProgress":
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def tell(self, run: trainer_pb2.Run) -> None:
+        """Called with each change."""
+        if self._out.notes.is_terminal:
+            self._live.update(Text(_line(run)), refresh=True)
+            return
+        quarter = 4 * run.step // run.steps if run.steps else 0
+        now = (run.stage, run.message, quarter)
+        if now != self._said and run.stage and run.state == "running":
+            self._out.note(_line(run), style="")
+        self._said = now
+
+
+def _line(run: trainer_pb2.Run) -> str:
+    parts = [f"{run.stage or 'starting':<10}"]
+    if run.steps:
+        done = _BAR * run.step // run.steps
+        parts.append(f"{'━' * done}{'╌' * (_BAR - done)} {run.step}/{run.steps}")
+    parts += [shown.format(run.metrics[name]) for name, shown in _SHOWN if name in run.metrics]
+    parts.append(run.message)
+    return "  ".join(part for part in parts if part)
+
+
+def _doing(run: trainer_pb2.Run) -> str:
+    return " ".join(_line(run).split()) if run.state == "running" else ""
+
+
+def _state(run: trainer_pb2.Run) -> Text:
+    return Text(run.state, style=_STYLES.get(run.state, "dim"))
+
+
+def _duration(run: trainer_pb2.Run) -> str:
+    if not run.HasField("finished_at"):
+        return ""
+    seconds = run.finished_at.ToSeconds() - run.started_at.ToSeconds()
+    return f"{seconds // 60} min {seconds % 60} s"
+
+
+def _points(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:+.1f}"

@@ -1,0 +1,133 @@
+"""Training runs: what was trained on what, how it went, and what became of it."""
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from gyre_common.events.event import (
+    EVERY_TENANT,
+    TENANT_PATTERN,
+    Digest,
+    Event,
+    Timestamp,
+    Version,
+)
+from gyre_common.events.releases import Role
+from gyre_common.events.topic import Topic
+
+
+class RunOutcome(StrEnum):
+    """How a run ended.
+
+    `released`: it passed the gate and is live. `passed`: it passed and waits to be promoted.
+    `refused`: the gate said no. `failed`: it could not be trained or judged; the message says why.
+    `interrupted`: its process ended; it can be resumed. `cancelled`: somebody stopped it.
+    """
+
+    RELEASED = "released"
+    PASSED = "passed"
+    REFUSED = "refused"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+
+
+class TrainingEvent(Event):
+    """What every fact about a run says. `tenant` is `*` where the default is trained on purpose."""
+
+    tenant: Annotated[str, StringConstraints(pattern=rf"^\*$|{TENANT_PATTERN}")] = EVERY_TENANT
+    run_id: UUID
+    recipe: str
+    role: Role
+
+
+class TrainingStarted(TrainingEvent):
+    """A run began, or began again after an interruption (`resumed`).
+
+    `settings` holds what was asked for; `code` the version of the program.
+    """
+
+    profile: str = "default"
+    settings: dict[str, str] = Field(default_factory=dict)
+    code: str = ""
+    resumed: bool = False
+    actor: str
+    reason: str = ""
+    started_at: Timestamp
+
+
+class TrainingProgressed(TrainingEvent):
+    """How far a run is: `step` of `steps` of a stage (0 of 0 where a stage has no steps).
+
+    `metrics` are numbers by name: the loss in nats, the learning rate, examples per second.
+    """
+
+    stage: str
+    step: int = Field(default=0, ge=0)
+    steps: int = Field(default=0, ge=0)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    message: str = ""
+    at: Timestamp
+
+
+class TrainingFinished(TrainingEvent):
+    """A run ended.
+
+    `data_set` is the digest of what it was trained on and `window` the offsets, as
+    `topic/partition` → `first-end` (end exclusive). `report` refers to the gate's report in the
+    store. `votes` counts the votes it learned from, the last of which came at `last_vote_at`. What
+    was asked for stands here again, so that one fact tells the whole run.
+    """
+
+    outcome: RunOutcome
+    message: str = ""
+    data_set: Digest | None = None
+    window: dict[str, str] = Field(default_factory=dict)
+    votes: int = Field(default=0, ge=0)
+    first_vote_at: Timestamp | None = None
+    last_vote_at: Timestamp | None = None
+    base: Version | None = None
+    version: Version | None = None
+    artifact: Digest | None = None
+    report: Digest | None = None
+    report_uri: str | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+    profile: str = "default"
+    settings: dict[str, str] = Field(default_factory=dict)
+    code: str = ""
+    actor: str = ""
+    reason: str = ""
+    started_at: Timestamp
+    finished_at: Timestamp
+
+
+def by_tenant_and_role(event: TrainingEvent) -> str:
+    """The runs of one role of one tenant, in order."""
+    return f"{event.tenant}/{event.role}"
+
+
+TRAINING_STARTED = Topic(
+    "training.started.v1",
+    TrainingStarted,
+    key=by_tenant_and_role,
+    summary="Training runs that began.",
+    partitions=1,
+    retention_ms=-1,
+)
+TRAINING_PROGRESSED = Topic(
+    "training.progressed.v1",
+    TrainingProgressed,
+    key=by_tenant_and_role,
+    summary="How far training runs are.",
+    partitions=1,
+)
+TRAINING_FINISHED = Topic(
+    "training.finished.v1",
+    TrainingFinished,
+    key=by_tenant_and_role,
+    summary="Training runs that ended, with what they made and what the gate said.",
+    partitions=1,
+    retention_ms=-1,
+)

@@ -1,0 +1,64 @@
+"""The gRPC edge of data sets: translates messages to the core's words and back."""
+
+import grpc.aio
+from google.protobuf.json_format import ParseDict
+from google.protobuf.struct_pb2 import Struct
+from gyre.trainer.v1 import trainer_pb2
+from gyre_common.context import request_context
+from gyre_common.errors import NotFound
+from gyre_common.events.event import EVERY_TENANT
+
+from gyre_trainer.data_sets import DataSets, Kept
+
+
+class DataSetRpc:
+    """ListDataSets and GetDataSet of gyre.trainer.v1.TrainerService."""
+
+    def __init__(self, data_sets: DataSets) -> None:
+        self._data_sets = data_sets
+
+    async def ListDataSets(
+        self,
+        request: trainer_pb2.ListDataSetsRequest,
+        context: grpc.aio.ServicerContext[
+            trainer_pb2.ListDataSetsRequest, trainer_pb2.ListDataSetsResponse
+        ],
+    ) -> trainer_pb2.ListDataSetsResponse:
+        """The caller's and those of all tenants together, newest first, without their cards."""
+        found = [kept for tenant in _visible() for kept in await self._data_sets.list(tenant)]
+        found.sort(key=lambda kept: kept.frozen_at, reverse=True)
+        return trainer_pb2.ListDataSetsResponse(data_sets=map(_data_set, found))
+
+    async def GetDataSet(
+        self,
+        request: trainer_pb2.GetDataSetRequest,
+        context: grpc.aio.ServicerContext[
+            trainer_pb2.GetDataSetRequest, trainer_pb2.GetDataSetResponse
+        ],
+    ) -> trainer_pb2.GetDataSetResponse:
+        """One, with its card."""
+        kept = await self._find(request.digest)
+        message = _data_set(kept)
+        message.card.CopyFrom(ParseDict(kept.card, Struct()))
+        return trainer_pb2.GetDataSetResponse(data_set=message)
+
+    async def _find(self, digest: str) -> Kept:
+        own, everybodys = _visible()
+        try:
+            return await self._data_sets.get(own, digest)
+        except NotFound:
+            return await self._data_sets.get(everybodys, digest)
+
+
+def _visible() -> tuple[str, str]:
+    return request_context().tenant, EVERY_TENANT
+
+
+def _data_set(kept: Kept) -> trainer_pb2.DataSet:
+    return trainer_pb2.DataSet(
+        digest=kept.digest,
+        tenant=kept.tenant,
+        frozen_at=kept.frozen_at,
+        train_questions=kept.train_questions,
+        gate_questions=kept.gate_questions,
+    )

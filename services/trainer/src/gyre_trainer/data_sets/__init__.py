@@ -1,0 +1,32 @@
+"""Frozen data sets: what a run trains on and is judged by."""
+
+from gyre_trainer.data_sets.card import Card
+from gyre_trainer.data_sets.deleted import Deleted, without_deleted
+from gyre_trainer.data_sets.folders import read_folder, rows, write_folder
+from gyre_trainer.data_sets.freezing import CARD, GATE, MANIFEST, TRAIN, Frozen, freeze
+from gyre_trainer.data_sets.keeping import FOLDER, DataSets, Kept
+from gyre_trainer.data_sets.profiles import PROFILES, Profile, profile_named
+from gyre_trainer.data_sets.rows import Row, ShownRow
+
+__all__ = [
+    "CARD",
+    "FOLDER",
+    "GATE",
+    "MANIFEST",
+    "PROFILES",
+    "TRAIN",
+    "Card",
+    "DataSets",
+    "Deleted",
+    "Frozen",
+    "Kept",
+    "Profile",
+    "Row",
+    "ShownRow",
+    "freeze",
+    "profile_named",
+    "read_folder",
+    "rows",
+    "without_deleted",
+    "write_folder",
+]

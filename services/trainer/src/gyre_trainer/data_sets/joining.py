@@ -1,0 +1,161 @@
+"""Brings together what was shown and what was said of it, in whatever order it came."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gyre_common.events.feedback import ANSWER_TARGET, FeedbackKind
+from gyre_common.events.interactions import Outcome
+
+from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
+
+_SHOWN_FOR_GOOD = frozenset({Outcome.ANSWERED.value, Outcome.ABSTAINED.value})
+_SIGNALS = frozenset({"click", "copy", "dwell"})
+_RATINGS = {"1": -1, "2": -1, "4": 1, "5": 1}
+_VOTES = {"up": 1, "down": -1}
+
+
+class Reason(StrEnum):
+    """Why something that was read is not in the data set."""
+
+    FAILED = "interaction failed or was cancelled"
+    REPEATED = "the same record twice"
+    SUPERSEDED = "the same actor said something else later"
+    NO_INTERACTION = "no such interaction in the window"
+    NOT_SHOWN = "the passage was not shown"
+    NO_OPINION = "says nothing of a passage"
+    CONTRADICTORY = "actors contradict each other evenly on a passage"
+    NOTHING_CLEAR = "nothing clear was said of any passage"
+
+
+class Family(StrEnum):
+    """Words of one family of one actor on one target replace each other."""
+
+    VOTE = "vote"
+    VERDICT = "verdict"
+    SIGNAL = "signal"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What an actor said last: `sign` is 1 or -1, `target` a chunk's id or the answer."""
+
+    actor: str
+    family: Family
+    kind: str
+    target: str
+    value: str
+    sign: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An interaction with the words on it that count, in a canonical order."""
+
+    interaction: InteractionFact
+    words: tuple[Word, ...]
+
+
+@dataclass
+class Tally:
+    """What was counted while joining: for the data card.
+
+    `exposed` counts the passages shown by rank, voted on or not.
+    """
+
+    interactions: int = 0
+    judged: int = 0
+    dropped: Counter[Reason] = field(default_factory=Counter)
+    exposed: Counter[int] = field(default_factory=Counter)
+
+
+def join(facts: PartitionFacts, tally: Tally) -> list[Example]:
+    """The examples of one partition: the interactions that somebody said something of."""
+    said: dict[tuple[str, str], list[FeedbackFact]] = defaultdict(list)
+    for word in facts.feedback:
+        said[word.tenant, word.interaction_id].append(word)
+    examples = []
+    for interaction in _each_once(facts.interactions, tally):
+        words = said.pop((interaction.tenant, interaction.interaction_id), [])
+        if interaction.outcome not in _SHOWN_FOR_GOOD:
+            tally.dropped[Reason.FAILED] += 1
+            continue
+        tally.exposed.update(shown.rank for shown in interaction.shown)
+        counting = _words(interaction, words, tally)
+        if counting:
+            examples.append(Example(interaction, counting))
+    tally.dropped[Reason.NO_INTERACTION] += sum(map(len, said.values()))
+    tally.judged += len({(j.tenant, j.interaction_id) for j in facts.judgements})
+    return examples
+
+
+def _each_once(interactions: Iterable[InteractionFact], tally: Tally) -> list[InteractionFact]:
+    found: dict[tuple[str, str], InteractionFact] = {}
+    for one in sorted(interactions, key=lambda fact: fact.offset):
+        place = (one.tenant, one.interaction_id)
+        tally.dropped[Reason.REPEATED] += place in found
+        found.setdefault(place, one)
+    tally.interactions += len(found)
+    return list(found.values())
+
+
+def _words(
+    interaction: InteractionFact, said: Sequence[FeedbackFact], tally: Tally
+) -> tuple[Word, ...]:
+    """The latest word of each actor on each target."""
+    shown = {one.chunk_id for one in interaction.shown}
+    latest: dict[tuple[str, Family, str], Word] = {}
+    seen: set[tuple[str, str]] = set()
+    for fact in sorted(said, key=lambda f: (f.received_at, f.feedback_id, f.value, f.offset)):
+        word = _word(interaction, fact)
+        if (fact.feedback_id, fact.value) in seen:
+            tally.dropped[Reason.REPEATED] += 1
+            continue
+        seen.add((fact.feedback_id, fact.value))
+        if word is None:
+            tally.dropped[Reason.NO_OPINION] += 1
+        elif word.target != ANSWER_TARGET and word.target not in shown:
+            tally.dropped[Reason.NOT_SHOWN] += 1
+        else:
+            subject = (word.actor, word.family, word.target)
+            tally.dropped[Reason.SUPERSEDED] += subject in latest
+            latest[subject] = word
+    return tuple(latest[subject] for subject in sorted(latest))
+
+
+def _word(interaction: InteractionFact, fact: FeedbackFact) -> Word | None:
+    """What a feedback says of passages; None where it says nothing of them."""
+    family, sign = _meaning(fact)
+    if family is None or not sign:
+        return None
+    return Word(
+        actor=_actor(interaction, fact),
+        family=family,
+        kind=fact.kind,
+        target=fact.target,
+        value=fact.value,
+        sign=sign,
+        at=fact.received_at,
+    )
+
+
+def _meaning(fact: FeedbackFact) -> tuple[Family | None, int]:
+    if fact.kind == FeedbackKind.CHUNK:
+        return Family.VOTE, _VOTES.get(fact.value, 0)
+    if fact.kind == FeedbackKind.THUMB:
+        return Family.VERDICT, _VOTES.get(fact.value, 0)
+    if fact.kind == FeedbackKind.RATING:
+        return Family.VERDICT, _RATINGS.get(fact.value, 0)
+    if fact.kind == FeedbackKind.IMPLICIT and fact.target != ANSWER_TARGET:
+        return Family.SIGNAL, int(fact.value in _SIGNALS)
+    return None, 0
+
+
+def _actor(interaction: InteractionFact, fact: FeedbackFact) -> str:
+    """Who spoke, without saying who it is. Words without an actor are those of the conversation."""
+    who = fact.actor or f"\n{interaction.conversation_id or interaction.interaction_id}"
+    return hashlib.sha256(f"{fact.tenant}\n{who}".encode()).hexdigest()[:12]

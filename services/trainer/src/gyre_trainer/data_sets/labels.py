@@ -1,0 +1,76 @@
+"""What the words on an interaction say of each passage that was shown."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from gyre_common.events.feedback import ANSWER_TARGET
+
+from gyre_trainer.data_sets.joining import Example, Family, Word
+
+WEAK = 0.5
+PASSED_OVER = -0.25
+
+PASSED_OVER_WHY = "passed_over"
+CONTRADICTORY_WHY = "contradictory"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """`value` lies in -1..1, None where nothing can be said; `actors` are those behind it."""
+
+    value: float | None = None
+    why: str = ""
+    actors: frozenset[str] = frozenset()
+
+
+UNKNOWN = Label()
+
+
+def labels(example: Example) -> Mapping[str, Label]:
+    """A label for each passage shown, by chunk id.
+
+    A vote on the passage itself beats everything. Otherwise a click counts as a weak yes to the
+    passage, and a thumb or rating of the answer as a weak yes or no to the passages it cites.
+    Actors count alike; where they contradict each other evenly nothing can be said. A passage that
+    nobody touched, shown above one that somebody liked, was passed over: a weak no (Joachims et al.
+    2005, doi:10.1145/1076034.1076063, "click > skip above").
+    """
+    found = {shown.chunk_id: _said(example, shown.chunk_id) for shown in example.interaction.shown}
+    liked = [
+        (shown.rank, found[shown.chunk_id].actors)
+        for shown in example.interaction.shown
+        if (found[shown.chunk_id].value or 0) > 0 and found[shown.chunk_id].why != "cited_up"
+    ]
+    if not liked:
+        return found
+    lowest = max(rank for rank, _ in liked)
+    for shown in example.interaction.shown:
+        if shown.rank < lowest and not found[shown.chunk_id].why:
+            who = frozenset().union(*(actors for rank, actors in liked if rank > shown.rank))
+            found[shown.chunk_id] = Label(PASSED_OVER, PASSED_OVER_WHY, who)
+    return found
+
+
+def _said(example: Example, chunk_id: str) -> Label:
+    votes = [w for w in example.words if w.family is Family.VOTE and w.target == chunk_id]
+    if votes:
+        return _mean(votes, 1.0, {1: "vote_up", -1: "vote_down"})
+    signals = [w for w in example.words if w.family is Family.SIGNAL and w.target == chunk_id]
+    cited = chunk_id in example.interaction.cited
+    verdicts = [w for w in example.words if cited and w.target == ANSWER_TARGET]
+    if signals:
+        return _mean([*signals, *verdicts], WEAK, {1: "click", -1: "cited_down"})
+    return _mean(verdicts, WEAK, {1: "cited_up", -1: "cited_down"}) if verdicts else UNKNOWN
+
+
+def _mean(words: Iterable[Word], weight: float, whys: Mapping[int, str]) -> Label:
+    """Each actor's own mean first, so that nobody weighs more by saying more."""
+    by_actor: dict[str, list[int]] = defaultdict(list)
+    for word in words:
+        by_actor[word.actor].append(word.sign)
+    value = round(weight * fmean(fmean(signs) for _, signs in sorted(by_actor.items())), 6)
+    if value == 0:
+        return Label(None, CONTRADICTORY_WHY, frozenset(by_actor))
+    return Label(value, whys[1 if value > 0 else -1], frozenset(by_actor))

@@ -1,0 +1,106 @@
+"""The questions that a gate asks: what people said of which passage, and how likely they saw it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MOST_WEIGHT = 10.0
+"""No question counts more than so many times one whose passage was sure to be seen and judged."""
+
+_GRADES_PER_LABEL = 2
+_NEVER_MET = 1.0 / MOST_WEIGHT
+
+
+class ShownPassage(BaseModel):
+    """One passage of a row of a data set: `label` is between -1 and 1, None when nobody spoke."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    chunk_id: str
+    rank: int = Field(ge=1)
+    propensity: float = Field(default=1.0, gt=0, le=1)
+    label: float | None = Field(default=None, ge=-1, le=1)
+
+
+class QuestionRow(BaseModel):
+    """One row of `train.jsonl` or `gate.jsonl`, as far as a gate reads it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    question_id: str
+    tenant: str
+    acl: tuple[str, ...] = ()
+    question: str
+    cluster: str
+    part: Literal["fit", "validation", "gate"]
+    held_out: bool = False
+    shown: tuple[ShownPassage, ...]
+
+
+@dataclass(frozen=True)
+class GateQuestion:
+    """A question with at least one good passage.
+
+    `grades` maps each judged passage to 0 (bad, or passed over), 1 (a weak sign) or 2 (voted up).
+    `new` tells that none of its good documents had a good vote in training. `chance` is the
+    probability that it is here at all: that one of its good passages was shown and judged.
+    """
+
+    question_id: str
+    tenant: str
+    acl: tuple[str, ...]
+    text: str
+    cluster: str
+    new: bool
+    grades: Mapping[str, int]
+    chance: float
+
+    @property
+    def weight(self) -> float:
+        """Inverse propensity (Horvitz and Thompson 1952), clipped; `paired` normalises it."""
+        return min(MOST_WEIGHT, 1.0 / self.chance)
+
+
+Seen = Mapping[int, float]
+"""By rank, the probability that a passage shown there is judged, relative to the best rank's."""
+
+
+def seen_by_rank(judged: Mapping[int, float]) -> Seen:
+    """From P(judged | rank), as counted in the data set.
+
+    Only ratios matter, because weights are normalised by their sum; the best rank is 1.
+    """
+    best = max(judged.values(), default=0.0)
+    return {rank: share / best for rank, share in judged.items()} if best > 0 else {}
+
+
+def gate_questions(rows: Iterable[QuestionRow], seen: Seen) -> list[GateQuestion]:
+    """Those rows with a good passage: of the others nDCG says nothing."""
+    made = (_question(row, seen) for row in rows)
+    return [question for question in made if question is not None]
+
+
+def _question(row: QuestionRow, seen: Seen) -> GateQuestion | None:
+    grades = {p.chunk_id: _grade(p.label) for p in row.shown if p.label is not None}
+    good = [p for p in row.shown if grades.get(p.chunk_id, 0) > 0]
+    if not good:
+        return None
+    missed = 1.0
+    for passage in good:
+        missed *= 1.0 - passage.propensity * seen.get(passage.rank, _NEVER_MET)
+    return GateQuestion(
+        question_id=row.question_id,
+        tenant=row.tenant,
+        acl=row.acl,
+        text=row.question,
+        cluster=row.cluster,
+        new=row.held_out,
+        grades=grades,
+        chance=max(1.0 - missed, 1e-6),
+    )
+
+
+def _grade(label: float) -> int:
+    return 0 if label <= 0 else max(1, round(_GRADES_PER_LABEL * label))

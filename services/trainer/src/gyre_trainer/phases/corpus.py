@@ -1,0 +1,148 @@
+"""Takes a snapshot of the passages that a tenant's searches go over, with their vectors."""
+
+import hashlib
+import heapq
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from elasticsearch import AsyncElasticsearch
+from gyre_common.chunk_index import VECTOR
+from gyre_common.elasticsearch import elasticsearch_errors
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.event import EVERY_TENANT
+
+MOST_CHUNKS = 50_000
+_PAGE = 500
+_KEEP_ALIVE = "2m"
+_ROW = {
+    "chunk_id": "",
+    "tenant": "",
+    "document_id": "",
+    "title": "",
+    "heading_path": (),
+    "text": "",
+}
+
+Hit = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was written: how many passages, and the digest of their vectors' file."""
+
+    chunk_ids: frozenset[str]
+    digest: str
+
+
+async def snapshot(
+    client: AsyncElasticsearch,
+    index: str,
+    *,
+    tenant: str,
+    wanted: Collection[str],
+    rows: Path,
+    vectors: Path,
+    told: Callable[[int], None],
+    most: int = MOST_CHUNKS,
+) -> Snapshot:
+    """Write every passage, in the order of chunk ids, and their vectors in the same order.
+
+    Of more than `most`, those `wanted` stay (where they are still there) and of the others those
+    with the smallest hash of their id, so that the same index gives the same snapshot.
+
+    Raises:
+        FailedPrecondition: the tenant has no passages in that index.
+        Retryable: Elasticsearch is away, or the index is not there.
+    """
+    kept = _Kept(most, frozenset(wanted))
+    async for hit in _passages(client, index, tenant):
+        kept.take(hit)
+        if kept.seen % _PAGE == 0:
+            told(kept.seen)
+    passages = kept.passages()
+    if not passages:
+        raise FailedPrecondition(
+            f"the index {index} holds no passages of {tenant}: submit documents before training"
+        )
+    _write(passages, rows, vectors)
+    return Snapshot(frozenset(one["chunk_id"] for one, _ in passages), _digest_of_file(vectors))
+
+
+class _Kept:
+    """Holds at most `most` passages, and those that are wanted whatever their hash."""
+
+    def __init__(self, most: int, wanted: frozenset[str]) -> None:
+        self.seen = 0
+        self._most = most
+        self._wanted = wanted
+        self._always: list[tuple[Hit, np.ndarray[Any, Any]]] = []
+        self._heap: list[tuple[int, str, Hit, np.ndarray[Any, Any]]] = []
+
+    def take(self, source: Hit) -> None:
+        """Consider one more passage."""
+        self.seen += 1
+        row = {name: source.get(name) or empty for name, empty in _ROW.items()}
+        vector = np.asarray(source[VECTOR], dtype=np.float32)
+        if source["chunk_id"] in self._wanted:
+            self._always.append((row, vector))
+            return
+        place = -int.from_bytes(hashlib.sha256(UUID(source["chunk_id"]).bytes).digest()[:8])
+        heapq.heappush(self._heap, (place, source["chunk_id"], row, vector))
+        if len(self._heap) + len(self._always) > self._most:
+            heapq.heappop(self._heap)
+
+    def passages(self) -> list[tuple[Hit, np.ndarray[Any, Any]]]:
+        """In the order of chunk ids."""
+        found = [*self._always, *((row, vector) for _, _, row, vector in self._heap)]
+        return sorted(found, key=lambda one: str(one[0]["chunk_id"]))
+
+
+async def _passages(client: AsyncElasticsearch, index: str, tenant: str) -> AsyncIterator[Hit]:
+    """Over a point in time, so that writes meanwhile change nothing."""
+    query = {"match_all": {}} if tenant == EVERY_TENANT else {"term": {"tenant": tenant}}
+    with elasticsearch_errors():
+        await client.indices.refresh(index=index)
+        opened = await client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE)
+    after: list[Any] | None = None
+    try:
+        while True:
+            with elasticsearch_errors():
+                page = await client.search(
+                    pit={"id": opened["id"], "keep_alive": _KEEP_ALIVE},
+                    query={"bool": {"filter": [query]}},
+                    sort=[{"chunk_id": "asc"}],
+                    size=_PAGE,
+                    source={"includes": [*_ROW, VECTOR], "exclude_vectors": False},
+                    search_after=after,
+                    track_total_hits=False,
+                )
+            hits = page["hits"]["hits"]
+            for hit in hits:
+                yield hit["_source"]
+            if len(hits) < _PAGE:
+                return
+            after = hits[-1]["sort"]
+    finally:
+        with elasticsearch_errors():
+            await client.close_point_in_time(id=opened["id"])
+
+
+def _write(passages: list[tuple[Hit, np.ndarray[Any, Any]]], rows: Path, vectors: Path) -> None:
+    with rows.open("w", encoding="utf-8") as file:
+        for row, _ in passages:
+            file.write(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n")
+    whole = vectors.with_name(f".{vectors.name}.{os.getpid()}")
+    with whole.open("wb") as file:
+        np.save(file, np.stack([vector for _, vector in passages]))
+    whole.replace(vectors)
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

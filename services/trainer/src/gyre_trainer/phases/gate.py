@@ -1,0 +1,111 @@
+"""Phase `gate`: asks the held-out questions of live and of the candidate, and writes the report."""
+
+import json
+from contextlib import AsyncExitStack
+
+from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
+from gyre.retriever.v1 import retriever_pb2_grpc
+from gyre_common.events.releases import Roles
+from gyre_common.retrieval_recipe import recipe_of
+from gyre_common.rpc import call, channel
+from gyre_common.store import Store
+
+from gyre_trainer import data_sets
+from gyre_trainer.gate.measuring import Asked, Found, measure
+from gyre_trainer.gate.questions import gate_questions, seen_by_rank
+from gyre_trainer.gate.report import GateReport, as_markdown
+from gyre_trainer.phases.retrieving import Asker, Retrieve, Retriever, Told, live_versions
+from gyre_trainer.phases.rows import questions_left
+from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
+from gyre_trainer.runs.patience import NOT_YET, patiently
+from gyre_trainer.settings import TrainerSettings
+
+_LOAD_SECONDS = 120.0
+_TELL_EVERY = 10
+_MOST_PER_LEG = 100
+
+
+async def gate(folder: RunFolder, settings: TrainerSettings) -> None:
+    """Write `report.json`, and the candidate's model card with the report in it to the store.
+
+    Raises:
+        FailedPrecondition: the candidate cannot be served, or the data set was changed.
+        Retryable: a service or the store is away.
+        OrderDiffers: the retriever fuses in another way than this gate.
+    """
+    spec = folder.spec()
+    asked = _questions(folder, spec)
+    async with AsyncExitStack() as stack:
+        embedder = await stack.enter_async_context(
+            channel(settings.embedder_address, key=settings.key)
+        )
+        retriever = await stack.enter_async_context(
+            channel(settings.retriever_address, key=settings.key)
+        )
+        folder.progress("gate", message="waiting until the embedder serves the candidate")
+        await _until_served(embedder_pb2_grpc.EmbedderServiceStub(embedder), spec.version)
+        retrieve = retriever_pb2_grpc.RetrieverServiceStub(retriever).Retrieve
+        found = await _ask(folder, spec, retrieve, asked)
+    folder.progress("gate", message="measuring")
+    report = measure(spec, asked, found)
+    card = await _card(folder, report, settings)
+    write_json(folder.report, report.model_copy(update={"card": card}))
+
+
+async def _until_served(stub: embedder_pb2_grpc.EmbedderServiceStub, version: str) -> None:
+    request = embedder_pb2.EmbedRequest(
+        texts=["Is the candidate there?"], version=version, side=embedder_pb2.SIDE_QUERY
+    )
+    await patiently(
+        lambda: call(stub.Embed, request, timeout=20.0), seconds=_LOAD_SECONDS, over=NOT_YET
+    )
+
+
+def _questions(folder: RunFolder, spec: RunSpec) -> Asked:
+    frozen = data_sets.read_folder(folder.data_set, spec.data_set)
+    judged = {int(rank): one["p"] for rank, one in frozen.card["judged_by_rank"].items()}
+    seen, there = seen_by_rank(judged), _chunk_ids(folder)
+    train = questions_left(frozen, data_sets.TRAIN, there).rows
+    gate_side = questions_left(frozen, data_sets.GATE, there)
+    held_out = gate_questions(gate_side.rows, seen)
+    return Asked(
+        validation=gate_questions((row for row in train if row.part == "validation"), seen),
+        held_out=held_out,
+        left_out=gate_side.before - len(held_out),
+    )
+
+
+def _chunk_ids(folder: RunFolder) -> frozenset[str]:
+    """Of the passages in the run's snapshot."""
+    with folder.corpus_rows.open(encoding="utf-8") as file:
+        return frozenset(json.loads(line)["chunk_id"] for line in file)
+
+
+async def _ask(folder: RunFolder, spec: RunSpec, retrieve: Retrieve, asked: Asked) -> Found:
+    questions = {one.question_id: Asker(one.tenant, one.acl, one.text) for one in asked.all}
+    live = live_versions(spec)
+    candidate = {**live, Roles.QUERY_ENCODER.value: spec.version}
+    # As deep as live itself looks: then its scores are normalised here as they are when it serves.
+    limit = min(_MOST_PER_LEG, recipe_of(spec.live[Roles.RETRIEVAL]).candidates)
+
+    def told(side: str) -> Told:
+        def tell(done: int, of: int) -> None:
+            if done % _TELL_EVERY == 0 or done == of:
+                folder.progress("gate", done, of, message=f"asking {side} the held-out questions")
+
+        return tell
+
+    return Found(
+        live=await Retriever(retrieve, live, limit=limit).legs(questions, told("live")),
+        candidate=await Retriever(retrieve, candidate, limit=limit).legs(
+            questions, told("the candidate")
+        ),
+    )
+
+
+async def _card(folder: RunFolder, report: GateReport, settings: TrainerSettings) -> str:
+    """The model card, complete, in the store; the artifact's own copy was written before."""
+    card = (folder.candidate / "README.md").read_text(encoding="utf-8")
+    complete = card.replace("<!-- gate -->", as_markdown(report))
+    (folder.path / "README.md").write_text(complete, encoding="utf-8")
+    return (await Store(settings.store_url).put(complete.encode())).uri

@@ -1,0 +1,149 @@
+"""Phase `prepare`: freezes what is learned from, and what it is learned against."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from gyre.retriever.v1 import retriever_pb2_grpc
+from gyre_common.elasticsearch import open_elasticsearch
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.event import now
+from gyre_common.events.releases import Roles
+from gyre_common.model_folders import ModelFolders
+from gyre_common.rpc import channel
+from gyre_common.store import Shelf, Store
+
+from gyre_trainer import data_sets
+from gyre_trainer.gate.questions import QuestionRow
+from gyre_trainer.gate.ranking import Legs
+from gyre_trainer.phases.corpus import Snapshot, snapshot
+from gyre_trainer.phases.retrieving import Asker, Retriever, live_versions
+from gyre_trainer.phases.rows import Left, judged_passages, questions_left
+from gyre_trainer.runs.folder import Prepared, RunFolder, RunSpec, write_json
+from gyre_trainer.segments import FOLDER, Segments
+from gyre_trainer.settings import TrainerSettings
+
+LIMIT = 100
+_TELL_EVERY = 25
+
+
+async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
+    """Write the data set, the corpus, what live found, and at last `prepared.json`.
+
+    Raises:
+        FailedPrecondition: there is too little to learn from, or the base model is broken.
+        Retryable: an engine, the store or a service is away.
+    """
+    spec = folder.spec()
+    frozen = await _frozen(folder, spec, settings)
+    judged = judged_passages(frozen, (data_sets.TRAIN, data_sets.GATE))
+    taken = await _corpus(folder, spec, settings, judged)
+    left = questions_left(frozen, data_sets.TRAIN, taken.chunk_ids)
+    check_enough(left, spec.profile)
+    folder.progress("prepare", message="checking the base model")
+    base = await ModelFolders(Store(settings.store_url), settings.model_cache).folder(
+        spec.live[Roles.DOCUMENT_ENCODER]
+    )
+    await _live(folder, spec, settings, left.rows)
+    found = {"base_folder": str(base), "data_set": frozen.digest, "corpus_digest": taken.digest}
+    write_json(folder.spec_file, spec.model_copy(update=found))
+    write_json(folder.prepared_file, _prepared(frozen, taken, left.before - len(left.rows)))
+
+
+def check_enough(left: Left, profile: str) -> None:
+    """Raises FailedPrecondition when deletions have taken what the profile asks for."""
+    least = data_sets.profile_named(profile).train_questions
+    if len(left.rows) < least:
+        raise FailedPrecondition(
+            f"{len(left.rows):,} of {left.before:,} questions are left to train on, because the "
+            "passages that people judged were deleted or replaced since, and profile "
+            f"{profile} needs {least:,}: collect votes on documents that are there"
+        )
+
+
+async def _frozen(folder: RunFolder, spec: RunSpec, settings: TrainerSettings) -> data_sets.Frozen:
+    folder.progress("prepare", message="freezing the data set")
+    segments = Segments(Shelf(settings.store_url, FOLDER))
+    frozen = await data_sets.freeze(
+        segments,
+        tenant=spec.tenant,
+        profile=data_sets.profile_named(spec.profile),
+        window=spec.window,
+    )
+    kept = data_sets.DataSets(
+        Store(settings.store_url), Shelf(settings.store_url, data_sets.FOLDER)
+    )
+    await kept.keep(frozen, now())
+    data_sets.write_folder(frozen, folder.data_set)
+    return frozen
+
+
+async def _corpus(
+    folder: RunFolder, spec: RunSpec, settings: TrainerSettings, wanted: Collection[str]
+) -> Snapshot:
+    index = spec.live[Roles.DOCUMENT_ENCODER].index
+    if index is None:
+        raise FailedPrecondition("the live document encoder names no index")
+    folder.progress("prepare", message="taking a snapshot of the corpus")
+    async with open_elasticsearch(settings.elasticsearch_url) as client:
+        return await snapshot(
+            client,
+            index,
+            tenant=spec.tenant,
+            wanted=wanted,
+            rows=folder.corpus_rows,
+            vectors=folder.corpus_vectors,
+            told=lambda seen: folder.progress(
+                "prepare", message=f"taking a snapshot of the corpus: {seen} passages"
+            ),
+        )
+
+
+async def _live(
+    folder: RunFolder, spec: RunSpec, settings: TrainerSettings, rows: Sequence[QuestionRow]
+) -> None:
+    """What live finds for each question, with the raw score of each leg."""
+    asked = {row.question_id: Asker(row.tenant, row.acl, row.question) for row in rows}
+
+    def told(done: int, of: int) -> None:
+        if done % _TELL_EVERY == 0 or done == of:
+            folder.progress("prepare", done, of, message="asking live the training questions")
+
+    async with AsyncExitStack() as stack:
+        opened = channel(settings.retriever_address, key=settings.key)
+        stub = retriever_pb2_grpc.RetrieverServiceStub(await stack.enter_async_context(opened))
+        retriever = Retriever(stub.Retrieve, live_versions(spec), limit=LIMIT)
+        found = await retriever.legs(asked, told)
+    _write_lines(folder.live, (_line(row.question_id, found[row.question_id]) for row in rows))
+
+
+def _line(question_id: str, legs: Legs) -> Mapping[str, object]:
+    return {
+        "question_id": question_id,
+        "legs": [[hit.chunk_id, hit.bm25, hit.dense, hit.fused] for hit in legs.hits],
+        "spans": {name: [span.least, span.greatest] for name, span in legs.spans.items()},
+    }
+
+
+def _write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(json.dumps(line, sort_keys=True) + "\n")
+
+
+def _prepared(frozen: data_sets.Frozen, taken: Snapshot, dropped: int) -> Prepared:
+    card = frozen.card
+    return Prepared.model_validate(
+        {
+            "chunks": len(taken.chunk_ids),
+            "data_set": frozen.digest,
+            "train_questions": card["train_questions"],
+            "gate_questions": card["gate_questions"],
+            "dropped_questions": dropped,
+            "window": card["window"],
+            "votes": card["votes"],
+            "first_vote_at": card["first_vote_at"],
+            "last_vote_at": card["last_vote_at"],
+        }
+    )

@@ -1,0 +1,33 @@
+"""The rows of a frozen data set, as far as their passages are still there."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from gyre_trainer.data_sets import Frozen, rows, without_deleted
+from gyre_trainer.gate.questions import QuestionRow
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of one side of a data set, and how many questions it had."""
+
+    rows: list[QuestionRow]
+    before: int
+
+
+def questions_left(frozen: Frozen, name: str, chunk_ids: Collection[str]) -> Left:
+    """Of `TRAIN` or `GATE`; votes on passages that are gone do not count."""
+    whole = rows(frozen, name)
+    left, _ = without_deleted(whole, chunk_ids)
+    return Left([QuestionRow.model_validate(row) for row in left], len(whole))
+
+
+def judged_passages(frozen: Frozen, names: Iterable[str]) -> frozenset[str]:
+    """The ids of the passages that anybody said anything of."""
+    return frozenset(
+        shown["chunk_id"]
+        for name in names
+        for row in rows(frozen, name)
+        for shown in row["shown"]
+        if shown["label"] is not None
+    )

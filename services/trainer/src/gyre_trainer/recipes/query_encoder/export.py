@@ -1,0 +1,143 @@
+"""Makes a run's candidate: the better variant, as files that serve, with a card."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gyre_common.errors import FailedPrecondition, Retryable
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gyre_trainer.recipes.query_encoder.card import write_card
+from gyre_trainer.recipes.query_encoder.config import Variant
+from gyre_trainer.recipes.query_encoder.model import (
+    WEIGHTS,
+    QueryEncoder,
+    interpolated,
+    open_base,
+    open_tokenizer,
+    read_weights,
+)
+from gyre_trainer.recipes.query_encoder.onnx_export import write_onnx
+from gyre_trainer.recipes.query_encoder.outcome import RESULT, TUNED, Outcome
+from gyre_trainer.recipes.query_encoder.run_data import RunData
+from gyre_trainer.runs.folder import RunFolder
+
+_COPIED = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+)
+_MODULES = (
+    ("0", "", "sentence_transformers.models.Transformer"),
+    ("1", "1_Pooling", "sentence_transformers.models.Pooling"),
+    ("2", "2_Normalize", "sentence_transformers.models.Normalize"),
+)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What became the candidate: a variant, at a share of the way from the base."""
+
+    version: str
+    variant: Variant
+    share: float
+    metrics: Mapping[str, float]
+
+
+def export(folder: RunFolder) -> Exported:
+    """Fill `candidate/`; it is whole or not there.
+
+    Raises:
+        FailedPrecondition: a variant is not finished, or ONNX gives other vectors than torch.
+        Retryable: the disk is full or read-only.
+    """
+    data = RunData(folder)
+    outcomes = _outcomes(folder)
+    best = chosen(outcomes)
+    base_folder = Path(data.spec.base_folder)
+    base = open_base(base_folder, data.corpus.dimensions)
+    start = {name: value.clone() for name, value in base.bert.state_dict().items()}
+    tuned = interpolated(start, _tuned(folder.variant(best.variant)), best.chosen_share)
+    base.bert.load_state_dict(tuned, strict=False)
+    partial = folder.path / ".candidate"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        difference = _write(partial, base_folder, base, tuned, data)
+        write_card(partial, folder, data, outcomes, best, difference)
+        shutil.rmtree(folder.candidate, ignore_errors=True)
+        partial.rename(folder.candidate)
+    except (OSError, SafetensorError) as error:
+        raise Retryable(f"cannot write to {folder.path}: {error}") from error
+    return Exported(data.spec.version, best.variant, best.chosen_share, _metrics(best, difference))
+
+
+def chosen(outcomes: Sequence[Outcome]) -> Outcome:
+    """The variant whose chosen share does best overall; of equals the first."""
+    return max(outcomes, key=lambda each: each.chosen.overall)
+
+
+def _outcomes(folder: RunFolder) -> list[Outcome]:
+    outcomes = []
+    for variant in Variant:
+        path = folder.variant(variant) / RESULT
+        try:
+            outcomes.append(Outcome.model_validate_json(path.read_bytes()))
+        except OSError as error:
+            raise FailedPrecondition(f"{variant} is not trained: {path} is missing") from error
+        except ValidationError as error:
+            raise FailedPrecondition(f"{path} is damaged: train {variant} again") from error
+    return outcomes
+
+
+def _tuned(own: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(own / TUNED)
+    except (OSError, SafetensorError) as error:
+        raise FailedPrecondition(f"{own / TUNED} is damaged: train this variant again") from error
+
+
+def _write(
+    candidate: Path,
+    base_folder: Path,
+    encoder: QueryEncoder,
+    tuned: Mapping[str, Tensor],
+    data: RunData,
+) -> float:
+    """The model's files; returns how far ONNX is from torch at most."""
+    (candidate / "1_Pooling").mkdir(parents=True)
+    for name in _COPIED:
+        if (base_folder / name).is_file():
+            shutil.copyfile(base_folder / name, candidate / name)
+    weights = {**read_weights(base_folder), **tuned}
+    save_file(weights, candidate / WEIGHTS, metadata={"format": "pt"})
+    modules = [
+        {"idx": at, "name": name, "path": path, "type": kind}
+        for at, (name, path, kind) in enumerate(_MODULES)
+    ]
+    (candidate / "modules.json").write_text(json.dumps(modules, indent=2))
+    pooling = {"word_embedding_dimension": data.corpus.dimensions, "pooling_mode_mean_tokens": True}
+    (candidate / "1_Pooling" / "config.json").write_text(json.dumps(pooling, indent=2))
+    texts = [question.question for question in data.questions[:16]]
+    texts += [passage.text for passage in data.corpus.passages[:8]]
+    tokenizer = open_tokenizer(base_folder, 256)
+    samples = [tokenizer.encode(text).ids for text in texts]
+    return write_onnx(encoder, candidate / "onnx" / "model.onnx", samples)
+
+
+def _metrics(best: Outcome, difference: float) -> dict[str, float]:
+    base = next(each for each in best.validation if each.share == 0)
+    return {
+        "validation_base": base.overall,
+        "validation": best.chosen.overall,
+        "dense_weight": best.chosen.dense_weight,
+        "onnx_difference": difference,
+    }

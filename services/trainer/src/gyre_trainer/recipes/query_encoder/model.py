@@ -1,0 +1,200 @@
+"""The query encoder in torch: the lower layers stay as they are, the upper ones learn."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from gyre_common.errors import FailedPrecondition
+from safetensors import SafetensorError, safe_open
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.nn.utils import parametrize
+from transformers.models.bert import BertConfig, BertModel
+
+from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
+from gyre_trainer.recipes.query_encoder.low_rank import LowRank
+
+WEIGHTS = "model.safetensors"
+_NEEDED = ("config.json", WEIGHTS, "tokenizer.json", "sentence_bert_config.json")
+_TOKENS_AT_ONCE = 2048
+
+
+class QueryEncoder(nn.Module):
+    """Token ids of texts to vectors of length 1: mean over the tokens, then normalised.
+
+    Reimers and Gurevych 2019, arXiv:1908.10084.
+    """
+
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__()
+        self.bert = bert
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.bert.device
+        return device
+
+    def forward(self, texts: Sequence[Sequence[int]]) -> Tensor:
+        """One vector a text, in the order given; texts of like length go together.
+
+        Shape of the result: (texts, d).
+        """
+        if not texts:
+            return torch.zeros(0, self.bert.config.hidden_size, device=self.device)
+        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
+        groups = [self.padded([texts[at] for at in group]) for group in _groups(order, texts)]
+        vectors = torch.cat([self.encode(ids, mask) for ids, mask in groups])
+        return vectors[torch.argsort(torch.tensor(order))]
+
+    def encode(self, token_ids: Tensor, mask: Tensor) -> Tensor:
+        """Shapes: both (texts, tokens); the mask is 1 for a token, else 0. Returns (texts, d)."""
+        hidden: Tensor = self.bert(token_ids, mask).last_hidden_state
+        real = mask.unsqueeze(-1).to(hidden.dtype)
+        return normalize((hidden * real).sum(dim=1) / real.sum(dim=1), dim=1)
+
+    def padded(self, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Token ids and mask, on the device of the weights."""
+        longest = max(len(text) for text in texts)
+        ids = torch.zeros(len(texts), longest, dtype=torch.long)
+        mask = torch.zeros(len(texts), longest, dtype=torch.long)
+        for row, text in enumerate(texts):
+            ids[row, : len(text)] = torch.tensor(text)
+            mask[row, : len(text)] = 1
+        return ids.to(self.device), mask.to(self.device)
+
+
+def _groups(order: Sequence[int], texts: Sequence[Sequence[int]]) -> Iterator[Sequence[int]]:
+    """Neighbours in length, so many at a time that padding and memory stay small."""
+    start = 0
+    while start < len(order):
+        end = start + 1
+        shortest = len(texts[order[start]])
+        while end < len(order):
+            longest = len(texts[order[end]])
+            if longest * (end + 1 - start) > _TOKENS_AT_ONCE or longest > 1.5 * shortest + 4:
+                break
+            end += 1
+        yield order[start:end]
+        start = end
+
+
+def open_base(folder: Path, dimensions: int) -> QueryEncoder:
+    """The encoder in a folder of sentence-transformers' layout.
+
+    Raises:
+        FailedPrecondition: a file is missing or damaged, or the network is not of its config's
+            sizes, or makes vectors of other than `dimensions` numbers.
+    """
+    for name in _NEEDED:
+        if not (folder / name).is_file():
+            raise FailedPrecondition(f"the base model {folder} has no {name}: it is not whole")
+    config = _config(folder)
+    if config.hidden_size != dimensions:
+        raise FailedPrecondition(
+            f"the base model {folder} makes vectors of {config.hidden_size} numbers, "
+            f"the index holds {dimensions}: they do not fit"
+        )
+    bert = BertModel(config, add_pooling_layer=False)
+    _fill(bert, read_weights(folder), folder)
+    return QueryEncoder(bert).eval()
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The float tensors of a folder, by name."""
+    path = folder / WEIGHTS
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise FailedPrecondition(f"{path} is damaged: {error}") from error
+
+
+def open_tokenizer(folder: Path, longest: int) -> Tokenizer:
+    """The folder's tokenizer, cutting at `longest` tokens and never padding."""
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:
+        raise FailedPrecondition(f"{folder / 'tokenizer.json'} is damaged: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(longest)
+    return tokenizer
+
+
+def window(folder: Path) -> int:
+    """The most tokens that a text may have."""
+    return int(json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"])
+
+
+def prepared(base: QueryEncoder, config: QueryEncoderConfig, variant: Variant) -> QueryEncoder:
+    """The base, made ready to learn: only what the variant trains asks for gradients."""
+    base.requires_grad_(False)
+    for module in base.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = config.dropout
+    for layer in base.bert.encoder.layer[-config.trained_layers :]:
+        if variant is Variant.FULL:
+            layer.requires_grad_(True)
+            continue
+        for linear in _linears(layer):
+            update = LowRank(linear.weight, config.rank, config.rank_scale)
+            parametrize.register_parametrization(linear, "weight", update)
+    return base.train()
+
+
+def merged_weights(encoder: QueryEncoder) -> dict[str, Tensor]:
+    """What was trained, by the base's names: low-rank updates are added to their matrices."""
+    learned = {name for name, value in encoder.bert.named_parameters() if value.requires_grad}
+    for linear in _linears(encoder):
+        if parametrize.is_parametrized(linear, "weight"):
+            parametrize.remove_parametrizations(linear, "weight", leave_parametrized=True)
+    owners = {name.split(".parametrizations.")[0] for name in learned if "parametriz" in name}
+    names = {name for name in learned if "parametriz" not in name}
+    state = encoder.bert.state_dict()
+    return {
+        name: state[name].detach().cpu().contiguous()
+        for name in sorted(names | {f"{owner}.weight" for owner in owners})
+    }
+
+
+def _linears(module: nn.Module) -> list[nn.Linear]:
+    return [each for each in module.modules() if isinstance(each, nn.Linear)]
+
+
+def interpolated(
+    base: Mapping[str, Tensor], tuned: Mapping[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """Weights `share` of the way from the base to what was trained; 0 and 1 are the ends exactly.
+
+    Wortsman et al. 2022, arXiv:2109.01903, eq. 1.
+    """
+    if share == 1:
+        return dict(tuned)
+    return {name: base[name] + share * (value - base[name]) for name, value in tuned.items()}
+
+
+def _config(folder: Path) -> BertConfig:
+    path = folder / "config.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.get("model_type") != "bert":
+            raise FailedPrecondition(f"{path} does not describe a BERT encoder")
+        return BertConfig(**values)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FailedPrecondition(f"{path} does not describe a BERT encoder: {error}") from error
+
+
+def _fill(bert: BertModel, weights: Mapping[str, Tensor], folder: Path) -> None:
+    wanted = bert.state_dict()
+    for name, value in wanted.items():
+        found = weights.get(name)
+        if found is None:
+            raise FailedPrecondition(f"{folder / WEIGHTS} has no {name}: it is not whole")
+        if found.shape != value.shape:
+            raise FailedPrecondition(
+                f"{folder / WEIGHTS} holds {name} of {tuple(found.shape)}, "
+                f"config.json says {tuple(value.shape)}"
+            )
+    bert.load_state_dict({name: weights[name].float() for name in wanted})

@@ -1,0 +1,57 @@
+"""Merges what was said about a question, however often it was asked, into one row to learn from."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gyre_trainer.recipes.query_encoder.run_data import QuestionRow
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and the mean label of each passage that was judged for it, by chunk id.
+
+    `ids` are its occurrences. `held_out`: no document that it wants had a vote to learn from.
+    """
+
+    text: str
+    ids: tuple[str, ...]
+    labels: Mapping[str, float]
+    held_out: bool = False
+
+    @property
+    def wanted(self) -> Mapping[str, float]:
+        """The passages with a positive label."""
+        return {chunk: label for chunk, label in self.labels.items() if label > 0}
+
+    @property
+    def unwanted(self) -> Mapping[str, float]:
+        """The passages with a negative label, as positive numbers."""
+        return {chunk: -label for chunk, label in self.labels.items() if label < 0}
+
+
+def merged(rows: Sequence[QuestionRow], part: str) -> list[Question]:
+    """The questions of one part that want something, in the order in which they were first asked.
+
+    Two rows are the same question when their words are, whatever the case and the spaces.
+    """
+    groups: dict[str, list[QuestionRow]] = defaultdict(list)
+    for row in rows:
+        if row.part == part:
+            groups[" ".join(row.question.casefold().split())].append(row)
+    questions = [_one(group) for group in groups.values()]
+    return [question for question in questions if question.wanted]
+
+
+def _one(rows: Sequence[QuestionRow]) -> Question:
+    said: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        for shown in row.shown:
+            if shown.label is not None:
+                said[shown.chunk_id].append(shown.label)
+    return Question(
+        text=rows[0].question,
+        ids=tuple(row.question_id for row in rows),
+        labels={chunk: sum(labels) / len(labels) for chunk, labels in said.items()},
+        held_out=all(row.held_out for row in rows),
+    )

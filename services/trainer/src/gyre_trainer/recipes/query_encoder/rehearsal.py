@@ -1,0 +1,45 @@
+"""Texts of the corpus itself, to be rehearsed: what nobody asked about must keep its place."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from gyre_trainer.recipes.query_encoder.run_data import Corpus, Passage
+from gyre_trainer.recipes.query_encoder.targets import Example
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_FEWEST_WORDS, _MOST_WORDS = 5, 40
+
+
+def rehearsals(corpus: Corpus, *, count: int, own_share: float, seed: int) -> list[Example]:
+    """`count` texts, each a title or a sentence, of passages drawn without repeats while they last.
+
+    `own_share` of a text's target is the passage that it was taken from.
+    """
+    random = np.random.default_rng([seed, 1])
+    order: list[int] = []
+    while len(order) < count:
+        order += random.permutation(len(corpus.passages)).tolist()
+    return [
+        Example(
+            text=_text_of(corpus.passages[position], random),
+            target={position: own_share} if own_share else {},
+        )
+        for position in order[:count]
+    ]
+
+
+def _text_of(passage: Passage, random: np.random.Generator) -> str:
+    """The title in a third of all cases, else a sentence; the beginning where there is neither."""
+    sentences = _sentences(passage.text)
+    if passage.title and (not sentences or random.random() < 1 / 3):
+        return passage.title
+    if sentences:
+        return sentences[int(random.integers(len(sentences)))]
+    return " ".join(passage.text.split()[:_MOST_WORDS])
+
+
+def _sentences(text: str) -> Sequence[str]:
+    found = (" ".join(each.split()) for each in _SENTENCE_END.split(text))
+    return [each for each in found if _FEWEST_WORDS <= len(each.split()) <= _MOST_WORDS]

@@ -1,0 +1,226 @@
+"""Reads a run's folder: the task, the questions, the passages, what live found."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from io import BufferedReader
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.releases import Roles
+from gyre_common.fusion import BM25, DENSE
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gyre_trainer.runs.folder import RunFolder, RunSpec
+
+Floats = NDArray[np.float32]
+Line = TypeVar("Line", bound="_Line")
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Shown(_Line):
+    """A passage that a question was shown, and what people made of it: 1 good, -1 bad."""
+
+    chunk_id: str
+    label: float | None = None
+
+
+class QuestionRow(_Line):
+    """A question, asked once and judged. `held_out`: none of its documents has a vote in fit."""
+
+    question_id: str
+    question: str
+    part: str = "fit"
+    held_out: bool = False
+    shown: tuple[Shown, ...] = ()
+
+
+class Passage(_Line):
+    """A passage of the index, as far as training reads it."""
+
+    chunk_id: str
+    document_id: str = ""
+    title: str = ""
+    heading_path: tuple[str, ...] = ()
+    text: str
+
+
+class Hit(NamedTuple):
+    """A passage that live found for a question; a leg that did not find it has no score."""
+
+    chunk_id: str
+    bm25: float | None
+    dense: float | None
+    fused: float
+
+
+class Found(_Line):
+    """What live found for a question. `spans` are the least and the greatest score of each leg."""
+
+    question_id: str
+    legs: tuple[Hit, ...] = ()
+    spans: dict[str, tuple[float, float]] = Field(default_factory=dict)
+
+
+class _File(_Line):
+    digest: str = ""
+
+
+class _Manifest(_Line):
+    files: dict[str, _File] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The passages and their unit vectors, in the same order."""
+
+    passages: Sequence[Passage]
+    vectors: Floats
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has."""
+        return int(self.vectors.shape[1])
+
+    @cached_property
+    def position(self) -> Mapping[str, int]:
+        """Where a passage stands, by its id."""
+        return {passage.chunk_id: at for at, passage in enumerate(self.passages)}
+
+
+class RunData:
+    """The inputs of a run, each read when it is asked for.
+
+    Raises, from every member: FailedPrecondition, naming the file and what is wrong with it.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    @cached_property
+    def spec(self) -> RunSpec:
+        """What is asked for."""
+        return self._folder.spec()
+
+    @cached_property
+    def questions(self) -> Sequence[QuestionRow]:
+        """Every labelled question of the training side, in the data set's order."""
+        path = self._questions
+        self._check_data_set(path)
+        rows = list(_lines(path, QuestionRow))
+        if not any(row.part == "fit" for row in rows):
+            raise FailedPrecondition(f"{path} holds no question to learn from")
+        return rows
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The passages with their vectors."""
+        path = self._folder.corpus_vectors
+        _check(path, self.spec.corpus_digest)
+        try:
+            vectors = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise FailedPrecondition(f"{path} cannot be read as vectors: {error}") from error
+        passages = list(_lines(self._folder.corpus_rows, Passage))
+        if vectors.ndim != 2 or vectors.dtype != np.float32:
+            raise FailedPrecondition(f"{path} does not hold float32 vectors, one a row")
+        if len(passages) != len(vectors) or not passages:
+            raise FailedPrecondition(
+                f"{path} holds {len(vectors)} vectors for {len(passages)} passages in corpus.jsonl"
+            )
+        return Corpus(passages, vectors)
+
+    @cached_property
+    def live(self) -> Mapping[str, Found]:
+        """What live found, by question id; nothing where the run has no such file."""
+        path = self._folder.live
+        if not path.exists():
+            return {}
+        return {line.question_id: line for line in _lines(path, Found)}
+
+    @property
+    def dense_weight(self) -> float:
+        """The share of live's dense leg in fusion; half of it where live says nothing."""
+        live = self.spec.live.get(Roles.RETRIEVAL)
+        legs = [
+            float(live.settings.get(f"{leg}_weight", 1)) if live else 1.0 for leg in (BM25, DENSE)
+        ]
+        return legs[1] / sum(legs)
+
+    def digest(self) -> str:
+        """Of everything that is learned from."""
+        inputs = (
+            self._questions,
+            self._folder.corpus_rows,
+            self._folder.corpus_vectors,
+            self._folder.live,
+        )
+        found = [_digest(path) for path in inputs if path.exists()]
+        return hashlib.sha256(" ".join(found).encode()).hexdigest()
+
+    @property
+    def _questions(self) -> Path:
+        return self._folder.data_set / "train.jsonl"
+
+    def _check_data_set(self, path: Path) -> None:
+        manifest = self._folder.data_set / "manifest.json"
+        if not manifest.exists():
+            if self.spec.data_set:
+                raise FailedPrecondition(f"{manifest} is missing: the data set is not whole")
+            return
+        _check(manifest, self.spec.data_set)
+        _check(path, _parsed(manifest, _Manifest).files.get(path.name, _File()).digest)
+
+
+def _check(path: Path, digest: str) -> None:
+    """Refuse a file that is not what the run began with."""
+    if not digest:
+        return
+    found = _digest(path)
+    if found != digest:
+        raise FailedPrecondition(
+            f"{path} has changed: it should be {digest} but is {found} — start a new run"
+        )
+
+
+def _digest(path: Path) -> str:
+    with _opened(path) as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def _opened(path: Path) -> BufferedReader:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise FailedPrecondition(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _parsed(path: Path, model: type[Line]) -> Line:
+    try:
+        with _opened(path) as file:
+            return model.model_validate_json(file.read())
+    except ValidationError as error:
+        raise FailedPrecondition(f"{path} is not what it should be: {_first(error)}") from error
+
+
+def _lines(path: Path, model: type[Line]) -> Iterator[Line]:
+    with _opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield model.model_validate_json(line)
+            except ValidationError as error:
+                raise FailedPrecondition(
+                    f"{path} line {number} is not what it should be: {_first(error)}"
+                ) from error
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'line'}: {first['msg']}"

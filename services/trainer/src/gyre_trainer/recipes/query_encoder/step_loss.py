@@ -1,0 +1,76 @@
+"""The loss of a batch: questions towards their votes, rehearsed texts towards what they find."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gyre_trainer.recipes.query_encoder.batches import Batch
+from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
+from gyre_trainer.recipes.query_encoder.loss import (
+    log_likelihood,
+    soft_cross_entropy,
+    unlikelihood,
+)
+from gyre_trainer.recipes.query_encoder.targets import Example, Shares
+
+
+def step_loss(
+    vectors: Tensor, base: Tensor, batch: Batch, passages: Tensor, config: QueryEncoderConfig
+) -> Tensor:
+    """This batch's part of the step's loss: the parts of all batches of a step add up to it.
+
+    Shapes: `vectors` (asked and rehearsed, d) in that order, `base` (rehearsed, d) as the base
+    encodes those, `passages` (n, d). Returns a scalar in nats.
+    """
+    asked, rehearsed = vectors[: len(batch.asked)], vectors[len(vectors) - len(batch.rehearsed) :]
+    total = 0.0 * vectors.sum()
+    if batch.asked:
+        each = _asked(asked, batch.asked, passages, config)
+        total = total + each.sum() / batch.asked_in_all
+    if batch.rehearsed:
+        each = _rehearsed(rehearsed, base, batch.rehearsed, passages, config)
+        total = total + config.rehearsal_weight * each.sum() / batch.rehearsed_in_all
+    return total
+
+
+def _asked(
+    vectors: Tensor, examples: Sequence[Example], passages: Tensor, config: QueryEncoderConfig
+) -> Tensor:
+    """Each question's loss by its votes, weighted."""
+    lexical = config.bm25_weight * _rows([example.lexical for example in examples], passages)
+    found = log_likelihood(vectors, passages, temperature=config.temperature, beside=lexical)
+    targets = _rows([example.target for example in examples], passages)
+    each = soft_cross_entropy(found, targets, robustness=config.robustness)
+    if config.down_vote_weight:
+        unwanted = _rows([example.unwanted for example in examples], passages)
+        each = each + config.down_vote_weight * unlikelihood(found, unwanted)
+    return torch.tensor([example.weight for example in examples]).to(each) * each
+
+
+def _rehearsed(
+    vectors: Tensor,
+    base: Tensor,
+    examples: Sequence[Example],
+    passages: Tensor,
+    config: QueryEncoderConfig,
+) -> Tensor:
+    """Each text's distance from its own passage and from what the base finds for it.
+
+    The second part is distillation: Hinton et al. 2015, arXiv:1503.02531.
+    """
+    temperature = config.rehearsal_temperature
+    own = _rows([example.target for example in examples], passages)
+    kept = log_likelihood(base, passages, temperature=temperature).exp()
+    targets = own + (1 - own.sum(dim=1, keepdim=True)) * kept
+    found = log_likelihood(vectors, passages, temperature=temperature)
+    return soft_cross_entropy(found, targets, robustness=0)
+
+
+def _rows(shares: Sequence[Shares], passages: Tensor) -> Tensor:
+    """As a matrix of shape (examples, n)."""
+    result = torch.zeros(len(shares), len(passages))
+    for row, each in enumerate(shares):
+        if each:
+            result[row, list(each)] = torch.tensor(list(each.values()), dtype=result.dtype)
+    return result.to(passages)

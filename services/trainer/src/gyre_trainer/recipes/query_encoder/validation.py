@@ -1,0 +1,209 @@
+"""How good fused retrieval is, on questions of the training side that taught nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from gyre_common.fusion import Span
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from gyre_trainer.recipes.query_encoder.questions import Question
+from gyre_trainer.recipes.query_encoder.run_data import Corpus, Floats, Found
+from gyre_trainer.recipes.query_encoder.targets import bm25_points
+
+DEPTH = 100
+CUT = 10
+_STEP, _REACH = 0.05, 3
+"""The dense leg's weight may move this far from live's: as the gate fits it."""
+Scores = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+class Quality(BaseModel):
+    """nDCG@10 of judged passages (0..1) at one share of the tuned weights, fusion weights refitted.
+
+    `voted` and `new` are the questions whose documents had votes to learn from and those whose had
+    none; a slice without questions is None. `new_error` is the standard error of the new slice's
+    difference from the base, question by question.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    share: float
+    dense_weight: float
+    overall: float
+    voted: float | None
+    new: float | None
+    new_error: float = 0.0
+    dense_alone: float
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The judged passages of a question: where they stand, how good they are, BM25's points."""
+
+    positions: NDArray[np.int64]
+    gains: Scores
+    bm25: Scores
+    in_bm25: Flags
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class _Fused:
+    """The dense weight that does best, each question's nDCG by it, the dense leg's mean alone."""
+
+    weight: float
+    values: Scores
+    dense_alone: float
+
+
+class Validation:
+    """Questions with what live's BM25 leg found for them; the dense leg is searched exactly."""
+
+    def __init__(
+        self,
+        questions: Sequence[Question],
+        corpus: Corpus,
+        live: Mapping[str, Found],
+        *,
+        dense_weight: float,
+    ) -> None:
+        """`dense_weight` is live's: the share of the dense leg in the weighted sum."""
+        judged = [(each, _judged(each, corpus, live)) for each in questions]
+        kept = [(question, one) for question, one in judged if one is not None]
+        self.texts = [question.text for question, _ in kept]
+        self._judged = [one for _, one in kept]
+        self._corpus = corpus
+        steps = sorted(range(-_REACH, _REACH + 1), key=abs)  # of equals the nearest is taken
+        around = (round(dense_weight + _STEP * step, 4) for step in steps)
+        self._weights = [weight for weight in around if 0 <= weight <= 1]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many questions there are, and of those how many in each slice."""
+        new = sum(each.held_out for each in self._judged)
+        return {"overall": len(self._judged), "voted": len(self._judged) - new, "new": new}
+
+    def qualities(self, vectors: Mapping[float, Floats]) -> list[Quality]:
+        """Judge the vectors of `texts` at each share, 0 among them; without questions all are 0.
+
+        The dense leg's weight is the one that does best here.
+        """
+        if not self._judged:
+            return [self._nothing(share) for share in sorted(vectors)]
+        base = self._fused(vectors[0.0])
+        return [self._quality(share, vectors[share], base) for share in sorted(vectors)]
+
+    def _quality(self, share: float, vectors: Floats, base: _Fused) -> Quality:
+        fused = self._fused(vectors)
+        new = np.array([each.held_out for each in self._judged])
+        return Quality(
+            share=share,
+            dense_weight=fused.weight,
+            overall=float(fused.values.mean()),
+            voted=_mean(fused.values[~new]),
+            new=_mean(fused.values[new]),
+            new_error=_error((fused.values - base.values)[new]),
+            dense_alone=fused.dense_alone,
+        )
+
+    def _fused(self, vectors: Floats) -> _Fused:
+        similarity = vectors @ self._corpus.vectors.T
+        legs = [_dense_leg(row, each) for row, each in zip(similarity, self._judged, strict=True)]
+        by_weight = np.array(
+            [
+                [
+                    _ndcg((1 - weight) * each.bm25 + weight * dense, each.gains, found)
+                    for each, (dense, found) in zip(self._judged, legs, strict=True)
+                ]
+                for weight in (*self._weights, 1.0)
+            ]
+        )
+        best = int(by_weight[:-1].mean(axis=1).argmax())
+        return _Fused(self._weights[best], by_weight[best], float(by_weight[-1].mean()))
+
+    def _nothing(self, share: float) -> Quality:
+        return Quality(
+            share=share,
+            dense_weight=self._weights[0],
+            overall=0.0,
+            voted=None,
+            new=None,
+            dense_alone=0.0,
+        )
+
+
+def chosen_share(qualities: Sequence[Quality]) -> float:
+    """The share above 0 that does best overall while the new slice does not fall; else 0.
+
+    Within one standard error of the base is no fall: with few questions it says nothing. Of equals
+    the larger share wins, because questions that were judged say little of the others.
+    """
+    base = next(each for each in qualities if each.share == 0)
+    held = [each for each in qualities if each.share > 0 and _holds(each, base)]
+    return max(held or [base], key=lambda each: (round(each.overall, 6), each.share)).share
+
+
+def _holds(quality: Quality, base: Quality) -> bool:
+    if quality.new is None or base.new is None:
+        return True
+    return quality.new >= base.new - quality.new_error
+
+
+def _judged(question: Question, corpus: Corpus, live: Mapping[str, Found]) -> _Judged | None:
+    found = next((live[each] for each in question.ids if each in live), None)
+    labels = {
+        corpus.position[chunk]: label
+        for chunk, label in question.labels.items()
+        if chunk in corpus.position
+    }
+    if found is None or not any(label > 0 for label in labels.values()):
+        return None
+    points = bm25_points(found)
+    ids = [corpus.passages[position].chunk_id for position in labels]
+    return _Judged(
+        positions=np.array(list(labels)),
+        gains=np.maximum(np.array(list(labels.values())), 0.0),
+        bm25=np.array([points.get(chunk, 0.0) for chunk in ids]),
+        in_bm25=np.array([chunk in points for chunk in ids]),
+        held_out=question.held_out,
+    )
+
+
+def _dense_leg(similarity: Floats, judged: _Judged) -> tuple[Scores, Flags]:
+    """The dense leg's points of the judged passages, and which of them any leg found."""
+    depth = min(DEPTH, len(similarity))
+    least = float(np.partition(similarity, -depth)[-depth])
+    span = Span(depth, least, float(similarity.max()))
+    raw = similarity[judged.positions]
+    in_dense = raw >= least
+    points = [
+        span.normalised(float(each)) if there else 0.0
+        for each, there in zip(raw, in_dense, strict=True)
+    ]
+    return np.array(points), in_dense | judged.in_bm25
+
+
+def _ndcg(scores: Scores, gains: Scores, found: Flags) -> float:
+    """nDCG@10 of the judged passages alone, ranked by their scores; what no leg found is lost.
+
+    Järvelin and Kekäläinen 2002, ACM TOIS 20(4), with linear gains; "condensed lists": Sakai 2007,
+    SIGIR.
+    """
+    order = np.argsort(-scores[found], kind="stable")[:CUT]
+    ideal = np.sort(gains)[::-1][:CUT]
+    discounts = 1 / np.log2(np.arange(2, CUT + 2))
+    return float(
+        (gains[found][order] * discounts[: len(order)]).sum()
+        / (ideal * discounts[: len(ideal)]).sum()
+    )
+
+
+def _error(differences: Scores) -> float:
+    return float(differences.std(ddof=1) / len(differences) ** 0.5) if len(differences) > 1 else 0.0
+
+
+def _mean(values: Scores) -> float | None:
+    return float(values.mean()) if len(values) else None

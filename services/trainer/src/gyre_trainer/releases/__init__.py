@@ -1,0 +1,1 @@
+"""What may become live, and where that is written."""

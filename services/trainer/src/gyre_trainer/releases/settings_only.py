@@ -1,0 +1,100 @@
+"""Versions that need no files: those of `retrieval` and others, made from one there is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
+from gyre_common.events.event import Version
+from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged, Roles
+from gyre_common.lines import check_line
+from gyre_common.releases.builtin import digest_of_settings
+from gyre_common.retrieval_recipe import recipe_of
+from pydantic import TypeAdapter, ValidationError
+
+MAX_SETTING_CHARACTERS = 1024
+
+_VERSION: TypeAdapter[str] = TypeAdapter(Version)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSettings:
+    """A version as `based_on` is (the live one if empty), but for these settings."""
+
+    role: str
+    version: str
+    settings: Mapping[str, str]
+    based_on: str = ""
+
+
+def settings_version(state: ReleaseChanged, new: NewSettings, at: datetime) -> Artifact:
+    """The artifact that was asked for.
+
+    Raises:
+        InvalidInput: the name or a setting cannot work.
+        NotFound: what it is based on is not registered.
+        FailedPrecondition: versions of this role are more than settings.
+    """
+    _check(new)
+    base = state.artifact(new.based_on or state.live)
+    if base is None:
+        names = ", ".join(artifact.version for artifact in state.artifacts)
+        raise NotFound(f"{new.role} has no version {new.based_on}: registered are {names}")
+    if base.uri is not None or base.digest != digest_of_settings(base.settings):
+        raise FailedPrecondition(
+            f"{new.role} {base.version} is more than its settings, so settings alone make no "
+            "version of this role: it comes from training, or with the program"
+        )
+    settings = {**base.settings, **new.settings}
+    artifact = Artifact(
+        version=new.version,
+        digest=digest_of_settings(settings),
+        fits=base.fits,
+        settings=settings,
+        evidence={Evidence.BASED_ON: base.version},
+        registered_at=at,
+    )
+    _KNOWN.get(new.role, _as_before(base))(artifact)
+    return artifact
+
+
+def _check(new: NewSettings) -> None:
+    try:
+        _VERSION.validate_python(new.version)
+    except ValidationError as error:
+        raise InvalidInput(
+            "version",
+            "is no name for a version",
+            "use up to 128 letters, digits, dots, dashes and underscores, a letter or digit first",
+        ) from error
+    if not new.settings:
+        raise InvalidInput("settings", "are missing", "say what is to differ, as name=value")
+    for name, value in new.settings.items():
+        check_line("settings", f"{name}={value}", most=MAX_SETTING_CHARACTERS)
+
+
+def _a_retrieval_recipe(artifact: Artifact) -> None:
+    try:
+        recipe_of(artifact)
+    except FailedPrecondition as error:
+        raise InvalidInput("settings", "cannot work", str(error)) from error
+
+
+def _as_before(base: Artifact) -> Callable[[Artifact], None]:
+    """What only the services understand may at least not name what was not there before."""
+
+    def check(artifact: Artifact) -> None:
+        if unknown := sorted(artifact.settings.keys() - base.settings.keys()):
+            raise InvalidInput(
+                "settings",
+                f"name {', '.join(unknown)}, which {base.version} has not",
+                f"it has {', '.join(sorted(base.settings))}",
+            )
+
+    return check
+
+
+_KNOWN: Mapping[str, Callable[[Artifact], None]] = MappingProxyType(
+    {Roles.RETRIEVAL: _a_retrieval_recipe}
+)

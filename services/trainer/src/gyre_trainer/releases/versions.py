@@ -1,0 +1,101 @@
+"""What may be said of one version: its content, which never changes, and what speaks for it."""
+
+from collections.abc import Mapping
+
+from gyre_common.errors import FailedPrecondition, InvalidInput
+from gyre_common.events.event import Version
+from gyre_common.events.releases import (
+    GATE_PASSED,
+    SHIPPED,
+    Artifact,
+    Evidence,
+    ReleaseChanged,
+)
+
+MAX_ARTIFACTS = 50
+"""Newest versions that a role keeps, beside those that serve, did, or ship with Gyre."""
+
+MAX_ARTIFACT_BYTES = 4096
+"""Of one version's JSON. With the newest 50, 50 of the history, shadow, canary and what ships, a
+role's state stays below LARGEST_EVENT."""
+
+_CONTENT = ("digest", "uri", "index", "fits", "settings")
+
+
+def differences(registered: Artifact, given: Artifact) -> list[str]:
+    """What defines the version and is not the same; evidence and the time are no content."""
+    return [name for name in _CONTENT if getattr(registered, name) != getattr(given, name)]
+
+
+def same_content(role: str, registered: Artifact, given: Artifact) -> None:
+    """Raises FailedPrecondition when a name is taken by other content."""
+    if differing := differences(registered, given):
+        raise FailedPrecondition(
+            f"{role} {given.version} is registered already with another {', '.join(differing)}: a "
+            "version never changes, give the new content a new name"
+        )
+
+
+def with_evidence(artifact: Artifact, evidence: Mapping[str, str]) -> Artifact:
+    """The version with more that speaks for it, or against it.
+
+    Raises:
+        FailedPrecondition: something else was said of it before; that stands.
+        InvalidInput: it would be too much.
+    """
+    for key, value in evidence.items():
+        said = artifact.evidence.get(key, value)
+        if said != value:
+            raise FailedPrecondition(
+                f"{artifact.version} has {key} {said} on record, which is never changed to {value}"
+            )
+    more = {**artifact.evidence, **evidence}
+    return of_bounded_size(artifact.model_copy(update={"evidence": more}))
+
+
+def of_bounded_size(artifact: Artifact) -> Artifact:
+    """Raises InvalidInput when a version says more of itself than the topic has room for."""
+    size = len(artifact.model_dump_json().encode())
+    if size > MAX_ARTIFACT_BYTES:
+        raise InvalidInput(
+            "settings",
+            f"and evidence of {artifact.version} have {size:,} bytes, more than "
+            f"{MAX_ARTIFACT_BYTES:,}",
+            "keep what is large in the store, and its address here",
+        )
+    return artifact
+
+
+def is_proved(artifact: Artifact) -> bool:
+    """It ships with Gyre, or a gate let it pass."""
+    evidence = artifact.evidence
+    return evidence.get(Evidence.ORIGIN) == SHIPPED or evidence.get(Evidence.GATE) == GATE_PASSED
+
+
+def served(state: ReleaseChanged | None, version: Version) -> bool:
+    """It is live there, or was."""
+    return state is not None and version in (state.live, *state.history)
+
+
+def unproved(role: str, artifact: Artifact) -> FailedPrecondition:
+    """Why a version may not go live, and what to do."""
+    verdict = artifact.evidence.get(Evidence.GATE)
+    summary = artifact.evidence.get(Evidence.SUMMARY, "")
+    why = "was judged by no gate" if verdict is None else "did not pass its gate"
+    return FailedPrecondition(
+        f"{role} {artifact.version} {why}{f' ({summary})' if summary else ''}: to promote it all "
+        "the same, ask for an override (--override) and give a reason; both are recorded"
+    )
+
+
+def kept(state: ReleaseChanged) -> tuple[Artifact, ...]:
+    """The versions that a role goes on knowing: the newest, and all that may serve again."""
+    named = {state.live, state.shadow, *state.history}
+    if state.canary:
+        named.add(state.canary.version)
+    newest = {artifact.version for artifact in state.artifacts[-MAX_ARTIFACTS:]}
+    return tuple(
+        artifact
+        for artifact in state.artifacts
+        if artifact.version in named | newest or artifact.evidence.get(Evidence.ORIGIN) == SHIPPED
+    )

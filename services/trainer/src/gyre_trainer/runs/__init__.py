@@ -1,0 +1,1 @@
+"""Training runs: what is known of them, and how one goes from phase to phase."""

@@ -1,0 +1,142 @@
+"""What is known of every run, pure: it follows from the training.* events alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from gyre_common.errors import Conflict, NotFound
+from gyre_common.events.event import EVERY_TENANT
+from gyre_common.events.training import (
+    RunOutcome,
+    TrainingEvent,
+    TrainingFinished,
+    TrainingProgressed,
+    TrainingStarted,
+)
+
+RUNNING = "running"
+RESUMABLE = frozenset({RunOutcome.INTERRUPTED, RunOutcome.FAILED, RunOutcome.CANCELLED})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as it is. `state` is `running` or how it ended; `finished` holds what came of it."""
+
+    run_id: UUID
+    tenant: str
+    recipe: str
+    role: str
+    profile: str
+    actor: str
+    reason: str
+    started_at: datetime
+    settings: Mapping[str, str] = field(default_factory=dict)
+    state: str = RUNNING
+    stage: str = ""
+    step: int = 0
+    steps: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    message: str = ""
+    finished: TrainingFinished | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether somebody is, or was when last heard of, at work on it."""
+        return self.state == RUNNING
+
+
+class RunBook:
+    """Every run, by id. `apply` takes events in the order in which they happened."""
+
+    def __init__(self) -> None:
+        self._runs: dict[UUID, Run] = {}
+
+    def apply(self, events: Iterable[TrainingEvent]) -> None:
+        """Take over what happened. Progress of a run that is not known, or over, says nothing."""
+        for event in events:
+            match event:
+                case TrainingStarted():
+                    self._start(event)
+                case TrainingProgressed():
+                    self._progress(event)
+                case TrainingFinished():
+                    self._finish(event)
+
+    def run(self, run_id: UUID, tenant: str) -> Run:
+        """One that the tenant may see. Raises NotFound."""
+        run = self._runs.get(run_id)
+        if run is None or run.tenant not in (tenant, EVERY_TENANT):
+            raise NotFound(f"there is no run {run_id}: `gyre runs` lists them")
+        return run
+
+    def runs(self, tenant: str) -> Sequence[Run]:
+        """Those that the tenant may see, its own and those for all tenants; newest first."""
+        seen = [run for run in self._runs.values() if run.tenant in (tenant, EVERY_TENANT)]
+        return sorted(seen, key=lambda run: run.started_at, reverse=True)
+
+    def unfinished(self) -> Sequence[Run]:
+        """Those of which no end is known."""
+        return [run for run in self._runs.values() if run.is_running]
+
+    def check_free(self, tenant: str, role: str) -> None:
+        """Raises Conflict that names the run which trains the same role of the same tenant."""
+        for run in self.unfinished():
+            if (run.tenant, run.role) == (tenant, role):
+                doing = run.stage or "it has just begun"
+                raise Conflict(
+                    f"run {run.run_id} of {run.actor} trains {role} already ({doing}): wait for "
+                    f"it with `gyre runs {run.run_id} --follow`, or stop it with "
+                    f"`gyre runs {run.run_id} --cancel`"
+                )
+
+    def _start(self, event: TrainingStarted) -> None:
+        known = self._runs.get(event.run_id)
+        if known is not None:
+            self._runs[event.run_id] = replace(
+                known,
+                state=RUNNING,
+                stage="",
+                step=0,
+                steps=0,
+                metrics={},
+                message="",
+                finished=None,
+            )
+            return
+        self._runs[event.run_id] = Run(
+            run_id=event.run_id,
+            tenant=event.tenant,
+            recipe=event.recipe,
+            role=event.role,
+            profile=event.profile,
+            actor=event.actor,
+            reason=event.reason,
+            started_at=event.started_at,
+            settings=event.settings,
+        )
+
+    def _progress(self, event: TrainingProgressed) -> None:
+        known = self._runs.get(event.run_id)
+        if known is None or not known.is_running:
+            return
+        self._runs[event.run_id] = replace(
+            known,
+            stage=event.stage,
+            step=event.step,
+            steps=event.steps,
+            metrics=event.metrics,
+            message=event.message,
+        )
+
+    def _finish(self, event: TrainingFinished) -> None:
+        known = self._runs.get(event.run_id)
+        if known is None:
+            return
+        self._runs[event.run_id] = replace(
+            known,
+            state=event.outcome.value,
+            message=event.message,
+            metrics=event.metrics or known.metrics,
+            finished=event,
+        )

@@ -1,0 +1,211 @@
+"""Leads runs from phase to phase, beside all else that the trainer does."""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from gyre_common.errors import FailedPrecondition, GyreError
+from gyre_common.events.event import now
+from gyre_common.events.training import RunOutcome, TrainingStarted
+
+from gyre_trainer.runs.book import RESUMABLE, Run, RunBook
+from gyre_trainer.runs.diary import Diary
+from gyre_trainer.runs.endings import Ending, finished_event, interrupted, progressed_event
+from gyre_trainer.runs.folder import ProgressLine, RunFolder, RunSpec
+from gyre_trainer.runs.folders import RunFolders, drop_checkpoints
+from gyre_trainer.runs.follower import Follower
+from gyre_trainer.runs.phases import EXPORT, Phase, phases_of
+from gyre_trainer.runs.processes import Processes
+from gyre_trainer.runs.settlement import Settlement
+from gyre_trainer.runs.starting import Beginnings, NewRun, recipe_named
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Job:
+    task: asyncio.Task[None]
+    stopped_by: str = ""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the conductor leads runs with."""
+
+    beginnings: Beginnings
+    folders: RunFolders
+    processes: Processes
+    settlement: Settlement
+    workers: int = field(default=2)
+    """Processes of one training."""
+
+
+class Conductor:
+    """Starts, follows, stops and resumes runs: one at a time for each role of each tenant.
+
+    Whatever a run does, it ends with one event that says how. Entering ends the runs that an
+    earlier trainer left behind; leaving stops those that go on, and they can be resumed.
+    """
+
+    def __init__(self, book: RunBook, diary: Diary, tools: Tools) -> None:
+        self._book = book
+        self._diary = diary
+        self._tools = tools
+        self._jobs: dict[UUID, _Job] = {}
+        self._starting = asyncio.Lock()
+        self._group = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        for run in self._book.unfinished():
+            await self._diary.finished(interrupted(run, self._tools.folders.folder(run.run_id)))
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for job in self._jobs.values():
+            job.task.cancel()
+        await self._group.__aexit__(None, None, None)
+
+    async def start(self, new: NewRun) -> Run:
+        """Begin a run; it goes on by itself.
+
+        Raises:
+            InvalidInput: a field cannot work.
+            FailedPrecondition: training is not installed here.
+            Conflict: another run trains the same role of the same tenant.
+            Retryable: not every vote is durable yet, or an engine is away.
+        """
+        recipe = self._tools.beginnings.check(new)
+        self._book.check_free(new.tenant, recipe.role)
+        async with self._starting:
+            self._book.check_free(new.tenant, recipe.role)
+            spec = await self._tools.beginnings.spec(new)
+            self._tools.folders.create(spec)
+            return await self._begin(spec, resumed=False)
+
+    async def resume(self, run_id: UUID, tenant: str) -> Run:
+        """Go on with a run that was interrupted, failed or was cancelled; what is done stays.
+
+        Raises:
+            NotFound, Conflict: as `start`.
+            FailedPrecondition: it has nothing to resume.
+        """
+        self._tools.beginnings.check_packages()
+        async with self._starting:
+            run = self._book.run(run_id, tenant)
+            self._book.check_free(run.tenant, run.role)
+            if run.state not in RESUMABLE:
+                raise FailedPrecondition(
+                    f"run {run_id} is over ({run.state}): start another one with `gyre train`"
+                )
+            with self._tools.folders.claimed(run_id) as folder:
+                spec = folder.spec()
+            return await self._begin(spec, resumed=True)
+
+    async def cancel(self, run_id: UUID, tenant: str, actor: str) -> Run:
+        """Stop a run; returns once nothing of it runs any more. One that is over stays as it is."""
+        run = self._book.run(run_id, tenant)
+        job = self._jobs.get(run_id)
+        if job is not None:
+            job.stopped_by = actor or "somebody"
+            job.task.cancel()
+            await asyncio.wait([job.task])
+            run = self._book.run(run_id, tenant)
+        return run
+
+    def run(self, run_id: UUID, tenant: str) -> Run:
+        """See RunBook."""
+        return self._book.run(run_id, tenant)
+
+    def runs(self, tenant: str) -> Sequence[Run]:
+        """See RunBook."""
+        return self._book.runs(tenant)
+
+    def watch(self, run_id: UUID, tenant: str) -> AsyncIterator[Run]:
+        """See Diary."""
+        return self._diary.watch(run_id, tenant)
+
+    async def _begin(self, spec: RunSpec, *, resumed: bool) -> Run:
+        await self._diary.started(
+            TrainingStarted(
+                tenant=spec.tenant,
+                run_id=spec.run_id,
+                recipe=spec.recipe,
+                role=spec.role,
+                profile=spec.profile,
+                settings=spec.settings,
+                code=spec.code,
+                resumed=resumed,
+                actor=spec.actor,
+                reason=spec.reason,
+                started_at=now() if resumed else spec.started_at,
+            )
+        )
+        # The call that asked for the run has a deadline, a tenant and a trace; the run has its own.
+        task = self._group.create_task(
+            self._lead(spec), name=f"run {spec.run_id}", context=contextvars.Context()
+        )
+        self._jobs[spec.run_id] = _Job(task)
+        return self._book.run(spec.run_id, spec.tenant)
+
+    async def _lead(self, spec: RunSpec) -> None:
+        """The whole life of a run; ends with its end on the topic, whatever happens."""
+        folder = self._tools.folders.folder(spec.run_id)
+        try:
+            ending = await self._through(spec)
+        except asyncio.CancelledError:
+            ending = self._stopped(spec)
+        except GyreError as error:
+            ending = Ending(RunOutcome.FAILED, str(error))
+        except Exception as error:
+            # The edge of a run: a bug in it must not end the release controller beside it.
+            log.exception("run crashed", extra={"run": str(spec.run_id)})
+            ending = Ending(RunOutcome.FAILED, f"unexpected {type(error).__name__}: {error}")
+        log.info("run ended", extra={"run": str(spec.run_id), "outcome": ending.outcome.value})
+        await self._diary.finished(finished_event(spec, folder, ending))
+        del self._jobs[spec.run_id]
+
+    async def _through(self, spec: RunSpec) -> Ending:
+        with self._tools.folders.claimed(spec.run_id) as folder:
+            recipe = recipe_named(spec.recipe)
+            for phase in phases_of(recipe, folder, processes=self._tools.workers):
+                if not phase.done:
+                    await self._followed(phase, folder, spec)
+                if phase.name == EXPORT:
+                    await self._tools.settlement.register(folder)
+                    await asyncio.to_thread(drop_checkpoints, folder, recipe.variants)
+            settled = await self._tools.settlement.settle(folder)
+        await asyncio.to_thread(self._tools.folders.tidy)
+        return Ending(settled.outcome, settled.message, settled)
+
+    async def _followed(self, phase: Phase, folder: RunFolder, spec: RunSpec) -> None:
+        """One phase, with its progress told while it runs and once more when it is over."""
+
+        async def tell(line: ProgressLine) -> None:
+            await self._diary.progressed(progressed_event(spec, line))
+
+        follower = Follower(folder.progress_file, tell)
+        following = asyncio.create_task(follower.follow())
+        try:
+            await self._tools.processes.run(phase, folder)
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
+        await follower.look(last=True)
+
+    def _stopped(self, spec: RunSpec) -> Ending:
+        job = self._jobs[spec.run_id]
+        resume = f"`gyre train --resume {spec.run_id}` goes on from where it was"
+        if job.stopped_by:
+            return Ending(RunOutcome.CANCELLED, f"stopped by {job.stopped_by}: {resume}")
+        return Ending(RunOutcome.INTERRUPTED, f"the trainer ended while it ran: {resume}")

@@ -1,0 +1,80 @@
+"""Tells what happens to runs: to the topics first, then to the book and whoever watches."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from gyre_common.errors import Retryable
+from gyre_common.events.event import new_id
+from gyre_common.events.publisher import Publisher
+from gyre_common.events.training import (
+    TRAINING_FINISHED,
+    TRAINING_PROGRESSED,
+    TRAINING_STARTED,
+    TrainingFinished,
+    TrainingProgressed,
+    TrainingStarted,
+)
+
+from gyre_trainer.runs.book import Run, RunBook
+
+log = logging.getLogger(__name__)
+
+_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+
+
+class Diary:
+    """The only writer of training.* events, and of the book."""
+
+    def __init__(self, book: RunBook, publisher: Publisher) -> None:
+        self._book = book
+        self._publisher = publisher
+        self._changed = asyncio.Condition()
+
+    async def started(self, event: TrainingStarted) -> None:
+        """Raises Unavailable when Kafka does not confirm: then the run has not begun."""
+        await self._publisher.publish(TRAINING_STARTED, event)
+        self._book.apply([event])
+        await self._tell()
+
+    async def progressed(self, event: TrainingProgressed) -> None:
+        """Progress that Kafka does not take is not worth a run: it is told to those who watch."""
+        try:
+            await self._publisher.publish(TRAINING_PROGRESSED, event)
+        except Retryable as error:
+            log.warning("progress not published", extra={"cause": str(error)})
+        self._book.apply([event])
+        await self._tell()
+
+    async def finished(self, event: TrainingFinished) -> None:
+        """Returns once it is safe on the topic, however long that takes."""
+        event_id, pause = new_id(), _PAUSE
+        while True:
+            try:
+                await self._publisher.publish(TRAINING_FINISHED, event, event_id=event_id)
+                break
+            except Retryable as error:
+                log.warning("a run's end waits for Kafka", extra={"cause": str(error)})
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+        self._book.apply([event])
+        await self._tell()
+
+    async def watch(self, run_id: UUID, tenant: str) -> AsyncIterator[Run]:
+        """The run as it is, then after each change, until it has ended. Raises NotFound."""
+        seen: Run | None = None
+        while True:
+            run = self._book.run(run_id, tenant)
+            if run != seen:
+                yield run
+                seen = run
+            if not run.is_running:
+                return
+            async with self._changed:
+                if self._book.run(run_id, tenant) == run:
+                    await self._changed.wait()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()

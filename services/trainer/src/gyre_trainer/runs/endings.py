@@ -1,0 +1,101 @@
+"""The events of a run, made of its folder: what it did so far, and how it ended."""
+
+from dataclasses import dataclass
+
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.event import now
+from gyre_common.events.releases import Roles
+from gyre_common.events.training import RunOutcome, TrainingFinished, TrainingProgressed
+
+from gyre_trainer.runs.book import Run
+from gyre_trainer.runs.folder import Candidate, Prepared, ProgressLine, RunFolder, RunSpec
+from gyre_trainer.runs.settlement import Settled
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended; `settled` where it reached its gate."""
+
+    outcome: RunOutcome
+    message: str
+    settled: Settled | None = None
+
+
+def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
+    """A phase's line as the topic has it."""
+    return TrainingProgressed(
+        tenant=spec.tenant,
+        run_id=spec.run_id,
+        recipe=spec.recipe,
+        role=spec.role,
+        stage=line.stage,
+        step=line.step,
+        steps=line.steps,
+        metrics=line.metrics,
+        message=line.message,
+        at=now(),
+    )
+
+
+def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> TrainingFinished:
+    """What the run says last, with as much as it got done."""
+    prepared, made, settled = _prepared(folder), _exported(folder), ending.settled
+    return TrainingFinished(
+        tenant=spec.tenant,
+        run_id=spec.run_id,
+        recipe=spec.recipe,
+        role=spec.role,
+        profile=spec.profile,
+        settings=spec.settings,
+        code=spec.code,
+        actor=spec.actor,
+        reason=spec.reason,
+        outcome=ending.outcome,
+        message=ending.message,
+        data_set=prepared.data_set if prepared else None,
+        window=prepared.window if prepared else {},
+        votes=prepared.votes if prepared else 0,
+        first_vote_at=prepared.first_vote_at if prepared else None,
+        last_vote_at=prepared.last_vote_at if prepared else None,
+        base=spec.live[Roles.DOCUMENT_ENCODER].version,
+        version=made.version if made else None,
+        artifact=made.digest if made else None,
+        report=settled.report.digest if settled else None,
+        report_uri=settled.report.uri if settled else None,
+        metrics={**(made.metrics if made else {}), **(settled.metrics if settled else {})},
+        started_at=spec.started_at,
+        finished_at=now(),
+    )
+
+
+def interrupted(run: Run, folder: RunFolder) -> TrainingFinished:
+    """For a run that an earlier trainer left behind."""
+    message = (
+        f"the trainer ended while it ran: `gyre train --resume {run.run_id}` goes on from where "
+        "it was"
+    )
+    ending = Ending(RunOutcome.INTERRUPTED, message)
+    try:
+        return finished_event(folder.spec(), folder, ending)
+    except FailedPrecondition:
+        return TrainingFinished(
+            tenant=run.tenant,
+            run_id=run.run_id,
+            recipe=run.recipe,
+            role=run.role,
+            profile=run.profile,
+            actor=run.actor,
+            reason=run.reason,
+            outcome=ending.outcome,
+            message="the trainer ended while it ran, and its folder is gone: start another run",
+            started_at=run.started_at,
+            finished_at=now(),
+        )
+
+
+def _prepared(folder: RunFolder) -> Prepared | None:
+    return folder.prepared() if folder.prepared_file.exists() else None
+
+
+def _exported(folder: RunFolder) -> Candidate | None:
+    return folder.exported() if folder.candidate_file.exists() else None

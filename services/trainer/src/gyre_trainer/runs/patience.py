@@ -1,0 +1,33 @@
+"""Asks again while an answer may still come."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gyre_common.errors import DeadlineExceeded, FailedPrecondition, GyreError, Retryable
+
+T = TypeVar("T")
+
+AWAY: tuple[type[GyreError], ...] = (Retryable, DeadlineExceeded)
+"""Somebody does not answer now."""
+
+NOT_YET = (*AWAY, FailedPrecondition)
+"""Nor is a version known everywhere a moment after it was registered, or one being loaded."""
+
+_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
+
+
+async def patiently(
+    ask: Callable[[], Awaitable[T]], *, seconds: float, over: tuple[type[GyreError], ...] = AWAY
+) -> T:
+    """The first answer within that time; the last failure when there is none."""
+    deadline, pause = time.monotonic() + seconds, _PAUSE
+    while True:
+        try:
+            return await ask()
+        except over:
+            if time.monotonic() + pause > deadline:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(_LONGEST_PAUSE, 2 * pause)

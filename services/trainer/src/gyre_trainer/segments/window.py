@@ -1,0 +1,43 @@
+"""A window names the offsets that a data set is made of."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gyre_common.errors import InvalidInput
+
+from gyre_trainer.segments.parquet import STREAMS
+
+Window = Mapping[str, tuple[int, int]]
+"""`topic/partition` → the first offset, and the one behind the last."""
+
+_TOPICS = frozenset(stream.topic for stream in STREAMS)
+
+
+def checked(window: Mapping[str, Iterable[Any]]) -> dict[str, tuple[int, int]]:
+    """The window, as it was read from JSON. Raises InvalidInput."""
+    found = {}
+    for place, bounds in sorted(window.items()):
+        topic, _, number = place.rpartition("/")
+        if topic not in _TOPICS or not re.fullmatch(r"0|[1-9]\d{0,8}", number):
+            raise InvalidInput("window", f"names {place}", f"name TOPIC/PARTITION of {_told()}")
+        match tuple(bounds):
+            case (int(first), int(end)) if 0 <= first <= end:
+                found[place] = (first, end)
+            case _:
+                raise InvalidInput("window", f"has no range at {place}", "give [first, end)")
+    return found
+
+
+def partitions(window: Window) -> list[int]:
+    """The numbers of the partitions that a window touches."""
+    return sorted({int(place.rpartition("/")[2]) for place in window})
+
+
+def written(window: Window) -> dict[str, str]:
+    """The same as `topic/partition` → `first-end`, as events say it."""
+    return {place: f"{first}-{end}" for place, (first, end) in sorted(window.items())}
+
+
+def _told() -> str:
+    return ", ".join(sorted(_TOPICS))

@@ -1,0 +1,171 @@
+"""Trains one variant of a recipe on a frozen data set; DeepSpeed's launcher starts it.
+
+    deepspeed --num_accelerators 2 --module gyre_trainer.train --run FOLDER --variant full|low-rank
+
+What it reads and writes: `gyre_trainer.recipes.query_encoder`. Interrupted, it goes on from its
+last checkpoint when it is started again. A failure is one line, `error: …`, and exit status 1.
+"""
+
+import argparse
+import copy
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import deepspeed
+import torch
+from gyre_common.errors import FailedPrecondition, GyreError
+
+from gyre_trainer.recipes.query_encoder.batches import Batches
+from gyre_trainer.recipes.query_encoder.checkpoint import Checkpoints, Position
+from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
+from gyre_trainer.recipes.query_encoder.model import (
+    QueryEncoder,
+    merged_weights,
+    open_base,
+    open_tokenizer,
+    prepared,
+)
+from gyre_trainer.recipes.query_encoder.outcome import conclude
+from gyre_trainer.recipes.query_encoder.processes import (
+    Processes,
+    Stop,
+    StopSignal,
+    Told,
+    end_with_launcher,
+)
+from gyre_trainer.recipes.query_encoder.questions import merged
+from gyre_trainer.recipes.query_encoder.run_data import RunData
+from gyre_trainer.recipes.query_encoder.step_loss import step_loss
+from gyre_trainer.recipes.query_encoder.targets import examples_of
+from gyre_trainer.runs.folder import RunFolder, write_json
+
+_STOPPED = 143  # as a shell tells SIGTERM
+
+
+class Stopped(GyreError):
+    """Somebody asked the training to end before it was done."""
+
+
+def main() -> None:
+    """Read the options and train."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--variant", type=Variant, choices=tuple(Variant), required=True)
+    options = parser.parse_args()
+    stop = StopSignal()
+    end_with_launcher()
+    try:
+        train(RunFolder(options.run), options.variant, stop)
+    except GyreError as error:
+        if os.environ.get("RANK", "0") == "0":
+            sys.stderr.write(f"error: {error}\n")
+        sys.exit(_STOPPED if isinstance(error, Stopped) else 1)
+
+
+def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
+    """From the votes to `<variant>/result.json`; raises GyreError for what a person should know."""
+    data = RunData(folder)
+    config = QueryEncoderConfig.from_settings(data.spec.settings)
+    own, base_folder, seed = folder.variant(variant), Path(data.spec.base_folder), data.spec.seed
+    base = open_base(base_folder, data.corpus.dimensions)
+    tokenizer = open_tokenizer(base_folder, config.longest_question)
+    questions = examples_of(merged(data.questions, "fit"), data.corpus, data.live, config)
+    batches = Batches(questions, data.corpus, config, seed=seed)
+
+    processes = Processes()
+    torch.manual_seed(seed)
+    tuned = prepared(copy.deepcopy(base), config, variant)
+    engine = start_engine(tuned, config, variant, processes)
+    base.to(processes.device)
+    passages = torch.from_numpy(data.corpus.vectors).to(processes.device)
+    checkpoints = Checkpoints(
+        own / "checkpoints",
+        engine,
+        processes,
+        {"settings": config.model_dump_json(), "data": data.digest()},
+    )
+    position = checkpoints.resume()
+    if processes.first:
+        write_json(own / "config.json", config)
+        sys.stdout.write(f"{variant}: {len(questions)} questions, {config!r}\n")
+
+    for step in range(position.step, batches.steps):
+        began, spent = time.monotonic(), time.process_time()
+        for group in engine.optimizer.param_groups:
+            group["lr"] = config.rate_at(step, batches.steps, variant)
+        loss, tokens = 0.0, 0
+        for batch in batches.at(step, rank=processes.rank, ranks=processes.count):
+            asked = [tokenizer.encode(each.text).ids for each in batch.asked]
+            rehearsed = [tokenizer.encode(each.text).ids for each in batch.rehearsed]
+            with torch.no_grad():
+                kept = base(rehearsed)
+            vectors = engine([*asked, *rehearsed] or [[0]])  # a process without a share takes part
+            part = step_loss(vectors, kept, batch, passages, config)
+            # DeepSpeed takes the mean over processes and batches; the parts are to be added up.
+            engine.backward(part * processes.count * config.accumulation)
+            engine.step()
+            loss += part.item()
+            tokens += sum(map(len, (*asked, *rehearsed)))
+        told = processes.told(Told(loss, tokens, time.process_time() - spent, stop=stop.given))
+        if not math.isfinite(told.loss):
+            raise FailedPrecondition(
+                f"the loss is {told.loss} at step {step + 1} of {batches.steps}: "
+                "lower the learning rate"
+            )
+        position.add(told, time.monotonic() - began)
+        if processes.first:
+            report(folder, variant, position, batches.steps, group["lr"])
+        done = position.step == batches.steps
+        if done or told.stop or position.step % config.checkpoint_every == 0:
+            checkpoints.save(position)
+        if told.stop and not done:
+            raise Stopped(
+                f"stopped after step {position.step} of {batches.steps}; started again, it goes on"
+            )
+
+    if processes.first:
+        conclude(own, variant, config, position, base, merged_weights(tuned), data)
+
+
+def start_engine(
+    model: QueryEncoder, config: QueryEncoderConfig, variant: Variant, processes: Processes
+) -> deepspeed.DeepSpeedEngine:
+    """DeepSpeed in single precision with torch's own AdamW: nothing is compiled at run time."""
+    learning = [each for each in model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(
+        learning, lr=config.highest_rate(variant), weight_decay=config.weight_decay
+    )
+    settings = {
+        "train_micro_batch_size_per_gpu": 1,  # batches are made here; DeepSpeed only counts them
+        "gradient_accumulation_steps": config.accumulation,
+        "gradient_clipping": config.clip,
+        "zero_optimization": {"stage": config.zero_stage},
+        "zero_allow_untested_optimizer": True,
+    }
+    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)
+    return engine
+
+
+def report(
+    folder: RunFolder, variant: Variant, position: Position, steps: int, rate: float
+) -> None:
+    """One line of progress."""
+    pace = position.seconds / position.step
+    folder.progress(
+        variant,
+        position.step,
+        steps,
+        {
+            "loss": position.losses[-1],
+            "rate": rate,
+            "tokens_per_second": position.tokens / position.seconds,
+            "seconds_left": pace * (steps - position.step),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

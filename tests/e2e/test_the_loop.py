@@ -1,0 +1,135 @@
+"""The loop on a real system: votes become a release behind the gate, and one command undoes it."""
+
+import json
+import time
+from typing import Any
+from uuid import uuid4
+
+import clickhouse_connect
+import pytest
+from gyre_common.testing.eventually import eventually
+
+from tests.system import System
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+ENCODER = "query-encoder"
+ROLLBACK_SECONDS = 10.0
+
+
+@pytest.fixture(scope="module")
+def demo(system: System) -> Any:
+    """What `gyre demo --short` found; it leaves the trained version live in its own tenant."""
+    done = system.gyre("demo", "--short", "--json", seconds=800)
+    return json.loads(done.stdout)
+
+
+def refused(system: System, *arguments: str) -> str:
+    """The one line that says why."""
+    done = system.gyre(*arguments, check=False)
+    assert done.returncode in (1, 2)
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_votes_become_a_release_that_is_better_and_no_worse_where_nobody_voted(demo: Any) -> None:
+    assert demo["released"]
+    assert demo["run"]["state"] == "released"
+    assert demo["run"]["profile"] == "demo"
+    assert demo["run"]["report"]["verdict"] == "passed"
+    assert 0 < demo["crowd"]["wrong"] < demo["crowd"]["ups"]
+    assert demo["quality"]["all"]["low"] > 0
+    assert demo["quality"]["new"]["gain"] > -0.01
+    assert demo["last_vote_to_live_seconds"] > 0
+
+
+def test_a_rollback_brings_the_old_ranking_back_within_seconds(demo: Any) -> None:
+    assert demo["rollback"]["seconds"] < ROLLBACK_SECONDS
+    assert demo["ranking_as_before"] == demo["rankings_compared"]
+
+
+def test_only_the_demonstrations_tenant_has_the_trained_version(system: System, demo: Any) -> None:
+    (own,) = system.json("releases", ENCODER, "--tenant", demo["tenant"])
+    (ours,) = system.json("releases", ENCODER)
+
+    assert own["live"] == demo["run"]["version"]
+    assert ours["live"] == demo["run"]["base"]
+
+
+def test_the_run_and_its_data_set_can_be_looked_at(system: System, demo: Any) -> None:
+    here = ("--tenant", demo["tenant"])
+    runs = system.json("runs", *here)
+    data_sets = system.json("datasets", "list", *here)
+    card = system.json("datasets", "show", demo["run"]["data_set"], *here)
+
+    assert [run["run_id"] for run in runs] == [demo["run"]["run_id"]]
+    assert [one["digest"] for one in data_sets] == [demo["run"]["data_set"]]
+    assert card["card"]["profile"] == "demo"
+
+
+async def test_analysts_see_the_run_and_how_long_the_loop_took(system: System, demo: Any) -> None:
+    client = await clickhouse_connect.get_async_client(
+        host="127.0.0.1", port=system.ports.clickhouse, username="analyst"
+    )
+
+    async def row(view: str) -> dict[str, Any] | None:
+        found = await client.query(
+            f"SELECT * FROM {view} WHERE run_id = {{id:UUID}}",
+            parameters={"id": demo["run"]["run_id"]},
+        )
+        return next(iter(found.named_results()), None)
+
+    async def landed() -> dict[str, Any] | None:
+        return await row("gyre.loop")
+
+    loop = await eventually(landed, timeout=30)
+    run = await row("gyre.training_runs FINAL")
+    await client.close()
+    assert loop["version"] == demo["run"]["version"]
+    assert loop["gain_low"] > 0
+    assert 0 < loop["lead_seconds"] <= demo["last_vote_to_live_seconds"] + 1
+    assert run is not None
+    assert run["state"] == "released"
+    assert run["data_set"] == demo["run"]["data_set"]
+
+
+def test_a_version_that_no_gate_let_pass_is_not_promoted(system: System, demo: Any) -> None:
+    here = ("--tenant", demo["tenant"])
+    unproved = f"unproved-{uuid4().hex[:6]}"
+    system.gyre("register", "retrieval", unproved, "--set", "dense_weight=0.1", *here)
+
+    assert unproved in refused(system, "promote", "retrieval", unproved, *here)
+    assert "nobody-made-it" in refused(system, "promote", ENCODER, "nobody-made-it", *here)
+    (own,) = system.json("releases", ENCODER, *here)
+    assert own["live"] == demo["run"]["version"]
+
+
+def test_a_rollback_does_not_wait_for_a_training_that_goes_on(system: System, demo: Any) -> None:
+    here = ("--tenant", demo["tenant"])
+    started = system.gyre("train", "--profile", "demo", "--detach", "--json", *here)
+    run_id = json.loads(started.stdout)["run_id"]
+    try:
+        _wait_for_training(system, run_id, *here)
+        began = time.monotonic()
+        change = system.json("rollback", ENCODER, *here)
+        seconds = time.monotonic() - began
+        state = system.json("runs", run_id, *here)["state"]
+    finally:
+        system.gyre("runs", run_id, "--cancel", *here)
+
+    assert state == "running"
+    assert change["live"] == demo["run"]["base"]
+    assert seconds < ROLLBACK_SECONDS
+
+
+def _wait_for_training(system: System, run_id: str, *here: str) -> None:
+    """Until the first steps are done."""
+    deadline = time.monotonic() + 180
+    while True:
+        run = system.json("runs", run_id, *here)
+        assert run["state"] == "running", run["message"]
+        if run["stage"] in ("full", "low-rank") and run["step"]:
+            return
+        assert time.monotonic() < deadline, f"still at {run['stage']}"
+        time.sleep(0.5)

@@ -1,0 +1,104 @@
+"""Collectors killed at random points, and two at once, keep every offset, and readers see it once.
+
+`GYRE_CRASH_KILLS` and `GYRE_CRASH_SEED` make it longer, or another one.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from gyre_common.bus.topics import ensure_topics
+from gyre_common.events.feedback import FEEDBACK_RECEIVED
+from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
+from gyre_common.store import Shelf
+from gyre_common.testing.builders import a_feedback
+from gyre_common.testing.eventually import eventually
+from gyre_trainer.segments import Segments, until_collected
+
+pytestmark = [pytest.mark.faults, pytest.mark.integration]
+
+KILLS = int(os.environ.get("GYRE_CRASH_KILLS", "1"))
+SEED = int(os.environ.get("GYRE_CRASH_SEED", "7"))
+VOTES_A_KILL = 1_500
+
+_COLLECTOR = Path(__file__).with_name("crashing_collector.py")
+
+
+@pytest.mark.timeout(90 + 30 * KILLS)
+async def test_a_collector_killed_at_random_points_keeps_every_offset_once(
+    kafka_servers: str, tmp_path: Path
+) -> None:
+    dice = random.Random(SEED)
+    await ensure_topics(
+        kafka_servers, [INTERACTION_COMPLETED, INTERACTION_JUDGED, FEEDBACK_RECEIVED]
+    )
+    votes = VOTES_A_KILL * (KILLS + 1)
+    sent = await _vote(kafka_servers, votes)
+    segments = Segments(Shelf(f"file://{tmp_path}/store", "segments"))
+    group = f"crashing-{uuid4().hex[:8]}"
+    for kill_at in sorted(dice.sample(range(1, votes), KILLS)):
+        async with _collector(kafka_servers, tmp_path, group) as process:
+            await eventually(partial(_reached, segments, kill_at), 60)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+    async with (
+        _collector(kafka_servers, tmp_path, group),
+        _collector(kafka_servers, tmp_path, group),  # one takes partitions from the other
+    ):
+        window = await until_collected(kafka_servers, segments, group=group, seconds=60)
+    read: dict[int, list[int]] = defaultdict(list)
+    ids: list[str] = []
+    for number, facts in enumerate([f async for f in segments.facts(window, None)]):
+        read[number] = [fact.offset for fact in facts.feedback]
+        ids += [fact.feedback_id for fact in facts.feedback]
+    assert sorted(ids) == sorted(sent)
+    for offsets in read.values():
+        assert offsets == list(range(len(offsets)))
+
+
+async def _reached(segments: Segments, count: int) -> bool:
+    return sum(end - first for first, end in (await segments.durable()).values()) >= count
+
+
+async def _vote(servers: str, count: int) -> list[str]:
+    events = [a_feedback(interaction_id=uuid4(), feedback_id=uuid4()) for _ in range(count)]
+    async with AIOKafkaProducer(bootstrap_servers=servers, acks="all") as producer:
+        await asyncio.gather(
+            *[
+                await producer.send(
+                    FEEDBACK_RECEIVED.name, event.to_json(), FEEDBACK_RECEIVED.key(event).encode()
+                )
+                for event in events
+            ]
+        )
+    return [str(event.feedback_id) for event in events]
+
+
+@asynccontextmanager
+async def _collector(
+    servers: str, folder: Path, group: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    with (folder / "collector.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(_COLLECTOR),
+            *(servers, f"file://{folder}/store", group),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -1,0 +1,192 @@
+"""`gyre releases`, `register`, `promote`, `rollback` against a release controller that answers."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gyre.trainer.v1.trainer_pb2_grpc import (
+    TrainerServiceServicer,
+    add_TrainerServiceServicer_to_server,
+)
+from gyre_cli.application import app
+from gyre_cli.failures import guarded
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.event import now
+from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
+from gyre_common.releases.builtin import built_in_artifacts, digest_of_settings
+from gyre_common.rpc import serve
+from gyre_common.rpc.server import ServiceTable
+from gyre_trainer.release_rpc import ReleaseRpc
+from gyre_trainer.releases.book import Changes, ReleaseBook, Signature
+from gyre_trainer.service import ReleaseController
+
+ANN = Signature(actor="ann")
+
+
+class Memory:
+    """The release log, without a broker."""
+
+    async def open(self) -> Sequence[ReleaseChanged]:
+        return []
+
+    async def append(self, changes: Changes) -> None:
+        return
+
+
+class Embedder:
+    """Cannot load what is called broken."""
+
+    async def encode(self, role: str, version: str) -> None:
+        if version == "broken":
+            raise FailedPrecondition("model.safetensors does not match its digest")
+
+
+class ReleasesOnly(ReleaseRpc, TrainerServiceServicer):
+    """The trainer without training."""
+
+
+@pytest.fixture
+async def controller() -> ReleaseController:
+    controller = ReleaseController(Memory(), ReleaseBook(now), Embedder(), patience_seconds=0.2)
+    await controller.start(built_in_artifacts(now()), Signature(actor="gyre"))
+    return controller
+
+
+@pytest.fixture
+async def served(
+    controller: ReleaseController, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[None]:
+    def register(server: ServiceTable) -> None:
+        add_TrainerServiceServicer_to_server(ReleasesOnly(controller), server)
+
+    async with serve([register]) as server:
+        await server.set_serving(True)
+        monkeypatch.setenv("GYRE_TRAINER_ADDRESS", f"127.0.0.1:{server.port}")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command of bob's own, which has run no system."""
+    for name in ("PORT_OFFSET", "TENANT", "KEYS", "DEBUG"):
+        monkeypatch.setenv(f"GYRE_{name}", "")
+    monkeypatch.setenv("GYRE_HOME", str(tmp_path))
+    monkeypatch.setenv("GYRE_ACTOR", "bob")
+    yield
+    logging.disable(logging.NOTSET)
+
+
+async def gyre(*arguments: str) -> tuple[int, str, str]:
+    """The command with its own event loop, in a thread of this process."""
+
+    def run() -> int:
+        status = app(arguments, prog_name="gyre", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        code = await asyncio.to_thread(guarded, run)
+    return code, out.getvalue(), err.getvalue()
+
+
+async def told(*arguments: str) -> str:
+    code, out, err = await gyre(*arguments)
+    assert code == 0, err
+    return out
+
+
+def votes(version: str = "votes-1", gate: str = "passed") -> Artifact:
+    return Artifact(
+        version=version,
+        digest=digest_of_settings({"version": version}),
+        fits="minilm-l6-v2",
+        evidence={Evidence.GATE: gate, Evidence.SUMMARY: "+3.1 points (1.2 to 5.0)"},
+        registered_at=now(),
+    )
+
+
+def weights(version: str = "votes-1") -> Artifact:
+    settings = {**built_in_artifacts(now())["retrieval"].settings, "dense_weight": "0.7"}
+    return Artifact(
+        version=version,
+        digest=digest_of_settings(settings),
+        fits=version,
+        settings=settings,
+        evidence={Evidence.GATE: "passed"},
+        registered_at=now(),
+    )
+
+
+async def test_a_version_of_the_tenants_own_goes_live_and_back_with_its_weights(
+    controller: ReleaseController, served: None
+) -> None:
+    await controller.register("default", "query-encoder", votes(), ANN)
+    await controller.register("default", "retrieval", weights(), ANN)
+    out = await told("promote", "query-encoder", "votes-1", "--reason", "a try")
+    assert "query-encoder: minilm-l6-v2 → votes-1, generation 1 → 2, for default" in out
+    assert "retrieval: hybrid-1 → votes-1, went along" in out
+    assert (await controller.state("*", "query-encoder")).live == "minilm-l6-v2"
+
+    shown = await told("releases", "query-encoder")
+    row = next(line for line in shown.splitlines() if line.startswith("votes-1"))
+    assert row.split()[:4] == ["votes-1", "live", "passed", "minilm-l6-v2"]
+    assert "+3.1 points (1.2 to 5.0)" in row
+    assert "previous" in shown
+    assert "by bob: a try" in shown
+
+    back: dict[str, Any] = json.loads(await told("rollback", "query-encoder", "--json"))
+    assert (back["before"], back["live"]) == ("votes-1", "minilm-l6-v2")
+    assert back["went_along"] == {"retrieval": "hybrid-1"}
+    assert 0 <= back["seconds"] < 10
+    code, _, err = await gyre("rollback", "query-encoder")
+    assert code == 1
+    assert "default has nothing of its own to roll query-encoder back to" in err
+
+
+async def test_what_no_gate_let_pass_needs_an_override_with_a_reason(
+    controller: ReleaseController, served: None
+) -> None:
+    await controller.register("*", "query-encoder", votes(gate="failed"), ANN)
+    wanted = ("promote", "query-encoder", "votes-1")
+    code, _, err = await gyre(*wanted)
+    assert code == 1
+    assert "votes-1 did not pass its gate" in err
+    code, _, err = await gyre(*wanted, "--override")
+    assert code == 2
+    assert "reason is missing: say why" in err
+    out = await told(*wanted, "--override", "--reason", "a demonstration")
+    assert "for every tenant" in out
+    shown = await told("releases", "query-encoder", "--every-tenant")
+    assert "no gate let it pass: bob wanted it (a demonstration)" in shown
+
+
+async def test_an_encoder_that_does_not_load_is_refused_and_live_stays(
+    controller: ReleaseController, served: None
+) -> None:
+    await controller.register("*", "query-encoder", votes("broken"), ANN)
+    code, _, err = await gyre("promote", "query-encoder", "broken")
+    assert code == 1
+    assert "what is live stays: model.safetensors does not match its digest" in err
+    assert (await controller.state("*", "query-encoder")).live == "minilm-l6-v2"
+
+
+async def test_settings_alone_make_a_version_that_waits_to_be_promoted(
+    controller: ReleaseController, served: None
+) -> None:
+    asked = ("register", "retrieval", "hybrid-2", "--set", "candidates=80", "--from", "hybrid-1")
+    assert "retrieval hybrid-2 is registered, hybrid-1 stays live" in await told(*asked)
+    made = (await controller.state("*", "retrieval")).artifact("hybrid-2")
+    assert made is not None
+    assert made.settings["candidates"] == "80"
+    assert made.evidence["registered_by"] == "bob"
+    for arguments, says in (
+        (("--set", "candidates"), "--set is 'candidates': write NAME=VALUE"),
+        (("--set", "candidate=80"), "not understood here: candidate"),
+    ):
+        code, _, err = await gyre("register", "retrieval", "hybrid-3", *arguments)
+        assert (code, says in err) == (2, True), err

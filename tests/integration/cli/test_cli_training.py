@@ -1,0 +1,193 @@
+"""`gyre train`, `runs` and `datasets` against a trainer whose phases are fakes."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gyre.trainer.v1.trainer_pb2_grpc import (
+    TrainerServiceServicer,
+    add_TrainerServiceServicer_to_server,
+)
+from gyre_common.rpc import serve
+from gyre_common.rpc.server import ServiceTable
+from gyre_common.store import Shelf, Store
+from gyre_common.testing.eventually import eventually
+from gyre_trainer.data_set_rpc import DataSetRpc
+from gyre_trainer.data_sets import FOLDER, DataSets, Frozen
+from gyre_trainer.run_rpc import RunRpc
+from gyre_trainer.runs.conductor import Conductor
+from gyre_trainer.runs.processes import PhaseFailed
+from gyre_trainer.runs.reports import Reports
+
+from tests.unit.trainer.run_fakes import Stage, a_report
+
+DIGEST = f"sha256:{'ab' * 32}"
+
+
+class TrainingOnly(RunRpc, DataSetRpc, TrainerServiceServicer):
+    """The trainer without releases."""
+
+    def __init__(self, conductor: Conductor, reports: Reports, data_sets: DataSets) -> None:
+        RunRpc.__init__(self, conductor, reports)
+        DataSetRpc.__init__(self, data_sets)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+@pytest.fixture
+async def address(stage: Stage) -> AsyncIterator[str]:
+    data_sets = DataSets(stage.store, Shelf(f"file://{stage.path}/store", FOLDER))
+    async with stage.conductor() as conductor:
+
+        def register(server: ServiceTable) -> None:
+            servicer = TrainingOnly(conductor, Reports(stage.store), data_sets)
+            add_TrainerServiceServicer_to_server(servicer, server)
+
+        async with serve([register]) as server:
+            await server.set_serving(True)
+            yield f"127.0.0.1:{server.port}"
+
+
+async def begun(address: str, *arguments: str) -> asyncio.subprocess.Process:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GYRE_")}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gyre_cli.main", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**environ, "GYRE_TRAINER_ADDRESS": address, "GYRE_ACTOR": "bob"},
+    )
+
+
+async def gyre(address: str, *arguments: str) -> tuple[int, str, str]:
+    process = await begun(address, *arguments)
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def data(address: str, *arguments: str) -> Any:
+    code, out, err = await gyre(address, *arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+async def test_a_run_that_is_released_shows_its_gate_and_ends_well(address: str) -> None:
+    code, out, err = await gyre(address, "train", "--profile", "demo", "--reason", "more votes")
+    assert code == 0, err
+    assert "overall        100" in out
+    assert "+5.0  +3.0 to +7.0" in out
+    assert "gate: passed (profile demo)" in out
+    assert "released: minilm-l6-v2-" in out
+    assert "at work" in err
+    (run,) = await data(address, "runs")
+    assert (run["state"], run["actor"], run["reason"]) == ("released", "bob", "more votes")
+    assert (run["profile"], run["votes"]) == ("demo", 12)
+
+
+async def test_a_run_that_is_refused_ends_with_1_and_the_reason(stage: Stage, address: str) -> None:
+    stage.processes.report = a_report(gain=-0.05)
+    code, out, err = await gyre(address, "train")
+    assert code == 1
+    assert "gate: refused" in out
+    assert "refused: no gain overall: -5.0" in err.splitlines()[-1]
+
+
+async def test_too_few_votes_are_one_clear_line(stage: Stage, address: str) -> None:
+    stage.processes.failing["prepare"] = PhaseFailed("too few votes: 3 questions to train on")
+    code, out, err = await gyre(address, "train", "--json")
+    assert code == 1
+    assert err.splitlines()[-1].endswith("failed: too few votes: 3 questions to train on")
+    assert json.loads(out)["state"] == "failed"
+
+
+async def test_a_detached_run_can_be_followed_and_stopped(stage: Stage, address: str) -> None:
+    stage.processes.waits["train full"] = asyncio.Event()
+    run = await data(address, "train", "--detach", "--hold", "--set", "epochs=2")
+    assert run["state"] == "running"
+    stopped = await data(address, "runs", run["run_id"], "--cancel")
+    assert (stopped["state"], stopped["message"].partition(":")[0]) == (
+        "cancelled",
+        "stopped by bob",
+    )
+    stage.processes.waits["train full"].set()
+    code, out, err = await gyre(address, "train", "--resume", run["run_id"])
+    assert code == 0, err
+    assert "gyre promote query-encoder" in out
+    shown = await data(address, "runs", run["run_id"], "--follow")
+    assert shown["report"]["verdict"] == "passed"
+
+
+async def test_ctrl_c_lets_go_and_the_run_goes_on(stage: Stage, address: str) -> None:
+    stage.processes.waits["train full"] = asyncio.Event()
+    process = await begun(address, "train")
+    await eventually(lambda: "train full" in stage.processes.ran, timeout=30)
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    assert process.returncode == 130
+    assert b"the run goes on: `gyre runs " in err
+    (run,) = await data(address, "runs")
+    assert run["state"] == "running"
+
+
+async def test_two_runs_at_once_name_the_first(stage: Stage, address: str) -> None:
+    stage.processes.waits["train full"] = asyncio.Event()
+    run = await data(address, "train", "--detach")
+    code, _, err = await gyre(address, "train")
+    assert code == 1
+    assert f"run {run['run_id']} of bob trains query-encoder already" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("train", "--recipe", "reranker"), 2, "recipe is unknown: use one of query-encoder"),
+        (("train", "--profile", "huge"), 2, "profile is unknown: use one of default, demo"),
+        (("train", "--set", "epochs"), 2, "--set is epochs: write NAME=VALUE"),
+        (("train", "--resume", "x"), 2, "run_id is not one: copy it from `gyre runs`"),
+        (("runs", "00000000-0000-0000-0000-000000000000"), 1, "there is no run 00000000-"),
+        (("runs", "--cancel"), 2, "RUN is missing: name the run"),
+        (("datasets", "show", "abc"), 2, "send 8 or more of its hexadecimal digits"),
+        (("datasets", "show", "abcdef0123"), 1, "there is no data set abcdef0123"),
+    ],
+)
+async def test_wrong_usage_says_what_to_do(
+    address: str, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    status, _, err = await gyre(address, *arguments)
+    assert (status, says in err) == (code, True), err
+
+
+async def test_without_training_packages_elsewhere_it_says_how_to_install_them(
+    stage: Stage, address: str, tmp_path: Path
+) -> None:
+    stage.missing = ["torch"]
+    code, _, err = await gyre(address, "train", "--home", str(tmp_path / "nobody"))
+    assert code == 1
+    assert (
+        "training needs torch where the trainer runs: install them with `make setup-train`" in err
+    )
+
+
+async def test_data_sets_are_listed_and_shown_by_the_start_of_their_digest(
+    stage: Stage, address: str
+) -> None:
+    card = {"train_questions": 120, "gate_questions": 60, "parts": {"gate": {"questions": 70}}}
+    frozen = Frozen(digest=DIGEST, tenant="default", card=card, files={"card.json": b"{}"})
+    data_sets = DataSets(
+        Store(f"file://{stage.path}/store"), Shelf(f"file://{stage.path}/store", FOLDER)
+    )
+    await data_sets.keep(frozen, datetime(2026, 1, 1, tzinfo=UTC))
+    (listed,) = await data(address, "datasets", "list")
+    assert (listed["digest"], listed["train_questions"]) == (DIGEST, 120)
+    code, out, err = await gyre(address, "datasets", "show", "abababab")
+    assert code == 0, err
+    assert "parts.gate.questions" in out

@@ -1,0 +1,192 @@
+"""Encoders of real files come and go under ONNX Runtime; what cannot serve changes nothing."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.releases import Artifact, Roles
+from gyre_common.model_folders import WEIGHTS, ModelFolders, keep_model
+from gyre_common.releases import ReleaseView
+from gyre_common.store import Store
+from gyre_common.testing.builders import a_release, an_artifact
+from gyre_embedder.encoder import Side, Vector
+from gyre_embedder.encoders import Encoders
+from gyre_embedder.model_files import ModelFiles
+from gyre_embedder.onnx_models import OnnxModels
+
+from tests.models import Floats, tiny_model, write_weights
+
+TEXT = "How hot should the water be?"
+
+
+@dataclass
+class Room:
+    """Encoders over a store in a folder, with one version live for documents and for queries."""
+
+    folder: Path
+    store: Store
+    cache: Path
+    releases: ReleaseView
+    encoders: Encoders
+    artifacts: tuple[Artifact, ...] = ()
+
+    async def register(self, version: str, model: Path) -> Artifact:
+        kept = await keep_model(self.store, model)
+        made = an_artifact(version, digest=kept.digest, uri=kept.uri, fits="d", index="chunks-1")
+        self.artifacts = (*self.artifacts, made)
+        return made
+
+    async def promote(self, live: str, *before: str) -> None:
+        generation = len(self.artifacts) + len(before)
+        self.releases.apply(
+            a_release(
+                Roles.QUERY_ENCODER,
+                live=live,
+                history=before,
+                artifacts=self.artifacts,
+                generation=generation,
+            )
+        )
+        await self.encoders.hold()
+
+    async def encode(self, version: str) -> Vector:
+        encoder = await self.encoders.get(Side.QUERY, version)
+        (encoded,) = await encoder.encode([TEXT], Side.QUERY)
+        return encoded.vector
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    store, releases, cache = Store(f"file://{tmp_path}/store"), ReleaseView(), tmp_path / "cache"
+    models = OnnxModels(ModelFolders(store, cache), threads=1)
+    async with Encoders(models, releases) as encoders:
+        room = Room(tmp_path, store, cache, releases, encoders)
+        first = await room.register("d", tiny_model(tmp_path / "d"))
+        releases.apply(a_release(Roles.DOCUMENT_ENCODER, live="d", artifacts=(first,)))
+        await room.promote("d")
+        yield room
+
+
+async def test_a_version_from_the_store_serves_beside_the_one_before(room: Room) -> None:
+    before = await room.encode("d")
+    await room.register("q-2", tiny_model(room.folder / "q-2", seed=2))
+    await room.promote("q-2", "d")
+    assert abs(float(before @ await room.encode("q-2"))) < 0.9
+    assert np.array_equal(await room.encode("d"), before)
+
+
+async def test_requests_under_way_end_on_the_encoder_that_they_began_with(room: Room) -> None:
+    old = await room.encoders.get(Side.QUERY, "d")
+    expected = await room.encode("d")
+    asked = asyncio.create_task(old.encode([TEXT] * 200, Side.QUERY))
+    for number in (2, 3):
+        await room.register(f"q-{number}", tiny_model(room.folder / f"q-{number}", seed=number))
+    await room.promote("q-2", "d")
+    await room.promote("q-3", "q-2", "d")
+    assert all(np.allclose(each.vector, expected, atol=1e-6) for each in await asked)
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def holding(name: str, content: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_text(content)
+
+    return change
+
+
+def weights(tensors: dict[str, Floats]) -> Callable[[Path], None]:
+    return lambda folder: write_weights(folder / WEIGHTS, tensors)
+
+
+def multiplied(by: float) -> Callable[[Path], None]:
+    """Weights that make no vectors of length 1."""
+
+    def change(folder: Path) -> None:
+        with ModelFiles(folder).weights() as tensors:
+            spoilt = {name: (tensor * by).astype(np.float32) for name, tensor in tensors.items()}
+        (folder / WEIGHTS).unlink()
+        write_weights(folder / WEIGHTS, spoilt)
+
+    return change
+
+
+def configured(**changed: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **changed}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        without("tokenizer.json"),
+        without(WEIGHTS),
+        holding("tokenizer.json", "{"),
+        holding("config.json", "[]"),
+        holding("config.json", "no json"),
+        holding("sentence_bert_config.json", "{}"),
+        holding(WEIGHTS, ""),
+        holding(WEIGHTS, "short"),
+        holding(WEIGHTS, "\x7f" * 64),
+        weights({}),
+        weights({"embeddings.word_embeddings.weight": np.zeros((4, 32), np.float32)}),
+        configured(num_hidden_layers=2),
+        configured(hidden_size=48),
+        configured(num_attention_heads=5),
+        multiplied(0.0),
+        multiplied(float("nan")),
+    ],
+    ids=lambda _: "",
+)
+async def test_a_folder_that_is_no_encoder_is_refused_and_live_stays(
+    room: Room, broken: Callable[[Path], None]
+) -> None:
+    folder = tiny_model(room.folder / "broken", seed=9)
+    broken(folder)
+    await room.register("broken", folder)
+    await room.promote("broken", "d")
+    with pytest.raises(FailedPrecondition, match="broken cannot be served here"):
+        await room.encode("broken")
+    await room.encode("d")
+
+
+async def test_a_version_whose_files_were_changed_in_the_store_is_refused_by_name(
+    room: Room,
+) -> None:
+    artifact = await room.register("q-2", tiny_model(room.folder / "q-2", seed=2))
+    assert artifact.uri is not None
+    manifest = json.loads(Path(artifact.uri.removeprefix("file://")).read_text())
+    digest = manifest["files"][WEIGHTS]["digest"]
+    stored = Path(room.store.uri(digest).removeprefix("file://"))
+    stored.write_bytes(stored.read_bytes()[:-1] + b"\1")
+    await room.promote("d")
+    with pytest.raises(FailedPrecondition, match=r"model\.safetensors of q-2"):
+        await room.encode("q-2")
+
+
+async def test_an_encoder_of_another_size_than_the_index_is_refused(room: Room) -> None:
+    await room.register("wide", tiny_model(room.folder / "wide", hidden=64))
+    await room.promote("wide", "d")
+    with pytest.raises(FailedPrecondition, match="vectors of 64 numbers, but the index of d"):
+        await room.encode("wide")
+
+
+async def test_the_disk_keeps_only_what_is_held(room: Room) -> None:
+    for number in range(2, 6):
+        await room.register(f"q-{number}", tiny_model(room.folder / f"q-{number}", seed=number))
+    for number in range(3, 6):
+        await room.promote(f"q-{number}", f"q-{number - 1}", *["d"] * number)
+    held = {
+        artifact.digest for artifact in room.artifacts if artifact.version in ("d", "q-4", "q-5")
+    }
+    assert {f"sha256:{folder.name}" for folder in room.cache.iterdir()} == held

@@ -1,0 +1,125 @@
+"""The passages of an index, with their vectors, as a run learns against them."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+from elasticsearch import AsyncElasticsearch
+from gyre_common.chunk_index import VECTOR, chunk_mapping
+from gyre_common.elasticsearch import IndexMissing, open_elasticsearch
+from gyre_common.errors import FailedPrecondition
+from gyre_trainer.phases.corpus import Snapshot, snapshot
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def client(elasticsearch_url: str) -> AsyncIterator[AsyncElasticsearch]:
+    async with open_elasticsearch(elasticsearch_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def index(client: AsyncElasticsearch) -> AsyncIterator[str]:
+    """1,100 passages of acme, in no order, and one of somebody else."""
+    name = f"test-corpus-{uuid4()}"
+    await client.indices.create(index=name, mappings=chunk_mapping(2))
+    operations: list[dict[str, object]] = []
+    for number in reversed(range(1100)):
+        operations += [{"index": {"_index": name}}, a_passage(number, "acme")]
+    operations += [{"index": {"_index": name}}, a_passage(5000, "other")]
+    await client.bulk(operations=operations, refresh=True)
+    yield name
+    await client.indices.delete(index=name)
+
+
+def a_passage(number: int, tenant: str) -> dict[str, object]:
+    angle = number / 1000
+    return {
+        "tenant": tenant,
+        "document_id": f"d{number}",
+        "chunk_id": str(UUID(int=number)),
+        "revision": 1,
+        "ordinal": 0,
+        "heading_path": ["Tea", "Green"],
+        "text": f"passage {number}",
+        VECTOR: [float(np.cos(angle)), float(np.sin(angle))],
+    }
+
+
+def _nobody_looks(seen: int) -> None:
+    """Progress is for the run."""
+
+
+async def taken(
+    client: AsyncElasticsearch, index: str, folder: Path, *, tenant: str = "acme", most: int = 9999
+) -> Snapshot:
+    return await snapshot(
+        client,
+        index,
+        tenant=tenant,
+        wanted={str(UUID(int=7)), str(uuid4())},
+        rows=folder / "corpus.jsonl",
+        vectors=folder / "corpus.npy",
+        told=_nobody_looks,
+        most=most,
+    )
+
+
+async def test_every_passage_of_the_tenant_is_there_in_the_order_of_ids(
+    client: AsyncElasticsearch, index: str, tmp_path: Path
+) -> None:
+    found = await taken(client, index, tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "corpus.jsonl").open()]
+    vectors = np.load(tmp_path / "corpus.npy")
+    assert len(found.chunk_ids) == len(rows) == len(vectors) == 1100
+    assert [row["chunk_id"] for row in rows] == [str(UUID(int=number)) for number in range(1100)]
+    assert rows[3] == {
+        "chunk_id": str(UUID(int=3)),
+        "tenant": "acme",
+        "document_id": "d3",
+        "title": "",
+        "heading_path": ["Tea", "Green"],
+        "text": "passage 3",
+    }
+    assert vectors.dtype == np.float32
+    assert vectors[3] == pytest.approx([np.cos(0.003), np.sin(0.003)])
+
+
+async def test_the_same_index_gives_the_same_digest(
+    client: AsyncElasticsearch, index: str, tmp_path: Path
+) -> None:
+    first = await taken(client, index, tmp_path)
+    assert (await taken(client, index, tmp_path)).digest == first.digest
+
+
+async def test_of_too_many_those_that_people_judged_stay(
+    client: AsyncElasticsearch, index: str, tmp_path: Path
+) -> None:
+    found = await taken(client, index, tmp_path, most=100)
+    assert len(found.chunk_ids) == 100
+    assert str(UUID(int=7)) in found.chunk_ids
+    assert found == await taken(client, index, tmp_path, most=100)
+
+
+async def test_all_tenants_together_have_all_passages(
+    client: AsyncElasticsearch, index: str, tmp_path: Path
+) -> None:
+    assert len((await taken(client, index, tmp_path, tenant="*")).chunk_ids) == 1101
+
+
+async def test_a_tenant_without_passages_is_told_so(
+    client: AsyncElasticsearch, index: str, tmp_path: Path
+) -> None:
+    with pytest.raises(FailedPrecondition, match="holds no passages of nobody: submit documents"):
+        await taken(client, index, tmp_path, tenant="nobody")
+
+
+async def test_an_index_that_is_not_there_is_worth_trying_again(
+    client: AsyncElasticsearch, tmp_path: Path
+) -> None:
+    with pytest.raises(IndexMissing):
+        await taken(client, "test-corpus-none", tmp_path)

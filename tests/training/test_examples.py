@@ -1,0 +1,136 @@
+"""From labelled questions to what each step learns from."""
+
+import numpy as np
+import pytest
+from gyre_common.errors import FailedPrecondition, InvalidInput
+from gyre_trainer.recipes import RECIPES
+from gyre_trainer.recipes.query_encoder.batches import Batches
+from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
+from gyre_trainer.recipes.query_encoder.questions import merged
+from gyre_trainer.recipes.query_encoder.rehearsal import rehearsals
+from gyre_trainer.recipes.query_encoder.run_data import (
+    Corpus,
+    Found,
+    Hit,
+    Passage,
+    QuestionRow,
+    Shown,
+)
+from gyre_trainer.recipes.query_encoder.targets import Example, examples_of
+
+CORPUS = Corpus(
+    [
+        Passage(
+            chunk_id="c0", title="Tea", text="Tea is dried. It is then sorted by hand in halls."
+        ),
+        Passage(chunk_id="c1", text="Coffee is roasted until it cracks, twice if it is dark."),
+        Passage(chunk_id="c2", title="Cocoa", text="Short."),
+    ],
+    np.eye(3, dtype=np.float32),
+)
+
+
+def asked(question: str, part: str = "fit", **labels: float) -> QuestionRow:
+    shown = tuple(Shown(chunk_id=chunk, label=label) for chunk, label in labels.items())
+    return QuestionRow(question_id=question, question=question, part=part, shown=shown)
+
+
+def test_the_same_question_asked_twice_is_one_with_mean_labels() -> None:
+    rows = [asked("What is tea?", c0=1.0, c1=-1.0), asked("what  is TEA?", c0=0.5)]
+    (question,) = merged(rows, "fit")
+    assert question.labels == {"c0": 0.75, "c1": -1.0}
+    assert question.ids == ("What is tea?", "what  is TEA?")
+
+
+def test_votes_that_contradict_each_other_cancel_out() -> None:
+    assert merged([asked("tea", c0=1.0), asked("tea", c0=-1.0)], "fit") == []
+
+
+def test_a_question_without_a_wanted_passage_teaches_nothing() -> None:
+    assert merged([asked("tea", c0=-1.0)], "fit") == []
+
+
+def test_the_target_is_shared_by_label_and_a_weak_label_weighs_less() -> None:
+    rows = [asked("tea", c0=1.0, c1=0.5), asked("coffee", c1=0.5)]
+    tea, coffee = examples_of(merged(rows, "fit"), CORPUS, {}, QueryEncoderConfig())
+    assert tea.target == pytest.approx({0: 2 / 3, 1: 1 / 3})
+    assert (tea.weight, coffee.weight) == (1.0, 0.5)
+
+
+def test_votes_on_deleted_passages_are_left_out_and_without_any_other_it_is_refused() -> None:
+    rows = [asked("tea", c0=1.0, gone=1.0), asked("coffee", gone=1.0)]
+    (only,) = examples_of(merged(rows, "fit"), CORPUS, {}, QueryEncoderConfig())
+    assert only.target == {0: 1.0}
+    with pytest.raises(FailedPrecondition, match="still in the index"):
+        examples_of(merged(rows[1:], "fit"), CORPUS, {}, QueryEncoderConfig())
+
+
+def test_what_live_finds_can_be_a_share_of_the_target_and_bm25_stands_beside_it() -> None:
+    found = Found(
+        question_id="tea",
+        legs=(Hit("c1", 4.0, None, 0.8), Hit("c2", 2.0, 0.1, 0.8)),
+        spans={"bm25": (0.0, 8.0)},
+    )
+    config = QueryEncoderConfig(live_share=0.5)
+    (example,) = examples_of(merged([asked("tea", c0=1.0)], "fit"), CORPUS, {"tea": found}, config)
+    assert example.target == pytest.approx({0: 0.5, 1: 0.25, 2: 0.25})
+    assert example.lexical == {1: 0.5, 2: 0.25}
+
+
+def test_rehearsed_texts_are_titles_and_sentences_of_their_passage() -> None:
+    texts = {each.text for each in rehearsals(CORPUS, count=60, own_share=0.5, seed=0)}
+    assert texts == {
+        "Tea",
+        "It is then sorted by hand in halls.",
+        "Coffee is roasted until it cracks, twice if it is dark.",
+        "Cocoa",
+    }
+
+
+def examples(count: int) -> list[Example]:
+    return [Example(text=f"q{n}", target={0: 1.0}) for n in range(count)]
+
+
+def test_every_question_comes_once_an_epoch_in_another_order() -> None:
+    config = QueryEncoderConfig(batch=4, epochs=2)
+    batches = Batches(examples(8), CORPUS, config, seed=1)
+    texts = [
+        each.text
+        for step in range(batches.steps)
+        for batch in batches.at(step, rank=0, ranks=1)
+        for each in batch.asked
+    ]
+    first, second = texts[:8], texts[8:]
+    assert batches.steps == 4
+    assert sorted(first) == sorted(second) == [f"q{n}" for n in range(8)]
+    assert first != second
+
+
+def test_processes_and_accumulation_only_divide_the_step() -> None:
+    whole = Batches(examples(9), CORPUS, QueryEncoderConfig(batch=6, rehearsal=1), seed=1)
+    parts = Batches(
+        examples(9), CORPUS, QueryEncoderConfig(batch=6, rehearsal=1, accumulation=3), seed=1
+    )
+    for step in range(whole.steps):
+        (together,) = whole.at(step, rank=0, ranks=1)
+        apart = [each for rank in (0, 1) for each in parts.at(step, rank=rank, ranks=2)]
+        assert {each.asked_in_all for each in apart} == {6}
+        for kind in ("asked", "rehearsed"):
+            divided = sorted(each.text for batch in apart for each in getattr(batch, kind))
+            assert divided == sorted(each.text for each in getattr(together, kind))
+
+
+def test_the_learning_rate_rises_and_falls_in_straight_lines() -> None:
+    config = QueryEncoderConfig(learning_rate=1.0, warm_up=0.2)
+    rates = [config.rate_at(step, 10, Variant.FULL) for step in range(10)]
+    assert rates == pytest.approx([0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])
+
+
+def test_settings_are_read_from_text_and_an_unknown_one_is_refused() -> None:
+    config = QueryEncoderConfig.from_settings({"epochs": "2", "shares": "0,0.5"})
+    assert (config.epochs, config.shares) == (2, (0.0, 0.5))
+    recipe = RECIPES["query-encoder"]
+    with pytest.raises(InvalidInput, match="setting epoch "):
+        recipe.check({"epoch": "2"})
+    with pytest.raises(InvalidInput, match="setting epochs "):
+        recipe.check({"epochs": "many"})

@@ -1,0 +1,103 @@
+"""What a run leaves behind: files that serve, and a card that explains them."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from gyre_common.errors import FailedPrecondition
+from gyre_embedder.encoder import Side
+from gyre_embedder.model_files import ModelFiles
+from gyre_embedder.onnx_encoder import OnnxEncoder
+from gyre_trainer.recipes.query_encoder import onnx_export
+from gyre_trainer.recipes.query_encoder.config import Variant
+from gyre_trainer.recipes.query_encoder.export import chosen, export
+from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
+from gyre_trainer.recipes.query_encoder.outcome import encoded
+from gyre_trainer.train import train
+
+from tests.training.tiny_runs import HIDDEN, Never, TinyRun, a_run
+
+TEXTS = ["w1 w2 w3", "w100 w101 w102 w103 w104 w105 w106", "w7"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> TinyRun:
+    """Both variants trained and exported; the whole way was chosen."""
+    made = a_run(
+        tmp_path_factory.mktemp("export") / "run",
+        tiny_base,
+        learning_rate=3e-3,
+        shares="0,1",
+    )
+    for variant in Variant:
+        train(made.folder, variant, Never())
+    export(made.folder)
+    return made
+
+
+def served(folder: Path, texts: list[str]) -> np.ndarray:
+    """As the embedder encodes them."""
+    encoder = OnnxEncoder(ModelFiles(folder), threads=1)
+    return np.array([each.vector for each in asyncio.run(encoder.encode(texts, Side.QUERY))])
+
+
+def test_torch_onnx_and_the_embedder_give_the_same_vectors(run: TinyRun) -> None:
+    folder = run.folder.candidate
+    tokenizer = open_tokenizer(folder, 32)
+    encoder = open_base(folder, HIDDEN)
+    wanted = encoded(encoder, tokenizer, TEXTS)
+    session = onnxruntime.InferenceSession(str(folder / "onnx" / "model.onnx"))
+    ids, mask = encoder.padded([tokenizer.encode(text).ids for text in TEXTS])
+    (vectors,) = session.run(None, {"token_ids": ids.numpy(), "mask": mask.numpy()})
+    assert np.abs(vectors - wanted).max() < 1e-5
+    assert np.abs(served(folder, TEXTS) - wanted).max() < 1e-5
+
+
+def test_sentence_transformers_opens_it(run: TinyRun) -> None:
+    library = pytest.importorskip("sentence_transformers")
+    model = library.SentenceTransformer(str(run.folder.candidate), device="cpu")
+    assert np.abs(model.encode(TEXTS) - served(run.folder.candidate, TEXTS)).max() < 1e-5
+
+
+def test_the_candidate_is_the_base_with_what_was_chosen_of_the_better_variant(
+    run: TinyRun, tiny_base: Path
+) -> None:
+    best = chosen([run.outcome(variant) for variant in Variant])
+    found = open_base(run.folder.candidate, HIDDEN).bert.state_dict()
+    base = open_base(tiny_base, HIDDEN).bert.state_dict()
+    tuned = run.tuned(best.variant) if best.chosen_share else {}
+    assert all(torch.equal(value, {**base, **tuned}[name]) for name, value in found.items())
+
+
+def test_the_card_says_what_it_was_made_of(run: TinyRun) -> None:
+    card = json.loads((run.folder.candidate / "card.json").read_text())
+    readme = (run.folder.candidate / "README.md").read_text()
+    assert card["version"] == "votes-00000001"
+    assert card["variants"].keys() == {"full", "low-rank"}
+    assert card["onnx_difference"] < 1e-5
+    assert len(card["variants"]["full"]["loss"]) == 12
+    for part in ("# votes-00000001", "learning_rate: 0.003", "| low-rank | 1 |", "<!-- gate -->"):
+        assert part in readme
+
+
+def test_an_untrained_variant_is_named(tmp_path: Path, run: TinyRun) -> None:
+    folder = shutil.copytree(run.folder.path, tmp_path / "copy")
+    (folder / "low-rank" / "result.json").unlink()
+    with pytest.raises(FailedPrecondition, match="low-rank is not trained"):
+        export(type(run.folder)(folder))
+
+
+def test_a_graph_that_differs_from_torch_is_refused(
+    tmp_path: Path, run: TinyRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = type(run.folder)(shutil.copytree(run.folder.path, tmp_path / "copy"))
+    shutil.rmtree(folder.candidate)
+    monkeypatch.setattr(onnx_export, "MOST_DIFFERENCE", -1.0)
+    with pytest.raises(FailedPrecondition, match="away from torch"):
+        export(folder)
+    assert not folder.candidate.exists()

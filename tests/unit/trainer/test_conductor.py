@@ -1,0 +1,297 @@
+"""How a run goes from phase to phase, and how it ends whatever happens."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from gyre_common.context import RequestContext, use_context
+from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFound, Retryable
+from gyre_common.events.training import (
+    TRAINING_FINISHED,
+    TRAINING_STARTED,
+    TrainingFinished,
+    TrainingProgressed,
+    TrainingStarted,
+)
+from gyre_common.testing.eventually import eventually
+from gyre_trainer.runs.book import Run
+from gyre_trainer.runs.conductor import Conductor
+from gyre_trainer.runs.processes import PhaseFailed
+from gyre_trainer.runs.starting import PACKAGES_MISSING
+
+from tests.unit.trainer.run_fakes import Stage, a_new_run, a_report
+
+PHASES = ["prepare", "train full", "train low-rank", "export", "gate"]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+async def ended(conductor: Conductor, run_id: UUID, tenant: str = "default") -> Run:
+    last: Run | None = None
+    async with asyncio.timeout(10):
+        async for run in conductor.watch(run_id, tenant):
+            last = run
+    assert last is not None
+    return last
+
+
+async def test_what_passes_is_registered_attested_and_released(stage: Stage) -> None:
+    async with stage.conductor() as conductor:
+        run = await conductor.start(a_new_run())
+        run = await ended(conductor, run.run_id)
+    assert (run.state, stage.processes.ran) == ("released", PHASES)
+    version = stage.folder(run.run_id).spec().version
+    fitted = stage.releases.registered["retrieval"]
+    assert stage.releases.released == [{"query-encoder": version, "retrieval": fitted.version}]
+    assert stage.releases.against == [{"query-encoder": "minilm-l6-v2", "retrieval": "hybrid-1"}]
+    assert stage.releases.attested[version]["gate"] == "passed"
+    assert fitted.fits == version
+    assert (fitted.settings["bm25_weight"], fitted.settings["dense_weight"]) == ("0.4", "0.6")
+    assert fitted.settings["title_boost"] == "2"
+
+
+async def test_the_end_tells_what_was_learned_from_and_what_came_of_it(stage: Stage) -> None:
+    async with stage.conductor() as conductor:
+        run = await conductor.start(a_new_run(reason="more votes"))
+        await ended(conductor, run.run_id)
+    topics = [topic.name for topic, _ in stage.bus.published]
+    assert topics[0] == TRAINING_STARTED.name
+    assert topics[-1] == TRAINING_FINISHED.name
+    finished = stage.bus.published[-1][1]
+    assert isinstance(finished, TrainingFinished)
+    assert finished.report_uri is not None
+    assert finished.report is not None
+    assert (finished.votes, finished.reason, finished.outcome) == (12, "more votes", "released")
+    report = await stage.store.get(finished.report_uri, finished.report)
+    assert b'"verdict": "passed"' in report
+    assert finished.metrics["ndcg_gain"] == pytest.approx(0.05)
+
+
+async def test_what_is_refused_is_kept_with_its_report_and_live_stays(stage: Stage) -> None:
+    stage.processes.report = a_report(gain=-0.05)
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+    assert run.state == "refused"
+    assert "no gain overall" in run.message
+    assert stage.releases.released == []
+    assert stage.releases.registered["retrieval"].evidence["gate"] == "failed"
+
+
+async def test_a_version_that_is_held_waits_for_somebody(stage: Stage) -> None:
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run(hold=True))).run_id)
+    assert run.state == "passed"
+    assert "gyre promote query-encoder minilm-l6-v2-" in run.message
+    assert stage.releases.released == []
+
+
+@pytest.mark.parametrize(
+    "refusal", [Conflict("x is live by now"), FailedPrecondition("cannot load"), Retryable("away")]
+)
+async def test_what_passed_but_cannot_be_released_says_why(
+    stage: Stage, refusal: Conflict | FailedPrecondition | Retryable
+) -> None:
+    stage.releases.refuse = refusal
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+    assert run.state == "passed"
+    assert run.message.endswith(f"but it was not released: {refusal}")
+
+
+async def test_a_phase_that_fails_ends_the_run_with_its_own_words(stage: Stage) -> None:
+    stage.processes.failing["prepare"] = PhaseFailed("too few votes: 3 questions to train on")
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+    assert (run.state, run.message) == ("failed", "too few votes: 3 questions to train on")
+    assert stage.releases.registered == {}
+
+
+async def test_a_failed_run_goes_on_from_the_phase_that_failed(stage: Stage) -> None:
+    stage.processes.failing["train low-rank"] = PhaseFailed("was killed by SIGKILL")
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+        assert run.state == "failed"
+        stage.processes.ran.clear()
+        await conductor.resume(run.run_id, "default")
+        run = await ended(conductor, run.run_id)
+    assert (run.state, stage.processes.ran) == ("released", ["train low-rank", "export", "gate"])
+
+
+async def test_a_bug_in_a_phase_does_not_end_the_trainer(stage: Stage) -> None:
+    stage.processes.failing["gate"] = ZeroDivisionError("division by zero")
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+        assert run.message == "unexpected ZeroDivisionError: division by zero"
+        assert (await conductor.start(a_new_run())).is_running
+
+
+async def test_a_second_run_of_the_same_role_is_refused_by_the_name_of_the_first(
+    stage: Stage,
+) -> None:
+    stage.processes.waits["prepare"] = asyncio.Event()
+    async with stage.conductor() as conductor:
+        first = await conductor.start(a_new_run())
+        with pytest.raises(Conflict, match=str(first.run_id)):
+            await conductor.start(a_new_run(actor="bob"))
+        other = await conductor.start(a_new_run(tenant="acme"))
+        assert {run.run_id for run in conductor.runs("acme")} == {other.run_id}
+
+
+async def test_of_two_starts_at_once_one_wins(stage: Stage) -> None:
+    stage.processes.waits["prepare"] = asyncio.Event()
+    async with stage.conductor() as conductor:
+        results = await asyncio.gather(
+            conductor.start(a_new_run()), conductor.start(a_new_run()), return_exceptions=True
+        )
+    assert sorted(type(one).__name__ for one in results) == ["Conflict", "Run"]
+
+
+async def test_a_cancelled_run_has_stopped_when_the_call_returns_and_can_be_resumed(
+    stage: Stage,
+) -> None:
+    stage.processes.waits["train full"] = asyncio.Event()
+    async with stage.conductor() as conductor:
+        run = await conductor.start(a_new_run())
+        await eventually(lambda: "train full" in stage.processes.ran)
+        stopped = await conductor.cancel(run.run_id, "default", "bob")
+        assert stage.processes.ended[-1] == "train full"
+        assert stopped.state == "cancelled"
+        assert stopped.message.startswith("stopped by bob: `gyre train --resume")
+        stage.processes.waits["train full"].set()
+        await conductor.resume(run.run_id, "default")
+        assert (await ended(conductor, run.run_id)).state == "released"
+
+
+async def test_a_run_in_a_trainer_that_is_stopped_is_interrupted(stage: Stage) -> None:
+    stage.processes.waits["train full"] = asyncio.Event()
+    async with stage.conductor() as conductor:
+        run = await conductor.start(a_new_run())
+        await eventually(lambda: "train full" in stage.processes.ran)
+    assert stage.book.run(run.run_id, "default").state == "interrupted"
+
+
+async def test_a_run_in_a_trainer_that_was_killed_is_told_of_by_the_next_one(stage: Stage) -> None:
+    stage.processes.waits["train full"] = asyncio.Event()
+    async with stage.conductor() as conductor:
+        run = await conductor.start(a_new_run())
+        await eventually(lambda: "train full" in stage.processes.ran)
+        started = stage.bus.published[0][1]
+        assert isinstance(started, TrainingStarted)
+    after = Stage(stage.path)
+    after.book.apply([started])
+    async with after.conductor() as conductor:
+        assert conductor.run(run.run_id, "default").state == "interrupted"
+        await conductor.resume(run.run_id, "default")
+        assert (await ended(conductor, run.run_id)).state == "released"
+    assert "prepare" not in after.processes.ran
+
+
+async def test_a_run_that_is_over_is_not_resumed(stage: Stage) -> None:
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+        with pytest.raises(FailedPrecondition, match="is over"):
+            await conductor.resume(run.run_id, "default")
+
+
+async def test_without_its_packages_training_is_refused_by_a_code(stage: Stage) -> None:
+    stage.missing = ["torch", "deepspeed"]
+    async with stage.conductor() as conductor:
+        with pytest.raises(FailedPrecondition, match="make setup-train") as refused:
+            await conductor.start(a_new_run())
+        assert refused.value.code == PACKAGES_MISSING
+        assert stage.bus.published == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"recipe": "reranker"}, "recipe"),
+        ({"profile": "huge"}, "profile"),
+        ({"settings": {"epochz": "3"}}, "epochz"),
+        ({"actor": " "}, "actor"),
+    ],
+)
+async def test_a_wrong_request_starts_nothing(
+    stage: Stage, wrong: dict[str, object], field: str
+) -> None:
+    async with stage.conductor() as conductor:
+        with pytest.raises(InvalidInput, match=field):
+            await conductor.start(a_new_run(**wrong))
+    assert not (stage.path / "runs").exists()
+
+
+async def test_another_tenants_run_is_not_there(stage: Stage) -> None:
+    async with stage.conductor() as conductor:
+        run = await conductor.start(a_new_run())
+        with pytest.raises(NotFound):
+            conductor.run(run.run_id, "acme")
+
+
+async def test_a_run_outlives_the_call_that_asked_for_it(stage: Stage) -> None:
+    async with stage.conductor() as conductor:
+        with use_context(RequestContext(tenant="default", deadline=time.monotonic())):
+            run = await conductor.start(a_new_run())
+        await ended(conductor, run.run_id)
+    assert {context.deadline for context in stage.processes.contexts} == {None}
+
+
+async def test_progress_is_told_when_the_stage_changes(stage: Stage) -> None:
+    async with stage.conductor() as conductor:
+        await ended(conductor, (await conductor.start(a_new_run())).run_id)
+    told = [event for _, event in stage.bus.published if isinstance(event, TrainingProgressed)]
+    assert [event.stage for event in told] == PHASES
+
+
+async def test_checkpoints_go_once_the_candidate_is_exported(stage: Stage) -> None:
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+    left = [path.name for path in stage.folder(run.run_id).variant("full").iterdir()]
+    assert left == ["result.json"]
+
+
+async def test_folders_of_older_runs_go(stage: Stage) -> None:
+    async with stage.conductor() as conductor:
+        made = [
+            (await ended(conductor, (await conductor.start(a_new_run())).run_id)).run_id
+            for _ in range(4)
+        ]
+    left = sorted(path.name for path in (stage.path / "runs").iterdir())
+    assert left == sorted(str(run_id) for run_id in made[-2:])
+
+
+async def test_a_run_whose_folder_is_gone_cannot_be_resumed(stage: Stage) -> None:
+    stage.processes.failing["prepare"] = PhaseFailed("no")
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+        stage.folder(run.run_id).spec_file.unlink()
+        with pytest.raises(FailedPrecondition, match="not on this machine"):
+            await conductor.resume(run.run_id, "default")
+
+
+async def test_two_trainers_never_work_in_one_folder(stage: Stage) -> None:
+    stage.processes.failing["prepare"] = PhaseFailed("no")
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+        with stage.folders.claimed(run.run_id), pytest.raises(Conflict, match="another trainer"):
+            await conductor.resume(run.run_id, "default")
+
+
+async def test_a_full_disk_starts_nothing(stage: Stage) -> None:
+    (stage.path / "runs").write_text("in the way")
+    async with stage.conductor() as conductor:
+        with pytest.raises(Retryable, match="cannot write"):
+            await conductor.start(a_new_run())
+    assert stage.bus.published == []
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_is_left_running() -> AsyncIterator[None]:
+    yield
+    left = [task for task in asyncio.all_tasks() if task.get_name().startswith("run ")]
+    assert left == []

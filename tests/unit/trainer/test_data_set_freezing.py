@@ -1,0 +1,286 @@
+"""A window becomes a frozen data set: the same one every time, or a clear refusal."""
+
+import asyncio
+import json
+import random
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from gyre_common.errors import FailedPrecondition
+from gyre_common.store import Shelf, digest_of
+from gyre_trainer.data_sets import (
+    Frozen,
+    Profile,
+    Row,
+    freeze,
+    profile_named,
+    rows,
+    without_deleted,
+)
+from gyre_trainer.data_sets.freezing import Joined, frozen
+from gyre_trainer.segments import Segments
+from gyre_trainer.segments.facts import PartitionFacts
+from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.trainer.training_facts import (
+    a_crowd,
+    a_vote,
+    an_interaction,
+    chunk,
+    shown,
+)
+
+DEMO = profile_named("demo")
+SMALL = Profile("small", 10, 2, 1, 0.5)
+WINDOW = {"feedback.received.v1/0": (0, 600), "interactions.completed.v1/0": (0, 300)}
+
+
+def a_data_set(
+    *facts: PartitionFacts, profile: Profile = DEMO, tenant: str = "acme", **given: Any
+) -> Frozen:
+    joined = Joined()
+    for one in facts:
+        joined.add(one)
+    return frozen(joined, window=WINDOW, tenant=tenant, profile=profile, **given)
+
+
+def test_a_data_set_names_what_is_in_it() -> None:
+    found = a_data_set(a_crowd(300))
+    assert found.digest == digest_of(found.files["manifest.json"])
+    manifest = json.loads(found.files["manifest.json"])
+    assert {name: of["digest"] for name, of in manifest["files"].items()} == {
+        name: digest_of(data) for name, data in found.files.items() if name != "manifest.json"
+    }
+    assert manifest["window"] == {
+        "feedback.received.v1/0": "0-600",
+        "interactions.completed.v1/0": "0-300",
+    }
+    assert (manifest["tenant"], manifest["profile"]) == ("acme", "demo")
+    assert json.loads(found.files["card.json"]) == found.card
+
+
+def test_a_row_says_what_was_shown_and_what_is_known_of_it() -> None:
+    found = a_data_set(a_crowd(300))
+    [row] = [r for r in rows(found, "train.jsonl") if r["question"] == "what is subject7 matter7"]
+    assert row["part"] in {"fit", "validation"}
+    assert row["tenant"] == "acme"
+    assert row["acl"] == ["staff"]
+    assert row["versions"] == {"query-encoder": "minilm-l6-v2"}
+    assert row["at"] == "2026-03-02T09:07:01.000000Z"
+    assert [(one["label"], one["why"], one["actors"]) for one in row["shown"]] == [
+        (-0.25, "passed_over", 1),
+        (1.0, "vote_up", 1),
+        (-1.0, "vote_down", 1),
+    ]
+    [actor] = row["actors"]
+    assert "user" not in actor
+
+
+def test_the_card_counts_what_the_data_set_holds() -> None:
+    card = a_data_set(a_crowd(300)).card
+    assert card["votes"] == 600
+    assert card["votes_by_kind"] == {"chunk up": 300, "chunk down": 300}
+    assert card["last_vote_at"] == "2026-03-02T13:59:11.000000Z"
+    assert card["actors"] == 5
+    assert card["train_questions"] + card["parts"]["gate"]["questions"] == 300
+    assert card["parts"]["gate"]["held_out"] >= DEMO.slice_questions
+    assert card["parts"]["gate"]["voted"] >= DEMO.slice_questions
+    assert card["judged_by_rank"]["2"] == {"shown": 300, "judged": 300, "p": 0.998339}
+    assert card["judged_by_rank"]["1"] == {"shown": 300, "judged": 0, "p": 0.001661}
+    assert card["labels_by_rank"]["1"] == {"passed_over": 300}
+
+
+def test_what_was_left_out_is_on_the_card_with_its_reason() -> None:
+    facts = a_crowd(300)
+    quarrel = an_interaction(900, 1, cited=())
+    unseen = a_vote(facts.interactions[0], 77, offset=900)
+    said = [a_vote(quarrel, 1, offset=901), a_vote(quarrel, 1, "down", offset=902, actor="bob")]
+    found = a_data_set(
+        PartitionFacts([*facts.interactions, quarrel], [*facts.feedback, unseen, *said])
+    )
+    assert found.card["dropped"] == {
+        "actors contradict each other evenly on a passage": 1,
+        "nothing clear was said of any passage": 1,
+        "the passage was not shown": 1,
+    }
+
+
+def test_explored_passages_are_kept_and_marked() -> None:
+    facts = a_crowd(300)
+    asked = facts.interactions[0]
+    explored = replace(asked, shown=(*asked.shown, shown(9, 4, explored=True, propensity=0.2)))
+    facts = replace(facts, interactions=(explored, *facts.interactions[1:]))
+    vote = a_vote(explored, 9, offset=10_000)
+    found = a_data_set(replace(facts, feedback=(*facts.feedback, vote)))
+    assert found.card["explored"] == {"shown": 1, "labelled": 1, "positive": 1}
+    everything = rows(found, "train.jsonl") + rows(found, "gate.jsonl")
+    [row] = [r for r in everything if r["question_id"] == explored.interaction_id]
+    assert row["shown"][3]["explored"]
+    assert row["shown"][3]["propensity"] == 0.2
+
+
+def test_a_held_out_question_knows_only_documents_that_training_does_not_like() -> None:
+    facts = a_crowd(300)
+    also_liked = [
+        a_vote(one, 20_000 + n // 2, offset=1_000 + n, actor=f"user-{n % 5}")
+        for n, one in enumerate(facts.interactions)
+        if n % 2 == 0
+    ]
+    interactions = [
+        replace(one, shown=(shown(20_000 + n // 2, 1), *one.shown[1:]))
+        for n, one in enumerate(facts.interactions)
+    ]
+    found = a_data_set(PartitionFacts(interactions, [*facts.feedback, *also_liked]))
+    learned = {document for row in rows(found, "train.jsonl") for document in liked(row)}
+    held_out = [row for row in rows(found, "gate.jsonl") if row["held_out"]]
+    assert len(held_out) >= DEMO.slice_questions
+    for row in held_out:
+        assert liked(row)
+        assert not set(liked(row)) & learned
+    clusters = [
+        {row["cluster"] for row in rows(found, name)} for name in ("train.jsonl", "gate.jsonl")
+    ]
+    assert not clusters[0] & clusters[1]
+
+
+def liked(row: Row) -> list[str]:
+    return [one["document_id"] for one in row["shown"] if (one["label"] or 0) > 0]
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=6, deadline=None)
+def test_neither_order_nor_partitions_change_the_digest(dice: random.Random) -> None:
+    facts = a_crowd(150)
+    interactions, feedback = list(facts.interactions), list(facts.feedback)
+    dice.shuffle(interactions)
+    dice.shuffle(feedback)
+    middle = interactions[: dice.randrange(150)]
+    theirs = {one.interaction_id for one in middle}
+    parts = [
+        PartitionFacts(
+            [i for i in interactions if (i.interaction_id in theirs) is mine],
+            [f for f in feedback if (f.interaction_id in theirs) is mine],
+        )
+        for mine in (True, False)
+    ]
+    dice.shuffle(parts)
+    assert a_data_set(*parts).digest == a_data_set(facts).digest
+
+
+@given(cuts=st.sets(st.integers(1, 299), max_size=12), records=st.sampled_from([20, 50, 5_000]))
+@settings(max_examples=6, deadline=None)
+def test_the_boundaries_of_segments_do_not_change_the_digest(cuts: set[int], records: int) -> None:
+    digests = {asyncio.run(from_segments(some, records)) for some in (cuts, set())}
+    assert len(digests) == 1
+
+
+async def from_segments(cuts: set[int], records: int) -> str:
+    """The digest after writing a crowd's facts cut at these offsets, and merging some."""
+    facts = a_crowd(150)
+    segments = Segments(Shelf(f"memory://{uuid4().hex}", "s"), records=records, merge_at=4)
+    for first, end in zip([0, *sorted(cuts)], [*sorted(cuts), 300], strict=True):
+        await segments.append(FEEDBACK, 0, facts.feedback[first:end])
+        await segments.append(INTERACTIONS, 0, facts.interactions[first:end])
+    return (await freeze(segments, tenant="acme", profile=DEMO)).digest
+
+
+async def test_only_the_tenant_that_was_asked_for_is_in_it_and_the_star_means_all() -> None:
+    facts = a_crowd(300)
+    theirs = {one.interaction_id for one in facts.interactions[::2]}
+    segments = Segments(Shelf(f"memory://{uuid4().hex}", "s"))
+    for stream, of_stream in ((INTERACTIONS, facts.interactions), (FEEDBACK, facts.feedback)):
+        mixed = [
+            replace(f, tenant="acme" if f.interaction_id in theirs else "other") for f in of_stream
+        ]
+        await segments.append(stream, 0, mixed)
+    found = await freeze(segments, tenant="acme", profile=DEMO)
+    everything = rows(found, "train.jsonl") + rows(found, "gate.jsonl")
+    assert {row["tenant"] for row in everything} == {"acme"}
+    assert found.card["interactions"]["read"] == 150
+    found = await freeze(segments, tenant="*", profile=DEMO)
+    assert found.card["interactions"]["read"] == 300
+
+
+async def test_a_window_beyond_what_was_collected_is_refused() -> None:
+    segments = Segments(Shelf(f"memory://{uuid4().hex}", "s"))
+    with pytest.raises(FailedPrecondition, match=r"wants .*/0 from 0 to 600, but the store keeps"):
+        await freeze(segments, tenant="acme", profile=DEMO, window=WINDOW)
+
+
+async def test_an_empty_window_is_refused() -> None:
+    segments = Segments(Shelf(f"memory://{uuid4().hex}", "s"))
+    with pytest.raises(FailedPrecondition, match="window is empty: no question of tenant acme"):
+        await freeze(segments, tenant="acme", profile=DEMO)
+
+
+def test_questions_without_a_vote_are_refused() -> None:
+    with pytest.raises(FailedPrecondition, match="holds 1 questions of tenant acme, but no vote"):
+        a_data_set(PartitionFacts((an_interaction(),)))
+
+
+def test_too_few_votes_are_refused_with_what_there_is_and_what_to_do() -> None:
+    with pytest.raises(FailedPrecondition) as refused:
+        a_data_set(a_crowd(300), profile=profile_named(""))
+    said = str(refused.value)
+    assert "profile default needs 1,000 and 100" in said
+    assert "--profile demo (100 and 40)" in said
+    with pytest.raises(FailedPrecondition, match="profile demo needs 100 and 40; collect") as again:
+        a_data_set(a_crowd(30))
+    assert "--profile" not in str(again.value)
+
+
+def test_all_votes_by_one_actor_are_refused_but_not_for_a_demo() -> None:
+    alone = a_crowd(300, actors=1)
+    with pytest.raises(FailedPrecondition, match=r"all votes are by one actor, .* at most 50%"):
+        a_data_set(alone, profile=SMALL)
+    assert a_data_set(alone).card["most_of_one_actor"] == 1.0
+
+
+def test_an_actor_who_outweighs_all_others_is_refused() -> None:
+    facts = a_crowd(300, actors=100)
+    louder = [replace(f, actor="ann") if n % 3 else f for n, f in enumerate(facts.feedback)]
+    with pytest.raises(FailedPrecondition, match=r"6\d% of what is to be learned is by one actor"):
+        a_data_set(replace(facts, feedback=louder), profile=SMALL)
+
+
+@pytest.mark.parametrize(("value", "said"), [("up", "for"), ("down", "against")])
+def test_one_sided_votes_are_refused(value: str, said: str) -> None:
+    interactions = [an_interaction(n, n) for n in range(300)]
+    feedback = [a_vote(i, n, value, actor=f"u{n % 5}") for n, i in enumerate(interactions)]
+    with pytest.raises(FailedPrecondition, match=f"one-sided: all 300 labels are {said} what"):
+        a_data_set(PartitionFacts(interactions, feedback))
+
+
+def test_votes_that_only_contradict_each_other_are_refused() -> None:
+    asked = an_interaction(0, 1)
+    against = a_vote(asked, 1, "down", actor="bob")
+    with pytest.raises(FailedPrecondition, match="2 votes in the window say nothing clear"):
+        a_data_set(PartitionFacts((asked,), (a_vote(asked, 1), against)))
+
+
+def test_votes_on_deleted_documents_are_taken_out_and_counted() -> None:
+    found = rows(a_data_set(a_crowd(300)), "train.jsonl")
+    first, second = found[0], found[-1]
+    corpus = {one["chunk_id"] for row in found for one in row["shown"]}
+    corpus.remove(first["shown"][1]["chunk_id"])  # all that was liked
+    corpus.remove(second["shown"][2]["chunk_id"])
+    kept, deleted = without_deleted(found, corpus)
+    ids = {row["question_id"] for row in kept}
+    assert first["question_id"] not in ids
+    [row] = [row for row in kept if row["question_id"] == second["question_id"]]
+    assert row["shown"][2]["label"] is None
+    assert row["shown"][2]["why"] == "deleted"
+    assert deleted.questions == len(found) - len(kept) >= 1
+    assert deleted.labels == deleted.questions + 1
+
+
+def test_nothing_is_taken_out_while_all_documents_are_there() -> None:
+    found = rows(a_data_set(a_crowd(300)), "train.jsonl")
+    corpus = {chunk(n) for n in range(40_000)}
+    kept, deleted = without_deleted(found, corpus)
+    assert kept == found
+    assert (deleted.labels, deleted.questions) == (0, 0)

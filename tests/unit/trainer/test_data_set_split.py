@@ -1,0 +1,120 @@
+"""Near-identical questions, and documents kept for the judging, never stand on both sides."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from gyre_trainer.data_sets.clusters import clusters
+from gyre_trainer.data_sets.profiles import PROFILES
+from gyre_trainer.data_sets.split import Asked, Part, Place, split
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+DEFAULT, DEMO = PROFILES["default"], PROFILES["demo"]
+
+
+def same(one: str, other: str) -> bool:
+    names = clusters([one, other, "something else entirely"])
+    assert names[2] not in names[:2]
+    return names[0] == names[1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("How hot should the water for green tea be?", "how hot should  water for green TEA be"),
+        ("Who is it?", "who is IT?"),
+        (
+            "which pressure does the boiler of the second engine hold at night in winter",
+            "which pressure does the boiler of the second engine hold at night in winter exactly",
+        ),
+    ],
+)
+def test_near_identical_questions_are_one(one: str, other: str) -> None:
+    assert same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("How hot should the water for green tea be?", "How hot is water for black coffee?"),
+        ("Who is it?", "What is it?"),
+        ("What does table 3 hold?", "What does table 4 hold?"),
+    ],
+)
+def test_other_questions_are_others(one: str, other: str) -> None:
+    assert not same(one, other)
+
+
+def test_clusters_do_not_depend_on_the_order() -> None:
+    dice = random.Random(1)
+    words = [f"word{n}" for n in range(14)]
+    questions = [" ".join(dice.sample(words, 9)) for _ in range(40)]
+    named = dict(zip(questions, clusters(questions), strict=True))
+    dice.shuffle(questions)
+    assert dict(zip(questions, clusters(questions), strict=True)) == named
+    assert 1 < len(set(named.values())) < 40
+
+
+ASKED = st.lists(
+    st.builds(
+        Asked,
+        cluster=st.integers(0, 40).map(str),
+        documents=st.frozensets(st.integers(0, 30).map(str), max_size=3),
+    ),
+    max_size=120,
+)
+
+
+@given(ASKED)
+@settings(max_examples=150, deadline=None)
+def test_no_cluster_and_no_held_out_document_is_on_two_sides(asked: list[Asked]) -> None:
+    places = split(asked, DEMO)
+    of_cluster = {one.cluster: place.part for one, place in zip(asked, places, strict=True)}
+    for one, place in zip(asked, places, strict=True):
+        assert of_cluster[one.cluster] is place.part
+        learned = liked(asked, places, learning_side(place.part))
+        remain = one.documents - place.masked
+        assert place.masked <= learned
+        assert place.held_out == (
+            place.part is not Part.FIT and bool(remain) and not remain & learned
+        )
+        assert remain or not one.documents
+
+
+def learning_side(part: Part) -> set[Part]:
+    return {Part.FIT, Part.VALIDATION} if part is Part.GATE else {Part.FIT}
+
+
+def liked(asked: Sequence[Asked], places: Sequence[Place], parts: set[Part]) -> set[str]:
+    found = (one.documents for one, p in zip(asked, places, strict=True) if p.part in parts)
+    return set().union(*found)
+
+
+@given(ASKED, st.randoms())
+@settings(max_examples=50, deadline=None)
+def test_the_split_does_not_depend_on_the_order(asked: list[Asked], dice: random.Random) -> None:
+    places = dict(zip(asked, split(asked, DEMO), strict=True))
+    dice.shuffle(asked)
+    assert dict(zip(asked, split(asked, DEMO), strict=True)) == places
+
+
+@pytest.mark.parametrize("documents", [1, 2, 4])
+def test_both_slices_are_large_enough_to_tell_and_most_questions_train(documents: int) -> None:
+    dice = random.Random(3)
+    asked = [
+        Asked(str(n), frozenset(str(dice.randrange(400)) for _ in range(documents)))
+        for n in range(1_500)
+    ]
+    places = split(asked, DEFAULT)
+    gate = [place for place in places if place.part is Part.GATE]
+    held_out = sum(place.held_out for place in gate)
+    assert held_out >= 2 * DEFAULT.slice_questions
+    assert len(gate) - held_out >= 2 * DEFAULT.slice_questions
+    fit = sum(place.part is Part.FIT for place in places)
+    assert fit > 0.5 * len(asked)
+    assert sum(place.part is Part.VALIDATION for place in places) > 0.05 * len(asked)
+
+
+def test_a_cluster_that_likes_nothing_fits() -> None:
+    assert split([Asked("a", frozenset())], DEMO) == [Place(Part.FIT)]

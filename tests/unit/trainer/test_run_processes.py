@@ -1,0 +1,139 @@
+"""A phase is a process group: nothing of it is left behind, and its last words are passed on."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from gyre_common.testing.eventually import eventually
+from gyre_trainer.runs.folder import ProgressLine, RunFolder
+from gyre_trainer.runs.follower import Follower
+from gyre_trainer.runs.phases import Phase
+from gyre_trainer.runs.processes import PhaseFailed, PhaseProcesses
+
+_SPAWNS = """
+import pathlib, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path(sys.argv[1]).write_text(str(child.pid))
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path)
+
+
+def a_phase(folder: RunFolder, program: str, *arguments: str) -> Phase:
+    return Phase("train full", folder.path / "mark", (sys.executable, "-c", program, *arguments))
+
+
+async def test_a_phase_is_done_when_its_mark_is_there(folder: RunFolder) -> None:
+    program = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
+    await PhaseProcesses().run(a_phase(folder, program, str(folder.path / "mark")), folder)
+
+
+async def test_its_last_clear_line_becomes_the_reason(folder: RunFolder) -> None:
+    program = "import sys; sys.exit('noise\\nerror: too few votes: collect more\\nmore noise')"
+    with pytest.raises(PhaseFailed, match=r"^too few votes: collect more$"):
+        await PhaseProcesses().run(a_phase(folder, program), folder)
+
+
+async def test_what_an_earlier_try_said_is_not_said_again(folder: RunFolder) -> None:
+    first = "import sys; sys.stderr.write('error: once\\n'); sys.exit(1)"
+    with pytest.raises(PhaseFailed, match="once"):
+        await PhaseProcesses().run(a_phase(folder, first), folder)
+    with pytest.raises(PhaseFailed, match="train full ended with status 3"):
+        await PhaseProcesses().run(a_phase(folder, "import sys; sys.exit(3)"), folder)
+
+
+async def test_an_end_without_the_mark_is_a_failure_even_with_status_0(folder: RunFolder) -> None:
+    with pytest.raises(PhaseFailed, match="stopped before it was done"):
+        await PhaseProcesses().run(a_phase(folder, "pass"), folder)
+
+
+async def test_a_killed_launcher_takes_its_workers_along_and_is_named(folder: RunFolder) -> None:
+    worker = folder.path / "worker"
+    running = asyncio.create_task(
+        PhaseProcesses().run(a_phase(folder, _SPAWNS, str(worker)), folder)
+    )
+    pid = int(await eventually(lambda: worker.exists() and worker.read_text()))
+    launcher = psutil.Process(pid).parent()
+    assert launcher is not None
+    os.kill(launcher.pid, signal.SIGKILL)
+    with pytest.raises(PhaseFailed, match=r"was killed by SIGKILL.*can be resumed"):
+        await running
+    await eventually(lambda: not _runs(pid))
+
+
+async def test_a_cancelled_phase_leaves_nothing_behind(folder: RunFolder) -> None:
+    worker = folder.path / "worker"
+    running = asyncio.create_task(
+        PhaseProcesses().run(a_phase(folder, _SPAWNS, str(worker)), folder)
+    )
+    pid = int(await eventually(lambda: worker.exists() and worker.read_text()))
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await eventually(lambda: not _runs(pid))
+
+
+async def test_only_the_newest_line_of_a_stage_is_told_about_once_a_second(
+    folder: RunFolder,
+) -> None:
+    told: list[ProgressLine] = []
+
+    async def tell(line: ProgressLine) -> None:
+        told.append(line)
+
+    follower = Follower(folder.progress_file, tell)
+    await follower.look()
+    for step in range(5):
+        folder.progress("full", step, 5)
+    await follower.look()
+    for step in range(5, 9):
+        folder.progress("full", step, 9)
+        await follower.look()
+    with folder.progress_file.open("a") as file:
+        file.write('{"half a li')
+    assert [(line.stage, line.step) for line in told] == [("full", 4)]
+    await follower.look(last=True)
+    assert [line.step for line in told] == [4, 8]
+
+
+async def test_a_new_stage_is_told_at_once_after_the_end_of_the_one_before(
+    folder: RunFolder,
+) -> None:
+    told: list[str] = []
+
+    async def tell(line: ProgressLine) -> None:
+        told.append(f"{line.stage} {line.step}")
+
+    follower = Follower(folder.progress_file, tell)
+    folder.progress("full", 1, 9)
+    await follower.look()
+    folder.progress("full", 9, 9)
+    folder.progress("low-rank", 1, 9)
+    await follower.look()
+    assert told == ["full 1", "full 9", "low-rank 1"]
+
+
+async def test_a_resumed_run_does_not_tell_its_old_progress_again(folder: RunFolder) -> None:
+    told: list[ProgressLine] = []
+
+    async def tell(line: ProgressLine) -> None:
+        told.append(line)
+
+    folder.progress("full", 9, 9)
+    await Follower(folder.progress_file, tell).look(last=True)
+    assert told == []
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
