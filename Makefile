@@ -58,7 +58,7 @@ lock: ## Resolve the third-party versions again and write both lock files
 	@$(EXPORT) --all-groups --no-group train-peers -o requirements.lock >/dev/null
 	@$(EXPORT) --all-groups --all-extras -o requirements-train.lock >/dev/null
 
-bench: setup ## Run the benchmarks (see bench/README.md)
+bench: setup-train ## Run the benchmarks (see bench/README.md)
 	@$(PY) -m bench
 
 clean: ## Remove the environment, the jars and the local data

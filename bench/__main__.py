@@ -8,7 +8,13 @@ from pathlib import Path
 OFFSET = 600
 GYRE = str(Path(sys.executable).parent / "gyre")
 
-ALONE = (("bench.encoder",), ("bench.answers",), ("bench.judge",), ("bench.system.footprint",))
+ALONE = (
+    ("bench.encoder",),
+    ("bench.answers",),
+    ("bench.judge",),
+    ("bench.training",),
+    ("bench.system.footprint",),
+)
 WITH_SYSTEM = (
     ("bench.delivery", "--rounds", "1"),
     ("bench.system.freshness", "--documents", "30"),

@@ -14,15 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gyre.ingestor.v1 import ingestor_pb2
 from gyre.trainer.v1 import trainer_pb2
 from gyre_cli.command import Cli
-from gyre_cli.demo.crowd import Crowd, Habits, Tally
-from gyre_cli.demo.measures import Comparison, compare, slices
+from gyre_cli.demo.corpus import Document
+from gyre_cli.demo.crowd import Crowd, Habits
+from gyre_cli.demo.measures import compare, slices
 from gyre_cli.demo.releasing import ACTOR, explore, live_is
 from gyre_cli.demo.stages import Stages
 from gyre_cli.demo.story import submit
@@ -30,14 +32,15 @@ from gyre_cli.demo.system import System, cpu_seconds, opened
 from gyre_cli.output import Output
 from gyre_cli.release_calls import listed
 from gyre_cli.run_calls import begin, follow
-from gyre_cli.run_view import gate_table, report_of
 from gyre_cli.settings import settings_for
+from gyre_common.errors import NotFound
 from gyre_common.events.releases import Roles
-from rich.console import Console
+from gyre_common.rpc import call
 
 from bench.loop.beir import Folder
+from bench.loop.tables import report, show
 from bench.loop.weights import tuned, with_versions
-from bench.report import data_folder, machine, table
+from bench.report import data_folder
 
 OFFSET = 11_000
 GYRE = str(Path(sys.executable).parent / "gyre")
@@ -64,7 +67,7 @@ async def run(options: Options, home: Path) -> None:
     stages = Stages(cli.out)
     folder = Folder(options.folder)
     async with opened(cli.settings, options.tenant) as system:
-        await indexed(system, folder, stages)
+        await indexed(system, folder.documents(), folder.name, stages)
         train, dev = folder.questions("train"), folder.questions("dev")
         with stages.clock("tuning zero-shot on train"):
             share, best_version = await tuned(system, train)
@@ -83,7 +86,7 @@ async def run(options: Options, home: Path) -> None:
             await live_is(system, ended.version)
             taken = time.monotonic() - tally.last_word_at
         spent = (cpu_seconds(home) or 0.0) - spent
-        report(options, share, tally, ended, taken, asked, spent)
+        report(options.wrong, share, tally, ended, taken, asked, spent)
         if not ended.version:
             return
         after = {"query-encoder": ended.version, "retrieval": await fitted(system, ended.version)}
@@ -95,20 +98,18 @@ async def run(options: Options, home: Path) -> None:
             for name, some in slices(dev, tally.liked).items()
         }
         show(rows)
-    if options.guard is not None:
-        await guard(cli, options, before, after, stages)
+        if options.guard is not None:
+            await guard(system, options, before, after, stages)
 
 
-async def indexed(system: System, folder: Folder, stages: Stages, most: int | None = None) -> None:
-    """Submits the corpus, unless the tenant has one."""
-    if await system.has_documents():
-        return
-    documents = folder.documents()
-    if most is not None:
-        wanted = {key for q in folder.questions("glossary") for key in q.relevant}
-        documents = tuple(sorted(documents, key=lambda d: d.document_id not in wanted)[:most])
-    with stages.stage(f"submitting {folder.name}", len(documents)) as bar:
-        await submit(system.ingestor, documents, bar)
+async def indexed(system: System, documents: Sequence[Document], name: str, stages: Stages) -> None:
+    """Submits a corpus, unless its last document is there."""
+    request = ingestor_pb2.GetDocumentRequest(document_id=documents[-1].document_id)
+    try:
+        await call(system.ingestor.GetDocument, request)
+    except NotFound:
+        with stages.stage(f"submitting {name}", len(documents)) as bar:
+            await submit(system.ingestor, tuple(documents), bar)
 
 
 async def live(system: System, role: str) -> str:
@@ -134,66 +135,24 @@ async def trained(cli: Cli, system: System, options: Options, stages: Stages) ->
 
 
 async def guard(
-    cli: Cli, options: Options, before: dict[str, str], after: dict[str, str], stages: Stages
+    system: System,
+    options: Options,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    stages: Stages,
 ) -> None:
-    """What the same versions do to a corpus that nobody voted on."""
+    """What the same versions do to a corpus that nobody voted on, searched by itself."""
     assert options.guard is not None
     folder = Folder(options.guard)
-    async with opened(cli.settings, f"{options.tenant}-{folder.name}") as system:
-        await indexed(system, folder, stages, options.guard_documents)
-        questions = folder.questions(folder.name)
-        found = [await with_versions(system, questions, each) for each in (before, after)]
-        print(f"\n{folder.name}: another corpus, the same versions")
-        show({"all": compare(questions, found[0], found[1])})
-
-
-def report(
-    options: Options,
-    share: float,
-    tally: Tally,
-    ended: trainer_pb2.Run,
-    taken: float | None,
-    asked: float,
-    spent: float,
-) -> None:
-    """What the crowd did, what the gate said, and what it cost."""
-    print(machine())
-    print(
-        f"{tally.asked} questions, {tally.found} with a right passage shown; {tally.ups} up, "
-        f"{tally.downs} down ({tally.wrong} wrong, {options.wrong:.0%} of the votes by design), "
-        f"{tally.clicks} clicks; zero-shot's best dense share on train {share:.2f}"
-    )
-    found = report_of(ended)
-    if found:
-        Console(width=140).print(gate_table(found))
-    print(f"run {ended.state}: {ended.message}")
-    live_after = "not released" if taken is None else f"{taken:.0f} s"
-    print(
-        f"last vote → live: {live_after}; CPU-minutes of the whole system: crowd {asked / 60:.1f}, "
-        f"training and gate {(spent - asked) / 60:.1f}\n"
-    )
-
-
-def show(rows: dict[str, Comparison | None]) -> None:
-    """nDCG@10 × 100 by slice."""
-    print(
-        table(
-            ("questions about", "n", "before", "after", "gain", "95 % interval"),
-            [
-                (
-                    name,
-                    str(one.questions),
-                    f"{100 * one.before:.2f}",
-                    f"{100 * one.after:.2f}",
-                    f"{100 * one.gain:+.2f}",
-                    f"{100 * one.low:+.2f} to {100 * one.high:+.2f}",
-                )
-                for name, one in rows.items()
-                if one is not None
-            ],
-        ),
-        flush=True,
-    )
+    questions = folder.questions(folder.name)
+    wanted = {key for question in questions for key in question.relevant}
+    ordered = sorted(folder.documents(), key=lambda document: document.document_id not in wanted)
+    documents = ordered[: options.guard_documents]
+    await indexed(system, documents, folder.name, stages)
+    names = [document.document_id for document in documents]
+    found = [await with_versions(system, questions, each, names) for each in (before, after)]
+    print(f"\n{folder.name}: another corpus ({len(documents)} documents), the same versions")
+    show({"all": compare(questions, found[0], found[1])})
 
 
 @contextmanager

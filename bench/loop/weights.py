@@ -20,11 +20,14 @@ LEGS = ("bm25", "dense")
 
 
 async def with_versions(
-    system: System, questions: Sequence[Question], versions: Mapping[str, str]
+    system: System,
+    questions: Sequence[Question],
+    versions: Mapping[str, str],
+    among: Sequence[str] = (),
 ) -> Rankings:
-    """What those versions find."""
+    """What those versions find, of all documents or of those named."""
     with use_context(replace(request_context(), versions=versions)):
-        return await rankings(system.retriever, questions, lambda: None)
+        return await rankings(system.retriever, questions, lambda: None, among=among)
 
 
 async def tuned(system: System, train: Sequence[Question]) -> tuple[float, str]:

@@ -1,14 +1,15 @@
 """What DeepSpeed costs in training: beside a bare loop of torch and sentence-transformers' trainer.
 
-    python -m bench.training [--questions 320] [--passages 1000] [--epochs 3] [--rounds 1]
+    python -m bench.training [--questions 192] [--passages 800] [--epochs 3] [--rounds 1]
 
 - bare: the same network, batches and loss in a plain loop of torch, one process
 - deepspeed: `gyre_trainer.train` in one process, and in two
 - peer: sentence-transformers' trainer with the same loss, one process
 
 Real tokens (without padding) a second and a CPU-second, from the first step to the last, without
-the start of the program. Arms run A B C D D C B A. The last column shows that they learn the
-same: the mean loss of the last epoch. Needs `make setup-train`; SciFact where it is there.
+the start of the program; each process has one thread. Arms run A B C D D C B A. The last column
+shows that they learn the same: the mean loss of the last epoch. Needs `make setup-train`; SciFact
+where it is there.
 """
 
 import argparse
@@ -35,9 +36,8 @@ def measured(arm: str, folder: Path) -> Figures:
     kind, _, processes = arm.partition(" ")
     if kind == "deepspeed":
         return _deepspeed(folder, int(processes))
-    environment = training_environment(1)
     command = [sys.executable, "-m", "bench.training.arms", kind, str(folder)]
-    told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    told = subprocess.run(command, env=_environment(1), check=True, capture_output=True, text=True)
     figures: Figures = json.loads(told.stdout.splitlines()[-1])
     return figures
 
@@ -47,18 +47,21 @@ def _deepspeed(folder: Path, processes: int) -> Figures:
     if own.exists():
         own.rename(folder / f"done-{len(list(folder.glob('done-*')))}")
     command = training_command(folder, "full", processes=processes)
-    subprocess.run(
-        command, env=training_environment(processes), check=True, capture_output=True, text=True
-    )
+    subprocess.run(command, env=_environment(processes), check=True, capture_output=True, text=True)
     result = json.loads((own / "result.json").read_text())
     last = result["loss"][-(result["steps"] // result["settings"]["epochs"]) :]
     return {**result, "loss": sum(last) / len(last)}
 
 
+def _environment(processes: int) -> Mapping[str, str]:
+    """One thread a process: threads that wait for each other would count as work."""
+    return training_environment(processes) | {"OMP_NUM_THREADS": "1"}
+
+
 def main() -> None:
     """Reads the options and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    for name, default in (("questions", 320), ("passages", 1000), ("epochs", 3), ("rounds", 1)):
+    for name, default in (("questions", 192), ("passages", 800), ("epochs", 3), ("rounds", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     try:

@@ -76,6 +76,9 @@ def peer(data: RunData) -> Figures:
     model.requires_grad_(False)
     for layer in model[0].auto_model.encoder.layer[-config.trained_layers :]:
         layer.requires_grad_(True)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = config.dropout
     rows = Dataset.from_dict(
         {"question": [each.text for each in examples], "label": list(range(len(examples)))}
     )

@@ -2,6 +2,7 @@
 
 import json
 import math
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,26 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_is_half(
     with pytest.raises(Retryable, match="cannot write a checkpoint"):
         train(run.folder, Variant.FULL, Never())
     assert not (run.folder.variant("full") / "result.json").exists()
+
+
+def test_a_full_disk_is_told_the_last_checkpoint_stands_and_the_run_goes_on_later(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    """A limit on the size of files is the same to a program as a disk without room."""
+    straight = trained(a_run(tmp_path / "straight", tiny_base))
+    run = a_run(tmp_path / "run", tiny_base, checkpoint_every=4)
+    with pytest.raises(Stopped):
+        train(run.folder, Variant.FULL, After(4))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(Retryable, match="cannot write a checkpoint to"):
+            train(run.folder, Variant.FULL, Never())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    checkpoints = run.folder.variant("full") / "checkpoints"
+    assert [each.name for each in checkpoints.iterdir()] == ["step-00000004"]
+    assert trained(run).outcome().loss == straight.outcome().loss
 
 
 def test_a_data_set_without_questions_to_learn_from_is_refused(

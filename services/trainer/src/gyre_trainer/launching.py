@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 def training_command(folder: Path, variant: str, *, processes: int) -> list[str]:
-    """DeepSpeed's launcher with `processes` workers on this machine."""
+    """DeepSpeed's launcher with `processes` workers on this machine, at most one for each GPU."""
     return [
         str(Path(sys.executable).parent / "deepspeed"),
         "--num_accelerators",
-        str(processes),
+        str(min(processes, _gpus() or processes)),
         "--master_port",
         str(_free_port()),
         "--no_local_rank",
@@ -35,14 +35,14 @@ def training_environment(processes: int, given: Mapping[str, str] = os.environ) 
     """
     threads = str(max(1, (os.cpu_count() or 1) // processes))
     found = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-    if not has_gpu():
+    if not _gpus():
         found["DS_ACCELERATOR"] = "cpu"
     return {**found, **given}
 
 
-def has_gpu() -> bool:
-    """Tell whether this machine has one that torch could use, without importing torch."""
-    return Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()
+def _gpus() -> int:
+    """How many this machine has that torch could use, without importing torch."""
+    return sum(path.name[6:].isdigit() for path in Path("/dev").glob("nvidia*"))
 
 
 def _free_port() -> int:

@@ -19,7 +19,7 @@ import torch
 from gyre_common.errors import FailedPrecondition, GyreError
 
 from gyre_trainer.recipes.query_encoder.batches import Batches
-from gyre_trainer.recipes.query_encoder.checkpoint import Checkpoints, Position
+from gyre_trainer.recipes.query_encoder.checkpoint import Checkpoints
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
 from gyre_trainer.recipes.query_encoder.model import (
     QueryEncoder,
@@ -29,11 +29,11 @@ from gyre_trainer.recipes.query_encoder.model import (
     prepared,
 )
 from gyre_trainer.recipes.query_encoder.outcome import conclude
+from gyre_trainer.recipes.query_encoder.position import Position, Told
 from gyre_trainer.recipes.query_encoder.processes import (
     Processes,
     Stop,
     StopSignal,
-    Told,
     end_with_launcher,
 )
 from gyre_trainer.recipes.query_encoder.questions import merged

@@ -24,7 +24,7 @@ from gyre_cli.demo.vocabulary import (
     Aspect,
 )
 
-SEED = 20
+SEED = 2026
 
 
 @dataclass(frozen=True)

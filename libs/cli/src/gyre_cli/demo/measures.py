@@ -8,7 +8,7 @@ from math import log2
 import numpy as np
 from gyre.retriever.v1 import retriever_pb2
 from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
-from gyre_common.errors import DeadlineExceeded, FailedPrecondition, Unavailable
+from gyre_common.errors import DeadlineExceeded, FailedPrecondition, GyreError, Unavailable
 from gyre_common.rpc import call
 
 from gyre_cli.demo.corpus import Question
@@ -28,9 +28,15 @@ Rankings = Mapping[str, tuple[str, ...]]
 
 
 async def rankings(
-    retriever: RetrieverServiceStub, questions: Sequence[Question], told: Callable[[], None]
+    retriever: RetrieverServiceStub,
+    questions: Sequence[Question],
+    told: Callable[[], None],
+    *,
+    among: Sequence[str] = (),
 ) -> Rankings:
-    """What the caller's tenant is shown now. Nothing of it is recorded.
+    """What the caller's tenant is shown now, of all documents or of those named.
+
+    Nothing of it is recorded.
 
     Raises:
         GyreError: the retriever does not answer in full for seconds on end.
@@ -38,7 +44,7 @@ async def rankings(
     found: dict[str, tuple[str, ...]] = {}
 
     async def one(question: Question) -> None:
-        reply = await retrieve(retriever, question.text)
+        reply = await retrieve(retriever, question.text, among=among)
         documents = dict.fromkeys(chunk.document_id for chunk in reply.chunks)
         found[question.question_id] = tuple(documents)[:DEPTH]
         told()
@@ -48,10 +54,16 @@ async def rankings(
 
 
 async def retrieve(
-    retriever: RetrieverServiceStub, text: str, *, limit: int = _PASSAGES
+    retriever: RetrieverServiceStub,
+    text: str,
+    *,
+    limit: int = _PASSAGES,
+    among: Sequence[str] = (),
 ) -> retriever_pb2.RetrieveResponse:
     """One search with both legs: a reply that had to do without one is no measure."""
-    request = retriever_pb2.RetrieveRequest(query=text, limit=limit)
+    request = retriever_pb2.RetrieveRequest(
+        query=text, limit=limit, filters=retriever_pb2.Filters(document_ids=among)
+    )
     problem = ""
     for _ in range(_TRIES):
         try:
@@ -65,7 +77,7 @@ async def retrieve(
                 return reply
             problem = "; ".join(reply.fallbacks)
         await asyncio.sleep(_PAUSE_SECONDS)
-    raise Unavailable(f"the retriever does not search in full: {problem}")
+    raise GyreError(f"the retriever does not search in full: {problem}")
 
 
 def ndcg(ranking: Sequence[str], relevant: frozenset[str]) -> float:

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,12 @@ import torch
 from deepspeed import DeepSpeedEngine
 from gyre_common.errors import FailedPrecondition, Retryable
 
-from gyre_trainer.recipes.query_encoder.processes import Processes, Told
+from gyre_trainer.recipes.query_encoder.position import Position
+from gyre_trainer.recipes.query_encoder.processes import Processes
 
 _KEPT = 2
 _PARTIAL = ".partial-"
 _STEP = "step-"
-
-
-@dataclass
-class Position:
-    """Where a training stands: steps done, what they cost, the loss of each."""
-
-    step: int = 0
-    tokens: int = 0
-    cpu_seconds: float = 0.0
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
-
-    def add(self, told: Told, seconds: float) -> None:
-        """One more step is done."""
-        self.step += 1
-        self.tokens += told.tokens
-        self.cpu_seconds += told.cpu_seconds
-        self.seconds += seconds
-        self.losses.append(told.loss)
 
 
 class Checkpoints:
@@ -75,6 +57,7 @@ class Checkpoints:
             if self._processes.first:
                 self._finish(partial, position.step)
         except (OSError, RuntimeError) as error:
+            shutil.rmtree(self._folder / partial, ignore_errors=True)
             raise Retryable(
                 f"cannot write a checkpoint to {self._folder}: {_told(error)} — "
                 "make room and start the run again, it goes on from the last one"

@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from gyre_trainer.recipes.query_encoder.checkpoint import Position
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
 from gyre_trainer.recipes.query_encoder.model import (
     QueryEncoder,
@@ -20,6 +19,7 @@ from gyre_trainer.recipes.query_encoder.model import (
     open_tokenizer,
     window,
 )
+from gyre_trainer.recipes.query_encoder.position import Position
 from gyre_trainer.recipes.query_encoder.questions import merged
 from gyre_trainer.recipes.query_encoder.run_data import Floats, RunData
 from gyre_trainer.recipes.query_encoder.validation import Quality, Validation, chosen_share
@@ -74,8 +74,9 @@ def conclude(
     validation = Validation(
         merged(data.questions, "validation"), data.corpus, data.live, dense_weight=data.dense_weight
     )
-    encoder = copy.deepcopy(base)
-    start = {name: value.clone() for name, value in base.bert.state_dict().items() if name in tuned}
+    encoder = copy.deepcopy(base).cpu()
+    state = encoder.bert.state_dict()
+    start = {name: state[name].clone() for name in tuned}
     vectors = {}
     for share in (0.0, *config.shares):
         encoder.bert.load_state_dict(interpolated(start, tuned, share), strict=False)

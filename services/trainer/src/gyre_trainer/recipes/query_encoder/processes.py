@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from types import FrameType
 from typing import Protocol
 
@@ -14,18 +14,10 @@ import torch
 from gyre_common.errors import Retryable
 from torch import distributed
 
+from gyre_trainer.recipes.query_encoder.position import Told
+
 _LAUNCHERS = 2  # `deepspeed`, and the process that it starts on each machine
 _LOOK_EVERY_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a process says of its part of a step, or what all know of the whole step."""
-
-    loss: float
-    tokens: int
-    cpu_seconds: float
-    stop: bool
 
 
 class Processes:

@@ -1,0 +1,60 @@
+"""What a round of the loop found, as it is printed."""
+
+from collections.abc import Mapping
+
+from gyre.trainer.v1 import trainer_pb2
+from gyre_cli.demo.crowd import Tally
+from gyre_cli.demo.measures import Comparison
+from gyre_cli.run_view import gate_table, report_of
+from rich.console import Console
+
+from bench.report import machine, table
+
+
+def report(
+    wrong: float,
+    share: float,
+    tally: Tally,
+    ended: trainer_pb2.Run,
+    taken: float | None,
+    asked: float,
+    spent: float,
+) -> None:
+    """What the crowd did, what the gate said, and what it cost."""
+    print(machine())
+    print(
+        f"{tally.asked} questions, {tally.found} with a right passage shown; {tally.ups} up, "
+        f"{tally.downs} down ({tally.wrong} wrong, {wrong:.0%} of the votes by design), "
+        f"{tally.clicks} clicks; zero-shot's best dense share on train {share:.2f}"
+    )
+    found = report_of(ended)
+    if found:
+        Console(width=140).print(gate_table(found))
+    print(f"run {ended.state}: {ended.message}")
+    live_after = "not released" if taken is None else f"{taken:.0f} s"
+    print(
+        f"last vote → live: {live_after}; CPU-minutes of the whole system: crowd {asked / 60:.1f}, "
+        f"training and gate {(spent - asked) / 60:.1f}\n"
+    )
+
+
+def show(rows: Mapping[str, Comparison | None]) -> None:
+    """nDCG@10 × 100 by slice."""
+    print(
+        table(
+            ("questions about", "n", "before", "after", "gain", "95 % interval"),
+            [
+                (
+                    name,
+                    str(one.questions),
+                    f"{100 * one.before:.2f}",
+                    f"{100 * one.after:.2f}",
+                    f"{100 * one.gain:+.2f}",
+                    f"{100 * one.low:+.2f} to {100 * one.high:+.2f}",
+                )
+                for name, one in rows.items()
+                if one is not None
+            ],
+        ),
+        flush=True,
+    )
