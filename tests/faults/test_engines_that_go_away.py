@@ -45,10 +45,18 @@ class Customers:
         self.answers: dict[str, str] = {}
         self.votes: dict[str, str] = {}
         self.refusals: list[tuple[Unavailable, float]] = []
-        self._to_vote_on: asyncio.Queue[str] = asyncio.Queue()
+        self._to_vote_on: asyncio.Queue[str | None] = asyncio.Queue()
+        self._leaving = False
+
+    def leave(self) -> None:
+        """Finish what is under way, begin nothing: a call that is cut off may have counted."""
+        self._leaving = True
+        self._to_vote_on.put_nowait(None)
 
     async def submit(self) -> None:
         for number in count():
+            if self._leaving:
+                return
             name = f"{self._name}-{number}"
             request = ingestor_pb2.SubmitDocumentRequest(
                 document=ingestor_pb2.Document(
@@ -62,6 +70,8 @@ class Customers:
 
     async def ask(self) -> None:
         for number in count():
+            if self._leaving:
+                return
             request = generator_pb2.AnswerRequest(
                 question=f"What is the {self._name}-0 valve rated for?",
                 idempotency_key=f"{self._name}-{number}",
@@ -73,8 +83,7 @@ class Customers:
             await asyncio.sleep(0.1)
 
     async def vote(self) -> None:
-        while True:
-            interaction_id = await self._to_vote_on.get()
+        while (interaction_id := await self._to_vote_on.get()) is not None:
             request = feedback_pb2.SubmitFeedbackRequest(
                 interaction_id=interaction_id,
                 kind=feedback_pb2.KIND_THUMB,
@@ -121,14 +130,10 @@ async def front_doors(system: System) -> AsyncIterator[Stubs]:
 @asynccontextmanager
 async def at_work(customers: Customers) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
-        busy = [
-            group.create_task(work()) for work in (customers.submit, customers.ask, customers.vote)
-        ]
-        try:
-            yield
-        finally:
-            for task in busy:
-                task.cancel()
+        for work in (customers.submit, customers.ask, customers.vote):
+            group.create_task(work())
+        yield
+        customers.leave()
 
 
 async def gets_on(customers: Customers) -> None:

@@ -31,11 +31,12 @@ async def test_a_trainer_that_starts_knows_every_run(
     over = finished(RunOutcome.INTERRUPTED).model_copy(
         update={"finished_at": NOON + timedelta(minutes=5)}
     )
+    later = progressed("full", 3).model_copy(update={"at": NOON + timedelta(minutes=10)})
     async with AIOKafkaProducer(bootstrap_servers=kafka_servers) as producer:
         for topic, event in ((begun, started()), (begun, again), (ended, over)):
             await producer.send_and_wait(topic, event.to_json())
         await producer.send_and_wait(told, b"not an event")
-        await producer.send_and_wait(told, progressed("full", 3).to_json())
+        await producer.send_and_wait(told, later.to_json())
     book = RunBook()
     book.apply(await read_history(kafka_servers))
     run = book.run(UUID(int=1), "default")
