@@ -76,13 +76,11 @@ class QueryEncoderConfig(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise InvalidInput(
-                f"setting {name}",
-                f"does not hold ({first['msg']})",
-                f"known settings are {', '.join(cls.model_fields)}"
-                if first["type"] == "extra_forbidden"
-                else "give another value",
-            ) from error
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(cls.model_fields)
+                raise InvalidInput(f"setting {name}", "is unknown", f"use {known}") from error
+            problem = f"cannot be that ({first['msg'].removeprefix('Value error, ')})"
+            raise InvalidInput(f"setting {name}", problem, "give another value") from error
 
     @model_validator(mode="after")
     def _shares_of_the_way(self) -> Self:
