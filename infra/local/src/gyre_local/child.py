@@ -15,6 +15,8 @@ from gyre_local.process import ProcessSpec
 from gyre_local.state import ProcessIdentity
 
 _PR_SET_PDEATHSIG = 1
+_END_SECONDS = 2.0
+_POLL_SECONDS = 0.01
 _C_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
@@ -60,6 +62,16 @@ async def stop(process: asyncio.subprocess.Process, *, grace: float) -> None:
                 await process.wait()
     kill_session(process.pid)
     await process.wait()
+    await _until_empty(process.pid)
+
+
+async def _until_empty(leader: int) -> None:
+    """What was killed is there until the kernel has ended it; a zombie is left to whoever reaps."""
+    deadline = asyncio.get_running_loop().time() + _END_SECONDS
+    with suppress(ProcessLookupError, PermissionError):
+        while asyncio.get_running_loop().time() < deadline:
+            os.killpg(leader, 0)
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 def kill_session(leader: int) -> None:
