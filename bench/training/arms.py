@@ -43,7 +43,7 @@ def bare(data: RunData) -> Figures:
         learning, lr=config.learning_rate, weight_decay=config.weight_decay
     )
     passages = torch.from_numpy(data.corpus.vectors)
-    batches = Batches(examples, data.corpus, config, seed=data.spec.seed)
+    batches = Batches(examples, data.corpus, config)
     losses, tokens = [], 0
     clock = _clock()
     for step in range(batches.steps):

@@ -13,7 +13,7 @@ from gyre_common.events.event import now
 from gyre_common.events.releases import Roles
 from gyre_common.model_folders import ModelFolders
 from gyre_common.releases.builtin import built_in_artifacts
-from gyre_common.store import Store
+from gyre_common.store import Store, digest_of
 from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
 from gyre_trainer.recipes.query_encoder.outcome import encoded
 
@@ -45,23 +45,13 @@ def write_run(path: Path, pairs: Pairs, settings: Mapping[str, str]) -> None:
     """The files that `gyre_trainer.train` reads; every question is to be learned from."""
     base = base_folder()
     vectors = encoded(open_base(base, 384), open_tokenizer(base, _TOKENS), pairs.passages)
-    (path / "data_set").mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     np.save(path / "corpus.npy", vectors)
     _write(
         path / "corpus.jsonl",
         [{"chunk_id": f"c{at}", "text": text} for at, text in enumerate(pairs.passages)],
     )
-    _write(
-        path / "data_set" / "train.jsonl",
-        [
-            {
-                "question_id": f"q{at}",
-                "question": question,
-                "shown": [{"chunk_id": f"c{each}", "label": 1.0} for each in wanted],
-            }
-            for at, (question, wanted) in enumerate(zip(pairs.questions, pairs.wanted, strict=True))
-        ],
-    )
+    _write_data_set(path / "data_set", pairs)
     spec = {
         "run_id": "00000000-0000-7000-8000-000000000000",
         "tenant": "*",
@@ -75,6 +65,24 @@ def write_run(path: Path, pairs: Pairs, settings: Mapping[str, str]) -> None:
         "settings": dict(settings),
     }
     (path / "run.json").write_text(json.dumps(spec))
+
+
+def _write_data_set(folder: Path, pairs: Pairs) -> None:
+    folder.mkdir()
+    questions = folder / "train.jsonl"
+    _write(
+        questions,
+        [
+            {
+                "question_id": f"q{at}",
+                "question": question,
+                "shown": [{"chunk_id": f"c{each}", "label": 1.0} for each in wanted],
+            }
+            for at, (question, wanted) in enumerate(zip(pairs.questions, pairs.wanted, strict=True))
+        ],
+    )
+    manifest = {"files": {questions.name: {"digest": digest_of(questions.read_bytes())}}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 def _from_beir(folder: Path, questions: int, passages: int) -> Pairs:

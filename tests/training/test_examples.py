@@ -92,8 +92,8 @@ def examples(count: int) -> list[Example]:
 
 
 def test_every_question_comes_once_an_epoch_in_another_order() -> None:
-    config = QueryEncoderConfig(batch=4, epochs=2)
-    batches = Batches(examples(8), CORPUS, config, seed=1)
+    config = QueryEncoderConfig(batch=4, epochs=2, seed=1)
+    batches = Batches(examples(8), CORPUS, config)
     texts = [
         each.text
         for step in range(batches.steps)
@@ -107,9 +107,9 @@ def test_every_question_comes_once_an_epoch_in_another_order() -> None:
 
 
 def test_processes_and_accumulation_only_divide_the_step() -> None:
-    whole = Batches(examples(9), CORPUS, QueryEncoderConfig(batch=6, rehearsal=1), seed=1)
+    whole = Batches(examples(9), CORPUS, QueryEncoderConfig(batch=6, rehearsal=1, seed=1))
     parts = Batches(
-        examples(9), CORPUS, QueryEncoderConfig(batch=6, rehearsal=1, accumulation=3), seed=1
+        examples(9), CORPUS, QueryEncoderConfig(batch=6, rehearsal=1, seed=1, accumulation=3)
     )
     for step in range(whole.steps):
         (together,) = whole.at(step, rank=0, ranks=1)

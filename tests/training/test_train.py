@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_common.store import digest_of
 from gyre_trainer.recipes.query_encoder.config import Variant
 from gyre_trainer.train import Stopped, train
 
-from tests.training.tiny_runs import Never, TinyRun, a_run
+from tests.training.tiny_runs import Never, TinyRun, a_run, seal
 
 
 class After:
@@ -85,7 +86,7 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(tmp_path: Path, tiny_
     run = a_run(tmp_path / "run", tiny_base)
     with pytest.raises(Stopped):
         train(run.folder, Variant.FULL, After(2))
-    change(run, settings={"batch": "8", "epochs": "3", "temperature": "0.1"})
+    change(run, settings={"batch": "8", "epochs": "3", "seed": "3", "temperature": "0.1"})
     with pytest.raises(FailedPrecondition, match="made with other settings"):
         train(run.folder, Variant.FULL, Never())
 
@@ -147,6 +148,7 @@ def test_a_data_set_without_questions_to_learn_from_is_refused(
 ) -> None:
     run = a_run(tmp_path / "run", tiny_base)
     (run.folder.data_set / "train.jsonl").write_text("")
+    seal(run.folder.data_set)
     with pytest.raises(FailedPrecondition, match="holds no question to learn from"):
         train(run.folder, Variant.FULL, Never())
 
@@ -156,10 +158,29 @@ def test_data_that_changed_since_the_run_began_are_refused(tmp_path: Path, tiny_
     change(run, corpus_digest="sha256:" + "0" * 64)
     with pytest.raises(FailedPrecondition, match=r"corpus\.npy has changed"):
         train(run.folder, Variant.FULL, Never())
-    change(run, corpus_digest="")
-    manifest = {"files": {"train.jsonl": {"digest": "sha256:" + "0" * 64}}}
-    (run.folder.data_set / "manifest.json").write_text(json.dumps(manifest))
+    change(run, corpus_digest="", data_set="sha256:" + "0" * 64)
+    with pytest.raises(FailedPrecondition, match=r"manifest\.json has changed"):
+        train(run.folder, Variant.FULL, Never())
+    change(run, data_set="")
+    path = run.folder.data_set / "train.jsonl"
+    path.write_text(path.read_text().replace("w1", "w2", 1))
     with pytest.raises(FailedPrecondition, match=r"train\.jsonl has changed"):
+        train(run.folder, Variant.FULL, Never())
+
+
+@pytest.mark.parametrize("digest", ["", "sha256:" + "0" * 64])
+@pytest.mark.parametrize("manifest", [None, '{"files": {}}'])
+def test_a_data_set_that_is_not_whole_is_refused_however_it_is_named(
+    tmp_path: Path, tiny_base: Path, digest: str, manifest: str | None
+) -> None:
+    run = a_run(tmp_path / "run", tiny_base)
+    path = run.folder.data_set / "manifest.json"
+    path.unlink()
+    if manifest is not None:
+        path.write_text(manifest)
+        digest = digest and digest_of(manifest.encode())
+    change(run, data_set=digest)
+    with pytest.raises(FailedPrecondition, match=r"manifest\.json .*is not whole"):
         train(run.folder, Variant.FULL, Never())
 
 
@@ -167,6 +188,7 @@ def test_a_line_that_is_no_question_is_named(tmp_path: Path, tiny_base: Path) ->
     run = a_run(tmp_path / "run", tiny_base)
     path = run.folder.data_set / "train.jsonl"
     path.write_text(path.read_text() + '{"question_id": "q"}\n')
+    seal(run.folder.data_set)
     with pytest.raises(FailedPrecondition, match=r"train\.jsonl line 49 .* question"):
         train(run.folder, Variant.FULL, Never())
 

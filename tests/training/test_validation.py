@@ -5,9 +5,13 @@ from collections.abc import Mapping
 import ir_measures
 import numpy as np
 import pytest
+from gyre_trainer.gate.ndcg import ndcg
+from gyre_trainer.gate.ranking import Weights
 from gyre_trainer.recipes.query_encoder.questions import Question
 from gyre_trainer.recipes.query_encoder.run_data import Corpus, Found, Hit, Passage
 from gyre_trainer.recipes.query_encoder.validation import Quality, Validation, chosen_share
+
+from tests.unit.trainer import gate_builders
 
 VECTORS = np.random.default_rng(4).normal(size=(30, 8)).astype(np.float32)
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
@@ -26,7 +30,9 @@ def found(**bm25: float) -> Mapping[str, Found]:
 def test_dense_alone_is_the_condensed_ndcg_of_a_reference_library() -> None:
     labels = {f"c{n}": float(n % 3 == 0) for n in range(12)}
     vector = np.ones((1, 8), np.float32) / np.sqrt(8)
-    validation = Validation([a_question(labels)], CORPUS, found(c1=1.0), dense_weight=0.5)
+    validation = Validation(
+        [a_question(labels)], CORPUS, found(c1=1.0), dense_weight=0.5, depth=100
+    )
     (quality,) = validation.qualities({0.0: vector})
     scores = (vector @ VECTORS.T)[0]
     run = [ir_measures.ScoredDoc("q", f"c{n}", float(scores[n])) for n in range(30)]
@@ -36,27 +42,61 @@ def test_dense_alone_is_the_condensed_ndcg_of_a_reference_library() -> None:
     assert quality.dense_alone == pytest.approx(reference)
 
 
+def test_candidates_are_chosen_by_the_measure_that_the_gate_judges_by() -> None:
+    chance = np.random.default_rng(11)
+    names = [f"c{number}" for number in range(300)]
+    vectors = chance.normal(size=(300, 8)).astype(np.float32)
+    corpus = Corpus([Passage(chunk_id=name, text=".") for name in names], vectors)
+    asked, judged, live, legs = [], [], {}, {}
+    texts = chance.normal(size=(40, 8)).astype(np.float32)
+    for one, similarity in zip((f"q{n}" for n in range(40)), texts @ vectors.T, strict=True):
+        passages = chance.choice(names, 24, replace=False).tolist()
+        labels = dict(zip(passages, [1.0, *chance.choice([-1, 0.5, 1], 23)], strict=True))
+        lexical = dict(zip(chance.choice(names, 90, replace=False), chance.random(90), strict=True))
+        dense = {names[place]: float(similarity[place]) for place in similarity.argsort()[-100:]}
+        hits = [(c, lexical.get(c), dense.get(c)) for c in sorted({*lexical, *dense})]
+        asked.append(Question(text="?", ids=(one,), labels=labels, held_out=False))
+        grades = {chunk: max(0, round(2 * label)) for chunk, label in labels.items()}
+        judged.append(gate_builders.a_question(one, grades))
+        live[one] = Found(question_id=one, legs=tuple(Hit(*hit, 0.0) for hit in hits))
+        legs[one] = gate_builders.some_legs(*hits)
+
+    def by_the_gate(weight: float) -> float:
+        weights = Weights(1 - weight, weight)
+        ranked = {one.question_id: legs[one.question_id].ranked(weights) for one in judged}
+        return float(np.mean(ndcg(judged, ranked)))
+
+    (quality,) = Validation(asked, corpus, live, dense_weight=0.5, depth=100).qualities(
+        {0.0: texts}
+    )
+    best = max((0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65), key=by_the_gate)
+    assert quality.dense_weight == best
+    assert quality.overall == pytest.approx(by_the_gate(best))
+
+
 def test_the_weight_goes_to_the_leg_that_knows() -> None:
     labels = {"c3": 1.0, "c4": -1.0, "c5": -1.0}
     away = -VECTORS[3:4]
     lexical = Validation(
-        [a_question(labels)], CORPUS, found(c3=9.0, c9=1.0), dense_weight=0.2
+        [a_question(labels)], CORPUS, found(c3=9.0, c9=1.0), dense_weight=0.2, depth=100
     ).qualities({0.0: away})[0]
     assert (lexical.overall, lexical.dense_weight) == (1.0, 0.2)
-    dense = Validation([a_question(labels)], CORPUS, found(c4=9.0, c9=1.0), dense_weight=0.9)
+    dense = Validation(
+        [a_question(labels)], CORPUS, found(c4=9.0, c9=1.0), dense_weight=0.9, depth=100
+    )
     assert dense.qualities({0.0: VECTORS[3:4]})[0].overall == 1.0
 
 
 def test_slices_are_told_apart_and_an_empty_one_is_none() -> None:
     questions = [a_question({"c1": 1.0}, held_out=True)]
-    found_all = Validation(questions, CORPUS, found(c1=1.0), dense_weight=0.5)
+    found_all = Validation(questions, CORPUS, found(c1=1.0), dense_weight=0.5, depth=100)
     base, half = found_all.qualities({0.5: VECTORS[1:2], 0.0: VECTORS[1:2]})
     assert (half.new, half.voted, half.share, base.share) == (1.0, None, 0.5, 0.0)
 
 
 def test_a_question_that_live_was_not_asked_or_whose_passage_is_gone_is_left_out() -> None:
     there = [a_question({"gone": 1.0}), Question(text="?", ids=("other",), labels={"c1": 1.0})]
-    assert Validation(there, CORPUS, found(c1=1.0), dense_weight=0.5).counts == {
+    assert Validation(there, CORPUS, found(c1=1.0), dense_weight=0.5, depth=100).counts == {
         "overall": 0,
         "voted": 0,
         "new": 0,
@@ -67,8 +107,9 @@ def at(share: float, overall: float, new: float | None, error: float = 0.0) -> Q
     return Quality(
         share=share,
         dense_weight=0.5,
+        depth=100,
         overall=overall,
-        voted=None,
+        voted=overall,
         new=new,
         new_error=error,
         dense_alone=overall,
@@ -94,11 +135,19 @@ def test_of_equals_the_larger_share_wins() -> None:
     assert chosen_share([at(0, 0.70, None), at(0.5, 0.74, None), at(1, 0.74, None)]) == 1
 
 
+def test_without_a_question_to_judge_by_it_goes_half_way() -> None:
+    nothing = Validation([], CORPUS, {}, dense_weight=0.5, depth=100)
+    rows = {share: np.zeros((0, 8), np.float32) for share in (0.0, 0.25, 0.5, 0.75, 1.0)}
+    assert chosen_share(nothing.qualities(rows)) == 0.5
+    only = {share: rows[share] for share in (0.0, 1.0)}
+    assert chosen_share(nothing.qualities(only)) == 1.0
+
+
 def test_the_error_is_that_of_paired_differences() -> None:
     judged = {"c3": 1.0, "c4": -1.0}
     several = [a_question(judged, held_out=True), a_question(judged, held_out=True)]
     rows = {0.0: VECTORS[[3, 3]], 1.0: VECTORS[[3, 4]]}
-    base, tuned = Validation(several, CORPUS, found(), dense_weight=0.5).qualities(rows)
+    base, tuned = Validation(several, CORPUS, found(), dense_weight=0.5, depth=100).qualities(rows)
     assert (base.new, base.new_error) == (1.0, 0.0)
     # One question stays at 1 and one falls to 1 / log2(3): half the difference is the error.
     lost = 1 - 1 / np.log2(3)

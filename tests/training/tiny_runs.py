@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from gyre_common.store import digest_of
 from gyre_trainer.recipes.query_encoder.model import QueryEncoder, open_base, open_tokenizer
 from gyre_trainer.recipes.query_encoder.outcome import Outcome, encoded
 from gyre_trainer.runs.folder import RunFolder
@@ -99,6 +100,7 @@ def a_run(path: Path, base: Path, **settings: object) -> TinyRun:
     rows = [_a_question(at, text, dice) for at, text in enumerate(questions)]
     (path / "data_set").mkdir()
     _write(path / "data_set" / "train.jsonl", rows)
+    seal(path / "data_set")
     _write(path / "live.jsonl", _found(encoder, tokenizer, questions, vectors))
     spec = {
         "run_id": "00000000-0000-7000-8000-000000000001",
@@ -110,11 +112,22 @@ def a_run(path: Path, base: Path, **settings: object) -> TinyRun:
         "live": {},
         "started_at": "2026-01-05T12:00:00Z",
         "base_folder": str(base),
-        "seed": 3,
-        "settings": {"batch": "8", "epochs": "3", **{k: str(v) for k, v in settings.items()}},
+        "settings": {
+            "batch": "8",
+            "epochs": "3",
+            "seed": "3",
+            **{k: str(v) for k, v in settings.items()},
+        },
     }
     (path / "run.json").write_text(json.dumps(spec))
     return TinyRun(RunFolder(path))
+
+
+def seal(data_set: Path) -> None:
+    """Write the manifest of what is there now."""
+    digest = digest_of((data_set / "train.jsonl").read_bytes())
+    manifest = {"files": {"train.jsonl": {"digest": digest}}}
+    (data_set / "manifest.json").write_text(json.dumps(manifest))
 
 
 def _some(dice: np.random.Generator, words: Sequence[str], count: int) -> str:

@@ -1,18 +1,10 @@
-"""A consumer killed at random points loses nothing and doubles nothing.
-
-`GYRE_CRASH_KILLS` and `GYRE_CRASH_SEED` make it longer, or another one.
-"""
+"""A consumer killed at random points loses nothing and doubles nothing."""
 
 import asyncio
 import logging
-import os
-import random
-import signal
 import sqlite3
-import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -22,17 +14,19 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from gyre_common.bus import Record
 from gyre_common.bus.topics import ensure_topics
+from gyre_common.bus.whole_topics import records_up_to_now
 from gyre_common.events.event import derived_id, new_id
 from gyre_common.events.topic import Topic
 from gyre_common.testing.bus_contract import Told, told_topic
 from gyre_common.testing.eventually import eventually
 
+from tests.faults.killing import kill_points, kill_when, kills_wanted, running
+
 pytestmark = [pytest.mark.faults, pytest.mark.integration]
 
 log = logging.getLogger(__name__)
 
-KILLS = int(os.environ.get("GYRE_CRASH_KILLS", "2"))
-SEED = int(os.environ.get("GYRE_CRASH_SEED", "7"))
+KILLS = kills_wanted(2)
 LISTENERS = 40
 EVENTS_A_KILL = 500
 
@@ -43,20 +37,16 @@ _CONSUMER = Path(__file__).with_name("crashing_consumer.py")
 async def test_a_consumer_killed_at_random_points_loses_and_doubles_nothing(
     kafka_servers: str, tmp_path: Path
 ) -> None:
-    dice = random.Random(SEED)
     unique = uuid4().hex[:8]
     told, noted = told_topic(f"things.told-{unique}.v1"), told_topic(f"things.noted-{unique}.v1")
     await ensure_topics(kafka_servers, [told, noted])
     notes = _notes(tmp_path / "notes.sqlite")
     events = EVENTS_A_KILL * (KILLS + 1)
     causes = await _tell(kafka_servers, told, events)
-    kills = sorted(dice.sample(range(1, events), KILLS))
 
-    for kill_at in kills:
+    for kill_at in kill_points(KILLS, events):
         async with _consumer(kafka_servers, told, noted, tmp_path) as process:
-            await eventually(partial(_reached, notes, kill_at), 60)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
+            await kill_when(process, partial(_reached, notes, kill_at))
     async with _consumer(kafka_servers, told, noted, tmp_path) as process:
         await eventually(partial(_reached, notes, events), 60)
         process.terminate()
@@ -120,32 +110,17 @@ async def _tell(servers: str, topic: Topic[Told], count: int) -> list[UUID]:
     return causes
 
 
-@asynccontextmanager
-async def _consumer(
+def _consumer(
     servers: str, told: Topic[Told], noted: Topic[Told], folder: Path
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    with (folder / "consumer.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(_CONSUMER),
-            *(servers, told.name, noted.name, str(folder / "notes.sqlite")),
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    database = str(folder / "notes.sqlite")
+    return running(_CONSUMER, servers, told.name, noted.name, database, log=folder / "consumer.log")
 
 
 async def _ids(servers: str, topic: Topic[Told]) -> list[UUID]:
     consumer = AIOKafkaConsumer(topic.name, bootstrap_servers=servers, auto_offset_reset="earliest")
     async with consumer:
-        ends = await consumer.end_offsets(list(consumer.assignment()))
-        found: list[UUID] = []
-        while [p for p, end in ends.items() if await consumer.position(p) < end]:
-            for records in (await consumer.getmany(timeout_ms=100)).values():
-                found += [Record(Told(listener=""), raw, "").event_id for raw in records]
-        return found
+        return [
+            Record(Told(listener=""), raw, "").event_id
+            async for raw in records_up_to_now(consumer, consumer.assignment())
+        ]

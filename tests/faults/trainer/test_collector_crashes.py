@@ -1,16 +1,8 @@
-"""Collectors killed at random points, and two at once, keep every offset, and readers see it once.
-
-`GYRE_CRASH_KILLS` and `GYRE_CRASH_SEED` make it longer, or another one.
-"""
+"""Collectors killed at random points, and two at once, keep every offset; readers see it once."""
 
 import asyncio
-import os
-import random
-import signal
-import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -22,13 +14,13 @@ from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
 from gyre_common.store import Shelf
 from gyre_common.testing.builders import a_feedback
-from gyre_common.testing.eventually import eventually
 from gyre_trainer.segments import Segments, until_collected
+
+from tests.faults.killing import kill_points, kill_when, kills_wanted, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration]
 
-KILLS = int(os.environ.get("GYRE_CRASH_KILLS", "1"))
-SEED = int(os.environ.get("GYRE_CRASH_SEED", "7"))
+KILLS = kills_wanted(1)
 VOTES_A_KILL = 1_500
 
 _COLLECTOR = Path(__file__).with_name("crashing_collector.py")
@@ -38,7 +30,6 @@ _COLLECTOR = Path(__file__).with_name("crashing_collector.py")
 async def test_a_collector_killed_at_random_points_keeps_every_offset_once(
     kafka_servers: str, tmp_path: Path
 ) -> None:
-    dice = random.Random(SEED)
     await ensure_topics(
         kafka_servers, [INTERACTION_COMPLETED, INTERACTION_JUDGED, FEEDBACK_RECEIVED]
     )
@@ -46,11 +37,9 @@ async def test_a_collector_killed_at_random_points_keeps_every_offset_once(
     sent = await _vote(kafka_servers, votes)
     segments = Segments(Shelf(f"file://{tmp_path}/store", "segments"))
     group = f"crashing-{uuid4().hex[:8]}"
-    for kill_at in sorted(dice.sample(range(1, votes), KILLS)):
+    for kill_at in kill_points(KILLS, votes):
         async with _collector(kafka_servers, tmp_path, group) as process:
-            await eventually(partial(_reached, segments, kill_at), 60)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
+            await kill_when(process, partial(_reached, segments, kill_at))
     async with (
         _collector(kafka_servers, tmp_path, group),
         _collector(kafka_servers, tmp_path, group),  # one takes partitions from the other
@@ -84,21 +73,8 @@ async def _vote(servers: str, count: int) -> list[str]:
     return [str(event.feedback_id) for event in events]
 
 
-@asynccontextmanager
-async def _collector(
+def _collector(
     servers: str, folder: Path, group: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    with (folder / "collector.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(_COLLECTOR),
-            *(servers, f"file://{folder}/store", group),
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    store = f"file://{folder}/store"
+    return running(_COLLECTOR, servers, store, group, log=folder / "collector.log")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import log2
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from gyre_cli.demo.crowd import Crowd, Habits, Tally
 from gyre_cli.demo.measures import compare, ndcg, slices
 from gyre_cli.demo.turns import in_turns
 from gyre_common.errors import NotFound
+from ir_measures import Qrel, ScoredDoc, calc_aggregate, nDCG
 
 ALWAYS = Habits(wrong=0, skipped=0, down=1, click=0, stray_click=0, patience=0, actors=3)
 
@@ -130,6 +132,19 @@ def test_ndcg_is_that_of_the_definition() -> None:
     both = (1 / log2(2) + 1 / log2(4)) / (1 / log2(2) + 1 / log2(3))
     assert ndcg(("a", "x", "b"), frozenset({"a", "b"})) == pytest.approx(both)
     assert ndcg(tuple("0123456789a"), frozenset({"a"})) == 0
+
+
+def test_ndcg_is_that_of_the_library_the_gate_measures_with() -> None:
+    chance = Random(7)
+    names = [f"d{number}" for number in range(40)]
+    for _ in range(200):
+        shown = chance.sample(names, chance.randint(0, 15))
+        relevant = frozenset(chance.sample(names, chance.randint(1, 20)))
+        run = [ScoredDoc("q", name, -place) for place, name in enumerate(shown)]
+        judged = [Qrel("q", name, 1) for name in relevant]
+        assert ndcg(shown, relevant) == pytest.approx(
+            calc_aggregate([nDCG @ 10], judged, run)[nDCG @ 10]
+        )
 
 
 def test_a_comparison_says_how_sure_it_is() -> None:

@@ -17,6 +17,8 @@ from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.store import ContentRef, Store, digest_of
 from gyre_common.testing.builders import MORNING
 
+from tests.unit.failing_disk import failing
+
 FILES = {
     "model.safetensors": b"weights",
     "config.json": b"{}",
@@ -192,15 +194,11 @@ async def test_a_store_that_is_away_can_be_tried_again(
 
 
 async def test_a_full_cache_can_be_tried_again_and_keeps_no_half_file(
-    store: Store, cache: Path, kept: ContentRef, monkeypatch: pytest.MonkeyPatch
+    store: Store, cache: Path, kept: ContentRef
 ) -> None:
-    def fail(*_: Any) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patched:
-        patched.setattr("gyre_common.folder_cache.os.fdopen", fail)
-        with pytest.raises(Retryable, match=os.strerror(errno.ENOSPC)):
-            await ModelFolders(store, cache).folder(an_artifact(kept))
+    full = os.strerror(errno.ENOSPC)
+    with failing("gyre_common.folder_cache.os.fdopen"), pytest.raises(Retryable, match=full):
+        await ModelFolders(store, cache).folder(an_artifact(kept))
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
@@ -255,15 +253,12 @@ async def test_a_folder_that_another_process_uses_is_not_removed(
 
 
 async def test_a_cache_that_cannot_be_written_keeps_what_it_has(
-    store: Store, cache: Path, kept: ContentRef, monkeypatch: pytest.MonkeyPatch
+    store: Store, cache: Path, kept: ContentRef
 ) -> None:
-    def fail(*_: Any) -> Path:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
     folders = ModelFolders(store, cache)
     folder = await folders.folder(an_artifact(kept))
-    monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(Retryable, match=os.strerror(errno.EROFS)):
+    read_only = os.strerror(errno.EROFS)
+    with failing("pathlib.Path.rename", errno.EROFS), pytest.raises(Retryable, match=read_only):
         await folders.keep_only([])
     assert held(folder) == FILES
 

@@ -1,23 +1,21 @@
 """A shelf keeps content under names: the first word on a name stays until it is let go."""
 
 import asyncio
-import errno
 import os
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
 from gyre_common.errors import InvalidInput, NotFound, Retryable
 from gyre_common.store import Shelf
 
+from tests.unit.failing_disk import NEW_FILE, REFUSALS, WRITTEN, failing
+
 NAME = "feedback.received.v1/0/000000000000-000000000009.parquet"
 
 
-@pytest.fixture(params=["file", "memory"])
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
-    urls = {"file": f"file://{tmp_path}/a store", "memory": f"memory://{uuid4().hex}"}
-    return Shelf(urls[request.param], "segments")
+@pytest.fixture
+def shelf(store_url: str) -> Shelf:
+    return Shelf(store_url, "segments")
 
 
 async def test_what_is_put_can_be_read_back_and_listed(shelf: Shelf) -> None:
@@ -70,30 +68,16 @@ async def test_a_put_cut_short_by_a_crash_is_not_listed(tmp_path: Path) -> None:
     assert await shelf.names() == [NAME]
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
-async def test_a_full_or_read_only_store_can_be_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    def fail(*_: Any, **__: Any) -> Any:
-        raise OSError(number, os.strerror(number))
-
+@pytest.mark.parametrize("number", REFUSALS)
+async def test_a_full_or_read_only_store_can_be_tried_again(tmp_path: Path, number: int) -> None:
     shelf = Shelf(f"file://{tmp_path}", "segments")
-    with monkeypatch.context() as patched:
-        patched.setattr("gyre_common.store.tempfile.mkstemp", fail)
-        with pytest.raises(Retryable, match=os.strerror(number)):
-            await shelf.put(NAME, b"x")
+    with failing(NEW_FILE, number), pytest.raises(Retryable, match=os.strerror(number)):
+        await shelf.put(NAME, b"x")
     await shelf.put(NAME, b"x")
     assert await shelf.get(NAME) == b"x"
 
 
-async def test_a_put_that_fails_half_way_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patched:
-        patched.setattr("gyre_common.store.os.fsync", fail)
-        with pytest.raises(Retryable):
-            await Shelf(f"file://{tmp_path}", "segments").put(NAME, b"x")
+async def test_a_put_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    with failing(WRITTEN), pytest.raises(Retryable):
+        await Shelf(f"file://{tmp_path}", "segments").put(NAME, b"x")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -1,10 +1,8 @@
 """The store keeps content by its digest, whole or not at all."""
 
 import asyncio
-import errno
 import os
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import fsspec
@@ -12,14 +10,9 @@ import pytest
 from gyre_common.errors import InvalidInput, NotFound, Retryable
 from gyre_common.store import DamagedContentError, Store, digest_of
 
+from tests.unit.failing_disk import NEW_FILE, REFUSALS, WRITTEN, failing
+
 TEA = b"Green tea is steeped at 80 degrees."
-
-
-@pytest.fixture(params=["file", "memory"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return {"file": f"file://{tmp_path}/a store", "memory": f"memory://{uuid4().hex}"}[
-        request.param
-    ]
 
 
 async def test_what_is_put_can_be_read_back(store_url: str) -> None:
@@ -82,27 +75,16 @@ async def test_a_malformed_digest_is_refused(tmp_path: Path, digest: str) -> Non
         await Store(f"file://{tmp_path}").get(f"file://{tmp_path}/x", digest)
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
-async def test_a_full_or_read_only_store_can_be_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    def fail(*_: Any, **__: Any) -> Any:
-        raise OSError(number, os.strerror(number))
-
+@pytest.mark.parametrize("number", REFUSALS)
+async def test_a_full_or_read_only_store_can_be_tried_again(tmp_path: Path, number: int) -> None:
     store = Store(f"file://{tmp_path}")
-    monkeypatch.setattr("gyre_common.store.tempfile.mkstemp", fail)
-    with pytest.raises(Retryable, match=os.strerror(number)):
+    with failing(NEW_FILE, number), pytest.raises(Retryable, match=os.strerror(number)):
         await store.put(TEA)
+    ref = await store.put(TEA)
+    assert await store.get(ref.uri, ref.digest) == TEA
 
 
-async def test_a_put_that_fails_half_way_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patched:
-        patched.setattr("gyre_common.store.os.fsync", fail)
-        with pytest.raises(Retryable):
-            await Store(f"file://{tmp_path}").put(TEA)
+async def test_a_put_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    with failing(WRITTEN), pytest.raises(Retryable):
+        await Store(f"file://{tmp_path}").put(TEA)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

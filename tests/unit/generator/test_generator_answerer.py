@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import FailedPrecondition, InvalidInput, Unavailable
 from gyre_common.events.interactions import InteractionCompleted, Outcome, Turn
 from gyre_common.events.releases import Roles
-from gyre_generator.asking import Ask
+from gyre_generator.asking import Ask, Filters
 from gyre_generator.backends import Claim, Delta, Draft, Piece, Prompted, Task
 from gyre_generator.service import NO_ANSWER, Answerer, Bounds, Finished, Started, latency
 
@@ -313,6 +314,35 @@ async def test_a_follow_up_takes_the_turn_before_along(
         "What is green tea?\nHow is it made?",
         "Where was coffee first drunk?",
     ]
+
+
+async def test_the_record_says_what_was_searched_for_where_that_is_not_the_question(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    history = (Turn(role="user", content="What is green tea?"),)
+    for asked in ("How is it made?", "Where was coffee first drunk?"):
+        await make_answerer().answer(Ask(asked, history=history))
+
+    events = [event for _, event in bus.published if isinstance(event, InteractionCompleted)]
+    assert [(event.question, event.query) for event in events] == [
+        ("How is it made?", "What is green tea?\nHow is it made?"),
+        ("Where was coffee first drunk?", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(document_ids=("tea.md",)),
+        Filters(metadata={"lang": "en"}),
+        Filters(media_types=("text/plain",)),
+    ],
+)
+async def test_the_record_says_that_filters_bounded_the_search(
+    make_answerer: MakeAnswerer, bus: MemoryBus, filters: Filters
+) -> None:
+    await make_answerer().answer(replace(ASK, filters=filters))
+    assert recorded(bus).filtered
 
 
 async def test_a_citation_of_a_passage_that_was_not_shown_is_dropped_and_recorded(

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -29,6 +30,8 @@ from gyre_local.state import Status, SystemState, read_state, write_state
 from gyre_local.supervisor import Supervisor
 
 DEADLINE = 20.0
+IP_LOCAL_PORT_RANGE = 51
+"""Of linux/in.h, since 6.3; the socket module does not name it."""
 SLEEP = "import time; time.sleep(600)"
 
 
@@ -66,6 +69,16 @@ pathlib.Path({str(sign)!r}).touch()
         **changes,
     }
     return ProcessSpec(**known)  # type: ignore[arg-type]
+
+
+def chooses_within_a_range() -> bool:
+    """Whether a socket can tell Linux from where to choose the port of an outgoing connection."""
+    with socket.socket() as trial:
+        try:
+            trial.setsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("=HH", 0, 0))
+        except OSError:
+            return False
+    return True
 
 
 def events(folder: Path) -> list[str]:
@@ -189,6 +202,45 @@ async def test_a_taken_port_is_named_with_its_owner_before_anything_starts(tmp_p
             async with Supervisor([spec], tmp_path):
                 pytest.fail("it started")
     assert not (tmp_path / "events").exists()
+
+
+async def test_a_port_that_an_outgoing_connection_has_is_named_with_its_owner(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, going_out(server) as connection:
+        port = connection.getsockname()[1]
+        spec = a_process(tmp_path, "service", ports={"grpc": port})
+        with pytest.raises(PortTakenError, match=rf"port {port} for grpc \(by .*{os.getpid()}\)"):
+            async with Supervisor([spec], tmp_path):
+                pytest.fail("it started")
+
+
+@pytest.mark.skipif(not chooses_within_a_range(), reason="needs Linux 6.3")
+async def test_no_outgoing_connection_gets_a_port_before_its_server_listens(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with going_out(server) as connection:
+            port = connection.getsockname()[1]
+        going_out(server, port).close()  # nothing but the supervisor is in the way
+        listening = f"import socket; server = socket.create_server(('127.0.0.1', {port}))"
+        spec = a_process(tmp_path, "service", listening, ports={"grpc": port})
+        async with Supervisor([spec], tmp_path) as supervisor:
+            with pytest.raises(OSError, match="Cannot assign requested address"):
+                going_out(server, port)
+            await supervisor.wait_ready(DEADLINE)
+
+
+def going_out(to: socket.socket, port: int | None = None) -> socket.socket:
+    """A connection whose own port Linux chooses, from a range of one if `port` is given."""
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if port is not None:
+        found.setsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("=HH", port, port))
+    try:
+        found.connect(to.getsockname())
+    except OSError:
+        found.close()
+        raise
+    return found
 
 
 async def test_a_home_that_is_in_use_is_refused(tmp_path: Path) -> None:
@@ -330,6 +382,10 @@ def test_a_log_keeps_the_run_before_and_stays_bounded(
         (
             json.dumps({"message": "crashed", "exc_info": "  +-+---\n    | KeyError: 1\n    +---"}),
             "crashed: KeyError: 1",
+        ),
+        (
+            'gyre-judge: no model\n{"message": "Future exception was never retrieved"}',
+            "gyre-judge: no model",
         ),
         ("just this\n\n", "just this"),
         ("", ""),

@@ -63,8 +63,9 @@ class Room:
         limit: int = 0,
         filters: Filters | None = None,
         explore: bool = False,
+        all_hits: bool = False,
     ) -> Retrieved:
-        query = Query(text, limit, filters or Filters(), explore)
+        query = Query(text, limit, filters or Filters(), explore, all_hits)
         return await self.retriever.retrieve(query, context or RequestContext())
 
 
@@ -99,6 +100,7 @@ async def test_both_legs_are_asked_and_told_apart_in_the_scores(room: Room) -> N
         (Query("x" * 4097), "query"),
         (Query("tea", -1), "limit"),
         (Query("tea", 101), "limit"),
+        (Query("tea", 5, all_hits=True), "limit"),
         (Query("tea", 1, Filters(document_ids=("d",) * 1001)), "filters.document_ids"),
     ],
 )
@@ -117,6 +119,21 @@ async def test_ten_passages_come_unless_asked_otherwise(room: Room) -> None:
     assert len((await room.ask()).chunks) == 10
     assert len((await room.ask(limit=3)).chunks) == 3
     assert len((await room.ask(limit=100)).chunks) == 20
+
+
+async def test_all_hits_are_those_of_both_legs_searched_as_deep_as_for_a_reader(room: Room) -> None:
+    for number in range(60):
+        room.put(number, f"coffee {number}")  # the semantic leg's: of equals the first are taken
+    for number in range(60, 120):
+        room.put(number, f"tea {number}")
+
+    shown, whole = await room.ask(limit=10), await room.ask(all_hits=True)
+
+    depth = int(RETRIEVAL_SETTINGS["candidates"])
+    assert [search.candidates for search in room.index.searches] == [depth, depth]
+    assert whole.legs == shown.legs
+    assert len(whole.chunks) == 2 * depth
+    assert whole.chunks[:10] == shown.chunks
 
 
 @pytest.mark.parametrize("error", [Unavailable("embedder is down"), DeadlineExceeded("too slow")])

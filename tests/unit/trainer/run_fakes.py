@@ -18,7 +18,7 @@ from gyre_common.store import Store
 from gyre_trainer.gate.decision import decide
 from gyre_trainer.gate.report import GateReport, Mixture, Pair, Rule, SliceName, summary_of
 from gyre_trainer.releases.book import Signature
-from gyre_trainer.runs.book import RunBook
+from gyre_trainer.runs.book import Run, RunBook
 from gyre_trainer.runs.conductor import Conductor, Tools
 from gyre_trainer.runs.diary import Diary
 from gyre_trainer.runs.folder import Candidate, Prepared, RunFolder, RunSpec, write_json
@@ -86,13 +86,16 @@ def a_report(gain: float = 0.05, **overrides: object) -> GateReport:
 
 @dataclass
 class FakeReleases:
-    """Remembers what it was told; `refuse` is what a release runs into."""
+    """Remembers what it was told; `refuse` is what a release runs into, `holds` keeps its answer
+    back once it is done.
+    """
 
     registered: dict[str, Artifact] = field(default_factory=dict)
     attested: dict[str, dict[str, str]] = field(default_factory=dict)
     released: list[dict[str, str]] = field(default_factory=list)
     against: list[dict[str, str]] = field(default_factory=list)
     refuse: GyreError | None = None
+    holds: asyncio.Event | None = None
 
     async def state(self, tenant: str, role: str) -> ReleaseChanged:
         artifact = built_in_artifacts(NOON)[role]
@@ -130,6 +133,8 @@ class FakeReleases:
             raise self.refuse
         self.released.append(dict(versions))
         self.against.append(dict(against))
+        if self.holds is not None:
+            await self.holds.wait()
         return ()
 
 
@@ -143,6 +148,7 @@ class FakeProcesses:
     ran: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     contexts: list[RequestContext] = field(default_factory=list)
+    dropped: int = 0
 
     async def run(self, phase: Phase, folder: RunFolder) -> None:
         self.ran.append(phase.name)
@@ -160,12 +166,8 @@ class FakeProcesses:
     def _finish(self, phase: Phase, folder: RunFolder) -> None:
         match phase.name:
             case name if name == PREPARE:
-                write_json(
-                    folder.prepared_file,
-                    Prepared(
-                        chunks=9, data_set=DIGEST, train_questions=7, gate_questions=5, votes=12
-                    ),
-                )
+                prepared = Prepared(data_set=DIGEST, dropped_questions=self.dropped, votes=12)
+                write_json(folder.prepared_file, prepared)
             case name if name == EXPORT:
                 made = Candidate(version=folder.spec().version, digest=DIGEST, uri="file:///m")
                 write_json(folder.candidate_file, made)
@@ -209,3 +211,16 @@ class Stage:
 
     def folder(self, run_id: UUID) -> RunFolder:
         return self.folders.folder(run_id)
+
+    def kept_folders(self) -> set[str]:
+        return {path.name for path in (self.path / "runs").iterdir()}
+
+
+async def ended(conductor: Conductor, run_id: UUID, tenant: str = "default") -> Run:
+    """The run once it is over."""
+    last: Run | None = None
+    async with asyncio.timeout(10):
+        async for run in conductor.watch(run_id, tenant):
+            last = run
+    assert last is not None
+    return last

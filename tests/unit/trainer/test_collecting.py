@@ -67,6 +67,21 @@ async def test_an_interaction_its_verdict_and_its_votes_are_kept_side_by_side(
     assert judged.scores == {"groundedness": 0.5}
 
 
+async def test_what_was_searched_for_a_follow_up_is_kept_and_whether_filters_bounded_it(
+    bus: MemoryBus, segments: Segments
+) -> None:
+    follow_up = an_interaction(
+        question="And how long?", query="How hot is tea?\nAnd how long?", filtered=True
+    )
+    async with bus:
+        await bus.deliver(INTERACTION_COMPLETED, follow_up, an_interaction(interaction_id=uuid4()))
+    kept = [asked for facts in await everything(segments) for asked in facts.interactions]
+    assert {(one.question, one.searched, one.filtered) for one in kept} == {
+        ("And how long?", "How hot is tea?\nAnd how long?", True),
+        ("How hot should the water for green tea be?",) * 2 + (False,),
+    }
+
+
 async def test_no_text_of_a_passage_an_answer_or_a_comment_is_kept(
     bus: MemoryBus, tmp_path: Path, segments: Segments
 ) -> None:

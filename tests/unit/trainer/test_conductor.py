@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
-from uuid import UUID
+from typing import Any
 
 import pytest
 from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFound, Retryable
+from gyre_common.events.releases import ReleaseChanged
 from gyre_common.events.training import (
     TRAINING_FINISHED,
     TRAINING_STARTED,
@@ -17,28 +19,19 @@ from gyre_common.events.training import (
     TrainingStarted,
 )
 from gyre_common.testing.eventually import eventually
-from gyre_trainer.runs.book import Run
-from gyre_trainer.runs.conductor import Conductor
+from gyre_trainer.releases.book import Signature
 from gyre_trainer.runs.processes import PhaseFailed
 from gyre_trainer.runs.starting import PACKAGES_MISSING
 
-from tests.unit.trainer.run_fakes import Stage, a_new_run, a_report
+from tests.unit.trainer.run_fakes import Stage, a_new_run, a_report, ended
 
+BOB = Signature(actor="bob", reason="votes came in")
 PHASES = ["prepare", "train full", "train low-rank", "export", "gate"]
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
-
-
-async def ended(conductor: Conductor, run_id: UUID, tenant: str = "default") -> Run:
-    last: Run | None = None
-    async with asyncio.timeout(10):
-        async for run in conductor.watch(run_id, tenant):
-            last = run
-    assert last is not None
-    return last
 
 
 async def test_what_passes_is_registered_attested_and_released(stage: Stage) -> None:
@@ -118,7 +111,7 @@ async def test_a_failed_run_goes_on_from_the_phase_that_failed(stage: Stage) -> 
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
         assert run.state == "failed"
         stage.processes.ran.clear()
-        await conductor.resume(run.run_id, "default")
+        await conductor.resume(run.run_id, "default", BOB)
         run = await ended(conductor, run.run_id)
     assert (run.state, stage.processes.ran) == ("released", ["train low-rank", "export", "gate"])
 
@@ -164,8 +157,43 @@ async def test_a_cancelled_run_has_stopped_when_the_call_returns_and_can_be_resu
         assert stopped.state == "cancelled"
         assert stopped.message.startswith("stopped by bob: `gyre train --resume")
         stage.processes.waits["train full"].set()
-        await conductor.resume(run.run_id, "default")
+        await conductor.resume(run.run_id, "default", BOB)
         assert (await ended(conductor, run.run_id)).state == "released"
+
+
+async def test_who_resumed_a_run_is_recorded_and_has_to_say_so(stage: Stage) -> None:
+    stage.processes.failing["prepare"] = PhaseFailed("no")
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+        for wrong, field in (({"actor": " "}, "actor"), ({"reason": "x" * 513}, "reason")):
+            with pytest.raises(InvalidInput, match=field):
+                await conductor.resume(run.run_id, "default", replace(BOB, **wrong))
+        run = await conductor.resume(run.run_id, "default", BOB)
+        assert (run.actor, run.message) == ("ann", "resumed by bob: votes came in")
+    told = [event for _, event in stage.bus.published if isinstance(event, TrainingStarted)]
+    assert [(event.actor, event.reason, event.resumed) for event in told] == [
+        ("ann", "", False),
+        ("bob", "votes came in", True),
+    ]
+
+
+async def test_the_longest_name_of_a_base_leaves_room_for_the_runs(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = stage.releases.state
+
+    async def renamed(tenant: str, role: str) -> ReleaseChanged:
+        found = await state(tenant, role)
+        version = f"{role}-".ljust(128, "x")
+        artifacts = (found.artifacts[0].model_copy(update={"version": version}),)
+        return found.model_copy(update={"live": version, "artifacts": artifacts})
+
+    monkeypatch.setattr(stage.releases, "state", renamed)
+    async with stage.conductor() as conductor:
+        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
+    version = stage.folder(run.run_id).spec().version
+    assert (run.state, len(version)) == ("released", 128)
+    assert version.endswith(f"x-{run.run_id.hex[-8:]}")
 
 
 async def test_a_run_in_a_trainer_that_is_stopped_is_interrupted(stage: Stage) -> None:
@@ -187,7 +215,7 @@ async def test_a_run_in_a_trainer_that_was_killed_is_told_of_by_the_next_one(sta
     after.book.apply([started])
     async with after.conductor() as conductor:
         assert conductor.run(run.run_id, "default").state == "interrupted"
-        await conductor.resume(run.run_id, "default")
+        await conductor.resume(run.run_id, "default", BOB)
         assert (await ended(conductor, run.run_id)).state == "released"
     assert "prepare" not in after.processes.ran
 
@@ -196,7 +224,7 @@ async def test_a_run_that_is_over_is_not_resumed(stage: Stage) -> None:
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
         with pytest.raises(FailedPrecondition, match="is over"):
-            await conductor.resume(run.run_id, "default")
+            await conductor.resume(run.run_id, "default", BOB)
 
 
 async def test_without_its_packages_training_is_refused_by_a_code(stage: Stage) -> None:
@@ -241,6 +269,28 @@ async def test_a_run_outlives_the_call_that_asked_for_it(stage: Stage) -> None:
     assert {context.deadline for context in stage.processes.contexts} == {None}
 
 
+async def test_a_run_goes_on_though_its_asker_left_while_it_was_being_written_down(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published, confirmed, publish = asyncio.Event(), asyncio.Event(), stage.bus.publish
+
+    async def slowly(*given: Any, **named: Any) -> None:
+        await publish(*given, **named)
+        published.set()
+        await confirmed.wait()
+
+    monkeypatch.setattr(stage.bus, "publish", slowly)
+    async with stage.conductor() as conductor:
+        asking = asyncio.create_task(conductor.start(a_new_run()))
+        await published.wait()
+        asking.cancel()
+        await asyncio.wait([asking])
+        confirmed.set()
+        await eventually(lambda: conductor.runs("default"))
+        (run,) = conductor.runs("default")
+        assert (await ended(conductor, run.run_id)).state == "released"
+
+
 async def test_progress_is_told_when_the_stage_changes(stage: Stage) -> None:
     async with stage.conductor() as conductor:
         await ended(conductor, (await conductor.start(a_new_run())).run_id)
@@ -261,8 +311,7 @@ async def test_folders_of_older_runs_go(stage: Stage) -> None:
             (await ended(conductor, (await conductor.start(a_new_run())).run_id)).run_id
             for _ in range(4)
         ]
-    left = sorted(path.name for path in (stage.path / "runs").iterdir())
-    assert left == sorted(str(run_id) for run_id in made[-2:])
+        await eventually(lambda: stage.kept_folders() == {str(one) for one in made[-2:]})
 
 
 async def test_a_run_whose_folder_is_gone_cannot_be_resumed(stage: Stage) -> None:
@@ -271,7 +320,7 @@ async def test_a_run_whose_folder_is_gone_cannot_be_resumed(stage: Stage) -> Non
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
         stage.folder(run.run_id).spec_file.unlink()
         with pytest.raises(FailedPrecondition, match="not on this machine"):
-            await conductor.resume(run.run_id, "default")
+            await conductor.resume(run.run_id, "default", BOB)
 
 
 async def test_two_trainers_never_work_in_one_folder(stage: Stage) -> None:
@@ -279,7 +328,7 @@ async def test_two_trainers_never_work_in_one_folder(stage: Stage) -> None:
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
         with stage.folders.claimed(run.run_id), pytest.raises(Conflict, match="another trainer"):
-            await conductor.resume(run.run_id, "default")
+            await conductor.resume(run.run_id, "default", BOB)
 
 
 async def test_a_full_disk_starts_nothing(stage: Stage) -> None:

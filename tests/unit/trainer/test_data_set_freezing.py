@@ -14,12 +14,11 @@ from gyre_trainer.data_sets import (
     Frozen,
     Profile,
     Row,
-    freeze,
     profile_named,
     rows,
     without_deleted,
 )
-from gyre_trainer.data_sets.freezing import Joined, frozen
+from gyre_trainer.data_sets.freezing import Joined, freeze, frozen
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import PartitionFacts
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
@@ -35,7 +34,7 @@ from tests.unit.trainer.training_facts import (
 )
 
 DEMO = profile_named("demo")
-SMALL = Profile("small", 10, 2, 1, 0.5)
+SMALL = Profile("small", 10, 2, 1, 0.5, 0.1)
 WINDOW = {"feedback.received.v1/0": (0, 600), "interactions.completed.v1/0": (0, 300)}
 
 
@@ -78,6 +77,18 @@ def test_a_row_says_what_was_shown_and_what_is_known_of_it() -> None:
     ]
     [actor] = row["actors"]
     assert "user" not in actor
+
+
+def test_the_question_of_a_follow_up_is_what_was_searched_for_it() -> None:
+    facts = a_crowd(300)
+    follow_ups = [
+        replace(one, question="and how is it made?", query=f"{one.question}\nand how is it made?")
+        for one in facts.interactions
+    ]
+    found = a_data_set(replace(facts, interactions=follow_ups))
+    everything = rows(found, "train.jsonl") + rows(found, "gate.jsonl")
+    assert {row["question"] for row in everything} == {one.query for one in follow_ups}
+    assert found.card["clusters"] == a_data_set(facts).card["clusters"]
 
 
 def test_the_card_counts_what_the_data_set_holds() -> None:
@@ -178,6 +189,11 @@ def test_the_boundaries_of_segments_do_not_change_the_digest(cuts: set[int], rec
     assert len(digests) == 1
 
 
+async def freeze_all(segments: Segments, tenant: str) -> Frozen:
+    window = await segments.durable()
+    return await freeze(segments, tenant=tenant, profile=DEMO, window=window)
+
+
 async def from_segments(cuts: set[int], records: int) -> str:
     """The digest after writing a crowd's facts cut at these offsets, and merging some."""
     facts = a_crowd(150)
@@ -185,7 +201,7 @@ async def from_segments(cuts: set[int], records: int) -> str:
     for first, end in zip([0, *sorted(cuts)], [*sorted(cuts), 300], strict=True):
         await segments.append(FEEDBACK, 0, facts.feedback[first:end])
         await segments.append(INTERACTIONS, 0, facts.interactions[first:end])
-    return (await freeze(segments, tenant="acme", profile=DEMO)).digest
+    return (await freeze_all(segments, "acme")).digest
 
 
 async def test_only_the_tenant_that_was_asked_for_is_in_it_and_the_star_means_all() -> None:
@@ -197,11 +213,11 @@ async def test_only_the_tenant_that_was_asked_for_is_in_it_and_the_star_means_al
             replace(f, tenant="acme" if f.interaction_id in theirs else "other") for f in of_stream
         ]
         await segments.append(stream, 0, mixed)
-    found = await freeze(segments, tenant="acme", profile=DEMO)
+    found = await freeze_all(segments, "acme")
     everything = rows(found, "train.jsonl") + rows(found, "gate.jsonl")
     assert {row["tenant"] for row in everything} == {"acme"}
     assert found.card["interactions"]["read"] == 150
-    found = await freeze(segments, tenant="*", profile=DEMO)
+    found = await freeze_all(segments, "*")
     assert found.card["interactions"]["read"] == 300
 
 
@@ -214,7 +230,7 @@ async def test_a_window_beyond_what_was_collected_is_refused() -> None:
 async def test_an_empty_window_is_refused() -> None:
     segments = Segments(Shelf(f"memory://{uuid4().hex}", "s"))
     with pytest.raises(FailedPrecondition, match="window is empty: no question of tenant acme"):
-        await freeze(segments, tenant="acme", profile=DEMO)
+        await freeze_all(segments, "acme")
 
 
 def test_questions_without_a_vote_are_refused() -> None:
@@ -231,6 +247,22 @@ def test_too_few_votes_are_refused_with_what_there_is_and_what_to_do() -> None:
     with pytest.raises(FailedPrecondition, match="profile demo needs 100 and 40; collect") as again:
         a_data_set(a_crowd(30))
     assert "--profile" not in str(again.value)
+
+
+def test_of_the_questions_to_train_on_it_is_told_how_many_can_teach() -> None:
+    facts = a_crowd(300)
+    only_against = [vote for n, vote in enumerate(facts.feedback) if n % 2 or n < 300]
+    card = a_data_set(replace(facts, feedback=only_against)).card
+    parts = card["parts"]
+    assert card["train_questions"] == parts["fit"]["questions"] + parts["validation"]["questions"]
+    assert card["train_with_positive"] == 150 - parts["gate"]["with_positive"]
+    with pytest.raises(FailedPrecondition) as refused:
+        a_data_set(
+            replace(facts, feedback=only_against), profile=replace(DEMO, train_questions=1_000)
+        )
+    assert f"{card['train_with_positive']} of them with a passage that somebody liked" in str(
+        refused.value
+    )
 
 
 def test_all_votes_by_one_actor_are_refused_but_not_for_a_demo() -> None:

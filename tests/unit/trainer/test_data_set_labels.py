@@ -86,6 +86,23 @@ def test_a_rating_replaces_the_thumb_of_the_same_actor() -> None:
     assert told(thumb, rating) == {2: (-0.5, "cited_down")}
 
 
+def test_a_neutral_rating_takes_back_what_the_same_actor_said_before() -> None:
+    praise = a_word(TEA, kind="rating", value="5")
+    shrug = a_word(TEA, kind="rating", value="3", received_at=MORNING + timedelta(days=1))
+    for said in ((praise, shrug), (shrug, praise)):
+        examples, tally = joined(TEA, *said)
+        assert examples == []
+        assert (tally.dropped[Reason.SUPERSEDED], tally.dropped[Reason.NO_OPINION]) == (1, 1)
+
+
+def test_a_neutral_rating_takes_back_nothing_that_others_said_or_that_comes_later() -> None:
+    shrug = a_word(TEA, kind="rating", value="3", received_at=MORNING + timedelta(days=1))
+    others = a_word(TEA, kind="rating", value="5", actor="bob"), a_vote(TEA, 1)
+    assert told(*others, shrug) == {1: (1.0, "vote_up"), 2: (0.5, "cited_up")}
+    later = a_word(TEA, kind="thumb", value="up", received_at=MORNING + timedelta(days=2))
+    assert told(shrug, later) == {2: (0.5, "cited_up")}
+
+
 def test_actors_who_contradict_each_other_evenly_say_nothing() -> None:
     said = [a_vote(TEA, 1, "up"), a_vote(TEA, 1, "down", actor="bob"), a_vote(TEA, 4)]
     assert told(*said)[1] == (None, "contradictory")
@@ -140,6 +157,14 @@ def test_interactions_that_failed_and_votes_on_none_are_left_out() -> None:
     assert tally.dropped[Reason.FAILED] == 1
     assert tally.dropped[Reason.NO_INTERACTION] == 1
     assert tally.dropped[Reason.REPEATED] == 1
+
+
+def test_questions_of_filtered_searches_are_left_out_because_a_run_searches_everything() -> None:
+    filtered = replace(TEA, filtered=True)
+    examples, tally = joined(filtered, a_vote(filtered, 1))
+    assert examples == []
+    assert tally.exposed == {}
+    assert +tally.dropped == {Reason.FILTERED: 1}
 
 
 def test_shown_passages_and_verdicts_are_counted_voted_on_or_not() -> None:

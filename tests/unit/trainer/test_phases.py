@@ -8,9 +8,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from gyre_common.errors import FailedPrecondition
+from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_trainer.phases.prepare import check_enough
 from gyre_trainer.phases.rows import Left
+from gyre_trainer.runs.failures import told
 from gyre_trainer.runs.folder import Prepared, RunFolder, write_json
 
 from tests.unit.trainer.gate_builders import a_row
@@ -31,6 +32,15 @@ def test_what_stops_a_phase_is_its_last_line(tmp_path: Path) -> None:
     ended = phase("prepare", "--run", str(tmp_path))
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith(f"error: {tmp_path} holds no run.json")
+
+
+def test_after_a_failure_that_passes_the_way_on_is_told() -> None:
+    full = Retryable("cannot write to file:///store: No space left on device")
+    assert told(full, "0199") == (
+        "cannot write to file:///store: No space left on device; once that is mended, "
+        "`gyre train --resume 0199` goes on from where it was"
+    )
+    assert told(FailedPrecondition("the votes are\none-sided"), "0199") == "the votes are one-sided"
 
 
 def test_a_phase_whose_trainer_is_gone_does_not_begin(tmp_path: Path) -> None:
@@ -107,7 +117,7 @@ def test_a_run_folder_gives_back_what_was_written(tmp_path: Path) -> None:
         folder.prepared()
     write_json(folder.spec_file, a_spec(window={"feedback.received.v1/0": (0, 9)}))
     assert folder.spec() == a_spec(window={"feedback.received.v1/0": (0, 9)})
-    prepared = Prepared(chunks=1, data_set=DIGEST, train_questions=2, gate_questions=3)
+    prepared = Prepared(data_set=DIGEST, dropped_questions=2)
     write_json(folder.prepared_file, prepared)
     assert folder.prepared() == prepared
     folder.prepared_file.write_text("{")

@@ -42,9 +42,21 @@ def test_weights_keep_fitting_the_encoder_that_they_were_fitted_to() -> None:
     [
         (new(version="no such name!", candidates="80"), InvalidInput, "version is no name"),
         (new(), InvalidInput, "settings are missing"),
-        (new(bm25_weight="a lot"), InvalidInput, "not understood here: bm25_weight"),
-        (new(bm25_weihgt="0.5"), InvalidInput, "not understood here: bm25_weihgt"),
-        (new(exploration="0.9"), InvalidInput, "not understood here: exploration"),
+        (
+            new(bm25_weight="a lot"),
+            InvalidInput,
+            r"not understood here: bm25_weight \(input should be a valid number",
+        ),
+        (
+            new(bm25_weihgt="0.5"),
+            InvalidInput,
+            r"not understood here: bm25_weihgt \(unknown, use .*bm25_weight",
+        ),
+        (
+            new(exploration="0.9"),
+            InvalidInput,
+            r"not understood here: exploration \(input should be less than",
+        ),
         (new(candidates="80\n"), InvalidInput, "control characters"),
         (
             NewSettings(role="retrieval", version="x", settings={"a": "b"}, based_on="hybrid-9"),

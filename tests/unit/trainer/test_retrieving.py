@@ -32,7 +32,7 @@ class FakeRetrieve:
     ) -> retriever_pb2.RetrieveResponse:
         context = request_context()
         self.asked.append(
-            (request.query, context.tenant, context.acl, dict(context.versions), request.limit)
+            (request.query, context.tenant, context.acl, dict(context.versions), request.all_hits)
         )
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
         if isinstance(answer, Exception):
@@ -45,13 +45,13 @@ def untold(done: int, of: int) -> None:
 
 
 def a_retriever(retrieve: FakeRetrieve, patience: float = 5.0) -> Retriever:
-    return Retriever(retrieve, VERSIONS, limit=50, patience=patience)
+    return Retriever(retrieve, VERSIONS, patience=patience)
 
 
 async def test_a_question_is_asked_with_its_askers_tenant_groups_and_the_named_versions() -> None:
     retrieve = FakeRetrieve(a_reply())
     found = await a_retriever(retrieve).legs({"q1": TEA}, untold)
-    assert retrieve.asked == [("Where is tea?", "acme", ("staff",), VERSIONS, 50)]
+    assert retrieve.asked == [("Where is tea?", "acme", ("staff",), VERSIONS, True)]
     (hit,) = found["q1"].hits
     assert (hit.chunk_id, hit.bm25, hit.dense, hit.fused) == ("a", 7.0, None, 0.5)
     assert found["q1"].spans == {"bm25": Span(50, 1.0, 9.0)}

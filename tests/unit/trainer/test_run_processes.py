@@ -81,6 +81,31 @@ async def test_a_cancelled_phase_leaves_nothing_behind(folder: RunFolder) -> Non
     await eventually(lambda: not _runs(pid))
 
 
+_STUBBORN = """
+import os, pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: pathlib.Path(sys.argv[2]).touch())
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+async def test_a_phase_that_is_cancelled_again_while_it_is_asked_to_end_is_gone_all_the_same(
+    folder: RunFolder,
+) -> None:
+    ready, asked = folder.path / "ready", folder.path / "asked"
+    running = asyncio.create_task(
+        PhaseProcesses().run(a_phase(folder, _STUBBORN, str(ready), str(asked)), folder)
+    )
+    await eventually(lambda: ready.exists() and ready.read_text())
+    stubborn = psutil.Process(int(ready.read_text()))
+    running.cancel()
+    await eventually(asked.exists)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await eventually(lambda: not _runs(stubborn.pid))
+
+
 async def test_only_the_newest_line_of_a_stage_is_told_about_once_a_second(
     folder: RunFolder,
 ) -> None:

@@ -6,26 +6,30 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retryable
 from gyre_common.store import DamagedContentError, Shelf
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import FeedbackFact, PartitionFacts
-from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS, JUDGEMENTS
+from gyre_trainer.segments.parquet import (
+    FEEDBACK,
+    INTERACTIONS,
+    JUDGEMENTS,
+    parquet_bytes,
+)
 from gyre_trainer.segments.window import Window, checked, written
 
+from tests.unit.failing_disk import NEW_FILE, failing
 from tests.unit.trainer.training_facts import a_judgement, a_vote, an_interaction, shown
 
 PLACE = "feedback.received.v1/3"
 TEA = an_interaction()
 
 
-@pytest.fixture(params=["file", "memory"])
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
-    urls = {"file": f"file://{tmp_path}/store", "memory": f"memory://{uuid4().hex}"}
-    return Shelf(urls[request.param], "segments")
+@pytest.fixture
+def shelf(store_url: str) -> Shelf:
+    return Shelf(store_url, "segments")
 
 
 @pytest.fixture
@@ -49,6 +53,8 @@ async def test_facts_come_back_as_they_were(segments: Segments) -> None:
     asked = an_interaction(
         5,
         question="Wie heiß?",
+        query="Was ist Tee?\nWie heiß?",
+        filtered=True,
         arms={"query-encoder": "canary"},
         cited=("c1", "c2"),
         acl=("a", "b"),
@@ -62,12 +68,64 @@ async def test_facts_come_back_as_they_were(segments: Segments) -> None:
     assert facts == PartitionFacts([asked, bare], votes(0, 2), [a_judgement(asked, 9)])
 
 
+async def test_segments_from_before_a_column_was_kept_are_read_and_merged_with_new_ones(
+    segments: Segments, shelf: Shelf
+) -> None:
+    old = [an_interaction(offset) for offset in range(4)]
+    new = [an_interaction(offset, query="a\nb", filtered=True) for offset in range(4, 7)]
+    for asked in old:
+        table = INTERACTIONS.decode(INTERACTIONS.encode([asked]), "new")
+        before = parquet_bytes(table.drop_columns(["query", "filtered"]))
+        name = f"{INTERACTIONS.topic}/3/{asked.offset:012d}-{asked.offset:012d}.parquet"
+        await shelf.put(name, before)
+    [facts] = await read(segments)
+    assert facts.interactions == old
+    for asked in new:
+        await segments.append(INTERACTIONS, 3, [asked])
+    assert len(await shelf.names()) < 7
+    [facts] = await read(segments)
+    assert facts.interactions == [*old, *new]
+
+
 async def test_what_is_durable_is_a_window(segments: Segments) -> None:
     assert await segments.durable() == {}
     await segments.append(FEEDBACK, 3, votes(4, 10))
     await segments.append(FEEDBACK, 3, votes(10, 12))
     await segments.append(JUDGEMENTS, 0, [a_judgement(TEA, 0)])
     assert await segments.durable() == {"interactions.judged.v1/0": (0, 1), PLACE: (4, 12)}
+
+
+async def test_what_is_durable_is_told_while_more_and_more_arrives(
+    segments: Segments, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, kept = shelf.names, 0
+
+    async def names_beside_a_writer(folder: str = "") -> list[str]:
+        nonlocal kept
+        listed = await names(folder)
+        if not folder:
+            kept += 1
+            await segments.append(FEEDBACK, 3, votes(kept - 1, kept))
+        return listed
+
+    monkeypatch.setattr(shelf, "names", names_beside_a_writer)
+    await segments.append(FEEDBACK, 4, votes(0, 1))
+    assert (await segments.durable())["feedback.received.v1/4"] == (0, 1)
+
+
+async def test_what_a_merge_beside_the_listing_hides_is_durable(
+    segments: Segments, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await segments.append(FEEDBACK, 3, votes(0, 10))
+    names, listings = shelf.names, 0
+
+    async def hidden_at_first(folder: str = "") -> list[str]:
+        nonlocal listings
+        listings += 1
+        return [] if listings == 1 else await names(folder)
+
+    monkeypatch.setattr(shelf, "names", hidden_at_first)
+    assert await segments.durable() == {PLACE: (0, 10)}
 
 
 async def test_what_is_durable_is_skipped(segments: Segments, shelf: Shelf) -> None:
@@ -159,16 +217,11 @@ async def test_a_merge_that_fails_fails_no_append(
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
 async def test_a_full_store_keeps_nothing_by_halves_and_can_be_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    tmp_path: Path, number: int
 ) -> None:
-    def fail(*_: Any, **__: Any) -> Any:
-        raise OSError(number, os.strerror(number))
-
     segments = Segments(Shelf(f"file://{tmp_path}", "segments"))
-    with monkeypatch.context() as patched:
-        patched.setattr("gyre_common.store.tempfile.mkstemp", fail)
-        with pytest.raises(Retryable, match=os.strerror(number)):
-            await segments.append(FEEDBACK, 3, votes(0, 5))
+    with failing(NEW_FILE, number), pytest.raises(Retryable, match=os.strerror(number)):
+        await segments.append(FEEDBACK, 3, votes(0, 5))
     assert await segments.durable() == {}
     assert await segments.append(FEEDBACK, 3, votes(0, 5)) == 5
 

@@ -10,6 +10,9 @@ LIMIT_BYTES = 50 * 1024 * 1024
 _TAIL_BYTES = 16 * 1024
 _LONGEST_LINE = 300
 _TELLING = re.compile(r"error|exception|fatal|critical|denied|refused|no space", re.IGNORECASE)
+_LAST_WORDS = re.compile(r"gyre-[a-z-]+: ")
+"""How a service of Gyre says why it ends; libraries may go on logging what they had open."""
+
 _FRAME_OF_A_GROUP = " |+-"
 _STACK_FRAME = re.compile(r"^\s+(at |\.\.\. \d|File \")")
 
@@ -41,7 +44,9 @@ def size(path: Path) -> int:
 
 
 def telling_line(path: Path, *, since: int = 0) -> str:
-    """The last line past byte `since` that names a problem, else the last; of JSON the message."""
+    """A service's last words past byte `since`; else the last line that names a problem, else the
+    last of all; of JSON the message.
+    """
     try:
         with path.open("rb") as log:
             log.seek(max(0, since, size(path) - _TAIL_BYTES))
@@ -49,7 +54,8 @@ def telling_line(path: Path, *, since: int = 0) -> str:
     except OSError:
         return ""
     lines = [line for line in lines if line.strip() and not _STACK_FRAME.match(line)]
-    telling = [line for line in lines if _TELLING.search(line)]
+    telling = [line for line in lines if _LAST_WORDS.match(line)]
+    telling = telling or [line for line in lines if _TELLING.search(line)]
     return _message((telling or lines or [""])[-1])[:_LONGEST_LINE]
 
 

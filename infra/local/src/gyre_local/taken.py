@@ -1,7 +1,8 @@
-"""Names whoever holds a port that we need, before anything starts."""
+"""Keeps the ports that we need, before anything starts, or names whoever has them."""
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import psutil
 
@@ -9,37 +10,71 @@ from gyre_local.errors import PortTakenError
 from gyre_local.process import ProcessSpec
 
 
-def ensure_ports_free(specs: Iterable[ProcessSpec]) -> None:
-    """Raises PortTakenError that lists every port in use and its owner where the system tells."""
+@contextmanager
+def kept(specs: Iterable[ProcessSpec]) -> Iterator[None]:
+    """While the block is open no outgoing connection of this machine is given one of the ports.
+
+    gRPC's usual ports lie in the range from which Linux takes those of outgoing connections, and
+    the engines and services make some hundred of these while others still wait for their turn to
+    listen. A socket that is bound but does not listen keeps its port out of that range, and does
+    not hinder servers, which bind with SO_REUSEADDR as it does.
+
+    Raises:
+        PortTakenError: it lists every port in use and its owner where the system tells.
+    """
     wanted = [(name, port) for spec in specs for name, port in spec.ports.items()]
-    taken = [(name, port) for name, port in wanted if not is_free(port)]
-    if taken:
-        owners = _listeners()
-        listed = ", ".join(
-            f"{port} for {name} (by {owners.get(port, 'a process of another user')})"
-            for name, port in taken
-        )
-        raise PortTakenError(f"taken: port {listed}; stop it or shift all ports with --port-offset")
+    with ExitStack() as sockets:
+        taken = []
+        for name, port in wanted:
+            try:
+                sockets.enter_context(_bound(port))
+            except OSError:
+                taken.append((name, port))
+        if taken:
+            raise PortTakenError(_told(taken))
+        yield
 
 
 def is_free(port: int) -> bool:
     """Whether a server could listen there now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+    try:
+        _bound(port).close()
+    except OSError:
+        return False
     return True
 
 
-def _listeners() -> dict[int, str]:
+def _bound(port: int) -> socket.socket:
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(("127.0.0.1", port))
+    except OSError:
+        found.close()
+        raise
+    return found
+
+
+def _told(taken: list[tuple[str, int]]) -> str:
+    owners = _owners()
+    listed = ", ".join(
+        f"{port} for {name} (by {owners.get(port, 'a process of another user')})"
+        for name, port in taken
+    )
+    return f"taken: port {listed}; stop it or shift all ports with --port-offset"
+
+
+def _owners() -> dict[int, str]:
+    """Who listens at a port, or else whose connection goes out from it."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:
         return {}
-    listening = (one for one in connections if one.status == psutil.CONN_LISTEN)
-    return {one.laddr[1]: _name(one.pid) for one in listening if one.laddr and one.pid}
+    owners: dict[int, str] = {}
+    for one in sorted(connections, key=lambda one: one.status == psutil.CONN_LISTEN):
+        if one.laddr and one.pid:
+            owners[one.laddr[1]] = _name(one.pid)
+    return owners
 
 
 def _name(pid: int) -> str:

@@ -31,7 +31,7 @@ async def connected(
         try:
             yield make(opened)
         except Unavailable as error:
-            if _server_spoke(error):
+            if not _nobody_answered(error):
                 raise
             raise Unavailable(
                 f"nothing answers at {address}: start the system with `gyre up`, or say where it "
@@ -39,10 +39,13 @@ async def connected(
             ) from error
 
 
-def _server_spoke(error: Unavailable) -> bool:
-    """Gyre's servers send details with every error; a broken connection has none."""
+def _nobody_answered(error: Unavailable) -> bool:
+    """Gyre's servers send details with every error; a broken connection has none.
+
+    What was told already, of another connection within this one, is left as it is.
+    """
     cause = error.__cause__
     if not isinstance(cause, grpc.aio.AioRpcError):
         return False
     metadata: Any = cause.trailing_metadata() or ()
-    return any(name == DETAILS for name, _ in metadata)
+    return all(name != DETAILS for name, _ in metadata)

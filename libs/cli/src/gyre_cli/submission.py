@@ -67,16 +67,27 @@ class Progress:
         self.moved_at = time.monotonic()
 
 
+@dataclass(frozen=True)
+class _Sent:
+    draft: Draft
+    submission_id: str
+    at: float = field(default_factory=time.monotonic)
+
+
 class Submitter:
     """Sends with bounded concurrency; waits by asking for the oldest documents first.
 
     Documents become searchable roughly in the order they were sent, so a few waiters on the oldest
-    find nearly all of the others done at their first question.
+    find nearly all of the others done at their first question. Whichever takes longer than
+    `turn_seconds` goes behind the others: partitions do not advance side by side.
     """
 
-    def __init__(self, stub: IngestorServiceStub, progress: Progress) -> None:
+    def __init__(
+        self, stub: IngestorServiceStub, progress: Progress, *, turn_seconds: float = 5.0
+    ) -> None:
         self._stub = stub
         self._progress = progress
+        self._turn_seconds = turn_seconds
 
     async def submit(self, drafts: Sequence[Draft], *, wait: bool) -> None:
         """Returns when each document is sent or, with `wait`, searchable or turned away.
@@ -84,16 +95,15 @@ class Submitter:
         Raises:
             GyreError: the ingestor cannot be reached, or does not accept the caller.
         """
-        sent: asyncio.Queue[tuple[Draft, str] | None] = asyncio.Queue()
+        sent: asyncio.Queue[_Sent] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
             waiters = [group.create_task(self._follow(sent)) for _ in range(_AT_ONCE)]
             await _each(drafts, lambda draft: self._send(draft, sent if wait else None))
-            for _ in waiters:
-                sent.put_nowait(None)
+            await sent.join()
+            for waiter in waiters:
+                waiter.cancel()
 
-    async def _send(
-        self, draft: Draft, sent: asyncio.Queue[tuple[Draft, str] | None] | None
-    ) -> None:
+    async def _send(self, draft: Draft, sent: asyncio.Queue[_Sent] | None) -> None:
         try:
             data = await asyncio.to_thread(draft.read)
         except OSError as error:
@@ -122,7 +132,7 @@ class Submitter:
             return
         self._progress.submitted += 1
         if sent is not None:
-            sent.put_nowait((draft, reply.submission_id))
+            sent.put_nowait(_Sent(draft, reply.submission_id))
 
     async def _until_accepted(
         self, request: ingestor_pb2.SubmitDocumentRequest
@@ -137,34 +147,37 @@ class Submitter:
                 await asyncio.sleep(error.retry_after_seconds)
         raise AssertionError("the last try returns or raises")
 
-    async def _follow(self, sent: asyncio.Queue[tuple[Draft, str] | None]) -> None:
-        while (item := await sent.get()) is not None:
-            draft, submission_id = item
-            began = time.monotonic()
-            pause = _FIRST_PAUSE
-            while (event := await self._news(draft.document_id, submission_id)) is None:
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.5, _LONGEST_PAUSE)
-            self._progress.finish(
-                Fate(
-                    draft.document_id,
-                    _DONE[event.state],
-                    event.code,
-                    event.detail,
-                    _seconds(event) or time.monotonic() - began,
+    async def _follow(self, sent: asyncio.Queue[_Sent]) -> None:
+        while True:
+            one = await sent.get()
+            event = await self._within_its_turn(one)
+            if event is None:
+                sent.put_nowait(one)
+            else:
+                seconds = _seconds(event) or time.monotonic() - one.at
+                outcome = _DONE[event.state]
+                self._progress.finish(
+                    Fate(one.draft.document_id, outcome, event.code, event.detail, seconds)
                 )
-            )
+            sent.task_done()
 
-    async def _news(
-        self, document_id: str, submission_id: str
-    ) -> ingestor_pb2.DocumentEvent | None:
-        request = ingestor_pb2.GetDocumentRequest(document_id=document_id)
+    async def _within_its_turn(self, one: _Sent) -> ingestor_pb2.DocumentEvent | None:
+        """How it ended, None when it has not (yet)."""
+        turn_ends = time.monotonic() + self._turn_seconds
+        pause = _FIRST_PAUSE
+        while (event := await self._news(one)) is None and time.monotonic() < turn_ends:
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        return event
+
+    async def _news(self, one: _Sent) -> ingestor_pb2.DocumentEvent | None:
+        request = ingestor_pb2.GetDocumentRequest(document_id=one.draft.document_id)
         try:
             reply = await call(self._stub.GetDocument, request, timeout=10.0)
         except (NotFound, Unavailable):
             return None
         events: Iterable[ingestor_pb2.DocumentEvent] = reply.document.timeline
-        return next((one for one in events if one.submission_id == submission_id), None)
+        return next((each for each in events if each.submission_id == one.submission_id), None)
 
     def _refuse(self, draft: Draft, code: str, detail: str) -> None:
         self._progress.finish(Fate(draft.document_id, "rejected", code, detail))

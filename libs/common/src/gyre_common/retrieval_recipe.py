@@ -31,7 +31,14 @@ def recipe_of(artifact: Artifact) -> Recipe:
     try:
         return Recipe.model_validate(artifact.settings)
     except ValidationError as error:
-        fields = ", ".join(sorted({str(each["loc"][0]) for each in error.errors()}))
+        wrong = {str(each["loc"][0]): _why(each["type"], each["msg"]) for each in error.errors()}
+        told = ", ".join(f"{name} ({why})" for name, why in sorted(wrong.items()))
         raise FailedPrecondition(
-            f"retrieval {artifact.version} has settings that are not understood here: {fields}"
+            f"retrieval {artifact.version} has settings that are not understood here: {told}"
         ) from error
+
+
+def _why(kind: str, said: str) -> str:
+    if kind == "extra_forbidden":
+        return f"unknown, use {', '.join(Recipe.model_fields)}"
+    return said[:1].lower() + said[1:]

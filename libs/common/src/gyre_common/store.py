@@ -66,7 +66,10 @@ class Store:
             raise InvalidInput("uri", "is not this store's", f"only read what lies in {self._url}")
         data = await asyncio.to_thread(_get, uri, self._url)
         if digest_of(data) != digest:
-            raise DamagedContentError(f"{uri} does not hold the content that it is named after")
+            raise DamagedContentError(
+                f"{uri} does not hold the content that it is named after: bring the file back from "
+                "a copy, or do without what it belongs to"
+            )
         return data
 
     def uri(self, digest: str) -> str:

@@ -17,7 +17,7 @@ from gyre_common.events.interactions import (
 )
 from gyre_common.events.topic import LARGEST_EVENT
 
-from gyre_generator.asking import Ask
+from gyre_generator.asking import Ask, Filters
 from gyre_generator.packing import Packed
 from gyre_generator.passages import Retrieved
 
@@ -86,6 +86,8 @@ class Story:
             interaction_id=self.interaction_id,
             conversation_id=self.conversation_id,
             question=self.ask.question,
+            query="" if self.ask.query() == self.ask.question else self.ask.query(),
+            filtered=self.ask.filters != Filters(),
             history=self.ask.history,
             acl=self.acl,
             answer=self.answer,

@@ -24,13 +24,15 @@ class Filters:
 class Query:
     """Find `limit` passages for `text`; a limit of 0 means `DEFAULT_CHUNKS`.
 
-    `explore` allows exploration slots, where the retrieval version has a share for them.
+    `explore` allows exploration slots, where the retrieval version has a share for them. With
+    `all_hits` nothing is cut off: all that either leg found is wanted, and no limit.
     """
 
     text: str
     limit: int = 0
     filters: Filters = Filters()
     explore: bool = False
+    all_hits: bool = False
 
 
 def check(query: Query) -> int:
@@ -49,6 +51,8 @@ def check(query: Query) -> int:
         )
     if not 0 <= query.limit <= MOST_CHUNKS:
         raise InvalidInput("limit", f"is {query.limit}", f"ask for 1 to {MOST_CHUNKS}")
+    if query.all_hits and query.limit:
+        raise InvalidInput("limit", f"is {query.limit} beside all_hits", "leave one of them out")
     for name, values in (
         ("document_ids", query.filters.document_ids),
         ("metadata", query.filters.metadata),

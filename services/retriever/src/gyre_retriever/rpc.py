@@ -47,7 +47,13 @@ def _query(request: retriever_pb2.RetrieveRequest) -> Query:
         metadata=dict(request.filters.metadata),
         media_types=tuple(request.filters.media_types),
     )
-    return Query(request.query, request.limit, filters, explore=request.explore)
+    return Query(
+        request.query,
+        request.limit,
+        filters,
+        explore=request.explore,
+        all_hits=request.all_hits,
+    )
 
 
 def _leg(span: Span) -> retriever_pb2.Leg:

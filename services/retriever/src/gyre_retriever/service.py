@@ -107,7 +107,8 @@ class Retriever:
         with watch.stage("fuse"):
             ranked = without_repeats(fuse(found, plan.recipe))
             share = plan.recipe.exploration if query.explore else 0
-            chunks = explore(ranked, limit, share, self._dice)
+            most = len(ranked) if query.all_hits else limit
+            chunks = explore(ranked, most, share, self._dice)
         return Retrieved(chunks, watch.stop(), plan.versions, fallbacks, spans(found))
 
     async def _encoded(

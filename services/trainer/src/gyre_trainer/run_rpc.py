@@ -11,6 +11,7 @@ from gyre_common.context import request_context
 from gyre_common.errors import InvalidInput
 from gyre_common.events.event import EVERY_TENANT
 
+from gyre_trainer.releases.book import Signature
 from gyre_trainer.runs.book import Run
 from gyre_trainer.runs.conductor import Conductor
 from gyre_trainer.runs.reports import Reports
@@ -33,7 +34,11 @@ class RunRpc:
     ) -> trainer_pb2.StartRunResponse:
         """Starts a run, or resumes one."""
         if request.resume:
-            run = await self._conductor.resume(_run_id(request.resume), request_context().tenant)
+            run = await self._conductor.resume(
+                _run_id(request.resume),
+                request_context().tenant,
+                Signature(actor=request.actor, reason=request.reason),
+            )
         else:
             run = await self._conductor.start(_new_run(request))
         return trainer_pb2.StartRunResponse(run=await self._told(run))

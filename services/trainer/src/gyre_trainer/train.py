@@ -40,6 +40,7 @@ from gyre_trainer.recipes.query_encoder.questions import merged
 from gyre_trainer.recipes.query_encoder.run_data import RunData
 from gyre_trainer.recipes.query_encoder.step_loss import step_loss
 from gyre_trainer.recipes.query_encoder.targets import examples_of
+from gyre_trainer.runs.failures import told
 from gyre_trainer.runs.folder import RunFolder, write_json
 
 _STOPPED = 143  # as a shell tells SIGTERM
@@ -61,7 +62,7 @@ def main() -> None:
         train(RunFolder(options.run), options.variant, stop)
     except GyreError as error:
         if os.environ.get("RANK", "0") == "0":
-            sys.stderr.write(f"error: {error}\n")
+            sys.stderr.write(f"error: {told(error, options.run.absolute().name)}\n")
         sys.exit(_STOPPED if isinstance(error, Stopped) else 1)
 
 
@@ -69,14 +70,14 @@ def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
     """From the votes to `<variant>/result.json`; raises GyreError for what a person should know."""
     data = RunData(folder)
     config = QueryEncoderConfig.from_settings(data.spec.settings)
-    own, base_folder, seed = folder.variant(variant), Path(data.spec.base_folder), data.spec.seed
+    own, base_folder = folder.variant(variant), Path(data.spec.base_folder)
     base = open_base(base_folder, data.corpus.dimensions)
     tokenizer = open_tokenizer(base_folder, config.longest_question)
     questions = examples_of(merged(data.questions, "fit"), data.corpus, data.live, config)
-    batches = Batches(questions, data.corpus, config, seed=seed)
+    batches = Batches(questions, data.corpus, config)
 
     processes = Processes()
-    torch.manual_seed(seed)
+    torch.manual_seed(config.seed)
     tuned = prepared(copy.deepcopy(base), config, variant)
     engine = start_engine(tuned, config, variant, processes)
     base.to(processes.device)

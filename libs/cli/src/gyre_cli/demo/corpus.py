@@ -35,6 +35,8 @@ class Size:
     areas: int
     aspects: int
     crowd_questions: int
+    passes: int
+    """How many people ask each of them: the more, the more of what is right is shown and judged."""
     untouched_each: int
     """Questions a slice that the crowd never asks."""
     never_asked: float = 0.3
@@ -53,6 +55,7 @@ FULL = Size(
     areas=8,
     aspects=12,
     crowd_questions=1_000,
+    passes=2,
     untouched_each=140,
     training=_FEW_VOTES_ON_NEW_WORDS,
 )
@@ -61,6 +64,7 @@ SHORT = Size(
     areas=4,
     aspects=10,
     crowd_questions=420,
+    passes=2,
     untouched_each=50,
     training=_FEW_VOTES_ON_NEW_WORDS,
 )

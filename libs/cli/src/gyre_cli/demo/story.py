@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
@@ -19,7 +19,7 @@ from gyre_cli.demo.measures import Comparison, Rankings, alike, compare, ranking
 from gyre_cli.demo.releasing import ACTOR, Switch, explore, live_is, promote_again, roll_back
 from gyre_cli.demo.stages import Bar, Stages
 from gyre_cli.demo.system import System, cpu_seconds, opened
-from gyre_cli.run_calls import begin, follow
+from gyre_cli.run_calls import RUNNING, begin, follow
 from gyre_cli.run_view import RunProgress
 from gyre_cli.submission import Draft, Progress, Submitter, watch_for_stall
 
@@ -67,12 +67,12 @@ async def tell(cli: Cli, size: Size) -> Outcome:
     stages = Stages(cli.out)
     tenant = await _free_tenant(cli)
     spent = cpu_seconds(cli.settings.home)
-    async with opened(cli.settings, tenant) as system:
+    async with opened(cli.settings, tenant) as system, _told_when_stopped(cli, tenant):
         outcome = Outcome(tenant, len(corpus.documents), size.name)
         await _submit(system, corpus.documents, stages)
         before = await _measure(system, corpus.untouched, stages, "measuring before")
         await explore(system)
-        outcome.tally = await _crowd(system, corpus, stages)
+        outcome.tally = await _crowd(system, corpus, size.passes, stages)
         outcome.run = await _train(cli, system, size, stages)
         if outcome.released:
             await _release(system, corpus, before, outcome, stages)
@@ -81,6 +81,18 @@ async def tell(cli: Cli, size: Size) -> Outcome:
     if spent is not None and now is not None:
         outcome.cpu_minutes = (now - spent) / 60
     return outcome
+
+
+@asynccontextmanager
+async def _told_when_stopped(cli: Cli, tenant: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except asyncio.CancelledError:
+        cli.out.note(
+            f"stopped, no training goes on; tenant {tenant} keeps what it holds, and the next "
+            "`gyre demo` begins in another one"
+        )
+        raise
 
 
 async def _free_tenant(cli: Cli) -> str:
@@ -143,10 +155,10 @@ async def _measure(
         return await rankings(system.retriever, questions, bar.step)
 
 
-async def _crowd(system: System, corpus: Corpus, stages: Stages) -> Tally:
+async def _crowd(system: System, corpus: Corpus, passes: int, stages: Stages) -> Tally:
     crowd = Crowd(system.generator, system.feedback, habits=Habits(), seed=SEED)
-    with stages.stage("the crowd asks and votes", len(corpus.asked)) as bar:
-        return await crowd.ask(corpus.asked, lambda tally: bar.at(tally.asked))
+    with stages.stage("the crowd asks and votes", passes * len(corpus.asked)) as bar:
+        return await crowd.ask(corpus.asked, lambda tally: bar.at(tally.asked), passes=passes)
 
 
 async def _train(cli: Cli, system: System, size: Size, stages: Stages) -> trainer_pb2.Run:
@@ -159,20 +171,23 @@ async def _train(cli: Cli, system: System, size: Size, stages: Stages) -> traine
         reason="gyre demo",
     )
     with stages.clock("training and gate"):
-        run = await begin(cli, system.trainer, request)
         try:
+            run = await begin(cli, system.trainer, request)
             with RunProgress(cli.out) as progress:
                 return await follow(system.trainer, run.run_id, progress.tell)
         except asyncio.CancelledError:
-            await _stop(system, run.run_id)
+            await _stop(system)
             raise
 
 
-async def _stop(system: System, run_id: str) -> None:
+async def _stop(system: System) -> None:
     """Whoever ends the demonstration does not want its training to go on in the background."""
     with suppress(GyreError):
-        request = trainer_pb2.CancelRunRequest(run_id=run_id, actor=ACTOR)
-        await call(system.trainer.CancelRun, request, timeout=_GOODBYE_SECONDS)
+        found = await call(system.trainer.ListRuns, trainer_pb2.ListRunsRequest())
+        for run in found.runs:
+            if run.state == RUNNING:
+                request = trainer_pb2.CancelRunRequest(run_id=run.run_id, actor=ACTOR)
+                await call(system.trainer.CancelRun, request, timeout=_GOODBYE_SECONDS)
 
 
 async def _release(

@@ -13,16 +13,15 @@ from aiokafka.errors import KafkaError
 from gyre_common.bus.decoding import decoder
 from gyre_common.bus.record import Record
 from gyre_common.bus.topics import connected, ensure_topics
+from gyre_common.bus.whole_topics import POLL_MS, records_up_to_now
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic
 
 E = TypeVar("E", bound=Event)
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_POLL_MS = 200
 _PAUSE_AFTER_ERROR = 1.0
 
 
@@ -66,7 +65,7 @@ class CompactedReader(Generic[E]):
             self._servers,
         )
         try:
-            await self._read_to_end(consumer)
+            await _until_it_works(lambda: self._read_whole(consumer))
         except BaseException:
             await consumer.stop()
             raise
@@ -89,20 +88,18 @@ class CompactedReader(Generic[E]):
             for change in await self._poll(self._consumer):
                 yield change
 
-    async def _read_to_end(self, consumer: AIOKafkaConsumer) -> None:
-        places = list(consumer.assignment())
-        ends = await _until_it_works(lambda: consumer.end_offsets(places))
-        # Positions pass transaction markers, which are no records, so they tell when it is done.
-        while [p for p in places if await consumer.position(p) < ends[p]]:
-            for change in await self._poll(consumer):
-                if isinstance(change, Retired):
-                    self._latest.pop(change.key, None)
-                else:
-                    self._latest[change.key or ""] = change
+    async def _read_whole(self, consumer: AIOKafkaConsumer) -> None:
+        self._latest = {}
+        async for raw in records_up_to_now(consumer, consumer.assignment()):
+            change = self._change(raw)
+            if isinstance(change, Retired):
+                self._latest.pop(change.key, None)
+            elif change is not None:
+                self._latest[change.key or ""] = change
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> list[Record[E] | Retired]:
         try:
-            batches = await consumer.getmany(timeout_ms=_POLL_MS)
+            batches = await consumer.getmany(timeout_ms=POLL_MS)
         except KafkaError as error:
             log.warning(
                 "reading waits for Kafka", extra={"topic": self._topic.name, "cause": str(error)}
@@ -131,10 +128,10 @@ class CompactedReader(Generic[E]):
         return record
 
 
-async def _until_it_works(ask: Callable[[], Awaitable[T]]) -> T:
+async def _until_it_works(read: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
-            return await ask()
+            return await read()
         except (KafkaError, TimeoutError) as error:
             log.warning("reading waits for Kafka", extra={"cause": str(error)})
             await asyncio.sleep(_PAUSE_AFTER_ERROR)

@@ -95,6 +95,8 @@ class TokenUsage(Part):
 class InteractionCompleted(Event):
     """A question was answered, declined or failed; everything needed to explain it.
 
+    `query` is what was searched for, where that is not the question itself: a follow-up takes the
+    turn before it along. `filtered` tells that the caller's filters bounded what could be found.
     `versions` maps a role to the version that served it; `latency_ms` a stage to milliseconds;
     `cost_usd` is 0 for back ends that cost nothing.
     """
@@ -102,6 +104,8 @@ class InteractionCompleted(Event):
     interaction_id: UUID
     conversation_id: str
     question: str
+    query: str = ""
+    filtered: bool = False
     history: tuple[Turn, ...] = ()
     acl: tuple[AccessGroup, ...] = ()
     answer: str

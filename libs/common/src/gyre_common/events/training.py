@@ -46,7 +46,8 @@ class TrainingEvent(Event):
 class TrainingStarted(TrainingEvent):
     """A run began, or began again after an interruption (`resumed`).
 
-    `settings` holds what was asked for; `code` the version of the program.
+    `settings` holds what was asked for; `code` the version of the program; `actor` and `reason` are
+    of whoever started it, or resumed it.
     """
 
     profile: str = "default"

@@ -224,4 +224,4 @@ async def _pump(behaviour: Behaviour, request: Request, context: Context) -> Non
 
 
 async def _still_starting(request: Request, context: Context) -> None:
-    raise Unavailable("the service is still starting")
+    raise Unavailable("the service is still starting: try again in a moment")

@@ -1,9 +1,13 @@
-"""Frozen data sets: what a run trains on and is judged by."""
+"""Frozen data sets: what a run trains on and is judged by.
+
+`freezing` is not among these names: it loads libraries that a process which only serves data sets
+has no use for.
+"""
 
 from gyre_trainer.data_sets.card import Card
 from gyre_trainer.data_sets.deleted import Deleted, without_deleted
 from gyre_trainer.data_sets.folders import read_folder, rows, write_folder
-from gyre_trainer.data_sets.freezing import CARD, GATE, MANIFEST, TRAIN, Frozen, freeze
+from gyre_trainer.data_sets.frozen import CARD, GATE, MANIFEST, TRAIN, Frozen
 from gyre_trainer.data_sets.keeping import FOLDER, DataSets, Kept
 from gyre_trainer.data_sets.profiles import PROFILES, Profile, profile_named
 from gyre_trainer.data_sets.rows import Row, ShownRow
@@ -23,7 +27,6 @@ __all__ = [
     "Profile",
     "Row",
     "ShownRow",
-    "freeze",
     "profile_named",
     "read_folder",
     "rows",

@@ -45,6 +45,7 @@ def card_of(
             "most_of_one_actor": profile.most_of_one_actor,
         },
         "train_questions": len(train),
+        "train_with_positive": sum(map(is_liked, train)),
         "gate_questions": sum(map(is_liked, gate)),
         "interactions": {
             "read": tally.interactions,

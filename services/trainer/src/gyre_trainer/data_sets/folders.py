@@ -10,7 +10,7 @@ from pathlib import Path
 from gyre_common.errors import FailedPrecondition, GyreError, Retryable
 from gyre_common.store import digest_of
 
-from gyre_trainer.data_sets.freezing import CARD, GATE, MANIFEST, TRAIN, Frozen
+from gyre_trainer.data_sets.frozen import CARD, GATE, MANIFEST, TRAIN, Frozen
 from gyre_trainer.data_sets.rows import Row, read_lines
 
 

@@ -1,7 +1,7 @@
 """From a window of the streams to a frozen data set: the same window gives the same digest."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gyre_common.events.event import EVERY_TENANT
@@ -9,6 +9,7 @@ from gyre_common.store import digest_of
 
 from gyre_trainer.data_sets.card import Card, card_of, most_of_one
 from gyre_trainer.data_sets.clusters import clusters
+from gyre_trainer.data_sets.frozen import CARD, GATE, MANIFEST, TRAIN, Frozen
 from gyre_trainer.data_sets.joining import Example, Reason, Tally, join
 from gyre_trainer.data_sets.labels import CONTRADICTORY_WHY, Label, labels
 from gyre_trainer.data_sets.profiles import Profile
@@ -27,24 +28,6 @@ from gyre_trainer.segments.window import Window, checked
 Found = dict[tuple[str, str], dict[str, Label]]
 """Labels by chunk id, by tenant and interaction."""
 
-TRAIN, GATE, CARD, MANIFEST = "train.jsonl", "gate.jsonl", "card.json", "manifest.json"
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """A data set, whole. `digest` is the manifest's, which names the digest of every other file."""
-
-    digest: str
-    tenant: str
-    card: Card
-    files: Mapping[str, bytes]
-
-    @property
-    def window(self) -> dict[str, str]:
-        """The offsets that it was made of: `topic/partition` → `first-end`."""
-        window: dict[str, str] = self.card["window"]
-        return window
-
 
 @dataclass
 class Joined:
@@ -58,10 +41,8 @@ class Joined:
         self.examples += join(facts, self.tally)
 
 
-async def freeze(
-    segments: Segments, *, tenant: str, profile: Profile, window: Window | None = None
-) -> Frozen:
-    """Freeze a window of what was collected, all of it by default; `*` takes every tenant's.
+async def freeze(segments: Segments, *, tenant: str, profile: Profile, window: Window) -> Frozen:
+    """Freeze a window of what was collected; `*` takes every tenant's.
 
     Computes for seconds where there is much: not for a process that has calls to answer.
 
@@ -71,7 +52,7 @@ async def freeze(
         InvalidInput: the window is malformed.
         Retryable, DamagedContentError: as `Segments` does.
     """
-    window = checked(await segments.durable() if window is None else window)
+    window = checked(window)
     joined = Joined()
     async for facts in segments.facts(window, None if tenant == EVERY_TENANT else tenant):
         joined.add(facts)
@@ -127,7 +108,7 @@ def _place(example: Example) -> tuple[str, str]:
 
 
 def _rows(examples: Sequence[Example], found: Found, profile: Profile) -> list[Row]:
-    names = clusters([example.interaction.question for example in examples])
+    names = clusters([example.interaction.searched for example in examples])
     asked = []
     for example, cluster in zip(examples, names, strict=True):
         of_this = found[_place(example)]

@@ -14,7 +14,7 @@ from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, Partition
 
 _SHOWN_FOR_GOOD = frozenset({Outcome.ANSWERED.value, Outcome.ABSTAINED.value})
 _SIGNALS = frozenset({"click", "copy", "dwell"})
-_RATINGS = {"1": -1, "2": -1, "4": 1, "5": 1}
+_RATINGS = {"1": -1, "2": -1, "3": 0, "4": 1, "5": 1}
 _VOTES = {"up": 1, "down": -1}
 
 
@@ -22,6 +22,7 @@ class Reason(StrEnum):
     """Why something that was read is not in the data set."""
 
     FAILED = "interaction failed or was cancelled"
+    FILTERED = "filters bounded the search, but a run searches everything"
     REPEATED = "the same record twice"
     SUPERSEDED = "the same actor said something else later"
     NO_INTERACTION = "no such interaction in the window"
@@ -41,7 +42,10 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What an actor said last: `sign` is 1 or -1, `target` a chunk's id or the answer."""
+    """What an actor said: `sign` is 1, -1 or, for a neutral rating, 0.
+
+    `target` is a chunk's id or the answer.
+    """
 
     actor: str
     family: Family
@@ -84,6 +88,9 @@ def join(facts: PartitionFacts, tally: Tally) -> list[Example]:
         if interaction.outcome not in _SHOWN_FOR_GOOD:
             tally.dropped[Reason.FAILED] += 1
             continue
+        if interaction.filtered:
+            tally.dropped[Reason.FILTERED] += 1
+            continue
         tally.exposed.update(shown.rank for shown in interaction.shown)
         counting = _words(interaction, words, tally)
         if counting:
@@ -106,7 +113,7 @@ def _each_once(interactions: Iterable[InteractionFact], tally: Tally) -> list[In
 def _words(
     interaction: InteractionFact, said: Sequence[FeedbackFact], tally: Tally
 ) -> tuple[Word, ...]:
-    """The latest word of each actor on each target."""
+    """The latest word of each actor on each target; a neutral one takes back what came before."""
     shown = {one.chunk_id for one in interaction.shown}
     latest: dict[tuple[str, Family, str], Word] = {}
     seen: set[tuple[str, str]] = set()
@@ -122,15 +129,18 @@ def _words(
             tally.dropped[Reason.NOT_SHOWN] += 1
         else:
             subject = (word.actor, word.family, word.target)
-            tally.dropped[Reason.SUPERSEDED] += subject in latest
-            latest[subject] = word
+            tally.dropped[Reason.SUPERSEDED] += latest.pop(subject, None) is not None
+            if word.sign:
+                latest[subject] = word
+            else:
+                tally.dropped[Reason.NO_OPINION] += 1
     return tuple(latest[subject] for subject in sorted(latest))
 
 
 def _word(interaction: InteractionFact, fact: FeedbackFact) -> Word | None:
-    """What a feedback says of passages; None where it says nothing of them."""
+    """What a feedback says of passages; None where it cannot say anything of them."""
     family, sign = _meaning(fact)
-    if family is None or not sign:
+    if family is None or sign is None:
         return None
     return Word(
         actor=_actor(interaction, fact),
@@ -143,16 +153,16 @@ def _word(interaction: InteractionFact, fact: FeedbackFact) -> Word | None:
     )
 
 
-def _meaning(fact: FeedbackFact) -> tuple[Family | None, int]:
+def _meaning(fact: FeedbackFact) -> tuple[Family | None, int | None]:
     if fact.kind == FeedbackKind.CHUNK:
-        return Family.VOTE, _VOTES.get(fact.value, 0)
+        return Family.VOTE, _VOTES.get(fact.value)
     if fact.kind == FeedbackKind.THUMB:
-        return Family.VERDICT, _VOTES.get(fact.value, 0)
+        return Family.VERDICT, _VOTES.get(fact.value)
     if fact.kind == FeedbackKind.RATING:
-        return Family.VERDICT, _RATINGS.get(fact.value, 0)
+        return Family.VERDICT, _RATINGS.get(fact.value)
     if fact.kind == FeedbackKind.IMPLICIT and fact.target != ANSWER_TARGET:
-        return Family.SIGNAL, int(fact.value in _SIGNALS)
-    return None, 0
+        return Family.SIGNAL, 1 if fact.value in _SIGNALS else None
+    return None, None
 
 
 def _actor(interaction: InteractionFact, fact: FeedbackFact) -> str:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
+from gyre_common.errors import InvalidInput, NotFound
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.store import DamagedContentError, Shelf, Store
 
 from gyre_trainer.data_sets.card import Card
-from gyre_trainer.data_sets.folders import checked_files
-from gyre_trainer.data_sets.freezing import Frozen
+from gyre_trainer.data_sets.frozen import Frozen
 from gyre_trainer.data_sets.rows import canonical, rfc3339
 
 FOLDER = "data-sets"
@@ -91,21 +90,6 @@ class DataSets:
                 "digest", "begins more than one", f"send more digits, such as {longer}"
             )
         return await self._entry(found[0])
-
-    async def frozen(self, kept: Kept) -> Frozen:
-        """The data set itself.
-
-        Raises:
-            FailedPrecondition: a file is missing from the store, or was changed there.
-        """
-        try:
-            files = {
-                name: await self._store.get(where["uri"], where["digest"])
-                for name, where in kept.files.items()
-            }
-        except (NotFound, DamagedContentError) as error:
-            raise FailedPrecondition(f"data set {kept.digest} is not whole: {error}") from error
-        return checked_files(files, "the store", kept.digest)
 
     async def _entry(self, name: str) -> Kept:
         try:

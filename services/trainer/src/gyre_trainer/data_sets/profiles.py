@@ -12,7 +12,8 @@ class Profile:
 
     `train_questions` have a label of any kind, `gate_questions` a positive one; `slice_questions`
     is what each slice of the gate needs for a verdict. `most_of_one_actor` is the greatest share
-    of the train labels' weight that may rest on one actor.
+    of the train labels' weight that may rest on one actor. `slice_share` of the questions with a
+    positive label go to each slice of the gate, and more where that would be too few to tell.
     """
 
     name: str
@@ -20,12 +21,13 @@ class Profile:
     gate_questions: int
     slice_questions: int
     most_of_one_actor: float
+    slice_share: float
 
 
 PROFILES = MappingProxyType(
     {
-        "default": Profile("default", 1_000, 100, 50, 0.5),
-        "demo": Profile("demo", 100, 40, 15, 1.0),
+        "default": Profile("default", 1_000, 100, 50, 0.5, 0.1),
+        "demo": Profile("demo", 100, 40, 15, 1.0, 0.15),
     }
 )
 

@@ -75,7 +75,8 @@ def check_counts(card: Card, profile: Profile) -> None:
         f"{demo.gate_questions:,}), which is recorded with all that comes of it"
     )
     raise FailedPrecondition(
-        f"too few votes: {train:,} questions to train on and {gate:,} to judge by, but profile "
-        f"{profile.name} needs {profile.train_questions:,} and {profile.gate_questions:,}; collect "
-        f"more votes{way_out}"
+        f"too few votes: {train:,} questions to train on ({card['train_with_positive']:,} of them "
+        f"with a passage that somebody liked: only those teach) and {gate:,} to judge by, but "
+        f"profile {profile.name} needs {profile.train_questions:,} and "
+        f"{profile.gate_questions:,}; collect more votes{way_out}"
     )

@@ -34,7 +34,9 @@ class ShownRow(TypedDict):
 
 
 class Row(TypedDict):
-    """See docs/guides/data-sets.md. `actors` are digests of who spoke; `at` is RFC 3339 in UTC."""
+    """See docs/guides/data-sets.md. `question` is what was searched for; `actors` are digests of
+    who spoke; `at` is RFC 3339 in UTC.
+    """
 
     question_id: str
     tenant: str
@@ -56,7 +58,7 @@ def row_of(example: Example, labels: dict[str, Label], cluster: str, place: Plac
         "question_id": interaction.interaction_id,
         "tenant": interaction.tenant,
         "acl": sorted(interaction.acl),
-        "question": interaction.question,
+        "question": interaction.searched,
         "cluster": cluster,
         "part": place.part.value,
         "held_out": place.held_out,

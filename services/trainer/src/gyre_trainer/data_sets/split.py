@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from gyre_trainer.data_sets.profiles import Profile
 
-_SHARE = 0.1
+_LARGEST_SHARE = 0.2
 _VALIDATION_SHARE = 0.05
 _MARGIN = 1.5
 
@@ -55,7 +55,8 @@ def split(asked: Sequence[Asked], profile: Profile) -> list[Place]:
     """
     sides = _Sides(asked)
     liked = sum(bool(one.documents) for one in asked)
-    enough = max(_SHARE * liked, min(_MARGIN * profile.slice_questions, 2 * _SHARE * liked))
+    to_tell = min(_MARGIN * profile.slice_questions, _LARGEST_SHARE * liked)
+    enough = max(profile.slice_share * liked, to_tell)
     places = _part(asked, sides, Part.GATE, enough)
     places |= _part(asked, sides, Part.VALIDATION, _VALIDATION_SHARE * liked)
     return [places.get(number, Place(Part.FIT)) for number in range(len(asked))]

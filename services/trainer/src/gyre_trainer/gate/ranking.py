@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from gyre_common.fusion import BM25, DENSE, Span
 
+STEP = 0.05
+REACH = 3
+"""Steps that a fit may move the share of the semantic leg, either way from live's."""
+
 Ranking = Sequence[str]
 """Chunk ids, best first."""
 

@@ -13,11 +13,7 @@ from numpy.typing import NDArray
 
 from gyre_trainer.gate.ndcg import ndcg
 from gyre_trainer.gate.questions import GateQuestion
-from gyre_trainer.gate.ranking import Legs, Ranking, Weights
-
-STEP = 0.05
-REACH = 3
-"""Steps that the share of the semantic leg may move."""
+from gyre_trainer.gate.ranking import REACH, STEP, Legs, Ranking, Weights
 
 Floats = NDArray[np.float64]
 

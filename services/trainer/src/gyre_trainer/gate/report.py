@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MARK = "<!-- gate -->"
+"""Stands in a candidate's model card where the report goes."""
+
 
 class Verdict(StrEnum):
     """What the gate says. Only `passed` opens it."""

@@ -15,6 +15,7 @@ from gyre_trainer.phases.export import export
 from gyre_trainer.phases.gate import gate
 from gyre_trainer.phases.lifeline import be_modest_and_mortal, keep
 from gyre_trainer.phases.prepare import prepare
+from gyre_trainer.runs.failures import told
 from gyre_trainer.runs.folder import RunFolder
 from gyre_trainer.settings import TrainerSettings
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cause = _only_cause(error)
         if not isinstance(cause, GyreError):
             raise
-        sys.stderr.write(f"error: {' '.join(str(cause).split())}\n")
+        sys.stderr.write(f"error: {told(cause, folder.path.name)}\n")
         return EXIT_FAILED
 
 

@@ -60,12 +60,12 @@ async def snapshot(
         FailedPrecondition: the tenant has no passages in that index.
         Retryable: Elasticsearch is away, or the index is not there.
     """
-    kept = _Kept(most, frozenset(wanted))
+    sample = Sample(most, frozenset(wanted))
     async for hit in _passages(client, index, tenant):
-        kept.take(hit)
-        if kept.seen % _PAGE == 0:
-            told(kept.seen)
-    passages = kept.passages()
+        sample.take(hit)
+        if sample.seen % _PAGE == 0:
+            told(sample.seen)
+    passages = sample.passages()
     if not passages:
         raise FailedPrecondition(
             f"the index {index} holds no passages of {tenant}: submit documents before training"
@@ -74,8 +74,8 @@ async def snapshot(
     return Snapshot(frozenset(one["chunk_id"] for one, _ in passages), _digest_of_file(vectors))
 
 
-class _Kept:
-    """Holds at most `most` passages, and those that are wanted whatever their hash."""
+class Sample:
+    """Holds the passages that are wanted, and beside them as many others as fit in `most`."""
 
     def __init__(self, most: int, wanted: frozenset[str]) -> None:
         self.seen = 0
@@ -91,10 +91,10 @@ class _Kept:
         vector = np.asarray(source[VECTOR], dtype=np.float32)
         if source["chunk_id"] in self._wanted:
             self._always.append((row, vector))
-            return
-        place = -int.from_bytes(hashlib.sha256(UUID(source["chunk_id"]).bytes).digest()[:8])
-        heapq.heappush(self._heap, (place, source["chunk_id"], row, vector))
-        if len(self._heap) + len(self._always) > self._most:
+        else:
+            place = -int.from_bytes(hashlib.sha256(UUID(source["chunk_id"]).bytes).digest()[:8])
+            heapq.heappush(self._heap, (place, source["chunk_id"], row, vector))
+        while self._heap and len(self._heap) + len(self._always) > self._most:
             heapq.heappop(self._heap)
 
     def passages(self) -> list[tuple[Hit, np.ndarray[Any, Any]]]:

@@ -4,6 +4,7 @@ from gyre_common.model_folders import keep_model
 from gyre_common.store import Store
 
 from gyre_trainer.runs.folder import Candidate, RunFolder, write_json
+from gyre_trainer.runs.patience import STORE_SECONDS, patiently
 from gyre_trainer.settings import TrainerSettings
 
 
@@ -20,7 +21,8 @@ async def export(folder: RunFolder, settings: TrainerSettings) -> None:
     folder.progress("export", message="choosing a variant and writing its model")
     made = export_query_encoder(folder)
     folder.progress("export", message="putting the model into the store")
-    kept = await keep_model(Store(settings.store_url), folder.candidate)
+    store = Store(settings.store_url)
+    kept = await patiently(lambda: keep_model(store, folder.candidate), seconds=STORE_SECONDS)
     write_json(
         folder.candidate_file,
         Candidate(

@@ -6,23 +6,21 @@ from contextlib import AsyncExitStack
 from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from gyre.retriever.v1 import retriever_pb2_grpc
 from gyre_common.events.releases import Roles
-from gyre_common.retrieval_recipe import recipe_of
 from gyre_common.rpc import call, channel
 from gyre_common.store import Store
 
 from gyre_trainer import data_sets
 from gyre_trainer.gate.measuring import Asked, Found, measure
 from gyre_trainer.gate.questions import gate_questions, seen_by_rank
-from gyre_trainer.gate.report import GateReport, as_markdown
+from gyre_trainer.gate.report import MARK, GateReport, as_markdown
 from gyre_trainer.phases.retrieving import Asker, Retrieve, Retriever, Told, live_versions
 from gyre_trainer.phases.rows import questions_left
 from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
-from gyre_trainer.runs.patience import NOT_YET, patiently
+from gyre_trainer.runs.patience import NOT_YET, STORE_SECONDS, patiently
 from gyre_trainer.settings import TrainerSettings
 
 _LOAD_SECONDS = 120.0
 _TELL_EVERY = 10
-_MOST_PER_LEG = 100
 
 
 async def gate(folder: RunFolder, settings: TrainerSettings) -> None:
@@ -48,7 +46,7 @@ async def gate(folder: RunFolder, settings: TrainerSettings) -> None:
         found = await _ask(folder, spec, retrieve, asked)
     folder.progress("gate", message="measuring")
     report = measure(spec, asked, found)
-    card = await _card(folder, report, settings)
+    card = await keep_card(folder, report, settings)
     write_json(folder.report, report.model_copy(update={"card": card}))
 
 
@@ -85,8 +83,6 @@ async def _ask(folder: RunFolder, spec: RunSpec, retrieve: Retrieve, asked: Aske
     questions = {one.question_id: Asker(one.tenant, one.acl, one.text) for one in asked.all}
     live = live_versions(spec)
     candidate = {**live, Roles.QUERY_ENCODER.value: spec.version}
-    # As deep as live itself looks: then its scores are normalised here as they are when it serves.
-    limit = min(_MOST_PER_LEG, recipe_of(spec.live[Roles.RETRIEVAL]).candidates)
 
     def told(side: str) -> Told:
         def tell(done: int, of: int) -> None:
@@ -96,16 +92,15 @@ async def _ask(folder: RunFolder, spec: RunSpec, retrieve: Retrieve, asked: Aske
         return tell
 
     return Found(
-        live=await Retriever(retrieve, live, limit=limit).legs(questions, told("live")),
-        candidate=await Retriever(retrieve, candidate, limit=limit).legs(
-            questions, told("the candidate")
-        ),
+        live=await Retriever(retrieve, live).legs(questions, told("live")),
+        candidate=await Retriever(retrieve, candidate).legs(questions, told("the candidate")),
     )
 
 
-async def _card(folder: RunFolder, report: GateReport, settings: TrainerSettings) -> str:
+async def keep_card(folder: RunFolder, report: GateReport, settings: TrainerSettings) -> str:
     """The model card, complete, in the store; the artifact's own copy was written before."""
     card = (folder.candidate / "README.md").read_text(encoding="utf-8")
-    complete = card.replace("<!-- gate -->", as_markdown(report))
+    complete = card.replace(MARK, as_markdown(report))
     (folder.path / "README.md").write_text(complete, encoding="utf-8")
-    return (await Store(settings.store_url).put(complete.encode())).uri
+    store = Store(settings.store_url)
+    return (await patiently(lambda: store.put(complete.encode()), seconds=STORE_SECONDS)).uri

@@ -15,17 +15,20 @@ from gyre_common.rpc import channel
 from gyre_common.store import Shelf, Store
 
 from gyre_trainer import data_sets
+from gyre_trainer.data_sets.freezing import freeze
 from gyre_trainer.gate.questions import QuestionRow
 from gyre_trainer.gate.ranking import Legs
 from gyre_trainer.phases.corpus import Snapshot, snapshot
 from gyre_trainer.phases.retrieving import Asker, Retriever, live_versions
 from gyre_trainer.phases.rows import Left, judged_passages, questions_left
 from gyre_trainer.runs.folder import Prepared, RunFolder, RunSpec, write_json
+from gyre_trainer.runs.patience import STORE_SECONDS, patiently
 from gyre_trainer.segments import FOLDER, Segments
 from gyre_trainer.settings import TrainerSettings
 
-LIMIT = 100
 _TELL_EVERY = 25
+_INDEX_SECONDS = 120.0
+"""How long it waits for Elasticsearch."""
 
 
 async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
@@ -36,19 +39,23 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
         Retryable: an engine, the store or a service is away.
     """
     spec = folder.spec()
-    frozen = await _frozen(folder, spec, settings)
+    frozen = await frozen_and_kept(folder, spec, settings)
     judged = judged_passages(frozen, (data_sets.TRAIN, data_sets.GATE))
-    taken = await _corpus(folder, spec, settings, judged)
+    taken = await corpus_of(folder, spec, settings, judged)
     left = questions_left(frozen, data_sets.TRAIN, taken.chunk_ids)
     check_enough(left, spec.profile)
     folder.progress("prepare", message="checking the base model")
-    base = await ModelFolders(Store(settings.store_url), settings.model_cache).folder(
-        spec.live[Roles.DOCUMENT_ENCODER]
+    models = ModelFolders(Store(settings.store_url), settings.model_cache)
+    base = await patiently(
+        lambda: models.folder(spec.live[Roles.DOCUMENT_ENCODER]), seconds=STORE_SECONDS
     )
     await _live(folder, spec, settings, left.rows)
     found = {"base_folder": str(base), "data_set": frozen.digest, "corpus_digest": taken.digest}
     write_json(folder.spec_file, spec.model_copy(update=found))
-    write_json(folder.prepared_file, _prepared(frozen, taken, left.before - len(left.rows)))
+    prepared = _prepared(frozen, dropped=left.before - len(left.rows))
+    if prepared.dropped:
+        folder.progress("prepare", message=prepared.dropped)
+    write_json(folder.prepared_file, prepared)
 
 
 def check_enough(left: Left, profile: str) -> None:
@@ -62,41 +69,47 @@ def check_enough(left: Left, profile: str) -> None:
         )
 
 
-async def _frozen(folder: RunFolder, spec: RunSpec, settings: TrainerSettings) -> data_sets.Frozen:
+async def frozen_and_kept(
+    folder: RunFolder, spec: RunSpec, settings: TrainerSettings
+) -> data_sets.Frozen:
+    """The data set, in the store for good and in the folder. A store that is away is waited for."""
     folder.progress("prepare", message="freezing the data set")
     segments = Segments(Shelf(settings.store_url, FOLDER))
-    frozen = await data_sets.freeze(
-        segments,
-        tenant=spec.tenant,
-        profile=data_sets.profile_named(spec.profile),
-        window=spec.window,
+    profile = data_sets.profile_named(spec.profile)
+    frozen = await patiently(
+        lambda: freeze(segments, tenant=spec.tenant, profile=profile, window=spec.window),
+        seconds=STORE_SECONDS,
     )
     kept = data_sets.DataSets(
         Store(settings.store_url), Shelf(settings.store_url, data_sets.FOLDER)
     )
-    await kept.keep(frozen, now())
+    await patiently(lambda: kept.keep(frozen, now()), seconds=STORE_SECONDS)
     data_sets.write_folder(frozen, folder.data_set)
     return frozen
 
 
-async def _corpus(
+async def corpus_of(
     folder: RunFolder, spec: RunSpec, settings: TrainerSettings, wanted: Collection[str]
 ) -> Snapshot:
+    """The passages of the live index. An Elasticsearch that is away is waited for."""
     index = spec.live[Roles.DOCUMENT_ENCODER].index
     if index is None:
         raise FailedPrecondition("the live document encoder names no index")
     folder.progress("prepare", message="taking a snapshot of the corpus")
     async with open_elasticsearch(settings.elasticsearch_url) as client:
-        return await snapshot(
-            client,
-            index,
-            tenant=spec.tenant,
-            wanted=wanted,
-            rows=folder.corpus_rows,
-            vectors=folder.corpus_vectors,
-            told=lambda seen: folder.progress(
-                "prepare", message=f"taking a snapshot of the corpus: {seen} passages"
+        return await patiently(
+            lambda: snapshot(
+                client,
+                index,
+                tenant=spec.tenant,
+                wanted=wanted,
+                rows=folder.corpus_rows,
+                vectors=folder.corpus_vectors,
+                told=lambda seen: folder.progress(
+                    "prepare", message=f"taking a snapshot of the corpus: {seen} passages"
+                ),
             ),
+            seconds=_INDEX_SECONDS,
         )
 
 
@@ -113,7 +126,7 @@ async def _live(
     async with AsyncExitStack() as stack:
         opened = channel(settings.retriever_address, key=settings.key)
         stub = retriever_pb2_grpc.RetrieverServiceStub(await stack.enter_async_context(opened))
-        retriever = Retriever(stub.Retrieve, live_versions(spec), limit=LIMIT)
+        retriever = Retriever(stub.Retrieve, live_versions(spec))
         found = await retriever.legs(asked, told)
     _write_lines(folder.live, (_line(row.question_id, found[row.question_id]) for row in rows))
 
@@ -132,14 +145,11 @@ def _write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
             file.write(json.dumps(line, sort_keys=True) + "\n")
 
 
-def _prepared(frozen: data_sets.Frozen, taken: Snapshot, dropped: int) -> Prepared:
+def _prepared(frozen: data_sets.Frozen, *, dropped: int) -> Prepared:
     card = frozen.card
     return Prepared.model_validate(
         {
-            "chunks": len(taken.chunk_ids),
             "data_set": frozen.digest,
-            "train_questions": card["train_questions"],
-            "gate_questions": card["gate_questions"],
             "dropped_questions": dropped,
             "window": card["window"],
             "votes": card["votes"],

@@ -34,6 +34,8 @@ class Asker:
 class Retriever:
     """Retrieves with the same named versions for all questions, a few at a time.
 
+    Each reply holds all that either leg found, searched as deep as live searches: so its scores are
+    normalised as they are when it serves, and fusing them by other weights loses nothing.
     A retriever that is away or busy is waited for, up to `patience` seconds a question, and so is
     an encoder that is still being loaded.
     """
@@ -43,13 +45,11 @@ class Retriever:
         retrieve: Retrieve,
         versions: Mapping[str, str],
         *,
-        limit: int,
         at_once: int = 4,
         patience: float = _PATIENCE,
     ) -> None:
         self._retrieve = retrieve
         self._versions = dict(versions)
-        self._limit = limit
         self._at_once = at_once
         self._patience = patience
 
@@ -76,7 +76,7 @@ class Retriever:
 
     async def _ask(self, asked: Asker) -> Legs:
         context = RequestContext(tenant=asked.tenant, acl=asked.acl, versions=self._versions)
-        request = retriever_pb2.RetrieveRequest(query=asked.text, limit=self._limit)
+        request = retriever_pb2.RetrieveRequest(query=asked.text, all_hits=True)
 
         async def ask() -> Legs:
             with use_context(context):

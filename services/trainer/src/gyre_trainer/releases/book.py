@@ -264,9 +264,10 @@ def _nothing_before(current: ReleaseChanged, tenant: str) -> str:
     if tenant == EVERY_TENANT:
         return (
             f"{current.role} has nothing to roll back to: {current.live} is the first version that "
-            "was ever live; promote another one instead"
+            "a rollback knows of; promote another one instead"
         )
     return (
-        f"{tenant} has nothing of its own to roll {current.role} back to: {current.live} is what "
-        "it began with; promote another one, or roll back the default of all (--every-tenant)"
+        f"{tenant} has nothing of its own to roll {current.role} back to: {current.live} is the "
+        "first version that a rollback knows of; promote another one, or roll back the default of "
+        "all (--every-tenant)"
     )

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 from gyre_common.bus.envelope import headers_for
+from gyre_common.bus.whole_topics import partitions_of, records_up_to_now
 from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_common.events.event import new_id
 from gyre_common.events.releases import RELEASE_CHANGED, ReleaseChanged
@@ -128,27 +129,21 @@ class KafkaReleaseLog:
         )
         await consumer.start()
         try:
-            return await _read_to_end(consumer, TopicPartition(self._topic.name, 0))
+            return await self._read(consumer)
         finally:
             await consumer.stop()
 
-
-async def _read_to_end(
-    consumer: AIOKafkaConsumer, partition: TopicPartition
-) -> list[ReleaseChanged]:
-    """The end is an offset, not a record: transaction markers take offsets too."""
-    consumer.assign([partition])
-    end = (await consumer.end_offsets([partition]))[partition]
-    await consumer.seek_to_beginning(partition)
-    found = []
-    while await consumer.position(partition) < end:
-        batches = await consumer.getmany(partition, timeout_ms=200)
-        for record in batches.get(partition, []):
+    async def _read(self, consumer: AIOKafkaConsumer) -> list[ReleaseChanged]:
+        partitions = partitions_of(self._topic)
+        consumer.assign(partitions)
+        found = []
+        async for record in records_up_to_now(consumer, partitions):
             try:
+                # A tombstone is none either: a release is never gone, nor does it start anew.
                 found.append(ReleaseChanged.model_validate_json(record.value or b""))
             except ValidationError:
                 log.exception(
                     "skipped a record that is not a release: somebody else writes to the topic",
                     extra={"topic": record.topic, "offset": record.offset},
                 )
-    return found
+        return found

@@ -100,7 +100,7 @@ class RunBook:
                 step=0,
                 steps=0,
                 metrics={},
-                message="",
+                message=f"resumed by {event.actor}{f': {event.reason}' if event.reason else ''}",
                 finished=None,
             )
             return

@@ -13,24 +13,36 @@ from gyre_common.errors import FailedPrecondition, GyreError
 from gyre_common.events.event import now
 from gyre_common.events.training import RunOutcome, TrainingStarted
 
+from gyre_trainer.releases.book import Signature
 from gyre_trainer.runs.book import RESUMABLE, Run, RunBook
 from gyre_trainer.runs.diary import Diary
-from gyre_trainer.runs.endings import Ending, finished_event, interrupted, progressed_event
+from gyre_trainer.runs.endings import (
+    Ending,
+    finished_event,
+    interrupted,
+    progressed_event,
+    stopped,
+    waiting,
+)
+from gyre_trainer.runs.failures import told
 from gyre_trainer.runs.folder import ProgressLine, RunFolder, RunSpec
 from gyre_trainer.runs.folders import RunFolders, drop_checkpoints
 from gyre_trainer.runs.follower import Follower
 from gyre_trainer.runs.phases import EXPORT, Phase, phases_of
 from gyre_trainer.runs.processes import Processes
 from gyre_trainer.runs.settlement import Settlement
-from gyre_trainer.runs.starting import Beginnings, NewRun, recipe_named
+from gyre_trainer.runs.starting import Beginnings, NewRun, check_signature, recipe_named
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Job:
+    """`settling`: from now on it ends by itself; what it has released cannot be called off."""
+
     task: asyncio.Task[None]
     stopped_by: str = ""
+    settling: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,8 +60,9 @@ class Tools:
 class Conductor:
     """Starts, follows, stops and resumes runs: one at a time for each role of each tenant.
 
-    Whatever a run does, it ends with one event that says how. Entering ends the runs that an
-    earlier trainer left behind; leaving stops those that go on, and they can be resumed.
+    One trains while the others wait for their turn: each wants the whole machine. Whatever a run
+    does, it ends with one event that says how. Entering ends the runs that an earlier trainer left
+    behind; leaving stops those that go on, and they can be resumed.
     """
 
     def __init__(self, book: RunBook, diary: Diary, tools: Tools) -> None:
@@ -58,11 +71,13 @@ class Conductor:
         self._tools = tools
         self._jobs: dict[UUID, _Job] = {}
         self._starting = asyncio.Lock()
+        self._turn = asyncio.Lock()
         self._group = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
         for run in self._book.unfinished():
             await self._diary.finished(interrupted(run, self._tools.folders.folder(run.run_id)))
+        await asyncio.to_thread(self._tools.folders.tidy)
         await self._group.__aenter__()
         return self
 
@@ -91,15 +106,18 @@ class Conductor:
             self._book.check_free(new.tenant, recipe.role)
             spec = await self._tools.beginnings.spec(new)
             self._tools.folders.create(spec)
-            return await self._begin(spec, resumed=False)
+            by = Signature(actor=spec.actor, reason=spec.reason)
+            return await self._begun(spec, by, resumed=False)
 
-    async def resume(self, run_id: UUID, tenant: str) -> Run:
+    async def resume(self, run_id: UUID, tenant: str, by: Signature) -> Run:
         """Go on with a run that was interrupted, failed or was cancelled; what is done stays.
 
         Raises:
+            InvalidInput: it is not said by whom.
             NotFound, Conflict: as `start`.
             FailedPrecondition: it has nothing to resume.
         """
+        check_signature(by)
         self._tools.beginnings.check_packages()
         async with self._starting:
             run = self._book.run(run_id, tenant)
@@ -110,15 +128,20 @@ class Conductor:
                 )
             with self._tools.folders.claimed(run_id) as folder:
                 spec = folder.spec()
-            return await self._begin(spec, resumed=True)
+            return await self._begun(spec, by, resumed=True)
 
     async def cancel(self, run_id: UUID, tenant: str, actor: str) -> Run:
-        """Stop a run; returns once nothing of it runs any more. One that is over stays as it is."""
+        """Stop a run; returns once nothing of it runs any more.
+
+        One whose gate has spoken, or that ends already, is waited for. One that is over stays as it
+        is.
+        """
         run = self._book.run(run_id, tenant)
         job = self._jobs.get(run_id)
         if job is not None:
-            job.stopped_by = actor or "somebody"
-            job.task.cancel()
+            if not job.settling and not job.stopped_by:
+                job.stopped_by = actor or "somebody"
+                job.task.cancel()
             await asyncio.wait([job.task])
             run = self._book.run(run_id, tenant)
         return run
@@ -135,7 +158,11 @@ class Conductor:
         """See Diary."""
         return self._diary.watch(run_id, tenant)
 
-    async def _begin(self, spec: RunSpec, *, resumed: bool) -> Run:
+    async def _begun(self, spec: RunSpec, by: Signature, *, resumed: bool) -> Run:
+        """What is being written down happens, even if whoever asked for it leaves meanwhile."""
+        return await asyncio.shield(asyncio.create_task(self._begin(spec, by, resumed=resumed)))
+
+    async def _begin(self, spec: RunSpec, by: Signature, *, resumed: bool) -> Run:
         await self._diary.started(
             TrainingStarted(
                 tenant=spec.tenant,
@@ -146,8 +173,8 @@ class Conductor:
                 settings=spec.settings,
                 code=spec.code,
                 resumed=resumed,
-                actor=spec.actor,
-                reason=spec.reason,
+                actor=by.actor,
+                reason=by.reason,
                 started_at=now() if resumed else spec.started_at,
             )
         )
@@ -160,32 +187,47 @@ class Conductor:
 
     async def _lead(self, spec: RunSpec) -> None:
         """The whole life of a run; ends with its end on the topic, whatever happens."""
-        folder = self._tools.folders.folder(spec.run_id)
+        job, folder = self._jobs[spec.run_id], self._tools.folders.folder(spec.run_id)
         try:
-            ending = await self._through(spec)
+            ending = await self._through(spec, job)
         except asyncio.CancelledError:
-            ending = self._stopped(spec)
+            ending = stopped(spec, by=job.stopped_by)
         except GyreError as error:
-            ending = Ending(RunOutcome.FAILED, str(error))
+            ending = Ending(RunOutcome.FAILED, told(error, str(spec.run_id)))
         except Exception as error:
             # The edge of a run: a bug in it must not end the release controller beside it.
             log.exception("run crashed", extra={"run": str(spec.run_id)})
             ending = Ending(RunOutcome.FAILED, f"unexpected {type(error).__name__}: {error}")
+        job.settling = True
         log.info("run ended", extra={"run": str(spec.run_id), "outcome": ending.outcome.value})
-        await self._diary.finished(finished_event(spec, folder, ending))
-        del self._jobs[spec.run_id]
+        try:
+            await self._diary.finished(finished_event(spec, folder, ending))
+            await asyncio.to_thread(self._tools.folders.tidy)
+        except Exception:
+            # What the topic has no end of counts as running until the next trainer starts.
+            log.exception("the end of a run failed", extra={"run": str(spec.run_id)})
+        finally:
+            # By now somebody may have resumed it.
+            if self._jobs.get(spec.run_id) is job:
+                del self._jobs[spec.run_id]
 
-    async def _through(self, spec: RunSpec) -> Ending:
+    async def _through(self, spec: RunSpec, job: _Job) -> Ending:
         with self._tools.folders.claimed(spec.run_id) as folder:
-            recipe = recipe_named(spec.recipe)
-            for phase in phases_of(recipe, folder, processes=self._tools.workers):
-                if not phase.done:
-                    await self._followed(phase, folder, spec)
-                if phase.name == EXPORT:
-                    await self._tools.settlement.register(folder)
-                    await asyncio.to_thread(drop_checkpoints, folder, recipe.variants)
-            settled = await self._tools.settlement.settle(folder)
-        await asyncio.to_thread(self._tools.folders.tidy)
+            if self._turn.locked():
+                await self._diary.progressed(waiting(spec))
+            async with self._turn:
+                return await self._its_turn(spec, job, folder)
+
+    async def _its_turn(self, spec: RunSpec, job: _Job, folder: RunFolder) -> Ending:
+        recipe = recipe_named(spec.recipe)
+        for phase in phases_of(recipe, folder, processes=self._tools.workers):
+            if not phase.done:
+                await self._followed(phase, folder, spec)
+            if phase.name == EXPORT:
+                await self._tools.settlement.register(folder)
+                await asyncio.to_thread(drop_checkpoints, folder, recipe.variants)
+        job.settling = True
+        settled = await self._tools.settlement.settle(folder)
         return Ending(settled.outcome, settled.message, settled)
 
     async def _followed(self, phase: Phase, folder: RunFolder, spec: RunSpec) -> None:
@@ -202,10 +244,3 @@ class Conductor:
             following.cancel()
             await asyncio.wait([following])
         await follower.look(last=True)
-
-    def _stopped(self, spec: RunSpec) -> Ending:
-        job = self._jobs[spec.run_id]
-        resume = f"`gyre train --resume {spec.run_id}` goes on from where it was"
-        if job.stopped_by:
-            return Ending(RunOutcome.CANCELLED, f"stopped by {job.stopped_by}: {resume}")
-        return Ending(RunOutcome.INTERRUPTED, f"the trainer ended while it ran: {resume}")

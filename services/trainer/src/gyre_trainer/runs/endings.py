@@ -1,5 +1,6 @@
 """The events of a run, made of its folder: what it did so far, and how it ended."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gyre_common.errors import FailedPrecondition
@@ -9,6 +10,7 @@ from gyre_common.events.training import RunOutcome, TrainingFinished, TrainingPr
 
 from gyre_trainer.runs.book import Run
 from gyre_trainer.runs.folder import Candidate, Prepared, ProgressLine, RunFolder, RunSpec
+from gyre_trainer.runs.phases import WAITING
 from gyre_trainer.runs.settlement import Settled
 
 
@@ -37,8 +39,22 @@ def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
     )
 
 
+def waiting(spec: RunSpec) -> TrainingProgressed:
+    """What a run says while it is not its turn yet."""
+    message = "another run trains on this machine: this one goes on when that is over"
+    return progressed_event(spec, ProgressLine(stage=WAITING, message=message))
+
+
+def stopped(spec: RunSpec, *, by: str) -> Ending:
+    """By somebody, or by nobody: then it is the trainer that ends."""
+    resume = f"`gyre train --resume {spec.run_id}` goes on from where it was"
+    if by:
+        return Ending(RunOutcome.CANCELLED, f"stopped by {by}: {resume}")
+    return Ending(RunOutcome.INTERRUPTED, f"the trainer ended while it ran: {resume}")
+
+
 def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> TrainingFinished:
-    """What the run says last, with as much as it got done."""
+    """What the run says last, with as much as can be read of what it got done."""
     prepared, made, settled = _prepared(folder), _exported(folder), ending.settled
     return TrainingFinished(
         tenant=spec.tenant,
@@ -51,7 +67,7 @@ def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> Training
         actor=spec.actor,
         reason=spec.reason,
         outcome=ending.outcome,
-        message=ending.message,
+        message=_told(ending, prepared),
         data_set=prepared.data_set if prepared else None,
         window=prepared.window if prepared else {},
         votes=prepared.votes if prepared else 0,
@@ -77,7 +93,7 @@ def interrupted(run: Run, folder: RunFolder) -> TrainingFinished:
     ending = Ending(RunOutcome.INTERRUPTED, message)
     try:
         return finished_event(folder.spec(), folder, ending)
-    except FailedPrecondition:
+    except (FailedPrecondition, OSError):
         return TrainingFinished(
             tenant=run.tenant,
             run_id=run.run_id,
@@ -87,15 +103,26 @@ def interrupted(run: Run, folder: RunFolder) -> TrainingFinished:
             actor=run.actor,
             reason=run.reason,
             outcome=ending.outcome,
-            message="the trainer ended while it ran, and its folder is gone: start another run",
+            message="the trainer ended while it ran, and its folder is gone or damaged: start "
+            "another run",
             started_at=run.started_at,
             finished_at=now(),
         )
 
 
 def _prepared(folder: RunFolder) -> Prepared | None:
-    return folder.prepared() if folder.prepared_file.exists() else None
+    with suppress(FailedPrecondition, OSError):
+        return folder.prepared()
+    return None
 
 
 def _exported(folder: RunFolder) -> Candidate | None:
-    return folder.exported() if folder.candidate_file.exists() else None
+    with suppress(FailedPrecondition, OSError):
+        return folder.exported()
+    return None
+
+
+def _told(ending: Ending, prepared: Prepared | None) -> str:
+    if ending.settled is None or prepared is None or not prepared.dropped_questions:
+        return ending.message
+    return f"{ending.message}; {prepared.dropped}"

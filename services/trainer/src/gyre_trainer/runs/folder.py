@@ -36,7 +36,6 @@ class RunSpec(_Written):
     recipe: str
     role: Role
     profile: str = "default"
-    seed: int = 0
     settings: dict[str, str] = Field(default_factory=dict)
     hold: bool = False
     actor: str
@@ -54,19 +53,27 @@ class RunSpec(_Written):
 class Prepared(_Written):
     """What there is to train with (`prepared.json`, the mark that `prepare` is done).
 
-    `chunks` counts the snapshot's passages, `dropped_questions` the questions whose judged passages
-    are gone; `window` holds the offsets that the data set covers.
+    `dropped_questions` counts the training questions whose judged passages are gone; `window` holds
+    the offsets that the data set covers.
     """
 
-    chunks: int
     data_set: Digest
-    train_questions: int
-    gate_questions: int
     dropped_questions: int = 0
     window: dict[str, str] = Field(default_factory=dict)
     votes: int = 0
     first_vote_at: Timestamp | None = None
     last_vote_at: Timestamp | None = None
+
+    @property
+    def dropped(self) -> str:
+        """What to say of the questions that deletions have taken; says nothing of none."""
+        if not self.dropped_questions:
+            return ""
+        many = "question" if self.dropped_questions == 1 else "questions"
+        return (
+            f"{self.dropped_questions:,} {many} taught nothing, because what people judged for "
+            "them was deleted or replaced"
+        )
 
 
 class Candidate(_Written):

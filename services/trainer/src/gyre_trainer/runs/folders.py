@@ -53,7 +53,7 @@ class RunFolders:
             yield folder
 
     def tidy(self) -> None:
-        """Remove the folders of older runs; one that somebody works in stays."""
+        """Remove the folders of older runs, but those that cannot be removed or are in use."""
         if not self._root.is_dir():
             return
         # Ids are UUIDv7, so that names sort by time.
@@ -61,7 +61,7 @@ class RunFolders:
             try:
                 with self.claimed(UUID(path.name)):
                     shutil.rmtree(path, ignore_errors=True)
-            except (Conflict, FailedPrecondition, ValueError):
+            except (Conflict, FailedPrecondition, ValueError, OSError):
                 continue
 
 

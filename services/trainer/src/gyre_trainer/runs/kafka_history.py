@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from gyre_common.bus.decoding import decoder
+from gyre_common.bus.whole_topics import partitions_of, records_up_to_now
 from gyre_common.errors import Poison, Unavailable
 from gyre_common.events.topic import Topic
 from gyre_common.events.training import (
@@ -20,7 +21,6 @@ from gyre_common.events.training import (
 )
 
 TOPICS: tuple[Topic[Any], ...] = (TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED)
-_POLL_MS = 200
 
 
 async def read_history(servers: str) -> Sequence[TrainingEvent]:
@@ -43,20 +43,16 @@ async def read_history(servers: str) -> Sequence[TrainingEvent]:
 
 async def _read(consumer: AIOKafkaConsumer, topic: Topic[Any]) -> list[TrainingEvent]:
     decode = decoder(topic, "")
-    places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-    consumer.assign(places)
-    ends = await consumer.end_offsets(places)
-    await consumer.seek_to_beginning(*places)
+    partitions = partitions_of(topic)
+    consumer.assign(partitions)
     found = []
-    while [place for place in places if await consumer.position(place) < ends[place]]:
-        for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-            for raw in records:
-                try:
-                    record = decode(raw)
-                except Poison:
-                    continue
-                if record is not None:
-                    found.append(record.event)
+    async for raw in records_up_to_now(consumer, partitions):
+        try:
+            record = decode(raw)
+        except Poison:
+            continue
+        if record is not None:
+            found.append(record.event)
     return found
 
 

@@ -15,6 +15,9 @@ AWAY: tuple[type[GyreError], ...] = (Retryable, DeadlineExceeded)
 NOT_YET = (*AWAY, FailedPrecondition)
 """Nor is a version known everywhere a moment after it was registered, or one being loaded."""
 
+STORE_SECONDS = 120.0
+"""How long a run waits for a store that is full, read-only or out of reach."""
+
 _PAUSE, _LONGEST_PAUSE = 0.2, 3.0
 
 

@@ -9,6 +9,8 @@ from gyre_trainer.recipes.recipe import Recipe
 from gyre_trainer.runs.folder import RunFolder
 
 PREPARE, TRAIN, EXPORT, GATE = "prepare", "train", "export", "gate"
+WAITING = "waiting"
+"""The stage before the first phase, while another run has the machine."""
 
 
 @dataclass(frozen=True)

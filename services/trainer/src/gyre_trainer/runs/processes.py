@@ -58,12 +58,14 @@ class PhaseProcesses:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Ask the whole group to end, then make it: the leader's children outlive it."""
-    if process.returncode is None:
-        _signal(process.pid, signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _GRACE)
-    _signal(process.pid, signal.SIGKILL)
-    await process.wait()
+    try:
+        if process.returncode is None:
+            _signal(process.pid, signal.SIGTERM)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _GRACE)
+    finally:  # also when somebody has no patience for that
+        _signal(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 def _signal(group: int, number: signal.Signals) -> None:

@@ -24,9 +24,8 @@ from pydantic import ValidationError
 from gyre_trainer.gate.report import GateReport, SliceName
 from gyre_trainer.releases.book import Signature
 from gyre_trainer.runs.folder import RunFolder, RunSpec
-from gyre_trainer.runs.patience import patiently
+from gyre_trainer.runs.patience import STORE_SECONDS, patiently
 
-_PATIENCE = 120.0
 _LONGEST_REASON = 1000
 
 
@@ -74,7 +73,9 @@ class Settlement:
     folder was changed.
     """
 
-    def __init__(self, releases: Releases, store: Store, *, patience: float = _PATIENCE) -> None:
+    def __init__(
+        self, releases: Releases, store: Store, *, patience: float = STORE_SECONDS
+    ) -> None:
         self._releases = releases
         self._store = store
         self._patience = patience

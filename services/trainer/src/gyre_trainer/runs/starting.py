@@ -14,6 +14,7 @@ from gyre_common.lines import check_line
 from gyre_trainer.data_sets import profile_named
 from gyre_trainer.recipes import RECIPES
 from gyre_trainer.recipes.recipe import Recipe
+from gyre_trainer.releases.book import Signature
 from gyre_trainer.runs.folder import RunSpec
 from gyre_trainer.runs.settlement import Releases
 from gyre_trainer.segments import Window
@@ -26,6 +27,8 @@ _PACKAGES = ("torch", "deepspeed", "onnxscript")
 _ROLES = (Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER, Roles.RETRIEVAL)
 _MOST_CHARACTERS = 256
 _MOST_REASON = 512
+_LONGEST_BASE = 119
+"""What a version's 128 characters leave for the base's name before the run's mark."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,14 @@ def packages_missing() -> list[str]:
     return [name for name in _PACKAGES if find_spec(name) is None]
 
 
+def check_signature(by: Signature) -> None:
+    """Raises InvalidInput when it does not say who starts or resumes a run, or says too much."""
+    if not by.actor.strip():
+        raise InvalidInput("actor", "is missing", "say who starts the run")
+    check_line("actor", by.actor, most=_MOST_CHARACTERS)
+    check_line("reason", by.reason, most=_MOST_REASON)
+
+
 class Beginnings:
     """Checks what is asked for and writes down what is live.
 
@@ -82,10 +93,7 @@ class Beginnings:
         recipe = recipe_named(new.recipe)
         profile_named(new.profile)
         recipe.check(new.settings)
-        if not new.actor.strip():
-            raise InvalidInput("actor", "is missing", "say who starts the run")
-        check_line("actor", new.actor, most=_MOST_CHARACTERS)
-        check_line("reason", new.reason, most=_MOST_REASON)
+        check_signature(Signature(actor=new.actor, reason=new.reason))
         self.check_packages()
         return recipe
 
@@ -118,7 +126,7 @@ class Beginnings:
                 "actor": new.actor,
                 "reason": new.reason,
                 "code": f"gyre-trainer {installed_version('gyre-trainer')}",
-                "version": f"{base}-{run_id.hex[-8:]}",
+                "version": f"{base[:_LONGEST_BASE]}-{run_id.hex[-8:]}",
                 "live": live,
                 "window": dict(await self._collected()),
                 "started_at": now(),

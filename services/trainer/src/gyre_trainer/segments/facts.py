@@ -24,7 +24,11 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class InteractionFact:
-    """A question, and what was shown for it. `cited` holds ids of chunks, each once."""
+    """A question, and what was shown for it. `cited` holds ids of chunks, each once.
+
+    `query` is what was searched for, empty where that is the question; `filtered` tells that the
+    asker's filters bounded the search.
+    """
 
     offset: int
     tenant: str
@@ -39,6 +43,13 @@ class InteractionFact:
     cited: tuple[str, ...]
     started_at: datetime
     completed_at: datetime
+    query: str = ""
+    filtered: bool = False
+
+    @property
+    def searched(self) -> str:
+        """What the passages were found by: what is learned from, and judged by, is this."""
+        return self.query or self.question
 
 
 @dataclass(frozen=True, slots=True)

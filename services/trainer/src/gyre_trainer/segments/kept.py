@@ -24,6 +24,8 @@ def interaction(record: Record[InteractionCompleted]) -> InteractionFact:
         cited=tuple(dict.fromkeys(str(citation.chunk_id) for citation in event.citations)),
         started_at=event.started_at,
         completed_at=event.completed_at,
+        query=event.query,
+        filtered=event.filtered,
     )
 
 

@@ -23,6 +23,8 @@ _WHEN = pa.timestamp("us", tz="UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = pa.map_(pa.string(), pa.float64())
 _WORDS = pa.map_(pa.string(), pa.string())
+_LATER = {"query": "", "filtered": False}
+"""Columns that came after the first segments, and what their absence means."""
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
@@ -59,7 +61,7 @@ class Stream(Generic[F]):
     def decode(self, data: bytes, name: str) -> pa.Table:
         """The rows of one file. Raises DamagedContentError."""
         try:
-            return pq.read_table(pa.BufferReader(data), schema=self.schema)
+            return _whole(pq.read_table(pa.BufferReader(data), schema=self.schema))
         except (pa.ArrowInvalid, OSError) as error:
             raise DamagedContentError(
                 f"segment {name} cannot be read ({error}): restore it from a copy of the store"
@@ -70,6 +72,16 @@ class Stream(Generic[F]):
         if tenant is not None:
             table = table.filter(pc.equal(table["tenant"], tenant))
         return self.read(table)
+
+
+def _whole(table: pa.Table) -> pa.Table:
+    """With a value where a segment is older than a column."""
+    for name, value in _LATER.items():
+        place = table.schema.get_field_index(name)
+        if place >= 0 and table[name].null_count:
+            column = table[name].fill_null(value)
+            table = table.set_column(place, table.schema.field(place), column)
+    return table
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -189,6 +201,8 @@ INTERACTIONS: Stream[InteractionFact] = Stream(
         cited=pa.list_(pa.string()),
         started_at=_WHEN,
         completed_at=_WHEN,
+        query=pa.string(),
+        filtered=pa.bool_(),
     ),
     _interactions,
 )

@@ -24,16 +24,18 @@ class Filters(_message.Message):
     def __init__(self, document_ids: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., media_types: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
-    __slots__ = ("query", "limit", "filters", "explore")
+    __slots__ = ("query", "limit", "filters", "explore", "all_hits")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     FILTERS_FIELD_NUMBER: _ClassVar[int]
     EXPLORE_FIELD_NUMBER: _ClassVar[int]
+    ALL_HITS_FIELD_NUMBER: _ClassVar[int]
     query: str
     limit: int
     filters: Filters
     explore: bool
-    def __init__(self, query: _Optional[str] = ..., limit: _Optional[int] = ..., filters: _Optional[_Union[Filters, _Mapping]] = ..., explore: _Optional[bool] = ...) -> None: ...
+    all_hits: bool
+    def __init__(self, query: _Optional[str] = ..., limit: _Optional[int] = ..., filters: _Optional[_Union[Filters, _Mapping]] = ..., explore: _Optional[bool] = ..., all_hits: _Optional[bool] = ...) -> None: ...
 
 class Chunk(_message.Message):
     __slots__ = ("chunk_id", "document_id", "text", "score", "scores", "title", "heading_path", "source_uri", "revision", "start", "end", "ordinal", "explored", "propensity")

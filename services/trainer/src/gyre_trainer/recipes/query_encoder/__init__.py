@@ -2,10 +2,9 @@
 
 Reads from a run's folder (fields that are not named here are left alone):
 
-- `run.json`: `settings` (text by name: the fields of `config.QueryEncoderConfig`), `seed`,
-  `base_folder` (the encoder to start from), `data_set` (digest of `data_set/manifest.json`) and
-  `corpus_digest` (of `corpus.npy`), which are not checked where they are empty; the rest is for
-  the card
+- `run.json`: `settings` (text by name: the fields of `config.QueryEncoderConfig`), `base_folder`
+  (the encoder to start from), `data_set` (digest of `data_set/manifest.json`) and `corpus_digest`
+  (of `corpus.npy`), which are not checked where they are empty; the rest is for the card
 - `data_set/manifest.json`, `data_set/train.jsonl`: the questions, their passages and labels
 - `corpus.jsonl`, `corpus.npy`: the passages, and their unit vectors in the same order
 - `live.jsonl`: what live found for each question: `legs` of [chunk_id, bm25, dense, fused]

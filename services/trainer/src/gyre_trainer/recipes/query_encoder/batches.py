@@ -26,10 +26,10 @@ class Batches:
     """Shuffled questions, each `epochs` times, with texts of the corpus to rehearse among them."""
 
     def __init__(
-        self, questions: Sequence[Example], corpus: Corpus, config: QueryEncoderConfig, *, seed: int
+        self, questions: Sequence[Example], corpus: Corpus, config: QueryEncoderConfig
     ) -> None:
         self._questions = questions
-        self._seed = seed
+        self._seed = config.seed
         self._shuffled: tuple[int, Sequence[int]] = (-1, ())
         self._asked = min(config.batch, len(questions))
         self._accumulation = config.accumulation
@@ -39,7 +39,7 @@ class Batches:
             corpus,
             count=self._rehearsals * self.steps,
             own_share=config.rehearsal_own_share,
-            seed=seed,
+            seed=config.seed,
         )
 
     def at(self, step: int, *, rank: int, ranks: int) -> list[Batch]:

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gyre_trainer.gate.report import MARK
 from gyre_trainer.recipes.query_encoder.outcome import Outcome
 from gyre_trainer.recipes.query_encoder.run_data import RunData
 from gyre_trainer.recipes.query_encoder.validation import Quality
 from gyre_trainer.runs.folder import RunFolder, write_json
 
-GATE_MARK = "<!-- gate -->"
 _CURVE_POINTS = 20
 
 
@@ -29,7 +29,6 @@ def write_card(
         "run": str(data.spec.run_id),
         "code": data.spec.code,
         "profile": data.spec.profile,
-        "seed": data.spec.seed,
         "tenant": data.spec.tenant,
         "base": {role: artifact.version for role, artifact in data.spec.live.items()},
         "data_set": {"digest": data.spec.data_set, "card": _data_set_card(folder)},
@@ -72,8 +71,9 @@ def _readme(card: Mapping[str, Any], outcomes: Sequence[Outcome], best: Outcome)
         "",
         "## Training",
         "",
-        f"- run `{card['run']}`, code {card['code'] or 'not recorded'}, seed {card['seed']}",
-        f"- chosen: {best.variant}, {best.chosen_share:.0%} of the way from the base",
+        f"- run `{card['run']}`, code {card['code'] or 'not recorded'}",
+        f"- chosen: {best.variant}, {best.chosen_share:.0%} of the way from the base"
+        + ("" if best.questions["overall"] else ", as there is no question to choose by"),
         f"- ONNX differs from torch by at most {card['onnx_difference']:.1e}",
         "",
         *_costs(outcomes),
@@ -89,7 +89,7 @@ def _readme(card: Mapping[str, Any], outcomes: Sequence[Outcome], best: Outcome)
         "",
         *_validation(outcomes),
         "",
-        GATE_MARK,
+        MARK,
         "",
     ]
     return "\n".join(lines)

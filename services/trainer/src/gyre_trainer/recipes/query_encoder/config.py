@@ -58,6 +58,7 @@ class QueryEncoderConfig(BaseModel):
     shares: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
 
     # The run.
+    seed: int = Field(default=0, ge=0, lt=2**32)
     zero_stage: int = Field(default=0, ge=0, le=2)
     checkpoint_every: int = Field(default=25, ge=1)
 

@@ -72,7 +72,11 @@ def conclude(
     folder = Path(data.spec.base_folder)
     tokenizer = open_tokenizer(folder, window(folder))
     validation = Validation(
-        merged(data.questions, "validation"), data.corpus, data.live, dense_weight=data.dense_weight
+        merged(data.questions, "validation"),
+        data.corpus,
+        data.live,
+        dense_weight=data.dense_weight,
+        depth=data.depth,
     )
     encoder = copy.deepcopy(base).cpu()
     state = encoder.bert.state_dict()

@@ -47,7 +47,9 @@ class Processes:
         try:
             distributed.all_reduce(said)
         except RuntimeError as error:
-            raise Retryable("another process of this training has ended") from error
+            raise Retryable(
+                "another process of this training was killed or has crashed: is memory enough?"
+            ) from error
         loss, tokens, cpu_seconds, stops = said.tolist()
         return Told(loss, int(tokens), cpu_seconds, stops > 0)
 

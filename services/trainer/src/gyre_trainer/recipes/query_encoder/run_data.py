@@ -12,6 +12,7 @@ import numpy as np
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
 from gyre_common.fusion import BM25, DENSE
+from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -70,11 +71,11 @@ class Found(_Line):
 
 
 class _File(_Line):
-    digest: str = ""
+    digest: str = Field(min_length=1)
 
 
 class _Manifest(_Line):
-    files: dict[str, _File] = Field(default_factory=dict)
+    files: dict[str, _File]
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,12 @@ class RunData:
         return {line.question_id: line for line in _lines(path, Found)}
 
     @property
+    def depth(self) -> int:
+        """How many hits live takes from each leg; as Gyre's own where live says nothing."""
+        live = self.spec.live.get(Roles.RETRIEVAL)
+        return int({**RETRIEVAL_SETTINGS, **(live.settings if live else {})}["candidates"])
+
+    @property
     def dense_weight(self) -> float:
         """The share of live's dense leg in fusion; half of it where live says nothing."""
         live = self.spec.live.get(Roles.RETRIEVAL)
@@ -170,13 +177,15 @@ class RunData:
         return self._folder.data_set / "train.jsonl"
 
     def _check_data_set(self, path: Path) -> None:
+        """By the manifest alone: each process of a training reads no other file of the data set."""
         manifest = self._folder.data_set / "manifest.json"
         if not manifest.exists():
-            if self.spec.data_set:
-                raise FailedPrecondition(f"{manifest} is missing: the data set is not whole")
-            return
+            raise FailedPrecondition(f"{manifest} is missing: the data set is not whole")
         _check(manifest, self.spec.data_set)
-        _check(path, _parsed(manifest, _Manifest).files.get(path.name, _File()).digest)
+        named = _parsed(manifest, _Manifest).files.get(path.name)
+        if named is None:
+            raise FailedPrecondition(f"{manifest} lacks {path.name}: the data set is not whole")
+        _check(path, named.digest)
 
 
 def _check(path: Path, digest: str) -> None:

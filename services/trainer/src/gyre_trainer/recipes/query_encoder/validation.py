@@ -8,14 +8,13 @@ from gyre_common.fusion import Span
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from gyre_trainer.gate.ranking import REACH, STEP
 from gyre_trainer.recipes.query_encoder.questions import Question
 from gyre_trainer.recipes.query_encoder.run_data import Corpus, Floats, Found
 from gyre_trainer.recipes.query_encoder.targets import bm25_points
 
-DEPTH = 100
 CUT = 10
-_STEP, _REACH = 0.05, 3
-"""The dense leg's weight may move this far from live's: as the gate fits it."""
+HALF_WAY = 0.5
 Scores = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -69,15 +68,17 @@ class Validation:
         live: Mapping[str, Found],
         *,
         dense_weight: float,
+        depth: int,
     ) -> None:
-        """`dense_weight` is live's: the share of the dense leg in the weighted sum."""
+        """Both are live's: the dense leg's share in the weighted sum, and each leg's hits."""
+        self._depth = depth
         judged = [(each, _judged(each, corpus, live)) for each in questions]
         kept = [(question, one) for question, one in judged if one is not None]
         self.texts = [question.text for question, _ in kept]
         self._judged = [one for _, one in kept]
         self._corpus = corpus
-        steps = sorted(range(-_REACH, _REACH + 1), key=abs)  # of equals the nearest is taken
-        around = (round(dense_weight + _STEP * step, 4) for step in steps)
+        steps = sorted(range(-REACH, REACH + 1), key=abs)  # of equals the nearest is taken
+        around = (round(dense_weight + STEP * step, 4) for step in steps)
         self._weights = [weight for weight in around if 0 <= weight <= 1]
 
     @property
@@ -111,7 +112,10 @@ class Validation:
 
     def _fused(self, vectors: Floats) -> _Fused:
         similarity = vectors @ self._corpus.vectors.T
-        legs = [_dense_leg(row, each) for row, each in zip(similarity, self._judged, strict=True)]
+        legs = [
+            _dense_leg(row, each, self._depth)
+            for row, each in zip(similarity, self._judged, strict=True)
+        ]
         by_weight = np.array(
             [
                 [
@@ -139,10 +143,14 @@ def chosen_share(qualities: Sequence[Quality]) -> float:
     """The share above 0 that does best overall while the new slice does not fall; else 0.
 
     Within one standard error of the base is no fall: with few questions it says nothing. Of equals
-    the larger share wins, because questions that were judged say little of the others.
+    the larger share wins, because questions that were judged say little of the others. Without any
+    question it is the share nearest to half-way (Wortsman et al. 2022, arXiv:2109.01903).
     """
     base = next(each for each in qualities if each.share == 0)
-    held = [each for each in qualities if each.share > 0 and _holds(each, base)]
+    tuned = [each for each in qualities if each.share > 0]
+    if base.voted is None and base.new is None:
+        return min(tuned or [base], key=lambda each: abs(each.share - HALF_WAY)).share
+    held = [each for each in tuned if _holds(each, base)]
     return max(held or [base], key=lambda each: (round(each.overall, 6), each.share)).share
 
 
@@ -172,9 +180,9 @@ def _judged(question: Question, corpus: Corpus, live: Mapping[str, Found]) -> _J
     )
 
 
-def _dense_leg(similarity: Floats, judged: _Judged) -> tuple[Scores, Flags]:
+def _dense_leg(similarity: Floats, judged: _Judged, depth: int) -> tuple[Scores, Flags]:
     """The dense leg's points of the judged passages, and which of them any leg found."""
-    depth = min(DEPTH, len(similarity))
+    depth = min(depth, len(similarity))
     least = float(np.partition(similarity, -depth)[-depth])
     span = Span(depth, least, float(similarity.max()))
     raw = similarity[judged.positions]
