@@ -17,7 +17,7 @@ from gyre_trainer.recipes.query_encoder import onnx_export
 from gyre_trainer.recipes.query_encoder.config import Variant
 from gyre_trainer.recipes.query_encoder.export import chosen, export
 from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
-from gyre_trainer.recipes.query_encoder.outcome import encoded
+from gyre_trainer.recipes.query_encoder.outcome import Outcome, encoded
 from gyre_trainer.train import train
 
 from tests.training.tiny_runs import HIDDEN, Never, TinyRun, a_run
@@ -72,6 +72,22 @@ def test_the_candidate_is_the_base_with_what_was_chosen_of_the_better_variant(
     base = open_base(tiny_base, HIDDEN).bert.state_dict()
     tuned = run.tuned(best.variant) if best.chosen_share else {}
     assert all(torch.equal(value, {**base, **tuned}[name]) for name, value in found.items())
+
+
+@pytest.mark.parametrize(
+    ("overall", "error", "variant"),
+    [(0.82, 0.03, "full"), (0.84, 0.03, "low-rank"), (0.7, 0.0, "full"), (0.8, 0.0, "full")],
+)
+def test_the_second_variant_is_taken_only_when_it_is_better_by_more_than_chance(
+    run: TinyRun, overall: float, error: float, variant: str
+) -> None:
+    def an_outcome(name: Variant, value: float) -> Outcome:
+        quality = run.outcome(name).chosen.model_copy(update={"overall": value, "error": error})
+        update = {"validation": (quality,), "chosen_share": quality.share}
+        return run.outcome(name).model_copy(update=update)
+
+    first, second = an_outcome(Variant.FULL, 0.8), an_outcome(Variant.LOW_RANK, overall)
+    assert chosen([first, second]).variant == variant
 
 
 def test_the_card_says_what_it_was_made_of(run: TinyRun) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import ir_measures
 import numpy as np
 import pytest
-from gyre_trainer.gate.ndcg import ndcg
 from gyre_trainer.gate.ranking import Weights
+from gyre_trainer.gate.refit import refit
 from gyre_trainer.recipes.query_encoder.questions import Question
 from gyre_trainer.recipes.query_encoder.run_data import Corpus, Found, Hit, Passage
 from gyre_trainer.recipes.query_encoder.validation import Quality, Validation, chosen_share
@@ -42,7 +42,10 @@ def test_dense_alone_is_the_condensed_ndcg_of_a_reference_library() -> None:
     assert quality.dense_alone == pytest.approx(reference)
 
 
-def test_candidates_are_chosen_by_the_measure_that_the_gate_judges_by() -> None:
+@pytest.mark.parametrize("start", [0.2, 0.5, 0.8])
+def test_candidates_are_chosen_by_the_measure_and_weights_that_the_gate_judges_by(
+    start: float,
+) -> None:
     chance = np.random.default_rng(11)
     names = [f"c{number}" for number in range(300)]
     vectors = chance.normal(size=(300, 8)).astype(np.float32)
@@ -61,17 +64,13 @@ def test_candidates_are_chosen_by_the_measure_that_the_gate_judges_by() -> None:
         live[one] = Found(question_id=one, legs=tuple(Hit(*hit, 0.0) for hit in hits))
         legs[one] = gate_builders.some_legs(*hits)
 
-    def by_the_gate(weight: float) -> float:
-        weights = Weights(1 - weight, weight)
-        ranked = {one.question_id: legs[one.question_id].ranked(weights) for one in judged}
-        return float(np.mean(ndcg(judged, ranked)))
-
-    (quality,) = Validation(asked, corpus, live, dense_weight=0.5, depth=100).qualities(
+    (quality,) = Validation(asked, corpus, live, dense_weight=start, depth=100).qualities(
         {0.0: texts}
     )
-    best = max((0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65), key=by_the_gate)
-    assert quality.dense_weight == best
-    assert quality.overall == pytest.approx(by_the_gate(best))
+    before = {name: each.order for name, each in legs.items()}
+    weights, value = refit(judged, legs, Weights(1 - start, start), before)
+    assert quality.dense_weight == weights.dense
+    assert quality.overall == pytest.approx(value)
 
 
 def test_the_weight_goes_to_the_leg_that_knows() -> None:
@@ -103,15 +102,17 @@ def test_a_question_that_live_was_not_asked_or_whose_passage_is_gone_is_left_out
     }
 
 
-def at(share: float, overall: float, new: float | None, error: float = 0.0) -> Quality:
+def at(
+    share: float, overall: float, new: float | None, error: float = 0.0, behind: float = 9.0
+) -> Quality:
     return Quality(
         share=share,
         dense_weight=0.5,
-        depth=100,
         overall=overall,
         voted=overall,
         new=new,
         new_error=error,
+        behind=behind,
         dense_alone=overall,
     )
 
@@ -131,8 +132,20 @@ def test_the_base_is_chosen_only_when_nothing_else_holds() -> None:
     assert chosen_share([at(0, 0.70, 0.60), at(0.5, 0.74, 0.50)]) == 0
 
 
-def test_of_equals_the_larger_share_wins() -> None:
-    assert chosen_share([at(0, 0.70, None), at(0.5, 0.74, None), at(1, 0.74, None)]) == 1
+def test_of_those_that_are_as_good_as_the_best_the_largest_share_wins() -> None:
+    best, near = at(0.5, 0.74, None, behind=0), at(0.75, 0.73, None, behind=1.0)
+    assert chosen_share([at(0, 0.70, None), best, near, at(1, 0.72, None, behind=1.1)]) == 0.75
+
+
+def test_how_far_a_share_is_behind_is_told_in_standard_errors() -> None:
+    judged = {"c3": 1.0, "c4": -1.0}
+    rows = {0.0: VECTORS[[4, 4, 4]], 0.5: VECTORS[[3, 3, 3]], 1.0: VECTORS[[3, 3, 4]]}
+    several = Validation([a_question(judged)] * 3, CORPUS, found(), dense_weight=0.5, depth=100)
+    base, half, tuned = several.qualities(rows)
+    assert (half.behind, half.error) == (0.0, 0.0)
+    # One of three questions differs: the mean of the differences is one standard error of it.
+    assert tuned.behind == pytest.approx(1.0, abs=1e-5)
+    assert base.behind > 1e6
 
 
 def test_without_a_question_to_judge_by_it_goes_half_way() -> None:

@@ -126,14 +126,21 @@ def test_weights_never_move_far_at_once() -> None:
     assert 0 <= weights.dense <= 0.25
 
 
-def test_weights_that_cost_the_never_voted_questions_anything_are_not_chosen() -> None:
-    gains = [a_question(f"v{number}", {"good": 1, "bad": 0}) for number in range(10)]
-    loses = a_question("n", {"good": 1, "bad": 0}, new=True)
-    legs = {one.question_id: some_legs(("good", 1.0, 0.9), ("bad", 2.0, 0.1)) for one in gains}
-    legs["n"] = some_legs(("good", 2.0, 0.1), ("bad", 1.0, 0.9))
-    live = {**{one.question_id: ["bad", "good"] for one in gains}, "n": ["good", "bad"]}
-    weights, _ = refit([*gains, loses], legs, START, live)
-    assert weights.dense <= 0.5
+@pytest.mark.parametrize(("losers", "moves"), [(1, True), (2, False)])
+def test_weights_that_cost_the_never_voted_more_than_chance_explains_are_not_chosen(
+    losers: int, moves: bool
+) -> None:
+    voted = [a_question(f"v{number}", {"good": 1, "bad": 0}) for number in range(10)]
+    never = [a_question(f"n{number}", {"good": 1, "bad": 0}, new=True) for number in range(10)]
+    gains, loses = (("good", 1.0, 0.9), ("bad", 2.0, 0.1)), (("good", 2.0, 0.1), ("bad", 1.0, 0.9))
+    same = (("good", 2.0, 0.9), ("bad", 1.0, 0.1))
+    legs = {one.question_id: some_legs(*gains) for one in voted}
+    for number, one in enumerate(never):
+        legs[one.question_id] = some_legs(*(loses if number < losers else same))
+    live = {one.question_id: ["bad", "good"] for one in voted}
+    live |= {one.question_id: ["good", "bad"] for one in never}
+    weights, _ = refit([*voted, *never], legs, START, live)
+    assert (weights.dense > 0.5) is moves
 
 
 def test_of_nearly_equal_weights_those_nearest_to_the_present_ones_stay() -> None:

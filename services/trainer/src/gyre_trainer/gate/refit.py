@@ -36,16 +36,17 @@ def refit(
     """Weights that add up to 1, and their nDCG@10 on these questions.
 
     The best of those around `start` by which the never-voted questions do not lose against `live`'s
-    rankings; `start`'s own share where there is none, or no question at all.
+    rankings, by more than one standard error; `start`'s own share where there is none, or no
+    question at all.
     """
     share = start.dense / (start.bm25 + start.dense)
     if not questions:
         return _of(share), 0.0
     mass = np.array([question.weight for question in questions])
     new = np.array([question.new for question in questions])
-    floor = _mean(np.array(ndcg(questions, live)), mass, new)
+    before = np.array(ndcg(questions, live))
     tried = [_try(questions, legs, share, steps) for steps in range(-REACH, REACH + 1)]
-    allowed = [one for one in tried if _mean(one.values, mass, new) >= floor - 1e-9]
+    allowed = [one for one in tried if _is_near(one.values[new], before[new], mass[new])]
     if not allowed:
         allowed = [min(tried, key=lambda one: one.distance)]
     everything = np.ones_like(new, dtype=np.bool_)
@@ -64,11 +65,14 @@ def _try(
 
 
 def _is_near(values: Floats, best: Floats, mass: Floats) -> bool:
-    """Within one standard error of their paired difference."""
+    """Within one standard error of their paired difference; none differ where there are none."""
+    if not len(values):
+        return True
     differences = best - values
     mean = float(np.average(differences, weights=mass))
-    error = float(np.sqrt(np.sum((mass * (differences - mean)) ** 2)) / mass.sum())
-    return mean <= error + 1e-12
+    spread = float(np.sqrt(np.sum((mass * (differences - mean)) ** 2)) / mass.sum())
+    error = spread * np.sqrt(len(values) / (len(values) - 1)) if len(values) > 1 else 0.0
+    return bool(mean <= error + 1e-9)
 
 
 def _mean(values: Floats, mass: Floats, chosen: NDArray[np.bool_]) -> float:

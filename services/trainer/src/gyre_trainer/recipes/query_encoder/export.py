@@ -81,8 +81,14 @@ def export(folder: RunFolder) -> Exported:
 
 
 def chosen(outcomes: Sequence[Outcome]) -> Outcome:
-    """The variant whose chosen share does best overall; of equals the first."""
-    return max(outcomes, key=lambda each: each.chosen.overall)
+    """The first variant, unless another one does better overall by more than chance explains.
+
+    The larger standard error of their differences from the base stands for that of their own.
+    """
+    first, *others = outcomes
+    best = max(others, key=lambda each: each.chosen.overall, default=first)
+    ahead = best.chosen.overall - first.chosen.overall
+    return best if ahead > max(best.chosen.error, first.chosen.error) else first
 
 
 def _outcomes(folder: RunFolder) -> list[Outcome]:

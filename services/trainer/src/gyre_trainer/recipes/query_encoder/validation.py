@@ -23,8 +23,9 @@ class Quality(BaseModel):
     """nDCG@10 of judged passages (0..1) at one share of the tuned weights, fusion weights refitted.
 
     `voted` and `new` are the questions whose documents had votes to learn from and those whose had
-    none; a slice without questions is None. `new_error` is the standard error of the new slice's
-    difference from the base, question by question.
+    none; a slice without questions is None. `error` and `new_error` are standard errors of the
+    difference from the base, question by question. `behind` tells by how many standard errors of
+    their difference the share lies behind the one that does best.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,7 +35,9 @@ class Quality(BaseModel):
     overall: float
     voted: float | None
     new: float | None
+    error: float = 0.0
     new_error: float = 0.0
+    behind: float = 0.0
     dense_alone: float
 
 
@@ -51,7 +54,7 @@ class _Judged:
 
 @dataclass(frozen=True)
 class _Fused:
-    """The dense weight that does best, each question's nDCG by it, the dense leg's mean alone."""
+    """The dense weight, each question's nDCG by it, the dense leg's mean alone."""
 
     weight: float
     values: Scores
@@ -90,15 +93,16 @@ class Validation:
     def qualities(self, vectors: Mapping[float, Floats]) -> list[Quality]:
         """Judge the vectors of `texts` at each share, 0 among them; without questions all are 0.
 
-        The dense leg's weight is the one that does best here.
+        The dense leg's weight is the one that does best here, or of nearly equal ones the nearest
+        to live's.
         """
         if not self._judged:
             return [self._nothing(share) for share in sorted(vectors)]
-        base = self._fused(vectors[0.0])
-        return [self._quality(share, vectors[share], base) for share in sorted(vectors)]
+        fused = {share: self._fused(vectors[share]) for share in sorted(vectors)}
+        best = max((each.values for each in fused.values()), key=lambda values: values.mean())
+        return [self._quality(share, each, fused[0.0], best) for share, each in fused.items()]
 
-    def _quality(self, share: float, vectors: Floats, base: _Fused) -> Quality:
-        fused = self._fused(vectors)
+    def _quality(self, share: float, fused: _Fused, base: _Fused, best: Scores) -> Quality:
         new = np.array([each.held_out for each in self._judged])
         return Quality(
             share=share,
@@ -106,7 +110,9 @@ class Validation:
             overall=float(fused.values.mean()),
             voted=_mean(fused.values[~new]),
             new=_mean(fused.values[new]),
+            error=_error(fused.values - base.values),
             new_error=_error((fused.values - base.values)[new]),
+            behind=_behind(fused.values, best),
             dense_alone=fused.dense_alone,
         )
 
@@ -125,8 +131,11 @@ class Validation:
                 for weight in (*self._weights, 1.0)
             ]
         )
-        best = int(by_weight[:-1].mean(axis=1).argmax())
-        return _Fused(self._weights[best], by_weight[best], float(by_weight[-1].mean()))
+        fused, alone = by_weight[:-1], by_weight[-1]
+        best = fused[int(fused.mean(axis=1).argmax())]
+        # As the gate fits weights: of nearly equal ones the nearest to live's, which come first.
+        chosen = next(place for place, values in enumerate(fused) if _behind(values, best) <= 1)
+        return _Fused(self._weights[chosen], fused[chosen], float(alone.mean()))
 
     def _nothing(self, share: float) -> Quality:
         return Quality(
@@ -142,16 +151,20 @@ class Validation:
 def chosen_share(qualities: Sequence[Quality]) -> float:
     """The share above 0 that does best overall while the new slice does not fall; else 0.
 
-    Within one standard error of the base is no fall: with few questions it says nothing. Of equals
-    the larger share wins, because questions that were judged say little of the others. Without any
-    question it is the share nearest to half-way (Wortsman et al. 2022, arXiv:2109.01903).
+    Within one standard error nothing differs: a fall of the new slice is none, and of those that
+    are as good as the best the largest wins, because what was judged is what live showed, and so
+    speaks for live. Without any question it is the share nearest to half-way (Wortsman et al. 2022,
+    arXiv:2109.01903).
     """
     base = next(each for each in qualities if each.share == 0)
     tuned = [each for each in qualities if each.share > 0]
     if base.voted is None and base.new is None:
         return min(tuned or [base], key=lambda each: abs(each.share - HALF_WAY)).share
     held = [each for each in tuned if _holds(each, base)]
-    return max(held or [base], key=lambda each: (round(each.overall, 6), each.share)).share
+    near = [each for each in held if each.behind <= 1]
+    if near:
+        return max(each.share for each in near)
+    return max(held or [base], key=lambda each: each.overall).share
 
 
 def _holds(quality: Quality, base: Quality) -> bool:
@@ -207,6 +220,14 @@ def _ndcg(scores: Scores, gains: Scores, found: Flags) -> float:
         (gains[found][order] * discounts[: len(order)]).sum()
         / (ideal * discounts[: len(ideal)]).sum()
     )
+
+
+def _behind(values: Scores, best: Scores) -> float:
+    """In standard errors of their paired difference."""
+    mean, error = float((best - values).mean()), _error(best - values)
+    if mean <= 1e-9:
+        return 0.0
+    return round(mean / max(error, 1e-9), 6)
 
 
 def _error(differences: Scores) -> float:
