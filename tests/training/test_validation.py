@@ -122,9 +122,9 @@ def test_the_best_share_that_keeps_the_new_slice_is_chosen() -> None:
     assert chosen_share(shares) == 0.5
 
 
-def test_a_fall_within_one_standard_error_is_none() -> None:
-    assert chosen_share([at(0, 0.70, 0.60), at(1, 0.80, 0.55, error=0.06)]) == 1
-    assert chosen_share([at(0, 0.70, 0.60), at(1, 0.80, 0.55, error=0.04)]) == 0
+def test_a_fall_that_chance_explains_is_none() -> None:
+    assert chosen_share([at(0, 0.70, 0.60), at(1, 0.80, 0.55, error=0.031)]) == 1
+    assert chosen_share([at(0, 0.70, 0.60), at(1, 0.80, 0.55, error=0.030)]) == 0
 
 
 def test_the_base_is_chosen_only_when_nothing_else_holds() -> None:

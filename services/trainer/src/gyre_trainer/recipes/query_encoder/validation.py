@@ -15,6 +15,8 @@ from gyre_trainer.recipes.query_encoder.targets import bm25_points
 
 CUT = 10
 HALF_WAY = 0.5
+ONE_SIDED = 1.645
+"""The normal quantile of 95 %."""
 Scores = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -151,9 +153,9 @@ class Validation:
 def chosen_share(qualities: Sequence[Quality]) -> float:
     """The share above 0 that does best overall while the new slice does not fall; else 0.
 
-    Within one standard error nothing differs: a fall of the new slice is none, and of those that
-    are as good as the best the largest wins, because what was judged is what live showed, and so
-    speaks for live. Without any question it is the share nearest to half-way (Wortsman et al. 2022,
+    A fall counts when chance does not explain it (one-sided, 95 %, as the gate bounds it). Of those
+    that are as good as the best, within one standard error, the largest wins, because what was
+    judged is what live showed, and so speaks for live. Without any question it is the share nearest to half-way (Wortsman et al. 2022,
     arXiv:2109.01903).
     """
     base = next(each for each in qualities if each.share == 0)
@@ -170,7 +172,7 @@ def chosen_share(qualities: Sequence[Quality]) -> float:
 def _holds(quality: Quality, base: Quality) -> bool:
     if quality.new is None or base.new is None:
         return True
-    return quality.new >= base.new - quality.new_error
+    return quality.new >= base.new - ONE_SIDED * quality.new_error
 
 
 def _judged(question: Question, corpus: Corpus, live: Mapping[str, Found]) -> _Judged | None:
