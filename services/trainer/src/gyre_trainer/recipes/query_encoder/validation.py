@@ -155,8 +155,8 @@ def chosen_share(qualities: Sequence[Quality]) -> float:
 
     A fall counts when chance does not explain it (one-sided, 95 %, as the gate bounds it). Of those
     that are as good as the best, within one standard error, the largest wins, because what was
-    judged is what live showed, and so speaks for live. Without any question it is the share nearest to half-way (Wortsman et al. 2022,
-    arXiv:2109.01903).
+    judged is what live showed, and so speaks for live. Without any question it is the share nearest
+    to half-way (Wortsman et al. 2022, arXiv:2109.01903).
     """
     base = next(each for each in qualities if each.share == 0)
     tuned = [each for each in qualities if each.share > 0]
