@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from gyre.feedback.v1 import feedback_pb2
 from gyre.generator.v1 import generator_pb2
+from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_cli.demo.corpus import FULL, SHORT, Question, generate
 from gyre_cli.demo.crowd import Crowd, Habits, Tally
 from gyre_cli.demo.measures import compare, ndcg, slices
+from gyre_cli.demo.story import stop_training
 from gyre_cli.demo.turns import in_turns
 from gyre_common.errors import NotFound
+from gyre_common.rpc import channel, serve
 from ir_measures import Qrel, ScoredDoc, calc_aggregate, nDCG
 
 ALWAYS = Habits(wrong=0, skipped=0, down=1, click=0, stray_click=0, patience=0, actors=3)
@@ -165,6 +168,33 @@ def test_slices_part_by_what_the_crowd_voted_up() -> None:
 
     assert [len(found[name]) for name in ("all", "voted", "new")] == [2, 1, 1]
     assert found["new"] == [questions[1]]
+
+
+class FakeTrainer(trainer_pb2_grpc.TrainerServiceServicer):
+    """Lists what a tenant may see; remembers what is cancelled."""
+
+    def __init__(self, *runs: trainer_pb2.Run) -> None:
+        self._runs = runs
+        self.cancelled: list[str] = []
+
+    async def ListRuns(self, request: Any, context: Any) -> trainer_pb2.ListRunsResponse:
+        return trainer_pb2.ListRunsResponse(runs=self._runs)
+
+    async def CancelRun(self, request: Any, context: Any) -> trainer_pb2.CancelRunResponse:
+        self.cancelled.append(request.run_id)
+        return trainer_pb2.CancelRunResponse()
+
+
+async def test_whoever_stops_the_demonstration_stops_its_training_and_nobody_elses() -> None:
+    trainer = FakeTrainer(
+        trainer_pb2.Run(run_id="everybody's", tenant="*", state="running"),
+        trainer_pb2.Run(run_id="its own", tenant="demo", state="running"),
+        trainer_pb2.Run(run_id="over", tenant="demo", state="released"),
+    )
+    register = lambda server: trainer_pb2_grpc.add_TrainerServiceServicer_to_server(trainer, server)  # noqa: E731
+    async with serve([register]) as server, channel(f"127.0.0.1:{server.port}") as opened:
+        await stop_training(trainer_pb2_grpc.TrainerServiceStub(opened), "demo")
+    assert trainer.cancelled == ["its own"]
 
 
 async def test_a_failure_ends_the_turns_and_comes_out_as_itself() -> None:

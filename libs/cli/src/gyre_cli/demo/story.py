@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 from gyre.trainer.v1 import trainer_pb2
+from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
 from gyre_common.errors import GyreError, InvalidInput
 from gyre_common.events.event import DEFAULT_TENANT
 from gyre_common.rpc import call
@@ -176,18 +177,18 @@ async def _train(cli: Cli, system: System, size: Size, stages: Stages) -> traine
             with RunProgress(cli.out) as progress:
                 return await follow(system.trainer, run.run_id, progress.tell)
         except asyncio.CancelledError:
-            await _stop(system)
+            await stop_training(system.trainer, system.tenant)
             raise
 
 
-async def _stop(system: System) -> None:
+async def stop_training(trainer: TrainerServiceStub, tenant: str) -> None:
     """Whoever ends the demonstration does not want its training to go on in the background."""
     with suppress(GyreError):
-        found = await call(system.trainer.ListRuns, trainer_pb2.ListRunsRequest())
+        found = await call(trainer.ListRuns, trainer_pb2.ListRunsRequest())
         for run in found.runs:
-            if run.state == RUNNING:
+            if run.state == RUNNING and run.tenant == tenant:  # not that of all tenants
                 request = trainer_pb2.CancelRunRequest(run_id=run.run_id, actor=ACTOR)
-                await call(system.trainer.CancelRun, request, timeout=_GOODBYE_SECONDS)
+                await call(trainer.CancelRun, request, timeout=_GOODBYE_SECONDS)
 
 
 async def _release(

@@ -55,22 +55,21 @@ def read_folder(folder: Path, digest: str | None = None) -> Frozen:
             f"the data set in {folder} is not whole ({error.strerror}: {error.filename}): "
             "freeze it again with a new run"
         ) from error
-    return checked_files(files, str(folder), digest)
+    return _checked(files, folder, digest)
 
 
-def checked_files(files: Mapping[str, bytes], where: str, digest: str | None = None) -> Frozen:
-    """The data set of these files. Raises FailedPrecondition for one that was changed."""
+def _checked(files: Mapping[str, bytes], folder: Path, digest: str | None) -> Frozen:
     found = digest_of(files[MANIFEST])
     if digest is not None and found != digest:
-        raise _changed(where, MANIFEST)
+        raise _changed(folder, MANIFEST)
     try:
         manifest = json.loads(files[MANIFEST])
         for name, of_file in manifest["files"].items():
             if digest_of(files[name]) != of_file["digest"]:
-                raise _changed(where, name)
+                raise _changed(folder, name)
         return Frozen(found, manifest["tenant"], json.loads(files[CARD]), dict(files))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _changed(where, MANIFEST) from error
+        raise _changed(folder, MANIFEST) from error
 
 
 def rows(frozen: Frozen, name: str) -> list[Row]:
@@ -78,8 +77,8 @@ def rows(frozen: Frozen, name: str) -> list[Row]:
     return read_lines(frozen.files[name])
 
 
-def _changed(where: str, name: str) -> GyreError:
+def _changed(folder: Path, name: str) -> GyreError:
     return FailedPrecondition(
-        f"{name} of the data set in {where} was changed after it was frozen: its digest does not "
+        f"{name} of the data set in {folder} was changed after it was frozen: its digest does not "
         "match; start a new run, which freezes it again"
     )

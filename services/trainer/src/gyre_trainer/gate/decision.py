@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from gyre_trainer.gate.report import Rule, Slice, SliceName, Verdict, signed
 
-_TWO_SIDED, _ONE_SIDED, _POWER = 1.960, 1.645, 0.842
+_TWO_SIDED, ONE_SIDED, _POWER = 1.960, 1.645, 0.842
 """Normal quantiles of 97.5 %, 95 % and 80 %."""
 
 
@@ -39,7 +39,7 @@ def needed(one: Slice, rule: Rule) -> int | None:
     room = one.difference + rule.margin
     unproved = one.one_sided_low is not None and one.one_sided_low <= -rule.margin
     if one.name is SliceName.NEW and unproved and room > 0:
-        wanted = _sample(one, _ONE_SIDED + _POWER, room)
+        wanted = _sample(one, ONE_SIDED + _POWER, room)
     wanted = max(wanted, least)
     return wanted if wanted > one.clusters else None
 

@@ -8,6 +8,7 @@ from gyre_common.fusion import Span
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from gyre_trainer.gate.decision import ONE_SIDED
 from gyre_trainer.gate.ranking import REACH, STEP
 from gyre_trainer.recipes.query_encoder.questions import Question
 from gyre_trainer.recipes.query_encoder.run_data import Corpus, Floats, Found
@@ -15,8 +16,6 @@ from gyre_trainer.recipes.query_encoder.targets import bm25_points
 
 CUT = 10
 HALF_WAY = 0.5
-ONE_SIDED = 1.645
-"""The normal quantile of 95 %."""
 Scores = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
