@@ -116,6 +116,7 @@ def a_run(path: Path, base: Path, **settings: object) -> TinyRun:
             "batch": "8",
             "epochs": "3",
             "seed": "3",
+            "rehearsal": "0",
             **{k: str(v) for k, v in settings.items()},
         },
     }

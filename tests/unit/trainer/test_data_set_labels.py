@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from gyre_trainer.data_sets.joining import Reason, Tally, join
 from gyre_trainer.data_sets.labels import labels
+from gyre_trainer.data_sets.reliability import Beliefs
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
 
 from tests.unit.trainer.training_facts import (
@@ -23,9 +24,9 @@ TEA = an_interaction(0, 1, 2, 3, 4, cited=(chunk(2),))
 
 
 def told(*said: FeedbackFact, of: InteractionFact = TEA) -> dict[int, tuple[float | None, str]]:
-    """Label and reason by rank."""
+    """Label and reason by rank, as if everybody were always right."""
     [example], _ = joined(of, *said)
-    found = labels(example)
+    found = labels(example, Beliefs())
     return {
         one.rank: (found[one.chunk_id].value, found[one.chunk_id].why)
         for one in of.shown
@@ -46,9 +47,9 @@ def test_a_vote_down_alone_says_nothing_of_what_stood_above() -> None:
     assert told(a_vote(TEA, 3, "down")) == {3: (-1.0, "vote_down")}
 
 
-def test_a_click_is_a_weak_yes() -> None:
+def test_a_click_is_a_yes() -> None:
     click = a_word(TEA, kind="implicit", value="click", target=chunk(2))
-    assert told(click) == {1: (-0.25, "passed_over"), 2: (0.5, "click")}
+    assert told(click) == {1: (-0.25, "passed_over"), 2: (1.0, "click")}
 
 
 @pytest.mark.parametrize(

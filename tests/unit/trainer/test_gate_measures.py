@@ -41,7 +41,7 @@ def test_values_come_in_the_order_of_the_questions() -> None:
 def test_votes_weigh_more_than_weak_signs_and_being_passed_over_is_worth_nothing() -> None:
     row = a_row(("voted", 1.0), ("clicked", 0.5), ("doubted", 0.2), ("passed", -0.25), ("?", None))
     (question,) = gate_questions([row], {})
-    assert question.grades == {"voted": 2, "clicked": 1, "doubted": 1, "passed": 0}
+    assert question.grades == {"voted": 10, "clicked": 5, "doubted": 2, "passed": 0}
 
 
 def test_a_question_without_a_good_passage_tells_nothing() -> None:
@@ -55,6 +55,11 @@ def test_a_question_counts_by_how_unlikely_it_was_to_get_here() -> None:
         [a_row(("a", 1.0)), a_row(("x", None), ("y", None), ("a", 1.0))], seen
     )
     assert (first.weight, third.weight) == pytest.approx((1.0, 4.0))
+
+
+def test_a_question_counts_by_how_sure_it_is_that_something_is_good() -> None:
+    sure, doubted = gate_questions([a_row(("a", 1.0)), a_row(("a", 0.3), ("b", 0.1))], {1: 1.0})
+    assert doubted.weight / sure.weight == pytest.approx(0.3)
 
 
 def test_two_good_passages_make_it_likelier_that_one_was_seen() -> None:
@@ -141,6 +146,25 @@ def test_weights_that_cost_the_never_voted_more_than_chance_explains_are_not_cho
     live |= {one.question_id: ["good", "bad"] for one in never}
     weights, _ = refit([*voted, *never], legs, START, live)
     assert (weights.dense > 0.5) is moves
+
+
+@pytest.mark.parametrize(("gainers", "moves"), [(2, False), (4, True)])
+def test_weights_stay_where_chance_explains_what_others_gain(gainers: int, moves: bool) -> None:
+    questions = [a_question(f"q{number}", {"good": 1, "bad": 0}) for number in range(20)]
+    legs = {
+        one.question_id: some_legs(("good", 1.0, 0.9), ("bad", 2.0, 0.1))
+        if number < gainers
+        else some_legs(("good", 2.0, 0.9), ("bad", 1.0, 0.1))
+        for number, one in enumerate(questions)
+    }
+    live = {one.question_id: ["good", "bad"] for one in questions}
+    weights, _ = refit(questions, legs, START, live)
+    assert (weights != START) is moves
+
+
+def test_one_question_moves_no_weights() -> None:
+    legs = {"q": some_legs(("good", 1.0, 0.9), ("bad", 2.0, 0.1))}
+    assert refit([a_question("q", {"good": 1, "bad": 0})], legs, START, {"q": ["bad"]})[0] == START
 
 
 def test_of_nearly_equal_weights_those_nearest_to_the_present_ones_stay() -> None:

@@ -60,7 +60,10 @@ def main() -> None:
     end_with_launcher()
     try:
         train(RunFolder(options.run), options.variant, stop)
+        Processes.part()
     except GyreError as error:
+        if isinstance(error, Stopped):
+            Processes.part()
         if os.environ.get("RANK", "0") == "0":
             sys.stderr.write(f"error: {told(error, options.run.absolute().name)}\n")
         sys.exit(_STOPPED if isinstance(error, Stopped) else 1)

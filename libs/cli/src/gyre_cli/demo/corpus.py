@@ -47,8 +47,8 @@ class Size:
     """The recipe's settings where they differ from its own."""
 
 
-_FEW_VOTES_ON_NEW_WORDS = {"trained_layers": "6", "learning_rate": "2e-4"}
-"""The base has never seen the aliases, so the layers that put words together must learn too."""
+_ONE_CORPUS = {"rehearsal": "0"}
+"""The manual is all there is: no other documents, which rehearsing would keep findable."""
 
 FULL = Size(
     "full",
@@ -57,7 +57,7 @@ FULL = Size(
     crowd_questions=1_000,
     passes=2,
     untouched_each=140,
-    training=_FEW_VOTES_ON_NEW_WORDS,
+    training=_ONE_CORPUS,
 )
 SHORT = Size(
     "short",
@@ -66,7 +66,7 @@ SHORT = Size(
     crowd_questions=420,
     passes=2,
     untouched_each=50,
-    training=_FEW_VOTES_ON_NEW_WORDS,
+    training=_ONE_CORPUS,
 )
 
 

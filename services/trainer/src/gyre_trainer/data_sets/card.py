@@ -9,6 +9,7 @@ from typing import Any
 from gyre_trainer.data_sets.joining import Example, Tally
 from gyre_trainer.data_sets.labels import CONTRADICTORY_WHY, PASSED_OVER_WHY, Label
 from gyre_trainer.data_sets.profiles import Profile
+from gyre_trainer.data_sets.reliability import Beliefs
 from gyre_trainer.data_sets.rows import Row, rfc3339
 from gyre_trainer.data_sets.split import Part
 from gyre_trainer.segments.window import Window, written
@@ -28,6 +29,7 @@ def card_of(
     examples: Sequence[Example],
     rows: Sequence[Row],
     most_of_one_actor: float,
+    believed: Beliefs,
 ) -> Card:
     """Everything that is counted, and nothing that depends on when or where it was."""
     train = [row for row in rows if row["part"] in TRAIN_PARTS]
@@ -55,6 +57,7 @@ def card_of(
         **_votes(examples),
         "actors": len({actor for row in rows for actor in row["actors"]}),
         "most_of_one_actor": round(most_of_one_actor, 6),
+        "wrong_votes": {"share": believed.wrong, "votes_compared": believed.compared},
         "parts": {part.value: _part(rows, part) for part in Part},
         "clusters": _clusters(rows),
         "labels": dict(Counter(s["why"] for row in rows for s in row["shown"] if s["why"])),

@@ -11,7 +11,7 @@ from gyre_trainer.data_sets.card import Card, card_of, most_of_one
 from gyre_trainer.data_sets.clusters import clusters
 from gyre_trainer.data_sets.frozen import CARD, GATE, MANIFEST, TRAIN, Frozen
 from gyre_trainer.data_sets.joining import Example, Reason, Tally, join
-from gyre_trainer.data_sets.labels import CONTRADICTORY_WHY, Label, labels
+from gyre_trainer.data_sets.labels import CONTRADICTORY_WHY, DOUBTFUL_WHY, Label, labels
 from gyre_trainer.data_sets.profiles import Profile
 from gyre_trainer.data_sets.refusals import (
     check_actors,
@@ -19,6 +19,7 @@ from gyre_trainer.data_sets.refusals import (
     check_counts,
     check_there_is_something,
 )
+from gyre_trainer.data_sets.reliability import Beliefs, beliefs
 from gyre_trainer.data_sets.rows import Row, canonical, document_of, lines, row_of
 from gyre_trainer.data_sets.split import Asked, Part, split
 from gyre_trainer.segments.facts import PartitionFacts
@@ -63,7 +64,8 @@ def frozen(joined: Joined, *, window: Window, tenant: str, profile: Profile) -> 
     """The data set of what was joined. Raises FailedPrecondition."""
     check_there_is_something(joined.tally, joined.examples, tenant)
     dropped = Counter(joined.tally.dropped)
-    examples, found = _labelled(joined.examples, dropped)
+    believed = beliefs(joined.examples)
+    examples, found = _labelled(joined.examples, believed, dropped)
     rows = _rows(examples, found, profile)
     share = most_of_one(rows, found)
     card = card_of(
@@ -74,6 +76,7 @@ def frozen(joined: Joined, *, window: Window, tenant: str, profile: Profile) -> 
         examples=joined.examples,
         rows=rows,
         most_of_one_actor=share,
+        believed=believed,
     )
     check_both_sides(card)
     check_actors(card, profile)
@@ -81,15 +84,17 @@ def frozen(joined: Joined, *, window: Window, tenant: str, profile: Profile) -> 
     return _packed(tenant, rows, card)
 
 
-def _labelled(examples: Iterable[Example], dropped: Counter[Reason]) -> tuple[list[Example], Found]:
+def _labelled(
+    examples: Iterable[Example], believed: Beliefs, dropped: Counter[Reason]
+) -> tuple[list[Example], Found]:
     """The examples of which anything can be said, in their canonical order, and their labels."""
     chosen: list[Example] = []
     found: Found = {}
     for example in sorted(examples, key=_order):
-        of_this = dict(labels(example))
-        dropped[Reason.CONTRADICTORY] += sum(
-            label.why == CONTRADICTORY_WHY for label in of_this.values()
-        )
+        of_this = dict(labels(example, believed))
+        whys = Counter(label.why for label in of_this.values())
+        dropped[Reason.CONTRADICTORY] += whys[CONTRADICTORY_WHY]
+        dropped[Reason.DOUBTFUL] += whys[DOUBTFUL_WHY]
         if not any(label.value for label in of_this.values()):
             dropped[Reason.NOTHING_CLEAR] += 1
         else:

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     NOT_SHOWN = "the passage was not shown"
     NO_OPINION = "says nothing of a passage"
     CONTRADICTORY = "actors contradict each other evenly on a passage"
+    DOUBTFUL = "more likely wrong than right, by all that was said"
     NOTHING_CLEAR = "nothing clear was said of any passage"
 
 

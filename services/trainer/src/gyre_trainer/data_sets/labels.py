@@ -1,4 +1,4 @@
-"""What the words on an interaction say of each passage that was shown."""
+"""What the words on an interaction say of each passage that was shown, and how sure that is."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -8,12 +8,16 @@ from statistics import fmean
 from gyre_common.events.feedback import ANSWER_TARGET
 
 from gyre_trainer.data_sets.joining import Example, Family, Word
+from gyre_trainer.data_sets.reliability import Beliefs
 
 WEAK = 0.5
+"""So much a word on the answer says of a passage that it cites."""
 PASSED_OVER = -0.25
 
 PASSED_OVER_WHY = "passed_over"
 CONTRADICTORY_WHY = "contradictory"
+DOUBTFUL_WHY = "doubtful"
+_OF_THE_ANSWER = ("cited_up", "cited_down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +32,27 @@ class Label:
 UNKNOWN = Label()
 
 
-def labels(example: Example) -> Mapping[str, Label]:
+def labels(example: Example, believed: Beliefs) -> Mapping[str, Label]:
     """A label for each passage shown, by chunk id.
 
-    A vote on the passage itself beats everything. Otherwise a click counts as a weak yes to the
-    passage, and a thumb or rating of the answer as a weak yes or no to the passages it cites.
-    Actors count alike; where they contradict each other evenly nothing can be said. A passage that
+    A vote on the passage itself beats everything. Otherwise a click counts as a yes to the passage,
+    and a thumb or rating of the answer as a weak yes or no to the passages it cites. The label is
+    the expectation of 1 for good and -1 for bad, by what is believed after all that was said; but
+    words are only discounted, never turned round: what is more likely wrong is doubtful. Actors
+    count alike; where they contradict each other evenly nothing can be said. A passage that
     nobody touched, shown above one that somebody liked, was passed over: a weak no (Joachims et al.
     2005, doi:10.1145/1076034.1076063, "click > skip above").
     """
-    found = {shown.chunk_id: _said(example, shown.chunk_id) for shown in example.interaction.shown}
-    liked = [
-        (shown.rank, found[shown.chunk_id].actors)
+    found = {
+        shown.chunk_id: _weighed(
+            _said(example, shown.chunk_id), believed.of(example, shown.chunk_id)
+        )
         for shown in example.interaction.shown
-        if (found[shown.chunk_id].value or 0) > 0 and found[shown.chunk_id].why != "cited_up"
+    }
+    liked = [
+        (shown.rank, label.actors)
+        for shown in example.interaction.shown
+        if (label := found[shown.chunk_id]).why not in _OF_THE_ANSWER and (label.value or 0) > 0
     ]
     if not liked:
         return found
@@ -53,6 +64,16 @@ def labels(example: Example) -> Mapping[str, Label]:
     return found
 
 
+def _weighed(label: Label, good: float | None) -> Label:
+    if label.value is None or good is None:
+        return label
+    expected = round(2 * good - 1, 3)
+    if expected * label.value <= 0:
+        return Label(None, DOUBTFUL_WHY, label.actors)
+    weak = WEAK if label.why in _OF_THE_ANSWER else 1.0
+    return Label(weak * expected, label.why, label.actors)
+
+
 def _said(example: Example, chunk_id: str) -> Label:
     votes = [w for w in example.words if w.family is Family.VOTE and w.target == chunk_id]
     if votes:
@@ -61,16 +82,16 @@ def _said(example: Example, chunk_id: str) -> Label:
     cited = chunk_id in example.interaction.cited
     verdicts = [w for w in example.words if cited and w.target == ANSWER_TARGET]
     if signals:
-        return _mean([*signals, *verdicts], WEAK, {1: "click", -1: "cited_down"})
+        return _mean([*signals, *verdicts], 1.0, {1: "click", -1: "cited_down"})
     return _mean(verdicts, WEAK, {1: "cited_up", -1: "cited_down"}) if verdicts else UNKNOWN
 
 
-def _mean(words: Iterable[Word], weight: float, whys: Mapping[int, str]) -> Label:
+def _mean(words: Iterable[Word], most: float, whys: Mapping[int, str]) -> Label:
     """Each actor's own mean first, so that nobody weighs more by saying more."""
     by_actor: dict[str, list[int]] = defaultdict(list)
     for word in words:
         by_actor[word.actor].append(word.sign)
-    value = round(weight * fmean(fmean(signs) for _, signs in sorted(by_actor.items())), 6)
+    value = round(most * fmean(fmean(signs) for _, signs in sorted(by_actor.items())), 6)
     if value == 0:
         return Label(None, CONTRADICTORY_WHY, frozenset(by_actor))
     return Label(value, whys[1 if value > 0 else -1], frozenset(by_actor))

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 MOST_WEIGHT = 10.0
 """No question counts more than so many times one whose passage was sure to be seen and judged."""
 
-_GRADES_PER_LABEL = 2
+BEST = 10
+"""The grade of a passage that is surely good."""
+
 _NEVER_MET = 1.0 / MOST_WEIGHT
 
 
@@ -43,7 +45,7 @@ class QuestionRow(BaseModel):
 class GateQuestion:
     """A question with at least one good passage.
 
-    `grades` maps each judged passage to 0 (bad, or passed over), 1 (a weak sign) or 2 (voted up).
+    `grades` maps each judged passage to 0 (bad, or passed over) to `BEST` (surely good).
     `new` tells that none of its good documents had a good vote in training. `chance` is the
     probability that it is here at all: that one of its good passages was shown and judged.
     """
@@ -59,8 +61,10 @@ class GateQuestion:
 
     @property
     def weight(self) -> float:
-        """Inverse propensity (Horvitz and Thompson 1952), clipped; `paired` normalises it."""
-        return min(MOST_WEIGHT, 1.0 / self.chance)
+        """Inverse propensity (Horvitz and Thompson 1952), clipped, times how sure it is that
+        anything here is good; `paired` normalises it.
+        """
+        return min(MOST_WEIGHT, 1.0 / self.chance) * max(self.grades.values()) / BEST
 
 
 Seen = Mapping[int, float]
@@ -103,4 +107,4 @@ def _question(row: QuestionRow, seen: Seen) -> GateQuestion | None:
 
 
 def _grade(label: float) -> int:
-    return 0 if label <= 0 else max(1, round(_GRADES_PER_LABEL * label))
+    return 0 if label <= 0 else max(1, round(BEST * label))

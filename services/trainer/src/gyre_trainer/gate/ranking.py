@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from gyre_common.fusion import BM25, DENSE, Span
 
 STEP = 0.05
-REACH = 3
-"""Steps that a fit may move the share of the semantic leg, either way from live's."""
+STEPS = (1, 2, 3)
+"""So many a fit may raise the share of the semantic leg above live's: the leg that has learned."""
 
 Ranking = Sequence[str]
 """Chunk ids, best first."""

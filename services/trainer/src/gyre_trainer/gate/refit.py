@@ -1,8 +1,9 @@
 """Fits the weights of the legs to an encoder, by questions that neither train nor judge it.
 
-A larger weight for a tuned encoder brings most where people have voted and costs where nobody has:
-so the never-voted validation questions bound the choice, and of nearly equal weights the one
-nearest to what is live wins (the one-standard-error rule: Breiman et al. 1984, section 3.4.3).
+They stay at live's unless chance does not explain what others gain (one-sided, 95 %), and only the
+leg that has learned gains weight: what wrong votes take from it costs most on documents that nobody
+asked about. A larger weight for a tuned encoder brings most where people have voted and may cost
+where nobody has: so the never-voted validation questions bound the choice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,19 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gyre_trainer.gate.decision import ONE_SIDED
 from gyre_trainer.gate.ndcg import ndcg
 from gyre_trainer.gate.questions import GateQuestion
-from gyre_trainer.gate.ranking import REACH, STEP, Legs, Ranking, Weights
+from gyre_trainer.gate.ranking import STEP, STEPS, Legs, Ranking, Weights
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class _Tried:
-    """One choice: how far it is from live's, and each question's nDCG@10 by it."""
+    """One choice, and each question's nDCG@10 by it."""
 
     weights: Weights
-    distance: float
     values: Floats
 
 
@@ -35,9 +36,9 @@ def refit(
 ) -> tuple[Weights, float]:
     """Weights that add up to 1, and their nDCG@10 on these questions.
 
-    The best of those around `start` by which the never-voted questions do not lose against `live`'s
-    rankings, by more than one standard error; `start`'s own share where there is none, or no
-    question at all.
+    The best of those above `start` that gain on `start` by more than chance explains, and by which
+    the never-voted questions do not lose against `live`'s rankings, by more than one standard
+    error; `start`'s own share where there is none, or no question at all.
     """
     share = start.dense / (start.bm25 + start.dense)
     if not questions:
@@ -45,15 +46,22 @@ def refit(
     mass = np.array([question.weight for question in questions])
     new = np.array([question.new for question in questions])
     before = np.array(ndcg(questions, live))
-    tried = [_try(questions, legs, share, steps) for steps in range(-REACH, REACH + 1)]
-    allowed = [one for one in tried if _is_near(one.values[new], before[new], mass[new])]
-    if not allowed:
-        allowed = [min(tried, key=lambda one: one.distance)]
-    everything = np.ones_like(new, dtype=np.bool_)
-    best = max(allowed, key=lambda one: _mean(one.values, mass, everything))
-    near = [one for one in allowed if _is_near(one.values, best.values, mass)]
-    chosen = min(near, key=lambda one: one.distance)
-    return chosen.weights, _mean(chosen.values, mass, everything)
+    own = _try(questions, legs, share, 0)
+    moved = [_try(questions, legs, share, step) for step in STEPS]
+    allowed = [one for one in moved if _is_near(one.values[new], before[new], mass[new])]
+    chosen = own
+    if (best := surely_best(own.values, [one.values for one in allowed], mass)) is not None:
+        chosen = allowed[best]
+    return chosen.weights, float(np.average(chosen.values, weights=mass))
+
+
+def surely_best(own: Floats, others: Sequence[Floats], mass: Floats) -> int | None:
+    """Which of `others` does best on average, of those that beat `own` by more than chance
+    explains (one-sided, 95 %); None where none does. All have a value a question.
+    """
+    gains = [_gain(values - own, mass) for values in others]
+    sure = [at for at, (mean, error) in enumerate(gains) if mean > ONE_SIDED * error + 1e-9]
+    return max(sure, key=lambda at: gains[at][0], default=None)
 
 
 def _try(
@@ -61,22 +69,23 @@ def _try(
 ) -> _Tried:
     weights = _of(min(1.0, max(0.0, share + steps * STEP)))
     rankings = {q.question_id: legs[q.question_id].ranked(weights) for q in questions}
-    return _Tried(weights, abs(weights.dense - share), np.array(ndcg(questions, rankings)))
+    return _Tried(weights, np.array(ndcg(questions, rankings)))
 
 
-def _is_near(values: Floats, best: Floats, mass: Floats) -> bool:
+def _is_near(values: Floats, before: Floats, mass: Floats) -> bool:
     """Within one standard error of their paired difference; none differ where there are none."""
     if not len(values):
         return True
-    differences = best - values
+    mean, error = _gain(values - before, mass)
+    return mean >= -error - 1e-9
+
+
+def _gain(differences: Floats, mass: Floats) -> tuple[float, float]:
+    """The weighted mean and its standard error; one question alone tells nothing."""
     mean = float(np.average(differences, weights=mass))
     spread = float(np.sqrt(np.sum((mass * (differences - mean)) ** 2)) / mass.sum())
-    error = spread * np.sqrt(len(values) / (len(values) - 1)) if len(values) > 1 else 0.0
-    return bool(mean <= error + 1e-9)
-
-
-def _mean(values: Floats, mass: Floats, chosen: NDArray[np.bool_]) -> float:
-    return float(np.average(values[chosen], weights=mass[chosen])) if chosen.any() else 0.0
+    many = len(differences)
+    return mean, spread * float(np.sqrt(many / (many - 1))) if many > 1 else float("inf")
 
 
 def _of(dense: float) -> Weights:

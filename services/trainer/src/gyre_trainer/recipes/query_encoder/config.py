@@ -24,7 +24,7 @@ class QueryEncoderConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # The network: how many of the upper layers learn; the rest stays as it is in the base.
-    trained_layers: int = Field(default=3, ge=1)
+    trained_layers: int = Field(default=6, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     longest_question: int = Field(default=64, ge=8, le=512)
     rank: int = Field(default=16, ge=1)
@@ -38,8 +38,9 @@ class QueryEncoderConfig(BaseModel):
     live_temperature: float = Field(default=0.1, gt=0)
     down_vote_weight: float = Field(default=0.0, ge=0)
 
-    # Rehearsal: texts of the corpus itself that must keep finding what they find today.
-    rehearsal: float = Field(default=0.0, ge=0, le=8)
+    # Rehearsal: texts of the corpus itself, so many for each question, that must find their own
+    # passage and keep finding what they find today.
+    rehearsal: float = Field(default=1.0, ge=0, le=8)
     rehearsal_weight: float = Field(default=1.0, ge=0)
     rehearsal_own_share: float = Field(default=0.5, ge=0, le=1)
     rehearsal_temperature: float = Field(default=0.05, gt=0)
@@ -48,7 +49,7 @@ class QueryEncoderConfig(BaseModel):
     epochs: int = Field(default=8, ge=1, le=1000)
     batch: int = Field(default=32, ge=1, le=4096)
     accumulation: int = Field(default=1, ge=1)
-    learning_rate: float = Field(default=1e-4, gt=0)
+    learning_rate: float = Field(default=2e-4, gt=0)
     low_rank_learning_rate: float = Field(default=1e-3, gt=0)
     warm_up: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)

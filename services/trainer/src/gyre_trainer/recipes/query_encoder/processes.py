@@ -57,6 +57,16 @@ class Processes:
         """Until everybody is here."""
         self.told(Told(0.0, 0, 0.0, stop=False))
 
+    @staticmethod
+    def part() -> None:
+        """Leave the others, when all are at their end; a process that never joined does nothing.
+
+        Gloo's threads that are still there when the interpreter goes abort the process now and
+        then, and then a training that was done would look as if it had failed.
+        """
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
 
 class Stop(Protocol):
     """Whether somebody wants the training to end."""

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from gyre_trainer.gate.decision import ONE_SIDED
-from gyre_trainer.gate.ranking import REACH, STEP
+from gyre_trainer.gate.ranking import STEP, STEPS
+from gyre_trainer.gate.refit import surely_best
 from gyre_trainer.recipes.query_encoder.questions import Question
 from gyre_trainer.recipes.query_encoder.run_data import Corpus, Floats, Found
 from gyre_trainer.recipes.query_encoder.targets import bm25_points
@@ -81,8 +82,7 @@ class Validation:
         self.texts = [question.text for question, _ in kept]
         self._judged = [one for _, one in kept]
         self._corpus = corpus
-        steps = sorted(range(-REACH, REACH + 1), key=abs)  # of equals the nearest is taken
-        around = (round(dense_weight + STEP * step, 4) for step in steps)
+        around = (round(dense_weight + STEP * step, 4) for step in (0, *STEPS))
         self._weights = [weight for weight in around if 0 <= weight <= 1]
 
     @property
@@ -94,8 +94,7 @@ class Validation:
     def qualities(self, vectors: Mapping[float, Floats]) -> list[Quality]:
         """Judge the vectors of `texts` at each share, 0 among them; without questions all are 0.
 
-        The dense leg's weight is the one that does best here, or of nearly equal ones the nearest
-        to live's.
+        The dense leg's weight is live's, unless another one surely does better here.
         """
         if not self._judged:
             return [self._nothing(share) for share in sorted(vectors)]
@@ -133,9 +132,9 @@ class Validation:
             ]
         )
         fused, alone = by_weight[:-1], by_weight[-1]
-        best = fused[int(fused.mean(axis=1).argmax())]
-        # As the gate fits weights: of nearly equal ones the nearest to live's, which come first.
-        chosen = next(place for place, values in enumerate(fused) if _behind(values, best) <= 1)
+        # As the gate fits weights: they stay at live's, which come first, unless others are better.
+        better = surely_best(fused[0], list(fused[1:]), np.ones(len(self._judged)))
+        chosen = 0 if better is None else better + 1
         return _Fused(self._weights[chosen], fused[chosen], float(alone.mean()))
 
     def _nothing(self, share: float) -> Quality:
