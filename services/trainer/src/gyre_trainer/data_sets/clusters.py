@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from datasketch import MinHash, MinHashLSH
-from gyre_common.text import content_terms
+from gyre_common.text import content_terms, folded
 
 SAME = 0.8
 """Jaccard similarity of the sets of content terms from which two questions are one."""
@@ -39,7 +39,7 @@ def clusters(questions: Sequence[str]) -> list[str]:
 def _terms(question: str) -> frozenset[str]:
     """Its content terms; where it has none, its own words, marked so that they match no others."""
     found = frozenset(content_terms(question))
-    return found or frozenset({f"\n{' '.join(question.casefold().split())}"})
+    return found or frozenset({f"\n{folded(question)}"})
 
 
 def _similar(keys: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:

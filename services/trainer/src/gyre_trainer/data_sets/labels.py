@@ -65,9 +65,9 @@ def labels(example: Example, believed: Beliefs) -> Mapping[str, Label]:
 
 
 def _weighed(label: Label, good: float | None) -> Label:
-    if label.value is None or good is None:
+    if label.value is None:
         return label
-    expected = round(2 * good - 1, 3)
+    expected = label.value if good is None else round(2 * good - 1, 3)
     if expected * label.value <= 0:
         return Label(None, DOUBTFUL_WHY, label.actors)
     weak = WEAK if label.why in _OF_THE_ANSWER else 1.0
@@ -77,21 +77,21 @@ def _weighed(label: Label, good: float | None) -> Label:
 def _said(example: Example, chunk_id: str) -> Label:
     votes = [w for w in example.words if w.family is Family.VOTE and w.target == chunk_id]
     if votes:
-        return _mean(votes, 1.0, {1: "vote_up", -1: "vote_down"})
+        return _mean(votes, {1: "vote_up", -1: "vote_down"})
     signals = [w for w in example.words if w.family is Family.SIGNAL and w.target == chunk_id]
     cited = chunk_id in example.interaction.cited
     verdicts = [w for w in example.words if cited and w.target == ANSWER_TARGET]
     if signals:
-        return _mean([*signals, *verdicts], 1.0, {1: "click", -1: "cited_down"})
-    return _mean(verdicts, WEAK, {1: "cited_up", -1: "cited_down"}) if verdicts else UNKNOWN
+        return _mean([*signals, *verdicts], {1: "click", -1: "cited_down"})
+    return _mean(verdicts, {1: "cited_up", -1: "cited_down"}) if verdicts else UNKNOWN
 
 
-def _mean(words: Iterable[Word], most: float, whys: Mapping[int, str]) -> Label:
+def _mean(words: Iterable[Word], whys: Mapping[int, str]) -> Label:
     """Each actor's own mean first, so that nobody weighs more by saying more."""
     by_actor: dict[str, list[int]] = defaultdict(list)
     for word in words:
         by_actor[word.actor].append(word.sign)
-    value = round(most * fmean(fmean(signs) for _, signs in sorted(by_actor.items())), 6)
+    value = round(fmean(fmean(signs) for _, signs in sorted(by_actor.items())), 6)
     if value == 0:
         return Label(None, CONTRADICTORY_WHY, frozenset(by_actor))
     return Label(value, whys[1 if value > 0 else -1], frozenset(by_actor))

@@ -3,18 +3,18 @@
 A latent class model (Dawid and Skene 1979, Applied Statistics 28(1)): a passage is good for a
 question or it is not, and a vote on it is wrong with one probability, whoever gives it: an error of
 each actor's own would let one who votes most outvote the others. How often what is spoken of at a
-rank is good takes the place of a classifier of the question (Raykar et al. 2010,
-JMLR 11): a vote up is right less often on passages that seldom fit (trust bias: Agarwal et al.
-2019, doi:10.1145/3308558.3313697), and just those weigh most by inverse propensity.
+rank is good takes the place of a classifier of the question (Raykar et al. 2010, JMLR 11): a vote
+up is right less often on passages that seldom fit (trust bias: Agarwal et al. 2019,
+doi:10.1145/3308558.3313697), and just those weigh most by inverse propensity.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
 from gyre_common.events.feedback import ANSWER_TARGET
+from gyre_common.text import folded
 from numpy.typing import NDArray
 
 from gyre_trainer.data_sets.joining import Example, Family
@@ -100,8 +100,7 @@ class _Voice:
 
 
 def _subject(example: Example, chunk_id: str) -> Subject:
-    question = " ".join(example.interaction.searched.casefold().split())
-    return (example.interaction.tenant, question, chunk_id)
+    return (example.interaction.tenant, folded(example.interaction.searched), chunk_id)
 
 
 def _voices(examples: Iterable[Example]) -> list[_Voice]:
@@ -141,12 +140,10 @@ class _Spoken:
         self._verdict: Floats = np.array(
             [0.0 if voice.votes else _mean(voice.verdicts) for voice in voices]
         )
-        buckets: dict[int, list[int]] = defaultdict(list)
-        for voice in voices:
-            buckets[place[voice.subject]].append(voice.bucket)
-        self._bucket: Places = np.array([min(buckets[at]) for at in range(len(place))])
-        voted = self._sum(np.sign(np.abs(self._vote)))
-        self._in_company = (voted > 1)[self._of] & (self._vote != 0)
+        self._bucket: Places = np.full(len(place), _EXPLORED)
+        np.minimum.at(self._bucket, self._of, [voice.bucket for voice in voices])
+        voted = self._vote != 0
+        self._in_company = voted & (self._sum(voted) > 1)[self._of]
         self.compared = int(self._in_company.sum())
 
     def estimated(self) -> tuple[Floats, float]:
@@ -167,7 +164,7 @@ class _Spoken:
             usual = self._usual(good)
         return good, wrong
 
-    def _sum(self, of_voices: Floats) -> Floats:
+    def _sum(self, of_voices: NDArray[np.generic]) -> Floats:
         found = np.bincount(self._of, weights=of_voices, minlength=len(self.subjects))
         return found.astype(np.float64)
 

@@ -48,7 +48,7 @@ def refit(
     before = np.array(ndcg(questions, live))
     own = _try(questions, legs, share, 0)
     moved = [_try(questions, legs, share, step) for step in STEPS]
-    allowed = [one for one in moved if _is_near(one.values[new], before[new], mass[new])]
+    allowed = [one for one in moved if _holds(one.values[new], before[new], mass[new])]
     chosen = own
     if (best := surely_best(own.values, [one.values for one in allowed], mass)) is not None:
         chosen = allowed[best]
@@ -67,15 +67,17 @@ def surely_best(own: Floats, others: Sequence[Floats], mass: Floats) -> int | No
 def _try(
     questions: Sequence[GateQuestion], legs: Mapping[str, Legs], share: float, steps: int
 ) -> _Tried:
-    weights = _of(min(1.0, max(0.0, share + steps * STEP)))
+    weights = _of(min(1.0, share + steps * STEP))
     rankings = {q.question_id: legs[q.question_id].ranked(weights) for q in questions}
     return _Tried(weights, np.array(ndcg(questions, rankings)))
 
 
-def _is_near(values: Floats, before: Floats, mass: Floats) -> bool:
-    """Within one standard error of their paired difference; none differ where there are none."""
-    if not len(values):
-        return True
+def _holds(values: Floats, before: Floats, mass: Floats) -> bool:
+    """Not below by more than one standard error of their paired difference, or, where one question
+    alone tells of none, not below at all.
+    """
+    if len(values) < 2:
+        return bool((values >= before).all())
     mean, error = _gain(values - before, mass)
     return mean >= -error - 1e-9
 

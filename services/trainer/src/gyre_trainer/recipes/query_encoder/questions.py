@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gyre_common.text import folded
+
 from gyre_trainer.recipes.query_encoder.run_data import QuestionRow
 
 
@@ -38,7 +40,7 @@ def merged(rows: Sequence[QuestionRow], part: str) -> list[Question]:
     groups: dict[str, list[QuestionRow]] = defaultdict(list)
     for row in rows:
         if row.part == part:
-            groups[" ".join(row.question.casefold().split())].append(row)
+            groups[folded(row.question)].append(row)
     questions = [_one(group) for group in groups.values()]
     return [question for question in questions if question.wanted]
 
