@@ -12,6 +12,11 @@ def has_control_characters(text: str) -> bool:
     return _CONTROL.search(text) is not None
 
 
+def folded(text: str) -> str:
+    """One line, the same for texts that differ in case and white space only."""
+    return " ".join(text.casefold().split())
+
+
 def check_line(field: str, text: str, *, most: int) -> None:
     """Refuse what is longer than `most` characters, or more than one line of printable text.
 

@@ -49,11 +49,6 @@ def stem(word: str) -> str:
     return stemmed.removesuffix("'s").removesuffix("'")
 
 
-def folded(text: str) -> str:
-    """The same for texts that differ in case and white space only."""
-    return " ".join(text.casefold().split())
-
-
 def terms(text: str) -> list[str]:
     """Every term in reading order, function words included."""
     return [stem(word) for word in _TERM.findall(text)]

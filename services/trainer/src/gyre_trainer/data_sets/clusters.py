@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from datasketch import MinHash, MinHashLSH
-from gyre_common.text import content_terms, folded
+from gyre_common.lines import folded
+from gyre_common.text import content_terms
 
 SAME = 0.8
 """Jaccard similarity of the sets of content terms from which two questions are one."""

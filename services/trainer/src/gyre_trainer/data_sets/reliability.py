@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 from gyre_common.events.feedback import ANSWER_TARGET
-from gyre_common.text import folded
+from gyre_common.lines import folded
 from numpy.typing import NDArray
 
 from gyre_trainer.data_sets.joining import Example, Family

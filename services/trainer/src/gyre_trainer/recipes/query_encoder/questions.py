@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gyre_common.text import folded
+from gyre_common.lines import folded
 
 from gyre_trainer.recipes.query_encoder.run_data import QuestionRow
 
