@@ -1,15 +1,15 @@
 """Texts of the corpus itself, to be rehearsed: what nobody asked about must keep its place."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
+from gyre_common.text import Kind, sentences
 
 from gyre_trainer.recipes.query_encoder.run_data import Corpus, Passage
 from gyre_trainer.recipes.query_encoder.targets import Example
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _FEWEST_WORDS, _MOST_WORDS = 5, 40
+_PROSE = frozenset({Kind.PROSE, Kind.ITEM})
 
 
 def rehearsals(corpus: Corpus, *, count: int, own_share: float, seed: int) -> list[Example]:
@@ -32,14 +32,14 @@ def rehearsals(corpus: Corpus, *, count: int, own_share: float, seed: int) -> li
 
 def _text_of(passage: Passage, random: np.random.Generator) -> str:
     """The title in a third of all cases, else a sentence; the beginning where there is neither."""
-    sentences = _sentences(passage.text)
-    if passage.title and (not sentences or random.random() < 1 / 3):
+    said = _sentences(passage.text)
+    if passage.title and (not said or random.random() < 1 / 3):
         return passage.title
-    if sentences:
-        return sentences[int(random.integers(len(sentences)))]
+    if said:
+        return said[int(random.integers(len(said)))]
     return " ".join(passage.text.split()[:_MOST_WORDS])
 
 
 def _sentences(text: str) -> Sequence[str]:
-    found = (" ".join(each.split()) for each in _SENTENCE_END.split(text))
-    return [each for each in found if _FEWEST_WORDS <= len(each.split()) <= _MOST_WORDS]
+    found = (each.text.split() for each in sentences(text) if each.kind in _PROSE)
+    return [" ".join(words) for words in found if _FEWEST_WORDS <= len(words) <= _MOST_WORDS]
