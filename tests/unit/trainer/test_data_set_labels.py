@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from gyre_trainer.data_sets.joining import Reason, Tally, join
+from gyre_trainer.data_sets.joining import Example, Reason, Tally, join
 from gyre_trainer.data_sets.labels import labels
-from gyre_trainer.data_sets.reliability import Beliefs
+from gyre_trainer.data_sets.reliability import Beliefs, beliefs
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
 
 from tests.unit.trainer.training_facts import (
@@ -45,6 +45,19 @@ def test_votes_on_passages_are_labels_and_what_was_passed_over_is_a_weak_no() ->
 
 def test_a_vote_down_alone_says_nothing_of_what_stood_above() -> None:
     assert told(a_vote(TEA, 3, "down")) == {3: (-1.0, "vote_down")}
+
+
+def test_what_others_spoke_of_for_the_same_question_was_not_passed_over() -> None:
+    again = an_interaction(1, 1, 2, 3, 4, question=TEA.question)
+    one, two = join(PartitionFacts((TEA, again), (a_vote(TEA, 1), a_vote(again, 3))), Tally())
+    believed = beliefs([one, two])
+    assert {why for why in _whys(two, believed).values() if why} == {"passed_over", "vote_up"}
+    assert _whys(two, believed)[1] == ""
+
+
+def _whys(example: Example, believed: Beliefs) -> dict[int, str]:
+    found = labels(example, believed)
+    return {one.rank: found[one.chunk_id].why for one in example.interaction.shown}
 
 
 def test_a_click_is_a_yes() -> None:
@@ -173,4 +186,11 @@ def test_shown_passages_and_verdicts_are_counted_voted_on_or_not() -> None:
     other = an_interaction(1, 7)
     join(PartitionFacts((TEA, other), (), (a_judgement(TEA), a_judgement(TEA, 1))), tally)
     assert tally.exposed == {1: 2, 2: 1, 3: 1, 4: 1}
+    assert tally.spoken_of == {}
     assert tally.judged == 1
+
+
+def test_passages_that_words_speak_of_are_counted_clear_or_not() -> None:
+    said = a_vote(TEA, 4), a_vote(TEA, 4, "down", actor="bob"), a_word(TEA, kind="thumb", value="up")
+    _, tally = joined(TEA, *said)
+    assert tally.spoken_of == {2: 1, 4: 1}

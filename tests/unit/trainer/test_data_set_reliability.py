@@ -1,6 +1,7 @@
 """How far words can be trusted is estimated from all of them, without knowing the truth."""
 
 import random
+import warnings
 from collections.abc import Sequence
 
 import pytest
@@ -137,3 +138,17 @@ def test_the_order_of_the_examples_changes_nothing() -> None:
 
 def test_nobody_spoke() -> None:
     assert beliefs([]).good == {}
+
+
+def test_many_who_agree_leave_no_number_too_large() -> None:
+    about = an_interaction(0)
+    said = [a_vote(about, 1, "down", actor=f"a{number}") for number in range(300)]
+    said += [a_vote(about, 2, "up", actor=f"a{number}") for number in range(300)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        believed = beliefs(join(PartitionFacts([about], said), Tally()))
+    assert (believed.good[_of(about, 1)], believed.good[_of(about, 2)]) == (0.0, 1.0)
+
+
+def _of(about: InteractionFact, number: int) -> tuple[str, str, str]:
+    return (about.tenant, about.question, chunk(number))

@@ -62,7 +62,7 @@ def card_of(
         "clusters": _clusters(rows),
         "labels": dict(Counter(s["why"] for row in rows for s in row["shown"] if s["why"])),
         "labels_by_rank": _labels_by_rank(rows),
-        "judged_by_rank": judged_by_rank(tally.exposed, rows),
+        "judged_by_rank": judged_by_rank(tally.exposed, tally.spoken_of),
         "explored": _explored(rows),
         "dropped": {reason.value: n for reason, n in sorted(tally.dropped.items()) if n},
         "versions": _versions(rows),
@@ -88,19 +88,20 @@ def most_of_one(
     return max(weights.values()) / total if total else 0.0
 
 
-def judged_by_rank(exposed: Mapping[int, int], rows: Iterable[Row]) -> dict[str, dict[str, float]]:
-    """How often a passage shown at a rank was judged by anybody, of all interactions.
+def judged_by_rank(
+    exposed: Mapping[int, int], spoken_of: Mapping[int, int]
+) -> dict[str, dict[str, float]]:
+    """How often anybody said anything of a passage shown at a rank, of all interactions.
 
     `p` has half a count added on either side (Jeffreys), so that it is never nought or one. A
-    passage that was passed over counts as not judged.
+    passage that was passed over counts as not judged; one whose words are contradictory or doubtful
+    was judged.
     """
-    unsaid = ("", PASSED_OVER_WHY)
-    judged = Counter(s["rank"] for row in rows for s in row["shown"] if s["why"] not in unsaid)
     return {
         str(rank): {
             "shown": shown,
-            "judged": judged[rank],
-            "p": round((judged[rank] + 0.5) / (shown + 1), 6),
+            "judged": spoken_of.get(rank, 0),
+            "p": round((spoken_of.get(rank, 0) + 0.5) / (shown + 1), 6),
         }
         for rank, shown in sorted(exposed.items())
     }

@@ -10,7 +10,7 @@ from enum import StrEnum
 from gyre_common.events.feedback import ANSWER_TARGET, FeedbackKind
 from gyre_common.events.interactions import Outcome
 
-from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
+from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts, Shown
 
 _SHOWN_FOR_GOOD = frozenset({Outcome.ANSWERED.value, Outcome.ABSTAINED.value})
 _SIGNALS = frozenset({"click", "copy", "dwell"})
@@ -64,18 +64,26 @@ class Example:
     interaction: InteractionFact
     words: tuple[Word, ...]
 
+    def words_on(self, shown: Shown) -> list[Word]:
+        """Those on the passage, and those on the answer where it cites the passage."""
+        targets = {shown.chunk_id}
+        if shown.chunk_id in self.interaction.cited:
+            targets.add(ANSWER_TARGET)
+        return [word for word in self.words if word.target in targets]
+
 
 @dataclass
 class Tally:
     """What was counted while joining: for the data card.
 
-    `exposed` counts the passages shown by rank, voted on or not.
+    `exposed` counts the passages shown by rank, `spoken_of` those of which anybody said anything.
     """
 
     interactions: int = 0
     judged: int = 0
     dropped: Counter[Reason] = field(default_factory=Counter)
     exposed: Counter[int] = field(default_factory=Counter)
+    spoken_of: Counter[int] = field(default_factory=Counter)
 
 
 def join(facts: PartitionFacts, tally: Tally) -> list[Example]:
@@ -95,7 +103,9 @@ def join(facts: PartitionFacts, tally: Tally) -> list[Example]:
         tally.exposed.update(shown.rank for shown in interaction.shown)
         counting = _words(interaction, words, tally)
         if counting:
-            examples.append(Example(interaction, counting))
+            example = Example(interaction, counting)
+            examples.append(example)
+            tally.spoken_of.update(one.rank for one in interaction.shown if example.words_on(one))
     tally.dropped[Reason.NO_INTERACTION] += sum(map(len, said.values()))
     tally.judged += len({(j.tenant, j.interaction_id) for j in facts.judgements})
     return examples

@@ -39,9 +39,9 @@ def labels(example: Example, believed: Beliefs) -> Mapping[str, Label]:
     and a thumb or rating of the answer as a weak yes or no to the passages it cites. The label is
     the expectation of 1 for good and -1 for bad, by what is believed after all that was said; but
     words are only discounted, never turned round: what is more likely wrong is doubtful. Actors
-    count alike; where they contradict each other evenly nothing can be said. A passage that
-    nobody touched, shown above one that somebody liked, was passed over: a weak no (Joachims et al.
-    2005, doi:10.1145/1076034.1076063, "click > skip above").
+    count alike; where they contradict each other evenly nothing can be said. A passage of which
+    nobody who asked this said anything, shown above one that somebody liked, was passed over: a
+    weak no (Joachims et al. 2005, doi:10.1145/1076034.1076063, "click > skip above").
     """
     found = {
         shown.chunk_id: _weighed(
@@ -58,7 +58,8 @@ def labels(example: Example, believed: Beliefs) -> Mapping[str, Label]:
         return found
     lowest = max(rank for rank, _ in liked)
     for shown in example.interaction.shown:
-        if shown.rank < lowest and not found[shown.chunk_id].why:
+        unsaid = believed.of(example, shown.chunk_id) is None and not found[shown.chunk_id].why
+        if shown.rank < lowest and unsaid:
             who = frozenset().union(*(actors for rank, actors in liked if rank > shown.rank))
             found[shown.chunk_id] = Label(PASSED_OVER, PASSED_OVER_WHY, who)
     return found

@@ -16,6 +16,7 @@ import numpy as np
 from gyre_common.events.feedback import ANSWER_TARGET
 from gyre_common.lines import folded
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from gyre_trainer.data_sets.joining import Example, Family
 from gyre_trainer.segments.facts import Shown
@@ -107,11 +108,8 @@ def _voices(examples: Iterable[Example]) -> list[_Voice]:
     found: dict[tuple[Subject, str], _Voice] = {}
     for example in examples:
         for shown in example.interaction.shown:
-            cited = shown.chunk_id in example.interaction.cited
             subject = _subject(example, shown.chunk_id)
-            for word in example.words:
-                if word.target != shown.chunk_id and not (cited and word.target == ANSWER_TARGET):
-                    continue
+            for word in example.words_on(shown):
                 fresh = _Voice(subject, word.actor, _bucket(shown))
                 voice = found.setdefault((subject, word.actor), fresh)
                 voice.bucket = min(voice.bucket, fresh.bucket)
@@ -156,9 +154,9 @@ class _Spoken:
         usual = _USUAL.copy()
         good: Floats = np.full(len(self.subjects), 0.5)
         for _ in range(_ROUNDS):
-            said = self._vote * _logit(1 - wrong) + self._verdict * _logit(1 - wrong_verdict)
+            said = self._vote * logit(1 - wrong) + self._verdict * logit(1 - wrong_verdict)
             said = said + np.log(usual[1] / usual[0])[self._kind]
-            good = 1 / (1 + np.exp(-_logit(often)[self._bucket] - self._sum(said)))
+            good = expit(logit(often)[self._bucket] + self._sum(said))
             wrong = min(most, self._wrong_votes(good, expected))
             often = self._often(good)
             usual = self._usual(good)
@@ -210,8 +208,3 @@ class _Spoken:
 
 def _mean(signs: Sequence[int]) -> float:
     return sum(signs) / len(signs) if signs else 0.0
-
-
-def _logit(probability: float | Floats) -> Floats:
-    found: Floats = np.log(probability / (1 - np.asarray(probability)))
-    return found
