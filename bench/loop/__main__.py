@@ -1,11 +1,12 @@
 """The loop on a corpus in BEIR's layout: what votes on its train questions are worth on others.
 
-    python -m bench.loop [--folder PATH] [--home DIR] [--wrong 0.1] [--passes 1] [--profile default]
+    python -m bench.loop [--folder PATH] [--home DIR] [--wrong 0.1] [--passes 2] [--profile default]
 
 The demonstration's crowd asks the train questions and votes on what it is shown; the run trains,
 the gate decides; then, once, quality on the dev questions: zero-shot with weights tuned on train
 against the trained version with the weights fitted to it, also where the gate refused it. Without
---home a system of its own is started; a running one keeps the corpus for the next round (--tenant).
+--home a system of its own is started. In a running one the tenant (--tenant) must be one that has
+not learned yet: its votes and its encoder would count in the next round.
 """
 
 import argparse
@@ -53,6 +54,7 @@ class Options:
 
     folder: Path
     guard: Path | None
+    guard_split: str
     guard_documents: int
     home: Path | None
     tenant: str
@@ -67,6 +69,7 @@ async def run(options: Options, home: Path) -> None:
     stages = Stages(cli.out)
     folder = Folder(options.folder)
     async with opened(cli.settings, options.tenant) as system:
+        await check_fresh(system)
         await indexed(system, folder.documents(), folder.name, stages)
         train, dev = folder.questions("train"), folder.questions("dev")
         with stages.clock("tuning zero-shot on train"):
@@ -112,6 +115,16 @@ async def indexed(system: System, documents: Sequence[Document], name: str, stag
             await submit(system.ingestor, tuple(documents), bar)
 
 
+async def check_fresh(system: System) -> None:
+    """Ends the program when the tenant has votes or an encoder from a round before."""
+    listed = await call(system.trainer.ListRuns, trainer_pb2.ListRunsRequest())
+    if any(run.tenant == system.tenant for run in listed.runs):
+        raise SystemExit(
+            f"error: tenant {system.tenant} has been through a round, and would not begin at "
+            "zero-shot: name another with --tenant, or a --home of its own"
+        )
+
+
 async def live(system: System, role: str) -> str:
     """The version that serves the tenant."""
     return (await listed(system.trainer, "", role))[role].live
@@ -144,7 +157,7 @@ async def guard(
     """What the same versions do to a corpus that nobody voted on, searched by itself."""
     assert options.guard is not None
     folder = Folder(options.guard)
-    questions = folder.questions(folder.name)
+    questions = folder.questions(options.guard_split or folder.name)
     wanted = {key for question in questions for key in question.relevant}
     ordered = sorted(folder.documents(), key=lambda document: document.document_id not in wanted)
     documents = ordered[: options.guard_documents]
@@ -178,16 +191,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=None, help="in BEIR's layout [SciFact]")
     parser.add_argument("--guard", default="", help="glossary, or another BEIR folder's name")
+    parser.add_argument("--guard-split", default="", help="its questions [the folder's name]")
     parser.add_argument("--guard-documents", type=int, default=600)
     parser.add_argument("--home", type=Path, default=None, help="of a running system")
     parser.add_argument("--tenant", default="bench-loop")
     parser.add_argument("--wrong", type=float, default=0.1, help="share of wrong votes")
-    parser.add_argument("--passes", type=int, default=1, help="how often each question is asked")
+    parser.add_argument("--passes", type=int, default=2, help="how often each question is asked")
     parser.add_argument("--profile", default="default")
     given = parser.parse_args()
     options = Options(
         given.folder or data_folder("scifact"),
         data_folder(given.guard) if given.guard else None,
+        given.guard_split,
         given.guard_documents,
         given.home,
         given.tenant,

@@ -140,7 +140,7 @@ class _PeerLoss(nn.Module):
 
 def _task(data: RunData) -> tuple[QueryEncoderConfig, Sequence[Example]]:
     config = QueryEncoderConfig.from_settings(data.spec.settings)
-    return config, examples_of(merged(data.questions, "fit"), data.corpus, data.live, config)
+    return config, examples_of(merged(data.questions, "fit"), data.corpus, data.live)
 
 
 def _clock() -> Callable[[], tuple[float, float]]:

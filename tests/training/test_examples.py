@@ -52,29 +52,51 @@ def test_a_question_without_a_wanted_passage_teaches_nothing() -> None:
 
 def test_the_target_is_shared_by_label_and_a_weak_label_weighs_less() -> None:
     rows = [asked("tea", c0=1.0, c1=0.5), asked("coffee", c1=0.5)]
-    tea, coffee = examples_of(merged(rows, "fit"), CORPUS, {}, QueryEncoderConfig())
+    tea, coffee = examples_of(merged(rows, "fit"), CORPUS, {})
     assert tea.target == pytest.approx({0: 2 / 3, 1: 1 / 3})
     assert (tea.weight, coffee.weight) == (1.0, 0.5)
 
 
 def test_votes_on_deleted_passages_are_left_out_and_without_any_other_it_is_refused() -> None:
     rows = [asked("tea", c0=1.0, gone=1.0), asked("coffee", gone=1.0)]
-    (only,) = examples_of(merged(rows, "fit"), CORPUS, {}, QueryEncoderConfig())
+    (only,) = examples_of(merged(rows, "fit"), CORPUS, {})
     assert only.target == {0: 1.0}
     with pytest.raises(FailedPrecondition, match="still in the index"):
-        examples_of(merged(rows[1:], "fit"), CORPUS, {}, QueryEncoderConfig())
+        examples_of(merged(rows[1:], "fit"), CORPUS, {})
 
 
-def test_what_live_finds_can_be_a_share_of_the_target_and_bm25_stands_beside_it() -> None:
+def test_what_bm25_brings_anyway_stands_beside_the_target() -> None:
     found = Found(
         question_id="tea",
         legs=(Hit("c1", 4.0, None, 0.8), Hit("c2", 2.0, 0.1, 0.8)),
         spans={"bm25": (0.0, 8.0)},
     )
-    config = QueryEncoderConfig(live_share=0.5)
-    (example,) = examples_of(merged([asked("tea", c0=1.0)], "fit"), CORPUS, {"tea": found}, config)
-    assert example.target == pytest.approx({0: 0.5, 1: 0.25, 2: 0.25})
+    (example,) = examples_of(merged([asked("tea", c0=1.0)], "fit"), CORPUS, {"tea": found})
+    assert example.target == {0: 1.0}
     assert example.lexical == {1: 0.5, 2: 0.25}
+
+
+def test_another_tenant_or_other_groups_make_another_question_and_hide_what_they_cannot_find() -> (
+    None
+):
+    ours = asked("tea", a=1.0)
+    rows = [
+        ours.model_copy(update={"tenant": "acme"}),
+        ours.model_copy(update={"tenant": "acme", "acl": ("staff",)}),
+        ours.model_copy(update={"tenant": "other"}),
+    ]
+    corpus = Corpus(
+        [
+            Passage(chunk_id="a", tenant="acme", text="Public."),
+            Passage(chunk_id="b", tenant="acme", acl=("staff",), text="Of the staff."),
+            Passage(chunk_id="c", tenant="other", text="Of others."),
+        ],
+        np.eye(3, dtype=np.float32),
+    )
+    guest, member = examples_of(merged(rows, "fit")[:2], corpus, {})
+    found = [each.hidden.tolist() for each in (guest, member) if each.hidden is not None]
+    assert found == [[False, True, True], [False, False, True]]
+    assert len(merged(rows, "fit")) == 3
 
 
 def test_rehearsed_texts_are_titles_and_sentences_of_their_passage() -> None:

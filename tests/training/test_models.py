@@ -103,6 +103,15 @@ def test_a_config_that_is_no_json_or_no_bert_is_told(broken: Path) -> None:
         open_base(broken, HIDDEN)
 
 
+@pytest.mark.parametrize("content", ["{broken", "{}", "[]", '{"max_seq_length": 0}'])
+def test_a_folder_that_does_not_say_how_long_a_text_may_be_is_told(
+    broken: Path, content: str
+) -> None:
+    (broken / "sentence_bert_config.json").write_text(content)
+    with pytest.raises(FailedPrecondition, match=r"sentence_bert_config\.json names .*damaged"):
+        open_base(broken, HIDDEN)
+
+
 def test_vectors_of_another_dimension_than_the_index_are_refused(tiny_base: Path) -> None:
     with pytest.raises(
         FailedPrecondition, match="makes vectors of 32 numbers, the index holds 384"

@@ -3,6 +3,7 @@
 import json
 import math
 import resource
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_common.store import digest_of
 from gyre_trainer.recipes.query_encoder.config import Variant
+from gyre_trainer.recipes.query_encoder.run_data import base_digest
 from gyre_trainer.train import Stopped, train
 
 from tests.training.tiny_runs import Never, TinyRun, a_run, seal
@@ -88,6 +90,19 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(tmp_path: Path, tiny_
         train(run.folder, Variant.FULL, After(2))
     change(run, settings={"batch": "8", "epochs": "3", "seed": "3", "temperature": "0.1"})
     with pytest.raises(FailedPrecondition, match="made with other settings"):
+        train(run.folder, Variant.FULL, Never())
+
+
+def test_a_base_that_changed_since_the_run_began_is_refused(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    run = a_run(tmp_path / "run", base)
+    change(run, base_digest=base_digest(base))
+    with pytest.raises(Stopped):
+        train(run.folder, Variant.FULL, After(2))
+    (base / "tokenizer.json").write_bytes((base / "tokenizer.json").read_bytes() + b"\n")
+    with pytest.raises(FailedPrecondition, match="has changed since the run began"):
         train(run.folder, Variant.FULL, Never())
 
 

@@ -18,8 +18,10 @@ VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
 CORPUS = Corpus([Passage(chunk_id=f"c{n}", text=".") for n in range(30)], VECTORS)
 
 
-def a_question(labels: Mapping[str, float], *, held_out: bool = False) -> Question:
-    return Question(text="?", ids=("q",), labels=labels, held_out=held_out)
+def a_question(
+    labels: Mapping[str, float], *, held_out: bool = False, cluster: str = ""
+) -> Question:
+    return Question(text="?", ids=("q",), labels=labels, held_out=held_out, cluster=cluster)
 
 
 def found(**bm25: float) -> Mapping[str, Found]:
@@ -58,7 +60,7 @@ def test_candidates_are_chosen_by_the_measure_and_weights_that_the_gate_judges_b
         lexical = dict(zip(chance.choice(names, 90, replace=False), chance.random(90), strict=True))
         dense = {names[place]: float(similarity[place]) for place in similarity.argsort()[-100:]}
         hits = [(c, lexical.get(c), dense.get(c)) for c in sorted({*lexical, *dense})]
-        asked.append(Question(text="?", ids=(one,), labels=labels, held_out=False))
+        asked.append(Question(text="?", ids=(one,), labels=labels, cluster=one))
         grades = {chunk: max(0, round(2 * label)) for chunk, label in labels.items()}
         judged.append(gate_builders.a_question(one, grades))
         live[one] = Found(question_id=one, legs=tuple(Hit(*hit, 0.0) for hit in hits))
@@ -127,8 +129,9 @@ def test_a_fall_that_chance_explains_is_none() -> None:
     assert chosen_share([at(0, 0.70, 0.60), at(1, 0.80, 0.55, error=0.030)]) == 0
 
 
-def test_the_base_is_chosen_only_when_nothing_else_holds() -> None:
-    assert chosen_share([at(0, 0.70, 0.60), at(0.5, 0.69, 0.60)]) == 0.5
+def test_the_base_is_chosen_when_nothing_else_holds_or_all_is_surely_worse() -> None:
+    assert chosen_share([at(0, 0.70, 0.60), at(0.5, 0.69, 0.60, behind=0.9)]) == 0.5
+    assert chosen_share([at(0, 0.70, 0.60), at(0.5, 0.69, 0.60, behind=1.1)]) == 0
     assert chosen_share([at(0, 0.70, 0.60), at(0.5, 0.74, 0.50)]) == 0
 
 
@@ -140,12 +143,36 @@ def test_of_those_that_are_as_good_as_the_best_the_largest_share_wins() -> None:
 def test_how_far_a_share_is_behind_is_told_in_standard_errors() -> None:
     judged = {"c3": 1.0, "c4": -1.0}
     rows = {0.0: VECTORS[[4, 4, 4]], 0.5: VECTORS[[3, 3, 3]], 1.0: VECTORS[[3, 3, 4]]}
-    several = Validation([a_question(judged)] * 3, CORPUS, found(), dense_weight=0.5, depth=100)
+    asked = [a_question(judged, cluster=name) for name in "abc"]
+    several = Validation(asked, CORPUS, found(), dense_weight=0.5, depth=100)
     base, half, tuned = several.qualities(rows)
     assert (half.behind, half.error) == (0.0, 0.0)
     # One of three questions differs: the mean of the differences is one standard error of it.
     assert tuned.behind == pytest.approx(1.0, abs=1e-5)
     assert base.behind > 1e6
+
+
+def test_near_identical_questions_tell_of_chance_as_one() -> None:
+    judged = {"c3": 1.0, "c4": -1.0}
+    rows = {0.0: VECTORS[[3, 3, 3]], 1.0: VECTORS[[3, 4, 4]]}
+    errors = []
+    for names in ("abc", "abb"):
+        asked = [a_question(judged, cluster=name) for name in names]
+        several = Validation(asked, CORPUS, found(), dense_weight=0.5, depth=100)
+        errors.append(several.qualities(rows)[1].error)
+    assert errors[1] > 1.3 * errors[0]
+
+
+def test_what_the_asker_cannot_find_takes_no_place() -> None:
+    hers = Passage(chunk_id="hers", tenant="acme", text=".")
+    others = [Passage(chunk_id=f"x{n}", tenant="other", text=".") for n in range(20)]
+    vectors = np.tile(np.array([[1.0, 0.0]], np.float32), (21, 1))
+    vectors[0] = (0.6, 0.8)
+    question = Question(text="?", ids=("q",), labels={"hers": 1.0}, tenant="acme", cluster="a")
+    alone = Validation(
+        [question], Corpus([hers, *others], vectors), found(), dense_weight=1.0, depth=5
+    )
+    assert alone.qualities({0.0: np.array([[1.0, 0.0]], np.float32)})[0].overall == 1.0
 
 
 def test_without_a_question_to_judge_by_it_goes_half_way() -> None:
@@ -158,7 +185,7 @@ def test_without_a_question_to_judge_by_it_goes_half_way() -> None:
 
 def test_the_error_is_that_of_paired_differences() -> None:
     judged = {"c3": 1.0, "c4": -1.0}
-    several = [a_question(judged, held_out=True), a_question(judged, held_out=True)]
+    several = [a_question(judged, held_out=True, cluster=name) for name in "ab"]
     rows = {0.0: VECTORS[[3, 3]], 1.0: VECTORS[[3, 4]]}
     base, tuned = Validation(several, CORPUS, found(), dense_weight=0.5, depth=100).qualities(rows)
     assert (base.new, base.new_error) == (1.0, 0.0)

@@ -136,7 +136,7 @@ def _some(dice: np.random.Generator, words: Sequence[str], count: int) -> str:
 
 
 def _a_passage(at: int, text: str) -> dict[str, object]:
-    return {"chunk_id": f"c{at}", "document_id": f"d{at}", "title": text[:8], "text": f"{text}."}
+    return {"chunk_id": f"c{at}", "title": text[:8], "text": f"{text}."}
 
 
 def _a_question(at: int, text: str, dice: np.random.Generator) -> dict[str, object]:

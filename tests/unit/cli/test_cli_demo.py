@@ -1,10 +1,13 @@
 """The demonstration's own parts: what is generated, what the crowd says, what is measured."""
 
+import sys
 from collections.abc import Callable
 from math import log2
 from random import Random
+from subprocess import PIPE, Popen
 from typing import Any
 
+import psutil
 import pytest
 from gyre.feedback.v1 import feedback_pb2
 from gyre.generator.v1 import generator_pb2
@@ -13,6 +16,7 @@ from gyre_cli.demo.corpus import FULL, SHORT, Question, generate
 from gyre_cli.demo.crowd import Crowd, Habits, Tally
 from gyre_cli.demo.measures import compare, ndcg, slices
 from gyre_cli.demo.story import stop_training
+from gyre_cli.demo.system import spent_by
 from gyre_cli.demo.turns import in_turns
 from gyre_common.errors import NotFound
 from gyre_common.rpc import channel, serve
@@ -211,3 +215,17 @@ async def test_a_failure_ends_the_turns_and_comes_out_as_itself() -> None:
     with pytest.raises(NotFound):
         await in_turns(range(10), work(3), at_once=1)
     assert done == [0, 1, 2]
+
+
+def test_cpu_seconds_count_each_process_once() -> None:
+    busy = "sum(range(20_000_000)); import sys; print(flush=True); sys.stdin.read()"
+    both = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
+    with Popen([sys.executable, "-c", both], stdin=PIPE, stdout=PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        (child,) = psutil.Process(parent.pid).children()
+        alone = sum(sum(one.cpu_times()[:2]) for one in (psutil.Process(parent.pid), child))
+        assert spent_by(parent.pid) == pytest.approx(alone, abs=0.1)
+        assert parent.stdin is not None
+        parent.stdin.close()
+    assert spent_by(parent.pid) == 0.0

@@ -87,7 +87,12 @@ def test_the_built_in_version_is_understood() -> None:
 
 @pytest.mark.parametrize(
     ("change", "field"),
-    [({"fusion": "magic"}, "fusion"), ({"candidates": "0"}, "candidates"), ({"x": "1"}, "x")],
+    [
+        ({"fusion": "magic"}, "fusion"),
+        ({"candidates": "0"}, "candidates"),
+        ({"x": "1"}, "x"),
+        ({"bm25_weight": "0", "dense_weight": "0"}, "bm25_weight and dense_weight .one of the two"),
+    ],
 )
 def test_settings_that_are_not_understood_are_named(change: dict[str, str], field: str) -> None:
     artifact = an_artifact("new-1", settings={**RETRIEVAL_SETTINGS, **change})

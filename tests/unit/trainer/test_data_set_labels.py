@@ -191,6 +191,10 @@ def test_shown_passages_and_verdicts_are_counted_voted_on_or_not() -> None:
 
 
 def test_passages_that_words_speak_of_are_counted_clear_or_not() -> None:
-    said = a_vote(TEA, 4), a_vote(TEA, 4, "down", actor="bob"), a_word(TEA, kind="thumb", value="up")
+    said = (
+        a_vote(TEA, 4),
+        a_vote(TEA, 4, "down", actor="bob"),
+        a_word(TEA, kind="thumb", value="up"),
+    )
     _, tally = joined(TEA, *said)
     assert tally.spoken_of == {2: 1, 4: 1}

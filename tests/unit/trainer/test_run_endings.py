@@ -166,5 +166,5 @@ async def test_the_end_tells_how_many_questions_went_with_their_documents(stage:
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
     assert run.message.endswith(
-        "; 12 questions taught nothing, because what people judged for them was deleted or replaced"
+        "; 12 questions taught nothing, because what people liked for them was deleted or replaced"
     )

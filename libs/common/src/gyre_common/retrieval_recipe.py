@@ -1,6 +1,8 @@
 """What a version of the role `retrieval` says: how the two legs are searched and fused."""
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Artifact
@@ -25,13 +27,19 @@ class Recipe(BaseModel):
     heading_boost: float = Field(default=1, ge=1)
     exploration: float = Field(default=0, ge=0, le=0.5)
 
+    @model_validator(mode="after")
+    def _one_leg_counts(self) -> Self:
+        if not self.bm25_weight + self.dense_weight > 0:
+            raise ValueError("one of the two is above 0")
+        return self
+
 
 def recipe_of(artifact: Artifact) -> Recipe:
     """Read a version; raises FailedPrecondition when its settings are not understood."""
     try:
         return Recipe.model_validate(artifact.settings)
     except ValidationError as error:
-        wrong = {str(each["loc"][0]): _why(each["type"], each["msg"]) for each in error.errors()}
+        wrong = {_name(each["loc"]): _why(each["type"], each["msg"]) for each in error.errors()}
         told = ", ".join(f"{name} ({why})" for name, why in sorted(wrong.items()))
         raise FailedPrecondition(
             f"retrieval {artifact.version} has settings that are not understood here: {told}"
@@ -41,4 +49,9 @@ def recipe_of(artifact: Artifact) -> Recipe:
 def _why(kind: str, said: str) -> str:
     if kind == "extra_forbidden":
         return f"unknown, use {', '.join(Recipe.model_fields)}"
+    said = said.removeprefix("Value error, ")
     return said[:1].lower() + said[1:]
+
+
+def _name(place: tuple[str | int, ...]) -> str:
+    return str(place[0]) if place else "bm25_weight and dense_weight"

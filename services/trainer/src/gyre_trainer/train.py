@@ -73,10 +73,10 @@ def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
     """From the votes to `<variant>/result.json`; raises GyreError for what a person should know."""
     data = RunData(folder)
     config = QueryEncoderConfig.from_settings(data.spec.settings)
-    own, base_folder = folder.variant(variant), Path(data.spec.base_folder)
+    own, base_folder = folder.variant(variant), data.base_folder
     base = open_base(base_folder, data.corpus.dimensions)
     tokenizer = open_tokenizer(base_folder, config.longest_question)
-    questions = examples_of(merged(data.questions, "fit"), data.corpus, data.live, config)
+    questions = examples_of(merged(data.questions, "fit"), data.corpus, data.live)
     batches = Batches(questions, data.corpus, config)
 
     processes = Processes()

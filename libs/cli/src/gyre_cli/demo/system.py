@@ -1,7 +1,7 @@
 """The stubs that the demonstration talks through, and what the system spends on it."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,20 +56,18 @@ async def opened(settings: CliSettings, tenant: str) -> AsyncIterator[System]:
 def cpu_seconds(home: Path) -> float | None:
     """Spent by the local system, finished children included; None if there is none."""
     state = running_state(home)
-    if state is None:
-        return None
-    spent = 0.0
-    for started in (state.supervisor, *(one.identity for one in state.processes)):
-        if started is not None:
-            spent += _spent(started.pid)
-    return spent
+    return None if state is None else spent_by(state.supervisor.pid)
 
 
-def _spent(pid: int) -> float:
-    """A process and whatever of its kin is alive; those that ended are in their parents' books."""
+def spent_by(pid: int) -> float:
+    """Seconds of a process and its living kin; those that ended are in their parents' books."""
     try:
-        process = psutil.Process(pid)
-        spent = sum(process.cpu_times()[:4])
-        return spent + sum(sum(child.cpu_times()[:4]) for child in process.children(recursive=True))
+        kin = psutil.Process(pid)
+        every = [kin, *kin.children(recursive=True)]
     except psutil.NoSuchProcess:
         return 0.0
+    spent = 0.0
+    for process in every:
+        with suppress(psutil.NoSuchProcess):
+            spent += sum(process.cpu_times()[:4])
+    return spent

@@ -5,7 +5,7 @@ has no use for.
 """
 
 from gyre_trainer.data_sets.card import Card
-from gyre_trainer.data_sets.deleted import Deleted, without_deleted
+from gyre_trainer.data_sets.deleted import without_deleted
 from gyre_trainer.data_sets.folders import read_folder, rows, write_folder
 from gyre_trainer.data_sets.frozen import CARD, GATE, MANIFEST, TRAIN, Frozen
 from gyre_trainer.data_sets.keeping import FOLDER, DataSets, Kept
@@ -21,7 +21,6 @@ __all__ = [
     "TRAIN",
     "Card",
     "DataSets",
-    "Deleted",
     "Frozen",
     "Kept",
     "Profile",

@@ -1,38 +1,22 @@
 """Takes votes on documents that are gone out of a run's copy of a data set."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from gyre_trainer.data_sets.rows import Row, ShownRow
 
 
-@dataclass(frozen=True)
-class Deleted:
-    """What was taken out: labels on passages that are gone, and questions left without any."""
-
-    labels: int = 0
-    questions: int = 0
-
-
-def without_deleted(rows: Iterable[Row], chunk_ids: Collection[str]) -> tuple[list[Row], Deleted]:
+def without_deleted(rows: Iterable[Row], chunk_ids: Collection[str]) -> list[Row]:
     """The rows as far as their passages are still in the corpus.
 
     A passage that is gone has no label any more (`why` is `deleted`). A question goes with the
     last passage liked for it, and one that liked nothing with its last label.
     """
     kept: list[Row] = []
-    labels = questions = 0
     for row in rows:
         shown = [_still(one, chunk_ids) for one in row["shown"]]
-        labels += sum(
-            before["label"] is not None and after["label"] is None
-            for before, after in zip(row["shown"], shown, strict=True)
-        )
         if _is_of_use(row["shown"], shown):
             kept.append({**row, "shown": shown})
-        else:
-            questions += 1
-    return kept, Deleted(labels, questions)
+    return kept
 
 
 def _still(shown: ShownRow, chunk_ids: Collection[str]) -> ShownRow:

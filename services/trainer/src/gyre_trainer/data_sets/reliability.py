@@ -16,7 +16,6 @@ import numpy as np
 from gyre_common.events.feedback import ANSWER_TARGET
 from gyre_common.lines import folded
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from gyre_trainer.data_sets.joining import Example, Family
 from gyre_trainer.segments.facts import Shown
@@ -36,6 +35,8 @@ _LIKE_SUBJECTS = 4.0
 _LIKE_VOICES = 5.0
 _LEAST, _MOST = 0.005, 0.5
 """Nobody is taken to be surely right, or to mean the opposite."""
+_SURE = 30.0
+"""Log odds from which on nothing is surer: the exponential of much larger ones overflows."""
 _UPPER = NormalDist().inv_cdf(0.95)
 
 Floats = NDArray[np.float64]
@@ -154,9 +155,9 @@ class _Spoken:
         usual = _USUAL.copy()
         good: Floats = np.full(len(self.subjects), 0.5)
         for _ in range(_ROUNDS):
-            said = self._vote * logit(1 - wrong) + self._verdict * logit(1 - wrong_verdict)
+            said = self._vote * _logit(1 - wrong) + self._verdict * _logit(1 - wrong_verdict)
             said = said + np.log(usual[1] / usual[0])[self._kind]
-            good = expit(logit(often)[self._bucket] + self._sum(said))
+            good = _logistic(_logit(often)[self._bucket] + self._sum(said))
             wrong = min(most, self._wrong_votes(good, expected))
             often = self._often(good)
             usual = self._usual(good)
@@ -208,3 +209,13 @@ class _Spoken:
 
 def _mean(signs: Sequence[int]) -> float:
     return sum(signs) / len(signs) if signs else 0.0
+
+
+def _logit(probability: float | Floats) -> Floats:
+    found: Floats = np.log(probability / (1 - np.asarray(probability)))
+    return found
+
+
+def _logistic(log_odds: Floats) -> Floats:
+    found: Floats = 1 / (1 + np.exp(-np.clip(log_odds, -_SURE, _SURE)))
+    return found

@@ -21,6 +21,8 @@ SEED = 20_090_719
 _DRAWS_AT_ONCE = 500
 
 Floats = NDArray[np.float64]
+Numbers = Sequence[float] | Floats
+Names = Sequence[str] | NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,7 @@ class Paired:
     effective: float
 
 
-def paired(
-    differences: Sequence[float], weights: Sequence[float], clusters: Sequence[str]
-) -> Paired:
+def paired(differences: Numbers, weights: Numbers, clusters: Names) -> Paired:
     """Candidate minus live, question by question. All three are of one length, at least 1."""
     gains, masses = _by_cluster(differences, weights, clusters)
     difference = float(gains.sum() / masses.sum())
@@ -58,9 +58,18 @@ def paired(
     )
 
 
-def _by_cluster(
-    differences: Sequence[float], weights: Sequence[float], clusters: Sequence[str]
-) -> tuple[Floats, Floats]:
+def mean_and_error(differences: Numbers, weights: Numbers, clusters: Names) -> tuple[float, float]:
+    """The weighted mean and its standard error; infinite where there is one cluster alone."""
+    gains, masses = _by_cluster(differences, weights, clusters)
+    mean = float(gains.sum() / masses.sum())
+    many = len(gains)
+    if many == 1:
+        return mean, float("inf")
+    spread = float(np.sqrt(np.square(gains - mean * masses).sum()) / masses.sum())
+    return mean, spread * float(np.sqrt(many / (many - 1)))
+
+
+def _by_cluster(differences: Numbers, weights: Numbers, clusters: Names) -> tuple[Floats, Floats]:
     names, places = np.unique(np.asarray(clusters), return_inverse=True)
     mass = np.asarray(weights, dtype=np.float64)
     gains = np.zeros(len(names))

@@ -7,12 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 MOST_WEIGHT = 10.0
-"""No question counts more than so many times one whose passage was sure to be seen and judged."""
+"""No question counts more than so many times one whose good passage stood at the best rank."""
 
 BEST = 10
 """The grade of a passage that is surely good."""
-
-_NEVER_MET = 1.0 / MOST_WEIGHT
 
 
 class ShownPassage(BaseModel):
@@ -47,7 +45,8 @@ class GateQuestion:
 
     `grades` maps each judged passage to 0 (bad, or passed over) to `BEST` (surely good).
     `new` tells that none of its good documents had a good vote in training. `chance` is the
-    probability that it is here at all: that one of its good passages was shown and judged.
+    probability that it is here at all, that one of its good passages was shown and judged, relative
+    to that of a question whose only good passage stood at the best rank.
     """
 
     question_id: str
@@ -67,33 +66,25 @@ class GateQuestion:
         return min(MOST_WEIGHT, 1.0 / self.chance) * max(self.grades.values()) / BEST
 
 
-Seen = Mapping[int, float]
-"""By rank, the probability that a passage shown there is judged, relative to the best rank's."""
+Judged = Mapping[int, float]
+"""By rank, the probability that a passage shown there is judged, as counted in the data set."""
 
 
-def seen_by_rank(judged: Mapping[int, float]) -> Seen:
-    """From P(judged | rank), as counted in the data set.
-
-    Only ratios matter, because weights are normalised by their sum; the best rank is 1.
-    """
-    best = max(judged.values(), default=0.0)
-    return {rank: share / best for rank, share in judged.items()} if best > 0 else {}
-
-
-def gate_questions(rows: Iterable[QuestionRow], seen: Seen) -> list[GateQuestion]:
+def gate_questions(rows: Iterable[QuestionRow], judged: Judged) -> list[GateQuestion]:
     """Those rows with a good passage: of the others nDCG says nothing."""
-    made = (_question(row, seen) for row in rows)
+    made = (_question(row, judged) for row in rows)
     return [question for question in made if question is not None]
 
 
-def _question(row: QuestionRow, seen: Seen) -> GateQuestion | None:
+def _question(row: QuestionRow, judged: Judged) -> GateQuestion | None:
     grades = {p.chunk_id: _grade(p.label) for p in row.shown if p.label is not None}
     good = [p for p in row.shown if grades.get(p.chunk_id, 0) > 0]
     if not good:
         return None
+    best = max(judged.values(), default=1.0)
     missed = 1.0
     for passage in good:
-        missed *= 1.0 - passage.propensity * seen.get(passage.rank, _NEVER_MET)
+        missed *= 1.0 - passage.propensity * judged.get(passage.rank, best / MOST_WEIGHT)
     return GateQuestion(
         question_id=row.question_id,
         tenant=row.tenant,
@@ -102,7 +93,7 @@ def _question(row: QuestionRow, seen: Seen) -> GateQuestion | None:
         cluster=row.cluster,
         new=row.held_out,
         grades=grades,
-        chance=max(1.0 - missed, 1e-6),
+        chance=max(1.0 - missed, 1e-6) / best,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gyre_trainer.gate.bootstrap import Names, mean_and_error
 from gyre_trainer.gate.decision import ONE_SIDED
 from gyre_trainer.gate.ndcg import ndcg
 from gyre_trainer.gate.questions import GateQuestion
@@ -44,22 +45,25 @@ def refit(
     if not questions:
         return _of(share), 0.0
     mass = np.array([question.weight for question in questions])
+    clusters = np.array([question.cluster for question in questions])
     new = np.array([question.new for question in questions])
     before = np.array(ndcg(questions, live))
     own = _try(questions, legs, share, 0)
     moved = [_try(questions, legs, share, step) for step in STEPS]
-    allowed = [one for one in moved if _holds(one.values[new], before[new], mass[new])]
+    allowed = [one for one in moved if _holds((one.values - before)[new], mass[new], clusters[new])]
     chosen = own
-    if (best := surely_best(own.values, [one.values for one in allowed], mass)) is not None:
+    best = surely_best(own.values, [one.values for one in allowed], mass, clusters)
+    if best is not None:
         chosen = allowed[best]
     return chosen.weights, float(np.average(chosen.values, weights=mass))
 
 
-def surely_best(own: Floats, others: Sequence[Floats], mass: Floats) -> int | None:
+def surely_best(own: Floats, others: Sequence[Floats], mass: Floats, clusters: Names) -> int | None:
     """Which of `others` does best on average, of those that beat `own` by more than chance
-    explains (one-sided, 95 %); None where none does. All have a value a question.
+    explains (one-sided, 95 %, over clusters of near-identical questions); None where none does.
+    All have a value a question.
     """
-    gains = [_gain(values - own, mass) for values in others]
+    gains = [mean_and_error(values - own, mass, clusters) for values in others]
     sure = [at for at, (mean, error) in enumerate(gains) if mean > ONE_SIDED * error + 1e-9]
     return max(sure, key=lambda at: gains[at][0], default=None)
 
@@ -72,22 +76,14 @@ def _try(
     return _Tried(weights, np.array(ndcg(questions, rankings)))
 
 
-def _holds(values: Floats, before: Floats, mass: Floats) -> bool:
-    """Not below by more than one standard error of their paired difference, or, where one question
-    alone tells of none, not below at all.
+def _holds(gains: Floats, mass: Floats, clusters: Names) -> bool:
+    """Not below nothing by more than one standard error, or, where one question alone tells of
+    none, not at all.
     """
-    if len(values) < 2:
-        return bool((values >= before).all())
-    mean, error = _gain(values - before, mass)
+    if len(set(clusters)) < 2:
+        return bool((gains >= 0).all())
+    mean, error = mean_and_error(gains, mass, clusters)
     return mean >= -error - 1e-9
-
-
-def _gain(differences: Floats, mass: Floats) -> tuple[float, float]:
-    """The weighted mean and its standard error; one question alone tells nothing."""
-    mean = float(np.average(differences, weights=mass))
-    spread = float(np.sqrt(np.sum((mass * (differences - mean)) ** 2)) / mass.sum())
-    many = len(differences)
-    return mean, spread * float(np.sqrt(many / (many - 1))) if many > 1 else float("inf")
 
 
 def _of(dense: float) -> Weights:

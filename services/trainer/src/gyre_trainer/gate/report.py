@@ -19,7 +19,9 @@ class Verdict(StrEnum):
 
 
 class SliceName(StrEnum):
-    """All questions; those whose good documents had good votes in training; the others."""
+    """All questions; those whose good documents had good votes on the training side, be it to learn
+    from or to choose by; the others.
+    """
 
     OVERALL = "overall"
     VOTED = "voted"

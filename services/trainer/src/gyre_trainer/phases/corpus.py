@@ -23,9 +23,8 @@ _KEEP_ALIVE = "2m"
 _ROW = {
     "chunk_id": "",
     "tenant": "",
-    "document_id": "",
+    "acl": (),
     "title": "",
-    "heading_path": (),
     "text": "",
 }
 

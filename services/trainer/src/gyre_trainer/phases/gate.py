@@ -11,7 +11,7 @@ from gyre_common.store import Store
 
 from gyre_trainer import data_sets
 from gyre_trainer.gate.measuring import Asked, Found, measure
-from gyre_trainer.gate.questions import gate_questions, seen_by_rank
+from gyre_trainer.gate.questions import gate_questions
 from gyre_trainer.gate.report import MARK, GateReport, as_markdown
 from gyre_trainer.phases.retrieving import Asker, Retrieve, Retriever, Told, live_versions
 from gyre_trainer.phases.rows import questions_left
@@ -62,12 +62,12 @@ async def _until_served(stub: embedder_pb2_grpc.EmbedderServiceStub, version: st
 def _questions(folder: RunFolder, spec: RunSpec) -> Asked:
     frozen = data_sets.read_folder(folder.data_set, spec.data_set)
     judged = {int(rank): one["p"] for rank, one in frozen.card["judged_by_rank"].items()}
-    seen, there = seen_by_rank(judged), _chunk_ids(folder)
+    there = _chunk_ids(folder)
     train = questions_left(frozen, data_sets.TRAIN, there).rows
     gate_side = questions_left(frozen, data_sets.GATE, there)
-    held_out = gate_questions(gate_side.rows, seen)
+    held_out = gate_questions(gate_side.rows, judged)
     return Asked(
-        validation=gate_questions((row for row in train if row.part == "validation"), seen),
+        validation=gate_questions((row for row in train if row.part == "validation"), judged),
         held_out=held_out,
         left_out=gate_side.before - len(held_out),
     )

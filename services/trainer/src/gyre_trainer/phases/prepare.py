@@ -21,6 +21,7 @@ from gyre_trainer.gate.ranking import Legs
 from gyre_trainer.phases.corpus import Snapshot, snapshot
 from gyre_trainer.phases.retrieving import Asker, Retriever, live_versions
 from gyre_trainer.phases.rows import Left, judged_passages, questions_left
+from gyre_trainer.recipes.query_encoder.run_data import base_digest
 from gyre_trainer.runs.folder import Prepared, RunFolder, RunSpec, write_json
 from gyre_trainer.runs.patience import STORE_SECONDS, patiently
 from gyre_trainer.segments import FOLDER, Segments
@@ -50,7 +51,12 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
         lambda: models.folder(spec.live[Roles.DOCUMENT_ENCODER]), seconds=STORE_SECONDS
     )
     await _live(folder, spec, settings, left.rows)
-    found = {"base_folder": str(base), "data_set": frozen.digest, "corpus_digest": taken.digest}
+    found = {
+        "base_folder": str(base),
+        "base_digest": base_digest(base),
+        "data_set": frozen.digest,
+        "corpus_digest": taken.digest,
+    }
     write_json(folder.spec_file, spec.model_copy(update=found))
     prepared = _prepared(frozen, dropped=left.before - len(left.rows))
     if prepared.dropped:
@@ -64,7 +70,7 @@ def check_enough(left: Left, profile: str) -> None:
     if len(left.rows) < least:
         raise FailedPrecondition(
             f"{len(left.rows):,} of {left.before:,} questions are left to train on, because the "
-            "passages that people judged were deleted or replaced since, and profile "
+            "passages that people liked were deleted or replaced since, and profile "
             f"{profile} needs {least:,}: collect votes on documents that are there"
         )
 

@@ -18,7 +18,7 @@ class Left:
 def questions_left(frozen: Frozen, name: str, chunk_ids: Collection[str]) -> Left:
     """Of `TRAIN` or `GATE`; votes on passages that are gone do not count."""
     whole = rows(frozen, name)
-    left, _ = without_deleted(whole, chunk_ids)
+    left = without_deleted(whole, chunk_ids)
     return Left([QuestionRow.model_validate(row) for row in left], len(whole))
 
 

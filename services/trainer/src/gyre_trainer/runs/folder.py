@@ -27,7 +27,7 @@ class RunSpec(_Written):
     `settings` are the recipe's where they differ from its own; `version` is the name that the
     candidate will have; `live` holds the artifact of each role that retrieval depends on;
     `window` the offsets that were durable when it began. The last
-    three are filled in by `prepare`: `base_folder` is where the base model's files lie (the live
+    four are filled in by `prepare`: `base_folder` is where the base model's files lie (the live
     document encoder's, whose vectors fill the index), the others digests that training checks.
     """
 
@@ -46,6 +46,7 @@ class RunSpec(_Written):
     window: dict[str, tuple[int, int]] = Field(default_factory=dict)
     started_at: Timestamp
     base_folder: str = ""
+    base_digest: str = ""
     data_set: str = ""
     corpus_digest: str = ""
 
@@ -53,7 +54,7 @@ class RunSpec(_Written):
 class Prepared(_Written):
     """What there is to train with (`prepared.json`, the mark that `prepare` is done).
 
-    `dropped_questions` counts the training questions whose judged passages are gone; `window` holds
+    `dropped_questions` counts the training questions whose liked passages are gone; `window` holds
     the offsets that the data set covers.
     """
 
@@ -71,7 +72,7 @@ class Prepared(_Written):
             return ""
         many = "question" if self.dropped_questions == 1 else "questions"
         return (
-            f"{self.dropped_questions:,} {many} taught nothing, because what people judged for "
+            f"{self.dropped_questions:,} {many} taught nothing, because what people liked for "
             "them was deleted or replaced"
         )
 

@@ -3,10 +3,12 @@
 Reads from a run's folder (fields that are not named here are left alone):
 
 - `run.json`: `settings` (text by name: the fields of `config.QueryEncoderConfig`), `base_folder`
-  (the encoder to start from), `data_set` (digest of `data_set/manifest.json`) and `corpus_digest`
-  (of `corpus.npy`), which are not checked where they are empty; the rest is for the card
+  (the encoder to start from); `base_digest` (of its files), `data_set` (of
+  `data_set/manifest.json`) and `corpus_digest` (of `corpus.npy`), which are not checked where they
+  are empty; the rest is for the card
 - `data_set/manifest.json`, `data_set/train.jsonl`: the questions, their passages and labels
-- `corpus.jsonl`, `corpus.npy`: the passages, and their unit vectors in the same order
+- `corpus.jsonl`, `corpus.npy`: the passages with who may find them, and their unit vectors in the
+  same order
 - `live.jsonl`: what live found for each question: `legs` of [chunk_id, bm25, dense, fused]
 
 Writes, one variant at a time (`full`, `low-rank`), by `gyre_trainer.train`:

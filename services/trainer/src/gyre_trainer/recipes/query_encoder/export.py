@@ -63,7 +63,7 @@ def export(folder: RunFolder) -> Exported:
     data = RunData(folder)
     outcomes = _outcomes(folder)
     best = chosen(outcomes)
-    base_folder = Path(data.spec.base_folder)
+    base_folder = data.base_folder
     base = open_base(base_folder, data.corpus.dimensions)
     start = {name: value.clone() for name, value in base.bert.state_dict().items()}
     tuned = interpolated(start, _tuned(folder.variant(best.variant)), best.chosen_share)

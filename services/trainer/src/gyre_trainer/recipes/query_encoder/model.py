@@ -15,9 +15,9 @@ from transformers.models.bert import BertConfig, BertModel
 
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
 from gyre_trainer.recipes.query_encoder.low_rank import LowRank
+from gyre_trainer.recipes.query_encoder.run_data import check_base
 
 WEIGHTS = "model.safetensors"
-_NEEDED = ("config.json", WEIGHTS, "tokenizer.json", "sentence_bert_config.json")
 _TOKENS_AT_ONCE = 2048
 
 
@@ -88,9 +88,8 @@ def open_base(folder: Path, dimensions: int) -> QueryEncoder:
         FailedPrecondition: a file is missing or damaged, or the network is not of its config's
             sizes, or makes vectors of other than `dimensions` numbers.
     """
-    for name in _NEEDED:
-        if not (folder / name).is_file():
-            raise FailedPrecondition(f"the base model {folder} has no {name}: it is not whole")
+    check_base(folder)
+    window(folder)
     config = _config(folder)
     if config.hidden_size != dimensions:
         raise FailedPrecondition(
@@ -124,8 +123,15 @@ def open_tokenizer(folder: Path, longest: int) -> Tokenizer:
 
 
 def window(folder: Path) -> int:
-    """The most tokens that a text may have."""
-    return int(json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"])
+    """The most tokens that a text may have; raises FailedPrecondition where it is not told."""
+    path = folder / "sentence_bert_config.json"
+    try:
+        longest = int(json.loads(path.read_text(encoding="utf-8"))["max_seq_length"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise FailedPrecondition(f"{path} names no max_seq_length: it is damaged") from error
+    if longest < 1:
+        raise FailedPrecondition(f"{path} names a max_seq_length of {longest}: it is damaged")
+    return longest
 
 
 def prepared(base: QueryEncoder, config: QueryEncoderConfig, variant: Variant) -> QueryEncoder:

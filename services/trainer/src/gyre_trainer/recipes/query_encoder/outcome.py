@@ -69,7 +69,7 @@ def conclude(
     Raises:
         Retryable: the disk is full or read-only.
     """
-    folder = Path(data.spec.base_folder)
+    folder = data.base_folder
     tokenizer = open_tokenizer(folder, window(folder))
     validation = Validation(
         merged(data.questions, "validation"),

@@ -13,13 +13,17 @@ from gyre_trainer.recipes.query_encoder.run_data import QuestionRow
 class Question:
     """A question and the mean label of each passage that was judged for it, by chunk id.
 
-    `ids` are its occurrences. `held_out`: no document that it wants had a vote to learn from.
+    `ids` are its occurrences, `cluster` is that of near-identical questions. `held_out`: no
+    document that it wants had a vote to learn from.
     """
 
     text: str
     ids: tuple[str, ...]
     labels: Mapping[str, float]
     held_out: bool = False
+    tenant: str = ""
+    acl: tuple[str, ...] = ()
+    cluster: str = ""
 
     @property
     def wanted(self) -> Mapping[str, float]:
@@ -35,12 +39,13 @@ class Question:
 def merged(rows: Sequence[QuestionRow], part: str) -> list[Question]:
     """The questions of one part that want something, in the order in which they were first asked.
 
-    Two rows are the same question when their words are, whatever the case and the spaces.
+    Two rows are the same question when their words are, whatever the case and the spaces, and both
+    askers can find the same: another tenant, or other groups, make another question of it.
     """
-    groups: dict[str, list[QuestionRow]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[QuestionRow]] = defaultdict(list)
     for row in rows:
         if row.part == part:
-            groups[folded(row.question)].append(row)
+            groups[row.tenant, folded(row.question), *sorted(row.acl)].append(row)
     questions = [_one(group) for group in groups.values()]
     return [question for question in questions if question.wanted]
 
@@ -56,4 +61,7 @@ def _one(rows: Sequence[QuestionRow]) -> Question:
         ids=tuple(row.question_id for row in rows),
         labels={chunk: sum(labels) / len(labels) for chunk, labels in said.items()},
         held_out=all(row.held_out for row in rows),
+        tenant=rows[0].tenant,
+        acl=rows[0].acl,
+        cluster=rows[0].cluster or folded(rows[0].question),
     )

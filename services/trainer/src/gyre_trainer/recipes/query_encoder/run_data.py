@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from gyre_common.chunk_index import readable_by, readers
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
 from gyre_common.fusion import BM25, DENSE
@@ -18,7 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gyre_trainer.runs.folder import RunFolder, RunSpec
 
+BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "sentence_bert_config.json")
+"""What training needs of a base model's folder."""
+
 Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 Line = TypeVar("Line", bound="_Line")
 
 
@@ -37,19 +42,22 @@ class QuestionRow(_Line):
     """A question, asked once and judged. `held_out`: none of its documents has a vote in fit."""
 
     question_id: str
+    tenant: str = ""
+    acl: tuple[str, ...] = ()
     question: str
+    cluster: str = ""
     part: str = "fit"
     held_out: bool = False
     shown: tuple[Shown, ...] = ()
 
 
 class Passage(_Line):
-    """A passage of the index, as far as training reads it."""
+    """A passage of the index, as far as training reads it; one without `acl` is public."""
 
     chunk_id: str
-    document_id: str = ""
+    tenant: str = ""
+    acl: tuple[str, ...] = ()
     title: str = ""
-    heading_path: tuple[str, ...] = ()
     text: str
 
 
@@ -84,11 +92,26 @@ class Corpus:
 
     passages: Sequence[Passage]
     vectors: Floats
+    _hidden: dict[tuple[str, tuple[str, ...]], Flags | None] = field(default_factory=dict)
 
     @property
     def dimensions(self) -> int:
         """How many numbers a vector has."""
         return int(self.vectors.shape[1])
+
+    def hidden(self, tenant: str, acl: Sequence[str]) -> Flags | None:
+        """Which passages that tenant and those groups cannot find; None where they find all."""
+        asker = (tenant, tuple(acl))
+        if asker not in self._hidden:
+            terms = frozenset(readers(acl))
+            hidden = np.array(
+                [
+                    each.tenant != tenant or terms.isdisjoint(readable_by(each.acl))
+                    for each in self.passages
+                ]
+            )
+            self._hidden[asker] = hidden if hidden.any() else None
+        return self._hidden[asker]
 
     @cached_property
     def position(self) -> Mapping[str, int]:
@@ -109,6 +132,17 @@ class RunData:
     def spec(self) -> RunSpec:
         """What is asked for."""
         return self._folder.spec()
+
+    @cached_property
+    def base_folder(self) -> Path:
+        """Where the base model lies, unchanged since the run began."""
+        folder = Path(self.spec.base_folder)
+        found = base_digest(folder)
+        if self.spec.base_digest and found != self.spec.base_digest:
+            raise FailedPrecondition(
+                f"the base model {folder} has changed since the run began: start a new run"
+            )
+        return folder
 
     @cached_property
     def questions(self) -> Sequence[QuestionRow]:
@@ -170,6 +204,7 @@ class RunData:
             self._folder.live,
         )
         found = [_digest(path) for path in inputs if path.exists()]
+        found.append(base_digest(Path(self.spec.base_folder)))
         return hashlib.sha256(" ".join(found).encode()).hexdigest()
 
     @property
@@ -186,6 +221,20 @@ class RunData:
         if named is None:
             raise FailedPrecondition(f"{manifest} lacks {path.name}: the data set is not whole")
         _check(path, named.digest)
+
+
+def check_base(folder: Path) -> None:
+    """Raises FailedPrecondition, naming a file that training needs and that is missing."""
+    for name in BASE_FILES:
+        if not (folder / name).is_file():
+            raise FailedPrecondition(f"the base model {folder} has no {name}: it is not whole")
+
+
+def base_digest(folder: Path) -> str:
+    """Of the files that training needs; raises as `check_base` does."""
+    check_base(folder)
+    found = " ".join(_digest(folder / name) for name in BASE_FILES)
+    return f"sha256:{hashlib.sha256(found.encode()).hexdigest()}"
 
 
 def _check(path: Path, digest: str) -> None:

@@ -14,6 +14,9 @@ from gyre_trainer.recipes.query_encoder.loss import (
 )
 from gyre_trainer.recipes.query_encoder.targets import Example, Shares
 
+_OUT_OF_SIGHT = -10.0
+"""Added to the cosine of a passage that whoever asks cannot find: far below every other."""
+
 
 def step_loss(
     vectors: Tensor, base: Tensor, batch: Batch, passages: Tensor, config: QueryEncoderConfig
@@ -38,8 +41,11 @@ def _asked(
     vectors: Tensor, examples: Sequence[Example], passages: Tensor, config: QueryEncoderConfig
 ) -> Tensor:
     """Each question's loss by its votes, weighted."""
-    lexical = config.bm25_weight * _rows([example.lexical for example in examples], passages)
-    found = log_likelihood(vectors, passages, temperature=config.temperature, beside=lexical)
+    beside = config.bm25_weight * _rows([example.lexical for example in examples], passages)
+    for row, example in enumerate(examples):
+        if example.hidden is not None:
+            beside[row, torch.from_numpy(example.hidden)] = _OUT_OF_SIGHT
+    found = log_likelihood(vectors, passages, temperature=config.temperature, beside=beside)
     targets = _rows([example.target for example in examples], passages)
     each = soft_cross_entropy(found, targets, robustness=config.robustness)
     if config.down_vote_weight:

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from gyre_common.errors import FailedPrecondition
 from gyre_common.fusion import BM25, Span, span_of
 
-from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
 from gyre_trainer.recipes.query_encoder.questions import Question
-from gyre_trainer.recipes.query_encoder.run_data import Corpus, Found
+from gyre_trainer.recipes.query_encoder.run_data import Corpus, Flags, Found
 
 Shares = Mapping[int, float]
 """Numbers by a passage's position in the corpus."""
@@ -20,8 +18,9 @@ class Example:
     """A text, the distribution that it should find (sums to 1), and how much that counts.
 
     `unwanted` weighs the passages that it should not find; `lexical` holds BM25's points (0 to 1),
-    what the other leg of retrieval brings anyway. A rehearsed text's target may sum to less:
-    the rest is what the base finds for it.
+    what the other leg of retrieval brings anyway; `hidden` marks the passages that whoever asks
+    cannot find, None where there is none. A rehearsed text's target may sum to less: the rest is
+    what the base finds for it.
     """
 
     text: str
@@ -29,13 +28,13 @@ class Example:
     weight: float = 1.0
     unwanted: Shares = field(default_factory=dict)
     lexical: Shares = field(default_factory=dict)
+    hidden: Flags | None = None
 
 
 def examples_of(
     questions: Sequence[Question],
     corpus: Corpus,
     live: Mapping[str, Found],
-    config: QueryEncoderConfig,
 ) -> list[Example]:
     """One example a question that wants a passage which is still there.
 
@@ -50,10 +49,11 @@ def examples_of(
             examples.append(
                 Example(
                     text=question.text,
-                    target=_mixed(_normalised(wanted), _as_live(found, corpus, config), config),
+                    target=_normalised(wanted),
                     weight=min(1.0, max(wanted.values())),
                     unwanted=_present(question.unwanted, corpus),
                     lexical=_present(bm25_points(found) if found else {}, corpus),
+                    hidden=corpus.hidden(question.tenant, question.acl),
                 )
             )
     if not examples:
@@ -81,28 +81,3 @@ def bm25_points(found: Found) -> dict[str, float]:
     if BM25 in found.spans:
         span = Span(len(scores), *found.spans[BM25])
     return {chunk: span.normalised(score) for chunk, score in scores.items()} if span else {}
-
-
-def _as_live(found: Found | None, corpus: Corpus, config: QueryEncoderConfig) -> Shares:
-    """Live's fused ranking as a distribution."""
-    if found is None or not config.live_share:
-        return {}
-    there = [hit for hit in found.legs if hit.chunk_id in corpus.position]
-    if not there:
-        return {}
-    scores = np.array([hit.fused for hit in there]) / config.live_temperature
-    shares = np.exp(scores - scores.max())
-    return {
-        corpus.position[hit.chunk_id]: float(share)
-        for hit, share in zip(there, shares / shares.sum(), strict=True)
-    }
-
-
-def _mixed(votes: Shares, live: Shares, config: QueryEncoderConfig) -> Shares:
-    if not live:
-        return votes
-    share = config.live_share
-    return {
-        position: (1 - share) * votes.get(position, 0.0) + share * live.get(position, 0.0)
-        for position in (*votes, *(each for each in live if each not in votes))
-    }

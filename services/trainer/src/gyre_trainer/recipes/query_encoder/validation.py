@@ -8,17 +8,18 @@ from gyre_common.fusion import Span
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from gyre_trainer.gate.bootstrap import mean_and_error
 from gyre_trainer.gate.decision import ONE_SIDED
 from gyre_trainer.gate.ranking import STEP, STEPS
 from gyre_trainer.gate.refit import surely_best
 from gyre_trainer.recipes.query_encoder.questions import Question
-from gyre_trainer.recipes.query_encoder.run_data import Corpus, Floats, Found
+from gyre_trainer.recipes.query_encoder.run_data import Corpus, Flags, Floats, Found
 from gyre_trainer.recipes.query_encoder.targets import bm25_points
 
 CUT = 10
 HALF_WAY = 0.5
 Scores = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+Strings = NDArray[np.str_]
 
 
 class Quality(BaseModel):
@@ -52,6 +53,8 @@ class _Judged:
     bm25: Scores
     in_bm25: Flags
     held_out: bool
+    cluster: str
+    hidden: Flags | None
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Validation:
         kept = [(question, one) for question, one in judged if one is not None]
         self.texts = [question.text for question, _ in kept]
         self._judged = [one for _, one in kept]
+        self._clusters: Strings = np.array([one.cluster for one in self._judged], dtype=np.str_)
         self._corpus = corpus
         around = (round(dense_weight + STEP * step, 4) for step in (0, *STEPS))
         self._weights = [weight for weight in around if 0 <= weight <= 1]
@@ -104,15 +108,16 @@ class Validation:
 
     def _quality(self, share: float, fused: _Fused, base: _Fused, best: Scores) -> Quality:
         new = np.array([each.held_out for each in self._judged])
+        gain = fused.values - base.values
         return Quality(
             share=share,
             dense_weight=fused.weight,
             overall=float(fused.values.mean()),
             voted=_mean(fused.values[~new]),
             new=_mean(fused.values[new]),
-            error=_error(fused.values - base.values),
-            new_error=_error((fused.values - base.values)[new]),
-            behind=_behind(fused.values, best),
+            error=_error(gain, self._clusters),
+            new_error=_error(gain[new], self._clusters[new]),
+            behind=self._behind(fused.values, best),
             dense_alone=fused.dense_alone,
         )
 
@@ -133,9 +138,16 @@ class Validation:
         )
         fused, alone = by_weight[:-1], by_weight[-1]
         # As the gate fits weights: they stay at live's, which come first, unless others are better.
-        better = surely_best(fused[0], list(fused[1:]), np.ones(len(self._judged)))
+        better = surely_best(fused[0], list(fused[1:]), np.ones(len(fused[0])), self._clusters)
         chosen = 0 if better is None else better + 1
         return _Fused(self._weights[chosen], fused[chosen], float(alone.mean()))
+
+    def _behind(self, values: Scores, best: Scores) -> float:
+        """In standard errors of their paired difference."""
+        mean = float((best - values).mean())
+        if mean <= 1e-9:
+            return 0.0
+        return round(mean / max(_error(best - values, self._clusters), 1e-9), 6)
 
     def _nothing(self, share: float) -> Quality:
         return Quality(
@@ -149,12 +161,13 @@ class Validation:
 
 
 def chosen_share(qualities: Sequence[Quality]) -> float:
-    """The share above 0 that does best overall while the new slice does not fall; else 0.
+    """The largest share that is as good as the best while the new slice does not fall; else 0.
 
-    A fall counts when chance does not explain it (one-sided, 95 %, as the gate bounds it). Of those
-    that are as good as the best, within one standard error, the largest wins, because what was
-    judged is what live showed, and so speaks for live. Without any question it is the share nearest
-    to half-way (Wortsman et al. 2022, arXiv:2109.01903).
+    A fall counts when chance does not explain it (one-sided, 95 %, as the gate bounds it). As good
+    as the best is what lies within one standard error of it; the largest share, because what was
+    judged is what live showed, and so speaks for live. Where none is as good, the best of those
+    without a fall, 0 among them. Without any question it is the share nearest to half-way
+    (Wortsman et al. 2022, arXiv:2109.01903).
     """
     base = next(each for each in qualities if each.share == 0)
     tuned = [each for each in qualities if each.share > 0]
@@ -164,7 +177,7 @@ def chosen_share(qualities: Sequence[Quality]) -> float:
     near = [each for each in held if each.behind <= 1]
     if near:
         return max(each.share for each in near)
-    return max(held or [base], key=lambda each: each.overall).share
+    return max([base, *held], key=lambda each: each.overall).share
 
 
 def _holds(quality: Quality, base: Quality) -> bool:
@@ -190,14 +203,17 @@ def _judged(question: Question, corpus: Corpus, live: Mapping[str, Found]) -> _J
         bm25=np.array([points.get(chunk, 0.0) for chunk in ids]),
         in_bm25=np.array([chunk in points for chunk in ids]),
         held_out=question.held_out,
+        cluster=question.cluster,
+        hidden=corpus.hidden(question.tenant, question.acl),
     )
 
 
 def _dense_leg(similarity: Floats, judged: _Judged, depth: int) -> tuple[Scores, Flags]:
     """The dense leg's points of the judged passages, and which of them any leg found."""
-    depth = min(depth, len(similarity))
-    least = float(np.partition(similarity, -depth)[-depth])
-    span = Span(depth, least, float(similarity.max()))
+    seen = similarity if judged.hidden is None else similarity[~judged.hidden]
+    depth = min(depth, len(seen))
+    least = float(np.partition(seen, -depth)[-depth])
+    span = Span(depth, least, float(seen.max()))
     raw = similarity[judged.positions]
     in_dense = raw >= least
     points = [
@@ -222,16 +238,11 @@ def _ndcg(scores: Scores, gains: Scores, found: Flags) -> float:
     )
 
 
-def _behind(values: Scores, best: Scores) -> float:
-    """In standard errors of their paired difference."""
-    mean, error = float((best - values).mean()), _error(best - values)
-    if mean <= 1e-9:
+def _error(gains: Scores, clusters: Strings) -> float:
+    """The standard error of their mean; 0 where one question alone tells of none."""
+    if len(set(clusters)) < 2:
         return 0.0
-    return round(mean / max(error, 1e-9), 6)
-
-
-def _error(differences: Scores) -> float:
-    return float(differences.std(ddof=1) / len(differences) ** 0.5) if len(differences) > 1 else 0.0
+    return mean_and_error(gains, np.ones(len(gains)), clusters)[1]
 
 
 def _mean(values: Scores) -> float | None:
