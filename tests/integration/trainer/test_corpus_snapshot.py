@@ -44,7 +44,7 @@ def a_passage(number: int, tenant: str) -> dict[str, object]:
         "chunk_id": str(UUID(int=number)),
         "revision": 1,
         "ordinal": 0,
-        "heading_path": ["Tea", "Green"],
+        "acl": ["staff"],
         "text": f"passage {number}",
         VECTOR: [float(np.cos(angle)), float(np.sin(angle))],
     }
@@ -80,9 +80,8 @@ async def test_every_passage_of_the_tenant_is_there_in_the_order_of_ids(
     assert rows[3] == {
         "chunk_id": str(UUID(int=3)),
         "tenant": "acme",
-        "document_id": "d3",
+        "acl": ["staff"],
         "title": "",
-        "heading_path": ["Tea", "Green"],
         "text": "passage 3",
     }
     assert vectors.dtype == np.float32
