@@ -4,11 +4,7 @@ from math import exp, log
 
 import pytest
 import torch
-from gyre_trainer.recipes.query_encoder.loss import (
-    log_likelihood,
-    soft_cross_entropy,
-    unlikelihood,
-)
+from gyre_trainer.recipes.query_encoder.loss import log_likelihood, soft_cross_entropy
 
 # Cosines 1, 0 and -1 at temperature 1: the probabilities are e, 1 and 1/e over their sum.
 SUM = exp(1) + 1 + exp(-1)
@@ -59,13 +55,3 @@ def test_a_label_that_the_model_finds_implausible_pulls_less_under_the_robust_lo
     # d/dlogit of (1 - p^q) / q is p^q (1 - p): at p = 0.01 the factor is 0.01^0.5 = 0.1.
     assert pull(0.01, 0.5) == pytest.approx(0.1 * 0.99, rel=1e-4)
     assert pull(0.01, 0.0) == pytest.approx(0.99, rel=1e-4)
-
-
-def test_a_down_vote_costs_what_its_passage_keeps() -> None:
-    found = torch.log(torch.tensor([[0.2, 0.8]]))
-    loss = unlikelihood(found, torch.tensor([[0.5, 0.0]]))
-    assert loss.item() == pytest.approx(-0.5 * log(0.8))
-
-
-def test_a_down_vote_on_what_is_certain_stays_finite() -> None:
-    assert unlikelihood(torch.tensor([[0.0]]), torch.tensor([[1.0]])).isfinite().all()

@@ -36,7 +36,6 @@ class QueryEncoderConfig(BaseModel):
     temperature: float = Field(default=0.05, gt=0)
     robustness: float = Field(default=0.3, ge=0, le=1)
     bm25_weight: float = Field(default=0.1, ge=0, le=1)
-    down_vote_weight: float = Field(default=0.0, ge=0)
 
     # Rehearsal: texts of the corpus itself, so many for each question, that must find their own
     # passage and keep finding what they find today.

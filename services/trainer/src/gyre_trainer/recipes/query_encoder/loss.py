@@ -32,12 +32,3 @@ def soft_cross_entropy(log_probabilities: Tensor, targets: Tensor, *, robustness
     if robustness == 0:
         return -(targets * log_probabilities).sum(dim=1)
     return (targets * -torch.expm1(robustness * log_probabilities)).sum(dim=1) / robustness
-
-
-def unlikelihood(log_probabilities: Tensor, unwanted: Tensor) -> Tensor:
-    """What down-votes cost: −Σ u log(1 − p). Returns (questions,), in nats.
-
-    Eq. 2 of Welleck et al. 2019 (arXiv:1908.04319). Shapes: both (questions, n), u ≥ 0.
-    """
-    surely = torch.clamp(log_probabilities, max=-1e-6)
-    return -(unwanted * torch.log(-torch.expm1(surely))).sum(dim=1)

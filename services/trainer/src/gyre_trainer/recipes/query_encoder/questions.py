@@ -30,11 +30,6 @@ class Question:
         """The passages with a positive label."""
         return {chunk: label for chunk, label in self.labels.items() if label > 0}
 
-    @property
-    def unwanted(self) -> Mapping[str, float]:
-        """The passages with a negative label, as positive numbers."""
-        return {chunk: -label for chunk, label in self.labels.items() if label < 0}
-
 
 def merged(rows: Sequence[QuestionRow], part: str) -> list[Question]:
     """The questions of one part that want something, in the order in which they were first asked.

@@ -7,11 +7,7 @@ from torch import Tensor
 
 from gyre_trainer.recipes.query_encoder.batches import Batch
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
-from gyre_trainer.recipes.query_encoder.loss import (
-    log_likelihood,
-    soft_cross_entropy,
-    unlikelihood,
-)
+from gyre_trainer.recipes.query_encoder.loss import log_likelihood, soft_cross_entropy
 from gyre_trainer.recipes.query_encoder.targets import Example, Shares
 
 _OUT_OF_SIGHT = -10.0
@@ -48,9 +44,6 @@ def _asked(
     found = log_likelihood(vectors, passages, temperature=config.temperature, beside=beside)
     targets = _rows([example.target for example in examples], passages)
     each = soft_cross_entropy(found, targets, robustness=config.robustness)
-    if config.down_vote_weight:
-        unwanted = _rows([example.unwanted for example in examples], passages)
-        each = each + config.down_vote_weight * unlikelihood(found, unwanted)
     return torch.tensor([example.weight for example in examples]).to(each) * each
 
 

@@ -17,16 +17,14 @@ Shares = Mapping[int, float]
 class Example:
     """A text, the distribution that it should find (sums to 1), and how much that counts.
 
-    `unwanted` weighs the passages that it should not find; `lexical` holds BM25's points (0 to 1),
-    what the other leg of retrieval brings anyway; `hidden` marks the passages that whoever asks
-    cannot find, None where there is none. A rehearsed text's target may sum to less: the rest is
-    what the base finds for it.
+    `lexical` holds BM25's points (0 to 1), what the other leg of retrieval brings anyway; `hidden`
+    marks the passages that whoever asks cannot find, None where there is none. A rehearsed text's
+    target may sum to less: the rest is what the base finds for it.
     """
 
     text: str
     target: Shares
     weight: float = 1.0
-    unwanted: Shares = field(default_factory=dict)
     lexical: Shares = field(default_factory=dict)
     hidden: Flags | None = None
 
@@ -51,7 +49,6 @@ def examples_of(
                     text=question.text,
                     target=_normalised(wanted),
                     weight=min(1.0, max(wanted.values())),
-                    unwanted=_present(question.unwanted, corpus),
                     lexical=_present(bm25_points(found) if found else {}, corpus),
                     hidden=corpus.hidden(question.tenant, question.acl),
                 )
