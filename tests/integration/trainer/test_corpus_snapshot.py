@@ -81,6 +81,7 @@ async def test_every_passage_of_the_tenant_is_there_in_the_order_of_ids(
         "chunk_id": str(UUID(int=3)),
         "tenant": "acme",
         "acl": ["staff"],
+        "document_id": "d3",
         "title": "",
         "text": "passage 3",
     }

@@ -24,6 +24,7 @@ _ROW = {
     "chunk_id": "",
     "tenant": "",
     "acl": (),
+    "document_id": "",
     "title": "",
     "text": "",
 }

@@ -1,0 +1,1 @@
+"""What settings of a recipe are worth, cross-validated on a run that is there."""

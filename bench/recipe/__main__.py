@@ -1,0 +1,150 @@
+"""What settings of the recipe are worth on questions that taught it nothing, cross-validated.
+
+    python -m bench.recipe RUN [--folder PATH] [--folds 4] [--arm "NAME=VALUE …"] …
+
+RUN is the folder of a run that `bench.loop` made in a system with a --home of its own
+(HOME/runs/<id>): its data set, its corpus, what live found. Its training questions are dealt into
+folds; each arm learns from the votes on the others and is judged on those left out, by the
+benchmark's own judgements: nDCG@10 of documents, fused by live's weights, less that of the base.
+The first arm is the recipe as it is, and the others stand beside it, question by question. One
+training for each arm and fold, as many at once as there are cores; needs `make setup-train`.
+"""
+
+import argparse
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from gyre_cli.demo.corpus import Question
+from gyre_common.errors import GyreError
+from gyre_common.lines import folded
+from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
+
+from bench.loop.beir import Folder
+from bench.recipe.folds import Fold, liked_documents, rows_of, trained
+from bench.recipe.judging import SHARES, Judged, Left, judged
+from bench.report import data_folder, machine, table
+
+AS_IT_IS = "as it is"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training."""
+
+    arm: str
+    settings: Mapping[str, str]
+    fold: Fold
+
+
+async def run(run_folder: Path, folder: Folder, arms: Sequence[str], folds: int) -> None:
+    """Trains every arm on every fold, then prints the table."""
+    tasks = [
+        Task(arm, settings_of(arm), Fold(number, folds))
+        for number in range(folds)
+        for arm in (AS_IT_IS, *arms)
+    ]
+    known = {folded(question.text): question for question in folder.questions("train")}
+    waiting = iter(tasks)
+    found: dict[str, list[Judged]] = {arm: [] for arm in (AS_IT_IS, *arms)}
+
+    async def work() -> None:
+        for task in waiting:
+            values = await asyncio.to_thread(one, run_folder, known, task)
+            found[task.arm] += values
+            print(f"{task.arm}: fold {task.fold.number + 1} of {folds}", flush=True)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(os.cpu_count() or 1):
+            group.create_task(work())
+    show(found)
+
+
+def settings_of(arm: str) -> Mapping[str, str]:
+    """`NAME=VALUE NAME=VALUE` as a recipe reads it."""
+    if arm == AS_IT_IS:
+        return {}
+    settings = dict(pair.partition("=")[::2] for pair in arm.split())
+    try:
+        QueryEncoderConfig.from_settings(settings)
+    except GyreError as error:
+        raise SystemExit(f"error: --arm {arm!r}: {error}") from error
+    return settings
+
+
+def one(run_folder: Path, known: Mapping[str, Question], task: Task) -> list[Judged]:
+    """Trains one arm without one fold, and judges it on that."""
+    rows = rows_of(run_folder)
+    left: dict[str, Left] = {}
+    for row in rows:
+        question = known.get(folded(row["question"]))
+        if task.fold.leaves_out(row) and question is not None:
+            left.setdefault(question.question_id, Left(row["question_id"], question))
+    liked = liked_documents(row for row in rows if not task.fold.leaves_out(row))
+    with tempfile.TemporaryDirectory() as scratch:
+        own = trained(run_folder, task.fold, task.settings, Path(scratch) / "run")
+        return list(judged(own, list(left.values()), liked))
+
+
+def show(found: Mapping[str, Sequence[Judged]]) -> None:
+    """Gains over the base in points (nDCG@10 × 100), and over the recipe as it is."""
+    print(machine())
+    first = {each.name: each for each in found[AS_IT_IS]}
+    lines = []
+    for arm, values in found.items():
+        for share in SHARES:
+            gains = {
+                name: [each.tuned[share] - each.base for each in some]
+                for name, some in _slices(values)
+            }
+            beside = [each.tuned[share] - first[each.name].tuned[share] for each in values]
+            lines.append(
+                (
+                    arm,
+                    f"{share:g}",
+                    *(mean_and_error(gains[name]) for name in ("all", "voted", "new")),
+                    "" if arm == AS_IT_IS else mean_and_error(beside),
+                )
+            )
+    counts = {name: len(some) for name, some in _slices(found[AS_IT_IS])}
+    print(f"{counts['all']} questions, of which {counts['new']} new; gain ± standard error")
+    print(table(("arm", "share", "all", "voted", "new", "beside the first arm"), lines))
+
+
+def _slices(values: Sequence[Judged]) -> Iterable[tuple[str, list[Judged]]]:
+    yield "all", list(values)
+    yield "voted", [each for each in values if not each.new]
+    yield "new", [each for each in values if each.new]
+
+
+def mean_and_error(gains: Sequence[float]) -> str:
+    """In points; empty where there is nothing."""
+    if not gains:
+        return ""
+    points = 100 * np.array(gains)
+    error = points.std(ddof=1) / len(points) ** 0.5 if len(points) > 1 else float("nan")
+    return f"{points.mean():+.2f} ± {error:.2f}"
+
+
+def main() -> None:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="a run's folder")
+    parser.add_argument("--folder", type=Path, default=None, help="in BEIR's layout [SciFact]")
+    parser.add_argument("--folds", type=int, default=4)
+    parser.add_argument("--arm", action="append", default=[], help='"NAME=VALUE NAME=VALUE"')
+    given = parser.parse_args()
+    if given.folds < 2:
+        raise SystemExit("error: --folds: at least 2")
+    if not (given.run / "prepared.json").is_file():
+        raise SystemExit(f"error: {given.run} is no folder of a run that has been prepared")
+    folder = Folder(given.folder or data_folder("scifact"))
+    asyncio.run(run(given.run.absolute(), folder, given.arm, given.folds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Deals a run's training questions into folds, and trains on all but one."""
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gyre_common.store import digest_of
+from gyre_trainer.launching import training_command, training_environment
+from gyre_trainer.runs.folder import RunFolder
+
+VARIANT = "full"
+_SHARED = ("corpus.jsonl", "corpus.npy", "live.jsonl")
+
+Row = Mapping[str, Any]
+"""A line of `train.jsonl`; see docs/guides/data-sets.md."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Which of how many parts is left out. Near-identical questions stay together."""
+
+    number: int
+    of: int
+
+    def leaves_out(self, row: Row) -> bool:
+        """Whether the fold is to judge this row's question, and not to learn from it."""
+        drawn = int(digest_of(str(row["cluster"]).encode()).removeprefix("sha256:")[:12], 16)
+        return drawn % self.of == self.number
+
+
+def rows_of(run: Path) -> list[Row]:
+    """The labelled questions of the training side."""
+    with (run / "data_set" / "train.jsonl").open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def liked_documents(rows: Iterable[Row]) -> frozenset[str]:
+    """The documents with a positive label to learn from."""
+    return frozenset(
+        shown["document_id"]
+        for row in rows
+        if row["part"] == "fit"
+        for shown in row["shown"]
+        if (shown["label"] or 0) > 0
+    )
+
+
+def trained(run: Path, fold: Fold, settings: Mapping[str, str], own: Path) -> RunFolder:
+    """The run's folder anew in `own`, without the fold's questions, trained by one process.
+
+    Raises:
+        SystemExit: the training failed; its last line is told.
+    """
+    (own / "data_set").mkdir(parents=True)
+    for name in _SHARED:
+        (own / name).symlink_to(run / name)
+    left = [row for row in rows_of(run) if not fold.leaves_out(row)]
+    questions = "".join(json.dumps(row) + "\n" for row in left).encode()
+    (own / "data_set" / "train.jsonl").write_bytes(questions)
+    manifest = {"files": {"train.jsonl": {"digest": digest_of(questions)}}}
+    (own / "data_set" / "manifest.json").write_text(json.dumps(manifest))
+    spec = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    (own / "run.json").write_text(json.dumps({**spec, "settings": settings, "data_set": ""}))
+    ended = subprocess.run(
+        training_command(own, VARIANT, processes=1),
+        env=training_environment(1) | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if ended.returncode:
+        told = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+        raise SystemExit(told[-1] if told else ended.stderr[-2000:])
+    return RunFolder(own)

@@ -1,0 +1,99 @@
+"""Judges a trained fold by the benchmark's own judgements, at each share of the way."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from gyre_cli.demo.corpus import Question
+from gyre_cli.demo.measures import ndcg
+from gyre_common.fusion import BM25, DENSE, Span
+from gyre_trainer.gate.ranking import LegHit, Legs, Weights
+from gyre_trainer.recipes.query_encoder.model import (
+    interpolated,
+    open_base,
+    open_tokenizer,
+    window,
+)
+from gyre_trainer.recipes.query_encoder.outcome import TUNED, encoded
+from gyre_trainer.recipes.query_encoder.run_data import Floats, Found, RunData
+from gyre_trainer.runs.folder import RunFolder
+from safetensors.torch import load_file
+
+from bench.recipe.folds import VARIANT
+
+SHARES = (0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A question that taught nothing: nDCG@10 by the base, and at each share of the way from it.
+
+    `new`: none of its relevant documents had a good vote to learn from.
+    """
+
+    name: str
+    new: bool
+    base: float
+    tuned: Mapping[float, float]
+
+
+@dataclass(frozen=True)
+class Left:
+    """A question of the fold as the benchmark judges it, and one of its names in the run."""
+
+    asked_as: str
+    question: Question
+
+
+def judged(folder: RunFolder, left: Sequence[Left], liked: frozenset[str]) -> Iterator[Judged]:
+    """Each question of the fold that live was asked; fused by live's own weights."""
+    data = RunData(folder)
+    base = open_base(data.base_folder, data.corpus.dimensions)
+    tokenizer = open_tokenizer(data.base_folder, window(data.base_folder))
+    tuned = load_file(folder.variant(VARIANT) / TUNED)
+    start = {name: base.bert.state_dict()[name].clone() for name in tuned}
+    there = [one for one in left if one.asked_as in data.live]
+    texts = [one.question.text for one in there]
+    vectors = {}
+    for share in (0.0, *SHARES):
+        base.bert.load_state_dict(interpolated(start, tuned, share), strict=False)
+        vectors[share] = encoded(base, tokenizer, texts)
+    documents = _documents(folder)
+    weights = Weights(bm25=1 - data.dense_weight, dense=data.dense_weight)
+    names = [passage.chunk_id for passage in data.corpus.passages]
+    for at, one in enumerate(there):
+        found = data.live[one.asked_as]
+
+        def value(share: float, at: int = at, found: Found = found, one: Left = one) -> float:
+            similarity = data.corpus.vectors @ vectors[share][at]
+            ranked = _legs(found, similarity, names, data.depth).ranked(weights)
+            order = tuple(dict.fromkeys(documents[name] for name in ranked))
+            return ndcg(order, one.question.relevant)
+
+        yield Judged(
+            one.question.question_id,
+            not (one.question.relevant & liked),
+            value(0.0),
+            {share: value(share) for share in SHARES},
+        )
+
+
+def _legs(found: Found, similarity: Floats, names: Sequence[str], depth: int) -> Legs:
+    """Live's words beside an exact search of the vectors."""
+    nearest = np.argsort(-similarity)[:depth]
+    dense = {names[place]: float(similarity[place]) for place in nearest}
+    bm25 = {hit.chunk_id: hit.bm25 for hit in found.legs if hit.bm25 is not None}
+    spans = {DENSE: Span(len(dense), min(dense.values()), max(dense.values()))}
+    if BM25 in found.spans:
+        spans[BM25] = Span(len(bm25), *found.spans[BM25])
+    hits = [LegHit(name, bm25.get(name), dense.get(name), 0.0) for name in bm25 | dense]
+    return Legs(hits, spans)
+
+
+def _documents(folder: RunFolder) -> Mapping[str, str]:
+    with folder.corpus_rows.open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    if not all("document_id" in row for row in rows):
+        raise SystemExit(f"error: {folder.path} was made by an older version: run bench.loop again")
+    return {row["chunk_id"]: row["document_id"] for row in rows}
