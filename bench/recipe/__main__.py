@@ -14,7 +14,7 @@ import argparse
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import numpy as np
 from gyre_cli.demo.corpus import Question
 from gyre_common.errors import GyreError
 from gyre_common.lines import folded
+from gyre_trainer.gate.bootstrap import Floats, Names, mean_and_error
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
 
 from bench.loop.beir import Folder
@@ -83,11 +84,13 @@ def one(run_folder: Path, known: Mapping[str, Question], task: Task) -> list[Jud
     for row in rows:
         question = known.get(folded(row["question"]))
         if task.fold.leaves_out(row) and question is not None:
-            left.setdefault(question.question_id, Left(row["question_id"], question))
-    liked = liked_documents(row for row in rows if not task.fold.leaves_out(row))
+            left.setdefault(
+                question.question_id, Left(row["question_id"], row["cluster"], question)
+            )
+    kept = [row for row in rows if not task.fold.leaves_out(row)]
     with tempfile.TemporaryDirectory() as scratch:
-        own = trained(run_folder, task.fold, task.settings, Path(scratch) / "run")
-        return list(judged(own, list(left.values()), liked))
+        own = trained(run_folder, kept, task.settings, Path(scratch) / "run")
+        return list(judged(own, list(left.values()), liked_documents(kept)))
 
 
 def show(found: Mapping[str, Sequence[Judged]]) -> None:
@@ -97,37 +100,31 @@ def show(found: Mapping[str, Sequence[Judged]]) -> None:
     lines = []
     for arm, values in found.items():
         for share in SHARES:
-            gains = {
-                name: [each.tuned[share] - each.base for each in some]
-                for name, some in _slices(values)
-            }
+            gains = [each.tuned[share] - each.base for each in values]
             beside = [each.tuned[share] - first[each.name].tuned[share] for each in values]
+            new = np.array([each.new for each in values], dtype=bool)
+            clusters = np.array([each.cluster for each in values])
             lines.append(
                 (
                     arm,
                     f"{share:g}",
-                    *(mean_and_error(gains[name]) for name in ("all", "voted", "new")),
-                    "" if arm == AS_IT_IS else mean_and_error(beside),
+                    points(np.array(gains), clusters),
+                    points(np.array(gains)[~new], clusters[~new]),
+                    points(np.array(gains)[new], clusters[new]),
+                    "" if arm == AS_IT_IS else points(np.array(beside), clusters),
                 )
             )
-    counts = {name: len(some) for name, some in _slices(found[AS_IT_IS])}
-    print(f"{counts['all']} questions, of which {counts['new']} new; gain ± standard error")
+    new_ones = sum(each.new for each in first.values())
+    print(f"{len(first)} questions, of which {new_ones} new; gain ± standard error")
     print(table(("arm", "share", "all", "voted", "new", "beside the first arm"), lines))
 
 
-def _slices(values: Sequence[Judged]) -> Iterable[tuple[str, list[Judged]]]:
-    yield "all", list(values)
-    yield "voted", [each for each in values if not each.new]
-    yield "new", [each for each in values if each.new]
-
-
-def mean_and_error(gains: Sequence[float]) -> str:
-    """In points; empty where there is nothing."""
-    if not gains:
+def points(gains: Floats, clusters: Names) -> str:
+    """Mean and standard error in points; empty where there is nothing."""
+    if not len(gains):
         return ""
-    points = 100 * np.array(gains)
-    error = points.std(ddof=1) / len(points) ** 0.5 if len(points) > 1 else float("nan")
-    return f"{points.mean():+.2f} ± {error:.2f}"
+    mean, error = mean_and_error(100 * gains, np.ones(len(gains)), clusters)
+    return f"{mean:+.2f} ± {error:.2f}"
 
 
 def main() -> None:

@@ -48,8 +48,8 @@ def liked_documents(rows: Iterable[Row]) -> frozenset[str]:
     )
 
 
-def trained(run: Path, fold: Fold, settings: Mapping[str, str], own: Path) -> RunFolder:
-    """The run's folder anew in `own`, without the fold's questions, trained by one process.
+def trained(run: Path, rows: Iterable[Row], settings: Mapping[str, str], own: Path) -> RunFolder:
+    """The run's folder anew in `own`, with these questions only, trained by one process.
 
     Raises:
         SystemExit: the training failed; its last line is told.
@@ -57,8 +57,7 @@ def trained(run: Path, fold: Fold, settings: Mapping[str, str], own: Path) -> Ru
     (own / "data_set").mkdir(parents=True)
     for name in _SHARED:
         (own / name).symlink_to(run / name)
-    left = [row for row in rows_of(run) if not fold.leaves_out(row)]
-    questions = "".join(json.dumps(row) + "\n" for row in left).encode()
+    questions = "".join(json.dumps(row) + "\n" for row in rows).encode()
     (own / "data_set" / "train.jsonl").write_bytes(questions)
     manifest = {"files": {"train.jsonl": {"digest": digest_of(questions)}}}
     (own / "data_set" / "manifest.json").write_text(json.dumps(manifest))

@@ -33,6 +33,7 @@ class Judged:
     """
 
     name: str
+    cluster: str
     new: bool
     base: float
     tuned: Mapping[float, float]
@@ -40,9 +41,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class Left:
-    """A question of the fold as the benchmark judges it, and one of its names in the run."""
+    """A question of the fold as the benchmark judges it, and what the run calls it."""
 
     asked_as: str
+    cluster: str
     question: Question
 
 
@@ -73,6 +75,7 @@ def judged(folder: RunFolder, left: Sequence[Left], liked: frozenset[str]) -> It
 
         yield Judged(
             one.question.question_id,
+            one.cluster,
             not (one.question.relevant & liked),
             value(0.0),
             {share: value(share) for share in SHARES},
