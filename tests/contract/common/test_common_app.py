@@ -207,7 +207,12 @@ def test_a_service_waits_for_an_engine_that_is_down_at_start(service: Service) -
     until(lambda: len(service.logged("waiting")) >= 2)
     assert service.health() == "NOT_SERVING"
     assert service.get("/readyz")[0] == 503
-    assert service.readiness()["waiting_for"] == "Kafka at 127.0.0.1:9092 does not answer"
+    reason = "Kafka at 127.0.0.1:9092 does not answer"
+    assert service.readiness()["waiting_for"] == reason
+    with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+        stub = retriever_pb2_grpc.RetrieverServiceStub(channel)
+        with pytest.raises(grpc.RpcError, match=reason):
+            stub.Retrieve(retriever_pb2.RetrieveRequest())
     pauses = [line["retry_seconds"] for line in service.logged("waiting")]
     assert pauses == sorted(set(pauses)), "each pause is longer than the one before"
     service.take_back("engine-down")

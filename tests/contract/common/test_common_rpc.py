@@ -480,7 +480,10 @@ async def test_reflection_names_the_services(running: Running) -> None:
 async def test_a_server_that_still_starts_says_so() -> None:
     async with serve() as server:
         address = f"127.0.0.1:{server.port}"
-        with pytest.raises(Unavailable, match="starting"):
+        with pytest.raises(Unavailable, match="still starting: try"):
+            await retrieve(address)
+        server.set_waiting_for("Kafka does not answer")
+        with pytest.raises(Unavailable, match=r"still starting \(Kafka does not answer\): try"):
             await retrieve(address)
         assert await health_of(address) == "NOT_SERVING"
         await server.add(

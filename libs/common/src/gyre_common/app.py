@@ -126,7 +126,7 @@ class _Process:
                 server = await stack.enter_async_context(
                     serve(host=settings.host, port=settings.grpc_port, keys=settings.accepted_keys)
                 )
-            app = await self._open(stack)
+            app = await self._open(stack, server)
             if server is not None:
                 await server.add(app.rpc)
             self._started = True
@@ -135,7 +135,7 @@ class _Process:
             if server is not None:
                 await server.drain(settings.drain_seconds / 2)
 
-    async def _open(self, stack: AsyncExitStack) -> App:
+    async def _open(self, stack: AsyncExitStack, server: RpcServer | None) -> App:
         pause = 0.5
         while True:
             try:
@@ -145,6 +145,8 @@ class _Process:
                 if not isinstance(cause, Retryable):
                     raise
                 self._readiness = Readiness(checks={"started": False}, waiting_for=str(cause))
+                if server is not None:
+                    server.set_waiting_for(str(cause))
                 log.warning("waiting", extra={"for": str(cause), "retry_seconds": pause})
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -124,6 +124,7 @@ class ServiceSettings(BaseSettings):
     judge_address: Address = _local_port(50055)
     feedback_address: Address = _local_port(50056)
     trainer_address: Address = _local_port(50057)
+    telemetry_address: Address = _local_port(50058)
 
     @field_validator("home")
     @classmethod

@@ -1,16 +1,21 @@
-"""Wires the telemetry service to Kafka and ClickHouse."""
+"""Wires the telemetry service to Kafka, ClickHouse and its readers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
+from gyre_common.bus.dlq import open_dead_letters
 
 from gyre_telemetry.clickhouse import open_clickhouse
+from gyre_telemetry.clickhouse_history import ClickHouseHistory
 from gyre_telemetry.clickhouse_migrations import migrate
 from gyre_telemetry.clickhouse_sink import ClickHouseSink
+from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.handlers import Batching, build_handlers
 from gyre_telemetry.migrations import default_folder, read_migrations
+from gyre_telemetry.reading import Reading
+from gyre_telemetry.rpc import register
 from gyre_telemetry.service import Telemetry
 from gyre_telemetry.settings import TelemetrySettings
 
@@ -29,8 +34,12 @@ async def create_app(settings: TelemetrySettings) -> AsyncIterator[App]:
         bus = Bus(settings.kafka_servers, service=settings.service)
         batching = Batching(settings.insert_records, settings.insert_wait)
         build_handlers(bus, Telemetry(sink), batching)
+        desk = DeadLetterDesk(lambda: open_dead_letters(settings.kafka_servers))
         async with bus:
-            yield App(ready={"kafka": bus.healthy, "clickhouse": sink.reachable})
+            yield App(
+                rpc=[register(Reading(ClickHouseHistory(client)), desk)],
+                ready={"kafka": bus.healthy, "clickhouse": sink.reachable},
+            )
 
 
 def main() -> None:

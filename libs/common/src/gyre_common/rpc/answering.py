@@ -42,6 +42,8 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self.open = False
+        self.waiting_for = ""
+        """What keeps the service from answering yet, in words."""
 
     async def intercept_service(
         self,
@@ -56,12 +58,16 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         if handler is None:
             if self.open:
                 return None  # UNIMPLEMENTED
-            method, handler = _STARTING, grpc.unary_unary_rpc_method_handler(_still_starting)
+            method, handler = _STARTING, grpc.unary_unary_rpc_method_handler(self._still_starting)
         if method.startswith(_INFRASTRUCTURE):
             return self._wrap(handler, self._guarded(handler))
         if handler.response_streaming:
             return self._wrap(handler, self._streaming(method, handler))
         return self._wrap(handler, self._unary(method, handler))
+
+    async def _still_starting(self, request: Request, context: Context) -> None:
+        because = f" ({self.waiting_for})" if self.waiting_for else ""
+        raise Unavailable(f"the service is still starting{because}: try again in a moment")
 
     @staticmethod
     def _wrap(handler: Any, behaviour: Behaviour) -> Any:
@@ -221,7 +227,3 @@ async def _pump(behaviour: Behaviour, request: Request, context: Context) -> Non
     async with aclosing(replies):
         async for reply in replies:
             await context.write(reply)
-
-
-async def _still_starting(request: Request, context: Context) -> None:
-    raise Unavailable("the service is still starting: try again in a moment")

@@ -84,6 +84,10 @@ class RpcServer:
         for name in names:
             await self._health.set(name, _NOT_SERVING)
 
+    def set_waiting_for(self, reason: str) -> None:
+        """Tell callers why there are no services here yet."""
+        self._interceptor.waiting_for = reason
+
     async def set_serving(self, serving: bool) -> None:
         """Tell load balancers and probes whether to send calls here."""
         status = _SERVING if serving else _NOT_SERVING

@@ -1,0 +1,162 @@
+"""What people read, on the real engine: whole stories, pages, spans and views of one tenant."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from google.protobuf.json_format import ParseDict
+from gyre.telemetry.v1 import telemetry_pb2 as pb
+from gyre_common.context import RequestContext
+from gyre_common.testing.builders import (
+    MORNING,
+    a_document_indexed,
+    a_feedback,
+    a_release,
+    a_training_end,
+    a_verdict,
+    an_interaction,
+)
+from gyre_telemetry import translation
+from gyre_telemetry.clickhouse import open_clickhouse
+from gyre_telemetry.clickhouse_history import ClickHouseHistory
+from gyre_telemetry.clickhouse_migrations import migrate
+from gyre_telemetry.clickhouse_sink import ClickHouseSink
+from gyre_telemetry.migrations import default_folder, read_migrations
+from gyre_telemetry.origin import Origin
+from gyre_telemetry.reading import VIEWS, Reading, Span
+from gyre_telemetry.service import Telemetry
+
+pytestmark = pytest.mark.integration
+
+
+def origin(minutes: int = 0) -> Origin:
+    return Origin(uuid4(), MORNING + timedelta(minutes=minutes), "4bf92f35" * 4, offset=7)
+
+
+@pytest.fixture
+async def history(clickhouse_url: str) -> AsyncIterator[ClickHouseHistory]:
+    async with open_clickhouse(clickhouse_url, user="default", password="") as client:
+        await migrate(client, read_migrations(default_folder()))
+        yield ClickHouseHistory(client)
+
+
+@pytest.fixture
+async def telemetry(clickhouse_url: str, history: ClickHouseHistory) -> AsyncIterator[Telemetry]:
+    async with open_clickhouse(clickhouse_url, user="default", password="") as client:
+        yield Telemetry(await ClickHouseSink.open(client))
+
+
+@pytest.fixture
+def tenant() -> str:
+    return f"history-{uuid4().hex[:8]}"
+
+
+async def an_answer(telemetry: Telemetry, tenant: str, minutes: int = 0) -> UUID:
+    event = an_interaction(
+        tenant=tenant,
+        interaction_id=uuid4(),
+        completed_at=MORNING + timedelta(minutes=minutes),
+    )
+    await telemetry.record(translation.completed(event, origin(minutes)))
+    return event.interaction_id
+
+
+async def test_the_whole_story_of_an_answer_is_one_message(
+    telemetry: Telemetry, history: ClickHouseHistory, tenant: str
+) -> None:
+    wanted = await an_answer(telemetry, tenant)
+    about = {"tenant": tenant, "interaction_id": wanted}
+    scores = ({"metric": "groundedness", "value": 0.5}, {"metric": "tone", "value": None})
+    await telemetry.record(translation.judged(a_verdict(**about, scores=scores), origin()))
+    await telemetry.record(translation.received(a_feedback(**about), origin()))
+    row = await history.interaction(tenant, wanted)
+    assert row is not None
+    story = ParseDict(dict(row), pb.Interaction())
+    event = an_interaction(tenant=tenant)
+    assert (story.question, story.outcome) == (event.question, event.outcome)
+    assert [one.rank for one in story.retrieved] == [one.rank for one in event.retrieved]
+    assert dict(story.versions) == dict(event.versions)
+    assert len(story.citations) == len(event.citations)
+    assert [one.HasField("value") for one in story.verdicts] == [True, False]
+    assert story.feedback[0].received_at.ToDatetime(UTC) == a_feedback().received_at
+    assert await history.interaction("other", wanted) is None
+
+
+async def test_pages_spans_and_beginnings_find_each_interaction_once(
+    telemetry: Telemetry, history: ClickHouseHistory, tenant: str
+) -> None:
+    ids = [await an_answer(telemetry, tenant, minutes) for minutes in (0, 0, 1, 1, 2)]
+    await an_answer(telemetry, f"{tenant}-other")
+    reading, caller = Reading(history), RequestContext(tenant=tenant)
+    seen: list[object] = []
+    token = ""
+    for _ in range(3):
+        page = await reading.interactions(
+            caller, Span(), id_prefix="", page_size=2, page_token=token
+        )
+        rows = [ParseDict(dict(row), pb.InteractionSummary()) for row in page.rows]
+        seen += [row.interaction_id for row in rows]
+        token = page.next_page_token
+    assert token == ""
+    assert sorted(map(str, ids)) == sorted(map(str, seen))
+    assert seen[0] == str(ids[-1])
+
+    middle = Span(MORNING + timedelta(minutes=1), MORNING + timedelta(minutes=2))
+    page = await reading.interactions(caller, middle, id_prefix="", page_size=0, page_token="")
+    assert {row["interaction_id"] for row in page.rows} == {str(ids[2]), str(ids[3])}
+    prefix = str(ids[0])[:12]
+    page = await reading.interactions(caller, Span(), id_prefix=prefix, page_size=0, page_token="")
+    assert [row["interaction_id"] for row in page.rows] == [str(ids[0])]
+
+
+async def test_every_view_reads_by_tenant_and_page(
+    telemetry: Telemetry, history: ClickHouseHistory, tenant: str
+) -> None:
+    await an_answer(telemetry, tenant)
+    await telemetry.record(translation.indexed(a_document_indexed(tenant=tenant), origin()))
+    await telemetry.record(translation.training_finished(a_training_end(tenant=tenant), origin()))
+    shipped = a_release().artifacts[0].model_dump()
+    change = a_release(
+        tenant=tenant,
+        role="query-encoder",
+        live="votes-1",
+        artifacts=[{**shipped, "version": "votes-1"}],
+    )
+    await telemetry.record(translation.changed(change, origin()))
+    reading = Reading(history)
+    for view in VIEWS:
+        caller = RequestContext(tenant=tenant)
+        columns, page = await reading.series(caller, view, Span(), page_size=1, page_token="")
+        assert page.rows, view
+        assert set(page.rows[0]) == {column.name for column in columns}
+        assert all(column.type and column.description for column in columns)
+        ParseDict({"rows": list(page.rows)}, pb.SeriesResponse())
+        if page.next_page_token:
+            token = page.next_page_token
+            _, rest = await reading.series(caller, view, Span(), page_size=1, page_token=token)
+            assert list(rest.rows) != list(page.rows)
+        other = RequestContext(tenant=f"{tenant}-other")
+        _, none = await reading.series(other, view, Span(), page_size=1, page_token="")
+        assert not none.rows, view
+        late = Span(since=MORNING + timedelta(days=9_000))
+        _, none = await reading.series(caller, view, late, page_size=1, page_token="")
+        assert not none.rows, view
+
+
+async def test_a_release_for_everybody_is_in_everybodys_loop(
+    telemetry: Telemetry, history: ClickHouseHistory, tenant: str
+) -> None:
+    await telemetry.record(translation.training_finished(a_training_end(tenant="*"), origin()))
+    shipped = a_release().artifacts[0].model_dump()
+    change = a_release(
+        tenant="*",
+        role="query-encoder",
+        live="votes-1",
+        artifacts=[{**shipped, "version": "votes-1"}],
+    )
+    await telemetry.record(translation.changed(change, origin()))
+    _, page = await Reading(history).series(
+        RequestContext(tenant=tenant), "loop", Span(), page_size=0, page_token=""
+    )
+    assert {row["tenant"] for row in page.rows} == {"*"}

@@ -1,0 +1,313 @@
+"""What people read over gRPC: by tenant, by page, within the deadline, and clear when it cannot."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from google.protobuf.message import Message
+from gyre.telemetry.v1 import telemetry_pb2 as pb
+from gyre.telemetry.v1.telemetry_pb2_grpc import DeadLetterServiceStub, TelemetryServiceStub
+from gyre_common.bus.dead_letters import Cause
+from gyre_common.bus.dlq import DeadLetter
+from gyre_common.context import RequestContext, use_context
+from gyre_common.errors import DeadlineExceeded, InvalidInput, NotFound, Unavailable
+from gyre_common.rpc import call, channel, serve
+from gyre_common.rpc.server import MAX_MESSAGE_BYTES
+from gyre_telemetry.clickhouse_history import ClickHouseHistory
+from gyre_telemetry.dead_letters import DeadLetterDesk
+from gyre_telemetry.reading import VIEWS, Column, Position, Reading, Row, Span
+from gyre_telemetry.rpc import register
+
+ID = UUID("0199a1b2-0000-7000-8000-000000000001")
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+class FakeHistory:
+    """Rows in memory, oldest first; an interaction lands at the third look."""
+
+    def __init__(self) -> None:
+        self.landed_after = 3
+        self.looks = 0
+        self.away = False
+        self.summaries: dict[str, list[Row]] = {}
+        self.views: dict[tuple[str, str], list[Row]] = {}
+        self.spans: list[Span] = []
+
+    async def interaction(self, tenant: str, interaction_id: UUID) -> Row | None:
+        self._require()
+        self.looks += 1
+        if tenant != "acme" or interaction_id != ID or self.looks < self.landed_after:
+            return None
+        return {
+            "tenant": tenant,
+            "interaction_id": str(ID),
+            "started_at": "2026-01-05T12:00:00.000Z",
+            "question": "How hot?",
+            "versions": {"generator": "extractive-1"},
+            "retrieved": [{"rank": 1, "chunk_id": "c1", "scores": {"bm25": 2.5}}],
+            "verdicts": [{"metric": "tone", "value": None}],
+            "feedback": [],
+        }
+
+    async def interactions(
+        self, tenant: str, span: Span, id_prefix: str, *, after: Position, limit: int
+    ) -> Sequence[tuple[Position, Row]]:
+        self._require()
+        self.spans.append(span)
+        rows = [
+            row
+            for row in self.summaries.get(tenant, [])
+            if str(row["interaction_id"]).startswith(id_prefix)
+        ]
+        return _behind(rows, ("completed_at", "interaction_id"), after, limit)
+
+    async def columns(self, name: str) -> Sequence[Column]:
+        self._require()
+        return [Column("day", "Date", "In UTC")]
+
+    async def view(
+        self, tenant: str, name: str, span: Span, *, after: Position, limit: int
+    ) -> Sequence[tuple[Position, Row]]:
+        self._require()
+        return _behind(self.views.get((tenant, name), []), VIEWS[name].keys, after, limit)
+
+    def _require(self) -> None:
+        if self.away:
+            raise Unavailable("ClickHouse does not answer: connection refused")
+
+
+def _behind(
+    rows: list[Row], keys: Sequence[str], after: Position, limit: int
+) -> list[tuple[Position, Row]]:
+    placed = sorted(
+        ((tuple(str(row[key]) for key in keys), row) for row in rows),
+        key=lambda placed: placed[0],
+        reverse=True,
+    )
+    return [(place, row) for place, row in placed if not after or place < after][:limit]
+
+
+class FakeLetters:
+    async def counts(self) -> dict[str, int]:
+        return {"tea.v1.dlq": 2}
+
+    async def last(self, topic: str, limit: int) -> list[DeadLetter]:
+        if topic != "tea.v1":
+            raise NotFound(f"no dead letters of {topic}: there are tea.v1.dlq")
+        cause = Cause("poison", "Poison", "not JSON", topic, 3, 7, 1, "ingestor", NOON)
+        large = DeadLetter(9, NOON, b"\xff", b"x" * 1_000_000, {}, cause)
+        return [large, *[replace(large, offset=n, cause=None, key=None) for n in range(limit - 1)]]
+
+
+@pytest.fixture
+def history() -> FakeHistory:
+    return FakeHistory()
+
+
+@asynccontextmanager
+async def _letters() -> AsyncIterator[Any]:
+    yield FakeLetters()
+
+
+@pytest.fixture
+async def address(history: FakeHistory) -> AsyncIterator[str]:
+    reading = Reading(history, landing_seconds=1.0)
+    async with serve([register(reading, DeadLetterDesk(_letters))]) as server:
+        yield f"127.0.0.1:{server.port}"
+
+
+async def ask(address: str, method: str, request: Message, **about: Any) -> Any:
+    timeout = about.pop("timeout", None)
+    async with channel(address, **{"tenant": "acme", **about}) as opened:
+        return await call(getattr(TelemetryServiceStub(opened), method), request, timeout=timeout)
+
+
+async def interaction(address: str, wanted: object = ID, **about: Any) -> pb.Interaction:
+    request = pb.GetInteractionRequest(interaction_id=str(wanted))
+    reply: pb.GetInteractionResponse = await ask(address, "GetInteraction", request, **about)
+    return reply.interaction
+
+
+async def test_an_answer_that_is_on_its_way_is_waited_for(
+    address: str, history: FakeHistory
+) -> None:
+    story = await interaction(address)
+    assert history.looks == 3
+    assert (story.question, story.retrieved[0].scores["bm25"]) == ("How hot?", 2.5)
+    assert story.started_at.ToDatetime(UTC) == NOON
+    assert not story.verdicts[0].HasField("value")
+
+
+async def test_an_answer_that_never_lands_is_not_there(address: str, history: FakeHistory) -> None:
+    with pytest.raises(NotFound, match=r"tenant acme has no answer .*check the id"):
+        await interaction(address, uuid4())
+    assert history.looks > 2
+
+
+async def test_an_answer_of_another_tenant_is_not_there(address: str, history: FakeHistory) -> None:
+    history.landed_after = 0
+    assert (await interaction(address)).tenant == "acme"
+    with pytest.raises(NotFound, match="tenant other has no answer"):
+        await interaction(address, tenant="other")
+
+
+async def test_the_callers_deadline_ends_the_waiting(address: str, history: FakeHistory) -> None:
+    history.landed_after = 1_000
+    with pytest.raises(DeadlineExceeded):
+        await interaction(address, timeout=0.3)
+    looks = history.looks
+    assert looks <= 3
+    await asyncio.sleep(0)
+    assert history.looks == looks
+
+
+async def test_an_id_that_is_none_is_refused_with_the_fix(address: str) -> None:
+    with pytest.raises(InvalidInput, match="is not a UUID: give the interaction_id") as refused:
+        await interaction(address, "x")
+    assert refused.value.field == "interaction_id"
+
+
+async def test_clickhouse_being_away_is_unavailable_with_the_reason(
+    address: str, history: FakeHistory
+) -> None:
+    history.away = True
+    for method, request in (
+        ("GetInteraction", pb.GetInteractionRequest(interaction_id=str(ID))),
+        ("ListInteractions", pb.ListInteractionsRequest()),
+        ("Series", pb.SeriesRequest(view="cost")),
+    ):
+        with pytest.raises(Unavailable, match="ClickHouse does not answer: connection refused"):
+            await ask(address, method, request)
+
+
+async def test_an_engine_that_went_away_or_takes_too_long_is_named() -> None:
+    class Broken:
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+            self.settings: dict[str, int] = {}
+
+        async def query(self, query: str, *, settings: dict[str, int], **about: Any) -> None:
+            self.settings = settings
+            raise self.error
+
+    for error in (OperationalError("connection refused"), DatabaseError("Code: 159. TIMEOUT")):
+        client = Broken(error)
+        context = RequestContext(tenant="acme", deadline=time.monotonic() + 7)
+        with use_context(context), pytest.raises(Unavailable, match=f"ClickHouse.*{error}"):
+            await ClickHouseHistory(client).interaction("acme", ID)  # type: ignore[arg-type]
+        assert client.settings == {"max_execution_time": 7}
+
+
+def some_interactions(history: FakeHistory, count: int) -> None:
+    history.summaries["acme"] = [
+        {"interaction_id": f"0199a1b2-{n:04}", "completed_at": f"2026-01-05T12:00:0{n % 3}Z"}
+        for n in range(count)
+    ]
+
+
+async def test_pages_hold_each_interaction_once_the_newest_first(
+    address: str, history: FakeHistory
+) -> None:
+    some_interactions(history, 7)
+    seen: list[tuple[int, str]] = []
+    token, pages = "", 0
+    while True:
+        request = pb.ListInteractionsRequest(page_size=3, page_token=token)
+        reply: pb.ListInteractionsResponse = await ask(address, "ListInteractions", request)
+        seen += [(one.completed_at.seconds, one.interaction_id) for one in reply.interactions]
+        token, pages = reply.next_page_token, pages + 1
+        if not token:
+            break
+    assert (len(seen), len(set(seen)), pages) == (7, 7, 3)
+    assert seen == sorted(seen, reverse=True)
+    none = await ask(address, "ListInteractions", pb.ListInteractionsRequest(), tenant="other")
+    assert not none.interactions
+
+
+async def test_a_beginning_of_an_id_and_a_span_narrow_the_list(
+    address: str, history: FakeHistory
+) -> None:
+    some_interactions(history, 7)
+    request = pb.ListInteractionsRequest(id_prefix="0199a1b2-0004", since=NOON)
+    reply = await ask(address, "ListInteractions", request)
+    assert [one.interaction_id for one in reply.interactions] == ["0199a1b2-0004"]
+    assert history.spans == [Span(since=NOON)]
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "says"),
+    [
+        ("ListInteractions", pb.ListInteractionsRequest(page_size=1001), "page_size is 1001: ask"),
+        ("ListInteractions", pb.ListInteractionsRequest(page_size=-1), "page_size is -1: ask for"),
+        ("ListInteractions", pb.ListInteractionsRequest(page_token="x"), "page_token is not one"),
+        ("ListInteractions", pb.ListInteractionsRequest(page_token="W10="), "page_token is not"),
+        ("ListInteractions", pb.ListInteractionsRequest(id_prefix="'%"), "id_prefix is no begin"),
+        ("Series", pb.SeriesRequest(), "view is missing: name daily_quality, version_quality,"),
+        ("Series", pb.SeriesRequest(view="users"), "view 'users' is unknown: name daily_quality"),
+        ("Series", pb.SeriesRequest(view="cost", page_token="e30="), "page_token is not one of"),
+    ],
+)
+async def test_what_cannot_work_is_refused_by_field_with_the_fix(
+    address: str, method: str, request_: Message, says: str
+) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        await ask(address, method, request_)
+
+
+async def test_a_series_has_columns_and_rows_of_the_tenant_alone(
+    address: str, history: FakeHistory
+) -> None:
+    days = [{"day": f"2026-01-0{n}", "interactions": n, "approval": None} for n in (4, 5)]
+    history.views["acme", "daily_quality"] = list(days)
+    request = pb.SeriesRequest(view="daily_quality", page_size=1)
+    first: pb.SeriesResponse = await ask(address, "Series", request)
+    assert [column.name for column in first.columns] == ["day"]
+    assert [dict(row) for row in first.rows] == [days[1]]
+    request.page_token = first.next_page_token
+    second = await ask(address, "Series", request)
+    assert [row["day"] for row in second.rows] == ["2026-01-04"]
+    assert not (await ask(address, "Series", request, tenant="other")).rows
+    request.view = "cost"
+    with pytest.raises(InvalidInput, match="page_token is not one of ours"):
+        await ask(address, "Series", request)
+
+
+async def letters(address: str, method: str, request: Message) -> Any:
+    async with channel(address) as opened:
+        return await call(getattr(DeadLetterServiceStub(opened), method), request)
+
+
+async def test_dead_letters_are_counted_and_shown_with_their_cause(address: str) -> None:
+    [topic] = (await letters(address, "List", pb.ListDeadLettersRequest())).topics
+    assert (topic.topic, topic.count) == ("tea.v1.dlq", 2)
+    shown = await letters(address, "Show", pb.ShowDeadLettersRequest(topic="tea.v1", limit=2))
+    newest, other = shown.dead_letters
+    assert (newest.offset, newest.cause.message, newest.cause.partition) == (9, "not JSON", 3)
+    assert (newest.value_bytes, len(newest.value), newest.key) == (1_000_000, 65_536, b"\xff")
+    assert newest.parked_at.ToDatetime(UTC) == NOON
+    assert not other.HasField("cause")
+    assert not other.HasField("key")
+
+
+async def test_many_large_dead_letters_still_fit_into_one_reply(address: str) -> None:
+    shown = await letters(address, "Show", pb.ShowDeadLettersRequest(topic="tea.v1", limit=1_000))
+    assert len(shown.dead_letters) == 1_000
+    assert shown.ByteSize() < MAX_MESSAGE_BYTES
+
+
+async def test_dead_letters_that_cannot_be_shown_say_why(address: str) -> None:
+    for request, says in (
+        (pb.ShowDeadLettersRequest(), "topic is missing"),
+        (pb.ShowDeadLettersRequest(topic="tea.v1", limit=1_001), "limit is 1001: ask for 1 to"),
+    ):
+        with pytest.raises(InvalidInput, match=says):
+            await letters(address, "Show", request)
+    with pytest.raises(NotFound, match=r"no dead letters of nope: there are tea\.v1\.dlq"):
+        await letters(address, "Show", pb.ShowDeadLettersRequest(topic="nope"))
