@@ -53,7 +53,7 @@ async def send_by_aiokafka(servers: str, codec: str, topics: Sequence[Topic[Any]
 
 
 async def send_by_librdkafka(servers: str, codec: str, topics: Sequence[Topic[Any]]) -> None:
-    headers = [("sent", f"librdkafka {codec}".encode())]
+    headers: list[tuple[str, str | bytes | None]] = [("sent", f"librdkafka {codec}")]
     producer = Producer({"bootstrap.servers": servers, "compression.type": codec, "linger.ms": 20})
     for topic in topics:
         for _ in range(IN_A_BATCH):

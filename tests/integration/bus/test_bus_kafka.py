@@ -12,7 +12,15 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from gyre_common.bus import Bus, CompactedReader, Delivery, RawRecord, Record, Retired
+from gyre_common.bus import (
+    Bus,
+    CompactedReader,
+    Delivery,
+    RawRecord,
+    Record,
+    Retired,
+    current_record,
+)
 from gyre_common.bus.dlq import DeadLetter, open_dead_letters
 from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD
 from gyre_common.bus.topics import ensure_topics
@@ -20,6 +28,8 @@ from gyre_common.errors import NotFound, Poison, Retryable
 from gyre_common.events.topic import Topic
 from gyre_common.testing.bus_contract import QUICK, Told, told_topic
 from gyre_common.testing.eventually import eventually
+
+from tests.batches import Headers, a_batch, send_batch
 
 pytestmark = pytest.mark.integration
 
@@ -257,6 +267,43 @@ async def test_a_record_as_large_as_kafka_takes_can_be_parked(
     (letter,) = await _letters(kafka_servers, topic)
     assert letter.value == value
     assert letter.headers == {"odd": "\\xff" * 1_000}
+
+
+async def test_a_header_name_that_is_not_utf_8_stops_nobody(
+    kafka_servers: str, topic: Topic[Told]
+) -> None:
+    good = Told(listener="ann").to_json()
+    headers: Headers = [("na~me", b"\xfe"), ("odd", b"\xfe"), ("none", None)]
+    done: list[dict[str, str]] = []
+    bus = a_bus(kafka_servers)
+
+    @bus.on(topic, group="g")
+    async def on_told(event: Told) -> None:
+        done.append(current_record().headers)
+
+    odd = a_batch((b"ann", good, headers), (b"ann", b"{", headers))
+    await send_batch(kafka_servers, topic.name, odd)
+    await send_batch(kafka_servers, topic.name, a_batch((b"ann", good, [])))
+    async with bus:
+        await eventually(lambda: len(done) == 2)
+        (letter,) = await eventually(lambda: _letters(kafka_servers, topic))
+    assert done == [{"na\\xffme": "\\xfe", "odd": "\\xfe", "none": ""}, {}]
+    assert (letter.value, letter.headers) == (b"{", done[0])
+
+
+async def test_a_header_name_that_is_not_utf_8_does_not_hold_up_whoever_reads_a_topic_whole(
+    kafka_servers: str,
+) -> None:
+    kept = told_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
+    await ensure_topics(kafka_servers, [kept])
+    told = Told(listener="ann")
+    headers: Headers = [("~", b"\xff")]
+    await send_batch(kafka_servers, kept.name, a_batch((b"ann", told.to_json(), headers)))
+    async with asyncio.timeout(30), CompactedReader(kafka_servers, kept) as reader:
+        assert [record.event for record in reader.records] == [told]
+        changes = reader.follow()
+        await send_batch(kafka_servers, kept.name, a_batch((b"ann", None, headers)))
+        assert await anext(changes) == Retired("ann")
 
 
 async def test_the_dead_letters_can_be_counted_shown_and_consumed_raw(

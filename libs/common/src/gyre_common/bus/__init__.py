@@ -3,11 +3,14 @@
 `Bus` is the real one; `gyre_common.bus.memory.MemoryBus` has the same face for unit tests.
 """
 
+from gyre_common.bus import fetched
 from gyre_common.bus.compacted import CompactedReader, Retired
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.kafka_bus import Bus
 from gyre_common.bus.port import EventBus
 from gyre_common.bus.record import RawRecord, Record, current_record
+
+fetched.install()
 
 __all__ = [
     "Bus",
