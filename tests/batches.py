@@ -1,10 +1,12 @@
 """Kafka's record batches built by hand: what no well-behaved client would send."""
 
 import struct
+import zlib
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka import codec as codecs
+from aiokafka.record import util
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
@@ -42,6 +44,29 @@ def with_body(batch: bytes, body: bytes, *, base: int = 0, codec: str = "none") 
     struct.pack_into(">h", head, 21, CODECS[codec])
     struct.pack_into(">I", head, 17, calc_crc32c(bytes(head[21:]) + body))
     return bytes(head) + body
+
+
+def a_bomb(size: int) -> bytes:
+    """A small batch of one record with so many bytes of value, made without holding them."""
+    plain = a_batch((b"k", b"", []))
+    body = bytearray()
+    head = bytearray(b"\0\0\0")  # attributes and the deltas of time and offset
+    for part in (encode_varint(1), b"k", encode_varint(size)):
+        head += part
+    tail = encode_varint(0)  # headers
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    body += packer.compress(encode_varint(len(head) + size + len(tail)) + bytes(head))
+    zeros = bytes(1 << 20)
+    for left in range(size, 0, -len(zeros)):
+        body += packer.compress(zeros[:left])
+    body += packer.compress(tail) + packer.flush()
+    return with_body(plain, bytes(body), codec="gzip")
+
+
+def encode_varint(value: int) -> bytes:
+    out = bytearray()
+    util.encode_varint(value, out.append)
+    return bytes(out)
 
 
 async def send_batch(servers: str, topic: str, batch: bytes, *, partition: int = 0) -> None:

@@ -22,14 +22,15 @@ from gyre_common.bus import (
     current_record,
 )
 from gyre_common.bus.dlq import DeadLetter, open_dead_letters
-from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD
+from gyre_common.bus.limits import LARGEST_BATCH, LARGEST_FOREIGN_RECORD
 from gyre_common.bus.topics import ensure_topics
+from gyre_common.bus.withheld import sha256
 from gyre_common.errors import NotFound, Poison, Retryable
 from gyre_common.events.topic import Topic
 from gyre_common.testing.bus_contract import QUICK, Told, told_topic
 from gyre_common.testing.eventually import eventually
 
-from tests.batches import Headers, a_batch, send_batch
+from tests.batches import Headers, a_batch, a_bomb, send_batch
 
 pytestmark = pytest.mark.integration
 
@@ -267,6 +268,50 @@ async def test_a_record_as_large_as_kafka_takes_can_be_parked(
     (letter,) = await _letters(kafka_servers, topic)
     assert letter.value == value
     assert letter.headers == {"odd": "\\xff" * 1_000}
+
+
+async def test_what_is_too_large_to_be_parked_is_parked_as_a_stub(
+    kafka_servers: str, topic: Topic[Told]
+) -> None:
+    good = Told(listener="ann").to_json()
+    headers: Headers = [("odd", b"\xff")]
+    no_json = b"x" * 3_000_000
+    too_long = Told(listener="ann", text="x" * 2 * LARGEST_FOREIGN_RECORD).to_json()
+    bomb = a_bomb(2 * LARGEST_BATCH)
+    done: list[Told] = []
+    bus = a_bus(kafka_servers)
+
+    @bus.on(topic, group="g")
+    async def on_told(event: Told) -> None:
+        done.append(event)
+
+    large = [(b"ann", no_json, headers), (b"ann", too_long, headers), (b"ann", good, headers)]
+    await send_batch(kafka_servers, topic.name, a_batch(*large, codec="gzip"))
+    await send_batch(kafka_servers, topic.name, bomb)
+    await send_batch(kafka_servers, topic.name, a_batch((b"ann", good, [])))
+    async with bus:
+        await eventually(lambda: len(done) == 2)
+        await eventually(lambda: _is(_parked(kafka_servers, topic), 3))
+    letters = {
+        letter.cause.offset: letter
+        for letter in await _letters(kafka_servers, topic)
+        if letter.cause
+    }
+    assert letters.keys() == {0, 1, 3}
+    assert {(letter.value, letter.key) for letter in letters.values()} == {
+        (None, b"ann"),
+        (None, b""),
+    }
+    for offset, value in enumerate((no_json, too_long)):
+        cause = letters[offset].cause
+        assert cause is not None
+        assert (cause.size, cause.digest) == (len(value), sha256(value))
+        assert f"{len(value)} bytes after decompression" in cause.message
+        assert letters[offset].headers == {"odd": "\\xff"}
+    cause = letters[3].cause
+    assert cause is not None
+    assert cause.size == len(bomb)
+    assert "offset 3 is not read" in cause.message
 
 
 async def test_a_header_name_that_is_not_utf_8_stops_nobody(

@@ -1,15 +1,31 @@
 """Batches as a broker hands them over, odd ones among them."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
+from gyre_common.bus import fetched
 from gyre_common.bus.fetched import FetchedRecords
+from gyre_common.bus.limits import LARGEST_BATCH
+from gyre_common.bus.withheld import Withheld, sha256
 
 from tests.batches import CODECS, Headers, a_batch
 
 PLACE = TopicPartition("t", 0)
+ROOT = Path(__file__).parents[3]
+HOLDS = """
+from resource import RUSAGE_SELF, getrusage
+from tests.batches import a_bomb
+from tests.unit.bus.test_bus_fetched import read
+bomb = a_bomb(8 * 32 * 1024 * 1024)
+before = getrusage(RUSAGE_SELF).ru_maxrss
+(record,) = read(bomb)
+print(getrusage(RUSAGE_SELF).ru_maxrss - before)
+"""
 
 
 def read(data: bytes, start: int = 0) -> list[ConsumerRecord]:
@@ -54,6 +70,40 @@ def test_batches_follow_each_other_and_one_that_was_cut_off_waits() -> None:
     for cut in (1, 11, 30, len(two) - 1):
         assert offsets(read(one + two[:cut])) == [0]
     assert read(b"") == []
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_a_batch_is_read_as_far_as_it_may_be_decompressed(
+    codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetched, "LARGEST_BATCH", 1_000_000)
+    bomb = bytes(300_000)
+    batch = a_batch(*[(b"k", bomb, [])] * 5, base=10, codec=codec)
+    *whole, rest = read(batch, start=11)
+    assert [(record.offset, record.value) for record in whole] == [(11, bomb), (12, bomb)]
+    assert (rest.offset, rest.key) == (14, None)
+    assert isinstance(rest.value, Withheld)
+    assert "offsets 13 to 14 are not read" in rest.value.reason
+    assert (rest.value.size, rest.value.digest) == (len(batch), sha256(batch))
+
+
+def test_many_batches_that_hold_much_are_read_over_several_fetches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetched, "_AT_ONCE", 500_000)
+    data = b"".join(
+        a_batch((b"k", bytes(300_000), []), base=base, codec="zstd") for base in range(5)
+    )
+    assert offsets(read(data)) == [0, 1]
+
+
+def test_a_small_batch_that_stands_for_a_large_one_costs_no_more_than_its_limit() -> None:
+    """In a process of its own, so that what was held before does not hide what this holds."""
+    held = subprocess.run(
+        [sys.executable, "-c", HOLDS], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    kilobytes = int(held.stdout)
+    assert LARGEST_BATCH / 1024 <= kilobytes < 4 * LARGEST_BATCH / 1024
 
 
 def test_every_consumer_of_the_process_reads_its_batches_so() -> None:

@@ -304,7 +304,7 @@ def parked(raw: RawRecord, origin: Origin) -> Iterator[Row]:
         dlq_partition=raw.partition,
         dlq_offset=raw.offset,
         key=key,
-        value_bytes=len(raw.value or b""),
+        value_bytes=cause.size if cause and cause.size else len(raw.value or b""),
     )
 
 

@@ -65,6 +65,8 @@ def as_json(letter: "DeadLetter") -> dict[str, Json]:
         "parked_at": letter.parked_at.isoformat(),
         "key": _text(letter.key),
         "value": _text(letter.value),
+        "digest": (cause and cause.digest) or None,
+        "size": cause.size if cause else None,
         "kind": cause.kind if cause else None,
         "error": cause.error if cause else None,
         "message": cause.message if cause else None,
@@ -89,6 +91,8 @@ def _one(letter: "DeadLetter") -> list[RenderableType]:
     head = Text(f"#{letter.offset}  {letter.parked_at:%Y-%m-%d %H:%M:%S}  ", style="bold")
     head.append(f"{said['kind'] or 'unknown cause'} {said['error'] or ''}", style="red")
     value = str(said["value"])
+    if said["digest"]:
+        value = f"too large to be kept: {said['size']} bytes, {said['digest']}"
     cut = value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
     return [
         head,

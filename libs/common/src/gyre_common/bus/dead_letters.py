@@ -1,20 +1,29 @@
-"""How a parked record carries why it failed: its own bytes, plus `gyre-dlq-*` headers."""
+"""How a parked record carries why it failed: its own bytes, plus `gyre-dlq-*` headers.
 
-from dataclasses import dataclass
+What is too large to be parked is parked as a stub: without its value, with its digest and size.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gyre_common.bus.envelope import Headers, text_header
 from gyre_common.bus.record import RawRecord
+from gyre_common.bus.withheld import Withheld, sha256
 from gyre_common.errors import Poison
 from gyre_common.events.event import now
 
 PREFIX = "gyre-dlq-"
 _LONGEST_MESSAGE = 1_000
+_MOST_KEPT_BY_A_STUB = 16 * 1024
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why, where and when a record was parked. `kind` is `poison` or `bug`."""
+    """Why, where and when a record was parked. `kind` is `poison` or `bug`.
+
+    A stub has a digest (`sha256:…`) and a size in bytes: of its value after decompression or,
+    where that was not read, of its batch as it lay in Kafka.
+    """
 
     kind: str
     error: str
@@ -25,6 +34,8 @@ class Cause:
     attempts: int
     group: str
     parked_at: datetime
+    digest: str = ""
+    size: int | None = None
 
 
 def cause_of(raw: RawRecord, error: Exception, *, attempts: int, group: str) -> Cause:
@@ -44,6 +55,26 @@ def cause_of(raw: RawRecord, error: Exception, *, attempts: int, group: str) -> 
 
 def headers_of(raw: RawRecord, cause: Cause) -> list[tuple[str, bytes]]:
     """The record's own headers, byte for byte, and the cause behind them."""
+    return _with_cause(raw.headers, cause)
+
+
+def stub_of(raw: RawRecord, cause: Cause) -> tuple[bytes | None, None, list[tuple[str, bytes]]]:
+    """Key, value and headers of what is parked in place of a record that is too large.
+
+    Key and headers are the record's own unless they are large themselves.
+    """
+    value = b"" if raw.value is None else raw.value
+    if isinstance(value, Withheld):
+        cause = replace(cause, digest=value.digest, size=value.size)
+    else:
+        cause = replace(cause, digest=sha256(value), size=len(value))
+    key = raw.key if len(raw.key or b"") <= _MOST_KEPT_BY_A_STUB else None
+    size = sum(len(name) + len(value or b"") for name, value in raw.headers)
+    own = raw.headers if size <= _MOST_KEPT_BY_A_STUB else ()
+    return key, None, _with_cause(own, cause)
+
+
+def _with_cause(own: Headers, cause: Cause) -> list[tuple[str, bytes]]:
     added = {
         "kind": cause.kind,
         "error": cause.error,
@@ -55,8 +86,10 @@ def headers_of(raw: RawRecord, cause: Cause) -> list[tuple[str, bytes]]:
         "group": cause.group,
         "time": cause.parked_at.isoformat().replace("+00:00", "Z"),
     }
-    own = [(name, value) for name, value in raw.headers if not name.startswith(PREFIX)]
-    return own + [(PREFIX + name, text.encode(errors="replace")) for name, text in added.items()]
+    if cause.digest:
+        added |= {"digest": cause.digest, "size": str(cause.size)}
+    kept = [(name, value) for name, value in own if not name.startswith(PREFIX)]
+    return kept + [(PREFIX + name, text.encode(errors="replace")) for name, text in added.items()]
 
 
 def read_cause(headers: Headers) -> Cause | None:
@@ -76,6 +109,8 @@ def read_cause(headers: Headers) -> Cause | None:
             attempts=int(text("attempts")),
             group=text("group"),
             parked_at=datetime.fromisoformat(text("time")),
+            digest=text("digest"),
+            size=int(text("size")) if text("digest") else None,
         )
     except ValueError:
         return None

@@ -5,7 +5,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD, RecordTooLarge
 from gyre_common.bus.record import RawRecord, Record
+from gyre_common.bus.withheld import Withheld
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic
@@ -30,12 +32,30 @@ def decoder(topic: Topic[E], maker: str) -> Callable[[RawRecord], Record[E] | No
             if compacted:
                 return None
             raise Poison(f"the record has no value, and {topic.name} is not compacted")
+        if len(value) > LARGEST_FOREIGN_RECORD or type(value) is Withheld:
+            raise _too_large(value)
         try:
             return Record(parse(value), raw, maker)
         except ValidationError as error:
             raise Poison(_problems(topic, error)) from error
 
     return decode
+
+
+def undecoded(raw: RawRecord) -> RawRecord:
+    """The record as it is. Raises `Poison` if it was too large to read."""
+    if type(raw.value) is Withheld:
+        raise _too_large(raw.value)
+    return raw
+
+
+def _too_large(value: bytes) -> RecordTooLarge:
+    if isinstance(value, Withheld):
+        return RecordTooLarge(value.reason)
+    return RecordTooLarge(
+        f"a value of {len(value)} bytes after decompression: it may have {LARGEST_FOREIGN_RECORD}; "
+        "put the large part in a store and send its URI"
+    )
 
 
 def _problems(topic: Topic[E], error: ValidationError) -> str:

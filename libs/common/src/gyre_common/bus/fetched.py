@@ -1,32 +1,32 @@
-"""Reads what was fetched whatever its headers are called.
+"""Reads what was fetched, whatever its headers are called and however much it holds.
 
-aiokafka decodes the names of headers as it goes through a fetched batch, and one that is not UTF-8
-raises there, before anything of ours sees the record (docs/adr/0011).
+aiokafka decompresses a batch in one piece, and decodes the names of headers as it goes through it;
+one that is not UTF-8 raises there, before anything of ours sees the record (docs/adr/0011).
 """
 
-from collections.abc import Iterator
-from typing import Any
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from aiokafka import codec
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
-from aiokafka.record.default_records import DefaultRecord, DefaultRecordBatch
+from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
+
+from gyre_common.bus.decompression import decompress
+from gyre_common.bus.limits import LARGEST_BATCH
+from gyre_common.bus.withheld import Withheld, sha256
 
 # Where a batch says how it goes on; https://kafka.apache.org/documentation/#recordbatch
 _LENGTH = slice(8, 12)
 _MAGIC = 16
+_ATTRIBUTES = slice(21, 23)
 _COUNT = slice(57, 61)
 _HEADER_BYTES = 61
 
-_DECOMPRESS = {
-    DefaultRecordBatch.CODEC_NONE: bytes,
-    DefaultRecordBatch.CODEC_GZIP: codec.gzip_decode,
-    DefaultRecordBatch.CODEC_SNAPPY: codec.snappy_decode,
-    DefaultRecordBatch.CODEC_LZ4: codec.lz4_decode,
-    DefaultRecordBatch.CODEC_ZSTD: codec.zstd_decode,
-}
+_AT_ONCE = 8 * 1024 * 1024
+"""Decompressed bytes of a partition past which the rest of a fetch is left for the next one."""
 
 
 def install() -> None:
@@ -40,14 +40,15 @@ class FetchedRecords:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
+        self._decompressed = 0
 
     def size_in_bytes(self) -> int:
         """Of all batches."""
         return len(self._data)
 
     def has_next(self) -> bool:
-        """Whether another batch is there as a whole; the broker may cut off the last one."""
-        return self._end <= len(self._data)
+        """Whether another batch is to be read now; the broker may have cut off the last one."""
+        return self._decompressed < _AT_ONCE and self._end <= len(self._data)
 
     def next_batch(self) -> Any:
         """The next batch; iterating over it gives its records."""
@@ -56,7 +57,13 @@ class FetchedRecords:
         batch = MemoryRecords(data).next_batch()
         if data[_MAGIC] < 2 or batch.is_control_batch:
             return batch
-        return _Batch(batch, data)
+        return _Batch(batch, data, self)
+
+    def decompress(self, codec: int, data: bytes) -> bytes:
+        """All that a batch holds, or more than it may."""
+        body = decompress(codec, data, LARGEST_BATCH + 1)
+        self._decompressed += len(body)
+        return body
 
     @property
     def _end(self) -> int:
@@ -67,56 +74,123 @@ class FetchedRecords:
         return start + int.from_bytes(length, "big")
 
 
+class _Record(NamedTuple):
+    """A record as the fetcher looks at it."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    checksum: None = None
+
+
 class _Batch:
     """One batch as the fetcher looks at it."""
 
-    def __init__(self, batch: DefaultRecordBatch, data: bytes) -> None:
+    def __init__(self, batch: DefaultRecordBatch, data: bytes, fetched: FetchedRecords) -> None:
         self._batch = batch
         self._data = data
+        self._fetched = fetched
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
-    def __iter__(self) -> Iterator[DefaultRecord]:
+    def __iter__(self) -> Iterator[Any]:
+        batch, head, body = self._batch, self._data[:_HEADER_BYTES], self._data[_HEADER_BYTES:]
+        if batch.compression_type:
+            body = self._fetched.decompress(batch.compression_type, body)
+            head = _without_codec(head)
+            if len(body) > LARGEST_BATCH:
+                yield from self._as_far_as_it_goes(body)
+                return
+            batch = DefaultRecordBatch(head + body)
         try:
-            yield from self._batch
+            yield from batch
         except UnicodeDecodeError:
             # From the beginning: the fetcher passes over what it has already.
-            yield from _records(self._batch, self._data)
+            yield from self._records(body)
+
+    def _as_far_as_it_goes(self, body: bytes) -> Iterator[_Record]:
+        """What begins in a batch, and one record in place of all the others."""
+        first, last = self._batch.base_offset, self._batch.next_offset - 1
+        try:
+            for record in self._records(body):
+                yield record
+                first = record.offset + 1
+        except CorruptRecordException:
+            pass  # where the bytes end
+        offsets = f"offset {last} is" if first == last else f"offsets {first} to {last} are"
+        # At the last offset: a fetch may begin in the midst, and what lies below is dropped.
+        yield self._record(
+            last,
+            self._batch.max_timestamp,
+            value=Withheld(
+                f"a batch of {len(self._data)} bytes holds more than {LARGEST_BATCH} after "
+                f"decompression: {offsets} not read",
+                digest=sha256(self._data),
+                size=len(self._data),
+            ),
+        )
+
+    def _records(self, body: bytes) -> Iterator[_Record]:
+        """Decode as aiokafka does; bytes of a header's name that are not UTF-8 become `\\xNN`.
+
+        The layout is that of https://kafka.apache.org/documentation/#record
+
+        Raises:
+            CorruptRecordException: a record is not there as a whole.
+        """
+        batch = self._batch
+        at = 0
+
+        def number() -> int:
+            nonlocal at
+            try:
+                value, at = decode_varint(body, at)
+            except IndexError:
+                raise CorruptRecordException("the records end too early") from None
+            return int(value)
+
+        def piece() -> bytes | None:
+            nonlocal at
+            length = number()
+            if length < 0:
+                return None
+            start, at = at, at + length
+            return body[start:at]
+
+        for _ in range(int.from_bytes(self._data[_COUNT], "big")):
+            end = number() + at
+            if end > len(body):
+                raise CorruptRecordException("the records end too early")
+            at += 1  # attributes, of which there are none
+            timestamp = batch.first_timestamp + number()
+            offset = batch.base_offset + number()
+            key, value = piece(), piece()
+            headers = [
+                ((piece() or b"").decode(errors="backslashreplace"), piece())
+                for _ in range(number())
+            ]
+            if at != end:
+                raise CorruptRecordException(f"the record at {offset} is not as long as it says")
+            yield self._record(offset, timestamp, key, value, headers)
+
+    def _record(
+        self,
+        offset: int,
+        timestamp: int,
+        key: bytes | None = None,
+        value: bytes | None = None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+    ) -> _Record:
+        batch = self._batch
+        made = batch.max_timestamp if batch.timestamp_type else timestamp
+        return _Record(offset, made, batch.timestamp_type, key, value, headers)
 
 
-def _records(batch: DefaultRecordBatch, data: bytes) -> Iterator[DefaultRecord]:
-    """Decode a batch as aiokafka does; bytes of a header's name that are not UTF-8 become `\\xNN`.
-
-    The layout is that of https://kafka.apache.org/documentation/#record
-    """
-    body = _DECOMPRESS[batch.compression_type](data[_HEADER_BYTES:])
-    at = 0
-
-    def number() -> int:
-        nonlocal at
-        value, at = decode_varint(body, at)
-        return int(value)
-
-    def piece() -> bytes | None:
-        nonlocal at
-        length = number()
-        if length < 0:
-            return None
-        start, at = at, at + length
-        return bytes(body[start:at])
-
-    for _ in range(int.from_bytes(data[_COUNT], "big")):
-        end = number() + at
-        at += 1  # attributes, of which there are none
-        timestamp = batch.first_timestamp + number()
-        if batch.timestamp_type:
-            timestamp = batch.max_timestamp
-        offset = batch.base_offset + number()
-        key, value = piece(), piece()
-        headers = [
-            ((piece() or b"").decode(errors="backslashreplace"), piece()) for _ in range(number())
-        ]
-        if at != end or at > len(body):
-            raise CorruptRecordException(f"the record at offset {offset} is not as long as it says")
-        yield DefaultRecord(offset, timestamp, batch.timestamp_type, key, value, headers)
+def _without_codec(head: bytes) -> bytes:
+    (attributes,) = struct.unpack(">h", head[_ATTRIBUTES])
+    plain = struct.pack(">h", attributes & ~DefaultRecordBatch.CODEC_MASK)
+    return head[: _ATTRIBUTES.start] + plain + head[_ATTRIBUTES.stop :]

@@ -12,14 +12,16 @@ from uuid import UUID
 from faststream.kafka import KafkaBroker
 
 from gyre_common.bus.batches import BatchHandler, BatchSize, InBatches
-from gyre_common.bus.dead_letters import cause_of, headers_of
-from gyre_common.bus.decoding import decoder
+from gyre_common.bus.dead_letters import cause_of, headers_of, stub_of
+from gyre_common.bus.decoding import decoder, undecoded
 from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.limits import RecordTooLarge
 from gyre_common.bus.one_by_one import Handler, OneByOne
 from gyre_common.bus.publisher import KafkaPublisher
 from gyre_common.bus.record import RawRecord, Record
 from gyre_common.bus.scheduler import Handling
 from gyre_common.bus.subscription import KafkaSubscription, Park
+from gyre_common.bus.withheld import Withheld
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import Event
 from gyre_common.events.topic import DLQ_SUFFIX, Topic
@@ -89,7 +91,7 @@ class Bus:
         """
 
         def register(handler: BatchHandler[RawRecord]) -> BatchHandler[RawRecord]:
-            handling = InBatches(_as_it_is, handler, BatchSize(max_records, max_wait))
+            handling = InBatches(undecoded, handler, BatchSize(max_records, max_wait))
             self._add(topics, group, handling, handler, list[bytes], _pass_over)
             return handler
 
@@ -132,9 +134,15 @@ class Bus:
         self, group: str, raw: RawRecord, error: Exception, attempts: int
     ) -> None:
         cause = cause_of(raw, error, attempts=attempts, group=group)
-        await self._publisher.put(
-            raw.topic + DLQ_SUFFIX, raw.key, raw.value, headers_of(raw, cause)
-        )
+        topic = raw.topic + DLQ_SUFFIX
+        if not isinstance(raw.value, Withheld):
+            try:
+                await self._publisher.put(topic, raw.key, raw.value, headers_of(raw, cause))
+            except RecordTooLarge:
+                log.info("parked without its value", extra={"topic": raw.topic})
+            else:
+                return
+        await self._publisher.put(topic, *stub_of(raw, cause))
 
     async def publish(self, topic: Topic[E], event: E, *, event_id: UUID | None = None) -> None:
         """See `Publisher`."""
@@ -189,10 +197,6 @@ async def _all(steps: Any) -> None:
 
 def _maker(group: str, handler: Callable[..., Any]) -> str:
     return f"{group}/{handler.__name__}"
-
-
-def _as_it_is(raw: RawRecord) -> RawRecord:
-    return raw
 
 
 async def _pass_over(raw: RawRecord, error: Exception, attempts: int) -> None:

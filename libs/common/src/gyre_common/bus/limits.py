@@ -4,7 +4,12 @@ from gyre_common.errors import Poison
 from gyre_common.events.topic import LARGEST_EVENT
 
 LARGEST_FOREIGN_RECORD = 1024 * 1024
-"""Bytes that outside producers may send: a larger event gets a readable refusal."""
+"""Bytes of a value that outside producers may send, after decompression: a larger event gets a
+readable refusal."""
+
+
+LARGEST_BATCH = 32 * 1024 * 1024
+"""Bytes that one batch may hold after decompression; what lies behind them is not read."""
 
 
 class RecordTooLarge(Poison):

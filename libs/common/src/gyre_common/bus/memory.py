@@ -11,7 +11,7 @@ from zlib import crc32
 
 from gyre_common.bus.batches import BatchHandler, BatchSize, InBatches
 from gyre_common.bus.dead_letters import Cause, cause_of
-from gyre_common.bus.decoding import decoder
+from gyre_common.bus.decoding import decoder, undecoded
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.envelope import headers_for
 from gyre_common.bus.limits import check_size
@@ -99,7 +99,7 @@ class MemoryBus:
         """See `Bus.on_raw_batch`."""
 
         def register(handler: BatchHandler[RawRecord]) -> BatchHandler[RawRecord]:
-            handling = InBatches(lambda raw: raw, handler, BatchSize(max_records, 0))
+            handling = InBatches(undecoded, handler, BatchSize(max_records, 0))
             self._add(topics, group, handling)
             return handler
 
