@@ -23,11 +23,14 @@ class Case:
     gold_answers: tuple[str, ...]
 
 
+_AFTER_NO_SPACE = r"[.,;:!?%)\]]|'s\b|n't\b|'re\b|'ve\b|'ll\b|'d\b|'(?=\s)"
+
+
 def untokenised(text: str) -> str:
     """ClapNQ's passages are tokenised (`word , word`); undo that, as no document looks so."""
-    text = re.sub(r"\s+([.,;:!?%)\]]|'s\b|n't\b|'re\b|'ve\b|'ll\b|'d\b|'(?=\s))", r"\1", text)
+    text = re.sub(rf"(?<!\s)\s+({_AFTER_NO_SPACE})", r"\1", text)
     text = re.sub(r"([(\[$])\s+", r"\1", text)
-    text = re.sub(r"``\s*|\s*''", '"', text)
+    text = re.sub(r"``\s*|(?<!\s)\s*''", '"', text)
     return re.sub(r"\s+", " ", re.sub(r"(\w)\s+-\s+(\w)", r"\1-\2", text)).strip()
 
 

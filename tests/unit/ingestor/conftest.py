@@ -16,6 +16,7 @@ from gyre_common.store import Store
 from gyre_common.testing.builders import a_release, an_artifact
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.handlers import build_handlers
+from gyre_ingestor.media_types import MediaType, media_type_of
 from gyre_ingestor.reading import Reading, ReadingTask, read
 from gyre_ingestor.service import Ingestor
 
@@ -25,6 +26,11 @@ E_ = TypeVar("E_", bound=Event)
 
 class ReaderHere:
     """A `Reader` in this process, for documents that are known to be harmless."""
+
+    async def media_type(
+        self, head: bytes, declared: str | None, names: tuple[str | None, ...]
+    ) -> MediaType:
+        return media_type_of(head, declared, names)
 
     async def read(self, task: ReadingTask) -> Reading:
         return read(task)
@@ -73,13 +79,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             bus=bus,
             store=Store(f"file://{tmp_path}/store"),
             uploads=Store(uploads_url),
-            contents=ContentSource(outside, max_bytes=MAX_BYTES * 10),
+            contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10),
             releases=ReleaseView(),
             allowed=allowed,
         )
         world.release()
         ingestor = Ingestor(
-            contents=ContentSource(outside, max_bytes=MAX_BYTES),
+            contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES),
             originals=world.store,
             reader=ReaderHere(),
             releases=world.releases,

@@ -76,6 +76,12 @@ def test_front_matter_that_cannot_be_read_does_not_cost_the_text(front_matter: s
             '{{< tab name="Linux" codelang="yaml" >}}\n# root\na: 1\n{{< /tab >}}',
             ["Linux", "```\n# root\na: 1\n```"],
         ),
+        (
+            '{{< tab name="Linux" >}}\n{{< highlight go >}}\na := 1\n{{< /highlight >}}\n'
+            "{{< comment >}}{{< highlight go >}}{{< /comment >}}\n{{< /tab >}}",
+            ["Linux", "```\na := 1\n```"],
+        ),
+        ("{{< highlight go >}} is never closed.", ["is never closed."]),
         ("Go writes {{ .Values.name }}.", ["Go writes {{ .Values.name }}."]),
     ],
 )

@@ -1,5 +1,6 @@
 """No document can hang or break the ingestor."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -47,6 +48,14 @@ async def test_a_document_that_takes_too_long_is_refused_and_the_next_one_is_rea
     assert "took more than" in refused.value.problem
     assert (await reader.read(a_task("Hot."))).chunks
     assert reader.healthy()
+
+
+async def test_what_comes_in_is_looked_at_while_a_document_takes_long() -> None:
+    async with ProcessReader(processes=1, time_limit=60, memory_bytes=2048 * MIB) as reader:
+        slow = asyncio.create_task(reader.read(a_task("<div>" * 400_000 + "x", "text/html")))
+        assert (await reader.media_type(b"# Tea", None, ())).name == "text/markdown"
+        assert not slow.done()
+        slow.cancel()
 
 
 async def test_a_document_that_breaks_the_parser_is_refused_and_the_next_one_is_read(

@@ -24,6 +24,9 @@ from .conftest import MAX_BYTES, World
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01"
+WORDPRESS_POST = "".join(
+    f"<!-- wp:paragraph -->\n<p>Step {n}.</p>\n<!-- /wp:paragraph -->\n\n" for n in range(40)
+)
 ZIP = b"PK\x03\x04\x14\x00\x00\x00\x08\x00"
 
 
@@ -191,6 +194,9 @@ async def test_text_is_read_in_whatever_character_set_it_came(
         ("a", "<!DOCTYPE html><p>text", "text/html"),
         ("a", "Intro\n\n## Part\n\ntext", "text/markdown"),
         ("a", "BMW builds cars.", "text/plain"),
+        ("a", "<?xml version='1.0'?>\n<!-- - -->\n<!-- -- -->\n<html><p>text", "text/html"),
+        ("a", "<!-- <html> --> text", "text/plain"),
+        ("a", WORDPRESS_POST, "text/plain"),
     ],
 )
 async def test_a_media_type_that_nobody_gave_is_found_out(

@@ -29,7 +29,6 @@ async def create_app(settings: IngestorSettings) -> AsyncIterator[App]:
     outside = OutsideContent(
         [*settings.allowed_content_roots, uploads_url], max_bytes=settings.max_document_bytes
     )
-    contents = ContentSource(outside, max_bytes=settings.max_document_bytes)
     bus = Bus(settings.kafka_servers, service=settings.service)
     async with AsyncExitStack() as stack:
         elasticsearch = await stack.enter_async_context(
@@ -45,6 +44,7 @@ async def create_app(settings: IngestorSettings) -> AsyncIterator[App]:
                 memory_bytes=settings.parse_memory_mib * 1024 * 1024,
             )
         )
+        contents = ContentSource(outside, reader, max_bytes=settings.max_document_bytes)
         ingestor = Ingestor(
             contents=contents,
             originals=Store(settings.store_url),

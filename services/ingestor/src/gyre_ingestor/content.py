@@ -8,7 +8,8 @@ from gyre_common.errors import NotFound
 from gyre_common.events.documents import DocumentSubmitted, RejectionCode
 from gyre_common.outside_content import ContentTooLargeError, OutsideContent, UriNotAllowedError
 
-from gyre_ingestor.media_types import MediaType, media_type_of
+from gyre_ingestor.media_types import HEAD_BYTES, MediaType
+from gyre_ingestor.reading import Reader
 from gyre_ingestor.refusal import Refused
 
 METADATA_CHARACTERS = 16 * 1024
@@ -27,8 +28,9 @@ class Content:
 class ContentSource:
     """Reads content of at most `max_bytes` from a record or from the allowed places outside."""
 
-    def __init__(self, outside: OutsideContent, *, max_bytes: int) -> None:
+    def __init__(self, outside: OutsideContent, reader: Reader, *, max_bytes: int) -> None:
         self._outside = outside
+        self._reader = reader
         self._max_bytes = max_bytes
 
     async def fetch(self, submission: DocumentSubmitted) -> Content:
@@ -46,7 +48,8 @@ class ContentSource:
         if not data.strip(_BLANK):
             raise _empty(field)
         names = (submission.document_id, submission.source_uri, submission.content_uri)
-        return Content(data, media_type_of(data, submission.media_type, names))
+        media_type = await self._reader.media_type(data[:HEAD_BYTES], submission.media_type, names)
+        return Content(data, media_type)
 
     async def _bytes(self, submission: DocumentSubmitted, field: str) -> bytes:
         if field == "text":

@@ -14,7 +14,9 @@ from gyre_ingestor.refusal import Refused
 PLAIN, MARKDOWN, HTML = "text/plain", "text/markdown", "text/html"
 SUPPORTED = (PLAIN, MARKDOWN, HTML)
 
-_HEAD_BYTES = 8192
+HEAD_BYTES = 8192
+"""As much of a document as its kind shows in."""
+
 _ALIASES = {
     "text/x-markdown": MARKDOWN,
     "text/md": MARKDOWN,
@@ -32,7 +34,7 @@ _ENDINGS = {
 _READABLE_HEADS = {"application/pdf", "application/rtf", "application/postscript"}
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _LOOKS_LIKE_HTML = re.compile(
-    rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype html|html)\b", re.I | re.S
+    rb"\s*+(?:<\?xml[^>]*+>\s*+)?(?:(?><!--.*?-->)\s*+)*+<(?:!doctype html|html)\b", re.I | re.S
 )
 _LOOKS_LIKE_MARKDOWN = re.compile(rb"\A---\r?\n|^#{1,6} \S|^```", re.M)
 
@@ -48,17 +50,19 @@ class MediaType:
         return f"{self.name}; charset={self.charset}" if self.charset else self.name
 
 
-def media_type_of(data: bytes, declared: str | None, names: tuple[str | None, ...]) -> MediaType:
-    """Decide how to read `data`; `names` are file names or addresses that may end in `.md`.
+def media_type_of(head: bytes, declared: str | None, names: tuple[str | None, ...]) -> MediaType:
+    """Decide how to read a document by its first `HEAD_BYTES`.
+
+    `names` are file names or addresses that may end in `.md`.
 
     Raises:
         Refused: it is nothing that can be read, or not what it is declared to be.
     """
-    binary = _binary_kind(data[:_HEAD_BYTES])
+    binary = _binary_kind(head)
     if not declared:
         if binary:
             raise _unsupported("content", f"is {binary}")
-        return MediaType(_by_name(names) or _by_content(data[:_HEAD_BYTES]))
+        return MediaType(_by_name(names) or _by_content(head))
     media_type = parse_media_type(declared)
     if binary:
         raise Refused(

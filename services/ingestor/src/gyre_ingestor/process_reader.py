@@ -3,36 +3,42 @@
 import asyncio
 import multiprocessing
 import resource
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as TookTooLong
-from typing import Self
+from typing import ParamSpec, Self, TypeVar
 
 from gyre_common.events.documents import RejectionCode
 from pebble import ProcessExpired, ProcessPool
 
 from gyre_ingestor.chunking.tokens import encoder_tokenizer
+from gyre_ingestor.media_types import MediaType, media_type_of
 from gyre_ingestor.reading import Reading, ReadingTask, read
 from gyre_ingestor.refusal import Refused
 
 _TRIES = 2
 _STOP_SECONDS = 5.0
 _SECONDS_PER_MIB = 3.0
+P_ = ParamSpec("P_")
+R_ = TypeVar("R_")
 
 
 class ProcessReader:
     """A `Reader` over a pool of processes.
 
     A document gets `time_limit` seconds of one, and `_SECONDS_PER_MIB` more for its size: about
-    four times what well-formed text takes.
+    four times what well-formed text takes. `processes` documents are read at once; one process more
+    is kept for looking at what comes in, which callers wait for.
     """
 
     def __init__(self, *, processes: int, time_limit: float, memory_bytes: int) -> None:
         self._processes = processes
+        self._reading = asyncio.Semaphore(processes)
         self._time_limit = time_limit
         self._memory_bytes = memory_bytes
 
     async def __aenter__(self) -> Self:
         self._pool = ProcessPool(
-            max_workers=self._processes,
+            max_workers=self._processes + 1,
             initializer=_prepare,
             initargs=(self._memory_bytes,),
             # Not forked: this process runs gRPC's threads, whose locks a fork would copy.
@@ -44,11 +50,23 @@ class ProcessReader:
         self._pool.stop()  # type: ignore[no-untyped-call]
         await asyncio.to_thread(self._pool.join, _STOP_SECONDS)
 
+    async def media_type(
+        self, head: bytes, declared: str | None, names: tuple[str | None, ...]
+    ) -> MediaType:
+        """See `Reader`."""
+        return await self._run(self._time_limit, media_type_of, head, declared, names)
+
     async def read(self, task: ReadingTask) -> Reading:
         """See `Reader`."""
         limit = self._time_limit + _SECONDS_PER_MIB * len(task.content) / 1024**2
+        async with self._reading:
+            return await self._run(limit, read, task)
+
+    async def _run(
+        self, limit: float, work: Callable[P_, R_], *args: P_.args, **kwargs: P_.kwargs
+    ) -> R_:
         for attempt in range(1, _TRIES + 1):
-            future = self._pool.schedule(read, args=[task], timeout=limit)
+            future = self._pool.schedule(work, args, kwargs, timeout=limit)
             try:
                 return await asyncio.wrap_future(future)
             except TookTooLong as error:

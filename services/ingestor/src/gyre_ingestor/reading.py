@@ -9,7 +9,7 @@ from gyre_ingestor.chunking.chunks import chunk
 from gyre_ingestor.chunking.recipe import ChunkRecipe
 from gyre_ingestor.cleaning import clean
 from gyre_ingestor.decoding import decode
-from gyre_ingestor.media_types import HTML, parse_media_type
+from gyre_ingestor.media_types import HTML, MediaType, parse_media_type
 from gyre_ingestor.parsers import parse
 from gyre_ingestor.refusal import Refused
 
@@ -35,7 +35,16 @@ class Reading:
 
 
 class Reader(Protocol):
-    """Reads documents in bounded time, whatever they hold."""
+    """Looks at documents in bounded time, whatever they hold."""
+
+    async def media_type(
+        self, head: bytes, declared: str | None, names: tuple[str | None, ...]
+    ) -> MediaType:
+        """Decide how to read a document, as `media_type_of` does.
+
+        Raises:
+            Refused: it cannot be read, or is not what it is declared to be.
+        """
 
     async def read(self, task: ReadingTask) -> Reading:
         """Read a document.

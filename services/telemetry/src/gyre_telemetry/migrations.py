@@ -12,7 +12,7 @@ from gyre_common.errors import FailedPrecondition, NotFound
 
 _NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
 _END_OF_STATEMENT = re.compile(r";[ \t]*(?:\n|\Z)")
-_COMMENT_LINE = re.compile(r"^\s*--.*$", re.MULTILINE)
+_COMMENT_LINE = re.compile(r"^[ \t]*--.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ STOP_WORDS = frozenset(
 _TERM = re.compile(
     r"\d+(?:[.,:]\d+)*"  # 3, 1.31, 1,024, 09:30
     r"|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # scripts without spaces: one term a character
-    r"|[^\W\d_]+(?:\d+[^\W_]*)*(?:['’][^\W\d_]+)*"
+    r"|[^\W\d_][^\W_]*(?:['’][^\W\d_]+)*"
 )
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NUMBER_WORDS = {

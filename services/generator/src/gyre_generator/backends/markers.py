@@ -7,8 +7,8 @@ from gyre_common.text import sentences
 
 from gyre_generator.backends.port import Claim
 
-_MARKER = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
-_BEGUN = re.compile(r"\s*(?:\[[\d\s,;]{0,40})?\Z")
+_MARKER = re.compile(r"(?<!\s)\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
+_BEGUN = re.compile(r"(?<!\s)\s*(?:\[[\d\s,;]{0,40})?\Z")
 _NUMBER = re.compile(r"\d+")
 
 

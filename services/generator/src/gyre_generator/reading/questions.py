@@ -21,37 +21,36 @@ class Asks(StrEnum):
     OTHER = "other"
 
 
-# In this order: "how many" is not "how", "what year" is not "what".
-_FORMS: tuple[tuple[Asks, re.Pattern[str]], ...] = tuple(
-    (asks, re.compile(pattern, re.IGNORECASE))
-    for asks, pattern in (
-        (
-            Asks.QUANTITY,
-            r"\bhow (?:many|much|long|old|tall|high|far|big|large|fast|often|deep|heavy)\b"
-            r"|\bwhat (?:number|percent\w*|amount|size|is the (?:maximum|minimum|default) \w+)\b",
-        ),
-        (
-            Asks.TIME,
-            r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|century|time|decade)\b",
-        ),
-        (Asks.PERSON, r"\bwho(?:m|se)?\b|\bwhat (?:actor|actress|singer|author|person)\b"),
-        (
-            Asks.PLACE,
-            r"\bwhere\b|\b(?:what|which) (?:country|city|state|place|town|region|continent)\b",
-        ),
-        (Asks.REASON, r"\bwhy\b|\bwhat (?:caused?|causes|is the (?:reason|purpose|cause))\b"),
-        (
-            Asks.MANNER,
-            r"\bhow (?:do|does|did|can|to|should|is|are|would|could)\b|^\s*how\b"
-            r"|\b(?:steps|procedure|command|configure|install)\b",
-        ),
-        (
-            Asks.DEFINITION,
-            r"^\s*(?:what(?:'s|’s| is| are| was| were)|who (?:is|was|are|were)|define|describe"
-            r"|explain|meaning of|definition of)\b|\bwhat (?:does|do) .* mean\b|\bis meant by\b",
-        ),
-    )
-)
+_FORMS: dict[Asks, re.Pattern[str]] = {
+    Asks.QUANTITY: re.compile(
+        r"\bhow (?:many|much|long|old|tall|high|far|big|large|fast|often|deep|heavy)\b"
+        r"|\bwhat (?:number|percent\w*|amount|size|is the (?:maximum|minimum|default) \w+)\b",
+        re.IGNORECASE,
+    ),
+    Asks.TIME: re.compile(
+        r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|century|time|decade)\b", re.IGNORECASE
+    ),
+    Asks.PERSON: re.compile(
+        r"\bwho(?:m|se)?\b|\bwhat (?:actor|actress|singer|author|person)\b", re.IGNORECASE
+    ),
+    Asks.PLACE: re.compile(
+        r"\bwhere\b|\b(?:what|which) (?:country|city|state|place|town|region|continent)\b",
+        re.IGNORECASE,
+    ),
+    Asks.REASON: re.compile(
+        r"\bwhy\b|\bwhat (?:caused?|causes|is the (?:reason|purpose|cause))\b", re.IGNORECASE
+    ),
+    Asks.MANNER: re.compile(
+        r"\bhow (?:do|does|did|can|to|should|is|are|would|could)\b|^\s*how\b"
+        r"|\b(?:steps|procedure|command|configure|install)\b",
+        re.IGNORECASE,
+    ),
+    Asks.DEFINITION: re.compile(
+        r"^\s*(?:what(?:'s|’s| is| are| was| were)|who (?:is|was|are|were)|define|describe"
+        r"|explain|meaning of|definition of)\b|\bwhat (?:does|do) .{0,200} mean\b|\bis meant by\b",
+        re.IGNORECASE,
+    ),
+}
 
 _MONTH = (
     r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
@@ -59,7 +58,7 @@ _MONTH = (
 _SIGNS: dict[Asks, re.Pattern[str]] = {
     Asks.TIME: re.compile(
         rf"\b(?:1\d{{3}}|20\d\d)s?\b|\b{_MONTH}\b|\b\d{{1,2}}:\d\d\b|\b\d+(?:st|nd|rd|th) centur"
-        r"|\b(?:since|until|after|before|during)\b.*\d|\bseconds?\b|\bminutes?\b|\bdays?\b",
+        r"|\b(?:since|until|after|before|during)\b.{0,200}\d|\bseconds?\b|\bminutes?\b|\bdays?\b",
         re.IGNORECASE,
     ),
     Asks.QUANTITY: re.compile(
@@ -84,9 +83,9 @@ _SIGNS: dict[Asks, re.Pattern[str]] = {
     ),
 }
 _COPULA = re.compile(
-    r"^\W*(?:in [^,]{3,60}, )?(?:(?:a|an|the) )?(?P<subject>[^.;]{2,80}?)"
-    r"(?: \([^)]*\)|,[^,]{2,60},)? (?:is|are|was|were|means|refers? to|describes|lets?|provides?"
-    r"|represents?|defines?|consists?)\b",
+    r"^\W*+(?:in [^,]{3,60}, )?(?:(?:a|an|the) )?(?P<subject>[^.;]{1,80}?)"
+    r"(?: \([^)]{0,80}\)|,[^,]{2,60},)? (?:is|are|was|were|means|refers? to|describes|lets?"
+    r"|provides?|represents?|defines?|consists?)\b",
     re.IGNORECASE,
 )
 
@@ -103,7 +102,7 @@ class Question:
 def analyse(text: str) -> Question:
     """Terms, word pairs and form of a question; several forms may fit at once."""
     found = content_terms(text)
-    asks = {asks for asks, form in _FORMS if form.search(text)}
+    asks = {asks for asks, form in _FORMS.items() if form.search(text)}
     if Asks.QUANTITY in asks or Asks.TIME in asks:
         asks -= {Asks.MANNER}
     return Question(

@@ -16,7 +16,7 @@ from gyre_ingestor.parsers.tables import table_text
 from gyre_ingestor.parsers.template_tags import unwrap_template_tags
 
 FRONT_MATTER_CHARACTERS = 64 * 1024
-_HEADING_ANCHOR = re.compile(r"\s*\{#[^}\s]*\}\s*$")
+_HEADING_ANCHOR = re.compile(r"(?<!\s)\s*\{#[^{}\s]*\}\s*$")
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(front_matter_plugin)
 
 

@@ -1,20 +1,12 @@
 """Tags of site generators in Markdown, such as `{{< note >}}` and `{{% tab name="x" %}}`."""
 
 import re
+from collections import deque
+from collections.abc import Callable, Iterator
 
-_TAG = re.compile(r"\{\{[<%]\s*(?P<body>[^{}]*?)\s*[>%]\}\}")
+_TAG = re.compile(r"\{\{[<%](?P<body>[^{}]*)[>%]\}\}")
 _ARGUMENT = re.compile(
     r'(?:(?P<name>[\w-]+)\s*=\s*)?(?:"(?P<quoted>[^"]*)"|`(?P<raw>[^`]*)`|(?P<bare>[^\s"=]+))'
-)
-_WITHOUT_PROSE = re.compile(
-    r"\{\{[<%]\s*(?P<tag>comment|mermaid)\b[^}]*[>%]\}\}.*?"
-    r"\{\{[<%]\s*/(?P=tag)\s*[>%]\}\}",
-    re.DOTALL,
-)
-_CODE = re.compile(
-    r"\{\{[<%]\s*(?P<tag>tab|highlight)\b(?P<arguments>[^}]*)[>%]\}\}(?P<code>.*?)"
-    r"\{\{[<%]\s*/(?P=tag)\s*[>%]\}\}",
-    re.DOTALL,
 )
 _SHOWN = ("text", "title", "caption")
 
@@ -26,19 +18,69 @@ def unwrap_template_tags(text: str) -> str:
     """
     if "{{<" not in text and "{{%" not in text:
         return text
-    return _TAG.sub(_words, _CODE.sub(_fenced, _WITHOUT_PROSE.sub("", text)))
+    text = _replace(text, _is_without_prose, _nothing)
+    return _TAG.sub(_words, _replace(text, _is_code, _fenced))
 
 
-def _fenced(block: re.Match[str]) -> str:
-    """Code between tags, where the tag says that it is code."""
-    if block["tag"] == "tab" and "codelang" not in block["arguments"]:
-        return block[0]
-    name = _words_of("tab", block["arguments"])
-    return f"{name}\n\n```\n{block['code'].strip(chr(10))}\n```\n"
+def _replace(
+    text: str,
+    is_wanted: Callable[[re.Match[str]], bool],
+    replacement: Callable[[re.Match[str], str], str],
+) -> str:
+    """Replace wanted tags together with all up to their closing ones."""
+    parts, end = [], 0
+    for opening, closing in _pairs(text, is_wanted):
+        inside = text[opening.end() : closing.start()]
+        parts += [text[end : opening.start()], replacement(opening, inside)]
+        end = closing.end()
+    return "".join([*parts, text[end:]])
+
+
+def _pairs(
+    text: str, is_wanted: Callable[[re.Match[str]], bool]
+) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
+    """Wanted tags, each with the first one that closes it; pairs do not overlap."""
+    tags = list(_TAG.finditer(text))
+    closings: dict[str, deque[re.Match[str]]] = {}
+    for tag in tags:
+        if (name := _name(tag)).startswith("/"):
+            closings.setdefault(name[1:], deque()).append(tag)
+    end = 0
+    for tag in tags:
+        if tag.start() < end or not is_wanted(tag):
+            continue
+        behind = closings.get(_name(tag), deque())
+        while behind and behind[0].start() < tag.end():
+            behind.popleft()
+        if behind:
+            yield tag, behind[0]
+            end = behind[0].end()
+
+
+def _name(tag: re.Match[str]) -> str:
+    return tag["body"].strip().partition(" ")[0]
+
+
+def _is_without_prose(tag: re.Match[str]) -> bool:
+    return _name(tag) in ("comment", "mermaid")
+
+
+def _is_code(tag: re.Match[str]) -> bool:
+    """Tell whether what follows is code, as far as the tag says it."""
+    return _name(tag) == "highlight" or (_name(tag) == "tab" and "codelang" in tag["body"])
+
+
+def _nothing(tag: re.Match[str], inside: str) -> str:
+    return ""
+
+
+def _fenced(tag: re.Match[str], code: str) -> str:
+    arguments = tag["body"].strip().partition(" ")[2]
+    return f"{_words_of('tab', arguments)}\n\n```\n{code.strip(chr(10))}\n```\n"
 
 
 def _words(tag: re.Match[str]) -> str:
-    name, _, arguments = tag["body"].partition(" ")
+    name, _, arguments = tag["body"].strip().partition(" ")
     return _words_of(name, arguments)
 
 
