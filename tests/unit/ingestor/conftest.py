@@ -17,7 +17,7 @@ from gyre_common.testing.builders import a_release, an_artifact
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.media_types import MediaType, media_type_of
-from gyre_ingestor.reading import Reading, ReadingTask, read
+from gyre_ingestor.reading import Reading, ReadingTask, guarded, read
 from gyre_ingestor.service import Ingestor
 
 MAX_BYTES = 100_000
@@ -30,10 +30,10 @@ class ReaderHere:
     async def media_type(
         self, head: bytes, declared: str | None, names: tuple[str | None, ...]
     ) -> MediaType:
-        return media_type_of(head, declared, names)
+        return guarded(media_type_of, head, declared, names)
 
     async def read(self, task: ReadingTask) -> Reading:
-        return read(task)
+        return guarded(read, task)
 
 
 @dataclass

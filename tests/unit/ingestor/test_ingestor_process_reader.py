@@ -1,14 +1,16 @@
 """No document can hang or break the ingestor."""
 
 import asyncio
+import multiprocessing
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
+from gyre_common.errors import Retryable
 from gyre_common.events.documents import RejectionCode
 from gyre_ingestor.chunking.recipe import ChunkRecipe
 from gyre_ingestor.process_reader import ProcessReader
-from gyre_ingestor.reading import ReadingTask
+from gyre_ingestor.reading import ReadingTask, guarded
 from gyre_ingestor.refusal import Refused
 
 MIB = 1024 * 1024
@@ -47,7 +49,7 @@ async def test_a_document_that_takes_too_long_is_refused_and_the_next_one_is_rea
     assert refused.value.code is RejectionCode.CORRUPT
     assert "took more than" in refused.value.problem
     assert (await reader.read(a_task("Hot."))).chunks
-    assert reader.healthy()
+    assert await reader.healthy()
 
 
 async def test_what_comes_in_is_looked_at_while_a_document_takes_long() -> None:
@@ -65,6 +67,37 @@ async def test_a_document_that_breaks_the_parser_is_refused_and_the_next_one_is_
         await reader.read(a_task("---\nx: " + "[" * 30_000 + "\n---\n\ntext"))
     assert refused.value.code is RejectionCode.CORRUPT
     assert (await reader.read(a_task("Hot."))).chunks
+
+
+class Panic(BaseException):
+    """As parsers in Rust raise it; for its two arguments, it cannot be unpickled either."""
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(what)
+
+
+@pytest.mark.parametrize("error", [KeyError("k"), RecursionError(), SystemExit(1), Panic("a", "b")])
+def test_whatever_a_parser_raises_is_a_refusal_that_names_it(error: BaseException) -> None:
+    def parser() -> None:
+        raise error
+
+    with pytest.raises(Refused) as refused:
+        guarded(parser)
+    assert refused.value.code is RejectionCode.CORRUPT
+    assert f"broke its parser ({type(error).__name__} in parser)" in refused.value.problem
+
+
+async def test_a_document_is_read_after_processes_that_did_nothing_were_killed(
+    reader: ProcessReader,
+) -> None:
+    for process in multiprocessing.active_children():
+        process.kill()
+    reading = None
+    while reading is None:
+        with suppress(Retryable):
+            reading = await reader.read(a_task("Hot."))
+    assert reading.chunks
+    assert await reader.healthy()
 
 
 async def test_hostile_markdown_ends_in_chunks_or_a_refusal(reader: ProcessReader) -> None:

@@ -147,6 +147,8 @@ async def test_what_cannot_be_taken_is_rejected_with_its_reason(
             RejectionCode.BAD_ENCODING,
         ),
         ({"text": "---\ntitle: x\n---\n<!-- nothing -->"}, RejectionCode.EMPTY),
+        ({"text": "---\ntitle: !!int ''\n---\ntext"}, RejectionCode.CORRUPT),
+        ({"text": f"---\ntitle: 0x{'f' * 9_999}\n---\ntext"}, RejectionCode.CORRUPT),
         ({"text": "<script>x()</script>", "media_type": "text/html"}, RejectionCode.EMPTY),
     ],
 )
@@ -194,6 +196,7 @@ async def test_text_is_read_in_whatever_character_set_it_came(
         ("a", "<!DOCTYPE html><p>text", "text/html"),
         ("a", "Intro\n\n## Part\n\ntext", "text/markdown"),
         ("a", "BMW builds cars.", "text/plain"),
+        ("http://[a/b.html", "BMW builds cars.", "text/plain"),
         ("a", "<?xml version='1.0'?>\n<!-- - -->\n<!-- -- -->\n<html><p>text", "text/html"),
         ("a", "<!-- <html> --> text", "text/plain"),
         ("a", WORDPRESS_POST, "text/plain"),

@@ -113,12 +113,17 @@ def _binary_kind(head: bytes) -> str | None:
 
 def _by_name(names: tuple[str | None, ...]) -> str | None:
     for name in names:
-        ending = (
-            PurePosixPath(urlsplit(name).path if "://" in name else name).suffix if name else ""
-        )
-        if ending.lower() in _ENDINGS:
-            return _ENDINGS[ending.lower()]
+        ending = PurePosixPath(_path(name or "")).suffix.lower()
+        if ending in _ENDINGS:
+            return _ENDINGS[ending]
     return None
+
+
+def _path(name: str) -> str:
+    try:
+        return urlsplit(name).path if "://" in name else name
+    except ValueError:  # an address that is none has no path
+        return ""
 
 
 def _by_content(head: bytes) -> str:

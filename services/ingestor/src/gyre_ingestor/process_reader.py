@@ -5,19 +5,20 @@ import multiprocessing
 import resource
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as TookTooLong
+from concurrent.futures.process import BrokenProcessPool
 from typing import ParamSpec, Self, TypeVar
 
-from gyre_common.events.documents import RejectionCode
+from gyre_common.errors import Retryable
 from pebble import ProcessExpired, ProcessPool
 
 from gyre_ingestor.chunking.tokens import encoder_tokenizer
 from gyre_ingestor.media_types import MediaType, media_type_of
-from gyre_ingestor.reading import Reading, ReadingTask, read
-from gyre_ingestor.refusal import Refused
+from gyre_ingestor.reading import Reading, ReadingTask, guarded, read, unreadable
 
 _TRIES = 2
 _STOP_SECONDS = 5.0
 _SECONDS_PER_MIB = 3.0
+
 P_ = ParamSpec("P_")
 R_ = TypeVar("R_")
 
@@ -37,18 +38,11 @@ class ProcessReader:
         self._memory_bytes = memory_bytes
 
     async def __aenter__(self) -> Self:
-        self._pool = ProcessPool(
-            max_workers=self._processes + 1,
-            initializer=_prepare,
-            initargs=(self._memory_bytes,),
-            # Not forked: this process runs gRPC's threads, whose locks a fork would copy.
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._pool = self._new_pool()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        await asyncio.to_thread(self._pool.join, _STOP_SECONDS)
+        await _end(self._pool)
 
     async def media_type(
         self, head: bytes, declared: str | None, names: tuple[str | None, ...]
@@ -62,33 +56,48 @@ class ProcessReader:
         async with self._reading:
             return await self._run(limit, read, task)
 
+    async def healthy(self) -> bool:
+        """Tell whether the processes take work; ones that broke are replaced."""
+        return bool((await self._working_pool()).active)
+
     async def _run(
         self, limit: float, work: Callable[P_, R_], *args: P_.args, **kwargs: P_.kwargs
     ) -> R_:
         for attempt in range(1, _TRIES + 1):
-            future = self._pool.schedule(work, args, kwargs, timeout=limit)
+            pool = await self._working_pool()
+            future = pool.schedule(guarded, [work, *args], kwargs, timeout=limit)
             try:
                 return await asyncio.wrap_future(future)
             except TookTooLong as error:
-                raise _unreadable(f"took more than {limit:.0f} s to read") from error
+                raise unreadable(f"took more than {limit:.0f} s to read") from error
+            except BrokenProcessPool as error:
+                raise Retryable("the processes that read documents ended") from error
             except (ProcessExpired, MemoryError) as error:
                 # Once may be the machine's fault; the same document twice is the document's.
                 if attempt == _TRIES:
-                    raise _unreadable("broke the parser or its memory limit") from error
+                    raise unreadable("broke the parser or its memory limit") from error
         raise AssertionError("unreachable")
 
-    def healthy(self) -> bool:
-        """Tell whether the pool still takes work."""
-        return bool(self._pool.active)
+    async def _working_pool(self) -> ProcessPool:
+        """The pool, or a new one: a pool breaks for good when a process that does nothing ends."""
+        if not self._pool.active:
+            broken, self._pool = self._pool, self._new_pool()
+            await _end(broken)
+        return self._pool
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self._processes + 1,
+            initializer=_prepare,
+            initargs=(self._memory_bytes,),
+            # Not forked: this process runs gRPC's threads, whose locks a fork would copy.
+            context=multiprocessing.get_context("spawn"),
+        )
 
 
-def _unreadable(problem: str) -> Refused:
-    return Refused(
-        RejectionCode.CORRUPT,
-        "content",
-        problem,
-        "check that it is a well-formed document, or split it into smaller ones",
-    )
+async def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    await asyncio.to_thread(pool.join, _STOP_SECONDS)
 
 
 def _prepare(memory_bytes: int) -> None:

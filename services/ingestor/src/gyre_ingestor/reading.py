@@ -1,7 +1,9 @@
 """The heavy part: a document's bytes → its chunks. Pure, so that it can run in another process."""
 
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from gyre_common.events.documents import Chunk, RejectionCode
 
@@ -12,6 +14,9 @@ from gyre_ingestor.decoding import decode
 from gyre_ingestor.media_types import HTML, MediaType, parse_media_type
 from gyre_ingestor.parsers import parse
 from gyre_ingestor.refusal import Refused
+
+P_ = ParamSpec("P_")
+R_ = TypeVar("R_")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,35 @@ class Reader(Protocol):
         Raises:
             Refused: it cannot be read.
         """
+
+
+def guarded(work: Callable[P_, R_], *args: P_.args, **kwargs: P_.kwargs) -> R_:
+    """Do a parser's work; whatever it raises is the document's fault.
+
+    The error itself stays here: one that cannot be unpickled would break the pool of processes. Its
+    message stays here too, as it may quote the document.
+
+    Raises:
+        Refused: by the work, or in place of what it raised.
+        MemoryError: the work needs more than there is.
+    """
+    try:
+        return work(*args, **kwargs)
+    except (Refused, MemoryError):
+        raise
+    except BaseException as error:  # noqa: BLE001 - a panic of a parser in Rust is no Exception
+        where = traceback.extract_tb(error.__traceback__)[-1].name
+        raise unreadable(f"broke its parser ({type(error).__name__} in {where})") from None
+
+
+def unreadable(problem: str) -> Refused:
+    """The refusal of a document that no parser gets through."""
+    return Refused(
+        RejectionCode.CORRUPT,
+        "content",
+        problem,
+        "check that it is a well-formed document, or split it into smaller ones",
+    )
 
 
 def read(task: ReadingTask) -> Reading:
