@@ -6,12 +6,13 @@ from typing import Any, cast
 import yaml
 from faststream.specification import AsyncAPI
 from gyre_common.bus import Bus
-from gyre_common.events.releases import RELEASE_CHANGED
+from gyre_common.events.training import TRAINING_FINISHED, TRAINING_PROGRESSED, TRAINING_STARTED
 from gyre_embedder import handlers as embedder
 from gyre_feedback_collector import handlers as feedback_collector
 from gyre_generator import handlers as generator
 from gyre_ingestor import handlers as ingestor
 from gyre_judge import handlers as judge
+from gyre_releases import handlers as releases
 from gyre_telemetry import handlers as telemetry
 
 _CORE = cast("Any", None)  # handlers only close over it; nothing is handled here
@@ -22,7 +23,8 @@ EDGES: dict[str, Callable[[Bus], None]] = {
     "generator": generator.build_handlers,
     "judge": lambda bus: judge.build_handlers(bus, _CORE),
     "feedback-collector": feedback_collector.build_handlers,
-    "trainer": lambda bus: bus.publishes(RELEASE_CHANGED),
+    "trainer": lambda bus: bus.publishes(TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED),
+    "releases": lambda bus: releases.build_handlers(bus, _CORE),
     "telemetry": lambda bus: telemetry.build_handlers(
         bus, _CORE, telemetry.Batching(records=1, wait=0.0)
     ),

@@ -127,12 +127,12 @@ async def check_fresh(system: System) -> None:
 
 async def live(system: System, role: str) -> str:
     """The version that serves the tenant."""
-    return (await listed(system.trainer, "", role))[role].live
+    return (await listed(system.releases, "", role))[role].live
 
 
 async def fitted(system: System, encoder: str) -> str:
     """The retrieval version that was fitted to an encoder; the live one where there is none."""
-    release = (await listed(system.trainer, "", Roles.RETRIEVAL))[Roles.RETRIEVAL]
+    release = (await listed(system.releases, "", Roles.RETRIEVAL))[Roles.RETRIEVAL]
     fitting = [one.version for one in release.artifacts if one.fits == encoder]
     return fitting[-1] if fitting else release.live
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gyre.trainer.v1 import trainer_pb2
 from gyre_cli.demo.crowd import Tally
 from gyre_cli.demo.measures import Comparison
-from gyre_cli.run_view import gate_table, report_of
+from gyre_cli.run_view import gate_table
 from rich.console import Console
 
 from bench.report import machine, table
@@ -27,9 +27,8 @@ def report(
         f"{tally.downs} down ({tally.wrong} wrong, {wrong:.0%} of the votes by design), "
         f"{tally.clicks} clicks; zero-shot's best dense share on train {share:.2f}"
     )
-    found = report_of(ended)
-    if found:
-        Console(width=140).print(gate_table(found))
+    if ended.HasField("verdict"):
+        Console(width=140).print(gate_table(ended.verdict))
     print(f"run {ended.state}: {ended.message}")
     live_after = "not released" if taken is None else f"{taken:.0f} s"
     print(

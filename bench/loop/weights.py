@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from gyre.releases.v1 import releases_pb2
 from gyre.retriever.v1 import retriever_pb2
-from gyre.trainer.v1 import trainer_pb2
 from gyre_cli.demo.corpus import Question
 from gyre_cli.demo.measures import Rankings, ndcg, rankings, retrieve
 from gyre_cli.demo.releasing import ACTOR
@@ -41,8 +41,8 @@ async def tuned(system: System, train: Sequence[Question]) -> tuple[float, str]:
     found = await asyncio.to_thread(_best, train, replies)
     version = f"tuned-{round(100 * found)}"
     await call(
-        system.trainer.Register,
-        trainer_pb2.RegisterRequest(
+        system.releases.RegisterVersion,
+        releases_pb2.RegisterVersionRequest(
             role=Roles.RETRIEVAL,
             version=version,
             based_on="hybrid-1",

@@ -25,10 +25,10 @@ from typing import Any
 import psutil
 from gyre.generator.v1 import generator_pb2
 from gyre.generator.v1.generator_pb2_grpc import GeneratorServiceStub
+from gyre.releases.v1 import releases_pb2
+from gyre.releases.v1.releases_pb2_grpc import ReleaseServiceStub
 from gyre.retriever.v1 import retriever_pb2
 from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
-from gyre.trainer.v1 import trainer_pb2
-from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
 from gyre_common.errors import GyreError
 from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import ENCODER_VERSION
@@ -158,18 +158,18 @@ class Swap:
     serving: float
 
 
-async def swap(trainer: TrainerServiceStub, version: str | None, streams: Sequence[Calls]) -> Swap:
+async def swap(releases: ReleaseServiceStub, version: str | None, streams: Sequence[Calls]) -> Swap:
     """Promotes the version, or rolls back; waits until each stream has been served by it."""
     began = time.monotonic()
     role, actor = Roles.QUERY_ENCODER, "bench"
     reply: Any
     if version is None:
-        reply = await call(trainer.Rollback, trainer_pb2.RollbackRequest(role=role, actor=actor))
+        reply = await call(releases.Rollback, releases_pb2.RollbackRequest(role=role, actor=actor))
     else:
-        request = trainer_pb2.PromoteRequest(
+        request = releases_pb2.PromoteRequest(
             role=role, version=version, actor=actor, reason="swap benchmark", override=True
         )
-        reply = await call(trainer.Promote, request)
+        reply = await call(releases.Promote, request)
     replied, live = time.monotonic(), reply.release.live
     while True:
         served = [calls.first_with(live, began) for calls in streams]
@@ -181,12 +181,12 @@ async def swap(trainer: TrainerServiceStub, version: str | None, streams: Sequen
         await asyncio.sleep(0.01)
 
 
-async def turns(trainer: TrainerServiceStub, streams: Sequence[Calls], swaps: int) -> list[Swap]:
+async def turns(releases: ReleaseServiceStub, streams: Sequence[Calls], swaps: int) -> list[Swap]:
     """Promotes each version in turn, and takes every third step back."""
     versions = [version_name(1), version_name(2), None, ENCODER_VERSION, version_name(2), None]
     made = []
     for number in range(swaps):
-        made.append(await swap(trainer, versions[number % len(versions)], streams))
+        made.append(await swap(releases, versions[number % len(versions)], streams))
         await asyncio.sleep(_BETWEEN)
     return made
 
@@ -199,7 +199,7 @@ def version_name(number: int) -> str:
 @asynccontextmanager
 async def under_load(
     system: System, second: Ports, in_flight: int
-) -> AsyncIterator[tuple[TrainerServiceStub, list[Calls]]]:
+) -> AsyncIterator[tuple[ReleaseServiceStub, list[Calls]]]:
     """Calls go on while the block runs: Answer, and Retrieve of each retriever."""
     async with AsyncExitStack() as stack:
 
@@ -209,7 +209,7 @@ async def under_load(
         answers, one, other = Calls(), Calls(), Calls()
         numbers = count(int(time.time()) % 100_000 * 1000)
         generator = GeneratorServiceStub(await to("generator", system.ports))
-        trainer = TrainerServiceStub(await to("trainer", system.ports))
+        releases = ReleaseServiceStub(await to("releases", system.ports))
         group = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [
             group.create_task(answering(generator, answers, numbers)) for _ in range(in_flight)
@@ -217,7 +217,7 @@ async def under_load(
         for ports, calls in ((system.ports, one), (second, other)):
             retriever = RetrieverServiceStub(await to("retriever", ports))
             tasks.append(group.create_task(retrieving(retriever, calls, numbers)))
-        yield trainer, [answers, one, other]
+        yield releases, [answers, one, other]
         for task in tasks:
             task.cancel()
 
@@ -232,14 +232,14 @@ async def run(system: System, swaps: int, in_flight: int) -> int:
     assert own is not None
     memory = Memory()
     with second_replicas(system) as (second, pids):
-        async with under_load(system, second, in_flight) as (trainer, streams):
+        async with under_load(system, second, in_flight) as (releases, streams):
             await _until_all_answer(streams)
             watching = asyncio.create_task(
                 memory.watch({"embedder": own.pid, "second embedder": pids["embedder"]})
             )
             began = time.monotonic()
             await asyncio.sleep(CALM)
-            made = await turns(trainer, streams, swaps)
+            made = await turns(releases, streams, swaps)
             ended = time.monotonic()
             await asyncio.sleep(CALM)
             watching.cancel()

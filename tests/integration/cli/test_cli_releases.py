@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gyre.trainer.v1.trainer_pb2_grpc import (
-    TrainerServiceServicer,
-    add_TrainerServiceServicer_to_server,
-)
 from gyre_cli.application import app
 from gyre_cli.failures import guarded
 from gyre_common.errors import FailedPrecondition
@@ -21,12 +17,13 @@ from gyre_common.events.event import now
 from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
 from gyre_common.releases.builtin import built_in_artifacts, digest_of_settings
 from gyre_common.rpc import serve
-from gyre_common.rpc.server import ServiceTable
-from gyre_trainer.release_rpc import ReleaseRpc
-from gyre_trainer.releases.book import Changes, ReleaseBook, Signature
-from gyre_trainer.service import ReleaseController
+from gyre_common.signature import Signature
+from gyre_releases.book import Changes, ReleaseBook
+from gyre_releases.rpc import register
+from gyre_releases.service import ReleaseController, Whose
 
 ANN = Signature(actor="ann")
+OWN = Whose("default", "default")
 
 
 class Memory:
@@ -47,10 +44,6 @@ class Embedder:
             raise FailedPrecondition("model.safetensors does not match its digest")
 
 
-class ReleasesOnly(ReleaseRpc, TrainerServiceServicer):
-    """The trainer without training."""
-
-
 @pytest.fixture
 async def controller() -> ReleaseController:
     controller = ReleaseController(Memory(), ReleaseBook(now), Embedder(), patience_seconds=0.2)
@@ -62,12 +55,9 @@ async def controller() -> ReleaseController:
 async def served(
     controller: ReleaseController, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[None]:
-    def register(server: ServiceTable) -> None:
-        add_TrainerServiceServicer_to_server(ReleasesOnly(controller), server)
-
-    async with serve([register]) as server:
+    async with serve([register(controller)]) as server:
         await server.set_serving(True)
-        monkeypatch.setenv("GYRE_TRAINER_ADDRESS", f"127.0.0.1:{server.port}")
+        monkeypatch.setenv("GYRE_RELEASES_ADDRESS", f"127.0.0.1:{server.port}")
         yield
 
 
@@ -125,8 +115,8 @@ def weights(version: str = "votes-1") -> Artifact:
 async def test_a_version_of_the_tenants_own_goes_live_and_back_with_its_weights(
     controller: ReleaseController, served: None
 ) -> None:
-    await controller.register("default", "query-encoder", votes(), ANN)
-    await controller.register("default", "retrieval", weights(), ANN)
+    await controller.register("query-encoder", votes(), ANN, whose=OWN)
+    await controller.register("retrieval", weights(), ANN, whose=OWN)
     out = await told("promote", "query-encoder", "votes-1", "--reason", "a try")
     assert "query-encoder: minilm-l6-v2 → votes-1, generation 1 → 2, for default" in out
     assert "retrieval: hybrid-1 → votes-1, went along" in out
@@ -151,7 +141,7 @@ async def test_a_version_of_the_tenants_own_goes_live_and_back_with_its_weights(
 async def test_what_no_gate_let_pass_needs_an_override_with_a_reason(
     controller: ReleaseController, served: None
 ) -> None:
-    await controller.register("*", "query-encoder", votes(gate="failed"), ANN)
+    await controller.register("query-encoder", votes(gate="failed"), ANN)
     wanted = ("promote", "query-encoder", "votes-1")
     code, _, err = await gyre(*wanted)
     assert code == 1
@@ -168,7 +158,7 @@ async def test_what_no_gate_let_pass_needs_an_override_with_a_reason(
 async def test_an_encoder_that_does_not_load_is_refused_and_live_stays(
     controller: ReleaseController, served: None
 ) -> None:
-    await controller.register("*", "query-encoder", votes("broken"), ANN)
+    await controller.register("query-encoder", votes("broken"), ANN)
     code, _, err = await gyre("promote", "query-encoder", "broken")
     assert code == 1
     assert "what is live stays: model.safetensors does not match its digest" in err

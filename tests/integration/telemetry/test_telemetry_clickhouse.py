@@ -287,8 +287,8 @@ async def test_a_run_is_one_row_whatever_order_its_news_come_in(
     for rows in news:
         await telemetry.record(rows)
     run = await first(client, "SELECT * FROM gyre.training_runs FINAL WHERE tenant = 'runs'")
-    assert (run["state"], run["votes"], run["actor"]) == ("released", 1042, "ann")
-    assert run["metrics"]["ndcg_gain"] == 0.031
+    assert (run["state"], run["votes"], run["actor"]) == ("passed", 1042, "ann")
+    assert (run["decision"], run["gain"], run["gain_low"]) == ("passed", 3.1, 1.2)
     assert run["window"] == {"feedback.received.v1/0": "0-1042"}
 
 
@@ -320,15 +320,34 @@ async def test_the_loop_tells_how_long_a_vote_took_to_go_live_and_what_it_was_wo
     row = await first(client, "SELECT * FROM gyre.loop WHERE tenant = 'the-loop'")
     assert (row["version"], row["votes"], row["reason"]) == ("votes-1", 1042, "passed the gate")
     assert (row["lead_seconds"], row["training_seconds"]) == (300.0, 270.0)
-    assert (row["gain"], row["gain_low"], row["gain_high"]) == (0.031, 0.012, 0.05)
+    assert (row["gain"], row["gain_low"], row["gain_high"]) == (3.1, 1.2, 5.0)
+    assert row["metric"] == "nDCG@10 × 100"
     assert (row["overridden_by"], row["is_live"]) == ("", True)
     assert row["replaced_at"].replace(tzinfo=UTC) == MORNING + timedelta(seconds=400)
+
+
+async def test_the_loop_tells_the_same_of_runs_that_are_older_than_verdicts(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    metrics = {"ndcg_gain": 0.031, "ndcg_gain_low": 0.012, "ndcg_gain_high": 0.05}
+    old = a_training_end(tenant="old", outcome="released", verdict=None, metrics=metrics)
+    await telemetry.record(translation.training_finished(old, origin()))
+    change = a_release(
+        tenant="old",
+        role="query-encoder",
+        live="votes-1",
+        artifacts=[{**a_release().artifacts[0].model_dump(), "version": "votes-1"}],
+    )
+    await telemetry.record(translation.changed(change, origin()))
+    row = await first(client, "SELECT * FROM gyre.loop WHERE tenant = 'old'")
+    assert (row["gain"], row["gain_low"], row["gain_high"]) == pytest.approx((3.1, 1.2, 5.0))
+    assert row["metric"] == "nDCG@10 × 100"
 
 
 async def test_what_was_released_without_a_gate_names_who_did_it(
     client: AsyncClient, telemetry: Telemetry
 ) -> None:
-    end = a_training_end(tenant="override", metrics={}, outcome="refused")
+    end = a_training_end(tenant="override", verdict=None, outcome="refused")
     await telemetry.record(translation.training_finished(end, origin()))
     change = a_release(
         tenant="override",

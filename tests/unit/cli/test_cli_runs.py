@@ -6,14 +6,12 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from google.protobuf.json_format import ParseDict
-from google.protobuf.struct_pb2 import Struct
 from gyre.trainer.v1 import trainer_pb2
 from gyre_cli import run_calls
 from gyre_cli.command import Cli
 from gyre_cli.output import Output
 from gyre_cli.run_calls import begin
-from gyre_cli.run_view import RunProgress, gate_table, report_of
+from gyre_cli.run_view import RunProgress, gate_table
 from gyre_cli.settings import CliSettings
 from gyre_common.errors import FailedPrecondition
 from gyre_common.rpc import call, channel, serve
@@ -116,20 +114,21 @@ def test_progress_without_a_terminal_is_a_line_a_change() -> None:
 
 
 def test_a_gate_that_could_not_tell_shows_what_is_missing() -> None:
-    nothing = dict.fromkeys(("live", "live_refitted", "candidate", "difference", "low", "high"))
-    report = {
-        "verdict": "too small to tell",
-        "profile": "default",
-        "reasons": ["the slice `new` has 0 different questions of the 50 that are needed to tell"],
-        "slices": [{"name": "new", "clusters": 0, **nothing}],
-    }
-    run = trainer_pb2.Run()
-    run.report.CopyFrom(ParseDict(report, Struct()))
+    verdict = trainer_pb2.Verdict(
+        metric="answers that people liked, of 100",
+        decision="too small to tell",
+        summary="too small to tell: new without questions",
+        reasons=["the slice `new` has 0 different questions of the 50 that are needed to tell"],
+        slices=[
+            trainer_pb2.Slice(name="overall", examples=9, live=70, candidate=71, difference=1.0),
+            trainer_pb2.Slice(name="new"),
+        ],
+    )
     console = Console(file=(written := io.StringIO()), width=200)
-    console.print(gate_table(report_of(run)))
+    console.print(gate_table(verdict))
+    lines = [line.split() for line in written.getvalue().splitlines()]
+    assert lines[1] == ["overall", "9", "70.0", "71.0", "+1.0", "–"]
+    assert lines[2] == ["new", "0", "–", "–", "–", "–"]
     assert "gate: too small to tell" in written.getvalue()
     assert "0 different questions of the 50" in written.getvalue()
-
-
-def test_a_run_without_a_gate_has_no_report() -> None:
-    assert report_of(trainer_pb2.Run()) == {}
+    assert "answers that people liked, of 100" in written.getvalue()

@@ -129,7 +129,7 @@ def test_a_run_is_one_row_that_its_end_replaces_without_losing_who_asked_for_it(
     [end] = translation.training_finished(a_training_end(), ORIGIN)
     assert isinstance(start, TrainingRunRow)
     assert isinstance(end, TrainingRunRow)
-    assert (start.state, end.state) == ("running", "released")
+    assert (start.state, end.state, end.gain) == ("running", "passed", 3.1)
     assert start.time < end.time
     assert (end.run_id, end.actor, end.reason) == (start.run_id, start.actor, start.reason)
     assert (end.votes, end.version) == (1042, "votes-1")

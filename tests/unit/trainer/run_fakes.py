@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,20 +11,20 @@ from uuid import UUID
 
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.context import RequestContext, request_context
-from gyre_common.errors import GyreError
-from gyre_common.events.releases import Artifact, ReleaseChanged
+from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
+from gyre_common.events.training import TRAINING_FINISHED, RunOutcome, TrainingFinished
 from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.signature import Signature
 from gyre_common.store import Store
 from gyre_trainer.gate.decision import decide
 from gyre_trainer.gate.report import GateReport, Mixture, Pair, Rule, SliceName, summary_of
-from gyre_trainer.releases.book import Signature
 from gyre_trainer.runs.book import Run, RunBook
+from gyre_trainer.runs.candidates import Candidates
 from gyre_trainer.runs.conductor import Conductor, Tools
 from gyre_trainer.runs.diary import Diary
 from gyre_trainer.runs.folder import Candidate, Prepared, RunFolder, RunSpec, write_json
 from gyre_trainer.runs.folders import RunFolders
 from gyre_trainer.runs.phases import EXPORT, GATE, PREPARE, Phase
-from gyre_trainer.runs.settlement import Settlement
 from gyre_trainer.runs.starting import Beginnings, NewRun
 from gyre_trainer.segments import Window
 
@@ -85,57 +85,39 @@ def a_report(gain: float = 0.05, **overrides: object) -> GateReport:
 
 
 @dataclass
-class FakeReleases:
-    """Remembers what it was told; `refuse` is what a release runs into, `holds` keeps its answer
-    back once it is done.
-    """
+class FakeRegistry:
+    """Remembers what was registered."""
 
     registered: dict[str, Artifact] = field(default_factory=dict)
-    attested: dict[str, dict[str, str]] = field(default_factory=dict)
-    released: list[dict[str, str]] = field(default_factory=list)
-    against: list[dict[str, str]] = field(default_factory=list)
-    refuse: GyreError | None = None
-    holds: asyncio.Event | None = None
 
-    async def state(self, tenant: str, role: str) -> ReleaseChanged:
-        artifact = built_in_artifacts(NOON)[role]
-        return ReleaseChanged(
-            role=role,
-            generation=1,
-            live=artifact.version,
-            artifacts=(artifact,),
-            reason="",
-            actor="gyre",
-            changed_at=NOON,
-        )
+    def state(self, tenant: str, role: str) -> ReleaseChanged:
+        return a_state(built_in_artifacts(NOON)[role], role)
 
-    async def register(
-        self, tenant: str, role: str, artifact: Artifact, by: Signature
-    ) -> ReleaseChanged:
+    async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
         self.registered[role] = artifact
-        return await self.state(tenant, role)
 
-    async def attest(
-        self, tenant: str, role: str, version: str, evidence: Mapping[str, str], by: Signature
-    ) -> ReleaseChanged:
-        self.attested[version] = dict(evidence)
-        return await self.state(tenant, role)
 
-    async def release_candidate(
-        self,
-        tenant: str,
-        versions: Mapping[str, str],
-        by: Signature,
-        *,
-        against: Mapping[str, str],
-    ) -> tuple[ReleaseChanged, ...]:
-        if self.refuse is not None:
-            raise self.refuse
-        self.released.append(dict(versions))
-        self.against.append(dict(against))
-        if self.holds is not None:
-            await self.holds.wait()
-        return ()
+def a_state(
+    artifact: Artifact, role: str, tenant: str = "*", generation: int = 1
+) -> ReleaseChanged:
+    return ReleaseChanged(
+        tenant=tenant,
+        role=role,
+        generation=generation,
+        live=artifact.version,
+        artifacts=(artifact,),
+        reason="",
+        actor="gyre",
+        changed_at=NOON,
+    )
+
+
+def applied(event: TrainingFinished, outcome: str, reason: str = "") -> ReleaseChanged:
+    """What the release controller says once it has applied a verdict."""
+    assert event.candidate is not None
+    evidence = {Evidence.OUTCOME.value: outcome, Evidence.OUTCOME_REASON.value: reason}
+    judged = event.candidate.model_copy(update={"evidence": evidence})
+    return a_state(judged, event.role, event.tenant, 2)
 
 
 @dataclass
@@ -187,7 +169,9 @@ class Stage:
         self.path = path
         self.bus = MemoryBus(service="trainer")
         self.book = RunBook()
-        self.releases = FakeReleases()
+        self.registry = FakeRegistry()
+        self.applies = True
+        """Verdicts are applied at once: what passed is released, unless it is held."""
         self.processes = FakeProcesses()
         self.missing: Sequence[str] = ()
         self.folders = RunFolders(path / "runs", kept=2)
@@ -200,13 +184,21 @@ class Stage:
         async def collected() -> Window:
             return {"feedback.received.v1/0": (0, 9)}
 
+        self.diary = diary = Diary(self.book, self.bus)
+
+        @self.bus.on(TRAINING_FINISHED, group="releases")
+        async def on_training_finished(event: TrainingFinished) -> None:
+            if event.verdict is not None and self.applies:
+                passed = event.outcome is RunOutcome.PASSED and not event.hold
+                diary.release_changed(applied(event, "released" if passed else event.outcome))
+
         tools = Tools(
-            beginnings=Beginnings(self.releases, collected, lambda: list(self.missing)),
+            beginnings=Beginnings(self.registry, collected, lambda: list(self.missing)),
             folders=self.folders,
             processes=self.processes,
-            settlement=Settlement(self.releases, self.store, patience=0.0),
+            candidates=Candidates(self.registry, self.store, patience=0.0),
         )
-        async with Conductor(self.book, Diary(self.book, self.bus), tools) as conductor:
+        async with Conductor(self.book, diary, tools) as conductor:
             yield conductor
 
     def folder(self, run_id: UUID) -> RunFolder:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from gyre_common.context import RequestContext, use_context
@@ -18,12 +19,13 @@ from gyre_common.events.training import (
     TrainingProgressed,
     TrainingStarted,
 )
+from gyre_common.signature import Signature
 from gyre_common.testing.eventually import eventually
-from gyre_trainer.releases.book import Signature
+from gyre_trainer.runs.conductor import Conductor
 from gyre_trainer.runs.processes import PhaseFailed
 from gyre_trainer.runs.starting import PACKAGES_MISSING
 
-from tests.unit.trainer.run_fakes import Stage, a_new_run, a_report, ended
+from tests.unit.trainer.run_fakes import Stage, a_new_run, a_report, applied, ended
 
 BOB = Signature(actor="bob", reason="votes came in")
 PHASES = ["prepare", "train full", "train low-rank", "export", "gate"]
@@ -34,19 +36,40 @@ def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
 
 
-async def test_what_passes_is_registered_attested_and_released(stage: Stage) -> None:
+def finished(stage: Stage) -> TrainingFinished:
+    event = stage.bus.published[-1][1]
+    assert isinstance(event, TrainingFinished)
+    return event
+
+
+async def test_what_passes_is_told_with_all_that_the_release_controller_needs(stage: Stage) -> None:
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
         run = await ended(conductor, run.run_id)
     assert (run.state, stage.processes.ran) == ("released", PHASES)
-    version = stage.folder(run.run_id).spec().version
-    fitted = stage.releases.registered["retrieval"]
-    assert stage.releases.released == [{"query-encoder": version, "retrieval": fitted.version}]
-    assert stage.releases.against == [{"query-encoder": "minilm-l6-v2", "retrieval": "hybrid-1"}]
-    assert stage.releases.attested[version]["gate"] == "passed"
+    version, event = stage.folder(run.run_id).spec().version, finished(stage)
+    assert event.verdict is not None
+    assert event.candidate is not None
+    assert (event.outcome, event.version, event.hold) == ("passed", version, False)
+    assert event.candidate.digest == stage.registry.registered["query-encoder"].digest
+    assert event.against == {"query-encoder": "minilm-l6-v2", "retrieval": "hybrid-1"}
+    fitted = event.verdict.companions["retrieval"]
     assert fitted.fits == version
     assert (fitted.settings["bm25_weight"], fitted.settings["dense_weight"]) == ("0.4", "0.6")
     assert fitted.settings["title_boost"] == "2"
+
+
+async def test_a_verdict_is_in_the_unit_that_people_quote_and_begins_with_the_whole(
+    stage: Stage,
+) -> None:
+    async with stage.conductor() as conductor:
+        await ended(conductor, (await conductor.start(a_new_run())).run_id)
+    verdict = finished(stage).verdict
+    assert verdict is not None
+    assert verdict.decision == "passed"
+    assert [one.name for one in verdict.slices] == ["overall", "voted", "new"]
+    whole = verdict.slices[0]
+    assert (whole.difference, whole.low, whole.high, whole.examples) == (5.0, 3.0, 7.0, 100)
 
 
 async def test_the_end_tells_what_was_learned_from_and_what_came_of_it(stage: Stage) -> None:
@@ -56,45 +79,54 @@ async def test_the_end_tells_what_was_learned_from_and_what_came_of_it(stage: St
     topics = [topic.name for topic, _ in stage.bus.published]
     assert topics[0] == TRAINING_STARTED.name
     assert topics[-1] == TRAINING_FINISHED.name
-    finished = stage.bus.published[-1][1]
-    assert isinstance(finished, TrainingFinished)
-    assert finished.report_uri is not None
-    assert finished.report is not None
-    assert (finished.votes, finished.reason, finished.outcome) == (12, "more votes", "released")
-    report = await stage.store.get(finished.report_uri, finished.report)
+    event = finished(stage)
+    assert event.report_uri is not None
+    assert event.report is not None
+    assert (event.votes, event.reason) == (12, "more votes")
+    report = await stage.store.get(event.report_uri, event.report)
     assert b'"verdict": "passed"' in report
-    assert finished.metrics["ndcg_gain"] == pytest.approx(0.05)
 
 
-async def test_what_is_refused_is_kept_with_its_report_and_live_stays(stage: Stage) -> None:
+async def test_what_is_refused_is_told_with_its_reasons(stage: Stage) -> None:
     stage.processes.report = a_report(gain=-0.05)
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
     assert run.state == "refused"
     assert "no gain overall" in run.message
-    assert stage.releases.released == []
-    assert stage.releases.registered["retrieval"].evidence["gate"] == "failed"
+    assert finished(stage).verdict is not None
 
 
-async def test_a_version_that_is_held_waits_for_somebody(stage: Stage) -> None:
+async def test_what_is_held_asks_the_release_controller_to_wait(stage: Stage) -> None:
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run(hold=True))).run_id)
     assert run.state == "passed"
-    assert "gyre promote query-encoder minilm-l6-v2-" in run.message
-    assert stage.releases.released == []
+    assert finished(stage).hold
 
 
-@pytest.mark.parametrize(
-    "refusal", [Conflict("x is live by now"), FailedPrecondition("cannot load"), Retryable("away")]
-)
-async def test_what_passed_but_cannot_be_released_says_why(
-    stage: Stage, refusal: Conflict | FailedPrecondition | Retryable
+async def test_a_run_goes_on_until_its_verdict_was_applied_and_then_says_what_it_came_to(
+    stage: Stage,
 ) -> None:
-    stage.releases.refuse = refusal
+    """The release controller may be away when a run ends."""
+    stage.applies = False
+    seen: list[tuple[str, str]] = []
+
+    async def watched(conductor: Conductor, run_id: UUID) -> None:
+        async for run in conductor.watch(run_id, "default"):
+            seen[:] = [*seen, (run.state, run.stage)]
+
     async with stage.conductor() as conductor:
-        run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
-    assert run.state == "passed"
-    assert run.message.endswith(f"but it was not released: {refusal}")
+        run = await conductor.start(a_new_run())
+        watching = asyncio.create_task(watched(conductor, run.run_id))
+        await eventually(lambda: seen and seen[-1] == ("running", "settling"))
+        assert "has yet to apply" in conductor.run(run.run_id, "default").message
+        other = await conductor.start(a_new_run())  # its role is free meanwhile
+        await conductor.cancel(other.run_id, "default", "bob")
+        event = next(e for _, e in stage.bus.published if isinstance(e, TrainingFinished))
+        stage.diary.release_changed(applied(event, "passed", "but it was not released: why not"))
+        await asyncio.wait_for(watching, 5)
+    run = stage.book.run(run.run_id, "default")
+    assert (run.state, seen[-1][0]) == ("passed", "passed")
+    assert run.message.endswith("questions); but it was not released: why not")
 
 
 async def test_a_phase_that_fails_ends_the_run_with_its_own_words(stage: Stage) -> None:
@@ -102,7 +134,7 @@ async def test_a_phase_that_fails_ends_the_run_with_its_own_words(stage: Stage) 
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
     assert (run.state, run.message) == ("failed", "too few votes: 3 questions to train on")
-    assert stage.releases.registered == {}
+    assert stage.registry.registered == {}
 
 
 async def test_a_failed_run_goes_on_from_the_phase_that_failed(stage: Stage) -> None:
@@ -180,15 +212,15 @@ async def test_who_resumed_a_run_is_recorded_and_has_to_say_so(stage: Stage) -> 
 async def test_the_longest_name_of_a_base_leaves_room_for_the_runs(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = stage.releases.state
+    state = stage.registry.state
 
-    async def renamed(tenant: str, role: str) -> ReleaseChanged:
-        found = await state(tenant, role)
+    def renamed(tenant: str, role: str) -> ReleaseChanged:
+        found = state(tenant, role)
         version = f"{role}-".ljust(128, "x")
         artifacts = (found.artifacts[0].model_copy(update={"version": version}),)
         return found.model_copy(update={"live": version, "artifacts": artifacts})
 
-    monkeypatch.setattr(stage.releases, "state", renamed)
+    monkeypatch.setattr(stage.registry, "state", renamed)
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
     version = stage.folder(run.run_id).spec().version

@@ -14,6 +14,7 @@ SERVICES = (
     "feedback-collector",
     "trainer",
     "telemetry",
+    "releases",
 )
 """In the order of the table of services, which is also the order of their ports."""
 
@@ -47,7 +48,7 @@ class Ports:
     elasticsearch_transport = _Shifted(9294)
     clickhouse = _Shifted(8123)
     gateway = _Shifted(8080)
-    gateway_metrics = _Shifted(9109)
+    gateway_metrics = _Shifted(9110)
 
     def __post_init__(self) -> None:
         if self.offset % STEP or not 0 <= self.offset <= LARGEST_OFFSET:

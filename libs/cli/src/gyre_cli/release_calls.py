@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from gyre.trainer.v1 import trainer_pb2
-from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
+from gyre.releases.v1 import releases_pb2
+from gyre.releases.v1.releases_pb2_grpc import ReleaseServiceStub
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.rpc import call
 
 from gyre_cli.command import Cli
 from gyre_cli.rpc import connected
 
-Releases = dict[str, trainer_pb2.Release]
+Releases = dict[str, releases_pb2.Release]
 """By role, as the caller's tenant has them, or all tenants without their own."""
 
 PROMOTE_SECONDS = 100.0
@@ -36,22 +36,22 @@ def tenant_meant(*, every_tenant: bool) -> str:
 
 
 @asynccontextmanager
-async def trainer(cli: Cli) -> AsyncIterator[TrainerServiceStub]:
+async def release_service(cli: Cli) -> AsyncIterator[ReleaseServiceStub]:
     """The release controller's stub."""
     settings = cli.settings
-    async with connected(TrainerServiceStub, settings.trainer_address, settings) as stub:
+    async with connected(ReleaseServiceStub, settings.releases_address, settings) as stub:
         yield stub
 
 
-async def listed(stub: TrainerServiceStub, tenant: str, role: str = "") -> Releases:
+async def listed(stub: ReleaseServiceStub, tenant: str, role: str = "") -> Releases:
     """Every role's state, or that of one."""
-    request = trainer_pb2.ListReleasesRequest(role=role, tenant=tenant)
+    request = releases_pb2.ListReleasesRequest(role=role, tenant=tenant)
     reply = await call(stub.ListReleases, request)
     return {release.role: release for release in reply.releases}
 
 
 async def changed(
-    stub: TrainerServiceStub,
+    stub: ReleaseServiceStub,
     role: str,
     tenant: str,
     change: Callable[[int], Awaitable[object]],

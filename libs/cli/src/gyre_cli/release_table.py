@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gyre.trainer.v1 import trainer_pb2
+from gyre.releases.v1 import releases_pb2
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import GATE_FAILED, GATE_PASSED, Evidence
 from rich.console import Group, RenderableType
@@ -14,12 +14,12 @@ from gyre_cli.release_calls import Change
 _VERDICTS = {GATE_PASSED: "green", GATE_FAILED: "red"}
 
 
-def release_json(release: trainer_pb2.Release) -> dict[str, Json]:
+def release_json(release: releases_pb2.Release) -> dict[str, Json]:
     """Every field; the generation as a number."""
     return {**plain(release), "generation": release.generation}
 
 
-def releases_table(releases: list[trainer_pb2.Release]) -> RenderableType:
+def releases_table(releases: list[releases_pb2.Release]) -> RenderableType:
     """One line a role."""
     rows = table("ROLE", "LIVE", "FOR", "GEN", "CHANGED", "BY AND WHY")
     for release in releases:
@@ -34,7 +34,7 @@ def releases_table(releases: list[trainer_pb2.Release]) -> RenderableType:
     return rows
 
 
-def release_details(release: trainer_pb2.Release) -> RenderableType:
+def release_details(release: releases_pb2.Release) -> RenderableType:
     """One role: every version, newest last, what its gate said, and what was live before."""
     rows = table("VERSION", "STATE", "GATE", "FITS", "REGISTERED", "BY", "DIGEST", "DETAILS")
     for artifact in release.artifacts:
@@ -91,13 +91,13 @@ def _move(change: Change, role: str) -> str:
     return f"{role}: {change.before[role].live} → {change.after[role].live}"
 
 
-def _generations(before: trainer_pb2.Release, after: trainer_pb2.Release) -> str:
+def _generations(before: releases_pb2.Release, after: releases_pb2.Release) -> str:
     if before.tenant != after.tenant:
         return f"generation {after.generation}, the first of its own"
     return f"generation {before.generation} → {after.generation}"
 
 
-def _last_change(release: trainer_pb2.Release) -> Iterator[str]:
+def _last_change(release: releases_pb2.Release) -> Iterator[str]:
     yield f"for {_whose(release)}; live before: {', '.join(release.history) or 'nothing'}"
     yield f"generation {release.generation}, {_time(release)} by {release.actor}: {release.reason}"
     if who := release.evidence.get(Evidence.OVERRIDE, ""):
@@ -105,7 +105,7 @@ def _last_change(release: trainer_pb2.Release) -> Iterator[str]:
         yield f"{release.live} went live although no gate let it pass: {who} wanted it ({why})"
 
 
-def _details(artifact: trainer_pb2.Artifact) -> str:
+def _details(artifact: releases_pb2.Artifact) -> str:
     """The main line of the gate's report, then what defines the version."""
     defined = dict(artifact.settings)
     defined |= {
@@ -116,7 +116,7 @@ def _details(artifact: trainer_pb2.Artifact) -> str:
     return " · ".join(part for part in (summary, pairs) if part)
 
 
-def _state(release: trainer_pb2.Release, version: str) -> str:
+def _state(release: releases_pb2.Release, version: str) -> str:
     if version == release.live:
         return "live"
     if version == release.shadow:
@@ -128,9 +128,9 @@ def _state(release: trainer_pb2.Release, version: str) -> str:
     return ""
 
 
-def _whose(release: trainer_pb2.Release) -> str:
+def _whose(release: releases_pb2.Release) -> str:
     return "every tenant" if release.tenant == EVERY_TENANT else release.tenant
 
 
-def _time(release: trainer_pb2.Release) -> str:
+def _time(release: releases_pb2.Release) -> str:
     return f"{release.changed_at.ToDatetime():%Y-%m-%d %H:%M}"

@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 from gyre.trainer.v1 import trainer_pb2
 from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
@@ -14,6 +14,7 @@ from gyre_local.control import running_state
 from gyre_local.setup import PROJECT
 
 from gyre_cli.command import Cli
+from gyre_cli.rpc import connected
 
 RUNNING = "running"
 GOOD = frozenset({"released", "passed"})
@@ -26,6 +27,14 @@ _PAUSE = 1.0
 _ROOT = PROJECT.parents[1]
 
 Told = Callable[[trainer_pb2.Run], None]
+
+
+@asynccontextmanager
+async def trainer(cli: Cli) -> AsyncIterator[TrainerServiceStub]:
+    """The trainer's stub."""
+    settings = cli.settings
+    async with connected(TrainerServiceStub, settings.trainer_address, settings) as stub:
+        yield stub
 
 
 async def begin(

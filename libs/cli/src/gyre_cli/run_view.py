@@ -1,10 +1,9 @@
 """Runs and gates as people read them; `train`, `runs` and `demo` share it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from google.protobuf.json_format import MessageToDict
 from gyre.trainer.v1 import trainer_pb2
+from gyre_common.events.training import Decision
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -35,14 +34,14 @@ def runs_table(runs: Sequence[trainer_pb2.Run]) -> RenderableType:
     """One line a run, newest first."""
     rows = table("RUN", "STATE", "RECIPE", "TENANT", "STARTED", "GAIN", "VERSION", "MESSAGE")
     for run in runs:
-        gain = run.metrics.get("ndcg_gain")
+        whole = next(iter(run.verdict.slices), None)
         rows.add_row(
             run.run_id,
             _state(run),
             run.recipe,
             run.tenant,
             f"{run.started_at.ToDatetime():%Y-%m-%d %H:%M}",
-            "" if gain is None else f"{100 * gain:+.1f}",
+            f"{whole.difference:+.1f}" if whole and whole.HasField("difference") else "",
             run.version,
             Text(run.message or _doing(run)),
         )
@@ -66,40 +65,29 @@ def run_details(run: trainer_pb2.Run) -> RenderableType:
     ):
         if value:
             facts.add_row(name, value)
-    report = report_of(run)
-    return Group(facts, Text(""), gate_table(report)) if report else facts
+    return Group(facts, Text(""), gate_table(run.verdict)) if run.HasField("verdict") else facts
 
 
-def report_of(run: trainer_pb2.Run) -> dict[str, Any]:
-    """The gate's report as JSON; empty before there is one."""
-    report: dict[str, Any] = MessageToDict(run.report)
-    return report
-
-
-def gate_table(report: Mapping[str, Any]) -> RenderableType:
-    """nDCG@10 of the whole retrieval, in points, by slice; then what the verdict rests on."""
-    numbers = ("QUESTIONS", "LIVE", "REFITTED", "CANDIDATE", "DIFFERENCE")
+def gate_table(verdict: trainer_pb2.Verdict) -> RenderableType:
+    """Live and candidate by slice, in the metric's own unit; then what the verdict rests on."""
+    numbers = ("EXAMPLES", "LIVE", "CANDIDATE", "DIFFERENCE")
     rows = table("SLICE", *numbers, "95 % INTERVAL", right=numbers)
-    for one in report["slices"]:
+    for one in verdict.slices:
+        interval = f"{one.low:+.1f} to {one.high:+.1f}" if one.HasField("low") else "–"
         rows.add_row(
-            one["name"],
-            f"{one['clusters']:.0f}",
-            _points(one["live"]),
-            _points(one["live_refitted"]),
-            _points(one["candidate"]),
-            _signed(one["difference"]),
-            f"{_signed(one['low'])} to {_signed(one['high'])}" if one["low"] is not None else "–",
+            one.name,
+            str(one.examples),
+            f"{one.live:.1f}" if one.HasField("live") else "–",
+            f"{one.candidate:.1f}" if one.HasField("candidate") else "–",
+            f"{one.difference:+.1f}" if one.HasField("difference") else "–",
+            interval,
         )
-    style = "bold green" if report["verdict"] == "passed" else "bold red"
+    style = "bold green" if verdict.decision == Decision.PASSED else "bold red"
     return Group(
         rows,
-        Text(f"\ngate: {report['verdict']} (profile {report['profile']})", style=style),
-        *(Text(f"  {reason}") for reason in report["reasons"]),
-        Text(
-            "nDCG@10 × 100 of the whole retrieval over judged passages; refitted: live with the "
-            "weights of its legs fitted anew",
-            style="dim",
-        ),
+        Text(f"\ngate: {verdict.summary}", style=style),
+        *(Text(f"  {reason}") for reason in verdict.reasons),
+        Text(verdict.metric, style="dim"),
     )
 
 
@@ -153,11 +141,3 @@ def _duration(run: trainer_pb2.Run) -> str:
         return ""
     seconds = run.finished_at.ToSeconds() - run.started_at.ToSeconds()
     return f"{seconds // 60} min {seconds % 60} s"
-
-
-def _points(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:+.1f}"

@@ -125,6 +125,7 @@ class ServiceSettings(BaseSettings):
     feedback_address: Address = _local_port(50056)
     trainer_address: Address = _local_port(50057)
     telemetry_address: Address = _local_port(50058)
+    releases_address: Address = _local_port(50059)
 
     @field_validator("home")
     @classmethod

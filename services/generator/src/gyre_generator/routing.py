@@ -60,7 +60,7 @@ class Router:
             )
         generator = self._artifact(Roles.GENERATOR, versions)
         if generator is None:
-            raise FailedPrecondition("no generator version is live: is the trainer running?")
+            raise FailedPrecondition("no generator version is live: does `releases` run?")
         return Route(self._backend_of(generator), generator.version, generator, prompt)
 
     def _backend_of(self, generator: Artifact) -> Backend:

@@ -175,6 +175,11 @@ class TrainingRunRow(Row):
     artifact: str = ""
     report: str = ""
     report_uri: str = ""
+    metric: str = ""
+    decision: str = ""
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -252,7 +252,9 @@ def training_started(event: TrainingStarted, origin: Origin) -> Iterator[Row]:
 
 
 def training_finished(event: TrainingFinished, origin: Origin) -> Iterator[Row]:
-    """The run with all that came of it."""
+    """The run with all that came of it; the first slice of a verdict is the whole."""
+    verdict = event.verdict
+    whole = next(iter(verdict.slices), None) if verdict else None
     yield TrainingRunRow(
         tenant=event.tenant,
         event_id=origin.event_id,
@@ -280,6 +282,11 @@ def training_finished(event: TrainingFinished, origin: Origin) -> Iterator[Row]:
         artifact=event.artifact or "",
         report=event.report or "",
         report_uri=event.report_uri or "",
+        metric=verdict.metric if verdict else "",
+        decision=verdict.decision if verdict else "",
+        gain=whole.difference if whole else None,
+        gain_low=whole.low if whole else None,
+        gain_high=whole.high if whole else None,
         metrics=event.metrics,
     )
 

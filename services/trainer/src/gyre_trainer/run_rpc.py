@@ -10,8 +10,9 @@ from gyre.trainer.v1 import trainer_pb2
 from gyre_common.context import request_context
 from gyre_common.errors import InvalidInput
 from gyre_common.events.event import EVERY_TENANT
+from gyre_common.events.training import Slice, Verdict
+from gyre_common.signature import Signature
 
-from gyre_trainer.releases.book import Signature
 from gyre_trainer.runs.book import Run
 from gyre_trainer.runs.conductor import Conductor
 from gyre_trainer.runs.reports import Reports
@@ -41,7 +42,7 @@ class RunRpc:
             )
         else:
             run = await self._conductor.start(_new_run(request))
-        return trainer_pb2.StartRunResponse(run=await self._told(run))
+        return trainer_pb2.StartRunResponse(run=await run_message(run, self._reports))
 
     async def GetRun(
         self,
@@ -50,7 +51,7 @@ class RunRpc:
     ) -> trainer_pb2.GetRunResponse:
         """One run, with its report."""
         run = self._conductor.run(_run_id(request.run_id), request_context().tenant)
-        return trainer_pb2.GetRunResponse(run=await self._told(run))
+        return trainer_pb2.GetRunResponse(run=await run_message(run, self._reports))
 
     async def ListRuns(
         self,
@@ -73,7 +74,7 @@ class RunRpc:
         """The run as it is, then after each change."""
         watched = self._conductor.watch(_run_id(request.run_id), request_context().tenant)
         async for run in watched:
-            yield trainer_pb2.WatchRunResponse(run=await self._told(run))
+            yield trainer_pb2.WatchRunResponse(run=await run_message(run, self._reports))
 
     async def CancelRun(
         self,
@@ -86,14 +87,18 @@ class RunRpc:
         run = await self._conductor.cancel(
             _run_id(request.run_id), request_context().tenant, request.actor
         )
-        return trainer_pb2.CancelRunResponse(run=await self._told(run))
+        return trainer_pb2.CancelRunResponse(run=await run_message(run, self._reports))
 
-    async def _told(self, run: Run) -> trainer_pb2.Run:
-        message = _run(run)
-        report = await self._reports.of(run)
-        if report is not None:
-            message.report.CopyFrom(ParseDict(report, Struct()))
-        return message
+
+async def run_message(run: Run, reports: Reports) -> trainer_pb2.Run:
+    """A run with its report, where the store can give it."""
+    message = _run(run)
+    report = await reports.of(run)
+    if report is not None:
+        message.report.CopyFrom(ParseDict(report.content, Struct()))
+        if not message.HasField("verdict") and report.verdict is not None:
+            message.verdict.CopyFrom(_verdict(report.verdict))
+    return message
 
 
 def _new_run(request: trainer_pb2.StartRunRequest) -> NewRun:
@@ -143,4 +148,19 @@ def _run(run: Run) -> trainer_pb2.Run:
         finished_at=made.finished_at if made else None,
         votes=made.votes if made else 0,
         last_vote_at=made.last_vote_at if made else None,
+        verdict=_verdict(made.verdict) if made and made.verdict else None,
     )
+
+
+def _verdict(verdict: Verdict) -> trainer_pb2.Verdict:
+    return trainer_pb2.Verdict(
+        metric=verdict.metric,
+        decision=verdict.decision,
+        summary=verdict.summary,
+        reasons=verdict.reasons,
+        slices=map(_slice, verdict.slices),
+    )
+
+
+def _slice(one: Slice) -> trainer_pb2.Slice:
+    return trainer_pb2.Slice(**one.model_dump(exclude_none=True))

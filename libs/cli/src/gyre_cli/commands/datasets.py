@@ -13,7 +13,7 @@ from rich.text import Text
 
 from gyre_cli.command import Cli, command
 from gyre_cli.output import plain, table
-from gyre_cli.release_calls import trainer
+from gyre_cli.run_calls import trainer
 
 datasets = typer.Typer(help="Look at the frozen data sets.", no_args_is_help=True)
 

@@ -4,11 +4,11 @@ import asyncio
 from typing import Annotated
 
 import typer
-from gyre.trainer.v1 import trainer_pb2
+from gyre.releases.v1 import releases_pb2
 from gyre_common.rpc import call
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_calls import PROMOTE_SECONDS, Change, changed, tenant_meant, trainer
+from gyre_cli.release_calls import PROMOTE_SECONDS, Change, changed, release_service, tenant_meant
 from gyre_cli.release_table import change_json, change_told
 
 
@@ -31,7 +31,7 @@ def promote(
     ] = False,
 ) -> None:
     """Make a version live, with what has to go along, unless somebody else is changing the role."""
-    request = trainer_pb2.PromoteRequest(
+    request = releases_pb2.PromoteRequest(
         role=role,
         version=version,
         expected_generation=generation,
@@ -44,8 +44,8 @@ def promote(
     cli.out.result(change_json(change), lambda: change_told(change))
 
 
-async def _promote(cli: Cli, request: trainer_pb2.PromoteRequest) -> Change:
-    async with trainer(cli) as stub:
+async def _promote(cli: Cli, request: releases_pb2.PromoteRequest) -> Change:
+    async with release_service(cli) as stub:
 
         async def change(seen: int) -> None:
             request.expected_generation = request.expected_generation or seen

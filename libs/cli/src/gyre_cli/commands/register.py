@@ -4,13 +4,13 @@ import asyncio
 from typing import Annotated
 
 import typer
-from gyre.trainer.v1 import trainer_pb2
+from gyre.releases.v1 import releases_pb2
 from gyre_common.errors import InvalidInput
 from gyre_common.rpc import call
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_calls import tenant_meant, trainer
+from gyre_cli.release_calls import release_service, tenant_meant
 from gyre_cli.release_table import release_json
 
 
@@ -32,7 +32,7 @@ def register(
     ] = False,
 ) -> None:
     """Make a version known that differs from another by its settings alone. It is not live yet."""
-    request = trainer_pb2.RegisterRequest(
+    request = releases_pb2.RegisterVersionRequest(
         role=role,
         version=version,
         based_on=based_on,
@@ -59,7 +59,7 @@ def _pairs(settings: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-async def _register(cli: Cli, request: trainer_pb2.RegisterRequest) -> trainer_pb2.Release:
-    async with trainer(cli) as stub:
-        reply: trainer_pb2.RegisterResponse = await call(stub.Register, request)
+async def _register(cli: Cli, request: releases_pb2.RegisterVersionRequest) -> releases_pb2.Release:
+    async with release_service(cli) as stub:
+        reply: releases_pb2.RegisterVersionResponse = await call(stub.RegisterVersion, request)
         return reply.release

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_calls import Releases, listed, tenant_meant, trainer
+from gyre_cli.release_calls import Releases, listed, release_service, tenant_meant
 from gyre_cli.release_table import release_details, release_json, releases_table
 
 
@@ -28,5 +28,5 @@ def releases(
 
 
 async def _list(cli: Cli, role: str, tenant: str) -> Releases:
-    async with trainer(cli) as stub:
+    async with release_service(cli) as stub:
         return await listed(stub, tenant, role)

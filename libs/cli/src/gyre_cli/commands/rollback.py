@@ -4,11 +4,11 @@ import asyncio
 from typing import Annotated
 
 import typer
-from gyre.trainer.v1 import trainer_pb2
+from gyre.releases.v1 import releases_pb2
 from gyre_common.rpc import call
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_calls import Change, changed, tenant_meant, trainer
+from gyre_cli.release_calls import Change, changed, release_service, tenant_meant
 from gyre_cli.release_table import change_json, change_told
 
 
@@ -26,7 +26,7 @@ def rollback(
     ] = False,
 ) -> None:
     """Go back to the version that was live before the present one, with what went along."""
-    request = trainer_pb2.RollbackRequest(
+    request = releases_pb2.RollbackRequest(
         role=role,
         expected_generation=generation,
         reason=reason,
@@ -37,8 +37,8 @@ def rollback(
     cli.out.result(change_json(change), lambda: change_told(change))
 
 
-async def _rollback(cli: Cli, request: trainer_pb2.RollbackRequest) -> Change:
-    async with trainer(cli) as stub:
+async def _rollback(cli: Cli, request: releases_pb2.RollbackRequest) -> Change:
+    async with release_service(cli) as stub:
 
         async def change(seen: int) -> None:
             request.expected_generation = request.expected_generation or seen

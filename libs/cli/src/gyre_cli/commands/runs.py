@@ -9,8 +9,7 @@ from gyre_common.errors import InvalidInput
 from gyre_common.rpc import call
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_calls import trainer
-from gyre_cli.run_calls import follow
+from gyre_cli.run_calls import follow, trainer
 from gyre_cli.run_view import RunProgress, run_details, run_json, runs_table
 
 _CANCEL_SECONDS = 60.0

@@ -42,6 +42,7 @@ async def _elsewhere(cli: Cli) -> None:
         "judge": settings.judge_address,
         "feedback-collector": settings.feedback_address,
         "trainer": settings.trainer_address,
+        "releases": settings.releases_address,
     }
     ready = await asyncio.gather(*(_answers(address, settings) for address in addresses.values()))
     if not any(ready):

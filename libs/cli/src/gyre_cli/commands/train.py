@@ -10,9 +10,9 @@ from rich.console import Group
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_calls import tenant_meant, trainer
-from gyre_cli.run_calls import GOOD, begin, check, follow
-from gyre_cli.run_view import RunProgress, gate_table, report_of, run_details, run_json
+from gyre_cli.release_calls import tenant_meant
+from gyre_cli.run_calls import GOOD, begin, check, follow, trainer
+from gyre_cli.run_view import RunProgress, gate_table, run_details, run_json
 
 
 @command
@@ -77,8 +77,7 @@ async def _train(
 
 
 def _ended(run: trainer_pb2.Run) -> Group:
-    report = report_of(run)
-    parts = [gate_table(report), Text("")] if report else []
+    parts = [gate_table(run.verdict), Text("")] if run.HasField("verdict") else []
     said = f"{run.state}: {run.version or run.run_id}"
     why = [Text(run.message)] if run.state in GOOD else []
     return Group(*parts, Text(said, style="bold"), *why)

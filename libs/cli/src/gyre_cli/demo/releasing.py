@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gyre.releases.v1 import releases_pb2
 from gyre.retriever.v1 import retriever_pb2
-from gyre.trainer.v1 import trainer_pb2
 from gyre_common.errors import GyreError
 from gyre_common.events.releases import Roles
 from gyre_common.rpc import call
@@ -33,12 +33,12 @@ async def explore(system: System) -> str:
 
     No gate judges settings alone, so this is an override, and is recorded as one.
     """
-    live = (await listed(system.trainer, "", Roles.RETRIEVAL))[Roles.RETRIEVAL].live
+    live = (await listed(system.releases, "", Roles.RETRIEVAL))[Roles.RETRIEVAL].live
     version = f"{live}-exploring"
     reason = "the demonstration's tenant explores, so that the gate is less biased towards live"
     await call(
-        system.trainer.Register,
-        trainer_pb2.RegisterRequest(
+        system.releases.RegisterVersion,
+        releases_pb2.RegisterVersionRequest(
             role=Roles.RETRIEVAL,
             version=version,
             based_on=live,
@@ -49,8 +49,8 @@ async def explore(system: System) -> str:
         ),
     )
     await call(
-        system.trainer.Promote,
-        trainer_pb2.PromoteRequest(
+        system.releases.Promote,
+        releases_pb2.PromoteRequest(
             role=Roles.RETRIEVAL,
             version=version,
             reason=reason,
@@ -66,12 +66,12 @@ async def explore(system: System) -> str:
 
 async def roll_back(system: System) -> Switch:
     """The command's RPC, timed from the request to the first answer by the version before."""
-    state = await listed(system.trainer, "", Roles.QUERY_ENCODER)
+    state = await listed(system.releases, "", Roles.QUERY_ENCODER)
     before = state[Roles.QUERY_ENCODER].history[0]
     began = time.monotonic()
     await call(
-        system.trainer.Rollback,
-        trainer_pb2.RollbackRequest(
+        system.releases.Rollback,
+        releases_pb2.RollbackRequest(
             role=Roles.QUERY_ENCODER,
             reason="the demonstration shows the way back",
             actor=ACTOR,
@@ -86,8 +86,8 @@ async def promote_again(system: System, version: str) -> Switch:
     """A version that was live before needs no gate a second time."""
     began = time.monotonic()
     await call(
-        system.trainer.Promote,
-        trainer_pb2.PromoteRequest(
+        system.releases.Promote,
+        releases_pb2.PromoteRequest(
             role=Roles.QUERY_ENCODER,
             version=version,
             reason="the demonstration leaves the trained version live",

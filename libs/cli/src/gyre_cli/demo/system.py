@@ -10,6 +10,7 @@ from gyre.feedback.v1.feedback_pb2_grpc import FeedbackServiceStub
 from gyre.generator.v1.generator_pb2_grpc import GeneratorServiceStub
 from gyre.ingestor.v1 import ingestor_pb2
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
+from gyre.releases.v1.releases_pb2_grpc import ReleaseServiceStub
 from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
 from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
 from gyre_common.rpc import call
@@ -29,6 +30,7 @@ class System:
     generator: GeneratorServiceStub
     feedback: FeedbackServiceStub
     trainer: TrainerServiceStub
+    releases: ReleaseServiceStub
 
     async def has_documents(self) -> bool:
         """Whether the tenant has any."""
@@ -50,6 +52,7 @@ async def opened(settings: CliSettings, tenant: str) -> AsyncIterator[System]:
             await enter(connected(GeneratorServiceStub, settings.generator_address, caller)),
             await enter(connected(FeedbackServiceStub, settings.feedback_address, caller)),
             await enter(connected(TrainerServiceStub, settings.trainer_address, caller)),
+            await enter(connected(ReleaseServiceStub, settings.releases_address, caller)),
         )
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from gyre_cli.demo.measures import Comparison
 from gyre_cli.demo.story import Outcome
 from gyre_cli.output import Json, table
-from gyre_cli.run_view import gate_table, report_of, run_json
+from gyre_cli.run_view import gate_table, run_json
 
 _SLICES = {
     "all": "all",
@@ -48,11 +48,10 @@ def outcome_json(outcome: Outcome) -> dict[str, Json]:
 
 def outcome_page(outcome: Outcome) -> RenderableType:
     """The tables, and what to do next."""
-    report = report_of(outcome.run)
     parts: list[RenderableType] = [Text(_crowd_told(outcome)), Text("")]
-    if report:
+    if outcome.run.HasField("verdict"):
         parts += [Text("The gate, on held-out questions of the crowd", style="bold")]
-        parts += [gate_table(report), Text("")]
+        parts += [gate_table(outcome.run.verdict), Text("")]
     if not outcome.released:
         return Group(*parts, Text(f"not released: {outcome.run.message}", style="bold red"))
     return Group(

@@ -38,10 +38,13 @@ from gyre_common.events.training import (
     TRAINING_FINISHED,
     TRAINING_PROGRESSED,
     TRAINING_STARTED,
+    Decision,
     RunOutcome,
+    Slice,
     TrainingFinished,
     TrainingProgressed,
     TrainingStarted,
+    Verdict,
 )
 
 _T0 = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
@@ -216,7 +219,8 @@ EXAMPLES: MappingProxyType[str, Event] = MappingProxyType(
             run_id=_RUN,
             recipe="query-encoder",
             role=Roles.QUERY_ENCODER,
-            outcome=RunOutcome.RELEASED,
+            outcome=RunOutcome.PASSED,
+            message="passed: overall +3.1 (+1.2 to +5.0, 120 questions)",
             data_set=_DIGEST,
             window={"feedback.received.v1/0": "0-1042"},
             votes=1042,
@@ -227,7 +231,41 @@ EXAMPLES: MappingProxyType[str, Event] = MappingProxyType(
             artifact=_DIGEST,
             report=_DIGEST,
             report_uri="s3://gyre/sha256/ab/" + "ab" * 32,
-            metrics={"ndcg_gain": 0.031, "ndcg_gain_low": 0.012, "ndcg_gain_high": 0.05},
+            verdict=Verdict(
+                metric="nDCG@10 × 100 of the whole retrieval over judged passages",
+                decision=Decision.PASSED,
+                summary="passed: overall +3.1 (+1.2 to +5.0, 120 questions)",
+                slices=(
+                    Slice(
+                        name="overall",
+                        examples=120,
+                        live=70.2,
+                        candidate=73.3,
+                        difference=3.1,
+                        low=1.2,
+                        high=5.0,
+                    ),
+                ),
+                companions={
+                    Roles.RETRIEVAL: Artifact(
+                        version="fitted-ab12cd34",
+                        digest=_DIGEST,
+                        fits="votes-ab12cd34",
+                        settings={"bm25_weight": "0.4", "dense_weight": "0.6"},
+                        registered_at=_T0 + timedelta(minutes=4),
+                    )
+                },
+                report=_DIGEST,
+                report_uri="s3://gyre/sha256/ab/" + "ab" * 32,
+            ),
+            candidate=Artifact(
+                version="votes-ab12cd34",
+                digest=_DIGEST,
+                uri="s3://gyre/sha256/ab/" + "ab" * 32,
+                fits="minilm-l6-v2",
+                registered_at=_T0 + timedelta(minutes=3),
+            ),
+            against={Roles.QUERY_ENCODER: "minilm-l6-v2", Roles.RETRIEVAL: "hybrid-1"},
             settings={"seed": "0"},
             code="0.1.0",
             actor="ada",

@@ -35,8 +35,10 @@ class Evidence(StrEnum):
     """What may speak for a version, or for making it live: the keys of `evidence`.
 
     `origin` is `shipped` for what comes with Gyre; `gate` is `passed` or `failed`; `report` the
-    report's place in the store, `summary` its main line. A promotion that no gate speaks for has
-    `override`, the name of who wanted it, and `why`.
+    report's place in the store, `summary` its main line. `outcome` is what applying the verdict of
+    the version's run came to: `released`, `passed` (it waits to be promoted) or `refused`, with
+    `outcome_reason`. A promotion that no gate speaks for has `override`, the name of who wanted it,
+    and `why`.
     """
 
     ORIGIN = "origin"
@@ -51,6 +53,8 @@ class Evidence(StrEnum):
     REPORT = "report"
     REPORT_DIGEST = "report_digest"
     SUMMARY = "summary"
+    OUTCOME = "outcome"
+    OUTCOME_REASON = "outcome_reason"
     OVERRIDE = "override"
     WHY = "why"
 

@@ -11,19 +11,21 @@ from gyre_common.events.event import (
     TENANT_PATTERN,
     Digest,
     Event,
+    Part,
     Timestamp,
     Version,
 )
-from gyre_common.events.releases import Role
+from gyre_common.events.releases import Artifact, Role
 from gyre_common.events.topic import Topic
 
 
 class RunOutcome(StrEnum):
     """How a run ended.
 
-    `released`: it passed the gate and is live. `passed`: it passed and waits to be promoted.
-    `refused`: the gate said no. `failed`: it could not be trained or judged; the message says why.
-    `interrupted`: its process ended; it can be resumed. `cancelled`: somebody stopped it.
+    `passed`: its verdict lets the version go live. `refused`: it does not. `failed`: it could not
+    be trained or judged; the message says why. `interrupted`: its process ended; it can be resumed.
+    `cancelled`: somebody stopped it. `released`: it passed and is live, which is for the release
+    controller to say: events have it only where they are older than `verdict`.
     """
 
     RELEASED = "released"
@@ -32,6 +34,49 @@ class RunOutcome(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     CANCELLED = "cancelled"
+
+
+class Decision(StrEnum):
+    """What a verdict says of the candidate. Only `passed` opens the gate."""
+
+    PASSED = "passed"
+    REFUSED = "refused"
+    TOO_SMALL = "too small to tell"
+
+
+class Slice(Part):
+    """Live and candidate on one part of the held-out examples.
+
+    Numbers are in the metric's own unit, as people quote them, and more is better. `difference` is
+    candidate minus live, `low` to `high` its two-sided 95 % interval; None where nothing was
+    measured. `examples` counts those that differ: near-identical ones are one piece of evidence.
+    """
+
+    name: str
+    examples: int = Field(ge=0)
+    live: float | None = None
+    candidate: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class Verdict(Part):
+    """What held-out examples say of a candidate, in terms that no recipe has to explain.
+
+    `metric` says for people what the numbers are. The first of `slices` is the whole. `reasons` are
+    sentences that speak against the candidate. `companions` are the versions that the run made to
+    go live together with it, by role. `report` refers to all details in the store.
+    """
+
+    metric: str
+    decision: Decision
+    summary: str
+    reasons: tuple[str, ...] = ()
+    slices: tuple[Slice, ...]
+    companions: dict[Role, Artifact] = Field(default_factory=dict)
+    report: Digest | None = None
+    report_uri: str | None = None
 
 
 class TrainingEvent(Event):
@@ -80,6 +125,10 @@ class TrainingFinished(TrainingEvent):
     `topic/partition` → `first-end` (end exclusive). `report` refers to the gate's report in the
     store. `votes` counts the votes it learned from, the last of which came at `last_vote_at`. What
     was asked for stands here again, so that one fact tells the whole run.
+
+    A run that was judged has a `verdict` on `candidate`, its registered version. The release
+    controller applies it: unless `hold` asks it to wait, what passed goes live with its companions,
+    as long as the versions that were live when it was judged (`against`, by role) are so still.
     """
 
     outcome: RunOutcome
@@ -95,6 +144,10 @@ class TrainingFinished(TrainingEvent):
     report: Digest | None = None
     report_uri: str | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
+    verdict: Verdict | None = None
+    candidate: Artifact | None = None
+    against: dict[Role, Version] = Field(default_factory=dict)
+    hold: bool = False
     profile: str = "default"
     settings: dict[str, str] = Field(default_factory=dict)
     code: str = ""

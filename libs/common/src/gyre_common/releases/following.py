@@ -42,7 +42,7 @@ async def _wait(view: ReleaseView, patience: float) -> None:
             await view.wait_until_complete()
     except TimeoutError as error:
         roles = ", ".join(view.missing)
-        raise Retryable(f"no live version of {roles} yet: is the trainer running?") from error
+        raise Retryable(f"no live version of {roles} yet: does `releases` run?") from error
 
 
 async def _follow(reader: CompactedReader[ReleaseChanged], view: ReleaseView) -> None:

@@ -102,7 +102,7 @@ class ReleaseView:
         own = self._states.get(f"{tenant}/{role}")
         state = own or self._states.get(f"{EVERY_TENANT}/{role}")
         if state is None:
-            raise FailedPrecondition(f"no version of {role} is live: is the trainer running?")
+            raise FailedPrecondition(f"no version of {role} is live: does `releases` run?")
         return state
 
     def live(self, tenant: str, role: str) -> Artifact:

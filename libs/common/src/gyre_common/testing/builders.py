@@ -25,10 +25,13 @@ from gyre_common.events.interactions import (
 )
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
 from gyre_common.events.training import (
+    Decision,
     RunOutcome,
+    Slice,
     TrainingFinished,
     TrainingProgressed,
     TrainingStarted,
+    Verdict,
 )
 from gyre_common.store import digest_of
 
@@ -251,7 +254,7 @@ def a_release(role: str = Roles.RETRIEVAL, **given: object) -> ReleaseChanged:
             "live": live,
             "artifacts": (an_artifact(str(live)),),
             "reason": "ships with Gyre",
-            "actor": "trainer",
+            "actor": "releases",
             "changed_at": MORNING,
             **given,
         }
@@ -304,13 +307,36 @@ def a_training_progress(**given: object) -> TrainingProgressed:
     )
 
 
+def a_training_verdict(**given: object) -> Verdict:
+    """A clear gain on what was held out."""
+    return Verdict.model_validate(
+        {
+            "metric": "nDCG@10 × 100",
+            "decision": Decision.PASSED,
+            "summary": "passed: overall +3.1 (+1.2 to +5.0, 120 questions)",
+            "slices": (
+                Slice(
+                    name="overall",
+                    examples=120,
+                    live=70.2,
+                    candidate=73.3,
+                    difference=3.1,
+                    low=1.2,
+                    high=5.0,
+                ),
+            ),
+            **given,
+        }
+    )
+
+
 def a_training_end(**given: object) -> TrainingFinished:
-    """The same run has made a version that passed its gate and is live."""
+    """The same run has made a version that passed its gate."""
     start = a_training_start()
     return TrainingFinished.model_validate(
         {
             **start.model_dump(exclude={"resumed"}),
-            "outcome": RunOutcome.RELEASED,
+            "outcome": RunOutcome.PASSED,
             "data_set": digest_of(b"votes"),
             "window": {"feedback.received.v1/0": "0-1042"},
             "votes": 1042,
@@ -319,7 +345,9 @@ def a_training_end(**given: object) -> TrainingFinished:
             "base": "minilm-l6-v2",
             "version": "votes-1",
             "artifact": digest_of(b"weights"),
-            "metrics": {"ndcg_gain": 0.031, "ndcg_gain_low": 0.012, "ndcg_gain_high": 0.05},
+            "verdict": a_training_verdict(),
+            "candidate": an_artifact("votes-1", digest=digest_of(b"weights")),
+            "against": {Roles.QUERY_ENCODER: "minilm-l6-v2"},
             "finished_at": _after(240),
             **given,
         }

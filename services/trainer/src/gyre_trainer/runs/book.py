@@ -1,4 +1,7 @@
-"""What is known of every run, pure: it follows from the training.* events alone."""
+"""What is known of every run, pure: it follows from events alone.
+
+Those of `training.*` tell how a run went; those of `releases.changed.v1` what its verdict came to.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,6 +10,7 @@ from uuid import UUID
 
 from gyre_common.errors import Conflict, NotFound
 from gyre_common.events.event import EVERY_TENANT
+from gyre_common.events.releases import Evidence, ReleaseChanged
 from gyre_common.events.training import (
     RunOutcome,
     TrainingEvent,
@@ -16,6 +20,9 @@ from gyre_common.events.training import (
 )
 
 RUNNING = "running"
+SETTLING = "settling"
+"""The stage after the last one: the verdict is told, and the release controller has to apply it."""
+
 RESUMABLE = frozenset({RunOutcome.INTERRUPTED, RunOutcome.FAILED, RunOutcome.CANCELLED})
 
 
@@ -47,12 +54,21 @@ class Run:
 
 
 class RunBook:
-    """Every run, by id. `apply` takes events in the order in which they happened."""
+    """Every run, by id. `apply` takes events in the order in which they happened.
+
+    A run that was judged shows as running, at stage `settling`, until the release controller has
+    applied its verdict; its role is free meanwhile.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[UUID, Run] = {}
+        self._evidence: dict[tuple[str, str, str], Mapping[str, str]] = {}
 
-    def apply(self, events: Iterable[TrainingEvent]) -> None:
+    def registered(self, tenant: str, role: str, version: str) -> None:
+        """The version is known to the release controller, which will tell more of it."""
+        self._evidence.setdefault((tenant, role, version), {})
+
+    def apply(self, events: Iterable[TrainingEvent | ReleaseChanged]) -> None:
         """Take over what happened. Progress of a run that is not known, or over, says nothing."""
         for event in events:
             match event:
@@ -62,18 +78,23 @@ class RunBook:
                     self._progress(event)
                 case TrainingFinished():
                     self._finish(event)
+                case ReleaseChanged():
+                    self._evidence |= {
+                        (event.tenant, event.role, artifact.version): artifact.evidence
+                        for artifact in event.artifacts
+                    }
 
     def run(self, run_id: UUID, tenant: str) -> Run:
         """One that the tenant may see. Raises NotFound."""
         run = self._runs.get(run_id)
         if run is None or run.tenant not in (tenant, EVERY_TENANT):
             raise NotFound(f"there is no run {run_id}: `gyre runs` lists them")
-        return run
+        return self._settled(run)
 
     def runs(self, tenant: str) -> Sequence[Run]:
         """Those that the tenant may see, its own and those for all tenants; newest first."""
         seen = [run for run in self._runs.values() if run.tenant in (tenant, EVERY_TENANT)]
-        return sorted(seen, key=lambda run: run.started_at, reverse=True)
+        return sorted(map(self._settled, seen), key=lambda run: run.started_at, reverse=True)
 
     def unfinished(self) -> Sequence[Run]:
         """Those of which no end is known."""
@@ -89,6 +110,21 @@ class RunBook:
                     f"it with `gyre runs {run.run_id} --follow`, or stop it with "
                     f"`gyre runs {run.run_id} --cancel`"
                 )
+
+    def _settled(self, run: Run) -> Run:
+        """With what its verdict came to. A version that is no longer kept tells nothing more."""
+        made = run.finished
+        if made is None or made.verdict is None or made.version is None:
+            return run
+        evidence = self._evidence.get((run.tenant, run.role, made.version))
+        if evidence is None:
+            return run
+        outcome = evidence.get(Evidence.OUTCOME)
+        if outcome is None:
+            waits = f"{run.message}; the release controller has yet to apply this"
+            return replace(run, state=RUNNING, stage=SETTLING, step=0, steps=0, message=waits)
+        parts = (run.message, evidence.get(Evidence.OUTCOME_REASON, ""))
+        return replace(run, state=outcome, message="; ".join(part for part in parts if part))
 
     def _start(self, event: TrainingStarted) -> None:
         known = self._runs.get(event.run_id)

@@ -12,9 +12,10 @@ from uuid import UUID
 from gyre_common.errors import FailedPrecondition, GyreError
 from gyre_common.events.event import now
 from gyre_common.events.training import RunOutcome, TrainingStarted
+from gyre_common.signature import Signature
 
-from gyre_trainer.releases.book import Signature
 from gyre_trainer.runs.book import RESUMABLE, Run, RunBook
+from gyre_trainer.runs.candidates import Candidates
 from gyre_trainer.runs.diary import Diary
 from gyre_trainer.runs.endings import (
     Ending,
@@ -30,7 +31,6 @@ from gyre_trainer.runs.folders import RunFolders, drop_checkpoints
 from gyre_trainer.runs.follower import Follower
 from gyre_trainer.runs.phases import EXPORT, Phase, phases_of
 from gyre_trainer.runs.processes import Processes
-from gyre_trainer.runs.settlement import Settlement
 from gyre_trainer.runs.starting import Beginnings, NewRun, check_signature, recipe_named
 
 log = logging.getLogger(__name__)
@@ -38,11 +38,11 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class _Job:
-    """`settling`: from now on it ends by itself; what it has released cannot be called off."""
+    """`ending`: from now on it ends by itself; a verdict that is told cannot be called off."""
 
     task: asyncio.Task[None]
     stopped_by: str = ""
-    settling: bool = False
+    ending: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Tools:
     beginnings: Beginnings
     folders: RunFolders
     processes: Processes
-    settlement: Settlement
+    candidates: Candidates
     workers: int = field(default=2)
     """Processes of one training."""
 
@@ -139,7 +139,7 @@ class Conductor:
         run = self._book.run(run_id, tenant)
         job = self._jobs.get(run_id)
         if job is not None:
-            if not job.settling and not job.stopped_by:
+            if not job.ending and not job.stopped_by:
                 job.stopped_by = actor or "somebody"
                 job.task.cancel()
             await asyncio.wait([job.task])
@@ -195,10 +195,10 @@ class Conductor:
         except GyreError as error:
             ending = Ending(RunOutcome.FAILED, told(error, str(spec.run_id)))
         except Exception as error:
-            # The edge of a run: a bug in it must not end the release controller beside it.
+            # The edge of a run: a bug in it must not end the others and the collector.
             log.exception("run crashed", extra={"run": str(spec.run_id)})
             ending = Ending(RunOutcome.FAILED, f"unexpected {type(error).__name__}: {error}")
-        job.settling = True
+        job.ending = True
         log.info("run ended", extra={"run": str(spec.run_id), "outcome": ending.outcome.value})
         try:
             await self._diary.finished(finished_event(spec, folder, ending))
@@ -224,11 +224,12 @@ class Conductor:
             if not phase.done:
                 await self._followed(phase, folder, spec)
             if phase.name == EXPORT:
-                await self._tools.settlement.register(folder)
+                await self._tools.candidates.register(folder)
+                self._book.registered(spec.tenant, spec.role, spec.version)
                 await asyncio.to_thread(drop_checkpoints, folder, recipe.variants)
-        job.settling = True
-        settled = await self._tools.settlement.settle(folder)
-        return Ending(settled.outcome, settled.message, settled)
+        job.ending = True
+        judged = await self._tools.candidates.judged(folder)
+        return Ending(judged.outcome, judged.message, judged)
 
     async def _followed(self, phase: Phase, folder: RunFolder, spec: RunSpec) -> None:
         """One phase, with its progress told while it runs and once more when it is over."""

@@ -8,10 +8,12 @@ from uuid import UUID
 from gyre_common.errors import Retryable
 from gyre_common.events.event import new_id
 from gyre_common.events.publisher import Publisher
+from gyre_common.events.releases import ReleaseChanged
 from gyre_common.events.training import (
     TRAINING_FINISHED,
     TRAINING_PROGRESSED,
     TRAINING_STARTED,
+    TrainingEvent,
     TrainingFinished,
     TrainingProgressed,
     TrainingStarted,
@@ -25,18 +27,17 @@ _PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
 
 class Diary:
-    """The only writer of training.* events, and of the book."""
+    """The only writer of training.* events, and of the book, which hears of releases through it."""
 
     def __init__(self, book: RunBook, publisher: Publisher) -> None:
         self._book = book
         self._publisher = publisher
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
     async def started(self, event: TrainingStarted) -> None:
         """Raises Unavailable when Kafka does not confirm: then the run has not begun."""
         await self._publisher.publish(TRAINING_STARTED, event)
-        self._book.apply([event])
-        await self._tell()
+        self._note(event)
 
     async def progressed(self, event: TrainingProgressed) -> None:
         """Progress that Kafka does not take is not worth a run: it is told to those who watch."""
@@ -44,8 +45,7 @@ class Diary:
             await self._publisher.publish(TRAINING_PROGRESSED, event)
         except Retryable as error:
             log.warning("progress not published", extra={"cause": str(error)})
-        self._book.apply([event])
-        await self._tell()
+        self._note(event)
 
     async def finished(self, event: TrainingFinished) -> None:
         """Returns once it is safe on the topic, however long that takes."""
@@ -58,23 +58,26 @@ class Diary:
                 log.warning("a run's end waits for Kafka", extra={"cause": str(error)})
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, 2 * pause)
-        self._book.apply([event])
-        await self._tell()
+        self._note(event)
+
+    def release_changed(self, event: ReleaseChanged) -> None:
+        """Let those who watch a run see what its verdict came to."""
+        self._note(event)
 
     async def watch(self, run_id: UUID, tenant: str) -> AsyncIterator[Run]:
         """The run as it is, then after each change, until it has ended. Raises NotFound."""
         seen: Run | None = None
         while True:
+            changed = self._changed
             run = self._book.run(run_id, tenant)
             if run != seen:
                 yield run
                 seen = run
             if not run.is_running:
                 return
-            async with self._changed:
-                if self._book.run(run_id, tenant) == run:
-                    await self._changed.wait()
+            await changed.wait()
 
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    def _note(self, event: TrainingEvent | ReleaseChanged) -> None:
+        self._book.apply([event])
+        self._changed.set()
+        self._changed = asyncio.Event()

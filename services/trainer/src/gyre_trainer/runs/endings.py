@@ -9,18 +9,18 @@ from gyre_common.events.releases import Roles
 from gyre_common.events.training import RunOutcome, TrainingFinished, TrainingProgressed
 
 from gyre_trainer.runs.book import Run
+from gyre_trainer.runs.candidates import Judged
 from gyre_trainer.runs.folder import Candidate, Prepared, ProgressLine, RunFolder, RunSpec
 from gyre_trainer.runs.phases import WAITING
-from gyre_trainer.runs.settlement import Settled
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended; `settled` where it reached its gate."""
+    """How a run ended; `judged` where it reached its gate."""
 
     outcome: RunOutcome
     message: str
-    settled: Settled | None = None
+    judged: Judged | None = None
 
 
 def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
@@ -55,7 +55,7 @@ def stopped(spec: RunSpec, *, by: str) -> Ending:
 
 def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> TrainingFinished:
     """What the run says last, with as much as can be read of what it got done."""
-    prepared, made, settled = _prepared(folder), _exported(folder), ending.settled
+    prepared, made, judged = _prepared(folder), _exported(folder), ending.judged
     return TrainingFinished(
         tenant=spec.tenant,
         run_id=spec.run_id,
@@ -67,7 +67,7 @@ def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> Training
         actor=spec.actor,
         reason=spec.reason,
         outcome=ending.outcome,
-        message=_told(ending, prepared),
+        message=_message(ending, prepared),
         data_set=prepared.data_set if prepared else None,
         window=prepared.window if prepared else {},
         votes=prepared.votes if prepared else 0,
@@ -76,9 +76,13 @@ def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> Training
         base=spec.live[Roles.DOCUMENT_ENCODER].version,
         version=made.version if made else None,
         artifact=made.digest if made else None,
-        report=settled.report.digest if settled else None,
-        report_uri=settled.report.uri if settled else None,
-        metrics={**(made.metrics if made else {}), **(settled.metrics if settled else {})},
+        report=judged.verdict.report if judged else None,
+        report_uri=judged.verdict.report_uri if judged else None,
+        metrics=made.metrics if made else {},
+        verdict=judged.verdict if judged else None,
+        candidate=judged.candidate if judged else None,
+        against=dict(judged.against) if judged else {},
+        hold=spec.hold,
         started_at=spec.started_at,
         finished_at=now(),
     )
@@ -122,7 +126,7 @@ def _exported(folder: RunFolder) -> Candidate | None:
     return None
 
 
-def _told(ending: Ending, prepared: Prepared | None) -> str:
-    if ending.settled is None or prepared is None or not prepared.dropped_questions:
+def _message(ending: Ending, prepared: Prepared | None) -> str:
+    if ending.judged is None or prepared is None or not prepared.dropped_questions:
         return ending.message
     return f"{ending.message}; {prepared.dropped}"

@@ -1,21 +1,34 @@
 """Reads the gates' reports back from the store."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from gyre_common.errors import InvalidInput, NotFound, Retryable
+from gyre_common.events.training import Verdict
 from gyre_common.store import DamagedContentError, Store
+from pydantic import ValidationError
 
+from gyre_trainer.gate.report import GateReport
 from gyre_trainer.runs.book import Run
+from gyre_trainer.runs.candidates import verdict_of
+
+
+@dataclass(frozen=True)
+class Report:
+    """As JSON, and the verdict in it: runs of before have theirs nowhere else."""
+
+    content: dict[str, Any]
+    verdict: Verdict | None
 
 
 class Reports:
-    """Each as JSON; None for a run that has none, or whose report the store cannot give now."""
+    """Each by its run; None for a run that has none, or whose report the store cannot give now."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def of(self, run: Run) -> dict[str, Any] | None:
+    async def of(self, run: Run) -> Report | None:
         """A run can be looked at without its report: what cannot be read is left out."""
         made = run.finished
         if made is None or made.report is None or made.report_uri is None:
@@ -24,5 +37,11 @@ class Reports:
             content = await self._store.get(made.report_uri, made.report)
         except (NotFound, InvalidInput, DamagedContentError, Retryable):
             return None
-        report: dict[str, Any] = json.loads(content)
-        return report
+        return Report(json.loads(content), made.verdict or _verdict_in(content))
+
+
+def _verdict_in(content: bytes) -> Verdict | None:
+    try:
+        return verdict_of(GateReport.model_validate_json(content))
+    except ValidationError:
+        return None

@@ -10,13 +10,13 @@ from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_common.events.event import new_id, now
 from gyre_common.events.releases import Roles
 from gyre_common.lines import check_line
+from gyre_common.signature import Signature
 
 from gyre_trainer.data_sets import profile_named
 from gyre_trainer.recipes import RECIPES
 from gyre_trainer.recipes.recipe import Recipe
-from gyre_trainer.releases.book import Signature
 from gyre_trainer.runs.folder import RunSpec
-from gyre_trainer.runs.settlement import Releases
+from gyre_trainer.runs.registry import Registry
 from gyre_trainer.segments import Window
 
 DEFAULT_RECIPE = "query-encoder"
@@ -24,7 +24,9 @@ PACKAGES_MISSING = "training-packages-missing"
 """The code by which programs tell this refusal from others."""
 
 _PACKAGES = ("torch", "deepspeed", "onnxscript")
-_ROLES = (Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER, Roles.RETRIEVAL)
+ROLES = (Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER, Roles.RETRIEVAL)
+"""What a run writes down of what is live."""
+
 _MOST_CHARACTERS = 256
 _MOST_REASON = 512
 _LONGEST_BASE = 119
@@ -75,11 +77,11 @@ class Beginnings:
 
     def __init__(
         self,
-        releases: Releases,
+        registry: Registry,
         collected: Callable[[], Awaitable[Window]],
         missing: Callable[[], list[str]] = packages_missing,
     ) -> None:
-        self._releases = releases
+        self._registry = registry
         self._collected = collected
         self._missing = missing
 
@@ -108,10 +110,10 @@ class Beginnings:
             )
 
     async def spec(self, new: NewRun) -> RunSpec:
-        """Raises Retryable when not every vote is durable yet, or the releases cannot be read."""
+        """Raises Retryable when not every vote is durable yet."""
         recipe = self.check(new)
         run_id = new_id()
-        states = {role: await self._releases.state(new.tenant, role) for role in _ROLES}
+        states = {role: self._registry.state(new.tenant, role) for role in ROLES}
         live = {role.value: state.artifact(state.live) for role, state in states.items()}
         base = states[Roles.DOCUMENT_ENCODER].live
         return RunSpec.model_validate(

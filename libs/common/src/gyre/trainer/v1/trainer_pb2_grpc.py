@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TrainerServiceStub:
-    """Training runs, data sets, versions and releases.
+    """Training runs and data sets. What becomes of a version that a run made: gyre.releases.v1.
     """
 
     def __init__(self, channel):
@@ -35,26 +35,6 @@ class TrainerServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ListReleases = channel.unary_unary(
-                '/gyre.trainer.v1.TrainerService/ListReleases',
-                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListReleasesRequest.SerializeToString,
-                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListReleasesResponse.FromString,
-                _registered_method=True)
-        self.Promote = channel.unary_unary(
-                '/gyre.trainer.v1.TrainerService/Promote',
-                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.PromoteRequest.SerializeToString,
-                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.PromoteResponse.FromString,
-                _registered_method=True)
-        self.Rollback = channel.unary_unary(
-                '/gyre.trainer.v1.TrainerService/Rollback',
-                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackRequest.SerializeToString,
-                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackResponse.FromString,
-                _registered_method=True)
-        self.Register = channel.unary_unary(
-                '/gyre.trainer.v1.TrainerService/Register',
-                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterRequest.SerializeToString,
-                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterResponse.FromString,
-                _registered_method=True)
         self.StartRun = channel.unary_unary(
                 '/gyre.trainer.v1.TrainerService/StartRun',
                 request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.StartRunRequest.SerializeToString,
@@ -93,36 +73,8 @@ class TrainerServiceStub:
 
 
 class TrainerServiceServicer:
-    """Training runs, data sets, versions and releases.
+    """Training runs and data sets. What becomes of a version that a run made: gyre.releases.v1.
     """
-
-    def ListReleases(self, request, context):
-        """The state of every role.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Promote(self, request, context):
-        """Makes a registered version live. ABORTED when `expected_generation` is not the present one.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Rollback(self, request, context):
-        """Makes the version live that was live before. FAILED_PRECONDITION when there is none.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Register(self, request, context):
-        """Makes a version known that is defined by its settings alone, such as one of `retrieval`.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
 
     def StartRun(self, request, context):
         """Starts a run, or resumes one. ABORTED while another run of the same tenant and role goes on;
@@ -175,26 +127,6 @@ class TrainerServiceServicer:
 
 def add_TrainerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ListReleases': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListReleases,
-                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListReleasesRequest.FromString,
-                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListReleasesResponse.SerializeToString,
-            ),
-            'Promote': grpc.unary_unary_rpc_method_handler(
-                    servicer.Promote,
-                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.PromoteRequest.FromString,
-                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.PromoteResponse.SerializeToString,
-            ),
-            'Rollback': grpc.unary_unary_rpc_method_handler(
-                    servicer.Rollback,
-                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackRequest.FromString,
-                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackResponse.SerializeToString,
-            ),
-            'Register': grpc.unary_unary_rpc_method_handler(
-                    servicer.Register,
-                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterRequest.FromString,
-                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterResponse.SerializeToString,
-            ),
             'StartRun': grpc.unary_unary_rpc_method_handler(
                     servicer.StartRun,
                     request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.StartRunRequest.FromString,
@@ -239,116 +171,8 @@ def add_TrainerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TrainerService:
-    """Training runs, data sets, versions and releases.
+    """Training runs and data sets. What becomes of a version that a run made: gyre.releases.v1.
     """
-
-    @staticmethod
-    def ListReleases(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/gyre.trainer.v1.TrainerService/ListReleases',
-            gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListReleasesRequest.SerializeToString,
-            gyre_dot_trainer_dot_v1_dot_trainer__pb2.ListReleasesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Promote(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/gyre.trainer.v1.TrainerService/Promote',
-            gyre_dot_trainer_dot_v1_dot_trainer__pb2.PromoteRequest.SerializeToString,
-            gyre_dot_trainer_dot_v1_dot_trainer__pb2.PromoteResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Rollback(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/gyre.trainer.v1.TrainerService/Rollback',
-            gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackRequest.SerializeToString,
-            gyre_dot_trainer_dot_v1_dot_trainer__pb2.RollbackResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Register(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/gyre.trainer.v1.TrainerService/Register',
-            gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterRequest.SerializeToString,
-            gyre_dot_trainer_dot_v1_dot_trainer__pb2.RegisterResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def StartRun(request,

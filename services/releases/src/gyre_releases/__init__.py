@@ -1,0 +1,1 @@
+"""Knows every version, and decides which of each role is live."""

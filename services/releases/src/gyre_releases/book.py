@@ -1,0 +1,308 @@
+"""The rules of releases, pure: what may become live, and what the topic then says."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFound
+from gyre_common.events.event import EVERY_TENANT, Version
+from gyre_common.events.releases import SHIPPED, Artifact, Evidence, ReleaseChanged
+from gyre_common.events.training import RunOutcome, TrainingFinished, Verdict
+from gyre_common.signature import Signature
+
+from gyre_releases.companions import Move, history_after, settle
+from gyre_releases.draft import MAX_HISTORY, Changes, Draft, state_in
+from gyre_releases.verdicts import (
+    Ruling,
+    evidence_of,
+    not_released,
+    outcome_evidence,
+    ruling,
+    signature_of,
+    versions_of,
+)
+from gyre_releases.versions import (
+    differences,
+    of_bounded_size,
+    same_content,
+    unproved,
+    with_evidence,
+)
+
+__all__ = ["MAX_HISTORY", "Changes", "ReleaseBook", "Shipped"]
+
+Shipped = Mapping[str, Artifact]
+"""The version of each role that came with the program."""
+
+_SHIPPED = {Evidence.ORIGIN.value: SHIPPED}
+
+
+class ReleaseBook:
+    """The state of every role, by tenant; `*` is the default of all tenants.
+
+    A tenant without a state of its own has the default's. Its methods say what a change would write
+    and change nothing themselves: `apply` makes it true once it is safe on the topic.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._states: dict[tuple[str, str], ReleaseChanged] = {}
+
+    def now(self) -> datetime:
+        """The moment that a change made now would bear."""
+        return self._clock()
+
+    def apply(self, changes: Iterable[ReleaseChanged]) -> None:
+        """Take over what stands on the topic. An older generation changes nothing."""
+        for change in changes:
+            known = self._states.get((change.tenant, change.role))
+            if known is None or change.generation > known.generation:
+                self._states[change.tenant, change.role] = change
+
+    def releases(self, tenant: str = EVERY_TENANT) -> Sequence[ReleaseChanged]:
+        """Every role's state as a tenant has it, by role."""
+        roles = {role for owner, role in self._states if owner in (tenant, EVERY_TENANT)}
+        return [self.release(role, tenant) for role in sorted(roles)]
+
+    def release(self, role: str, tenant: str = EVERY_TENANT) -> ReleaseChanged:
+        """One role's state as a tenant has it. Raises NotFound that names the roles there are."""
+        release = state_in(self._states, tenant, role)
+        if release is None:
+            roles = sorted({known for _, known in self._states})
+            raise NotFound(f"no role {role}: there are {', '.join(roles)}")
+        return release
+
+    def whose(self, role: str, *, asked: str, caller: str) -> str:
+        """Whose release a request means that names no tenant: the caller's own if there is one.
+
+        Raises:
+            InvalidInput: it names another tenant.
+        """
+        if asked in (EVERY_TENANT, caller):
+            return asked
+        if asked:
+            raise InvalidInput(
+                "tenant",
+                "is another tenant's",
+                f"leave it empty, or send {caller}, or {EVERY_TENANT} for the default of all",
+            )
+        return caller if (caller, role) in self._states else EVERY_TENANT
+
+    def ship(self, shipped: Shipped, by: Signature) -> Changes:
+        """What makes the versions known that came with the program.
+
+        A role that is new goes live with its version; one that is not keeps what is live. What is
+        known of a version already is never touched.
+        """
+        draft = self._draft(by)
+        for role, artifact in shipped.items():
+            marked = artifact.model_copy(update={"evidence": {**artifact.evidence, **_SHIPPED}})
+            state = self._states.get((EVERY_TENANT, role))
+            known = state.artifact(artifact.version) if state else None
+            if state is None:
+                draft.introduce(role, marked)
+            elif known is None:
+                draft.put_artifact(EVERY_TENANT, role, marked, f"registered {artifact.version}")
+            elif not known.evidence and not differences(known, artifact):
+                # Registered by a program that did not write down yet where versions come from.
+                known = known.model_copy(update={"evidence": _SHIPPED})
+                draft.put_artifact(EVERY_TENANT, role, known, f"{artifact.version} is shipped")
+        return draft.changes
+
+    def altered(self, shipped: Shipped) -> list[str]:
+        """Shipped versions whose content is no longer what was registered under their name."""
+        return [
+            f"{role} {artifact.version}"
+            for role, artifact in shipped.items()
+            if (known := self._states.get((EVERY_TENANT, role))) is not None
+            and (registered := known.artifact(artifact.version)) is not None
+            and registered.digest != artifact.digest
+        ]
+
+    def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> Changes:
+        """What makes a version known to a tenant; nothing when it is known already.
+
+        Raises:
+            NotFound: there is no such role.
+            FailedPrecondition: the name is taken, by whichever tenant, for other content.
+            InvalidInput: it says more of itself than there is room for.
+        """
+        self.release(role, tenant)
+        self._check_name(role, artifact)
+        owners = (self._states.get((owner, role)) for owner in (tenant, EVERY_TENANT))
+        if any(state is not None and state.artifact(artifact.version) for state in owners):
+            return ()
+        told = {Evidence.REGISTERED_BY.value: by.actor, Evidence.REASON.value: by.reason}
+        evidence = {key: value for key, value in told.items() if value} | artifact.evidence
+        draft = self._draft(by)
+        draft.put_artifact(
+            tenant,
+            role,
+            of_bounded_size(artifact.model_copy(update={"evidence": evidence})),
+            f"registered {artifact.version}",
+        )
+        return draft.changes
+
+    def promote(
+        self,
+        role: str,
+        version: Version,
+        *,
+        expected_generation: int,
+        by: Signature,
+        tenant: str = EVERY_TENANT,
+        override: bool = False,
+    ) -> Changes:
+        """What makes a registered version live; nothing when it is live already.
+
+        Raises:
+            NotFound: names what is registered.
+            Conflict: the role is at another generation.
+            FailedPrecondition: nothing speaks for the version, or encoders would not fit.
+        """
+        current = self._expect(tenant, role, expected_generation)
+        draft = self._draft(by)
+        draft.artifact(tenant, role, version)
+        if version == current.live:
+            return ()
+        self._go_live(draft, tenant, role, version, override=override)
+        settle(draft, Move(tenant=tenant, roles=frozenset({role}), override=override))
+        return draft.changes
+
+    def apply_verdict(
+        self, event: TrainingFinished, candidate: Artifact, verdict: Verdict, *, refusal: str = ""
+    ) -> Changes:
+        """What a verdict comes to, all of it together: it is recorded with its version, companions
+        are registered, and what passed goes live. Nothing when it was applied before.
+
+        `refusal` tells why the version cannot serve.
+
+        Raises:
+            NotFound: no such role, or its version is not registered (any more).
+            FailedPrecondition: other content or evidence is on record under a name.
+            InvalidInput: there is no room for what the verdict says.
+        """
+        known = self._draft(signature_of(event, verdict)).artifact(
+            event.tenant, event.role, candidate.version
+        )
+        same_content(event.role, known, candidate)
+        if Evidence.OUTCOME in known.evidence:
+            return ()
+        outcome, reason = ruling(event, verdict)
+        if outcome is RunOutcome.RELEASED:
+            try:
+                return self._released(event, candidate, verdict, (outcome, reason), refusal)
+            except (Conflict, FailedPrecondition) as error:
+                outcome, reason = not_released(str(error))
+        return self._recorded(event, candidate, verdict, (outcome, reason)).changes
+
+    def _released(
+        self,
+        event: TrainingFinished,
+        candidate: Artifact,
+        verdict: Verdict,
+        of: Ruling,
+        refusal: str,
+    ) -> Changes:
+        """Raises Conflict or FailedPrecondition when it cannot go live."""
+        if refusal:
+            raise FailedPrecondition(refusal)
+        tenant, versions = event.tenant, versions_of(event.role, candidate, verdict)
+        lives = {role: self.release(role, tenant).live for role in {*event.against, *versions}}
+        for role, version in event.against.items():
+            if lives[role] not in (version, versions.get(role)):
+                raise Conflict(
+                    f"{role} {lives[role]} is live by now, and the gate compared with {version}: "
+                    "run the gate again"
+                )
+        draft = self._recorded(event, candidate, verdict, of)
+        for role, version in versions.items():
+            if version != lives[role]:
+                self._go_live(draft, tenant, role, version, override=False)
+        settle(draft, Move(tenant=tenant, roles=frozenset(versions)))
+        return draft.changes
+
+    def _recorded(
+        self, event: TrainingFinished, candidate: Artifact, verdict: Verdict, of: Ruling
+    ) -> Draft:
+        by = signature_of(event, verdict)
+        draft, tenant, version = self._draft(by), event.tenant, candidate.version
+        known = draft.artifact(tenant, event.role, version)
+        evidence = evidence_of(verdict)
+        judged = with_evidence(known, evidence | outcome_evidence(of))
+        draft.put_artifact(tenant, event.role, judged, f"verdict on {version}")
+        for role, companion in verdict.companions.items():
+            self.release(role, tenant)
+            self._check_name(role, companion)
+            speaking = {Evidence.REGISTERED_BY.value: by.actor} | companion.evidence | evidence
+            draft.put_artifact(
+                tenant,
+                role,
+                of_bounded_size(companion.model_copy(update={"evidence": speaking})),
+                f"registered {companion.version}",
+            )
+        return draft
+
+    def rollback(
+        self, role: str, *, expected_generation: int, by: Signature, tenant: str = EVERY_TENANT
+    ) -> Changes:
+        """What makes the version live that was live before; a second rollback goes further back.
+
+        Raises:
+            NotFound: there is no such role.
+            Conflict: the role is at another generation.
+            FailedPrecondition: nothing was live before, or the encoders would not fit each other.
+        """
+        current = self._expect(tenant, role, expected_generation)
+        if current.tenant != tenant or not current.history:
+            raise FailedPrecondition(_nothing_before(current, tenant))
+        version, *older = current.history
+        draft = self._draft(by)
+        summary = f"rolled back {current.live} to {version}"
+        draft.make_live(tenant, role, version, history=older, summary=summary)
+        settle(draft, Move(tenant=tenant, roles=frozenset({role}), back=True))
+        return draft.changes
+
+    def _draft(self, by: Signature) -> Draft:
+        return Draft(self._states, by, self._clock())
+
+    def _expect(self, tenant: str, role: str, generation: int) -> ReleaseChanged:
+        current = self.release(role, tenant)
+        if generation not in (0, current.generation):
+            raise Conflict(
+                f"{role} is at generation {current.generation} ({current.live} is live), not at "
+                f"{generation}: look at it again before you change it"
+            )
+        return current
+
+    def _check_name(self, role: str, artifact: Artifact) -> None:
+        """Raises FailedPrecondition when any tenant has other content under that name."""
+        for (_, of_role), state in self._states.items():
+            if of_role == role and (taken := state.artifact(artifact.version)) is not None:
+                same_content(role, taken, artifact)
+
+    def _go_live(
+        self, draft: Draft, tenant: str, role: str, version: Version, *, override: bool
+    ) -> None:
+        if not override and draft.needs_override(tenant, role, version):
+            raise unproved(role, draft.artifact(tenant, role, version))
+        draft.make_live(
+            tenant,
+            role,
+            version,
+            history=history_after(draft.base(tenant, role), version, back=False),
+            summary=f"promoted {version}",
+            evidence=draft.speaks_for(tenant, role, version),
+        )
+
+
+def _nothing_before(current: ReleaseChanged, tenant: str) -> str:
+    if tenant == EVERY_TENANT:
+        return (
+            f"{current.role} has nothing to roll back to: {current.live} is the first version that "
+            "a rollback knows of; promote another one instead"
+        )
+    return (
+        f"{tenant} has nothing of its own to roll {current.role} back to: {current.live} is the "
+        "first version that a rollback knows of; promote another one, or roll back the default of "
+        "all (--every-tenant)"
+    )

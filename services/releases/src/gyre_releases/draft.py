@@ -1,0 +1,164 @@
+"""A change of releases in the making: what would stand after it, and what the topic would say."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from gyre_common.errors import NotFound
+from gyre_common.events.event import EVERY_TENANT, Version
+from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
+from gyre_common.signature import Signature
+
+from gyre_releases.versions import is_proved, kept, served
+
+MAX_HISTORY = 50
+
+Changes = tuple[ReleaseChanged, ...]
+"""Facts that become true together, or not at all."""
+
+States = Mapping[tuple[str, str], ReleaseChanged]
+"""By tenant and role."""
+
+
+def state_in(states: States, tenant: str, role: str) -> ReleaseChanged | None:
+    """What holds for a tenant: its own state, else the default's."""
+    return states.get((tenant, role)) or states.get((EVERY_TENANT, role))
+
+
+class Draft:
+    """Reads as the states do after the change so far. Each role of a tenant is written once."""
+
+    def __init__(self, before: States, by: Signature, at: datetime) -> None:
+        self.before = before
+        self._by = by
+        self._at = at
+        self._after: dict[tuple[str, str], ReleaseChanged] = {}
+
+    @property
+    def changes(self) -> Changes:
+        """What to write, in the order in which it was decided."""
+        return tuple(self._after.values())
+
+    @property
+    def tenants(self) -> list[str]:
+        """Those with a state of their own, in order."""
+        found = {tenant for tenant, _ in (*self.before, *self._after)}
+        return sorted(found - {EVERY_TENANT})
+
+    def state(self, tenant: str, role: str) -> ReleaseChanged | None:
+        """What will hold for a tenant: its own state, else the default's."""
+        own = self.own(tenant, role)
+        return own or self.own(EVERY_TENANT, role)
+
+    def own(self, tenant: str, role: str) -> ReleaseChanged | None:
+        """What a tenant's own state will be."""
+        return self._after.get((tenant, role)) or self.before.get((tenant, role))
+
+    def moved(self, tenant: str, role: str) -> bool:
+        """Tell whether another version will be live for the tenant."""
+        before = state_in(self.before, tenant, role)
+        after = self.state(tenant, role)
+        return after is not None and (before is None or before.live != after.live)
+
+    def artifact(self, tenant: str, role: str, version: Version) -> Artifact:
+        """A version that the tenant can have: registered for it, or for all.
+
+        Raises:
+            NotFound: names what is registered.
+        """
+        states = [self.state(tenant, role), self.own(EVERY_TENANT, role)]
+        known = [state for state in states if state is not None]
+        for state in known:
+            if (artifact := state.artifact(version)) is not None:
+                return artifact
+        names = dict.fromkeys(a.version for state in known for a in state.artifacts)
+        raise NotFound(f"{role} has no version {version}: registered are {', '.join(names)}")
+
+    def needs_override(self, tenant: str, role: str, version: Version) -> bool:
+        """Tell whether nothing speaks for a version: no gate, and it never was live here."""
+        states = (self.before.get((owner, role)) for owner in (tenant, EVERY_TENANT))
+        proved = is_proved(self.artifact(tenant, role, version))
+        return not proved and not any(served(state, version) for state in states)
+
+    def speaks_for(self, tenant: str, role: str, version: Version) -> dict[str, str]:
+        """What a release of the version is decided on: its evidence, or whose override it is."""
+        evidence = dict(self.artifact(tenant, role, version).evidence)
+        if self.needs_override(tenant, role, version):
+            evidence |= {
+                Evidence.OVERRIDE.value: self._by.actor,
+                Evidence.WHY.value: self._by.reason,
+            }
+        return evidence
+
+    def introduce(self, role: str, artifact: Artifact) -> None:
+        """A role that nobody had before goes live with its first version."""
+        first = ReleaseChanged(
+            role=role,
+            generation=1,
+            live=artifact.version,
+            artifacts=(artifact,),
+            actor=self._by.actor,
+            reason=self._by.reason or f"first version {artifact.version}",
+            changed_at=self._at,
+        )
+        self._after[EVERY_TENANT, role] = first
+
+    def put_artifact(self, tenant: str, role: str, artifact: Artifact, summary: str) -> None:
+        """Add a version, or replace the same version with one that more is known of."""
+        artifacts = self.base(tenant, role).artifacts
+        others = [a for a in artifacts if a.version != artifact.version]
+        if len(others) < len(artifacts):
+            new = tuple(artifact if a.version == artifact.version else a for a in artifacts)
+        else:
+            new = (*artifacts, artifact)
+        self._put(tenant, role, summary, artifacts=new)
+
+    def make_live(
+        self,
+        tenant: str,
+        role: str,
+        version: Version,
+        *,
+        history: Iterable[Version],
+        summary: str,
+        evidence: Mapping[str, str] | None = None,
+    ) -> None:
+        """Another version serves; it is no canary and no shadow any more."""
+        base = self.base(tenant, role)
+        artifact = self.artifact(tenant, role, version)
+        known = base.artifact(version) is not None
+        canary = base.canary
+        self._put(
+            tenant,
+            role,
+            summary,
+            live=version,
+            shadow=None if base.shadow == version else base.shadow,
+            canary=None if canary and canary.version == version else canary,
+            history=tuple(history)[:MAX_HISTORY],
+            artifacts=base.artifacts if known else (*base.artifacts, artifact),
+            evidence=dict(evidence or {}),
+        )
+
+    def base(self, tenant: str, role: str) -> ReleaseChanged:
+        """A tenant's first own state starts from the default's, as it stood before the change."""
+        own = self.own(tenant, role)
+        if own is not None:
+            return own
+        default = self.before[EVERY_TENANT, role]
+        copied = {"tenant": tenant, "generation": 0, "history": (), "shadow": None, "canary": None}
+        return default.model_copy(update=copied)
+
+    def _put(self, tenant: str, role: str, summary: str, **update: Any) -> None:
+        base = self.base(tenant, role)
+        before = self.before.get((tenant, role))
+        changed = base.model_copy(
+            update={
+                "generation": (before.generation if before else 0) + 1,
+                "actor": self._by.actor,
+                "reason": self._by.reason or summary,
+                "changed_at": self._at,
+                **update,
+            }
+        )
+        self._after[tenant, role] = changed.model_copy(update={"artifacts": kept(changed)})

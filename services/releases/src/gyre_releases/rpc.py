@@ -1,0 +1,179 @@
+"""The gRPC edge: translates messages to the core's words and back."""
+
+import grpc.aio
+from gyre.releases.v1 import releases_pb2, releases_pb2_grpc
+from gyre_common.context import request_context
+from gyre_common.errors import InvalidInput
+from gyre_common.events.event import now
+from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
+from gyre_common.rpc import Register
+from gyre_common.signature import Signature
+from pydantic import ValidationError
+
+from gyre_releases.service import ReleaseController, Whose
+from gyre_releases.settings_only import NewSettings
+
+_ORIGIN = frozenset({Evidence.RUN, Evidence.DATA_SET, Evidence.PROFILE, Evidence.BASE})
+"""What a caller may say of a version: where it comes from, but not that a gate let it pass."""
+
+
+class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
+    """Serves gyre.releases.v1.ReleaseService."""
+
+    def __init__(self, controller: ReleaseController) -> None:
+        self._controller = controller
+
+    async def ListReleases(
+        self,
+        request: releases_pb2.ListReleasesRequest,
+        context: grpc.aio.ServicerContext[
+            releases_pb2.ListReleasesRequest, releases_pb2.ListReleasesResponse
+        ],
+    ) -> releases_pb2.ListReleasesResponse:
+        """The state of every role, or of one."""
+        releases = await self._controller.releases(request.role, whose=_whose(request.tenant))
+        return releases_pb2.ListReleasesResponse(releases=map(_release, releases))
+
+    async def Promote(
+        self,
+        request: releases_pb2.PromoteRequest,
+        context: grpc.aio.ServicerContext[
+            releases_pb2.PromoteRequest, releases_pb2.PromoteResponse
+        ],
+    ) -> releases_pb2.PromoteResponse:
+        """Makes a registered version live."""
+        release = await self._controller.promote(
+            request.role,
+            request.version,
+            expected_generation=request.expected_generation,
+            by=Signature(actor=request.actor, reason=request.reason),
+            whose=_whose(request.tenant),
+            override=request.override,
+        )
+        return releases_pb2.PromoteResponse(release=_release(release))
+
+    async def Rollback(
+        self,
+        request: releases_pb2.RollbackRequest,
+        context: grpc.aio.ServicerContext[
+            releases_pb2.RollbackRequest, releases_pb2.RollbackResponse
+        ],
+    ) -> releases_pb2.RollbackResponse:
+        """Makes the version live that was live before."""
+        release = await self._controller.rollback(
+            request.role,
+            expected_generation=request.expected_generation,
+            by=Signature(actor=request.actor, reason=request.reason),
+            whose=_whose(request.tenant),
+        )
+        return releases_pb2.RollbackResponse(release=_release(release))
+
+    async def GetVersion(
+        self,
+        request: releases_pb2.GetVersionRequest,
+        context: grpc.aio.ServicerContext[
+            releases_pb2.GetVersionRequest, releases_pb2.GetVersionResponse
+        ],
+    ) -> releases_pb2.GetVersionResponse:
+        """One registered version."""
+        artifact, live = await self._controller.version(
+            request.role, request.version, whose=_whose(request.tenant)
+        )
+        return releases_pb2.GetVersionResponse(artifact=_artifact(artifact), live=live)
+
+    async def RegisterVersion(
+        self,
+        request: releases_pb2.RegisterVersionRequest,
+        context: grpc.aio.ServicerContext[
+            releases_pb2.RegisterVersionRequest, releases_pb2.RegisterVersionResponse
+        ],
+    ) -> releases_pb2.RegisterVersionResponse:
+        """Makes a version known, by its settings or with its files."""
+        by = Signature(actor=request.actor, reason=request.reason)
+        whose = _whose(request.tenant)
+        if request.HasField("artifact"):
+            release = await self._controller.register(
+                request.role, _given_artifact(request), by, whose=whose
+            )
+        else:
+            release = await self._controller.register_settings(
+                NewSettings(
+                    role=request.role,
+                    version=request.version,
+                    settings=dict(request.settings),
+                    based_on=request.based_on,
+                ),
+                by=by,
+                whose=whose,
+            )
+        return releases_pb2.RegisterVersionResponse(release=_release(release))
+
+
+def register(controller: ReleaseController) -> Register:
+    """What the server needs in order to answer."""
+    return lambda server: releases_pb2_grpc.add_ReleaseServiceServicer_to_server(
+        ReleaseRpc(controller), server
+    )
+
+
+def _given_artifact(request: releases_pb2.RegisterVersionRequest) -> Artifact:
+    given = request.artifact
+    if claims := sorted(given.evidence.keys() - _ORIGIN):
+        raise InvalidInput(
+            "artifact.evidence",
+            f"has {', '.join(claims)}",
+            f"say where it comes from ({', '.join(sorted(_ORIGIN))}); the verdict says the rest",
+        )
+    if request.settings or request.based_on:
+        raise InvalidInput("settings", "come beside an artifact", "put them into the artifact")
+    try:
+        return Artifact(
+            version=request.version,
+            digest=given.digest,
+            uri=given.uri or None,
+            index=given.index or None,
+            fits=given.fits or None,
+            settings=dict(given.settings),
+            evidence=dict(given.evidence),
+            registered_at=now(),
+        )
+    except ValidationError as error:
+        wrong = error.errors(include_input=False)[0]
+        raise InvalidInput(
+            f"artifact.{wrong['loc'][0]}", "cannot work", str(wrong["msg"])
+        ) from error
+
+
+def _whose(asked: str) -> Whose:
+    return Whose(caller=request_context().tenant, asked=asked)
+
+
+def _release(release: ReleaseChanged) -> releases_pb2.Release:
+    canary = release.canary
+    return releases_pb2.Release(
+        tenant=release.tenant,
+        role=release.role,
+        generation=release.generation,
+        live=release.live,
+        shadow=release.shadow or "",
+        canary=releases_pb2.Canary(version=canary.version, share=canary.share) if canary else None,
+        artifacts=map(_artifact, release.artifacts),
+        history=release.history,
+        reason=release.reason,
+        actor=release.actor,
+        evidence=release.evidence,
+        changed_at=release.changed_at,
+    )
+
+
+def _artifact(artifact: Artifact) -> releases_pb2.Artifact:
+    return releases_pb2.Artifact(
+        version=artifact.version,
+        digest=artifact.digest,
+        uri=artifact.uri or "",
+        index=artifact.index or "",
+        fits=artifact.fits or "",
+        settings=artifact.settings,
+        evidence=artifact.evidence,
+        registered_at=artifact.registered_at,
+    )

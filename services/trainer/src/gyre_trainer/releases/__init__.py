@@ -1,1 +1,0 @@
-"""What may become live, and where that is written."""

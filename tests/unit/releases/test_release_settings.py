@@ -1,0 +1,75 @@
+"""Versions that are settings alone: made from one there is, and checked before they are known."""
+
+import pytest
+from gyre_common.errors import FailedPrecondition, GyreError, InvalidInput, NotFound
+from gyre_common.events.releases import ReleaseChanged
+from gyre_common.releases.builtin import built_in_artifacts, digest_of_settings
+from gyre_releases.settings_only import NewSettings, settings_version
+
+from tests.unit.releases.release_builders import NOON, a_release
+
+SHIPPED = built_in_artifacts(NOON)
+
+
+def shipped(role: str) -> ReleaseChanged:
+    return a_release(role, SHIPPED[role])
+
+
+def new(role: str = "retrieval", version: str = "hybrid-2", **settings: str) -> NewSettings:
+    return NewSettings(role=role, version=version, settings=settings)
+
+
+def test_what_is_not_said_stays_as_it_was() -> None:
+    made = settings_version(shipped("retrieval"), new(bm25_weight="0.6", dense_weight="0.4"), NOON)
+    assert made.settings == {
+        **SHIPPED["retrieval"].settings,
+        "bm25_weight": "0.6",
+        "dense_weight": "0.4",
+    }
+    assert made.digest == digest_of_settings(made.settings)
+    assert made.evidence == {"based_on": "hybrid-1"}
+
+
+def test_weights_keep_fitting_the_encoder_that_they_were_fitted_to() -> None:
+    fitted = SHIPPED["retrieval"].model_copy(update={"fits": "votes"})
+    assert settings_version(a_release("retrieval", fitted), new(candidates="80"), NOON).fits == (
+        "votes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "says"),
+    [
+        (new(version="no such name!", candidates="80"), InvalidInput, "version is no name"),
+        (new(), InvalidInput, "settings are missing"),
+        (
+            new(bm25_weight="a lot"),
+            InvalidInput,
+            r"not understood here: bm25_weight \(input should be a valid number",
+        ),
+        (
+            new(bm25_weihgt="0.5"),
+            InvalidInput,
+            r"not understood here: bm25_weihgt \(unknown, use .*bm25_weight",
+        ),
+        (
+            new(exploration="0.9"),
+            InvalidInput,
+            r"not understood here: exploration \(input should be less than",
+        ),
+        (new(candidates="80\n"), InvalidInput, "control characters"),
+        (
+            NewSettings(role="retrieval", version="x", settings={"a": "b"}, based_on="hybrid-9"),
+            NotFound,
+            "registered are hybrid-1",
+        ),
+        (new("judge", "j2", temperature="1"), InvalidInput, "which baseline-1 has not: it has"),
+        (new("query-encoder", "q2", package="other"), FailedPrecondition, "more than its settings"),
+        (new("prompt/answer", "a2", text="Hi"), FailedPrecondition, "more than its settings"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_reason(
+    asked: NewSettings, error: type[GyreError], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        settings_version(shipped(asked.role), asked, NOON)
