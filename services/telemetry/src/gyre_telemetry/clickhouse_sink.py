@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from typing import Any
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
@@ -36,17 +36,28 @@ class ClickHouseSink:
 
     async def insert(self, table: str, rows: Sequence[Row]) -> None:
         """See `Sink`."""
-        names = [field.name for field in fields(rows[0])]
         kinds = self._types[table]
+        names = [name for name in kinds if name in rows[0].values]
+        columns = [_column(kinds[name], [row.values[name] for row in rows]) for name in names]
         with translated():
             await self._client.insert(
                 table,
-                [[getattr(row, name) for name in names] for row in rows],
+                columns,
                 column_names=names,
                 column_type_names=[kinds[name] for name in names],
+                column_oriented=True,
                 database=DATABASE,
             )
 
     async def reachable(self) -> bool:
         """Tell whether ClickHouse answers."""
         return bool(await self._client.ping())
+
+
+def _column(kind: str, values: list[Any]) -> list[Any]:
+    """Values as a column of that type takes them: parts by name, "" for a text that is missing."""
+    if kind.startswith("Array(Tuple("):
+        return [[vars(part) for part in parts] for parts in values]
+    if None in values and not kind.startswith("Nullable("):
+        return ["" if value is None else value for value in values]
+    return values

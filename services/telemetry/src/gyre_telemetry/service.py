@@ -21,10 +21,10 @@ class Telemetry:
         Raises as `Sink.insert`. Then part of the batch may be kept, which does no harm: the batch
         comes again, and each row replaces itself.
         """
-        by_table: dict[str, list[Row]] = defaultdict(list)
+        alike: dict[tuple[str, ...], list[Row]] = defaultdict(list)
         for row in rows:
-            by_table[row.table].append(row)
-        for table, batch in by_table.items():
+            alike[row.table, *row.values].append(row)
+        for (table, *_), batch in alike.items():
             await self._insert(table, batch)
 
     async def _insert(self, table: str, batch: Sequence[Row]) -> None:

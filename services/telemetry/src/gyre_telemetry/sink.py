@@ -10,7 +10,7 @@ class Sink(Protocol):
     """Keeps rows. Writing a row again leaves one row, the newest."""
 
     async def insert(self, table: str, rows: Sequence[Row]) -> None:
-        """Return once all rows, of one table, are kept.
+        """Return once all rows, of one table and with the same columns, are kept.
 
         Raises:
             Retryable: the sink is down, slow or busy. Some of the rows may be kept.

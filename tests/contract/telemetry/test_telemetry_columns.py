@@ -1,0 +1,77 @@
+"""Every column has a fact that fills it, and every field of a fact a column, or a reason."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from gyre_common.bus.memory import StoredRecord
+from gyre_common.events.examples import EXAMPLES
+from gyre_telemetry import translation
+from gyre_telemetry.migrations import default_folder, read_migrations
+from gyre_telemetry.origin import Origin, origin_of_raw
+from gyre_telemetry.rows import Row
+from gyre_telemetry.schema_reference import read_catalogue
+
+WITHOUT_A_COLUMN = {
+    "documents": {"content_ref", "chunks", "chunks_ref", "chunks_digest"},
+    "interactions": {"query", "filtered"},
+    "training_runs": {"resumed", "candidate", "against", "hold"},
+    "dead_letters": {"digest"},
+}
+"""Fields that analysts do not need, or that stand elsewhere in other words."""
+
+RENAMED = {
+    "documents": {"accepted_at", "searchable_at", "rejected_at", "index", "code"},
+    "interactions": {"completed_at", "tokens", "retrieved"},
+    "judgements": {"judged_at", "scores"},
+    "feedback": {"received_at"},
+    "releases": {"changed_at"},
+    "training_runs": {"outcome", "verdict"},
+    "dead_letters": {"parked_at", "group", "size"},
+}
+"""Fields that fill columns of another name, or rows of their own."""
+
+
+def rows() -> Iterable[Row]:
+    """Of the example of every topic, and of a dead letter."""
+    raw = StoredRecord("feedback.received.v1.dlq", 0, 7, 0, None, b"{}", ())
+    origin: Origin = origin_of_raw(raw)
+    for topic, translate in {
+        "documents.accepted.v1": translation.accepted,
+        "documents.chunked.v1": translation.chunked,
+        "documents.indexed.v1": translation.indexed,
+        "documents.rejected.v1": translation.rejected,
+        "interactions.completed.v1": translation.completed,
+        "interactions.judged.v1": translation.judged,
+        "feedback.received.v1": translation.received,
+        "releases.changed.v1": translation.changed,
+        "training.started.v1": translation.training_started,
+        "training.finished.v1": translation.training_finished,
+    }.items():
+        yield from translate(EXAMPLES[topic], origin)  # type: ignore[operator]
+    yield from translation.parked(raw, origin)
+
+
+def filled() -> dict[str, set[str]]:
+    """What rows hold, by table."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for row in rows():
+        names[row.table] |= set(row.values)
+    return names
+
+
+def columns() -> dict[str, set[str]]:
+    """What the schema's tables have."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for column in read_catalogue(read_migrations(default_folder()))[1]:
+        names[column.table].add(column.name)
+    return names
+
+
+def test_every_column_is_filled_and_every_field_has_a_column_or_a_reason() -> None:
+    existing = columns()
+    for table, names in filled().items():
+        assert existing[table] - names == set(), f"nothing fills these columns of {table}"
+        known = WITHOUT_A_COLUMN.get(table, set()) | RENAMED.get(table, set())
+        assert names - existing[table] - known == set(), (
+            f"these fields have no column in {table}: add them by a migration, or name them here"
+        )
