@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 from gyre_common.events.releases import Roles
-from gyre_common.model_folders import packaged
+from gyre_common.model_folders import shipped_model
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_embedder.encoder import Side
-from gyre_embedder.model_files import ModelFiles
+from gyre_embedder.encoder_folder import read_encoder_folder
 from gyre_embedder.onnx_encoder import TOKEN_BUDGET, OnnxEncoder
 
 from bench.report import data_folder, machine, median, table
@@ -44,23 +44,30 @@ def some_texts(count: int) -> list[str]:
 
 def arms(encoder: OnnxEncoder, texts: Sequence[str]) -> dict[str, Arm]:
     """Each way to encode the texts once."""
-    tokens = encoder._tokenize(texts)
+    tokens = encoder._tokenize(texts, Side.DOCUMENT)
     length = round(sum(len(each.ids) for each in tokens) / len(tokens))
     flat = [token for each in tokens for token in each.ids]
-    equal = np.resize(np.array(flat, np.int32), (len(texts), length))
+    equal = np.resize(np.array(flat, np.int64), (len(texts), length))
     rows = TOKEN_BUDGET // length
 
     async def floor() -> None:
         for start in range(0, len(equal), rows):
             ids = equal[start : start + rows]
-            encoder._session.run(None, {"token_ids": ids, "mask": np.ones_like(ids)})
+            encoder._session.run(
+                None,
+                {
+                    "input_ids": ids,
+                    "attention_mask": np.ones_like(ids),
+                    "token_type_ids": np.zeros_like(ids),
+                },
+            )
 
     async def whole() -> None:
         await encoder.encode(texts, Side.DOCUMENT)
 
     async def in_order() -> None:
         for start in range(0, len(texts), IN_ORDER):
-            encoder._run(encoder._tokenize(texts[start : start + IN_ORDER]))
+            encoder._run(encoder._tokenize(texts[start : start + IN_ORDER], Side.DOCUMENT))
 
     print(f"{len(texts)} texts of {length} tokens on average; reference {REFERENCE}/s at 85")
     return {"floor": floor, "encoder": whole, "in order": in_order}
@@ -70,7 +77,7 @@ async def measure(texts: Sequence[str], rounds: int, threads: int) -> None:
     """Prints the median rate and CPU time of each arm."""
     artifact = built_in_artifacts(datetime.now(UTC))[Roles.DOCUMENT_ENCODER]
     started = time.perf_counter()
-    encoder = OnnxEncoder(ModelFiles(packaged(artifact)), threads=threads)
+    encoder = OnnxEncoder(read_encoder_folder(shipped_model(artifact)), threads=threads)
     print(f"loaded in {time.perf_counter() - started:.2f} s, digest checked")
     contenders = arms(encoder, texts)
     wall: dict[str, list[float]] = {name: [] for name in contenders}

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from elasticsearch import AsyncElasticsearch
 from elasticsearch.helpers import async_scan
 from gyre_common.events.releases import Roles
-from gyre_common.model_folders import packaged
+from gyre_common.model_folders import shipped_model
 from gyre_common.passages import encoder_input
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_embedder.encoder import Side
-from gyre_embedder.model_files import ModelFiles
+from gyre_embedder.encoder_folder import read_encoder_folder
 from gyre_embedder.onnx_encoder import OnnxEncoder
 
 ARTIFACT = built_in_artifacts(datetime.now(UTC))[Roles.DOCUMENT_ENCODER]
@@ -19,7 +19,7 @@ MICRO_BATCH = 256
 
 def bare_encoder() -> Callable[[Sequence[str]], Awaitable[None]]:
     """A loop over the encoder in this process, with both cores and large batches."""
-    encoder = OnnxEncoder(ModelFiles(packaged(ARTIFACT)), threads=2)
+    encoder = OnnxEncoder(read_encoder_folder(shipped_model(ARTIFACT)), threads=2)
 
     async def encode_all(texts: Sequence[str]) -> None:
         for start in range(0, len(texts), MICRO_BATCH):

@@ -1,9 +1,7 @@
 """A run's folder to train on: SciFact's train claims with their passages, or invented words."""
 
-import asyncio
 import gzip
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from gyre_common.events.event import now
 from gyre_common.events.releases import Roles
-from gyre_common.model_folders import ModelFolders
 from gyre_common.releases.builtin import built_in_artifacts
-from gyre_common.store import Store, digest_of
+from gyre_common.store import digest_of
+from gyre_trainer.recipes.query_encoder.base_model import packaged
 from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
 from gyre_trainer.recipes.query_encoder.outcome import encoded
 
@@ -34,16 +32,10 @@ def some_pairs(folder: Path | None, questions: int, passages: int) -> Pairs:
     return _from_beir(folder, questions, passages) if folder else _invented(questions, passages)
 
 
-def base_folder() -> Path:
-    """The encoder that ships with Gyre."""
-    shipped = built_in_artifacts(now())[Roles.DOCUMENT_ENCODER]
-    with tempfile.TemporaryDirectory() as nowhere:  # its files lie in a package, not in a store
-        return asyncio.run(ModelFolders(Store(f"file://{nowhere}"), Path(nowhere)).folder(shipped))
-
-
 def write_run(path: Path, pairs: Pairs, settings: Mapping[str, str]) -> None:
     """The files that `gyre_trainer.train` reads; every question is to be learned from."""
-    base = base_folder()
+    shipped = built_in_artifacts(now())[Roles.DOCUMENT_ENCODER]
+    base = packaged(shipped.settings["package"], shipped)
     vectors = encoded(open_base(base, 384), open_tokenizer(base, _TOKENS), pairs.passages)
     path.mkdir(parents=True, exist_ok=True)
     np.save(path / "corpus.npy", vectors)

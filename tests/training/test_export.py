@@ -11,7 +11,7 @@ import pytest
 import torch
 from gyre_common.errors import FailedPrecondition
 from gyre_embedder.encoder import Side
-from gyre_embedder.model_files import ModelFiles
+from gyre_embedder.encoder_folder import read_encoder_folder
 from gyre_embedder.onnx_encoder import OnnxEncoder
 from gyre_trainer.recipes.query_encoder import onnx_export
 from gyre_trainer.recipes.query_encoder.config import Variant
@@ -40,28 +40,44 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> TinyRun:
     return made
 
 
-def served(folder: Path, texts: list[str]) -> np.ndarray:
+def served(folder: Path, texts: list[str], side: Side = Side.QUERY) -> np.ndarray:
     """As the embedder encodes them."""
-    encoder = OnnxEncoder(ModelFiles(folder), threads=1)
-    return np.array([each.vector for each in asyncio.run(encoder.encode(texts, Side.QUERY))])
+    encoder = OnnxEncoder(read_encoder_folder(folder), threads=1)
+    return np.array([each.vector for each in asyncio.run(encoder.encode(texts, side))])
 
 
-def test_torch_onnx_and_the_embedder_give_the_same_vectors(run: TinyRun) -> None:
+def test_torch_and_the_embedder_give_the_same_vectors(run: TinyRun) -> None:
     folder = run.folder.candidate
-    tokenizer = open_tokenizer(folder, 32)
-    encoder = open_base(folder, HIDDEN)
-    wanted = encoded(encoder, tokenizer, TEXTS)
-    session = onnxruntime.InferenceSession(str(folder / "onnx" / "model.onnx"))
-    ids, mask = encoder.padded([tokenizer.encode(text).ids for text in TEXTS])
-    (vectors,) = session.run(None, {"token_ids": ids.numpy(), "mask": mask.numpy()})
-    assert np.abs(vectors - wanted).max() < 1e-5
+    wanted = encoded(open_base(folder, HIDDEN), open_tokenizer(folder, 32), TEXTS)
     assert np.abs(served(folder, TEXTS) - wanted).max() < 1e-5
+
+
+def test_the_graph_has_the_names_that_exported_encoders_have(run: TinyRun) -> None:
+    session = onnxruntime.InferenceSession(str(run.folder.candidate / "onnx" / "model.onnx"))
+    inputs = [each.name for each in session.get_inputs()]
+    assert inputs == ["input_ids", "attention_mask", "token_type_ids"]
+    assert [each.name for each in session.get_outputs()] == ["last_hidden_state"]
 
 
 def test_sentence_transformers_opens_it(run: TinyRun) -> None:
     library = pytest.importorskip("sentence_transformers")
     model = library.SentenceTransformer(str(run.folder.candidate), device="cpu")
     assert np.abs(model.encode(TEXTS) - served(run.folder.candidate, TEXTS)).max() < 1e-5
+
+
+def test_what_sentence_transformers_saves_is_served_with_its_prompts(
+    run: TinyRun, tmp_path: Path
+) -> None:
+    """It writes other files, fields and module names than those that the candidate has."""
+    library = pytest.importorskip("sentence_transformers")
+    prompts = {"query": "w3 ", "passage": "w9 w8 "}
+    model = library.SentenceTransformer(str(run.folder.candidate), device="cpu", prompts=prompts)
+    model.max_seq_length = 6
+    model.save(str(tmp_path / "saved"))
+    shutil.copytree(run.folder.candidate / "onnx", tmp_path / "saved" / "onnx")
+    for side, encode in ((Side.QUERY, model.encode_query), (Side.DOCUMENT, model.encode_document)):
+        found = served(tmp_path / "saved", TEXTS, side)
+        assert np.abs(encode(TEXTS) - found).max() < 1e-5, side
 
 
 def test_the_candidate_is_the_base_with_what_was_chosen_of_the_better_variant(

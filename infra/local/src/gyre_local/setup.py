@@ -1,4 +1,7 @@
-"""Brings the engines' jars here: `python -m gyre_local.setup`, instant when they are current."""
+"""Brings the engines' jars and the first encoder here; instant when they are current.
+
+Started as `python -m gyre_local.setup`.
+"""
 
 import argparse
 import hashlib
@@ -22,27 +25,46 @@ JARS = PROJECT / "target" / "jars"
 KAFKA_JARS = JARS / "kafka"
 ELASTICSEARCH_HOME = JARS / "elasticsearch"
 
+MODELS = PROJECT / "target" / "models"
+INSTALLED_MODELS = Path(sys.prefix) / "share" / "gyre" / "models"
+"""Where services look for what ships with Gyre (`gyre_common.shipped_models`)."""
+
 _STAMP = JARS / "stamp"
 _PROGRESS_EVERY = 25
 _DESCRIPTOR = "plugin-descriptor.properties"
 
 
 def ensure_jars(report: Callable[[str], None]) -> None:
-    """Fetches the jars and compiles the Java classes unless what is there fits the sources.
+    """Fetches the jars and the encoder and compiles the Java classes unless what is there fits the
+    sources.
 
     Raises SetupError when Java or Maven is missing, or when Maven fails.
     """
     digest = _sources_digest()
-    if _is_current(digest):
-        return
+    if not _is_current(digest):
+        _fetch(report)
+        _STAMP.write_text(digest)
+        report(f"engines: {len(list(JARS.rglob('*.jar')))} jars ready")
+    _install_models()
+
+
+def _fetch(report: Callable[[str], None]) -> None:
     java, maven = find_java(), _find_maven()
-    report(f"engines: fetching jars with Maven on Java {java.version} (85 MB the first time)")
-    shutil.rmtree(JARS, ignore_errors=True)
+    report(f"engines: fetching jars with Maven on Java {java.version} (170 MB the first time)")
+    for folder in (JARS, MODELS):
+        shutil.rmtree(folder, ignore_errors=True)
     _run_maven(maven, java, report)
     for module in sorted((ELASTICSEARCH_HOME / "modules").iterdir()):
         _unpack_descriptor(module)
-    _STAMP.write_text(digest)
-    report(f"engines: {len(list(JARS.rglob('*.jar')))} jars ready")
+    for folder in MODELS.glob("[!.]*"):
+        shutil.copytree(PROJECT / "models" / folder.name, folder, dirs_exist_ok=True)
+
+
+def _install_models() -> None:
+    if INSTALLED_MODELS.resolve() != MODELS:
+        INSTALLED_MODELS.parent.mkdir(parents=True, exist_ok=True)
+        INSTALLED_MODELS.unlink(missing_ok=True)
+        INSTALLED_MODELS.symlink_to(MODELS)
 
 
 def require_jars() -> None:
@@ -67,6 +89,7 @@ def _sources() -> Iterator[Path]:
     for engine in sorted((PROJECT / "engines").iterdir()):
         yield engine / "pom.xml"
         yield from sorted(path for path in (engine / "src").rglob("*") if path.is_file())
+    yield from sorted(path for path in (PROJECT / "models").rglob("*") if path.is_file())
 
 
 def _find_maven() -> str:

@@ -5,8 +5,8 @@ import hashlib
 import json
 import logging
 import re
+import sys
 from collections.abc import Collection, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +16,15 @@ from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retry
 from gyre_common.events.event import Digest
 from gyre_common.events.releases import Artifact
 from gyre_common.folder_cache import FolderCache, write_whole
+from gyre_common.releases.builtin import ENCODER_DIGEST, ENCODER_FILES, ENCODER_VERSION
 from gyre_common.store import ContentRef, DamagedContentError, Store, digest_of
 
 log = logging.getLogger(__name__)
 
-WEIGHTS = "model.safetensors"
+SHIPPED_MODELS = Path(sys.prefix) / "share" / "gyre" / "models"
+"""Where `make setup`, and the images, put the models that come with Gyre."""
+
 _MANIFEST = ".manifest.json"
-_PACKAGE = "package"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 
@@ -76,7 +78,7 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 class ModelFolders:
-    """Opens the folder of a version: from the store through a cache, or from a Python package.
+    """Opens the folder of a version: from the store through a cache, or what ships with Gyre.
 
     Processes may share a cache: a folder that one of them opened is in use, and stays, until its
     `keep_only` lets go of it or it ends.
@@ -89,8 +91,8 @@ class ModelFolders:
     async def folder(self, artifact: Artifact, only: Collection[str] | None = None) -> Path:
         """Where the version's files lie, each of them checked against its digest.
 
-        `only` names the files that are needed; all of them, when it is not given. A file that is
-        damaged in the cache is fetched again.
+        `only` names the files that are of use, as far as the version has them; all of them, when it
+        is not given. A file that is damaged in the cache is fetched again.
 
         Raises:
             FailedPrecondition: what the version names is not there or not what its digest says.
@@ -98,13 +100,12 @@ class ModelFolders:
         """
         try:
             if artifact.uri is None:
-                return await asyncio.to_thread(packaged, artifact, only)
+                return await asyncio.to_thread(shipped_model, artifact)
             folder = await asyncio.to_thread(self._cache.open, _stem(artifact.digest))
             files = await self._files(artifact, artifact.uri, folder)
-            for name in files if only is None else only:
-                if name not in files:
-                    raise FailedPrecondition(f"{artifact.version} has no file {name}")
-                await self._bring(f"{name} of {artifact.version}", folder / name, files[name])
+            for name, file in files.items():
+                if only is None or name in only:
+                    await self._bring(f"{name} of {artifact.version}", folder / name, file)
         except OSError as error:
             raise Retryable(f"cannot use {self._cache.path}: {error.strerror or error}") from error
         return folder
@@ -135,7 +136,7 @@ class ModelFolders:
             ) from error
 
     async def _bring(self, what: str, path: Path, file: _File) -> None:
-        found = await asyncio.to_thread(_digest_of_file, path)
+        found = await asyncio.to_thread(digest_of_file, path)
         if found == file.digest:
             return
         if found is not None:
@@ -154,40 +155,35 @@ def _stem(digest: str) -> str:
     return digest.partition(":")[2]
 
 
-def packaged(artifact: Artifact, only: Collection[str] | None = None) -> Path:
-    """The folder `model` of the Python package that the artifact's settings name, checked.
+def shipped_model(artifact: Artifact) -> Path:
+    """The folder of the version that ships with Gyre, its model and tokenizer checked.
 
     Raises:
-        FailedPrecondition: there is no such package here, or it holds other weights.
+        FailedPrecondition: it is another version, is not installed here, or holds other files.
     """
-    package = artifact.settings.get(_PACKAGE)
-    if package is None:
+    if artifact.digest != ENCODER_DIGEST:
         raise FailedPrecondition(
-            f"encoder {artifact.version} names neither stored files nor a package of weights: "
-            "register it with one"
+            f"{artifact.version} names no stored files and is not what ships with Gyre: "
+            "register it with its files"
         )
-    try:
-        spec = find_spec(package)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or not spec.submodule_search_locations:
-        raise FailedPrecondition(
-            f"encoder {artifact.version} needs the package {package}: install it here"
-        )
-    folder = Path(spec.submodule_search_locations[0]) / "model"
-    for name in (WEIGHTS, *(only or ())):
-        if not (folder / name).is_file():
-            raise FailedPrecondition(f"{package} has no file {name} for {artifact.version}")
-    found = _digest_of_file(folder / WEIGHTS)
-    if found != artifact.digest:
-        raise FailedPrecondition(
-            f"encoder {artifact.version} should be {artifact.digest} but {package} holds {found}: "
-            "install the package's version that was registered"
-        )
-    return folder
+    for name, digest in ENCODER_FILES.items():
+        if digest_of_file(shipped_file(name)) != digest:
+            raise FailedPrecondition(
+                f"{shipped_file(name)} is not that of {artifact.version}: run `make clean setup`"
+            )
+    return SHIPPED_MODELS / ENCODER_VERSION
 
 
-def _digest_of_file(path: Path) -> str | None:
+def shipped_file(name: str) -> Path:
+    """A file of the encoder that ships with Gyre; raises FailedPrecondition where it is missing."""
+    path = SHIPPED_MODELS / ENCODER_VERSION / name
+    if not path.is_file():
+        raise FailedPrecondition(f"{path} is missing: run `make setup`")
+    return path
+
+
+def digest_of_file(path: Path) -> str | None:
+    """Of a file's content; None where there is no such file."""
     try:
         with path.open("rb") as file:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

@@ -1,28 +1,35 @@
 """A sentence encoder on ONNX Runtime."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
+from gyre_common.errors import FailedPrecondition
 from gyre_common.telemetry import METRICS
+from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from gyre_embedder.bert_graph import INPUTS, OUTPUT, build_graph
 from gyre_embedder.encoder import Encoded, Side, Vector
+from gyre_embedder.encoder_folder import GRAPH, TOKENIZER, EncoderFolder, Pooling
 from gyre_embedder.micro_batches import micro_batches
-from gyre_embedder.model_files import ModelFiles
 
 T = TypeVar("T")
+Floats = NDArray[np.float32]
 
 # Past this a batch only takes longer and holds more memory: throughput is flat from about 400
 # tokens on (ADR 0004).
 TOKEN_BUDGET = 512
 # No window is filled by less text than this, and tokenizing more of it would be for nothing.
 _MOST_CHARACTERS = 16_384
+
+# The second names are those of encoders that were trained here before ADR 0016.
+_IDS, _MASK, _SEGMENTS = ("input_ids", "token_ids"), ("attention_mask", "mask"), "token_type_ids"
+_PER_TOKEN, _PER_TEXT = 3, 2
+"""Dimensions of an output: (texts, tokens, d), still to be pooled, or (texts, d)."""
 
 
 class OnnxEncoder:
@@ -31,14 +38,20 @@ class OnnxEncoder:
     turns, a micro-batch each.
     """
 
-    def __init__(self, files: ModelFiles, *, threads: int) -> None:
-        """Read the model and compile it; takes a few tenths of a second, so call it in a thread."""
-        shape = files.shape()
-        self.dimensions = shape.hidden
-        self._tokenizer = Tokenizer.from_file(str(files.tokenizer))
+    def __init__(self, folder: EncoderFolder, *, threads: int) -> None:
+        """Read the model and compile it; takes a few tenths of a second, so call it in a thread.
+
+        Raises:
+            FailedPrecondition: the graph wants other inputs, or gives nothing that can be pooled.
+        """
+        self._folder = folder
+        self._tokenizer = Tokenizer.from_file(str(folder.path / TOKENIZER))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(files.window())
-        self._session, self._borrowed = _compile(files, threads)
+        self._tokenizer.enable_truncation(folder.longest)
+        self._session = _compile(folder, threads)
+        self._inputs = _inputs(self._session.get_inputs())
+        self._output, self._pooled = _output(self._session.get_outputs())
+        self.dimensions = self._run([self._tokenizer.encode("")]).shape[1]
         self._lanes = {
             side: ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"encode-{side}")
             for side in Side
@@ -46,7 +59,7 @@ class OnnxEncoder:
 
     async def encode(self, texts: Sequence[str], side: Side) -> list[Encoded]:
         """See `Encoder`."""
-        tokens: list[Encoding] = await self._in_lane(side, partial(self._tokenize, texts))
+        tokens: list[Encoding] = await self._in_lane(side, partial(self._tokenize, texts, side))
         encoded: dict[int, Encoded] = {}
         lengths = [len(each.ids) for each in tokens]
         for batch in micro_batches(lengths, token_budget=TOKEN_BUDGET):
@@ -61,38 +74,63 @@ class OnnxEncoder:
     async def _in_lane(self, side: Side, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._lanes[side], work)
 
-    def _tokenize(self, texts: Sequence[str]) -> list[Encoding]:
-        return self._tokenizer.encode_batch([text[:_MOST_CHARACTERS] for text in texts])
+    def _tokenize(self, texts: Sequence[str], side: Side) -> list[Encoding]:
+        prompt = self._folder.prompts[side]
+        read = [prompt + text[:_MOST_CHARACTERS] for text in texts]
+        if self._folder.lower_case:
+            read = [text.lower() for text in read]
+        return self._tokenizer.encode_batch(read)
 
     def _run(self, tokens: Sequence[Encoding]) -> Vector:
         longest = max(len(each.ids) for each in tokens)
-        ids = np.zeros((len(tokens), longest), np.int32)
+        ids = np.full((len(tokens), longest), self._folder.pad_id, np.int64)
         mask = np.zeros_like(ids)
         for row, each in enumerate(tokens):
             ids[row, : len(each.ids)] = each.ids
             mask[row, : len(each.ids)] = 1
-        vectors: Vector = self._session.run([OUTPUT], dict(zip(INPUTS, (ids, mask), strict=True)))[
-            0
-        ]
-        return vectors
+        given = {**dict.fromkeys(_IDS, ids), **dict.fromkeys(_MASK, mask)}
+        given[_SEGMENTS] = np.zeros_like(ids)
+        inputs = {name: given[name].astype(kind) for name, kind in self._inputs.items()}
+        (output,) = self._session.run([self._output], inputs)
+        return _unit(output if self._pooled else self._pool(output, mask))
+
+    def _pool(self, hidden: Floats, mask: NDArray[np.int64]) -> Floats:
+        """Up to a factor, which `_unit` takes out."""
+        if self._folder.pooling is Pooling.CLS:
+            return hidden[:, 0]
+        pooled: Floats = (mask[:, np.newaxis].astype(np.float32) @ hidden)[:, 0]
+        return pooled
 
 
-def _compile(
-    files: ModelFiles, threads: int
-) -> tuple[onnxruntime.InferenceSession, list[onnxruntime.OrtValue]]:
+def _unit(vectors: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):  # a vector of length 0 becomes NaN, which is refused later
+        unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
+def _output(outputs: Sequence[Any]) -> tuple[str, bool]:
+    """The name of the output to take, and whether it is pooled already."""
+    for dimensions in (_PER_TOKEN, _PER_TEXT):
+        for each in outputs:
+            if len(each.shape) == dimensions and each.type == "tensor(float)":
+                return each.name, dimensions == _PER_TEXT
+    raise FailedPrecondition(f"{GRAPH} gives no float32 vectors of tokens or texts")
+
+
+def _inputs(inputs: Sequence[Any]) -> Mapping[str, type[np.signedinteger[Any]]]:
+    """The names of the inputs, and the kind of number that each takes."""
+    known = (*_IDS, *_MASK, _SEGMENTS)
+    if unknown := [each.name for each in inputs if each.name not in known]:
+        raise FailedPrecondition(f"{GRAPH} wants {', '.join(unknown)}, which is not served")
+    return {each.name: np.int32 if each.type == "tensor(int32)" else np.int64 for each in inputs}
+
+
+def _compile(folder: EncoderFolder, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # patterns are kept per shape, and every batch has its own
-    with files.weights() as weights:
-        graph = build_graph(weights, files.shape())
-        values = [
-            onnxruntime.OrtValue.ortvalue_from_numpy(each) for each in graph.borrowed.values()
-        ]
-        # The session reads these where they lie, so they must live as long as it does.
-        options.add_external_initializers(list(graph.borrowed), values)
-        session = onnxruntime.InferenceSession(
-            graph.model, options, providers=["CPUExecutionProvider"]
-        )
-    return session, values
+    return onnxruntime.InferenceSession(
+        str(folder.path / GRAPH), options, providers=["CPUExecutionProvider"]
+    )

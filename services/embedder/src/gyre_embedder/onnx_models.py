@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 from collections.abc import Collection
+from pathlib import Path
 
 import numpy as np
 from gyre_common.errors import FailedPrecondition, GyreError
@@ -10,7 +11,7 @@ from gyre_common.events.releases import Artifact
 from gyre_common.model_folders import ModelFolders
 
 from gyre_embedder.encoder import Encoder, Side
-from gyre_embedder.model_files import NEEDED, ModelFiles
+from gyre_embedder.encoder_folder import SERVED, read_encoder_folder
 from gyre_embedder.onnx_encoder import OnnxEncoder
 
 
@@ -24,8 +25,8 @@ class OnnxModels:
     async def load(self, artifact: Artifact) -> Encoder:
         """See `EncoderSource`."""
         try:
-            files = ModelFiles(await self._folders.folder(artifact, only=NEEDED))
-            encoder = await asyncio.to_thread(OnnxEncoder, files, threads=self._threads)
+            folder = await self._folders.folder(artifact, only=SERVED)
+            encoder = await asyncio.to_thread(self._open, folder)
             await _warm_up(encoder)
         except GyreError:
             raise
@@ -36,6 +37,9 @@ class OnnxModels:
                 f"{artifact.version} is no encoder that can be served: {error}"
             ) from error
         return encoder
+
+    def _open(self, folder: Path) -> OnnxEncoder:
+        return OnnxEncoder(read_encoder_folder(folder), threads=self._threads)
 
     async def keep_only(self, digests: Collection[str]) -> None:
         """See `EncoderSource`."""

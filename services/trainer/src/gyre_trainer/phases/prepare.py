@@ -21,6 +21,7 @@ from gyre_trainer.gate.ranking import Legs
 from gyre_trainer.phases.corpus import Snapshot, snapshot
 from gyre_trainer.phases.retrieving import Asker, Retriever, live_versions
 from gyre_trainer.phases.rows import Left, judged_passages, questions_left
+from gyre_trainer.recipes.query_encoder.base_model import base_folder
 from gyre_trainer.recipes.query_encoder.run_data import base_digest
 from gyre_trainer.runs.folder import Prepared, RunFolder, RunSpec, write_json
 from gyre_trainer.runs.patience import STORE_SECONDS, patiently
@@ -48,7 +49,7 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     folder.progress("prepare", message="checking the base model")
     models = ModelFolders(Store(settings.store_url), settings.model_cache)
     base = await patiently(
-        lambda: models.folder(spec.live[Roles.DOCUMENT_ENCODER]), seconds=STORE_SECONDS
+        lambda: base_folder(models, spec.live[Roles.DOCUMENT_ENCODER]), seconds=STORE_SECONDS
     )
     await _live(folder, spec, settings, left.rows)
     found = {

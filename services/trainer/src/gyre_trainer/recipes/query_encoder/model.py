@@ -51,9 +51,7 @@ class QueryEncoder(nn.Module):
 
     def encode(self, token_ids: Tensor, mask: Tensor) -> Tensor:
         """Shapes: both (texts, tokens); the mask is 1 for a token, else 0. Returns (texts, d)."""
-        hidden: Tensor = self.bert(token_ids, mask).last_hidden_state
-        real = mask.unsqueeze(-1).to(hidden.dtype)
-        return normalize((hidden * real).sum(dim=1) / real.sum(dim=1), dim=1)
+        return pooled(self.bert(token_ids, mask).last_hidden_state, mask)
 
     def padded(self, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Token ids and mask, on the device of the weights."""
@@ -64,6 +62,12 @@ class QueryEncoder(nn.Module):
             ids[row, : len(text)] = torch.tensor(text)
             mask[row, : len(text)] = 1
         return ids.to(self.device), mask.to(self.device)
+
+
+def pooled(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Shapes: (texts, tokens, d) and (texts, tokens). Returns (texts, d), each row of length 1."""
+    real = mask.unsqueeze(-1).to(hidden.dtype)
+    return normalize((hidden * real).sum(dim=1) / real.sum(dim=1), dim=1)
 
 
 def _groups(order: Sequence[int], texts: Sequence[Sequence[int]]) -> Iterator[Sequence[int]]:

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 import torch
 from gyre_common.errors import FailedPrecondition
 from torch import Tensor, nn
 from torch.export import Dim
 
-from gyre_trainer.recipes.query_encoder.model import QueryEncoder
+from gyre_trainer.recipes.query_encoder.model import QueryEncoder, pooled
 
-INPUTS = ("token_ids", "mask")
-OUTPUT = "vectors"
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+OUTPUT = "last_hidden_state"
 MOST_DIFFERENCE = 1e-3
 
 
@@ -22,15 +21,17 @@ class _Graph(nn.Module):
         super().__init__()
         self.encoder = encoder
 
-    def forward(self, token_ids: Tensor, mask: Tensor) -> Tensor:
-        return self.encoder.encode(token_ids, mask)
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        output = self.encoder.bert(input_ids, attention_mask, token_type_ids)
+        hidden: Tensor = output.last_hidden_state
+        return hidden
 
 
 def write_onnx(encoder: QueryEncoder, path: Path, samples: Sequence[Sequence[int]]) -> float:
     """Export; returns the greatest difference of any number of any vector from torch's.
 
-    Inputs `token_ids` and `mask`, int64 of shape (texts, tokens), both dimensions free; output
-    `vectors`, float32 of shape (texts, d), each row of length 1.
+    Inputs and output have the names that exported BERT encoders have everywhere: int64 of shape
+    (texts, tokens), both dimensions free, to float32 of shape (texts, tokens, d), not yet pooled.
 
     Raises:
         FailedPrecondition: the difference is above `MOST_DIFFERENCE`.
@@ -41,7 +42,7 @@ def write_onnx(encoder: QueryEncoder, path: Path, samples: Sequence[Sequence[int
     shapes = {0: Dim("texts", min=1), 1: Dim("tokens", min=1)}
     program = torch.onnx.export(
         _Graph(encoder).eval(),
-        (ids, mask),
+        (ids, mask, torch.zeros_like(ids)),
         input_names=INPUTS,
         output_names=[OUTPUT],
         dynamic_shapes=dict.fromkeys(INPUTS, shapes),
@@ -65,9 +66,9 @@ def _difference(encoder: QueryEncoder, path: Path, samples: Sequence[Sequence[in
     for group in (samples[:1], samples):
         ids, mask = encoder.padded(group)
         with torch.no_grad():
-            wanted = encoder.encode(ids, mask).numpy()
-        (found,) = session.run(
-            [OUTPUT], dict(zip(INPUTS, (ids.numpy(), mask.numpy()), strict=True))
-        )
-        worst = max(worst, float(np.abs(found - wanted).max()))
+            wanted = encoder.encode(ids, mask)
+        inputs = (ids.numpy(), mask.numpy(), torch.zeros_like(ids).numpy())
+        (hidden,) = session.run([OUTPUT], dict(zip(INPUTS, inputs, strict=True)))
+        vectors = pooled(torch.from_numpy(hidden), mask)
+        worst = max(worst, float((vectors - wanted).abs().max()))
     return worst
