@@ -16,7 +16,12 @@ groups = st.text(
 
 @given(st.lists(groups, unique=True, max_size=8))
 def test_access_groups_arrive_as_they_were_sent(acl: list[str]) -> None:
-    sent = RequestContext(tenant="acme", acl=tuple(acl), versions={"retrieval": "hybrid-1"})
+    sent = RequestContext(
+        tenant="acme",
+        acl=tuple(acl),
+        versions={"retrieval": "hybrid-1"},
+        arms={"retrieval": "canary"},
+    )
     metadata = write_context(sent)
     assert all(value.isascii() and value.isprintable() for _, value in metadata)
     assert read_context(metadata, deadline=None) == sent
@@ -64,6 +69,13 @@ def test_malformed_versions_are_refused(text: str) -> None:
         parse_versions(text)
 
 
+@pytest.mark.parametrize("text", ["retrieval", "retrieval=both", "retrieval=live,retrieval=canary"])
+def test_malformed_arms_are_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="live or canary") as caught:
+        read_context([("gyre-arms", text)], deadline=None)
+    assert caught.value.field == "gyre-arms"
+
+
 def test_a_document_without_groups_is_public_in_its_tenant() -> None:
     stranger, member = RequestContext(), RequestContext(acl=("hr", "it"))
     assert stranger.may_read(())
@@ -75,9 +87,12 @@ def test_a_document_without_groups_is_public_in_its_tenant() -> None:
 def test_the_context_is_the_anonymous_one_outside_of_a_request() -> None:
     with use_context(RequestContext(tenant="acme")):
         assert request_context().tenant == "acme"
-        with use_versions({"retrieval": "hybrid-2"}) as inner:
+        with use_versions({"retrieval": "hybrid-2"}, {"retrieval": "live"}) as inner:
             assert request_context() is inner
             assert (inner.tenant, inner.versions["retrieval"]) == ("acme", "hybrid-2")
+            assert inner.arms == {"retrieval": "live"}
+            with use_versions({"retrieval": "hybrid-3"}):
+                assert not request_context().arms
         assert not request_context().versions
     assert request_context() == RequestContext()
 

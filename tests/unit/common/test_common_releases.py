@@ -6,7 +6,7 @@ import pytest
 from gyre_common.context import RequestContext
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Canary, ReleaseChanged, Roles
-from gyre_common.releases import Arm, ReleaseView
+from gyre_common.releases import Arm, ReleaseView, Resolved
 from gyre_common.testing.builders import a_release, an_artifact
 
 
@@ -144,18 +144,43 @@ def test_a_canary_query_encoder_takes_its_own_retrieval_version_along(live: str)
         assert resolved.versions["retrieval"] == ("for-two" if on_canary else live)
 
 
-def test_an_encoder_without_a_retrieval_version_of_its_own_gets_a_general_one() -> None:
-    view = view_of(encoders("two"), retrievals("for-two", "for-one", "general"))
-    assert view.retrieval_for("acme", "three", "for-two") == "general"
-    assert view.retrieval_for("acme", "one", "for-two") == "for-one"
-
-
 def test_versions_that_came_with_the_request_are_obeyed() -> None:
     view = view_of(a_release(live="hybrid-1"))
     came = RequestContext(tenant="acme", versions={"retrieval": "hybrid-0"})
     assert view.for_request(came, "c").versions == {"retrieval": "hybrid-0"}
     first = RequestContext(tenant="acme")
     assert view.for_request(first, "c").versions == {"retrieval": "hybrid-1"}
+
+
+def test_a_request_that_names_versions_is_drawn_into_nothing_else() -> None:
+    view = view_of(with_canary(1.0), a_release(Roles.JUDGE))
+    came = RequestContext(versions={"judge": "hybrid-1"}, arms={"judge": Arm.CANARY})
+    resolved = view.for_request(came, "c")
+    assert resolved.versions == {"judge": "hybrid-1", "retrieval": "one"}
+    assert resolved.arms == {"judge": Arm.CANARY}
+
+
+def test_what_goes_with_a_query_encoder_that_is_not_known_here_is_left_open() -> None:
+    view = view_of(encoders("one"), retrievals("for-one"), a_release(Roles.JUDGE, live="strict"))
+    came = RequestContext(versions={"query-encoder": "new"})
+    expected = {"query-encoder": "new", "judge": "strict"}
+    assert view.for_request(came, "c").versions == expected
+
+
+def test_an_arm_is_left_out_where_another_version_served() -> None:
+    drawn = Resolved({"retrieval": "two", "judge": "one"}, {"retrieval": "canary", "judge": "live"})
+    assert drawn.arms_with({"retrieval": "one"}) == {"judge": "live"}
+    assert drawn.arms_with({"retrieval": "two", "judge": "one"}) == drawn.arms
+
+
+def test_a_canary_whose_place_other_weights_take_is_in_no_arm() -> None:
+    queries = encoders("one", canary=Canary(version="two", share=1.0))
+    weights = retrievals("general").model_copy(
+        update={"canary": Canary(version="for-one", share=1.0)}
+    )
+    resolved = view_of(queries, weights).resolve("acme", "c")
+    assert resolved.versions == {"query-encoder": "two", "retrieval": "for-two"}
+    assert resolved.arms == {"query-encoder": Arm.CANARY}
 
 
 def test_another_tenants_version_cannot_be_asked_for() -> None:
@@ -172,7 +197,7 @@ def test_a_version_that_is_not_here_yet_is_a_failed_precondition() -> None:
     assert view.artifact(Roles.RETRIEVAL, "hybrid-1").version == "hybrid-1"
     with pytest.raises(FailedPrecondition, match="hybrid-9"):
         view.artifact(Roles.RETRIEVAL, "hybrid-9")
-    with pytest.raises(FailedPrecondition, match="trainer"):
+    with pytest.raises(FailedPrecondition, match="releases"):
         view.live("acme", Roles.JUDGE)
 
 

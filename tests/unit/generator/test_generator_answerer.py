@@ -12,6 +12,7 @@ from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import FailedPrecondition, InvalidInput, Unavailable
 from gyre_common.events.interactions import InteractionCompleted, Outcome, Turn
 from gyre_common.events.releases import Roles
+from gyre_common.releases.fitting import FITTED_ROLES
 from gyre_generator.asking import Ask, Filters
 from gyre_generator.backends import Claim, Delta, Draft, Piece, Prompted, Task
 from gyre_generator.service import NO_ANSWER, Answerer, Bounds, Finished, Started, latency
@@ -286,7 +287,7 @@ async def test_a_version_the_retriever_lacks_falls_back_to_live_and_says_so(
 
     await make_answerer().answer(ASK)
 
-    assert retriever.versions[1] == {}
+    assert set(retriever.versions[1]).isdisjoint(FITTED_ROLES)
     event = recorded(bus)
     assert event.outcome is Outcome.ANSWERED
     assert "no version hybrid-1" in event.fallbacks[0]

@@ -190,6 +190,19 @@ async def test_versions_of_the_request_are_obeyed_and_the_query_encoder_picks_it
     assert retrieved.versions["document-encoder"] == "d-2"
 
 
+async def test_a_document_encoder_of_the_request_takes_a_query_encoder_that_fits(
+    room: Room,
+) -> None:
+    given = RequestContext(versions={Roles.DOCUMENT_ENCODER: "d-2"})
+    assert (await room.ask(context=given)).versions["query-encoder"] == "q-2"
+
+
+async def test_encoders_of_the_request_that_do_not_fit_are_refused(room: Room) -> None:
+    both = {"document-encoder": "d-1", "query-encoder": "q-2"}
+    with pytest.raises(FailedPrecondition, match="q-2 fits document-encoder d-2, not d-1"):
+        await room.ask(context=RequestContext(versions=both))
+
+
 async def test_a_version_that_is_not_here_is_refused(room: Room) -> None:
     with pytest.raises(FailedPrecondition, match="q-9"):
         await room.ask(context=RequestContext(versions={Roles.QUERY_ENCODER: "q-9"}))

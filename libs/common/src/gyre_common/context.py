@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from gyre_common.events.event import DEFAULT_TENANT
 
-_NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,14 @@ class RequestContext:
 
     `acl` holds the access groups of the caller. A document with no groups of its own is public
     within its tenant; any other needs one of these. `versions` maps a role to the version that the
-    first service resolved; empty where nobody resolved yet. `deadline` is a moment on the
-    monotonic clock.
+    first service resolved, `arms` a role under experiment to the side that this version is on;
+    empty where nobody resolved yet. `deadline` is a moment on the monotonic clock.
     """
 
     tenant: str = DEFAULT_TENANT
     acl: tuple[str, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=lambda: _NO_VERSIONS)
+    versions: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    arms: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     deadline: float | None = None
 
     def remaining(self) -> float | None:
@@ -56,7 +57,9 @@ def use_context(context: RequestContext) -> Iterator[RequestContext]:
 
 
 @contextmanager
-def use_versions(versions: Mapping[str, str]) -> Iterator[RequestContext]:
-    """Send calls made inside with these versions, by role."""
-    with use_context(replace(request_context(), versions=MappingProxyType(dict(versions)))) as used:
+def use_versions(
+    versions: Mapping[str, str], arms: Mapping[str, str] = _NOTHING
+) -> Iterator[RequestContext]:
+    """Send calls made inside with these versions and arms, by role."""
+    with use_context(replace(request_context(), versions=versions, arms=arms)) as used:
         yield used

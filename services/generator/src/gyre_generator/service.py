@@ -4,17 +4,18 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, Self
 
-from gyre_common.context import request_context, use_context
+from gyre_common.context import request_context, use_versions
 from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
 from gyre_common.events.event import derived_id
 from gyre_common.events.interactions import INTERACTION_COMPLETED, InteractionCompleted, Outcome
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
+from gyre_common.releases.fitting import FITTED_ROLES
 from gyre_common.telemetry import METRICS
 
 from gyre_generator.asking import Ask, Filters
@@ -129,13 +130,11 @@ class Answerer:
             )
         caller = request_context()
         story = Story(ask, caller)
-        resolved = self._releases.resolve(caller.tenant, story.conversation_id)
-        versions = {**resolved.versions, **caller.versions}
-        story.arms.update({} if caller.versions else resolved.arms)
         keeping = False
         try:
+            story.resolved = self._releases.for_request(caller, story.conversation_id)
             yield Started(str(story.interaction_id), story.conversation_id)
-            async with aclosing(self._write(story, versions)) as deltas:
+            async with aclosing(self._write(story)) as deltas:
                 async for delta in deltas:
                     yield delta
             keeping = True
@@ -150,16 +149,14 @@ class Answerer:
             if not keeping:
                 await self._keep(story)
 
-    async def _write(
-        self, story: Story, versions: Mapping[str, str]
-    ) -> AsyncGenerator[Delta, None]:
+    async def _write(self, story: Story) -> AsyncGenerator[Delta, None]:
         story.guardrails.append(QUESTION)
-        route = self._router.route(versions)
+        route = self._router.route(story.resolved.versions)
         story.versions[Roles.GENERATOR] = route.version
         if route.note:
             story.fallbacks.append(route.note)
         with story.stage("retrieve"):
-            found = await self._retrieve(story, versions)
+            found = await self._retrieve(story)
             story.retrieved(found)
         with story.stage("pack"):
             packed = pack(found.passages, budget=self._bounds.context_tokens)
@@ -178,7 +175,7 @@ class Answerer:
         with story.stage("cite"):
             _conclude(story, draft, packed.passages)
 
-    async def _retrieve(self, story: Story, versions: Mapping[str, str]) -> Retrieved:
+    async def _retrieve(self, story: Story) -> Retrieved:
         """With the resolved versions; with the retriever's own where it lacks one of them."""
         caller = request_context()
         find = partial(
@@ -190,12 +187,14 @@ class Answerer:
             explore=not caller.versions,
         )
         try:
-            with use_context(replace(caller, versions=versions)):
+            with use_versions(story.resolved.versions, story.resolved.arms):
                 return await find()
         except FailedPrecondition as error:
             story.fallbacks.append(f"retriever: its live versions instead: {error}")
             METRICS.fallbacks.labels(SERVICE, "version").inc()
-        with use_context(replace(caller, versions={})):
+        # The other roles stay named: a request that names versions is not drawn again.
+        others = story.resolved.without(FITTED_ROLES)
+        with use_versions(others.versions, others.arms):
             return await find()
 
     async def _generate(

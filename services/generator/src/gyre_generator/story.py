@@ -16,6 +16,7 @@ from gyre_common.events.interactions import (
     TokenUsage,
 )
 from gyre_common.events.topic import LARGEST_EVENT
+from gyre_common.releases import Resolved
 
 from gyre_generator.asking import Ask, Filters
 from gyre_generator.packing import Packed
@@ -35,7 +36,7 @@ class Story:
         self.interaction_id: UUID = ask.interaction_id(caller.tenant)
         self.conversation_id = ask.conversation_id or str(self.interaction_id)
         self.versions: dict[str, str] = {}
-        self.arms: dict[str, str] = {}
+        self.resolved = Resolved({})
         self.answer = ""
         self.citations: tuple[Citation, ...] = ()
         self.guardrails: list[GuardrailResult] = []
@@ -96,7 +97,7 @@ class Story:
             prompt=self.prompt,
             prompt_version=self.prompt_version,
             versions=dict(self.versions),
-            arms=dict(self.arms),
+            arms=self.resolved.arms_with(self.versions),
             fallbacks=tuple(self.fallbacks),
             outcome=self.outcome,
             error=self.error,

@@ -6,17 +6,15 @@ takes a retrieval version with it. A tenant that has a state of its own in one o
 not in all, must find them fitting as well.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import EVERY_TENANT, Version
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
+from gyre_common.releases.fitting import by_recency, fit_together, fits
 
-from gyre_releases.draft import Draft, state_in
+from gyre_releases.draft import Draft
 from gyre_releases.versions import is_proved, served
-
-Fits = Callable[[Artifact], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,21 +79,24 @@ def _fit_query_encoder(draft: Draft, tenant: str, move: Move) -> None:
     if documents is None or queries is None or not _touched(draft, tenant, *_ENCODERS):
         return
     live = draft.artifact(tenant, Roles.QUERY_ENCODER, queries.live)
-    if live.fits in (None, documents.live):
-        return
-    if tenant == move.tenant and Roles.QUERY_ENCODER in move.roles:
-        raise FailedPrecondition(
-            f"{queries.role} {live.version} fits {documents.role} {live.fits}, but "
-            f"{documents.live} is live: promote {documents.role} {live.fits}, which takes a query "
-            "encoder that fits with it"
-        )
-    version = _best(draft, tenant, queries.role, move, lambda a: a.fits in (None, documents.live))
-    if version is None:
+    asked_for = tenant == move.tenant and Roles.QUERY_ENCODER in move.roles
+    candidates = {
+        Roles.DOCUMENT_ENCODER: [draft.artifact(tenant, Roles.DOCUMENT_ENCODER, documents.live)],
+        Roles.QUERY_ENCODER: [live] if asked_for else _candidates(draft, tenant, queries, move),
+    }
+    chosen = fit_together(candidates)[Roles.QUERY_ENCODER]
+    if not fits(chosen, documents.live):
+        if asked_for:
+            raise FailedPrecondition(
+                f"{queries.role} {live.version} fits {documents.role} {live.fits}, but "
+                f"{documents.live} is live: promote {documents.role} {live.fits}, which takes a "
+                "query encoder that fits with it"
+            )
         raise FailedPrecondition(
             f"no registered {queries.role} fits {documents.role} {documents.live} (live is "
             f"{queries.live}): register one that does, then promote {documents.role} again"
         )
-    _bring(draft, tenant, queries.role, version, move, f"{documents.role} {documents.live}")
+    _bring(draft, tenant, queries, chosen, move, f"{documents.role} {documents.live}")
 
 
 def _fit_retrieval(draft: Draft, tenant: str, move: Move) -> None:
@@ -106,24 +107,21 @@ def _fit_retrieval(draft: Draft, tenant: str, move: Move) -> None:
         return
     if not _touched(draft, tenant, Roles.QUERY_ENCODER, Roles.RETRIEVAL):
         return
-    live = draft.artifact(tenant, Roles.RETRIEVAL, retrieval.live)
-    asked_for = tenant == move.tenant
-    if asked_for and Roles.RETRIEVAL in move.roles:
-        _check_weights(live, queries)
+    if tenant == move.tenant and Roles.RETRIEVAL in move.roles:
+        _check_weights(draft.artifact(tenant, Roles.RETRIEVAL, retrieval.live), queries)
         return
-    version = None
-    if asked_for and not move.back and live.fits != queries.live:
-        version = _newest(draft, tenant, retrieval.role, move, lambda a: a.fits == queries.live)
-    if version is None and live.fits not in (None, queries.live):
-        version = _best(
-            draft, tenant, retrieval.role, move, lambda a: a.fits in (None, queries.live)
-        )
-    if version is not None:
-        _bring(draft, tenant, retrieval.role, version, move, f"{queries.role} {queries.live}")
+    new_encoder = tenant == move.tenant and not move.back
+    candidates = {
+        Roles.QUERY_ENCODER: [draft.artifact(tenant, Roles.QUERY_ENCODER, queries.live)],
+        Roles.RETRIEVAL: _candidates(draft, tenant, retrieval, move),
+    }
+    chosen = fit_together(candidates, settled=() if new_encoder else {queries.live})
+    goes_with = f"{queries.role} {queries.live}"
+    _bring(draft, tenant, retrieval, chosen[Roles.RETRIEVAL], move, goes_with)
 
 
 def _check_weights(live: Artifact, queries: ReleaseChanged) -> None:
-    if live.fits not in (None, queries.live):
+    if not fits(live, queries.live):
         raise FailedPrecondition(
             f"{Roles.RETRIEVAL} {live.version} was fitted to {queries.role} {live.fits}, but "
             f"{queries.live} is live: promote {queries.role} {live.fits}, which takes it along"
@@ -134,35 +132,24 @@ def _touched(draft: Draft, tenant: str, *roles: str) -> bool:
     return any(draft.moved(tenant, role) for role in roles)
 
 
-def _best(draft: Draft, tenant: str, role: str, move: Move, fits: Fits) -> Version | None:
-    """The one that was live most recently, else the newest, else what the default has now."""
-    before = state_in(draft.before, tenant, role)
-    if before is not None:
-        for version in (before.live, *before.history):
-            artifact = before.artifact(version)
-            if artifact is not None and fits(artifact):
-                return version
-    newest = _newest(draft, tenant, role, move, fits)
-    if newest is not None:
-        return newest
-    default = draft.own(EVERY_TENANT, role)
-    if default is None or not fits(draft.artifact(EVERY_TENANT, role, default.live)):
-        return None
-    return default.live
-
-
-def _newest(draft: Draft, tenant: str, role: str, move: Move, fits: Fits) -> Version | None:
-    """Of those that may go live. An override is for what was tried together, too."""
-    state = draft.state(tenant, role)
-    found = [a for a in reversed(state.artifacts) if fits(a)] if state else []
-    proved = [a for a in found if is_proved(a) or served(state, a.version)]
-    overridden = found if move.override and tenant == move.tenant else []
-    return next((artifact.version for artifact in (*proved, *overridden)), None)
+def _candidates(draft: Draft, tenant: str, state: ReleaseChanged, move: Move) -> list[Artifact]:
+    """The live version, then those that may go live, then what the default has now. An override is
+    for what was tried together, too.
+    """
+    live, *others = by_recency(state)
+    proved = [each for each in others if is_proved(each) or served(state, each.version)]
+    overridden = others if move.override and tenant == move.tenant else []
+    default = draft.own(EVERY_TENANT, state.role)
+    last = [draft.artifact(EVERY_TENANT, state.role, default.live)] if default else []
+    return [live, *proved, *overridden, *last]
 
 
 def _bring(
-    draft: Draft, tenant: str, role: str, version: Version, move: Move, goes_with: str
+    draft: Draft, tenant: str, state: ReleaseChanged, artifact: Artifact, move: Move, goes_with: str
 ) -> None:
+    role, version = state.role, artifact.version
+    if version == state.live:
+        return
     base = draft.before.get((tenant, role)) or draft.base(tenant, role)
     draft.make_live(
         tenant,

@@ -7,12 +7,12 @@ from random import Random
 
 from gyre_common.app import App, run
 from gyre_common.elasticsearch import open_elasticsearch, reachable
+from gyre_common.releases.fitting import FITTED_ROLES
 from gyre_common.releases.following import open_releases
 from gyre_common.rpc import channel
 
 from gyre_retriever.elasticsearch_search import ElasticsearchSearch
 from gyre_retriever.grpc_query_encoder import GrpcQueryEncoder
-from gyre_retriever.plan import ROLES
 from gyre_retriever.rpc import register
 from gyre_retriever.service import Retriever
 from gyre_retriever.settings import RetrieverSettings
@@ -27,7 +27,7 @@ async def create_app(settings: RetrieverSettings) -> AsyncIterator[App]:
             channel(settings.embedder_address, key=settings.key)
         )
         releases = await stack.enter_async_context(
-            open_releases(settings.kafka_servers, required=ROLES)
+            open_releases(settings.kafka_servers, required=FITTED_ROLES)
         )
         index = ElasticsearchSearch(client, seconds=settings.search_seconds)
         encoder = GrpcQueryEncoder(

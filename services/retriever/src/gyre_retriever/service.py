@@ -117,7 +117,7 @@ class Retriever:
         """The query's vector, and the versions that go with it."""
         first = plan_of(self._releases, context, sticky_key=query.text)
         named = Roles.QUERY_ENCODER in context.versions
-        others = () if named else plans_instead(self._releases, context.tenant, first)
+        others = () if named else plans_instead(self._releases, context, first)
         for plan in chain([first], others):
             try:
                 return plan, await self._encoder.encode(query.text, plan.query_encoder)

@@ -97,8 +97,9 @@ class InteractionCompleted(Event):
 
     `query` is what was searched for, where that is not the question itself: a follow-up takes the
     turn before it along. `filtered` tells that the caller's filters bounded what could be found.
-    `versions` maps a role to the version that served it; `latency_ms` a stage to milliseconds;
-    `cost_usd` is 0 for back ends that cost nothing.
+    `versions` maps a role to the version that served it; `arms` a role with a canary to the side
+    (`live`, `canary`) that this version is on, and is silent where another version stood in;
+    `latency_ms` a stage to milliseconds; `cost_usd` is 0 for back ends that cost nothing.
     """
 
     interaction_id: UUID

@@ -31,6 +31,13 @@ class Roles(StrEnum):
     ANSWER_PROMPT = "prompt/answer"
 
 
+class Arm(StrEnum):
+    """Which side of a role's canary a request is on."""
+
+    LIVE = "live"
+    CANARY = "canary"
+
+
 class Evidence(StrEnum):
     """What may speak for a version, or for making it live: the keys of `evidence`.
 

@@ -2,28 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import xxhash
 
 from gyre_common.context import RequestContext
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import EVERY_TENANT
-from gyre_common.events.releases import Artifact, ReleaseChanged, Roles, by_role
+from gyre_common.events.releases import Arm, Artifact, ReleaseChanged, Roles, by_role
+from gyre_common.releases.fitting import FITTED_ROLES, by_recency, fit_together
 from gyre_common.telemetry.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
 OnChange = Callable[[ReleaseChanged], None]
-
-
-class Arm(StrEnum):
-    """Which side of a role's canary a request is on."""
-
-    LIVE = "live"
-    CANARY = "canary"
 
 
 @dataclass(frozen=True)
@@ -32,6 +26,22 @@ class Resolved:
 
     versions: Mapping[str, str]
     arms: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, roles: Collection[str]) -> Self:
+        """What is left when somebody else chooses for these roles."""
+        versions, arms = (
+            {role: value for role, value in by_role.items() if role not in roles}
+            for by_role in (self.versions, self.arms)
+        )
+        return replace(self, versions=versions, arms=arms)
+
+    def arms_with(self, used: Mapping[str, str]) -> dict[str, str]:
+        """The arms once it is known what served: none where that is not what was chosen."""
+        return {
+            role: arm
+            for role, arm in self.arms.items()
+            if role not in used or used[role] == self.versions.get(role)
+        }
 
 
 class ReleaseView:
@@ -112,57 +122,40 @@ class ReleaseView:
 
     def artifact(self, role: str, version: str) -> Artifact:
         """A registered version; raises FailedPrecondition when this process does not know it."""
-        for state in self._states.values():
-            if state.role == role and (artifact := state.artifact(version)) is not None:
-                return artifact
-        raise FailedPrecondition(f"{role} has no version {version} here (yet)")
+        artifact = self._find(role, version)
+        if artifact is None:
+            raise FailedPrecondition(f"{role} has no version {version} here (yet)")
+        return artifact
 
     def resolve(self, tenant: str, sticky_key: str) -> Resolved:
         """Choose a version of every role; the same key gives the same choice.
 
-        `sticky_key` is the conversation's id. A query encoder that does not fit the chosen document
-        encoder gives way to the live one, and a retrieval version to one that fits the query
-        encoder.
+        `sticky_key` is the conversation's id. A canary that does not fit the other choices gives
+        way to live.
         """
-        versions: dict[str, str] = {}
-        arms: dict[str, str] = {}
-        for role in sorted({state.role for state in self._states.values()}):
-            try:
-                state = self.state(tenant, role)
-            except FailedPrecondition:
-                continue  # Another tenant's own role.
-            versions[role] = state.live
-            if state.canary is not None:
-                chosen = _share(f"{role}/{state.canary.version}/{sticky_key}") < state.canary.share
-                arms[role] = Arm.CANARY if chosen else Arm.LIVE
-                versions[role] = state.canary.version if chosen else state.live
-        self._keep_encoders_together(tenant, versions, arms)
-        self._keep_retrieval_fitting(tenant, versions, arms)
+        states = self._states_of(tenant)
+        canaries = {role: s.canary for role, s in states.items() if s.canary is not None}
+        drawn = {
+            role: canary.version
+            for role, canary in canaries.items()
+            if _share(f"{role}/{canary.version}/{sticky_key}") < canary.share
+        }
+        versions = self._fitting(states, drawn=drawn, named={})
+        arms = {
+            role: Arm.CANARY if versions[role] == canary.version else Arm.LIVE
+            for role, canary in canaries.items()
+            if versions[role] in (canary.version, states[role].live)
+        }
         return Resolved(versions, arms)
 
-    def retrieval_for(self, tenant: str, query_encoder: str, wanted: str) -> str:
-        """The retrieval version that goes with a query encoder: `wanted`, unless it was fitted to
-        another one, or there is one that was fitted to this one, which is not live.
-
-        Else the latest that was live and fits, then any that fits. `wanted`, where none does.
-        """
-        state = self.state(tenant, Roles.RETRIEVAL)
-        order = dict.fromkeys((wanted, state.live, *state.history))
-        order |= dict.fromkeys(each.version for each in reversed(state.artifacts))
-        known = (state.artifact(version) for version in order)
-        fits = {each.version: each.fits for each in known if each is not None}
-        fits.setdefault(wanted, self.artifact(Roles.RETRIEVAL, wanted).fits)
-        if query_encoder == self.state(tenant, Roles.QUERY_ENCODER).live and not fits[wanted]:
-            return wanted
-        fitted = (version for version in order if fits.get(version) == query_encoder)
-        general = (version for version in order if version in fits and fits[version] is None)
-        return next(fitted, next(general, wanted))
-
     def for_request(self, context: RequestContext, sticky_key: str) -> Resolved:
-        """The versions that came with the request; resolved here if this is the first service.
+        """The versions and arms that came with the request, and live versions of other roles.
+
+        Where none came, this is the first service that sees it, which resolves them.
 
         Raises:
-            FailedPrecondition: the request names a version that only another tenant has.
+            FailedPrecondition: the request names a version that only another tenant has, or a query
+                encoder whose document encoder is not here (yet).
         """
         if not context.versions:
             return self.resolve(context.tenant, sticky_key)
@@ -172,32 +165,51 @@ class ReleaseView:
             }
             if owners and not owners & {context.tenant, EVERY_TENANT}:
                 raise FailedPrecondition(f"{role} has no version {version} here (yet)")
-        return Resolved(context.versions)
+        states = self._states_of(context.tenant)
+        return Resolved(self._fitting(states, drawn={}, named=context.versions), context.arms)
 
-    def _keep_encoders_together(
-        self, tenant: str, versions: dict[str, str], arms: dict[str, str]
-    ) -> None:
+    def _find(self, role: str, version: str) -> Artifact | None:
+        of_role = (state for state in self._states.values() if state.role == role)
+        known = (state.artifact(version) for state in of_role)
+        return next((artifact for artifact in known if artifact is not None), None)
+
+    def _states_of(self, tenant: str) -> dict[str, ReleaseChanged]:
+        """What holds for a tenant, by role; another tenant's own roles are not in it."""
+        roles = sorted({state.role for state in self._states.values()})
+        own = {role: self._states.get(f"{tenant}/{role}") for role in roles}
+        held = {role: own[role] or self._states.get(f"{EVERY_TENANT}/{role}") for role in roles}
+        return {role: state for role, state in held.items() if state is not None}
+
+    def _fitting(
+        self,
+        states: Mapping[str, ReleaseChanged],
+        *,
+        drawn: Mapping[str, str],
+        named: Mapping[str, str],
+    ) -> dict[str, str]:
+        """A version of every role: as named, else as drawn where that fits, else live.
+
+        What goes with a named query encoder that is not known here is left to who knows it.
+        """
         query, document = Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER
-        if query not in versions or document not in versions:
-            return
-        if self.artifact(query, versions[query]).fits in (None, versions[document]):
-            return
-        for role in (query, document):
-            versions[role] = self.state(tenant, role).live
-            if role in arms:
-                arms[role] = Arm.LIVE
-
-    def _keep_retrieval_fitting(
-        self, tenant: str, versions: dict[str, str], arms: dict[str, str]
-    ) -> None:
-        query, retrieval = Roles.QUERY_ENCODER, Roles.RETRIEVAL
-        if query not in versions or retrieval not in versions:
-            return
-        chosen = self.retrieval_for(tenant, versions[query], versions[retrieval])
-        if chosen != versions[retrieval]:
-            versions[retrieval] = chosen
-            if retrieval in arms:
-                arms[retrieval] = Arm.LIVE
+        live = {role: state.live for role, state in states.items()}
+        versions = {**live, **drawn, **named}
+        candidates: dict[Roles, list[Artifact]] = {}
+        for role in FITTED_ROLES:
+            if role in states:
+                other = () if role in named else by_recency(states[role])
+                known = (self._find(role, versions[role]), *other)
+                candidates[role] = [artifact for artifact in known if artifact is not None]
+        if not candidates.get(query) and query in named:
+            return {r: v for r, v in versions.items() if r in named or r not in FITTED_ROLES}
+        if document in candidates and document not in named:
+            # Vectors of a query encoder only mean something beside those that it fits.
+            encoder = self._find(query, {**live, **named}.get(query, ""))
+            fitted = encoder.fits if encoder else None
+            names = dict.fromkeys((versions[document], live[document], fitted))
+            candidates[document] = [self.artifact(document, name) for name in names if name]
+        chosen = fit_together(candidates, settled={live.get(query, "")})
+        return versions | {role: artifact.version for role, artifact in chosen.items()}
 
     def _announce(self, event: ReleaseChanged) -> None:
         self._changed.set()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import TypeVar
 from urllib.parse import quote, unquote
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,18 +11,21 @@ from pydantic import TypeAdapter, ValidationError
 from gyre_common.context import RequestContext
 from gyre_common.errors import InvalidInput
 from gyre_common.events.event import DEFAULT_TENANT, TENANT_PATTERN, AccessGroup, Version
-from gyre_common.events.releases import Role
+from gyre_common.events.releases import Arm, Role
 
 TENANT = "gyre-tenant"
 ACL = "gyre-acl"
 VERSIONS = "gyre-versions"
+ARMS = "gyre-arms"
 AUTHORIZATION = "authorization"
 
+_Value = TypeVar("_Value")
 Metadata = Iterable[tuple[str, str | bytes]]
 
 _TENANT = re.compile(TENANT_PATTERN.removesuffix("$") + r"\Z")
 _GROUPS: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[AccessGroup, ...])
 _VERSIONS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[Role, Version])
+_ARMS: TypeAdapter[dict[str, Arm]] = TypeAdapter(dict[Role, Arm])
 _MOST_GROUPS = 256
 
 
@@ -37,10 +41,12 @@ def read_context(metadata: Metadata, *, deadline: float | None) -> RequestContex
         InvalidInput: a value breaks its contract.
     """
     pairs = list(metadata)
+    arms = _by_role(ARMS, text_of(pairs, ARMS), _ARMS, "live or canary")
     return RequestContext(
         tenant=_tenant(text_of(pairs, TENANT)),
         acl=_groups(text_of(pairs, ACL)),
         versions=MappingProxyType(parse_versions(text_of(pairs, VERSIONS))),
+        arms=MappingProxyType(arms),
         deadline=deadline,
     )
 
@@ -52,6 +58,8 @@ def write_context(context: RequestContext) -> list[tuple[str, str]]:
         pairs.append((ACL, ",".join(quote(group, safe=" /:@") for group in context.acl)))
     if context.versions:
         pairs.append((VERSIONS, format_versions(context.versions)))
+    if context.arms:
+        pairs.append((ARMS, format_versions(context.arms)))
     return pairs
 
 
@@ -62,14 +70,21 @@ def format_versions(versions: Mapping[str, str]) -> str:
 
 def parse_versions(text: str) -> dict[str, str]:
     """The reverse of `format_versions`; raises InvalidInput."""
+    return _by_role(VERSIONS, text, _VERSIONS, "version")
+
+
+def _by_role(
+    field: str, text: str, values: TypeAdapter[dict[str, _Value]], value: str
+) -> dict[str, _Value]:
     pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
-    versions = {role: version for role, _, version in pairs}
+    by_role = {role: each for role, _, each in pairs}
     try:
-        if len(versions) < len(pairs):
+        if len(by_role) < len(pairs):
             raise ValueError("a role is named twice")
-        return _VERSIONS.validate_python(versions)
+        return values.validate_python(by_role)
     except ValueError as error:
-        raise InvalidInput(VERSIONS, "is malformed", "write role=version,role=version") from error
+        fix = f"write role={value},role={value}"
+        raise InvalidInput(field, "is malformed", fix) from error
 
 
 def _tenant(text: str) -> str:

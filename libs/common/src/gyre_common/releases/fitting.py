@@ -1,0 +1,48 @@
+"""Which versions serve together: one rule for those who release, resolve and search. Pure.
+
+An index holds the vectors of one document encoder, and a query encoder names the one that it fits.
+Weights are fitted to the scores of a query encoder, and a version of `retrieval` may name that one.
+A version that names none goes with any.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from gyre_common.events.event import Version
+from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
+
+FITTED_ROLES = (Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER, Roles.RETRIEVAL)
+
+
+def fits(artifact: Artifact, version: Version) -> bool:
+    """Whether it goes with that version of the role that it is fitted to."""
+    return artifact.fits in (None, version)
+
+
+def fit_together(
+    candidates: Mapping[Roles, Sequence[Artifact]], *, settled: Collection[Version] = ()
+) -> dict[Roles, Artifact]:
+    """The first candidates of each role that fit each other; where none fit, the first ones.
+
+    The order of query encoders counts more than that of document encoders. Beside a query encoder
+    that is among `settled` weights are taken in their order; beside another one, those fitted to it
+    come first.
+    """
+    documents, queries, weights = (candidates.get(role, ()) for role in FITTED_ROLES)
+    pairs = ((q, d) for q in queries for d in documents if fits(q, d.version))
+    if pair := next(pairs, None):
+        queries, documents = pair[:1], pair[1:]
+    if queries:
+        encoder = queries[0].version
+        fitting = [each for each in weights if fits(each, encoder)]
+        if encoder not in settled:
+            fitting.sort(key=lambda each: each.fits is None)
+        weights = fitting or weights
+    chosen = zip(FITTED_ROLES, (documents, queries, weights), strict=True)
+    return {role: found[0] for role, found in chosen if found}
+
+
+def by_recency(state: ReleaseChanged) -> Iterator[Artifact]:
+    """The live version, those that were live before, then the others, the newest first."""
+    order = (state.live, *state.history, *(each.version for each in reversed(state.artifacts)))
+    known = (state.artifact(version) for version in dict.fromkeys(order))
+    return (artifact for artifact in known if artifact is not None)

@@ -1,0 +1,144 @@
+"""An experiment's rows say which version answered, through the retriever as it is."""
+
+from collections.abc import Iterator
+from random import Random
+from uuid import UUID, uuid4
+
+import pytest
+from gyre_common.bus.memory import MemoryBus
+from gyre_common.chunk_index import IndexedChunk
+from gyre_common.context import RequestContext, request_context, use_context
+from gyre_common.events.interactions import InteractionCompleted
+from gyre_common.events.releases import Canary, Roles
+from gyre_common.releases import Arm, ReleaseView
+from gyre_common.releases.builtin import RETRIEVAL_SETTINGS, built_in_artifacts
+from gyre_common.testing.builders import MORNING, a_release, an_artifact
+from gyre_common.testing.chunk_index import StoredChunk
+from gyre_generator.asking import Ask, Filters
+from gyre_generator.backends.extractive import ExtractiveReader
+from gyre_generator.passages import Passage, Retrieved
+from gyre_generator.routing import EXTRACTIVE, Router
+from gyre_generator.service import Answerer, Bounds
+from gyre_retriever.query import Query
+from gyre_retriever.service import Retriever
+from gyre_retriever.testing import FixedEncoder, MemorySearch
+
+QUESTION = "How hot should the water for green tea be?"
+TEA = "Water for green tea should be about 80 degrees Celsius."
+SIDES = {
+    Roles.QUERY_ENCODER: {Arm.LIVE: "q-1", Arm.CANARY: "q-2"},
+    Roles.RETRIEVAL: {Arm.LIVE: "hybrid-1", Arm.CANARY: "hybrid-2"},
+}
+
+
+class InMemoryRetriever:
+    """The retriever's own core behind the generator's port: a call without the network."""
+
+    def __init__(self, core: Retriever) -> None:
+        self._core = core
+
+    async def retrieve(
+        self, query: str, *, limit: int, filters: Filters, explore: bool
+    ) -> Retrieved:
+        reply = await self._core.retrieve(Query(query, limit), request_context())
+        passages = [
+            Passage(ranked.hit.chunk.chunk_id, ranked.hit.chunk.document_id, TEA, rank)
+            for rank, ranked in enumerate(reply.chunks, start=1)
+        ]
+        return Retrieved(passages, reply.latency_ms, reply.versions, reply.fallbacks)
+
+
+@pytest.fixture
+def view() -> ReleaseView:
+    """Two experiments, each on half of the conversations."""
+    releases = ReleaseView()
+    for role, artifact in built_in_artifacts(MORNING).items():
+        releases.apply(a_release(role, live=artifact.version, artifacts=(artifact,)))
+    documents = an_artifact("d-1", index="chunks-1")
+    releases.apply(
+        a_release(Roles.DOCUMENT_ENCODER, live="d-1", artifacts=(documents,), generation=2)
+    )
+    for role, sides in SIDES.items():
+        settings = dict(RETRIEVAL_SETTINGS) if role is Roles.RETRIEVAL else {}
+        fits = "d-1" if role is Roles.QUERY_ENCODER else None
+        artifacts = tuple(an_artifact(v, settings=settings, fits=fits) for v in sides.values())
+        canary = Canary(version=sides[Arm.CANARY], share=0.5)
+        releases.apply(
+            a_release(role, live=sides[Arm.LIVE], canary=canary, artifacts=artifacts, generation=2)
+        )
+    return releases
+
+
+@pytest.fixture
+def encoder() -> FixedEncoder:
+    return FixedEncoder()
+
+
+@pytest.fixture
+def answerer(view: ReleaseView, encoder: FixedEncoder, bus: MemoryBus) -> Answerer:
+    index = MemorySearch()
+    chunk = IndexedChunk(
+        tenant="default",
+        document_id="tea.md",
+        chunk_id=UUID(int=1),
+        revision=1,
+        ordinal=0,
+        text=TEA,
+        start=0,
+        end=len(TEA),
+    )
+    index.chunks.by_index["chunks-1"][chunk.chunk_id] = StoredChunk(chunk, (1.0, 0.0))
+    retriever = InMemoryRetriever(Retriever(index, encoder, view, Random(1)))
+    router = Router({EXTRACTIVE: ExtractiveReader()}, view)
+    return Answerer(retriever, view, router, bus, Bounds())
+
+
+async def answers(answerer: Answerer, bus: MemoryBus) -> Iterator[InteractionCompleted]:
+    """What is recorded of 40 conversations that begin with different questions."""
+    for number in range(40):
+        await answerer.answer(Ask(f"{QUESTION} {number}", conversation_id=str(uuid4())))
+    return (event for _, event in bus.published if isinstance(event, InteractionCompleted))
+
+
+def assert_arms_answered(event: InteractionCompleted) -> None:
+    for role, arm in event.arms.items():
+        assert event.versions[role] == SIDES[Roles(role)][Arm(arm)]
+
+
+async def test_every_row_of_an_experiment_carries_the_arm_that_answered(
+    answerer: Answerer, bus: MemoryBus, view: ReleaseView
+) -> None:
+    for event in await answers(answerer, bus):
+        assert_arms_answered(event)
+        assert event.arms == view.resolve("default", event.conversation_id).arms
+
+
+async def test_a_canary_that_cannot_be_served_is_in_no_row(
+    answerer: Answerer, bus: MemoryBus, encoder: FixedEncoder
+) -> None:
+    encoder.refused = {"q-2"}
+    for event in await answers(answerer, bus):
+        assert event.versions[Roles.QUERY_ENCODER] == "q-1"
+        assert_arms_answered(event)
+
+
+async def test_the_versions_that_stand_in_are_live_and_not_drawn_again(
+    answerer: Answerer, bus: MemoryBus, encoder: FixedEncoder, view: ReleaseView
+) -> None:
+    encoder.refused = {"q-2"}
+    for event in await answers(answerer, bus):
+        drawn = view.resolve("default", event.conversation_id)
+        if drawn.arms[Roles.QUERY_ENCODER] == Arm.CANARY:
+            assert event.versions[Roles.RETRIEVAL] == "hybrid-1"
+
+
+async def test_arms_that_came_with_the_request_are_recorded(
+    answerer: Answerer, bus: MemoryBus, view: ReleaseView
+) -> None:
+    drawn = view.resolve("default", "a conversation of the service before")
+    with use_context(RequestContext(versions=drawn.versions, arms=drawn.arms)):
+        for event in await answers(answerer, bus):
+            assert (event.arms, event.versions[Roles.RETRIEVAL]) == (
+                drawn.arms,
+                drawn.versions[Roles.RETRIEVAL],
+            )
