@@ -1,0 +1,80 @@
+"""Questions and answers."""
+
+import uuid
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+
+from gyre.generator.v1 import generator_pb2
+from gyre.generator.v1.generator_pb2_grpc import GeneratorServiceStub
+from gyre.retriever.v1 import retriever_pb2
+
+from gyre_client.connection import Connection
+from gyre_client.errors import GyreError
+
+TIMEOUT = 120.0
+
+
+class Answers:
+    """Grounded answers with their citations."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def ask(
+        self,
+        question: str,
+        *,
+        conversation_id: str = "",
+        history: Iterable[generator_pb2.Turn] = (),
+        filters: retriever_pb2.Filters | None = None,
+        idempotency_key: str = "",
+        timeout: float = TIMEOUT,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
+    ) -> generator_pb2.AnswerResponse:
+        """The whole answer, once it is safe."""
+        request = _request(question, conversation_id, history, filters, idempotency_key)
+        reply: generator_pb2.AnswerResponse = await self._connection.call(
+            GeneratorServiceStub, "generator", "Answer", request, timeout=timeout
+        )
+        return reply
+
+    async def stream(
+        self,
+        question: str,
+        *,
+        conversation_id: str = "",
+        history: Iterable[generator_pb2.Turn] = (),
+        filters: retriever_pb2.Filters | None = None,
+        idempotency_key: str = "",
+        timeout: float = TIMEOUT,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
+    ) -> AsyncGenerator[generator_pb2.StreamAnswerResponse, None]:
+        """`started`, then `delta`s, then `finished` with the whole answer.
+
+        Raises:
+            GyreError: also when the stream ends without `finished`.
+        """
+        request = _request(question, conversation_id, history, filters, idempotency_key)
+        pieces = self._connection.stream(
+            GeneratorServiceStub, "generator", "StreamAnswer", request, timeout=timeout
+        )
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+                if piece.HasField("finished"):
+                    return
+        raise GyreError("the answer broke off: ask again, and see the generator's log")
+
+
+def _request(
+    question: str,
+    conversation_id: str,
+    history: Iterable[generator_pb2.Turn],
+    filters: retriever_pb2.Filters | None,
+    idempotency_key: str,
+) -> generator_pb2.AnswerRequest:
+    return generator_pb2.AnswerRequest(
+        question=question,
+        conversation_id=conversation_id,
+        history=history,
+        filters=filters,
+        idempotency_key=idempotency_key or str(uuid.uuid4()),
+    )

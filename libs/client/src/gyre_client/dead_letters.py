@@ -1,0 +1,30 @@
+"""The records that could not be handled."""
+
+from collections.abc import Sequence
+
+from gyre.telemetry.v1 import telemetry_pb2
+from gyre.telemetry.v1.telemetry_pb2_grpc import DeadLetterServiceStub
+
+from gyre_client.connection import Connection
+
+
+class DeadLetters:
+    """For those who run the system: dead letters belong to no tenant."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def list(self) -> dict[str, int]:
+        """How many each topic has."""
+        reply: telemetry_pb2.ListDeadLettersResponse = await self._connection.call(
+            DeadLetterServiceStub, "telemetry", "List", telemetry_pb2.ListDeadLettersRequest()
+        )
+        return {one.topic: one.count for one in reply.topics}
+
+    async def show(self, topic: str, *, limit: int = 10) -> Sequence[telemetry_pb2.DeadLetter]:
+        """Those of one topic, newest first. Raises NotFound, which names the topics there are."""
+        request = telemetry_pb2.ShowDeadLettersRequest(topic=topic, limit=limit)
+        reply: telemetry_pb2.ShowDeadLettersResponse = await self._connection.call(
+            DeadLetterServiceStub, "telemetry", "Show", request
+        )
+        return reply.dead_letters

@@ -1,0 +1,77 @@
+"""What people say of answers."""
+
+import uuid
+from collections.abc import Iterator
+
+from gyre.feedback.v1 import feedback_pb2
+from gyre.feedback.v1.feedback_pb2_grpc import FeedbackServiceStub
+
+from gyre_client.connection import Connection
+from gyre_client.errors import InvalidInput
+
+RATINGS = ("1", "2", "3", "4", "5")
+THUMBS = ("up", "down")
+
+
+class Feedback:
+    """Recorded once Kafka has it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def vote(
+        self,
+        interaction_id: str,
+        value: str = "",
+        *,
+        comment: str = "",
+        correction: str = "",
+        chunk_id: str = "",
+    ) -> dict[str, str]:
+        """`up`, `down` or a rating from 1 to 5 of the answer, or of the passage `chunk_id`.
+
+        A comment goes with the vote, and alone when there is none. Returns the id of each word that
+        was recorded, by its kind.
+
+        Raises:
+            InvalidInput: nothing is said, or the value is none of these.
+        """
+        ids = {}
+        for word in _words(value, comment, correction, chunk_id):
+            kind = feedback_pb2.Kind.Name(word.kind).removeprefix("KIND_").lower()
+            word.interaction_id = interaction_id
+            ids[kind] = await self.record(word)
+        return ids
+
+    async def record(self, word: feedback_pb2.SubmitFeedbackRequest) -> str:
+        """One word on one target; returns its id. Caller and key are filled in where missing."""
+        request = feedback_pb2.SubmitFeedbackRequest()
+        request.CopyFrom(word)
+        request.actor = word.actor or self._connection.caller.actor
+        request.idempotency_key = word.idempotency_key or str(uuid.uuid4())
+        reply: feedback_pb2.SubmitFeedbackResponse = await self._connection.call(
+            FeedbackServiceStub, "feedback", "SubmitFeedback", request
+        )
+        return reply.feedback_id
+
+
+def _words(
+    value: str, comment: str, correction: str, chunk_id: str
+) -> Iterator[feedback_pb2.SubmitFeedbackRequest]:
+    word = feedback_pb2.SubmitFeedbackRequest
+    if chunk_id and value not in THUMBS:
+        raise InvalidInput("value", f"is {value or 'missing'}", "say up or down of a passage")
+    if value and value not in (*THUMBS, *RATINGS):
+        raise InvalidInput("value", f"is {value}", "say up, down or a rating from 1 to 5")
+    if not value and not comment and not correction:
+        raise InvalidInput(
+            "value", "is missing", "say up, down or 1 to 5, or give a comment or a correction"
+        )
+    if value:
+        kind = feedback_pb2.KIND_RATING if value in RATINGS else feedback_pb2.KIND_THUMB
+        kind = feedback_pb2.KIND_CHUNK if chunk_id else kind
+        yield word(kind=kind, value=value, target=chunk_id, comment=comment)
+    elif comment:
+        yield word(kind=feedback_pb2.KIND_COMMENT, comment=comment)
+    if correction:
+        yield word(kind=feedback_pb2.KIND_CORRECTION, value=correction)

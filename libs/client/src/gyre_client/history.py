@@ -1,0 +1,95 @@
+"""What happened: one interaction, all of them, and the named views."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from gyre.telemetry.v1 import telemetry_pb2
+from gyre.telemetry.v1.telemetry_pb2_grpc import TelemetryServiceStub
+
+from gyre_client.connection import Connection
+from gyre_client.errors import InvalidInput, NotFound
+
+_PAGE = 500
+_MOST_NAMED = 5
+
+
+class History:
+    """Of the caller's tenant."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def explain(self, interaction_id: str) -> telemetry_pb2.Interaction:
+        """Everything that is known of one answer; one given just now is waited for, up to 5 s.
+
+        Raises:
+            NotFound: the tenant has no such answer.
+        """
+        request = telemetry_pb2.GetInteractionRequest(interaction_id=interaction_id)
+        reply: telemetry_pb2.GetInteractionResponse = await self._call("GetInteraction", request)
+        return reply.interaction
+
+    async def interaction_id(self, beginning: str) -> str:
+        """The one interaction whose id begins so (4 characters or more).
+
+        Raises:
+            NotFound: there is none.
+            InvalidInput: there are several; it names some.
+        """
+        request = telemetry_pb2.ListInteractionsRequest(
+            id_prefix=beginning.lower(), page_size=_MOST_NAMED
+        )
+        reply: telemetry_pb2.ListInteractionsResponse = await self._call(
+            "ListInteractions", request
+        )
+        return the_one([one.interaction_id for one in reply.interactions], beginning, "answer")
+
+    async def interactions(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[telemetry_pb2.InteractionSummary]:
+        """Newest first, as far as you read."""
+        request = telemetry_pb2.ListInteractionsRequest(since=since, until=until, page_size=_PAGE)
+        while True:
+            reply: telemetry_pb2.ListInteractionsResponse = await self._call(
+                "ListInteractions", request
+            )
+            for one in reply.interactions:
+                yield one
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
+
+    async def series(
+        self, view: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Rows of a view, newest first: a value of each column, by its name.
+
+        Raises:
+            InvalidInput: there is no such view; it names those there are.
+        """
+        request = telemetry_pb2.SeriesRequest(view=view, since=since, until=until, page_size=_PAGE)
+        while True:
+            reply: telemetry_pb2.SeriesResponse = await self._call("Series", request)
+            for row in reply.rows:
+                yield MessageToDict(row)
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
+
+    async def _call(self, method: str, request: Any) -> Any:
+        return await self._connection.call(TelemetryServiceStub, "telemetry", method, request)
+
+
+def the_one(ids: list[str], beginning: str, what: str) -> str:
+    """Of these ids, which all begin so, the only one. Raises NotFound, InvalidInput."""
+    if beginning in ids:
+        return beginning
+    if not ids:
+        raise NotFound(f"no {what} has an id that begins with {beginning}: check it and the tenant")
+    if len(ids) > 1:
+        raise InvalidInput(
+            beginning, f"begins several ids ({', '.join(ids[:_MOST_NAMED])})", "give more of it"
+        )
+    return ids[0]

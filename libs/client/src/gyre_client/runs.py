@@ -1,0 +1,140 @@
+"""Training runs and the data sets they learned from."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from gyre.trainer.v1 import trainer_pb2
+from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
+
+from gyre_client.connection import Connection
+from gyre_client.errors import Unavailable
+from gyre_client.history import the_one
+
+RUNNING = "running"
+EVERY_TENANT = "*"
+
+_START_SECONDS = 60.0
+_CANCEL_SECONDS = 60.0
+_WATCH_SECONDS = 7 * 24 * 3600.0
+_AWAY_SECONDS = 60.0
+_PAUSE = 1.0
+
+
+class Runs:
+    """Runs that train a better version out of what people said."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def start(
+        self,
+        *,
+        recipe: str = "",
+        profile: str = "",
+        tenant: str = "",
+        settings: Mapping[str, str] | None = None,
+        hold: bool = False,
+        resume: str = "",
+        reason: str = "",
+    ) -> trainer_pb2.Run:
+        """Starts a run, or resumes one. `tenant` of `*` trains the default of all tenants.
+
+        Raises:
+            Conflict: another run of the same tenant and role goes on.
+            FailedPrecondition: with code `training-packages-missing`, where the trainer cannot.
+        """
+        request = trainer_pb2.StartRunRequest(
+            recipe=recipe,
+            profile=profile,
+            tenant=tenant,
+            settings=settings or {},
+            hold=hold,
+            resume=resume,
+            actor=self._connection.caller.actor,
+            reason=reason,
+        )
+        reply: trainer_pb2.StartRunResponse = await self._call(
+            "StartRun", request, timeout=_START_SECONDS, repeatable=False
+        )
+        return reply.run
+
+    async def get(self, run_id: str) -> trainer_pb2.Run:
+        """One run. Raises NotFound."""
+        request = trainer_pb2.GetRunRequest(run_id=run_id)
+        reply: trainer_pb2.GetRunResponse = await self._call("GetRun", request)
+        return reply.run
+
+    async def list(self) -> Sequence[trainer_pb2.Run]:
+        """Newest first."""
+        reply: trainer_pb2.ListRunsResponse = await self._call(
+            "ListRuns", trainer_pb2.ListRunsRequest()
+        )
+        return reply.runs
+
+    async def run_id(self, beginning: str) -> str:
+        """The one run whose id begins so. Raises NotFound, InvalidInput."""
+        ids = [run.run_id for run in await self.list() if run.run_id.startswith(beginning)]
+        return the_one(ids, beginning, "run")
+
+    async def cancel(self, run_id: str, *, timeout: float = _CANCEL_SECONDS) -> trainer_pb2.Run:  # noqa: ASYNC109
+        """Stops a run, which can be resumed; returns it once it has stopped."""
+        request = trainer_pb2.CancelRunRequest(run_id=run_id, actor=self._connection.caller.actor)
+        reply: trainer_pb2.CancelRunResponse = await self._call(
+            "CancelRun", request, timeout=timeout
+        )
+        return reply.run
+
+    async def follow(
+        self, run_id: str, changed: Callable[[trainer_pb2.Run], None] | None = None
+    ) -> trainer_pb2.Run:
+        """The run when it has ended; `changed` is called with each change.
+
+        A trainer that is away is waited for, for a minute; then Unavailable is raised.
+        """
+        request = trainer_pb2.WatchRunRequest(run_id=run_id)
+        last_heard = time.monotonic()
+        while True:
+            replies = self._connection.stream(
+                TrainerServiceStub, "trainer", "WatchRun", request, timeout=_WATCH_SECONDS
+            )
+            try:
+                async with aclosing(replies):
+                    async for reply in replies:
+                        last_heard = time.monotonic()
+                        run: trainer_pb2.Run = reply.run
+                        if changed is not None:
+                            changed(run)
+                        if run.state != RUNNING:
+                            return run
+            except Unavailable:
+                if time.monotonic() - last_heard > _AWAY_SECONDS:
+                    raise
+            await asyncio.sleep(_PAUSE)
+
+    async def _call(self, method: str, request: Any, **about: Any) -> Any:
+        return await self._connection.call(TrainerServiceStub, "trainer", method, request, **about)
+
+
+class DataSets:
+    """Frozen data sets of the caller's tenant."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def list(self) -> Sequence[trainer_pb2.DataSet]:
+        """Newest first, without their cards."""
+        reply: trainer_pb2.ListDataSetsResponse = await self._connection.call(
+            TrainerServiceStub, "trainer", "ListDataSets", trainer_pb2.ListDataSetsRequest()
+        )
+        return reply.data_sets
+
+    async def get(self, digest: str) -> trainer_pb2.DataSet:
+        """One with its card, by its digest or the first 8 digits of it or more."""
+        request = trainer_pb2.GetDataSetRequest(digest=digest)
+        reply: trainer_pb2.GetDataSetResponse = await self._connection.call(
+            TrainerServiceStub, "trainer", "GetDataSet", request
+        )
+        return reply.data_set

@@ -1,0 +1,199 @@
+"""A system in one server: enough of each service to be talked to, and what it was told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import Any
+
+from gyre.feedback.v1 import feedback_pb2, feedback_pb2_grpc
+from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
+from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
+from gyre.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
+from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
+from gyre_client import Addresses
+from gyre_common.context import RequestContext
+from gyre_common.errors import InvalidInput, NotFound
+from gyre_common.rpc import request_context, serve
+
+IDS = ("0199a1b2-0000-7000-8000-000000000001", "0199a1b2-0000-7000-8000-000000000002")
+
+
+@dataclass
+class FakeSystem(
+    generator_pb2_grpc.GeneratorServiceServicer,
+    feedback_pb2_grpc.FeedbackServiceServicer,
+    telemetry_pb2_grpc.TelemetryServiceServicer,
+    telemetry_pb2_grpc.DeadLetterServiceServicer,
+    ingestor_pb2_grpc.IngestorServiceServicer,
+    trainer_pb2_grpc.TrainerServiceServicer,
+):
+    """`failures` are raised one a call, before anything else happens."""
+
+    failures: list[Exception] = field(default_factory=list)
+    callers: list[RequestContext] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    breaks_off: bool = False
+
+    async def Answer(self, request: Any, context: Any) -> generator_pb2.AnswerResponse:
+        self._called(request)
+        if request.question == "slow":
+            await self.released.wait()
+        if not request.question:
+            raise InvalidInput("question", "is empty", "ask something")
+        return self._answer()
+
+    async def StreamAnswer(
+        self, request: Any, context: Any
+    ) -> AsyncIterator[generator_pb2.StreamAnswerResponse]:
+        self._called(request)
+        reply = generator_pb2.StreamAnswerResponse
+        yield reply(started=generator_pb2.Started(interaction_id=IDS[0]))
+        try:
+            for text in ("80", " degrees."):
+                yield reply(delta=generator_pb2.Delta(text=text))
+            if request.question == "slow":
+                await self.released.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        if not self.breaks_off:
+            yield reply(finished=self._answer())
+
+    async def SubmitFeedback(
+        self, request: Any, context: Any
+    ) -> feedback_pb2.SubmitFeedbackResponse:
+        self._called(request)
+        return feedback_pb2.SubmitFeedbackResponse(feedback_id=f"f{len(self.requests)}")
+
+    async def GetInteraction(
+        self, request: Any, context: Any
+    ) -> telemetry_pb2.GetInteractionResponse:
+        self._called(request)
+        if request.interaction_id not in IDS:
+            raise NotFound(f"no answer {request.interaction_id}")
+        story = telemetry_pb2.Interaction(
+            interaction_id=request.interaction_id,
+            question="How hot?",
+            outcome="answered",
+            versions={"generator": "extractive-1"},
+            retrieved=[telemetry_pb2.RetrievedPassage(chunk_id="c1", rank=1)],
+        )
+        return telemetry_pb2.GetInteractionResponse(interaction=story)
+
+    async def ListInteractions(
+        self, request: Any, context: Any
+    ) -> telemetry_pb2.ListInteractionsResponse:
+        self._called(request)
+        ids = [one for one in IDS if one.startswith(request.id_prefix) and one > request.page_token]
+        page = ids[: 1 if not request.id_prefix else None]
+        return telemetry_pb2.ListInteractionsResponse(
+            interactions=[telemetry_pb2.InteractionSummary(interaction_id=one) for one in page],
+            next_page_token=page[-1] if page != ids else "",
+        )
+
+    async def Series(self, request: Any, context: Any) -> telemetry_pb2.SeriesResponse:
+        self._called(request)
+        reply = telemetry_pb2.SeriesResponse(next_page_token="" if request.page_token else "more")
+        reply.rows.add().update({"day": request.page_token or "first", "interactions": 2})
+        return reply
+
+    async def List(self, request: Any, context: Any) -> telemetry_pb2.ListDeadLettersResponse:
+        self._called(request)
+        topic = telemetry_pb2.DeadLetterTopic(topic="tea.v1.dlq", count=2)
+        return telemetry_pb2.ListDeadLettersResponse(topics=[topic])
+
+    async def Show(self, request: Any, context: Any) -> telemetry_pb2.ShowDeadLettersResponse:
+        self._called(request)
+        cause = telemetry_pb2.DeadLetterCause(kind="poison", message="not JSON", topic="tea.v1")
+        letter = telemetry_pb2.DeadLetter(offset=7, value=b"\xff not json", cause=cause)
+        return telemetry_pb2.ShowDeadLettersResponse(dead_letters=[letter])
+
+    async def SubmitDocument(
+        self, request: Any, context: Any
+    ) -> ingestor_pb2.SubmitDocumentResponse:
+        self._called(request)
+        return ingestor_pb2.SubmitDocumentResponse(submission_id="s1")
+
+    async def GetDocument(self, request: Any, context: Any) -> ingestor_pb2.GetDocumentResponse:
+        event = ingestor_pb2.DocumentEvent(
+            state=ingestor_pb2.DOCUMENT_STATE_INDEXED, submission_id="s1"
+        )
+        status = ingestor_pb2.DocumentStatus(timeline=[event])
+        return ingestor_pb2.GetDocumentResponse(document=status)
+
+    async def WatchRun(
+        self, request: Any, context: Any
+    ) -> AsyncIterator[trainer_pb2.WatchRunResponse]:
+        self._called(request)
+        for state in ("running", "released"):
+            run = trainer_pb2.Run(run_id=request.run_id, state=state)
+            yield trainer_pb2.WatchRunResponse(run=run)
+
+    async def ListRuns(self, request: Any, context: Any) -> trainer_pb2.ListRunsResponse:
+        self._called(request)
+        runs = [trainer_pb2.Run(run_id=run_id) for run_id in ("run-aa", "run-ab", "run-b")]
+        return trainer_pb2.ListRunsResponse(runs=runs)
+
+    def _called(self, request: Any) -> None:
+        self.callers.append(request_context())
+        self.requests.append(request)
+        if self.failures:
+            raise self.failures.pop(0)
+
+    def _answer(self) -> generator_pb2.AnswerResponse:
+        return generator_pb2.AnswerResponse(
+            interaction_id=IDS[0],
+            answer="80 degrees.",
+            outcome=generator_pb2.OUTCOME_ANSWERED,
+            citations=[
+                generator_pb2.Citation(chunk_id="c1", title="Tea", quote="80 degrees is best")
+            ],
+            passages=[
+                generator_pb2.Passage(chunk_id="c1", document_id="tea.md", title="Tea", rank=1),
+                generator_pb2.Passage(chunk_id="c2", document_id="cup.md", title="Cup", rank=2),
+            ],
+        )
+
+
+@asynccontextmanager
+async def served(system: FakeSystem, *, keys: tuple[str, ...] = ()) -> AsyncIterator[Addresses]:
+    """The system on one port, and that port as the address of every service."""
+
+    def register(table: Any) -> None:
+        generator_pb2_grpc.add_GeneratorServiceServicer_to_server(system, table)
+        feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(system, table)
+        telemetry_pb2_grpc.add_TelemetryServiceServicer_to_server(system, table)
+        telemetry_pb2_grpc.add_DeadLetterServiceServicer_to_server(system, table)
+        ingestor_pb2_grpc.add_IngestorServiceServicer_to_server(system, table)
+        trainer_pb2_grpc.add_TrainerServiceServicer_to_server(system, table)
+
+    async with serve([register], keys=keys) as server:
+        await server.set_serving(True)
+        address = f"127.0.0.1:{server.port}"
+        yield Addresses(**dict.fromkeys(vars(Addresses()), address))
+
+
+@contextmanager
+def served_beside(system: FakeSystem) -> Iterator[Addresses]:
+    """The same for a test without a loop of its own: the server lives in a thread."""
+    started, ending = Event(), Event()
+    found: list[Addresses] = []
+
+    async def live() -> None:
+        async with served(system) as addresses:
+            found.append(addresses)
+            started.set()
+            await asyncio.to_thread(ending.wait)
+
+    thread = Thread(target=asyncio.run, args=(live(),))
+    thread.start()
+    try:
+        assert started.wait(30)
+        yield found[0]
+    finally:
+        ending.set()
+        thread.join()

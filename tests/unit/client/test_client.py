@@ -1,0 +1,277 @@
+"""The client as its users meet it: typed replies and errors, retries, deadlines, who calls."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator
+
+import gyre_client
+import gyre_common.errors
+import pytest
+from gyre_client import (
+    Addresses,
+    AsyncClient,
+    Caller,
+    Client,
+    DeadlineExceeded,
+    GyreError,
+    InvalidInput,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    Unreachable,
+)
+from gyre_client import sync as blocking
+from gyre_client.submission import Draft, Progress
+
+from tests.unit.client.fake_system import IDS, FakeSystem, served, served_beside
+
+KEY = "a-key-of-16-letters"
+AWAY = gyre_common.errors.Unavailable("Kafka does not answer", retry_after_seconds=0.01)
+
+
+@pytest.fixture
+def system() -> FakeSystem:
+    return FakeSystem()
+
+
+@pytest.fixture
+async def client(system: FakeSystem) -> AsyncIterator[AsyncClient]:
+    async with (
+        served(system) as addresses,
+        AsyncClient(addresses, Caller(actor="ann")) as client,
+    ):
+        yield client
+
+
+async def test_who_calls_goes_along(system: FakeSystem) -> None:
+    caller = Caller(tenant="acme", groups=("staff", "größe, alle"), key=KEY, actor="ann")
+    async with served(system, keys=(KEY,)) as addresses, AsyncClient(addresses, caller) as client:
+        await client.answers.ask("How hot?")
+        await client.with_caller(tenant="other", groups=()).answers.ask("How hot?")
+        await client.feedback.vote(IDS[0], "up")
+        with pytest.raises(Unauthenticated):
+            await client.with_caller(key=None).answers.ask("How hot?")
+    assert [(one.tenant, one.acl) for one in system.callers] == [
+        ("acme", ("staff", "größe, alle")),
+        ("other", ()),
+        ("acme", ("staff", "größe, alle")),
+    ]
+    assert system.requests[-1].actor == "ann"
+
+
+async def test_metadata_of_ones_own_goes_along(client: AsyncClient, system: FakeSystem) -> None:
+    pinned = client.with_caller(metadata=(("gyre-versions", "generator=g-1"),))
+    await pinned.answers.ask("How hot?")
+    assert dict(system.callers[0].versions) == {"generator": "g-1"}
+
+
+def test_a_key_is_not_shown() -> None:
+    assert KEY not in repr(Caller(key=KEY))
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        gyre_common.errors.InvalidInput("question", "is empty", "ask something", code="empty"),
+        gyre_common.errors.NotFound("no such answer"),
+        gyre_common.errors.FailedPrecondition("training needs torch", code="packages"),
+        gyre_common.errors.Conflict("somebody was faster"),
+        gyre_common.errors.Unauthenticated("send a key"),
+        gyre_common.errors.DeadlineExceeded("not done in time"),
+        gyre_common.errors.Unavailable("Kafka does not answer", retry_after_seconds=2.5),
+    ],
+    ids=lambda raised: type(raised).__name__,
+)
+async def test_an_error_arrives_as_it_was_raised(
+    client: AsyncClient, system: FakeSystem, raised: gyre_common.errors.GyreError
+) -> None:
+    system.failures = [raised]
+    kind = getattr(gyre_client, type(raised).__name__)
+    with pytest.raises(kind) as caught:
+        await client.answers.ask("How hot?", timeout=2.0)
+    assert str(caught.value) == str(raised)
+    assert {name: getattr(caught.value, name) for name in vars(raised)} == vars(raised)
+
+
+async def test_nobody_at_the_address_is_told_at_once(unused_tcp_port: int) -> None:
+    address = f"127.0.0.1:{unused_tcp_port}"
+    async with AsyncClient(Addresses(generator=address)) as client:
+        with pytest.raises(Unreachable, match=f"nothing answers at {address}") as caught:
+            await client.answers.ask("How hot?")
+    assert caught.value.retry_after_seconds is None
+
+
+async def test_a_call_is_tried_again_only_where_the_server_asks_for_it(
+    client: AsyncClient, system: FakeSystem
+) -> None:
+    system.failures = [AWAY, AWAY]
+    assert (await client.answers.ask("How hot?")).answer == "80 degrees."
+    assert len({one.idempotency_key for one in system.requests}) == 1
+    assert len(system.requests) == 3
+
+    system.requests.clear()
+    system.failures = [gyre_common.errors.NotFound("no"), AWAY]
+    with pytest.raises(NotFound):
+        await client.answers.ask("How hot?")
+    assert len(system.requests) == 1
+
+
+async def test_what_may_not_be_repeated_is_not(client: AsyncClient, system: FakeSystem) -> None:
+    system.failures = [AWAY]
+    with pytest.raises(Unavailable, match="Kafka does not answer"):
+        await client.runs._call("ListRuns", _no_runs(), repeatable=False)
+    assert len(system.requests) == 1
+
+
+def _no_runs() -> object:
+    from gyre.trainer.v1 import trainer_pb2
+
+    return trainer_pb2.ListRunsRequest()
+
+
+async def test_it_is_not_tried_for_ever_nor_past_the_deadline(
+    client: AsyncClient, system: FakeSystem
+) -> None:
+    system.failures = [AWAY] * 100
+    with pytest.raises(Unavailable):
+        await client.answers.ask("How hot?")
+    assert len(system.requests) == 5
+
+    system.requests.clear()
+    system.failures = [gyre_common.errors.Unavailable("away", retry_after_seconds=60)]
+    with pytest.raises(Unavailable):
+        await client.answers.ask("How hot?", timeout=5)
+    assert len(system.requests) == 1
+
+
+async def test_a_time_out_reaches_the_server_and_ends_the_call(
+    client: AsyncClient, system: FakeSystem
+) -> None:
+    with pytest.raises(DeadlineExceeded):
+        await client.answers.ask("slow", timeout=0.3)
+    remaining = system.callers[0].deadline
+    assert remaining is not None
+    with pytest.raises(DeadlineExceeded):
+        await client.answers.ask("How hot?", timeout=0)
+
+
+async def test_an_answer_comes_in_pieces(client: AsyncClient) -> None:
+    pieces = [piece async for piece in client.answers.stream("How hot?")]
+    assert "".join(piece.delta.text for piece in pieces) == "80 degrees."
+    assert pieces[0].started.interaction_id == pieces[-1].finished.interaction_id == IDS[0]
+
+
+async def test_a_stream_begins_anew_before_its_first_piece_and_never_after(
+    client: AsyncClient, system: FakeSystem
+) -> None:
+    system.failures = [AWAY]
+    assert [piece async for piece in client.answers.stream("How hot?")][-1].HasField("finished")
+    system.breaks_off = True
+    with pytest.raises(GyreError, match="the answer broke off"):
+        _ = [piece async for piece in client.answers.stream("How hot?")]
+
+
+async def test_whoever_stops_reading_cancels_the_call(
+    client: AsyncClient, system: FakeSystem
+) -> None:
+    pieces = client.answers.stream("slow")
+    async for piece in pieces:
+        if piece.delta.text:
+            break
+    await pieces.aclose()
+    async with asyncio.timeout(30):
+        await system.cancelled.wait()
+
+
+async def test_a_vote_is_as_many_words_as_it_says(client: AsyncClient, system: FakeSystem) -> None:
+    words = await client.feedback.vote(IDS[0], "4", comment="good", correction="81")
+    assert words == {"rating": "f1", "correction": "f2"}
+    assert [(one.value, one.comment) for one in system.requests] == [("4", "good"), ("81", "")]
+    assert await client.feedback.vote(IDS[0], "down", chunk_id="c1") == {"chunk": "f3"}
+    assert await client.feedback.vote(IDS[0], comment="hm") == {"comment": "f4"}
+    for about, says in (
+        ({}, "value is missing: say up, down or 1 to 5"),
+        ({"value": "sideways"}, "value is sideways: say up, down or a rating"),
+        ({"value": "5", "chunk_id": "c1"}, "value is 5: say up or down of a passage"),
+    ):
+        with pytest.raises(InvalidInput, match=says):
+            await client.feedback.vote(IDS[0], **about)
+
+
+async def test_lists_are_read_page_by_page(client: AsyncClient) -> None:
+    assert [one.interaction_id async for one in client.history.interactions()] == list(IDS)
+    rows = [row async for row in client.history.series("cost")]
+    assert rows == [{"day": "first", "interactions": 2}, {"day": "more", "interactions": 2}]
+
+
+async def test_an_id_is_known_by_its_beginning(client: AsyncClient) -> None:
+    assert await client.history.interaction_id(IDS[1]) == IDS[1]
+    with pytest.raises(InvalidInput, match=rf"begins several ids \({IDS[0]}, {IDS[1]}\): give"):
+        await client.history.interaction_id("0199A1B2")
+    with pytest.raises(NotFound, match="no answer has an id that begins with ffff"):
+        await client.history.interaction_id("ffff")
+    assert await client.runs.run_id("run-b") == "run-b"
+    with pytest.raises(InvalidInput, match="begins several ids"):
+        await client.runs.run_id("run-a")
+
+
+async def test_a_run_is_followed_to_its_end(client: AsyncClient) -> None:
+    states: list[str] = []
+    run = await client.runs.follow("run-b", lambda run: states.append(run.state))
+    assert (run.state, states) == ("released", ["running", "released"])
+
+
+async def test_who_serves_is_told(client: AsyncClient, unused_tcp_port: int) -> None:
+    serving = await client.serving()
+    assert set(serving) == set(vars(Addresses()))
+    assert all(serving.values())
+    nobody = Addresses(**dict.fromkeys(vars(Addresses()), f"127.0.0.1:{unused_tcp_port}"))
+    async with AsyncClient(nobody) as other:
+        assert not any((await other.serving()).values())
+
+
+def test_ports_of_one_machine_move_together() -> None:
+    there = Addresses.on("10.0.0.7", port_offset=100)
+    assert (there.ingestor, there.telemetry) == ("10.0.0.7:50151", "10.0.0.7:50158")
+
+
+def test_the_blocking_client_has_every_part_and_method() -> None:
+    names = [name for name, part in vars(AsyncClient).items() if hasattr(part, "attrname")]
+    assert len(names) >= 9
+    with Client(Addresses()) as client:
+        for name in names:
+            part = getattr(client._client, name)
+            wanted = {method for method in dir(part) if not method.startswith("_")}
+            offered = {one for one in dir(getattr(client, name)) if not one.startswith("_")}
+            assert offered == wanted, name
+
+
+def test_without_asyncio_calls_block_and_streams_iterate(system: FakeSystem) -> None:
+    progress = Progress()
+    with served_beside(system) as addresses, Client(addresses) as client:
+        assert client.answers.ask("How hot?").answer == "80 degrees."
+        texts = [piece.delta.text for piece in client.answers.stream("How hot?")]
+        assert "".join(texts) == "80 degrees."
+        assert [one.interaction_id for one in client.history.interactions()] == list(IDS)
+        client.documents.submit_all([Draft("tea.md", b"tea".strip)], progress)
+        with pytest.raises(InvalidInput, match="question is empty: ask something"):
+            client.with_caller(tenant="acme").answers.ask("")
+        for piece in client.answers.stream("slow"):
+            if piece.delta.text:
+                break
+        assert client.dead_letters.list() == {"tea.v1.dlq": 2}
+    assert [fate.outcome for fate in progress.finished] == ["indexed"]
+    assert system.callers[-3].tenant == "acme"
+
+
+async def test_it_works_within_a_running_loop_as_notebooks_have(system: FakeSystem) -> None:
+    with served_beside(system) as addresses, Client(addresses) as client:
+        assert client.answers.ask("How hot?").answer == "80 degrees."
+
+
+def test_blocking_methods_keep_their_documentation() -> None:
+    for kind in vars(blocking).values():
+        if inspect.isclass(kind) and kind.__name__.startswith("Blocking"):
+            for name, method in vars(kind).items():
+                if not name.startswith("_"):
+                    assert inspect.getdoc(method), f"{kind.__name__}.{name}"
