@@ -17,10 +17,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gyre.ingestor.v1 import ingestor_pb2
 from gyre.trainer.v1 import trainer_pb2
 from gyre_cli.command import Cli
 from gyre_cli.demo.corpus import Document
@@ -29,14 +28,12 @@ from gyre_cli.demo.measures import compare, slices
 from gyre_cli.demo.releasing import ACTOR, explore, live_is
 from gyre_cli.demo.stages import Stages
 from gyre_cli.demo.story import submit
-from gyre_cli.demo.system import System, cpu_seconds, opened
+from gyre_cli.demo.system import cpu_seconds
 from gyre_cli.output import Output
-from gyre_cli.release_calls import listed
-from gyre_cli.run_calls import begin, follow
+from gyre_cli.run_calls import begin
 from gyre_cli.settings import settings_for
-from gyre_common.errors import NotFound
+from gyre_client import AsyncClient, NotFound
 from gyre_common.events.releases import Roles
-from gyre_common.rpc import call
 
 from bench.loop.beir import Folder
 from bench.loop.tables import report, show
@@ -68,7 +65,8 @@ async def run(options: Options, home: Path) -> None:
     cli = Cli(settings_for(home=home, tenant=options.tenant), Output(as_json=False))
     stages = Stages(cli.out)
     folder = Folder(options.folder)
-    async with opened(cli.settings, options.tenant) as system:
+    caller = replace(cli.settings.caller, actor=ACTOR)
+    async with AsyncClient(cli.settings.addresses, caller) as system:
         await check_fresh(system)
         await indexed(system, folder.documents(), folder.name, stages)
         train, dev = folder.questions("train"), folder.questions("dev")
@@ -77,9 +75,7 @@ async def run(options: Options, home: Path) -> None:
         versions = {"query-encoder": await live(system, Roles.QUERY_ENCODER)}
         spent = cpu_seconds(home) or 0.0
         await explore(system)
-        crowd = Crowd(
-            system.generator, system.feedback, habits=Habits(wrong=options.wrong), seed=SEED
-        )
+        crowd = Crowd(system, habits=Habits(wrong=options.wrong), seed=SEED)
         with stages.stage("the crowd asks and votes", len(train) * options.passes) as bar:
             tally = await crowd.ask(train, lambda seen: bar.at(seen.asked), passes=options.passes)
         asked = (cpu_seconds(home) or 0.0) - spent
@@ -105,50 +101,56 @@ async def run(options: Options, home: Path) -> None:
             await guard(system, options, before, after, stages)
 
 
-async def indexed(system: System, documents: Sequence[Document], name: str, stages: Stages) -> None:
+async def indexed(
+    system: AsyncClient, documents: Sequence[Document], name: str, stages: Stages
+) -> None:
     """Submits a corpus, unless its last document is there."""
-    request = ingestor_pb2.GetDocumentRequest(document_id=documents[-1].document_id)
     try:
-        await call(system.ingestor.GetDocument, request)
+        await system.documents.get(documents[-1].document_id)
     except NotFound:
         with stages.stage(f"submitting {name}", len(documents)) as bar:
-            await submit(system.ingestor, tuple(documents), bar)
+            await submit(system, tuple(documents), bar)
 
 
-async def check_fresh(system: System) -> None:
+async def check_fresh(system: AsyncClient) -> None:
     """Ends the program when the tenant has votes or an encoder from a round before."""
-    listed = await call(system.trainer.ListRuns, trainer_pb2.ListRunsRequest())
-    if any(run.tenant == system.tenant for run in listed.runs):
+    tenant = system.caller.tenant
+    if any(run.tenant == tenant for run in await system.runs.list()):
         raise SystemExit(
-            f"error: tenant {system.tenant} has been through a round, and would not begin at "
+            f"error: tenant {tenant} has been through a round, and would not begin at "
             "zero-shot: name another with --tenant, or a --home of its own"
         )
 
 
-async def live(system: System, role: str) -> str:
+async def live(system: AsyncClient, role: str) -> str:
     """The version that serves the tenant."""
-    return (await listed(system.releases, "", role))[role].live
+    return (await system.releases.list(role))[role].live
 
 
-async def fitted(system: System, encoder: str) -> str:
+async def fitted(system: AsyncClient, encoder: str) -> str:
     """The retrieval version that was fitted to an encoder; the live one where there is none."""
-    release = (await listed(system.releases, "", Roles.RETRIEVAL))[Roles.RETRIEVAL]
+    release = (await system.releases.list(Roles.RETRIEVAL))[Roles.RETRIEVAL]
     fitting = [one.version for one in release.artifacts if one.fits == encoder]
     return fitting[-1] if fitting else release.live
 
 
-async def trained(cli: Cli, system: System, options: Options, stages: Stages) -> trainer_pb2.Run:
+async def trained(
+    cli: Cli, system: AsyncClient, options: Options, stages: Stages
+) -> trainer_pb2.Run:
     """A run to its end, whatever it is."""
-    request = trainer_pb2.StartRunRequest(
-        profile=options.profile, tenant=system.tenant, actor=ACTOR, reason="bench.loop"
-    )
     with stages.clock("training and gate"):
-        begun = await begin(cli, system.trainer, request)
-        return await follow(system.trainer, begun.run_id, lambda _: None)
+        begun = await begin(
+            cli,
+            system,
+            profile=options.profile,
+            tenant=system.caller.tenant,
+            reason="bench.loop",
+        )
+        return await system.runs.follow(begun.run_id)
 
 
 async def guard(
-    system: System,
+    system: AsyncClient,
     options: Options,
     before: Mapping[str, str],
     after: Mapping[str, str],

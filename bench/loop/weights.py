@@ -2,55 +2,47 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from gyre.releases.v1 import releases_pb2
 from gyre.retriever.v1 import retriever_pb2
 from gyre_cli.demo.corpus import Question
 from gyre_cli.demo.measures import Rankings, ndcg, rankings, retrieve
-from gyre_cli.demo.releasing import ACTOR
-from gyre_cli.demo.system import System
 from gyre_cli.demo.turns import in_turns
-from gyre_common.context import request_context, use_context
+from gyre_client import AsyncClient
 from gyre_common.events.releases import Roles
-from gyre_common.rpc import call
+from gyre_common.rpc.metadata import VERSIONS, format_versions
 
 GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
 LEGS = ("bm25", "dense")
 
 
 async def with_versions(
-    system: System,
+    system: AsyncClient,
     questions: Sequence[Question],
     versions: Mapping[str, str],
     among: Sequence[str] = (),
 ) -> Rankings:
     """What those versions find, of all documents or of those named."""
-    with use_context(replace(request_context(), versions=versions)):
-        return await rankings(system.retriever, questions, lambda: None, among=among)
+    pinned = system.with_caller(metadata=((VERSIONS, format_versions(versions)),))
+    return await rankings(pinned, questions, lambda: None, among=among)
 
 
-async def tuned(system: System, train: Sequence[Question]) -> tuple[float, str]:
+async def tuned(system: AsyncClient, train: Sequence[Question]) -> tuple[float, str]:
     """The best share of the dense leg on train, and a retrieval version that has it."""
     replies: dict[str, retriever_pb2.RetrieveResponse] = {}
 
     async def one(question: Question) -> None:
-        replies[question.question_id] = await retrieve(system.retriever, question.text, limit=100)
+        replies[question.question_id] = await retrieve(system, question.text, limit=100)
 
     await in_turns(train, one, 4)
     found = await asyncio.to_thread(_best, train, replies)
     version = f"tuned-{round(100 * found)}"
-    await call(
-        system.releases.RegisterVersion,
-        releases_pb2.RegisterVersionRequest(
-            role=Roles.RETRIEVAL,
-            version=version,
-            based_on="hybrid-1",
-            settings={"bm25_weight": f"{1 - found:.2f}", "dense_weight": f"{found:.2f}"},
-            reason="bench.loop: zero-shot at its best",
-            actor=ACTOR,
-            tenant=system.tenant,
-        ),
+    await system.releases.register(
+        Roles.RETRIEVAL,
+        version,
+        {"bm25_weight": f"{1 - found:.2f}", "dense_weight": f"{found:.2f}"},
+        based_on="hybrid-1",
+        reason="bench.loop: zero-shot at its best",
+        tenant=system.caller.tenant,
     )
     return found, version
 

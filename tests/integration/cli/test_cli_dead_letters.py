@@ -1,15 +1,22 @@
-"""Dead letters as `gyre dlq` reads them, on a real broker."""
+"""Dead letters as `gyre dlq` shows them, from a real broker over telemetry's RPC."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from gyre.telemetry.v1.telemetry_pb2_grpc import add_DeadLetterServiceServicer_to_server
 from gyre_cli.commands.dlq import as_json
+from gyre_client import Addresses, AsyncClient, NotFound, Unavailable
 from gyre_common.bus.dlq import open_dead_letters
 from gyre_common.bus.topics import ensure_topics
-from gyre_common.errors import NotFound, Unavailable
 from gyre_common.events.documents import DOCUMENT_SUBMITTED
 from gyre_common.events.event import new_id
+from gyre_common.rpc import serve
+from gyre_common.rpc.server import ServiceTable
+from gyre_telemetry.dead_letters import DeadLetterDesk
+from gyre_telemetry.rpc import DeadLetterRpc
 
 pytestmark = pytest.mark.integration
 
@@ -42,34 +49,51 @@ async def topic(kafka_servers: str) -> str:
     return topic.name
 
 
+@asynccontextmanager
+async def talking_to(servers: str) -> AsyncIterator[AsyncClient]:
+    """A client of a telemetry that reads this broker."""
+    rpc = DeadLetterRpc(DeadLetterDesk(lambda: open_dead_letters(servers)))
+
+    def register(table: ServiceTable) -> None:
+        add_DeadLetterServiceServicer_to_server(rpc, table)
+
+    async with (
+        serve([register]) as server,
+        AsyncClient(Addresses(telemetry=f"127.0.0.1:{server.port}")) as gyre,
+    ):
+        yield gyre
+
+
 async def test_dead_letters_are_counted_by_topic(kafka_servers: str, topic: str) -> None:
-    async with open_dead_letters(kafka_servers) as letters:
-        assert (await letters.counts())[f"{topic}.dlq"] == 3
+    async with talking_to(kafka_servers) as gyre:
+        assert (await gyre.dead_letters.list())[f"{topic}.dlq"] == 3
 
 
 async def test_the_newest_come_first_with_their_cause_and_looking_consumes_nothing(
     kafka_servers: str, topic: str
 ) -> None:
-    async with open_dead_letters(kafka_servers) as letters:
+    async with talking_to(kafka_servers) as gyre:
         for name in (topic, f"{topic}.dlq"):
-            foreign, newest, oldest = [as_json(one) for one in await letters.last(name, 10)]
+            shown = [as_json(one) for one in await gyre.dead_letters.show(name)]
+            foreign, newest, oldest = shown
             assert (foreign["value"], foreign["kind"], foreign["origin"]) == (None, None, None)
             assert (newest["key"], oldest["key"]) == ("k2", "k1")
             assert newest["value"] == "\\xff not json"
             assert (newest["kind"], newest["message"]) == ("poison", "not JSON")
             assert (newest["origin"], newest["attempts"]) == (f"{topic}/3/7", 1)
-        assert len(await letters.last(topic, 2)) == 2
+            assert newest["parked_at"] == "2026-01-05T09:02:00Z"
+        assert len(await gyre.dead_letters.show(topic, limit=2)) == 2
 
 
 async def test_a_topic_without_dead_letters_is_told_where_there_are_some(
     kafka_servers: str, topic: str
 ) -> None:
-    async with open_dead_letters(kafka_servers) as letters:
+    async with talking_to(kafka_servers) as gyre:
         with pytest.raises(NotFound, match=f"no dead letters of nope: there are .*{topic}"):
-            await letters.last("nope", 1)
+            await gyre.dead_letters.show("nope")
 
 
 async def test_a_broker_that_is_down_is_named(unused_tcp_port: int) -> None:
-    with pytest.raises(Unavailable, match=f"Kafka at 127.0.0.1:{unused_tcp_port}"):
-        async with open_dead_letters(f"127.0.0.1:{unused_tcp_port}"):
-            pass
+    async with talking_to(f"127.0.0.1:{unused_tcp_port}") as gyre:
+        with pytest.raises(Unavailable, match=f"Kafka at 127.0.0.1:{unused_tcp_port}"):
+            await gyre.dead_letters.list()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gyre_cli.application import app
+from gyre_cli.application import run as run_command_line
 from gyre_cli.failures import guarded
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import now
@@ -75,12 +75,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def gyre(*arguments: str) -> tuple[int, str, str]:
     """The command with its own event loop, in a thread of this process."""
 
-    def run() -> int:
-        status = app(arguments, prog_name="gyre", standalone_mode=False)
-        return status if isinstance(status, int) else 0
-
     with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
-        code = await asyncio.to_thread(guarded, run)
+        code = await asyncio.to_thread(guarded, lambda: run_command_line(arguments))
     return code, out.getvalue(), err.getvalue()
 
 
@@ -175,7 +171,7 @@ async def test_settings_alone_make_a_version_that_waits_to_be_promoted(
     assert made.settings["candidates"] == "80"
     assert made.evidence["registered_by"] == "bob"
     for arguments, says in (
-        (("--set", "candidates"), "--set is 'candidates': write NAME=VALUE"),
+        (("--set", "candidates"), "--set is candidates: write NAME=VALUE"),
         (("--set", "candidate=80"), "not understood here: candidate"),
     ):
         code, _, err = await gyre("register", "retrieval", "hybrid-3", *arguments)

@@ -135,7 +135,7 @@ async def test_two_runs_at_once_name_the_first(stage: Stage, address: str) -> No
         (("train", "--recipe", "reranker"), 2, "recipe is unknown: use one of query-encoder"),
         (("train", "--profile", "huge"), 2, "profile is unknown: use one of default, demo"),
         (("train", "--set", "epochs"), 2, "--set is epochs: write NAME=VALUE"),
-        (("train", "--resume", "x"), 2, "run_id is not one: copy it from `gyre runs`"),
+        (("train", "--resume", "x"), 1, "no run has an id that begins with x: check it"),
         (("runs", "00000000-0000-0000-0000-000000000000"), 1, "there is no run 00000000-"),
         (("runs", "--cancel"), 2, "RUN is missing: name the run"),
         (("datasets", "show", "abc"), 2, "send 8 or more of its hexadecimal digits"),

@@ -1,8 +1,11 @@
-"""What `gyre ask` prints below an answer is enough to vote on the answer and on each passage."""
+"""Below an answer: its sources with what is quoted, one line on how to vote; all else by --all."""
+
+import re
+from typing import Any
 
 from gyre.generator.v1.generator_pb2 import AnswerResponse, Citation, Passage
 from gyre_cli.answer_view import below
-from rich.console import Console
+from gyre_cli.output import plain, printable
 
 ID, TEA, COFFEE = "0199-interaction", "chunk-tea", "chunk-coffee"
 PASSAGES = (
@@ -25,11 +28,9 @@ PASSAGES = (
 )
 
 
-def printed(answer: AnswerResponse) -> list[str]:
-    console = Console(width=200, force_terminal=False)
-    with console.capture() as captured:
-        console.print(below(answer))
-    return [line.rstrip() for line in captured.get().splitlines()]
+def lines(answer: AnswerResponse, *, everything: bool = False, kept: bool = True) -> list[str]:
+    styled = "\n".join(below(answer, everything=everything, remembered=kept))
+    return re.sub(r"\x1b\[\d*m", "", styled).split("\n")
 
 
 def an_answer(*quotes: str) -> AnswerResponse:
@@ -39,32 +40,74 @@ def an_answer(*quotes: str) -> AnswerResponse:
     )
 
 
-def test_a_source_shows_where_it_is_from_what_is_quoted_and_its_id() -> None:
-    lines = printed(an_answer("80 degrees", "is best", "80 degrees"))
-    start = lines.index("[1] Tea > Water  https://example.org/tea")
-    assert lines[start + 1 : start + 4] == ["    “80 degrees”", "    “is best”", f"    {TEA}"]
+def test_an_answer_shows_its_sources_the_quoted_lines_and_one_line_on_voting() -> None:
+    assert lines(an_answer("80 degrees", "is best", "80 degrees")) == [
+        "",
+        "[1] Tea > Water  https://example.org/tea",
+        "    “80 degrees”",
+        "    “is best”",
+        "",
+        f"vote: gyre vote up|down|1..5   (here; elsewhere gyre vote {ID} …)",
+    ]
 
 
-def test_what_was_found_besides_can_be_voted_on_too() -> None:
-    lines = printed(an_answer("80 degrees"))
-    start = lines.index("also found")
-    assert lines[start + 1] == "  1 coffee.md"
-    assert lines[start + 2].startswith("    Coffee is roasted. Coffee")
-    assert lines[start + 2].endswith("…")
-    assert lines[start + 3] == f"    {COFFEE}"
-    assert any(f"gyre vote {ID} up|down --chunk ID" in line for line in lines)
+def test_where_nothing_can_be_remembered_a_vote_needs_the_id() -> None:
+    assert lines(an_answer(), kept=False)[-1] == f"vote: gyre vote {ID} up|down|1..5"
+
+
+def test_all_of_it_has_ids_to_vote_on() -> None:
+    shown = lines(an_answer("80 degrees"), everything=True)
+    start = shown.index("[1] Tea > Water  https://example.org/tea")
+    assert shown[start + 1 : start + 3] == ["    “80 degrees”", f"    {TEA}"]
+    start = shown.index("also found")
+    assert shown[start + 1] == "  1 coffee.md"
+    assert shown[start + 2].startswith("    Coffee is roasted. Coffee")
+    assert shown[start + 2].endswith("…")
+    assert shown[start + 3] == f"    {COFFEE}"
+    assert any(f"gyre vote {ID} up|down --chunk ID" in line for line in shown)
+    assert shown[-1] == f"explain  gyre explain {ID}"
 
 
 def test_without_a_citation_all_passages_are_just_found() -> None:
-    lines = printed(an_answer())
-    assert "found" in lines
-    assert f"    {TEA}" in lines
-    assert f"    {COFFEE}" in lines
+    shown = lines(an_answer(), everything=True)
+    assert "found" in shown
+    assert f"    {TEA}" in shown
+    assert f"    {COFFEE}" in shown
 
 
 def test_without_passages_only_the_answer_can_be_voted_on() -> None:
-    lines = printed(AnswerResponse(interaction_id=ID, answer="No idea."))
-    assert [line for line in lines if line] == [
+    shown = lines(AnswerResponse(interaction_id=ID, answer="No idea."), everything=True)
+    assert [line for line in shown if line] == [
         f"vote     gyre vote {ID} up|down|1..5",
         f"explain  gyre explain {ID}",
     ]
+
+
+def test_a_document_cannot_steer_the_terminal() -> None:
+    answer = an_answer("80\x1b]0;owned\x07 degrees")
+    answer.passages[1].title = "Tea\x1b[2J"
+    assert not {"\x1b", "\x07", "\x9b"} & set("".join(lines(answer)))
+    assert printable("a\tb\nc\x1b[31m\x9b") == "a\tb\nc[31m"
+
+
+def test_a_message_as_json_has_every_field_numbers_as_numbers_and_null_where_unset() -> None:
+    from gyre.telemetry.v1 import telemetry_pb2 as pb
+    from gyre.trainer.v1 import trainer_pb2
+
+    story = pb.Interaction(versions={"b": "2", "a": "1"}, latency_ms={"total": 1.5})
+    story.retrieved.add(revision=2**40, heading_path=["Tea"])
+    story.verdicts.add(metric="tone")
+    story.started_at.FromJsonString("2026-01-05T09:00:00Z")
+    data: dict[str, Any] = {**plain(story)}
+    assert data["versions"] == {"a": "1", "b": "2"}
+    assert data["latency_ms"] == {"total": 1.5}
+    assert (data["started_at"], data["completed_at"]) == ("2026-01-05T09:00:00Z", None)
+    [passage] = data["retrieved"]
+    assert (passage["revision"], passage["heading_path"]) == (2**40, ["Tea"])
+    [verdict] = data["verdicts"]
+    assert verdict["value"] is None
+    assert set(data) == {field.name for field in pb.Interaction.DESCRIPTOR.fields}
+    run = trainer_pb2.Run(state="running")
+    run.report.update({"gain": 0.5})
+    assert plain(run)["report"] == {"gain": 0.5}
+    assert plain(pb.DeadLetter(value=b"\xff"))["value"] == "\\xff"

@@ -48,14 +48,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (("ask", *NOWHERE), 2, "Missing argument 'question' — see `gyre ask --help`"),
         (("ask", "why", *NOWHERE), 1, "nothing answers at 127.0.0.1:59954: start the system"),
         (("ask", "why", "--json", *NOWHERE), 1, "nothing answers at 127.0.0.1:59954: start the"),
-        (("up", "--port-offset", "7"), 2, "GYRE_PORT_OFFSET: input should be a multiple of 100"),
+        (("up", "--port-offset", "7"), 2, "GYRE_PORT_OFFSET is 7: give a multiple of 100"),
         (("vote", "x", "sideways", *NOWHERE), 2, "VALUE is sideways: say up, down or a rating"),
         (("vote", "x", *NOWHERE), 2, "VALUE is missing: say up, down or 1 to 5"),
-        (("explain", "x", *NOWHERE), 2, "INTERACTION_ID is not a UUID"),
+        (("explain", "x", *NOWHERE), 2, "ID is x, no id and no beginning of one: give 4"),
         (("submit", "/no/such/file", *NOWHERE), 1, "there is no /no/such/file"),
         (("submit", "-", *NOWHERE), 2, "give it alone, and name it with --id"),
-        (("releases", "--tenant", "Not A Tenant"), 2, "GYRE_TENANT:"),
-        (("releases", "--key", "short"), 2, "GYRE_KEYS:"),
+        (("vote", "up", *NOWHERE), 2, "ID is missing, and this shell has no answer for tenant"),
+        (("explain", *NOWHERE), 2, "ID is missing, and this shell has no answer for tenant def"),
+        (("releases", "--tenant", "Not A Tenant"), 2, "GYRE_TENANT is Not A Tenant: use up to 63"),
+        (("releases", "--key", "short"), 2, "GYRE_KEYS holds a key that cannot work"),
     ],
 )
 def test_an_error_is_one_line_with_the_fix(
@@ -158,8 +160,8 @@ def test_a_home_knows_the_ports_of_its_system(tmp_path: Path, here: None) -> Non
     write_state(
         Home(tmp_path).state, SystemState(supervisor=process, port_offset=1200, processes=())
     )
-    assert settings_for(home=tmp_path).generator_address == "127.0.0.1:51254"
-    assert settings_for(home=tmp_path, port_offset=300).generator_address == "127.0.0.1:50354"
+    assert settings_for(home=tmp_path).addresses.generator == "127.0.0.1:51254"
+    assert settings_for(home=tmp_path, port_offset=300).addresses.generator == "127.0.0.1:50354"
 
 
 def test_a_system_elsewhere_is_reached_by_the_variables_of_the_services(
@@ -168,4 +170,4 @@ def test_a_system_elsewhere_is_reached_by_the_variables_of_the_services(
     monkeypatch.setenv("GYRE_GENERATOR_ADDRESS", "gyre.example.com:443")
     monkeypatch.setenv("GYRE_TENANT", "acme")
     settings = settings_for()
-    assert (settings.generator_address, settings.tenant) == ("gyre.example.com:443", "acme")
+    assert (settings.addresses.generator, settings.tenant) == ("gyre.example.com:443", "acme")

@@ -18,8 +18,9 @@ from gyre_cli.demo.measures import compare, ndcg, slices
 from gyre_cli.demo.story import stop_training
 from gyre_cli.demo.system import spent_by
 from gyre_cli.demo.turns import in_turns
+from gyre_client import Addresses, AsyncClient, Caller
 from gyre_common.errors import NotFound
-from gyre_common.rpc import channel, serve
+from gyre_common.rpc import serve
 from ir_measures import Qrel, ScoredDoc, calc_aggregate, nDCG
 
 ALWAYS = Habits(wrong=0, skipped=0, down=1, click=0, stray_click=0, patience=0, actors=3)
@@ -32,18 +33,26 @@ class FakeSystem:
         self._shown = shown
         self.said: list[feedback_pb2.SubmitFeedbackRequest] = []
 
-    async def Answer(self, request: Any, timeout: float) -> generator_pb2.AnswerResponse:
+    @property
+    def answers(self) -> "FakeSystem":
+        return self
+
+    @property
+    def feedback(self) -> "FakeSystem":
+        return self
+
+    async def ask(
+        self, question: str, *, idempotency_key: str, timeout: float
+    ) -> generator_pb2.AnswerResponse:
         passages = [
             generator_pb2.Passage(chunk_id=f"chunk of {name}", document_id=name, rank=rank)
             for rank, name in enumerate(self._shown, start=1)
         ]
-        return generator_pb2.AnswerResponse(interaction_id=request.question, passages=passages)
+        return generator_pb2.AnswerResponse(interaction_id=question, passages=passages)
 
-    async def SubmitFeedback(
-        self, request: feedback_pb2.SubmitFeedbackRequest, timeout: float
-    ) -> feedback_pb2.SubmitFeedbackResponse:
-        self.said.append(request)
-        return feedback_pb2.SubmitFeedbackResponse()
+    async def record(self, word: feedback_pb2.SubmitFeedbackRequest) -> str:
+        self.said.append(word)
+        return ""
 
 
 def asking(number: int, relevant: str) -> Question:
@@ -54,7 +63,7 @@ async def crowd_says(
     system: FakeSystem, questions: list[Question], habits: Habits, seed: int = 1
 ) -> Tally:
     fake: Any = system
-    crowd = Crowd(fake, fake, habits=habits, seed=seed)
+    crowd = Crowd(fake, habits=habits, seed=seed)
     return await crowd.ask(questions, lambda _: None)
 
 
@@ -196,8 +205,11 @@ async def test_whoever_stops_the_demonstration_stops_its_training_and_nobody_els
         trainer_pb2.Run(run_id="over", tenant="demo", state="released"),
     )
     register = lambda server: trainer_pb2_grpc.add_TrainerServiceServicer_to_server(trainer, server)  # noqa: E731
-    async with serve([register]) as server, channel(f"127.0.0.1:{server.port}") as opened:
-        await stop_training(trainer_pb2_grpc.TrainerServiceStub(opened), "demo")
+    async with (
+        serve([register]) as server,
+        AsyncClient(Addresses(trainer=f"127.0.0.1:{server.port}"), Caller("demo")) as gyre,
+    ):
+        await stop_training(gyre)
     assert trainer.cancelled == ["its own"]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from gyre_cli.files import SourceFile, collect
-from gyre_common.errors import InvalidInput, NotFound
+from gyre_client.errors import InvalidInput, NotFound
 
 
 class Skipped:

@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 from typing import Any
 
-import grpc.aio
 import pytest
 from gyre.trainer.v1 import trainer_pb2
 from gyre_cli import run_calls
@@ -12,9 +11,8 @@ from gyre_cli.command import Cli
 from gyre_cli.output import Output
 from gyre_cli.run_calls import begin
 from gyre_cli.run_view import RunProgress, gate_table
-from gyre_cli.settings import CliSettings
-from gyre_common.errors import FailedPrecondition
-from gyre_common.rpc import call, channel, serve
+from gyre_cli.settings import settings_for
+from gyre_client import FailedPrecondition
 from rich.console import Console
 
 
@@ -25,15 +23,19 @@ class Refusing:
         self.installed = False
         self.code = code
 
-    async def StartRun(self, request: trainer_pb2.StartRunRequest, *, timeout: float) -> Any:
+    @property
+    def runs(self) -> "Refusing":
+        return self
+
+    async def start(self, **wanted: Any) -> trainer_pb2.Run:
         if not self.installed:
             raise FailedPrecondition("training needs torch", code=self.code)
-        return trainer_pb2.StartRunResponse(run=trainer_pb2.Run(run_id="r1"))
+        return trainer_pb2.Run(run_id="r1")
 
 
 @pytest.fixture
-def cli() -> Cli:
-    return Cli(CliSettings(), Output(as_json=False))
+def cli(tmp_path: Path) -> Cli:
+    return Cli(settings_for(home=tmp_path), Output(as_json=False))
 
 
 def _something(home: Path) -> object:
@@ -52,47 +54,25 @@ def local(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_first_run_on_a_local_system_installs_what_training_needs(
     cli: Cli, local: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stub = Refusing()
+    gyre: Any = Refusing()
 
     def install(given: Cli) -> None:
-        stub.installed = True
+        gyre.installed = True
 
     monkeypatch.setattr(run_calls, "_install", install)
-    run = await begin(cli, stub, trainer_pb2.StartRunRequest())  # type: ignore[arg-type]
+    run = await begin(cli, gyre)
     assert run.run_id == "r1"
 
 
 async def test_elsewhere_nothing_is_installed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_calls, "running_state", _nothing)
     with pytest.raises(FailedPrecondition, match="needs torch"):
-        await begin(cli, Refusing(), trainer_pb2.StartRunRequest())  # type: ignore[arg-type]
+        await begin(cli, Refusing())  # type: ignore[arg-type]
 
 
 async def test_another_refusal_installs_nothing(cli: Cli, local: None) -> None:
     with pytest.raises(FailedPrecondition):
-        await begin(cli, Refusing(code=""), trainer_pb2.StartRunRequest())  # type: ignore[arg-type]
-
-
-async def test_the_code_of_a_refusal_travels(unused_tcp_port: int) -> None:
-    from gyre.trainer.v1.trainer_pb2_grpc import (
-        TrainerServiceServicer,
-        TrainerServiceStub,
-        add_TrainerServiceServicer_to_server,
-    )
-
-    class Trainer(TrainerServiceServicer):
-        async def StartRun(
-            self, request: trainer_pb2.StartRunRequest, context: grpc.aio.ServicerContext[Any, Any]
-        ) -> trainer_pb2.StartRunResponse:
-            raise FailedPrecondition("training needs torch", code="training-packages-missing")
-
-    def register(server: Any) -> None:
-        add_TrainerServiceServicer_to_server(Trainer(), server)
-
-    async with serve([register]) as server, channel(f"127.0.0.1:{server.port}") as opened:
-        with pytest.raises(FailedPrecondition) as refused:
-            await call(TrainerServiceStub(opened).StartRun, trainer_pb2.StartRunRequest())
-    assert refused.value.code == "training-packages-missing"
+        await begin(cli, Refusing(code=""))  # type: ignore[arg-type]
 
 
 def test_progress_without_a_terminal_is_a_line_a_change() -> None:
@@ -100,13 +80,13 @@ def test_progress_without_a_terminal_is_a_line_a_change() -> None:
     out.notes = Console(file=(written := io.StringIO()), width=200)
     with RunProgress(out) as progress:
         for step in (1, 2, 3, 60, 61):
-            progress.tell(
+            progress.show(
                 trainer_pb2.Run(
                     state="running", stage="full", step=step, steps=100, metrics={"loss": 1.25}
                 )
             )
-        progress.tell(trainer_pb2.Run(state="running", stage="gate", message="measuring"))
-        progress.tell(trainer_pb2.Run(state="released", stage="gate", message="passed"))
+        progress.show(trainer_pb2.Run(state="running", stage="gate", message="measuring"))
+        progress.show(trainer_pb2.Run(state="released", stage="gate", message="passed"))
     lines = [line.split() for line in written.getvalue().splitlines()]
     assert [(line[0], line[2]) for line in lines[:2]] == [("full", "1/100"), ("full", "60/100")]
     assert lines[0][3:] == ["loss", "1.250"]

@@ -50,6 +50,8 @@ class FakeSystem(
         self, request: Any, context: Any
     ) -> AsyncIterator[generator_pb2.StreamAnswerResponse]:
         self._called(request)
+        if not request.question:
+            raise InvalidInput("question", "is empty", "ask something")
         reply = generator_pb2.StreamAnswerResponse
         yield reply(started=generator_pb2.Started(interaction_id=IDS[0]))
         try:

@@ -1,64 +1,76 @@
-"""What stands below an answer: its sources, what else was found, and how to vote on them."""
+"""What stands below an answer: its numbered sources, and how to vote; the rest when asked for."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from gyre.generator.v1.generator_pb2 import AnswerResponse, Passage
+import typer
 from gyre_common.passages import context_line
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
+
+from gyre_cli.output import printable
+
+if TYPE_CHECKING:
+    from gyre.generator.v1.generator_pb2 import AnswerResponse, Passage
 
 _LONGEST_QUOTE, _LONGEST_SNIPPET = 240, 160
+_INDENT = "    "
 
 
-def below(answer: AnswerResponse) -> RenderableType:
-    """Sources numbered in the order of the answer, then the other passages; each with its id."""
-    return Group(*_parts(answer))
+def below(answer: "AnswerResponse", *, everything: bool, remembered: bool) -> Iterator[str]:
+    """Lines: sources in the order of the answer, with the quoted line, and how to vote.
 
-
-def _parts(answer: AnswerResponse) -> Iterator[RenderableType]:
-    yield Text("" if not answer.answer or answer.answer.endswith("\n") else "\n")
+    With `everything` each passage that was shown, cited or not, has its id, to vote on it.
+    `remembered`: this shell's next vote means this answer without its id.
+    """
     quotes: dict[str, dict[str, None]] = {}
     for citation in answer.citations:
         quotes.setdefault(citation.chunk_id, {})[citation.quote] = None
     passages = {passage.chunk_id: passage for passage in answer.passages}
+    if answer.answer:
+        yield ""
     for number, (chunk_id, quoted) in enumerate(quotes.items(), start=1):
         if chunk_id in passages:
-            yield from _source(f"[{number}]", passages[chunk_id], [_quote(one) for one in quoted])
-    others = [passage for passage in answer.passages if passage.chunk_id not in quotes]
-    if others:
-        yield Text("also found" if quotes else "found", style="dim")
-    for passage in others:
-        snippet = Text(_shortened(passage.text, _LONGEST_SNIPPET), style="dim")
-        yield from _source(f"{passage.rank:>3}", passage, [snippet])
+            yield _heading(f"[{number}]", passages[chunk_id])
+            for one in quoted:
+                yield _INDENT + typer.style(f"“{_line(one, _LONGEST_QUOTE)}”", italic=True)
+            if everything:
+                yield _INDENT + typer.style(chunk_id, dim=True)
+    if everything:
+        yield from _others([one for one in answer.passages if one.chunk_id not in quotes], quotes)
     if passages:
-        yield Text("")
-    yield Text("\n".join(_what_next(answer)), style="dim")
+        yield ""
+    yield from _what_next(answer, everything=everything, remembered=remembered)
 
 
-def _source(number: str, passage: Passage, said: list[Text]) -> Iterator[RenderableType]:
-    where = passage.source_uri or passage.document_id
-    name = context_line(passage.title or passage.document_id, passage.heading_path)
-    heading = Text(f"{number} {name}", style="bold")
-    if where != name:
-        heading.append(f"  {where}", style="dim")
-    yield heading
-    for line in (*said, Text(passage.chunk_id, style="dim cyan")):
-        yield Padding(line, (0, 0, 0, 4), expand=False)
+def _others(passages: "list[Passage]", quotes: dict[str, dict[str, None]]) -> Iterator[str]:
+    if passages:
+        yield typer.style("also found" if quotes else "found", dim=True)
+    for passage in passages:
+        yield _heading(f"{passage.rank:>3}", passage)
+        yield _INDENT + typer.style(_line(passage.text, _LONGEST_SNIPPET), dim=True)
+        yield _INDENT + typer.style(passage.chunk_id, dim=True)
 
 
-def _what_next(answer: AnswerResponse) -> Iterator[str]:
-    vote = f"gyre vote {answer.interaction_id}"
-    yield f"vote     {vote} up|down|1..5"
+def _heading(number: str, passage: "Passage") -> str:
+    where = printable(passage.source_uri or passage.document_id)
+    name = printable(context_line(passage.title or passage.document_id, passage.heading_path))
+    heading = typer.style(f"{number} {name}", bold=True)
+    return heading if where == name else heading + typer.style(f"  {where}", dim=True)
+
+
+def _what_next(answer: "AnswerResponse", *, everything: bool, remembered: bool) -> Iterator[str]:
+    whole = f"gyre vote {answer.interaction_id}"
+    if not everything:
+        short = "gyre vote up|down|1..5   (here; elsewhere " + f"{whole} …)"
+        yield typer.style(f"vote: {short if remembered else f'{whole} up|down|1..5'}", dim=True)
+        return
+    yield typer.style(f"vote     {whole} up|down|1..5", dim=True)
     if answer.passages:
-        yield f"         {vote} up|down --chunk ID   # one passage, by the id below it"
-    yield f"explain  gyre explain {answer.interaction_id}"
+        yield typer.style(
+            f"         {whole} up|down --chunk ID   # one passage, by the id below it", dim=True
+        )
+    yield typer.style(f"explain  gyre explain {answer.interaction_id}", dim=True)
 
 
-def _quote(quote: str) -> Text:
-    return Text(f"“{_shortened(quote, _LONGEST_QUOTE)}”", style="italic")
-
-
-def _shortened(text: str, longest: int) -> str:
-    line = " ".join(text.split())
+def _line(text: str, longest: int) -> str:
+    line = printable(" ".join(text.split()))
     return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -1,49 +1,143 @@
-"""All commands of `gyre` in one place, grouped as the help shows them."""
+"""All commands of `gyre` by name, as the help groups them; one is loaded when it is invoked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from gyre_cli.commands.ask import ask
-from gyre_cli.commands.datasets import datasets
-from gyre_cli.commands.demo import demo
-from gyre_cli.commands.dlq import dlq
-from gyre_cli.commands.down import down
-from gyre_cli.commands.explain import explain
-from gyre_cli.commands.logs import logs
-from gyre_cli.commands.promote import promote
-from gyre_cli.commands.questions import questions
-from gyre_cli.commands.register import register
-from gyre_cli.commands.releases import releases
-from gyre_cli.commands.rollback import rollback
-from gyre_cli.commands.runs import runs
-from gyre_cli.commands.status import status
-from gyre_cli.commands.submit import submit
-from gyre_cli.commands.train import train
-from gyre_cli.commands.up import up
-from gyre_cli.commands.vote import vote
+HEADINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "Run it": {
+            "up": "Start engines and services, and keep them running.",
+            "down": "Stop the system that was started with `gyre up`.",
+            "status": "Show what runs: state, process, port, memory, restarts and lag.",
+            "logs": "Show the logs of the local system.",
+        },
+        "Use it": {
+            "submit": "Submit documents and wait until they are searchable.",
+            "ask": "Ask a question; the answer streams, its sources follow.",
+            "questions": "Suggest three questions to start with.",
+            "vote": "Say what an answer was worth.",
+            "explain": "Tell how an answer was made.",
+        },
+        "Improve it": {
+            "demo": "Show the whole loop, from generated documents to a release and back.",
+            "train": "Train on the votes so far, and release what is better.",
+            "runs": "Show the training runs, newest first, or one with its gate's report.",
+            "datasets": "Look at the frozen data sets.",
+        },
+        "Look after it": {
+            "releases": "Show which version of every role is live, or all of one role.",
+            "register": "Make a version known that is another one with other settings.",
+            "promote": "Make a version live, with what has to go along.",
+            "rollback": "Go back to the version that was live before.",
+            "dlq": "Look at the records that could not be handled.",
+        },
+    }
+)
+"""Each command with the first line of its own help."""
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {name: line for commands in HEADINGS.values() for name, line in commands.items()}
+)
+
+
+class Commands(TyperGroup):
+    """Knows its commands by name; the module of one is imported when that one is needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """What help and completion show of it."""
+        line = COMMANDS.get(cmd_name)
+        return TyperCommand(cmd_name, help=line) if line else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command itself, and its arguments."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name and known else None, rest
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Under their headings."""
+        for heading, commands in HEADINGS.items():
+            with formatter.section(heading):
+                formatter.write_dl(list(commands.items()))
+
+
+def load(name: str) -> Any:
+    """A command of COMMANDS: in `gyre_cli.commands.<name>`, the function or group of that name."""
+    member = getattr(import_module(f"gyre_cli.commands.{name}"), name)
+    if isinstance(member, typer.Typer):
+        group = _light(get_command(member))
+        group.name = name
+        for one in group.commands.values():
+            _light(one)
+        return group
+    # Help is plain text: the library that draws boxes takes longer to import than all else.
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name)(member)
+    return _light(get_command(alone))
+
+
+def _light(made: Any) -> Any:
+    """Leaves words, defaults and what was not given as they are.
+
+    For each of them the library would import a validator, which takes longer than all else.
+    """
+    made.get_params = partial(_light_params, made.get_params)
+    return made
+
+
+def _light_params(get_params: Callable[[Any], list[Any]], ctx: Any) -> list[Any]:
+    parameters = get_params(ctx)
+    for one in parameters:
+        if not isinstance(one.get_runtime_param, partial):
+            one.get_runtime_param = partial(_Given, one, one.get_runtime_param)
+    return parameters
+
+
+class _Given:
+    """Coerces what one parameter was given; a default has its type already."""
+
+    def __init__(self, parameter: Any, validator: Callable[[], Any]) -> None:
+        self._type = parameter.type_descriptor.annotation
+        self._validator = validator
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Called by the library."""
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        if self._type == list[str] or type(value) is self._type:
+            return value
+        return self._validator().coerce(value, param=param, ctx=ctx)
+
 
 app = typer.Typer(
     name="gyre",
+    cls=Commands,
     help="Gyre: a self-hosted answer engine that gets better from its own use.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_PANELS = {
-    "Run it": (up, down, status, logs),
-    "Use it": (submit, ask, questions, vote, explain),
-    "Improve it": (demo, train, runs),
-    "Look after it": (releases, register, promote, rollback),
-}
-for _panel, _commands in _PANELS.items():
-    for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
-app.add_typer(datasets, name="datasets", rich_help_panel="Improve it")
-app.add_typer(dlq, name="dlq", rich_help_panel="Look after it")
+
+@app.callback()
+def _commands() -> None:
+    pass
 
 
-def run() -> int:
+def run(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line says; returns the exit status, and lets errors out."""
-    status = app(prog_name="gyre", standalone_mode=False)
+    gyre = _light(get_command(app))
+    words = None if arguments is None else list(arguments)
+    status = gyre.main(words, prog_name="gyre", standalone_mode=False)
     return status if isinstance(status, int) else 0

@@ -1,19 +1,21 @@
 """The options that every command has, and what they open."""
 
+import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
 from gyre_cli.output import Output
 from gyre_cli.settings import CliSettings, settings_for
 
-P = ParamSpec("P")
+if TYPE_CHECKING:
+    from gyre_client import AsyncClient
 
-_PANEL = "Which system"
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,16 @@ class Cli:
     settings: CliSettings
     out: Output
 
+    def run(self, work: "Callable[[AsyncClient], Awaitable[T]]") -> T:
+        """Talk to the system. Raises GyreError; Unreachable when nothing answers."""
+        from gyre_client import AsyncClient  # gRPC takes a while, and not every command calls
+
+        async def talk() -> T:
+            async with AsyncClient(self.settings.addresses, self.settings.caller) as gyre:
+                return await work(gyre)
+
+        return asyncio.run(talk())
+
 
 def _shared(
     *,
@@ -30,22 +42,18 @@ def _shared(
         bool, typer.Option("--json", help="Print JSON on stdout, progress on stderr.")
     ] = False,
     home: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the local system [GYRE_HOME, .gyre].", rich_help_panel=_PANEL),
+        str | None,
+        typer.Option(metavar="<path>", help="Folder of the local system [GYRE_HOME, .gyre]."),
     ] = None,
     port_offset: Annotated[
-        int | None,
+        str | None,
         typer.Option(
+            metavar="<int>",
             help="Shift of all ports, a multiple of 100 [GYRE_PORT_OFFSET, the home's own].",
-            rich_help_panel=_PANEL,
         ),
     ] = None,
-    tenant: Annotated[
-        str | None, typer.Option(help="Tenant [GYRE_TENANT, default].", rich_help_panel=_PANEL)
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="Access key [GYRE_KEYS].", rich_help_panel=_PANEL)
-    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Tenant [GYRE_TENANT, default].")] = None,
+    key: Annotated[str | None, typer.Option(help="Access key [GYRE_KEYS].")] = None,
 ) -> Cli:
     settings = settings_for(home=home, port_offset=port_offset, tenant=tenant, key=key)
     return Cli(settings, Output(as_json=as_json))

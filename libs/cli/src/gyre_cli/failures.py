@@ -9,10 +9,15 @@ import traceback
 from collections.abc import Callable
 
 import typer
-from gyre_common.errors import GyreError, InvalidInput
-from gyre_common.settings import SettingsError
+from gyre_client import errors as called
+from gyre_common import errors as local
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+_START_OR_SAY = (
+    "start the system with `gyre up`, or say where it is by GYRE_HOME, GYRE_PORT_OFFSET or the "
+    "GYRE_…_ADDRESS variables"
+)
 
 
 def guarded(run: Callable[[], int]) -> int:
@@ -23,9 +28,11 @@ def guarded(run: Callable[[], int]) -> int:
         return run()
     except typer.TyperException as error:
         return _failed(_usage(error), error.exit_code)
-    except (InvalidInput, SettingsError) as error:
+    except (called.InvalidInput, local.InvalidInput) as error:
         return _failed(str(error), USAGE)
-    except GyreError as error:
+    except called.Unreachable as error:
+        return _failed(f"{error}: {_START_OR_SAY}", FAILED)
+    except (called.GyreError, local.GyreError) as error:
         return _failed(str(error), FAILED)
     except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gyre_common.errors import InvalidInput, NotFound
+from gyre_client.errors import InvalidInput, NotFound
 
 STDIN = "-"
 

@@ -3,13 +3,13 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from rich.console import Console, RenderableType
+    from rich.table import Table
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
@@ -17,16 +17,29 @@ _NARROWEST = 16
 _WIDTH_OF_A_PIPE = 10_000
 """Nobody reads a pipe by its width: no line is broken, so that others can search it."""
 
+_UNPRINTABLE = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
 
 class Output:
-    """With `as_json`, stdout carries one JSON document and nothing else."""
+    """With `as_json`, stdout carries one JSON document, or one a line where it streams.
+
+    What draws tables is imported with the first of them: a command that prints words need not wait.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.console = _console(stderr=False)
-        self.notes = _console(stderr=True)
 
-    def result(self, data: Json, show: Callable[[], RenderableType]) -> None:
+    @cached_property
+    def console(self) -> "Console":
+        """Stdout."""
+        return _console(stderr=False)
+
+    @cached_property
+    def notes(self) -> "Console":
+        """Stderr."""
+        return _console(stderr=True)
+
+    def result(self, data: Json, show: "Callable[[], RenderableType]") -> None:
         """What the command was asked for, for a program or for a person."""
         if self.as_json:
             self.json(data)
@@ -39,32 +52,77 @@ class Output:
         sys.stdout.write("\n")
         sys.stdout.flush()
 
+    def json_line(self, data: Json) -> None:
+        """One of several, each on a line of its own."""
+        self.write(json.dumps(data, ensure_ascii=False) + "\n")
+
+    def write(self, text: str) -> None:
+        """Words on stdout as they come."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
     def note(self, text: str, style: str = "dim") -> None:
         """A word on the way, on stderr."""
+        from rich.text import Text
+
         self.notes.print(Text(text, style=style))
 
 
-def _console(*, stderr: bool) -> Console:
+def _console(*, stderr: bool) -> "Console":
+    from rich.console import Console
+
     console = Console(stderr=stderr, highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_PIPE
     return console
 
 
-def plain(message: Message) -> dict[str, Json]:
-    """A protobuf message as JSON: every field, under its own name."""
-    data: dict[str, Json] = MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return data
+def printable(text: str) -> str:
+    """Without what would steer the terminal: texts come from documents, and from anybody."""
+    return text.translate(_UNPRINTABLE)
 
 
-def table(*columns: str, right: tuple[str, ...] = (), wrapped: tuple[str, ...] = ()) -> Table:
+def plain(message: "Message") -> dict[str, Json]:
+    """A message as JSON: every field under its own name, numbers as numbers, null where unset."""
+    return {
+        field.name: None
+        if field.has_presence and not message.HasField(field.name)
+        else _plain_field(field, getattr(message, field.name))
+        for field in message.DESCRIPTOR.fields
+    }
+
+
+def _plain_field(field: Any, value: Any) -> Json:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        inner = field.message_type.fields_by_name["value"]
+        return {str(key): _plain_value(inner, value[key]) for key in sorted(value)}
+    if field.is_repeated:
+        return [_plain_value(field, one) for one in value]
+    return _plain_value(field, value)
+
+
+def _plain_value(field: Any, value: Any) -> Json:
+    from google.protobuf.json_format import MessageToDict
+
+    if field.enum_type is not None:
+        name: str = field.enum_type.values_by_number[value].name
+        return name
+    if field.message_type is None:
+        return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
+    if field.message_type.full_name.startswith("google.protobuf."):
+        known: Json = MessageToDict(value)  # times as RFC 3339, structs as they are
+        return known
+    return plain(value)
+
+
+def table(*columns: str, right: tuple[str, ...] = (), wrapped: tuple[str, ...] = ()) -> "Table":
     """A table without lines: easy to read, easy to cut.
 
     On a narrow terminal the last column is folded, and those named as `wrapped`; the others, which
     people copy from, stay whole as long as they can.
     """
+    from rich.table import Table
+
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
         folded = name in wrapped or name == columns[-1]

@@ -3,20 +3,25 @@
 from collections.abc import Iterator
 
 from gyre.releases.v1 import releases_pb2
-from gyre_common.events.event import EVERY_TENANT
+from gyre_client.releases import EVERY_TENANT, Change
 from gyre_common.events.releases import GATE_FAILED, GATE_PASSED, Evidence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gyre_cli.output import Json, plain, table
-from gyre_cli.release_calls import Change
+
+
+def tenant_meant(*, every_tenant: bool) -> str:
+    """What requests say: the default of all, or whatever the caller has."""
+    return EVERY_TENANT if every_tenant else ""
+
 
 _VERDICTS = {GATE_PASSED: "green", GATE_FAILED: "red"}
 
 
 def release_json(release: releases_pb2.Release) -> dict[str, Json]:
-    """Every field; the generation as a number."""
-    return {**plain(release), "generation": release.generation}
+    """Every field."""
+    return plain(release)
 
 
 def releases_table(releases: list[releases_pb2.Release]) -> RenderableType:
@@ -65,7 +70,7 @@ def change_json(change: Change) -> dict[str, Json]:
     }
 
 
-def change_told(change: Change) -> Text:
+def change_lines(change: Change) -> Text:
     """What a promotion or a rollback did."""
     before, after = change.before[change.role], change.after[change.role]
     if change.role not in _moved(change):

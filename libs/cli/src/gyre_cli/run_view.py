@@ -97,7 +97,7 @@ class RunProgress:
     def __init__(self, out: Output) -> None:
         self._out = out
         self._live = Live(console=out.notes, auto_refresh=False, transient=True)
-        self._said: tuple[str, str, int] = ("", "", 0)
+        self._shown: tuple[str, str, int] = ("", "", 0)
 
     def __enter__(self) -> "RunProgress":
         self._live.__enter__()
@@ -106,16 +106,16 @@ class RunProgress:
     def __exit__(self, *error: object) -> None:
         self._live.__exit__(None, None, None)
 
-    def tell(self, run: trainer_pb2.Run) -> None:
+    def show(self, run: trainer_pb2.Run) -> None:
         """Called with each change."""
         if self._out.notes.is_terminal:
             self._live.update(Text(_line(run)), refresh=True)
             return
         quarter = 4 * run.step // run.steps if run.steps else 0
         now = (run.stage, run.message, quarter)
-        if now != self._said and run.stage and run.state == "running":
+        if now != self._shown and run.stage and run.state == "running":
             self._out.note(_line(run), style="")
-        self._said = now
+        self._shown = now
 
 
 def _line(run: trainer_pb2.Run) -> str:

@@ -10,6 +10,7 @@ from gyre.releases.v1.releases_pb2_grpc import ReleaseServiceStub
 
 from gyre_client.connection import Connection
 
+EVERY_TENANT = "*"
 PROMOTE_SECONDS = 100.0
 """A new encoder is loaded and tried first."""
 

@@ -126,6 +126,8 @@ def _dead_letter(letter: DeadLetter, longest: int) -> telemetry_pb2.DeadLetter:
                 offset=cause.offset,
                 attempts=cause.attempts,
                 group=cause.group,
+                digest=cause.digest,
+                size=cause.size,
             )
         )
     return made

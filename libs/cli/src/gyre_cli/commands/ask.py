@@ -1,23 +1,18 @@
 """`gyre ask`: an answer as it is made, and the passages it rests on."""
 
-import asyncio
-from contextlib import aclosing
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from gyre.generator.v1 import generator_pb2
-from gyre.generator.v1.generator_pb2_grpc import GeneratorServiceStub
-from gyre_common.errors import GyreError
-from gyre_common.events.event import new_id
-from gyre_common.rpc import stream
-from rich.text import Text
+from gyre_client.errors import GyreError
 
 from gyre_cli.answer_view import below
 from gyre_cli.command import Cli, command
-from gyre_cli.output import Json, plain
-from gyre_cli.rpc import connected
+from gyre_cli.last_answer import LastAnswer, remember
+from gyre_cli.output import plain, printable
 
-_TIMEOUT = 120.0
+if TYPE_CHECKING:
+    from gyre.generator.v1.generator_pb2 import AnswerResponse
+    from gyre_client import AsyncClient
 
 
 @command
@@ -28,36 +23,43 @@ def ask(
         str, typer.Option(help="Id of a conversation, so that versions stay the same.")
     ] = "",
     acl: Annotated[list[str] | None, typer.Option(help="Group you belong to; repeatable.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All passages that were found, and their ids.")
+    ] = False,
 ) -> None:
     """Ask a question; the answer streams, its sources follow."""
-    answer = asyncio.run(_ask(cli, question, conversation, tuple(acl or ())))
-    cli.out.result(_json(answer), lambda: below(answer))
-    if answer.outcome == generator_pb2.OUTCOME_ERROR:
+    groups = tuple(acl or ())
+    answer = cli.run(
+        lambda gyre: _ask(cli, gyre.with_caller(groups=groups), question, conversation)
+    )
+    outcome = _outcome(answer)
+    chunk_ids = [passage.chunk_id for passage in answer.passages]
+    kept = remember(cli.settings, LastAnswer(answer.interaction_id, question, chunk_ids))
+    if cli.out.as_json:
+        cli.out.json({**plain(answer), "outcome": outcome})
+    else:
+        lines = below(answer, everything=everything, remembered=kept)
+        typer.echo("\n".join(lines))
+    if outcome == "error":
         raise GyreError(
             f"no answer could be made: see `gyre explain {answer.interaction_id}` and `gyre logs`"
         )
 
 
-async def _ask(
-    cli: Cli, question: str, conversation: str, acl: tuple[str, ...]
-) -> generator_pb2.AnswerResponse:
-    settings = cli.settings
-    request = generator_pb2.AnswerRequest(
-        question=question, conversation_id=conversation, idempotency_key=str(new_id())
-    )
-    async with (
-        connected(GeneratorServiceStub, settings.generator_address, settings, acl=acl) as stub,
-        aclosing(stream(stub.StreamAnswer, request, timeout=_TIMEOUT)) as pieces,
-    ):
-        async for piece in pieces:
-            if piece.HasField("finished"):
-                finished: generator_pb2.AnswerResponse = piece.finished
-                return finished
-            if not cli.out.as_json:
-                cli.out.console.print(Text(piece.delta.text), end="", soft_wrap=True)
-    raise GyreError("the answer broke off: ask again, and see `gyre logs generator`")
+async def _ask(cli: Cli, gyre: "AsyncClient", question: str, conversation: str) -> "AnswerResponse":
+    last = ""
+    async for piece in gyre.answers.stream(question, conversation_id=conversation):
+        if piece.HasField("finished"):
+            if last and not last.endswith("\n") and not cli.out.as_json:
+                cli.out.write("\n")
+            return piece.finished
+        if piece.delta.text and not cli.out.as_json:
+            last = printable(piece.delta.text)
+            cli.out.write(last)
+    raise AssertionError("a stream ends with the answer, or raises")
 
 
-def _json(answer: generator_pb2.AnswerResponse) -> Json:
-    outcome = generator_pb2.Outcome.Name(answer.outcome).removeprefix("OUTCOME_").lower()
-    return {**plain(answer), "outcome": outcome}
+def _outcome(answer: "AnswerResponse") -> str:
+    from gyre.generator.v1 import generator_pb2
+
+    return generator_pb2.Outcome.Name(answer.outcome).removeprefix("OUTCOME_").lower()

@@ -1,28 +1,30 @@
 """`gyre datasets`: what was trained on."""
 
-import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 from google.protobuf.json_format import MessageToDict
 from gyre.trainer.v1 import trainer_pb2
-from gyre_common.rpc import call
 from rich.console import RenderableType
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
 from gyre_cli.output import plain, table
-from gyre_cli.run_calls import trainer
 
-datasets = typer.Typer(help="Look at the frozen data sets.", no_args_is_help=True)
+datasets = typer.Typer(
+    help="Look at the frozen data sets.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
 
 
 @datasets.command("list")
 @command
 def list_data_sets(cli: Cli) -> None:
     """Show the data sets that were frozen, newest first."""
-    found = asyncio.run(_list(cli))
+    found = cli.run(lambda gyre: gyre.data_sets.list())
     cli.out.result([plain(one) for one in found], lambda: _table(found))
 
 
@@ -33,24 +35,11 @@ def show(
     digest: Annotated[str, typer.Argument(help="Its digest, or the first 8 digits or more.")],
 ) -> None:
     """Show the card of one data set."""
-    one = asyncio.run(_get(cli, digest))
+    one = cli.run(lambda gyre: gyre.data_sets.get(digest))
     cli.out.result(plain(one), lambda: _details(one))
 
 
-async def _list(cli: Cli) -> list[trainer_pb2.DataSet]:
-    async with trainer(cli) as stub:
-        reply = await call(stub.ListDataSets, trainer_pb2.ListDataSetsRequest())
-        return list(reply.data_sets)
-
-
-async def _get(cli: Cli, digest: str) -> trainer_pb2.DataSet:
-    async with trainer(cli) as stub:
-        reply = await call(stub.GetDataSet, trainer_pb2.GetDataSetRequest(digest=digest))
-        found: trainer_pb2.DataSet = reply.data_set
-        return found
-
-
-def _table(found: list[trainer_pb2.DataSet]) -> RenderableType:
+def _table(found: Sequence[trainer_pb2.DataSet]) -> RenderableType:
     numbers = ("TO TRAIN", "TO JUDGE")
     rows = table("DATA SET", "TENANT", *numbers, "FROZEN", right=numbers)
     for one in found:

@@ -1,6 +1,5 @@
 """`gyre demo`: the whole loop on a generated corpus: votes, training, gate, release, and back."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -15,7 +14,9 @@ def demo(
         bool, typer.Option("--short", help="A smaller corpus and crowd: a few minutes less.")
     ] = False,
 ) -> None:
-    """Show the loop: generated documents, a simulated crowd, training, gate, release, and back.
+    """Show the whole loop, from generated documents to a release and back.
+
+    A simulated crowd asks and votes; training, gate, release and the way back follow.
 
     It works in a tenant of its own (demo, demo-2, …), so yours stays as it is. Ctrl-C stops it and
     the training that it began; the system goes on serving.
@@ -25,7 +26,7 @@ def demo(
     from gyre_cli.demo.story import tell
     from gyre_cli.demo.table import outcome_json, outcome_page
 
-    outcome = asyncio.run(tell(cli, SHORT if short else FULL))
+    outcome = cli.run(lambda gyre: tell(cli, gyre, SHORT if short else FULL))
     cli.out.result(outcome_json(outcome), lambda: outcome_page(outcome))
     if not outcome.released:
         raise typer.Exit(1)

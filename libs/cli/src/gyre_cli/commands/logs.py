@@ -1,13 +1,11 @@
 """`gyre logs`: what the processes of the local system write, together or one alone."""
 
-import json
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from gyre_common.errors import NotFound
+from gyre_client.errors import NotFound
 from gyre_local.home import Home
 
 from gyre_cli.command import Cli, command
@@ -25,7 +23,10 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each.")] = 20,
 ) -> None:
-    """Show the logs of the local system, the service's name in front of each line."""
+    """Show the logs of the local system.
+
+    Each line has the service's name in front.
+    """
     files = _files(cli.settings.home, service)
     width = max(map(len, files))
     tails, shown = {}, []
@@ -59,7 +60,6 @@ def _files(home: Path, service: str | None) -> dict[str, Path]:
 
 def _show(line: LogLine, cli: Cli, width: int) -> None:
     if cli.out.as_json:
-        sys.stdout.write(json.dumps(line.as_json(), ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        cli.out.json_line(line.as_json())
     else:
         cli.out.console.print(line.as_text(width), soft_wrap=True)

@@ -1,17 +1,13 @@
 """`gyre register`: makes a version known that is another one with other settings."""
 
-import asyncio
 from typing import Annotated
 
 import typer
-from gyre.releases.v1 import releases_pb2
-from gyre_common.errors import InvalidInput
-from gyre_common.rpc import call
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_calls import release_service, tenant_meant
-from gyre_cli.release_table import release_json
+from gyre_cli.pairs import pairs
+from gyre_cli.release_table import release_json, tenant_meant
 
 
 @command
@@ -31,17 +27,20 @@ def register(
         typer.Option("--every-tenant", help="The default of all tenants, not the tenant's own."),
     ] = False,
 ) -> None:
-    """Make a version known that differs from another by its settings alone. It is not live yet."""
-    request = releases_pb2.RegisterVersionRequest(
-        role=role,
-        version=version,
-        based_on=based_on,
-        settings=_pairs(settings),
-        reason=reason,
-        actor=cli.settings.actor,
-        tenant=tenant_meant(every_tenant=every_tenant),
+    """Make a version known that is another one with other settings.
+
+    It is not live yet.
+    """
+    release = cli.run(
+        lambda gyre: gyre.releases.register(
+            role,
+            version,
+            pairs(settings),
+            based_on=based_on,
+            reason=reason,
+            tenant=tenant_meant(every_tenant=every_tenant),
+        )
     )
-    release = asyncio.run(_register(cli, request))
     cli.out.result(
         release_json(release),
         lambda: Text(
@@ -49,17 +48,3 @@ def register(
             f"make it live: gyre promote {role} {version} --override --reason '…'"
         ),
     )
-
-
-def _pairs(settings: list[str]) -> dict[str, str]:
-    pairs = [setting.partition("=") for setting in settings]
-    wrong = [name for name, equals, _ in pairs if not name or not equals]
-    if wrong:
-        raise InvalidInput("--set", f"is {wrong[0]!r}", "write NAME=VALUE")
-    return {name: value for name, _, value in pairs}
-
-
-async def _register(cli: Cli, request: releases_pb2.RegisterVersionRequest) -> releases_pb2.Release:
-    async with release_service(cli) as stub:
-        reply: releases_pb2.RegisterVersionResponse = await call(stub.RegisterVersion, request)
-        return reply.release

@@ -1,13 +1,11 @@
 """`gyre releases`: which version of every role is live."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_calls import Releases, listed, release_service, tenant_meant
-from gyre_cli.release_table import release_details, release_json, releases_table
+from gyre_cli.release_table import release_details, release_json, releases_table, tenant_meant
 
 
 @command
@@ -19,14 +17,13 @@ def releases(
         typer.Option("--every-tenant", help="The default of all tenants, not the tenant's own."),
     ] = False,
 ) -> None:
-    """Show which version of every role is live, or every version of one role and its gate."""
-    found = asyncio.run(_list(cli, role, tenant_meant(every_tenant=every_tenant)))
+    """Show which version of every role is live, or all of one role.
+
+    Of one role: every version, and what its gate found.
+    """
+    tenant = tenant_meant(every_tenant=every_tenant)
+    found = cli.run(lambda gyre: gyre.releases.list(role, tenant=tenant))
     cli.out.result(
         [release_json(release) for release in found.values()],
         lambda: release_details(found[role]) if role else releases_table(list(found.values())),
     )
-
-
-async def _list(cli: Cli, role: str, tenant: str) -> Releases:
-    async with release_service(cli) as stub:
-        return await listed(stub, tenant, role)

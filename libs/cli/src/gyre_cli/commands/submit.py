@@ -7,11 +7,11 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
-from gyre_common.errors import GyreError, InvalidInput
+from gyre_client.errors import InvalidInput
+from gyre_client.submission import Draft, Fate, Progress
 from rich.console import Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
@@ -20,10 +20,10 @@ from rich.text import Text
 from gyre_cli.command import Cli, command
 from gyre_cli.files import STDIN, collect
 from gyre_cli.output import Json, table
-from gyre_cli.rpc import connected
-from gyre_cli.submission import Draft, Fate, Progress, Submitter, watch_for_stall
 
-_PATIENCE_SECONDS = 60.0
+if TYPE_CHECKING:
+    from gyre_client import AsyncClient
+
 _MOST_LISTED = 20
 _FEW = 3
 
@@ -41,14 +41,17 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until searchable.")] = True,
 ) -> None:
     """Submit documents and wait until they are searchable."""
-    drafts = _drafts(cli, paths, document_id, media_type, tuple(acl or ()), source_uri)
+    groups = tuple(acl or ())
+    drafts = _drafts(cli, paths, document_id, media_type, groups, source_uri)
     if not drafts:
         raise InvalidInput("PATH", "holds no document", "name files, or folders with text in them")
     began = time.monotonic()
-    progress = asyncio.run(_submit(cli, drafts, tuple(acl or ()), wait=wait))
+    progress = cli.run(
+        lambda gyre: _submit(cli, gyre.with_caller(groups=groups), drafts, wait=wait)
+    )
     seconds = time.monotonic() - began
     cli.out.result(_report(progress, seconds), lambda: _summary(progress, seconds, waited=wait))
-    if any(fate.outcome == "rejected" for fate in progress.finished):
+    if progress.rejected:
         raise typer.Exit(1)
 
 
@@ -64,7 +67,7 @@ def _drafts(
         if len(paths) > 1 or not document_id:
             raise InvalidInput("PATH", f"is {STDIN}", "give it alone, and name it with --id")
         data = sys.stdin.buffer.read()
-        return [Draft(document_id, media_type, source_uri, acl, lambda: data)]
+        return [Draft(document_id, lambda: data, media_type, source_uri, acl)]
     skipped: dict[str, list[Path]] = defaultdict(list)
     sources = collect(
         [Path(path) for path in paths], lambda path, reason: skipped[reason].append(path)
@@ -78,44 +81,26 @@ def _drafts(
     return [
         Draft(
             document_id or source.document_id,
+            source.path.read_bytes,
             media_type or source.media_type,
             f"{source_uri.rstrip('/')}/{source.document_id}" if source_uri else "",
             acl,
-            source.path.read_bytes,
         )
         for source in sources
     ]
 
 
 async def _submit(
-    cli: Cli, drafts: Sequence[Draft], acl: tuple[str, ...], *, wait: bool
+    cli: Cli, gyre: "AsyncClient", drafts: Sequence[Draft], *, wait: bool
 ) -> Progress:
-    progress, settings = Progress(), cli.settings
-    address = settings.ingestor_address
-    async with connected(IngestorServiceStub, address, settings, acl=acl) as stub:
-        work = asyncio.create_task(Submitter(stub, progress).submit(drafts, wait=wait))
-        shown = asyncio.create_task(_show(cli, progress, len(drafts), waits=wait))
-        stall = asyncio.create_task(watch_for_stall(progress, len(drafts), _PATIENCE_SECONDS))
-        try:
-            await asyncio.wait([work, stall], return_when=asyncio.FIRST_COMPLETED)
-            if stall.done():
-                stall.result()
-            await work
-        except ExceptionGroup as group:
-            raise _first(group) from group
-        finally:
-            for task in (work, stall, shown):
-                task.cancel()
-            await asyncio.gather(work, stall, shown, return_exceptions=True)
+    progress = Progress()
+    shown = asyncio.create_task(_show(cli, progress, len(drafts), waits=wait))
+    try:
+        await gyre.documents.submit_all(drafts, progress, wait=wait)
+    finally:
+        shown.cancel()
+        await asyncio.gather(shown, return_exceptions=True)
     return progress
-
-
-def _first(group: ExceptionGroup[Exception]) -> Exception:
-    known, _ = group.split(GyreError)
-    error: Exception | ExceptionGroup[Exception] = known or group
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 async def _show(cli: Cli, progress: Progress, total: int, *, waits: bool) -> None:
@@ -136,8 +121,7 @@ def _report(progress: Progress, seconds: float) -> Json:
     counts = _counts(progress)
     rejected: list[Json] = [
         {"document_id": fate.document_id, "code": fate.code, "detail": fate.detail}
-        for fate in progress.finished
-        if fate.outcome == "rejected"
+        for fate in progress.rejected
     ]
     return {
         "submitted": progress.submitted,
@@ -150,7 +134,7 @@ def _report(progress: Progress, seconds: float) -> Json:
 
 
 def _summary(progress: Progress, seconds: float, *, waited: bool) -> RenderableType:
-    rejected = [fate for fate in progress.finished if fate.outcome == "rejected"]
+    rejected = progress.rejected
     parts: list[RenderableType] = []
     if rejected:
         rows = table("REJECTED", "CODE", "WHY")

@@ -1,18 +1,21 @@
 """`gyre train`: makes a better version out of what people said, and releases it if it is better."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from gyre.trainer.v1 import trainer_pb2
-from gyre_common.errors import InvalidInput
 from rich.console import Group
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_calls import tenant_meant
-from gyre_cli.run_calls import GOOD, begin, check, follow, trainer
+from gyre_cli.pairs import pairs
+from gyre_cli.release_table import tenant_meant
+from gyre_cli.run_calls import GOOD, begin, check
 from gyre_cli.run_view import RunProgress, gate_table, run_details, run_json
+
+if TYPE_CHECKING:
+    from gyre.trainer.v1.trainer_pb2 import Run
+    from gyre_client import AsyncClient
 
 
 @command
@@ -37,57 +40,47 @@ def train(
     ] = False,
     reason: Annotated[str, typer.Option(help="Why; it is recorded.")] = "",
 ) -> None:
-    """Train on the votes so far, judge the result on held-out questions, release what is better.
+    """Train on the votes so far, and release what is better.
+
+    A gate judges the result on held-out questions first.
 
     Ctrl-C lets go of the run, which goes on; `gyre runs RUN --cancel` stops it.
     """
-    request = trainer_pb2.StartRunRequest(
-        recipe=recipe,
-        profile=profile,
-        tenant=tenant_meant(every_tenant=every_tenant),
-        settings=_pairs(settings or []),
-        hold=hold,
-        resume=resume,
-        actor=cli.settings.actor,
-        reason=reason,
-    )
-    run = asyncio.run(_train(cli, request, detach=detach))
+    wanted = {
+        "recipe": recipe,
+        "profile": profile,
+        "tenant": tenant_meant(every_tenant=every_tenant),
+        "settings": pairs(settings or []),
+        "hold": hold,
+        "resume": resume,
+        "reason": reason,
+    }
+    run = cli.run(lambda gyre: _train(cli, gyre, wanted, detach=detach))
     cli.out.result(run_json(run), lambda: _ended(run) if not detach else run_details(run))
     check(run)
 
 
-async def _train(
-    cli: Cli, request: trainer_pb2.StartRunRequest, *, detach: bool
-) -> trainer_pb2.Run:
-    async with trainer(cli) as stub:
-        run = await begin(cli, stub, request)
-        if detach:
-            return run
-        cli.out.note(f"run {run.run_id}")
-        try:
-            with RunProgress(cli.out) as progress:
-                return await follow(stub, run.run_id, progress.tell)
-        except asyncio.CancelledError:
-            cli.out.note(
-                f"the run goes on: `gyre runs {run.run_id} --follow` shows it, "
-                f"`gyre runs {run.run_id} --cancel` stops it",
-                style="bold",
-            )
-            raise
+async def _train(cli: Cli, gyre: "AsyncClient", wanted: dict[str, Any], *, detach: bool) -> "Run":
+    if wanted["resume"]:
+        wanted["resume"] = await gyre.runs.run_id(wanted["resume"])
+    run = await begin(cli, gyre, **wanted)
+    if detach:
+        return run
+    cli.out.note(f"run {run.run_id}")
+    try:
+        with RunProgress(cli.out) as progress:
+            return await gyre.runs.follow(run.run_id, progress.show)
+    except asyncio.CancelledError:
+        cli.out.note(
+            f"the run goes on: `gyre runs {run.run_id} --follow` shows it, "
+            f"`gyre runs {run.run_id} --cancel` stops it",
+            style="bold",
+        )
+        raise
 
 
-def _ended(run: trainer_pb2.Run) -> Group:
+def _ended(run: "Run") -> Group:
     parts = [gate_table(run.verdict), Text("")] if run.HasField("verdict") else []
-    said = f"{run.state}: {run.version or run.run_id}"
+    outcome = f"{run.state}: {run.version or run.run_id}"
     why = [Text(run.message)] if run.state in GOOD else []
-    return Group(*parts, Text(said, style="bold"), *why)
-
-
-def _pairs(written: list[str]) -> dict[str, str]:
-    pairs = {}
-    for one in written:
-        name, equals, value = one.partition("=")
-        if not equals or not name:
-            raise InvalidInput("--set", f"is {one}", "write NAME=VALUE")
-        pairs[name] = value
-    return pairs
+    return Group(*parts, Text(outcome, style="bold"), *why)

@@ -29,7 +29,7 @@ def up(
         bool, typer.Option("--detach", "-d", help="Return when all is ready; stop by `gyre down`.")
     ] = False,
 ) -> None:
-    """Start Kafka, Elasticsearch, ClickHouse and Gyre's services, and keep them running."""
+    """Start engines and services, and keep them running."""
     asyncio.run(_in_background(cli) if detach else _in_foreground(cli))
 
 

@@ -9,18 +9,14 @@ never given. Nobody says anything about a passage that was not shown.
 import asyncio
 import random
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from google.protobuf.message import Message
 from gyre.feedback.v1 import feedback_pb2
-from gyre.feedback.v1.feedback_pb2_grpc import FeedbackServiceStub
 from gyre.generator.v1 import generator_pb2
-from gyre.generator.v1.generator_pb2_grpc import GeneratorServiceStub
-from gyre_common.errors import Unavailable
-from gyre_common.events.event import new_id
-from gyre_common.rpc import call
+from gyre_client import AsyncClient, Unavailable
 
 from gyre_cli.demo.corpus import Question
 from gyre_cli.demo.turns import in_turns
@@ -29,6 +25,7 @@ Reply = TypeVar("Reply")
 
 _TRIES = 6
 _ANSWER_SECONDS = 60.0
+_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -72,23 +69,21 @@ class Crowd:
 
     def __init__(
         self,
-        generator: GeneratorServiceStub,
-        feedback: FeedbackServiceStub,
+        gyre: AsyncClient,
         *,
         habits: Habits,
         seed: int,
         at_once: int = 4,
     ) -> None:
-        self._generator = generator
-        self._feedback = feedback
+        self._gyre = gyre
         self._habits = habits
         self._seed = seed
         self._at_once = at_once
 
     async def ask(
-        self, questions: Sequence[Question], told: Callable[[Tally], None], *, passes: int = 1
+        self, questions: Sequence[Question], asked: Callable[[Tally], None], *, passes: int = 1
     ) -> Tally:
-        """Everybody asks, `passes` times each question; `told` hears of each that is done.
+        """Everybody asks, `passes` times each question; `asked` hears of each that is done.
 
         Raises:
             GyreError: the system does not take questions or votes.
@@ -98,15 +93,19 @@ class Crowd:
         async def one(turn: tuple[int, Question]) -> None:
             number, question = turn
             await self._one(question, number, tally)
-            told(tally)
+            asked(tally)
 
         turns = [(number, question) for number in range(passes) for question in questions]
         await in_turns(turns, one, self._at_once)
         return tally
 
     async def _one(self, question: Question, number: int, tally: Tally) -> None:
-        request = generator_pb2.AnswerRequest(question=question.text, idempotency_key=str(new_id()))
-        answer = await _patiently(self._generator.Answer, request)
+        key = str(uuid.uuid4())
+        answer = await _patiently(
+            lambda: self._gyre.answers.ask(
+                question.text, idempotency_key=key, timeout=_ANSWER_SECONDS
+            )
+        )
         chance = random.Random(f"{self._seed}/{number}/{question.question_id}")
         actor = f"crowd-{chance.randrange(self._habits.actors)}"
         tally.asked += 1
@@ -119,10 +118,13 @@ class Crowd:
                     value=value,
                     target=passage.chunk_id,
                     actor=actor,
-                    idempotency_key=str(new_id()),
+                    idempotency_key=str(uuid.uuid4()),
                 )
-                await _patiently(self._feedback.SubmitFeedback, word)
+                await self._say(word)
                 tally.last_word_at = time.monotonic()
+
+    async def _say(self, word: feedback_pb2.SubmitFeedbackRequest) -> None:
+        await _patiently(lambda: self._gyre.feedback.record(word))
 
     def _words(
         self,
@@ -153,13 +155,13 @@ class Crowd:
         return words
 
 
-async def _patiently(method: Callable[..., Awaitable[Reply]], request: Message) -> Reply:
-    """Its idempotency key makes a second try the same request."""
+async def _patiently(call: Callable[[], Awaitable[Reply]]) -> Reply:
+    """Its idempotency key makes a second try the same request, also after a service's restart."""
     for attempt in range(1, _TRIES + 1):
         try:
-            return await call(method, request, timeout=_ANSWER_SECONDS)
+            return await call()
         except Unavailable as error:
             if attempt == _TRIES:
                 raise
-            await asyncio.sleep(error.retry_after_seconds)
+            await asyncio.sleep(error.retry_after_seconds or _PAUSE_SECONDS)
     raise AssertionError("the last try returns or raises")

@@ -7,9 +7,13 @@ from math import log2
 
 import numpy as np
 from gyre.retriever.v1 import retriever_pb2
-from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
-from gyre_common.errors import DeadlineExceeded, FailedPrecondition, GyreError, Unavailable
-from gyre_common.rpc import call
+from gyre_client import (
+    AsyncClient,
+    DeadlineExceeded,
+    FailedPrecondition,
+    GyreError,
+    Unavailable,
+)
 
 from gyre_cli.demo.corpus import Question
 from gyre_cli.demo.turns import in_turns
@@ -28,9 +32,9 @@ Rankings = Mapping[str, tuple[str, ...]]
 
 
 async def rankings(
-    retriever: RetrieverServiceStub,
+    gyre: AsyncClient,
     questions: Sequence[Question],
-    told: Callable[[], None],
+    measured: Callable[[], None],
     *,
     among: Sequence[str] = (),
 ) -> Rankings:
@@ -44,32 +48,27 @@ async def rankings(
     found: dict[str, tuple[str, ...]] = {}
 
     async def one(question: Question) -> None:
-        reply = await retrieve(retriever, question.text, among=among)
+        reply = await retrieve(gyre, question.text, among=among)
         documents = dict.fromkeys(chunk.document_id for chunk in reply.chunks)
         found[question.question_id] = tuple(documents)[:DEPTH]
-        told()
+        measured()
 
     await in_turns(questions, one, _AT_ONCE)
     return found
 
 
 async def retrieve(
-    retriever: RetrieverServiceStub,
+    gyre: AsyncClient,
     text: str,
     *,
     limit: int = _PASSAGES,
     among: Sequence[str] = (),
 ) -> retriever_pb2.RetrieveResponse:
     """One search with both legs: a reply that had to do without one is no measure."""
-    request = retriever_pb2.RetrieveRequest(
-        query=text, limit=limit, filters=retriever_pb2.Filters(document_ids=among)
-    )
     problem = ""
     for _ in range(_TRIES):
         try:
-            reply: retriever_pb2.RetrieveResponse = await call(
-                retriever.Retrieve, request, timeout=30.0
-            )
+            reply = await gyre.search.retrieve(text, limit=limit, document_ids=among)
         except (Unavailable, DeadlineExceeded, FailedPrecondition) as error:
             problem = str(error)
         else:

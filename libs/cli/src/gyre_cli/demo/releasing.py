@@ -5,14 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gyre.releases.v1 import releases_pb2
-from gyre.retriever.v1 import retriever_pb2
-from gyre_common.errors import GyreError
+from gyre_client import AsyncClient, GyreError
 from gyre_common.events.releases import Roles
-from gyre_common.rpc import call
-
-from gyre_cli.demo.system import System
-from gyre_cli.release_calls import PROMOTE_SECONDS, listed
 
 ACTOR = "gyre-demo"
 _EXPLORATION = "0.1"
@@ -28,94 +22,64 @@ class Switch:
     seconds: float
 
 
-async def explore(system: System) -> str:
+async def explore(gyre: AsyncClient) -> str:
     """A small share of what is shown is not what the ranking would show; returns the version.
 
     No gate judges settings alone, so this is an override, and is recorded as one.
     """
-    live = (await listed(system.releases, "", Roles.RETRIEVAL))[Roles.RETRIEVAL].live
+    role, tenant = Roles.RETRIEVAL, gyre.caller.tenant
+    live = (await gyre.releases.list(role))[role].live
     version = f"{live}-exploring"
     reason = "the demonstration's tenant explores, so that the gate is less biased towards live"
-    await call(
-        system.releases.RegisterVersion,
-        releases_pb2.RegisterVersionRequest(
-            role=Roles.RETRIEVAL,
-            version=version,
-            based_on=live,
-            settings={"exploration": _EXPLORATION},
-            reason=reason,
-            actor=ACTOR,
-            tenant=system.tenant,
-        ),
+    settings = {"exploration": _EXPLORATION}
+    await gyre.releases.register(
+        role, version, settings, based_on=live, reason=reason, tenant=tenant
     )
-    await call(
-        system.releases.Promote,
-        releases_pb2.PromoteRequest(
-            role=Roles.RETRIEVAL,
-            version=version,
-            reason=reason,
-            actor=ACTOR,
-            override=True,
-            tenant=system.tenant,
-        ),
-        timeout=PROMOTE_SECONDS,
-    )
-    await _serving(system, Roles.RETRIEVAL, lambda found: found == version)
+    await gyre.releases.promote(role, version, reason=reason, override=True, tenant=tenant)
+    await _serving(gyre, role, lambda live: live == version)
     return version
 
 
-async def roll_back(system: System) -> Switch:
+async def roll_back(gyre: AsyncClient) -> Switch:
     """The command's RPC, timed from the request to the first answer by the version before."""
-    state = await listed(system.releases, "", Roles.QUERY_ENCODER)
-    before = state[Roles.QUERY_ENCODER].history[0]
+    role = Roles.QUERY_ENCODER
+    before = (await gyre.releases.list(role))[role].history[0]
     began = time.monotonic()
-    await call(
-        system.releases.Rollback,
-        releases_pb2.RollbackRequest(
-            role=Roles.QUERY_ENCODER,
-            reason="the demonstration shows the way back",
-            actor=ACTOR,
-            tenant=system.tenant,
-        ),
+    await gyre.releases.rollback(
+        role, reason="the demonstration shows the way back", tenant=gyre.caller.tenant
     )
-    version = await _serving(system, Roles.QUERY_ENCODER, lambda found: found == before)
+    version = await _serving(gyre, role, lambda live: live == before)
     return Switch(version, time.monotonic() - began)
 
 
-async def promote_again(system: System, version: str) -> Switch:
+async def promote_again(gyre: AsyncClient, version: str) -> Switch:
     """A version that was live before needs no gate a second time."""
     began = time.monotonic()
-    await call(
-        system.releases.Promote,
-        releases_pb2.PromoteRequest(
-            role=Roles.QUERY_ENCODER,
-            version=version,
-            reason="the demonstration leaves the trained version live",
-            actor=ACTOR,
-            tenant=system.tenant,
-        ),
-        timeout=PROMOTE_SECONDS,
+    await gyre.releases.promote(
+        Roles.QUERY_ENCODER,
+        version,
+        reason="the demonstration leaves the trained version live",
+        tenant=gyre.caller.tenant,
     )
-    return Switch(await live_is(system, version), time.monotonic() - began)
+    return Switch(await live_is(gyre, version), time.monotonic() - began)
 
 
-async def live_is(system: System, version: str) -> str:
+async def live_is(gyre: AsyncClient, version: str) -> str:
     """Returns once searches are answered by this query encoder."""
-    return await _serving(system, Roles.QUERY_ENCODER, lambda found: found == version)
+    return await _serving(gyre, Roles.QUERY_ENCODER, lambda live: live == version)
 
 
-async def _serving(system: System, role: str, wanted: Callable[[str], bool]) -> str:
-    request = retriever_pb2.RetrieveRequest(query="which version answers?", limit=1)
+async def _serving(gyre: AsyncClient, role: str, wanted: Callable[[str], bool]) -> str:
     deadline = time.monotonic() + _SWITCHED_WITHIN
     while True:
-        reply = await call(system.retriever.Retrieve, request, timeout=10.0)
-        found: str = reply.versions.get(role, "")
-        if wanted(found):
-            return found
+        reply = await gyre.search.retrieve("which version answers?", limit=1, timeout=10.0)
+        live = reply.versions.get(role, "")
+        if wanted(live):
+            return live
         if time.monotonic() > deadline:
+            tenant = gyre.caller.tenant
             raise GyreError(
-                f"{role} {found} still serves tenant {system.tenant} after "
-                f"{_SWITCHED_WITHIN:.0f} s: see `gyre releases {role} --tenant {system.tenant}` "
-                "and `gyre logs retriever`"
+                f"{role} {live} still serves tenant {tenant} after {_SWITCHED_WITHIN:.0f} s: see "
+                f"`gyre releases {role} --tenant {tenant}` and `gyre logs retriever`"
             )
         await asyncio.sleep(_POLL_SECONDS)

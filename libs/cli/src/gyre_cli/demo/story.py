@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 from gyre.trainer.v1 import trainer_pb2
-from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
-from gyre_common.errors import GyreError, InvalidInput
-from gyre_common.events.event import DEFAULT_TENANT
-from gyre_common.rpc import call
+from gyre_client import AsyncClient, Caller, GyreError, InvalidInput
+from gyre_client.runs import RUNNING
+from gyre_client.submission import Draft, Progress
 
 from gyre_cli.command import Cli
 from gyre_cli.demo.corpus import SEED, Corpus, Document, Question, Size, generate
@@ -19,10 +17,9 @@ from gyre_cli.demo.crowd import Crowd, Habits, Tally
 from gyre_cli.demo.measures import Comparison, Rankings, alike, compare, rankings, slices
 from gyre_cli.demo.releasing import ACTOR, Switch, explore, live_is, promote_again, roll_back
 from gyre_cli.demo.stages import Bar, Stages
-from gyre_cli.demo.system import System, cpu_seconds, opened
-from gyre_cli.run_calls import RUNNING, begin, follow
+from gyre_cli.demo.system import cpu_seconds
+from gyre_cli.run_calls import begin
 from gyre_cli.run_view import RunProgress
-from gyre_cli.submission import Draft, Progress, Submitter, watch_for_stall
 
 PROFILE = "demo"
 RECIPE = "query-encoder"
@@ -57,7 +54,7 @@ class Outcome:
         return bool(self.run.state == _RELEASED)
 
 
-async def tell(cli: Cli, size: Size) -> Outcome:
+async def tell(cli: Cli, gyre: AsyncClient, size: Size) -> Outcome:
     """All of it, in a tenant that holds nothing yet.
 
     Raises:
@@ -66,9 +63,10 @@ async def tell(cli: Cli, size: Size) -> Outcome:
     """
     corpus = generate(size)
     stages = Stages(cli.out)
-    tenant = await _free_tenant(cli)
+    tenant = await _free_tenant(gyre)
+    system = gyre.with_caller(tenant=tenant, actor=ACTOR)
     spent = cpu_seconds(cli.settings.home)
-    async with opened(cli.settings, tenant) as system, _told_when_stopped(cli, tenant):
+    async with _told_when_stopped(cli, tenant):
         outcome = Outcome(tenant, len(corpus.documents), size.name)
         await _submit(system, corpus.documents, stages)
         before = await _measure(system, corpus.untouched, stages, "measuring before")
@@ -96,51 +94,46 @@ async def _told_when_stopped(cli: Cli, tenant: str) -> AsyncIterator[None]:
         raise
 
 
-async def _free_tenant(cli: Cli) -> str:
+async def _free_tenant(gyre: AsyncClient) -> str:
     """Each demonstration begins from nothing: `demo`, then `demo-2` and so on."""
-    asked_for = cli.settings.tenant
-    if asked_for != DEFAULT_TENANT:
-        async with opened(cli.settings, asked_for) as system:
-            if await system.has_documents():
-                raise InvalidInput(
-                    "--tenant", f"{asked_for} has documents", "leave it out, or name an unused one"
-                )
-        return asked_for
+    wanted = gyre.caller.tenant
+    if wanted != Caller().tenant:
+        if await _has_documents(gyre):
+            raise InvalidInput(
+                "--tenant", f"{wanted} has documents", "leave it out, or name an unused one"
+            )
+        return wanted
     for number in range(1, _MOST_TENANTS):
         tenant = _TENANT if number == 1 else f"{_TENANT}-{number}"
-        async with opened(cli.settings, tenant) as system:
-            if not await system.has_documents():
-                return tenant
+        if not await _has_documents(gyre.with_caller(tenant=tenant)):
+            return tenant
     raise InvalidInput("--tenant", "is missing: all names for it are taken", "name an unused one")
 
 
-async def _submit(system: System, documents: tuple[Document, ...], stages: Stages) -> None:
+async def _has_documents(gyre: AsyncClient) -> bool:
+    async for _ in gyre.documents.list():
+        return True
+    return False
+
+
+async def _submit(system: AsyncClient, documents: tuple[Document, ...], stages: Stages) -> None:
     with stages.stage("submitting documents", len(documents)) as bar:
-        await submit(system.ingestor, documents, bar)
+        await submit(system, documents, bar)
 
 
-async def submit(ingestor: IngestorServiceStub, documents: tuple[Document, ...], bar: Bar) -> None:
+async def submit(gyre: AsyncClient, documents: tuple[Document, ...], bar: Bar) -> None:
     """Returns when all are searchable; raises GyreError when one is not, or nothing moves."""
     progress = Progress()
-    drafts = [Draft(one.document_id, "text/markdown", "", (), one.text.encode) for one in documents]
-    jobs = (
-        asyncio.create_task(Submitter(ingestor, progress).submit(drafts, wait=True)),
-        asyncio.create_task(watch_for_stall(progress, len(drafts), _PATIENCE_SECONDS)),
-        asyncio.create_task(_shown(progress, bar)),
-    )
+    drafts = [Draft(one.document_id, one.text.encode, "text/markdown") for one in documents]
+    shown = asyncio.create_task(_shown(progress, bar))
     try:
-        done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
-        for job in done:
-            job.result()
+        await gyre.documents.submit_all(drafts, progress, patience_seconds=_PATIENCE_SECONDS)
     finally:
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
-    rejected = [fate for fate in progress.finished if fate.outcome != "indexed"]
-    if rejected:
-        raise GyreError(
-            f"{rejected[0].document_id} was {rejected[0].outcome}: {rejected[0].detail}"
-        )
+        shown.cancel()
+        await asyncio.gather(shown, return_exceptions=True)
+    others = [fate for fate in progress.finished if fate.outcome != "indexed"]
+    if others:
+        raise GyreError(f"{others[0].document_id} was {others[0].outcome}: {others[0].detail}")
 
 
 async def _shown(progress: Progress, bar: Bar) -> None:
@@ -150,49 +143,47 @@ async def _shown(progress: Progress, bar: Bar) -> None:
 
 
 async def _measure(
-    system: System, questions: tuple[Question, ...], stages: Stages, name: str
+    system: AsyncClient, questions: tuple[Question, ...], stages: Stages, name: str
 ) -> Rankings:
     with stages.stage(name, len(questions)) as bar:
-        return await rankings(system.retriever, questions, bar.step)
+        return await rankings(system, questions, bar.step)
 
 
-async def _crowd(system: System, corpus: Corpus, passes: int, stages: Stages) -> Tally:
-    crowd = Crowd(system.generator, system.feedback, habits=Habits(), seed=SEED)
+async def _crowd(system: AsyncClient, corpus: Corpus, passes: int, stages: Stages) -> Tally:
+    crowd = Crowd(system, habits=Habits(), seed=SEED)
     with stages.stage("the crowd asks and votes", passes * len(corpus.asked)) as bar:
         return await crowd.ask(corpus.asked, lambda tally: bar.at(tally.asked), passes=passes)
 
 
-async def _train(cli: Cli, system: System, size: Size, stages: Stages) -> trainer_pb2.Run:
-    request = trainer_pb2.StartRunRequest(
-        recipe=RECIPE,
-        profile=PROFILE,
-        tenant=system.tenant,
-        settings=size.training,
-        actor=ACTOR,
-        reason="gyre demo",
-    )
+async def _train(cli: Cli, system: AsyncClient, size: Size, stages: Stages) -> trainer_pb2.Run:
     with stages.clock("training and gate"):
         try:
-            run = await begin(cli, system.trainer, request)
+            run = await begin(
+                cli,
+                system,
+                recipe=RECIPE,
+                profile=PROFILE,
+                tenant=system.caller.tenant,
+                settings=size.training,
+                reason="gyre demo",
+            )
             with RunProgress(cli.out) as progress:
-                return await follow(system.trainer, run.run_id, progress.tell)
+                return await system.runs.follow(run.run_id, progress.show)
         except asyncio.CancelledError:
-            await stop_training(system.trainer, system.tenant)
+            await stop_training(system)
             raise
 
 
-async def stop_training(trainer: TrainerServiceStub, tenant: str) -> None:
+async def stop_training(gyre: AsyncClient) -> None:
     """Whoever ends the demonstration does not want its training to go on in the background."""
     with suppress(GyreError):
-        found = await call(trainer.ListRuns, trainer_pb2.ListRunsRequest())
-        for run in found.runs:
-            if run.state == RUNNING and run.tenant == tenant:  # not that of all tenants
-                request = trainer_pb2.CancelRunRequest(run_id=run.run_id, actor=ACTOR)
-                await call(trainer.CancelRun, request, timeout=_GOODBYE_SECONDS)
+        for run in await gyre.runs.list():
+            if run.state == RUNNING and run.tenant == gyre.caller.tenant:  # not that of all tenants
+                await gyre.runs.cancel(run.run_id, timeout=_GOODBYE_SECONDS)
 
 
 async def _release(
-    system: System, corpus: Corpus, before: Rankings, outcome: Outcome, stages: Stages
+    system: AsyncClient, corpus: Corpus, before: Rankings, outcome: Outcome, stages: Stages
 ) -> None:
     """The run ends once the release is safe in Kafka; what counts is when searches use it."""
     version = outcome.run.version

@@ -350,7 +350,7 @@ class DeadLetter(_message.Message):
     def __init__(self, offset: _Optional[int] = ..., parked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., value_bytes: _Optional[int] = ..., cause: _Optional[_Union[DeadLetterCause, _Mapping]] = ...) -> None: ...
 
 class DeadLetterCause(_message.Message):
-    __slots__ = ("kind", "error", "message", "topic", "partition", "offset", "attempts", "group")
+    __slots__ = ("kind", "error", "message", "topic", "partition", "offset", "attempts", "group", "digest", "size")
     KIND_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -359,6 +359,8 @@ class DeadLetterCause(_message.Message):
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
     kind: str
     error: str
     message: str
@@ -367,4 +369,6 @@ class DeadLetterCause(_message.Message):
     offset: int
     attempts: int
     group: str
-    def __init__(self, kind: _Optional[str] = ..., error: _Optional[str] = ..., message: _Optional[str] = ..., topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., attempts: _Optional[int] = ..., group: _Optional[str] = ...) -> None: ...
+    digest: str
+    size: int
+    def __init__(self, kind: _Optional[str] = ..., error: _Optional[str] = ..., message: _Optional[str] = ..., topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., attempts: _Optional[int] = ..., group: _Optional[str] = ..., digest: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
