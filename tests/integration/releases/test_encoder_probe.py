@@ -8,7 +8,7 @@ from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from gyre_common.errors import DeadlineExceeded, FailedPrecondition, GyreError, Unavailable
 from gyre_common.rpc import channel, serve
 from gyre_common.rpc.server import ServiceTable
-from gyre_releases.encoder_trial import tried
+from gyre_releases.encoder_trial import try_encoder
 from gyre_releases.grpc_encoder_probe import GrpcEncoderProbe
 
 
@@ -62,7 +62,7 @@ async def test_a_version_that_is_being_loaded_is_waited_for(
     probe: GrpcEncoderProbe, embedder: FakeEmbedder
 ) -> None:
     embedder.refusals = [FailedPrecondition("q2 is being loaded here: ask again in a moment")] * 2
-    await tried(probe, "query-encoder", "q2", patience=5)
+    await try_encoder(probe, "query-encoder", "q2", patience=5)
     assert len(embedder.asked) == 3
 
 
@@ -71,7 +71,7 @@ async def test_a_refusal_comes_back_with_its_reason(
 ) -> None:
     embedder.refusals = [FailedPrecondition("model.safetensors has another digest")] * 100
     with pytest.raises(FailedPrecondition, match=r"live stays: model.safetensors has another dig"):
-        await tried(probe, "query-encoder", "q2", patience=0.3)
+        await try_encoder(probe, "query-encoder", "q2", patience=0.3)
 
 
 async def test_nobody_there_is_unavailable_and_soon(unused_tcp_port: int) -> None:

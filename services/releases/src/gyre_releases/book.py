@@ -71,15 +71,15 @@ class ReleaseBook:
             raise NotFound(f"no role {role}: there are {', '.join(roles)}")
         return release
 
-    def whose(self, role: str, *, asked: str, caller: str) -> str:
+    def whose(self, role: str, *, requested: str, caller: str) -> str:
         """Whose release a request means that names no tenant: the caller's own if there is one.
 
         Raises:
             InvalidInput: it names another tenant.
         """
-        if asked in (EVERY_TENANT, caller):
-            return asked
-        if asked:
+        if requested in (EVERY_TENANT, caller):
+            return requested
+        if requested:
             raise InvalidInput(
                 "tenant",
                 "is another tenant's",
@@ -131,8 +131,8 @@ class ReleaseBook:
         owners = (self._states.get((owner, role)) for owner in (tenant, EVERY_TENANT))
         if any(state is not None and state.artifact(artifact.version) for state in owners):
             return ()
-        told = {Evidence.REGISTERED_BY.value: by.actor, Evidence.REASON.value: by.reason}
-        evidence = {key: value for key, value in told.items() if value} | artifact.evidence
+        signed = {Evidence.REGISTERED_BY.value: by.actor, Evidence.REASON.value: by.reason}
+        evidence = {key: value for key, value in signed.items() if value} | artifact.evidence
         draft = self._draft(by)
         draft.put_artifact(
             tenant,

@@ -42,8 +42,8 @@ class Draft:
     @property
     def tenants(self) -> list[str]:
         """Those with a state of their own, in order."""
-        found = {tenant for tenant, _ in (*self.before, *self._after)}
-        return sorted(found - {EVERY_TENANT})
+        tenants = {tenant for tenant, _ in (*self.before, *self._after)}
+        return sorted(tenants - {EVERY_TENANT})
 
     def state(self, tenant: str, role: str) -> ReleaseChanged | None:
         """What will hold for a tenant: its own state, else the default's."""

@@ -21,7 +21,7 @@ class EncoderProbe(Protocol):
         """
 
 
-async def tried(encoders: EncoderProbe, role: str, version: str, *, patience: float) -> None:
+async def try_encoder(encoders: EncoderProbe, role: str, version: str, *, patience: float) -> None:
     """Return once the version has encoded something.
 
     A refusal is asked about again for `patience` seconds: news of a version that was registered a

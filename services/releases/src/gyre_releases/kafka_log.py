@@ -20,8 +20,8 @@ from gyre_releases.draft import Changes
 
 log = logging.getLogger(__name__)
 
-PEN = "gyre-release-controller"
-"""The transactional id of whoever writes releases."""
+TRANSACTIONAL_ID = "gyre-release-controller"
+"""Of whoever writes releases, before the name of the topic."""
 
 
 class Superseded(FailedPrecondition):
@@ -52,7 +52,7 @@ class KafkaReleaseLog:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._lay_down()
+        await self._close_producer()
 
     async def until_superseded(self) -> None:
         """Raise Superseded once another controller has taken over: the process has to end."""
@@ -62,10 +62,10 @@ class KafkaReleaseLog:
     async def open(self) -> Sequence[ReleaseChanged]:
         """See ReleaseLog."""
         self._refuse_if_superseded()
-        await self._lay_down()
+        await self._close_producer()
         try:
             async with asyncio.timeout(self._timeout):
-                await self._take_the_pen()
+                await self._open_producer()
                 return await self._read_committed()
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unavailable(f"Kafka at {self._servers} does not answer: is it up?") from error
@@ -102,17 +102,17 @@ class KafkaReleaseLog:
                 "start this one again"
             )
 
-    async def _take_the_pen(self) -> None:
+    async def _open_producer(self) -> None:
         self._producer = AIOKafkaProducer(
             bootstrap_servers=self._servers,
-            transactional_id=f"{PEN}/{self._topic.name}",
+            transactional_id=f"{TRANSACTIONAL_ID}/{self._topic.name}",
             # Longer than any append, so that being fenced always means that another one took over.
             transaction_timeout_ms=int(self._timeout * 2000),
             request_timeout_ms=int(self._timeout * 1000),
         )
         await self._producer.start()
 
-    async def _lay_down(self) -> None:
+    async def _close_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             # One whose transaction failed cannot flush; the next open() ends that transaction.
@@ -136,14 +136,14 @@ class KafkaReleaseLog:
     async def _read(self, consumer: AIOKafkaConsumer) -> list[ReleaseChanged]:
         partitions = partitions_of(self._topic)
         consumer.assign(partitions)
-        found = []
+        states = []
         async for record in records_up_to_now(consumer, partitions):
             try:
                 # A tombstone is none either: a release is never gone, nor does it start anew.
-                found.append(ReleaseChanged.model_validate_json(record.value or b""))
+                states.append(ReleaseChanged.model_validate_json(record.value or b""))
             except ValidationError:
                 log.exception(
                     "skipped a record that is not a release: somebody else writes to the topic",
                     extra={"topic": record.topic, "offset": record.offset},
                 )
-        return found
+        return states

@@ -144,8 +144,8 @@ def _given_artifact(request: releases_pb2.RegisterVersionRequest) -> Artifact:
         ) from error
 
 
-def _whose(asked: str) -> Whose:
-    return Whose(caller=request_context().tenant, asked=asked)
+def _whose(requested: str) -> Whose:
+    return Whose(caller=request_context().tenant, requested=requested)
 
 
 def _release(release: ReleaseChanged) -> releases_pb2.Release:

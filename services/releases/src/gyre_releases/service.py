@@ -14,7 +14,7 @@ from gyre_common.lines import check_line
 from gyre_common.signature import Signature
 
 from gyre_releases.book import Changes, ReleaseBook, Shipped
-from gyre_releases.encoder_trial import EncoderProbe, tried
+from gyre_releases.encoder_trial import EncoderProbe, try_encoder
 from gyre_releases.settings_only import NewSettings, settings_version
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class ReleaseLog(Protocol):
     """Where releases stand. Of all who opened it, only the last one can write."""
 
     async def open(self) -> Sequence[ReleaseChanged]:
-        """Take the pen from everybody else and read what stands, oldest first.
+        """Keep everybody else from writing and read what stands, oldest first.
 
         A change that an earlier writer left half done is undone or finished before this returns.
 
@@ -41,20 +41,20 @@ class ReleaseLog(Protocol):
         """Write all of them or none; return once they are safe.
 
         Raises:
-            Superseded: another writer has taken the pen; nothing was written.
+            Superseded: another writer has taken over; nothing was written.
             Unavailable: whether they are there is not known until the log is opened again.
         """
 
 
 @dataclass(frozen=True)
 class Whose:
-    """Whose release is meant: what a request asked for, and who asked.
+    """Whose release is meant: what a request names, and who sent it.
 
     Empty: the caller's own where there is one, else the default of all tenants.
     """
 
     caller: str
-    asked: str = ""
+    requested: str = ""
 
 
 EVERYBODYS = Whose(EVERY_TENANT, EVERY_TENANT)
@@ -80,12 +80,12 @@ class ReleaseController:
         self._encoders = encoders
         self._patience = patience_seconds
         self._one_at_a_time = asyncio.Lock()
-        self._sure = False
+        self._known = False
 
     async def start(self, shipped: Shipped, by: Signature) -> None:
         """Read what stands and register the versions that came with the program."""
         async with self._one_at_a_time:
-            await self._make_sure()
+            await self._read_if_unknown()
             for name in self._book.altered(shipped):
                 log.error(
                     "a registered version was altered; the registered one stands",
@@ -96,17 +96,18 @@ class ReleaseController:
     async def releases(
         self, role: str = "", *, whose: Whose = EVERYBODYS
     ) -> Sequence[ReleaseChanged]:
-        """Every role, or the one asked for.
+        """Every role, or the one named.
 
         Raises:
-            InvalidInput: another tenant's are asked for.
+            InvalidInput: another tenant's are requested.
             NotFound: there is no such role.
             Unavailable: the log has to be read again first, and cannot be.
         """
         async with self._one_at_a_time:
-            await self._make_sure()
+            await self._read_if_unknown()
             # Without a state of its own a tenant has the default's, so asking for either is one.
-            tenant = self._book.whose(role, asked=whose.asked or whose.caller, caller=whose.caller)
+            requested = whose.requested or whose.caller
+            tenant = self._book.whose(role, requested=requested, caller=whose.caller)
             return [self._book.release(role, tenant)] if role else self._book.releases(tenant)
 
     async def state(self, tenant: str, role: str) -> ReleaseChanged:
@@ -138,8 +139,8 @@ class ReleaseController:
         """
         _check(by)
         async with self._one_at_a_time:
-            await self._make_sure()
-            tenant = self._book.whose(role, asked=whose.asked, caller=whose.caller)
+            await self._read_if_unknown()
+            tenant = self._book.whose(role, requested=whose.requested, caller=whose.caller)
             await self._write(self._book.register(tenant, role, artifact, by))
             return self._book.release(role, tenant)
 
@@ -149,8 +150,8 @@ class ReleaseController:
         """Make a version known that is defined by its settings alone. Raises as `register`."""
         _check(by)
         async with self._one_at_a_time:
-            await self._make_sure()
-            tenant = self._book.whose(new.role, asked=whose.asked, caller=whose.caller)
+            await self._read_if_unknown()
+            tenant = self._book.whose(new.role, requested=whose.requested, caller=whose.caller)
             artifact = settings_version(self._book.release(new.role, tenant), new, self._book.now())
             await self._write(self._book.register(tenant, new.role, artifact, by))
             return self._book.release(new.role, tenant)
@@ -177,8 +178,8 @@ class ReleaseController:
         """
         _check(by, expected_generation, override=override)
         async with self._one_at_a_time:
-            await self._make_sure()
-            tenant = self._book.whose(role, asked=whose.asked, caller=whose.caller)
+            await self._read_if_unknown()
+            tenant = self._book.whose(role, requested=whose.requested, caller=whose.caller)
             seen = self._book.release(role, tenant).generation
 
         def plan() -> Changes:
@@ -210,7 +211,7 @@ class ReleaseController:
         refusal, trusted = "", set[tuple[str, str]]()
         while True:
             async with self._one_at_a_time:
-                await self._make_sure()
+                await self._read_if_unknown()
                 try:
                     changes = self._book.apply_verdict(event, candidate, verdict, refusal=refusal)
                 except NotFound as error:
@@ -225,7 +226,7 @@ class ReleaseController:
                     return changes
             for role, version in sorted(untried):
                 try:
-                    await tried(self._encoders, role, version, patience=self._patience)
+                    await try_encoder(self._encoders, role, version, patience=self._patience)
                 except FailedPrecondition as error:
                     refusal = str(error)
             trusted |= untried
@@ -246,8 +247,8 @@ class ReleaseController:
         """
         _check(by, expected_generation)
         async with self._one_at_a_time:
-            await self._make_sure()
-            tenant = self._book.whose(role, asked=whose.asked, caller=whose.caller)
+            await self._read_if_unknown()
+            tenant = self._book.whose(role, requested=whose.requested, caller=whose.caller)
             await self._write(
                 self._book.rollback(
                     role, expected_generation=expected_generation, by=by, tenant=tenant
@@ -256,14 +257,14 @@ class ReleaseController:
             return self._book.release(role, tenant)
 
     async def _write_after_trial(self, plan: Callable[[], Changes]) -> Changes:
-        """The embedder may take its time, so nobody waits for the pen meanwhile."""
+        """The embedder may take its time, so nobody waits for it meanwhile."""
         async with self._one_at_a_time:
-            await self._make_sure()
+            await self._read_if_unknown()
             encoders = self._new_encoders(plan())
         for role, version in sorted(encoders):
-            await tried(self._encoders, role, version, patience=self._patience)
+            await try_encoder(self._encoders, role, version, patience=self._patience)
         async with self._one_at_a_time:
-            await self._make_sure()
+            await self._read_if_unknown()
             changes = plan()
             if not self._new_encoders(changes) <= encoders:
                 raise Conflict(
@@ -281,15 +282,15 @@ class ReleaseController:
             and self._book.release(change.role, change.tenant).live != change.live
         }
 
-    async def _make_sure(self) -> None:
-        if not self._sure:
+    async def _read_if_unknown(self) -> None:
+        if not self._known:
             self._book.apply(await self._log.open())
-            self._sure = True
+            self._known = True
 
     async def _write(self, changes: Changes) -> None:
         if not changes:
             return
-        self._sure = False  # also when cancelled half-way
+        self._known = False  # also when cancelled half-way
         try:
             await self._log.append(changes)
         except Unavailable as error:
@@ -297,9 +298,9 @@ class ReleaseController:
                 f"the change to {changes[0].role} was not confirmed and may or may not have "
                 f"happened: list the releases before you try again ({error})"
             ) from error
-        self._sure = True
+        self._known = True
         self._book.apply(changes)
-        _tell(changes)
+        _log_changes(changes)
 
 
 def _check(by: Signature, expected_generation: int = 0, *, override: bool = False) -> None:
@@ -317,7 +318,7 @@ def _check(by: Signature, expected_generation: int = 0, *, override: bool = Fals
         )
 
 
-def _tell(changes: Iterable[ReleaseChanged]) -> None:
+def _log_changes(changes: Iterable[ReleaseChanged]) -> None:
     for change in changes:
         log.info(
             "release changed",
