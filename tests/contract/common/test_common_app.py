@@ -60,6 +60,20 @@ async def crash_when_told():
     raise ZeroDivisionError("a bug")
 
 
+class Bus:
+    def problems(self):
+        return ["t partition 0 is held at offset 7: why"] if (HERE / "held").exists() else []
+
+    def alive(self):
+        return not (HERE / "ended").exists()
+
+
+def index_is_there():
+    while (HERE / "stuck").exists():
+        time.sleep(0.01)
+    return not (HERE / "index-down").exists()
+
+
 @asynccontextmanager
 async def create_app(settings):
     if (HERE / "engine-down").exists():
@@ -72,7 +86,7 @@ async def create_app(settings):
         register = lambda table: retriever_pb2_grpc.add_RetrieverServiceServicer_to_server(
             Retriever(), table
         )
-        yield App(rpc=[register], ready={"index": lambda: not (HERE / "index-down").exists()})
+        yield App(rpc=[register], bus=Bus(), ready={"index": index_is_there})
         while (HERE / "never-drain").exists():
             await asyncio.sleep(0.01)
         if (HERE / "hang").exists():
@@ -95,7 +109,7 @@ def free_port() -> int:
         return port
 
 
-def until(check: Callable[[], Any], seconds: float = 15.0) -> Any:
+def until(check: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := check()):
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -137,7 +151,7 @@ class Service:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def exit_status(self, seconds: float = 15.0) -> int:
+    def exit_status(self, seconds: float = 60.0) -> int:
         assert self.process is not None
         return self.process.wait(seconds)
 
@@ -186,8 +200,9 @@ def test_a_service_becomes_ready_and_ends_cleanly_on_sigterm(service: Service) -
     until(lambda: service.health() == "SERVING")
     assert service.readiness() == {
         "ready": True,
-        "checks": {"started": True, "index": True},
+        "checks": {"started": True, "kafka": True, "index": True},
         "waiting_for": "",
+        "problems": [],
     }
     assert service.get("/healthz")[0] == 200
     status, metrics = service.get("/metrics")
@@ -234,10 +249,41 @@ def test_an_engine_that_goes_away_makes_the_service_unready_until_it_is_back(
     until(lambda: service.health() == "SERVING")
     service.tell("index-down")
     until(lambda: service.health() == "NOT_SERVING")
-    assert service.readiness()["checks"] == {"started": True, "index": False}
+    assert service.readiness()["checks"] == {"started": True, "kafka": True, "index": False}
     service.take_back("index-down")
     until(lambda: service.health() == "SERVING")
     assert service.logged("not ready")[0]["missing"] == ["index"]
+
+
+def test_a_held_partition_makes_a_service_unready_and_says_which_but_it_lives(
+    service: Service,
+) -> None:
+    service.start()
+    until(lambda: service.health() == "SERVING")
+    service.tell("held")
+    until(lambda: service.health() == "NOT_SERVING")
+    problem = "t partition 0 is held at offset 7: why"
+    assert service.readiness()["problems"] == [problem]
+    assert service.logged("not ready")[0]["problems"] == [problem]
+    assert service.get("/healthz") == (200, "ok\n")
+
+
+def test_a_service_whose_consumer_ended_does_not_live(service: Service) -> None:
+    service.start()
+    until(lambda: service.health() == "SERVING")
+    service.tell("ended")
+    assert service.get("/healthz") == (503, "a task that consumes has ended\n")
+
+
+def test_a_service_whose_event_loop_is_stuck_does_not_live_until_it_turns_again(
+    service: Service,
+) -> None:
+    service.start()
+    until(lambda: service.health() == "SERVING")
+    service.tell("stuck")
+    until(lambda: service.get("/healthz")[0] == 503, 60)
+    service.take_back("stuck")
+    until(lambda: service.get("/healthz") == (200, "ok\n"))
 
 
 def test_a_call_in_flight_is_answered_before_the_process_ends(service: Service) -> None:

@@ -13,7 +13,7 @@ from gyre_common.bus.fetched import FetchedRecords
 from gyre_common.bus.limits import LARGEST_BATCH
 from gyre_common.bus.withheld import Withheld, sha256
 
-from tests.batches import CODECS, Headers, a_batch
+from tests.batches import CODECS, Headers, a_batch, with_body
 
 PLACE = TopicPartition("t", 0)
 ROOT = Path(__file__).parents[3]
@@ -85,6 +85,27 @@ def test_a_batch_is_read_as_far_as_it_may_be_decompressed(
     assert isinstance(rest.value, Withheld)
     assert "offsets 13 to 14 are not read" in rest.value.reason
     assert (rest.value.size, rest.value.digest) == (len(batch), sha256(batch))
+
+
+@pytest.mark.parametrize("codec", ["none", "lz4"])
+def test_a_damaged_batch_is_one_record_in_place_of_all(codec: str) -> None:
+    batch = bytearray(a_batch(*[(b"k", b"value" * 9, [])] * 3, base=10, codec=codec))
+    batch[-5] ^= 1
+    (record,) = read(bytes(batch) + a_batch((b"k", b"v", []), base=13), start=11)[:1]
+    assert record.offset == 12
+    assert isinstance(record.value, Withheld)
+    assert record.value.damaged
+    assert record.value.first == 10
+    assert "its checksum is wrong" in record.value.reason
+    assert "offsets 10 to 12 are not read" in record.value.reason
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_what_a_codec_cannot_read_is_damaged(codec: str) -> None:
+    plain = a_batch((b"k", b"v" * 100, []))
+    (record,) = read(with_body(plain, plain[61:], base=3, codec=codec), start=3)
+    assert isinstance(record.value, Withheld)
+    assert (record.offset, record.value.damaged) == (3, True)
 
 
 def test_many_batches_that_hold_much_are_read_over_several_fetches(

@@ -4,9 +4,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.partitioner import murmur2
 from faststream.kafka import KafkaBroker
 from gyre_common.bus import Delivery
+from gyre_common.bus import subscription as subscription_module
 from gyre_common.bus.breaker import Breaker
 from gyre_common.bus.decoding import decoder
 from gyre_common.bus.limits import RecordTooLarge, check_size
@@ -127,7 +129,12 @@ async def _subscription(handler: Any) -> tuple[KafkaSubscription, Any]:
     broker = KafkaBroker("nowhere:1", apply_types=False, consumer_only=True)
     handling = OneByOne(decoder(DOCUMENT_SUBMITTED, "g/h"), handler, 4)
     subscription = KafkaSubscription(
-        [DOCUMENT_SUBMITTED.name], group="g", handling=handling, park=park, delivery=Delivery()
+        [DOCUMENT_SUBMITTED.name],
+        group="g",
+        handling=handling,
+        park=park,
+        delivery=Delivery(),
+        servers="nowhere:1",
     )
     subscription.register(broker, handler, DocumentSubmitted)
     (subscriber,) = broker.subscribers
@@ -160,4 +167,21 @@ async def test_a_failure_of_the_delivery_layer_itself_stops_consuming() -> None:
 
     subscription, subscriber = await _subscription(on_document_submitted)
     await subscriber.consume((a_raw(b"{}"), object()))
-    assert "delivery layer itself failed" in (subscription.problem or "")
+    assert "delivery layer itself failed" in subscription.problems[0]
+
+
+async def test_a_fetch_that_fails_is_tried_again_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def on_document_submitted(event: DocumentSubmitted) -> None:
+        """Never gets to run here."""
+
+    async def getmany() -> None:
+        raise TopicAuthorizationFailedError(DOCUMENT_SUBMITTED.name)
+
+    monkeypatch.setattr(subscription_module, "_PAUSE_AFTER_FAILURE", 0)
+    subscription, _ = await _subscription(on_document_submitted)
+    assert await subscription._watched(getmany)() == {}
+    (problem,) = subscription.problems
+    assert "fetching fails: TopicAuthorizationFailedError" in problem
+    assert subscription.alive
+    monkeypatch.setattr(subscription_module, "_FAILURE_COUNTS", -1)
+    assert subscription.problems == []

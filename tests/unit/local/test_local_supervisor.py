@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from gyre_local import control
+from gyre_local import control, keeper
 from gyre_local.child import is_alive
 from gyre_local.errors import (
     AlreadyRunningError,
@@ -43,6 +43,26 @@ class FileProbe:
 
     async def ready(self) -> bool:
         return self.path.exists()
+
+
+class CountedProbe:
+    """A file probe that can be waited for."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = FileProbe(path)
+        self._calls = asyncio.Semaphore(0)
+
+    async def ready(self) -> bool:
+        self._calls.release()
+        return await self._file.ready()
+
+    async def called(self, times: int) -> None:
+        for _ in range(times):
+            await self._calls.acquire()
+
+
+def statuses(state: SystemState) -> list[Status]:
+    return [process.status for process in state.processes]
 
 
 def a_process(folder: Path, name: str, code: str = "", **changes: object) -> ProcessSpec:
@@ -131,6 +151,53 @@ async def test_a_process_that_is_killed_comes_back(tmp_path: Path) -> None:
                 if process.restarts == 1 and process.status is Status.READY:
                     break
         assert process.error == "killed by SIGKILL"
+
+
+async def test_a_process_that_gives_no_sign_of_life_any_more_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_LONGEST_SICKNESS", 0.2)
+    monkeypatch.setattr(keeper, "_PROBE_WHEN_READY", 0.05)
+    monkeypatch.setattr(keeper, "_PROBE_WHEN_UNREADY", 0.05)
+    sign, life = tmp_path / "service.ready", tmp_path / "life"
+    life.touch()
+    spec = a_process(tmp_path, "service", liveness=FileProbe(life))
+    async with Supervisor([spec], tmp_path) as supervisor, asyncio.timeout(DEADLINE):
+        await supervisor.wait_ready(DEADLINE)
+        sign.unlink()  # unready, as with an engine away or a partition held
+        await anext(s async for s in supervisor.watch() if statuses(s) == [Status.UNREADY])
+        life.unlink()
+        async for state in supervisor.watch():
+            if state.processes[0].restarts:
+                break
+        assert "without a sign of life" in state.processes[0].error
+
+
+async def test_a_process_that_is_unready_but_alive_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_LONGEST_SICKNESS", 0.2)
+    (tmp_path / "life").touch()
+    probe = CountedProbe(tmp_path / "life")
+    spec = a_process(tmp_path, "service", liveness=probe)
+    monkeypatch.setattr(keeper, "_PAUSES", {})
+    async with Supervisor([spec], tmp_path) as supervisor, asyncio.timeout(DEADLINE):
+        await supervisor.wait_ready(DEADLINE)
+        (tmp_path / "service.ready").unlink()
+        await probe.called(10)
+        (process,) = supervisor.state.processes
+        assert (process.status, process.restarts) == (Status.UNREADY, 0)
+
+
+async def test_a_process_that_never_gave_a_sign_of_life_is_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_LONGEST_SICKNESS", 0.0)
+    probe = CountedProbe(tmp_path / "life")
+    spec = a_process(tmp_path, "service", probe=FileProbe(tmp_path / "never"), liveness=probe)
+    async with Supervisor([spec], tmp_path) as supervisor, asyncio.timeout(DEADLINE):
+        await probe.called(5)
+        assert supervisor.state.processes[0].restarts == 0
 
 
 async def test_a_program_that_does_not_exist_is_an_error_line_and_not_a_traceback(

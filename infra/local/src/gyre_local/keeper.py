@@ -1,4 +1,4 @@
-"""Keeps one process running: starts it, watches it, starts it again when it dies."""
+"""Keeps one process running: starts it, watches it, starts it again when it dies or hangs."""
 
 import asyncio
 import signal
@@ -13,10 +13,16 @@ from gyre_local.process import ProcessSpec
 from gyre_local.state import ProcessState, Status
 
 _PROBE_WHILE_STARTING = 0.1
+_PROBE_WHEN_UNREADY = 1.0
 _PROBE_WHEN_READY = 5.0
+_LONGEST_SICKNESS = 30.0
+"""Seconds without a sign of life after which a process that gave one before is ended."""
+_SICK_GRACE = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0
 """Who ran this long has earned a short pause again."""
+
+_PAUSES = {Status.READY: _PROBE_WHEN_READY, Status.UNREADY: _PROBE_WHEN_UNREADY}
 
 
 class Keeper:
@@ -29,6 +35,7 @@ class Keeper:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._gone = asyncio.Event()
+        self._last_alive: float | None = None
         self._pause = _FIRST_PAUSE
         self.state = ProcessState(
             name=spec.name,
@@ -87,6 +94,8 @@ class Keeper:
         finally:
             self.ready.clear()
             child.kill_session(self._process.pid)
+        if self._is_sick():
+            return f"ended after {_LONGEST_SICKNESS:g} s without a sign of life"
         return self._cause_of_death(self._process.returncode, born_at)
 
     def _cause_of_death(self, exit_code: int | None, born_at: int) -> str:
@@ -96,20 +105,36 @@ class Keeper:
         return said or f"ended with exit code {exit_code}"
 
     async def _attend(self, process: asyncio.subprocess.Process) -> None:
-        """Asks again and again whether it is ready, until it ends."""
+        """Asks again and again whether it is ready and alive, until it ends or is to end."""
         loop = asyncio.get_running_loop()
         born = loop.time()
+        self._last_alive = None
         end = asyncio.create_task(process.wait())
         while not end.done():
             if await self.spec.probe.ready():
                 self._become_ready()
+                self._last_alive = loop.time()
             else:
                 self._become_unready()
+                await self._look_for_life()
+            if self._is_sick() and not self._stopping.is_set():
+                await child.stop(process, grace=_SICK_GRACE)
+                return
             if loop.time() - born > _STEADY_SECONDS:
                 self._pause = _FIRST_PAUSE
-            pause = _PROBE_WHEN_READY if self.ready.is_set() else _PROBE_WHILE_STARTING
+            pause = _PAUSES.get(self.state.status, _PROBE_WHILE_STARTING)
             await asyncio.wait({end}, timeout=pause)
             log_files.bound(self.state.log)
+
+    async def _look_for_life(self) -> None:
+        """A process that never gave a sign of life is still starting."""
+        if self.spec.liveness is not None and await self.spec.liveness.ready():
+            self._last_alive = asyncio.get_running_loop().time()
+
+    def _is_sick(self) -> bool:
+        if self.spec.liveness is None or self._last_alive is None:
+            return False
+        return asyncio.get_running_loop().time() - self._last_alive > _LONGEST_SICKNESS
 
     def _become_ready(self) -> None:
         if not self.ready.is_set() and not self._stopping.is_set():

@@ -1,4 +1,4 @@
-"""How a process shows that it is ready: an answer, not just an open port."""
+"""How a process shows that it is ready, or alive: an answer, not just an open port."""
 
 import asyncio
 import http.client

@@ -15,13 +15,15 @@ class ProcessSpec:
     """One process of the local system.
 
     `env` is added to the supervisor's own. `prepare` runs before each start (render config files,
-    format a disk) and may raise LocalError. `stop_grace` is how many seconds it has between
-    SIGTERM and SIGKILL.
+    format a disk) and may raise LocalError. A process whose `liveness` probe fails for long is
+    started anew; one without is left alone while it runs. `stop_grace` is how many seconds it has
+    between SIGTERM and SIGKILL.
     """
 
     name: str
     argv: tuple[str, ...]
     probe: Probe
+    liveness: Probe | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from gyre_local.engines import ENGINES
 from gyre_local.errors import LocalError
 from gyre_local.foreground import run_in_foreground
 from gyre_local.ports import SERVICES, Ports
-from gyre_local.probes import GrpcProbe
+from gyre_local.probes import GrpcProbe, HttpProbe
 from gyre_local.process import ProcessSpec
 
 _DRAIN_SECONDS = 20
@@ -49,6 +49,7 @@ def _service(name: str, ports: Ports, env: Mapping[str, str]) -> ProcessSpec:
         argv=(sys.executable, "-m", f"gyre_{name.replace('-', '_')}.app"),
         env=env,
         probe=GrpcProbe(port),
+        liveness=HttpProbe(ports.metrics(name), "/healthz"),
         ports={"grpc": port, "metrics": ports.metrics(name)},
         depends_on=tuple(ENGINES),
         stop_grace=_STOP_GRACE,

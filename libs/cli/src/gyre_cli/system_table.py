@@ -1,6 +1,6 @@
 """The local system as a table: what `up` and `status` show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import psutil
@@ -21,15 +21,24 @@ _STYLES = {
 Lags = Mapping[str, int]
 """Records that a service has not handled yet, by service."""
 
+Problems = Mapping[str, Sequence[str]]
+"""Why events do not flow, by service."""
 
-def system_table(state: SystemState, lags: Lags | None = None) -> RenderableType:
+
+def system_table(
+    state: SystemState, lags: Lags | None = None, problems: Problems | None = None
+) -> RenderableType:
     """One line a process; how far behind and what went wrong only where there is something."""
     columns = ["SERVICE", "STATE", "PID", "PORT", "MEMORY"]
     behind = lags or {}
+    notes = {
+        process.name: [*filter(None, [process.error]), *(problems or {}).get(process.name, ())]
+        for process in state.processes
+    }
     optional = {
         "RESTARTS": any(process.restarts for process in state.processes),
         "LAG": bool(behind),
-        "NOTE": any(process.error for process in state.processes),
+        "NOTE": any(notes.values()),
     }
     shown = [name for name, wanted in optional.items() if wanted]
     rows = table(*columns, *shown, right=("PID", "PORT", "MEMORY", "RESTARTS", "LAG"))
@@ -37,7 +46,7 @@ def system_table(state: SystemState, lags: Lags | None = None) -> RenderableType
         more: dict[str, str | Text] = {
             "RESTARTS": str(process.restarts or ""),
             "LAG": str(behind.get(process.name, "")),
-            "NOTE": Text(process.error, style="red"),
+            "NOTE": Text("\n".join(notes[process.name]), style="red"),
         }
         rows.add_row(
             process.name,
@@ -50,7 +59,9 @@ def system_table(state: SystemState, lags: Lags | None = None) -> RenderableType
     return rows
 
 
-def system_json(state: SystemState, lags: Lags | None = None) -> dict[str, Json]:
+def system_json(
+    state: SystemState, lags: Lags | None = None, problems: Problems | None = None
+) -> dict[str, Json]:
     """The same for programs."""
     return {
         "ready": state.ready,
@@ -67,6 +78,7 @@ def system_json(state: SystemState, lags: Lags | None = None) -> dict[str, Json]
                 "resident_bytes": resident_bytes(process),
                 "restarts": process.restarts,
                 "lag": (lags or {}).get(process.name),
+                "problems": list((problems or {}).get(process.name, ())),
                 "error": process.error,
                 "log": str(process.log),
             }

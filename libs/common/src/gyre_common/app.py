@@ -9,7 +9,8 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from functools import partial
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from gyre_common.errors import GyreError, Retryable
 from gyre_common.rpc.server import Register, RpcServer, serve
@@ -28,17 +29,30 @@ _CHECK_LIMIT = 5.0
 _LONGEST_PAUSE = 10.0
 _LAST_WORDS = 2.0
 
+_LOOP_LIMIT = 5.0
+
 Check = Callable[[], bool | Awaitable[bool]]
+
+
+class Consumers(Protocol):
+    """What a process consumes with: the bus."""
+
+    def problems(self) -> Sequence[str]:
+        """Why events do not flow, a line each; a process is not ready while there are any."""
+
+    def alive(self) -> bool:
+        """Whether a restart would not help."""
 
 
 @dataclass(frozen=True)
 class App:
-    """What a service built: the RPC services it answers, and the checks that make it ready.
+    """What a service built: the RPC services it answers, its bus, and what else makes it ready.
 
     A check is cheap, runs each second, and raises nothing but GyreError.
     """
 
     rpc: Sequence[Register] = ()
+    bus: Consumers | None = None
     ready: Mapping[str, Check] = field(default_factory=dict)
 
 
@@ -74,6 +88,7 @@ class _Process:
         self._readiness = Readiness(checks={"started": False})
         self._stopping = asyncio.Event()
         self._started = False
+        self._bus: Consumers | None = None
 
     async def live(self) -> int:
         """Serve until told to stop; returns the exit status."""
@@ -119,7 +134,12 @@ class _Process:
         settings = self._settings
         async with AsyncExitStack() as stack:
             stack.enter_context(
-                expose(settings.host, settings.metrics_port, lambda: self._readiness)
+                expose(
+                    settings.host,
+                    settings.metrics_port,
+                    lambda: self._readiness,
+                    partial(self._ailment, asyncio.get_running_loop()),
+                )
             )
             server: RpcServer | None = None
             if settings.grpc_port is not None:
@@ -129,7 +149,7 @@ class _Process:
             app = await self._open(stack, server)
             if server is not None:
                 await server.add(app.rpc)
-            self._started = True
+            self._started, self._bus = True, app.bus
             log.info("started", extra={"port": settings.grpc_port})
             await self._watch(app, server)
             if server is not None:
@@ -154,10 +174,14 @@ class _Process:
     async def _watch(self, app: App, server: RpcServer | None) -> None:
         while not self._stopping.is_set():
             checks = {"started": True}
+            problems = list(app.bus.problems()) if app.bus is not None else []
+            if app.bus is not None:
+                checks["kafka"] = not problems
+                METRICS.ready.labels("kafka").set(not problems)
             for name, check in app.ready.items():
                 checks[name] = await _holds(check)
                 METRICS.ready.labels(name).set(checks[name])
-            await self._set_readiness(Readiness(checks), server)
+            await self._set_readiness(Readiness(checks, problems=problems), server)
             pause = _CHECK_EVERY if self._readiness.ready else _CHECK_SOON
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
@@ -165,15 +189,29 @@ class _Process:
 
     async def _set_readiness(self, now: Readiness, server: RpcServer | None) -> None:
         before, self._readiness = self._readiness, now
-        if dict(before.checks) == dict(now.checks):
+        if (before.checks, before.problems) == (now.checks, now.problems):
             return
         if now.ready:
             log.info("ready")
         else:
             missing = [name for name, holds in now.checks.items() if not holds]
-            log.warning("not ready", extra={"missing": missing})
+            log.warning("not ready", extra={"missing": missing, "problems": now.problems})
         if server is not None:
             await server.set_serving(now.ready)
+
+    def _ailment(self, loop: asyncio.AbstractEventLoop) -> str:
+        """What only a restart helps against; called in another thread."""
+
+        async def look() -> str:
+            alive = self._bus is None or self._stopping.is_set() or self._bus.alive()
+            return "" if alive else "a task that consumes has ended"
+
+        looking = asyncio.run_coroutine_threadsafe(look(), loop)
+        try:
+            return looking.result(_LOOP_LIMIT)
+        except TimeoutError:
+            looking.cancel()
+            return f"the event loop did not turn for {_LOOP_LIMIT:g} s"
 
 
 async def _holds(check: Check) -> bool:

@@ -53,7 +53,8 @@ async def create_app(settings: EmbedderSettings) -> AsyncIterator[App]:
         stack.callback(keeping_up.cancel)
         yield App(
             rpc=[register(TextEmbedder(encoders, releases))],
-            ready={"kafka": bus.healthy, "elasticsearch": partial(reachable, client)},
+            bus=bus,
+            ready={"elasticsearch": partial(reachable, client)},
         )
 
 

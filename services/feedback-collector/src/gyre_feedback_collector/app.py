@@ -18,7 +18,7 @@ async def create_app(settings: FeedbackCollectorSettings) -> AsyncIterator[App]:
     bus = Bus(settings.kafka_servers, service=settings.service)
     build_handlers(bus)
     async with bus:
-        yield App(rpc=[register(FeedbackCollector(bus))], ready={"kafka": bus.healthy})
+        yield App(rpc=[register(FeedbackCollector(bus))], bus=bus)
 
 
 def main() -> None:

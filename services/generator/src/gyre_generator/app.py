@@ -49,7 +49,7 @@ async def create_app(settings: GeneratorSettings) -> AsyncIterator[App]:
                 Bounds(settings.passages, settings.context_tokens),
             )
         )
-        yield App(rpc=[register(answerer)], ready={"kafka": bus.healthy})
+        yield App(rpc=[register(answerer)], bus=bus)
 
 
 async def _model_server(

@@ -61,7 +61,7 @@ async def create_app(settings: IngestorSettings) -> AsyncIterator[App]:
         )
         build_handlers(bus, ingestor)
         await stack.enter_async_context(bus)
-        yield App(rpc=[register(door)], ready={"kafka": bus.healthy, "reader": reader.healthy})
+        yield App(rpc=[register(door)], bus=bus, ready={"reader": reader.healthy})
 
 
 def main() -> None:

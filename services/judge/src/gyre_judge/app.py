@@ -22,7 +22,7 @@ async def create_app(settings: JudgeSettings) -> AsyncIterator[App]:
         judge = Judge(releases, bus)
         build_handlers(bus, judge)
         async with bus:
-            yield App(rpc=[register(judge)], ready={"kafka": bus.healthy})
+            yield App(rpc=[register(judge)], bus=bus)
 
 
 def main() -> None:

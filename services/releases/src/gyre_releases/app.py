@@ -38,7 +38,7 @@ async def create_app(settings: ReleasesSettings) -> AsyncIterator[App]:
         await stack.enter_async_context(bus)
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(log.until_superseded())
-            yield App(rpc=[register(controller)], ready={"kafka": bus.healthy})
+            yield App(rpc=[register(controller)], bus=bus)
             watch.cancel()
 
 

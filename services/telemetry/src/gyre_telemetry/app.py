@@ -38,7 +38,8 @@ async def create_app(settings: TelemetrySettings) -> AsyncIterator[App]:
         async with bus:
             yield App(
                 rpc=[register(Reading(ClickHouseHistory(client)), desk)],
-                ready={"kafka": bus.healthy, "clickhouse": sink.reachable},
+                bus=bus,
+                ready={"clickhouse": sink.reachable},
             )
 
 

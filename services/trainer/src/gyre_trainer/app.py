@@ -54,9 +54,7 @@ async def create_app(settings: TrainerSettings) -> AsyncIterator[App]:
         tools = _tools(settings, store, segments, GrpcRegistry(releases, controller))
         conductor = await enter(Conductor(book, diary, tools))
         data_sets = DataSets(store, Shelf(settings.store_url, DATA_SETS))
-        yield App(
-            rpc=[register(conductor, Reports(store), data_sets)], ready={"kafka": bus.healthy}
-        )
+        yield App(rpc=[register(conductor, Reports(store), data_sets)], bus=bus)
 
 
 def _tools(

@@ -1,4 +1,4 @@
-"""`gyre status`: what runs, where, how big it is and how far behind."""
+"""`gyre status`: what runs, where, how big it is, how far behind and what troubles it."""
 
 import asyncio
 
@@ -8,9 +8,9 @@ from gyre_local.ports import Ports
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
-from gyre_cli.lag import lags
+from gyre_cli.lag import lags, problems
 from gyre_cli.output import table
-from gyre_cli.system_table import system_json, system_table
+from gyre_cli.system_table import Lags, Problems, system_json, system_table
 
 
 @command
@@ -20,8 +20,14 @@ def status(cli: Cli) -> None:
     if state is None:
         _elsewhere(cli)
         return
-    behind = asyncio.run(lags(Ports(state.port_offset)))
-    cli.out.result(system_json(state, behind), lambda: system_table(state, behind))
+    behind, troubles = asyncio.run(_of_services(Ports(state.port_offset)))
+    cli.out.result(
+        system_json(state, behind, troubles), lambda: system_table(state, behind, troubles)
+    )
+
+
+async def _of_services(ports: Ports) -> tuple[Lags, Problems]:
+    return await asyncio.gather(lags(ports), problems(ports))
 
 
 def _elsewhere(cli: Cli) -> None:

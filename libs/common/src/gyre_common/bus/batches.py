@@ -126,6 +126,8 @@ class InBatches(Generic[T]):
                 for pending, _ in part:
                     scheduler.finish(pending)
             if scheduler.leaving or scheduler.stopped:
+                for pending, _ in reversed([item for later in reversed(parts) for item in later]):
+                    pending.partition.put_back(pending)
                 return
 
     async def _call(self, scheduler: Scheduler, limit: CallLimit, records: list[T]) -> None:

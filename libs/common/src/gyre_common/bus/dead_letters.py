@@ -13,13 +13,14 @@ from gyre_common.errors import Poison
 from gyre_common.events.event import now
 
 PREFIX = "gyre-dlq-"
+SKIPPED = "skipped"
 _LONGEST_MESSAGE = 1_000
 _MOST_KEPT_BY_A_STUB = 16 * 1024
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why, where and when a record was parked. `kind` is `poison` or `bug`.
+    """Why, where and when a record was parked. `kind` is `poison`, `bug` or `skipped`.
 
     A stub has a digest (`sha256:…`) and a size in bytes: of its value after decompression or,
     where that was not read, of its batch as it lay in Kafka.
@@ -72,6 +73,13 @@ def stub_of(raw: RawRecord, cause: Cause) -> tuple[bytes | None, None, list[tupl
     size = sum(len(name) + len(value or b"") for name, value in raw.headers)
     own = raw.headers if size <= _MOST_KEPT_BY_A_STUB else ()
     return key, None, _with_cause(own, cause)
+
+
+def stub_headers(cause: Cause, *, actor: str, reason: str) -> list[tuple[str, bytes]]:
+    """Of the stub of a record that somebody skipped: the cause, and who and why."""
+    decided = {"actor": actor, "reason": reason}
+    headers = [(PREFIX + name, text.encode(errors="replace")) for name, text in decided.items()]
+    return _with_cause((), cause) + headers
 
 
 def _with_cause(own: Headers, cause: Cause) -> list[tuple[str, bytes]]:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD, RecordTooLarge
 from gyre_common.bus.record import RawRecord, Record
-from gyre_common.bus.withheld import Withheld
+from gyre_common.bus.withheld import Unreadable, Withheld
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic
@@ -21,7 +21,7 @@ def decoder(topic: Topic[E], maker: str) -> Callable[[RawRecord], Record[E] | No
     """Make the function that reads this topic's records.
 
     It returns None for a tombstone of a compacted topic, which says nothing but that the key is
-    gone, and raises `Poison` for what breaks the contract.
+    gone, and raises `Poison` for what breaks the contract, `Unreadable` for a damaged batch.
     """
     parse = topic.model.model_validate_json
     compacted = topic.compacted
@@ -33,7 +33,7 @@ def decoder(topic: Topic[E], maker: str) -> Callable[[RawRecord], Record[E] | No
                 return None
             raise Poison(f"the record has no value, and {topic.name} is not compacted")
         if len(value) > LARGEST_FOREIGN_RECORD or type(value) is Withheld:
-            raise _too_large(value)
+            raise _not_read(value)
         try:
             return Record(parse(value), raw, maker)
         except ValidationError as error:
@@ -43,15 +43,15 @@ def decoder(topic: Topic[E], maker: str) -> Callable[[RawRecord], Record[E] | No
 
 
 def undecoded(raw: RawRecord) -> RawRecord:
-    """The record as it is. Raises `Poison` if it was too large to read."""
+    """The record as it is. Raises `Poison` if it was not read."""
     if type(raw.value) is Withheld:
-        raise _too_large(raw.value)
+        raise _not_read(raw.value)
     return raw
 
 
-def _too_large(value: bytes) -> RecordTooLarge:
+def _not_read(value: bytes) -> Poison:
     if isinstance(value, Withheld):
-        return RecordTooLarge(value.reason)
+        return Unreadable(value.reason) if value.damaged else RecordTooLarge(value.reason)
     return RecordTooLarge(
         f"a value of {len(value)} bytes after decompression: it may have {LARGEST_FOREIGN_RECORD}; "
         "put the large part in a store and send its URI"

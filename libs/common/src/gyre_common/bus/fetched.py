@@ -16,7 +16,7 @@ from aiokafka.record.util import decode_varint
 
 from gyre_common.bus.decompression import decompress
 from gyre_common.bus.limits import LARGEST_BATCH
-from gyre_common.bus.withheld import Withheld, sha256
+from gyre_common.bus.withheld import Withheld
 
 # Where a batch says how it goes on; https://kafka.apache.org/documentation/#recordbatch
 _LENGTH = slice(8, 12)
@@ -93,11 +93,28 @@ class _Batch:
         self._batch = batch
         self._data = data
         self._fetched = fetched
+        self._intact = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
+    def validate_crc(self) -> bool:
+        """True: what is damaged is shown as a record."""
+        self._intact = self._batch.validate_crc()
+        return True
+
     def __iter__(self) -> Iterator[Any]:
+        first = self._batch.base_offset
+        try:
+            if not self._intact:
+                raise CorruptRecordException("its checksum is wrong")
+            for record in self._readable():
+                yield record
+                first = record.offset + 1
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with bytes from outside
+            yield self._withheld(first, f"cannot be read: {error!r}", damaged=True)
+
+    def _readable(self) -> Iterator[Any]:
         batch, head, body = self._batch, self._data[:_HEADER_BYTES], self._data[_HEADER_BYTES:]
         if batch.compression_type:
             body = self._fetched.decompress(batch.compression_type, body)
@@ -114,25 +131,24 @@ class _Batch:
 
     def _as_far_as_it_goes(self, body: bytes) -> Iterator[_Record]:
         """What begins in a batch, and one record in place of all the others."""
-        first, last = self._batch.base_offset, self._batch.next_offset - 1
+        first = self._batch.base_offset
         try:
             for record in self._records(body):
                 yield record
                 first = record.offset + 1
         except CorruptRecordException:
             pass  # where the bytes end
-        offsets = f"offset {last} is" if first == last else f"offsets {first} to {last} are"
-        # At the last offset: a fetch may begin in the midst, and what lies below is dropped.
-        yield self._record(
-            last,
-            self._batch.max_timestamp,
-            value=Withheld(
-                f"a batch of {len(self._data)} bytes holds more than {LARGEST_BATCH} after "
-                f"decompression: {offsets} not read",
-                digest=sha256(self._data),
-                size=len(self._data),
-            ),
+        yield self._withheld(
+            first, f"holds more than {LARGEST_BATCH} after decompression", damaged=False
         )
+
+    def _withheld(self, first: int, problem: str, *, damaged: bool) -> _Record:
+        """At the last offset: a fetch may begin in the midst, and what lies below is dropped."""
+        last = self._batch.next_offset - 1
+        offsets = f"offset {last} is" if first == last else f"offsets {first} to {last} are"
+        reason = f"a batch of {len(self._data)} bytes {problem}; {offsets} not read"
+        value = Withheld(reason, first=first, batch=self._data, damaged=damaged)
+        return self._record(last, self._batch.max_timestamp, value=value)
 
     def _records(self, body: bytes) -> Iterator[_Record]:
         """Decode as aiokafka does; bytes of a header's name that are not UTF-8 become `\\xNN`.

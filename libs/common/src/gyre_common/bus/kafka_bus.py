@@ -15,6 +15,7 @@ from gyre_common.bus.batches import BatchHandler, BatchSize, InBatches
 from gyre_common.bus.dead_letters import cause_of, headers_of, stub_of
 from gyre_common.bus.decoding import decoder, undecoded
 from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.held_records import HeldRecord, held_by
 from gyre_common.bus.limits import RecordTooLarge
 from gyre_common.bus.one_by_one import Handler, OneByOne
 from gyre_common.bus.publisher import KafkaPublisher
@@ -22,6 +23,7 @@ from gyre_common.bus.record import RawRecord, Record
 from gyre_common.bus.scheduler import Handling
 from gyre_common.bus.subscription import KafkaSubscription, Park
 from gyre_common.bus.withheld import Withheld
+from gyre_common.errors import Unavailable
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import Event
 from gyre_common.events.topic import DLQ_SUFFIX, Topic
@@ -42,6 +44,7 @@ class Bus:
     """
 
     def __init__(self, servers: str, *, service: str, delivery: Delivery | None = None) -> None:
+        self._servers = servers
         self._service = service
         self._delivery = delivery or Delivery()
         self._publisher = KafkaPublisher(servers, service=service, delivery=self._delivery)
@@ -114,7 +117,12 @@ class Bus:
         park: Park,
     ) -> None:
         subscription = KafkaSubscription(
-            topics, group=group, handling=handling, park=park, delivery=self._delivery
+            topics,
+            group=group,
+            handling=handling,
+            park=park,
+            delivery=self._delivery,
+            servers=self._servers,
         )
         subscription.register(self.broker, handler, payload)
         self._subscriptions.append(subscription)
@@ -160,21 +168,37 @@ class Bus:
         """Why events do not flow, a line each: Kafka is away, or a subscription stopped."""
         away = [self._publisher.problem] if self._publisher.problem is not None else []
         return away + [
-            f"{s.scheduler.consumer.group} on {s.scheduler.consumer.topic}: {s.problem}"
+            f"{s.scheduler.consumer.group} on {s.scheduler.consumer.topic}: {problem}"
             for s in self._subscriptions
-            if s.problem is not None
+            for problem in s.problems
         ]
+
+    def alive(self) -> bool:
+        """Tell whether every task that consumes still runs: a restart helps if not."""
+        return all(subscription.alive for subscription in self._subscriptions)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._publisher)
             await self._publisher.topics.ensure(*self._topics.values())
+            held = await self._held_before()
+            for subscription in self._subscriptions:
+                subscription.held_before(held)
             await self.broker.connect()
             stack.push_async_callback(self.broker.stop)
             await _all(subscription.start() for subscription in self._subscriptions)
             self._open = stack.pop_all()
         log.info("bus open", extra={"subscriptions": len(self._subscriptions)})
         return self
+
+    async def _held_before(self) -> list[HeldRecord]:
+        if not self._subscriptions:
+            return []
+        try:
+            return await held_by(self._servers, [each.group_id for each in self._subscriptions])
+        except Unavailable as error:
+            log.warning("not known what was held before", extra={"cause": str(error.__cause__)})
+            return []
 
     async def __aexit__(
         self,

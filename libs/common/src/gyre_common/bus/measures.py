@@ -4,6 +4,8 @@ Counts are gathered here and published once a second, and of many calls a second
 ones are timed: at 100,000 records a second, the locks of a metric cost as much as the work.
 """
 
+from contextlib import suppress
+
 from gyre_common.telemetry import METRICS
 
 _TIMED_EACH_SECOND = 200
@@ -17,6 +19,7 @@ class Measures:
         self._handled_total = METRICS.records_handled.labels(topic, group)
         self._retried_total = METRICS.records_retried.labels(topic, group)
         self._in_flight = METRICS.records_in_flight.labels(topic, group)
+        self._troubled = METRICS.consumer_troubled.labels(topic, group)
         self._lag = METRICS.consumer_lag.labels(topic, group)
         self._seconds = METRICS.record_handle_seconds.labels(topic, group)
         self._labels = (topic, group)
@@ -43,6 +46,19 @@ class Measures:
     def parked(self, cause: str) -> None:
         """A record went to the dead letters."""
         METRICS.records_parked.labels(*self._labels, cause).inc()
+
+    def held(self, topic: str, partition: int, offset: int) -> None:
+        """A partition does not go on at this record."""
+        METRICS.partition_held_offset.labels(topic, self._labels[1], str(partition)).set(offset)
+
+    def released(self, topic: str, partition: int) -> None:
+        """It goes on, or somewhere else."""
+        with suppress(KeyError):
+            METRICS.partition_held_offset.remove(topic, self._labels[1], str(partition))
+
+    def troubled(self, troubled: bool) -> None:
+        """Whether anything keeps records from being handled."""
+        self._troubled.set(troubled)
 
     def lag(self, records: int) -> None:
         """So many records are between the watermark and the end of the topic."""

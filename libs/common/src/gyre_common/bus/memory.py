@@ -216,7 +216,7 @@ class MemoryBus:
 
     def problems(self) -> list[str]:
         """See `Bus.problems`."""
-        return [s.scheduler.stopped for s in self._all() if s.scheduler.stopped is not None]
+        return [problem for s in self._all() for problem in s.scheduler.problems]
 
     async def __aenter__(self) -> Self:
         self._ticking = asyncio.create_task(self._tick())
@@ -260,6 +260,9 @@ class _Subscription:
 
     def resume(self, partition: Partition) -> None:
         """See `Flow`: all records are here already."""
+
+    def held(self, partition: Partition) -> None:
+        """See `Flow`: nobody can skip it here."""
 
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
         """See `Flow`."""

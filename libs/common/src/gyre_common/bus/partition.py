@@ -28,6 +28,8 @@ class Partition:
     `watermark` is the offset to commit: every record below it is finished. It is None until the
     first one is.
 
+    A held record keeps the whole partition back until somebody decides: `held` is that record.
+
     The gate holds the whole partition back after a `Retryable`: closed while the pause lasts,
     then one record (or batch) goes ahead as a probe, and its success opens the gate.
     """
@@ -36,10 +38,12 @@ class Partition:
         self.topic = topic
         self.number = number
         self.watermark: int | None = None
-        self.committed: int | None = None
+        self.committed: tuple[int, str] | None = None
         self.paused = False
         self.closed = False
         self.failures = 0
+        self.held: Pending | None = None
+        self.held_cause = ""
         self.running = 0
         self.unfinished = 0
         self.unfinished_bytes = 0
@@ -71,7 +75,7 @@ class Partition:
     @property
     def startable(self) -> int:
         """Records that may start now, at most."""
-        if self.closed or (self.failures and self.running):
+        if self.closed or self.held or (self.failures and self.running):
             return 0
         waiting = len(self._queue) + len(self._ready)
         return min(1, waiting) if self.failures else waiting
@@ -83,12 +87,14 @@ class Partition:
 
     def take(self) -> Pending | None:
         """The next record whose lane is free and that the gate lets through."""
-        if self.closed or (self.failures and self.running):
+        if self.closed or self.held or (self.failures and self.running):
             return None
         return self.take_along()
 
     def take_along(self) -> Pending | None:
         """The next record whose lane is free, to go with one that the gate let through."""
+        if self.held:
+            return None
         if self._ready:
             return self._start(self._ready.popleft())
         queue, lanes = self._queue, self._lanes
@@ -147,6 +153,23 @@ class Partition:
         self.running -= 1
         self._ready.appendleft(pending)
 
+    def hold(self, pending: Pending, cause: str) -> None:
+        """Nothing more of this partition starts until this record is released or dropped.
+
+        Of several, it is the first one.
+        """
+        self.put_back(pending)
+        if self.held is None or pending.raw.offset < self.held.raw.offset:
+            self.held = pending
+            self.held_cause = cause
+
+    def release(self) -> Pending:
+        """The held record, as one that was just taken."""
+        assert self.held is not None
+        pending, self.held = self.held, None
+        self._ready.remove(pending)
+        return self._start(pending)
+
     def close(self) -> bool:
         """Shut the gate after a failure. False if it was shut already."""
         if self.closed:
@@ -166,9 +189,10 @@ class Partition:
     def drop_what_leaves_no_gap(self) -> None:
         """Forget records above all that was started: whoever reads them next repeats nothing.
 
-        Behind a gate nothing is expected to succeed soon, so all that waits is forgotten.
+        Behind a gate or a held record nothing is expected to succeed soon, so all that waits is
+        forgotten.
         """
-        floor = -1 if self.failures else self._highest_taken
+        floor = -1 if self.failures or self.held else self._highest_taken
         self._queue = deque(p for p in self._queue if p.raw.offset < floor)
         self._ready = deque(p for p in self._ready if p.raw.offset < floor)
         for lane, behind in self._lanes.items():

@@ -18,6 +18,7 @@ from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.measures import Measures
 from gyre_common.bus.partition import Partition, Pending
 from gyre_common.bus.record import RawRecord
+from gyre_common.bus.withheld import Unreadable
 from gyre_common.errors import Poison, Retryable
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,9 @@ class Flow(Protocol):
 
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
         """Keep a record that cannot be handled. Raises `Retryable` if that fails for now."""
+
+    def held(self, partition: Partition) -> None:
+        """This partition does not go on until `Scheduler.skip`, or a restart."""
 
 
 class Handling(Protocol):
@@ -74,6 +78,7 @@ class Scheduler:
         self.delivery = delivery
         self.measures = Measures(consumer.topic, consumer.group)
         self.stopped: str | None = None
+        self.failed = False
         self.leaving = False
         self.arrival = asyncio.Event()
         self._handling = handling
@@ -150,7 +155,9 @@ class Scheduler:
         self._flow.pause(partition)
 
     def _resume_if_it_may(self, partition: Partition) -> None:
-        if partition.paused and not self.leaving and not self.stopped and not partition.failures:
+        if partition.paused and not (
+            self.leaving or self.stopped or partition.failures or partition.held
+        ):
             partition.paused = False
             self._flow.resume(partition)
 
@@ -247,16 +254,25 @@ class Scheduler:
 
     async def park(self, pending: Pending, cause: Exception) -> None:
         """Move a record that cannot be handled out of the way, unless there are too many."""
+        if isinstance(cause, Unreadable):
+            self._hold_record(pending, str(cause))
+            return
         objection = self._breaker.objection()
         if objection is not None:
-            self.stop(f"{objection}; the last one: {describe(cause)}")
-            pending.partition.put_back(pending)
+            reason = f"{objection}; the last one: {describe(cause)}"
+            self.stop(reason)
+            self._hold_record(pending, reason)
             return
         attempts = pending.attempts + 1
         try:
             await self._flow.park(pending.raw, cause, attempts)
         except Retryable as error:
             self.hold([pending], error)
+            return
+        except Exception as error:  # noqa: BLE001 - it shall cost this partition only
+            self._hold_record(
+                pending, f"it cannot be parked: {describe(error)}; it failed: {describe(cause)}"
+            )
             return
         self.measures.parked("poison" if isinstance(cause, Poison) else "bug")
         log.error(
@@ -272,8 +288,63 @@ class Scheduler:
         )
         self.finish(pending)
 
+    def _hold_record(self, pending: Pending, cause: str) -> None:
+        partition = pending.partition
+        if self.leaving:
+            partition.put_back(pending)
+            return
+        partition.hold(pending, cause)
+        self.measures.held(partition.topic, partition.number, pending.raw.offset)
+        self._pause(partition)
+        log.error(
+            "partition held: mend the cause and restart the service, or `gyre dlq skip` the record",
+            extra={
+                **self.consumer.log_fields,
+                "topic": partition.topic,
+                "partition": partition.number,
+                "offset": pending.raw.offset,
+                "cause": cause,
+            },
+        )
+        self._flow.held(partition)
+
+    def skip(self, partition: Partition) -> None:
+        """Pass over the record that a partition is held at, and go on. An open breaker tries the
+        next record.
+        """
+        self.measures.released(partition.topic, partition.number)
+        self.finish(partition.release())
+        if self.failed:
+            return
+        self.stopped = None
+        for each in self._turns:
+            self._resume_if_it_may(each)
+        self._wake()
+
+    @property
+    def problems(self) -> list[str]:
+        """Why records of some partitions, or of all, are not handled."""
+        held = [
+            f"{p.topic} partition {p.number} is held at offset {p.held.raw.offset}: {p.held_cause}"
+            for p in self._turns
+            if p.held is not None
+        ]
+        if self.stopped is None:
+            return held
+        return held[:1] or [self.stopped]
+
+    def reopen_breaker(self, reason: str) -> None:
+        """It was open before a restart: nothing is parked before one record is handled well."""
+        self._breaker.open(reason)
+
+    def fail(self, error: BaseException) -> None:
+        """The delivery layer itself failed: only a restart helps."""
+        self.failed = True
+        self.stop(f"the delivery layer itself failed: {describe(error)}")
+        log.error("delivery failed", extra=self.consumer.log_fields, exc_info=error)
+
     def stop(self, reason: str) -> None:
-        """Take no more records until the process is restarted."""
+        """Take no more records until the held one is skipped or the process is restarted."""
         if self.stopped is not None:
             return
         self.stopped = reason
@@ -281,7 +352,7 @@ class Scheduler:
             self._pause(partition)
         self.arrival.set()
         log.error(
-            "consuming stopped: fix the cause, then restart the service",
+            "consuming stopped: mend the cause and restart, or `gyre dlq skip` the record",
             extra={**self.consumer.log_fields, "reason": reason},
         )
 
@@ -302,8 +373,7 @@ class Scheduler:
             return
         error = worker.exception()
         if error is not None:
-            self.stop(f"the delivery layer itself failed: {describe(error)}")
-            log.error("delivery failed", extra=self.consumer.log_fields, exc_info=error)
+            self.fail(error)
         elif not self.leaving:
             self._wake()
 
@@ -350,6 +420,9 @@ class Scheduler:
 
     def forget(self) -> None:
         """Let go of all partitions, and be ready for the next ones."""
+        for partition in self._turns:
+            if partition.held is not None:
+                self.measures.released(partition.topic, partition.number)
         self._partitions.clear()
         self._turns.clear()
         self._turn = 0

@@ -3,9 +3,9 @@
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -13,13 +13,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from gyre_common.errors import GyreError
 from gyre_common.telemetry.metrics import METRICS
 
+_TEXT = "text/plain; charset=utf-8"
+
 
 @dataclass(frozen=True)
 class Readiness:
-    """The checks of a process, by name; it is ready when all hold."""
+    """The checks of a process, by name; it is ready when all hold. `problems` says why not."""
 
     checks: Mapping[str, bool]
     waiting_for: str = ""
+    problems: Sequence[str] = ()
 
     @property
     def ready(self) -> bool:
@@ -28,15 +31,18 @@ class Readiness:
 
 
 @contextmanager
-def expose(host: str, port: int, state: Callable[[], Readiness]) -> Iterator[int]:
-    """Answer `/metrics`, `/healthz` (the process lives) and `/readyz` (200 or 503, and why).
+def expose(
+    host: str, port: int, state: Callable[[], Readiness], ailment: Callable[[], str]
+) -> Iterator[int]:
+    """Answer `/metrics`, `/readyz` (200 or 503, and why) and `/healthz`: 503 where only a restart
+    helps, and why. Both are asked in threads of the server.
 
     Yields the port, a free one when `port` is 0. Raises GyreError when the port is taken.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, kind, body = _reply(self.path, state)
+            status, kind, body = _reply(self.path, state, ailment)
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
@@ -66,16 +72,18 @@ def expose(host: str, port: int, state: Callable[[], Readiness]) -> Iterator[int
         thread.join()
 
 
-def _reply(path: str, state: Callable[[], Readiness]) -> tuple[int, str, bytes]:
+def _reply(
+    path: str, state: Callable[[], Readiness], ailment: Callable[[], str]
+) -> tuple[int, str, bytes]:
     match path.partition("?")[0]:
         case "/metrics":
             return 200, CONTENT_TYPE_LATEST, generate_latest(METRICS.registry)
         case "/healthz":
-            return 200, "text/plain; charset=utf-8", b"ok\n"
+            said = ailment()
+            return 503 if said else 200, _TEXT, f"{said or 'ok'}\n".encode()
         case "/readyz":
             now = state()
-            told = {"ready": now.ready, "checks": dict(now.checks), "waiting_for": now.waiting_for}
-            body = json.dumps(told).encode() + b"\n"
+            body = json.dumps({"ready": now.ready, **asdict(now)}).encode() + b"\n"
             return 200 if now.ready else 503, "application/json", body
         case _:
-            return 404, "text/plain; charset=utf-8", b"try /metrics, /healthz or /readyz\n"
+            return 404, _TEXT, b"try /metrics, /healthz or /readyz\n"

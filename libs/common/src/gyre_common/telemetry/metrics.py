@@ -70,6 +70,18 @@ class Metrics:
             topic_group,
             registry=registry,
         )
+        self.consumer_troubled = Gauge(
+            "gyre_consumer_troubled",
+            "1 while a consumer stands still, fails to fetch, or holds a partition.",
+            topic_group,
+            registry=registry,
+        )
+        self.partition_held_offset = Gauge(
+            "gyre_partition_held_offset",
+            "Offset at which a partition is held; missing while it goes on.",
+            [*topic_group, "partition"],
+            registry=registry,
+        )
         self.records_published = Counter(
             "gyre_records_published_total",
             "Events confirmed by Kafka.",

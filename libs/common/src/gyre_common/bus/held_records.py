@@ -1,0 +1,231 @@
+"""Records at which a partition is held: who holds what, and how a person lets it pass.
+
+A consumer that holds a partition says so in the metadata of its committed offset, where everybody
+can read it while the consumer is down as well. A skip is the stub itself: whoever decides puts it
+into the dead letters, and the consumer, which alone may commit, follows them and passes over the
+record (docs/adr/0011).
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from gyre_common.bus.dead_letters import SKIPPED, Cause, read_cause, stub_headers
+from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.publisher import KafkaPublisher
+from gyre_common.bus.topics import connected
+from gyre_common.errors import FailedPrecondition, NotFound, Unavailable
+from gyre_common.events.event import now
+from gyre_common.events.topic import DLQ_SUFFIX
+
+_TIMEOUT = 15.0
+_POLL_MS = 500
+_ASK_AGAIN = 0.3
+_LONGEST_CAUSE = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldRecord:
+    """Where a consumer does not go on, and why.
+
+    A skip counts from offset `letters` of the dead letters on: an earlier one meant something
+    else. `digest` and `size` are as in `Cause`. `breaker_open`: the whole consumer stopped there.
+    """
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    cause: str
+    since: str
+    letters: int
+    digest: str
+    size: int
+    breaker_open: bool = False
+
+    @property
+    def place(self) -> str:
+        """For people."""
+        return f"{self.topic} {self.partition} {self.offset}"
+
+    def to_metadata(self) -> str:
+        """As it stands beside a committed offset, where Kafka takes 4 KiB."""
+        return json.dumps({"held": {**asdict(self), "cause": self.cause[:_LONGEST_CAUSE]}})
+
+
+def from_metadata(text: str | None) -> HeldRecord | None:
+    """What a committed offset says; None if it says nothing of ours."""
+    try:
+        return HeldRecord(**json.loads(text or "")["held"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def dead_letters_of(topic: str) -> str:
+    """Where what is skipped on a topic is parked; dead letters are their own."""
+    return topic if topic.endswith(DLQ_SUFFIX) else topic + DLQ_SUFFIX
+
+
+async def held_by(servers: str, group_ids: Sequence[str] | None = None) -> list[HeldRecord]:
+    """What the consumer groups of these ids hold, or all groups there are.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    async with _admin(servers) as admin:
+        return await _held_by(admin, group_ids)
+
+
+async def skip(
+    servers: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    *,
+    actor: str,
+    reason: str,
+    patience: float = 15.0,
+) -> dict[HeldRecord, bool]:
+    """Park the record that is held there as a stub, and let every consumer that holds it go on.
+
+    Returns what was skipped, and whether its consumer has gone on within `patience` seconds; one
+    that does not run goes on when it starts.
+
+    Raises:
+        NotFound: nothing is held on that partition.
+        FailedPrecondition: it is held at another offset.
+        Unavailable: Kafka does not answer.
+    """
+    async with _admin(servers) as admin:
+        held = _at(await _held_by(admin, None), topic, partition, offset)
+        await _order(servers, held, actor=actor, reason=reason)
+        waiting = dict.fromkeys(held, False)
+        deadline = asyncio.get_running_loop().time() + patience
+        while not all(waiting.values()) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(_ASK_AGAIN)
+            left = await _held_by(admin, None)
+            waiting = {record: record not in left for record in held}
+        return waiting
+
+
+def _at(
+    held: Sequence[HeldRecord], topic: str, partition: int, offset: int
+) -> Sequence[HeldRecord]:
+    there = [record for record in held if (record.topic, record.partition) == (topic, partition)]
+    if not there:
+        places = ", ".join(sorted({record.place for record in held})) or "nothing"
+        raise NotFound(f"nothing is held on {topic} {partition}: held is {places}")
+    matching = [record for record in there if record.offset == offset]
+    if not matching:
+        raise FailedPrecondition(f"held is {there[0].place}, not offset {offset}: {there[0].cause}")
+    return matching
+
+
+async def _order(servers: str, held: Sequence[HeldRecord], *, actor: str, reason: str) -> None:
+    async with KafkaPublisher(servers, service="dlq", delivery=Delivery()) as publisher:
+        for record in held:
+            cause = Cause(
+                kind=SKIPPED,
+                error="Skipped",
+                message=f"skipped by {actor}: {reason}; it was held because: {record.cause}",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                attempts=0,
+                group=record.group,
+                parked_at=now(),
+                digest=record.digest,
+                size=record.size,
+            )
+            headers = stub_headers(cause, actor=actor, reason=reason)
+            await publisher.put(dead_letters_of(record.topic), b"", None, headers)
+
+
+async def wait_for_skip(servers: str, held: HeldRecord) -> None:
+    """Return once somebody decided to skip this record.
+
+    Raises:
+        KafkaError: it did not get through.
+    """
+    letters = TopicPartition(dead_letters_of(held.topic), 0)
+    consumer: AIOKafkaConsumer = await connected(
+        lambda: AIOKafkaConsumer(
+            bootstrap_servers=servers,
+            client_id="gyre-held",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        ),
+        servers,
+    )
+    try:
+        consumer.assign([letters])
+        consumer.seek(letters, held.letters)
+        while True:
+            batches = await consumer.getmany(timeout_ms=_POLL_MS)
+            for raw in batches.get(letters, ()):
+                cause = read_cause(raw.headers)
+                if cause is not None and _skips(cause, held):
+                    return
+    finally:
+        await consumer.stop()
+
+
+def _skips(cause: Cause, held: HeldRecord) -> bool:
+    return (cause.kind, cause.group, cause.topic, cause.partition, cause.offset) == (
+        SKIPPED,
+        held.group,
+        held.topic,
+        held.partition,
+        held.offset,
+    )
+
+
+async def _held_by(admin: AIOKafkaAdminClient, group_ids: Sequence[str] | None) -> list[HeldRecord]:
+    if group_ids is None:
+        group_ids = [group for group, *_ in await admin.list_consumer_groups()]
+    committed: list[dict[Any, Any]] = await asyncio.gather(
+        *(admin.list_consumer_group_offsets(group) for group in group_ids)
+    )
+    said = (from_metadata(entry.metadata) for offsets in committed for entry in offsets.values())
+    return [record for record in said if record is not None]
+
+
+@asynccontextmanager
+async def _admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, client_id="gyre-held")
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            await admin.start()
+        yield admin
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Unavailable(
+            f"Kafka at {servers} does not answer: start the system with `gyre up`, or set "
+            "GYRE_KAFKA_SERVERS"
+        ) from error
+    finally:
+        await admin.close()
+
+
+async def end_of_letters(servers: str, topic: str) -> int:
+    """Behind the newest dead letter of a topic.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    letters = TopicPartition(dead_letters_of(topic), 0)
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            await consumer.start()
+            return int((await consumer.end_offsets([letters]))[letters])
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Unavailable(f"Kafka at {servers} does not answer") from error
+    finally:
+        await consumer.stop()

@@ -1,0 +1,187 @@
+"""Held partitions on a real broker: who sees them, who lets them go on, what a restart keeps."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from gyre_common.bus import Bus, Delivery
+from gyre_common.bus.dlq import open_dead_letters
+from gyre_common.bus.held_records import held_by, skip
+from gyre_common.bus.topics import ensure_topics
+from gyre_common.errors import FailedPrecondition, NotFound, Poison
+from gyre_common.events.topic import Topic
+from gyre_common.telemetry import METRICS
+from gyre_common.testing import eventually as waiting
+from gyre_common.testing.bus_contract import QUICK, Told, told_topic
+from gyre_local.testing import LocalEngines
+
+from tests.batches import a_batch, send_batch
+
+pytestmark = pytest.mark.integration
+
+eventually = partial(waiting.eventually, timeout=40)
+
+
+@pytest.fixture
+async def topic(kafka_servers: str) -> Topic[Told]:
+    topic = told_topic(f"things.told-{uuid4().hex[:8]}.v1")
+    await ensure_topics(kafka_servers, [topic])
+    return topic
+
+
+def a_bus(
+    servers: str, topic: Topic[Told], delivery: Delivery = QUICK, *, broken: bool = False
+) -> tuple[Bus, list[int]]:
+    bus = Bus(servers, service="test", delivery=delivery)
+    done: list[int] = []
+
+    @bus.on(topic, group="g")
+    async def on_told(event: Told) -> None:
+        if broken:
+            raise Poison("a bad deploy")
+        done.append(event.ordinal)
+
+    return bus, done
+
+
+async def tell(servers: str, topic: Topic[Told], *ordinals: int, partition: int = 0) -> None:
+    told = [Told(listener="ann", ordinal=ordinal) for ordinal in ordinals]
+    batch = a_batch(*[(b"ann", event.to_json(), []) for event in told])
+    await send_batch(servers, topic.name, batch, partition=partition)
+
+
+def damage(home: Path, topic: Topic[Told], text: bytes) -> None:
+    """Change one bit of what the broker keeps, as a bad disk would."""
+    (log,) = home.glob(f"kafka/**/{topic.name}-0/00000000000000000000.log")
+    with log.open("r+b") as file:
+        at = file.read().index(text)
+        file.seek(at)
+        file.write(bytes([text[0] ^ 1]))
+
+
+async def test_a_damaged_batch_holds_its_partition_until_somebody_skips_it(
+    local_engines: LocalEngines, kafka_servers: str, topic: Topic[Told]
+) -> None:
+    await tell(kafka_servers, topic, 1)
+    await tell(kafka_servers, topic, 777, 2)
+    await tell(kafka_servers, topic, 3)
+    await tell(kafka_servers, topic, 4, partition=1)
+    damage(local_engines.home, topic, b"777")
+    bus, done = a_bus(kafka_servers, topic)
+    place = (topic.name, 0, 2)
+    async with bus:
+        await eventually(lambda: sorted(done) == [1, 4])
+        (problem,) = await eventually(bus.problems)
+        assert f"{topic.name} partition 0 is held at offset 2" in problem
+        assert "its checksum is wrong" in problem
+        assert not bus.healthy()
+        assert bus.alive()
+        offset = METRICS.partition_held_offset.labels(topic.name, "g", "0")
+        assert offset._value.get() == 2
+        (held,) = await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
+        assert (held.topic, held.partition, held.offset, held.group) == (*place, "g")
+        await _refuses_what_is_not_held(kafka_servers, topic)
+    assert await _committed(kafka_servers, topic) == 1
+
+    bus, done = a_bus(kafka_servers, topic)
+    async with bus:
+        await eventually(lambda: not bus.healthy())
+        skipped = await skip(kafka_servers, *place, actor="ann", reason="the disk is gone")
+        assert list(skipped.values()) == [True]
+        await eventually(lambda: done == [3])
+        assert bus.healthy()
+        await eventually(lambda: _is_committed(kafka_servers, topic, 4))
+    async with open_dead_letters(kafka_servers) as letters:
+        (letter,) = await letters.last(topic.name, 10)
+    assert letter.value is None
+    assert letter.cause is not None
+    assert (letter.cause.kind, letter.cause.offset, letter.cause.digest) == (
+        "skipped",
+        2,
+        held.digest,
+    )
+    assert "skipped by ann: the disk is gone" in letter.cause.message
+
+
+async def _refuses_what_is_not_held(servers: str, topic: Topic[Told]) -> None:
+    with pytest.raises(FailedPrecondition, match=f"held is {topic.name} 0 2, not offset 1"):
+        await skip(servers, topic.name, 0, 1, actor="ann", reason="a typo")
+    with pytest.raises(NotFound, match=f"nothing is held on {topic.name} 1"):
+        await skip(servers, topic.name, 1, 2, actor="ann", reason="a typo")
+    async with open_dead_letters(servers) as letters:
+        assert await letters.last(topic.name, 10) == []
+
+
+async def test_a_skip_that_was_decided_while_the_consumer_was_away_counts(
+    local_engines: LocalEngines, kafka_servers: str, topic: Topic[Told]
+) -> None:
+    await tell(kafka_servers, topic, 777)
+    await tell(kafka_servers, topic, 1)
+    damage(local_engines.home, topic, b"777")
+    bus, done = a_bus(kafka_servers, topic)
+    async with bus:
+        await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
+    waiting = await skip(kafka_servers, topic.name, 0, 0, actor="ann", reason="no use", patience=0)
+    assert list(waiting.values()) == [False]
+    bus, done = a_bus(kafka_servers, topic)
+    async with bus:
+        await eventually(lambda: done == [1])
+
+
+async def test_an_open_breaker_survives_a_restart_and_closes_once_the_cause_is_mended(
+    kafka_servers: str, topic: Topic[Told]
+) -> None:
+    delivery = replace(QUICK, parked_streak=3)
+    await tell(kafka_servers, topic, *range(20))
+    for _ in range(2):
+        bus, done = a_bus(kafka_servers, topic, delivery, broken=True)
+        async with bus:
+            await eventually(bus.problems)
+            assert "3 records in a row" in bus.problems()[0]
+            (held,) = await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
+            assert (held.offset, held.breaker_open) == (3, True)
+    async with open_dead_letters(kafka_servers) as letters:
+        assert (await letters.counts())[topic.dlq] == 3
+    bus, done = a_bus(kafka_servers, topic, delivery)
+    async with bus:
+        await eventually(lambda: done == list(range(3, 20)))
+        assert bus.problems() == []
+        await eventually(lambda: _nothing_held(kafka_servers, topic))
+
+
+async def test_a_consumer_whose_task_ended_is_unready_and_does_not_live(
+    kafka_servers: str, topic: Topic[Told]
+) -> None:
+    bus, done = a_bus(kafka_servers, topic)
+    await tell(kafka_servers, topic, 1)
+    async with bus:
+        await eventually(lambda: done == [1])
+        assert bus.healthy()
+        assert bus.alive()
+        subscriber: Any = bus.broker.subscribers[0]
+        for task in subscriber.tasks:
+            task.cancel()
+        await eventually(lambda: not bus.alive())
+        assert "the task that consumes has ended" in bus.problems()[0]
+
+
+async def _nothing_held(servers: str, topic: Topic[Told]) -> bool:
+    return await held_by(servers, [f"g.{topic.name}"]) == []
+
+
+async def _committed(servers: str, topic: Topic[Told]) -> int:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(f"g.{topic.name}")
+        return max(int(entry.offset) for place, entry in offsets.items() if place.partition == 0)
+    finally:
+        await admin.close()
+
+
+async def _is_committed(servers: str, topic: Topic[Told], offset: int) -> bool:
+    return await _committed(servers, topic) == offset

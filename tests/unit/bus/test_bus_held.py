@@ -1,0 +1,160 @@
+"""A record that can neither be read nor parked costs its own partition, until it is skipped."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gyre_common.bus import Delivery, RawRecord, Record
+from gyre_common.bus.batches import BatchSize, InBatches
+from gyre_common.bus.decoding import decoder
+from gyre_common.bus.memory import StoredRecord
+from gyre_common.bus.one_by_one import OneByOne
+from gyre_common.bus.partition import Partition
+from gyre_common.bus.scheduler import Consumer, Handling, Scheduler
+from gyre_common.bus.withheld import Withheld
+from gyre_common.errors import Poison
+from gyre_common.testing.bus_contract import QUICK, Told, told_topic
+from gyre_common.testing.eventually import eventually
+
+TOPIC = told_topic("things.told.v1")
+DAMAGED = Withheld("a batch cannot be read", first=0, batch=b"", damaged=True)
+
+
+class Broker:
+    """A `Flow` that notes what is asked of it; what is parked comes to lie in `parked`."""
+
+    def __init__(self, handling: Handling, delivery: Delivery = QUICK) -> None:
+        self.parked: list[int] = []
+        self.paused: set[int] = set()
+        self.holding: list[Partition] = []
+        self.refusal: Exception | None = None
+        self.scheduler = Scheduler(Consumer(TOPIC.name, "g"), handling, self, delivery)
+
+    def pause(self, partition: Partition) -> None:
+        self.paused.add(partition.number)
+
+    def resume(self, partition: Partition) -> None:
+        self.paused.discard(partition.number)
+
+    def held(self, partition: Partition) -> None:
+        self.holding.append(partition)
+
+    async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.parked.append(raw.offset)
+
+    def bring(self, *values: bytes, partition: int = 0, start: int = 0) -> None:
+        self.scheduler.add(
+            StoredRecord(TOPIC.name, partition, start + number, 0, b"k", value)
+            for number, value in enumerate(values)
+        )
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+        self.broken = True
+
+    async def on_told(self, event: Told) -> None:
+        if event.listener == "bad" and self.broken:
+            raise Poison("no")
+        self.heard.append(event.ordinal)
+
+
+def told(ordinal: int, listener: str = "ann") -> bytes:
+    return Told(listener=listener, ordinal=ordinal).to_json()
+
+
+def one_by_one(listener: Listener) -> Handling:
+    return OneByOne(decoder(TOPIC, "g/h"), listener.on_told, 4)
+
+
+async def test_a_damaged_batch_holds_its_own_partition_until_it_is_skipped() -> None:
+    listener = Listener()
+    broker = Broker(one_by_one(listener))
+    broker.bring(told(1), DAMAGED, told(2))
+    broker.bring(told(3), partition=1)
+    await eventually(lambda: sorted(listener.heard) == [1, 3])
+    (partition,) = broker.holding
+    assert (partition.watermark, broker.paused, broker.parked) == (1, {0}, [])
+    (problem,) = broker.scheduler.problems
+    assert problem == "things.told.v1 partition 0 is held at offset 1: a batch cannot be read"
+    broker.scheduler.skip(partition)
+    await eventually(lambda: sorted(listener.heard) == [1, 2, 3])
+    assert (partition.watermark, broker.paused, broker.scheduler.problems) == (3, set(), [])
+
+
+async def test_what_cannot_be_parked_holds_its_own_partition() -> None:
+    listener = Listener()
+    broker = Broker(one_by_one(listener))
+    broker.refusal = ValueError("a dead letter of this shape is not possible")
+    broker.bring(told(1), b"{", told(2))
+    broker.bring(told(3), partition=1)
+    await eventually(lambda: sorted(listener.heard) == [1, 3])
+    (partition,) = broker.holding
+    assert "cannot be parked: ValueError" in broker.scheduler.problems[0]
+    broker.scheduler.skip(partition)
+    await eventually(lambda: sorted(listener.heard) == [1, 2, 3])
+
+
+async def test_a_skip_behind_an_open_breaker_tries_the_next_record() -> None:
+    listener = Listener()
+    broker = Broker(one_by_one(listener), replace(QUICK, parked_streak=2))
+    broker.bring(*[told(n, "bad") for n in range(4)], told(4), told(5, "bad"))
+    await eventually(lambda: broker.holding)
+    (partition,) = broker.holding
+    assert broker.parked == [0, 1]
+    assert "2 records in a row" in broker.scheduler.problems[0]
+    assert "held at offset 2" in broker.scheduler.problems[0]
+    broker.scheduler.skip(partition)
+    await eventually(lambda: len(broker.holding) == 2)
+    assert broker.parked == [0, 1]
+    broker.scheduler.skip(partition)
+    await eventually(lambda: broker.parked == [0, 1, 5])
+    assert (listener.heard, broker.scheduler.problems) == ([4], [])
+
+
+async def test_a_breaker_that_was_open_before_a_restart_parks_nothing_until_something_works() -> (
+    None
+):
+    listener = Listener()
+    broker = Broker(one_by_one(listener))
+    broker.scheduler.reopen_breaker("50 records in a row could not be handled")
+    broker.bring(told(0, "bad"))
+    await eventually(lambda: broker.holding)
+    assert "50 records in a row" in broker.scheduler.problems[0]
+    mended = Listener()
+    mended.broken = False
+    again = Broker(one_by_one(mended))
+    again.scheduler.reopen_breaker("50 records in a row could not be handled")
+    again.bring(told(0, "bad"), b"{", told(1))
+    await eventually(lambda: mended.heard == [0, 1])
+    assert (again.parked, again.scheduler.problems) == ([1], [])
+
+
+async def test_a_batch_that_was_cut_short_by_the_breaker_goes_on_after_a_skip() -> None:
+    heard: list[int] = []
+
+    async def on_told(records: Sequence[Record[Told]]) -> None:
+        if any(record.event.listener == "bad" for record in records):
+            raise Poison("no")
+        heard.extend(record.event.ordinal for record in records)
+
+    handling = InBatches(decoder(TOPIC, "g/h"), on_told, BatchSize(8, 0.01))
+    broker = Broker(handling, replace(QUICK, parked_streak=1))
+    broker.bring(told(0, "bad"), told(1, "bad"), *[told(n) for n in range(2, 8)])
+    await eventually(lambda: broker.holding)
+    broker.scheduler.skip(broker.holding[0])
+    await eventually(lambda: heard == [2, 3, 4, 5, 6, 7])
+    assert broker.holding[0].watermark == 8
+
+
+async def test_a_partition_that_is_given_up_while_held_is_read_again_from_there() -> None:
+    listener = Listener()
+    broker = Broker(one_by_one(listener))
+    broker.bring(told(1), DAMAGED, told(2))
+    await eventually(lambda: broker.holding)
+    await broker.scheduler.drain(1)
+    assert (broker.holding[0].watermark, listener.heard) == (1, [1])
+    broker.scheduler.forget()
+    assert broker.scheduler.problems == []

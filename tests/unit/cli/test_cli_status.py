@@ -1,0 +1,62 @@
+"""What troubles a service stands beside it in `gyre status`."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gyre_cli import lag
+from gyre_cli.system_table import system_json, system_table
+from gyre_local.ports import Ports
+from gyre_local.state import ProcessIdentity, ProcessState, Status, SystemState
+from rich.console import Console
+
+HELD = "ingestor on documents.submitted.v1: documents.submitted.v1 partition 3 is held at offset 7"
+
+
+@pytest.fixture
+def metrics_port() -> Iterator[int]:
+    class Unready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"ready": False, "waiting_for": "", "problems": [HELD]}).encode()
+            self.send_response(503)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Unready) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield server.server_port
+        server.shutdown()
+        serving.join()
+
+
+async def test_a_held_partition_is_shown_beside_its_service(
+    metrics_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = 1
+    monkeypatch.setattr(
+        Ports, "metrics", lambda _, name: metrics_port if name == "ingestor" else nobody
+    )
+    problems = await lag.problems(Ports())
+    assert problems == {"ingestor": [HELD]}
+    ingestor = ProcessState(
+        name="ingestor", status=Status.UNREADY, since=datetime.now(UTC), log=Path("log")
+    )
+    state = SystemState(
+        supervisor=ProcessIdentity(pid=1, created=0), port_offset=0, processes=(ingestor,)
+    )
+    services: Any = system_json(state, {}, problems)["services"]
+    assert services[0]["problems"] == [HELD]
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(system_table(state, {}, problems))
+    assert HELD in shown.get()
