@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from gyre_common.bus import (
@@ -27,6 +27,7 @@ from gyre_common.bus.topics import ensure_topics
 from gyre_common.bus.withheld import sha256
 from gyre_common.errors import NotFound, Poison, Retryable
 from gyre_common.events.topic import Topic
+from gyre_common.telemetry import METRICS
 from gyre_common.testing.bus_contract import QUICK, Told, told_topic
 from gyre_common.testing.eventually import eventually
 
@@ -99,6 +100,30 @@ async def test_nothing_is_committed_before_the_work_is_done(
         await eventually(lambda: _is(committed(admin, topic, "g"), 3))
         go.set()
         await eventually(lambda: _is(committed(admin, topic, "g"), 6))
+
+
+async def test_a_marker_of_a_transaction_is_no_lag(kafka_servers: str, topic: Topic[Told]) -> None:
+    bus = a_bus(kafka_servers)
+    done: list[Told] = []
+
+    @bus.on(topic, group="g")
+    async def on_told(event: Told) -> None:
+        done.append(event)
+
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka_servers, transactional_id=f"t-{uuid4()}"
+    ) as producer:
+        async with producer.transaction():
+            await producer.send(topic.name, Told(listener="ann").to_json(), partition=0)
+        async with bus:
+            (subscription,) = bus._subscriptions
+            subscriber: Any = bus.broker.subscribers[0]
+            place = TopicPartition(topic.name, 0)
+            lag = METRICS.consumer_lag.labels(topic.name, "g")
+            await eventually(lambda: len(done) == 1)
+            assert subscriber.consumer.highwater(place) == 2
+            await subscription._measure_lag()
+            assert lag._value.get() == 0
 
 
 async def test_leaving_finishes_what_runs_and_starts_nothing_more(

@@ -308,7 +308,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             await asyncio.sleep(self._delivery.commit_every)
             self.scheduler.tick()
-            self._measure_lag()
+            try:
+                async with asyncio.timeout(self._delivery.commit_limit):
+                    await self._measure_lag()
+            except (TimeoutError, KafkaError) as error:
+                log.info("lag not measured", extra=self._about(error))
             self.scheduler.measures.troubled(bool(self.problems))
             await self._commit()
 
@@ -347,17 +351,21 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
     def _about(self, error: Exception) -> dict[str, str]:
         return {**self.scheduler.consumer.log_fields, "cause": f"{type(error).__name__}: {error}"}
 
-    def _measure_lag(self) -> None:
+    async def _measure_lag(self) -> None:
         consumer = self._consumer
         if consumer is None:
             return
         lag = 0
-        assigned = consumer.assignment()
         for partition in self.scheduler.partitions:
             place = TopicPartition(partition.topic, partition.number)
-            end = consumer.highwater(place) if place in assigned else None
-            if end is not None:
-                lag += max(0, end - partition.oldest_unfinished)
+            end = consumer.highwater(place) if place in consumer.assignment() else None
+            if end is None:
+                continue
+            done = partition.oldest_unfinished
+            if not partition.unfinished and not self.scheduler.stopped:
+                # The position passes the markers of transactions, which are no records.
+                done = max(done, await consumer.position(place))
+            lag += max(0, end - done)
         self.scheduler.measures.lag(lag)
 
 
