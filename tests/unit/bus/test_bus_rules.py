@@ -185,3 +185,47 @@ async def test_a_fetch_that_fails_is_tried_again_and_said(monkeypatch: pytest.Mo
     assert subscription.alive
     monkeypatch.setattr(subscription_module, "_FAILURE_COUNTS", -1)
     assert subscription.problems == []
+
+
+async def test_null_is_as_absent() -> None:
+    bus = MemoryBus()
+    seen: list[DocumentSubmitted] = []
+
+    @bus.on(DOCUMENT_SUBMITTED, group="g")
+    async def on_document_submitted(event: DocumentSubmitted) -> None:
+        seen.append(event)
+
+    value = (
+        b'{"document_id": "a", "text": "b", "title": null, "tenant": null, "acl": null, '
+        b'"metadata": null, "deleted": null}'
+    )
+    async with bus:
+        await bus.deliver_raw(
+            DOCUMENT_SUBMITTED,
+            (b"k", value, ()),
+            (b"k", b'{"document_id": "a", "metadata": {"a": null, "b": "c"}}', ()),
+            (b"k", b'{"document_id": null, "text": "b"}', ()),
+        )
+    assert seen == [
+        DocumentSubmitted(document_id="a", text="b"),
+        DocumentSubmitted(document_id="a", metadata={"b": "c"}),
+    ]
+    (parked,) = bus.parked
+    assert parked.cause.message == "not a DocumentSubmitted: document_id: Field required"
+
+
+async def test_bad_records_of_one_producer_do_not_stop_the_documents_of_another() -> None:
+    bus = MemoryBus()
+    seen: list[DocumentSubmitted] = []
+
+    @bus.on(DOCUMENT_SUBMITTED, group="g")
+    async def on_document_submitted(event: DocumentSubmitted) -> None:
+        seen.append(event)
+
+    bad = [(b"k", b'{"tenant": "one", "no": "document"}', ())] * 500
+    good = a_document_submitted()
+    async with bus:
+        await bus.deliver_raw(DOCUMENT_SUBMITTED, *bad, (b"k", good.to_json(), ()))
+        assert bus.problems() == []
+    assert seen == [good]
+    assert len(bus.parked) == 500

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD, RecordTooLarge
+from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD
 from gyre_common.bus.record import RawRecord, Record
 from gyre_common.bus.withheld import Unreadable, Withheld
 from gyre_common.errors import Poison
@@ -17,27 +17,32 @@ E = TypeVar("E", bound=Event)
 _MOST_PROBLEMS = 5
 
 
+class NoEventFromOutside(Poison):
+    """What a producer of its own sent is no event; the next record may be somebody else's."""
+
+
 def decoder(topic: Topic[E], maker: str) -> Callable[[RawRecord], Record[E] | None]:
     """Make the function that reads this topic's records.
 
     It returns None for a tombstone of a compacted topic, which says nothing but that the key is
     gone, and raises `Poison` for what breaks the contract, `Unreadable` for a damaged batch.
     """
-    parse = topic.model.model_validate_json
+    parse = topic.model.from_json
     compacted = topic.compacted
+    no_event = NoEventFromOutside if topic.from_outside else Poison
 
     def decode(raw: RawRecord) -> Record[E] | None:
         value = raw.value
         if value is None:
             if compacted:
                 return None
-            raise Poison(f"the record has no value, and {topic.name} is not compacted")
+            raise no_event(f"the record has no value, and {topic.name} is not compacted")
         if len(value) > LARGEST_FOREIGN_RECORD or type(value) is Withheld:
-            raise _not_read(value)
+            raise _not_read(value, no_event)
         try:
             return Record(parse(value), raw, maker)
         except ValidationError as error:
-            raise Poison(_problems(topic, error)) from error
+            raise no_event(_problems(topic, error)) from error
 
     return decode
 
@@ -45,14 +50,14 @@ def decoder(topic: Topic[E], maker: str) -> Callable[[RawRecord], Record[E] | No
 def undecoded(raw: RawRecord) -> RawRecord:
     """The record as it is. Raises `Poison` if it was not read."""
     if type(raw.value) is Withheld:
-        raise _not_read(raw.value)
+        raise _not_read(raw.value, Poison)
     return raw
 
 
-def _not_read(value: bytes) -> Poison:
+def _not_read(value: bytes, no_event: type[Poison]) -> Poison:
     if isinstance(value, Withheld):
-        return Unreadable(value.reason) if value.damaged else RecordTooLarge(value.reason)
-    return RecordTooLarge(
+        return Unreadable(value.reason) if value.damaged else no_event(value.reason)
+    return no_event(
         f"a value of {len(value)} bytes after decompression: it may have {LARGEST_FOREIGN_RECORD}; "
         "put the large part in a store and send its URI"
     )

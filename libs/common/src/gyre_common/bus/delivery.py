@@ -17,7 +17,8 @@ class Delivery:
         bug_tries: attempts at a record whose handler fails for no named reason.
         handler_limit: longest that one call of a handler may take; then it is tried again.
         drain_limit: longest that a partition may be kept back to finish what is in flight.
-        parked_streak: dead letters in a row past which consuming stops.
+        parked_streak: dead letters in a row past which consuming stops; records from outside that
+            are no events do not count.
         parked_ratio: share of the last `parked_window` records past which consuming stops.
         session: silence after which Kafka gives a consumer's partitions to another one.
         publish_limit: longest that a publish may wait for its confirmation.

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from gyre_common.bus.breaker import Breaker
 from gyre_common.bus.call_limit import CallLimit
+from gyre_common.bus.decoding import NoEventFromOutside
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.measures import Measures
 from gyre_common.bus.partition import Partition, Pending
@@ -257,7 +258,8 @@ class Scheduler:
         if isinstance(cause, Unreadable):
             self._hold_record(pending, str(cause))
             return
-        objection = self._breaker.objection()
+        foreign = isinstance(cause, NoEventFromOutside)
+        objection = None if foreign else self._breaker.objection()
         if objection is not None:
             reason = f"{objection}; the last one: {describe(cause)}"
             self.stop(reason)

@@ -170,6 +170,7 @@ DOCUMENT_SUBMITTED = Topic(
     DocumentSubmitted,
     key=by_document,
     summary="Producers submit, replace and delete documents here. A restricted raw zone.",
+    from_outside=True,
     retention_ms=7 * DAY_MS,
 )
 DOCUMENT_ACCEPTED = Topic(

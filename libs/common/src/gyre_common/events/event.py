@@ -1,11 +1,19 @@
 """The shape every event shares, and the identifiers that may appear in one."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID, uuid5
 
 import uuid_utils.compat
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_core import from_json, to_json
 
 from gyre_common.lines import has_control_characters
 
@@ -51,9 +59,35 @@ class Event(BaseModel):
 
     tenant: Tenant = DEFAULT_TENANT
 
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """The event that a topic's value holds; a field that is null is as one that is absent.
+
+        Raises:
+            ValidationError: it is none of these events.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError:
+            try:
+                value = from_json(data)
+            except ValueError:
+                value = None
+            if value is None:
+                raise
+            return cls.model_validate_json(to_json(_without_nulls(value)))
+
     def to_json(self) -> bytes:
         """The value as it stands on the topic: JSON in UTF-8."""
         return self.model_dump_json().encode()
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
+    return value
 
 
 class Part(BaseModel):

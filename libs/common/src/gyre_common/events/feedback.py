@@ -53,4 +53,5 @@ FEEDBACK_RECEIVED = Topic(
     FeedbackReceived,
     key=by_interaction,
     summary="Thumbs, ratings, comments, corrections, chunk votes and implicit signals.",
+    from_outside=True,
 )

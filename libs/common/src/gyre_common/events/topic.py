@@ -17,13 +17,18 @@ E = TypeVar("E", bound=Event)
 
 @dataclass(frozen=True)
 class Topic(Generic[E]):
-    """A named stream of one kind of event."""
+    """A named stream of one kind of event.
+
+    `from_outside`: others than Gyre's own services may write it, so that records which are no such
+    events say nothing about this version of Gyre.
+    """
 
     name: str
     model: type[E]
     key: Callable[[E], str]
     summary: str
     compacted: bool = False
+    from_outside: bool = False
     partitions: int = 8
     retention_ms: int = 30 * DAY_MS
 
