@@ -26,7 +26,7 @@ from gyre_trainer.gate.bootstrap import Floats, Names, mean_and_error
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
 
 from bench.loop.beir import Folder
-from bench.recipe.folds import Fold, liked_documents, rows_of, trained
+from bench.recipe.folds import Fold, liked_documents, rows_of, texts_of, trained
 from bench.recipe.judging import SHARES, Judged, Left, judged
 from bench.report import data_folder, machine, table
 
@@ -79,10 +79,10 @@ def settings_of(arm: str) -> Mapping[str, str]:
 
 def one(run_folder: Path, known: Mapping[str, Question], task: Task) -> list[Judged]:
     """Trains one arm without one fold, and judges it on that."""
-    rows = rows_of(run_folder)
+    rows, texts = rows_of(run_folder), texts_of(run_folder)
     left: dict[str, Left] = {}
     for row in rows:
-        question = known.get(folded(row["question"]))
+        question = known.get(folded(texts[row["tenant"], row["question_id"]]))
         if task.fold.leaves_out(row) and question is not None:
             left.setdefault(
                 question.question_id, Left(row["question_id"], row["cluster"], question)

@@ -12,10 +12,13 @@ from gyre_trainer.launching import training_command, training_environment
 from gyre_trainer.runs.folder import RunFolder
 
 VARIANT = "full"
-_SHARED = ("corpus.jsonl", "corpus.npy", "live.jsonl")
+_SHARED = ("corpus.jsonl", "corpus.npy", "live.jsonl", "questions.jsonl")
 
 Row = Mapping[str, Any]
 """A line of `train.jsonl`; see docs/guides/data-sets.md."""
+
+Reference = tuple[str, str]
+"""The tenant and the id of a question."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,13 @@ def rows_of(run: Path) -> list[Row]:
     """The labelled questions of the training side."""
     with (run / "data_set" / "train.jsonl").open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
+
+
+def texts_of(run: Path) -> Mapping[Reference, str]:
+    """What the questions say."""
+    with (run / "questions.jsonl").open(encoding="utf-8") as lines:
+        texts = [json.loads(line) for line in lines]
+    return {(text["tenant"], text["question_id"]): text["question"] for text in texts}
 
 
 def liked_documents(rows: Iterable[Row]) -> frozenset[str]:

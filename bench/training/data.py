@@ -44,6 +44,13 @@ def write_run(path: Path, pairs: Pairs, settings: Mapping[str, str]) -> None:
         [{"chunk_id": f"c{at}", "text": text} for at, text in enumerate(pairs.passages)],
     )
     _write_data_set(path / "data_set", pairs)
+    _write(
+        path / "questions.jsonl",
+        [
+            {"tenant": "", "question_id": f"q{at}", "question": question}
+            for at, question in enumerate(pairs.questions)
+        ],
+    )
     spec = {
         "run_id": "00000000-0000-7000-8000-000000000000",
         "tenant": "*",
@@ -67,10 +74,9 @@ def _write_data_set(folder: Path, pairs: Pairs) -> None:
         [
             {
                 "question_id": f"q{at}",
-                "question": question,
                 "shown": [{"chunk_id": f"c{each}", "label": 1.0} for each in wanted],
             }
-            for at, (question, wanted) in enumerate(zip(pairs.questions, pairs.wanted, strict=True))
+            for at, wanted in enumerate(pairs.wanted)
         ],
     )
     manifest = {"files": {questions.name: {"digest": digest_of(questions.read_bytes())}}}

@@ -12,7 +12,7 @@ import torch
 from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_common.store import digest_of
 from gyre_trainer.recipes.query_encoder.config import Variant
-from gyre_trainer.recipes.query_encoder.run_data import base_digest
+from gyre_trainer.recipes.query_encoder.run_data import RunData, base_digest
 from gyre_trainer.train import Stopped, train
 
 from tests.training.tiny_runs import Never, TinyRun, a_run, seal
@@ -202,10 +202,33 @@ def test_a_data_set_that_is_not_whole_is_refused_however_it_is_named(
 def test_a_line_that_is_no_question_is_named(tmp_path: Path, tiny_base: Path) -> None:
     run = a_run(tmp_path / "run", tiny_base)
     path = run.folder.data_set / "train.jsonl"
-    path.write_text(path.read_text() + '{"question_id": "q"}\n')
+    path.write_text(path.read_text() + '{"question": "w1"}\n')
     seal(run.folder.data_set)
-    with pytest.raises(FailedPrecondition, match=r"train\.jsonl line 49 .* question"):
+    with pytest.raises(FailedPrecondition, match=r"train\.jsonl line 49 .* question_id"):
         train(run.folder, Variant.FULL, Never())
+
+
+def test_a_question_without_its_text_is_named(tmp_path: Path, tiny_base: Path) -> None:
+    run = a_run(tmp_path / "run", tiny_base)
+    lines = run.folder.questions.read_text().splitlines(keepends=True)
+    run.folder.questions.write_text("".join(lines[1:]))
+    with pytest.raises(FailedPrecondition, match=r"questions\.jsonl lacks question q0"):
+        train(run.folder, Variant.FULL, Never())
+
+
+def test_a_run_from_when_data_sets_held_the_questions_is_read(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    run = a_run(tmp_path / "run", tiny_base)
+    now = RunData(run.folder).questions
+    path = run.folder.data_set / "train.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row, question in zip(rows, now, strict=True):
+        row["question"] = question.question
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    seal(run.folder.data_set)
+    run.folder.questions.unlink()
+    assert RunData(run.folder).questions == now
 
 
 def change(run: TinyRun, **fields: object) -> None:

@@ -97,10 +97,11 @@ def a_run(path: Path, base: Path, **settings: object) -> TinyRun:
     np.save(path / "corpus.npy", vectors)
     _write(path / "corpus.jsonl", [_a_passage(at, text) for at, text in enumerate(passages)])
     questions = [_some(dice, aliases[at % TOPICS], 4) for at in range(QUESTIONS)]
-    rows = [_a_question(at, text, dice) for at, text in enumerate(questions)]
+    rows = [_a_question(at, dice) for at in range(QUESTIONS)]
     (path / "data_set").mkdir()
     _write(path / "data_set" / "train.jsonl", rows)
     seal(path / "data_set")
+    _write(path / "questions.jsonl", [_its_text(at, text) for at, text in enumerate(questions)])
     _write(path / "live.jsonl", _found(encoder, tokenizer, questions, vectors))
     spec = {
         "run_id": "00000000-0000-7000-8000-000000000001",
@@ -136,17 +137,21 @@ def _some(dice: np.random.Generator, words: Sequence[str], count: int) -> str:
 
 
 def _a_passage(at: int, text: str) -> dict[str, object]:
-    return {"chunk_id": f"c{at}", "title": text[:8], "text": f"{text}."}
+    return {"chunk_id": f"c{at}", "tenant": "default", "title": text[:8], "text": f"{text}."}
 
 
-def _a_question(at: int, text: str, dice: np.random.Generator) -> dict[str, object]:
+def _its_text(at: int, text: str) -> dict[str, object]:
+    return {"tenant": "default", "question_id": f"q{at}", "question": text}
+
+
+def _a_question(at: int, dice: np.random.Generator) -> dict[str, object]:
     """Shown ten passages, of which those of its topic are wanted, the others passed over."""
     good = [each for each in range(PASSAGES) if each % TOPICS == at % TOPICS][:2]
     other = [int(each) for each in dice.choice(PASSAGES, 8) if each % TOPICS != at % TOPICS]
     labels = {**dict.fromkeys(other, -0.25), **dict.fromkeys(good, 1.0)}
     return {
         "question_id": f"q{at}",
-        "question": text,
+        "tenant": "default",
         "part": "validation" if at % 3 == 2 else "fit",
         "held_out": at % 6 == 5,
         "shown": [{"chunk_id": f"c{each}", "label": label} for each, label in labels.items()],

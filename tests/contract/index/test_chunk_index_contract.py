@@ -108,6 +108,15 @@ async def test_a_chunk_comes_back_as_it_was_put(sides: Sides) -> None:
     assert found.bm25[0].chunk == chunk
 
 
+@pytest.mark.parametrize("acl", [(), ("staff",), ("boss", "staff")])
+async def test_a_passage_says_who_may_read_its_document(sides: Sides, acl: tuple[str, ...]) -> None:
+    await sides.put(a_passage("c1", acl=acl))
+    found = await sides.find(groups=("staff",))
+    assert found.bm25
+    assert found.dense
+    assert [hit.chunk.acl for hit in (*found.bm25, *found.dense)] == [acl, acl]
+
+
 async def test_the_dense_leg_scores_by_cosine(sides: Sides) -> None:
     await sides.put(a_passage("same"), vector=EAST)
     await sides.put(a_passage("across"), vector=NORTH)

@@ -15,11 +15,17 @@ from gyre_common.rpc import serve
 from gyre_common.store import Shelf, Store
 from gyre_common.testing.eventually import eventually
 from gyre_trainer.data_sets import FOLDER, DataSets, Frozen
+from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.rpc import register
+from gyre_trainer.runs.folders import RunFolders
 from gyre_trainer.runs.processes import PhaseFailed
 from gyre_trainer.runs.reports import Reports
+from gyre_trainer.segments import FOLDER as SEGMENTS
+from gyre_trainer.segments import Segments
+from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
 
 from tests.unit.trainer.run_fakes import Stage, a_report
+from tests.unit.trainer.training_facts import a_vote, an_interaction
 
 DIGEST = f"sha256:{'ab' * 32}"
 
@@ -30,14 +36,25 @@ def stage(tmp_path: Path) -> Stage:
 
 
 @pytest.fixture
-async def address(stage: Stage) -> AsyncIterator[str]:
+def segments(stage: Stage) -> Segments:
+    return Segments(Shelf(f"file://{stage.path}/store", SEGMENTS))
+
+
+@pytest.fixture
+async def address(stage: Stage, segments: Segments) -> AsyncIterator[str]:
     data_sets = DataSets(stage.store, Shelf(f"file://{stage.path}/store", FOLDER))
-    async with (
-        stage.conductor() as conductor,
-        serve([register(conductor, Reports(stage.store), data_sets)]) as server,
-    ):
-        await server.set_serving(True)
-        yield f"127.0.0.1:{server.port}"
+    async with stage.conductor() as conductor:
+        forgetting = Forgetting(
+            segments,
+            data_sets,
+            RunFolders(stage.path / "runs", kept=5),
+            collected=segments.durable,
+            without_runs=conductor.without_runs,
+        )
+        served = register(conductor, Reports(stage.store), data_sets, forgetting)
+        async with serve([served]) as server:
+            await server.set_serving(True)
+            yield f"127.0.0.1:{server.port}"
 
 
 async def begun(address: str, *arguments: str) -> asyncio.subprocess.Process:
@@ -138,6 +155,8 @@ async def test_two_runs_at_once_name_the_first(stage: Stage, address: str) -> No
         (("train", "--resume", "x"), 1, "no run has an id that begins with x: check it"),
         (("runs", "00000000-0000-0000-0000-000000000000"), 1, "there is no run 00000000-"),
         (("runs", "--cancel"), 2, "RUN is missing: name the run"),
+        (("forget",), 2, "--actor is missing: name one subject"),
+        (("forget", "--actor", "a", "--document", "b"), 2, "--actor is not the only subject"),
         (("datasets", "show", "abc"), 2, "send 8 or more of its hexadecimal digits"),
         (("datasets", "show", "abcdef0123"), 1, "there is no data set abcdef0123"),
     ],
@@ -174,3 +193,30 @@ async def test_data_sets_are_listed_and_shown_by_the_start_of_their_digest(
     code, out, err = await gyre(address, "datasets", "show", "abababab")
     assert code == 0, err
     assert "parts.gate.questions" in out
+
+
+async def test_a_person_is_forgotten_and_told_what_is_not(segments: Segments, address: str) -> None:
+    asked = [
+        an_interaction(at, tenant="default", actor=actor) for at, actor in enumerate(("ann", "joe"))
+    ]
+    await segments.append(INTERACTIONS, 0, asked)
+    votes = [
+        a_vote(one, 1, offset=at, actor=one.actor, tenant="default") for at, one in enumerate(asked)
+    ]
+    await segments.append(FEEDBACK, 0, votes)
+    code, out, err = await gyre(address, "forget", "--actor", "ann")
+    assert code == 0, err
+    assert out.startswith("removed: 1 questions, 1 votes and comments, 0 texts of passages")
+    assert "ClickHouse and Kafka's topics still hold theirs" in out
+    [left] = [part async for part in segments.facts(await segments.durable(), None)]
+    assert (left.interactions, left.feedback) == ([asked[1]], [votes[1]])
+
+
+async def test_nobody_is_forgotten_while_a_run_goes_on(stage: Stage, address: str) -> None:
+    stage.processes.waits["train full"] = asyncio.Event()
+    run = await data(address, "train", "--detach")
+    code, _, err = await gyre(address, "forget", "--actor", "ann")
+    assert code == 1
+    assert f"`gyre runs {run['run_id']} --cancel`" in err
+    await data(address, "runs", run["run_id"], "--cancel")
+    assert (await data(address, "forget", "--actor", "ann"))["interactions"] == "0"

@@ -55,6 +55,7 @@ class TeaRetriever(retriever_pb2_grpc.RetrieverServiceServicer):
             title="Tea",
             source_uri="https://example.org/tea",
             score=1.0,
+            acl=retriever_pb2.AccessGroups(groups=["staff"]),
         )
         explored = retriever_pb2.Chunk(
             chunk_id=str(uuid5(NAMESPACE_URL, "coffee")),
@@ -121,7 +122,9 @@ async def test_an_answer_is_in_kafka_with_its_caller_and_its_citations(
     kafka_servers: str,
     retriever: TeaRetriever,
 ) -> None:
-    request = generator_pb2.AnswerRequest(question="How hot should water for green tea be?")
+    request = generator_pb2.AnswerRequest(
+        question="How hot should water for green tea be?", actor="ann"
+    )
 
     reply = await call(generator.Answer, request, timeout=20)
 
@@ -141,6 +144,8 @@ async def test_an_answer_is_in_kafka_with_its_caller_and_its_citations(
     assert (event.tenant, event.acl, event.answer) == ("acme", ("staff",), reply.answer)
     assert [str(c.chunk_id) for c in event.retrieved] == [p.chunk_id for p in reply.passages]
     assert [c.propensity for c in event.retrieved] == [1, 0.02]
+    assert event.actor == "ann"
+    assert [c.acl for c in event.retrieved] == [("staff",), None]
 
 
 async def test_a_stream_ends_with_the_recorded_interaction(

@@ -259,6 +259,24 @@ async def test_only_callers_who_name_no_versions_see_explored_passages(
     assert retriever.explored == [True, False]
 
 
+async def test_who_asked_and_who_may_read_what_was_found_are_recorded(
+    make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any, passage: Any
+) -> None:
+    retriever.passages = [passage("Tea is hot.", acl=("staff",)), passage("Tea.", rank=2, acl=())]
+
+    await make_answerer().answer(replace(ASK, actor="ann"))
+
+    event = recorded(bus)
+    assert event.actor == "ann"
+    assert [chunk.acl for chunk in event.retrieved] == [("staff",), ()]
+
+
+@pytest.mark.parametrize("actor", ["two\nlines", "x" * 257])
+async def test_a_name_that_is_no_line_is_refused(make_answerer: MakeAnswerer, actor: str) -> None:
+    with pytest.raises(InvalidInput, match="actor has"):
+        await make_answerer().answer(replace(ASK, actor=actor))
+
+
 async def test_an_explored_passage_is_recorded_but_nothing_is_answered_from_it(
     make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any, passage: Any
 ) -> None:

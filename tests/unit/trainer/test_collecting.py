@@ -1,13 +1,20 @@
 """What is asked, judged and said becomes facts, each once, also when the store is away."""
 
+import io
 from pathlib import Path
 from uuid import uuid4
 
+import pyarrow.parquet as pq
 import pytest
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.errors import Retryable
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackKind
-from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED, Score
+from gyre_common.events.interactions import (
+    INTERACTION_COMPLETED,
+    INTERACTION_JUDGED,
+    Score,
+    Turn,
+)
 from gyre_common.store import Shelf
 from gyre_common.testing.builders import (
     CHUNK_ID,
@@ -18,7 +25,12 @@ from gyre_common.testing.builders import (
 )
 from gyre_trainer.handlers import Batching, build_handlers
 from gyre_trainer.segments import Collector, Segments
-from gyre_trainer.segments.facts import PartitionFacts
+from gyre_trainer.segments.facts import PartitionFacts, without_passages
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.trainer.training_facts import an_interaction as a_fact
+from tests.unit.trainer.training_facts import shown as a_shown
 
 
 @pytest.fixture
@@ -82,16 +94,61 @@ async def test_what_was_searched_for_a_follow_up_is_kept_and_whether_filters_bou
     }
 
 
-async def test_no_text_of_a_passage_an_answer_or_a_comment_is_kept(
-    bus: MemoryBus, tmp_path: Path, segments: Segments
+async def test_what_was_said_and_read_is_kept(bus: MemoryBus, segments: Segments) -> None:
+    passage = "Green tea is steeped at 80 \u00b0C, for two minutes at most."
+    read = (
+        a_retrieved_chunk(text=passage, acl=("kitchen",)),
+        a_retrieved_chunk(rank=2, text="Short.", acl=(), heading_path=()),
+        a_retrieved_chunk(rank=3, text="Of an older retriever, which told no groups."),
+    )
+    asked = an_interaction(
+        actor="ann",
+        acl=("kitchen", "staff"),
+        history=(Turn(role="user", content="What is tea?"), Turn(role="assistant", content="Hot.")),
+        retrieved=read,
+        prompt=f"\x1f1\x1f odd\x1f [1] Tea\n{passage}\n[2] Short.\n{passage}",
+        answer="At 80 \u00b0C.",
+    )
+    correction = a_feedback(kind=FeedbackKind.CORRECTION, value="At 75.", comment="Cooler!")
+    async with bus:
+        await bus.deliver(INTERACTION_COMPLETED, asked)
+        await bus.deliver(FEEDBACK_RECEIVED, correction)
+    [facts] = await everything(segments)
+    [fact], [word] = facts.interactions, facts.feedback
+    assert (fact.actor, fact.history, fact.answer) == ("ann", asked.history, asked.answer)
+    assert fact.acl == ("kitchen", "staff")
+    assert [one.acl for one in fact.shown] == [("kitchen",), (), None]
+    assert [one.heading for one in fact.shown] == ["Tea", "Tea", "Tea"]
+    texts = await segments.passages("default", [one.text for one in fact.shown])
+    assert [texts[one.text] for one in fact.shown] == [one.text for one in read]
+    assert passage not in fact.prompt
+    assert fact.prompt_with(texts) == asked.prompt
+    assert (word.kind, word.value, word.comment) == ("correction", "At 75.", "Cooler!")
+
+
+@given(st.lists(st.text("ab\x1f1", max_size=50), max_size=5), st.text("ab\x1f1", max_size=200))
+def test_a_prompt_comes_back_as_the_model_read_it(passages: list[str], between: str) -> None:
+    prompt = between.join(passages)
+    shown = tuple(
+        a_shown(number, rank, text=text) for number, (rank, text) in enumerate(enumerate(passages))
+    )
+    marked = without_passages(prompt, dict(enumerate(passages)))
+    fact = a_fact(shown=shown, prompt=marked)
+    assert fact.prompt_with({text: text for text in passages}) == prompt
+
+
+async def test_a_passage_that_is_shown_again_and_again_is_kept_once(
+    bus: MemoryBus, segments: Segments, shelf: Shelf
 ) -> None:
     async with bus:
-        await bus.deliver(INTERACTION_COMPLETED, an_interaction(answer="a secret answer"))
-        await bus.deliver(FEEDBACK_RECEIVED, a_feedback(comment="a secret comment"))
-    facts = str(await everything(segments))
-    assert "How hot should the water" in facts
-    assert "secret" not in facts
-    assert "steeped" not in facts
+        for _ in range(3):
+            events = [an_interaction(interaction_id=uuid4()) for _ in range(20)]
+            await bus.deliver(INTERACTION_COMPLETED, *events)
+        await bus.deliver(INTERACTION_COMPLETED, an_interaction(tenant="other"))
+    packs = await shelf.names("passages")
+    assert [name.split("/")[1] for name in packs] == ["default", "other"]
+    tables = [pq.read_table(io.BytesIO(await shelf.get(name))) for name in packs]
+    assert [len(table) for table in tables] == [1, 1]
 
 
 async def test_a_full_store_delays_collecting_and_loses_and_doubles_nothing(

@@ -42,25 +42,23 @@ async def test_what_is_kept_is_listed_and_lies_whole_in_the_store(
     first, second = a_data_set(240), a_data_set(270)
     await data_sets.keep(first, NOON)
     await data_sets.keep(second, NOON + timedelta(hours=1))
-    listed = await data_sets.list("acme")
+    listed = await data_sets.of_tenant("acme")
     assert [one.digest for one in listed] == [second.digest, first.digest]
     assert listed[1].card == first.card
     assert listed[1].train_questions == first.card["train_questions"]
-    for name, where in listed[1].files.items():
-        assert await Store(store_url).get(where["uri"], where["digest"]) == first.files[name]
-    assert listed[1].files.keys() == first.files.keys()
+    assert await data_sets.files(listed[1]) == first
 
 
 async def test_keeping_again_changes_nothing(data_sets: DataSets) -> None:
     kept = await data_sets.keep(a_data_set(), NOON)
     assert await data_sets.keep(a_data_set(), NOON + timedelta(days=1)) == kept
-    assert await data_sets.list("acme") == [kept]
+    assert await data_sets.of_tenant("acme") == [kept]
 
 
 async def test_a_data_set_is_its_tenants_own(data_sets: DataSets) -> None:
     await data_sets.keep(a_data_set(tenant="*"), NOON)
-    assert await data_sets.list("acme") == []
-    [of_all] = await data_sets.list("*")
+    assert await data_sets.of_tenant("acme") == []
+    [of_all] = await data_sets.of_tenant("*")
     assert of_all.tenant == "*"
     with pytest.raises(NotFound):
         await data_sets.get("acme", of_all.digest)

@@ -37,6 +37,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "promote": "Make a version live, with what has to go along.",
             "rollback": "Go back to the version that was live before.",
             "dlq": "Look at the records that could not be handled.",
+            "forget": "Forget what training keeps of a person, a conversation or a document.",
         },
     }
 )

@@ -31,7 +31,7 @@ class Answers:
         timeout: float = TIMEOUT,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
     ) -> generator_pb2.AnswerResponse:
         """The whole answer, once it is safe."""
-        request = _request(question, conversation_id, history, filters, idempotency_key)
+        request = self._request(question, conversation_id, history, filters, idempotency_key)
         reply: generator_pb2.AnswerResponse = await self._connection.call(
             GeneratorServiceStub, "generator", "Answer", request, timeout=timeout
         )
@@ -52,7 +52,7 @@ class Answers:
         Raises:
             GyreError: also when the stream ends without `finished`.
         """
-        request = _request(question, conversation_id, history, filters, idempotency_key)
+        request = self._request(question, conversation_id, history, filters, idempotency_key)
         pieces = self._connection.stream(
             GeneratorServiceStub, "generator", "StreamAnswer", request, timeout=timeout
         )
@@ -63,18 +63,19 @@ class Answers:
                     return
         raise GyreError("the answer broke off: ask again, and see the generator's log")
 
-
-def _request(
-    question: str,
-    conversation_id: str,
-    history: Iterable[generator_pb2.Turn],
-    filters: retriever_pb2.Filters | None,
-    idempotency_key: str,
-) -> generator_pb2.AnswerRequest:
-    return generator_pb2.AnswerRequest(
-        question=question,
-        conversation_id=conversation_id,
-        history=history,
-        filters=filters,
-        idempotency_key=idempotency_key or str(uuid.uuid4()),
-    )
+    def _request(
+        self,
+        question: str,
+        conversation_id: str,
+        history: Iterable[generator_pb2.Turn],
+        filters: retriever_pb2.Filters | None,
+        idempotency_key: str,
+    ) -> generator_pb2.AnswerRequest:
+        return generator_pb2.AnswerRequest(
+            question=question,
+            conversation_id=conversation_id,
+            history=history,
+            filters=filters,
+            idempotency_key=idempotency_key or str(uuid.uuid4()),
+            actor=self._connection.caller.actor,
+        )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gyre_client.feedback import Feedback
     from gyre_client.history import History
     from gyre_client.releases import Releases
-    from gyre_client.runs import DataSets, Runs
+    from gyre_client.runs import DataSets, Facts, Runs
     from gyre_client.search import Search
 
 
@@ -116,6 +116,13 @@ class AsyncClient:
         from gyre_client.runs import DataSets
 
         return DataSets(self._connection)
+
+    @property
+    def facts(self) -> "Facts":
+        """What training keeps, to be forgotten."""
+        from gyre_client.runs import Facts
+
+        return Facts(self._connection)
 
     @cached_property
     def search(self) -> "Search":

@@ -1,4 +1,4 @@
-"""Training runs and the data sets they learned from."""
+"""Training runs, the data sets they learned from, and the facts that these are made of."""
 
 import asyncio
 import time
@@ -17,6 +17,7 @@ RUNNING = "running"
 
 _START_SECONDS = 60.0
 _CANCEL_SECONDS = 60.0
+_FORGET_SECONDS = 600.0
 _WATCH_SECONDS = 7 * 24 * 3600.0
 _AWAY_SECONDS = 60.0
 _PAUSE = 1.0
@@ -140,3 +141,37 @@ class DataSets:
             TrainerServiceStub, "trainer", "GetDataSet", request
         )
         return reply.data_set
+
+
+class Facts:
+    """What training keeps of the caller's tenant: questions, answers, votes and corrections."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def forget(
+        self,
+        *,
+        actor: str = "",
+        conversation_id: str = "",
+        document_id: str = "",
+        timeout: float = _FORGET_SECONDS,  # noqa: ASYNC109
+    ) -> trainer_pb2.ForgetResponse:
+        """Removes what is kept of one subject, up to now; returns how much that was.
+
+        Raises:
+            InvalidInput: none is named.
+            Conflict: a run reads these facts.
+        """
+        subjects = {
+            "actor": actor,
+            "conversation_id": conversation_id,
+            "document_id": document_id,
+        }
+        request = trainer_pb2.ForgetRequest(
+            **{name: value for name, value in subjects.items() if value}
+        )
+        reply: trainer_pb2.ForgetResponse = await self._connection.call(
+            TrainerServiceStub, "trainer", "Forget", request, timeout=timeout
+        )
+        return reply

@@ -15,7 +15,7 @@ from gyre_client.documents import Documents
 from gyre_client.feedback import Feedback
 from gyre_client.history import History
 from gyre_client.releases import Releases
-from gyre_client.runs import DataSets, Runs
+from gyre_client.runs import DataSets, Facts, Runs
 from gyre_client.search import Search
 
 if TYPE_CHECKING:
@@ -167,6 +167,12 @@ class BlockingDataSets(_Blocking[DataSets]):
     get = _call(DataSets.get)
 
 
+class BlockingFacts(_Blocking[Facts]):
+    """See `Facts`."""
+
+    forget = _call(Facts.forget)
+
+
 class BlockingSearch(_Blocking[Search]):
     """See `Search`."""
 
@@ -249,6 +255,11 @@ class Client:
     def data_sets(self) -> BlockingDataSets:
         """What was trained on."""
         return BlockingDataSets(self._client.data_sets, self._loop)
+
+    @property
+    def facts(self) -> BlockingFacts:
+        """See `Facts`."""
+        return BlockingFacts(self._client.facts, self._loop)
 
     @cached_property
     def search(self) -> BlockingSearch:

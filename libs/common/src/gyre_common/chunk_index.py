@@ -51,6 +51,11 @@ def readable_by(acl: Sequence[str]) -> tuple[str, ...]:
     return tuple(acl) or (PUBLIC,)
 
 
+def groups_of(terms: Sequence[str]) -> tuple[str, ...]:
+    """The groups that `readable_by` made these terms of."""
+    return tuple(term for term in terms if term != PUBLIC)
+
+
 def readers(groups: Sequence[str]) -> list[str]:
     """The terms that a caller with these groups may find."""
     return [PUBLIC, *groups]

@@ -72,6 +72,10 @@ class Store:
             )
         return data
 
+    async def delete(self, digest: str) -> None:
+        """Let go of content; what is not there is fine."""
+        await asyncio.to_thread(_delete, self.uri(digest), self._url)
+
     def uri(self, digest: str) -> str:
         """Where content of that digest lies, or would lie. Raises InvalidInput: it is malformed."""
         algorithm, _, name = digest.partition(":")
@@ -98,6 +102,10 @@ class Shelf:
         """Return once the bytes are safe. A name that is taken keeps what it has."""
         await asyncio.to_thread(_put_once, self._uri(name), data, self._url)
 
+    async def replace(self, name: str, data: bytes) -> None:
+        """Return once the bytes are safe, in the place of whatever stood under the name."""
+        await asyncio.to_thread(_replace, self._uri(name), data, self._url)
+
     async def get(self, name: str) -> bytes:
         """What stands under the name. Raises NotFound."""
         return await asyncio.to_thread(_get, self._uri(name), self._url)
@@ -108,7 +116,7 @@ class Shelf:
 
     async def delete(self, name: str) -> None:
         """Let go of a name; one that is not there is fine."""
-        await asyncio.to_thread(self._delete, self._uri(name))
+        await asyncio.to_thread(_delete, self._uri(name), self._url)
 
     def _uri(self, name: str) -> str:
         if not _NAME.fullmatch(name):
@@ -129,15 +137,6 @@ class Shelf:
         names = (path[len(root) :].lstrip("/") for path in found)
         return sorted(name for name in names if not _is_temporary(name))
 
-    def _delete(self, uri: str) -> None:
-        try:
-            filesystem, path = _opened(uri)
-            filesystem.rm_file(path)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise Retryable(f"cannot write to {self._url}: {error.strerror or error}") from error
-
 
 _TEMPORARY = ".put-"
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
@@ -154,28 +153,28 @@ def _opened(uri: str) -> tuple[Any, str]:
     return filesystem, path
 
 
-def _put(uri: str, data: bytes, told: str) -> None:
+def _put(uri: str, data: bytes, root: str) -> None:
     try:
         if uri.startswith("file://"):
             _put_file(Path(urlsplit(uri).path), data)
         else:
             _put_object(uri, data)
     except OSError as error:
-        raise Retryable(f"cannot write to {told}: {error.strerror or error}") from error
+        raise Retryable(f"cannot write to {root}: {error.strerror or error}") from error
 
 
-def _get(uri: str, told: str) -> bytes:
+def _get(uri: str, root: str) -> bytes:
     try:
         filesystem, path = fsspec.core.url_to_fs(uri)
         content: bytes = filesystem.cat_file(path)
     except FileNotFoundError as error:
         raise NotFound(f"{uri} is not in the store") from error
     except OSError as error:
-        raise Retryable(f"cannot read from {told}: {error.strerror or error}") from error
+        raise Retryable(f"cannot read from {root}: {error.strerror or error}") from error
     return content
 
 
-def _put_once(uri: str, data: bytes, told: str) -> None:
+def _put_once(uri: str, data: bytes, root: str) -> None:
     try:
         if uri.startswith("file://"):
             path = Path(urlsplit(uri).path)
@@ -187,7 +186,28 @@ def _put_once(uri: str, data: bytes, told: str) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise Retryable(f"cannot write to {told}: {error.strerror or error}") from error
+        raise Retryable(f"cannot write to {root}: {error.strerror or error}") from error
+
+
+def _replace(uri: str, data: bytes, root: str) -> None:
+    try:
+        if uri.startswith("file://"):
+            _write_file(Path(urlsplit(uri).path), data, Path.replace)
+        else:
+            filesystem, path = _opened(uri)
+            filesystem.pipe_file(path, data)
+    except OSError as error:
+        raise Retryable(f"cannot write to {root}: {error.strerror or error}") from error
+
+
+def _delete(uri: str, root: str) -> None:
+    try:
+        filesystem, path = _opened(uri)
+        filesystem.rm_file(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Retryable(f"cannot write to {root}: {error.strerror or error}") from error
 
 
 def _put_file(path: Path, data: bytes) -> None:

@@ -8,12 +8,14 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from gyre_common.errors import InvalidInput
 from gyre_common.events.event import derived_id, new_id
 from gyre_common.events.interactions import Turn
+from gyre_common.lines import check_line
 from gyre_common.text import content_terms
 
 MAX_QUESTION = 4_096
 MAX_TURNS = 20
 MAX_HISTORY = 16_384
 MAX_ID = 128
+MAX_ACTOR = 256
 ROLES = frozenset({"user", "assistant"})
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]*\Z")
@@ -44,6 +46,7 @@ class Ask:
     history: tuple[Turn, ...] = ()
     idempotency_key: str = ""
     filters: Filters = field(default_factory=Filters)
+    actor: str = ""
 
     def check(self) -> None:
         """Raise InvalidInput for the first field that breaks its bounds."""
@@ -51,6 +54,7 @@ class Ask:
         _check_history(self.history)
         _check_id("conversation_id", self.conversation_id)
         _check_id("idempotency_key", self.idempotency_key)
+        check_line("actor", self.actor, most=MAX_ACTOR)
 
     def interaction_id(self, tenant: str) -> UUID:
         """A retry with the same key is the same interaction; without a key each is a new one."""

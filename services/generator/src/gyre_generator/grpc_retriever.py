@@ -60,4 +60,5 @@ def _passage(chunk: retriever_pb2.Chunk, rank: int) -> Passage:
         ordinal=chunk.ordinal,
         explored=chunk.explored,
         propensity=chunk.propensity or 1.0,
+        acl=tuple(chunk.acl.groups) if chunk.HasField("acl") else None,
     )

@@ -27,6 +27,7 @@ class Passage:
     ordinal: int = 0
     explored: bool = False
     propensity: float = 1.0
+    acl: tuple[str, ...] | None = None
 
     @property
     def heading(self) -> str:

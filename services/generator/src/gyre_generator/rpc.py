@@ -76,6 +76,7 @@ def _ask(request: generator_pb2.AnswerRequest) -> Ask:
             metadata=dict(request.filters.metadata),
             media_types=tuple(request.filters.media_types),
         ),
+        actor=request.actor,
     )
 
 

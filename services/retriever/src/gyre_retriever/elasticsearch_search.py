@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch
-from gyre_common.chunk_index import VECTOR, IndexedChunk, metadata_term, readers
+from gyre_common.chunk_index import VECTOR, IndexedChunk, groups_of, metadata_term, readers
 from gyre_common.elasticsearch import elasticsearch_errors, error_of
 from gyre_common.errors import GyreError
 from gyre_common.fusion import BM25, DENSE
@@ -13,8 +13,8 @@ from gyre_retriever.search_index import Found, Hit, Reach, Search
 
 Body = Mapping[str, Any]
 
-# Terms that only serve to filter are not read back.
-_READ = sorted(IndexedChunk.model_fields.keys() - {"metadata", "acl"})
+# Metadata only serves to filter, and is not read back.
+_READ = sorted(IndexedChunk.model_fields.keys() - {"metadata"})
 _NEIGHBOURS_PER_CANDIDATE = 2
 
 
@@ -87,10 +87,11 @@ def _filter(reach: Reach) -> list[Body]:
 def _hits(answer: Body, score: Callable[[float], float]) -> list[Hit] | None:
     if "error" in answer:
         return None
-    return [
-        Hit(IndexedChunk.model_validate(hit["_source"]), score(hit["_score"]))
-        for hit in answer["hits"]["hits"]
-    ]
+    return [Hit(_chunk(hit["_source"]), score(hit["_score"])) for hit in answer["hits"]["hits"]]
+
+
+def _chunk(source: Body) -> IndexedChunk:
+    return IndexedChunk.model_validate({**source, "acl": groups_of(source["acl"])})
 
 
 def _cosine(score: float) -> float:

@@ -77,4 +77,5 @@ def _chunk(ranked: Ranked) -> retriever_pb2.Chunk:
         ordinal=chunk.ordinal,
         explored=ranked.explored,
         propensity=ranked.propensity,
+        acl=retriever_pb2.AccessGroups(groups=chunk.acl),
     )

@@ -31,6 +31,7 @@ from gyre_common.events.training import (
     TrainingFinished,
     TrainingStarted,
 )
+from gyre_common.redaction import redacted
 
 from gyre_telemetry import translation
 from gyre_telemetry.origin import Origin, origin_of, origin_of_raw
@@ -111,4 +112,4 @@ def _rows(
     translate: Callable[[E, Origin], Iterator[Row]], records: Iterable[Record[E]]
 ) -> Iterator[Row]:
     for record in records:
-        yield from translate(record.event, origin_of(record))
+        yield from translate(redacted(record.event), origin_of(record))

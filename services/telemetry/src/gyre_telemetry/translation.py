@@ -21,6 +21,7 @@ from gyre_common.events.interactions import InteractionCompleted, InteractionJud
 from gyre_common.events.releases import Evidence, ReleaseChanged
 from gyre_common.events.topic import DLQ_SUFFIX
 from gyre_common.events.training import TrainingFinished, TrainingStarted
+from gyre_common.redaction import redact
 
 from gyre_telemetry.origin import Origin
 from gyre_telemetry.rows import Row
@@ -156,12 +157,14 @@ def parked(raw: RawRecord, origin: Origin) -> Iterator[Row]:
         parked_at=origin.time,
     )
     key = (raw.key or b"").decode(errors="backslashreplace")
+    tenant = _tenant_of(key)
     yield _row(
         "dead_letters",
         origin,
         cause,
-        tenant=_tenant_of(key),
+        tenant=tenant,
         time=cause.parked_at,
+        message=redact(cause.message, tenant),
         consumer_group=cause.group,
         dlq_partition=raw.partition,
         dlq_offset=raw.offset,

@@ -1,5 +1,6 @@
 """Wires the collector and the runs to Kafka, the releases, the store and gRPC."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -13,6 +14,7 @@ from gyre_common.store import Shelf, Store
 
 from gyre_trainer.data_sets import FOLDER as DATA_SETS
 from gyre_trainer.data_sets import DataSets
+from gyre_trainer.forgetting import Forgetting, tend_for_ever
 from gyre_trainer.handlers import Batching, build_handlers
 from gyre_trainer.rpc import register
 from gyre_trainer.runs.book import RunBook
@@ -54,7 +56,19 @@ async def create_app(settings: TrainerSettings) -> AsyncIterator[App]:
         tools = _tools(settings, store, segments, GrpcRegistry(releases, controller))
         conductor = await enter(Conductor(book, diary, tools))
         data_sets = DataSets(store, Shelf(settings.store_url, DATA_SETS))
-        yield App(rpc=[register(conductor, Reports(store), data_sets)], bus=bus)
+        forgetting = Forgetting(
+            segments,
+            data_sets,
+            tools.folders,
+            collected=tools.beginnings.collected,
+            without_runs=conductor.without_runs,
+        )
+        async with asyncio.TaskGroup() as group:
+            tending = group.create_task(tend_for_ever(forgetting, days=settings.facts_days))
+            yield App(
+                rpc=[register(conductor, Reports(store), data_sets, forgetting)], bus=bus
+            )
+            tending.cancel()
 
 
 def _tools(

@@ -25,7 +25,7 @@ class DataSetRpc:
         ],
     ) -> trainer_pb2.ListDataSetsResponse:
         """The caller's and those of all tenants together, newest first, without their cards."""
-        found = [kept for tenant in _visible() for kept in await self._data_sets.list(tenant)]
+        found = [kept for tenant in _visible() for kept in await self._data_sets.of_tenant(tenant)]
         found.sort(key=lambda kept: kept.frozen_at, reverse=True)
         return trainer_pb2.ListDataSetsResponse(data_sets=map(_data_set, found))
 
@@ -61,4 +61,5 @@ def _data_set(kept: Kept) -> trainer_pb2.DataSet:
         frozen_at=kept.frozen_at,
         train_questions=kept.train_questions,
         gate_questions=kept.gate_questions,
+        expired_at=kept.expired_at,
     )

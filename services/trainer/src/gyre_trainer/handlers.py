@@ -12,7 +12,7 @@ from gyre_common.events.interactions import (
     InteractionJudged,
 )
 
-from gyre_trainer.segments import kept
+from gyre_trainer.segments import from_events
 from gyre_trainer.segments.catching_up import GROUP
 from gyre_trainer.segments.collector import Collector
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS, JUDGEMENTS
@@ -34,12 +34,12 @@ def build_handlers(
 
     @bus.on_batch(INTERACTION_COMPLETED, group=group, max_records=size, max_wait=wait)
     async def on_interaction_completed(records: Sequence[Record[InteractionCompleted]]) -> None:
-        await collector.collect(INTERACTIONS, records, kept.interaction)
+        await collector.collect(INTERACTIONS, records, from_events.interaction)
 
     @bus.on_batch(INTERACTION_JUDGED, group=group, max_records=size, max_wait=wait)
     async def on_interaction_judged(records: Sequence[Record[InteractionJudged]]) -> None:
-        await collector.collect(JUDGEMENTS, records, kept.judgement)
+        await collector.collect(JUDGEMENTS, records, from_events.judgement)
 
     @bus.on_batch(FEEDBACK_RECEIVED, group=group, max_records=size, max_wait=wait)
     async def on_feedback_received(records: Sequence[Record[FeedbackReceived]]) -> None:
-        await collector.collect(FEEDBACK, records, kept.feedback)
+        await collector.collect(FEEDBACK, records, from_events.feedback)

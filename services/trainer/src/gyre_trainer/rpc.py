@@ -5,21 +5,32 @@ from gyre_common.rpc import Register
 
 from gyre_trainer.data_set_rpc import DataSetRpc
 from gyre_trainer.data_sets import DataSets
+from gyre_trainer.forget_rpc import ForgetRpc
+from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.run_rpc import RunRpc
 from gyre_trainer.runs.conductor import Conductor
 from gyre_trainer.runs.reports import Reports
 
 
-class TrainerRpc(RunRpc, DataSetRpc, trainer_pb2_grpc.TrainerServiceServicer):
+class TrainerRpc(RunRpc, DataSetRpc, ForgetRpc, trainer_pb2_grpc.TrainerServiceServicer):
     """Serves gyre.trainer.v1.TrainerService."""
 
-    def __init__(self, conductor: Conductor, reports: Reports, data_sets: DataSets) -> None:
+    def __init__(
+        self,
+        conductor: Conductor,
+        reports: Reports,
+        data_sets: DataSets,
+        forgetting: Forgetting,
+    ) -> None:
         RunRpc.__init__(self, conductor, reports)
         DataSetRpc.__init__(self, data_sets)
+        ForgetRpc.__init__(self, forgetting)
 
 
-def register(conductor: Conductor, reports: Reports, data_sets: DataSets) -> Register:
+def register(
+    conductor: Conductor, reports: Reports, data_sets: DataSets, forgetting: Forgetting
+) -> Register:
     """What the server needs in order to answer."""
     return lambda server: trainer_pb2_grpc.add_TrainerServiceServicer_to_server(
-        TrainerRpc(conductor, reports, data_sets), server
+        TrainerRpc(conductor, reports, data_sets, forgetting), server
     )

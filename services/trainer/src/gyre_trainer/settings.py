@@ -18,6 +18,7 @@ class TrainerSettings(ServiceSettings):
     segment_seconds: float = Field(default=2.0, ge=0, le=300)
     train_processes: int = Field(default=2, ge=1, le=64)
     runs_kept: int = Field(default=5, ge=1, le=1000)
+    facts_days: int = Field(default=365, ge=1, le=36_500)
     collect_seconds: float = Field(default=15.0, gt=0, le=600)
 
     @property

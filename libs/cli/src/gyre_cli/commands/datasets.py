@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.timestamp_pb2 import Timestamp
 from gyre.trainer.v1 import trainer_pb2
 from rich.console import RenderableType
 from rich.text import Text
@@ -41,14 +42,15 @@ def show(
 
 def _table(found: Sequence[trainer_pb2.DataSet]) -> RenderableType:
     numbers = ("TO TRAIN", "TO JUDGE")
-    rows = table("DATA SET", "TENANT", *numbers, "FROZEN", right=numbers)
+    rows = table("DATA SET", "TENANT", *numbers, "FROZEN", "EXPIRED", right=numbers)
     for one in found:
         rows.add_row(
             one.digest.removeprefix("sha256:")[:12],
             one.tenant,
             str(one.train_questions),
             str(one.gate_questions),
-            f"{one.frozen_at.ToDatetime():%Y-%m-%d %H:%M}",
+            _time(one.frozen_at),
+            _time(one.expired_at) if one.HasField("expired_at") else "",
         )
     return rows
 
@@ -56,9 +58,15 @@ def _table(found: Sequence[trainer_pb2.DataSet]) -> RenderableType:
 def _details(one: trainer_pb2.DataSet) -> RenderableType:
     rows = table("FACT", "VALUE")
     rows.add_row("digest", one.digest)
+    if one.HasField("expired_at"):
+        rows.add_row("expired", f"{_time(one.expired_at)}: facts of it were forgotten or too old")
     for name, value in _flat(MessageToDict(one.card)):
         rows.add_row(name, Text(value))
     return rows
+
+
+def _time(moment: Timestamp) -> str:
+    return f"{moment.ToDatetime():%Y-%m-%d %H:%M}"
 
 
 def _flat(card: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

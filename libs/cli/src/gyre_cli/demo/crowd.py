@@ -100,14 +100,12 @@ class Crowd:
         return tally
 
     async def _one(self, question: Question, number: int, tally: Tally) -> None:
-        key = str(uuid.uuid4())
-        answer = await _patiently(
-            lambda: self._gyre.answers.ask(
-                question.text, idempotency_key=key, timeout=_ANSWER_SECONDS
-            )
-        )
         chance = random.Random(f"{self._seed}/{number}/{question.question_id}")
         actor = f"crowd-{chance.randrange(self._habits.actors)}"
+        key, answers = str(uuid.uuid4()), self._gyre.with_caller(actor=actor).answers
+        answer = await _patiently(
+            lambda: answers.ask(question.text, idempotency_key=key, timeout=_ANSWER_SECONDS)
+        )
         tally.asked += 1
         tally.found += any(p.document_id in question.relevant for p in answer.passages)
         for passage in answer.passages:

@@ -12,6 +12,7 @@ from gyre_common.events.event import (
     DocumentId,
     Event,
     Part,
+    Text,
     Timestamp,
     Version,
 )
@@ -39,13 +40,13 @@ class DocumentSubmitted(Event):
     """
 
     document_id: DocumentId
-    title: str | None = Field(default=None, max_length=1024)
-    text: str | None = None
+    title: Text | None = Field(default=None, max_length=1024)
+    text: Text | None = None
     content_base64: str | None = None
     content_uri: str | None = Field(default=None, max_length=4096)
     media_type: str | None = Field(default=None, max_length=256)
     source_uri: str | None = Field(default=None, max_length=4096)
-    metadata: dict[str, str] = Field(default_factory=dict)
+    metadata: dict[str, Text] = Field(default_factory=dict)
     acl: tuple[AccessGroup, ...] = ()
     deleted: bool = False
     submitted_at: Timestamp | None = None
@@ -60,10 +61,10 @@ class DocumentHeader(Event):
     document_id: DocumentId
     submission_id: UUID
     submitted_at: Timestamp
-    title: str = ""
+    title: Text = ""
     media_type: str = "text/plain"
     source_uri: str | None = None
-    metadata: dict[str, str] = Field(default_factory=dict)
+    metadata: dict[str, Text] = Field(default_factory=dict)
     acl: tuple[AccessGroup, ...] = ()
     deleted: bool = False
 
@@ -86,8 +87,8 @@ class Chunk(Part):
 
     chunk_id: UUID
     ordinal: int = Field(ge=0)
-    text: str
-    heading_path: tuple[str, ...] = ()
+    text: Text
+    heading_path: tuple[Text, ...] = ()
     start: int = Field(ge=0)
     end: int = Field(ge=0)
 
@@ -160,7 +161,7 @@ class DocumentRejected(Event):
     revision: int | None = Field(default=None, ge=0)
     stage: RejectionStage
     code: RejectionCode
-    detail: str
+    detail: Text
     submitted_at: Timestamp
     rejected_at: Timestamp
 

@@ -42,6 +42,16 @@ AccessGroup = Annotated[
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """The name of one immutable artifact of a role."""
 
+
+class IsText:
+    """Marks what people or documents say, as against names, ids and choices."""
+
+
+Text = Annotated[str, IsText()]
+"""Free text. `gyre_common.redaction` finds it by its type: a field of an event that may hold words
+of people or of documents is a Text.
+"""
+
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Timestamp = AwareDatetime
 

@@ -129,6 +129,7 @@ EXAMPLES: MappingProxyType[str, Event] = MappingProxyType(
         INTERACTION_COMPLETED.name: InteractionCompleted(
             interaction_id=_INTERACTION,
             conversation_id="c-1",
+            actor="user-7",
             question="How hot should the water for green tea be?",
             acl=("kitchen",),
             answer=_ANSWER,
@@ -152,6 +153,7 @@ EXAMPLES: MappingProxyType[str, Event] = MappingProxyType(
                     source_uri="https://example.com/tea",
                     heading_path=("Tea", "Brewing"),
                     text=_TEXT,
+                    acl=("kitchen",),
                     rank=1,
                     score=0.0328,
                     scores={"bm25": 7.1, "dense": 0.83, "fused": 0.0328},

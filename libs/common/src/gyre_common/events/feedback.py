@@ -3,7 +3,7 @@
 from enum import StrEnum
 from uuid import UUID
 
-from gyre_common.events.event import Event, Timestamp
+from gyre_common.events.event import Event, Text, Timestamp
 from gyre_common.events.interactions import by_interaction
 from gyre_common.events.topic import Topic
 
@@ -41,9 +41,9 @@ class FeedbackReceived(Event):
     feedback_id: UUID
     interaction_id: UUID
     kind: FeedbackKind
-    value: str = ""
+    value: Text = ""
     target: str = ANSWER_TARGET
-    comment: str = ""
+    comment: Text = ""
     actor: str = ""
     received_at: Timestamp
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from gyre_common.events.event import AccessGroup, DocumentId, Event, Part, Timestamp, Version
+from gyre_common.events.event import AccessGroup, DocumentId, Event, Part, Text, Timestamp, Version
 from gyre_common.events.topic import Topic
 
 
@@ -37,16 +37,19 @@ class RetrievedChunk(Part):
     `rank` counts from 1 in the order shown to the generator. `scores` holds one raw score a stage
     (`bm25`, `dense`, `fused`; a stage that did not find the chunk is missing). `used` tells whether
     it fitted into the prompt. `explored` marks a passage that would not have been shown but for an
-    exploration slot; `propensity` is the probability with which this passage was shown.
+    exploration slot; `propensity` is the probability with which this passage was shown. `acl` holds
+    the groups that may read the document, none where everybody of the tenant may; it is None where
+    the record does not tell.
     """
 
     chunk_id: UUID
     document_id: DocumentId
     revision: int = Field(ge=0)
-    title: str = ""
+    title: Text = ""
     source_uri: str | None = None
-    heading_path: tuple[str, ...] = ()
-    text: str
+    heading_path: tuple[Text, ...] = ()
+    text: Text
+    acl: tuple[AccessGroup, ...] | None = None
     rank: int = Field(ge=1)
     score: float
     scores: dict[str, float] = Field(default_factory=dict)
@@ -62,7 +65,7 @@ class Citation(Part):
 
     chunk_id: UUID
     document_id: DocumentId
-    title: str = ""
+    title: Text = ""
     start: int = Field(ge=0)
     end: int = Field(ge=0)
     chunk_start: int = Field(ge=0)
@@ -73,7 +76,7 @@ class Turn(Part):
     """One earlier turn of the conversation, as the caller sent it."""
 
     role: str
-    content: str
+    content: Text
 
 
 class GuardrailResult(Part):
@@ -81,7 +84,7 @@ class GuardrailResult(Part):
 
     name: str
     passed: bool
-    detail: str = ""
+    detail: Text = ""
 
 
 class TokenUsage(Part):
@@ -99,26 +102,28 @@ class InteractionCompleted(Event):
     turn before it along. `filtered` tells that the caller's filters bounded what could be found.
     `versions` maps a role to the version that served it; `arms` a role with a canary to the side
     (`live`, `canary`) that this version is on, and is silent where another version stood in;
-    `latency_ms` a stage to milliseconds; `cost_usd` is 0 for back ends that cost nothing.
+    `latency_ms` a stage to milliseconds; `cost_usd` is 0 for back ends that cost nothing. `actor` is
+    who asked, by the name that the caller's system has for them; empty where it does not tell.
     """
 
     interaction_id: UUID
     conversation_id: str
-    question: str
-    query: str = ""
+    actor: str = ""
+    question: Text
+    query: Text = ""
     filtered: bool = False
     history: tuple[Turn, ...] = ()
     acl: tuple[AccessGroup, ...] = ()
-    answer: str
+    answer: Text
     citations: tuple[Citation, ...] = ()
     retrieved: tuple[RetrievedChunk, ...] = ()
-    prompt: str = ""
+    prompt: Text = ""
     prompt_version: Version | None = None
     versions: dict[str, Version] = Field(default_factory=dict)
     arms: dict[str, str] = Field(default_factory=dict)
-    fallbacks: tuple[str, ...] = ()
+    fallbacks: tuple[Text, ...] = ()
     outcome: Outcome
-    error: str | None = None
+    error: Text | None = None
     guardrails: tuple[GuardrailResult, ...] = ()
     tokens: TokenUsage = TokenUsage()
     cost_usd: float = Field(default=0.0, ge=0)
@@ -132,7 +137,7 @@ class Score(Part):
 
     metric: str
     value: float | None = Field(ge=0, le=1)
-    rationale: str = ""
+    rationale: Text = ""
 
 
 class InteractionJudged(Event):

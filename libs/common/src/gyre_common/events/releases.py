@@ -11,6 +11,7 @@ from gyre_common.events.event import (
     Digest,
     Event,
     Part,
+    Text,
     Timestamp,
     Version,
 )
@@ -85,7 +86,7 @@ class Artifact(Part):
     index: str | None = None
     fits: Version | None = None
     settings: dict[str, str] = Field(default_factory=dict)
-    evidence: dict[str, str] = Field(default_factory=dict)
+    evidence: dict[str, Text] = Field(default_factory=dict)
     registered_at: Timestamp
 
 
@@ -110,9 +111,9 @@ class ReleaseChanged(Event):
     canary: Canary | None = None
     artifacts: tuple[Artifact, ...]
     history: tuple[Version, ...] = ()
-    reason: str
+    reason: Text
     actor: str
-    evidence: dict[str, str] = Field(default_factory=dict)
+    evidence: dict[str, Text] = Field(default_factory=dict)
     changed_at: Timestamp
 
     def artifact(self, version: Version) -> Artifact | None:

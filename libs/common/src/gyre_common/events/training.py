@@ -12,6 +12,7 @@ from gyre_common.events.event import (
     Digest,
     Event,
     Part,
+    Text,
     Timestamp,
     Version,
 )
@@ -71,8 +72,8 @@ class Verdict(Part):
 
     metric: str
     decision: Decision
-    summary: str
-    reasons: tuple[str, ...] = ()
+    summary: Text
+    reasons: tuple[Text, ...] = ()
     slices: tuple[Slice, ...]
     companions: dict[Role, Artifact] = Field(default_factory=dict)
     report: Digest | None = None
@@ -100,7 +101,7 @@ class TrainingStarted(TrainingEvent):
     code: str = ""
     resumed: bool = False
     actor: str
-    reason: str = ""
+    reason: Text = ""
     started_at: Timestamp
 
 
@@ -114,7 +115,7 @@ class TrainingProgressed(TrainingEvent):
     step: int = Field(default=0, ge=0)
     steps: int = Field(default=0, ge=0)
     metrics: dict[str, float] = Field(default_factory=dict)
-    message: str = ""
+    message: Text = ""
     at: Timestamp
 
 
@@ -132,7 +133,7 @@ class TrainingFinished(TrainingEvent):
     """
 
     outcome: RunOutcome
-    message: str = ""
+    message: Text = ""
     data_set: Digest | None = None
     window: dict[str, str] = Field(default_factory=dict)
     votes: int = Field(default=0, ge=0)
@@ -152,7 +153,7 @@ class TrainingFinished(TrainingEvent):
     settings: dict[str, str] = Field(default_factory=dict)
     code: str = ""
     actor: str = ""
-    reason: str = ""
+    reason: Text = ""
     started_at: Timestamp
     finished_at: Timestamp
 

@@ -35,7 +35,7 @@ def card_of(
     train = [row for row in rows if row["part"] in TRAIN_PARTS]
     gate = [row for row in rows if row["part"] == Part.GATE]
     return {
-        "format": 1,
+        "format": 2,
         "builder": f"gyre-trainer {version('gyre-trainer')}",
         "tenant": tenant,
         "profile": profile.name,

@@ -137,7 +137,7 @@ def _packed(tenant: str, rows: Sequence[Row], card: Card) -> Frozen:
         CARD: canonical(card).encode(),
     }
     manifest = {
-        "format": 1,
+        "format": 2,
         "tenant": tenant,
         "profile": card["profile"],
         "window": card["window"],

@@ -154,7 +154,7 @@ def _word(interaction: InteractionFact, fact: FeedbackFact) -> Word | None:
     if family is None or sign is None:
         return None
     return Word(
-        actor=_actor(interaction, fact),
+        actor=actor_digest(interaction, fact),
         family=family,
         kind=fact.kind,
         target=fact.target,
@@ -176,7 +176,7 @@ def _meaning(fact: FeedbackFact) -> tuple[Family | None, int | None]:
     return None, None
 
 
-def _actor(interaction: InteractionFact, fact: FeedbackFact) -> str:
+def actor_digest(interaction: InteractionFact, fact: FeedbackFact) -> str:
     """Who spoke, without saying who it is. Words without an actor are those of the conversation."""
     who = fact.actor or f"\n{interaction.conversation_id or interaction.interaction_id}"
     return hashlib.sha256(f"{fact.tenant}\n{who}".encode()).hexdigest()[:12]

@@ -1,11 +1,12 @@
 """Frozen data sets in the store: content by digest, and a list of them by tenant."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gyre_common.errors import InvalidInput, NotFound
+from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.store import DamagedContentError, Shelf, Store
 
@@ -20,11 +21,15 @@ SHORTEST = 8
 """Hexadecimal digits that a digest may be shortened to."""
 
 _ALGORITHM = "sha256:"
+_EXPIRED = ".expired"
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A data set in the list. `files` names where the store has them: uri and digest by name."""
+    """A data set in the list. `files` names the digest of each file.
+
+    Its files are gone at `expired_at`: a fact that it refers to was forgotten, or is too old.
+    """
 
     digest: str
     tenant: str
@@ -32,11 +37,12 @@ class Kept:
     train_questions: int
     gate_questions: int
     card: Card
-    files: dict[str, dict[str, str]]
+    files: dict[str, str]
+    expired_at: datetime | None = None
 
 
 class DataSets:
-    """Keeps data sets for ever, each once, and finds them again.
+    """Keeps data sets, each once, until a fact that they refer to is gone; and their cards.
 
     Raises, from every method: Retryable when the store is full, read-only or out of reach.
     """
@@ -58,15 +64,44 @@ class DataSets:
             "card": frozen.card,
             "files": files,
         }
-        name = f"{_folder(frozen.tenant)}/{_bare(frozen.digest)}.json"
+        name = _name(frozen.tenant, frozen.digest)
         await self._shelf.put(name, canonical(entry).encode())
-        return await self._entry(name)
+        # The same facts may be there again, read anew from their topics.
+        await self._shelf.delete(f"{name}{_EXPIRED}")
+        return await self._entry(name, expired=False)
 
-    async def list(self, tenant: str) -> list[Kept]:
+    async def of_tenant(self, tenant: str) -> list[Kept]:
         """Those of a tenant, or those of all tenants together (`*`); newest first."""
-        names = await self._shelf.names(_folder(tenant))
-        found = [await self._entry(name) for name in names]
-        return sorted(found, key=lambda kept: kept.frozen_at, reverse=True)
+        return await self._list(_folder(tenant))
+
+    async def of_every_tenant(self) -> list[Kept]:
+        """All there are, whoever they are of."""
+        return await self._list("")
+
+    async def files(self, kept: Kept) -> Frozen:
+        """A data set itself.
+
+        Raises:
+            FailedPrecondition: it has expired.
+            NotFound, DamagedContentError: the store has lost a file of it.
+        """
+        if kept.expired_at is not None:
+            raise FailedPrecondition(
+                f"data set {kept.digest} expired at {kept.expired_at:%Y-%m-%d %H:%M}: facts that "
+                "it refers to were forgotten or are too old; start a new run, which freezes another"
+            )
+        files = {
+            name: await self._store.get(self._store.uri(digest), digest)
+            for name, digest in kept.files.items()
+        }
+        return Frozen(kept.digest, kept.tenant, kept.card, files)
+
+    async def expire(self, kept: Kept, at: datetime) -> None:
+        """Remove the files of a data set; its card stays, and says when that was."""
+        for digest in kept.files.values():
+            await self._store.delete(digest)
+        mark = canonical({"expired_at": rfc3339(at)}).encode()
+        await self._shelf.put(f"{_name(kept.tenant, kept.digest)}{_EXPIRED}", mark)
 
     async def get(self, tenant: str, digest: str) -> Kept:
         """One by its digest, or the first digits of it.
@@ -81,7 +116,7 @@ class DataSets:
                 "digest", "is not one", f"send {SHORTEST} or more of its hexadecimal digits"
             )
         names = await self._shelf.names(_folder(tenant))
-        found = [name for name in names if name.rpartition("/")[2].startswith(start)]
+        found = [name for name in _entries(names) if name.rpartition("/")[2].startswith(start)]
         if not found:
             raise NotFound(f"there is no data set {digest}: `gyre datasets list` shows them all")
         if len(found) > 1:
@@ -89,11 +124,23 @@ class DataSets:
             raise InvalidInput(
                 "digest", "begins more than one", f"send more digits, such as {longer}"
             )
-        return await self._entry(found[0])
+        return await self._entry(found[0], expired=f"{found[0]}{_EXPIRED}" in names)
 
-    async def _entry(self, name: str) -> Kept:
+    async def _list(self, folder: str) -> list[Kept]:
+        names = set(await self._shelf.names(folder))
+        found = [
+            await self._entry(name, expired=f"{name}{_EXPIRED}" in names)
+            for name in _entries(names)
+        ]
+        return sorted(found, key=lambda kept: kept.frozen_at, reverse=True)
+
+    async def _entry(self, name: str, *, expired: bool) -> Kept:
         try:
             entry: dict[str, Any] = json.loads(await self._shelf.get(name))
+            expired_at = None
+            if expired:
+                mark = json.loads(await self._shelf.get(f"{name}{_EXPIRED}"))
+                expired_at = datetime.fromisoformat(mark["expired_at"])
             card = entry["card"]
             return Kept(
                 digest=entry["digest"],
@@ -102,10 +149,19 @@ class DataSets:
                 train_questions=card["train_questions"],
                 gate_questions=card["gate_questions"],
                 card=card,
-                files=entry["files"],
+                files={name: one["digest"] for name, one in entry["files"].items()},
+                expired_at=expired_at,
             )
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedContentError(f"the entry {FOLDER}/{name} cannot be read") from error
+
+
+def _name(tenant: str, digest: str) -> str:
+    return f"{_folder(tenant)}/{_bare(digest)}.json"
+
+
+def _entries(names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if name.endswith(".json"))
 
 
 def _folder(tenant: str) -> str:

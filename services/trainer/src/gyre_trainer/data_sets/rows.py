@@ -1,4 +1,4 @@
-"""A line of a data set: one question as it was asked once, with what is known of what it showed."""
+"""A line of a data set: a reference to a question, and what is known of what it showed."""
 
 import json
 from collections.abc import Iterable
@@ -34,14 +34,13 @@ class ShownRow(TypedDict):
 
 
 class Row(TypedDict):
-    """See docs/guides/data-sets.md. `question` is what was searched for; `actors` are digests of
-    who spoke; `at` is RFC 3339 in UTC.
+    """See docs/guides/data-sets.md. The question's text is that of the fact which `tenant` and
+    `question_id` name; `actors` are digests of who spoke; `at` is RFC 3339 in UTC.
     """
 
     question_id: str
     tenant: str
     acl: list[str]
-    question: str
     cluster: str
     part: str
     held_out: bool
@@ -58,7 +57,6 @@ def row_of(example: Example, labels: dict[str, Label], cluster: str, place: Plac
         "question_id": interaction.interaction_id,
         "tenant": interaction.tenant,
         "acl": sorted(interaction.acl),
-        "question": interaction.searched,
         "cluster": cluster,
         "part": place.part.value,
         "held_out": place.held_out,

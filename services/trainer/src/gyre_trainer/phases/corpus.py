@@ -16,11 +16,12 @@ from gyre_common.chunk_index import VECTOR
 from gyre_common.elasticsearch import elasticsearch_errors
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import EVERY_TENANT
+from gyre_common.redaction import redact
 
 MOST_CHUNKS = 50_000
 _PAGE = 500
 _KEEP_ALIVE = "2m"
-_ROW = {
+_ROW: Mapping[str, Any] = {
     "chunk_id": "",
     "tenant": "",
     "acl": (),
@@ -28,6 +29,8 @@ _ROW = {
     "title": "",
     "text": "",
 }
+
+_TEXTS = ("title", "text")
 
 Hit = Mapping[str, Any]
 
@@ -88,6 +91,7 @@ class Sample:
         """Consider one more passage."""
         self.seen += 1
         row = {name: source.get(name) or empty for name, empty in _ROW.items()}
+        row |= {name: redact(source.get(name) or "", row["tenant"]) for name in _TEXTS}
         vector = np.asarray(source[VECTOR], dtype=np.float32)
         if source["chunk_id"] in self._wanted:
             self._always.append((row, vector))

@@ -7,9 +7,10 @@ from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from gyre.retriever.v1 import retriever_pb2_grpc
 from gyre_common.events.releases import Roles
 from gyre_common.rpc import call, channel
-from gyre_common.store import Store
+from gyre_common.store import Shelf, Store
 
 from gyre_trainer import data_sets
+from gyre_trainer.data_sets.resolving import question_texts
 from gyre_trainer.gate.measuring import Asked, Found, measure
 from gyre_trainer.gate.questions import gate_questions
 from gyre_trainer.gate.report import MARK, GateReport, as_markdown
@@ -17,6 +18,8 @@ from gyre_trainer.phases.retrieving import Asker, Retrieve, Retriever, Told, liv
 from gyre_trainer.phases.rows import questions_left
 from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
 from gyre_trainer.runs.patience import NOT_YET, STORE_SECONDS, patiently
+from gyre_trainer.segments import FOLDER as SEGMENTS
+from gyre_trainer.segments import Segments
 from gyre_trainer.settings import TrainerSettings
 
 _LOAD_SECONDS = 120.0
@@ -32,7 +35,7 @@ async def gate(folder: RunFolder, settings: TrainerSettings) -> None:
         OrderDiffers: the retriever fuses in another way than this gate.
     """
     spec = folder.spec()
-    asked = _questions(folder, spec)
+    asked = await _questions(folder, spec, settings)
     async with AsyncExitStack() as stack:
         embedder = await stack.enter_async_context(
             channel(settings.embedder_address, key=settings.key)
@@ -59,12 +62,14 @@ async def _until_served(stub: embedder_pb2_grpc.EmbedderServiceStub, version: st
     )
 
 
-def _questions(folder: RunFolder, spec: RunSpec) -> Asked:
+async def _questions(folder: RunFolder, spec: RunSpec, settings: TrainerSettings) -> Asked:
     frozen = data_sets.read_folder(folder.data_set, spec.data_set)
+    segments = Segments(Shelf(settings.store_url, SEGMENTS))
+    texts = await patiently(lambda: question_texts(frozen, segments), seconds=STORE_SECONDS)
     judged = {int(rank): one["p"] for rank, one in frozen.card["judged_by_rank"].items()}
     there = _chunk_ids(folder)
-    train = questions_left(frozen, data_sets.TRAIN, there).rows
-    gate_side = questions_left(frozen, data_sets.GATE, there)
+    train = questions_left(frozen, data_sets.TRAIN, there, texts).rows
+    gate_side = questions_left(frozen, data_sets.GATE, there, texts)
     held_out = gate_questions(gate_side.rows, judged)
     return Asked(
         validation=gate_questions((row for row in train if row.part == "validation"), judged),

@@ -16,6 +16,7 @@ from gyre_common.store import Shelf, Store
 
 from gyre_trainer import data_sets
 from gyre_trainer.data_sets.freezing import freeze
+from gyre_trainer.data_sets.resolving import Reference, question_texts
 from gyre_trainer.gate.questions import QuestionRow
 from gyre_trainer.gate.ranking import Legs
 from gyre_trainer.phases.corpus import Snapshot, snapshot
@@ -42,9 +43,10 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     """
     spec = folder.spec()
     frozen = await frozen_and_kept(folder, spec, settings)
+    texts = await question_texts_of(folder, frozen, settings)
     judged = judged_passages(frozen, (data_sets.TRAIN, data_sets.GATE))
     taken = await corpus_of(folder, spec, settings, judged)
-    left = questions_left(frozen, data_sets.TRAIN, taken.chunk_ids)
+    left = questions_left(frozen, data_sets.TRAIN, taken.chunk_ids, texts)
     check_enough(left, spec.profile)
     folder.progress("prepare", message="checking the base model")
     models = ModelFolders(Store(settings.store_url), settings.model_cache)
@@ -79,7 +81,7 @@ def check_enough(left: Left, profile: str) -> None:
 async def frozen_and_kept(
     folder: RunFolder, spec: RunSpec, settings: TrainerSettings
 ) -> data_sets.Frozen:
-    """The data set, in the store for good and in the folder. A store that is away is waited for."""
+    """The data set, in the store and in the folder. A store that is away is waited for."""
     folder.progress("prepare", message="freezing the data set")
     segments = Segments(Shelf(settings.store_url, FOLDER))
     profile = data_sets.profile_named(spec.profile)
@@ -93,6 +95,20 @@ async def frozen_and_kept(
     await patiently(lambda: kept.keep(frozen, now()), seconds=STORE_SECONDS)
     data_sets.write_folder(frozen, folder.data_set)
     return frozen
+
+
+async def question_texts_of(
+    folder: RunFolder, frozen: data_sets.Frozen, settings: TrainerSettings
+) -> Mapping[Reference, str]:
+    """What the data set's questions say, also in the folder: training reads it there."""
+    segments = Segments(Shelf(settings.store_url, FOLDER))
+    texts = await patiently(lambda: question_texts(frozen, segments), seconds=STORE_SECONDS)
+    lines = (
+        {"tenant": tenant, "question_id": question_id, "question": text}
+        for (tenant, question_id), text in sorted(texts.items())
+    )
+    _write_lines(folder.questions, lines)
+    return texts
 
 
 async def corpus_of(

@@ -1,6 +1,6 @@
 """The rows of a frozen data set, as far as their passages are still there."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from gyre_trainer.data_sets import Frozen, rows, without_deleted
@@ -15,11 +15,21 @@ class Left:
     before: int
 
 
-def questions_left(frozen: Frozen, name: str, chunk_ids: Collection[str]) -> Left:
-    """Of `TRAIN` or `GATE`; votes on passages that are gone do not count."""
+def questions_left(
+    frozen: Frozen,
+    name: str,
+    chunk_ids: Collection[str],
+    texts: Mapping[tuple[str, str], str],
+) -> Left:
+    """Of `TRAIN` or `GATE`; votes on passages that are gone do not count. `texts` of the questions
+    are by tenant and question id.
+    """
     whole = rows(frozen, name)
-    left = without_deleted(whole, chunk_ids)
-    return Left([QuestionRow.model_validate(row) for row in left], len(whole))
+    left = [
+        QuestionRow.model_validate({**row, "question": texts[row["tenant"], row["question_id"]]})
+        for row in without_deleted(whole, chunk_ids)
+    ]
+    return Left(left, len(whole))
 
 
 def judged_passages(frozen: Frozen, names: Iterable[str]) -> frozenset[str]:

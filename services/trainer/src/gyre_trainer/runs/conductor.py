@@ -4,13 +4,14 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from gyre_common.errors import FailedPrecondition, GyreError
-from gyre_common.events.event import now
+from gyre_common.errors import Conflict, FailedPrecondition, GyreError
+from gyre_common.events.event import EVERY_TENANT, now
 from gyre_common.events.training import RunOutcome, TrainingStarted
 from gyre_common.signature import Signature
 
@@ -145,6 +146,22 @@ class Conductor:
             await asyncio.wait([job.task])
             run = self._book.run(run_id, tenant)
         return run
+
+    @asynccontextmanager
+    async def without_runs(self, tenant: str) -> AsyncIterator[None]:
+        """No run that reads the tenant's facts goes on or begins inside; `*` means any run.
+
+        Raises:
+            Conflict: one goes on.
+        """
+        async with self._starting:
+            for run in self._book.unfinished():
+                if EVERY_TENANT in (tenant, run.tenant) or tenant == run.tenant:
+                    raise Conflict(
+                        f"run {run.run_id} reads these facts: wait for its end, or stop it with "
+                        f"`gyre runs {run.run_id} --cancel`"
+                    )
+            yield
 
     def run(self, run_id: UUID, tenant: str) -> Run:
         """See RunBook."""

@@ -108,6 +108,7 @@ class RunFolder:
         self.spec_file = path / "run.json"
         self.prepared_file = path / "prepared.json"
         self.data_set = path / "data_set"
+        self.questions = path / "questions.jsonl"
         self.corpus_rows = path / "corpus.jsonl"
         self.corpus_vectors = path / "corpus.npy"
         self.live = path / "live.jsonl"

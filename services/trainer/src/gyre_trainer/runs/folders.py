@@ -2,7 +2,7 @@
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -63,6 +63,32 @@ class RunFolders:
                     shutil.rmtree(path, ignore_errors=True)
             except (Conflict, FailedPrecondition, ValueError, OSError):
                 continue
+
+    def forget(self, concerned: Callable[[RunSpec], bool]) -> int:
+        """Remove the folders of the runs that are concerned, and those that tell nothing; returns
+        how many. One in use stays.
+        """
+        removed = 0
+        for path in sorted(self._root.glob("*/run.json")):
+            try:
+                with self.claimed(UUID(path.parent.name)) as folder:
+                    if _is_concerned(folder, concerned):
+                        shutil.rmtree(folder.path)
+                        removed += 1
+            except (Conflict, ValueError):
+                continue
+            except OSError as error:
+                raise Retryable(
+                    f"cannot remove {path.parent}: {error.strerror or error}"
+                ) from error
+        return removed
+
+
+def _is_concerned(folder: RunFolder, concerned: Callable[[RunSpec], bool]) -> bool:
+    try:
+        return concerned(folder.spec())
+    except FailedPrecondition:
+        return True
 
 
 def drop_checkpoints(folder: RunFolder, variants: tuple[str, ...]) -> None:

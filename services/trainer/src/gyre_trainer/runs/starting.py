@@ -82,7 +82,7 @@ class Beginnings:
         missing: Callable[[], list[str]] = packages_missing,
     ) -> None:
         self._registry = registry
-        self._collected = collected
+        self.collected = collected
         self._missing = missing
 
     def check(self, new: NewRun) -> Recipe:
@@ -130,7 +130,7 @@ class Beginnings:
                 "code": f"gyre-trainer {installed_version('gyre-trainer')}",
                 "version": f"{base[:_LONGEST_BASE]}-{run_id.hex[-8:]}",
                 "live": live,
-                "window": dict(await self._collected()),
+                "window": dict(await self.collected()),
                 "started_at": now(),
             }
         )

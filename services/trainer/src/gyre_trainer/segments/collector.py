@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from gyre_common.bus import Record
+from gyre_common.redaction import redacted
 
 from gyre_trainer.segments.facts import Fact
+from gyre_trainer.segments.from_events import Collected
 from gyre_trainer.segments.parquet import Stream
 from gyre_trainer.segments.shelf import Segments
 
@@ -21,7 +23,7 @@ class Collector:
         self,
         stream: Stream[Any],
         records: Iterable[Record[Any]],
-        kept: Callable[[Record[Any]], Fact],
+        collected: Callable[[Any, int], Collected[Any]],
     ) -> None:
         """Return once all of them are safe.
 
@@ -29,7 +31,10 @@ class Collector:
         may be safe already, which does no harm: it is skipped when the batch comes again.
         """
         facts: dict[int, list[Fact]] = defaultdict(list)
+        passages: dict[str, str] = {}
         for record in records:
-            facts[record.partition].append(kept(record))
+            one = collected(redacted(record.event), record.offset)
+            facts[record.partition].append(one.fact)
+            passages |= one.passages
         for partition, of_partition in sorted(facts.items()):
-            await self._segments.append(stream, partition, of_partition)
+            await self._segments.append(stream, partition, of_partition, passages)

@@ -1,15 +1,24 @@
-"""What is kept of an event: the facts that training needs, each with its offset."""
+"""What is kept of an event: all that training may need of it, each with its offset."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from gyre_common.events.interactions import Turn
+
+_MARK = "\x1f"
+_SHORTEST_QUOTE = 40
+"""Characters; so a passage is never found within a mark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A passage as it was shown; the fields mean what they do in `RetrievedChunk`.
 
-    No text: the corpus snapshot of a run has it.
+    `text` is the digest under which `Passages` keeps what was read, and `heading` where in its
+    document that stood; both are empty in facts from before texts were kept. `acl` is None where
+    the event did not tell.
     """
 
     chunk_id: str
@@ -20,14 +29,18 @@ class Shown:
     used: bool
     explored: bool
     propensity: float
+    text: str = ""
+    heading: str = ""
+    acl: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class InteractionFact:
-    """A question, and what was shown for it. `cited` holds ids of chunks, each once.
+    """A question, what was shown for it and what was answered. `cited` holds ids of chunks.
 
     `query` is what was searched for, empty where that is the question; `filtered` tells that the
-    asker's filters bounded the search.
+    asker's filters bounded the search. `prompt` has a mark in place of each passage that it quotes:
+    read it by `prompt_with`. `acl` are the asker's groups.
     """
 
     offset: int
@@ -45,11 +58,37 @@ class InteractionFact:
     completed_at: datetime
     query: str = ""
     filtered: bool = False
+    actor: str = ""
+    history: tuple[Turn, ...] = ()
+    prompt: str = ""
+    answer: str = ""
 
     @property
     def searched(self) -> str:
         """What the passages were found by: what is learned from, and judged by, is this."""
         return self.query or self.question
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+        return self.completed_at
+
+    def prompt_with(self, texts: Mapping[str, str]) -> str:
+        """The prompt as the model read it; `texts` by digest, as `Segments.passages` gives them."""
+        quoted = {str(shown.rank): texts[shown.text] for shown in self.shown if shown.text}
+        return _QUOTED.sub(lambda mark: quoted[mark[1]] if mark[1] else _MARK, self.prompt)
+
+
+_QUOTED = re.compile(f"{_MARK}(\\d*){_MARK}")
+
+
+def without_passages(prompt: str, passages: Mapping[int, str]) -> str:
+    """The prompt with a mark in place of each passage, by rank; `prompt_with` is the way back."""
+    prompt = prompt.replace(_MARK, _MARK * 2)
+    for rank, text in sorted(passages.items(), key=lambda one: -len(one[1])):
+        if len(text) >= _SHORTEST_QUOTE and _MARK not in text:
+            prompt = prompt.replace(text, f"{_MARK}{rank}{_MARK}")
+    return prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +104,12 @@ class FeedbackFact:
     target: str
     actor: str
     received_at: datetime
+    comment: str = ""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+        return self.received_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +122,11 @@ class JudgementFact:
     judge_version: str
     scores: Mapping[str, float]
     judged_at: datetime
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+        return self.judged_at
 
 
 Fact = InteractionFact | FeedbackFact | JudgementFact

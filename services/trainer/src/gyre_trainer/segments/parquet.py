@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
-from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
+from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED, Turn
 from gyre_common.store import DamagedContentError
 
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, JudgementFact, Shown
@@ -23,13 +23,15 @@ _WHEN = pa.timestamp("us", tz="UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = pa.map_(pa.string(), pa.float64())
 _WORDS = pa.map_(pa.string(), pa.string())
-_LATER = {"query": "", "filtered": False}
+_LATER = {"query": "", "filtered": False, "actor": "", "prompt": "", "answer": "", "comment": ""}
 """Columns that came after the first segments, and what their absence means."""
 
 
-def _schema(**columns: pa.DataType) -> pa.Schema:
+def _schema(*later: tuple[str, pa.DataType], **columns: pa.DataType) -> pa.Schema:
+    """`later` are the columns that older segments lack."""
     fields = [pa.field(name, kind, nullable=False) for name, kind in columns.items()]
-    return pa.schema(fields, metadata={"gyre.format": "1"})
+    fields += [pa.field(name, kind) for name, kind in later]
+    return pa.schema(fields, metadata={"gyre.format": "2"})
 
 
 _SHOWN = pa.struct(
@@ -42,26 +44,35 @@ _SHOWN = pa.struct(
         "used": pa.bool_(),
         "explored": pa.bool_(),
         "propensity": pa.float64(),
+        "text": pa.string(),
+        "heading": pa.string(),
+        "acl": pa.list_(pa.string()),
     }
 )
+_TURN = pa.struct({"role": pa.string(), "content": pa.string()})
 
 
 @dataclass(frozen=True)
 class Stream(Generic[F]):
-    """How the facts of one topic are kept."""
+    """How the facts of one topic are kept. `time` is the column that says when it happened."""
 
     topic: str
+    time: str
     schema: pa.Schema
     read: Callable[[pa.Table], list[F]]
 
+    def table(self, facts: Sequence[F]) -> pa.Table:
+        """The facts as rows."""
+        return pa.Table.from_pylist(list(map(_row, facts)), schema=self.schema)
+
     def encode(self, facts: Sequence[F]) -> bytes:
         """The facts as one Parquet file."""
-        return parquet_bytes(pa.Table.from_pylist(list(map(_row, facts)), schema=self.schema))
+        return parquet_bytes(self.table(facts))
 
     def decode(self, data: bytes, name: str) -> pa.Table:
         """The rows of one file. Raises DamagedContentError."""
         try:
-            return _whole(pq.read_table(pa.BufferReader(data), schema=self.schema))
+            return pq.read_table(pa.BufferReader(data), schema=self.schema)
         except (pa.ArrowInvalid, OSError) as error:
             raise DamagedContentError(
                 f"segment {name} cannot be read ({error}): restore it from a copy of the store"
@@ -72,16 +83,6 @@ class Stream(Generic[F]):
         if tenant is not None:
             table = table.filter(pc.equal(table["tenant"], tenant))
         return self.read(table)
-
-
-def _whole(table: pa.Table) -> pa.Table:
-    """With a value where a segment is older than a column."""
-    for name, value in _LATER.items():
-        place = table.schema.get_field_index(name)
-        if place >= 0 and table[name].null_count:
-            column = table[name].fill_null(value)
-            table = table.set_column(place, table.schema.field(place), column)
-    return table
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -105,6 +106,7 @@ def _row(fact: Any) -> dict[str, Any]:
     row = {name: getattr(fact, name) for name in _names(type(fact))}
     if "shown" in row:
         row["shown"] = [{name: getattr(s, name) for name in _names(Shown)} for s in row["shown"]]
+        row["history"] = [{"role": turn.role, "content": turn.content} for turn in row["history"]]
     return row
 
 
@@ -113,8 +115,10 @@ def _names(kind: Any) -> list[str]:
 
 
 def _interactions(table: pa.Table) -> list[InteractionFact]:
-    columns = _columns(table, "shown", "acl", "cited", "versions", "arms")
+    columns = _columns(table, "shown", "acl", "cited", "versions", "arms", "history")
     shown, acl, cited = (_array(table, name) for name in ("shown", "acl", "cited"))
+    history = _array(table, "history")
+    columns["history"] = _parts([Turn(**one) for one in history.flatten().to_pylist()], history)
     columns["shown"] = _parts(_passages(shown.flatten()), shown)
     columns["acl"] = _parts(acl.flatten().to_pylist(), acl)
     columns["cited"] = _parts(cited.flatten().to_pylist(), cited)
@@ -126,9 +130,26 @@ def _interactions(table: pa.Table) -> list[InteractionFact]:
 def _passages(structs: pa.StructArray) -> list[Shown]:
     names = [one.name for one in structs.type]
     arrays = dict(zip(names, structs.flatten(), strict=True))
-    columns = {name: array.to_pylist() for name, array in arrays.items() if name != "scores"}
+    columns = {name: array.to_pylist() for name, array in arrays.items() if name not in _OWN_WAY}
     columns["scores"] = _mappings(arrays["scores"])
+    columns["text"] = _shared(arrays["text"])
+    columns["heading"] = _shared(arrays["heading"])
+    groups: dict[tuple[str, ...], tuple[str, ...]] = {}
+    columns["acl"] = [
+        None if acl is None else groups.setdefault(tuple(acl), tuple(acl))
+        for acl in arrays["acl"].to_pylist()
+    ]
     return _made(Shown, columns)
+
+
+_OWN_WAY = frozenset({"scores", "text", "heading", "acl"})
+
+
+def _shared(strings: pa.StringArray) -> list[str]:
+    """Equal values as one object: passages come again and again."""
+    encoded = strings.fill_null("").dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    return [values[index] for index in encoded.indices.to_pylist()]
 
 
 def _feedback(table: pa.Table) -> list[FeedbackFact]:
@@ -156,7 +177,8 @@ def _columns(table: pa.Table, *nested: str) -> dict[str, list[Any]]:
             micros = column.cast(pa.int64()).to_pylist()
             found[name] = [_EPOCH + timedelta(microseconds=value) for value in micros]
         else:
-            found[name] = column.to_pylist()
+            filled = column.fill_null(_LATER[name]) if name in _LATER else column
+            found[name] = filled.to_pylist()
     return found
 
 
@@ -187,7 +209,14 @@ def _bounds(lists: Any) -> Iterator[tuple[int, int]]:
 
 INTERACTIONS: Stream[InteractionFact] = Stream(
     INTERACTION_COMPLETED.name,
+    "completed_at",
     _schema(
+        ("query", pa.string()),
+        ("filtered", pa.bool_()),
+        ("actor", pa.string()),
+        ("history", pa.list_(_TURN)),
+        ("prompt", pa.string()),
+        ("answer", pa.string()),
         offset=pa.int64(),
         tenant=pa.string(),
         interaction_id=pa.string(),
@@ -201,14 +230,14 @@ INTERACTIONS: Stream[InteractionFact] = Stream(
         cited=pa.list_(pa.string()),
         started_at=_WHEN,
         completed_at=_WHEN,
-        query=pa.string(),
-        filtered=pa.bool_(),
     ),
     _interactions,
 )
 FEEDBACK: Stream[FeedbackFact] = Stream(
     FEEDBACK_RECEIVED.name,
+    "received_at",
     _schema(
+        ("comment", pa.string()),
         offset=pa.int64(),
         tenant=pa.string(),
         interaction_id=pa.string(),
@@ -223,6 +252,7 @@ FEEDBACK: Stream[FeedbackFact] = Stream(
 )
 JUDGEMENTS: Stream[JudgementFact] = Stream(
     INTERACTION_JUDGED.name,
+    "judged_at",
     _schema(
         offset=pa.int64(),
         tenant=pa.string(),

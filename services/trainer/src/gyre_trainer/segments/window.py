@@ -12,6 +12,7 @@ Window = Mapping[str, tuple[int, int]]
 """`topic/partition` → the first offset, and the one behind the last."""
 
 _TOPICS = frozenset(stream.topic for stream in STREAMS)
+_KNOWN = ", ".join(sorted(_TOPICS))
 
 
 def checked(window: Mapping[str, Iterable[Any]]) -> dict[str, tuple[int, int]]:
@@ -20,7 +21,7 @@ def checked(window: Mapping[str, Iterable[Any]]) -> dict[str, tuple[int, int]]:
     for place, bounds in sorted(window.items()):
         topic, _, number = place.rpartition("/")
         if topic not in _TOPICS or not re.fullmatch(r"0|[1-9]\d{0,8}", number):
-            raise InvalidInput("window", f"names {place}", f"name TOPIC/PARTITION of {_told()}")
+            raise InvalidInput("window", f"names {place}", f"name TOPIC/PARTITION of {_KNOWN}")
         match tuple(bounds):
             case (int(first), int(end)) if 0 <= first <= end:
                 found[place] = (first, end)
@@ -39,5 +40,6 @@ def written(window: Window) -> dict[str, str]:
     return {place: f"{first}-{end}" for place, (first, end) in sorted(window.items())}
 
 
-def _told() -> str:
-    return ", ".join(sorted(_TOPICS))
+def read_back(text: Mapping[str, str]) -> Window:
+    """The way back from `written`. Raises InvalidInput."""
+    return checked({place: list(map(int, ends.split("-"))) for place, ends in text.items()})

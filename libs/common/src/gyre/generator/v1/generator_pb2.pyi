@@ -30,18 +30,20 @@ class Turn(_message.Message):
     def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
 
 class AnswerRequest(_message.Message):
-    __slots__ = ("question", "conversation_id", "history", "idempotency_key", "filters")
+    __slots__ = ("question", "conversation_id", "history", "idempotency_key", "filters", "actor")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     FILTERS_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     question: str
     conversation_id: str
     history: _containers.RepeatedCompositeFieldContainer[Turn]
     idempotency_key: str
     filters: _retriever_pb2.Filters
-    def __init__(self, question: _Optional[str] = ..., conversation_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., filters: _Optional[_Union[_retriever_pb2.Filters, _Mapping]] = ...) -> None: ...
+    actor: str
+    def __init__(self, question: _Optional[str] = ..., conversation_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., filters: _Optional[_Union[_retriever_pb2.Filters, _Mapping]] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class Citation(_message.Message):
     __slots__ = ("chunk_id", "document_id", "title", "start", "end", "chunk_start", "chunk_end", "quote", "source_uri")

@@ -179,20 +179,22 @@ class CancelRunResponse(_message.Message):
     def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ...) -> None: ...
 
 class DataSet(_message.Message):
-    __slots__ = ("digest", "tenant", "frozen_at", "train_questions", "gate_questions", "card")
+    __slots__ = ("digest", "tenant", "frozen_at", "train_questions", "gate_questions", "card", "expired_at")
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     FROZEN_AT_FIELD_NUMBER: _ClassVar[int]
     TRAIN_QUESTIONS_FIELD_NUMBER: _ClassVar[int]
     GATE_QUESTIONS_FIELD_NUMBER: _ClassVar[int]
     CARD_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_AT_FIELD_NUMBER: _ClassVar[int]
     digest: str
     tenant: str
     frozen_at: _timestamp_pb2.Timestamp
     train_questions: int
     gate_questions: int
     card: _struct_pb2.Struct
-    def __init__(self, digest: _Optional[str] = ..., tenant: _Optional[str] = ..., frozen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., train_questions: _Optional[int] = ..., gate_questions: _Optional[int] = ..., card: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    expired_at: _timestamp_pb2.Timestamp
+    def __init__(self, digest: _Optional[str] = ..., tenant: _Optional[str] = ..., frozen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., train_questions: _Optional[int] = ..., gate_questions: _Optional[int] = ..., card: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., expired_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListDataSetsRequest(_message.Message):
     __slots__ = ()
@@ -215,3 +217,29 @@ class GetDataSetResponse(_message.Message):
     DATA_SET_FIELD_NUMBER: _ClassVar[int]
     data_set: DataSet
     def __init__(self, data_set: _Optional[_Union[DataSet, _Mapping]] = ...) -> None: ...
+
+class ForgetRequest(_message.Message):
+    __slots__ = ("actor", "conversation_id", "document_id")
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    actor: str
+    conversation_id: str
+    document_id: str
+    def __init__(self, actor: _Optional[str] = ..., conversation_id: _Optional[str] = ..., document_id: _Optional[str] = ...) -> None: ...
+
+class ForgetResponse(_message.Message):
+    __slots__ = ("interactions", "cleared_interactions", "feedback", "passages", "data_sets", "runs")
+    INTERACTIONS_FIELD_NUMBER: _ClassVar[int]
+    CLEARED_INTERACTIONS_FIELD_NUMBER: _ClassVar[int]
+    FEEDBACK_FIELD_NUMBER: _ClassVar[int]
+    PASSAGES_FIELD_NUMBER: _ClassVar[int]
+    DATA_SETS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    interactions: int
+    cleared_interactions: int
+    feedback: int
+    passages: int
+    data_sets: int
+    runs: int
+    def __init__(self, interactions: _Optional[int] = ..., cleared_interactions: _Optional[int] = ..., feedback: _Optional[int] = ..., passages: _Optional[int] = ..., data_sets: _Optional[int] = ..., runs: _Optional[int] = ...) -> None: ...

@@ -70,6 +70,11 @@ class TrainerServiceStub:
                 request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetRequest.SerializeToString,
                 response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetResponse.FromString,
                 _registered_method=True)
+        self.Forget = channel.unary_unary(
+                '/gyre.trainer.v1.TrainerService/Forget',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetResponse.FromString,
+                _registered_method=True)
 
 
 class TrainerServiceServicer:
@@ -124,6 +129,15 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Forget(self, request, context):
+        """Forgets what training keeps of somebody or something of the caller's tenant, up to now. The
+        index, ClickHouse and Kafka's topics keep theirs. ABORTED while a run of the tenant goes on.
+        An erasure that was interrupted goes on by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -161,6 +175,11 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.GetDataSet,
                     request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetRequest.FromString,
                     response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetResponse.SerializeToString,
+            ),
+            'Forget': grpc.unary_unary_rpc_method_handler(
+                    servicer.Forget,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -353,6 +372,33 @@ class TrainerService:
             '/gyre.trainer.v1.TrainerService/GetDataSet',
             gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetRequest.SerializeToString,
             gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Forget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/Forget',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ Reads from a run's folder (fields that are not named here are left alone):
   `data_set/manifest.json`) and `corpus_digest` (of `corpus.npy`), which are not checked where they
   are empty; the rest is for the card
 - `data_set/manifest.json`, `data_set/train.jsonl`: the questions, their passages and labels
+- `questions.jsonl`: what the questions say, by `tenant` and `question_id`
 - `corpus.jsonl`, `corpus.npy`: the passages with who may find them, and their unit vectors in the
   same order
 - `live.jsonl`: what live found for each question: `legs` of [chunk_id, bm25, dense, fused]

@@ -44,11 +44,19 @@ class QuestionRow(_Line):
     question_id: str
     tenant: str = ""
     acl: tuple[str, ...] = ()
-    question: str
+    question: str = ""
     cluster: str = ""
     part: str = "fit"
     held_out: bool = False
     shown: tuple[Shown, ...] = ()
+
+
+class QuestionText(_Line):
+    """What a question says, by the reference that its row has to it."""
+
+    tenant: str
+    question_id: str
+    question: str
 
 
 class Passage(_Line):
@@ -149,7 +157,7 @@ class RunData:
         """Every labelled question of the training side, in the data set's order."""
         path = self._questions
         self._check_data_set(path)
-        rows = list(_lines(path, QuestionRow))
+        rows = [self._with_text(row) for row in _lines(path, QuestionRow)]
         if not any(row.part == "fit" for row in rows):
             raise FailedPrecondition(f"{path} holds no question to learn from")
         return rows
@@ -199,6 +207,7 @@ class RunData:
         """Of everything that is learned from."""
         inputs = (
             self._questions,
+            self._folder.questions,
             self._folder.corpus_rows,
             self._folder.corpus_vectors,
             self._folder.live,
@@ -206,6 +215,22 @@ class RunData:
         found = [_digest(path) for path in inputs if path.exists()]
         found.append(base_digest(Path(self.spec.base_folder)))
         return hashlib.sha256(" ".join(found).encode()).hexdigest()
+
+    def _with_text(self, row: QuestionRow) -> QuestionRow:
+        """Rows of data sets from before they held references have their text."""
+        if row.question:
+            return row
+        text = self._texts.get((row.tenant, row.question_id))
+        if text is None:
+            raise FailedPrecondition(
+                f"{self._folder.questions} lacks question {row.question_id}: start a new run"
+            )
+        return row.model_copy(update={"question": text})
+
+    @cached_property
+    def _texts(self) -> Mapping[tuple[str, str], str]:
+        lines = _lines(self._folder.questions, QuestionText)
+        return {(line.tenant, line.question_id): line.question for line in lines}
 
     @property
     def _questions(self) -> Path:

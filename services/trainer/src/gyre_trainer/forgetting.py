@@ -1,0 +1,145 @@
+"""Forgets people, conversations and documents on request, and every fact when it is too old."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gyre_common.errors import Conflict, GyreError, InvalidInput
+from gyre_common.events.event import EVERY_TENANT, now
+from gyre_common.events.feedback import FEEDBACK_RECEIVED
+from gyre_common.events.interactions import INTERACTION_COMPLETED
+
+from gyre_trainer.data_sets import DataSets
+from gyre_trainer.data_sets.resolving import expire_what_lost_facts
+from gyre_trainer.runs.folders import RunFolders
+from gyre_trainer.segments import Segments
+from gyre_trainer.segments.erasure import Erasure, Subject
+
+log = logging.getLogger(__name__)
+
+_EVERY_SECONDS = 3600.0
+_AGAIN_SECONDS = 60.0
+
+WithoutRuns = Callable[[str], AbstractAsyncContextManager[None]]
+"""No run of that tenant goes on or begins inside. Raises Conflict while one goes on."""
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What an erasure removed; `cleared` interactions stay without what quoted the document."""
+
+    interactions: int
+    cleared: int
+    feedback: int
+    passages: int
+    data_sets: int
+    runs: int
+
+
+class Forgetting:
+    """Takes facts out of segments, passages, data sets and the folders of runs.
+
+    Each erasure is on record before it begins. One that was interrupted goes on by `tend`.
+    """
+
+    def __init__(
+        self,
+        segments: Segments,
+        data_sets: DataSets,
+        folders: RunFolders,
+        *,
+        collected: Callable[[], Awaitable[object]],
+        without_runs: WithoutRuns,
+    ) -> None:
+        self._segments = segments
+        self._data_sets = data_sets
+        self._folders = folders
+        self._collected = collected
+        self._without_runs = without_runs
+        self._one_at_a_time = asyncio.Lock()
+        self._at_work: set[asyncio.Task[Forgotten]] = set()
+        self._oldest: datetime | None = None
+
+    async def forget(self, subject: Subject) -> Forgotten:
+        """Forget all that was kept of a subject up to now; once on record, it will happen.
+
+        Raises:
+            InvalidInput: the subject has no name.
+            Conflict: a run of the tenant goes on, which reads what is to be forgotten.
+            Retryable: Kafka or the store is away. What was begun goes on by itself.
+        """
+        if not subject.name:
+            raise InvalidInput(subject.kind.value, "is empty", "say what is to be forgotten")
+        # Whoever asks may leave meanwhile.
+        task = asyncio.create_task(self._forget(subject))
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+        return await asyncio.shield(task)
+
+    async def tend(self, oldest: datetime) -> None:
+        """Finish what was begun, and remove what is older than `oldest`.
+
+        Raises:
+            Conflict: a run goes on.
+            Retryable: the store is away.
+        """
+        async with self._one_at_a_time, self._without_runs(EVERY_TENANT):
+            for erasure in await self._segments.unfinished_erasures():
+                await self._finish(erasure)
+            if oldest != self._oldest:
+                await self._drop_before(oldest)
+                self._oldest = oldest
+
+    async def _forget(self, subject: Subject) -> Forgotten:
+        async with self._one_at_a_time, self._without_runs(subject.tenant):
+            await self._collected()
+            return await self._finish(await self._segments.begin_erasure(subject, now()))
+
+    async def _drop_before(self, oldest: datetime) -> None:
+        """Texts and data sets are looked at even when no fact goes: a trainer may have been killed
+        between the two.
+        """
+        dropped = await self._segments.drop_before(oldest)
+        passages = await self._segments.drop_passages()
+        await expire_what_lost_facts(self._data_sets, self._segments, now())
+        every = await self._data_sets.of_every_tenant()
+        expired = {one.digest for one in every if one.expired_at is not None}
+        runs = await asyncio.to_thread(self._folders.forget, lambda spec: spec.data_set in expired)
+        facts = dropped.removed.total()
+        if facts or passages or runs:
+            log.info("facts expired", extra={"facts": facts, "passages": passages, "runs": runs})
+
+    async def _finish(self, erasure: Erasure) -> Forgotten:
+        done = await self._segments.erase(erasure)
+        forgotten = Forgotten(
+            interactions=done.removed[INTERACTION_COMPLETED.name],
+            cleared=done.cleared[INTERACTION_COMPLETED.name],
+            feedback=done.removed[FEEDBACK_RECEIVED.name],
+            passages=await self._segments.drop_passages(),
+            data_sets=await expire_what_lost_facts(self._data_sets, self._segments, now()),
+            runs=await asyncio.to_thread(
+                self._folders.forget, lambda spec: spec.tenant in (erasure.tenant, EVERY_TENANT)
+            ),
+        )
+        await self._segments.finish_erasure(erasure)
+        log.info("erasure done", extra={"erasure": erasure.erasure_id, **vars(forgotten)})
+        return forgotten
+
+
+async def tend_for_ever(forgetting: Forgetting, *, days: int) -> None:
+    """Tend now and every hour; what cannot be done now is tried again a minute later."""
+    while True:
+        midnight = now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        try:
+            await forgetting.tend(midnight - timedelta(days=days))
+            pause = _EVERY_SECONDS
+        except Conflict as error:
+            pause = _AGAIN_SECONDS
+            log.info("forgetting waits", extra={"cause": str(error)})
+        except GyreError as error:
+            pause = _AGAIN_SECONDS
+            log.warning("forgetting failed, and is tried again", extra={"cause": str(error)})
+        await asyncio.sleep(pause)

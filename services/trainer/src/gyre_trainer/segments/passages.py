@@ -1,0 +1,141 @@
+"""The texts of passages as they were read: of each tenant each text once, under its digest."""
+
+import asyncio
+import hashlib
+from collections.abc import Collection, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from gyre_common.errors import NotFound, Retryable
+from gyre_common.store import DamagedContentError, Shelf
+
+from gyre_trainer.segments.parquet import parquet_bytes
+
+FOLDER = "passages"
+"""Beside the segments; a tenant's packs lie in a folder of its own."""
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("digest", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+_READS = 5
+
+
+class Passages:
+    """Packs of texts. What is put before the facts that refer to it is there when they are.
+
+    Raises, from every method: Retryable when the store is full, read-only or out of reach;
+    DamagedContentError for a pack that cannot be read.
+    """
+
+    def __init__(self, shelf: Shelf, *, merge_at: int = 16, texts: int = 5_000) -> None:
+        """Packs become one, `merge_at` at a time, until they hold so many texts."""
+        self._shelf = shelf
+        self._merge_at = merge_at
+        self._texts = texts
+        self._digests: dict[str, frozenset[str]] = {}
+
+    async def put(self, tenant: str, texts: Mapping[str, str]) -> None:
+        """Keep texts by digest; those that are there already stay as they are."""
+        packs = await self._packs(tenant)
+        there = frozenset().union(*packs.values())
+        fresh = {digest: text for digest, text in texts.items() if digest not in there}
+        if not fresh:
+            return
+        await self._put(tenant, fresh)
+        small = [name for name, digests in packs.items() if len(digests) < self._texts]
+        if len(small) + 1 >= self._merge_at:
+            await self._merge(tenant, small)
+
+    async def get(self, tenant: str, digests: Collection[str]) -> dict[str, str]:
+        """The texts of a tenant by digest, as far as they are there."""
+        wanted = frozenset(digests)
+        for _ in range(_READS):
+            try:
+                found: dict[str, str] = {}
+                for name, held in (await self._packs(tenant)).items():
+                    if not wanted.isdisjoint(held):
+                        found |= _texts(await self._pack(name), wanted)
+            except NotFound:
+                continue  # merged away since it was listed
+            return found
+        raise _busy(tenant)
+
+    async def keep_only(self, referred: Mapping[str, Collection[str]]) -> int:
+        """Remove every text but those whose tenant and digest are given; returns how many."""
+        names = await self._shelf.names(FOLDER)
+        removed = 0
+        for tenant in {name.split("/")[1] for name in names}:
+            wanted = frozenset(referred.get(tenant, ()))
+            for name, digests in (await self._packs(tenant)).items():
+                if digests <= wanted:
+                    continue
+                left = _texts(await self._pack(name), wanted)
+                if left:
+                    await self._put(tenant, left)
+                await self._delete(name)
+                removed += len(digests) - len(left)
+        return removed
+
+    async def _put(self, tenant: str, texts: Mapping[str, str]) -> str:
+        """The same texts make the same pack."""
+        digests = sorted(texts)
+        own = hashlib.sha256("\n".join(digests).encode()).hexdigest()[:32]
+        name = f"{FOLDER}/{tenant}/{own}.parquet"
+        columns = {"digest": digests, "text": [texts[digest] for digest in digests]}
+        data = await asyncio.to_thread(
+            lambda: parquet_bytes(pa.Table.from_pydict(columns, schema=_SCHEMA))
+        )
+        await self._shelf.put(name, data)
+        self._digests[name] = frozenset(digests)
+        return name
+
+    async def _merge(self, tenant: str, names: Collection[str]) -> None:
+        """Killed after the put, this leaves texts twice: the next merge sees to that."""
+        texts: dict[str, str] = {}
+        for name in names:
+            texts |= _texts(await self._pack(name), self._digests[name])
+        merged = await self._put(tenant, texts)
+        for name in set(names) - {merged}:
+            await self._delete(name)
+
+    async def _packs(self, tenant: str) -> dict[str, frozenset[str]]:
+        """The digests in each pack of a tenant, by the pack's name."""
+        for _ in range(_READS):
+            names = await self._shelf.names(f"{FOLDER}/{tenant}")
+            try:
+                return {name: await self._digests_in(name) for name in names}
+            except NotFound:
+                continue  # merged away since it was listed
+        raise _busy(tenant)
+
+    async def _digests_in(self, name: str) -> frozenset[str]:
+        if name not in self._digests:
+            table = await self._pack(name)
+            self._digests[name] = frozenset(table["digest"].to_pylist())
+        return self._digests[name]
+
+    async def _delete(self, name: str) -> None:
+        await self._shelf.delete(name)
+        self._digests.pop(name, None)
+
+    async def _pack(self, name: str) -> pa.Table:
+        data = await self._shelf.get(name)
+        try:
+            return await asyncio.to_thread(pq.read_table, pa.BufferReader(data), schema=_SCHEMA)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DamagedContentError(
+                f"passages {name} cannot be read ({error}): restore them from a copy of the store"
+            ) from error
+
+
+def _busy(tenant: str) -> Retryable:
+    return Retryable(f"the passages of {tenant} change faster than they can be read: try again")
+
+
+def _texts(table: pa.Table, wanted: Collection[str]) -> dict[str, str]:
+    mine = table.filter(pc.is_in(table["digest"], pa.array(sorted(wanted), pa.string())))
+    return dict(zip(mine["digest"].to_pylist(), mine["text"].to_pylist(), strict=True))
