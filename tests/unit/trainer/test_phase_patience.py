@@ -10,11 +10,13 @@ import pytest
 from gyre_common.errors import Retryable, Unavailable
 from gyre_common.events.releases import Roles
 from gyre_common.store import Shelf, Store
-from gyre_trainer.data_sets import read_folder
+from gyre_trainer.data_sets import GATE, TRAIN, read_folder
 from gyre_trainer.phases import prepare
 from gyre_trainer.phases.corpus import Snapshot
 from gyre_trainer.phases.export import export
 from gyre_trainer.phases.gate import keep_card
+from gyre_trainer.phases.rows import judged_passages, questions_left
+from gyre_trainer.recipes.query_encoder.run_data import RunData
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.segments import FOLDER, Segments
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
@@ -75,6 +77,24 @@ async def test_a_data_set_is_kept_when_there_is_room_again(
     frozen = await prepare.frozen_and_kept(folder, spec, settings)
     assert full.calls == 1 + len(frozen.files)
     assert read_folder(folder.data_set, frozen.digest) == frozen
+
+
+async def test_a_runs_questions_are_read_from_the_facts(
+    folder: RunFolder, settings: TrainerSettings
+) -> None:
+    window = dict(await (await collected(settings)).durable())
+    spec = a_spec(tenant="acme", profile="demo", window=window)
+    frozen = await prepare.frozen_and_kept(folder, spec, settings)
+    texts = await prepare.question_texts_of(folder, frozen, settings)
+    write_json(folder.spec_file, spec.model_copy(update={"data_set": frozen.digest}))
+    learned = {row.question_id: row.question for row in RunData(folder).questions}
+    in_facts = {one.interaction_id: one.question for one in a_crowd(150).interactions}
+    assert learned
+    assert learned.items() <= in_facts.items()
+    chunk_ids = judged_passages(frozen, (TRAIN, GATE))
+    asked = questions_left(frozen, GATE, chunk_ids, texts).rows
+    assert asked
+    assert all(row.question == in_facts[row.question_id] for row in asked)
 
 
 async def test_a_model_is_kept_when_there_is_room_again(
