@@ -28,7 +28,7 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls. `groups` are the access groups it may read; `actor` says who asks, votes and releases.
+    """Who calls. `groups` are the access groups it may read; `actor` asks, votes and releases.
 
     `metadata` goes along with every call as it is, such as ("traceparent", …).
     """

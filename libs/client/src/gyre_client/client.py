@@ -117,7 +117,7 @@ class AsyncClient:
 
         return DataSets(self._connection)
 
-    @property
+    @cached_property
     def facts(self) -> "Facts":
         """What training keeps, to be forgotten."""
         from gyre_client.runs import Facts

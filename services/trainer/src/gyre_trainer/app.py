@@ -65,9 +65,7 @@ async def create_app(settings: TrainerSettings) -> AsyncIterator[App]:
         )
         async with asyncio.TaskGroup() as group:
             tending = group.create_task(tend_for_ever(forgetting, days=settings.facts_days))
-            yield App(
-                rpc=[register(conductor, Reports(store), data_sets, forgetting)], bus=bus
-            )
+            yield App(rpc=[register(conductor, Reports(store), data_sets, forgetting)], bus=bus)
             tending.cancel()
 
 

@@ -32,7 +32,11 @@ def forget(
         raise InvalidInput(
             "--actor", "is not the only subject" if given else "is missing", "name one subject"
         )
-    removed = cli.run(lambda gyre: gyre.facts.forget(**given))
+    removed = cli.run(
+        lambda gyre: gyre.facts.forget(
+            actor=actor, conversation_id=conversation, document_id=document
+        )
+    )
     cli.out.result(plain(removed), lambda: _summary(removed))
 
 

@@ -102,8 +102,8 @@ class InteractionCompleted(Event):
     turn before it along. `filtered` tells that the caller's filters bounded what could be found.
     `versions` maps a role to the version that served it; `arms` a role with a canary to the side
     (`live`, `canary`) that this version is on, and is silent where another version stood in;
-    `latency_ms` a stage to milliseconds; `cost_usd` is 0 for back ends that cost nothing. `actor` is
-    who asked, by the name that the caller's system has for them; empty where it does not tell.
+    `latency_ms` a stage to milliseconds; `cost_usd` is 0 for back ends that cost nothing. `actor`
+    is who asked, by the name that the caller's system has for them; empty where it does not tell.
     """
 
     interaction_id: UUID
