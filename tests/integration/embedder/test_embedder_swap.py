@@ -16,7 +16,7 @@ from gyre_common.model_folders import ModelFolders, keep_model
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.testing.builders import a_release, an_artifact
-from gyre_embedder.encoder import Side, Vector
+from gyre_embedder.encoder import Encoded, Side, Vector
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.onnx_models import OnnxModels
 
@@ -56,16 +56,16 @@ class Room:
         await self.encoders.hold()
 
     async def encode(self, version: str) -> Vector:
-        encoder = await self.encoders.get(Side.QUERY, version)
-        (encoded,) = await encoder.encode([TEXT], Side.QUERY)
-        return encoded.vector
+        async with self.encoders.use(Side.QUERY, version) as encoder:
+            (encoded,) = await encoder.encode([TEXT], Side.QUERY)
+            return encoded.vector
 
 
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Room]:
     store, releases, cache = Store(f"file://{tmp_path}/store"), ReleaseView(), tmp_path / "cache"
     models = OnnxModels(ModelFolders(store, cache), threads=1)
-    async with Encoders(models, releases) as encoders:
+    async with Encoders(models, releases, most_bytes=10**9) as encoders:
         room = Room(tmp_path, store, cache, releases, encoders)
         first = await room.register("d", tiny_model(tmp_path / "d"))
         releases.apply(a_release(Roles.DOCUMENT_ENCODER, live="d", artifacts=(first,)))
@@ -90,14 +90,21 @@ async def test_a_version_that_was_trained_before_the_ecosystems_shape_serves(roo
 
 
 async def test_requests_under_way_end_on_the_encoder_that_they_began_with(room: Room) -> None:
-    old = await room.encoders.get(Side.QUERY, "d")
     expected = await room.encode("d")
-    asked = asyncio.create_task(old.encode([TEXT] * 200, Side.QUERY))
+
+    async def encode_many() -> list[Encoded]:
+        async with room.encoders.use(Side.QUERY, "d") as old:
+            under_way.set()
+            return await old.encode([TEXT] * 200, Side.QUERY)
+
+    under_way = asyncio.Event()
+    request = asyncio.create_task(encode_many())
+    await under_way.wait()
     for number in (2, 3):
         await room.register(f"q-{number}", tiny_model(room.folder / f"q-{number}", seed=number))
     await room.promote("q-2", "d")
     await room.promote("q-3", "q-2", "d")
-    assert all(np.allclose(each.vector, expected, atol=1e-6) for each in await asked)
+    assert all(np.allclose(each.vector, expected, atol=1e-6) for each in await request)
 
 
 def without(name: str) -> Callable[[Path], None]:

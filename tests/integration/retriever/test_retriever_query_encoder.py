@@ -32,7 +32,7 @@ def a_query_encoder(version: str, *, generation: int) -> ReleaseChanged:
 async def embedder(releases: ReleaseView) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to the embedder's real RPC edge, over an encoder that needs no weights."""
     async with (
-        Encoders(MemoryModels({"q-1": ENCODER}), releases) as encoders,
+        Encoders(MemoryModels({"q-1": ENCODER}), releases, most_bytes=100) as encoders,
         serve([register(TextEmbedder(encoders, releases))]) as server,
     ):
         await encoders.hold()

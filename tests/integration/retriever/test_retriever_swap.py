@@ -92,7 +92,7 @@ async def room() -> AsyncIterator[Room]:
     documents = (an_artifact("d", index="chunks-1"),)
     releases.apply(a_release(Roles.DOCUMENT_ENCODER, live="d", artifacts=documents))
     async with (
-        Encoders(models, releases) as encoders,
+        Encoders(models, releases, most_bytes=100) as encoders,
         serve([register(TextEmbedder(encoders, releases))]) as server,
         channel(f"127.0.0.1:{server.port}") as to_embedder,
     ):
@@ -129,13 +129,13 @@ async def test_no_call_fails_and_weights_go_with_their_encoder_while_versions_ch
 
 
 async def test_a_version_that_takes_long_to_load_is_not_waited_for(room: Room) -> None:
-    room.models.open.clear()
+    room.models.available.clear()
     room.promote("q-2", "q-1")
     reply = await room.ask("tea")
     assert reply.versions[QUERY] == "q-1"
     assert reply.chunks[0].scores.keys() == {"bm25", "dense", "fused"}
     assert "is being loaded" in reply.fallbacks[0]
-    room.models.open.set()
+    room.models.available.set()
 
 
 async def test_a_version_that_cannot_be_loaded_gives_way_unless_it_was_asked_for(

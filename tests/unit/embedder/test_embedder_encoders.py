@@ -26,7 +26,7 @@ class Room:
         self.now = 0.0
         self.models = MemoryModels()
         self.releases = ReleaseView()
-        self.encoders = Encoders(self.models, self.releases, clock=lambda: self.now)
+        self.encoders = Encoders(self.models, self.releases, most_bytes=100, clock=lambda: self.now)
         self._generation = 0
 
     def release(self, live: str, *before: str, canary: str = "", shadow: str | None = None) -> None:
@@ -48,12 +48,13 @@ class Room:
         await self.encoders.hold()
 
     async def get(self, version: str, *, within: float | None = None) -> Encoder:
-        return await self.encoders.get(Side.QUERY, version, within=within)
+        async with self.encoders.use(Side.QUERY, version, within=within) as encoder:
+            return encoder
 
     async def held(self) -> set[str]:
         """The versions that are served without being loaded."""
         before, held = list(self.models.loaded), set()
-        self.models.open.clear()
+        self.models.available.clear()
         for version in ALL:
             try:
                 await self.get(version, within=0)
@@ -83,10 +84,13 @@ async def test_versions_of_one_digest_share_an_encoder() -> None:
     same = an_artifact("same", digest="sha256:" + "0" * 64)
     for role in (DOCUMENT, QUERY):
         releases.apply(a_release(role, live="same", artifacts=(same,)))
-    async with Encoders(models, releases) as encoders:
+    async with Encoders(models, releases, most_bytes=100) as encoders:
         await encoders.hold()
-        query = await encoders.get(Side.QUERY, "same")
-        assert query is await encoders.get(Side.DOCUMENT, "same")
+        async with (
+            encoders.use(Side.QUERY, "same") as query,
+            encoders.use(Side.DOCUMENT, "same") as document,
+        ):
+            assert query is document
     assert models.loaded == ["same"]
 
 
@@ -103,12 +107,12 @@ async def test_what_the_releases_name_is_held_and_all_else_let_go(room: Room) ->
 
 async def test_the_new_version_is_loaded_beside_the_one_that_serves(room: Room) -> None:
     serving = await room.get("one")
-    room.models.open.clear()
+    room.models.available.clear()
     room.release("two", "one")
     loading = asyncio.create_task(room.encoders.hold())
     await asyncio.sleep(0)
     assert await room.get("one", within=0) is serving
-    room.models.open.set()
+    room.models.available.set()
     await loading
     assert await room.get("two", within=0) is not serving
     assert await room.get("one", within=0) is serving
@@ -151,23 +155,23 @@ async def test_a_spare_one_that_becomes_live_is_not_loaded_again(room: Room) -> 
 
 
 async def test_who_cannot_wait_is_told_so_and_the_load_goes_on(room: Room) -> None:
-    room.models.open.clear()
+    room.models.available.clear()
     with pytest.raises(FailedPrecondition, match="two is being loaded here: ask again") as told:
         await room.get("two", within=0.01)
     assert told.value.code == LOADING
     waiting = asyncio.create_task(room.get("two"))
     await asyncio.sleep(0)
-    room.models.open.set()
+    room.models.available.set()
     await waiting
     assert room.models.loaded == ["two"]
 
 
 async def test_who_hangs_up_does_not_stop_a_load_that_others_wait_for(room: Room) -> None:
-    room.models.open.clear()
+    room.models.available.clear()
     hasty, patient = (asyncio.create_task(room.get("two")) for _ in range(2))
     await asyncio.sleep(0)
     hasty.cancel()
-    room.models.open.set()
+    room.models.available.set()
     await patient
     assert room.models.loaded == ["two"]
 
@@ -241,7 +245,7 @@ async def test_the_version_that_travels_with_the_request_is_obeyed(embedder: Tex
 async def test_a_request_waits_for_a_load_for_half_of_its_time_at_most(
     room: Room, embedder: TextEmbedder
 ) -> None:
-    room.models.open.clear()
+    room.models.available.clear()
     began = monotonic()
     with (
         use_context(RequestContext(deadline=began + 0.2)),

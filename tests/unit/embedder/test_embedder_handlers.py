@@ -34,7 +34,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[MemoryBus]:
     artifact = an_artifact("e-1", index="chunks-1")
     releases.apply(a_release(Roles.DOCUMENT_ENCODER, live="e-1", artifacts=(artifact,)))
     source = ChunkSource(Store(f"file://{tmp_path}"))
-    async with Encoders(MemoryModels(), releases) as encoders:
+    async with Encoders(MemoryModels(), releases, most_bytes=100) as encoders:
         build_handlers(bus, Indexer(MemoryIndex(), encoders, releases, source.read))
         yield bus
 

@@ -53,7 +53,7 @@ class Room:
         self.encoder = HashEncoder()
         self.releases = ReleaseView()
         self.models = MemoryModels({"e-1": self.encoder})
-        self.encoders = Encoders(self.models, self.releases)
+        self.encoders = Encoders(self.models, self.releases, most_bytes=100)
         self.indexer = Indexer(self.index, self.encoders, self.releases, _inline)
 
     async def release(self, change: ReleaseChanged) -> None:

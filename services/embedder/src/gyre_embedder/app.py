@@ -41,7 +41,9 @@ async def create_app(settings: EmbedderSettings) -> AsyncIterator[App]:
         releases = await stack.enter_async_context(
             open_releases(settings.kafka_servers, required=_ROLES)
         )
-        encoders = await stack.enter_async_context(Encoders(models, releases))
+        encoders = await stack.enter_async_context(
+            Encoders(models, releases, most_bytes=settings.encoder_memory_mb * 1_000_000)
+        )
         await encoders.hold()
         indexer = Indexer(index, encoders, releases, ChunkSource(store).read)
         await indexer.prepare()

@@ -36,3 +36,6 @@ class Encoder(Protocol):
 
     async def encode(self, texts: Sequence[str], side: Side) -> list[Encoded]:
         """One result a text, in the order of `texts`. Queries never wait behind passages."""
+
+    def close(self) -> None:
+        """Give back its memory: nothing is encoded any more. May block."""

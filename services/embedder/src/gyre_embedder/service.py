@@ -1,7 +1,8 @@
 """Keeps the index in step with the documents."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -83,8 +84,9 @@ class Indexer:
             Retryable: the engine is not there now.
         """
         target = self._target(DEFAULT_TENANT)
-        encoder = await self._encoders.get(Side.DOCUMENT, target.encoder_version)
-        await self._index.prepare(target.index, encoder.dimensions)
+        async with self._encoders.use(Side.DOCUMENT, target.encoder_version) as encoder:
+            dimensions = encoder.dimensions
+        await self._index.prepare(target.index, dimensions)
 
     async def index(self, documents: Sequence[DocumentChunked]) -> list[list[DocumentIndexed]]:
         """Make documents searchable, or gone; returns what to tell of each, in the same order.
@@ -149,10 +151,10 @@ class Indexer:
         """Bring documents into one index; returns those whose head record changed meanwhile."""
         if not works:
             return []
-        encoder = await self._encoder(target.encoder_version)
-        await self._index.prepare(target.index, encoder.dimensions)
-        stored = await self._index.stored(target.index, [work.key for work in works])
-        vectors, encoded = await self._vectors(target, encoder, works, stored)
+        async with self._encoder(target.encoder_version) as encoder:
+            await self._index.prepare(target.index, encoder.dimensions)
+            stored = await self._index.stored(target.index, [work.key for work in works])
+            vectors, encoded = await self._vectors(target, encoder, works, stored)
         await self._index.write(
             target.index,
             [
@@ -217,12 +219,16 @@ class Indexer:
         )
         return Head(record, work.before.seal if work.before else None)
 
-    async def _encoder(self, version: str) -> Encoder:
-        try:
-            return await self._encoders.get(Side.DOCUMENT, version)
-        except FailedPrecondition as error:
-            # Documents wait for it; somebody may still install it or roll back.
-            raise Retryable(str(error)) from error
+    @asynccontextmanager
+    async def _encoder(self, version: str) -> AsyncIterator[Encoder]:
+        async with AsyncExitStack() as stack:
+            try:
+                use = self._encoders.use(Side.DOCUMENT, version)
+                encoder = await stack.enter_async_context(use)
+            except FailedPrecondition as error:
+                # Documents wait for it; somebody may still install it or roll back.
+                raise Retryable(str(error)) from error
+            yield encoder
 
     def _by_target(
         self, documents: Sequence[DocumentChunked]

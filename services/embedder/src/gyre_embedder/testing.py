@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import numpy as np
 from gyre_common.document_index import DocumentRecord
 from gyre_common.errors import GyreError, Unavailable
 from gyre_common.events.releases import Artifact
+from gyre_common.held import Loadable
 from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
 
 from gyre_embedder.document_index import DocumentKey, Head, Passage, Removal, Seal
@@ -102,11 +104,16 @@ class HashEncoder:
 
     dimensions: int = 8
     read: list[tuple[str, Side]] = field(default_factory=list)
+    closed: bool = False
 
     async def encode(self, texts: Sequence[str], side: Side) -> list[Encoded]:
         """See `Encoder`."""
         self.read += [(text, side) for text in texts]
         return [Encoded(self._vector(text), len(text.split()), False) for text in texts]
+
+    def close(self) -> None:
+        """See `Encoder`."""
+        self.closed = True
 
     def _vector(self, text: str) -> Vector:
         digest = hashlib.shake_256(text.encode()).digest(self.dimensions)
@@ -117,28 +124,32 @@ class HashEncoder:
 
 @dataclass
 class MemoryModels:
-    """Implements `EncoderSource`: an encoder of its own for every version, unless told which.
+    """Implements `ModelSource`: an encoder of its own for every version, unless told which.
 
-    `broken` versions raise what they map to; while `open` is cleared, loads wait.
+    `broken` versions raise what they map to; while `available` is cleared, loads wait. Each takes
+    one byte.
     """
 
     encoders: dict[str, Encoder] = field(default_factory=dict)
     broken: dict[str, GyreError] = field(default_factory=dict)
     loaded: list[str] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
-    open: asyncio.Event = field(default_factory=asyncio.Event)
+    available: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.open.set()
+        self.available.set()
 
-    async def load(self, artifact: Artifact) -> Encoder:
-        """See `EncoderSource`."""
-        await self.open.wait()
-        self.loaded.append(artifact.version)
-        if artifact.version in self.broken:
-            raise self.broken[artifact.version]
-        return self.encoders.setdefault(artifact.version, HashEncoder())
+    async def open(self, artifact: Artifact) -> Loadable[Encoder]:
+        """See `ModelSource`."""
+        await self.available.wait()
+        return Loadable(1, partial(self._load, artifact.version))
+
+    async def _load(self, version: str) -> Encoder:
+        self.loaded.append(version)
+        if version in self.broken:
+            raise self.broken[version]
+        return self.encoders.setdefault(version, HashEncoder())
 
     async def keep_only(self, digests: Collection[str]) -> None:
-        """See `EncoderSource`."""
+        """See `ModelSource`."""
         self.kept = set(digests)

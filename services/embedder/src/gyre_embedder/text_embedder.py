@@ -43,8 +43,8 @@ class TextEmbedder:
         remaining = request_context().remaining()
         # The other half is for the caller, who may know another version to ask for.
         within = None if remaining is None else remaining / 2
-        encoder = await self._encoders.get(side, chosen, within=within)
-        return Embedded(await encoder.encode(texts, side), chosen, encoder.dimensions)
+        async with self._encoders.use(side, chosen, within=within) as encoder:
+            return Embedded(await encoder.encode(texts, side), chosen, encoder.dimensions)
 
     def _version(self, side: Side) -> str:
         context = request_context()

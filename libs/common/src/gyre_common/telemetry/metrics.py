@@ -155,12 +155,12 @@ class Metrics:
         self.texts_encoded = Counter(
             "gyre_texts_encoded_total", "Texts turned into vectors.", ["side"], registry=registry
         )
-        self.encoders_held = Gauge(
-            "gyre_encoders_held", "Encoders in memory, by digest.", [], registry=registry
+        self.models_held = Gauge(
+            "gyre_models_held", "Models in memory, by digest.", [], registry=registry
         )
-        self.encoder_loads = Counter(
-            "gyre_encoder_loads_total",
-            "Encoders loaded, and those that could not be.",
+        self.model_loads = Counter(
+            "gyre_model_loads_total",
+            "Models loaded, and those that could not be.",
             ["result"],
             registry=registry,
         )

@@ -1,0 +1,285 @@
+"""The models that a process holds: one comes or goes beside the others, between two requests."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
+
+from gyre_common.errors import LOADING, FailedPrecondition, Retryable
+from gyre_common.events.releases import Artifact
+from gyre_common.telemetry import METRICS
+
+log = logging.getLogger(__name__)
+
+_LONGEST_LOAD = 120.0
+_AGAIN_SOON, _AGAIN_LATER = 1.0, 30.0
+"""Seconds until a load that failed is tried again: what may pass by itself, and what needs help."""
+_MEGABYTE = 1_000_000
+
+
+class Closeable(Protocol):
+    """What every model can do."""
+
+    def close(self) -> None:
+        """Give back what it takes: no request has it any more. May block."""
+
+
+Model = TypeVar("Model", bound=Closeable)
+
+
+@dataclass(frozen=True)
+class Loadable(Generic[Model]):
+    """A model whose files are at hand, the bytes that it will take, and how it is loaded."""
+
+    size_bytes: int
+    load: Callable[[], Awaitable[Model]]
+
+
+class ModelSource(Protocol[Model]):
+    """Where models come from. What it and its models raise refuses a version, and nothing else:
+    Retryable may pass by itself, all else needs help.
+    """
+
+    async def open(self, artifact: Artifact) -> Loadable[Model]:
+        """Bring the files of a version here."""
+
+    async def keep_only(self, digests: Collection[str]) -> None:
+        """Remove what was brought for other versions. Raises Retryable: that failed."""
+
+
+TryOut = Callable[[Artifact, Model], Awaitable[None]]
+"""Lets a model do its work once, before a request gets it; raises when it does not do it."""
+
+
+@dataclass
+class _Place(Generic[Model]):
+    """A model in memory, and the requests that have it."""
+
+    digest: str
+    model: Model
+    size_bytes: int
+    users: int = 0
+    last_used: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    reason: str
+    until: float
+
+
+class Held(Generic[Model]):
+    """Models by the digest of their artifact; versions of one digest share one model.
+
+    - Load: beside those that serve, one at a time, once however many ask.
+    - Try: `try_out` has passed before a request gets it.
+    - Swap: `hold` says what is to be held from now on; a request under way ends with what it has.
+    - Refuse: what does not load, fails its try or finds no room is refused with the reason, for a
+      while; what serves goes on.
+    - Unload: what is no longer to be held is closed when the last request has left it.
+    - Memory: all models, those that requests still have included, take `most_bytes` at most. To
+      make room, what `hold` does not name is let go of, the least recently used first; what it
+      names never is.
+
+    Besides what `hold` names, the last `spares` that somebody asked for are held.
+    """
+
+    def __init__(
+        self,
+        source: ModelSource[Model],
+        try_out: TryOut[Model],
+        *,
+        most_bytes: int,
+        spares: int = 1,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._source = source
+        self._try_out = try_out
+        self._most_bytes = most_bytes
+        self._most_spares = spares
+        self._clock = clock
+        self._held: dict[str, _Place[Model]] = {}
+        self._leaving: list[_Place[Model]] = []
+        self._named: frozenset[str] = frozenset()
+        self._spares: list[str] = []
+        self._loading: dict[str, asyncio.Task[None]] = {}
+        self._awaited: Counter[str] = Counter()
+        self._refused: dict[str, _Refusal] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._tasks = asyncio.TaskGroup()
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closed = True
+        for task in self._loading.values():
+            task.cancel()
+        await self._tasks.__aexit__(kind, error, trace)
+        for place in (*self._held.values(), *self._leaving):
+            await asyncio.to_thread(place.model.close)
+        self._held.clear()
+
+    async def hold(self, artifacts: Sequence[Artifact]) -> None:
+        """Load what is not here yet, in this order, and let go of all else.
+
+        What cannot be loaded is named in the log, and refused when it is asked for.
+        """
+        self._named = frozenset(each.digest for each in artifacts)
+        self._spares = [each for each in self._spares if each not in self._named]
+        for artifact in artifacts:
+            if artifact.digest not in self._held:
+                await self._bring(artifact)
+        await self._tidy()
+
+    @asynccontextmanager
+    async def use(self, artifact: Artifact, *, within: float | None = None) -> AsyncIterator[Model]:
+        """A model for as long as the block runs; loaded first, if it is not here.
+
+        Waits at most `within` seconds for that; the load goes on for who asks next.
+
+        Raises:
+            FailedPrecondition: it cannot be loaded, or is still being loaded (code `LOADING`).
+        """
+        place = await self._place(artifact, within)
+        place.users += 1
+        try:
+            yield place.model
+        finally:
+            place.users -= 1
+            place.last_used = self._clock()
+            if place in self._leaving and not place.users and not self._closed:
+                self._tasks.create_task(self._unload(place))
+
+    def peek(self, digest: str) -> Model | None:
+        """The model, if it is held, to be looked at now; nothing keeps it here."""
+        place = self._held.get(digest)
+        return place.model if place else None
+
+    async def _place(self, artifact: Artifact, within: float | None) -> _Place[Model]:
+        self._awaited[artifact.digest] += 1  # stays, once it is loaded, until this task has it
+        try:
+            async with asyncio.timeout(within):
+                while (place := self._held.get(artifact.digest)) is None:
+                    refused = self._refused.get(artifact.digest)
+                    if refused is None or refused.until <= self._clock():
+                        await self._bring(artifact)
+                        refused = self._refused.get(artifact.digest)
+                    if refused is not None:
+                        raise FailedPrecondition(
+                            f"{artifact.version} cannot be served here: {refused.reason}"
+                        )
+                return place
+        except TimeoutError as error:
+            raise FailedPrecondition(
+                f"{artifact.version} is being loaded here: ask again in a moment", code=LOADING
+            ) from error
+        finally:
+            self._awaited[artifact.digest] -= 1
+
+    async def _bring(self, artifact: Artifact) -> None:
+        """Load once, however many ask; what comes of it is in `_held` or in `_refused`."""
+        task = self._loading.get(artifact.digest)
+        if task is None:
+            task = self._tasks.create_task(self._load(artifact))
+            self._loading[artifact.digest] = task
+        await asyncio.shield(task)
+
+    async def _load(self, artifact: Artifact) -> None:
+        async with self._one_at_a_time:
+            try:
+                async with asyncio.timeout(_LONGEST_LOAD):
+                    place = await self._tried(artifact)
+            except TimeoutError:
+                self._refuse(artifact, Retryable(f"not loaded within {_LONGEST_LOAD:.0f} s"))
+            except Exception as error:  # noqa: BLE001
+                # Runtimes and readers of files raise bare exceptions at what they cannot use, and a
+                # version that cannot be used must not take down what serves.
+                self._refuse(artifact, error)
+            else:
+                self._accept(artifact, place)
+            finally:
+                del self._loading[artifact.digest]
+        if self._spares[-1:] == [artifact.digest]:
+            await self._tidy()
+
+    def _accept(self, artifact: Artifact, place: _Place[Model]) -> None:
+        self._refused.pop(artifact.digest, None)
+        self._held[artifact.digest] = place
+        if artifact.digest not in self._named:
+            self._spares.append(artifact.digest)
+        METRICS.model_loads.labels("loaded").inc()
+        METRICS.models_held.set(len(self._held))
+        log.info("model loaded", extra={"version": artifact.version})
+
+    async def _tried(self, artifact: Artifact) -> _Place[Model]:
+        loadable = await self._source.open(artifact)
+        await self._make_room(artifact, loadable.size_bytes)
+        model = await loadable.load()
+        try:
+            await self._try_out(artifact, model)
+        except BaseException:
+            await asyncio.to_thread(model.close)
+            raise
+        return _Place(artifact.digest, model, loadable.size_bytes, last_used=self._clock())
+
+    async def _make_room(self, artifact: Artifact, size_bytes: int) -> None:
+        kept = {*self._named, *(+self._awaited)}
+        idle = [each for each in self._held.values() if each.digest not in kept]
+        for place in sorted(idle, key=lambda each: each.last_used):
+            if self._taken() + size_bytes > self._most_bytes:
+                await self._let_go(place)
+        if self._taken() + size_bytes > self._most_bytes:
+            raise Retryable(
+                f"there is no room for it: {artifact.version} takes {size_bytes // _MEGABYTE} MB, "
+                f"and of {self._most_bytes // _MEGABYTE} MB "
+                f"{self._taken() // _MEGABYTE} MB are taken"
+            )
+
+    def _taken(self) -> int:
+        return sum(each.size_bytes for each in (*self._held.values(), *self._leaving))
+
+    def _refuse(self, artifact: Artifact, error: Exception) -> None:
+        METRICS.model_loads.labels("refused").inc()
+        before, reason = self._refused.get(artifact.digest), str(error)
+        pause = _AGAIN_SOON if isinstance(error, Retryable) else _AGAIN_LATER
+        self._refused[artifact.digest] = _Refusal(reason, self._clock() + pause)
+        if before is None or before.reason != reason:
+            log.error("model not loaded", extra={"version": artifact.version, "why": reason})
+
+    async def _tidy(self) -> None:
+        """Let go of what is neither named nor one of the last spares."""
+        async with self._one_at_a_time:
+            self._spares = [each for each in self._spares if each in self._held]
+            del self._spares[: max(0, len(self._spares) - self._most_spares)]
+            kept = {*self._named, *self._spares, *(+self._awaited)}
+            for place in [each for each in self._held.values() if each.digest not in kept]:
+                await self._let_go(place)
+            try:
+                await self._source.keep_only(kept)
+            except Retryable as error:
+                log.warning("old models not removed", extra={"why": str(error)})
+
+    async def _let_go(self, place: _Place[Model]) -> None:
+        del self._held[place.digest]
+        METRICS.models_held.set(len(self._held))
+        log.info("model let go", extra={"digest": place.digest})
+        self._leaving.append(place)
+        if not place.users:
+            await self._unload(place)
+
+    async def _unload(self, place: _Place[Model]) -> None:
+        await asyncio.to_thread(place.model.close)
+        self._leaving.remove(place)
