@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from gyre_common.errors import GyreError, Retryable
+from gyre_common.retrying import retry
 from gyre_common.rpc.server import Register, RpcServer, serve
 from gyre_common.settings import ServiceSettings, SettingsError, load_settings
 from gyre_common.telemetry.exposition import Readiness, expose
@@ -26,7 +27,6 @@ EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 
 _CHECK_EVERY, _CHECK_SOON = 1.0, 0.1
 _CHECK_LIMIT = 5.0
-_LONGEST_PAUSE = 10.0
 _LAST_WORDS = 2.0
 
 _LOOP_LIMIT = 5.0
@@ -156,20 +156,21 @@ class _Process:
                 await server.drain(settings.drain_seconds / 2)
 
     async def _open(self, stack: AsyncExitStack, server: RpcServer | None) -> App:
-        pause = 0.5
-        while True:
+        async def opened() -> App:
             try:
                 return await stack.enter_async_context(self._create(self._settings))
-            except (Retryable, ExceptionGroup) as error:
-                cause = _only_cause(error)
-                if not isinstance(cause, Retryable):
-                    raise
-                self._readiness = Readiness(checks={"started": False}, waiting_for=str(cause))
-                if server is not None:
-                    server.set_waiting_for(str(cause))
-                log.warning("waiting", extra={"for": str(cause), "retry_seconds": pause})
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            except ExceptionGroup as error:
+                if isinstance(cause := _only_cause(error), Retryable):
+                    raise cause from error
+                raise
+
+        def waiting(error: BaseException, seconds: float) -> None:
+            self._readiness = Readiness(checks={"started": False}, waiting_for=str(error))
+            if server is not None:
+                server.set_waiting_for(str(error))
+            log.warning("waiting", extra={"for": str(error), "retry_seconds": seconds})
+
+        return await retry(opened, Retryable, first=0.5, longest=10.0, on_pause=waiting)
 
     async def _watch(self, app: App, server: RpcServer | None) -> None:
         while not self._stopping.is_set():

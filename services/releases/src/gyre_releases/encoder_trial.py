@@ -1,11 +1,10 @@
 """An encoder is tried where it will serve before it goes live."""
 
-import asyncio
 from typing import Protocol
 
 from gyre_common.errors import LOADING, DeadlineExceeded, FailedPrecondition, Unavailable
+from gyre_common.retrying import retry
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _LOADING_SECONDS = 60.0
 
 
@@ -31,20 +30,24 @@ async def try_encoder(encoders: EncoderProbe, role: str, version: str, *, patien
         FailedPrecondition: it is refused, with the reason.
         Unavailable: nobody is there to try it.
     """
-    clock = asyncio.get_running_loop().time
-    until, pause = clock() + patience, _FIRST_PAUSE
-    while True:
-        try:
-            return await encoders.encode(role, version)
-        except FailedPrecondition as error:
-            longest = until + _LOADING_SECONDS if error.code == LOADING else until
-            if clock() + pause > longest:
-                raise FailedPrecondition(
-                    f"the embedder cannot serve {role} {version}, so what is live stays: {error}"
-                ) from error
-        except (Unavailable, DeadlineExceeded) as error:
-            raise Unavailable(
-                f"the embedder could not try {role} {version}, so what is live stays: {error}"
-            ) from error
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def longest_wait(error: BaseException) -> float:
+        loading = isinstance(error, FailedPrecondition) and error.code == LOADING
+        return patience + (_LOADING_SECONDS if loading else 0.0)
+
+    try:
+        await retry(
+            lambda: encoders.encode(role, version),
+            FailedPrecondition,
+            first=0.1,
+            longest=1.0,
+            seconds=longest_wait,
+        )
+    except FailedPrecondition as error:
+        raise FailedPrecondition(
+            f"the embedder cannot serve {role} {version}, so what is live stays: {error}"
+        ) from error
+    except (Unavailable, DeadlineExceeded) as error:
+        raise Unavailable(
+            f"the embedder could not try {role} {version}, so what is live stays: {error}"
+        ) from error

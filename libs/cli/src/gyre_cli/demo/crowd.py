@@ -6,7 +6,6 @@ answers their question, vote it up, and vote down what does not; some votes are 
 never given. Nobody says anything about a passage that was not shown.
 """
 
-import asyncio
 import random
 import time
 import uuid
@@ -17,15 +16,14 @@ from typing import TypeVar
 from gyre.feedback.v1 import feedback_pb2
 from gyre.generator.v1 import generator_pb2
 from gyre_client import AsyncClient, Unavailable
+from gyre_common.retrying import retry
 
 from gyre_cli.demo.corpus import Question
 from gyre_cli.demo.turns import in_turns
 
 Reply = TypeVar("Reply")
 
-_TRIES = 6
 _ANSWER_SECONDS = 60.0
-_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -155,11 +153,4 @@ class Crowd:
 
 async def _patiently(call: Callable[[], Awaitable[Reply]]) -> Reply:
     """Its idempotency key makes a second try the same request, also after a service's restart."""
-    for attempt in range(1, _TRIES + 1):
-        try:
-            return await call()
-        except Unavailable as error:
-            if attempt == _TRIES:
-                raise
-            await asyncio.sleep(error.retry_after_seconds or _PAUSE_SECONDS)
-    raise AssertionError("the last try returns or raises")
+    return await retry(call, Unavailable, first=1.0, longest=5.0, seconds=_ANSWER_SECONDS)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -17,6 +17,7 @@ from gyre_common.bus.whole_topics import POLL_MS, records_up_to_now
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic
+from gyre_common.retrying import retry
 
 E = TypeVar("E", bound=Event)
 
@@ -65,7 +66,14 @@ class CompactedReader(Generic[E]):
             self._servers,
         )
         try:
-            await _until_it_works(lambda: self._read_whole(consumer))
+            await retry(
+                lambda: self._read_whole(consumer),
+                KafkaError,
+                TimeoutError,
+                first=_PAUSE_AFTER_ERROR,
+                longest=_PAUSE_AFTER_ERROR,
+                on_pause=lambda error, _: self._waits(error),
+            )
         except BaseException:
             await consumer.stop()
             raise
@@ -101,13 +109,16 @@ class CompactedReader(Generic[E]):
         try:
             batches = await consumer.getmany(timeout_ms=POLL_MS)
         except KafkaError as error:
-            log.warning(
-                "reading waits for Kafka", extra={"topic": self._topic.name, "cause": str(error)}
-            )
+            self._waits(error)
             await asyncio.sleep(_PAUSE_AFTER_ERROR)
             return []
         changes = (self._change(raw) for records in batches.values() for raw in records)
         return [change for change in changes if change is not None]
+
+    def _waits(self, error: BaseException) -> None:
+        log.warning(
+            "reading waits for Kafka", extra={"topic": self._topic.name, "cause": str(error)}
+        )
 
     def _change(self, raw: Any) -> Record[E] | Retired | None:
         try:
@@ -126,12 +137,3 @@ class CompactedReader(Generic[E]):
         if record is None:
             return Retired((raw.key or b"").decode(errors="backslashreplace"))
         return record
-
-
-async def _until_it_works(read: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            return await read()
-        except (KafkaError, TimeoutError) as error:
-            log.warning("reading waits for Kafka", extra={"cause": str(error)})
-            await asyncio.sleep(_PAUSE_AFTER_ERROR)

@@ -12,37 +12,33 @@ from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD
 from gyre_common.errors import Unavailable
 from gyre_common.events.event import Event
 from gyre_common.events.topic import DAY_MS, Topic
+from gyre_common.retrying import retry
 
 log = logging.getLogger(__name__)
 
 DLQ_RETENTION_MS = 7 * DAY_MS
 _ENVELOPE_ROOM = 64 * 1024
-_LONGEST_PAUSE = 5.0
-
 
 C = TypeVar("C")
 
 
 async def connected(make: Callable[[], C], servers: str) -> C:
     """Make a client and start it, again and again until Kafka answers."""
-    pause = 0.2
-    while True:
+
+    async def started() -> C:
         client: Any = make()
         try:
             await client.start()
-        except (KafkaError, OSError) as error:
-            await _close(client)
-            log.warning(
-                "waiting for Kafka",
-                extra={"servers": servers, "cause": f"{type(error).__name__}: {error}"},
-            )
-            await asyncio.sleep(pause)
-            pause = min(_LONGEST_PAUSE, 2 * pause)
         except BaseException:
             await _close(client)
             raise
-        else:
-            return client  # type: ignore[no-any-return]
+        return client  # type: ignore[no-any-return]
+
+    def waiting(error: BaseException, seconds: float) -> None:
+        cause = f"{type(error).__name__}: {error}"
+        log.warning("waiting for Kafka", extra={"servers": servers, "cause": cause})
+
+    return await retry(started, KafkaError, OSError, first=0.2, longest=5.0, on_pause=waiting)
 
 
 async def _close(client: Any) -> None:

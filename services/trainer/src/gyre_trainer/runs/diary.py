@@ -18,12 +18,11 @@ from gyre_common.events.training import (
     TrainingProgressed,
     TrainingStarted,
 )
+from gyre_common.retrying import retry
 
 from gyre_trainer.runs.book import Run, RunBook
 
 log = logging.getLogger(__name__)
-
-_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
 
 class Diary:
@@ -49,15 +48,16 @@ class Diary:
 
     async def finished(self, event: TrainingFinished) -> None:
         """Returns once it is safe on the topic, however long that takes."""
-        event_id, pause = new_id(), _PAUSE
-        while True:
-            try:
-                await self._publisher.publish(TRAINING_FINISHED, event, event_id=event_id)
-                break
-            except Retryable as error:
-                log.warning("a run's end waits for Kafka", extra={"cause": str(error)})
-            await asyncio.sleep(pause)
-            pause = min(_LONGEST_PAUSE, 2 * pause)
+        event_id = new_id()
+        await retry(
+            lambda: self._publisher.publish(TRAINING_FINISHED, event, event_id=event_id),
+            Retryable,
+            first=0.5,
+            longest=10.0,
+            on_pause=lambda error, _: log.warning(
+                "a run's end waits for Kafka", extra={"cause": str(error)}
+            ),
+        )
         self._note(event)
 
     def release_changed(self, event: ReleaseChanged) -> None:

@@ -1,11 +1,10 @@
 """Asks again while an answer may still come."""
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from gyre_common.errors import DeadlineExceeded, FailedPrecondition, GyreError, Retryable
+from gyre_common.retrying import retry
 
 T = TypeVar("T")
 
@@ -18,19 +17,9 @@ NOT_YET = (*AWAY, FailedPrecondition)
 STORE_SECONDS = 120.0
 """How long a run waits for a store that is full, read-only or out of reach."""
 
-_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
-
 
 async def patiently(
     ask: Callable[[], Awaitable[T]], *, seconds: float, over: tuple[type[GyreError], ...] = AWAY
 ) -> T:
     """The first answer within that time; the last failure when there is none."""
-    deadline, pause = time.monotonic() + seconds, _PAUSE
-    while True:
-        try:
-            return await ask()
-        except over:
-            if time.monotonic() + pause > deadline:
-                raise
-        await asyncio.sleep(pause)
-        pause = min(_LONGEST_PAUSE, 2 * pause)
+    return await retry(ask, *over, first=0.2, longest=3.0, seconds=seconds)
