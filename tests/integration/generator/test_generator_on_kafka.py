@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import grpc.aio
@@ -21,13 +22,14 @@ from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.rpc import call, channel, serve, stream
 from gyre_common.rpc.server import ServiceTable
-from gyre_common.testing.builders import MORNING, a_release
+from gyre_common.testing.builders import MORNING, a_release, an_interaction
+from gyre_common.testing.eventually import eventually
 from gyre_generator.asking import Filters
-from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.grpc_retriever import GrpcRetriever
-from gyre_generator.routing import EXTRACTIVE, Router
 from gyre_generator.rpc import register
-from gyre_generator.service import Answerer, Bounds
+from gyre_generator.service import Answerer
+
+from tests.unit.generator.conftest import steps_of
 
 pytestmark = pytest.mark.integration
 
@@ -92,17 +94,21 @@ async def generator(
         bus,
         serve([tea]) as retrieving,
         channel(f"127.0.0.1:{retrieving.port}") as to_retriever,
-        Answerer(
-            GrpcRetriever(to_retriever, seconds=5),
-            releases,
-            Router({EXTRACTIVE: ExtractiveReader()}, releases),
-            bus,
-            Bounds(),
-        ) as answerer,
+        Answerer(steps_of(GrpcRetriever(to_retriever, seconds=5), releases), bus) as answerer,
         serve([register(answerer)]) as serving,
         channel(f"127.0.0.1:{serving.port}", tenant="acme", acl=("staff",)) as to_generator,
     ):
+        await eventually(partial(confirms, bus), 60)
         yield generator_pb2_grpc.GeneratorServiceStub(to_generator)
+
+
+async def confirms(bus: Bus) -> bool:
+    """A broker that has just begun may name its partitions' leaders later than an answer waits."""
+    try:
+        await bus.publish(INTERACTION_COMPLETED, an_interaction())
+    except Unavailable:
+        return False
+    return True
 
 
 async def recorded(kafka_servers: str, interaction_id: UUID) -> InteractionCompleted:

@@ -1,6 +1,7 @@
 """Passages, releases and a retriever in memory for the generator's tests."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
@@ -15,8 +16,15 @@ from gyre_generator.asking import Filters
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.passages import Passage, Retrieved
-from gyre_generator.routing import EXTRACTIVE, Override, Router
-from gyre_generator.service import Answerer, Bounds
+from gyre_generator.progress import Step, Steps
+from gyre_generator.service import Answerer
+from gyre_generator.steps.cite import cite
+from gyre_generator.steps.generate import generate
+from gyre_generator.steps.ground import ground
+from gyre_generator.steps.pack import pack
+from gyre_generator.steps.retrieve import Retriever, retrieve
+from gyre_generator.steps.route import EXTRACTIVE, route
+from gyre_generator.window import SentenceCheck
 
 TEA = (
     "Green tea is made from leaves that were not fermented. "
@@ -75,6 +83,25 @@ def built_in_releases() -> ReleaseView:
 MakeAnswerer = Callable[..., Answerer]
 
 
+def steps_of(
+    retriever: Retriever,
+    releases: ReleaseView,
+    backend: Backend | None = None,
+    *,
+    passages: int = 10,
+) -> Steps:
+    """The way of an answer as the service is wired, over fakes."""
+    backends = {EXTRACTIVE: backend or ExtractiveReader()}
+    return {
+        "route": partial(route, backends=backends, releases=releases),
+        "retrieve": partial(retrieve, retriever=retriever, limit=passages),
+        "pack": partial(pack, budget=3_000),
+        "generate": generate,
+        "ground": ground,
+        "cite": cite,
+    }
+
+
 @pytest.fixture
 def passage() -> Callable[..., Passage]:
     return a_passage
@@ -100,10 +127,13 @@ def make_answerer(bus: MemoryBus, retriever: FakeRetriever, releases: ReleaseVie
     def make(
         backend: Backend | None = None,
         *,
-        override: Override | None = None,
-        bounds: Bounds | None = None,
+        passages: int = 10,
+        before_pack: Mapping[str, Step] | None = None,
+        checks: Sequence[SentenceCheck] = (),
     ) -> Answerer:
-        router = Router({EXTRACTIVE: backend or ExtractiveReader()}, releases, override)
-        return Answerer(retriever, releases, router, bus, bounds or Bounds())
+        steps: dict[str, Step] = {}
+        for name, step in steps_of(retriever, releases, backend, passages=passages).items():
+            steps |= {**((before_pack or {}) if name == "pack" else {}), name: step}
+        return Answerer(steps, bus, checks)
 
     return make

@@ -15,7 +15,8 @@ from gyre_common.events.releases import Roles
 from gyre_common.releases.fitting import FITTED_ROLES
 from gyre_generator.asking import Ask, Filters
 from gyre_generator.backends import Claim, Delta, Draft, Piece, Prompted, Task
-from gyre_generator.service import NO_ANSWER, Answerer, Bounds, Finished, Started, latency
+from gyre_generator.service import Answerer, Finished, Started, latency
+from gyre_generator.steps.generate import NO_ANSWER
 
 ASK = Ask("How hot should the water for green tea be?")
 MakeAnswerer = Callable[..., Answerer]
@@ -37,11 +38,19 @@ class ScriptedBackend:
 
 
 class StuckBackend:
-    """Says half a sentence, then nothing."""
+    """Writes a sentence and half of another one, then nothing."""
+
+    def __init__(self) -> None:
+        self.stuck = asyncio.Event()
+        self.closed = False
 
     async def write(self, task: Task) -> AsyncGenerator[Piece, None]:
-        yield Delta("Water should")
-        await asyncio.Event().wait()
+        try:
+            yield Delta("Boil it. Water should")
+            self.stuck.set()
+            await asyncio.Event().wait()
+        finally:
+            self.closed = True
 
 
 def recorded(bus: MemoryBus) -> InteractionCompleted:
@@ -82,13 +91,13 @@ async def test_the_record_explains_the_answer(make_answerer: MakeAnswerer, bus: 
     event = recorded(bus)
     assert event.versions == {Roles.GENERATOR: "extractive-1", Roles.RETRIEVAL: "hybrid-1"}
     assert {g.name: g.passed for g in event.guardrails} == {
-        "question": True,
         "answerable": True,
         "cited_passages": True,
         "grounding": True,
     }
     assert [c.used for c in event.retrieved] == [True, True]
-    stages = {"retrieve", "encode", "search", "pack", "generate", "cite", "total"}
+    steps = {"route", "retrieve", "pack", "generate", "ground", "cite"}
+    stages = steps | {"encode", "search", "total"}
     assert set(event.latency_ms) == stages
     assert set(latency(finished)) == stages | {"record"}
 
@@ -165,13 +174,14 @@ async def test_a_retriever_that_is_down_is_recorded_as_an_error(
 async def test_a_back_end_that_fails_half_way_keeps_what_was_said(
     make_answerer: MakeAnswerer, bus: MemoryBus
 ) -> None:
-    backend = ScriptedBackend(Delta("Water should be"), Unavailable("the model hung up"))
+    backend = ScriptedBackend(Delta("Boil it. Water"), Unavailable("the model hung up"))
 
     with pytest.raises(Unavailable, match="hung up"):
         await make_answerer(backend).answer(ASK)
 
     event = recorded(bus)
-    assert (event.outcome, event.answer) == (Outcome.ERROR, "Water should be")
+    assert (event.outcome, event.answer) == (Outcome.ERROR, "Boil it.")
+    assert event.latency_ms.keys() >= {"retrieve", "pack", "generate", "total"}
 
 
 async def test_a_bug_is_recorded_too(make_answerer: MakeAnswerer, bus: MemoryBus) -> None:
@@ -184,23 +194,30 @@ async def test_a_bug_is_recorded_too(make_answerer: MakeAnswerer, bus: MemoryBus
 async def test_a_caller_that_hangs_up_is_recorded_as_cancelled(
     make_answerer: MakeAnswerer, bus: MemoryBus
 ) -> None:
-    async with make_answerer(StuckBackend()) as answerer, aclosing(answerer.stream(ASK)) as pieces:
+    backend = StuckBackend()
+    async with make_answerer(backend) as answerer, aclosing(answerer.stream(ASK)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Delta):
                 break
 
     event = recorded(bus)
-    assert (event.outcome, event.answer) == (Outcome.CANCELLED, "Water should")
+    assert (event.outcome, event.answer) == (Outcome.CANCELLED, "Boil it.")
+    assert backend.closed
 
 
 async def test_a_cancelled_call_is_recorded_as_cancelled(
     make_answerer: MakeAnswerer, bus: MemoryBus
 ) -> None:
-    async with make_answerer(StuckBackend()) as answerer:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(answerer.answer(ASK), timeout=0.05)
+    backend = StuckBackend()
+    async with make_answerer(backend) as answerer:
+        call = asyncio.create_task(answerer.answer(ASK))
+        await backend.stuck.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
 
     assert recorded(bus).outcome is Outcome.CANCELLED
+    assert backend.closed
 
 
 async def test_a_retry_with_the_same_key_is_the_same_interaction(
@@ -392,7 +409,7 @@ async def test_an_event_always_fits_a_record(
     long = [passage(f"{n} " + "tea " * 20_000, rank=n + 2, document=f"{n}") for n in range(20)]
     retriever.passages = [passage(), *long]
 
-    await make_answerer(bounds=Bounds(passages=100)).answer(ASK)
+    await make_answerer(passages=100).answer(ASK)
 
     event = recorded(bus)
     assert len(event.to_json()) < 512 * 1024

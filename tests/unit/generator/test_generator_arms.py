@@ -15,13 +15,13 @@ from gyre_common.releases.builtin import RETRIEVAL_SETTINGS, built_in_artifacts
 from gyre_common.testing.builders import MORNING, a_release, an_artifact
 from gyre_common.testing.chunk_index import StoredChunk
 from gyre_generator.asking import Ask, Filters
-from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.passages import Passage, Retrieved
-from gyre_generator.routing import EXTRACTIVE, Router
-from gyre_generator.service import Answerer, Bounds
+from gyre_generator.service import Answerer
 from gyre_retriever.query import Query
 from gyre_retriever.service import Retriever
 from gyre_retriever.testing import FixedEncoder, MemorySearch
+
+from tests.unit.generator.conftest import steps_of
 
 QUESTION = "How hot should the water for green tea be?"
 TEA = "Water for green tea should be about 80 degrees Celsius."
@@ -89,8 +89,7 @@ def answerer(view: ReleaseView, encoder: FixedEncoder, bus: MemoryBus) -> Answer
     )
     index.chunks.by_index["chunks-1"][chunk.chunk_id] = StoredChunk(chunk, (1.0, 0.0))
     retriever = InMemoryRetriever(Retriever(index, encoder, view, Random(1)))
-    router = Router({EXTRACTIVE: ExtractiveReader()}, view)
-    return Answerer(retriever, view, router, bus, Bounds())
+    return Answerer(steps_of(retriever, view), bus)
 
 
 async def answers(answerer: Answerer, bus: MemoryBus) -> Iterator[InteractionCompleted]:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_generator.backends import Delta, Draft, Prompted, Task
-from gyre_generator.backends.openai_compatible import MAX_ANSWER, Model, OpenAICompatible
+from gyre_generator.backends.openai.client import MAX_ANSWER, OpenAIChat
+from gyre_generator.backends.openai.usage import Model
+from gyre_generator.backends.prompted import PromptedModel
 from gyre_generator.prompts import Prompts
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -90,7 +92,8 @@ async def read(url: str, source: Any, **given: Any) -> tuple[str, Draft, Prompte
         url=url, name="tiny", **{"total_seconds": 5.0, "stall_seconds": 2.0, "retries": 2} | given
     )
     said, prompted = "", None
-    async with OpenAICompatible(model, Prompts()) as backend:
+    async with OpenAIChat(model) as chat:
+        backend = PromptedModel(chat, Prompts())
         async for piece in backend.write(Task("How hot?", "How hot?", (source,))):
             match piece:
                 case Prompted():

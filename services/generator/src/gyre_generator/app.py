@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
@@ -13,13 +14,20 @@ from gyre_common.rpc import channel
 
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
+from gyre_generator.backends.prompted import PromptedModel
 from gyre_generator.grpc_retriever import GrpcRetriever
 from gyre_generator.handlers import build_handlers
+from gyre_generator.progress import Steps
 from gyre_generator.prompts import Prompts
-from gyre_generator.routing import EXTRACTIVE, OPENAI, Override, Router
 from gyre_generator.rpc import register
-from gyre_generator.service import Answerer, Bounds
+from gyre_generator.service import Answerer
 from gyre_generator.settings import GeneratorSettings
+from gyre_generator.steps.cite import cite
+from gyre_generator.steps.generate import generate
+from gyre_generator.steps.ground import ground
+from gyre_generator.steps.pack import pack
+from gyre_generator.steps.retrieve import retrieve
+from gyre_generator.steps.route import EXTRACTIVE, OPENAI, Override, route
 
 
 @asynccontextmanager
@@ -40,15 +48,18 @@ async def create_app(settings: GeneratorSettings) -> AsyncIterator[App]:
         retrieving = await stack.enter_async_context(
             channel(settings.retriever_address, key=settings.key)
         )
-        answerer = await stack.enter_async_context(
-            Answerer(
-                GrpcRetriever(retrieving, seconds=settings.retrieve_seconds),
-                releases,
-                Router(backends, releases, _override(settings)),
-                bus,
-                Bounds(settings.passages, settings.context_tokens),
-            )
-        )
+        retriever = GrpcRetriever(retrieving, seconds=settings.retrieve_seconds)
+        steps: Steps = {
+            "route": partial(
+                route, backends=backends, releases=releases, override=_override(settings)
+            ),
+            "retrieve": partial(retrieve, retriever=retriever, limit=settings.passages),
+            "pack": partial(pack, budget=settings.context_tokens),
+            "generate": generate,
+            "ground": ground,
+            "cite": cite,
+        }
+        answerer = await stack.enter_async_context(Answerer(steps, bus))
         yield App(rpc=[register(answerer)], bus=bus)
 
 
@@ -56,7 +67,8 @@ async def _model_server(
     settings: GeneratorSettings, url: str, prompts: Prompts, stack: AsyncExitStack
 ) -> Backend:
     # The client takes a second and 50 MB to import: only those who use it pay.
-    from gyre_generator.backends.openai_compatible import Model, OpenAICompatible
+    from gyre_generator.backends.openai.client import OpenAIChat
+    from gyre_generator.backends.openai.usage import Model
 
     model = Model(
         url=url,
@@ -68,7 +80,7 @@ async def _model_server(
         prompt_usd=settings.llm_prompt_usd,
         completion_usd=settings.llm_completion_usd,
     )
-    return await stack.enter_async_context(OpenAICompatible(model, prompts))
+    return PromptedModel(await stack.enter_async_context(OpenAIChat(model)), prompts)
 
 
 def _override(settings: GeneratorSettings) -> Override | None:

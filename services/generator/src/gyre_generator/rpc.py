@@ -1,15 +1,13 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from types import MappingProxyType
 
 import grpc.aio
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
 from gyre_common.events.interactions import (
     Citation,
     InteractionCompleted,
-    Outcome,
     RetrievedChunk,
     Turn,
 )
@@ -18,15 +16,6 @@ from gyre_common.rpc import Register
 from gyre_generator.asking import Ask, Filters
 from gyre_generator.backends import Delta
 from gyre_generator.service import Answerer, Finished, Started, latency
-
-_OUTCOMES: Mapping[Outcome, generator_pb2.Outcome] = MappingProxyType(
-    {
-        Outcome.ANSWERED: generator_pb2.OUTCOME_ANSWERED,
-        Outcome.ABSTAINED: generator_pb2.OUTCOME_ABSTAINED,
-        Outcome.ERROR: generator_pb2.OUTCOME_ERROR,
-        Outcome.CANCELLED: generator_pb2.OUTCOME_CANCELLED,
-    }
-)
 
 
 class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
@@ -99,7 +88,7 @@ def _response(finished: Finished) -> generator_pb2.AnswerResponse:
         interaction_id=str(event.interaction_id),
         answer=event.answer,
         citations=[_citation(c, event) for c in event.citations],
-        outcome=_OUTCOMES[event.outcome],
+        outcome=f"OUTCOME_{event.outcome.name}",
         conversation_id=event.conversation_id,
         versions=event.versions,
         latency_ms=latency(finished),
@@ -110,15 +99,11 @@ def _response(finished: Finished) -> generator_pb2.AnswerResponse:
 
 
 def _passage(chunk: RetrievedChunk) -> generator_pb2.Passage:
+    same = {"document_id", "title", "heading_path", "text", "rank", "explored"}
     return generator_pb2.Passage(
         chunk_id=str(chunk.chunk_id),
-        document_id=chunk.document_id,
-        title=chunk.title,
-        heading_path=chunk.heading_path,
-        text=chunk.text,
         source_uri=chunk.source_uri or "",
-        rank=chunk.rank,
-        explored=chunk.explored,
+        **chunk.model_dump(include=same),
     )
 
 
@@ -126,12 +111,7 @@ def _citation(citation: Citation, event: InteractionCompleted) -> generator_pb2.
     chunk = next(c for c in event.retrieved if c.chunk_id == citation.chunk_id)
     return generator_pb2.Citation(
         chunk_id=str(citation.chunk_id),
-        document_id=citation.document_id,
-        title=citation.title,
-        start=citation.start,
-        end=citation.end,
-        chunk_start=citation.chunk_start,
-        chunk_end=citation.chunk_end,
         quote=chunk.text[citation.chunk_start : citation.chunk_end],
         source_uri=chunk.source_uri or "",
+        **citation.model_dump(exclude={"chunk_id"}),
     )

@@ -1,49 +1,30 @@
-"""Answers a question from the indexed documents, and records it before it counts as answered."""
+"""Answers a question step by step, and records it before it counts as answered."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol, Self
 
-from gyre_common.context import request_context, use_versions
-from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
+from gyre_common.context import request_context
+from gyre_common.errors import GyreError, Unavailable
 from gyre_common.events.event import derived_id
 from gyre_common.events.interactions import INTERACTION_COMPLETED, InteractionCompleted, Outcome
 from gyre_common.events.publisher import Publisher
-from gyre_common.events.releases import Roles
-from gyre_common.releases import ReleaseView
-from gyre_common.releases.fitting import FITTED_ROLES
 from gyre_common.telemetry import METRICS
 
-from gyre_generator.asking import Ask, Filters
-from gyre_generator.backends import Delta, Draft, Prompted, Task
-from gyre_generator.citations import cite
-from gyre_generator.guardrails import NO_PASSAGES, QUESTION, grounding
-from gyre_generator.packing import pack
-from gyre_generator.passages import Passage, Retrieved
-from gyre_generator.routing import Route, Router
-from gyre_generator.story import Story
+from gyre_generator.asking import Ask
+from gyre_generator.backends import Delta
+from gyre_generator.interaction import interaction
+from gyre_generator.progress import Progress, Report, Steps
+from gyre_generator.window import SentenceCheck, checked
 
 log = logging.getLogger(__name__)
 
 SERVICE = "generator"
-NO_ANSWER = "The indexed documents do not seem to answer this."
 _DRAIN_SECONDS = 10.0
-
-
-class Retriever(Protocol):
-    """Finds passages. It searches with the versions of the request's context.
-
-    With `explore`, one of them may be there only so that people can vote on it.
-    """
-
-    async def retrieve(
-        self, query: str, *, limit: int, filters: Filters, explore: bool
-    ) -> Retrieved:
-        """Raises FailedPrecondition when it lacks a version, Unavailable when it is down."""
 
 
 class Record(Publisher, Protocol):
@@ -51,14 +32,6 @@ class Record(Publisher, Protocol):
 
     def healthy(self) -> bool:
         """Whether an event that is published now has a chance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much is read: passages asked for, and tokens of them that are packed."""
-
-    passages: int = 10
-    context_tokens: int = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +51,14 @@ class Finished:
 
 
 class Answerer:
-    """Question in, recorded answer out. Leaving `async with` waits for records under way."""
+    """Question in, recorded answer out, through `steps` in their order; text leaves by sentences
+    that all `checks` let pass. Leaving `async with` waits for records under way.
+    """
 
-    def __init__(
-        self,
-        retriever: Retriever,
-        releases: ReleaseView,
-        router: Router,
-        record: Record,
-        bounds: Bounds,
-    ) -> None:
-        self._retriever = retriever
-        self._releases = releases
-        self._router = router
+    def __init__(self, steps: Steps, record: Record, checks: Sequence[SentenceCheck] = ()) -> None:
+        self._steps = steps
         self._record = record
-        self._bounds = bounds
+        self._checks = checks
         self._recording: set[asyncio.Task[Finished]] = set()
 
     async def __aenter__(self) -> Self:
@@ -128,106 +94,50 @@ class Answerer:
                 "it, or check GYRE_KAFKA_SERVERS",
                 retry_after_seconds=5.0,
             )
-        caller = request_context()
-        story = Story(ask, caller)
-        keeping = False
+        progress = Progress.begin(ask, request_context())
+        ending, recording = _A_BUG, False
         try:
-            story.resolved = self._releases.for_request(caller, story.conversation_id)
-            yield Started(str(story.interaction_id), story.conversation_id)
-            async with aclosing(self._write(story)) as deltas:
-                async for delta in deltas:
-                    yield delta
-            keeping = True
-            yield await self._keep(story)
+            yield Started(str(progress.interaction_id), progress.conversation_id)
+            async with aclosing(self._run(progress)) as parts:
+                async for part in parts:
+                    if isinstance(part, Progress):
+                        progress = part
+                    else:
+                        yield part
+            recording = True
+            yield await self._keep(progress)
         except (asyncio.CancelledError, GeneratorExit):
-            story.end(Outcome.CANCELLED, "the caller hung up, or its time ran out")
+            ending = _HUNG_UP
             raise
         except GyreError as error:
-            story.end(Outcome.ERROR, str(error))
+            ending = Report(outcome=Outcome.ERROR, error=str(error))
             raise
         finally:
-            if not keeping:
-                await self._keep(story)
+            if not recording:
+                await self._keep(progress.after(ending))
 
-    async def _write(self, story: Story) -> AsyncGenerator[Delta, None]:
-        story.guardrails.append(QUESTION)
-        route = self._router.route(story.resolved.versions)
-        story.versions[Roles.GENERATOR] = route.version
-        if route.note:
-            story.fallbacks.append(route.note)
-        with story.stage("retrieve"):
-            found = await self._retrieve(story)
-            story.retrieved(found)
-        with story.stage("pack"):
-            packed = pack(found.passages, budget=self._bounds.context_tokens)
-            story.packed(packed)
-        draft = Draft("", abstained=True, guardrails=(NO_PASSAGES,))
-        if packed.passages:
-            with story.stage("generate"):
-                async for piece in self._generate(story, route, packed.passages):
-                    if isinstance(piece, Draft):
-                        draft = piece
-                    else:
-                        story.answer += piece.text
-                        yield piece
-        if draft.abstained:
-            yield Delta(NO_ANSWER)
-        with story.stage("cite"):
-            _conclude(story, draft, packed.passages)
+    async def _run(self, progress: Progress) -> AsyncGenerator[Progress | Delta, None]:
+        """What is known by then, at each beginning of a step and after each report; and text."""
+        for name, step in self._steps.items():
+            yield (progress := progress.at(name))
+            async with aclosing(checked(step(progress), self._checks)) as parts:
+                async for part in parts:
+                    report = part if isinstance(part, Report) else Report(text=part.text)
+                    yield (progress := progress.after(report))
+                    if isinstance(part, Delta):
+                        yield part
+                    elif part.ends:
+                        return
 
-    async def _retrieve(self, story: Story) -> Retrieved:
-        """With the resolved versions; with the retriever's own where it lacks one of them."""
-        caller = request_context()
-        find = partial(
-            self._retriever.retrieve,
-            story.ask.query(),
-            limit=self._bounds.passages,
-            filters=story.ask.filters,
-            # Who asks for versions wants to see what they find, and nothing else.
-            explore=not caller.versions,
-        )
-        try:
-            with use_versions(story.resolved.versions, story.resolved.arms):
-                return await find()
-        except FailedPrecondition as error:
-            story.fallbacks.append(f"retriever: its live versions instead: {error}")
-            METRICS.fallbacks.labels(SERVICE, "version").inc()
-        # The other roles stay named: a request that names versions is not drawn again.
-        others = story.resolved.without(FITTED_ROLES)
-        with use_versions(others.versions, others.arms):
-            return await find()
-
-    async def _generate(
-        self, story: Story, route: Route, passages: tuple[Passage, ...]
-    ) -> AsyncGenerator[Delta | Draft, None]:
-        ask = story.ask
-        task = Task(
-            question=ask.question,
-            query=ask.query(),
-            passages=passages,
-            history=ask.history,
-            generator=route.generator,
-            prompt=route.prompt,
-        )
-        async with aclosing(route.backend.write(task)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Prompted):
-                    story.prompt, story.prompt_version = piece.text, piece.version
-                    story.versions[Roles.ANSWER_PROMPT] = piece.version
-                    if piece.fallback:
-                        story.fallbacks.append(piece.fallback)
-                else:
-                    yield piece
-
-    async def _keep(self, story: Story) -> Finished:
-        """Record the story; once begun this goes on even when the caller hangs up."""
-        task = asyncio.create_task(self._publish(story.event()))
+    async def _keep(self, progress: Progress) -> Finished:
+        """Record it; once begun this goes on even when the caller hangs up."""
+        task = asyncio.create_task(self._publish(interaction(progress)))
         self._recording.add(task)
         task.add_done_callback(self._recording.discard)
         return await asyncio.shield(task)
 
     async def _publish(self, event: InteractionCompleted) -> Finished:
-        begun = asyncio.get_running_loop().time()
+        begun = time.perf_counter()
         await self._record.publish(
             INTERACTION_COMPLETED, event, event_id=derived_id(event.interaction_id, "completed")
         )
@@ -240,21 +150,11 @@ class Answerer:
                 "ms": event.latency_ms.get("total"),
             },
         )
-        return Finished(event, (asyncio.get_running_loop().time() - begun) * 1000)
+        return Finished(event, (time.perf_counter() - begun) * 1000)
 
 
-def _conclude(story: Story, draft: Draft, passages: tuple[Passage, ...]) -> None:
-    story.tokens, story.cost_usd = draft.tokens, draft.cost_usd
-    story.guardrails.extend(draft.guardrails)
-    if draft.abstained:
-        story.answer = NO_ANSWER
-        story.end(Outcome.ABSTAINED)
-        return
-    story.answer = draft.answer
-    story.citations, verdicts = cite(draft, passages)
-    story.guardrails.extend(verdicts)
-    story.guardrails.append(grounding(draft.answer, story.citations))
-    story.end(Outcome.ANSWERED)
+_A_BUG = Report(outcome=Outcome.ERROR, error="ended by a bug; the service's log tells more")
+_HUNG_UP = Report(outcome=Outcome.CANCELLED, error="the caller hung up, or its time ran out")
 
 
 def latency(finished: Finished) -> Mapping[str, float]:

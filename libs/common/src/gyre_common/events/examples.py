@@ -170,7 +170,9 @@ EXAMPLES: MappingProxyType[str, Event] = MappingProxyType(
                 Roles.ANSWER_PROMPT: "answer-1",
             },
             outcome=Outcome.ANSWERED,
-            guardrails=(GuardrailResult(name="grounded", passed=True),),
+            guardrails=(
+                GuardrailResult(name="grounding", passed=True, detail="1 of 1 sentences cited"),
+            ),
             tokens=TokenUsage(prompt=42, completion=11),
             latency_ms={"retrieve": 31.0, "generate": 6.5, "total": 41.2},
             started_at=_T0 + timedelta(minutes=5),

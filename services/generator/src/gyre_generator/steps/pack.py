@@ -1,30 +1,21 @@
 """Fits the best passages into the token budget, whole, in an order that reads well."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from uuid import UUID
+from collections.abc import AsyncGenerator, Sequence
 
 from gyre_generator.passages import Passage
+from gyre_generator.progress import Progress, Report
 from gyre_generator.tokens import estimated_tokens
 
 _PER_PASSAGE = 12
 """Tokens that a passage's number, heading and separators take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """Passages as they are read; the first is number 1 of the citations."""
-
-    passages: tuple[Passage, ...]
-    tokens: int
-
-    @property
-    def chunk_ids(self) -> frozenset[UUID]:
-        """The chunks that were used."""
-        return frozenset(p.chunk_id for p in self.passages)
+async def pack(progress: Progress, *, budget: int) -> AsyncGenerator[Report, None]:
+    """Within so many tokens."""
+    yield Report(packed=packed(progress.retrieved.passages, budget=budget))
 
 
-def pack(passages: Sequence[Passage], *, budget: int) -> Packed:
+def packed(passages: Sequence[Passage], *, budget: int) -> tuple[Passage, ...]:
     """Take passages best first while they fit, each whole; skip what says the same again, and what
     was only shown to explore.
 
@@ -41,7 +32,7 @@ def pack(passages: Sequence[Passage], *, budget: int) -> Packed:
             continue
         chosen.append(passage)
         spent += cost
-    return Packed(tuple(_neighbours_together(chosen)), spent)
+    return tuple(_neighbours_together(chosen))
 
 
 def _repeats(passage: Passage, chosen: Sequence[Passage]) -> bool:
