@@ -13,7 +13,8 @@ from gyre_telemetry.schema_reference import read_catalogue
 
 WITHOUT_A_COLUMN = {
     "documents": {"content_ref", "chunks", "chunks_ref", "chunks_digest"},
-    "interactions": {"query", "filtered"},
+    "interactions": {"query", "filtered", "actor"},
+    "retrieved_chunks": {"acl"},
     "training_runs": {"resumed", "candidate", "against", "hold"},
     "dead_letters": {"digest"},
 }
