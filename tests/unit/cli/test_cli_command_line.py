@@ -14,6 +14,7 @@ import pytest
 from gyre_cli.application import run
 from gyre_cli.failures import guarded
 from gyre_cli.settings import settings_for
+from gyre_client import InvalidInput
 from gyre_local.home import Home
 from gyre_local.state import ProcessIdentity, SystemState, write_state
 
@@ -171,3 +172,22 @@ def test_a_system_elsewhere_is_reached_by_the_variables_of_the_services(
     monkeypatch.setenv("GYRE_TENANT", "acme")
     settings = settings_for()
     assert (settings.addresses.generator, settings.tenant) == ("gyre.example.com:443", "acme")
+
+
+@pytest.mark.parametrize(
+    "address", ["nowhere", "host:0", "host:65536", "ho st:1", ":50054", "::1:9"]
+)
+def test_an_address_that_cannot_work_names_its_variable(
+    address: str, monkeypatch: pytest.MonkeyPatch, here: None
+) -> None:
+    monkeypatch.setenv("GYRE_GENERATOR_ADDRESS", address)
+    with pytest.raises(InvalidInput, match=r"GYRE_GENERATOR_ADDRESS is .*: write HOST:PORT"):
+        settings_for()
+
+
+@pytest.mark.parametrize("address", ["localhost:50054", "gyre.example.com:443", "[::1]:50054"])
+def test_an_address_may_be_a_name_or_a_number(
+    address: str, monkeypatch: pytest.MonkeyPatch, here: None
+) -> None:
+    monkeypatch.setenv("GYRE_GENERATOR_ADDRESS", address)
+    assert settings_for().addresses.generator == address

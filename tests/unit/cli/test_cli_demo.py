@@ -33,6 +33,9 @@ class FakeSystem:
         self._shown = shown
         self.said: list[feedback_pb2.SubmitFeedbackRequest] = []
 
+    def with_caller(self, *, actor: str) -> "FakeSystem":
+        return self
+
     @property
     def answers(self) -> "FakeSystem":
         return self

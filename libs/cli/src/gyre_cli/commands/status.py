@@ -12,6 +12,9 @@ from gyre_cli.lag import lags, problems
 from gyre_cli.output import table
 from gyre_cli.system_table import Lags, Problems, system_json, system_table
 
+_NAMES = {"feedback": "feedback-collector"}
+"""A service whose contract has another name than it has itself."""
+
 
 @command
 def status(cli: Cli) -> None:
@@ -42,7 +45,7 @@ def _elsewhere(cli: Cli) -> None:
         )
     services: list[dict[str, str]] = [
         {
-            "service": name,
+            "service": _NAMES.get(name, name),
             "state": "ready" if serves else "no answer",
             "address": str(getattr(settings.addresses, name)),
         }
