@@ -31,10 +31,22 @@ def elasticsearch_url(local_engines: LocalEngines) -> str:
 
 
 @pytest.fixture(scope="session")
+def elasticsearch_login(local_engines: LocalEngines, elasticsearch_url: str) -> tuple[str, str]:
+    """User and password for it."""
+    return local_engines.elasticsearch_login
+
+
+@pytest.fixture(scope="session")
 def clickhouse_url(local_engines: LocalEngines) -> str:
     """A ClickHouse shared by all tests of this run: use a database of your own."""
     local_engines.start("clickhouse")
     return local_engines.ports.clickhouse_url
+
+
+@pytest.fixture(scope="session")
+def clickhouse_login(local_engines: LocalEngines, clickhouse_url: str) -> tuple[str, str]:
+    """User and password for it, of who may write."""
+    return local_engines.clickhouse_login
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from gyre_common.events.releases import Roles
 from gyre_common.model_folders import shipped_model
 from gyre_common.passages import encoder_input
 from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.settings import ServiceSettings, load_settings
 from gyre_embedder.encoder import Side
 from gyre_embedder.encoder_folder import read_encoder_folder
 from gyre_embedder.onnx_encoder import OnnxEncoder
@@ -30,7 +31,8 @@ def bare_encoder() -> Callable[[Sequence[str]], Awaitable[None]]:
 
 async def passages(offset: int, tenant: str) -> list[str]:
     """What the encoder was given for every passage of a tenant, read back from the index."""
-    async with AsyncElasticsearch(f"http://127.0.0.1:{9200 + offset}") as client:
+    login = load_settings(ServiceSettings).elasticsearch_login
+    async with AsyncElasticsearch(f"http://127.0.0.1:{9200 + offset}", basic_auth=login) as client:
         found = async_scan(
             client,
             index=ARTIFACT.index,

@@ -58,7 +58,8 @@ async def sides(request: pytest.FixtureRequest) -> AsyncIterator[Sides]:
         yield Sides(MemoryIndex(chunks), MemorySearch(chunks), index)
         return
     url: str = request.getfixturevalue("elasticsearch_url")
-    async with open_elasticsearch(url) as client:
+    login: tuple[str, str] = request.getfixturevalue("elasticsearch_login")
+    async with open_elasticsearch(url, login) as client:
         writer = ElasticsearchIndex(client, shards=1, refresh_interval="-1")
         await writer.prepare(index, DIMENSIONS)
         yield Sides(writer, ElasticsearchSearch(client, seconds=10), index)
@@ -243,7 +244,7 @@ def _record(key: DocumentKey, revision: int) -> DocumentRecord:
 
 
 async def test_an_engine_that_is_down_is_a_reason_to_wait() -> None:
-    async with open_elasticsearch("http://127.0.0.1:9") as client:
+    async with open_elasticsearch("http://127.0.0.1:9", None) as client:
         with pytest.raises(Retryable):
             await ElasticsearchIndex(client, shards=1, refresh_interval="-1").heads(
                 [DocumentKey("default", "guide")]

@@ -1,6 +1,5 @@
 """An endpoint of its own for these tests: they kill it, and give the analyst a password."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -15,7 +14,7 @@ from typing import Any
 import clickhouse_connect
 import pytest
 
-ANALYST_PASSWORD = "only for reading"
+PASSWORD = "correct horse battery"
 
 
 class RunningEndpoint:
@@ -24,22 +23,30 @@ class RunningEndpoint:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = _free_port()
+        (folder / "password").write_text(PASSWORD)
         self.start()
 
     def start(self) -> None:
         module = [sys.executable, "-m", "gyre_local.clickhouse_endpoint"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*module, "--data", str(self.folder / "data"), "--port", str(self.port)],
+                [*module, *self.options(self.port)],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "GYRE_CLICKHOUSE_ANALYST_PASSWORD": ANALYST_PASSWORD},
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not self._answers():
             assert self._process.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < deadline, "the endpoint does not answer"
             time.sleep(0.05)
+
+    def options(self, port: int) -> list[str]:
+        password = ["--password-file", str(self.folder / "password")]
+        return ["--data", str(self.folder / "data"), "--port", str(port), *password]
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def kill(self) -> None:
         self._process.kill()
@@ -50,11 +57,15 @@ class RunningEndpoint:
         return self._process.wait(timeout=20)
 
     def client(self, **options: Any) -> Any:
-        return clickhouse_connect.get_client(host="127.0.0.1", port=self.port, **options)
+        login = {"username": "default", "password": PASSWORD}
+        return clickhouse_connect.get_client(host="127.0.0.1", port=self.port, **login | options)
 
     def curl(
         self, query: str = "", body: bytes | None = None, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
+        """As the owner, unless the URL or a header names another user."""
+        if "user=" not in query and not any("User" in name for name in headers):
+            headers["X_ClickHouse_Key"] = PASSWORD
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/{query}",
             data=body,
@@ -101,6 +112,4 @@ def table(endpoint: RunningEndpoint, request: pytest.FixtureRequest) -> Iterator
 @pytest.fixture
 def analyst(endpoint: RunningEndpoint) -> Callable[..., Any]:
     """Make a client that reads as the analyst."""
-    return lambda **options: endpoint.client(
-        username="analyst", password=ANALYST_PASSWORD, **options
-    )
+    return lambda **options: endpoint.client(username="analyst", password="", **options)

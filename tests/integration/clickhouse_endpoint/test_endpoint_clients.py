@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 
+from tests.integration.clickhouse_endpoint.conftest import PASSWORD
+
 pytestmark = pytest.mark.integration
 
 
@@ -74,7 +76,7 @@ def test_what_a_session_sets_itself_it_keeps(endpoint: Any) -> None:
 
 
 def test_a_session_keeps_its_temporary_tables_and_shares_them_with_nobody(endpoint: Any) -> None:
-    one, other = endpoint.client(), endpoint.client()
+    one, other = endpoint.client(database="gyre"), endpoint.client(database="gyre")
     one.command("CREATE TEMPORARY TABLE mine (x UInt8)")
     one.command("INSERT INTO mine VALUES (7)")
     assert one.command("SELECT x FROM mine") == 7
@@ -82,7 +84,7 @@ def test_a_session_keeps_its_temporary_tables_and_shares_them_with_nobody(endpoi
         other.command("SELECT x FROM mine")
 
 
-@pytest.mark.parametrize("user", ["", "&user=analyst&password=only%20for%20reading"])
+@pytest.mark.parametrize("user", ["", "&user=analyst"])
 def test_a_setting_that_is_refused_does_not_spoil_the_session_for_later(
     endpoint: Any, user: str
 ) -> None:
@@ -125,7 +127,9 @@ def test_a_result_that_is_waited_for_fails_as_a_whole(endpoint: Any) -> None:
 
 
 async def test_async_clients_run_side_by_side(endpoint: Any, table: str) -> None:
-    client = await clickhouse_connect.get_async_client(host="127.0.0.1", port=endpoint.port)
+    client = await clickhouse_connect.get_async_client(
+        host="127.0.0.1", port=endpoint.port, username="default", password=PASSWORD
+    )
     try:
         await asyncio.gather(
             *(client.insert(table, [[i, "tea"]], column_names=["id", "text"]) for i in range(20)),

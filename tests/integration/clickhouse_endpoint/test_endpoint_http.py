@@ -62,7 +62,7 @@ def test_an_answer_is_compressed_only_when_both_sides_say_so(endpoint: Any) -> N
         ("SELEC 1", 400, "62"),
         ("", 400, "62"),
         ("SELECT 1; SELECT 2", 400, "62"),
-        ("SELECT * FROM nowhere", 404, "60"),
+        ("SELECT * FROM gyre.nowhere", 404, "60"),
         ("SELECT nothing", 404, "47"),
         ("SELECT {x:UInt8}", 400, "456"),
         ("SELECT 1 SETTINGS no_such_setting = 1", 404, "115"),

@@ -57,7 +57,7 @@ def test_a_stop_waits_for_what_runs_and_leaves_the_data(endpoint: Any, table: st
 def test_a_second_process_on_the_folder_is_refused_with_one_line(endpoint: Any) -> None:
     module = [sys.executable, "-m", "gyre_local.clickhouse_endpoint"]
     second = subprocess.run(
-        [*module, "--data", str(endpoint.folder / "data"), "--port", "1"],
+        [*module, *endpoint.options(1)],
         capture_output=True,
         text=True,
         timeout=30,
@@ -71,7 +71,7 @@ def test_a_second_process_on_the_folder_is_refused_with_one_line(endpoint: Any) 
 def test_a_taken_port_is_named(endpoint: Any, tmp_path: Path) -> None:
     module = [sys.executable, "-m", "gyre_local.clickhouse_endpoint"]
     second = subprocess.run(
-        [*module, "--data", str(tmp_path), "--port", str(endpoint.port)],
+        [*module, *endpoint.options(endpoint.port), "--data", str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=30,

@@ -16,8 +16,10 @@ KEY = DocumentKey("default", "guide")
 
 
 @pytest.fixture
-async def client(elasticsearch_url: str) -> AsyncIterator[AsyncElasticsearch]:
-    async with open_elasticsearch(elasticsearch_url) as client:
+async def client(
+    elasticsearch_url: str, elasticsearch_login: tuple[str, str]
+) -> AsyncIterator[AsyncElasticsearch]:
+    async with open_elasticsearch(elasticsearch_url, elasticsearch_login) as client:
         yield client
 
 

@@ -16,8 +16,10 @@ KEYWORD = {"type": "keyword"}
 
 
 @pytest.fixture
-async def client(elasticsearch_url: str) -> AsyncIterator[AsyncElasticsearch]:
-    async with open_elasticsearch(elasticsearch_url) as client:
+async def client(
+    elasticsearch_url: str, elasticsearch_login: tuple[str, str]
+) -> AsyncIterator[AsyncElasticsearch]:
+    async with open_elasticsearch(elasticsearch_url, elasticsearch_login) as client:
         yield client
 
 
@@ -64,6 +66,6 @@ async def test_before_the_first_document_there_is_nothing(client: AsyncElasticse
 
 
 async def test_an_index_that_is_down_is_unavailable() -> None:
-    async with open_elasticsearch("http://127.0.0.1:9") as client:
+    async with open_elasticsearch("http://127.0.0.1:9", None) as client:
         with pytest.raises(Unavailable):
             await ElasticsearchDocuments(client).get("acme", "a")

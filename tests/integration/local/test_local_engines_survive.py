@@ -12,6 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from gyre_local.engines import ENGINES
 from gyre_local.ports import Ports
+from gyre_local.secrets import CLICKHOUSE_PASSWORD, ELASTICSEARCH_PASSWORD, Secret
 from gyre_local.state import Status
 from gyre_local.supervisor import Supervisor
 from gyre_local.testing import reserved_offset
@@ -76,7 +77,10 @@ async def test_elasticsearch_killed_keeps_its_documents(tmp_path: Path, ports: P
     spec = ENGINES["elasticsearch"](tmp_path, ports).spec()
     async with Supervisor([spec], tmp_path) as supervisor:
         await supervisor.wait_ready(DEADLINE)
-        async with httpx.AsyncClient(base_url=ports.elasticsearch_url, timeout=30) as client:
+        login = ("elastic", Secret.of(tmp_path, ELASTICSEARCH_PASSWORD).read())
+        async with httpx.AsyncClient(
+            base_url=ports.elasticsearch_url, auth=login, timeout=30
+        ) as client:
             await client.put(
                 "/chunks",
                 json={
@@ -90,20 +94,28 @@ async def test_elasticsearch_killed_keeps_its_documents(tmp_path: Path, ports: P
             assert await found(client, "dog") == 20
 
 
-async def test_clickhouse_killed_or_stopped_keeps_its_rows(tmp_path: Path, ports: Ports) -> None:
+async def test_clickhouse_killed_or_stopped_keeps_its_rows_and_its_password(
+    tmp_path: Path, ports: Ports
+) -> None:
     spec = ENGINES["clickhouse"](tmp_path, ports).spec()
     async with Supervisor([spec], tmp_path) as supervisor:
         await supervisor.wait_ready(DEADLINE)
-        async with httpx.AsyncClient(base_url=ports.clickhouse_url, timeout=30) as client:
-            await sql(client, "CREATE TABLE facts (n UInt32) ENGINE = MergeTree ORDER BY n")
-            await sql(client, "INSERT INTO facts SELECT number FROM numbers(1000)")
+        login = ("default", Secret.of(tmp_path, CLICKHOUSE_PASSWORD).read())
+        async with httpx.AsyncClient(
+            base_url=ports.clickhouse_url, auth=login, timeout=30
+        ) as client:
+            await sql(client, "CREATE DATABASE gyre")
+            await sql(client, "CREATE TABLE gyre.facts (n UInt32) ENGINE = MergeTree ORDER BY n")
+            await sql(client, "INSERT INTO gyre.facts SELECT number FROM numbers(1000)")
             await kill_and_wait_for_restart(supervisor)
-            assert await sql(client, "SELECT count() FROM facts") == "1000"
+            assert await sql(client, "SELECT count() FROM gyre.facts") == "1000"
 
     async with Supervisor([spec], tmp_path) as supervisor:
         await supervisor.wait_ready(DEADLINE)
-        async with httpx.AsyncClient(base_url=ports.clickhouse_url, timeout=30) as client:
-            assert await sql(client, "SELECT sum(n) FROM facts") == "499500"
+        async with httpx.AsyncClient(
+            base_url=ports.clickhouse_url, auth=login, timeout=30
+        ) as client:
+            assert await sql(client, "SELECT sum(n) FROM gyre.facts") == "499500"
 
 
 @pytest.mark.parametrize(
@@ -117,18 +129,27 @@ async def test_clickhouse_killed_or_stopped_keeps_its_rows(tmp_path: Path, ports
     ],
 )
 def test_language_analyzers_carry_full_elasticsearch_names(
-    elasticsearch_url: str, analyzer: str, text: str, stem: str
+    elasticsearch_url: str,
+    elasticsearch_login: tuple[str, str],
+    analyzer: str,
+    text: str,
+    stem: str,
 ) -> None:
     answer = httpx.post(
-        f"{elasticsearch_url}/_analyze", json={"analyzer": analyzer, "text": text}, timeout=30
+        f"{elasticsearch_url}/_analyze",
+        auth=elasticsearch_login,
+        json={"analyzer": analyzer, "text": text},
+        timeout=30,
     )
     assert stem in [token["token"] for token in answer.json()["tokens"]]
 
 
-def test_elasticsearch_searches_quantized_vectors_under_a_filter(elasticsearch_url: str) -> None:
+def test_elasticsearch_searches_quantized_vectors_under_a_filter(
+    elasticsearch_url: str, elasticsearch_login: tuple[str, str]
+) -> None:
     index = f"vectors-{uuid.uuid4().hex}"
     vector = {"type": "dense_vector", "dims": 4, "index_options": {"type": "int8_hnsw"}}
-    with httpx.Client(base_url=elasticsearch_url, timeout=30) as client:
+    with httpx.Client(base_url=elasticsearch_url, auth=elasticsearch_login, timeout=30) as client:
         properties = {"vector": vector, "tenant": {"type": "keyword"}}
         client.put(f"/{index}", json={"mappings": {"properties": properties}}).raise_for_status()
         for number in range(10):
@@ -145,6 +166,49 @@ def test_elasticsearch_searches_quantized_vectors_under_a_filter(elasticsearch_u
         answer = client.post(f"/{index}/_search", json={"knn": nearest}).raise_for_status()
     assert {hit["_id"] for hit in answer.json()["hits"]["hits"]} <= {"1", "3", "5", "7", "9"}
     assert {"3", "5"} <= {hit["_id"] for hit in answer.json()["hits"]["hits"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/_all/_close"),
+        ("POST", "/_close"),
+        ("PUT", "/_cluster/settings"),
+        ("GET", "/_cluster/health"),
+        ("GET", "/_cat/indices"),
+        ("POST", "/_bulk"),
+        ("DELETE", "/_all"),
+        ("OPTIONS", "/"),
+        ("HEAD", "/"),
+        ("GET", "/"),
+        ("GET", "/favicon.ico"),
+        ("POST", "/no/such/path"),
+        ("TRACE", "/_search"),
+    ],
+)
+@pytest.mark.parametrize("login", [None, ("elastic", ""), ("elastic", "guess"), ("", "")])
+def test_elasticsearch_asks_for_its_password_on_every_path(
+    elasticsearch_url: str, login: tuple[str, str] | None, method: str, path: str
+) -> None:
+    page = {"Origin": "https://example.org", "Content-Type": "text/plain"}
+    answer = httpx.request(
+        method, f"{elasticsearch_url}{path}", auth=login, headers=page, content="{}", timeout=30
+    )
+    assert answer.status_code == 401 or (method == "TRACE" and answer.status_code == 400)
+    assert "www-authenticate" not in answer.headers
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_elasticsearch_serves_who_knows_the_password_on_the_same_connection(
+    elasticsearch_url: str, elasticsearch_login: tuple[str, str]
+) -> None:
+    bulk = {"Content-Type": "application/x-ndjson"}
+    with httpx.Client(base_url=elasticsearch_url, timeout=30) as client:
+        text = '{"delete": {"_index": "none", "_id": "1"}}\n' * 5000
+        wrong = ("elastic", "guess")
+        for login, status in ((wrong, 401), (elasticsearch_login, 200), (wrong, 401)):
+            answer = client.post("/_bulk", auth=login, headers=bulk, content=text)
+            assert answer.status_code == status
 
 
 async def make_topic(servers: str, name: str, *, cleanup: str) -> None:

@@ -41,8 +41,11 @@ def origin(event_id: UUID | None = None) -> Origin:
 
 
 @pytest.fixture
-async def client(clickhouse_url: str) -> AsyncIterator[AsyncClient]:
-    async with open_clickhouse(clickhouse_url, user="default", password="") as client:
+async def client(
+    clickhouse_url: str, clickhouse_login: tuple[str, str]
+) -> AsyncIterator[AsyncClient]:
+    user, password = clickhouse_login
+    async with open_clickhouse(clickhouse_url, user=user, password=password) as client:
         await migrate(client, read_migrations(default_folder()))
         yield client
 

@@ -35,15 +35,21 @@ def origin(minutes: int = 0) -> Origin:
 
 
 @pytest.fixture
-async def history(clickhouse_url: str) -> AsyncIterator[ClickHouseHistory]:
-    async with open_clickhouse(clickhouse_url, user="default", password="") as client:
+async def history(
+    clickhouse_url: str, clickhouse_login: tuple[str, str]
+) -> AsyncIterator[ClickHouseHistory]:
+    user, password = clickhouse_login
+    async with open_clickhouse(clickhouse_url, user=user, password=password) as client:
         await migrate(client, read_migrations(default_folder()))
         yield ClickHouseHistory(client)
 
 
 @pytest.fixture
-async def telemetry(clickhouse_url: str, history: ClickHouseHistory) -> AsyncIterator[Telemetry]:
-    async with open_clickhouse(clickhouse_url, user="default", password="") as client:
+async def telemetry(
+    clickhouse_url: str, clickhouse_login: tuple[str, str], history: ClickHouseHistory
+) -> AsyncIterator[Telemetry]:
+    user, password = clickhouse_login
+    async with open_clickhouse(clickhouse_url, user=user, password=password) as client:
         yield Telemetry(await ClickHouseSink.open(client))
 
 

@@ -24,15 +24,20 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 async def client(
-    kafka_servers: str, clickhouse_url: str, monkeypatch: pytest.MonkeyPatch
+    kafka_servers: str,
+    clickhouse_url: str,
+    clickhouse_login: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[AsyncClient]:
     """The service runs as long as the test; the client reads what it wrote."""
     monkeypatch.setenv("GYRE_KAFKA_SERVERS", kafka_servers)
     monkeypatch.setenv("GYRE_CLICKHOUSE_URL", clickhouse_url)
+    user, password = clickhouse_login
+    monkeypatch.setenv("GYRE_CLICKHOUSE_PASSWORD", password)
     settings = TelemetrySettings()
     async with (
         create_app(settings),
-        open_clickhouse(clickhouse_url, user="default", password="") as client,
+        open_clickhouse(clickhouse_url, user=user, password=password) as client,
     ):
         yield client
 

@@ -17,8 +17,10 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-async def client(elasticsearch_url: str) -> AsyncIterator[AsyncElasticsearch]:
-    async with open_elasticsearch(elasticsearch_url) as opened:
+async def client(
+    elasticsearch_url: str, elasticsearch_login: tuple[str, str]
+) -> AsyncIterator[AsyncElasticsearch]:
+    async with open_elasticsearch(elasticsearch_url, elasticsearch_login) as opened:
         yield opened
 
 

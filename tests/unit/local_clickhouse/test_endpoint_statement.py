@@ -1,4 +1,4 @@
-"""The last checks in front of the engine, on the engine's own rendering of a statement."""
+"""The last checks in front of the engine, on what the engine's parser says of a statement."""
 
 import pytest
 from gyre_local.clickhouse_endpoint.accounts import Account
@@ -6,54 +6,58 @@ from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.statement import (
     Kind,
     Statement,
+    Token,
     check_allowed,
-    check_no_outfile,
+    check_no_server_file,
     check_single,
 )
 
+Pair = tuple[str, str]
+SELECT: Pair = ("SELECT", "keyword")
+FORMAT: Pair = ("FORMAT", "keyword")
 
-def select(canonical: str) -> Statement:
-    return Statement(Kind.READ_ONLY, 1, canonical)
+
+def statement(canonical: str, *tokens: Pair, kind: Kind = Kind.READ_ONLY) -> Statement:
+    return Statement(kind, 1, canonical, tuple(Token(*token) for token in tokens))
+
+
+def insert(canonical: str, *tokens: Pair) -> Statement:
+    return statement(canonical, ("INSERT INTO", "keyword"), *tokens, kind=Kind.MUTATING)
 
 
 @pytest.mark.parametrize(
-    ("canonical", "expected"),
+    ("tokens", "expected"),
     [
-        ("SELECT 1", None),
-        ("SELECT 1 FORMAT JSON", "JSON"),
-        ("SELECT 1 FORMAT CSV SETTINGS max_threads = 1", "CSV"),
-        ("SELECT ' FORMAT JSON'", None),
-        ("SELECT 1 AS FORMAT", None),
-        (r"SELECT 'it\'s FORMAT JSON'", None),
+        ([SELECT, ("1", "number")], None),
+        ([SELECT, ("1", "number"), FORMAT, ("JSON", "identifier")], "JSON"),
+        ([SELECT, FORMAT, ("CSV", "identifier"), ("SETTINGS", "keyword")], "CSV"),
+        ([SELECT, ("' FORMAT JSON'", "string")], None),
+        ([SELECT, ("`FORMAT`", "identifier"), ("JSON", "alias")], None),
     ],
 )
 def test_the_format_is_that_of_the_statements_own_clause(
-    canonical: str, expected: str | None
+    tokens: list[Pair], expected: str | None
 ) -> None:
-    assert select(canonical).format == expected
+    assert statement("SELECT …", *tokens).format == expected
 
 
 def test_an_insert_that_awaits_data_is_known_without_its_format() -> None:
-    insert = Statement(Kind.MUTATING, 1, "INSERT INTO t (a, b) FORMAT Native")
-    assert insert.awaits_data
-    assert insert.without_format == "INSERT INTO t (a, b)"
+    table = ("t", "identifier")
+    awaiting = insert("INSERT INTO t FORMAT Native", table, FORMAT, ("Native", "identifier"))
+    assert awaiting.awaits_data
+    assert awaiting.without_format == "INSERT INTO t"
 
 
-@pytest.mark.parametrize(
-    "canonical",
-    [
-        "INSERT INTO t SELECT 1 FORMAT CSV",
-        "INSERT INTO t FROM INFILE 'x' FORMAT CSV",
-        "INSERT INTO t SELECT 1",
-        "CREATE TABLE t (a UInt8) ENGINE = Memory",
-    ],
-)
-def test_what_brings_its_own_rows_awaits_no_data(canonical: str) -> None:
-    assert not Statement(Kind.MUTATING, 1, canonical).awaits_data
+@pytest.mark.parametrize("source", [SELECT, ("WITH", "keyword"), ("FROM INFILE", "keyword")])
+def test_what_brings_its_own_rows_awaits_no_data(source: Pair) -> None:
+    csv = ("CSV", "identifier")
+    assert not insert("INSERT INTO t …", ("t", "identifier"), source, FORMAT, csv).awaits_data
+    assert not insert("INSERT INTO t …", ("t", "identifier"), source).awaits_data
 
 
 def test_a_table_named_select_does_not_confuse() -> None:
-    assert Statement(Kind.MUTATING, 1, "INSERT INTO `SELECT` FORMAT CSV").awaits_data
+    quoted = ("`SELECT`", "identifier")
+    assert insert("INSERT INTO `SELECT` …", quoted, FORMAT, ("CSV", "identifier")).awaits_data
 
 
 def test_several_statements_are_one_too_many() -> None:
@@ -62,37 +66,39 @@ def test_several_statements_are_one_too_many() -> None:
     assert (refused.value.code, refused.value.status) == (62, 400)
 
 
-def test_a_result_cannot_go_to_a_file_of_the_server() -> None:
+@pytest.mark.parametrize("clause", ["INTO OUTFILE", "FROM INFILE"])
+def test_nobody_reads_or_writes_files_of_the_server(clause: str) -> None:
     with pytest.raises(EngineError):
-        check_no_outfile(Statement(Kind.CONTROL, 1, "SELECT 1 INTO OUTFILE 'x'"))
-    check_no_outfile(select("SELECT ' INTO OUTFILE '"))
+        check_no_server_file(statement("…", (clause, "keyword"), ("'x'", "string")))
+    check_no_server_file(statement("…", SELECT, (f"' {clause} '", "string")))
 
 
 @pytest.mark.parametrize(
-    "statement",
+    "refused_one",
     [
-        select("SELECT file('/etc/passwd')"),
-        select("SELECT * APPLY file FROM t"),
-        select("SHOW TABLES WHERE file('x') = 'y'"),
-        select(""),
-        Statement(Kind.CONTROL, 1, "SET ROLE owner"),
-        Statement(Kind.CONTROL, 1, "KILL QUERY WHERE 1"),
+        statement("…", SELECT, ("file", "function"), ("'/etc/passwd'", "string")),
+        statement("…", SELECT, ("`file`", "function")),
+        statement("…", SELECT, ("APPLY", "keyword"), ("file", "identifier")),
+        statement("…", SELECT, ("Python", "function"), ("passwords", "identifier")),
+        statement(""),
+        statement("SET ROLE owner", ("SET ROLE", "keyword"), kind=Kind.CONTROL),
+        statement("KILL QUERY WHERE 1", ("KILL QUERY", "keyword"), kind=Kind.CONTROL),
     ],
 )
-def test_the_analyst_cannot_do_what_the_engine_would_let_pass(statement: Statement) -> None:
+def test_the_analyst_cannot_do_what_the_engine_would_let_pass(refused_one: Statement) -> None:
     with pytest.raises(EngineError) as refused:
-        check_allowed(statement, Account.ANALYST)
+        check_allowed(refused_one, Account.ANALYST)
     assert (refused.value.code, refused.value.status) == (497, 403)
-    check_allowed(statement, Account.DEFAULT)
+    check_allowed(refused_one, Account.DEFAULT)
 
 
 @pytest.mark.parametrize(
-    "statement",
+    "allowed",
     [
-        select("SELECT 'file(', profile FROM t"),
-        Statement(Kind.CONTROL, 1, "USE gyre"),
+        statement("…", SELECT, ("'file('", "string"), ("profile", "identifier")),
+        statement("USE gyre", ("USE", "keyword"), kind=Kind.CONTROL),
         Statement(Kind.UNKNOWN, 0, ""),
     ],
 )
-def test_the_analyst_may_read_and_misspell(statement: Statement) -> None:
-    check_allowed(statement, Account.ANALYST)
+def test_the_analyst_may_read_and_misspell(allowed: Statement) -> None:
+    check_allowed(allowed, Account.ANALYST)

@@ -1,8 +1,10 @@
 """How a process shows that it is ready, or alive: an answer, not just an open port."""
 
 import asyncio
+import base64
 import http.client
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,10 +20,11 @@ class Probe(Protocol):
 
 @dataclass(frozen=True)
 class HttpProbe:
-    """Ready when the path answers 200."""
+    """Ready when the path answers 200. `login` gives user and password, anew at each try."""
 
     port: int
     path: str
+    login: Callable[[], tuple[str, str]] | None = None
 
     async def ready(self) -> bool:
         """Whether it answers."""
@@ -30,12 +33,18 @@ class HttpProbe:
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT)
         try:
-            connection.request("GET", self.path)
+            connection.request("GET", self.path, headers=self._headers())
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
+
+    def _headers(self) -> dict[str, str]:
+        if self.login is None:
+            return {}
+        login = ":".join(self.login()).encode()
+        return {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gyre_common.settings import SECRETS_DIR
+
 from gyre_local import log_files
 from gyre_local.child import dying_with
 from gyre_local.control import running_state
 from gyre_local.errors import StartError
 from gyre_local.home import Home
 from gyre_local.ports import LARGEST_OFFSET, STEP, Ports
+from gyre_local.secrets import CLICKHOUSE_PASSWORD, ELASTICSEARCH_PASSWORD, Secret
 from gyre_local.taken import is_free
 
 _FIRST_OFFSET = 11_000
@@ -32,12 +35,13 @@ class LocalEngines:
     """Engines in a folder of their own; each starts at its first use and stays until `close`.
 
     Every engine has a supervisor process of its own, so that one can be started after another;
-    they all die with the process that made them.
+    they all die with the process that made them. They share the folder of their secrets.
     """
 
     def __init__(self, home: Path, ports: Ports) -> None:
         self.home = home
         self.ports = ports
+        self.secrets = home / "secrets"
         self._supervisors: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *names: str) -> None:
@@ -55,6 +59,16 @@ class LocalEngines:
         if state is None or state.processes[0].identity is None:
             raise StartError(f"{name} does not run")
         return state.processes[0].identity.pid
+
+    @property
+    def elasticsearch_login(self) -> tuple[str, str]:
+        """User and password, once it runs."""
+        return "elastic", Secret(self.secrets / ELASTICSEARCH_PASSWORD).read()
+
+    @property
+    def clickhouse_login(self) -> tuple[str, str]:
+        """User and password of who may write, once it runs."""
+        return "default", Secret(self.secrets / CLICKHOUSE_PASSWORD).read()
 
     def close(self) -> None:
         """Stops all of them."""
@@ -76,6 +90,7 @@ class LocalEngines:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                env={**os.environ, SECRETS_DIR: str(self.secrets)},
                 preexec_fn=dying_with(os.getpid()),
             )
 

@@ -17,6 +17,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "down": "Stop the system that was started with `gyre up`.",
             "status": "Show what runs: state, process, port, memory, restarts and lag.",
             "logs": "Show the logs of the local system.",
+            "secrets": "Show where the engines' passwords lie.",
         },
         "Use it": {
             "submit": "Submit documents and wait until they are searchable.",

@@ -25,12 +25,21 @@ class IndexMissing(Retryable):
 
 
 @asynccontextmanager
-async def open_elasticsearch(url: str) -> AsyncIterator[AsyncElasticsearch]:
-    """A client that retries nothing by itself and logs nothing a request; connects when used."""
+async def open_elasticsearch(
+    url: str, login: tuple[str, str] | None
+) -> AsyncIterator[AsyncElasticsearch]:
+    """A client that retries nothing by itself and logs nothing a request; connects when used.
+
+    `login` is user and password; None where Elasticsearch asks for none.
+    """
     # It would tell of every request, and of every failed one, which our own errors tell better.
     logging.getLogger("elastic_transport").setLevel(logging.ERROR)
     client = AsyncElasticsearch(
-        url, request_timeout=_REQUEST_SECONDS, max_retries=0, retry_on_timeout=False
+        url,
+        basic_auth=login,
+        request_timeout=_REQUEST_SECONDS,
+        max_retries=0,
+        retry_on_timeout=False,
     )
     try:
         yield client
@@ -69,7 +78,10 @@ def error_of(status: int, kind: str) -> GyreError:
     if kind == _INDEX_CLOSED:
         return Unavailable("the index is closed: open it again, or delete it and replay")
     if status in _NOT_LET_IN:
-        return Unavailable(f"Elasticsearch does not let us in ({kind}): check its URL")
+        return Unavailable(
+            f"Elasticsearch does not let us in ({kind}): check GYRE_ELASTICSEARCH_URL and "
+            "GYRE_ELASTICSEARCH_PASSWORD"
+        )
     if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(f"Elasticsearch is busy or in trouble ({kind})")
     return Poison(f"Elasticsearch refuses this ({kind})")

@@ -1,6 +1,7 @@
 """Settings that every service shares, read from the environment, checked before anything starts."""
 
 import ipaddress
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar
@@ -22,6 +23,8 @@ from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 from gyre_common.errors import GyreError
 
 PREFIX = "GYRE_"
+SECRETS_DIR = "GYRE_SECRETS_DIR"
+"""The variable that names another folder than `secrets` in the home."""
 
 
 class SettingsError(GyreError):
@@ -114,6 +117,8 @@ class ServiceSettings(BaseSettings):
 
     kafka_servers: Addresses = _local_port(9092)
     elasticsearch_url: Url = _local_url(9200)
+    elasticsearch_user: str = "elastic"
+    elasticsearch_password: SecretStr = SecretStr("")
     clickhouse_url: Url = _local_url(8123)
     store_url: str = Field(default_factory=lambda known: f"file://{known['home']}/store")
 
@@ -171,6 +176,12 @@ class ServiceSettings(BaseSettings):
         return self.metrics_port_base + self.port_offset
 
     @property
+    def elasticsearch_login(self) -> tuple[str, str] | None:
+        """User and password; None where Elasticsearch asks for none."""
+        password = self.elasticsearch_password.get_secret_value()
+        return (self.elasticsearch_user, password) if password else None
+
+    @property
     def key(self) -> str | None:
         """The key that this process shows to other services."""
         return self.keys[0].get_secret_value() if self.keys else None
@@ -194,15 +205,28 @@ def is_loopback(host: str) -> bool:
 S = TypeVar("S", bound=BaseSettings)
 
 
+def secrets_folder(home: Path) -> Path:
+    """Where a system of this home keeps its secrets, a file each, named as their variable."""
+    return Path(os.environ.get(SECRETS_DIR) or home / "secrets").expanduser().absolute()
+
+
 def load_settings(kind: type[S]) -> S:
-    """Read settings from the environment.
+    """Read settings from the environment, and from the secrets' files what it does not hold.
 
     Raises:
         SettingsError: a variable holds a value that cannot work. One line, without the value.
     """
+    home = os.environ.get(f"{PREFIX}HOME") or ".gyre"
+    folder = secrets_folder(Path(home).expanduser())
     try:
-        return kind()
+        # A folder that is not there yet would be a warning.
+        return kind(_secrets_dir=folder) if folder.is_dir() else kind()
     except UnreadableSetting as error:
+        if isinstance(error.__cause__, OSError):
+            raise SettingsError(
+                f"cannot read the secrets in {folder}: {error.__cause__.strerror}; "
+                f"run as their owner, or name others in {SECRETS_DIR}"
+            ) from error
         raise SettingsError(str(error)) from error
     except ValidationError as error:
         raise SettingsError(_one_line(kind, error)) from error

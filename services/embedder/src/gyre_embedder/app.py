@@ -32,7 +32,9 @@ async def create_app(settings: EmbedderSettings) -> AsyncIterator[App]:
     store = Store(settings.store_url)
     models = OnnxModels(ModelFolders(store, settings.model_cache), threads=settings.encoder_threads)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(open_elasticsearch(settings.elasticsearch_url))
+        client = await stack.enter_async_context(
+            open_elasticsearch(settings.elasticsearch_url, settings.elasticsearch_login)
+        )
         index = ElasticsearchIndex(
             client,
             shards=settings.index_shards,

@@ -32,7 +32,7 @@ async def create_app(settings: IngestorSettings) -> AsyncIterator[App]:
     bus = Bus(settings.kafka_servers, service=settings.service)
     async with AsyncExitStack() as stack:
         elasticsearch = await stack.enter_async_context(
-            open_elasticsearch(settings.elasticsearch_url)
+            open_elasticsearch(settings.elasticsearch_url, settings.elasticsearch_login)
         )
         releases = await stack.enter_async_context(
             open_releases(settings.kafka_servers, required=[Roles.INGESTION])

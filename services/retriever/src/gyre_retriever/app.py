@@ -22,7 +22,9 @@ from gyre_retriever.settings import RetrieverSettings
 async def create_app(settings: RetrieverSettings) -> AsyncIterator[App]:
     """The retriever, ready to answer."""
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(open_elasticsearch(settings.elasticsearch_url))
+        client = await stack.enter_async_context(
+            open_elasticsearch(settings.elasticsearch_url, settings.elasticsearch_login)
+        )
         embedder = await stack.enter_async_context(
             channel(settings.embedder_address, key=settings.key)
         )

@@ -1,23 +1,19 @@
 """`python -m gyre_local.clickhouse_endpoint --data DIR --port N`: ClickHouse on this machine."""
 
 import argparse
-import asyncio
 import logging
 import os
-import signal
+import shutil
 import sys
 from pathlib import Path
 
-from aiohttp import web
+import aiohttp.web  # noqa: F401 - before the confinement: it reads the system's media types
 
 from gyre_local.clickhouse_endpoint.accounts import Account
-from gyre_local.clickhouse_endpoint.engine import Engine
-from gyre_local.clickhouse_endpoint.errors import EngineError
-from gyre_local.clickhouse_endpoint.server import Endpoint
+from gyre_local.clickhouse_endpoint.confinement import confine
+from gyre_local.secrets import Secret
 
 ANALYST_PASSWORD = "GYRE_CLICKHOUSE_ANALYST_PASSWORD"  # noqa: S105 - a variable's name
-_HOST = "127.0.0.1"  # `default` has no password: never listen on anything else
-_GRACE_SECONDS = 10.0
 
 log = logging.getLogger("gyre_local.clickhouse_endpoint")
 
@@ -30,37 +26,29 @@ def main() -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-    passwords = {Account.ANALYST: os.environ.get(ANALYST_PASSWORD, "")}
+    folder = options.data.absolute()
     try:
-        with Engine(options.data.absolute()) as engine:
-            asyncio.run(_serve(engine, passwords, options.port))
-    except EngineError as error:
-        sys.stderr.write(f"ClickHouse cannot open {options.data}: {error.text}\n")
-        return 1
+        passwords = {
+            Account.DEFAULT: Secret(options.password_file).read(),
+            Account.ANALYST: os.environ.pop(ANALYST_PASSWORD, ""),
+        }
+        spool = folder / "spool"
+        shutil.rmtree(spool, ignore_errors=True)  # what a killed process has left
+        for name in ("data", "files", "spool"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        # Within reach of what comes. chdb shows the files of the working folder as tables and takes
+        # a config.xml there for its own.
+        os.environ["TMPDIR"] = str(spool)
+        os.chdir(folder / "files")
+        if not confine(folder, options.port):
+            log.warning("this system cannot confine a process: the engine's grants must do")
     except OSError as error:
         sys.stderr.write(f"ClickHouse cannot start: {error}\n")
         return 1
-    return 0
+    # Not before: the engine's library starts threads, which would not be confined.
+    from gyre_local.clickhouse_endpoint.serving import serve
 
-
-async def _serve(engine: Engine, passwords: dict[Account, str], port: int) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopped.set)
-    runner = web.AppRunner(
-        Endpoint(engine, passwords).app(),
-        access_log=None,
-        auto_decompress=False,
-        shutdown_timeout=_GRACE_SECONDS,
-    )
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, _HOST, port).start()
-        log.info("ClickHouse %s ready on http://%s:%d", engine.version, _HOST, port)
-        await stopped.wait()
-    finally:
-        await runner.cleanup()
+    return serve(folder, passwords, options.port)
 
 
 def _options() -> argparse.Namespace:
@@ -69,6 +57,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder for tables and metadata")
     parser.add_argument("--port", type=int, default=8123)
+    parser.add_argument(
+        "--password-file", type=Path, required=True, help="holds the password of `default`"
+    )
     levels = ["debug", "info", "warning", "error"]
     parser.add_argument("--log-level", default="info", choices=levels)
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Who may call: `default`, who may do everything, and `analyst`, who may only read."""
+"""Who may call: `default`, who keeps the database, and `analyst`, who may only read it."""
 
 import base64
 import binascii

@@ -1,12 +1,15 @@
 """HTTP content encodings, piece by piece in both directions, as ClickHouse offers them."""
 
+import struct
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import brotli  # type: ignore[import-untyped]
+import lz4.block
 import lz4.frame
+from clickhouse_cityhash.cityhash import CityHash128
 
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 
@@ -14,6 +17,10 @@ if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
+
+
+LARGEST_PIECE = 1 << 20
+_WINDOW_LOG = 25  # zstd asks for a window of up to 2 GB in memory; no level below 20 needs 32 MB
 
 
 class Encoder(Protocol):
@@ -29,8 +36,10 @@ class Encoder(Protocol):
 class Decoder(Protocol):
     """Decompresses a body piece by piece."""
 
-    def decode(self, piece: bytes) -> bytes:
-        """Take a piece; return what is ready. Raises EngineError where it is broken."""
+    def decode(self, piece: bytes) -> Iterator[bytes]:
+        """Take a piece; yield what is ready, some LARGEST_PIECE at once, so that a bomb fills no
+        memory. Raises EngineError where it is broken.
+        """
 
     @property
     def finished(self) -> bool:
@@ -47,6 +56,32 @@ class Identity:
     def finish(self) -> bytes:
         """Return nothing: nothing is held back."""
         return b""
+
+
+class Blocks:
+    """ClickHouse's own blocks, which `compress=1` asks for: checksum, method, two sizes, LZ4.
+
+    https://clickhouse.com/docs/native-protocol/compression
+    """
+
+    _LZ4 = 0x82
+    _HEAD = struct.Struct("<BII")
+    _CHECKSUM = struct.Struct("<QQ")
+
+    def encode(self, piece: bytes) -> bytes:
+        """Return the piece as blocks."""
+        starts = range(0, len(piece), LARGEST_PIECE)
+        return b"".join(self._block(piece[start : start + LARGEST_PIECE]) for start in starts)
+
+    def finish(self) -> bytes:
+        """Return nothing: nothing is held back."""
+        return b""
+
+    def _block(self, plain: bytes) -> bytes:
+        packed: bytes = lz4.block.compress(plain, store_size=False)
+        head = self._HEAD.pack(self._LZ4, self._HEAD.size + len(packed), len(plain))
+        checksum = CityHash128(head + packed)
+        return self._CHECKSUM.pack(checksum >> 64, checksum & (1 << 64) - 1) + head + packed
 
 
 def encoder(accepted: str) -> tuple[str, Encoder] | None:
@@ -128,18 +163,16 @@ class _FrameDecoder:
         self._frame = new_frame()
         self._begun = False
 
-    def decode(self, piece: bytes) -> bytes:
-        out = []
-        while piece:
+    def decode(self, piece: bytes) -> Iterator[bytes]:
+        while piece or not (self._frame.eof or self._frame.needs_input):
             if self._frame.eof:
                 self._frame, self._begun = self._new_frame(), False
             try:
-                out.append(self._frame.decompress(piece))
+                yield self._frame.decompress(piece, LARGEST_PIECE)
             except (RuntimeError, zstd.ZstdError) as error:
                 raise _broken() from error
             self._begun = True
             piece = (self._frame.unused_data or b"") if self._frame.eof else b""
-        return b"".join(out)
 
     @property
     def finished(self) -> bool:
@@ -147,9 +180,11 @@ class _FrameDecoder:
 
 
 class _Frame(Protocol):
-    def decompress(self, data: bytes, /) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
     @property
     def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
     @property
     def unused_data(self) -> bytes | None: ...
 
@@ -158,11 +193,13 @@ class _ZlibDecoder:
     def __init__(self, window: int) -> None:
         self._stream = zlib.decompressobj(window)
 
-    def decode(self, piece: bytes) -> bytes:
-        try:
-            return self._stream.decompress(piece)
-        except zlib.error as error:
-            raise _broken() from error
+    def decode(self, piece: bytes) -> Iterator[bytes]:
+        while piece:
+            try:
+                yield self._stream.decompress(piece, LARGEST_PIECE)
+            except zlib.error as error:
+                raise _broken() from error
+            piece = self._stream.unconsumed_tail
 
     @property
     def finished(self) -> bool:
@@ -173,11 +210,15 @@ class _BrotliDecoder:
     def __init__(self) -> None:
         self._stream = brotli.Decompressor()
 
-    def decode(self, piece: bytes) -> bytes:
-        try:
-            return bytes(self._stream.process(piece))
-        except brotli.error as error:
-            raise _broken() from error
+    def decode(self, piece: bytes) -> Iterator[bytes]:
+        out = None
+        while (piece or out) and not (out is not None and self._stream.is_finished()):
+            try:
+                out = bytes(self._stream.process(piece, output_buffer_limit=LARGEST_PIECE))
+            except brotli.error as error:
+                raise _broken() from error
+            piece = b""
+            yield out
 
     @property
     def finished(self) -> bool:
@@ -201,7 +242,11 @@ _ENCODERS: dict[str, Callable[[], Encoder]] = {
 }
 _DECODERS: dict[str, Callable[[], Decoder]] = {
     "lz4": lambda: _FrameDecoder(lz4.frame.LZ4FrameDecompressor),
-    "zstd": lambda: _FrameDecoder(zstd.ZstdDecompressor),
+    "zstd": lambda: _FrameDecoder(
+        lambda: zstd.ZstdDecompressor(
+            options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
+        )
+    ),
     "gzip": lambda: _ZlibDecoder(_GZIP_WINDOW),
     "deflate": lambda: _ZlibDecoder(_ZLIB_WINDOW),
     "br": _BrotliDecoder,

@@ -1,11 +1,12 @@
 """The one engine of this process, and the sessions on it."""
 
+import ast
 import importlib.resources
 import json
-import os
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,15 @@ from chdb import ChdbError
 
 from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.errors import EngineError
-from gyre_local.clickhouse_endpoint.statement import Kind, Statement
+from gyre_local.clickhouse_endpoint.limits import ANALYST_STARTS_WITH, analyst_constraints
+from gyre_local.clickhouse_endpoint.statement import Kind, Statement, Token
 
+_RENDERED = "SELECT hex(formatQuerySingleLine(unhex('{hex}')) AS text), highlightQuery(text)"
 _SETTINGS = (
     "SELECT name, value, changed FROM system.settings WHERE has({names:Array(String)}, name)"
 )
+_MARK = "log_comment"
+"""The setting by which a session's query is known among those that run."""
 LONGEST_QUERY = 256 << 10
 """ClickHouse's `max_query_size`; only an INSERT's data may go on behind it."""
 
@@ -56,15 +61,17 @@ class Answer:
 class EngineSession:
     """One chdb handle: its own settings, current database, temporary tables and role.
 
-    `kept` sessions serve more than one request; one that is `spoiled` can serve no other. Every
-    method blocks. Calls from several threads wait for each other, so that closing never takes the
-    handle away from a query that still runs.
+    `kept` sessions serve more than one request; one that is `spoiled` can serve no other. What runs
+    may be cancelled while the session is `reading`. Every method blocks. Calls from several threads
+    wait for each other, so that closing never takes the handle away from a query that still runs.
     """
 
     def __init__(self, connection: str) -> None:
         self._lock = threading.RLock()
+        self.id = uuid.uuid4().hex
         self.kept = False
         self.spoiled = False
+        self.reading = False
         self._asked: tuple[Mapping[str, str], str | None] = ({}, None)
         self._settings_before: dict[str, str | None] = {}
         self._database_before: str | None = None
@@ -72,11 +79,15 @@ class EngineSession:
         with self.calling():
             self._handle = chdb.connect(connection)
 
-    def restrict(self, account: Account) -> None:
-        """Keep only the account's role, and for a reader make the session read-only for good."""
+    def enter_as(self, account: Account) -> None:
+        """Mark the session; a reader keeps only its role, its profile, its limits and reading."""
+        settings = {_MARK: f"'{self.id}'"}
         if account.reads_only:
             self.query(f"SET ROLE {account.value}")
-            self.query("SET readonly = 1")
+            # The profile first, which brings the constraints; `readonly` last.
+            limits = {name: str(value) for name, value in ANALYST_STARTS_WITH.items()}
+            settings = {"profile": f"'{account.value}'", **limits, **settings, "readonly": "2"}
+        self.query("SET " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
 
     def begin(self, settings: Mapping[str, str], database: str | None) -> None:
         """Give the next query its settings and database, in place of those of the query before.
@@ -122,8 +133,7 @@ class EngineSession:
             report = self._handle._conn.classify_query(sql, "")
         kind, count = Kind(report["query_class"].name), int(report["statement_count"])
         readable = kind is not Kind.UNKNOWN and count == 1 and len(sql) <= LONGEST_QUERY
-        canonical = self._canonical(sql) if readable else ""
-        return Statement(kind, count, canonical)
+        return Statement(kind, count, *(self._rendered(sql) if readable else ("", ())))
 
     def query(
         self,
@@ -183,13 +193,19 @@ class EngineSession:
         rows = map(json.loads, _text(self.query(_SETTINGS, "JSONEachRow", asked)).splitlines())
         return {row["name"]: row["value"] if row["changed"] else None for row in rows}
 
-    def _canonical(self, sql: bytes) -> str:
-        # In hexadecimal, so that no byte of the caller's text can be read as part of ours.
-        ask = f"SELECT formatQuerySingleLine(unhex('{sql.hex()}'))"
+    def _rendered(self, sql: bytes) -> tuple[str, Sequence[Token]]:
+        # In hexadecimal, so that no byte of the caller's text is read as part of ours, and no
+        # setting of the session changes how it is written.
         try:
-            return _text(self.query(ask, "TSVRaw")).strip()
+            answer = self.query(_RENDERED.format(hex=sql.hex()), "TSVRaw")
         except EngineError:
-            return ""
+            return "", ()
+        rendered, _, places = _text(answer).partition("\t")
+        text = bytes.fromhex(rendered)
+        return text.decode(errors="replace"), tuple(
+            Token(text[start:end].decode(errors="replace"), kind)
+            for start, end, kind in ast.literal_eval(places or "()")
+        )
 
 
 class Blocks:
@@ -218,7 +234,9 @@ class Blocks:
 
 
 class Engine:
-    """chdb on a folder. A process can hold one; a second process on the folder is refused."""
+    """chdb on a folder that has `data` and `spool`. A process can hold one; a second process on the
+    folder is refused.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -228,20 +246,15 @@ class Engine:
         self.timezone = ""
 
     def __enter__(self) -> Self:
-        for name in ("data", "spool", "files"):
-            (self._folder / name).mkdir(parents=True, exist_ok=True)
-        self._forget_spooled()
         users = self._folder / "users.xml"
-        users.write_bytes(importlib.resources.files(__package__).joinpath("users.xml").read_bytes())
-        # chdb shows the files of the working folder as tables: give it one of its own.
-        os.chdir(self._folder / "files")
+        users.write_text(_users())
         # chdb reads `users_config` only where a `config-file` is named too. Every handle must name
         # the same: a handle that names other users replaces the users of the whole engine.
         self._connection = f"{self._folder / 'data'}?config-file={users}&users_config={users}"
         self._keeper = EngineSession(self._connection)  # keeps the engine up between requests
         self.session(Account.ANALYST).close()  # without its role there is no read-only user
-        told = self._keeper.query("SELECT version(), timezone()")
-        self.version, self.timezone = _text(told).split("\t")
+        answer = self._keeper.query("SELECT version(), timezone()")
+        self.version, self.timezone = _text(answer).split("\t")
         return self
 
     def __exit__(
@@ -257,19 +270,32 @@ class Engine:
         """Open a session that may do what the account may. Cheap: a fraction of a millisecond."""
         session = EngineSession(self._connection)
         try:
-            session.restrict(account)
+            session.enter_as(account)
         except EngineError:
             session.close()
             raise
         return session
 
+    def cancel(self, session: EngineSession) -> None:
+        """End what the session reads; nothing where it does not, or writes."""
+        if self._keeper is not None and session.reading:
+            self._keeper.query(f"KILL QUERY WHERE Settings['{_MARK}'] = '{session.id}' ASYNC")
+
     def spool(self, in_memory: int) -> "tempfile.SpooledTemporaryFile[bytes]":
         """A place for bytes on their way in or out; past `in_memory` it moves to the data disk."""
         return tempfile.SpooledTemporaryFile(max_size=in_memory, dir=str(self._folder / "spool"))
 
-    def _forget_spooled(self) -> None:
-        for left in (self._folder / "spool").iterdir():
-            left.unlink(missing_ok=True)
+
+def _users() -> str:
+    """users.xml, with the analyst's constraints for the settings that this engine has."""
+    handle = chdb.connect(":memory:")
+    try:
+        names = handle.query("SELECT name FROM system.settings WHERE alias_for = ''", "TSVRaw")
+        constraints = analyst_constraints(bytes(names.bytes()).decode().split())
+    finally:
+        handle.close()
+    template = importlib.resources.files(__package__).joinpath("users.xml").read_text()
+    return template.replace("CONSTRAINTS", constraints)
 
 
 def _text(answer: Answer) -> str:

@@ -21,6 +21,7 @@ class Code(IntEnum):
     SESSION_NOT_FOUND = 372
     SESSION_IS_LOCKED = 373
     CANNOT_DECOMPRESS = 271
+    TOO_MANY_BYTES = 307
     ACCESS_DENIED = 497
     AUTHENTICATION_FAILED = 516
 
@@ -64,7 +65,7 @@ _BAD_REQUEST = (
     6, 15, 16, 25, 26, 27, 36, 38, 41, 44, 53, 62, 69, 72, 117, 124, 130, 167, 168, 169, 235,
     306, 372, 373, 376, 427, 441, 456, 457, 675, 676,
 )  # fmt: skip
-_FORBIDDEN = (164, 192, 193, 497, 512, 516)
+_FORBIDDEN = (164, 192, 193, 452, 497, 512, 516)
 _NOT_FOUND = (46, 47, 50, 56, 60, 63, 73, 78, 81, 82, 115, 511)
 _STATUS = {
     194: 401,
@@ -74,6 +75,7 @@ _STATUS = {
     381: 411,
     425: 500,
     48: 501,
+    307: 413,
     76: 503,
     209: 503,
     439: 503,

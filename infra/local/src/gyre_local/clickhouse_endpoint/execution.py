@@ -8,12 +8,13 @@ from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.engine import Answer, Blocks, EngineSession, Stats
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 from gyre_local.clickhouse_endpoint.insertion import DataInsert, find_data
+from gyre_local.clickhouse_endpoint.limits import LARGEST_WHOLE_RESULT
 from gyre_local.clickhouse_endpoint.request import QueryRequest
 from gyre_local.clickhouse_endpoint.statement import (
     Kind,
     Statement,
     check_allowed,
-    check_no_outfile,
+    check_no_server_file,
     check_reads_only,
     check_single,
 )
@@ -26,7 +27,6 @@ _STREAMED = frozenset(
 )  # fmt: skip
 """Formats whose blocks may follow one another without a header or a footer between them."""
 
-_LARGEST_UNSTREAMED = 512 << 20
 _PIECE = 1 << 20
 
 
@@ -55,6 +55,7 @@ def execute(session: EngineSession, ask: QueryRequest, account: Account) -> Resu
     Raises:
         EngineError: ClickHouse's own.
     """
+    session.reading = False
     if not ask.head.strip():
         raise EngineError.refused(Code.SYNTAX_ERROR, "Syntax error: Empty query")
     insert = None if ask.params else find_data(session, ask.head)
@@ -82,7 +83,7 @@ def execute(session: EngineSession, ask: QueryRequest, account: Account) -> Resu
 
 def _check(ask: QueryRequest, statement: Statement, account: Account) -> None:
     check_single(statement)
-    check_no_outfile(statement)
+    check_no_server_file(statement)
     check_allowed(statement, account)
     if ask.reads_only:
         check_reads_only(statement)
@@ -100,11 +101,14 @@ def _read(
     session: EngineSession, ask: QueryRequest, sql: bytes, statement: Statement, account: Account
 ) -> Result:
     output = statement.format or ask.default_format
+    session.reading = True
     if output in _STREAMED and _is_select(statement):
         session.begin(ask.settings, ask.database)
         return Result(output, session.stream(sql, output, ask.params))
-    bound = {} if account.reads_only else {"max_result_bytes": str(_LARGEST_UNSTREAMED)}
-    session.begin({**bound, **ask.settings}, ask.database)
+    settings = {"max_result_bytes": str(LARGEST_WHOLE_RESULT), **ask.settings}
+    if account.reads_only and settings["max_result_bytes"] == "0":
+        settings["max_result_bytes"] = str(LARGEST_WHOLE_RESULT)  # no limit is none of the bounds
+    session.begin(settings, ask.database)
     return _whole(session.query(sql, output, ask.params), output)
 
 

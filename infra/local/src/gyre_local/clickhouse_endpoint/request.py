@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from gyre_local.clickhouse_endpoint.compression import decoder
 from gyre_local.clickhouse_endpoint.engine import LONGEST_QUERY, Engine
@@ -29,7 +29,6 @@ _OF_THE_INTERFACE = frozenset(
     }
 )  # fmt: skip
 _NOT_OFFERED = {
-    "compress": "ask for compression with Accept-Encoding and enable_http_compression=1",
     "decompress": "send compressed data with Content-Encoding",
     "role": "sessions keep the role of their user",
 }
@@ -61,15 +60,18 @@ class QueryRequest:
     default_format: str = "TabSeparated"
     session: SessionRef | None = None
     accept_encoding: str = ""
+    in_blocks: bool = False
     whole_first: bool = False
     reads_only: bool = False
 
 
-async def read_request(request: web.Request, engine: Engine, query_id: str) -> QueryRequest:
-    """Read the request to its end.
+async def read_request(
+    request: web.Request, engine: Engine, query_id: str, largest: int
+) -> QueryRequest:
+    """Read the request to its end, which may come after `largest` bytes once it is decompressed.
 
     Raises:
-        EngineError: it asks for something that is not offered, or its body is broken.
+        EngineError: it asks for something that is not offered, or its body is broken or too large.
     """
     url = dict(request.query)
     rest: IO[bytes]
@@ -77,10 +79,10 @@ async def read_request(request: web.Request, engine: Engine, query_id: str) -> Q
         if url.get(name, "0") not in ("", "0"):
             raise EngineError.refused(Code.NOT_IMPLEMENTED, f"{name} is not offered: {instead}.")
     if request.content_type == _FORM:
-        url |= await _form(request)
+        url |= await _form(request, largest)
         head, rest = url.get("query", "").encode(), io.BytesIO()
     else:
-        head, rest = await _body(request, engine, url.get("query", "").encode())
+        head, rest = await _body(request, engine, url.get("query", "").encode(), largest)
     settings = {
         name: value
         for name, value in url.items()
@@ -111,27 +113,41 @@ async def read_request(request: web.Request, engine: Engine, query_id: str) -> Q
         accept_encoding=request.headers.get("Accept-Encoding", "")
         if url.get("enable_http_compression") == "1"
         else "",
+        in_blocks=url.get("compress", "0") not in ("", "0", "false"),
         whole_first=url.get("wait_end_of_query") == "1",
     )
 
 
-async def _form(request: web.Request) -> dict[str, str]:
+async def _form(request: web.Request, largest: int) -> dict[str, str]:
     fields = {}
-    for name, value in (await request.post()).items():
-        if not isinstance(value, str):
+    size = 0
+    async for part in await request.multipart():
+        name = getattr(part, "name", None)
+        if not isinstance(part, BodyPartReader) or name is None or part.filename is not None:
             raise EngineError.refused(
                 Code.NOT_IMPLEMENTED,
-                f"external data ({name[:64]}) is not offered: insert it into a temporary table "
-                "of a session.",
+                f"external data ({str(name)[:64]}) is not offered: insert it into a temporary "
+                "table of a session.",
             )
-        fields[name] = value
+        value = bytearray()
+        while piece := await part.read_chunk():
+            size = _within(size + len(piece), largest)
+            value += piece
+        try:
+            fields[name] = value.decode()
+        except UnicodeDecodeError as error:
+            raise EngineError.refused(
+                Code.BAD_ARGUMENTS, f"The field {name[:64]} is not UTF-8 text."
+            ) from error
     return fields
 
 
-async def _body(request: web.Request, engine: Engine, query: bytes) -> tuple[bytes, IO[bytes]]:
+async def _body(
+    request: web.Request, engine: Engine, query: bytes, largest: int
+) -> tuple[bytes, IO[bytes]]:
     spool = engine.spool(in_memory=_IN_MEMORY)
     try:
-        await _spool_body(request, spool)
+        await _spool_body(request, spool, largest)
         spool.seek(0)
         start = spool.read(LONGEST_QUERY)
     except BaseException:
@@ -141,13 +157,24 @@ async def _body(request: web.Request, engine: Engine, query: bytes) -> tuple[byt
     return (query.rstrip() + b"\n" + start if query and start else query or start), spool
 
 
-async def _spool_body(request: web.Request, spool: IO[bytes]) -> None:
+async def _spool_body(request: web.Request, spool: IO[bytes], largest: int) -> None:
     encoding = request.headers.get("Content-Encoding", "identity")
     unpack = None if encoding == "identity" else decoder(encoding)
+    size = 0
     async for piece in request.content.iter_chunked(_PIECE):
-        spool.write(piece if unpack is None else unpack.decode(piece))
+        for plain in (piece,) if unpack is None else unpack.decode(piece):
+            size = _within(size + len(plain), largest)
+            spool.write(plain)
     if unpack is not None and not unpack.finished:
         raise EngineError.refused(Code.CANNOT_DECOMPRESS, "The compressed body ends too early.")
+
+
+def _within(size: int, largest: int) -> int:
+    if size > largest:
+        raise EngineError.refused(
+            Code.TOO_MANY_BYTES, f"The body is larger than {largest} bytes: send it in parts."
+        )
+    return size
 
 
 def _session(url: Mapping[str, str]) -> SessionRef | None:

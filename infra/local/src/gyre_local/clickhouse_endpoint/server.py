@@ -5,24 +5,25 @@ import json
 import logging
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
-from typing import TypeVar
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from gyre_local.clickhouse_endpoint.accounts import Account, authenticate, credentials
-from gyre_local.clickhouse_endpoint.compression import Encoder, Identity, encoder
+from gyre_local.clickhouse_endpoint.compression import Blocks, Encoder, Identity, encoder
 from gyre_local.clickhouse_endpoint.engine import Engine, Stats
 from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.execution import Result, execute
+from gyre_local.clickhouse_endpoint.limits import LARGEST_BODY
 from gyre_local.clickhouse_endpoint.request import QueryRequest, read_request
 from gyre_local.clickhouse_endpoint.sessions import Sessions
+from gyre_local.clickhouse_endpoint.threads import QueryThread, Threads
+from gyre_local.clickhouse_endpoint.web_pages import refuse_web_pages
 
 log = logging.getLogger(__name__)
 
-QUERIES_AT_ONCE = 8
 _SENT_AT_ONCE = 4 << 20
 _MEDIA_TYPES = {
     "JSON": "application/json; charset=UTF-8",
@@ -34,21 +35,20 @@ _MEDIA_TYPES = {
     "Parquet": "application/octet-stream",
     "Arrow": "application/octet-stream",
 }
-T = TypeVar("T")
 
 
 class Endpoint:
-    """Answers queries on `/` and `/ping`."""
+    """Answers queries on `/` and `/ping`. An account without a password lets everybody in."""
 
     def __init__(self, engine: Engine, passwords: Mapping[Account, str]) -> None:
         self._engine = engine
         self._passwords = passwords
         self._sessions = Sessions(engine)
-        self._threads = ThreadPoolExecutor(QUERIES_AT_ONCE, thread_name_prefix="query")
+        self._threads = Threads(engine)
 
     def app(self) -> web.Application:
         """The routes, and what runs beside them."""
-        app = web.Application(client_max_size=0)
+        app = web.Application(middlewares=[self._refuse_web_pages])
         app.router.add_get("/ping", self._ping)
         app.router.add_route("*", "/", self._answer)
         app.cleanup_ctx.append(self._running)
@@ -60,8 +60,16 @@ class Endpoint:
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await sweeping
-        self._threads.shutdown()
+        self._threads.close()
         self._sessions.close()
+
+    @web.middleware
+    async def _refuse_web_pages(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            refuse_web_pages(request.headers)
+        except EngineError as error:
+            return self._refusal(error, query_id=str(uuid.uuid4()))
+        return await handler(request)
 
     async def _ping(self, _: web.Request) -> web.Response:
         return web.Response(text="Ok.\n")
@@ -72,32 +80,35 @@ class Endpoint:
         query_id = str(uuid.uuid4())
         try:
             account = authenticate(credentials(request.headers, request.query), self._passwords)
-            ask = await read_request(request, self._engine, query_id)
+            ask = await read_request(request, self._engine, query_id, LARGEST_BODY[account])
             query_id = ask.query_id
             with ask.rest:
                 async with self._sessions.lend(account, ask.session) as session:
-                    result = await self._off_loop(lambda: execute(session, ask, account))
-                    return await self._send(request, ask, result)
+                    thread = self._threads.of(account, session)
+                    result = await thread.run(lambda: execute(session, ask, account))
+                    return await self._send(request, ask, result, thread)
         except EngineError as error:
             return self._refusal(error, query_id)
 
     async def _send(
-        self, request: web.Request, ask: QueryRequest, result: Result
+        self, request: web.Request, ask: QueryRequest, result: Result, thread: QueryThread
     ) -> web.StreamResponse:
         """Send a small result at once with its length, a large one as it comes."""
         pack: Encoder = Identity()
         try:
-            first, ended = await self._off_loop(lambda: _take(result.blocks))
+            first, ended = await thread.run(lambda: _take(result.blocks))
             headers = self._headers(ask.query_id, result)
-            if (chosen := encoder(ask.accept_encoding)) is not None:
+            if ask.in_blocks:
+                pack = Blocks()
+            elif (chosen := encoder(ask.accept_encoding)) is not None:
                 headers["Content-Encoding"], pack = chosen
             if ended:
                 return web.Response(body=pack.encode(first) + pack.finish(), headers=headers)
             if ask.whole_first:
-                return await self._send_spooled(request, first, result, headers, pack)
-            return await self._send_streamed(request, first, result, headers, pack)
+                return await self._send_spooled(request, first, result, headers, pack, thread)
+            return await self._send_streamed(request, first, result, headers, pack, thread)
         finally:
-            await self._off_loop(result.close)
+            await thread.run(result.close)
 
     async def _send_spooled(
         self,
@@ -106,6 +117,7 @@ class Endpoint:
         result: Result,
         headers: dict[str, str],
         pack: Encoder,
+        thread: QueryThread,
     ) -> web.StreamResponse:
         """Wait for the whole result, so that an error still has its own status."""
         with self._engine.spool(in_memory=_SENT_AT_ONCE) as spool:
@@ -117,10 +129,10 @@ class Endpoint:
                 spool.write(pack.finish())
                 spool.seek(0)
 
-            await self._off_loop(fill)
+            await thread.run(fill)
             response = web.StreamResponse(headers=headers)
             await response.prepare(request)
-            while piece := await self._off_loop(lambda: spool.read(_SENT_AT_ONCE)):
+            while piece := await thread.run(lambda: spool.read(_SENT_AT_ONCE)):
                 await response.write(piece)
             await response.write_eof()
             return response
@@ -132,6 +144,7 @@ class Endpoint:
         result: Result,
         headers: dict[str, str],
         pack: Encoder,
+        thread: QueryThread,
     ) -> web.StreamResponse:
         tag = secrets.token_hex(8)
         response = web.StreamResponse(headers={**headers, "X-ClickHouse-Exception-Tag": tag})
@@ -140,7 +153,7 @@ class Endpoint:
         try:
             ended = False
             while not ended:
-                piece, ended = await self._off_loop(lambda: _take(result.blocks))
+                piece, ended = await thread.run(lambda: _take(result.blocks))
                 await response.write(pack.encode(piece))
             await response.write(pack.finish())
             await response.write_eof()
@@ -179,9 +192,6 @@ class Endpoint:
 
     def _text(self, error: EngineError) -> str:
         return f"{error.text} (version {self._engine.version} (chdb))"
-
-    async def _off_loop(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 def _take(blocks: Iterator[bytes]) -> tuple[bytes, bool]:

@@ -1,6 +1,6 @@
 """What a statement is, in the engine's own words: its class, its output format, what it calls."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -19,33 +19,49 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
+class Token:
+    """A piece of a statement and what the engine's parser takes it for (`highlightQuery`)."""
+
+    text: str
+    kind: str
+
+    @property
+    def name(self) -> str | None:
+        """The name that it is, without quotes; None for keywords, literals and operators."""
+        return self.text.strip('`"') if self.kind in _NAMES else None
+
+
+@dataclass(frozen=True)
 class Statement:
     """A statement as the engine's parser sees it.
 
     `canonical` is the engine's own rendering (`formatQuerySingleLine`): names unquoted where they
-    can be, string literals in one quoting, an INSERT without its data. Empty for text that the
-    engine cannot render, and for what is longer than a query may be.
+    can be, string literals in one quoting, an INSERT without its data; `tokens` are its pieces.
+    Both are empty for text that the engine cannot render, and for what is longer than a query may
+    be.
     """
 
     kind: Kind
     count: int
     canonical: str
+    tokens: Sequence[Token] = ()
 
     @property
     def format(self) -> str | None:
         """The format that the statement's own FORMAT clause names."""
-        found = _FORMAT.search(_skeleton(self.canonical))
-        return found.group(1) if found else None
+        for at in range(len(self.tokens) - 2, -1, -1):
+            if self.tokens[at] == _FORMAT:
+                return self.tokens[at + 1].name
+        return None
 
     @property
     def awaits_data(self) -> bool:
         """Whether it is an INSERT of what follows it, rather than of a SELECT or a file."""
-        bare = _skeleton(self.canonical)
         return (
             self.kind in (Kind.MUTATING, Kind.CONTROL)  # CONTROL: INTO FUNCTION
-            and bare.startswith("INSERT INTO ")
-            and _FORMAT.search(bare) is not None
-            and _OTHER_SOURCE.search(bare) is None
+            and self.canonical.startswith("INSERT INTO ")
+            and self.format is not None
+            and not self.has_keyword("SELECT", "WITH", "FROM INFILE")
         )
 
     @property
@@ -53,13 +69,15 @@ class Statement:
         """The statement up to its FORMAT clause."""
         return self.canonical.removesuffix(f" FORMAT {self.format}")
 
+    def has_keyword(self, *keywords: str) -> bool:
+        """Whether one of the keywords stands in it."""
+        return any(token.kind == _KEYWORD and token.text in keywords for token in self.tokens)
 
-_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'")
-_QUOTED_NAME = re.compile(r"`(?:[^`\\]|\\.)*`")
-_OTHER_SOURCE = re.compile(r"\b(?:SELECT|WITH|FROM INFILE)\b")
-_FORMAT = re.compile(r"\bFORMAT (\w+)(?: SETTINGS .*)?$")
-_FILE_FUNCTION = re.compile(r"\bfile\b")
-_INTO_OUTFILE = re.compile(r"\bINTO OUTFILE\b")
+
+_KEYWORD = "keyword"
+_FORMAT = Token("FORMAT", _KEYWORD)
+_NAMES = frozenset({"function", "identifier", "alias"})
+_NO_GRANT_COVERS = frozenset({"file", "python"})
 
 
 def check_single(statement: Statement) -> None:
@@ -74,16 +92,17 @@ def check_single(statement: Statement) -> None:
         )
 
 
-def check_no_outfile(statement: Statement) -> None:
-    """Refuse to write the result to a file of the server, which chdb would do.
+def check_no_server_file(statement: Statement) -> None:
+    """Refuse to write the result to a file of the server, or to read from one; chdb would do both.
 
     Raises:
         EngineError: UNKNOWN_TYPE_OF_QUERY.
     """
-    if _INTO_OUTFILE.search(_without_literals(statement.canonical)):
+    if statement.has_keyword("INTO OUTFILE", "FROM INFILE"):
         raise EngineError.refused(
             Code.UNKNOWN_TYPE_OF_QUERY,
-            "INTO OUTFILE is for command-line clients: read the result from the response.",
+            "INTO OUTFILE and FROM INFILE are for command-line clients: read the result from the "
+            "response, send the data in the body.",
         )
 
 
@@ -103,12 +122,12 @@ def check_reads_only(statement: Statement) -> None:
 
 
 def check_allowed(statement: Statement, account: Account) -> None:
-    """Refuse what the analyst's role and `readonly = 1` leave open.
+    """Refuse what the analyst's role and profile leave open.
 
-    The engine itself refuses every write, every setting and every table function that reads
-    outside the database (users.xml, `EngineSession.restrict`). Three things remain: SET ROLE back
-    to the owner, KILL QUERY of others (all sessions are one engine user), and the scalar function
-    `file()`, which a ClickHouse server confines to a folder and chdb does not.
+    The engine itself refuses every write, every setting out of bounds and every table function that
+    reads outside the database (users.xml). Four things remain: SET ROLE back to the owner and KILL
+    QUERY of others (all sessions are one engine user), the scalar function `file()`, which no grant
+    covers, and `Python()`, which reads this process's own variables.
 
     Raises:
         EngineError: ACCESS_DENIED.
@@ -120,18 +139,11 @@ def check_allowed(statement: Statement, account: Account) -> None:
             Code.ACCESS_DENIED,
             f"{account.value}: Not enough privileges. This user may only read.",
         )
-    unreadable = statement.kind is Kind.READ_ONLY and not statement.canonical
-    if unreadable or _FILE_FUNCTION.search(_without_literals(statement.canonical)):
+    unreadable = statement.kind is Kind.READ_ONLY and not statement.tokens
+    names = {(token.name or "").lower() for token in statement.tokens}
+    if unreadable or names & _NO_GRANT_COVERS:
         raise EngineError.refused(
             Code.ACCESS_DENIED,
             f"{account.value}: Not enough privileges. "
             "To execute this query, it's necessary to have the grant READ ON FILE.",
         )
-
-
-def _without_literals(canonical: str) -> str:
-    return _LITERAL.sub("''", canonical)
-
-
-def _skeleton(canonical: str) -> str:
-    return _QUOTED_NAME.sub("``", _without_literals(canonical))

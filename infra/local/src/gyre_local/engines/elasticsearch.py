@@ -7,9 +7,11 @@ from gyre_local.engines.jvm import java_argv
 from gyre_local.java import find_java
 from gyre_local.probes import HttpProbe
 from gyre_local.process import ProcessSpec
+from gyre_local.secrets import ELASTICSEARCH_PASSWORD, Secret
 from gyre_local.setup import ELASTICSEARCH_HOME, require_jars
 
 _HEAP_MEGABYTES = 512
+_USER = "elastic"
 _VECTOR_MODULE = "jdk.incubator.vector"
 
 _SERVER = """\
@@ -22,6 +24,7 @@ http.port: {port}
 transport.port: {transport_port}
 discovery.type: single-node
 action.auto_create_index: false
+gyre.password_file: {password_file}
 logger.level: WARN
 # The published jars come without the native library; Java's own code does its work.
 logger.org.elasticsearch.nativeaccess: ERROR
@@ -34,7 +37,7 @@ cluster.routing.allocation.disk.watermark.flood_stage: 500mb
 
 
 class ElasticsearchEngine(Engine):
-    """Elasticsearch 9, loopback only, without security."""
+    """Elasticsearch 9, loopback only; the password of `elastic` is asked for on every path."""
 
     name = "elasticsearch"
 
@@ -55,7 +58,9 @@ class ElasticsearchEngine(Engine):
             name=self.name,
             argv=(*argv, *launcher),
             probe=HttpProbe(
-                self.ports.elasticsearch, "/_cluster/health?wait_for_status=yellow&timeout=1s"
+                self.ports.elasticsearch,
+                "/_cluster/health?wait_for_status=yellow&timeout=1s",
+                login=lambda: (_USER, self._password.read()),
             ),
             ports={
                 "elasticsearch": self.ports.elasticsearch,
@@ -66,10 +71,15 @@ class ElasticsearchEngine(Engine):
         )
 
     @property
+    def _password(self) -> Secret:
+        return Secret.of(self.home, ELASTICSEARCH_PASSWORD)
+
+    @property
     def _config(self) -> Path:
         return self.folder / "config"
 
     def _prepare(self) -> None:
+        self._password.ensure()
         self._config.mkdir(parents=True, exist_ok=True)
         (self._config / "elasticsearch.yml").write_text(
             _SERVER.format(
@@ -77,5 +87,6 @@ class ElasticsearchEngine(Engine):
                 logs=self.folder / "logs",
                 port=self.ports.elasticsearch,
                 transport_port=self.ports.elasticsearch_transport,
+                password_file=self._password.path,
             )
         )

@@ -14,6 +14,7 @@ class Engine(ABC):
     name: ClassVar[str]
 
     def __init__(self, home: Path, ports: Ports) -> None:
+        self.home = home
         self.folder = home / self.name
         self.ports = ports
 

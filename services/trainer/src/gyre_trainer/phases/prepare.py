@@ -119,7 +119,9 @@ async def corpus_of(
     if index is None:
         raise FailedPrecondition("the live document encoder names no index")
     folder.progress("prepare", message="taking a snapshot of the corpus")
-    async with open_elasticsearch(settings.elasticsearch_url) as client:
+    async with open_elasticsearch(
+        settings.elasticsearch_url, settings.elasticsearch_login
+    ) as client:
         return await patiently(
             lambda: snapshot(
                 client,

@@ -51,7 +51,7 @@ import org.elasticsearch.plugins.Plugin;
  * The language analyzers of a full Elasticsearch, under the same names, so that one mapping fits both.
  * The published server jars hold the Lucene classes but not the module that registers them.
  */
-public final class LanguageAnalyzers extends Plugin implements AnalysisPlugin {
+public class LanguageAnalyzers extends Plugin implements AnalysisPlugin {
 
     private static final Map<String, Supplier<Analyzer>> BY_NAME = Map.ofEntries(
         Map.entry("arabic", ArabicAnalyzer::new),

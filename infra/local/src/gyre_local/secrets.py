@@ -1,0 +1,66 @@
+"""What the engines ask of their callers: made at the first start, kept in files of their owner."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from gyre_common.settings import secrets_folder
+
+from gyre_local.errors import HomeError
+
+CLICKHOUSE_PASSWORD = "gyre_clickhouse_password"  # noqa: S105 - a file's name
+ELASTICSEARCH_PASSWORD = "gyre_elasticsearch_password"  # noqa: S105 - a file's name
+NAMES = (CLICKHOUSE_PASSWORD, ELASTICSEARCH_PASSWORD)
+
+_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Secret:
+    """One secret of a home. Its file is called as the variable of the services that need it."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, home: Path, name: str) -> "Secret":
+        """The secret of that name; nothing is touched yet."""
+        return cls(secrets_folder(home) / name)
+
+    def ensure(self) -> None:
+        """Make it unless it is there, and let nobody but the owner read it. Raises HomeError."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.chmod(0o700)
+            if not self.path.exists():
+                self._write()
+            self.path.chmod(0o600)
+        except OSError as error:
+            raise HomeError(f"cannot keep a secret in {self.path}: {error.strerror}") from error
+
+    def rotate(self) -> None:
+        """Put a new one in its place; whoever runs keeps the old one. Raises HomeError."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise HomeError(f"cannot replace {self.path}: {error.strerror}") from error
+        self.ensure()
+
+    def read(self) -> str:
+        """Raises OSError where it is not there."""
+        return self.path.read_text().strip()
+
+    def _write(self) -> None:
+        # Whole or not at all, and never over one that another process has just made.
+        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, self.path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
