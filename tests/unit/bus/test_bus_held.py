@@ -158,3 +158,17 @@ async def test_a_partition_that_is_given_up_while_held_is_read_again_from_there(
     assert (broker.holding[0].watermark, listener.heard) == (1, [1])
     broker.scheduler.forget()
     assert broker.scheduler.problems == []
+
+
+async def test_an_open_breaker_opens_again_after_a_rebalance() -> None:
+    listener = Listener()
+    broker = Broker(one_by_one(listener), replace(QUICK, parked_streak=1))
+    broker.bring(told(0, "bad"), told(1, "bad"))
+    await eventually(lambda: broker.holding)
+    await broker.scheduler.drain(1)
+    broker.scheduler.forget()
+    broker.bring(told(1, "bad"), told(2), start=1)
+    await eventually(lambda: len(broker.holding) == 2)
+    assert broker.parked == [0]
+    broker.scheduler.skip(broker.holding[1])
+    await eventually(lambda: listener.heard == [2])

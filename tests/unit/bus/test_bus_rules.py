@@ -170,6 +170,16 @@ async def test_a_failure_of_the_delivery_layer_itself_stops_consuming() -> None:
     assert "delivery layer itself failed" in subscription.problems[0]
 
 
+async def test_what_is_fetched_behind_an_open_breaker_waits_for_a_skip() -> None:
+    async def on_document_submitted(event: DocumentSubmitted) -> None:
+        """Never gets to run here."""
+
+    subscription, subscriber = await _subscription(on_document_submitted)
+    subscription.scheduler.stop("50 records in a row could not be handled")
+    await subscriber.consume((a_raw(b"{}"),))
+    assert subscription.scheduler.unfinished == 1
+
+
 async def test_a_fetch_that_fails_is_tried_again_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     async def on_document_submitted(event: DocumentSubmitted) -> None:
         """Never gets to run here."""

@@ -156,7 +156,7 @@ async def test_a_process_that_is_killed_comes_back(tmp_path: Path) -> None:
 async def test_a_process_that_gives_no_sign_of_life_any_more_is_started_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "_LONGEST_SICKNESS", 0.2)
+    monkeypatch.setattr(keeper, "_LIVENESS_SECONDS", 0.2)
     monkeypatch.setattr(keeper, "_PROBE_WHEN_READY", 0.05)
     monkeypatch.setattr(keeper, "_PROBE_WHEN_UNREADY", 0.05)
     sign, life = tmp_path / "service.ready", tmp_path / "life"
@@ -176,7 +176,7 @@ async def test_a_process_that_gives_no_sign_of_life_any_more_is_started_anew(
 async def test_a_process_that_is_unready_but_alive_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "_LONGEST_SICKNESS", 0.2)
+    monkeypatch.setattr(keeper, "_LIVENESS_SECONDS", 0.2)
     (tmp_path / "life").touch()
     probe = CountedProbe(tmp_path / "life")
     spec = a_process(tmp_path, "service", liveness=probe)
@@ -192,7 +192,7 @@ async def test_a_process_that_is_unready_but_alive_is_left_alone(
 async def test_a_process_that_never_gave_a_sign_of_life_is_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "_LONGEST_SICKNESS", 0.0)
+    monkeypatch.setattr(keeper, "_LIVENESS_SECONDS", 0.0)
     probe = CountedProbe(tmp_path / "life")
     spec = a_process(tmp_path, "service", probe=FileProbe(tmp_path / "never"), liveness=probe)
     async with Supervisor([spec], tmp_path) as supervisor, asyncio.timeout(DEADLINE):

@@ -15,9 +15,9 @@ from gyre_local.state import ProcessState, Status
 _PROBE_WHILE_STARTING = 0.1
 _PROBE_WHEN_UNREADY = 1.0
 _PROBE_WHEN_READY = 5.0
-_LONGEST_SICKNESS = 30.0
+_LIVENESS_SECONDS = 30.0
 """Seconds without a sign of life after which a process that gave one before is ended."""
-_SICK_GRACE = 5.0
+_LIVENESS_GRACE = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0
 """Who ran this long has earned a short pause again."""
@@ -94,8 +94,8 @@ class Keeper:
         finally:
             self.ready.clear()
             child.kill_session(self._process.pid)
-        if self._is_sick():
-            return f"ended after {_LONGEST_SICKNESS:g} s without a sign of life"
+        if self._lost_liveness():
+            return f"ended after {_LIVENESS_SECONDS:g} s without a sign of life"
         return self._cause_of_death(self._process.returncode, born_at)
 
     def _cause_of_death(self, exit_code: int | None, born_at: int) -> str:
@@ -116,9 +116,9 @@ class Keeper:
                 self._last_alive = loop.time()
             else:
                 self._become_unready()
-                await self._look_for_life()
-            if self._is_sick() and not self._stopping.is_set():
-                await child.stop(process, grace=_SICK_GRACE)
+                await self._probe_liveness()
+            if self._lost_liveness() and not self._stopping.is_set():
+                await child.stop(process, grace=_LIVENESS_GRACE)
                 return
             if loop.time() - born > _STEADY_SECONDS:
                 self._pause = _FIRST_PAUSE
@@ -126,15 +126,15 @@ class Keeper:
             await asyncio.wait({end}, timeout=pause)
             log_files.bound(self.state.log)
 
-    async def _look_for_life(self) -> None:
+    async def _probe_liveness(self) -> None:
         """A process that never gave a sign of life is still starting."""
         if self.spec.liveness is not None and await self.spec.liveness.ready():
             self._last_alive = asyncio.get_running_loop().time()
 
-    def _is_sick(self) -> bool:
+    def _lost_liveness(self) -> bool:
         if self.spec.liveness is None or self._last_alive is None:
             return False
-        return asyncio.get_running_loop().time() - self._last_alive > _LONGEST_SICKNESS
+        return asyncio.get_running_loop().time() - self._last_alive > _LIVENESS_SECONDS
 
     def _become_ready(self) -> None:
         if not self.ready.is_set() and not self._stopping.is_set():

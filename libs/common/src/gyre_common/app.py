@@ -138,7 +138,7 @@ class _Process:
                     settings.host,
                     settings.metrics_port,
                     lambda: self._readiness,
-                    partial(self._ailment, asyncio.get_running_loop()),
+                    partial(self._liveness_problem, asyncio.get_running_loop()),
                 )
             )
             server: RpcServer | None = None
@@ -200,7 +200,7 @@ class _Process:
         if server is not None:
             await server.set_serving(now.ready)
 
-    def _ailment(self, loop: asyncio.AbstractEventLoop) -> str:
+    def _liveness_problem(self, loop: asyncio.AbstractEventLoop) -> str:
         """What only a restart helps against; called in another thread."""
 
         async def look() -> str:

@@ -35,7 +35,7 @@ _LONGEST_CAUSE = 1_000
 class HeldRecord:
     """Where a consumer does not go on, and why.
 
-    A skip counts from offset `letters` of the dead letters on: an earlier one meant something
+    A skip counts from `dlq_offset` of the dead letters on: an earlier one meant something
     else. `digest` and `size` are as in `Cause`. `breaker_open`: the whole consumer stopped there.
     """
 
@@ -45,7 +45,7 @@ class HeldRecord:
     offset: int
     cause: str
     since: str
-    letters: int
+    dlq_offset: int
     digest: str
     size: int
     breaker_open: bool = False
@@ -105,7 +105,7 @@ async def skip(
     """
     async with _admin(servers) as admin:
         held = _at(await _held_by(admin, None), topic, partition, offset)
-        await _order(servers, held, actor=actor, reason=reason)
+        await _put_stubs(servers, held, actor=actor, reason=reason)
         waiting = dict.fromkeys(held, False)
         deadline = asyncio.get_running_loop().time() + patience
         while not all(waiting.values()) and asyncio.get_running_loop().time() < deadline:
@@ -128,7 +128,7 @@ def _at(
     return matching
 
 
-async def _order(servers: str, held: Sequence[HeldRecord], *, actor: str, reason: str) -> None:
+async def _put_stubs(servers: str, held: Sequence[HeldRecord], *, actor: str, reason: str) -> None:
     async with KafkaPublisher(servers, service="dlq", delivery=Delivery()) as publisher:
         for record in held:
             cause = Cause(
@@ -166,7 +166,7 @@ async def wait_for_skip(servers: str, held: HeldRecord) -> None:
     )
     try:
         consumer.assign([letters])
-        consumer.seek(letters, held.letters)
+        consumer.seek(letters, held.dlq_offset)
         while True:
             batches = await consumer.getmany(timeout_ms=_POLL_MS)
             for raw in batches.get(letters, ()):
@@ -193,8 +193,8 @@ async def _held_by(admin: AIOKafkaAdminClient, group_ids: Sequence[str] | None) 
     committed: list[dict[Any, Any]] = await asyncio.gather(
         *(admin.list_consumer_group_offsets(group) for group in group_ids)
     )
-    said = (from_metadata(entry.metadata) for offsets in committed for entry in offsets.values())
-    return [record for record in said if record is not None]
+    notes = (from_metadata(entry.metadata) for offsets in committed for entry in offsets.values())
+    return [record for record in notes if record is not None]
 
 
 @asynccontextmanager
@@ -213,7 +213,7 @@ async def _admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def end_of_letters(servers: str, topic: str) -> int:
+async def dlq_end(servers: str, topic: str) -> int:
     """Behind the newest dead letter of a topic.
 
     Raises:

@@ -19,7 +19,7 @@ class Measures:
         self._handled_total = METRICS.records_handled.labels(topic, group)
         self._retried_total = METRICS.records_retried.labels(topic, group)
         self._in_flight = METRICS.records_in_flight.labels(topic, group)
-        self._troubled = METRICS.consumer_troubled.labels(topic, group)
+        self._problem = METRICS.consumer_problem.labels(topic, group)
         self._lag = METRICS.consumer_lag.labels(topic, group)
         self._seconds = METRICS.record_handle_seconds.labels(topic, group)
         self._labels = (topic, group)
@@ -56,9 +56,9 @@ class Measures:
         with suppress(KeyError):
             METRICS.partition_held_offset.remove(topic, self._labels[1], str(partition))
 
-    def troubled(self, troubled: bool) -> None:
+    def problem(self, exists: bool) -> None:
         """Whether anything keeps records from being handled."""
-        self._troubled.set(troubled)
+        self._problem.set(exists)
 
     def lag(self, records: int) -> None:
         """So many records are between the watermark and the end of the topic."""

@@ -428,6 +428,8 @@ class Scheduler:
         self._partitions.clear()
         self._turns.clear()
         self._turn = 0
+        if not self.failed:
+            self.stopped = None  # the breaker still objects: what is read again opens it again
         self._hurry.clear()
         self.leaving = False
 

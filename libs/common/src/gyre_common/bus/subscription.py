@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from math import inf
 from time import perf_counter
 from typing import Any
@@ -20,13 +19,11 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage
 
 from gyre_common.bus.delivery import Delivery
-from gyre_common.bus.held_records import HeldRecord, end_of_letters, held_by, wait_for_skip
-from gyre_common.bus.partition import Partition, Pending
+from gyre_common.bus.held_records import HeldRecord
+from gyre_common.bus.holding import Holding
+from gyre_common.bus.partition import Partition
 from gyre_common.bus.record import RawRecord
 from gyre_common.bus.scheduler import Consumer, Handling, Scheduler, describe
-from gyre_common.bus.withheld import Withheld, sha256
-from gyre_common.errors import GyreError
-from gyre_common.events.event import now
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +39,6 @@ _FAILURE_COUNTS = 15.0
 
 Fetch = Callable[..., Awaitable[Any]]
 Park = Callable[[RawRecord, Exception, int], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class _Note:
-    """What is committed beside a partition's offset, and the offset while nothing is finished."""
-
-    text: str
-    resume_at: int
 
 
 class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -72,18 +61,16 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._topics = tuple(topics)
         self._group = group
         self.group_id = f"{group}.{topics[0]}"
-        self._servers = servers
         self._park = park
         self._delivery = delivery
         self._ticking: asyncio.Task[None] | None = None
-        self._waiting: dict[TopicPartition, asyncio.Task[None]] = {}
-        self._notes: dict[TopicPartition, _Note] = {}
         self._fetch_problem = ""
         self._fetch_failed_at = -inf
         self._subscriber: Any = None
         self._closing = False
         name = topics[0] if len(topics) == 1 else f"{len(topics)} topics"
         self.scheduler = Scheduler(Consumer(name, group), handling, self, delivery)
+        self._holding = Holding(servers, self.group_id, self.scheduler)
 
     def register(self, broker: KafkaBroker, handler: Callable[..., Any], payload: object) -> None:
         """Make the broker read these topics. Handler and payload are what AsyncAPI shows."""
@@ -128,7 +115,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._closing = True
         if self._consumer is not None:
             self._consumer.pause(*self._consumer.assignment())
-        self._wait_no_more()
+        self._holding.stop()
         await self.scheduler.drain(self._delivery.drain_limit)
         if self._ticking is not None:
             self._ticking.cancel()
@@ -142,9 +129,12 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
     def problems(self) -> list[str]:
         """Why this subscription does not consume, or not from every partition."""
         ended = [] if self.alive else ["the task that consumes has ended"]
-        failed_lately = perf_counter() - self._fetch_failed_at < _FAILURE_COUNTS
-        failing = [self._fetch_problem] if failed_lately else []
+        failing = [self._fetch_problem] if self._fetch_fails else []
         return ended + failing + self.scheduler.problems
+
+    @property
+    def _fetch_fails(self) -> bool:
+        return perf_counter() - self._fetch_failed_at < _FAILURE_COUNTS
 
     @property
     def alive(self) -> bool:
@@ -165,7 +155,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _take_in(self, records: Sequence[RawRecord]) -> None:
         scheduler = self.scheduler
-        if self._closing or scheduler.stopped:
+        if self._closing:
             return  # not finished, hence not committed: whoever reads them next gets them
         try:
             scheduler.add(records)
@@ -177,16 +167,16 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Before a rebalance: every partition is given up, finished and committed."""
-        self._wait_no_more()
+        self._holding.stop()
         await self.scheduler.drain(self._delivery.drain_limit)
         await self._commit()
-        self._notes.clear()
+        self._holding.forget()
         self.scheduler.forget()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """After a rebalance: Kafka has forgotten every pause."""
         consumer = self._consumer
-        if consumer is not None and (self.scheduler.stopped or self._closing):
+        if consumer is not None and self._closing:
             consumer.pause(*assigned)
 
     # Flow
@@ -222,9 +212,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             except ConsumerStoppedError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it will be met again
-                self._fetch_problem = f"fetching fails: {describe(error)}"
+                problem = f"fetching fails: {describe(error)}"
+                if problem != self._fetch_problem or not self._fetch_fails:
+                    log.error("fetching fails", extra=self._about(error))
+                self._fetch_problem = problem
                 self._fetch_failed_at = perf_counter()
-                log.error("fetching fails", extra=self._about(error))
                 await asyncio.sleep(_PAUSE_AFTER_FAILURE)
                 return {}
 
@@ -239,68 +231,9 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
                 self.scheduler.reopen_breaker(record.cause)
 
     def held(self, partition: Partition) -> None:
-        """See `Flow`: say so, and wait until somebody skips the record."""
-        place = TopicPartition(partition.topic, partition.number)
-        waiting = self._waiting.pop(place, None)
-        if waiting is not None:
-            waiting.cancel()
-        self._waiting[place] = asyncio.create_task(self._until_skipped(place, partition))
-
-    async def _until_skipped(self, place: TopicPartition, partition: Partition) -> None:
-        pending = partition.held
-        assert pending is not None
-        while True:
-            try:
-                record = await self._record_held(partition, pending)
-                resume_at = await self._resume_at(partition, pending)
-                self._notes[place] = _Note(record.to_metadata(), resume_at)
-                await wait_for_skip(self._servers, record)
-            except (KafkaError, GyreError, TimeoutError) as error:
-                log.warning("held, and not known whether skipped", extra=self._about(error))
-                await asyncio.sleep(_PAUSE_AFTER_FAILURE)
-            else:
-                break
-        log.warning("held record skipped", extra={"held": record.place, "group": self._group})
-        self._waiting.pop(place, None)
-        self._notes.pop(place, None)
-        self.scheduler.skip(partition)
-
-    async def _record_held(self, partition: Partition, pending: Pending) -> HeldRecord:
-        """As it was said before a restart, so that a skip decided meanwhile counts."""
-        raw = pending.raw
-        value = b"" if raw.value is None else raw.value
-        record = HeldRecord(
-            group=self._group,
-            topic=raw.topic,
-            partition=raw.partition,
-            offset=raw.offset,
-            cause=partition.held_cause,
-            since=now().isoformat(timespec="seconds"),
-            letters=-1,
-            digest=value.digest if isinstance(value, Withheld) else sha256(value),
-            size=value.size if isinstance(value, Withheld) else len(value),
-            breaker_open=self.scheduler.stopped is not None,
-        )
-        for before in await held_by(self._servers, [self.group_id]):
-            if before.place == record.place:
-                return replace(record, since=before.since, letters=before.letters)
-        return replace(record, letters=await end_of_letters(self._servers, raw.topic))
-
-    async def _resume_at(self, partition: Partition, pending: Pending) -> int:
-        """What stays committed while nothing is finished: never what lies behind the record."""
-        consumer = self._consumer
-        assert consumer is not None
-        committed = await consumer.committed(TopicPartition(partition.topic, partition.number))
-        if committed is not None:
-            return int(committed)
-        value = pending.raw.value
-        first = value.first if isinstance(value, Withheld) else pending.raw.offset
-        return min(first, partition.oldest_unfinished)
-
-    def _wait_no_more(self) -> None:
-        for waiting in self._waiting.values():
-            waiting.cancel()
-        self._waiting.clear()
+        """See `Flow`."""
+        assert self._consumer is not None
+        self._holding.hold(partition, self._consumer)
 
     # Commits
 
@@ -313,7 +246,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
                     await self._measure_lag()
             except (TimeoutError, KafkaError) as error:
                 log.info("lag not measured", extra=self._about(error))
-            self.scheduler.measures.troubled(bool(self.problems))
+            self.scheduler.measures.problem(bool(self.problems))
             await self._commit()
 
     async def _commit(self) -> None:
@@ -326,7 +259,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         moved: dict[TopicPartition, Partition] = {}
         for partition in self.scheduler.partitions:
             place = TopicPartition(partition.topic, partition.number)
-            note = self._notes.get(place)
+            note = self._holding.notes.get(place)
             offset = partition.watermark
             if offset is None and note is not None:
                 offset = note.resume_at

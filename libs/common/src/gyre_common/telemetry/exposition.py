@@ -32,7 +32,7 @@ class Readiness:
 
 @contextmanager
 def expose(
-    host: str, port: int, state: Callable[[], Readiness], ailment: Callable[[], str]
+    host: str, port: int, state: Callable[[], Readiness], liveness_problem: Callable[[], str]
 ) -> Iterator[int]:
     """Answer `/metrics`, `/readyz` (200 or 503, and why) and `/healthz`: 503 where only a restart
     helps, and why. Both are asked in threads of the server.
@@ -42,7 +42,7 @@ def expose(
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, kind, body = _reply(self.path, state, ailment)
+            status, kind, body = _reply(self.path, state, liveness_problem)
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
@@ -73,14 +73,14 @@ def expose(
 
 
 def _reply(
-    path: str, state: Callable[[], Readiness], ailment: Callable[[], str]
+    path: str, state: Callable[[], Readiness], liveness_problem: Callable[[], str]
 ) -> tuple[int, str, bytes]:
     match path.partition("?")[0]:
         case "/metrics":
             return 200, CONTENT_TYPE_LATEST, generate_latest(METRICS.registry)
         case "/healthz":
-            said = ailment()
-            return 503 if said else 200, _TEXT, f"{said or 'ok'}\n".encode()
+            problem = liveness_problem()
+            return 503 if problem else 200, _TEXT, f"{problem or 'ok'}\n".encode()
         case "/readyz":
             now = state()
             body = json.dumps({"ready": now.ready, **asdict(now)}).encode() + b"\n"

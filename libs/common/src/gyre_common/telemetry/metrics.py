@@ -70,8 +70,8 @@ class Metrics:
             topic_group,
             registry=registry,
         )
-        self.consumer_troubled = Gauge(
-            "gyre_consumer_troubled",
+        self.consumer_problem = Gauge(
+            "gyre_consumer_problem",
             "1 while a consumer stands still, fails to fetch, or holds a partition.",
             topic_group,
             registry=registry,
