@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -10,6 +11,7 @@ from gyre.telemetry.v1.telemetry_pb2_grpc import add_DeadLetterServiceServicer_t
 from gyre_cli.commands.dlq import as_json
 from gyre_client import Addresses, AsyncClient, NotFound, Unavailable
 from gyre_common.bus.dlq import open_dead_letters
+from gyre_common.bus.held_records import skip
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.documents import DOCUMENT_SUBMITTED
 from gyre_common.events.event import new_id
@@ -52,7 +54,7 @@ async def topic(kafka_servers: str) -> str:
 @asynccontextmanager
 async def talking_to(servers: str) -> AsyncIterator[AsyncClient]:
     """A client of a telemetry that reads this broker."""
-    rpc = DeadLetterRpc(DeadLetterDesk(lambda: open_dead_letters(servers)))
+    rpc = DeadLetterRpc(DeadLetterDesk(partial(open_dead_letters, servers), partial(skip, servers)))
 
     def register(table: ServiceTable) -> None:
         add_DeadLetterServiceServicer_to_server(rpc, table)
@@ -62,6 +64,12 @@ async def talking_to(servers: str) -> AsyncIterator[AsyncClient]:
         AsyncClient(Addresses(telemetry=f"127.0.0.1:{server.port}")) as gyre,
     ):
         yield gyre
+
+
+async def test_what_is_not_held_is_not_skipped(kafka_servers: str, topic: str) -> None:
+    async with talking_to(kafka_servers) as gyre:
+        with pytest.raises(NotFound, match=f"nothing is held on {topic} 0"):
+            await gyre.dead_letters.skip(topic, 0, 7, actor="ann", reason="a typo")
 
 
 async def test_dead_letters_are_counted_by_topic(kafka_servers: str, topic: str) -> None:

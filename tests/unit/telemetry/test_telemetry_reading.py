@@ -16,8 +16,15 @@ from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre.telemetry.v1.telemetry_pb2_grpc import DeadLetterServiceStub, TelemetryServiceStub
 from gyre_common.bus.dead_letters import Cause
 from gyre_common.bus.dlq import DeadLetter
+from gyre_common.bus.held_records import HeldRecord
 from gyre_common.context import RequestContext, use_context
-from gyre_common.errors import DeadlineExceeded, InvalidInput, NotFound, Unavailable
+from gyre_common.errors import (
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)
 from gyre_common.rpc import call, channel, serve
 from gyre_common.rpc.server import MAX_MESSAGE_BYTES
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
@@ -116,10 +123,50 @@ async def _letters() -> AsyncIterator[Any]:
     yield FakeLetters()
 
 
+async def skip_held(
+    topic: str, partition: int, offset: int, *, actor: str, reason: str
+) -> dict[HeldRecord, bool]:
+    if offset != 7:
+        raise FailedPrecondition(f"held is {topic} {partition} 7, not offset {offset}")
+    held = HeldRecord(
+        group="ingestor",
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        cause=f"damaged; {actor}: {reason}",
+        since="",
+        dlq_offset=0,
+        digest="",
+        size=0,
+    )
+    return {held: True}
+
+
+async def skip_over_rpc(address: str, **changes: Any) -> Any:
+    asked = {"topic": "tea.v1", "partition": 3, "offset": 7, "actor": "ann", "reason": "a bad disk"}
+    request = pb.SkipHeldRecordRequest(**{**asked, **changes})
+    async with channel(address) as opened:
+        return await call(DeadLetterServiceStub(opened).Skip, request)
+
+
+async def test_a_held_record_is_skipped_with_who_and_why(address: str) -> None:
+    (skipped,) = (await skip_over_rpc(address)).skipped
+    assert (skipped.group, skipped.goes_on) == ("ingestor", True)
+    assert skipped.cause == "damaged; ann: a bad disk"
+
+
+async def test_another_offset_or_nobody_or_no_reason_skips_nothing(address: str) -> None:
+    with pytest.raises(FailedPrecondition, match=r"held is tea\.v1 3 7, not offset 8"):
+        await skip_over_rpc(address, offset=8)
+    for missing in ("topic", "actor", "reason"):
+        with pytest.raises(InvalidInput, match=missing):
+            await skip_over_rpc(address, **{missing: " "})
+
+
 @pytest.fixture
 async def address(history: FakeHistory) -> AsyncIterator[str]:
     reading = Reading(history, landing_seconds=1.0)
-    async with serve([register(reading, DeadLetterDesk(_letters))]) as server:
+    async with serve([register(reading, DeadLetterDesk(_letters, skip_held))]) as server:
         yield f"127.0.0.1:{server.port}"
 
 

@@ -28,3 +28,18 @@ class DeadLetters:
             DeadLetterServiceStub, "telemetry", "Show", request
         )
         return reply.dead_letters
+
+    async def skip(
+        self, topic: str, partition: int, offset: int, *, actor: str, reason: str
+    ) -> Sequence[telemetry_pb2.SkippedRecord]:
+        """Let a held partition go on; who and why are kept.
+
+        Raises NotFound or FailedPrecondition, which name what is held, when that record is not.
+        """
+        request = telemetry_pb2.SkipHeldRecordRequest(
+            topic=topic, partition=partition, offset=offset, actor=actor, reason=reason
+        )
+        reply: telemetry_pb2.SkipHeldRecordResponse = await self._connection.call(
+            DeadLetterServiceStub, "telemetry", "Skip", request
+        )
+        return reply.skipped

@@ -137,6 +137,7 @@ class BlockingDeadLetters(_Blocking[DeadLetters]):
 
     list = _call(DeadLetters.list)
     show = _call(DeadLetters.show)
+    skip = _call(DeadLetters.skip)
 
 
 class BlockingReleases(_Blocking[Releases]):

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from gyre_common.app import App, run
 from gyre_common.bus import Bus
 from gyre_common.bus.dlq import open_dead_letters
+from gyre_common.bus.held_records import skip
 
 from gyre_telemetry.clickhouse import open_clickhouse
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
@@ -34,7 +36,10 @@ async def create_app(settings: TelemetrySettings) -> AsyncIterator[App]:
         bus = Bus(settings.kafka_servers, service=settings.service)
         batching = Batching(settings.insert_records, settings.insert_wait)
         build_handlers(bus, Telemetry(sink), batching)
-        desk = DeadLetterDesk(lambda: open_dead_letters(settings.kafka_servers))
+        desk = DeadLetterDesk(
+            partial(open_dead_letters, settings.kafka_servers),
+            partial(skip, settings.kafka_servers),
+        )
         async with bus:
             yield App(
                 rpc=[register(Reading(ClickHouseHistory(client)), desk)],

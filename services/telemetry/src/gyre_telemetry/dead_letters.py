@@ -1,10 +1,13 @@
-"""The dead letters as people look at them: how many, and the newest of one topic."""
+"""The dead letters as people look at them: how many, the newest of one topic, and what is held."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
 from gyre_common.bus.dlq import DeadLetter, DeadLetters
+from gyre_common.bus.held_records import HeldRecord
 from gyre_common.errors import InvalidInput
+from gyre_common.lines import has_control_characters
 
 DEFAULT_LIMIT, LARGEST_LIMIT = 10, 1_000
 LONGEST_VALUE = 64 * 1024
@@ -14,11 +17,21 @@ OpenLetters = Callable[[], AbstractAsyncContextManager[DeadLetters]]
 """Raises Unavailable when Kafka does not answer."""
 
 
+class SkipHeld(Protocol):
+    """`held_records.skip` on the Kafka of this system."""
+
+    async def __call__(
+        self, topic: str, partition: int, offset: int, *, actor: str, reason: str
+    ) -> Mapping[HeldRecord, bool]:
+        """See there."""
+
+
 class DeadLetterDesk:
     """Opens the topics for each question: people look rarely, and nothing stays open between."""
 
-    def __init__(self, open_letters: OpenLetters) -> None:
+    def __init__(self, open_letters: OpenLetters, skip: SkipHeld) -> None:
         self._open_letters = open_letters
+        self._skip = skip
 
     async def counts(self) -> Mapping[str, int]:
         """How many records each topic of dead letters holds."""
@@ -38,6 +51,20 @@ class DeadLetterDesk:
             raise InvalidInput("limit", f"is {limit}", f"ask for 1 to {LARGEST_LIMIT}")
         async with self._open_letters() as letters:
             return await letters.last(topic, limit or DEFAULT_LIMIT)
+
+    async def skip(
+        self, topic: str, partition: int, offset: int, *, actor: str, reason: str
+    ) -> Mapping[HeldRecord, bool]:
+        """Let a held partition go on; tells what was skipped, and whether its consumer has gone on.
+
+        Raises:
+            InvalidInput: who or why is missing, or is no single line.
+            NotFound, FailedPrecondition: that record is not held.
+        """
+        for name, value in (("topic", topic), ("actor", actor), ("reason", reason)):
+            if not value.strip() or has_control_characters(value):
+                raise InvalidInput(name, "is missing or no single line", "give one line")
+        return await self._skip(topic, partition, offset, actor=actor, reason=reason)
 
 
 def bytes_shown(letters: int) -> int:

@@ -96,6 +96,24 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
             dead_letters=[_dead_letter(letter, longest) for letter in letters]
         )
 
+    async def Skip(
+        self, request: telemetry_pb2.SkipHeldRecordRequest, context: Context
+    ) -> telemetry_pb2.SkipHeldRecordResponse:
+        """Let a held partition go on."""
+        skipped = await self._desk.skip(
+            request.topic,
+            request.partition,
+            request.offset,
+            actor=request.actor,
+            reason=request.reason,
+        )
+        return telemetry_pb2.SkipHeldRecordResponse(
+            skipped=[
+                telemetry_pb2.SkippedRecord(group=held.group, cause=held.cause, goes_on=goes_on)
+                for held, goes_on in skipped.items()
+            ]
+        )
+
 
 def _span(
     request: telemetry_pb2.ListInteractionsRequest | telemetry_pb2.SeriesRequest,

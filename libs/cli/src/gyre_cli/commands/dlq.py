@@ -1,5 +1,6 @@
 """`gyre dlq`: the records that could not be handled, and why."""
 
+import getpass
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +12,12 @@ from gyre_cli.command import Cli, command
 from gyre_cli.output import Json, plain, printable, table
 
 if TYPE_CHECKING:
-    from gyre.telemetry.v1.telemetry_pb2 import DeadLetter
+    from gyre.telemetry.v1.telemetry_pb2 import DeadLetter, SkippedRecord
 
 _LONGEST_VALUE = 400
 
 dlq = typer.Typer(
-    help="Look at the records that could not be handled.",
+    help="Look at the records that could not be handled, and let held partitions go on.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
@@ -46,6 +47,36 @@ def show(
     """Show the newest dead letters of one topic, and why each was parked."""
     letters = cli.run(lambda gyre: gyre.dead_letters.show(topic, limit=limit))
     cli.out.result([as_json(letter) for letter in letters], lambda: _shown(letters))
+
+
+@dlq.command("skip")
+@command
+def skip(
+    cli: Cli,
+    topic: Annotated[str, typer.Argument(help="As `gyre status` names it.")],
+    partition: Annotated[int, typer.Argument(min=0)],
+    offset: Annotated[int, typer.Argument(min=0)],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the record.")],
+    actor: Annotated[
+        str | None, typer.Option(help="Who decides [the user of this machine].")
+    ] = None,
+) -> None:
+    """Let a held partition go on: park the record it is held at, and pass over it."""
+    who = actor or getpass.getuser()
+    skipped = cli.run(
+        lambda gyre: gyre.dead_letters.skip(topic, partition, offset, actor=who, reason=reason)
+    )
+    place = f"{topic} {partition} {offset}"
+    cli.out.result(
+        [{"group": one.group, "cause": one.cause, "goes_on": one.goes_on} for one in skipped],
+        lambda: Group(*(Text(_outcome(one, place)) for one in skipped)),
+    )
+
+
+def _outcome(skipped: "SkippedRecord", place: str) -> str:
+    if skipped.goes_on:
+        return f"{skipped.group} goes on behind {place}"
+    return f"{skipped.group} goes on behind {place} once it runs: see `gyre status`"
 
 
 def as_json(letter: "DeadLetter") -> dict[str, Json]:

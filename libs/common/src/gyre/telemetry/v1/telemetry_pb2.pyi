@@ -333,6 +333,36 @@ class ShowDeadLettersResponse(_message.Message):
     dead_letters: _containers.RepeatedCompositeFieldContainer[DeadLetter]
     def __init__(self, dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ...) -> None: ...
 
+class SkipHeldRecordRequest(_message.Message):
+    __slots__ = ("topic", "partition", "offset", "actor", "reason")
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    topic: str
+    partition: int
+    offset: int
+    actor: str
+    reason: str
+    def __init__(self, topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class SkipHeldRecordResponse(_message.Message):
+    __slots__ = ("skipped",)
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    skipped: _containers.RepeatedCompositeFieldContainer[SkippedRecord]
+    def __init__(self, skipped: _Optional[_Iterable[_Union[SkippedRecord, _Mapping]]] = ...) -> None: ...
+
+class SkippedRecord(_message.Message):
+    __slots__ = ("group", "cause", "goes_on")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    GOES_ON_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    cause: str
+    goes_on: bool
+    def __init__(self, group: _Optional[str] = ..., cause: _Optional[str] = ..., goes_on: _Optional[bool] = ...) -> None: ...
+
 class DeadLetter(_message.Message):
     __slots__ = ("offset", "parked_at", "key", "value", "value_bytes", "cause")
     OFFSET_FIELD_NUMBER: _ClassVar[int]

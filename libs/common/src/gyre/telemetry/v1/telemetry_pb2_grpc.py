@@ -214,6 +214,11 @@ class DeadLetterServiceStub:
                 request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersRequest.SerializeToString,
                 response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.Skip = channel.unary_unary(
+                '/gyre.telemetry.v1.DeadLetterService/Skip',
+                request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SkipHeldRecordRequest.SerializeToString,
+                response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SkipHeldRecordResponse.FromString,
+                _registered_method=True)
 
 
 class DeadLetterServiceServicer:
@@ -235,6 +240,14 @@ class DeadLetterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Skip(self, request, context):
+        """Lets a held partition go on: parks the record at which it is held as a stub, and passes over it.
+        FAILED_PRECONDITION when it is held at another offset, NOT_FOUND when it is not held.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeadLetterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -247,6 +260,11 @@ def add_DeadLetterServiceServicer_to_server(servicer, server):
                     servicer.Show,
                     request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersRequest.FromString,
                     response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersResponse.SerializeToString,
+            ),
+            'Skip': grpc.unary_unary_rpc_method_handler(
+                    servicer.Skip,
+                    request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SkipHeldRecordRequest.FromString,
+                    response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SkipHeldRecordResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -305,6 +323,33 @@ class DeadLetterService:
             '/gyre.telemetry.v1.DeadLetterService/Show',
             gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersRequest.SerializeToString,
             gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Skip(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.telemetry.v1.DeadLetterService/Skip',
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SkipHeldRecordRequest.SerializeToString,
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SkipHeldRecordResponse.FromString,
             options,
             channel_credentials,
             insecure,
