@@ -176,9 +176,12 @@ def test_data_that_changed_since_the_run_began_are_refused(tmp_path: Path, tiny_
     change(run, corpus_digest="", data_set="sha256:" + "0" * 64)
     with pytest.raises(FailedPrecondition, match=r"manifest\.json has changed"):
         train(run.folder, Variant.FULL, Never())
-    change(run, data_set="")
+    change(run, data_set="", questions_digest="sha256:" + "0" * 64)
+    with pytest.raises(FailedPrecondition, match=r"questions\.jsonl has changed"):
+        train(run.folder, Variant.FULL, Never())
+    change(run, questions_digest="")
     path = run.folder.data_set / "train.jsonl"
-    path.write_text(path.read_text().replace("w1", "w2", 1))
+    path.write_text(path.read_text().replace("c1", "c2", 1))
     with pytest.raises(FailedPrecondition, match=r"train\.jsonl has changed"):
         train(run.folder, Variant.FULL, Never())
 

@@ -12,7 +12,7 @@ from gyre_common.events.event import now
 from gyre_common.events.releases import Roles
 from gyre_common.model_folders import ModelFolders
 from gyre_common.rpc import channel
-from gyre_common.store import Shelf, Store
+from gyre_common.store import Shelf, Store, digest_of
 
 from gyre_trainer import data_sets
 from gyre_trainer.data_sets.freezing import freeze
@@ -59,6 +59,7 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
         "base_digest": base_digest(base),
         "data_set": frozen.digest,
         "corpus_digest": taken.digest,
+        "questions_digest": digest_of(folder.questions.read_bytes()),
     }
     write_json(folder.spec_file, spec.model_copy(update=found))
     prepared = _prepared(frozen, dropped=left.before - len(left.rows))

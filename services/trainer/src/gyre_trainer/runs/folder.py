@@ -27,7 +27,7 @@ class RunSpec(_Written):
     `settings` are the recipe's where they differ from its own; `version` is the name that the
     candidate will have; `live` holds the artifact of each role that retrieval depends on;
     `window` the offsets that were durable when it began. The last
-    four are filled in by `prepare`: `base_folder` is where the base model's files lie (the live
+    five are filled in by `prepare`: `base_folder` is where the base model's files lie (the live
     document encoder's, whose vectors fill the index), the others digests that training checks.
     """
 
@@ -49,6 +49,7 @@ class RunSpec(_Written):
     base_digest: str = ""
     data_set: str = ""
     corpus_digest: str = ""
+    questions_digest: str = ""
 
 
 class Prepared(_Written):

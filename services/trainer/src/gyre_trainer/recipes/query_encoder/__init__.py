@@ -4,8 +4,8 @@ Reads from a run's folder (fields that are not named here are left alone):
 
 - `run.json`: `settings` (text by name: the fields of `config.QueryEncoderConfig`), `base_folder`
   (the encoder to start from); `base_digest` (of its files), `data_set` (of
-  `data_set/manifest.json`) and `corpus_digest` (of `corpus.npy`), which are not checked where they
-  are empty; the rest is for the card
+  `data_set/manifest.json`), `corpus_digest` (of `corpus.npy`) and `questions_digest` (of
+  `questions.jsonl`), which are not checked where they are empty; the rest is for the card
 - `data_set/manifest.json`, `data_set/train.jsonl`: the questions, their passages and labels
 - `questions.jsonl`: what the questions say, by `tenant` and `question_id`
 - `corpus.jsonl`, `corpus.npy`: the passages with who may find them, and their unit vectors in the

@@ -229,6 +229,7 @@ class RunData:
 
     @cached_property
     def _texts(self) -> Mapping[tuple[str, str], str]:
+        _check(self._folder.questions, self.spec.questions_digest)
         lines = _lines(self._folder.questions, QuestionText)
         return {(line.tenant, line.question_id): line.question for line in lines}
 
