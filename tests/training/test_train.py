@@ -11,6 +11,7 @@ import pytest
 import torch
 from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_common.store import digest_of
+from gyre_trainer import train as trainer
 from gyre_trainer.recipes.query_encoder.config import Variant
 from gyre_trainer.recipes.query_encoder.run_data import RunData, base_digest
 from gyre_trainer.train import Stopped, train
@@ -91,6 +92,19 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(tmp_path: Path, tiny_
     change(run, settings={"batch": "8", "epochs": "3", "seed": "3", "temperature": "0.1"})
     with pytest.raises(FailedPrecondition, match="made with other settings"):
         train(run.folder, Variant.FULL, Never())
+
+
+def test_a_low_rank_checkpoint_of_before_peft_is_refused(
+    tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights have other names, and would be left out without a word."""
+    run = a_run(tmp_path / "run", tiny_base)
+    with monkeypatch.context() as before:
+        before.setattr(trainer, "_form", lambda _: {})
+        with pytest.raises(Stopped):
+            train(run.folder, Variant.LOW_RANK, After(2))
+    with pytest.raises(FailedPrecondition, match="made with other low-rank updates: remove"):
+        train(run.folder, Variant.LOW_RANK, Never())
 
 
 def test_a_base_that_changed_since_the_run_began_is_refused(

@@ -89,7 +89,7 @@ def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
         own / "checkpoints",
         engine,
         processes,
-        {"settings": config.model_dump_json(), "data": data.digest()},
+        {"settings": config.model_dump_json(), "data": data.digest(), **_form(variant)},
     )
     position = checkpoints.resume()
     if processes.first:
@@ -132,6 +132,11 @@ def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
 
     if processes.first:
         conclude(own, variant, config, position, base, merged_weights(tuned), data)
+
+
+def _form(variant: Variant) -> dict[str, str]:
+    """What the learned weights are called: checkpoints of before PEFT had other names."""
+    return {"low-rank updates": "PEFT's"} if variant is Variant.LOW_RANK else {}
 
 
 def start_engine(

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import torch
 from gyre_common.errors import FailedPrecondition
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from torch.nn.utils import parametrize
 from transformers.models.bert import BertConfig, BertModel
 
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
-from gyre_trainer.recipes.query_encoder.low_rank import LowRank
 from gyre_trainer.recipes.query_encoder.run_data import check_base
 
 WEIGHTS = "model.safetensors"
@@ -144,33 +144,40 @@ def prepared(base: QueryEncoder, config: QueryEncoderConfig, variant: Variant) -
     for module in base.modules():
         if isinstance(module, nn.Dropout):
             module.p = config.dropout
-    for layer in base.bert.encoder.layer[-config.trained_layers :]:
-        if variant is Variant.FULL:
-            layer.requires_grad_(True)
-            continue
-        for linear in _linears(layer):
-            update = LowRank(linear.weight, config.rank, config.rank_scale)
-            parametrize.register_parametrization(linear, "weight", update)
+    upper = base.bert.encoder.layer[-config.trained_layers :]
+    if variant is Variant.FULL:
+        upper.requires_grad_(True)
+    else:
+        inject_adapter_in_model(_low_rank(base.bert, upper, config), base.bert)
     return base.train()
+
+
+def _low_rank(bert: BertModel, upper: nn.Module, config: QueryEncoderConfig) -> LoraConfig:
+    """W + scale · B A instead of W, for every matrix of the upper layers.
+
+    Hu et al. 2021, arXiv:2106.09685, eq. 3.
+    """
+    linears = {id(each) for each in upper.modules() if isinstance(each, nn.Linear)}
+    return LoraConfig(
+        r=config.rank,
+        lora_alpha=config.rank_scale * config.rank,  # which PEFT divides by the rank
+        target_modules=[name for name, each in bert.named_modules() if id(each) in linears],
+    )
 
 
 def merged_weights(encoder: QueryEncoder) -> dict[str, Tensor]:
     """What was trained, by the base's names: low-rank updates are added to their matrices."""
-    learned = {name for name, value in encoder.bert.named_parameters() if value.requires_grad}
-    for linear in _linears(encoder):
-        if parametrize.is_parametrized(linear, "weight"):
-            parametrize.remove_parametrizations(linear, "weight", leave_parametrized=True)
-    owners = {name.split(".parametrizations.")[0] for name in learned if "parametriz" in name}
-    names = {name for name in learned if "parametriz" not in name}
-    state = encoder.bert.state_dict()
-    return {
-        name: state[name].detach().cpu().contiguous()
-        for name in sorted(names | {f"{owner}.weight" for owner in owners})
+    adapted = {
+        name: each for name, each in encoder.bert.named_modules() if isinstance(each, LoraLayer)
     }
-
-
-def _linears(module: nn.Module) -> list[nn.Linear]:
-    return [each for each in module.modules() if isinstance(each, nn.Linear)]
+    if adapted:
+        for layer in adapted.values():
+            layer.merge()
+        learned = {f"{name}.weight": each.get_base_layer().weight for name, each in adapted.items()}
+    else:
+        parameters = encoder.bert.named_parameters()
+        learned = {name: value for name, value in parameters if value.requires_grad}
+    return {name: learned[name].detach().cpu().contiguous() for name in sorted(learned)}
 
 
 def interpolated(
