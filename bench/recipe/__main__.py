@@ -22,8 +22,8 @@ import numpy as np
 from gyre_cli.demo.corpus import Question
 from gyre_common.errors import GyreError
 from gyre_common.lines import folded
-from gyre_trainer.gate.bootstrap import Floats, Names, mean_and_error
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
+from gyre_trainer.training.bootstrap import Floats, Names, mean_and_error
 
 from bench.loop.beir import Folder
 from bench.recipe.folds import Fold, liked_documents, rows_of, texts_of, trained

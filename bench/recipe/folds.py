@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gyre_common.store import digest_of
-from gyre_trainer.launching import training_command, training_environment
+from gyre_trainer.recipes.query_encoder import TRAIN_MODULE
 from gyre_trainer.runs.folder import RunFolder
+from gyre_trainer.training.launching import training_command, training_environment
 
 VARIANT = "full"
 _SHARED = ("corpus.jsonl", "corpus.npy", "live.jsonl", "questions.jsonl")
@@ -72,9 +73,11 @@ def trained(run: Path, rows: Iterable[Row], settings: Mapping[str, str], own: Pa
     manifest = {"files": {"train.jsonl": {"digest": digest_of(questions)}}}
     (own / "data_set" / "manifest.json").write_text(json.dumps(manifest))
     spec = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    (own / "run.json").write_text(json.dumps({**spec, "settings": settings, "data_set": ""}))
+    (own / "run.json").write_text(json.dumps({**spec, "settings": settings}))
+    inputs = json.loads((run / "inputs.json").read_text(encoding="utf-8"))
+    (own / "inputs.json").write_text(json.dumps({**inputs, "data_set": ""}))
     ended = subprocess.run(
-        training_command(own, VARIANT, processes=1),
+        training_command(TRAIN_MODULE, own, VARIANT, workers=1),
         env=training_environment(1) | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from gyre_cli.demo.corpus import Question
 from gyre_cli.demo.measures import ndcg
-from gyre_common.fusion import BM25, DENSE, Span
-from gyre_trainer.gate.ranking import LegHit, Legs, Weights
+from gyre_trainer.recipes.query_encoder.comparison.ranking import Weights
+from gyre_trainer.recipes.query_encoder.exact_search import exact_legs
+from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
+from gyre_trainer.recipes.query_encoder.inputs import Found, RunData
 from gyre_trainer.recipes.query_encoder.model import (
     interpolated,
     open_base,
@@ -16,7 +17,6 @@ from gyre_trainer.recipes.query_encoder.model import (
     window,
 )
 from gyre_trainer.recipes.query_encoder.outcome import TUNED, encoded
-from gyre_trainer.recipes.query_encoder.run_data import Floats, Found, RunData
 from gyre_trainer.runs.folder import RunFolder
 from safetensors.torch import load_file
 
@@ -63,13 +63,13 @@ def judged(folder: RunFolder, left: Sequence[Left], liked: frozenset[str]) -> It
         vectors[share] = encoded(base, tokenizer, texts)
     documents = _documents(folder)
     weights = Weights(bm25=1 - data.dense_weight, dense=data.dense_weight)
-    names = [passage.chunk_id for passage in data.corpus.passages]
     for at, one in enumerate(there):
         found = data.live[one.asked_as]
 
         def value(share: float, at: int = at, found: Found = found, one: Left = one) -> float:
             similarity = data.corpus.vectors @ vectors[share][at]
-            ranked = _legs(found, similarity, names, data.depth).ranked(weights)
+            legs = exact_legs(found, similarity, data.corpus.position, depth=data.depth)
+            ranked = legs.ranked(weights)
             order = tuple(dict.fromkeys(documents[name] for name in ranked))
             return ndcg(order, one.question.relevant)
 
@@ -82,20 +82,8 @@ def judged(folder: RunFolder, left: Sequence[Left], liked: frozenset[str]) -> It
         )
 
 
-def _legs(found: Found, similarity: Floats, names: Sequence[str], depth: int) -> Legs:
-    """Live's words beside an exact search of the vectors."""
-    nearest = np.argsort(-similarity)[:depth]
-    dense = {names[place]: float(similarity[place]) for place in nearest}
-    bm25 = {hit.chunk_id: hit.bm25 for hit in found.legs if hit.bm25 is not None}
-    spans = {DENSE: Span(len(dense), min(dense.values()), max(dense.values()))}
-    if BM25 in found.spans:
-        spans[BM25] = Span(len(bm25), *found.spans[BM25])
-    hits = [LegHit(name, bm25.get(name), dense.get(name), 0.0) for name in bm25 | dense]
-    return Legs(hits, spans)
-
-
 def _documents(folder: RunFolder) -> Mapping[str, str]:
-    with folder.corpus_rows.open(encoding="utf-8") as lines:
+    with QueryEncoderFiles(folder).corpus_rows.open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     if not all("document_id" in row for row in rows):
         raise SystemExit(f"error: {folder.path} was made by an older version: run bench.loop again")

@@ -3,7 +3,7 @@
     python -m bench.training [--questions 192] [--passages 800] [--epochs 3] [--rounds 1]
 
 - bare: the same network, batches and loss in a plain loop of torch, one process
-- deepspeed: `gyre_trainer.train` in one process, and in two
+- deepspeed: `gyre_trainer.recipes.query_encoder.train` in one process, and in two
 - peer: sentence-transformers' trainer with the same loss, one process
 
 Real tokens (without padding) a second and a CPU-second, from the first step to the last, without
@@ -22,7 +22,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from gyre_trainer.launching import training_command, training_environment
+from gyre_trainer.recipes.query_encoder import TRAIN_MODULE
+from gyre_trainer.training.launching import training_command, training_environment
 
 from bench.report import data_folder, machine, median, table
 from bench.training.data import some_pairs, write_run
@@ -46,7 +47,7 @@ def _deepspeed(folder: Path, processes: int) -> Figures:
     own = folder / "full"
     if own.exists():
         own.rename(folder / f"done-{len(list(folder.glob('done-*')))}")
-    command = training_command(folder, "full", processes=processes)
+    command = training_command(TRAIN_MODULE, folder, "full", workers=processes)
     subprocess.run(command, env=_environment(processes), check=True, capture_output=True, text=True)
     result = json.loads((own / "result.json").read_text())
     last = result["loss"][-(result["steps"] // result["settings"]["epochs"]) :]

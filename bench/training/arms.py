@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from gyre_trainer.recipes.query_encoder.batches import Batch, Batches
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
+from gyre_trainer.recipes.query_encoder.inputs import RunData
 from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer, prepared
 from gyre_trainer.recipes.query_encoder.questions import merged
-from gyre_trainer.recipes.query_encoder.run_data import RunData
 from gyre_trainer.recipes.query_encoder.step_loss import step_loss
 from gyre_trainer.recipes.query_encoder.targets import Example, examples_of
 from gyre_trainer.runs.folder import RunFolder
@@ -35,7 +35,7 @@ def main() -> None:
 def bare(data: RunData) -> Figures:
     """The floor: the same network, batches and loss in a plain loop of torch."""
     config, examples = _task(data)
-    base = Path(data.spec.base_folder)
+    base = Path(data.inputs.base_folder)
     model = prepared(open_base(base, data.corpus.dimensions), config, Variant.FULL)
     tokenizer = open_tokenizer(base, config.longest_question)
     learning = [each for each in model.parameters() if each.requires_grad]
@@ -71,7 +71,7 @@ def peer(data: RunData) -> Figures:
     )
 
     config, examples = _task(data)
-    model = SentenceTransformer(data.spec.base_folder, device="cpu")
+    model = SentenceTransformer(data.inputs.base_folder, device="cpu")
     model.max_seq_length = config.longest_question
     model.requires_grad_(False)
     for layer in model[0].auto_model.encoder.layer[-config.trained_layers :]:
@@ -87,7 +87,7 @@ def peer(data: RunData) -> Figures:
     trainer = SentenceTransformerTrainer(
         model=model,
         args=SentenceTransformerTrainingArguments(
-            output_dir=str(Path(data.spec.base_folder).anchor),  # nothing is saved
+            output_dir=str(Path(data.inputs.base_folder).anchor),  # nothing is saved
             per_device_train_batch_size=config.batch,
             num_train_epochs=config.epochs,
             learning_rate=config.learning_rate,

@@ -33,7 +33,7 @@ def some_pairs(folder: Path | None, questions: int, passages: int) -> Pairs:
 
 
 def write_run(path: Path, pairs: Pairs, settings: Mapping[str, str]) -> None:
-    """The files that `gyre_trainer.train` reads; every question is to be learned from."""
+    """The files that the recipe trains from; every question is to be learned from."""
     shipped = built_in_artifacts(now())[Roles.DOCUMENT_ENCODER]
     base = packaged(shipped.settings["package"], shipped)
     vectors = encoded(open_base(base, 384), open_tokenizer(base, _TOKENS), pairs.passages)
@@ -60,10 +60,10 @@ def write_run(path: Path, pairs: Pairs, settings: Mapping[str, str]) -> None:
         "version": "bench-1",
         "live": {},
         "started_at": now().isoformat(),
-        "base_folder": str(base),
         "settings": dict(settings),
     }
     (path / "run.json").write_text(json.dumps(spec))
+    (path / "inputs.json").write_text(json.dumps({"base_folder": str(base)}))
 
 
 def _write_data_set(folder: Path, pairs: Pairs) -> None:

@@ -6,9 +6,7 @@ from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_trainer.recipes import RECIPES
 from gyre_trainer.recipes.query_encoder.batches import Batches
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
-from gyre_trainer.recipes.query_encoder.questions import merged
-from gyre_trainer.recipes.query_encoder.rehearsal import rehearsals
-from gyre_trainer.recipes.query_encoder.run_data import (
+from gyre_trainer.recipes.query_encoder.inputs import (
     Corpus,
     Found,
     Hit,
@@ -16,6 +14,8 @@ from gyre_trainer.recipes.query_encoder.run_data import (
     QuestionRow,
     Shown,
 )
+from gyre_trainer.recipes.query_encoder.questions import merged
+from gyre_trainer.recipes.query_encoder.rehearsal import rehearsals
 from gyre_trainer.recipes.query_encoder.targets import Example, examples_of
 
 CORPUS = Corpus(

@@ -9,16 +9,19 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from gyre_common.errors import FailedPrecondition
+from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_common.store import ContentRef, Store
 from gyre_embedder.encoder import Side
 from gyre_embedder.encoder_folder import read_encoder_folder
 from gyre_embedder.onnx_encoder import OnnxEncoder
 from gyre_trainer.recipes.query_encoder import onnx_export
 from gyre_trainer.recipes.query_encoder.config import Variant
-from gyre_trainer.recipes.query_encoder.export import chosen, export
+from gyre_trainer.recipes.query_encoder.export import chosen, export, write_candidate
 from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
 from gyre_trainer.recipes.query_encoder.outcome import Outcome, encoded
-from gyre_trainer.train import train
+from gyre_trainer.recipes.query_encoder.train import train
+from gyre_trainer.runs.folder import RunFolder
+from gyre_trainer.settings import TrainerSettings
 
 from tests.training.tiny_runs import HIDDEN, Never, TinyRun, a_run
 
@@ -36,8 +39,30 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> TinyRun:
     )
     for variant in Variant:
         train(made.folder, variant, Never())
-    export(made.folder)
+    write_candidate(made.folder)
     return made
+
+
+async def test_a_model_is_kept_when_there_is_room_again(
+    run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    put = Store.put
+
+    async def full_at_first(store: Store, content: bytes) -> ContentRef:
+        calls.append(len(content))
+        if len(calls) == 1:
+            raise Retryable("cannot write: No space left on device")
+        return await put(store, content)
+
+    monkeypatch.setattr(Store, "put", full_at_first)
+    settings = TrainerSettings(store_url=f"file://{tmp_path}/store", home=tmp_path)
+    folder = RunFolder(shutil.copytree(run.folder.path, tmp_path / "copy"))
+    await export(folder, settings)
+    made = folder.exported()
+    assert made.uri is not None
+    assert made.uri.startswith(settings.store_url)
+    assert len(calls) > 2
 
 
 def served(folder: Path, texts: list[str], side: Side = Side.QUERY) -> np.ndarray:
@@ -121,7 +146,7 @@ def test_an_untrained_variant_is_named(tmp_path: Path, run: TinyRun) -> None:
     folder = shutil.copytree(run.folder.path, tmp_path / "copy")
     (folder / "low-rank" / "result.json").unlink()
     with pytest.raises(FailedPrecondition, match="low-rank is not trained"):
-        export(type(run.folder)(folder))
+        write_candidate(type(run.folder)(folder))
 
 
 def test_a_graph_that_differs_from_torch_is_refused(
@@ -131,5 +156,5 @@ def test_a_graph_that_differs_from_torch_is_refused(
     shutil.rmtree(folder.candidate)
     monkeypatch.setattr(onnx_export, "MOST_DIFFERENCE", -1.0)
     with pytest.raises(FailedPrecondition, match="away from torch"):
-        export(folder)
+        write_candidate(folder)
     assert not folder.candidate.exists()

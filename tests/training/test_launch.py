@@ -13,9 +13,11 @@ from typing import Self
 import psutil
 import pytest
 import torch
-from gyre_trainer.launching import training_command, training_environment
+from gyre_trainer.recipes.query_encoder import TRAIN_MODULE
 from gyre_trainer.recipes.query_encoder.config import Variant
-from gyre_trainer.train import train
+from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
+from gyre_trainer.recipes.query_encoder.train import train
+from gyre_trainer.training.launching import training_command, training_environment
 
 from tests.training.tiny_runs import Never, TinyRun, a_run
 
@@ -33,7 +35,7 @@ class Launched:
     def __init__(self, run: TinyRun, processes: int) -> None:
         self._run = run
         self._launcher = psutil.Popen(
-            training_command(run.folder.path, "full", processes=processes),
+            training_command(TRAIN_MODULE, run.folder.path, "full", workers=processes),
             env=training_environment(processes) | {"OMP_NUM_THREADS": "1"},
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -175,8 +177,8 @@ def test_a_worker_that_is_killed_takes_its_sibling_and_the_launcher_along(
 
 def test_a_failure_is_one_line_and_exit_status_one(tmp_path: Path, tiny_base: Path) -> None:
     run = a_run(tmp_path / "run", tiny_base)
-    run.folder.live.write_text("nonsense\n")
-    command = [sys.executable, "-m", "gyre_trainer.train", "--run", str(run.folder.path)]
+    QueryEncoderFiles(run.folder).live.write_text("nonsense\n")
+    command = [sys.executable, "-m", TRAIN_MODULE, "--run", str(run.folder.path)]
     told = subprocess.run(
         [*command, "--variant", "full"], env=training_environment(1), capture_output=True, text=True
     )

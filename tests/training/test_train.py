@@ -11,10 +11,11 @@ import pytest
 import torch
 from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_common.store import digest_of
-from gyre_trainer import train as trainer
+from gyre_trainer.recipes.query_encoder import train as trainer
 from gyre_trainer.recipes.query_encoder.config import Variant
-from gyre_trainer.recipes.query_encoder.run_data import RunData, base_digest
-from gyre_trainer.train import Stopped, train
+from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
+from gyre_trainer.recipes.query_encoder.inputs import RunData, base_digest
+from gyre_trainer.recipes.query_encoder.train import Stopped, train
 
 from tests.training.tiny_runs import Never, TinyRun, a_run, seal
 
@@ -134,9 +135,9 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_says_where(
     tmp_path: Path, tiny_base: Path
 ) -> None:
     run = a_run(tmp_path / "run", tiny_base)
-    vectors = np.load(run.folder.corpus_vectors)
+    vectors = np.load(QueryEncoderFiles(run.folder).corpus_vectors)
     vectors[3] = math.nan
-    np.save(run.folder.corpus_vectors, vectors)
+    np.save(QueryEncoderFiles(run.folder).corpus_vectors, vectors)
     with pytest.raises(FailedPrecondition, match="the loss is nan at step 1 of 12"):
         train(run.folder, Variant.FULL, Never())
 
@@ -227,8 +228,8 @@ def test_a_line_that_is_no_question_is_named(tmp_path: Path, tiny_base: Path) ->
 
 def test_a_question_without_its_text_is_named(tmp_path: Path, tiny_base: Path) -> None:
     run = a_run(tmp_path / "run", tiny_base)
-    lines = run.folder.questions.read_text().splitlines(keepends=True)
-    run.folder.questions.write_text("".join(lines[1:]))
+    lines = QueryEncoderFiles(run.folder).questions.read_text().splitlines(keepends=True)
+    QueryEncoderFiles(run.folder).questions.write_text("".join(lines[1:]))
     with pytest.raises(FailedPrecondition, match=r"questions\.jsonl lacks question q0"):
         train(run.folder, Variant.FULL, Never())
 
@@ -244,10 +245,11 @@ def test_a_run_from_when_data_sets_held_the_questions_is_read(
         row["question"] = question.question
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     seal(run.folder.data_set)
-    run.folder.questions.unlink()
+    QueryEncoderFiles(run.folder).questions.unlink()
     assert RunData(run.folder).questions == now
 
 
 def change(run: TinyRun, **fields: object) -> None:
-    spec = json.loads(run.folder.spec_file.read_text())
-    run.folder.spec_file.write_text(json.dumps({**spec, **fields}))
+    for path in (run.folder.spec_file, QueryEncoderFiles(run.folder).inputs):
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({**content, **fields}))

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import ir_measures
 import numpy as np
 import pytest
-from gyre_trainer.gate.ranking import Weights
-from gyre_trainer.gate.refit import refit
+from gyre_trainer.recipes.query_encoder.comparison.ranking import Weights
+from gyre_trainer.recipes.query_encoder.comparison.refit import refit
+from gyre_trainer.recipes.query_encoder.inputs import Corpus, Found, Hit, Passage
 from gyre_trainer.recipes.query_encoder.questions import Question
-from gyre_trainer.recipes.query_encoder.run_data import Corpus, Found, Hit, Passage
 from gyre_trainer.recipes.query_encoder.validation import Quality, Validation, chosen_share
 
 from tests.unit.trainer import gate_builders

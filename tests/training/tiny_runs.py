@@ -112,7 +112,6 @@ def a_run(path: Path, base: Path, **settings: object) -> TinyRun:
         "version": "votes-00000001",
         "live": {},
         "started_at": "2026-01-05T12:00:00Z",
-        "base_folder": str(base),
         "settings": {
             "batch": "8",
             "epochs": "3",
@@ -122,6 +121,7 @@ def a_run(path: Path, base: Path, **settings: object) -> TinyRun:
         },
     }
     (path / "run.json").write_text(json.dumps(spec))
+    (path / "inputs.json").write_text(json.dumps({"base_folder": str(base)}))
     return TinyRun(RunFolder(path))
 
 

@@ -34,7 +34,7 @@ from gyre_telemetry.service import Telemetry
 from gyre_trainer.data_sets import Frozen
 from gyre_trainer.data_sets.resolving import question_texts
 from gyre_trainer.handlers import Batching, build_handlers
-from gyre_trainer.phases.corpus import Sample
+from gyre_trainer.recipes.query_encoder.corpus import Sample
 from gyre_trainer.segments import FOLDER, Collector, Segments
 from pydantic import BaseModel
 

@@ -18,7 +18,7 @@ from gyre_trainer.data_sets import FOLDER, DataSets, Frozen
 from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.rpc import register
 from gyre_trainer.runs.folders import RunFolders
-from gyre_trainer.runs.processes import PhaseFailed
+from gyre_trainer.runs.processes import VerbFailed
 from gyre_trainer.runs.reports import Reports
 from gyre_trainer.segments import FOLDER as SEGMENTS
 from gyre_trainer.segments import Segments
@@ -93,7 +93,7 @@ async def test_a_run_that_is_released_shows_its_gate_and_ends_well(address: str)
 
 
 async def test_a_run_that_is_refused_ends_with_1_and_the_reason(stage: Stage, address: str) -> None:
-    stage.processes.report = a_report(gain=-0.05)
+    stage.verbs.report = a_report(gain=-0.05)
     code, out, err = await gyre(address, "train")
     assert code == 1
     assert "gate: refused" in out
@@ -101,7 +101,7 @@ async def test_a_run_that_is_refused_ends_with_1_and_the_reason(stage: Stage, ad
 
 
 async def test_too_few_votes_are_one_clear_line(stage: Stage, address: str) -> None:
-    stage.processes.failing["prepare"] = PhaseFailed("too few votes: 3 questions to train on")
+    stage.verbs.failing["prepare"] = VerbFailed("too few votes: 3 questions to train on")
     code, out, err = await gyre(address, "train", "--json")
     assert code == 1
     assert err.splitlines()[-1].endswith("failed: too few votes: 3 questions to train on")
@@ -109,7 +109,7 @@ async def test_too_few_votes_are_one_clear_line(stage: Stage, address: str) -> N
 
 
 async def test_a_detached_run_can_be_followed_and_stopped(stage: Stage, address: str) -> None:
-    stage.processes.waits["train full"] = asyncio.Event()
+    stage.verbs.waits["train full"] = asyncio.Event()
     run = await data(address, "train", "--detach", "--hold", "--set", "epochs=2")
     assert run["state"] == "running"
     stopped = await data(address, "runs", run["run_id"], "--cancel")
@@ -117,7 +117,7 @@ async def test_a_detached_run_can_be_followed_and_stopped(stage: Stage, address:
         "cancelled",
         "stopped by bob",
     )
-    stage.processes.waits["train full"].set()
+    stage.verbs.waits["train full"].set()
     code, out, err = await gyre(address, "train", "--resume", run["run_id"])
     assert code == 0, err
     assert "passed: minilm-l6-v2-" in out
@@ -127,9 +127,9 @@ async def test_a_detached_run_can_be_followed_and_stopped(stage: Stage, address:
 
 
 async def test_ctrl_c_lets_go_and_the_run_goes_on(stage: Stage, address: str) -> None:
-    stage.processes.waits["train full"] = asyncio.Event()
+    stage.verbs.waits["train full"] = asyncio.Event()
     process = await begun(address, "train")
-    await eventually(lambda: "train full" in stage.processes.ran, timeout=30)
+    await eventually(lambda: "train full" in stage.verbs.ran, timeout=30)
     process.send_signal(signal.SIGINT)
     _, err = await process.communicate()
     assert process.returncode == 130
@@ -139,7 +139,7 @@ async def test_ctrl_c_lets_go_and_the_run_goes_on(stage: Stage, address: str) ->
 
 
 async def test_two_runs_at_once_name_the_first(stage: Stage, address: str) -> None:
-    stage.processes.waits["train full"] = asyncio.Event()
+    stage.verbs.waits["train full"] = asyncio.Event()
     run = await data(address, "train", "--detach")
     code, _, err = await gyre(address, "train")
     assert code == 1
@@ -213,7 +213,7 @@ async def test_a_person_is_forgotten_and_told_what_is_not(segments: Segments, ad
 
 
 async def test_nobody_is_forgotten_while_a_run_goes_on(stage: Stage, address: str) -> None:
-    stage.processes.waits["train full"] = asyncio.Event()
+    stage.verbs.waits["train full"] = asyncio.Event()
     run = await data(address, "train", "--detach")
     code, _, err = await gyre(address, "forget", "--actor", "ann")
     assert code == 1

@@ -11,7 +11,7 @@ from elasticsearch import AsyncElasticsearch
 from gyre_common.chunk_index import VECTOR, chunk_mapping
 from gyre_common.elasticsearch import IndexMissing, open_elasticsearch
 from gyre_common.errors import FailedPrecondition
-from gyre_trainer.phases.corpus import Snapshot, snapshot
+from gyre_trainer.recipes.query_encoder.corpus import Snapshot, snapshot
 
 pytestmark = pytest.mark.integration
 

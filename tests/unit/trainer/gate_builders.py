@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gyre_common.fusion import Span, span_of
-from gyre_trainer.gate.questions import GateQuestion, QuestionRow
-from gyre_trainer.gate.ranking import LegHit, Legs
-from gyre_trainer.gate.report import Slice, SliceName
+from gyre_trainer.recipes.query_encoder.comparison.questions import GateQuestion, QuestionRow
+from gyre_trainer.recipes.query_encoder.comparison.ranking import LegHit, Legs
+from gyre_trainer.recipes.query_encoder.comparison.report import Slice, SliceName
 
 
 def a_row(*shown: tuple[str, float | None], **overrides: Any) -> QuestionRow:

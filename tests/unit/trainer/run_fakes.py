@@ -1,4 +1,4 @@
-"""A conductor over fakes: phases that write their marks at once, or wait, or fail."""
+"""A conductor over fakes: verbs that write their marks at once, or wait, or fail."""
 
 import asyncio
 import json
@@ -16,16 +16,24 @@ from gyre_common.events.training import TRAINING_FINISHED, RunOutcome, TrainingF
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.signature import Signature
 from gyre_common.store import Store
-from gyre_trainer.gate.decision import decide
-from gyre_trainer.gate.report import GateReport, Mixture, Pair, Rule, SliceName, summary_of
+from gyre_trainer.recipes.query_encoder.comparison.decision import decide
+from gyre_trainer.recipes.query_encoder.comparison.report import (
+    GateReport,
+    Mixture,
+    Pair,
+    Rule,
+    SliceName,
+    summary_of,
+)
+from gyre_trainer.recipes.query_encoder.comparison.verdict import verdict_of
 from gyre_trainer.runs.book import Run, RunBook
 from gyre_trainer.runs.candidates import Candidates
 from gyre_trainer.runs.conductor import Conductor, Tools
 from gyre_trainer.runs.diary import Diary
 from gyre_trainer.runs.folder import Candidate, Prepared, RunFolder, RunSpec, write_json
 from gyre_trainer.runs.folders import RunFolders
-from gyre_trainer.runs.phases import EXPORT, GATE, PREPARE, Phase
 from gyre_trainer.runs.starting import Beginnings, NewRun
+from gyre_trainer.runs.verbs import COMPARE, EXPORT, PREPARE, Verb
 from gyre_trainer.segments import Window
 
 from tests.unit.trainer.gate_builders import a_slice, all_slices
@@ -48,7 +56,7 @@ def a_spec(**overrides: object) -> RunSpec:
         "actor": "ann",
         "version": "minilm-l6-v2-7c4a2179",
         "live": dict(built_in_artifacts(NOON)),
-        "data_set": DIGEST,
+        "base": "minilm-l6-v2",
         "started_at": NOON,
     }
     return RunSpec.model_validate({**fields, **overrides})
@@ -121,45 +129,48 @@ def applied(event: TrainingFinished, outcome: str, reason: str = "") -> ReleaseC
 
 
 @dataclass
-class FakeProcesses:
-    """Writes what the real phases would. `waits` holds phases up; `failing` raises in one."""
+class FakeVerbs:
+    """Writes what the real verbs would. `waits` holds verbs up; `failing` raises in one."""
 
+    store: Store
     report: GateReport = field(default_factory=a_report)
     waits: dict[str, asyncio.Event] = field(default_factory=dict)
     failing: dict[str, Exception] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     contexts: list[RequestContext] = field(default_factory=list)
-    dropped: int = 0
+    note: str = ""
 
-    async def run(self, phase: Phase, folder: RunFolder) -> None:
-        self.ran.append(phase.name)
+    async def run(self, verb: Verb, folder: RunFolder) -> None:
+        self.ran.append(verb.name)
         self.contexts.append(request_context())
-        folder.progress(phase.name, 1, 2, {"loss": 0.5}, "at work")
+        folder.progress(verb.name, 1, 2, {"loss": 0.5}, "at work")
         try:
-            if phase.name in self.waits:
-                await self.waits[phase.name].wait()
+            if verb.name in self.waits:
+                await self.waits[verb.name].wait()
         finally:
-            self.ended.append(phase.name)
-        if phase.name in self.failing:
-            raise self.failing.pop(phase.name)
-        self._finish(phase, folder)
+            self.ended.append(verb.name)
+        if verb.name in self.failing:
+            raise self.failing.pop(verb.name)
+        await self._finish(verb, folder)
 
-    def _finish(self, phase: Phase, folder: RunFolder) -> None:
-        match phase.name:
+    async def _finish(self, verb: Verb, folder: RunFolder) -> None:
+        match verb.name:
             case name if name == PREPARE:
-                prepared = Prepared(data_set=DIGEST, dropped_questions=self.dropped, votes=12)
+                prepared = Prepared(data_set=DIGEST, note=self.note, votes=12)
                 write_json(folder.prepared_file, prepared)
             case name if name == EXPORT:
                 made = Candidate(version=folder.spec().version, digest=DIGEST, uri="file:///m")
                 write_json(folder.candidate_file, made)
-            case name if name == GATE:
-                write_json(folder.report, self.report)
+            case name if name == COMPARE:
+                kept = await self.store.put(self.report.model_dump_json().encode())
+                verdict = verdict_of(folder.spec(), self.report, kept)
+                write_json(folder.verdict_file, verdict)
             case _:
-                phase.mark.parent.mkdir()
-                (phase.mark.parent / "step-9").mkdir()
-                (phase.mark.parent / "model.safetensors").write_bytes(b"large")
-                phase.mark.write_text(json.dumps({}))
+                verb.mark.parent.mkdir()
+                (verb.mark.parent / "step-9").mkdir()
+                (verb.mark.parent / "model.safetensors").write_bytes(b"large")
+                verb.mark.write_text(json.dumps({}))
 
 
 class Stage:
@@ -172,10 +183,10 @@ class Stage:
         self.registry = FakeRegistry()
         self.applies = True
         """Verdicts are applied at once: what passed is released, unless it is held."""
-        self.processes = FakeProcesses()
+        self.store = Store(f"file://{path}/store")
+        self.verbs = FakeVerbs(self.store)
         self.missing: Sequence[str] = ()
         self.folders = RunFolders(path / "runs", kept=2)
-        self.store = Store(f"file://{path}/store")
 
     @asynccontextmanager
     async def conductor(self) -> AsyncIterator[Conductor]:
@@ -193,10 +204,10 @@ class Stage:
                 diary.release_changed(applied(event, "released" if passed else event.outcome))
 
         tools = Tools(
-            beginnings=Beginnings(self.registry, collected, lambda: list(self.missing)),
+            beginnings=Beginnings(self.registry, collected, lambda _: list(self.missing)),
             folders=self.folders,
-            processes=self.processes,
-            candidates=Candidates(self.registry, self.store, patience=0.0),
+            runner=self.verbs,
+            candidates=Candidates(self.registry, patience=0.0),
         )
         async with Conductor(self.book, diary, tools) as conductor:
             yield conductor

@@ -22,13 +22,13 @@ from gyre_common.events.training import (
 from gyre_common.signature import Signature
 from gyre_common.testing.eventually import eventually
 from gyre_trainer.runs.conductor import Conductor
-from gyre_trainer.runs.processes import PhaseFailed
+from gyre_trainer.runs.processes import VerbFailed
 from gyre_trainer.runs.starting import PACKAGES_MISSING
 
 from tests.unit.trainer.run_fakes import Stage, a_new_run, a_report, applied, ended
 
 BOB = Signature(actor="bob", reason="votes came in")
-PHASES = ["prepare", "train full", "train low-rank", "export", "gate"]
+PHASES = ["prepare", "train full", "train low-rank", "export", "compare"]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_what_passes_is_told_with_all_that_the_release_controller_needs(st
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
         run = await ended(conductor, run.run_id)
-    assert (run.state, stage.processes.ran) == ("released", PHASES)
+    assert (run.state, stage.verbs.ran) == ("released", PHASES)
     version, event = stage.folder(run.run_id).spec().version, finished(stage)
     assert event.verdict is not None
     assert event.candidate is not None
@@ -84,11 +84,11 @@ async def test_the_end_tells_what_was_learned_from_and_what_came_of_it(stage: St
     assert event.report is not None
     assert (event.votes, event.reason) == (12, "more votes")
     report = await stage.store.get(event.report_uri, event.report)
-    assert b'"verdict": "passed"' in report
+    assert b'"verdict":"passed"' in report
 
 
 async def test_what_is_refused_is_told_with_its_reasons(stage: Stage) -> None:
-    stage.processes.report = a_report(gain=-0.05)
+    stage.verbs.report = a_report(gain=-0.05)
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
     assert run.state == "refused"
@@ -130,7 +130,7 @@ async def test_a_run_goes_on_until_its_verdict_was_applied_and_then_says_what_it
 
 
 async def test_a_phase_that_fails_ends_the_run_with_its_own_words(stage: Stage) -> None:
-    stage.processes.failing["prepare"] = PhaseFailed("too few votes: 3 questions to train on")
+    stage.verbs.failing["prepare"] = VerbFailed("too few votes: 3 questions to train on")
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
     assert (run.state, run.message) == ("failed", "too few votes: 3 questions to train on")
@@ -138,18 +138,18 @@ async def test_a_phase_that_fails_ends_the_run_with_its_own_words(stage: Stage) 
 
 
 async def test_a_failed_run_goes_on_from_the_phase_that_failed(stage: Stage) -> None:
-    stage.processes.failing["train low-rank"] = PhaseFailed("was killed by SIGKILL")
+    stage.verbs.failing["train low-rank"] = VerbFailed("was killed by SIGKILL")
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
         assert run.state == "failed"
-        stage.processes.ran.clear()
+        stage.verbs.ran.clear()
         await conductor.resume(run.run_id, "default", BOB)
         run = await ended(conductor, run.run_id)
-    assert (run.state, stage.processes.ran) == ("released", ["train low-rank", "export", "gate"])
+    assert (run.state, stage.verbs.ran) == ("released", ["train low-rank", "export", "compare"])
 
 
 async def test_a_bug_in_a_phase_does_not_end_the_trainer(stage: Stage) -> None:
-    stage.processes.failing["gate"] = ZeroDivisionError("division by zero")
+    stage.verbs.failing["compare"] = ZeroDivisionError("division by zero")
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
         assert run.message == "unexpected ZeroDivisionError: division by zero"
@@ -159,7 +159,7 @@ async def test_a_bug_in_a_phase_does_not_end_the_trainer(stage: Stage) -> None:
 async def test_a_second_run_of_the_same_role_is_refused_by_the_name_of_the_first(
     stage: Stage,
 ) -> None:
-    stage.processes.waits["prepare"] = asyncio.Event()
+    stage.verbs.waits["prepare"] = asyncio.Event()
     async with stage.conductor() as conductor:
         first = await conductor.start(a_new_run())
         with pytest.raises(Conflict, match=str(first.run_id)):
@@ -169,7 +169,7 @@ async def test_a_second_run_of_the_same_role_is_refused_by_the_name_of_the_first
 
 
 async def test_of_two_starts_at_once_one_wins(stage: Stage) -> None:
-    stage.processes.waits["prepare"] = asyncio.Event()
+    stage.verbs.waits["prepare"] = asyncio.Event()
     async with stage.conductor() as conductor:
         results = await asyncio.gather(
             conductor.start(a_new_run()), conductor.start(a_new_run()), return_exceptions=True
@@ -180,21 +180,21 @@ async def test_of_two_starts_at_once_one_wins(stage: Stage) -> None:
 async def test_a_cancelled_run_has_stopped_when_the_call_returns_and_can_be_resumed(
     stage: Stage,
 ) -> None:
-    stage.processes.waits["train full"] = asyncio.Event()
+    stage.verbs.waits["train full"] = asyncio.Event()
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
-        await eventually(lambda: "train full" in stage.processes.ran)
+        await eventually(lambda: "train full" in stage.verbs.ran)
         stopped = await conductor.cancel(run.run_id, "default", "bob")
-        assert stage.processes.ended[-1] == "train full"
+        assert stage.verbs.ended[-1] == "train full"
         assert stopped.state == "cancelled"
         assert stopped.message.startswith("stopped by bob: `gyre train --resume")
-        stage.processes.waits["train full"].set()
+        stage.verbs.waits["train full"].set()
         await conductor.resume(run.run_id, "default", BOB)
         assert (await ended(conductor, run.run_id)).state == "released"
 
 
 async def test_who_resumed_a_run_is_recorded_and_has_to_say_so(stage: Stage) -> None:
-    stage.processes.failing["prepare"] = PhaseFailed("no")
+    stage.verbs.failing["prepare"] = VerbFailed("no")
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
         for wrong, field in (({"actor": " "}, "actor"), ({"reason": "x" * 513}, "reason")):
@@ -229,18 +229,18 @@ async def test_the_longest_name_of_a_base_leaves_room_for_the_runs(
 
 
 async def test_a_run_in_a_trainer_that_is_stopped_is_interrupted(stage: Stage) -> None:
-    stage.processes.waits["train full"] = asyncio.Event()
+    stage.verbs.waits["train full"] = asyncio.Event()
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
-        await eventually(lambda: "train full" in stage.processes.ran)
+        await eventually(lambda: "train full" in stage.verbs.ran)
     assert stage.book.run(run.run_id, "default").state == "interrupted"
 
 
 async def test_a_run_in_a_trainer_that_was_killed_is_told_of_by_the_next_one(stage: Stage) -> None:
-    stage.processes.waits["train full"] = asyncio.Event()
+    stage.verbs.waits["train full"] = asyncio.Event()
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
-        await eventually(lambda: "train full" in stage.processes.ran)
+        await eventually(lambda: "train full" in stage.verbs.ran)
         started = stage.bus.published[0][1]
         assert isinstance(started, TrainingStarted)
     after = Stage(stage.path)
@@ -249,7 +249,7 @@ async def test_a_run_in_a_trainer_that_was_killed_is_told_of_by_the_next_one(sta
         assert conductor.run(run.run_id, "default").state == "interrupted"
         await conductor.resume(run.run_id, "default", BOB)
         assert (await ended(conductor, run.run_id)).state == "released"
-    assert "prepare" not in after.processes.ran
+    assert "prepare" not in after.verbs.ran
 
 
 async def test_a_run_that_is_over_is_not_resumed(stage: Stage) -> None:
@@ -298,7 +298,7 @@ async def test_a_run_outlives_the_call_that_asked_for_it(stage: Stage) -> None:
         with use_context(RequestContext(tenant="default", deadline=time.monotonic())):
             run = await conductor.start(a_new_run())
         await ended(conductor, run.run_id)
-    assert {context.deadline for context in stage.processes.contexts} == {None}
+    assert {context.deadline for context in stage.verbs.contexts} == {None}
 
 
 async def test_a_run_goes_on_though_its_asker_left_while_it_was_being_written_down(
@@ -347,7 +347,7 @@ async def test_folders_of_older_runs_go(stage: Stage) -> None:
 
 
 async def test_a_run_whose_folder_is_gone_cannot_be_resumed(stage: Stage) -> None:
-    stage.processes.failing["prepare"] = PhaseFailed("no")
+    stage.verbs.failing["prepare"] = VerbFailed("no")
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
         stage.folder(run.run_id).spec_file.unlink()
@@ -356,7 +356,7 @@ async def test_a_run_whose_folder_is_gone_cannot_be_resumed(stage: Stage) -> Non
 
 
 async def test_two_trainers_never_work_in_one_folder(stage: Stage) -> None:
-    stage.processes.failing["prepare"] = PhaseFailed("no")
+    stage.verbs.failing["prepare"] = VerbFailed("no")
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
         with stage.folders.claimed(run.run_id), pytest.raises(Conflict, match="another trainer"):

@@ -24,7 +24,8 @@ from gyre_trainer.data_sets import FOLDER as DATA_SETS
 from gyre_trainer.data_sets import DataSets, Profile
 from gyre_trainer.data_sets.freezing import freeze
 from gyre_trainer.forgetting import Forgetting, Forgotten
-from gyre_trainer.runs.folder import write_json
+from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
+from gyre_trainer.runs.folder import Prepared, write_json
 from gyre_trainer.runs.folders import RunFolders
 from gyre_trainer.segments import FOLDER, Collector, Segments, from_events
 from gyre_trainer.segments.erasure import Subject, SubjectKind
@@ -86,10 +87,10 @@ class Room:
         window = await self.segments.durable()
         frozen = await freeze(self.segments, tenant=tenant, profile=LITTLE, window=window)
         await self.data_sets.keep(frozen, now())
-        folder = self.folders.create(
-            a_spec(run_id=UUID(int=len(tenant)), tenant=tenant, data_set=frozen.digest)
-        )
-        write_json(folder.questions, {"question": CANARY if tenant == ACTOR.tenant else ""})
+        folder = self.folders.create(a_spec(run_id=UUID(int=len(tenant)), tenant=tenant))
+        write_json(folder.prepared_file, Prepared(data_set=frozen.digest))
+        questions = QueryEncoderFiles(folder).questions
+        write_json(questions, {"question": CANARY if tenant == ACTOR.tenant else ""})
 
     async def facts(self) -> list[Fact]:
         window = await self.segments.durable()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gyre_trainer.gate.bootstrap import Paired, paired
+from gyre_trainer.training.bootstrap import Paired, paired
 
 
 def of(differences: list[float], weights: list[float] | None = None) -> Paired:
@@ -66,7 +66,7 @@ def _drawn(seed: int, size: int, truth: float) -> tuple[list[float], list[float]
 def test_a_candidate_that_is_no_better_hardly_ever_seems_better(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gyre_trainer.gate.bootstrap.DRAWS", 1_000)
+    monkeypatch.setattr("gyre_trainer.training.bootstrap.DRAWS", 1_000)
     trials = [of(*_drawn(seed, size, 0.0)) for seed in range(400)]
     false = sum(found.low > 0 for found in trials)
     covered = sum(found.low <= 0 <= found.high for found in trials)
@@ -77,6 +77,6 @@ def test_a_candidate_that_is_no_better_hardly_ever_seems_better(
 def test_a_real_gain_is_found_when_there_are_questions_enough(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gyre_trainer.gate.bootstrap.DRAWS", 1_000)
+    monkeypatch.setattr("gyre_trainer.training.bootstrap.DRAWS", 1_000)
     trials = [of(*_drawn(seed, 200, 0.12)) for seed in range(100)]
     assert sum(found.low > 0 for found in trials) >= 80

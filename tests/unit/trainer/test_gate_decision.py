@@ -1,9 +1,10 @@
 """The rule of the gate, and what it says to somebody who is turned away."""
 
 import pytest
-from gyre_trainer.gate.comparison import Sides, compare, judged_in_top
-from gyre_trainer.gate.decision import decide, needed
-from gyre_trainer.gate.report import Rule, SliceName, Verdict
+from gyre_common.events.training import Decision
+from gyre_trainer.recipes.query_encoder.comparison.decision import decide, needed
+from gyre_trainer.recipes.query_encoder.comparison.report import Rule, SliceName
+from gyre_trainer.recipes.query_encoder.comparison.slices import Sides, compare, judged_in_top
 
 from tests.unit.trainer.gate_builders import a_question, a_slice, all_slices
 
@@ -12,30 +13,30 @@ OVERALL, VOTED, NEW = SliceName.OVERALL, SliceName.VOTED, SliceName.NEW
 
 
 def test_a_gain_overall_without_a_loss_on_new_documents_passes() -> None:
-    assert decide(all_slices(a_slice(NEW, 0.008)), RULE) == (Verdict.PASSED, ())
+    assert decide(all_slices(a_slice(NEW, 0.008)), RULE) == (Decision.PASSED, ())
 
 
 def test_no_gain_is_refused() -> None:
     verdict, (why,) = decide(all_slices(a_slice(OVERALL, -0.01)), RULE)
-    assert verdict is Verdict.REFUSED
+    assert verdict is Decision.REFUSED
     assert why == "no gain overall: -1.0 (-3.0 to +1.0)"
 
 
 def test_a_gain_that_may_be_chance_is_too_small_to_tell() -> None:
     verdict, (why,) = decide(all_slices(a_slice(OVERALL, 0.01, needed=817)), RULE)
-    assert verdict is Verdict.TOO_SMALL
+    assert verdict is Decision.TOO_SMALL
     assert why.endswith("+1.0 (-1.0 to +3.0); about 817 different questions would tell")
 
 
 def test_a_gain_on_the_whole_that_harms_new_documents_is_refused() -> None:
     verdict, (why,) = decide(all_slices(a_slice(NEW, -0.02)), RULE)
-    assert verdict is Verdict.REFUSED
+    assert verdict is Decision.REFUSED
     assert why.startswith("a loss on documents nobody voted on: -2.0")
 
 
 def test_a_loss_on_new_documents_that_cannot_be_ruled_out_is_too_small_to_tell() -> None:
     verdict, (why,) = decide(all_slices(a_slice(NEW, 0.0)), RULE)
-    assert verdict is Verdict.TOO_SMALL
+    assert verdict is Decision.TOO_SMALL
     assert "a loss of more than 1.0" in why
     assert "bound is -1.7" in why
 
@@ -43,7 +44,7 @@ def test_a_loss_on_new_documents_that_cannot_be_ruled_out_is_too_small_to_tell()
 @pytest.mark.parametrize("name", [VOTED, NEW])
 def test_a_slice_below_its_minimum_is_too_small_however_good_it_looks(name: SliceName) -> None:
     verdict, (why,) = decide(all_slices(a_slice(name, clusters=49)), RULE)
-    assert verdict is Verdict.TOO_SMALL
+    assert verdict is Decision.TOO_SMALL
     assert why == f"the slice `{name}` has 49 different questions of the 50 that are needed to tell"
 
 
@@ -51,7 +52,7 @@ def test_an_empty_gate_is_too_small_and_nothing_breaks() -> None:
     sides = Sides({}, {}, {})
     slices = compare([], sides, RULE)
     verdict, reasons = decide(slices, RULE)
-    assert verdict is Verdict.TOO_SMALL
+    assert verdict is Decision.TOO_SMALL
     assert len(reasons) == 2
     assert slices[NEW].needed == 50
 
@@ -59,7 +60,7 @@ def test_an_empty_gate_is_too_small_and_nothing_breaks() -> None:
 def test_a_clear_loss_is_said_before_what_is_unclear() -> None:
     slices = all_slices(a_slice(OVERALL, -0.05), a_slice(NEW, clusters=3))
     verdict, reasons = decide(slices, RULE)
-    assert verdict is Verdict.REFUSED
+    assert verdict is Decision.REFUSED
     assert reasons[0].startswith("no gain")
 
 

@@ -2,15 +2,25 @@
 
 import pytest
 from gyre_common.events.releases import Roles
+from gyre_common.events.training import Decision
 from gyre_common.releases.builtin import digest_of_settings
-from gyre_trainer.gate.measuring import Asked, Found, OrderDiffers, measure
-from gyre_trainer.gate.questions import GateQuestion
-from gyre_trainer.gate.ranking import Legs
-from gyre_trainer.gate.report import Mixture, SliceName, Verdict, as_markdown
+from gyre_trainer.recipes.query_encoder.comparison.measuring import (
+    Asked,
+    Found,
+    OrderDiffers,
+    measure,
+)
+from gyre_trainer.recipes.query_encoder.comparison.questions import GateQuestion
+from gyre_trainer.recipes.query_encoder.comparison.ranking import Legs
+from gyre_trainer.recipes.query_encoder.comparison.report import (
+    Mixture,
+    SliceName,
+    as_markdown,
+)
 from gyre_trainer.runs.folder import RunSpec
 
 from tests.unit.trainer.gate_builders import a_question, some_legs
-from tests.unit.trainer.run_fakes import a_report, a_spec
+from tests.unit.trainer.run_fakes import DIGEST, a_report, a_spec
 
 GRADES = {"good": 2, "bad": 0}
 
@@ -43,7 +53,7 @@ def a_gate(*, voted: int, new: int) -> tuple[Asked, Found]:
 
 def test_a_candidate_that_puts_everything_right_passes() -> None:
     asked, found = a_gate(voted=20, new=20)
-    report = measure(a_spec(profile="demo"), asked, found)
+    report = measure(a_spec(profile="demo"), DIGEST, asked, found)
     assert report.passed
     assert report.summary == (
         "passed: overall +36.9 (+36.9 to +36.9, 40 questions), "
@@ -57,8 +67,8 @@ def test_a_candidate_that_puts_everything_right_passes() -> None:
 
 def test_the_default_profile_asks_for_fifty_questions_a_slice() -> None:
     asked, found = a_gate(voted=20, new=20)
-    report = measure(a_spec(), asked, found)
-    assert report.verdict is Verdict.TOO_SMALL
+    report = measure(a_spec(), DIGEST, asked, found)
+    assert report.verdict is Decision.TOO_SMALL
     assert report.rule.least == 50
     assert [one.needed for one in report.slices] == [None, 50, 50]
 
@@ -68,7 +78,7 @@ def test_a_retriever_that_fuses_otherwise_stops_the_gate() -> None:
     legs = found.live["voted0"]
     found = Found({**found.live, "voted0": Legs(legs.hits[::-1], legs.spans)}, found.candidate)
     with pytest.raises(OrderDiffers, match="question voted0"):
-        measure(a_spec(), asked, found)
+        measure(a_spec(), DIGEST, asked, found)
 
 
 def test_live_by_reciprocal_ranks_is_taken_in_the_order_it_gave() -> None:
@@ -83,7 +93,7 @@ def test_live_by_reciprocal_ranks_is_taken_in_the_order_it_gave() -> None:
     asked, found = a_gate(voted=20, new=20)
     legs = found.live["voted0"]
     found = Found({**found.live, "voted0": Legs(legs.hits[::-1], legs.spans)}, found.candidate)
-    report = measure(spec, asked, found)
+    report = measure(spec, DIGEST, asked, found)
     assert (report.live_weights, report.orders_checked) == (None, 0)
     assert report.passed
 

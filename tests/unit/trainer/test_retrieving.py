@@ -8,7 +8,7 @@ from gyre.retriever.v1 import retriever_pb2
 from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_common.fusion import Span
-from gyre_trainer.phases.retrieving import Asker, Retriever
+from gyre_trainer.recipes.query_encoder.live_search import Asker, Retriever
 
 TEA = Asker("acme", ("staff",), "Where is tea?")
 VERSIONS = {"query-encoder": "q2", "document-encoder": "d1", "retrieval": "r1"}

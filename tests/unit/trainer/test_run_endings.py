@@ -11,8 +11,9 @@ from gyre_common.errors import Conflict
 from gyre_common.events.topic import Topic
 from gyre_common.events.training import TRAINING_FINISHED, TrainingFinished, TrainingStarted
 from gyre_common.testing.eventually import eventually
+from gyre_trainer.recipes.query_encoder.prepare import dropped_note
 from gyre_trainer.runs.conductor import Conductor
-from gyre_trainer.runs.processes import PhaseFailed
+from gyre_trainer.runs.processes import VerbFailed
 
 from tests.unit.trainer.run_fakes import Stage, a_new_run, ended
 
@@ -29,13 +30,13 @@ def finished(stage: Stage) -> list[TrainingFinished]:
 async def test_a_run_whose_end_waits_for_kafka_is_not_stopped_but_told_and_its_role_is_free(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage.processes.waits["prepare"] = asyncio.Event()
-    stage.processes.failing["prepare"] = PhaseFailed("too few votes")
+    stage.verbs.waits["prepare"] = asyncio.Event()
+    stage.verbs.failing["prepare"] = VerbFailed("too few votes")
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
-        await eventually(lambda: stage.processes.ran)
+        await eventually(lambda: stage.verbs.ran)
         stage.bus.down = True
-        stage.processes.waits["prepare"].set()
+        stage.verbs.waits["prepare"].set()
         await eventually(lambda: "a run's end waits for Kafka" in caplog.text)
         stopping = asyncio.create_task(conductor.cancel(run.run_id, "default", "bob"))
         stage.bus.down = False
@@ -79,13 +80,13 @@ def not_readable(path: Path) -> None:
 async def test_a_damaged_result_does_not_keep_a_run_from_ending(
     stage: Stage, damaged: Callable[[Path], None]
 ) -> None:
-    stage.processes.waits["train full"] = asyncio.Event()
-    stage.processes.failing["train full"] = PhaseFailed("was killed by SIGKILL")
+    stage.verbs.waits["train full"] = asyncio.Event()
+    stage.verbs.failing["train full"] = VerbFailed("was killed by SIGKILL")
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
-        await eventually(lambda: "train full" in stage.processes.ran)
+        await eventually(lambda: "train full" in stage.verbs.ran)
         damaged(stage.folder(run.run_id).prepared_file)
-        stage.processes.waits["train full"].set()
+        stage.verbs.waits["train full"].set()
         run = await ended(conductor, run.run_id)
         assert (run.state, run.message) == ("failed", "was killed by SIGKILL")
         assert (await conductor.start(a_new_run())).is_running
@@ -95,7 +96,7 @@ async def test_a_damaged_result_does_not_keep_a_run_from_ending(
 async def test_a_damaged_folder_does_not_keep_the_next_trainer_from_starting(
     stage: Stage, damaged: Callable[[Path], None]
 ) -> None:
-    stage.processes.waits["prepare"] = asyncio.Event()
+    stage.verbs.waits["prepare"] = asyncio.Event()
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
     started = stage.bus.published[0][1]
@@ -125,7 +126,7 @@ async def test_an_end_that_cannot_be_told_ends_nothing_else(
 
 
 async def failed(stage: Stage, conductor: Conductor) -> UUID:
-    stage.processes.failing["prepare"] = PhaseFailed("no")
+    stage.verbs.failing["prepare"] = VerbFailed("no")
     run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
     assert run.state == "failed"
     return run.run_id
@@ -138,7 +139,7 @@ async def test_folders_of_runs_that_failed_go_too(stage: Stage) -> None:
 
 
 async def test_a_trainer_that_starts_frees_what_its_predecessor_left(stage: Stage) -> None:
-    stage.processes.waits["prepare"] = asyncio.Event()
+    stage.verbs.waits["prepare"] = asyncio.Event()
     async with stage.conductor() as conductor:
         made = [(await conductor.start(a_new_run(tenant=f"t{n}"))).run_id for n in range(4)]
     async with Stage(stage.path).conductor():
@@ -146,34 +147,34 @@ async def test_a_trainer_that_starts_frees_what_its_predecessor_left(stage: Stag
 
 
 async def test_a_run_waits_until_that_of_another_tenant_is_over(stage: Stage) -> None:
-    stage.processes.waits["train full"] = asyncio.Event()
+    stage.verbs.waits["train full"] = asyncio.Event()
     async with stage.conductor() as conductor:
         first = await conductor.start(a_new_run())
-        await eventually(lambda: "train full" in stage.processes.ran)
+        await eventually(lambda: "train full" in stage.verbs.ran)
         second = await conductor.start(a_new_run(tenant="acme"))
         await eventually(lambda: conductor.run(second.run_id, "acme").stage == "waiting")
         assert "another run" in conductor.run(second.run_id, "acme").message
-        assert stage.processes.ran == ["prepare", "train full"]
+        assert stage.verbs.ran == ["prepare", "train full"]
         with pytest.raises(Conflict, match=r"\(waiting\)"):
             await conductor.start(a_new_run(tenant="acme"))
-        stage.processes.waits["train full"].set()
+        stage.verbs.waits["train full"].set()
         assert (await ended(conductor, first.run_id)).state == "released"
         assert (await ended(conductor, second.run_id, "acme")).state == "released"
-    assert stage.processes.ran == 2 * ["prepare", "train full", "train low-rank", "export", "gate"]
+    assert stage.verbs.ran == 2 * ["prepare", "train full", "train low-rank", "export", "compare"]
 
 
 async def test_a_run_that_waits_can_be_stopped(stage: Stage) -> None:
-    stage.processes.waits["prepare"] = asyncio.Event()
+    stage.verbs.waits["prepare"] = asyncio.Event()
     async with stage.conductor() as conductor:
         await conductor.start(a_new_run())
         second = await conductor.start(a_new_run(tenant="acme"))
         await eventually(lambda: conductor.run(second.run_id, "acme").stage == "waiting")
         assert (await conductor.cancel(second.run_id, "acme", "bob")).state == "cancelled"
-        assert stage.processes.ran == ["prepare"]
+        assert stage.verbs.ran == ["prepare"]
 
 
 async def test_the_end_tells_how_many_questions_went_with_their_documents(stage: Stage) -> None:
-    stage.processes.dropped = 12
+    stage.verbs.note = dropped_note(12)
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
     assert run.message.endswith(

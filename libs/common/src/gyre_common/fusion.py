@@ -1,10 +1,11 @@
 """The arithmetic of fusion: the retriever ranks by it, and the trainer fits its weights by it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 BM25, DENSE, FUSED = "bm25", "dense", "fused"
+LEGS = (BM25, DENSE)
 
 
 class Fusion(StrEnum):
@@ -31,6 +32,18 @@ class Span:
 def span_of(scores: Sequence[float]) -> Span | None:
     """The span of a leg's scores, in any order; None for a leg that found nothing."""
     return Span(len(scores), min(scores), max(scores)) if scores else None
+
+
+def weighted_sum(
+    scores: Mapping[str, float], weights: Mapping[str, float], spans: Mapping[str, Span]
+) -> float:
+    """The fused score of one passage: each leg's normalised score by the leg's weight.
+
+    All three are by leg; a leg that did not find the passage is missing from `scores`. Legs are
+    added up in one order everywhere, so that equal inputs give equal floats.
+    """
+    found = (leg for leg in LEGS if leg in scores)
+    return sum((weights[leg] * spans[leg].normalised(scores[leg]) for leg in found), 0.0)
 
 
 def reciprocal_ranks(hits: int, k: float) -> list[float]:

@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from gyre_common.fusion import BM25, DENSE, FUSED, Fusion, Span, reciprocal_ranks, span_of
+from gyre_common.fusion import (
+    BM25,
+    DENSE,
+    FUSED,
+    Fusion,
+    Span,
+    reciprocal_ranks,
+    span_of,
+    weighted_sum,
+)
 from gyre_common.retrieval_recipe import Recipe
 
 from gyre_retriever.search_index import Found, Hit
@@ -31,23 +40,20 @@ class Ranked:
 
 def fuse(found: Found, recipe: Recipe) -> list[Ranked]:
     """Every passage that a leg found, best first; equal scores are ordered by chunk id."""
-    legs = {
-        BM25: (recipe.bm25_weight, found.bm25 or ()),
-        DENSE: (recipe.dense_weight, found.dense or ()),
-    }
-    hits: dict[UUID, Hit] = {}
-    raw: dict[UUID, dict[str, float]] = {}
-    fused: dict[UUID, float] = {}
-    for name, (weight, leg) in legs.items():
-        points = reciprocal_ranks(len(leg), recipe.rrf_k)
-        if recipe.fusion is Fusion.WEIGHTED_SUM:
-            points = _normalised(leg)
-        for hit, point in zip(leg, points, strict=True):
-            key = hit.chunk_id
-            hits.setdefault(key, hit)
-            raw.setdefault(key, {})[name] = hit.score
-            fused[key] = fused.get(key, 0.0) + weight * point
-    ranked = [Ranked(hits[key], {**raw[key], FUSED: fused[key]}) for key in hits]
+    legs = {BM25: found.bm25 or (), DENSE: found.dense or ()}
+    weights = {BM25: recipe.bm25_weight, DENSE: recipe.dense_weight}
+    hits = {hit.chunk_id: hit for leg in (legs[DENSE], legs[BM25]) for hit in leg}
+    raw: dict[UUID, dict[str, float]] = {key: {} for key in hits}
+    by_rank = dict.fromkeys(hits, 0.0)
+    for name, leg in legs.items():
+        for hit, points in zip(leg, reciprocal_ranks(len(leg), recipe.rrf_k), strict=True):
+            raw[hit.chunk_id][name] = hit.score
+            by_rank[hit.chunk_id] += weights[name] * points
+    fused = by_rank
+    if recipe.fusion is Fusion.WEIGHTED_SUM:
+        reached = spans(found)
+        fused = {key: weighted_sum(scores, weights, reached) for key, scores in raw.items()}
+    ranked = [Ranked(hit, {**raw[key], FUSED: fused[key]}) for key, hit in hits.items()]
     return sorted(ranked, key=lambda each: (-each.score, each.hit.chunk_id))
 
 
@@ -64,8 +70,3 @@ def spans(found: Found) -> dict[str, Span]:
     legs = {BM25: found.bm25 or (), DENSE: found.dense or ()}
     reached = {name: span_of([hit.score for hit in leg]) for name, leg in legs.items()}
     return {name: span for name, span in reached.items() if span is not None}
-
-
-def _normalised(leg: Sequence[Hit]) -> list[float]:
-    span = span_of([hit.score for hit in leg])
-    return [span.normalised(hit.score) for hit in leg] if span else []

@@ -16,6 +16,7 @@ from gyre_trainer.data_sets import FOLDER as DATA_SETS
 from gyre_trainer.data_sets import DataSets
 from gyre_trainer.forgetting import Forgetting, tend_for_ever
 from gyre_trainer.handlers import Batching, build_handlers
+from gyre_trainer.recipes import roles_read
 from gyre_trainer.rpc import register
 from gyre_trainer.runs.book import RunBook
 from gyre_trainer.runs.candidates import Candidates
@@ -24,10 +25,10 @@ from gyre_trainer.runs.diary import Diary
 from gyre_trainer.runs.folders import RunFolders
 from gyre_trainer.runs.grpc_registry import GrpcRegistry
 from gyre_trainer.runs.kafka_history import TOPICS, read_history
-from gyre_trainer.runs.processes import PhaseProcesses
+from gyre_trainer.runs.processes import VerbProcesses
 from gyre_trainer.runs.registry import Registry
 from gyre_trainer.runs.reports import Reports
-from gyre_trainer.runs.starting import ROLES, Beginnings
+from gyre_trainer.runs.starting import Beginnings
 from gyre_trainer.segments import FOLDER as SEGMENTS
 from gyre_trainer.segments import Collector, Segments, Window, until_collected
 from gyre_trainer.settings import TrainerSettings
@@ -41,7 +42,7 @@ async def create_app(settings: TrainerSettings) -> AsyncIterator[App]:
     segments = Segments(Shelf(settings.store_url, SEGMENTS), records=settings.segment_records)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        releases = await enter(open_releases(settings.kafka_servers, required=ROLES))
+        releases = await enter(open_releases(settings.kafka_servers, required=roles_read()))
         controller = await enter(channel(settings.releases_address, key=settings.key))
         bus = Bus(settings.kafka_servers, service=settings.service)
         batching = Batching(settings.segment_records, settings.segment_seconds)
@@ -80,8 +81,8 @@ def _tools(
     return Tools(
         beginnings=Beginnings(registry, collected),
         folders=RunFolders(settings.runs, kept=settings.runs_kept),
-        processes=PhaseProcesses(),
-        candidates=Candidates(registry, store),
+        runner=VerbProcesses(),
+        candidates=Candidates(registry),
         workers=settings.train_processes,
     )
 

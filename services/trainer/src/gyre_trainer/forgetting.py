@@ -107,7 +107,9 @@ class Forgetting:
         await expire_what_lost_facts(self._data_sets, self._segments, now())
         every = await self._data_sets.of_every_tenant()
         expired = {one.digest for one in every if one.expired_at is not None}
-        runs = await asyncio.to_thread(self._folders.forget, lambda spec: spec.data_set in expired)
+        runs = await asyncio.to_thread(
+            self._folders.forget, lambda folder: folder.data_set_digest in expired
+        )
         facts = dropped.removed.total()
         if facts or passages or runs:
             log.info("facts expired", extra={"facts": facts, "passages": passages, "runs": runs})
@@ -121,7 +123,8 @@ class Forgetting:
             passages=await self._segments.drop_passages(),
             data_sets=await expire_what_lost_facts(self._data_sets, self._segments, now()),
             runs=await asyncio.to_thread(
-                self._folders.forget, lambda spec: spec.tenant in (erasure.tenant, EVERY_TENANT)
+                self._folders.forget,
+                lambda folder: folder.spec().tenant in (erasure.tenant, EVERY_TENANT),
             ),
         )
         await self._segments.finish_erasure(erasure)

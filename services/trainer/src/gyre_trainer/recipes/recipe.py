@@ -1,19 +1,39 @@
-"""What the conductor of a run needs to know about a recipe, without torch."""
+"""What the conductor of a run knows about a recipe; what it trains with stays in its verbs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gyre_common.events.releases import Roles
+from gyre_common.events.training import Verdict
+
+
+def _no_verdict(report: bytes) -> Verdict | None:
+    return None
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A way to train one role. Each variant is a training of its own; the export chooses one.
+    """A way to train one role, in four verbs, each a module of `package` and a child process.
 
-    `check` raises InvalidInput for a setting that is unknown or out of range.
+    `prepare`, `export` and `compare` hold a function of that name that takes the run's folder and
+    the trainer's settings: `prepare` makes a data set of facts, `export` a candidate of what was
+    trained, `compare` a verdict of live and candidate. `train` is a program, started once for each
+    variant with `--run FOLDER --variant NAME`; the export chooses a variant.
+
+    `reads` names the roles whose live versions a run writes down when it begins, the trained role
+    among them; `starts_from` the one of these whose live version the candidate is made of and named
+    after. `launcher` starts `train`: this interpreter, or DeepSpeed's with several workers.
+    `packages` must be installed where the trainer runs. `check` raises InvalidInput for a setting
+    that is unknown or out of range.
     """
 
     name: str
-    role: Roles
-    variants: tuple[str, ...]
+    role: str
+    package: str
+    reads: tuple[str, ...]
+    starts_from: str
     check: Callable[[Mapping[str, str]], object]
+    variants: tuple[str, ...] = ("only",)
+    deepspeed: bool = False
+    packages: tuple[str, ...] = ()
+    verdict_in: Callable[[bytes], Verdict | None] = _no_verdict
+    """Reads the verdict out of a report in the store: runs of before have theirs nowhere else."""

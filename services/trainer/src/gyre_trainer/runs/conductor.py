@@ -1,4 +1,4 @@
-"""Leads runs from phase to phase, beside all else that the trainer does."""
+"""Leads runs from verb to verb, beside all else that the trainer does."""
 
 import asyncio
 import contextvars
@@ -26,13 +26,13 @@ from gyre_trainer.runs.endings import (
     stopped,
     waiting,
 )
-from gyre_trainer.runs.failures import told
+from gyre_trainer.runs.failures import failure_line
 from gyre_trainer.runs.folder import ProgressLine, RunFolder, RunSpec
 from gyre_trainer.runs.folders import RunFolders, drop_checkpoints
 from gyre_trainer.runs.follower import Follower
-from gyre_trainer.runs.phases import EXPORT, Phase, phases_of
-from gyre_trainer.runs.processes import Processes
-from gyre_trainer.runs.starting import Beginnings, NewRun, check_signature, recipe_named
+from gyre_trainer.runs.processes import VerbRunner
+from gyre_trainer.runs.starting import Beginnings, NewRun, check_signature
+from gyre_trainer.runs.verbs import EXPORT, Verb, verbs_of
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Tools:
 
     beginnings: Beginnings
     folders: RunFolders
-    processes: Processes
+    runner: VerbRunner
     candidates: Candidates
     workers: int = field(default=2)
     """Processes of one training."""
@@ -119,7 +119,8 @@ class Conductor:
             FailedPrecondition: it has nothing to resume.
         """
         check_signature(by)
-        self._tools.beginnings.check_packages()
+        run = self._book.run(run_id, tenant)
+        self._tools.beginnings.check_packages(self._tools.beginnings.recipe(run.recipe))
         async with self._starting:
             run = self._book.run(run_id, tenant)
             self._book.check_free(run.tenant, run.role)
@@ -210,7 +211,7 @@ class Conductor:
         except asyncio.CancelledError:
             ending = stopped(spec, by=job.stopped_by)
         except GyreError as error:
-            ending = Ending(RunOutcome.FAILED, told(error, str(spec.run_id)))
+            ending = Ending(RunOutcome.FAILED, failure_line(error, str(spec.run_id)))
         except Exception as error:
             # The edge of a run: a bug in it must not end the others and the collector.
             log.exception("run crashed", extra={"run": str(spec.run_id)})
@@ -236,20 +237,20 @@ class Conductor:
                 return await self._its_turn(spec, job, folder)
 
     async def _its_turn(self, spec: RunSpec, job: _Job, folder: RunFolder) -> Ending:
-        recipe = recipe_named(spec.recipe)
-        for phase in phases_of(recipe, folder, processes=self._tools.workers):
-            if not phase.done:
-                await self._followed(phase, folder, spec)
-            if phase.name == EXPORT:
+        recipe = self._tools.beginnings.recipe(spec.recipe)
+        for verb in verbs_of(recipe, folder, workers=self._tools.workers):
+            if not verb.done:
+                await self._followed(verb, folder, spec)
+            if verb.name == EXPORT:
                 await self._tools.candidates.register(folder)
                 self._book.registered(spec.tenant, spec.role, spec.version)
                 await asyncio.to_thread(drop_checkpoints, folder, recipe.variants)
         job.ending = True
-        judged = await self._tools.candidates.judged(folder)
+        judged = self._tools.candidates.judged(folder)
         return Ending(judged.outcome, judged.message, judged)
 
-    async def _followed(self, phase: Phase, folder: RunFolder, spec: RunSpec) -> None:
-        """One phase, with its progress told while it runs and once more when it is over."""
+    async def _followed(self, verb: Verb, folder: RunFolder, spec: RunSpec) -> None:
+        """One verb, with its progress told while it runs and once more when it is over."""
 
         async def tell(line: ProgressLine) -> None:
             await self._diary.progressed(progressed_event(spec, line))
@@ -257,7 +258,7 @@ class Conductor:
         follower = Follower(folder.progress_file, tell)
         following = asyncio.create_task(follower.follow())
         try:
-            await self._tools.processes.run(phase, folder)
+            await self._tools.runner.run(verb, folder)
         finally:
             following.cancel()
             await asyncio.wait([following])

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import now
-from gyre_common.events.releases import Roles
 from gyre_common.events.training import RunOutcome, TrainingFinished, TrainingProgressed
 
 from gyre_trainer.runs.book import Run
 from gyre_trainer.runs.candidates import Judged
 from gyre_trainer.runs.folder import Candidate, Prepared, ProgressLine, RunFolder, RunSpec
-from gyre_trainer.runs.phases import WAITING
+from gyre_trainer.runs.verbs import WAITING
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended; `judged` where it reached its gate."""
+    """How a run ended; `judged` where it reached its verdict."""
 
     outcome: RunOutcome
     message: str
@@ -24,7 +23,7 @@ class Ending:
 
 
 def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
-    """A phase's line as the topic has it."""
+    """A verb's line as the topic has it."""
     return TrainingProgressed(
         tenant=spec.tenant,
         run_id=spec.run_id,
@@ -73,7 +72,7 @@ def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> Training
         votes=prepared.votes if prepared else 0,
         first_vote_at=prepared.first_vote_at if prepared else None,
         last_vote_at=prepared.last_vote_at if prepared else None,
-        base=spec.live[Roles.DOCUMENT_ENCODER].version,
+        base=spec.base,
         version=made.version if made else None,
         artifact=made.digest if made else None,
         report=judged.verdict.report if judged else None,
@@ -127,6 +126,6 @@ def _exported(folder: RunFolder) -> Candidate | None:
 
 
 def _message(ending: Ending, prepared: Prepared | None) -> str:
-    if ending.judged is None or prepared is None or not prepared.dropped_questions:
+    if ending.judged is None or prepared is None or not prepared.note:
         return ending.message
-    return f"{ending.message}; {prepared.dropped}"
+    return f"{ending.message}; {prepared.note}"

@@ -1,4 +1,4 @@
-"""The folder of one run: the files through which its phases, which are processes, speak."""
+"""The folder of one run: the files through which its verbs, which are processes, speak."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from uuid import UUID
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import Digest, Timestamp, Version, now
 from gyre_common.events.releases import Artifact, Role
+from gyre_common.events.training import Verdict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
@@ -18,17 +19,15 @@ class _Written(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-W = TypeVar("W", bound=_Written)
+W = TypeVar("W", bound=BaseModel)
 
 
 class RunSpec(_Written):
     """What a run was asked to do, and what was live when it began (`run.json`).
 
     `settings` are the recipe's where they differ from its own; `version` is the name that the
-    candidate will have; `live` holds the artifact of each role that retrieval depends on;
-    `window` the offsets that were durable when it began. The last
-    five are filled in by `prepare`: `base_folder` is where the base model's files lie (the live
-    document encoder's, whose vectors fill the index), the others digests that training checks.
+    candidate will have; `live` holds the artifact of each role that the recipe reads, `base` the
+    version that the candidate starts from; `window` the offsets that were durable when it began.
     """
 
     run_id: UUID
@@ -45,48 +44,37 @@ class RunSpec(_Written):
     live: dict[str, Artifact]
     window: dict[str, tuple[int, int]] = Field(default_factory=dict)
     started_at: Timestamp
-    base_folder: str = ""
-    base_digest: str = ""
-    data_set: str = ""
-    corpus_digest: str = ""
-    questions_digest: str = ""
+    base: Version | None = None
 
 
 class Prepared(_Written):
     """What there is to train with (`prepared.json`, the mark that `prepare` is done).
 
-    `dropped_questions` counts the training questions whose liked passages are gone; `window` holds
-    the offsets that the data set covers.
+    `window` holds the offsets that the data set covers; `note` is what whoever reads how the run
+    ended should know of the data set.
     """
 
     data_set: Digest
-    dropped_questions: int = 0
+    note: str = ""
     window: dict[str, str] = Field(default_factory=dict)
     votes: int = 0
     first_vote_at: Timestamp | None = None
     last_vote_at: Timestamp | None = None
 
-    @property
-    def dropped(self) -> str:
-        """What to say of the questions that deletions have taken; says nothing of none."""
-        if not self.dropped_questions:
-            return ""
-        many = "question" if self.dropped_questions == 1 else "questions"
-        return (
-            f"{self.dropped_questions:,} {many} taught nothing, because what people liked for "
-            "them was deleted or replaced"
-        )
-
 
 class Candidate(_Written):
-    """The version that the run made, as it lies in the store (`candidate.json`)."""
+    """The version that the run made (`candidate.json`).
+
+    Its files lie in the store at `uri`; a version that is settings alone has none. `fits` is the
+    version of another role that it works with.
+    """
 
     version: Version
     digest: Digest
-    uri: str
+    uri: str | None = None
+    fits: Version | None = None
+    settings: dict[str, str] = Field(default_factory=dict)
     variant: str = ""
-    share: float = 1.0
-    """How far the weights went from the base towards the tuned ones."""
     metrics: dict[str, float] = Field(default_factory=dict)
 
 
@@ -102,20 +90,16 @@ class ProgressLine(_Written):
 
 
 class RunFolder:
-    """Where each file of a run lies. A JSON file is whole or not there."""
+    """Where each file of a run lies that every recipe has. A JSON file is whole or not there."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.spec_file = path / "run.json"
         self.prepared_file = path / "prepared.json"
         self.data_set = path / "data_set"
-        self.questions = path / "questions.jsonl"
-        self.corpus_rows = path / "corpus.jsonl"
-        self.corpus_vectors = path / "corpus.npy"
-        self.live = path / "live.jsonl"
         self.candidate = path / "candidate"
         self.candidate_file = path / "candidate.json"
-        self.report = path / "report.json"
+        self.verdict_file = path / "verdict.json"
         self.progress_file = path / "progress.jsonl"
         self.logs = path / "logs"
         self.temporary = path / "tmp"
@@ -132,9 +116,24 @@ class RunFolder:
         """Raises FailedPrecondition before `prepare` is done."""
         return _read(self.prepared_file, Prepared)
 
+    @property
+    def data_set_digest(self) -> Digest | None:
+        """Of what it was prepared with; None where nothing was frozen yet.
+
+        Raises FailedPrecondition for a folder in which `prepare` did not come to its end: it holds
+        texts, and does not tell of what.
+        """
+        if not self.data_set.exists() and not self.prepared_file.exists():
+            return None
+        return self.prepared().data_set
+
     def exported(self) -> Candidate:
         """Raises FailedPrecondition before `export` is done."""
         return _read(self.candidate_file, Candidate)
+
+    def verdict(self) -> Verdict:
+        """Raises FailedPrecondition before `compare` is done."""
+        return _read(self.verdict_file, Verdict)
 
     def progress(
         self,
@@ -174,7 +173,7 @@ def _read(path: Path, kind: type[W]) -> W:
         return kind.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise FailedPrecondition(
-            f"{path.parent} holds no {path.name}: the phase that writes it has not been run"
+            f"{path.parent} holds no {path.name}: the verb that writes it has not been run"
         ) from error
     except ValidationError as error:
         raise FailedPrecondition(

@@ -64,7 +64,7 @@ class RunFolders:
             except (Conflict, FailedPrecondition, ValueError, OSError):
                 continue
 
-    def forget(self, concerned: Callable[[RunSpec], bool]) -> int:
+    def forget(self, concerned: Callable[[RunFolder], bool]) -> int:
         """Remove the folders of the runs that are concerned, and those that tell nothing; returns
         how many. One in use stays.
         """
@@ -84,9 +84,9 @@ class RunFolders:
         return removed
 
 
-def _is_concerned(folder: RunFolder, concerned: Callable[[RunSpec], bool]) -> bool:
+def _is_concerned(folder: RunFolder, concerned: Callable[[RunFolder], bool]) -> bool:
     try:
-        return concerned(folder.spec())
+        return concerned(folder)
     except FailedPrecondition:
         return True
 

@@ -1,4 +1,4 @@
-"""Runs a phase as a process group of its own, and leaves nothing of it behind."""
+"""Runs a verb as a process group of its own, and leaves nothing of it behind."""
 
 import asyncio
 import os
@@ -10,39 +10,39 @@ from typing import Protocol
 from gyre_common.errors import GyreError
 
 from gyre_trainer.runs.folder import RunFolder
-from gyre_trainer.runs.phases import Phase
+from gyre_trainer.runs.verbs import Verb
 
 _GRACE = 5.0
 _TAIL = 64 * 1024
-_SAYS = "error: "
+_ERROR_PREFIX = "error: "
 
 
-class PhaseFailed(GyreError):
-    """A phase could not do its work; the message says why."""
+class VerbFailed(GyreError):
+    """A verb could not do its work; the message says why."""
 
 
-class Processes(Protocol):
-    """Runs phases."""
+class VerbRunner(Protocol):
+    """Runs verbs."""
 
-    async def run(self, phase: Phase, folder: RunFolder) -> None:
-        """Return once the phase's mark is there. Cancelled, it ends what it started.
+    async def run(self, verb: Verb, folder: RunFolder) -> None:
+        """Return once the verb's mark is there. Cancelled, it ends what it started.
 
         Raises:
-            PhaseFailed: it ended without its mark.
+            VerbFailed: it ended without its mark.
         """
 
 
-class PhaseProcesses:
-    """Implements Processes on this machine."""
+class VerbProcesses:
+    """Implements VerbRunner on this machine."""
 
-    async def run(self, phase: Phase, folder: RunFolder) -> None:
-        """See Processes."""
+    async def run(self, verb: Verb, folder: RunFolder) -> None:
+        """See VerbRunner."""
         folder.logs.mkdir(parents=True, exist_ok=True)
-        log = folder.logs / f"{phase.name.replace(' ', '-')}.log"
+        log = folder.logs / f"{verb.name.replace(' ', '-')}.log"
         with log.open("ab") as output:
             start = output.tell()
             process = await asyncio.create_subprocess_exec(
-                *phase.command,
+                *verb.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -52,8 +52,8 @@ class PhaseProcesses:
                 status = await process.wait()
             finally:
                 await _end(process)
-        if status != 0 or not phase.done:
-            raise PhaseFailed(_why(phase, status, log, start))
+        if status != 0 or not verb.done:
+            raise VerbFailed(_why(verb, status, log, start))
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -73,20 +73,21 @@ def _signal(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def _why(phase: Phase, status: int, log: Path, start: int) -> str:
-    said = _last_words(log, start)
-    if said:
-        return said
+def _why(verb: Verb, status: int, log: Path, start: int) -> str:
+    reason = _reported_error(log, start)
+    if reason:
+        return reason
     how = f"ended with status {status}"
     if status < 0:
         how = f"was killed by {signal.Signals(-status).name}"
     elif status == 0:
         how = "was stopped before it was done"
-    return f"{phase.name} {how}: {log} tells more, and the run can be resumed"
+    return f"{verb.name} {how}: {log} tells more, and the run can be resumed"
 
 
-def _last_words(log: Path, start: int) -> str:
+def _reported_error(log: Path, start: int) -> str:
     with log.open("rb") as file:
         file.seek(max(start, file.seek(0, os.SEEK_END) - _TAIL))
         lines = file.read().decode(errors="replace").splitlines()
-    return next((line[len(_SAYS) :] for line in reversed(lines) if line.startswith(_SAYS)), "")
+    errors = [line for line in lines if line.startswith(_ERROR_PREFIX)]
+    return errors[-1].removeprefix(_ERROR_PREFIX) if errors else ""

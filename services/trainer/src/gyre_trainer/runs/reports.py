@@ -7,11 +7,9 @@ from typing import Any
 from gyre_common.errors import InvalidInput, NotFound, Retryable
 from gyre_common.events.training import Verdict
 from gyre_common.store import DamagedContentError, Store
-from pydantic import ValidationError
 
-from gyre_trainer.gate.report import GateReport
+from gyre_trainer.recipes import RECIPES
 from gyre_trainer.runs.book import Run
-from gyre_trainer.runs.candidates import verdict_of
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,9 @@ class Reports:
             content = await self._store.get(made.report_uri, made.report)
         except (NotFound, InvalidInput, DamagedContentError, Retryable):
             return None
-        return Report(json.loads(content), made.verdict or _verdict_in(content))
+        return Report(json.loads(content), made.verdict or _verdict_in(run.recipe, content))
 
 
-def _verdict_in(content: bytes) -> Verdict | None:
-    try:
-        return verdict_of(GateReport.model_validate_json(content))
-    except ValidationError:
-        return None
+def _verdict_in(recipe: str, content: bytes) -> Verdict | None:
+    known = RECIPES.get(recipe)
+    return known.verdict_in(content) if known is not None else None

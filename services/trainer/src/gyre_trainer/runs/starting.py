@@ -8,24 +8,18 @@ from importlib.util import find_spec
 
 from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_common.events.event import new_id, now
-from gyre_common.events.releases import Roles
 from gyre_common.lines import check_line
 from gyre_common.signature import Signature
 
 from gyre_trainer.data_sets import profile_named
-from gyre_trainer.recipes import RECIPES
+from gyre_trainer.recipes import RECIPES, recipe_named
 from gyre_trainer.recipes.recipe import Recipe
 from gyre_trainer.runs.folder import RunSpec
 from gyre_trainer.runs.registry import Registry
 from gyre_trainer.segments import Window
 
-DEFAULT_RECIPE = "query-encoder"
 PACKAGES_MISSING = "training-packages-missing"
 """The code by which programs tell this refusal from others."""
-
-_PACKAGES = ("torch", "deepspeed", "onnxscript")
-ROLES = (Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER, Roles.RETRIEVAL)
-"""What a run writes down of what is live."""
 
 _MOST_CHARACTERS = 256
 _MOST_REASON = 512
@@ -46,18 +40,10 @@ class NewRun:
     reason: str = ""
 
 
-def recipe_named(name: str) -> Recipe:
-    """Raises InvalidInput that names those there are."""
-    recipe = RECIPES.get(name or DEFAULT_RECIPE)
-    if recipe is None:
-        raise InvalidInput("recipe", "is unknown", f"use one of {', '.join(sorted(RECIPES))}")
-    return recipe
-
-
-def packages_missing() -> list[str]:
-    """Those that stand for all that `make setup-train` installs; nothing is imported."""
+def packages_missing(recipe: Recipe) -> list[str]:
+    """Of those that the recipe trains with; nothing is imported."""
     invalidate_caches()  # they may have been installed a moment ago
-    return [name for name in _PACKAGES if find_spec(name) is None]
+    return [name for name in recipe.packages if find_spec(name) is None]
 
 
 def check_signature(by: Signature) -> None:
@@ -79,11 +65,17 @@ class Beginnings:
         self,
         registry: Registry,
         collected: Callable[[], Awaitable[Window]],
-        missing: Callable[[], list[str]] = packages_missing,
+        missing: Callable[[Recipe], list[str]] = packages_missing,
+        recipes: Mapping[str, Recipe] = RECIPES,
     ) -> None:
         self._registry = registry
         self.collected = collected
         self._missing = missing
+        self._recipes = recipes
+
+    def recipe(self, name: str) -> Recipe:
+        """Raises InvalidInput that names those there are."""
+        return recipe_named(name, self._recipes)
 
     def check(self, new: NewRun) -> Recipe:
         """The recipe that is asked for.
@@ -92,16 +84,16 @@ class Beginnings:
             InvalidInput: a field cannot work.
             FailedPrecondition: training is not installed here.
         """
-        recipe = recipe_named(new.recipe)
+        recipe = self.recipe(new.recipe)
         profile_named(new.profile)
         recipe.check(new.settings)
         check_signature(Signature(actor=new.actor, reason=new.reason))
-        self.check_packages()
+        self.check_packages(recipe)
         return recipe
 
-    def check_packages(self) -> None:
-        """Raises FailedPrecondition when training is not installed here."""
-        missing = self._missing()
+    def check_packages(self, recipe: Recipe) -> None:
+        """Raises FailedPrecondition when what the recipe trains with is not installed here."""
+        missing = self._missing(recipe)
         if missing:
             raise FailedPrecondition(
                 f"training needs {', '.join(missing)} where the trainer runs: install them with "
@@ -113,15 +105,15 @@ class Beginnings:
         """Raises Retryable when not every vote is durable yet."""
         recipe = self.check(new)
         run_id = new_id()
-        states = {role: self._registry.state(new.tenant, role) for role in ROLES}
-        live = {role.value: state.artifact(state.live) for role, state in states.items()}
-        base = states[Roles.DOCUMENT_ENCODER].live
+        states = {role: self._registry.state(new.tenant, role) for role in recipe.reads}
+        live = {role: state.artifact(state.live) for role, state in states.items()}
+        base = states[recipe.starts_from].live
         return RunSpec.model_validate(
             {
                 "run_id": run_id,
                 "tenant": new.tenant,
                 "recipe": recipe.name,
-                "role": recipe.role.value,
+                "role": recipe.role,
                 "profile": profile_named(new.profile).name,
                 "settings": dict(new.settings),
                 "hold": new.hold,
@@ -130,6 +122,7 @@ class Beginnings:
                 "code": f"gyre-trainer {installed_version('gyre-trainer')}",
                 "version": f"{base[:_LONGEST_BASE]}-{run_id.hex[-8:]}",
                 "live": live,
+                "base": base,
                 "window": dict(await self.collected()),
                 "started_at": now(),
             }

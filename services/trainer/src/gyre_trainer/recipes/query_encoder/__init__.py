@@ -1,18 +1,16 @@
 """Recipe `query-encoder`: tunes the query side against the frozen vectors of the passages.
 
-Reads from a run's folder (fields that are not named here are left alone):
+`prepare` writes, and the others read:
 
-- `run.json`: `settings` (text by name: the fields of `config.QueryEncoderConfig`), `base_folder`
-  (the encoder to start from); `base_digest` (of its files), `data_set` (of
-  `data_set/manifest.json`), `corpus_digest` (of `corpus.npy`) and `questions_digest` (of
-  `questions.jsonl`), which are not checked where they are empty; the rest is for the card
-- `data_set/manifest.json`, `data_set/train.jsonl`: the questions, their passages and labels
+- `inputs.json`: where the base model lies, and digests of it, the data set and the vectors
+- `data_set/`: references to the questions, their passages and labels; of `train.jsonl` a part
+  validates
 - `questions.jsonl`: what the questions say, by `tenant` and `question_id`
 - `corpus.jsonl`, `corpus.npy`: the passages with who may find them, and their unit vectors in the
   same order
 - `live.jsonl`: what live found for each question: `legs` of [chunk_id, bm25, dense, fused]
 
-Writes, one variant at a time (`full`, `low-rank`), by `gyre_trainer.train`:
+`train` writes, one variant at a time (`full`, `low-rank`):
 
 - `<variant>/checkpoints/step-<n>/`: weights, optimiser, position and random state; the last two
 - `<variant>/config.json`: the settings, as printed
@@ -20,20 +18,29 @@ Writes, one variant at a time (`full`, `low-rank`), by `gyre_trainer.train`:
 - `<variant>/result.json`: `variant`, `steps`, `loss` (a curve), `tokens`, `seconds`,
   `cpu_seconds`, `validation` (quality by share of the tuned weights, both slices) and
   `chosen_share`; it is written last, so a variant that has it is finished
-- lines of `progress.jsonl`
 
-and then, by `export.export`: `candidate/`, a folder in the layout of sentence-transformers, with
-`onnx/model.onnx`, a model card (`README.md`) and its figures (`card.json`).
+`export` writes `candidate/`, a folder in the layout of sentence-transformers with a model card
+(`README.md`) and its figures (`card.json`), and puts it into the store. `compare` asks live and
+candidate the held-out questions and writes `report.json` and the verdict.
 """
 
 from gyre_common.events.releases import Roles
 
+from gyre_trainer.recipes.query_encoder.comparison.verdict import verdict_in
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
 from gyre_trainer.recipes.recipe import Recipe
 
+TRAIN_MODULE = f"{__name__}.train"
+
 QUERY_ENCODER = Recipe(
     name="query-encoder",
-    role=Roles.QUERY_ENCODER,
-    variants=tuple(Variant),
+    role=Roles.QUERY_ENCODER.value,
+    package=__name__,
+    reads=(Roles.QUERY_ENCODER.value, Roles.DOCUMENT_ENCODER.value, Roles.RETRIEVAL.value),
+    starts_from=Roles.DOCUMENT_ENCODER.value,
     check=QueryEncoderConfig.from_settings,
+    variants=tuple(Variant),
+    deepspeed=True,
+    verdict_in=verdict_in,
+    packages=("torch", "deepspeed", "onnxscript"),
 )

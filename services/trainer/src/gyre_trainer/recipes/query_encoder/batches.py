@@ -7,8 +7,8 @@ from math import ceil
 import numpy as np
 
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
+from gyre_trainer.recipes.query_encoder.inputs import Corpus
 from gyre_trainer.recipes.query_encoder.rehearsal import rehearsals
-from gyre_trainer.recipes.query_encoder.run_data import Corpus
 from gyre_trainer.recipes.query_encoder.targets import Example
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gyre_trainer.gate.report import MARK
+from gyre_trainer.recipes.query_encoder.comparison.report import MARK
+from gyre_trainer.recipes.query_encoder.inputs import RunData
 from gyre_trainer.recipes.query_encoder.outcome import Outcome
-from gyre_trainer.recipes.query_encoder.run_data import RunData
 from gyre_trainer.recipes.query_encoder.validation import Quality
 from gyre_trainer.runs.folder import RunFolder, write_json
 
@@ -31,8 +31,8 @@ def write_card(
         "profile": data.spec.profile,
         "tenant": data.spec.tenant,
         "base": {role: artifact.version for role, artifact in data.spec.live.items()},
-        "data_set": {"digest": data.spec.data_set, "card": _data_set_card(folder)},
-        "corpus": {"digest": data.spec.corpus_digest, "passages": len(data.corpus.passages)},
+        "data_set": {"digest": data.inputs.data_set, "card": _data_set_card(folder)},
+        "corpus": {"digest": data.inputs.corpus_digest, "passages": len(data.corpus.passages)},
         "chosen": {"variant": best.variant, "share": best.chosen_share},
         "onnx_difference": onnx_difference,
         "variants": {each.variant: each.model_dump(mode="json") for each in outcomes},

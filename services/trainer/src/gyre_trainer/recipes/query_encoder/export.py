@@ -1,12 +1,13 @@
-"""Makes a run's candidate: the better variant, as files that serve, with a card."""
+"""Verb `export`: the better variant becomes files that serve, with a card, in the store."""
 
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_common.model_folders import keep_model
+from gyre_common.store import Store
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from gyre_trainer.recipes.query_encoder.card import write_card
 from gyre_trainer.recipes.query_encoder.config import Variant
+from gyre_trainer.recipes.query_encoder.inputs import RunData
 from gyre_trainer.recipes.query_encoder.model import (
     WEIGHTS,
     QueryEncoder,
@@ -24,8 +26,10 @@ from gyre_trainer.recipes.query_encoder.model import (
 )
 from gyre_trainer.recipes.query_encoder.onnx_export import write_onnx
 from gyre_trainer.recipes.query_encoder.outcome import RESULT, TUNED, Outcome
-from gyre_trainer.recipes.query_encoder.run_data import RunData
-from gyre_trainer.runs.folder import RunFolder
+from gyre_trainer.runs.folder import Candidate, RunFolder, write_json
+from gyre_trainer.runs.patience import STORE_SECONDS, patiently
+from gyre_trainer.runs.verbs import EXPORT
+from gyre_trainer.settings import TrainerSettings
 
 _COPIED = (
     "config.json",
@@ -43,18 +47,32 @@ _MODULES = (
 )
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What became the candidate: a variant, at a share of the way from the base."""
+async def export(folder: RunFolder, settings: TrainerSettings) -> None:
+    """Write `candidate/`, put it into the store, then write `candidate.json`.
 
-    version: str
-    variant: Variant
-    share: float
-    metrics: Mapping[str, float]
+    Raises:
+        FailedPrecondition: see `write_candidate`.
+        Retryable: the disk or the store is full, read-only or out of reach.
+    """
+    folder.progress(EXPORT, message="choosing a variant and writing its model")
+    best, difference = write_candidate(folder)
+    folder.progress(EXPORT, message="putting the model into the store")
+    store, spec = Store(settings.store_url), folder.spec()
+    kept = await patiently(lambda: keep_model(store, folder.candidate), seconds=STORE_SECONDS)
+    candidate = Candidate(
+        version=spec.version,
+        digest=kept.digest,
+        uri=kept.uri,
+        fits=spec.base,
+        variant=best.variant,
+        metrics=_metrics(best, difference),
+    )
+    write_json(folder.candidate_file, candidate)
 
 
-def export(folder: RunFolder) -> Exported:
-    """Fill `candidate/`; it is whole or not there.
+def write_candidate(folder: RunFolder) -> tuple[Outcome, float]:
+    """Fill `candidate/`, whole or not at all; returns the variant that it holds, and how far any
+    number of its ONNX graph's vectors is from torch's at most.
 
     Raises:
         FailedPrecondition: a variant is not finished, or ONNX gives other vectors than torch.
@@ -77,7 +95,7 @@ def export(folder: RunFolder) -> Exported:
         partial.rename(folder.candidate)
     except (OSError, SafetensorError) as error:
         raise Retryable(f"cannot write to {folder.path}: {error}") from error
-    return Exported(data.spec.version, best.variant, best.chosen_share, _metrics(best, difference))
+    return best, difference
 
 
 def chosen(outcomes: Sequence[Outcome]) -> Outcome:
@@ -142,6 +160,7 @@ def _write(
 def _metrics(best: Outcome, difference: float) -> dict[str, float]:
     base = next(each for each in best.validation if each.share == 0)
     return {
+        "share": best.chosen_share,
         "validation_base": base.overall,
         "validation": best.chosen.overall,
         "dense_weight": best.chosen.dense_weight,

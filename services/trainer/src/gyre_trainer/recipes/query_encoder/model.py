@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from transformers.models.bert import BertConfig, BertModel
 
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
-from gyre_trainer.recipes.query_encoder.run_data import check_base
+from gyre_trainer.recipes.query_encoder.inputs import check_base
 
 WEIGHTS = "model.safetensors"
 _TOKENS_AT_ONCE = 2048

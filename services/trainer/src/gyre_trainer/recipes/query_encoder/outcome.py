@@ -13,17 +13,17 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
+from gyre_trainer.recipes.query_encoder.inputs import Floats, RunData
 from gyre_trainer.recipes.query_encoder.model import (
     QueryEncoder,
     interpolated,
     open_tokenizer,
     window,
 )
-from gyre_trainer.recipes.query_encoder.position import Position
 from gyre_trainer.recipes.query_encoder.questions import merged
-from gyre_trainer.recipes.query_encoder.run_data import Floats, RunData
 from gyre_trainer.recipes.query_encoder.validation import Quality, Validation, chosen_share
 from gyre_trainer.runs.folder import write_json
+from gyre_trainer.training.position import Position
 
 TUNED = "tuned.safetensors"
 RESULT = "result.json"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gyre_common.lines import folded
 
-from gyre_trainer.recipes.query_encoder.run_data import QuestionRow
+from gyre_trainer.recipes.query_encoder.inputs import QuestionRow
 
 
 @dataclass(frozen=True)

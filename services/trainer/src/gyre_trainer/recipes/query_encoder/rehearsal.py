@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from gyre_common.text import Kind, sentences
 
-from gyre_trainer.recipes.query_encoder.run_data import Corpus, Passage
+from gyre_trainer.recipes.query_encoder.inputs import Corpus, Passage
 from gyre_trainer.recipes.query_encoder.targets import Example
 
 _FEWEST_WORDS, _MOST_WORDS = 5, 40

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gyre_common.errors import FailedPrecondition
-from gyre_common.fusion import BM25, Span, span_of
 
+from gyre_trainer.recipes.query_encoder.exact_search import bm25_scores, bm25_span
+from gyre_trainer.recipes.query_encoder.inputs import Corpus, Flags, Found
 from gyre_trainer.recipes.query_encoder.questions import Question
-from gyre_trainer.recipes.query_encoder.run_data import Corpus, Flags, Found
 
 Shares = Mapping[int, float]
 """Numbers by a passage's position in the corpus."""
@@ -73,8 +73,7 @@ def _normalised(shares: Shares) -> dict[int, float]:
 
 def bm25_points(found: Found) -> dict[str, float]:
     """The BM25 leg as fusion normalises it, by chunk id; what that leg did not find is missing."""
-    scores = {hit.chunk_id: hit.bm25 for hit in found.legs if hit.bm25 is not None}
-    span = span_of(list(scores.values()))
-    if BM25 in found.spans:
-        span = Span(len(scores), *found.spans[BM25])
-    return {chunk: span.normalised(score) for chunk, score in scores.items()} if span else {}
+    span = bm25_span(found)
+    if span is None:
+        return {}
+    return {chunk: span.normalised(score) for chunk, score in bm25_scores(found).items()}

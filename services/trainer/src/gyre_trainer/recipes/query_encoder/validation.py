@@ -4,19 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from gyre_common.fusion import Span
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from gyre_trainer.gate.bootstrap import mean_and_error
-from gyre_trainer.gate.decision import ONE_SIDED
-from gyre_trainer.gate.ranking import STEP, STEPS
-from gyre_trainer.gate.refit import surely_best
+from gyre_trainer.recipes.query_encoder.comparison.decision import ONE_SIDED
+from gyre_trainer.recipes.query_encoder.comparison.questions import GateQuestion, grade_of
+from gyre_trainer.recipes.query_encoder.comparison.ranking import Legs
+from gyre_trainer.recipes.query_encoder.comparison.refit import Fitted, fit_weights, fused
+from gyre_trainer.recipes.query_encoder.exact_search import exact_legs
+from gyre_trainer.recipes.query_encoder.inputs import Corpus, Flags, Floats, Found
 from gyre_trainer.recipes.query_encoder.questions import Question
-from gyre_trainer.recipes.query_encoder.run_data import Corpus, Flags, Floats, Found
-from gyre_trainer.recipes.query_encoder.targets import bm25_points
+from gyre_trainer.training.bootstrap import mean_and_error
 
-CUT = 10
 HALF_WAY = 0.5
 Scores = NDArray[np.float64]
 Strings = NDArray[np.str_]
@@ -46,28 +45,18 @@ class Quality(BaseModel):
 
 @dataclass(frozen=True)
 class _Judged:
-    """The judged passages of a question: where they stand, how good they are, BM25's points."""
+    """A question as it is measured, what live found for it, what its asker cannot see."""
 
-    positions: NDArray[np.int64]
-    gains: Scores
-    bm25: Scores
-    in_bm25: Flags
-    held_out: bool
-    cluster: str
+    question: GateQuestion
+    found: Found
     hidden: Flags | None
 
 
-@dataclass(frozen=True)
-class _Fused:
-    """The dense weight, each question's nDCG by it, the dense leg's mean alone."""
-
-    weight: float
-    values: Scores
-    dense_alone: float
-
-
 class Validation:
-    """Questions with what live's BM25 leg found for them; the dense leg is searched exactly."""
+    """Questions with what live's BM25 leg found for them; the dense leg is searched exactly.
+
+    They are measured as the comparison measures, each question alike.
+    """
 
     def __init__(
         self,
@@ -79,68 +68,72 @@ class Validation:
         depth: int,
     ) -> None:
         """Both are live's: the dense leg's share in the weighted sum, and each leg's hits."""
-        self._depth = depth
-        judged = [(each, _judged(each, corpus, live)) for each in questions]
-        kept = [(question, one) for question, one in judged if one is not None]
-        self.texts = [question.text for question, _ in kept]
-        self._judged = [one for _, one in kept]
-        self._clusters: Strings = np.array([one.cluster for one in self._judged], dtype=np.str_)
         self._corpus = corpus
-        around = (round(dense_weight + STEP * step, 4) for step in (0, *STEPS))
-        self._weights = [weight for weight in around if 0 <= weight <= 1]
+        self._dense_weight = dense_weight
+        self._depth = depth
+        judged = [_judged(str(at), each, corpus, live) for at, each in enumerate(questions)]
+        self._judged = [one for one in judged if one is not None]
+        self._questions = [one.question for one in self._judged]
+        self._clusters: Strings = np.array([one.cluster for one in self._questions], dtype=np.str_)
+        self._new = np.array([one.new for one in self._questions], dtype=np.bool_)
+        self.texts = [one.text for one in self._questions]
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How many questions there are, and of those how many in each slice."""
-        new = sum(each.held_out for each in self._judged)
-        return {"overall": len(self._judged), "voted": len(self._judged) - new, "new": new}
+        new = int(self._new.sum())
+        return {"overall": len(self._questions), "voted": len(self._questions) - new, "new": new}
 
     def qualities(self, vectors: Mapping[float, Floats]) -> list[Quality]:
         """Judge the vectors of `texts` at each share, 0 among them; without questions all are 0.
 
         The dense leg's weight is live's, unless another one surely does better here.
         """
-        if not self._judged:
+        if not self._questions:
             return [self._nothing(share) for share in sorted(vectors)]
-        fused = {share: self._fused(vectors[share]) for share in sorted(vectors)}
-        best = max((each.values for each in fused.values()), key=lambda values: values.mean())
-        return [self._quality(share, each, fused[0.0], best) for share, each in fused.items()]
+        legs = {share: self._legs(vectors[share]) for share in sorted(vectors)}
+        mass = np.ones(len(self._questions))
+        fitted = {
+            share: fit_weights(self._questions, each, self._dense_weight, mass)
+            for share, each in legs.items()
+        }
+        best = max((each.values for each in fitted.values()), key=lambda values: values.mean())
+        return [
+            self._quality(
+                share, each, fused(self._questions, legs[share], 1.0), fitted[0.0].values, best
+            )
+            for share, each in fitted.items()
+        ]
 
-    def _quality(self, share: float, fused: _Fused, base: _Fused, best: Scores) -> Quality:
-        new = np.array([each.held_out for each in self._judged])
-        gain = fused.values - base.values
+    def _quality(
+        self, share: float, fitted: Fitted, dense_alone: Fitted, base: Scores, best: Scores
+    ) -> Quality:
+        new, gain = self._new, fitted.values - base
         return Quality(
             share=share,
-            dense_weight=fused.weight,
-            overall=float(fused.values.mean()),
-            voted=_mean(fused.values[~new]),
-            new=_mean(fused.values[new]),
+            dense_weight=fitted.weights.dense,
+            overall=float(fitted.values.mean()),
+            voted=_mean(fitted.values[~new]),
+            new=_mean(fitted.values[new]),
             error=_error(gain, self._clusters),
             new_error=_error(gain[new], self._clusters[new]),
-            behind=self._behind(fused.values, best),
-            dense_alone=fused.dense_alone,
+            behind=self._behind(fitted.values, best),
+            dense_alone=float(dense_alone.values.mean()),
         )
 
-    def _fused(self, vectors: Floats) -> _Fused:
+    def _legs(self, vectors: Floats) -> dict[str, Legs]:
         similarity = vectors @ self._corpus.vectors.T
-        legs = [
-            _dense_leg(row, each, self._depth)
+        return {
+            each.question.question_id: exact_legs(
+                each.found,
+                row,
+                self._corpus.position,
+                depth=self._depth,
+                hidden=each.hidden,
+                among=each.question.grades,
+            )
             for row, each in zip(similarity, self._judged, strict=True)
-        ]
-        by_weight = np.array(
-            [
-                [
-                    _ndcg((1 - weight) * each.bm25 + weight * dense, each.gains, found)
-                    for each, (dense, found) in zip(self._judged, legs, strict=True)
-                ]
-                for weight in (*self._weights, 1.0)
-            ]
-        )
-        fused, alone = by_weight[:-1], by_weight[-1]
-        # As the gate fits weights: they stay at live's, which come first, unless others are better.
-        better = surely_best(fused[0], list(fused[1:]), np.ones(len(fused[0])), self._clusters)
-        chosen = 0 if better is None else better + 1
-        return _Fused(self._weights[chosen], fused[chosen], float(alone.mean()))
+        }
 
     def _behind(self, values: Scores, best: Scores) -> float:
         """In standard errors of their paired difference."""
@@ -152,7 +145,7 @@ class Validation:
     def _nothing(self, share: float) -> Quality:
         return Quality(
             share=share,
-            dense_weight=self._weights[0],
+            dense_weight=round(self._dense_weight, 4),
             overall=0.0,
             voted=None,
             new=None,
@@ -186,56 +179,28 @@ def _holds(quality: Quality, base: Quality) -> bool:
     return quality.new >= base.new - ONE_SIDED * quality.new_error
 
 
-def _judged(question: Question, corpus: Corpus, live: Mapping[str, Found]) -> _Judged | None:
+def _judged(
+    name: str, question: Question, corpus: Corpus, live: Mapping[str, Found]
+) -> _Judged | None:
     found = next((live[each] for each in question.ids if each in live), None)
-    labels = {
-        corpus.position[chunk]: label
+    grades = {
+        chunk: grade_of(label)
         for chunk, label in question.labels.items()
         if chunk in corpus.position
     }
-    if found is None or not any(label > 0 for label in labels.values()):
+    if found is None or not any(grades.values()):
         return None
-    points = bm25_points(found)
-    ids = [corpus.passages[position].chunk_id for position in labels]
-    return _Judged(
-        positions=np.array(list(labels)),
-        gains=np.maximum(np.array(list(labels.values())), 0.0),
-        bm25=np.array([points.get(chunk, 0.0) for chunk in ids]),
-        in_bm25=np.array([chunk in points for chunk in ids]),
-        held_out=question.held_out,
+    measured = GateQuestion(
+        question_id=name,
+        tenant=question.tenant,
+        acl=question.acl,
+        text=question.text,
         cluster=question.cluster,
-        hidden=corpus.hidden(question.tenant, question.acl),
+        new=question.held_out,
+        grades=grades,
+        chance=1.0,
     )
-
-
-def _dense_leg(similarity: Floats, judged: _Judged, depth: int) -> tuple[Scores, Flags]:
-    """The dense leg's points of the judged passages, and which of them any leg found."""
-    seen = similarity if judged.hidden is None else similarity[~judged.hidden]
-    depth = min(depth, len(seen))
-    least = float(np.partition(seen, -depth)[-depth])
-    span = Span(depth, least, float(seen.max()))
-    raw = similarity[judged.positions]
-    in_dense = raw >= least
-    points = [
-        span.normalised(float(each)) if there else 0.0
-        for each, there in zip(raw, in_dense, strict=True)
-    ]
-    return np.array(points), in_dense | judged.in_bm25
-
-
-def _ndcg(scores: Scores, gains: Scores, found: Flags) -> float:
-    """nDCG@10 of the judged passages alone, ranked by their scores; what no leg found is lost.
-
-    Järvelin and Kekäläinen 2002, ACM TOIS 20(4), with linear gains; "condensed lists": Sakai 2007,
-    SIGIR.
-    """
-    order = np.argsort(-scores[found], kind="stable")[:CUT]
-    ideal = np.sort(gains)[::-1][:CUT]
-    discounts = 1 / np.log2(np.arange(2, CUT + 2))
-    return float(
-        (gains[found][order] * discounts[: len(order)]).sum()
-        / (ideal * discounts[: len(ideal)]).sum()
-    )
+    return _Judged(measured, found, corpus.hidden(question.tenant, question.acl))
 
 
 def _error(gains: Scores, clusters: Strings) -> float:

@@ -1,0 +1,75 @@
+"""Measures one slice after the other: live, live with its weights refitted, and the candidate."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gyre_trainer.recipes.query_encoder.comparison.decision import needed
+from gyre_trainer.recipes.query_encoder.comparison.ndcg import DEPTH, ndcg
+from gyre_trainer.recipes.query_encoder.comparison.questions import GateQuestion
+from gyre_trainer.recipes.query_encoder.comparison.ranking import Ranking
+from gyre_trainer.recipes.query_encoder.comparison.report import Rule, Slice, SliceName
+from gyre_trainer.training.bootstrap import paired
+
+Rankings = Mapping[str, Ranking]
+"""By question id."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What is compared."""
+
+    live: Rankings
+    live_refitted: Rankings
+    candidate: Rankings
+
+
+def compare(questions: Sequence[GateQuestion], sides: Sides, rule: Rule) -> dict[SliceName, Slice]:
+    """Every slice, also those without questions."""
+    members = {
+        SliceName.OVERALL: list(questions),
+        SliceName.VOTED: [question for question in questions if not question.new],
+        SliceName.NEW: [question for question in questions if question.new],
+    }
+    return {name: _measured(name, chosen, sides, rule) for name, chosen in members.items()}
+
+
+def judged_in_top(questions: Sequence[GateQuestion], rankings: Rankings) -> float:
+    """The share of the first ten passages that somebody has judged."""
+    judged = shown = 0
+    for question in questions:
+        top = rankings[question.question_id][:DEPTH]
+        shown += len(top)
+        judged += sum(chunk_id in question.grades for chunk_id in top)
+    return judged / shown if shown else 0.0
+
+
+def _measured(
+    name: SliceName, questions: Sequence[GateQuestion], sides: Sides, rule: Rule
+) -> Slice:
+    clusters = [question.cluster for question in questions]
+    bare = Slice(name=name, questions=len(questions), clusters=len(set(clusters)))
+    if not questions:
+        return bare.model_copy(update={"needed": needed(bare, rule)})
+    weights = [question.weight for question in questions]
+    live, refitted, candidate = (
+        np.array(ndcg(questions, rankings))
+        for rankings in (sides.live, sides.live_refitted, sides.candidate)
+    )
+    found = paired((candidate - live).tolist(), weights, clusters)
+    measured = bare.model_copy(
+        update={
+            "effective": round(found.effective, 1),
+            "live": float(np.average(live, weights=weights)),
+            "live_refitted": float(np.average(refitted, weights=weights)),
+            "candidate": float(np.average(candidate, weights=weights)),
+            "difference": found.difference,
+            "low": found.low,
+            "high": found.high,
+            "one_sided_low": found.one_sided_low,
+            "spread": found.spread,
+            "over_refitted": float(np.average(candidate - refitted, weights=weights)),
+        }
+    )
+    return measured.model_copy(update={"needed": needed(measured, rule)})

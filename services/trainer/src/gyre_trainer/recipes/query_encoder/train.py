@@ -1,0 +1,176 @@
+"""Verb `train`: trains one variant on a frozen data set; DeepSpeed's launcher starts it.
+
+    deepspeed --module gyre_trainer.recipes.query_encoder.train --run FOLDER --variant full|low-rank
+
+What it reads and writes: `gyre_trainer.recipes.query_encoder`. Interrupted, it goes on from its
+last checkpoint when it is started again. A failure is one line, `error: …`, and exit status 1.
+"""
+
+import argparse
+import copy
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import deepspeed
+import torch
+from gyre_common.errors import FailedPrecondition, GyreError
+
+from gyre_trainer.recipes.query_encoder.batches import Batches
+from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
+from gyre_trainer.recipes.query_encoder.inputs import RunData
+from gyre_trainer.recipes.query_encoder.model import (
+    QueryEncoder,
+    merged_weights,
+    open_base,
+    open_tokenizer,
+    prepared,
+)
+from gyre_trainer.recipes.query_encoder.outcome import conclude
+from gyre_trainer.recipes.query_encoder.questions import merged
+from gyre_trainer.recipes.query_encoder.step_loss import step_loss
+from gyre_trainer.recipes.query_encoder.targets import examples_of
+from gyre_trainer.runs.failures import failure_line
+from gyre_trainer.runs.folder import RunFolder, write_json
+from gyre_trainer.training.checkpoint import Checkpoints
+from gyre_trainer.training.position import Position, StepReport
+from gyre_trainer.training.workers import Stop, StopSignal, Workers, end_with_launcher
+
+_STOPPED = 143  # as a shell tells SIGTERM
+
+
+class Stopped(GyreError):
+    """Somebody asked the training to end before it was done."""
+
+
+def main() -> None:
+    """Read the options and train."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--variant", type=Variant, choices=tuple(Variant), required=True)
+    options = parser.parse_args()
+    stop = StopSignal()
+    end_with_launcher()
+    try:
+        train(RunFolder(options.run), options.variant, stop)
+        Workers.leave()
+    except GyreError as error:
+        if isinstance(error, Stopped):
+            Workers.leave()
+        if os.environ.get("RANK", "0") == "0":
+            sys.stderr.write(f"error: {failure_line(error, options.run.absolute().name)}\n")
+        sys.exit(_STOPPED if isinstance(error, Stopped) else 1)
+
+
+def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
+    """From the votes to `<variant>/result.json`; raises GyreError for what a person should know."""
+    data = RunData(folder)
+    config = QueryEncoderConfig.from_settings(data.spec.settings)
+    own, base_folder = folder.variant(variant), data.base_folder
+    base = open_base(base_folder, data.corpus.dimensions)
+    tokenizer = open_tokenizer(base_folder, config.longest_question)
+    questions = examples_of(merged(data.questions, "fit"), data.corpus, data.live)
+    batches = Batches(questions, data.corpus, config)
+
+    workers = Workers()
+    torch.manual_seed(config.seed)
+    tuned = prepared(copy.deepcopy(base), config, variant)
+    engine = start_engine(tuned, config, variant, workers)
+    base.to(workers.device)
+    passages = torch.from_numpy(data.corpus.vectors).to(workers.device)
+    checkpoints = Checkpoints(
+        own / "checkpoints",
+        engine,
+        workers,
+        {"settings": config.model_dump_json(), "data": data.digest(), **_form(variant)},
+    )
+    position = checkpoints.resume()
+    if workers.first:
+        write_json(own / "config.json", config)
+        sys.stdout.write(f"{variant}: {len(questions)} questions, {config!r}\n")
+
+    for step in range(position.step, batches.steps):
+        began, spent = time.monotonic(), time.process_time()
+        for group in engine.optimizer.param_groups:
+            group["lr"] = config.rate_at(step, batches.steps, variant)
+        loss, tokens = 0.0, 0
+        for batch in batches.at(step, rank=workers.rank, ranks=workers.count):
+            asked = [tokenizer.encode(each.text).ids for each in batch.asked]
+            rehearsed = [tokenizer.encode(each.text).ids for each in batch.rehearsed]
+            with torch.no_grad():
+                base_vectors = base(rehearsed)
+            vectors = engine([*asked, *rehearsed] or [[0]])  # a worker without a share takes part
+            part = step_loss(vectors, base_vectors, batch, passages, config)
+            # DeepSpeed takes the mean over processes and batches; the parts are to be added up.
+            engine.backward(part * workers.count * config.accumulation)
+            engine.step()
+            loss += part.item()
+            tokens += sum(map(len, (*asked, *rehearsed)))
+        spent = time.process_time() - spent
+        totals = workers.sum_reports(StepReport(loss, tokens, spent, stop=stop.given))
+        if not math.isfinite(totals.loss):
+            raise FailedPrecondition(
+                f"the loss is {totals.loss} at step {step + 1} of {batches.steps}: "
+                "lower the learning rate"
+            )
+        position.add(totals, time.monotonic() - began)
+        if workers.first:
+            report(folder, variant, position, batches.steps, group["lr"])
+        done = position.step == batches.steps
+        if done or totals.stop or position.step % config.checkpoint_every == 0:
+            checkpoints.save(position)
+        if totals.stop and not done:
+            raise Stopped(
+                f"stopped after step {position.step} of {batches.steps}; started again, it goes on"
+            )
+
+    if workers.first:
+        conclude(own, variant, config, position, base, merged_weights(tuned), data)
+
+
+def _form(variant: Variant) -> dict[str, str]:
+    """What the learned weights are called: checkpoints of before PEFT had other names."""
+    return {"low-rank updates": "PEFT's"} if variant is Variant.LOW_RANK else {}
+
+
+def start_engine(
+    model: QueryEncoder, config: QueryEncoderConfig, variant: Variant, workers: Workers
+) -> deepspeed.DeepSpeedEngine:
+    """DeepSpeed in single precision with torch's own AdamW: nothing is compiled at run time."""
+    learning = [each for each in model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(
+        learning, lr=config.highest_rate(variant), weight_decay=config.weight_decay
+    )
+    settings = {
+        "train_micro_batch_size_per_gpu": 1,  # batches are made here; DeepSpeed only counts them
+        "gradient_accumulation_steps": config.accumulation,
+        "gradient_clipping": config.clip,
+        "zero_optimization": {"stage": config.zero_stage},
+        "zero_allow_untested_optimizer": True,
+    }
+    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)
+    return engine
+
+
+def report(
+    folder: RunFolder, variant: Variant, position: Position, steps: int, rate: float
+) -> None:
+    """One line of progress."""
+    pace = position.seconds / position.step
+    folder.progress(
+        variant,
+        position.step,
+        steps,
+        {
+            "loss": position.losses[-1],
+            "rate": rate,
+            "tokens_per_second": position.tokens / position.seconds,
+            "seconds_left": pace * (steps - position.step),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

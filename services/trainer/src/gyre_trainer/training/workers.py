@@ -1,0 +1,109 @@
+"""The worker processes of one training: how they add up their parts, and when they end."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import astuple
+from types import FrameType
+from typing import Protocol
+
+import deepspeed
+import psutil
+import torch
+from gyre_common.errors import Retryable
+from torch import distributed
+
+from gyre_trainer.training.position import StepReport
+
+_LAUNCHERS = 2  # `deepspeed`, and the process that it starts on each machine
+_LOOK_EVERY_SECONDS = 0.5
+
+
+class Workers:
+    """This process among its siblings."""
+
+    def __init__(self) -> None:
+        """Join them; alone, where no launcher started this process."""
+        for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
+            os.environ.setdefault(name, value)
+        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+        os.environ.setdefault("MASTER_PORT", "0")
+        # DeepSpeed would compile this at run time with whatever compiler it finds; gloo does.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
+        self.rank = distributed.get_rank()
+        self.count = distributed.get_world_size()
+        self.device = torch.device(deepspeed.get_accelerator().current_device_name())
+
+    @property
+    def first(self) -> bool:
+        """Tell whether this is the one that writes and reports."""
+        return self.rank == 0
+
+    def sum_reports(self, mine: StepReport) -> StepReport:
+        """The sum of everybody's part; stop when anybody wants to."""
+        totals = torch.tensor(astuple(mine), dtype=torch.float64, device=self.device)
+        try:
+            distributed.all_reduce(totals)
+        except RuntimeError as error:
+            raise Retryable(
+                "another process of this training was killed or has crashed: is memory enough?"
+            ) from error
+        loss, tokens, cpu_seconds, stops = totals.tolist()
+        return StepReport(loss, int(tokens), cpu_seconds, stops > 0)
+
+    def wait(self) -> None:
+        """Until everybody is here."""
+        self.sum_reports(StepReport(0.0, 0, 0.0, stop=False))
+
+    @staticmethod
+    def leave() -> None:
+        """Leave the others, when all are at their end; a process that never joined does nothing.
+
+        Gloo's threads that are still there when the interpreter goes abort the process now and
+        then, and then a training that was done would look as if it had failed.
+        """
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+class Stop(Protocol):
+    """Whether somebody wants the training to end."""
+
+    @property
+    def given(self) -> bool:
+        """Looked at once a step."""
+
+
+class StopSignal:
+    """Set by SIGTERM or SIGINT: the step under way is finished and kept, then the program ends."""
+
+    def __init__(self) -> None:
+        self._given = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._given = True
+
+    @property
+    def given(self) -> bool:
+        """See `Stop`."""
+        return self._given
+
+
+def end_with_launcher() -> None:
+    """End this process when its launcher is gone, whatever killed that: nothing lingers."""
+    if "LOCAL_SIZE" not in os.environ:  # DeepSpeed's launcher sets it
+        return
+    launchers = psutil.Process().parents()[:_LAUNCHERS]
+
+    def watch() -> None:
+        while all(
+            each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in launchers
+        ):
+            time.sleep(_LOOK_EVERY_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="launcher-watch", daemon=True).start()

@@ -1,0 +1,147 @@
+"""Trainer and releases around real facts and real verbs; only the topics are in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid5
+
+from gyre_common.bus.memory import MemoryBus
+from gyre_common.events.event import EVERY_TENANT
+from gyre_common.events.releases import Artifact, ReleaseChanged
+from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.signature import Signature
+from gyre_common.store import Shelf
+from gyre_releases.book import Changes, ReleaseBook
+from gyre_releases.handlers import build_handlers
+from gyre_releases.service import ReleaseController, Whose
+from gyre_trainer.recipes.recipe import Recipe
+from gyre_trainer.runs.book import Run, RunBook
+from gyre_trainer.runs.candidates import Candidates
+from gyre_trainer.runs.conductor import Conductor, Tools
+from gyre_trainer.runs.diary import Diary
+from gyre_trainer.runs.folder import RunFolder
+from gyre_trainer.runs.folders import RunFolders
+from gyre_trainer.runs.processes import VerbProcesses
+from gyre_trainer.runs.starting import Beginnings, NewRun
+from gyre_trainer.segments import FOLDER, Segments, Window
+from gyre_trainer.segments.facts import FeedbackFact
+from gyre_trainer.segments.parquet import FEEDBACK
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+ANN = Signature(actor="ann")
+_NAMES = UUID(int=1)
+
+
+class TopicInMemory:
+    """Implements ReleaseLog, and the registry that runs ask for what is live."""
+
+    def __init__(self) -> None:
+        self.written: list[ReleaseChanged] = []
+        self.controller: ReleaseController | None = None
+        self.diary: Diary | None = None
+
+    async def open(self) -> Sequence[ReleaseChanged]:
+        return list(self.written)
+
+    async def append(self, changes: Changes) -> None:
+        self.written.extend(changes)
+        if self.diary is not None:
+            for change in changes:
+                self.diary.release_changed(change)
+
+    def state(self, tenant: str, role: str) -> ReleaseChanged:
+        states = {each.tenant: each for each in self.written if each.role == role}
+        return states.get(tenant, states[EVERY_TENANT])
+
+    async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
+        assert self.controller is not None
+        await self.controller.register(role, artifact, by, whose=Whose(tenant, tenant))
+
+
+class NoEncoders:
+    """Implements EncoderProbe for recipes that make none."""
+
+    async def encode(self, role: str, version: str) -> None:
+        raise AssertionError(f"{role} {version} is no encoder")
+
+
+class Loop:
+    """From corrections to a release of one recipe."""
+
+    def __init__(self, path: Path, recipe: Recipe) -> None:
+        self._segments = Segments(Shelf(f"file://{path}/store", FOLDER))
+        self._folders = RunFolders(path / "runs", kept=5)
+        self._recipe = recipe
+        self._topic = TopicInMemory()
+        self.conductor: Conductor
+        self.controller: ReleaseController
+
+    async def correct(self, answers: Sequence[str]) -> None:
+        """Somebody corrects as many answers."""
+        await self._segments.append(
+            FEEDBACK, 0, [_correction(at, answer) for at, answer in enumerate(answers)]
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Loop"]:
+        """Both services; verdicts go from one to the other as events."""
+        bus, book = MemoryBus(service="trainer"), RunBook()
+        self._topic.diary = diary = Diary(book, bus)
+        self.controller = self._topic.controller = ReleaseController(
+            self._topic, ReleaseBook(lambda: NOON), NoEncoders()
+        )
+        await self.controller.start(built_in_artifacts(NOON), Signature(actor="gyre"))
+        build_handlers(bus, self.controller)
+        recipes = {self._recipe.name: self._recipe}
+
+        async def collected() -> Window:
+            return await self._segments.durable()
+
+        tools = Tools(
+            beginnings=Beginnings(self._topic, collected, recipes=recipes),
+            folders=self._folders,
+            runner=VerbProcesses(),
+            candidates=Candidates(self._topic, patience=0.0),
+        )
+        async with Conductor(book, diary, tools) as self.conductor:
+            yield self
+
+    async def start(self, **settings: object) -> Run:
+        """A run of the recipe."""
+        text = {name: str(value) for name, value in settings.items()}
+        return await self.conductor.start(
+            NewRun(tenant="acme", actor="ann", recipe=self._recipe.name, settings=text)
+        )
+
+    async def ended(self, run: Run) -> Run:
+        """The run once it is over."""
+        async with asyncio.timeout(100):
+            async for seen in self.conductor.watch(run.run_id, "acme"):
+                run = seen
+        return run
+
+    def folder(self, run: Run) -> RunFolder:
+        return self._folders.folder(run.run_id)
+
+    def live(self, role: str) -> Artifact:
+        """What the tenant is served."""
+        state = self._topic.state("acme", role)
+        artifact = state.artifact(state.live)
+        assert artifact is not None
+        return artifact
+
+
+def _correction(at: int, answer: str) -> FeedbackFact:
+    return FeedbackFact(
+        offset=at,
+        tenant="acme",
+        interaction_id=str(uuid5(_NAMES, f"interaction {at}")),
+        feedback_id=str(uuid5(_NAMES, f"feedback {at}")),
+        kind="correction",
+        value=answer,
+        target="answer",
+        actor=f"actor {at % 5}",
+        received_at=NOON,
+    )
