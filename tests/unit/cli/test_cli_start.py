@@ -134,7 +134,8 @@ def test_a_shell_completes_commands_and_options(words: str, offered: set[str]) -
 
 def test_the_script_for_a_shell_can_be_shown() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "gyre_cli.main", "--show-completion", "bash"],
+        [str(Path(sys.executable).parent / "gyre")],
+        env={**os.environ, "_GYRE_COMPLETE": "source_bash"},
         capture_output=True,
         text=True,
         timeout=120,
