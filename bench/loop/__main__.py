@@ -77,7 +77,9 @@ async def run(options: Options, home: Path) -> None:
         await explore(system)
         crowd = Crowd(system, habits=Habits(wrong=options.wrong), seed=SEED)
         with stages.stage("the crowd asks and votes", len(train) * options.passes) as bar:
-            tally = await crowd.ask(train, lambda seen: bar.at(seen.asked), passes=options.passes)
+            tally = await crowd.ask(
+                train, lambda seen: bar.at(seen.questions), passes=options.passes
+            )
         asked = (cpu_seconds(home) or 0.0) - spent
         ended = await trained(cli, system, options, stages)
         taken = None

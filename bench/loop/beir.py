@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gyre_cli.demo.corpus import Document, Question
+from gyre_cli.demo.corpus import DemoQuestion, Document
 
 
 class Folder:
@@ -27,7 +27,7 @@ class Folder:
             for row in self._rows("corpus.jsonl")
         )
 
-    def questions(self, split: str) -> tuple[Question, ...]:
+    def questions(self, split: str) -> tuple[DemoQuestion, ...]:
         """Those of a split that have a relevant document."""
         texts = {row["_id"]: row["text"] for row in self._rows("queries.jsonl")}
         relevant: dict[str, set[str]] = {}
@@ -37,7 +37,9 @@ class Folder:
                     relevant.setdefault(row["query-id"], set()).add(
                         f"{self.name}/{row['corpus-id']}"
                     )
-        return tuple(Question(key, texts[key], frozenset(some)) for key, some in relevant.items())
+        return tuple(
+            DemoQuestion(key, texts[key], frozenset(some)) for key, some in relevant.items()
+        )
 
     def _judgements(self, split: str) -> Path:
         for path in (self._path / f"qrels.{split}.tsv", self._path / "qrels" / f"{split}.tsv"):

@@ -23,7 +23,7 @@ def report(
     """What the crowd did, what the gate said, and what it cost."""
     print(machine())
     print(
-        f"{tally.asked} questions, {tally.found} with a right passage shown; {tally.ups} up, "
+        f"{tally.questions} questions, {tally.hits} with a right passage shown; {tally.ups} up, "
         f"{tally.downs} down ({tally.wrong} wrong, {wrong:.0%} of the votes by design), "
         f"{tally.clicks} clicks; zero-shot's best dense share on train {share:.2f}"
     )

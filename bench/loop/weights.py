@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from gyre.retriever.v1 import retriever_pb2
-from gyre_cli.demo.corpus import Question
+from gyre_cli.demo.corpus import DemoQuestion
 from gyre_cli.demo.measures import Rankings, ndcg, rankings, retrieve
 from gyre_cli.demo.turns import in_turns
 from gyre_client import AsyncClient
@@ -17,7 +17,7 @@ LEGS = ("bm25", "dense")
 
 async def with_versions(
     system: AsyncClient,
-    questions: Sequence[Question],
+    questions: Sequence[DemoQuestion],
     versions: Mapping[str, str],
     among: Sequence[str] = (),
 ) -> Rankings:
@@ -26,11 +26,11 @@ async def with_versions(
     return await rankings(pinned, questions, lambda: None, among=among)
 
 
-async def tuned(system: AsyncClient, train: Sequence[Question]) -> tuple[float, str]:
+async def tuned(system: AsyncClient, train: Sequence[DemoQuestion]) -> tuple[float, str]:
     """The best share of the dense leg on train, and a retrieval version that has it."""
     replies: dict[str, retriever_pb2.RetrieveResponse] = {}
 
-    async def one(question: Question) -> None:
+    async def one(question: DemoQuestion) -> None:
         replies[question.question_id] = await retrieve(system, question.text, limit=100)
 
     await in_turns(train, one, 4)
@@ -48,7 +48,7 @@ async def tuned(system: AsyncClient, train: Sequence[Question]) -> tuple[float, 
 
 
 def _best(
-    train: Sequence[Question], replies: Mapping[str, retriever_pb2.RetrieveResponse]
+    train: Sequence[DemoQuestion], replies: Mapping[str, retriever_pb2.RetrieveResponse]
 ) -> float:
     def quality(share: float) -> float:
         return sum(ndcg(_fused(replies[q.question_id], share), q.relevant) for q in train)

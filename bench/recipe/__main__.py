@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from gyre_cli.demo.corpus import Question
+from gyre_cli.demo.corpus import DemoQuestion
 from gyre_common.errors import GyreError
 from gyre_common.lines import folded
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
@@ -77,7 +77,7 @@ def settings_of(arm: str) -> Mapping[str, str]:
     return settings
 
 
-def one(run_folder: Path, known: Mapping[str, Question], task: Task) -> list[Judged]:
+def one(run_folder: Path, known: Mapping[str, DemoQuestion], task: Task) -> list[Judged]:
     """Trains one arm without one fold, and judges it on that."""
     rows, texts = rows_of(run_folder), texts_of(run_folder)
     left: dict[str, Left] = {}

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gyre_cli.demo.corpus import Question
+from gyre_cli.demo.corpus import DemoQuestion
 from gyre_cli.demo.measures import ndcg
 from gyre_trainer.recipes.query_encoder.comparison.ranking import Weights
 from gyre_trainer.recipes.query_encoder.exact_search import exact_legs
@@ -45,7 +45,7 @@ class Left:
 
     asked_as: str
     cluster: str
-    question: Question
+    question: DemoQuestion
 
 
 def judged(folder: RunFolder, left: Sequence[Left], liked: frozenset[str]) -> Iterator[Judged]:

@@ -11,22 +11,26 @@ from gyre_common.testing.bus_contract import (
     BusContract,
     Headers,
     Letter,
+    MessageSent,
     OpenWorld,
-    Told,
     World,
-    told_topic,
+    message_topic,
 )
 
 
 class MemoryWorld:
     def __init__(self, delivery: Delivery) -> None:
         self.bus = MemoryBus(delivery=delivery)
-        self.topic = told_topic("things.told.v1")
-        self.compacted = told_topic("things.kept.v1", compacted=True)
+        self.topic = message_topic("things.told.v1")
+        self.compacted = message_topic("things.kept.v1", compacted=True)
         self.bus.publishes(self.topic, self.compacted)
 
     async def put(
-        self, topic: Topic[Told], key: bytes | None, value: bytes | None, headers: Headers = ()
+        self,
+        topic: Topic[MessageSent],
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
     ) -> None:
         self.bus.put_raw(topic, (key, value, headers))
 
@@ -36,7 +40,7 @@ class MemoryWorld:
             for parked in self.bus.parked
         ]
 
-    async def records(self, topic: Topic[Told]) -> list[RawRecord]:
+    async def records(self, topic: Topic[MessageSent]) -> list[RawRecord]:
         return [record for record in self.bus.sent if record.topic == topic.name]
 
 

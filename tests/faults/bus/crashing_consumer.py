@@ -1,6 +1,6 @@
 """A service that a test kills: tells of each event on another topic and notes it in SQLite.
 
-`python crashing_consumer.py SERVERS TOLD_TOPIC NOTED_TOPIC DATABASE`
+`python crashing_consumer.py SERVERS SOURCE_TOPIC COPIES_TOPIC DATABASE`
 """
 
 import asyncio
@@ -9,16 +9,16 @@ import sys
 from dataclasses import replace
 
 from gyre_common.bus import Bus, current_record
-from gyre_common.testing.bus_contract import QUICK, Told, told_topic
+from gyre_common.testing.bus_contract import QUICK, MessageSent, message_topic
 
 
-async def main(servers: str, told: str, noted: str, database: str) -> None:
+async def main(servers: str, source: str, copies: str, database: str) -> None:
     notes = sqlite3.connect(database, isolation_level=None, timeout=10)
     bus = Bus(servers, service="crashing", delivery=replace(QUICK, commit_every=0.2))
 
-    @bus.on(told_topic(told), group="crashing", concurrency=8)
-    async def on_told(event: Told) -> None:
-        await bus.publish(told_topic(noted), event)
+    @bus.on(message_topic(source), group="crashing", concurrency=8)
+    async def on_message_sent(event: MessageSent) -> None:
+        await bus.publish(message_topic(copies), event)
         event_id = str(current_record().event_id)
         notes.execute(
             "INSERT INTO notes (event_id, listener, ordinal) VALUES (?, ?, ?)"

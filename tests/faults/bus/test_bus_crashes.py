@@ -17,7 +17,7 @@ from gyre_common.bus.topics import ensure_topics
 from gyre_common.bus.whole_topics import records_up_to_now
 from gyre_common.events.event import derived_id, new_id
 from gyre_common.events.topic import Topic
-from gyre_common.testing.bus_contract import Told, told_topic
+from gyre_common.testing.bus_contract import MessageSent, message_topic
 from gyre_common.testing.eventually import eventually
 
 from tests.faults.killing import kill_points, kill_when, kills_wanted, running
@@ -38,24 +38,27 @@ async def test_a_consumer_killed_at_random_points_loses_and_doubles_nothing(
     kafka_servers: str, tmp_path: Path
 ) -> None:
     unique = uuid4().hex[:8]
-    told, noted = told_topic(f"things.told-{unique}.v1"), told_topic(f"things.noted-{unique}.v1")
-    await ensure_topics(kafka_servers, [told, noted])
+    source, copies = (
+        message_topic(f"things.told-{unique}.v1"),
+        message_topic(f"things.noted-{unique}.v1"),
+    )
+    await ensure_topics(kafka_servers, [source, copies])
     notes = _notes(tmp_path / "notes.sqlite")
     events = EVENTS_A_KILL * (KILLS + 1)
-    causes = await _tell(kafka_servers, told, events)
+    causes = await _send_messages(kafka_servers, source, events)
 
     for kill_at in kill_points(KILLS, events):
-        async with _consumer(kafka_servers, told, noted, tmp_path) as process:
+        async with _consumer(kafka_servers, source, copies, tmp_path) as process:
             await kill_when(process, partial(_reached, notes, kill_at))
-    async with _consumer(kafka_servers, told, noted, tmp_path) as process:
+    async with _consumer(kafka_servers, source, copies, tmp_path) as process:
         await eventually(partial(_reached, notes, events), 60)
         process.terminate()
 
     _assert_order_kept(notes)
     rows = dict(notes.execute("SELECT event_id, writes FROM notes"))
     assert set(rows) == {str(cause) for cause in causes}
-    followed = await _ids(kafka_servers, noted)
-    expected = {derived_id(cause, "crashing/on_told") for cause in causes}
+    followed = await _ids(kafka_servers, copies)
+    expected = {derived_id(cause, "crashing/on_message_sent") for cause in causes}
     assert set(followed) == expected
     repeated = sum(rows.values()) - events
     log.info("%d kills, %d events, %d handled again", KILLS, events, repeated)
@@ -87,21 +90,21 @@ def _reached(notes: sqlite3.Connection, count: int) -> bool:
 
 def _assert_order_kept(notes: sqlite3.Connection) -> None:
     """A repetition goes back to an earlier event of its key; nothing ever jumps ahead."""
-    heard: dict[str, list[int]] = defaultdict(list)
+    deliveries: dict[str, list[int]] = defaultdict(list)
     for listener, ordinal in notes.execute("SELECT listener, ordinal FROM log ORDER BY id"):
-        heard[listener].append(ordinal)
-    for ordinals in heard.values():
+        deliveries[listener].append(ordinal)
+    for ordinals in deliveries.values():
         assert ordinals[0] == 0
         assert all(after <= before + 1 for before, after in pairwise(ordinals))
 
 
-async def _tell(servers: str, topic: Topic[Told], count: int) -> list[UUID]:
+async def _send_messages(servers: str, topic: Topic[MessageSent], count: int) -> list[UUID]:
     causes = [new_id() for _ in range(count)]
     async with AIOKafkaProducer(bootstrap_servers=servers, acks="all") as producer:
         sent = []
         for number, cause in enumerate(causes):
             listener = f"l{number % LISTENERS}"
-            event = Told(listener=listener, ordinal=number // LISTENERS)
+            event = MessageSent(listener=listener, ordinal=number // LISTENERS)
             headers = [("ce_id", str(cause).encode())]
             sent.append(
                 await producer.send(topic.name, event.to_json(), listener.encode(), headers=headers)
@@ -111,16 +114,18 @@ async def _tell(servers: str, topic: Topic[Told], count: int) -> list[UUID]:
 
 
 def _consumer(
-    servers: str, told: Topic[Told], noted: Topic[Told], folder: Path
+    servers: str, source: Topic[MessageSent], copies: Topic[MessageSent], folder: Path
 ) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
     database = str(folder / "notes.sqlite")
-    return running(_CONSUMER, servers, told.name, noted.name, database, log=folder / "consumer.log")
+    return running(
+        _CONSUMER, servers, source.name, copies.name, database, log=folder / "consumer.log"
+    )
 
 
-async def _ids(servers: str, topic: Topic[Told]) -> list[UUID]:
+async def _ids(servers: str, topic: Topic[MessageSent]) -> list[UUID]:
     consumer = AIOKafkaConsumer(topic.name, bootstrap_servers=servers, auto_offset_reset="earliest")
     async with consumer:
         return [
-            Record(Told(listener=""), raw, "").event_id
+            Record(MessageSent(listener=""), raw, "").event_id
             async for raw in records_up_to_now(consumer, consumer.assignment())
         ]

@@ -13,7 +13,7 @@ from gyre_common.bus import Bus, CompactedReader, Record, Retired
 from gyre_common.errors import Unavailable
 from gyre_common.events.event import new_id
 from gyre_common.events.topic import Topic
-from gyre_common.testing.bus_contract import QUICK, Told, told_topic
+from gyre_common.testing.bus_contract import QUICK, MessageSent, message_topic
 from gyre_common.testing.eventually import eventually
 from gyre_local.testing import LocalEngines
 
@@ -24,13 +24,13 @@ async def test_a_bus_opened_before_kafka_is_there_waits_for_it(
     fault_engines: LocalEngines, caplog: pytest.LogCaptureFixture
 ) -> None:
     fault_engines.close()  # whatever an earlier test left running
-    topic = told_topic(f"things.told-{uuid4().hex[:8]}.v1")
+    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
     bus = Bus(fault_engines.ports.kafka_servers, service="test", delivery=QUICK)
-    heard: list[Told] = []
+    deliveries: list[MessageSent] = []
 
     @bus.on(topic, group="g")
-    async def on_told(event: Told) -> None:
-        heard.append(event)
+    async def on_message_sent(event: MessageSent) -> None:
+        deliveries.append(event)
 
     opening = asyncio.create_task(bus.__aenter__())
     await eventually(lambda: "waiting for Kafka" in caplog.text)
@@ -38,8 +38,8 @@ async def test_a_bus_opened_before_kafka_is_there_waits_for_it(
     fault_engines.start("kafka")  # blocks the loop: what a thread starts dies with that thread
     await asyncio.wait_for(opening, 30)
     try:
-        await bus.publish(topic, Told(listener="ann"))
-        await eventually(lambda: len(heard) == 1)
+        await bus.publish(topic, MessageSent(listener="ann"))
+        await eventually(lambda: len(deliveries) == 1)
         assert bus.healthy()
     finally:
         await bus.__aexit__(None, None, None)
@@ -48,10 +48,10 @@ async def test_a_bus_opened_before_kafka_is_there_waits_for_it(
 async def test_publishing_to_a_kafka_that_hangs_fails_in_time_and_works_again_after(
     fault_engines: LocalEngines, kafka_servers: str
 ) -> None:
-    topic = told_topic(f"things.told-{uuid4().hex[:8]}.v1")
+    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
     bus = Bus(kafka_servers, service="test", delivery=replace(QUICK, publish_limit=2.0))
     async with bus:
-        await bus.publish(topic, Told(listener="ann"))
+        await bus.publish(topic, MessageSent(listener="ann"))
         os.kill(fault_engines.pid("kafka"), signal.SIGSTOP)
         try:
             first = await _seconds_to_fail(bus, topic)
@@ -63,48 +63,48 @@ async def test_publishing_to_a_kafka_that_hangs_fails_in_time_and_works_again_af
         assert 1.5 < first < 3.0
         assert second < 1.5
         await eventually(bus.healthy, 30)  # by itself: whoever asks may have stopped publishing
-        await bus.publish(topic, Told(listener="bob"))
+        await bus.publish(topic, MessageSent(listener="bob"))
 
 
-async def _seconds_to_fail(bus: Bus, topic: Topic[Told]) -> float:
+async def _seconds_to_fail(bus: Bus, topic: Topic[MessageSent]) -> float:
     started = time.monotonic()
     with pytest.raises(Unavailable, match="did not confirm"):
-        await bus.publish(topic, Told(listener="ann"))
+        await bus.publish(topic, MessageSent(listener="ann"))
     return time.monotonic() - started
 
 
 async def test_a_kafka_killed_and_restarted_costs_no_record(
     fault_engines: LocalEngines, kafka_servers: str
 ) -> None:
-    topic = told_topic(f"things.told-{uuid4().hex[:8]}.v1")
-    kept = told_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
-    heard = Counter[int]()
+    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
+    kept = message_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
+    deliveries = Counter[int]()
     bus = Bus(kafka_servers, service="test", delivery=QUICK)
 
     @bus.on(topic, group="g", concurrency=4)
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         await asyncio.sleep(0.002)
-        heard[event.ordinal] += 1
+        deliveries[event.ordinal] += 1
 
     async with bus, CompactedReader(kafka_servers, kept) as reader:
         following = asyncio.create_task(_first(reader))
         for ordinal in range(100):
-            await bus.publish(topic, Told(listener=f"l{ordinal % 20}", ordinal=ordinal))
+            await bus.publish(topic, MessageSent(listener=f"l{ordinal % 20}", ordinal=ordinal))
         os.kill(fault_engines.pid("kafka"), signal.SIGKILL)
         for ordinal in range(100, 200):
-            await _deliver(bus, topic, Told(listener=f"l{ordinal % 20}", ordinal=ordinal))
-        await eventually(lambda: set(heard) == set(range(200)), 60)
-        await _deliver(bus, kept, Told(listener="ann", ordinal=1))
+            await _deliver(bus, topic, MessageSent(listener=f"l{ordinal % 20}", ordinal=ordinal))
+        await eventually(lambda: set(deliveries) == set(range(200)), 60)
+        await _deliver(bus, kept, MessageSent(listener="ann", ordinal=1))
         change = await asyncio.wait_for(following, 30)
         assert isinstance(change, Record)
         assert change.event.ordinal == 1
 
 
-async def _first(reader: CompactedReader[Told]) -> Record[Told] | Retired:
+async def _first(reader: CompactedReader[MessageSent]) -> Record[MessageSent] | Retired:
     return await anext(reader.follow())
 
 
-async def _deliver(bus: Bus, topic: Topic[Told], event: Told) -> None:
+async def _deliver(bus: Bus, topic: Topic[MessageSent], event: MessageSent) -> None:
     """Publish as the contract asks: with one id, until it is confirmed."""
     event_id = new_id()
 

@@ -14,10 +14,10 @@ from gyre_common.testing.bus_contract import (
     BusContract,
     Headers,
     Letter,
+    MessageSent,
     OpenWorld,
-    Told,
     World,
-    told_topic,
+    message_topic,
 )
 
 pytestmark = pytest.mark.integration
@@ -28,12 +28,16 @@ class KafkaWorld:
         self._servers = servers
         self._producer = producer
         unique = uuid4().hex[:8]
-        self.topic = told_topic(f"things.told-{unique}.v1")
-        self.compacted = told_topic(f"things.kept-{unique}.v1", compacted=True)
+        self.topic = message_topic(f"things.told-{unique}.v1")
+        self.compacted = message_topic(f"things.kept-{unique}.v1", compacted=True)
         self.bus = Bus(servers, service="test", delivery=delivery)
 
     async def put(
-        self, topic: Topic[Told], key: bytes | None, value: bytes | None, headers: Headers = ()
+        self,
+        topic: Topic[MessageSent],
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
     ) -> None:
         await self._producer.send_and_wait(topic.name, value, key, headers=list(headers))
 
@@ -46,7 +50,7 @@ class KafkaWorld:
             letters.append(Letter(raw.key, raw.value, own, cause))
         return letters
 
-    async def records(self, topic: Topic[Told]) -> list[RawRecord]:
+    async def records(self, topic: Topic[MessageSent]) -> list[RawRecord]:
         return await self._read(topic.name)
 
     async def _read(self, name: str) -> list[RawRecord]:

@@ -16,7 +16,7 @@ from gyre_common.errors import FailedPrecondition, NotFound, Poison
 from gyre_common.events.topic import Topic
 from gyre_common.telemetry import METRICS
 from gyre_common.testing import eventually as waiting
-from gyre_common.testing.bus_contract import QUICK, Told, told_topic
+from gyre_common.testing.bus_contract import QUICK, MessageSent, message_topic
 from gyre_local.testing import LocalEngines
 
 from tests.batches import a_batch, send_batch
@@ -27,20 +27,20 @@ eventually = partial(waiting.eventually, timeout=40)
 
 
 @pytest.fixture
-async def topic(kafka_servers: str) -> Topic[Told]:
-    topic = told_topic(f"things.told-{uuid4().hex[:8]}.v1")
+async def topic(kafka_servers: str) -> Topic[MessageSent]:
+    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
     await ensure_topics(kafka_servers, [topic])
     return topic
 
 
 def a_bus(
-    servers: str, topic: Topic[Told], delivery: Delivery = QUICK, *, broken: bool = False
+    servers: str, topic: Topic[MessageSent], delivery: Delivery = QUICK, *, broken: bool = False
 ) -> tuple[Bus, list[int]]:
     bus = Bus(servers, service="test", delivery=delivery)
     done: list[int] = []
 
     @bus.on(topic, group="g")
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         if broken:
             raise Poison("a bad deploy")
         done.append(event.ordinal)
@@ -48,13 +48,15 @@ def a_bus(
     return bus, done
 
 
-async def tell(servers: str, topic: Topic[Told], *ordinals: int, partition: int = 0) -> None:
-    told = [Told(listener="ann", ordinal=ordinal) for ordinal in ordinals]
-    batch = a_batch(*[(b"ann", event.to_json(), []) for event in told])
+async def send_messages(
+    servers: str, topic: Topic[MessageSent], *ordinals: int, partition: int = 0
+) -> None:
+    events = [MessageSent(listener="ann", ordinal=ordinal) for ordinal in ordinals]
+    batch = a_batch(*[(b"ann", event.to_json(), []) for event in events])
     await send_batch(servers, topic.name, batch, partition=partition)
 
 
-def damage(home: Path, topic: Topic[Told], text: bytes) -> None:
+def damage(home: Path, topic: Topic[MessageSent], text: bytes) -> None:
     """Change one bit of what the broker keeps, as a bad disk would."""
     (log,) = home.glob(f"kafka/**/{topic.name}-0/00000000000000000000.log")
     with log.open("r+b") as file:
@@ -64,12 +66,12 @@ def damage(home: Path, topic: Topic[Told], text: bytes) -> None:
 
 
 async def test_a_damaged_batch_holds_its_partition_until_somebody_skips_it(
-    local_engines: LocalEngines, kafka_servers: str, topic: Topic[Told]
+    local_engines: LocalEngines, kafka_servers: str, topic: Topic[MessageSent]
 ) -> None:
-    await tell(kafka_servers, topic, 1)
-    await tell(kafka_servers, topic, 777, 2)
-    await tell(kafka_servers, topic, 3)
-    await tell(kafka_servers, topic, 4, partition=1)
+    await send_messages(kafka_servers, topic, 1)
+    await send_messages(kafka_servers, topic, 777, 2)
+    await send_messages(kafka_servers, topic, 3)
+    await send_messages(kafka_servers, topic, 4, partition=1)
     damage(local_engines.home, topic, b"777")
     bus, done = a_bus(kafka_servers, topic)
     place = (topic.name, 0, 2)
@@ -107,7 +109,7 @@ async def test_a_damaged_batch_holds_its_partition_until_somebody_skips_it(
     assert "skipped by ann: the disk is gone" in letter.cause.message
 
 
-async def _refuses_what_is_not_held(servers: str, topic: Topic[Told]) -> None:
+async def _refuses_what_is_not_held(servers: str, topic: Topic[MessageSent]) -> None:
     with pytest.raises(FailedPrecondition, match=f"held is {topic.name} 0 2, not offset 1"):
         await skip(servers, topic.name, 0, 1, actor="ann", reason="a typo")
     with pytest.raises(NotFound, match=f"nothing is held on {topic.name} 1"):
@@ -117,10 +119,10 @@ async def _refuses_what_is_not_held(servers: str, topic: Topic[Told]) -> None:
 
 
 async def test_a_skip_that_was_decided_while_the_consumer_was_away_counts(
-    local_engines: LocalEngines, kafka_servers: str, topic: Topic[Told]
+    local_engines: LocalEngines, kafka_servers: str, topic: Topic[MessageSent]
 ) -> None:
-    await tell(kafka_servers, topic, 777)
-    await tell(kafka_servers, topic, 1)
+    await send_messages(kafka_servers, topic, 777)
+    await send_messages(kafka_servers, topic, 1)
     damage(local_engines.home, topic, b"777")
     bus, done = a_bus(kafka_servers, topic)
     async with bus:
@@ -133,10 +135,10 @@ async def test_a_skip_that_was_decided_while_the_consumer_was_away_counts(
 
 
 async def test_an_open_breaker_survives_a_restart_and_closes_once_the_cause_is_mended(
-    kafka_servers: str, topic: Topic[Told]
+    kafka_servers: str, topic: Topic[MessageSent]
 ) -> None:
     delivery = replace(QUICK, parked_streak=3)
-    await tell(kafka_servers, topic, *range(20))
+    await send_messages(kafka_servers, topic, *range(20))
     for _ in range(2):
         bus, done = a_bus(kafka_servers, topic, delivery, broken=True)
         async with bus:
@@ -154,10 +156,10 @@ async def test_an_open_breaker_survives_a_restart_and_closes_once_the_cause_is_m
 
 
 async def test_a_consumer_whose_task_ended_is_unready_and_does_not_live(
-    kafka_servers: str, topic: Topic[Told]
+    kafka_servers: str, topic: Topic[MessageSent]
 ) -> None:
     bus, done = a_bus(kafka_servers, topic)
-    await tell(kafka_servers, topic, 1)
+    await send_messages(kafka_servers, topic, 1)
     async with bus:
         await eventually(lambda: done == [1])
         assert bus.healthy()
@@ -169,11 +171,11 @@ async def test_a_consumer_whose_task_ended_is_unready_and_does_not_live(
         assert "the task that consumes has ended" in bus.problems()[0]
 
 
-async def _nothing_held(servers: str, topic: Topic[Told]) -> bool:
+async def _nothing_held(servers: str, topic: Topic[MessageSent]) -> bool:
     return await held_by(servers, [f"g.{topic.name}"]) == []
 
 
-async def _committed(servers: str, topic: Topic[Told]) -> int:
+async def _committed(servers: str, topic: Topic[MessageSent]) -> int:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
@@ -183,5 +185,5 @@ async def _committed(servers: str, topic: Topic[Told]) -> int:
         await admin.close()
 
 
-async def _is_committed(servers: str, topic: Topic[Told], offset: int) -> bool:
+async def _is_committed(servers: str, topic: Topic[MessageSent], offset: int) -> bool:
     return await _committed(servers, topic) == offset

@@ -28,7 +28,7 @@ from gyre_common.bus.withheld import sha256
 from gyre_common.errors import NotFound, Poison, Retryable
 from gyre_common.events.topic import Topic
 from gyre_common.telemetry import METRICS
-from gyre_common.testing.bus_contract import QUICK, Told, told_topic
+from gyre_common.testing.bus_contract import QUICK, MessageSent, message_topic
 from gyre_common.testing.eventually import eventually
 
 from tests.batches import Headers, a_batch, a_bomb, send_batch
@@ -37,8 +37,8 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-async def topic(kafka_servers: str) -> Topic[Told]:
-    topic = told_topic(f"things.told-{uuid4().hex[:8]}.v1")
+async def topic(kafka_servers: str) -> Topic[MessageSent]:
+    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
     await ensure_topics(kafka_servers, [topic])
     return topic
 
@@ -57,11 +57,13 @@ async def admin(kafka_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
     await admin.close()
 
 
-async def tell(producer: AIOKafkaProducer, topic: Topic[Told], count: int, *names: str) -> None:
+async def send_messages(
+    producer: AIOKafkaProducer, topic: Topic[MessageSent], count: int, *names: str
+) -> None:
     names = names or tuple(f"l{number}" for number in range(50))
     sent = [
         await producer.send(
-            topic.name, Told(listener=name, ordinal=ordinal).to_json(), name.encode()
+            topic.name, MessageSent(listener=name, ordinal=ordinal).to_json(), name.encode()
         )
         for ordinal in range(count)
         for name in names
@@ -69,7 +71,7 @@ async def tell(producer: AIOKafkaProducer, topic: Topic[Told], count: int, *name
     await asyncio.gather(*sent)
 
 
-async def committed(admin: AIOKafkaAdminClient, topic: Topic[Told], group: str) -> int:
+async def committed(admin: AIOKafkaAdminClient, topic: Topic[MessageSent], group: str) -> int:
     offsets = await admin.list_consumer_group_offsets(f"{group}.{topic.name}")
     return sum(offset.offset for offset in offsets.values() if offset.offset > 0)
 
@@ -80,7 +82,7 @@ def a_bus(servers: str, delivery: Delivery = QUICK) -> Bus:
 
 async def test_nothing_is_committed_before_the_work_is_done(
     kafka_servers: str,
-    topic: Topic[Told],
+    topic: Topic[MessageSent],
     producer: AIOKafkaProducer,
     admin: AIOKafkaAdminClient,
 ) -> None:
@@ -89,12 +91,12 @@ async def test_nothing_is_committed_before_the_work_is_done(
     bus = a_bus(kafka_servers)
 
     @bus.on(topic, group="g", concurrency=1)
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         if event.ordinal == 3:
             await go.wait()
         done.append(event.ordinal)
 
-    await tell(producer, topic, 6, "ann")
+    await send_messages(producer, topic, 6, "ann")
     async with bus:
         await eventually(lambda: done == [0, 1, 2])
         await eventually(lambda: _is(committed(admin, topic, "g"), 3))
@@ -102,19 +104,21 @@ async def test_nothing_is_committed_before_the_work_is_done(
         await eventually(lambda: _is(committed(admin, topic, "g"), 6))
 
 
-async def test_a_marker_of_a_transaction_is_no_lag(kafka_servers: str, topic: Topic[Told]) -> None:
+async def test_a_marker_of_a_transaction_is_no_lag(
+    kafka_servers: str, topic: Topic[MessageSent]
+) -> None:
     bus = a_bus(kafka_servers)
-    done: list[Told] = []
+    done: list[MessageSent] = []
 
     @bus.on(topic, group="g")
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         done.append(event)
 
     async with AIOKafkaProducer(
         bootstrap_servers=kafka_servers, transactional_id=f"t-{uuid4()}"
     ) as producer:
         async with producer.transaction():
-            await producer.send(topic.name, Told(listener="ann").to_json(), partition=0)
+            await producer.send(topic.name, MessageSent(listener="ann").to_json(), partition=0)
         async with bus:
             (subscription,) = bus._subscriptions
             subscriber: Any = bus.broker.subscribers[0]
@@ -128,7 +132,7 @@ async def test_a_marker_of_a_transaction_is_no_lag(kafka_servers: str, topic: To
 
 async def test_leaving_finishes_what_runs_and_starts_nothing_more(
     kafka_servers: str,
-    topic: Topic[Told],
+    topic: Topic[MessageSent],
     producer: AIOKafkaProducer,
     admin: AIOKafkaAdminClient,
 ) -> None:
@@ -137,11 +141,11 @@ async def test_leaving_finishes_what_runs_and_starts_nothing_more(
     bus = a_bus(kafka_servers, replace(QUICK, commit_every=60))
 
     @bus.on(topic, group="g")
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         started.append(event.ordinal)
         await go.wait()
 
-    await tell(producer, topic, 6, "ann")
+    await send_messages(producer, topic, 6, "ann")
     async with bus:
         await eventually(lambda: started == [0])
         asyncio.get_running_loop().call_later(0.2, go.set)
@@ -150,17 +154,17 @@ async def test_leaving_finishes_what_runs_and_starts_nothing_more(
 
 
 async def test_leaving_cuts_a_pause_short(
-    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
 ) -> None:
     bus = a_bus(kafka_servers, replace(QUICK, retry_first=300, retry_longest=600))
     tries = Counter[str]()
 
     @bus.on(topic, group="g")
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         tries[event.listener] += 1
         raise Retryable("not today") if event.listener == "ann" else ZeroDivisionError
 
-    await tell(producer, topic, 1, "ann", *"bcdefghijk")
+    await send_messages(producer, topic, 1, "ann", *"bcdefghijk")
     async with bus:
         await eventually(lambda: tries["ann"] and len(tries) > 3)
         left = time.monotonic()
@@ -170,13 +174,13 @@ async def test_leaving_cuts_a_pause_short(
 
 
 async def test_a_handler_that_outlasts_the_drain_is_cancelled_and_its_record_read_again(
-    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
 ) -> None:
     first, second = a_bus(kafka_servers, replace(QUICK, drain_limit=0.3)), a_bus(kafka_servers)
     started, cancelled, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @first.on(topic, group="g")
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         started.set()
         try:
             await asyncio.Event().wait()
@@ -184,10 +188,10 @@ async def test_a_handler_that_outlasts_the_drain_is_cancelled_and_its_record_rea
             cancelled.set()
 
     @second.on(topic, group="g")
-    async def on_told_again(event: Told) -> None:
+    async def on_message_sent_again(event: MessageSent) -> None:
         done.set()
 
-    await tell(producer, topic, 1, "ann")
+    await send_messages(producer, topic, 1, "ann")
     async with first:
         await asyncio.wait_for(started.wait(), 10)
     assert cancelled.is_set()
@@ -196,7 +200,7 @@ async def test_a_handler_that_outlasts_the_drain_is_cancelled_and_its_record_rea
 
 
 async def test_a_member_that_joins_and_leaves_costs_no_repetition(
-    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
 ) -> None:
     """Eager rebalances take every partition away from everybody; a clean drain makes that free."""
     done = Counter[tuple[str, int]]()
@@ -206,7 +210,7 @@ async def test_a_member_that_joins_and_leaves_costs_no_repetition(
         bus = a_bus(kafka_servers)
 
         @bus.on(topic, group="g", concurrency=4)
-        async def on_told(event: Told) -> None:
+        async def on_message_sent(event: MessageSent) -> None:
             await asyncio.sleep(0.002)
             done[event.listener, event.ordinal] += 1
             by_bus[name] += 1
@@ -214,17 +218,17 @@ async def test_a_member_that_joins_and_leaves_costs_no_repetition(
         return bus
 
     async with member("stays"):
-        await tell(producer, topic, 10)
+        await send_messages(producer, topic, 10)
         await eventually(lambda: by_bus["stays"] > 50)
         async with member("comes and goes"):
-            await tell(producer, topic, 10)
+            await send_messages(producer, topic, 10)
             await eventually(lambda: by_bus["comes and goes"] > 50, 20)
         await eventually(lambda: len(done) == 500 and sum(done.values()) == 1000, 20)
     assert set(done.values()) == {2}
 
 
 async def test_a_waiting_partition_keeps_its_place_in_the_group(
-    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
 ) -> None:
     """Longer than Kafka waits for a silent member."""
     bus = a_bus(kafka_servers, replace(QUICK, retry_first=0.5, retry_longest=2))
@@ -233,23 +237,23 @@ async def test_a_waiting_partition_keeps_its_place_in_the_group(
     tries = 0
 
     @bus.on(topic, group="g")
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         nonlocal tries
         if event.listener == "ann" and time.monotonic() < until:
             tries += 1
             raise Retryable("an engine is down")
         done.append(event.listener)
 
-    await tell(producer, topic, 1, "ann")
+    await send_messages(producer, topic, 1, "ann")
     async with bus:
         await eventually(lambda: "ann" in done, QUICK.session + 8)
-        await tell(producer, topic, 1, *"bcdefgh")
+        await send_messages(producer, topic, 1, *"bcdefgh")
         await eventually(lambda: sorted(done) == ["ann", *"bcdefgh"])
     assert 3 <= tries < 30
 
 
 async def test_what_is_in_flight_is_bounded(
-    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
 ) -> None:
     delivery = replace(QUICK, partition_records=20)
     bus = a_bus(kafka_servers, delivery)
@@ -257,12 +261,12 @@ async def test_what_is_in_flight_is_bounded(
     done = 0
 
     @bus.on(topic, group="g", concurrency=2)
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         nonlocal done
         await go.wait()
         done += 1
 
-    await tell(producer, topic, 2_000, "ann")
+    await send_messages(producer, topic, 2_000, "ann")
     async with bus:
         (subscription,) = bus._subscriptions
         subscriber: Any = bus.broker.subscribers[0]
@@ -274,14 +278,14 @@ async def test_what_is_in_flight_is_bounded(
 
 
 async def test_a_record_as_large_as_kafka_takes_can_be_parked(
-    kafka_servers: str, topic: Topic[Told]
+    kafka_servers: str, topic: Topic[MessageSent]
 ) -> None:
     bus = a_bus(kafka_servers)
     headers = [("odd", b"\xff" * 1_000)]
     value = b"\xff" * (LARGEST_FOREIGN_RECORD - 2_000)
 
     @bus.on(topic, group="g")
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         """Never reached."""
 
     async with AIOKafkaProducer(
@@ -296,18 +300,18 @@ async def test_a_record_as_large_as_kafka_takes_can_be_parked(
 
 
 async def test_what_is_too_large_to_be_parked_is_parked_as_a_stub(
-    kafka_servers: str, topic: Topic[Told]
+    kafka_servers: str, topic: Topic[MessageSent]
 ) -> None:
-    good = Told(listener="ann").to_json()
+    good = MessageSent(listener="ann").to_json()
     headers: Headers = [("odd", b"\xff")]
     no_json = b"x" * 3_000_000
-    too_long = Told(listener="ann", text="x" * 2 * LARGEST_FOREIGN_RECORD).to_json()
+    too_long = MessageSent(listener="ann", text="x" * 2 * LARGEST_FOREIGN_RECORD).to_json()
     bomb = a_bomb(2 * LARGEST_BATCH)
-    done: list[Told] = []
+    done: list[MessageSent] = []
     bus = a_bus(kafka_servers)
 
     @bus.on(topic, group="g")
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         done.append(event)
 
     large = [(b"ann", no_json, headers), (b"ann", too_long, headers), (b"ann", good, headers)]
@@ -340,15 +344,15 @@ async def test_what_is_too_large_to_be_parked_is_parked_as_a_stub(
 
 
 async def test_a_header_name_that_is_not_utf_8_stops_nobody(
-    kafka_servers: str, topic: Topic[Told]
+    kafka_servers: str, topic: Topic[MessageSent]
 ) -> None:
-    good = Told(listener="ann").to_json()
+    good = MessageSent(listener="ann").to_json()
     headers: Headers = [("na~me", b"\xfe"), ("odd", b"\xfe"), ("none", None)]
     done: list[dict[str, str]] = []
     bus = a_bus(kafka_servers)
 
     @bus.on(topic, group="g")
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         done.append(current_record().headers)
 
     odd = a_batch((b"ann", good, headers), (b"ann", b"{", headers))
@@ -364,26 +368,26 @@ async def test_a_header_name_that_is_not_utf_8_stops_nobody(
 async def test_a_header_name_that_is_not_utf_8_does_not_hold_up_whoever_reads_a_topic_whole(
     kafka_servers: str,
 ) -> None:
-    kept = told_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
+    kept = message_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
     await ensure_topics(kafka_servers, [kept])
-    told = Told(listener="ann")
+    event = MessageSent(listener="ann")
     headers: Headers = [("~", b"\xff")]
-    await send_batch(kafka_servers, kept.name, a_batch((b"ann", told.to_json(), headers)))
+    await send_batch(kafka_servers, kept.name, a_batch((b"ann", event.to_json(), headers)))
     async with asyncio.timeout(30), CompactedReader(kafka_servers, kept) as reader:
-        assert [record.event for record in reader.records] == [told]
+        assert [record.event for record in reader.records] == [event]
         changes = reader.follow()
         await send_batch(kafka_servers, kept.name, a_batch((b"ann", None, headers)))
         assert await anext(changes) == Retired("ann")
 
 
 async def test_the_dead_letters_can_be_counted_shown_and_consumed_raw(
-    kafka_servers: str, topic: Topic[Told], producer: AIOKafkaProducer
+    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
 ) -> None:
     bus = a_bus(kafka_servers)
     seen: list[RawRecord] = []
 
     @bus.on(topic, group="g")
-    async def on_told(event: Told) -> None:
+    async def on_message_sent(event: MessageSent) -> None:
         raise Poison(f"no {event.ordinal}")
 
     @bus.on_raw_batch([topic.dlq], group="watcher", max_records=10, max_wait=0.1)
@@ -392,7 +396,7 @@ async def test_the_dead_letters_can_be_counted_shown_and_consumed_raw(
             raise ValueError("this one is passed over")
         seen.extend(records)
 
-    await tell(producer, topic, 3, "ann")
+    await send_messages(producer, topic, 3, "ann")
     async with bus:
         await eventually(lambda: len(seen) == 2)
         await eventually(lambda: _is(_parked(kafka_servers, topic), 3))
@@ -400,14 +404,14 @@ async def test_the_dead_letters_can_be_counted_shown_and_consumed_raw(
     letters = await _letters(kafka_servers, topic, most=2)
     assert [letter.cause and letter.cause.message for letter in letters] == ["no 2", "no 1"]
     with pytest.raises(NotFound):
-        await _letters(kafka_servers, told_topic("nothing.there.v1"))
+        await _letters(kafka_servers, message_topic("nothing.there.v1"))
 
 
 async def test_topics_are_created_as_declared_by_many_at_once(
     kafka_servers: str, admin: AIOKafkaAdminClient
 ) -> None:
     name = f"things.kept-{uuid4().hex[:8]}.v1"
-    topic = told_topic(name, compacted=True)
+    topic = message_topic(name, compacted=True)
     await asyncio.gather(*(ensure_topics(kafka_servers, [topic]) for _ in range(5)))
     configs = await _configs(admin, topic.name, topic.dlq)
     assert configs[topic.name]["cleanup.policy"] == "compact"
@@ -420,18 +424,18 @@ async def test_topics_are_created_as_declared_by_many_at_once(
 
 
 async def test_one_key_goes_to_one_partition_whoever_publishes_it(kafka_servers: str) -> None:
-    topic = told_topic(f"things.told-{uuid4().hex[:8]}.v1", compacted=True)
+    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1", compacted=True)
     async with a_bus(kafka_servers) as one, Bus(kafka_servers, service="other") as other:
         for number in range(10):
-            await one.publish(topic, Told(listener=f"l{number}", ordinal=1))
-            await other.publish(topic, Told(listener=f"l{number}", ordinal=2))
+            await one.publish(topic, MessageSent(listener=f"l{number}", ordinal=1))
+            await other.publish(topic, MessageSent(listener=f"l{number}", ordinal=2))
     async with CompactedReader(kafka_servers, topic) as reader:
         assert {record.event.ordinal for record in reader.records} == {2}
         assert len({record.partition for record in reader.records}) > 1
 
 
 async def test_a_compacted_topic_is_read_whole_and_then_followed(kafka_servers: str) -> None:
-    topic = told_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
+    topic = message_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
     await ensure_topics(kafka_servers, [topic])
     async with AIOKafkaProducer(
         bootstrap_servers=kafka_servers, transactional_id=f"t-{uuid4()}"
@@ -442,31 +446,31 @@ async def test_a_compacted_topic_is_read_whole_and_then_followed(kafka_servers: 
                 await producer.send_and_wait(topic.name, value, key.encode())
 
         for ordinal in range(3):
-            await put("ann", Told(listener="ann", ordinal=ordinal).to_json())
-        await put("bob", Told(listener="bob").to_json())
+            await put("ann", MessageSent(listener="ann", ordinal=ordinal).to_json())
+        await put("bob", MessageSent(listener="bob").to_json())
         await put("bob", None)
         await put("cem", b"broken")
         await producer.begin_transaction()
-        await producer.send_and_wait(topic.name, Told(listener="dea").to_json(), b"dea")
+        await producer.send_and_wait(topic.name, MessageSent(listener="dea").to_json(), b"dea")
         await producer.abort_transaction()
 
         async with CompactedReader(kafka_servers, topic) as reader:
             assert [(r.event.listener, r.event.ordinal) for r in reader.records] == [("ann", 2)]
-            changes: list[Record[Told] | Retired] = []
+            changes: list[Record[MessageSent] | Retired] = []
 
             async def follow() -> None:
                 async for change in reader.follow():
                     changes.append(change)  # noqa: PERF401 - one after the other, for ever
 
             following = asyncio.create_task(follow())
-            await put("eva", Told(listener="eva").to_json())
+            await put("eva", MessageSent(listener="eva").to_json())
             await put("ann", None)
             await eventually(lambda: len(changes) == 2)
             following.cancel()
             assert Retired("ann") in changes
 
 
-async def _parked(servers: str, topic: Topic[Told]) -> int:
+async def _parked(servers: str, topic: Topic[MessageSent]) -> int:
     async with open_dead_letters(servers) as letters:
         return (await letters.counts())[topic.dlq]
 
@@ -475,7 +479,7 @@ async def _is(found: Awaitable[object], expected: object) -> bool:
     return await found == expected
 
 
-async def _letters(servers: str, topic: Topic[Told], *, most: int = 20) -> list[DeadLetter]:
+async def _letters(servers: str, topic: Topic[MessageSent], *, most: int = 20) -> list[DeadLetter]:
     async with open_dead_letters(servers) as letters:
         return await letters.last(topic.name, most)
 

@@ -12,10 +12,10 @@ from gyre_common.bus.partition import Partition
 from gyre_common.bus.scheduler import Consumer, Handling, Scheduler
 from gyre_common.bus.withheld import Withheld
 from gyre_common.errors import Poison
-from gyre_common.testing.bus_contract import QUICK, Told, told_topic
+from gyre_common.testing.bus_contract import QUICK, MessageSent, message_topic
 from gyre_common.testing.eventually import eventually
 
-TOPIC = told_topic("things.told.v1")
+TOPIC = message_topic("things.told.v1")
 DAMAGED = Withheld("a batch cannot be read", first=0, batch=b"", damaged=True)
 
 
@@ -52,35 +52,35 @@ class Broker:
 
 class Listener:
     def __init__(self) -> None:
-        self.heard: list[int] = []
+        self.deliveries: list[int] = []
         self.broken = True
 
-    async def on_told(self, event: Told) -> None:
+    async def on_message_sent(self, event: MessageSent) -> None:
         if event.listener == "bad" and self.broken:
             raise Poison("no")
-        self.heard.append(event.ordinal)
+        self.deliveries.append(event.ordinal)
 
 
-def told(ordinal: int, listener: str = "ann") -> bytes:
-    return Told(listener=listener, ordinal=ordinal).to_json()
+def message_value(ordinal: int, listener: str = "ann") -> bytes:
+    return MessageSent(listener=listener, ordinal=ordinal).to_json()
 
 
 def one_by_one(listener: Listener) -> Handling:
-    return OneByOne(decoder(TOPIC, "g/h"), listener.on_told, 4)
+    return OneByOne(decoder(TOPIC, "g/h"), listener.on_message_sent, 4)
 
 
 async def test_a_damaged_batch_holds_its_own_partition_until_it_is_skipped() -> None:
     listener = Listener()
     broker = Broker(one_by_one(listener))
-    broker.bring(told(1), DAMAGED, told(2))
-    broker.bring(told(3), partition=1)
-    await eventually(lambda: sorted(listener.heard) == [1, 3])
+    broker.bring(message_value(1), DAMAGED, message_value(2))
+    broker.bring(message_value(3), partition=1)
+    await eventually(lambda: sorted(listener.deliveries) == [1, 3])
     (partition,) = broker.holding
     assert (partition.watermark, broker.paused, broker.parked) == (1, {0}, [])
     (problem,) = broker.scheduler.problems
     assert problem == "things.told.v1 partition 0 is held at offset 1: a batch cannot be read"
     broker.scheduler.skip(partition)
-    await eventually(lambda: sorted(listener.heard) == [1, 2, 3])
+    await eventually(lambda: sorted(listener.deliveries) == [1, 2, 3])
     assert (partition.watermark, broker.paused, broker.scheduler.problems) == (3, set(), [])
 
 
@@ -88,19 +88,21 @@ async def test_what_cannot_be_parked_holds_its_own_partition() -> None:
     listener = Listener()
     broker = Broker(one_by_one(listener))
     broker.refusal = ValueError("a dead letter of this shape is not possible")
-    broker.bring(told(1), b"{", told(2))
-    broker.bring(told(3), partition=1)
-    await eventually(lambda: sorted(listener.heard) == [1, 3])
+    broker.bring(message_value(1), b"{", message_value(2))
+    broker.bring(message_value(3), partition=1)
+    await eventually(lambda: sorted(listener.deliveries) == [1, 3])
     (partition,) = broker.holding
     assert "cannot be parked: ValueError" in broker.scheduler.problems[0]
     broker.scheduler.skip(partition)
-    await eventually(lambda: sorted(listener.heard) == [1, 2, 3])
+    await eventually(lambda: sorted(listener.deliveries) == [1, 2, 3])
 
 
 async def test_a_skip_behind_an_open_breaker_tries_the_next_record() -> None:
     listener = Listener()
     broker = Broker(one_by_one(listener), replace(QUICK, parked_streak=2))
-    broker.bring(*[told(n, "bad") for n in range(4)], told(4), told(5, "bad"))
+    broker.bring(
+        *[message_value(n, "bad") for n in range(4)], message_value(4), message_value(5, "bad")
+    )
     await eventually(lambda: broker.holding)
     (partition,) = broker.holding
     assert broker.parked == [0, 1]
@@ -111,7 +113,7 @@ async def test_a_skip_behind_an_open_breaker_tries_the_next_record() -> None:
     assert broker.parked == [0, 1]
     broker.scheduler.skip(partition)
     await eventually(lambda: broker.parked == [0, 1, 5])
-    assert (listener.heard, broker.scheduler.problems) == ([4], [])
+    assert (listener.deliveries, broker.scheduler.problems) == ([4], [])
 
 
 async def test_a_breaker_that_was_open_before_a_restart_parks_nothing_until_something_works() -> (
@@ -120,42 +122,44 @@ async def test_a_breaker_that_was_open_before_a_restart_parks_nothing_until_some
     listener = Listener()
     broker = Broker(one_by_one(listener))
     broker.scheduler.reopen_breaker("50 records in a row could not be handled")
-    broker.bring(told(0, "bad"))
+    broker.bring(message_value(0, "bad"))
     await eventually(lambda: broker.holding)
     assert "50 records in a row" in broker.scheduler.problems[0]
     mended = Listener()
     mended.broken = False
     again = Broker(one_by_one(mended))
     again.scheduler.reopen_breaker("50 records in a row could not be handled")
-    again.bring(told(0, "bad"), b"{", told(1))
-    await eventually(lambda: mended.heard == [0, 1])
+    again.bring(message_value(0, "bad"), b"{", message_value(1))
+    await eventually(lambda: mended.deliveries == [0, 1])
     assert (again.parked, again.scheduler.problems) == ([1], [])
 
 
 async def test_a_batch_that_was_cut_short_by_the_breaker_goes_on_after_a_skip() -> None:
-    heard: list[int] = []
+    deliveries: list[int] = []
 
-    async def on_told(records: Sequence[Record[Told]]) -> None:
+    async def on_message_sent(records: Sequence[Record[MessageSent]]) -> None:
         if any(record.event.listener == "bad" for record in records):
             raise Poison("no")
-        heard.extend(record.event.ordinal for record in records)
+        deliveries.extend(record.event.ordinal for record in records)
 
-    handling = InBatches(decoder(TOPIC, "g/h"), on_told, BatchSize(8, 0.01))
+    handling = InBatches(decoder(TOPIC, "g/h"), on_message_sent, BatchSize(8, 0.01))
     broker = Broker(handling, replace(QUICK, parked_streak=1))
-    broker.bring(told(0, "bad"), told(1, "bad"), *[told(n) for n in range(2, 8)])
+    broker.bring(
+        message_value(0, "bad"), message_value(1, "bad"), *[message_value(n) for n in range(2, 8)]
+    )
     await eventually(lambda: broker.holding)
     broker.scheduler.skip(broker.holding[0])
-    await eventually(lambda: heard == [2, 3, 4, 5, 6, 7])
+    await eventually(lambda: deliveries == [2, 3, 4, 5, 6, 7])
     assert broker.holding[0].watermark == 8
 
 
 async def test_a_partition_that_is_given_up_while_held_is_read_again_from_there() -> None:
     listener = Listener()
     broker = Broker(one_by_one(listener))
-    broker.bring(told(1), DAMAGED, told(2))
+    broker.bring(message_value(1), DAMAGED, message_value(2))
     await eventually(lambda: broker.holding)
     await broker.scheduler.drain(1)
-    assert (broker.holding[0].watermark, listener.heard) == (1, [1])
+    assert (broker.holding[0].watermark, listener.deliveries) == (1, [1])
     broker.scheduler.forget()
     assert broker.scheduler.problems == []
 
@@ -163,12 +167,12 @@ async def test_a_partition_that_is_given_up_while_held_is_read_again_from_there(
 async def test_an_open_breaker_opens_again_after_a_rebalance() -> None:
     listener = Listener()
     broker = Broker(one_by_one(listener), replace(QUICK, parked_streak=1))
-    broker.bring(told(0, "bad"), told(1, "bad"))
+    broker.bring(message_value(0, "bad"), message_value(1, "bad"))
     await eventually(lambda: broker.holding)
     await broker.scheduler.drain(1)
     broker.scheduler.forget()
-    broker.bring(told(1, "bad"), told(2), start=1)
+    broker.bring(message_value(1, "bad"), message_value(2), start=1)
     await eventually(lambda: len(broker.holding) == 2)
     assert broker.parked == [0]
     broker.scheduler.skip(broker.holding[1])
-    await eventually(lambda: listener.heard == [2])
+    await eventually(lambda: listener.deliveries == [2])

@@ -12,7 +12,7 @@ import pytest
 from gyre.feedback.v1 import feedback_pb2
 from gyre.generator.v1 import generator_pb2
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
-from gyre_cli.demo.corpus import FULL, SHORT, Question, generate
+from gyre_cli.demo.corpus import FULL, SHORT, DemoQuestion, generate
 from gyre_cli.demo.crowd import Crowd, Habits, Tally
 from gyre_cli.demo.measures import compare, ndcg, slices
 from gyre_cli.demo.story import stop_training
@@ -58,12 +58,12 @@ class FakeSystem:
         return ""
 
 
-def asking(number: int, relevant: str) -> Question:
-    return Question(f"q{number}", f"question {number}", frozenset({relevant}))
+def asking(number: int, relevant: str) -> DemoQuestion:
+    return DemoQuestion(f"q{number}", f"question {number}", frozenset({relevant}))
 
 
 async def crowd_says(
-    system: FakeSystem, questions: list[Question], habits: Habits, seed: int = 1
+    system: FakeSystem, questions: list[DemoQuestion], habits: Habits, seed: int = 1
 ) -> Tally:
     fake: Any = system
     crowd = Crowd(fake, habits=habits, seed=seed)
@@ -80,7 +80,7 @@ def test_documents_hold_no_word_that_stands_for_a_part_in_questions(size: Any) -
     corpus = generate(size)
     words = set(" ".join(d.text for d in corpus.documents).lower().replace("\n", " ").split())
     parts: dict[str, set[str]] = {}
-    for question in (*corpus.asked, *corpus.untouched):
+    for question in (*corpus.crowd_questions, *corpus.untouched):
         (document,) = question.relevant
         part = document.split("/")[1]
         mine = {word.strip("?,.:").lower() for word in question.text.split()}
@@ -93,8 +93,8 @@ def test_untouched_questions_are_never_asked_and_half_are_about_documents_nobody
     None
 ):
     corpus = generate(FULL)
-    asked = {q.question_id for q in corpus.asked}
-    asked_about = {key for q in corpus.asked for key in q.relevant}
+    asked = {q.question_id for q in corpus.crowd_questions}
+    asked_about = {key for q in corpus.crowd_questions for key in q.relevant}
     quiet = [q for q in corpus.untouched if not q.relevant & asked_about]
 
     assert not asked & {q.question_id for q in corpus.untouched}
@@ -108,7 +108,7 @@ async def test_the_crowd_likes_what_answers_its_question_and_nothing_else() -> N
 
     said = {one.target: one.value for one in system.said}
     assert said == {"chunk of wrong": "down", "chunk of right": "up"}
-    assert (tally.asked, tally.found, tally.ups, tally.downs, tally.wrong) == (1, 1, 1, 1, 0)
+    assert (tally.questions, tally.hits, tally.ups, tally.downs, tally.wrong) == (1, 1, 1, 1, 0)
     assert tally.liked == {"right"}
 
 

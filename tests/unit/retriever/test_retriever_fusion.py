@@ -5,12 +5,12 @@ from gyre_common.chunk_index import IndexedChunk
 from gyre_common.errors import FailedPrecondition
 from gyre_common.fusion import Fusion
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
-from gyre_common.retrieval_recipe import Recipe, recipe_of
+from gyre_common.retrieval_settings import RetrievalSettings, retrieval_settings
 from gyre_common.testing.builders import an_artifact
 from gyre_retriever.fusion import fuse, without_repeats
 from gyre_retriever.search_index import Found, Hit
 
-RRF = Recipe(fusion=Fusion.RRF, bm25_weight=1, dense_weight=1, candidates=10, rrf_k=60)
+RRF = RetrievalSettings(fusion=Fusion.RRF, bm25_weight=1, dense_weight=1, candidates=10, rrf_k=60)
 SUM = RRF.model_copy(update={"fusion": Fusion.WEIGHTED_SUM})
 
 
@@ -28,7 +28,7 @@ def hit(number: int, score: float, text: str | None = None) -> Hit:
     return Hit(chunk, score)
 
 
-def numbers(found: Found, recipe: Recipe) -> list[int]:
+def numbers(found: Found, recipe: RetrievalSettings) -> list[int]:
     return [each.hit.chunk.ordinal for each in fuse(found, recipe)]
 
 
@@ -58,14 +58,14 @@ def test_a_weighted_sum_follows_the_distance_between_scores() -> None:
 
 
 @pytest.mark.parametrize("recipe", [RRF, SUM], ids=["rrf", "sum"])
-def test_a_weight_of_nought_leaves_the_other_leg_its_order(recipe: Recipe) -> None:
+def test_a_weight_of_nought_leaves_the_other_leg_its_order(recipe: RetrievalSettings) -> None:
     found = Found(bm25=[hit(1, 9.0), hit(2, 5.0), hit(4, 1.0)], dense=[hit(2, 0.9), hit(3, 0.8)])
     words_only = recipe.model_copy(update={"dense_weight": 0.0})
     assert numbers(found, words_only)[:2] == [1, 2]
 
 
 @pytest.mark.parametrize("recipe", [RRF, SUM], ids=["rrf", "sum"])
-def test_one_leg_alone_keeps_its_order(recipe: Recipe) -> None:
+def test_one_leg_alone_keeps_its_order(recipe: RetrievalSettings) -> None:
     assert numbers(Found(bm25=[hit(3, 9.0), hit(1, 5.0)], dense=None), recipe) == [3, 1]
     assert numbers(Found(bm25=[], dense=[]), recipe) == []
 
@@ -82,7 +82,7 @@ def test_the_same_words_in_several_documents_are_shown_once() -> None:
 
 
 def test_the_built_in_version_is_understood() -> None:
-    recipe_of(an_artifact("hybrid-1", settings=dict(RETRIEVAL_SETTINGS)))
+    retrieval_settings(an_artifact("hybrid-1", settings=dict(RETRIEVAL_SETTINGS)))
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ def test_the_built_in_version_is_understood() -> None:
 def test_settings_that_are_not_understood_are_named(change: dict[str, str], field: str) -> None:
     artifact = an_artifact("new-1", settings={**RETRIEVAL_SETTINGS, **change})
     with pytest.raises(FailedPrecondition, match=f"new-1.*{field}"):
-        recipe_of(artifact)
+        retrieval_settings(artifact)

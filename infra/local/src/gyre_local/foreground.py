@@ -12,19 +12,19 @@ from gyre_local.supervisor import Supervisor, stopped_by_signals
 
 async def run_in_foreground(specs: Sequence[ProcessSpec], home: Path, ports: Ports) -> None:
     """Returns when all have stopped. Raises LocalError when they cannot start."""
-    shown: dict[str, str] = {}
+    printed: dict[str, str] = {}
     async with Supervisor(specs, home, port_offset=ports.offset) as supervisor:
         with stopped_by_signals(supervisor):
             async for state in supervisor.watch():
                 for process in state.processes:
                     line = _line(process)
-                    if shown.get(process.name) != line:
+                    if printed.get(process.name) != line:
                         sys.stdout.write(f"{line}\n")
                         sys.stdout.flush()
-                        shown[process.name] = line
+                        printed[process.name] = line
 
 
 def _line(process: ProcessState) -> str:
     ports = " ".join(str(port) for port in process.ports.values())
-    tried = f" (restart {process.restarts}: {process.error})" if process.restarts else ""
-    return f"{process.name:<18} {process.status:<10} {ports}{tried}"
+    restarts = f" (restart {process.restarts}: {process.error})" if process.restarts else ""
+    return f"{process.name:<18} {process.status:<10} {ports}{restarts}"

@@ -36,16 +36,16 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Java:
 
     Raises SetupError that names what was found instead and how to install what is needed.
     """
-    seen: list[Java] = []
+    javas: list[Java] = []
     for place in (_from_environment(environ), _from_path(environ)):
         if place is not None:
             if place.version >= MINIMUM:
                 return place
-            seen.append(place)
+            javas.append(place)
     installed = sorted(_installed(), key=lambda java: java.version)
     if installed and installed[-1].version >= MINIMUM:
         return installed[-1]
-    raise SetupError(_advice([*seen, *installed]))
+    raise SetupError(_advice([*javas, *installed]))
 
 
 def _from_environment(environ: Mapping[str, str]) -> Java | None:
@@ -83,8 +83,8 @@ def read_java(home: Path) -> Java | None:
     return Java(home.resolve(), int(version[1]), frozenset(modules[1].split() if modules else ()))
 
 
-def _advice(found: list[Java]) -> str:
-    newest = max((java.version for java in found), default=None)
+def _advice(javas: list[Java]) -> str:
+    newest = max((java.version for java in javas), default=None)
     problem = "no Java found" if newest is None else f"Java {newest} is too old"
     return (
         f"{problem}: Elasticsearch needs Java {MINIMUM} or newer. Install it with "

@@ -136,8 +136,8 @@ def _unpack_descriptor(module: Path) -> None:
                 if name.endswith(f"/{module.name}/{_DESCRIPTOR}"):
                     lines = archive.read(name).decode().splitlines(keepends=True)
                     # Named Java modules need a module layer, which plain jars do not make.
-                    kept = (line for line in lines if not line.startswith("modulename="))
-                    (module / _DESCRIPTOR).write_text("".join(kept))
+                    other_lines = (line for line in lines if not line.startswith("modulename="))
+                    (module / _DESCRIPTOR).write_text("".join(other_lines))
                     return
     raise SetupError(f"no plugin descriptor in {module}: run `make clean setup`")
 
@@ -150,12 +150,12 @@ def main() -> None:
         if parser.parse_args().check_java:
             find_java()
         else:
-            ensure_jars(_say)
+            ensure_jars(_print)
     except LocalError as error:
         sys.exit(f"error: {error}")
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

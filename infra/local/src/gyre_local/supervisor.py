@@ -15,9 +15,9 @@ from gyre_local.errors import StartError
 from gyre_local.home import Home
 from gyre_local.keeper import Keeper
 from gyre_local.leftovers import sweep
+from gyre_local.port_reservation import reserved_ports
 from gyre_local.process import ProcessSpec
 from gyre_local.state import ProcessIdentity, Status, SystemState, read_state, write_state
-from gyre_local.taken import kept
 
 _TRIES_BEFORE_GIVING_UP = 3
 
@@ -44,7 +44,7 @@ class Supervisor:
         async with AsyncExitStack() as stack:
             stack.enter_context(self.home.claimed())
             await asyncio.to_thread(sweep, read_state(self.home.state))
-            stack.enter_context(kept(self._specs))
+            stack.enter_context(reserved_ports(self._specs))
             self._keepers = {
                 spec.name: Keeper(spec, self.home, self._announce) for spec in self._specs
             }

@@ -25,8 +25,8 @@ def system_specs(home: Path, ports: Ports, env: Mapping[str, str]) -> list[Proce
     """
     home = home.expanduser().absolute()
     engines = [engine(home, ports).spec() for engine in ENGINES.values()]
-    told = {**service_environment(home, ports), **env}
-    return [*engines, *(_service(name, ports, told) for name in SERVICES)]
+    service_env = {**service_environment(home, ports), **env}
+    return [*engines, *(_service(name, ports, service_env) for name in SERVICES)]
 
 
 def service_environment(home: Path, ports: Ports) -> dict[str, str]:

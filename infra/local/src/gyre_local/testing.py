@@ -18,9 +18,9 @@ from gyre_local.child import dying_with
 from gyre_local.control import running_state
 from gyre_local.errors import StartError
 from gyre_local.home import Home
+from gyre_local.port_reservation import is_free
 from gyre_local.ports import LARGEST_OFFSET, STEP, Ports
 from gyre_local.secrets import CLICKHOUSE_PASSWORD, ELASTICSEARCH_PASSWORD, Secret
-from gyre_local.taken import is_free
 
 _FIRST_OFFSET = 11_000
 """Below lies what people run by hand; and from here on no port is one of those that Linux gives to

@@ -58,15 +58,18 @@ def _heading(number: str, passage: "Passage") -> str:
 
 
 def _what_next(answer: "AnswerResponse", *, everything: bool, remembered: bool) -> Iterator[str]:
-    whole = f"gyre vote {answer.interaction_id}"
+    vote_command = f"gyre vote {answer.interaction_id}"
     if not everything:
-        short = "gyre vote up|down|1..5   (here; elsewhere " + f"{whole} …)"
-        yield typer.style(f"vote: {short if remembered else f'{whole} up|down|1..5'}", dim=True)
+        short = "gyre vote up|down|1..5   (here; elsewhere " + f"{vote_command} …)"
+        yield typer.style(
+            f"vote: {short if remembered else f'{vote_command} up|down|1..5'}", dim=True
+        )
         return
-    yield typer.style(f"vote     {whole} up|down|1..5", dim=True)
+    yield typer.style(f"vote     {vote_command} up|down|1..5", dim=True)
     if answer.passages:
         yield typer.style(
-            f"         {whole} up|down --chunk ID   # one passage, by the id below it", dim=True
+            f"         {vote_command} up|down --chunk ID   # one passage, by the id below it",
+            dim=True,
         )
     yield typer.style(f"explain  gyre explain {answer.interaction_id}", dim=True)
 

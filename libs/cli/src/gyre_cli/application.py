@@ -88,24 +88,24 @@ def load(name: str) -> Any:
     return _light(get_command(alone))
 
 
-def _light(made: Any) -> Any:
+def _light(command: Any) -> Any:
     """Leaves words, defaults and what was not given as they are.
 
     For each of them the library would import a validator, which takes longer than all else.
     """
-    made.get_params = partial(_light_params, made.get_params)
-    return made
+    command.get_params = partial(_light_params, command.get_params)
+    return command
 
 
 def _light_params(get_params: Callable[[Any], list[Any]], ctx: Any) -> list[Any]:
     parameters = get_params(ctx)
     for one in parameters:
         if not isinstance(one.get_runtime_param, partial):
-            one.get_runtime_param = partial(_Given, one, one.get_runtime_param)
+            one.get_runtime_param = partial(_ParameterCoercion, one, one.get_runtime_param)
     return parameters
 
 
-class _Given:
+class _ParameterCoercion:
     """Coerces what one parameter was given; a default has its type already."""
 
     def __init__(self, parameter: Any, validator: Callable[[], Any]) -> None:

@@ -36,7 +36,7 @@ class Cli:
         return asyncio.run(talk())
 
 
-def _shared(
+def _shared_options(
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON on stdout, progress on stderr.")
@@ -62,14 +62,16 @@ def _shared(
 def command(body: Callable[Concatenate[Cli, P], None]) -> Callable[..., None]:
     """Gives a command the shared options; its body gets what they open as the first argument."""
     own = list(inspect.signature(body).parameters.values())[1:]
-    shared = list(inspect.signature(_shared).parameters.values())
+    shared_options = list(inspect.signature(_shared_options).parameters.values())
 
-    def run(**given: Any) -> None:
-        opened = _shared(**{option.name: given.pop(option.name) for option in shared})
+    def run(**values: Any) -> None:
+        cli = _shared_options(**{option.name: values.pop(option.name) for option in shared_options})
         takes_them: Callable[..., None] = body
-        takes_them(opened, **given)
+        takes_them(cli, **values)
 
-    keywords = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *shared)]
+    keywords = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *shared_options)
+    ]
     run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
     run.__annotations__ = {option.name: option.annotation for option in keywords}
     run.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]

@@ -9,8 +9,8 @@ import traceback
 from collections.abc import Callable
 
 import typer
-from gyre_client import errors as called
-from gyre_common import errors as local
+from gyre_client import errors as client_errors
+from gyre_common import errors as local_errors
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -28,11 +28,11 @@ def guarded(run: Callable[[], int]) -> int:
         return run()
     except typer.TyperException as error:
         return _failed(_usage(error), error.exit_code)
-    except (called.InvalidInput, local.InvalidInput) as error:
+    except (client_errors.InvalidInput, local_errors.InvalidInput) as error:
         return _failed(str(error), USAGE)
-    except called.Unreachable as error:
+    except client_errors.Unreachable as error:
         return _failed(f"{error}: {_START_OR_SAY}", FAILED)
-    except (called.GyreError, local.GyreError) as error:
+    except (client_errors.GyreError, local_errors.GyreError) as error:
         return _failed(str(error), FAILED)
     except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -43,17 +43,17 @@ def collect(paths: Sequence[Path], passed_over: Callable[[Path, str], None]) -> 
         NotFound: a path does not exist.
         InvalidInput: two different files would have the same name.
     """
-    found: dict[str, SourceFile] = {}
+    by_id: dict[str, SourceFile] = {}
     for path in paths:
         for source in _below(path, passed_over) if path.is_dir() else [_alone(path)]:
-            other = found.setdefault(source.document_id, source)
+            other = by_id.setdefault(source.document_id, source)
             if other.path.resolve() != source.path.resolve():
                 raise InvalidInput(
                     "PATH",
                     f"gives {other.path} and {source.path} the same name {source.document_id}",
                     "submit them one by one with --id",
                 )
-    return list(found.values())
+    return list(by_id.values())
 
 
 def media_type_of(path: Path) -> str:
@@ -71,13 +71,13 @@ def _alone(path: Path) -> SourceFile:
 
 
 def _below(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[SourceFile]:
-    called = folder.resolve().name
+    folder_name = folder.resolve().name
     for path in _walk(folder, passed_over):
         reason = _why_not(path)
         if reason:
             passed_over(path, reason)
         else:
-            name = f"{called}/{path.relative_to(folder).as_posix()}"
+            name = f"{folder_name}/{path.relative_to(folder).as_posix()}"
             yield SourceFile(path, name, media_type_of(path))
 
 

@@ -15,10 +15,10 @@ _TIMEOUT = 1.0
 
 async def lags(ports: Ports) -> dict[str, int]:
     """Records not handled yet, by service; a service that consumes nothing is missing."""
-    found = await asyncio.gather(
+    lags = await asyncio.gather(
         *(asyncio.to_thread(_lag, ports.metrics(service)) for service in SERVICES)
     )
-    return {service: lag for service, lag in zip(SERVICES, found, strict=True) if lag is not None}
+    return {service: lag for service, lag in zip(SERVICES, lags, strict=True) if lag is not None}
 
 
 async def problems(ports: Ports) -> Mapping[str, Sequence[str]]:

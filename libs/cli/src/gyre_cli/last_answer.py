@@ -65,31 +65,31 @@ def recall(settings: CliSettings) -> LastAnswer:
     return last
 
 
-async def interaction_id(gyre: "AsyncClient", written: str, settings: CliSettings) -> str:
+async def interaction_id(gyre: "AsyncClient", text: str, settings: CliSettings) -> str:
     """What is meant by an id, the beginning of one, or nothing: the last answer.
 
     Raises:
         InvalidInput: it is no id, begins several, or nothing was asked here.
         NotFound: no id begins so.
     """
-    wanted = written.lower()
-    if not wanted:
+    beginning = text.lower()
+    if not beginning:
         return recall(settings).interaction_id
-    if _UUID.fullmatch(wanted):
-        return wanted
-    if not _BEGINNING.fullmatch(wanted):
+    if _UUID.fullmatch(beginning):
+        return beginning
+    if not _BEGINNING.fullmatch(beginning):
         raise InvalidInput(
             "ID",
-            f"is {written}, no id and no beginning of one",
+            f"is {text}, no id and no beginning of one",
             "give 4 characters or more of what `gyre ask` printed",
         )
-    return await gyre.history.interaction_id(wanted)
+    return await gyre.history.interaction_id(beginning)
 
 
-async def chunk_id(gyre: "AsyncClient", written: str, answer_id: str, settings: CliSettings) -> str:
+async def chunk_id(gyre: "AsyncClient", text: str, answer_id: str, settings: CliSettings) -> str:
     """What is meant by the beginning of a passage's id. Raises as `interaction_id`."""
-    if not written or _UUID.fullmatch(written):
-        return written
+    if not text or _UUID.fullmatch(text):
+        return text
     from gyre_client.history import the_one
 
     last = _last(settings)
@@ -98,7 +98,7 @@ async def chunk_id(gyre: "AsyncClient", written: str, answer_id: str, settings: 
     else:
         story = await gyre.history.explain(answer_id)
         ids = [passage.chunk_id for passage in story.retrieved]
-    return the_one([one for one in ids if one.startswith(written.lower())], written, "passage")
+    return the_one([one for one in ids if one.startswith(text.lower())], text, "passage")
 
 
 def _last(settings: CliSettings) -> LastAnswer | None:

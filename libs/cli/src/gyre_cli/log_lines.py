@@ -64,9 +64,9 @@ def last_lines(path: Path, count: int) -> tuple[list[str], int]:
             start = max(0, start - _BLOCK)
             log.seek(start)
             data = log.read(end - start)
-    whole = data.rfind(b"\n") + 1
-    lines = data[:whole].decode(errors="replace").splitlines()
-    return (lines[-count:] if count else []), end - (len(data) - whole)
+    complete = data.rfind(b"\n") + 1
+    lines = data[:complete].decode(errors="replace").splitlines()
+    return (lines[-count:] if count else []), end - (len(data) - complete)
 
 
 class Tail:

@@ -123,13 +123,13 @@ def table(*columns: str, right: tuple[str, ...] = (), wrapped: tuple[str, ...] =
     """
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    result = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
         folded = name in wrapped or name == columns[-1]
         side: Literal["left", "right"] = "right" if name in right else "left"
         least = _NARROWEST if name == columns[-1] and side == "left" else None
-        made.add_column(name, justify=side, overflow="fold", no_wrap=not folded, min_width=least)
-    return made
+        result.add_column(name, justify=side, overflow="fold", no_wrap=not folded, min_width=least)
+    return result
 
 
 def megabytes(size: int | None) -> str:

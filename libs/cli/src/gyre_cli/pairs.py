@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from gyre_client.errors import InvalidInput
 
 
-def pairs(written: Sequence[str]) -> dict[str, str]:
+def pairs(options: Sequence[str]) -> dict[str, str]:
     """By name; the last one stands. Raises InvalidInput."""
-    parts = [one.partition("=") for one in written]
+    parts = [one.partition("=") for one in options]
     for name, equals, _ in parts:
         if not name or not equals:
             raise InvalidInput("--set", f"is {name}", "write NAME=VALUE")

@@ -21,18 +21,18 @@ _PACKAGES_MISSING = "training-packages-missing"
 _ROOT = PROJECT.parents[1]
 
 
-async def begin(cli: Cli, gyre: "AsyncClient", **wanted: Any) -> "Run":
+async def begin(cli: Cli, gyre: "AsyncClient", **request: Any) -> "Run":
     """Start a run, as `Runs.start` takes it.
 
     Raises what that does; FailedPrecondition when the packages cannot be installed.
     """
     try:
-        return await gyre.runs.start(**wanted)
+        return await gyre.runs.start(**request)
     except FailedPrecondition as error:
         if error.code != _PACKAGES_MISSING or running_state(cli.settings.home) is None:
             raise
     await asyncio.to_thread(_install, cli)
-    return await gyre.runs.start(**wanted)
+    return await gyre.runs.start(**request)
 
 
 def check(run: "Run") -> None:
@@ -48,7 +48,7 @@ def _install(cli: Cli) -> None:
         "`make setup-train`",
         style="bold",
     )
-    made = subprocess.run(
+    result = subprocess.run(
         ("make", "--no-print-directory", "setup-train"),
         cwd=_ROOT,
         stdout=subprocess.PIPE,
@@ -56,6 +56,6 @@ def _install(cli: Cli) -> None:
         text=True,
         check=False,
     )
-    if made.returncode != 0:
-        last = (made.stdout.strip().splitlines() or ["no word why"])[-1]
+    if result.returncode != 0:
+        last = (result.stdout.strip().splitlines() or ["no word why"])[-1]
         raise FailedPrecondition(f"`make setup-train` failed ({last}): run it by hand")

@@ -17,7 +17,7 @@ _STYLES = {
     "refused": "red",
     "failed": "bold red",
 }
-_SHOWN = (
+_METRIC_TEXTS = (
     ("loss", "loss {:.3f}"),
     ("tokens_per_second", "{:.0f} tokens/s"),
     ("seconds_left", "{:.0f} s left"),
@@ -34,14 +34,14 @@ def runs_table(runs: Sequence[trainer_pb2.Run]) -> RenderableType:
     """One line a run, newest first."""
     rows = table("RUN", "STATE", "RECIPE", "TENANT", "STARTED", "GAIN", "VERSION", "MESSAGE")
     for run in runs:
-        whole = next(iter(run.verdict.slices), None)
+        overall = next(iter(run.verdict.slices), None)
         rows.add_row(
             run.run_id,
             _state(run),
             run.recipe,
             run.tenant,
             f"{run.started_at.ToDatetime():%Y-%m-%d %H:%M}",
-            f"{whole.difference:+.1f}" if whole and whole.HasField("difference") else "",
+            f"{overall.difference:+.1f}" if overall and overall.HasField("difference") else "",
             run.version,
             Text(run.message or _doing(run)),
         )
@@ -97,7 +97,7 @@ class RunProgress:
     def __init__(self, out: Output) -> None:
         self._out = out
         self._live = Live(console=out.notes, auto_refresh=False, transient=True)
-        self._shown: tuple[str, str, int] = ("", "", 0)
+        self._last_shown: tuple[str, str, int] = ("", "", 0)
 
     def __enter__(self) -> "RunProgress":
         self._live.__enter__()
@@ -113,9 +113,9 @@ class RunProgress:
             return
         quarter = 4 * run.step // run.steps if run.steps else 0
         now = (run.stage, run.message, quarter)
-        if now != self._shown and run.stage and run.state == "running":
+        if now != self._last_shown and run.stage and run.state == "running":
             self._out.note(_line(run), style="")
-        self._shown = now
+        self._last_shown = now
 
 
 def _line(run: trainer_pb2.Run) -> str:
@@ -123,7 +123,11 @@ def _line(run: trainer_pb2.Run) -> str:
     if run.steps:
         done = _BAR * run.step // run.steps
         parts.append(f"{'━' * done}{'╌' * (_BAR - done)} {run.step}/{run.steps}")
-    parts += [shown.format(run.metrics[name]) for name, shown in _SHOWN if name in run.metrics]
+    parts += [
+        template.format(run.metrics[name])
+        for name, template in _METRIC_TEXTS
+        if name in run.metrics
+    ]
     parts.append(run.message)
     return "  ".join(part for part in parts if part)
 

@@ -75,19 +75,19 @@ def _variable(name: str, default: str = "") -> str:
 
 
 def _port_offset(home: Path) -> int:
-    written = _variable("PORT_OFFSET")
-    if not written:
+    text = _variable("PORT_OFFSET")
+    if not text:
         offset = _offset_of_system(home)
         if offset:
             os.environ[f"{PREFIX}PORT_OFFSET"] = str(offset)
         return offset
-    if not written.isdecimal() or int(written) % _STEP or int(written) > _LARGEST_OFFSET:
+    if not text.isdecimal() or int(text) % _STEP or int(text) > _LARGEST_OFFSET:
         raise InvalidInput(
             f"{PREFIX}PORT_OFFSET",
-            f"is {written}",
+            f"is {text}",
             f"give a multiple of {_STEP} from 0 to {_LARGEST_OFFSET}",
         )
-    return int(written)
+    return int(text)
 
 
 def _offset_of_system(home: Path) -> int:

@@ -73,8 +73,8 @@ def _facts(story: Story) -> Table:
 
 
 def _retrieved(chunks: Sequence[Story]) -> Table:
-    found = {stage for chunk in chunks for stage in chunk["scores"]}
-    stages = sorted(found, key=lambda stage: (stage not in _STAGES_FIRST, stage))
+    present = {stage for chunk in chunks for stage in chunk["scores"]}
+    stages = sorted(present, key=lambda stage: (stage not in _STAGES_FIRST, stage))
     columns = ["#", "USED", *(stage.upper() for stage in stages), "PASSAGE"]
     rows = table(*columns, right=("#", *(stage.upper() for stage in stages)))
     for chunk in chunks:
@@ -112,11 +112,13 @@ def _guardrails(guardrails: Sequence[Story]) -> Table:
 
 
 def _latency(latency: Mapping[str, float]) -> Table:
-    whole = latency.get("total") or max(latency.values(), default=0.0) or 1.0
+    longest = latency.get("total") or max(latency.values(), default=0.0) or 1.0
     rows = Table.grid(padding=(0, 2))
-    for stage, spent in sorted(latency.items(), key=lambda item: (item[0] == "total", -item[1])):
-        bar = Bar(size=whole, begin=0, end=spent, width=_BAR, color="cyan")
-        rows.add_row(stage, Text(f"{spent:.1f} ms", justify="right"), bar)
+    for stage, milliseconds in sorted(
+        latency.items(), key=lambda item: (item[0] == "total", -item[1])
+    ):
+        bar = Bar(size=longest, begin=0, end=milliseconds, width=_BAR, color="cyan")
+        rows.add_row(stage, Text(f"{milliseconds:.1f} ms", justify="right"), bar)
     return rows
 
 
@@ -131,9 +133,9 @@ def _verdicts(verdicts: Sequence[Story]) -> Table:
 def _feedback(feedback: Sequence[Story]) -> Table:
     rows = table("WHEN", "WHO", "WHAT", "TARGET", "WORDS")
     for one in feedback:
-        said = one["comment"] if one["kind"] != "correction" else one["value"]
+        text = one["comment"] if one["kind"] != "correction" else one["value"]
         what = one["kind"] if one["kind"] == "correction" else f"{one['kind']} {one['value']}"
-        rows.add_row(one["received_at"][:19], one["actor"], what, one["target"], Text(said))
+        rows.add_row(one["received_at"][:19], one["actor"], what, one["target"], Text(text))
     return rows
 
 

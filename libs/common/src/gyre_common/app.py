@@ -70,7 +70,7 @@ def run(kind: type[S], create: Create[S]) -> NoReturn:
     try:
         settings = load_settings(kind)
     except SettingsError as error:
-        _say(kind.service, error)
+        _print_error(kind.service, error)
         sys.exit(EXIT_SETTINGS)
     start_logging(settings.service, settings.log_level)
     start_tracing(settings.service)
@@ -106,7 +106,7 @@ class _Process:
             if not isinstance(cause, GyreError):
                 log.exception("crashed")
                 return EXIT_FAILED
-            _say(self._settings.service, cause)
+            _print_error(self._settings.service, cause)
             return EXIT_FAILED
         log.info("stopped")
         return EXIT_OK
@@ -156,7 +156,7 @@ class _Process:
                 await server.drain(settings.drain_seconds / 2)
 
     async def _open(self, stack: AsyncExitStack, server: RpcServer | None) -> App:
-        async def opened() -> App:
+        async def open_app() -> App:
             try:
                 return await stack.enter_async_context(self._create(self._settings))
             except ExceptionGroup as error:
@@ -170,7 +170,7 @@ class _Process:
                 server.set_waiting_for(str(error))
             log.warning("waiting", extra={"for": str(error), "retry_seconds": seconds})
 
-        return await retry(opened, Retryable, first=0.5, longest=10.0, on_pause=waiting)
+        return await retry(open_app, Retryable, first=0.5, longest=10.0, on_pause=waiting)
 
     async def _watch(self, app: App, server: RpcServer | None) -> None:
         while not self._stopping.is_set():
@@ -239,6 +239,6 @@ def _end_at_last(seconds: float) -> None:
     timer.start()
 
 
-def _say(service: str, error: GyreError) -> None:
+def _print_error(service: str, error: GyreError) -> None:
     # For the person or the supervisor who started the process; the log may not be set up yet.
     sys.stderr.write(f"gyre-{service}: {error}\n")

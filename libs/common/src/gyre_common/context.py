@@ -61,5 +61,5 @@ def use_versions(
     versions: Mapping[str, str], arms: Mapping[str, str] = _NOTHING
 ) -> Iterator[RequestContext]:
     """Send calls made inside with these versions and arms, by role."""
-    with use_context(replace(request_context(), versions=versions, arms=arms)) as used:
-        yield used
+    with use_context(replace(request_context(), versions=versions, arms=arms)) as context:
+        yield context

@@ -42,8 +42,8 @@ def weighted_sum(
     All three are by leg; a leg that did not find the passage is missing from `scores`. Legs are
     added up in one order everywhere, so that equal inputs give equal floats.
     """
-    found = (leg for leg in LEGS if leg in scores)
-    return sum((weights[leg] * spans[leg].normalised(scores[leg]) for leg in found), 0.0)
+    legs = (leg for leg in LEGS if leg in scores)
+    return sum((weights[leg] * spans[leg].normalised(scores[leg]) for leg in legs), 0.0)
 
 
 def reciprocal_ranks(hits: int, k: float) -> list[float]:

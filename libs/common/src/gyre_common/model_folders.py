@@ -59,9 +59,9 @@ async def keep_model(store: Store, folder: Path) -> ContentRef:
     """
     files = {}
     for path in await asyncio.to_thread(_files_below, folder):
-        kept = await store.put(await asyncio.to_thread(path.read_bytes))
+        content = await store.put(await asyncio.to_thread(path.read_bytes))
         name = path.relative_to(folder).as_posix()
-        files[name] = {"digest": kept.digest, "size_bytes": kept.size_bytes}
+        files[name] = {"digest": content.digest, "size_bytes": content.size_bytes}
     try:
         _Manifest.model_validate({"files": files})
     except ValidationError as error:
@@ -73,8 +73,8 @@ async def keep_model(store: Store, folder: Path) -> ContentRef:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if "/." not in f"/{path.relative_to(folder).as_posix()}")
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in paths if "/." not in f"/{path.relative_to(folder).as_posix()}")
 
 
 class ModelFolders:
@@ -136,10 +136,10 @@ class ModelFolders:
             ) from error
 
     async def _bring(self, what: str, path: Path, file: _File) -> None:
-        found = await asyncio.to_thread(digest_of_file, path)
-        if found == file.digest:
+        digest = await asyncio.to_thread(digest_of_file, path)
+        if digest == file.digest:
             return
-        if found is not None:
+        if digest is not None:
             log.warning("cached model file is damaged, fetching it again", extra={"file": what})
         content = await self._get(what, self._store.uri(file.digest), file.digest)
         await asyncio.to_thread(write_whole, path, content)

@@ -49,7 +49,7 @@ class OutsideContent:
         segments = _segments(uri)
         root = next((root for root in self._roots if root.holds(segments)), None)
         if root is None:
-            raise _refused("is outside the allowed stores")
+            raise _refusal("is outside the allowed stores")
         try:
             async with asyncio.timeout(_SECONDS):
                 return await asyncio.to_thread(self._read, root, segments)
@@ -83,7 +83,7 @@ def _because_of(error: OSError) -> GyreError:
     if error.errno == errno.ENAMETOOLONG:
         return NotFound(f"{FIELD}: nothing can have so long a name")
     if error.errno == errno.ENXIO:
-        return _refused("is not a plain file")
+        return _refusal("is not a plain file")
     return Retryable(f"{FIELD} cannot be read: {error.strerror or error}")
 
 
@@ -125,13 +125,13 @@ def _open_below(root: Path, parts: _Segments) -> BinaryIO:
         os.close(folder)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise _refused("is not a plain file")
+        raise _refusal("is not a plain file")
     return os.fdopen(file, "rb")
 
 
 def _open_at(folder: int, part: str, flags: int) -> int:
     if stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode):
-        raise _refused("leads through a symbolic link")
+        raise _refusal("leads through a symbolic link")
     return os.open(part, os.O_RDONLY | os.O_NOFOLLOW | flags, dir_fd=folder)
 
 
@@ -139,23 +139,23 @@ def _segments(uri: str) -> _Segments:
     try:
         parts = urlsplit(uri)
     except ValueError as error:
-        raise _refused("is not a URI") from error
+        raise _refusal("is not a URI") from error
     scheme = parts.scheme.lower()
     if not scheme or scheme in _REFUSED_SCHEMES or "::" in uri:
-        raise _refused("is not in a kind of store that may be read")
+        raise _refusal("is not in a kind of store that may be read")
     if parts.query or parts.fragment or "@" in parts.netloc:
-        raise _refused("must be a plain path without query, fragment or user")
+        raise _refusal("must be a plain path without query, fragment or user")
     if scheme == "file" and parts.netloc not in ("", "localhost"):
-        raise _refused("names another machine")
+        raise _refusal("names another machine")
     host = "" if scheme == "file" else parts.netloc
     path = unquote(parts.path) if scheme == "file" else parts.path
     names = path.strip("/").split("/") if path.strip("/") else []
     if any(name in ("", ".", "..") or not name.isprintable() or "\\" in name for name in names):
-        raise _refused("must be a plain path")
+        raise _refusal("must be a plain path")
     return (scheme, host, *names)
 
 
-def _refused(problem: str) -> UriNotAllowedError:
+def _refusal(problem: str) -> UriNotAllowedError:
     return UriNotAllowedError(
         FIELD, problem, "put the file under GYRE_ALLOWED_CONTENT_ROOTS or send its content"
     )

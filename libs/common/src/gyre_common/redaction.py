@@ -37,8 +37,8 @@ def redact(text: str, tenant: str) -> str:
 
 def redacted(event: E) -> E:
     """The event with every `Text` in it redacted; the same object where nothing changes."""
-    whole: E = _redact_model(event, event.tenant)
-    return whole
+    redacted: E = _redact_model(event, event.tenant)
+    return redacted
 
 
 def _redact_model(model: BaseModel, tenant: str) -> Any:
@@ -55,8 +55,8 @@ def _redact_model(model: BaseModel, tenant: str) -> Any:
 def _plan(kind: type[BaseModel]) -> tuple[tuple[str, _Redact], ...]:
     """The fields that hold text, and how to redact each."""
     hints = get_type_hints(kind, include_extras=True)
-    found = ((name, _redactor(hints[name])) for name in kind.model_fields)
-    return tuple((name, redactor) for name, redactor in found if redactor is not None)
+    redactors = ((name, _redactor(hints[name])) for name in kind.model_fields)
+    return tuple((name, redactor) for name, redactor in redactors if redactor is not None)
 
 
 def _redactor(hint: Any) -> _Redact | None:

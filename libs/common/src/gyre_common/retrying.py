@@ -39,7 +39,7 @@ async def retry(
         if on_pause is not None:
             on_pause(_failure(state), state.upcoming_sleep)
 
-    async def awaited() -> T:  # tenacity would not await what a lambda returns
+    async def call_once() -> T:  # tenacity would not await what a lambda returns
         return await call()
 
     retrying = AsyncRetrying(
@@ -49,7 +49,7 @@ async def retry(
         before_sleep=report,
         reraise=True,
     )
-    return await retrying(awaited)
+    return await retrying(call_once)
 
 
 def _failure(state: RetryCallState) -> BaseException:

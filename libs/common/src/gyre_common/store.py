@@ -127,14 +127,14 @@ class Shelf:
 
     def _names(self, below: str) -> list[str]:
         try:
-            filesystem, path = _opened(below)
+            filesystem, path = _open_filesystem(below)
             root = fsspec.core.url_to_fs(self._url)[1]
-            found: list[str] = filesystem.find(path)
+            paths: list[str] = filesystem.find(path)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise Retryable(f"cannot read from {self._url}: {error.strerror or error}") from error
-        names = (path[len(root) :].lstrip("/") for path in found)
+        names = (path[len(root) :].lstrip("/") for path in paths)
         return sorted(name for name in names if not _is_temporary(name))
 
 
@@ -146,7 +146,7 @@ def _is_temporary(name: str) -> bool:
     return name.rpartition("/")[2].startswith(_TEMPORARY)
 
 
-def _opened(uri: str) -> tuple[Any, str]:
+def _open_filesystem(uri: str) -> tuple[Any, str]:
     filesystem, path = fsspec.core.url_to_fs(uri)
     # Listings of others' writes are kept by some file systems.
     filesystem.invalidate_cache()
@@ -181,7 +181,7 @@ def _put_once(uri: str, data: bytes, root: str) -> None:
             if not path.exists():
                 _write_file(path, data, _under_a_new_name)
         else:
-            filesystem, path_there = _opened(uri)
+            filesystem, path_there = _open_filesystem(uri)
             filesystem.pipe_file(path_there, data, mode="create")
     except FileExistsError:
         return
@@ -194,7 +194,7 @@ def _replace(uri: str, data: bytes, root: str) -> None:
         if uri.startswith("file://"):
             _write_file(Path(urlsplit(uri).path), data, Path.replace)
         else:
-            filesystem, path = _opened(uri)
+            filesystem, path = _open_filesystem(uri)
             filesystem.pipe_file(path, data)
     except OSError as error:
         raise Retryable(f"cannot write to {root}: {error.strerror or error}") from error
@@ -202,7 +202,7 @@ def _replace(uri: str, data: bytes, root: str) -> None:
 
 def _delete(uri: str, root: str) -> None:
     try:
-        filesystem, path = _opened(uri)
+        filesystem, path = _open_filesystem(uri)
         filesystem.rm_file(path)
     except FileNotFoundError:
         return

@@ -10,7 +10,7 @@ from gyre_common.events.event import Version
 from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged, Roles
 from gyre_common.lines import check_line
 from gyre_common.releases.builtin import digest_of_settings
-from gyre_common.retrieval_recipe import recipe_of
+from gyre_common.retrieval_settings import retrieval_settings
 from pydantic import TypeAdapter, ValidationError
 
 MAX_SETTING_CHARACTERS = 1024
@@ -76,7 +76,7 @@ def _check(new: NewSettings) -> None:
 
 def _a_retrieval_recipe(artifact: Artifact) -> None:
     try:
-        recipe_of(artifact)
+        retrieval_settings(artifact)
     except FailedPrecondition as error:
         raise InvalidInput("settings", "cannot work", str(error)) from error
 

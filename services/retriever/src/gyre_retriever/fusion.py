@@ -14,7 +14,7 @@ from gyre_common.fusion import (
     span_of,
     weighted_sum,
 )
-from gyre_common.retrieval_recipe import Recipe
+from gyre_common.retrieval_settings import RetrievalSettings
 
 from gyre_retriever.search_index import Found, Hit
 
@@ -38,7 +38,7 @@ class Ranked:
         return self.scores[FUSED]
 
 
-def fuse(found: Found, recipe: Recipe) -> list[Ranked]:
+def fuse(found: Found, recipe: RetrievalSettings) -> list[Ranked]:
     """Every passage that a leg found, best first; equal scores are ordered by chunk id."""
     legs = {BM25: found.bm25 or (), DENSE: found.dense or ()}
     weights = {BM25: recipe.bm25_weight, DENSE: recipe.dense_weight}

@@ -8,7 +8,7 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.fitting import FITTED_ROLES, fits
-from gyre_common.retrieval_recipe import Recipe, recipe_of
+from gyre_common.retrieval_settings import RetrievalSettings, retrieval_settings
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Plan:
     """The versions of one request, and what follows from them."""
 
     versions: Mapping[str, str]
-    recipe: Recipe
+    recipe: RetrievalSettings
     index: str
 
     @property
@@ -47,7 +47,7 @@ def plan_of(releases: ReleaseView, context: RequestContext, sticky_key: str) -> 
         raise FailedPrecondition(f"document-encoder {documents.version} names no index")
     return Plan(
         versions={role: versions[role] for role in FITTED_ROLES},
-        recipe=recipe_of(retrieval),
+        recipe=retrieval_settings(retrieval),
         index=documents.index,
     )
 

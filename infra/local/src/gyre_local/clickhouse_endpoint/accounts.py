@@ -57,7 +57,7 @@ def authenticate(claim: Credentials, passwords: Mapping[Account, str]) -> Accoun
             not expected or hmac.compare_digest(expected.encode(), claim.password.encode())
         ):
             return account
-    raise EngineError.refused(
+    raise EngineError.refusal(
         Code.AUTHENTICATION_FAILED,
         f"{claim.user}: Authentication failed: password is incorrect, "
         "or there is no user with such name.",
@@ -71,7 +71,7 @@ def _basic(header: str) -> Credentials:
             raise ValueError(scheme)
         user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, ValueError) as error:
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.AUTHENTICATION_FAILED, "Invalid authentication: only Basic is understood."
         ) from error
     return Credentials(user or "default", password)

@@ -101,7 +101,7 @@ def decoder(encoding: str) -> Decoder:
     """
     name = encoding.strip().lower()
     if name not in _DECODERS:
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.NOT_IMPLEMENTED,
             f"Unknown Content-Encoding {name[:32]}: send one of {', '.join(_DECODERS)}.",
         )
@@ -226,7 +226,7 @@ class _BrotliDecoder:
 
 
 def _broken() -> EngineError:
-    return EngineError.refused(
+    return EngineError.refusal(
         Code.CANNOT_DECOMPRESS, "The body is not what its Content-Encoding says."
     )
 

@@ -61,18 +61,19 @@ class Answer:
 class EngineSession:
     """One chdb handle: its own settings, current database, temporary tables and role.
 
-    `kept` sessions serve more than one request; one that is `spoiled` can serve no other. What runs
-    may be cancelled while the session is `reading`. Every method blocks. Calls from several threads
-    wait for each other, so that closing never takes the handle away from a query that still runs.
+    `persistent` sessions serve more than one request; one that is `spoiled` can serve no other.
+    What runs may be cancelled while the session is `reading`. Every method blocks. Calls from
+    several threads wait for each other, so that closing never takes the handle away from a query
+    that still runs.
     """
 
     def __init__(self, connection: str) -> None:
         self._lock = threading.RLock()
         self.id = uuid.uuid4().hex
-        self.kept = False
+        self.persistent = False
         self.spoiled = False
         self.reading = False
-        self._asked: tuple[Mapping[str, str], str | None] = ({}, None)
+        self._applied: tuple[Mapping[str, str], str | None] = ({}, None)
         self._settings_before: dict[str, str | None] = {}
         self._database_before: str | None = None
         self._handle: Any
@@ -95,22 +96,22 @@ class EngineSession:
         Raises:
             EngineError: there is no such setting, value or database.
         """
-        if self._asked == (settings, database):
+        if self._applied == (settings, database):
             return
         self.spoiled = True  # unless all of it works
         self._take_back()
         if database:
-            if self.kept:
+            if self.persistent:
                 self._database_before = _text(self.query("SELECT currentDatabase()", "TSVRaw"))
             self._use(database)
         if settings:
-            self._settings_before = self._settings(settings) if self.kept else {}
+            self._settings_before = self._settings(settings) if self.persistent else {}
             self._set(settings)
-        self._asked = (dict(settings), database)
+        self._applied = (dict(settings), database)
         self.spoiled = False
 
     def _take_back(self) -> None:
-        self._asked = ({}, None)
+        self._applied = ({}, None)
         while self._settings_before:
             name, value = self._settings_before.popitem()
             self.query(f"SET `{_escaped(name)}` = " + _literal(value))
@@ -123,8 +124,8 @@ class EngineSession:
 
     def _set(self, settings: Mapping[str, str]) -> None:
         # `readonly` last, since nothing can change after it.
-        ordered = sorted(settings.items(), key=lambda item: item[0] == "readonly")
-        self.query("SET " + ", ".join(f"`{_escaped(k)}` = {_literal(v)}" for k, v in ordered))
+        pairs = sorted(settings.items(), key=lambda item: item[0] == "readonly")
+        self.query("SET " + ", ".join(f"`{_escaped(k)}` = {_literal(v)}" for k, v in pairs))
 
     def inspect(self, sql: bytes) -> Statement:
         """Ask the engine's parser what `sql` is, without running it."""
@@ -186,11 +187,11 @@ class EngineSession:
 
     def _settings(self, names: Iterable[str]) -> dict[str, str | None]:
         """Values of settings; None where it is the default."""
-        listed = ", ".join(f"'{_escaped(name)}'" for name in names)
-        if not listed:
+        quoted = ", ".join(f"'{_escaped(name)}'" for name in names)
+        if not quoted:
             return {}
-        asked = {"names": f"[{listed}]"}
-        rows = map(json.loads, _text(self.query(_SETTINGS, "JSONEachRow", asked)).splitlines())
+        params = {"names": f"[{quoted}]"}
+        rows = map(json.loads, _text(self.query(_SETTINGS, "JSONEachRow", params)).splitlines())
         return {row["name"]: row["value"] if row["changed"] else None for row in rows}
 
     def _rendered(self, sql: bytes) -> tuple[str, Sequence[Token]]:

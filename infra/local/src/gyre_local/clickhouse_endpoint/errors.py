@@ -35,7 +35,7 @@ class EngineError(Exception):
         self.text = text
 
     @classmethod
-    def refused(cls, code: Code, problem: str) -> "EngineError":
+    def refusal(cls, code: Code, problem: str) -> "EngineError":
         """An error of the endpoint's own, in the words that ClickHouse would use."""
         return cls(code, f"Code: {code.value}. DB::Exception: {problem} ({code.name})")
 
@@ -44,8 +44,8 @@ class EngineError(Exception):
         """An error as chdb words it: ClickHouse's text, sometimes behind a preface of its own."""
         start = message.find("Code: ")
         text = message[start:].strip() if start >= 0 else message.strip()
-        found = _CODE.match(text)
-        return cls(int(found.group(1)) if found else 1001, text)
+        match = _CODE.match(text)
+        return cls(int(match.group(1)) if match else 1001, text)
 
     @property
     def name(self) -> str:

@@ -49,72 +49,72 @@ class Result:
             self.blocks.close()
 
 
-def execute(session: EngineSession, ask: QueryRequest, account: Account) -> Result:
+def execute(session: EngineSession, query: QueryRequest, account: Account) -> Result:
     """Check and start a query; blocks until it is done, or until it begins to stream.
 
     Raises:
         EngineError: ClickHouse's own.
     """
     session.reading = False
-    if not ask.head.strip():
-        raise EngineError.refused(Code.SYNTAX_ERROR, "Syntax error: Empty query")
-    insert = None if ask.params else find_data(session, ask.head)
+    if not query.head.strip():
+        raise EngineError.refusal(Code.SYNTAX_ERROR, "Syntax error: Empty query")
+    insert = None if query.params else find_data(session, query.head)
     if insert is not None:
-        _check(ask, insert.statement, account)
-        session.begin(ask.settings, ask.database)
-        return _insert(session, ask, insert)
-    sql = ask.head + ask.rest.read()
+        _check(query, insert.statement, account)
+        session.begin(query.settings, query.database)
+        return _insert(session, query, insert)
+    sql = query.head + query.rest.read()
     statement = session.inspect(sql)
-    _check(ask, statement, account)
+    _check(query, statement, account)
     if statement.awaits_data and b"\n\n" in sql.replace(b"\r", b""):
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.NOT_IMPLEMENTED,
             "An INSERT with query parameters cannot have data with empty lines: leave one out.",
         )
     if statement.kind is Kind.READ_ONLY:
-        return _read(session, ask, sql, statement, account)
-    if session.kept and statement.kind is Kind.CONTROL:
+        return _read(session, query, sql, statement, account)
+    if session.persistent and statement.kind is Kind.CONTROL:
         session.begin({}, None)  # what SET and USE change stays
     else:
-        session.begin(ask.settings, ask.database)
-    answer = session.query(sql, ask.default_format, ask.params)
-    return _whole(answer, ask.default_format if answer.body else None)
+        session.begin(query.settings, query.database)
+    answer = session.query(sql, query.default_format, query.params)
+    return _result_of(answer, query.default_format if answer.body else None)
 
 
-def _check(ask: QueryRequest, statement: Statement, account: Account) -> None:
+def _check(query: QueryRequest, statement: Statement, account: Account) -> None:
     check_single(statement)
     check_no_server_file(statement)
     check_allowed(statement, account)
-    if ask.reads_only:
+    if query.reads_only:
         check_reads_only(statement)
 
 
-def _insert(session: EngineSession, ask: QueryRequest, insert: DataInsert) -> Result:
+def _insert(session: EngineSession, query: QueryRequest, insert: DataInsert) -> Result:
     statement = insert.statement
-    data = chain([ask.head[insert.data_at :]], iter(lambda: ask.rest.read(_PIECE), b""))
-    return _whole(
+    data = chain([query.head[insert.data_at :]], iter(lambda: query.rest.read(_PIECE), b""))
+    return _result_of(
         session.insert(statement.without_format, statement.format or "", filter(None, data)), None
     )
 
 
 def _read(
-    session: EngineSession, ask: QueryRequest, sql: bytes, statement: Statement, account: Account
+    session: EngineSession, query: QueryRequest, sql: bytes, statement: Statement, account: Account
 ) -> Result:
-    output = statement.format or ask.default_format
+    output = statement.format or query.default_format
     session.reading = True
     if output in _STREAMED and _is_select(statement):
-        session.begin(ask.settings, ask.database)
-        return Result(output, session.stream(sql, output, ask.params))
-    settings = {"max_result_bytes": str(LARGEST_WHOLE_RESULT), **ask.settings}
+        session.begin(query.settings, query.database)
+        return Result(output, session.stream(sql, output, query.params))
+    settings = {"max_result_bytes": str(LARGEST_WHOLE_RESULT), **query.settings}
     if account.reads_only and settings["max_result_bytes"] == "0":
         settings["max_result_bytes"] = str(LARGEST_WHOLE_RESULT)  # no limit is none of the bounds
-    session.begin(settings, ask.database)
-    return _whole(session.query(sql, output, ask.params), output)
+    session.begin(settings, query.database)
+    return _result_of(session.query(sql, output, query.params), output)
 
 
 def _is_select(statement: Statement) -> bool:
     return statement.canonical.startswith(("SELECT ", "WITH ", "(SELECT "))
 
 
-def _whole(answer: Answer, output: str | None) -> Result:
+def _result_of(answer: Answer, output: str | None) -> Result:
     return Result(output, iter((answer.body,)) if answer.body else iter(()), answer.stats)

@@ -77,7 +77,7 @@ async def read_request(
     rest: IO[bytes]
     for name, instead in _NOT_OFFERED.items():
         if url.get(name, "0") not in ("", "0"):
-            raise EngineError.refused(Code.NOT_IMPLEMENTED, f"{name} is not offered: {instead}.")
+            raise EngineError.refusal(Code.NOT_IMPLEMENTED, f"{name} is not offered: {instead}.")
     if request.content_type == _FORM:
         url |= await _form(request, largest)
         head, rest = url.get("query", "").encode(), io.BytesIO()
@@ -90,7 +90,7 @@ async def read_request(
     }
     session = _session(url)
     if session is not None and "readonly" in settings:
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.NOT_IMPLEMENTED,
             "readonly cannot be taken back from a session: leave out session_id.",
         )
@@ -124,7 +124,7 @@ async def _form(request: web.Request, largest: int) -> dict[str, str]:
     async for part in await request.multipart():
         name = getattr(part, "name", None)
         if not isinstance(part, BodyPartReader) or name is None or part.filename is not None:
-            raise EngineError.refused(
+            raise EngineError.refusal(
                 Code.NOT_IMPLEMENTED,
                 f"external data ({str(name)[:64]}) is not offered: insert it into a temporary "
                 "table of a session.",
@@ -136,7 +136,7 @@ async def _form(request: web.Request, largest: int) -> dict[str, str]:
         try:
             fields[name] = value.decode()
         except UnicodeDecodeError as error:
-            raise EngineError.refused(
+            raise EngineError.refusal(
                 Code.BAD_ARGUMENTS, f"The field {name[:64]} is not UTF-8 text."
             ) from error
     return fields
@@ -166,12 +166,12 @@ async def _spool_body(request: web.Request, spool: IO[bytes], largest: int) -> N
             size = _within(size + len(plain), largest)
             spool.write(plain)
     if unpack is not None and not unpack.finished:
-        raise EngineError.refused(Code.CANNOT_DECOMPRESS, "The compressed body ends too early.")
+        raise EngineError.refusal(Code.CANNOT_DECOMPRESS, "The compressed body ends too early.")
 
 
 def _within(size: int, largest: int) -> int:
     if size > largest:
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.TOO_MANY_BYTES, f"The body is larger than {largest} bytes: send it in parts."
         )
     return size
@@ -183,7 +183,7 @@ def _session(url: Mapping[str, str]) -> SessionRef | None:
     try:
         timeout = float(url.get("session_timeout", "60"))
     except ValueError as error:
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.BAD_ARGUMENTS, "Invalid session timeout: give a number of seconds."
         ) from error
     return SessionRef(url["session_id"], timeout, url.get("session_check") == "1")

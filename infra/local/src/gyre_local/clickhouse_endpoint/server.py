@@ -80,31 +80,31 @@ class Endpoint:
         query_id = str(uuid.uuid4())
         try:
             account = authenticate(credentials(request.headers, request.query), self._passwords)
-            ask = await read_request(request, self._engine, query_id, LARGEST_BODY[account])
-            query_id = ask.query_id
-            with ask.rest:
-                async with self._sessions.lend(account, ask.session) as session:
+            query = await read_request(request, self._engine, query_id, LARGEST_BODY[account])
+            query_id = query.query_id
+            with query.rest:
+                async with self._sessions.lend(account, query.session) as session:
                     thread = self._threads.of(account, session)
-                    result = await thread.run(lambda: execute(session, ask, account))
-                    return await self._send(request, ask, result, thread)
+                    result = await thread.run(lambda: execute(session, query, account))
+                    return await self._send(request, query, result, thread)
         except EngineError as error:
             return self._refusal(error, query_id)
 
     async def _send(
-        self, request: web.Request, ask: QueryRequest, result: Result, thread: QueryThread
+        self, request: web.Request, query: QueryRequest, result: Result, thread: QueryThread
     ) -> web.StreamResponse:
         """Send a small result at once with its length, a large one as it comes."""
         pack: Encoder = Identity()
         try:
-            first, ended = await thread.run(lambda: _take(result.blocks))
-            headers = self._headers(ask.query_id, result)
-            if ask.in_blocks:
+            first, ended = await thread.run(lambda: _next_piece(result.blocks))
+            headers = self._headers(query.query_id, result)
+            if query.in_blocks:
                 pack = Blocks()
-            elif (chosen := encoder(ask.accept_encoding)) is not None:
+            elif (chosen := encoder(query.accept_encoding)) is not None:
                 headers["Content-Encoding"], pack = chosen
             if ended:
                 return web.Response(body=pack.encode(first) + pack.finish(), headers=headers)
-            if ask.whole_first:
+            if query.whole_first:
                 return await self._send_spooled(request, first, result, headers, pack, thread)
             return await self._send_streamed(request, first, result, headers, pack, thread)
         finally:
@@ -153,7 +153,7 @@ class Endpoint:
         try:
             ended = False
             while not ended:
-                piece, ended = await thread.run(lambda: _take(result.blocks))
+                piece, ended = await thread.run(lambda: _next_piece(result.blocks))
                 await response.write(pack.encode(piece))
             await response.write(pack.finish())
             await response.write_eof()
@@ -194,14 +194,14 @@ class Endpoint:
         return f"{error.text} (version {self._engine.version} (chdb))"
 
 
-def _take(blocks: Iterator[bytes]) -> tuple[bytes, bool]:
+def _next_piece(blocks: Iterator[bytes]) -> tuple[bytes, bool]:
     """Read blocks until there is enough to send; tell whether that was all of them."""
-    taken = bytearray()
+    piece = bytearray()
     for block in blocks:
-        taken += block
-        if len(taken) >= _SENT_AT_ONCE:
-            return bytes(taken), False
-    return bytes(taken), True
+        piece += block
+        if len(piece) >= _SENT_AT_ONCE:
+            return bytes(piece), False
+    return bytes(piece), True
 
 
 def _exception_trailer(text: str, tag: str) -> bytes:

@@ -16,7 +16,7 @@ _SWEEP_SECONDS = 5.0
 
 
 @dataclass
-class _Kept:
+class _PersistentSession:
     session: EngineSession
     expires_at: float = 0.0
     busy: bool = True
@@ -27,7 +27,7 @@ class Sessions:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._kept: dict[tuple[Account, str], _Kept] = {}
+        self._sessions: dict[tuple[Account, str], _PersistentSession] = {}
 
     @asynccontextmanager
     async def lend(self, account: Account, ref: SessionRef | None) -> AsyncIterator[EngineSession]:
@@ -43,44 +43,44 @@ class Sessions:
             finally:
                 await asyncio.to_thread(session.close)
             return
-        kept = await self._take(account, ref)
+        entry = await self._acquire(account, ref)
         try:
-            yield kept.session
+            yield entry.session
         finally:
-            if kept.session.spoiled:
-                del self._kept[account, ref.id]
-                await asyncio.to_thread(kept.session.close)
-            kept.busy = False
-            kept.expires_at = time.monotonic() + min(ref.timeout_seconds, _LONGEST_SECONDS)
+            if entry.session.spoiled:
+                del self._sessions[account, ref.id]
+                await asyncio.to_thread(entry.session.close)
+            entry.busy = False
+            entry.expires_at = time.monotonic() + min(ref.timeout_seconds, _LONGEST_SECONDS)
 
     async def sweep(self) -> None:
         """Close sessions past their time, for ever."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            self._close(lambda kept: not kept.busy and kept.expires_at < time.monotonic())
+            self._close(lambda entry: not entry.busy and entry.expires_at < time.monotonic())
 
     def close(self) -> None:
         """Close every session."""
         self._close(lambda _: True)
 
-    async def _take(self, account: Account, ref: SessionRef) -> _Kept:
+    async def _acquire(self, account: Account, ref: SessionRef) -> _PersistentSession:
         key = (account, ref.id)
-        kept = self._kept.get(key)
-        if kept is None:
+        entry = self._sessions.get(key)
+        if entry is None:
             if ref.must_exist:
-                raise EngineError.refused(Code.SESSION_NOT_FOUND, f"Session {ref.id} not found")
-            kept = self._kept[key] = _Kept(self._engine.session(account))
-            kept.session.kept = True
-            return kept
-        if kept.busy:
-            raise EngineError.refused(
+                raise EngineError.refusal(Code.SESSION_NOT_FOUND, f"Session {ref.id} not found")
+            entry = self._sessions[key] = _PersistentSession(self._engine.session(account))
+            entry.session.persistent = True
+            return entry
+        if entry.busy:
+            raise EngineError.refusal(
                 Code.SESSION_IS_LOCKED, f"Session {ref.id} is locked by a concurrent client."
             )
-        kept.busy = True
-        return kept
+        entry.busy = True
+        return entry
 
-    def _close(self, which: Callable[[_Kept], bool]) -> None:
-        for key, kept in list(self._kept.items()):
-            if which(kept):
-                del self._kept[key]
-                kept.session.close()
+    def _close(self, which: Callable[[_PersistentSession], bool]) -> None:
+        for key, entry in list(self._sessions.items()):
+            if which(entry):
+                del self._sessions[key]
+                entry.session.close()

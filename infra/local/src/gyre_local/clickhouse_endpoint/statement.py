@@ -87,7 +87,7 @@ def check_single(statement: Statement) -> None:
         EngineError: SYNTAX_ERROR.
     """
     if statement.count > 1:
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)."
         )
 
@@ -99,7 +99,7 @@ def check_no_server_file(statement: Statement) -> None:
         EngineError: UNKNOWN_TYPE_OF_QUERY.
     """
     if statement.has_keyword("INTO OUTFILE", "FROM INFILE"):
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.UNKNOWN_TYPE_OF_QUERY,
             "INTO OUTFILE and FROM INFILE are for command-line clients: read the result from the "
             "response, send the data in the body.",
@@ -114,7 +114,7 @@ def check_reads_only(statement: Statement) -> None:
     """
     harmless = statement.kind is Kind.CONTROL and statement.canonical.startswith(("USE ", "SET "))
     if statement.kind not in (Kind.READ_ONLY, Kind.UNKNOWN) and not harmless:
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.READONLY,
             "Cannot execute query in readonly mode. For queries over HTTP, method GET implies "
             "readonly. You should use method POST for modifying queries.",
@@ -135,14 +135,14 @@ def check_allowed(statement: Statement, account: Account) -> None:
     if not account.reads_only:
         return
     if statement.kind is Kind.CONTROL and not statement.canonical.startswith("USE "):
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.ACCESS_DENIED,
             f"{account.value}: Not enough privileges. This user may only read.",
         )
     unreadable = statement.kind is Kind.READ_ONLY and not statement.tokens
     names = {(token.name or "").lower() for token in statement.tokens}
     if unreadable or names & _NO_GRANT_COVERS:
-        raise EngineError.refused(
+        raise EngineError.refusal(
             Code.ACCESS_DENIED,
             f"{account.value}: Not enough privileges. "
             "To execute this query, it's necessary to have the grant READ ON FILE.",

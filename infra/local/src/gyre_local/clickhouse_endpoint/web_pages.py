@@ -18,9 +18,9 @@ def refuse_web_pages(headers: Mapping[str, str]) -> None:
         EngineError: ACCESS_DENIED.
     """
     if not _is_this_machine(headers.get("Host", "")):
-        raise _refused("the Host header does not name this machine")
+        raise _refusal("the Host header does not name this machine")
     if "Origin" in headers or headers.get("Sec-Fetch-Site", "none") != "none":
-        raise _refused("requests of web pages are not served")
+        raise _refusal("requests of web pages are not served")
 
 
 def _is_this_machine(host: str) -> bool:
@@ -30,5 +30,5 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _refused(reason: str) -> EngineError:
-    return EngineError.refused(Code.ACCESS_DENIED, f"Not served: {reason}.")
+def _refusal(reason: str) -> EngineError:
+    return EngineError.refusal(Code.ACCESS_DENIED, f"Not served: {reason}.")

@@ -34,11 +34,11 @@ def ask(
     )
     outcome = _outcome(answer)
     chunk_ids = [passage.chunk_id for passage in answer.passages]
-    kept = remember(cli.settings, LastAnswer(answer.interaction_id, question, chunk_ids))
+    remembered = remember(cli.settings, LastAnswer(answer.interaction_id, question, chunk_ids))
     if cli.out.as_json:
         cli.out.json({**plain(answer), "outcome": outcome})
     else:
-        lines = below(answer, everything=everything, remembered=kept)
+        lines = below(answer, everything=everything, remembered=remembered)
         typer.echo("\n".join(lines))
     if outcome == "error":
         raise GyreError(

@@ -25,8 +25,8 @@ datasets = typer.Typer(
 @command
 def list_data_sets(cli: Cli) -> None:
     """Show the data sets that were frozen, newest first."""
-    found = cli.run(lambda gyre: gyre.data_sets.list())
-    cli.out.result([plain(one) for one in found], lambda: _table(found))
+    data_sets = cli.run(lambda gyre: gyre.data_sets.list())
+    cli.out.result([plain(one) for one in data_sets], lambda: _table(data_sets))
 
 
 @datasets.command("show")
@@ -40,10 +40,10 @@ def show(
     cli.out.result(plain(one), lambda: _details(one))
 
 
-def _table(found: Sequence[trainer_pb2.DataSet]) -> RenderableType:
+def _table(data_sets: Sequence[trainer_pb2.DataSet]) -> RenderableType:
     numbers = ("TO TRAIN", "TO JUDGE")
     rows = table("DATA SET", "TENANT", *numbers, "FROZEN", "EXPIRED", right=numbers)
-    for one in found:
+    for one in data_sets:
         rows.add_row(
             one.digest.removeprefix("sha256:")[:12],
             one.tenant,

@@ -23,10 +23,10 @@ def demo(
     """
     # Slow to import, for a command that nobody else has to wait for.
     from gyre_cli.demo.corpus import FULL, SHORT
-    from gyre_cli.demo.story import tell
+    from gyre_cli.demo.story import run_demo
     from gyre_cli.demo.table import outcome_json, outcome_page
 
-    outcome = cli.run(lambda gyre: tell(cli, gyre, SHORT if short else FULL))
+    outcome = cli.run(lambda gyre: run_demo(cli, gyre, SHORT if short else FULL))
     cli.out.result(outcome_json(outcome), lambda: outcome_page(outcome))
     if not outcome.released:
         raise typer.Exit(1)

@@ -46,7 +46,7 @@ def show(
 ) -> None:
     """Show the newest dead letters of one topic, and why each was parked."""
     letters = cli.run(lambda gyre: gyre.dead_letters.show(topic, limit=limit))
-    cli.out.result([as_json(letter) for letter in letters], lambda: _shown(letters))
+    cli.out.result([as_json(letter) for letter in letters], lambda: _letters_table(letters))
 
 
 @dlq.command("skip")
@@ -85,13 +85,13 @@ def as_json(letter: "DeadLetter") -> dict[str, Json]:
     cause = data.pop("cause")
     known = cause if isinstance(cause, dict) else {}
     origin = f"{known['topic']}/{known['partition']}/{known['offset']}" if known else None
-    named = ("kind", "error", "message", "attempts", "group", "size")
+    fields = ("kind", "error", "message", "attempts", "group", "size")
     digest = known.get("digest") or None
-    about = {name: known.get(name) for name in named}
+    about = {name: known.get(name) for name in fields}
     return {**data, **about, "digest": digest, "origin": origin}
 
 
-def _shown(letters: "Sequence[DeadLetter]") -> RenderableType:
+def _letters_table(letters: "Sequence[DeadLetter]") -> RenderableType:
     if not letters:
         return Text("no dead letters")
     return Group(*(part for letter in letters for part in _one(letter)))
@@ -105,7 +105,7 @@ def _one(letter: "DeadLetter") -> list[RenderableType]:
     value = printable(str(data["value"]))
     if data["digest"]:
         value = f"too large to be kept: {data['size']} bytes, {data['digest']}"
-    cut = value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
+    shortened = value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
     return [
         head,
         Text(f"    {printable(str(data['message'] or ''))}"),
@@ -114,5 +114,5 @@ def _one(letter: "DeadLetter") -> list[RenderableType]:
             f"key {printable(str(data['key']))}",
             style="dim",
         ),
-        Text(f"    {cut}\n"),
+        Text(f"    {shortened}\n"),
     ]

@@ -14,5 +14,5 @@ def down(cli: Cli) -> None:
     home = cli.settings.home
     with cli.out.notes.status("stopping"):
         stopped = asyncio.run(stop_running(home))
-    said = f"stopped the system in {home}" if stopped else f"nothing runs in {home}"
-    cli.out.result({"stopped": stopped, "home": str(home)}, lambda: Text(said))
+    message = f"stopped the system in {home}" if stopped else f"nothing runs in {home}"
+    cli.out.result({"stopped": stopped, "home": str(home)}, lambda: Text(message))

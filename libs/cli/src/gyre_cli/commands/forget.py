@@ -27,10 +27,10 @@ def forget(
     keep theirs.
     """
     subjects = {"actor": actor, "conversation_id": conversation, "document_id": document}
-    given = {name: value for name, value in subjects.items() if value}
-    if len(given) != 1:
+    subject = {name: value for name, value in subjects.items() if value}
+    if len(subject) != 1:
         raise InvalidInput(
-            "--actor", "is not the only subject" if given else "is missing", "name one subject"
+            "--actor", "is not the only subject" if subject else "is missing", "name one subject"
         )
     removed = cli.run(
         lambda gyre: gyre.facts.forget(

@@ -29,16 +29,16 @@ def logs(
     """
     files = _files(cli.settings.home, service)
     width = max(map(len, files))
-    tails, shown = {}, []
+    tails, log_lines = {}, []
     for name, path in files.items():
         texts, end = last_lines(path, lines)
         tails[name] = Tail(path, end)
-        shown += [parse(name, text) for text in texts if text.strip()]
-    shown.sort(key=lambda line: line.order)
+        log_lines += [parse(name, text) for text in texts if text.strip()]
+    log_lines.sort(key=lambda line: line.order)
     if cli.out.as_json and not follow:
-        cli.out.json([line.as_json() for line in shown])
+        cli.out.json([line.as_json() for line in log_lines])
         return
-    for line in shown:
+    for line in log_lines:
         _show(line, cli, width)
     while follow:
         for name, tail in tails.items():

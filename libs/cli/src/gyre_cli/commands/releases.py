@@ -22,8 +22,8 @@ def releases(
     Of one role: every version, and what its gate found.
     """
     tenant = tenant_meant(every_tenant=every_tenant)
-    found = cli.run(lambda gyre: gyre.releases.list(role, tenant=tenant))
+    by_role = cli.run(lambda gyre: gyre.releases.list(role, tenant=tenant))
     cli.out.result(
-        [release_json(release) for release in found.values()],
-        lambda: release_details(found[role]) if role else releases_table(list(found.values())),
+        [release_json(release) for release in by_role.values()],
+        lambda: release_details(by_role[role]) if role else releases_table(list(by_role.values())),
     )

@@ -29,8 +29,8 @@ def runs(
     if not run:
         if follow_it or cancel:
             raise InvalidInput("RUN", "is missing", "name the run, as `gyre runs` shows it")
-        found = cli.run(lambda gyre: gyre.runs.list())
-        cli.out.result([run_json(one) for one in found], lambda: runs_table(found))
+        all_runs = cli.run(lambda gyre: gyre.runs.list())
+        cli.out.result([run_json(one) for one in all_runs], lambda: runs_table(all_runs))
         return
     one = cli.run(lambda gyre: _one(cli, gyre, run, follow_it=follow_it, cancel=cancel))
     cli.out.result(run_json(one), lambda: run_details(one))

@@ -94,25 +94,25 @@ async def _submit(
     cli: Cli, gyre: "AsyncClient", drafts: Sequence[Draft], *, wait: bool
 ) -> Progress:
     progress = Progress()
-    shown = asyncio.create_task(_show(cli, progress, len(drafts), waits=wait))
+    display = asyncio.create_task(_show(cli, progress, len(drafts), waits=wait))
     try:
         await gyre.documents.submit_all(drafts, progress, wait=wait)
     finally:
-        shown.cancel()
-        await asyncio.gather(shown, return_exceptions=True)
+        display.cancel()
+        await asyncio.gather(display, return_exceptions=True)
     return progress
 
 
 async def _show(cli: Cli, progress: Progress, total: int, *, waits: bool) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    hidden = not cli.out.notes.is_terminal
+    not_a_terminal = not cli.out.notes.is_terminal
     with Bar(
-        *columns, TimeElapsedColumn(), console=cli.out.notes, transient=True, disable=hidden
+        *columns, TimeElapsedColumn(), console=cli.out.notes, transient=True, disable=not_a_terminal
     ) as bar:
-        sent = bar.add_task("submitted", total=total)
+        submitted_bar = bar.add_task("submitted", total=total)
         done = bar.add_task("searchable", total=total, visible=waits)
         while True:
-            bar.update(sent, completed=progress.submitted)
+            bar.update(submitted_bar, completed=progress.submitted)
             bar.update(done, completed=len(progress.finished))
             await asyncio.sleep(0.1)
 
@@ -149,13 +149,13 @@ def _summary(progress: Progress, seconds: float, *, waited: bool) -> RenderableT
 
 def _sentence(progress: Progress, seconds: float, *, waited: bool) -> str:
     counts = _counts(progress)
-    refused = f", {counts['rejected']} rejected" if counts["rejected"] else ""
+    rejected_part = f", {counts['rejected']} rejected" if counts["rejected"] else ""
     if not waited:
-        return f"{progress.submitted} submitted in {seconds:.1f} s{refused}"
-    said = f"{counts['indexed']} searchable after {seconds:.1f} s{refused}"
+        return f"{progress.submitted} submitted in {seconds:.1f} s{rejected_part}"
+    summary = f"{counts['indexed']} searchable after {seconds:.1f} s{rejected_part}"
     if counts["indexed"] < 2:
-        return said
-    return f"{said} ({counts['indexed'] / seconds:.1f} documents/s)"
+        return summary
+    return f"{summary} ({counts['indexed'] / seconds:.1f} documents/s)"
 
 
 def _counts(progress: Progress) -> dict[str, int]:

@@ -46,7 +46,7 @@ def train(
 
     Ctrl-C lets go of the run, which goes on; `gyre runs RUN --cancel` stops it.
     """
-    wanted = {
+    request = {
         "recipe": recipe,
         "profile": profile,
         "tenant": tenant_meant(every_tenant=every_tenant),
@@ -55,15 +55,15 @@ def train(
         "resume": resume,
         "reason": reason,
     }
-    run = cli.run(lambda gyre: _train(cli, gyre, wanted, detach=detach))
-    cli.out.result(run_json(run), lambda: _ended(run) if not detach else run_details(run))
+    run = cli.run(lambda gyre: _train(cli, gyre, request, detach=detach))
+    cli.out.result(run_json(run), lambda: _result_page(run) if not detach else run_details(run))
     check(run)
 
 
-async def _train(cli: Cli, gyre: "AsyncClient", wanted: dict[str, Any], *, detach: bool) -> "Run":
-    if wanted["resume"]:
-        wanted["resume"] = await gyre.runs.run_id(wanted["resume"])
-    run = await begin(cli, gyre, **wanted)
+async def _train(cli: Cli, gyre: "AsyncClient", request: dict[str, Any], *, detach: bool) -> "Run":
+    if request["resume"]:
+        request["resume"] = await gyre.runs.run_id(request["resume"])
+    run = await begin(cli, gyre, **request)
     if detach:
         return run
     cli.out.note(f"run {run.run_id}")
@@ -79,7 +79,7 @@ async def _train(cli: Cli, gyre: "AsyncClient", wanted: dict[str, Any], *, detac
         raise
 
 
-def _ended(run: "Run") -> Group:
+def _result_page(run: "Run") -> Group:
     parts = [gate_table(run.verdict), Text("")] if run.HasField("verdict") else []
     outcome = f"{run.state}: {run.version or run.run_id}"
     why = [Text(run.message)] if run.state in GOOD else []

@@ -41,9 +41,9 @@ async def _in_foreground(cli: Cli) -> None:
             states = supervisor.watch()
             ready = await _show_until_ready(states, cli.out)
             if ready is not None:
-                _say_ready(ready, cli.out)
+                _print_ready(ready, cli.out)
                 cli.out.note("Ctrl-C stops everything")
-            await _tell_changes(states, ready, cli.out)
+            await _print_changes(states, ready, cli.out)
     if ready is None:
         raise typer.Abort  # Ctrl-C came first: whoever waits for a system has none
 
@@ -68,7 +68,7 @@ async def _in_background(cli: Cli) -> None:
         await stop_running(home)
         raise
     if ready is not None:
-        _say_ready(ready, cli.out)
+        _print_ready(ready, cli.out)
 
 
 async def _join(running: SystemState, cli: Cli) -> None:
@@ -90,19 +90,19 @@ async def _join(running: SystemState, cli: Cli) -> None:
         if now is None:
             raise FailedPrecondition("it stopped meanwhile: start it again with `gyre up`")
         running = now
-    _say_ready(running, cli.out)
+    _print_ready(running, cli.out)
 
 
 async def _show_until_ready(states: AsyncIterator[SystemState], out: Output) -> SystemState | None:
     """The table changes in place on a terminal; elsewhere each change is a line."""
-    began, told = time.monotonic(), _Told(out)
+    began, printer = time.monotonic(), _ChangePrinter(out)
     with Live(console=out.notes, auto_refresh=False, transient=not out.as_json) as live:
         async for state in states:
             raise_if_hopeless(state)
             if out.notes.is_terminal:
                 live.update(system_table(state), refresh=True)
             else:
-                told.tell(state)
+                printer.print_changes(state)
             if state.ready:
                 live.update("")
                 out.note(f"ready in {time.monotonic() - began:.1f} s", style="bold green")
@@ -110,26 +110,26 @@ async def _show_until_ready(states: AsyncIterator[SystemState], out: Output) -> 
     return None
 
 
-async def _tell_changes(
+async def _print_changes(
     states: AsyncIterator[SystemState], seen: SystemState | None, out: Output
 ) -> None:
-    told = _Told(out, seen)
+    printer = _ChangePrinter(out, seen)
     async for state in states:
-        told.tell(state)
+        printer.print_changes(state)
 
 
-def _say_ready(state: SystemState, out: Output) -> None:
+def _print_ready(state: SystemState, out: Output) -> None:
     out.result(system_json(state), lambda: system_table(state))
 
 
-class _Told:
+class _ChangePrinter:
     """Says each change of each process once."""
 
     def __init__(self, out: Output, seen: SystemState | None = None) -> None:
         self._out = out
         self._seen = {process.name: process.status for process in seen.processes} if seen else {}
 
-    def tell(self, state: SystemState) -> None:
+    def print_changes(self, state: SystemState) -> None:
         for process in state.processes:
             if self._seen.get(process.name) != process.status:
                 self._seen[process.name] = process.status

@@ -41,15 +41,15 @@ def vote(
             "VALUE", "is missing", "say up, down or 1 to 5, or give --comment or --correction"
         )
 
-    async def say(gyre: "AsyncClient") -> tuple[str, dict[str, str]]:
-        wanted = await interaction_id(gyre, answer, cli.settings)
-        passage = await chunk_id(gyre, chunk, wanted, cli.settings)
+    async def send(gyre: "AsyncClient") -> tuple[str, dict[str, str]]:
+        answer_id = await interaction_id(gyre, answer, cli.settings)
+        passage = await chunk_id(gyre, chunk, answer_id, cli.settings)
         words = await gyre.feedback.vote(
-            wanted, value, comment=comment, correction=correction, chunk_id=passage
+            answer_id, value, comment=comment, correction=correction, chunk_id=passage
         )
-        return wanted, words
+        return answer_id, words
 
-    voted_on, ids = cli.run(say)
+    voted_on, ids = cli.run(send)
     if cli.out.as_json:
         feedback = [{"feedback_id": one, "kind": kind} for kind, one in ids.items()]
         cli.out.json({"interaction_id": voted_on, "feedback": feedback})

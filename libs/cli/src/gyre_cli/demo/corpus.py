@@ -79,7 +79,7 @@ class Document:
 
 
 @dataclass(frozen=True)
-class Question:
+class DemoQuestion:
     """What somebody wants to know, and the documents that tell it."""
 
     question_id: str
@@ -94,8 +94,8 @@ class Corpus:
     """
 
     documents: tuple[Document, ...]
-    asked: tuple[Question, ...]
-    untouched: tuple[Question, ...]
+    crowd_questions: tuple[DemoQuestion, ...]
+    untouched: tuple[DemoQuestion, ...]
 
 
 @dataclass(frozen=True)
@@ -117,40 +117,42 @@ def generate(size: Size, seed: int = SEED) -> Corpus:
     chance.shuffle(pairs)
     quiet = pairs[: round(len(pairs) * size.never_asked)]
     busy = pairs[len(quiet) :]
-    kept_back = {pair: chance.randrange(len(pair.aspect.asked)) for pair in pairs}
-    asked = [
+    held_out = {pair: chance.randrange(len(pair.aspect.wordings)) for pair in pairs}
+    crowd_questions = [
         _question(pair, wording, size, chance)
         for pair in busy
-        for wording in range(len(pair.aspect.asked))
-        if wording != kept_back[pair]
+        for wording in range(len(pair.aspect.wordings))
+        if wording != held_out[pair]
     ]
-    chance.shuffle(asked)
+    chance.shuffle(crowd_questions)
     untouched = [
-        _question(pair, kept_back[pair], size, chance)
+        _question(pair, held_out[pair], size, chance)
         for some in (busy, quiet)
         for pair in some[: size.untouched_each]
     ]
     documents = sorted((_document(pair, chance) for pair in pairs), key=lambda d: d.document_id)
-    return Corpus(tuple(documents), tuple(asked[: size.crowd_questions]), tuple(untouched))
+    return Corpus(
+        tuple(documents), tuple(crowd_questions[: size.crowd_questions]), tuple(untouched)
+    )
 
 
 def _pairs(size: Size, aliases: Iterator[str]) -> list[_Pair]:
     parts = [(area, part) for area in list(AREAS)[: size.areas] for part in AREAS[area]]
-    named = [(area, part, next(aliases)) for area, part in parts]
+    with_alias = [(area, part, next(aliases)) for area, part in parts]
     return [
         _Pair(area, part, alias, aspect)
-        for area, part, alias in named
+        for area, part, alias in with_alias
         for aspect in ASPECTS[: size.aspects]
     ]
 
 
 def _aliases(chance: random.Random) -> Iterator[str]:
     """Words that do not exist, each unlike those before it from the first letters on."""
-    begun: set[str] = set()
+    beginnings: set[str] = set()
     while True:
         first = chance.choice(ONSETS) + chance.choice(VOWELS)
-        if first not in begun:
-            begun.add(first)
+        if first not in beginnings:
+            beginnings.add(first)
             middle = chance.choice(ONSETS_INSIDE) + chance.choice(VOWELS)
             yield first + middle + chance.choice(ONSETS_INSIDE) + _ending(chance)
 
@@ -161,14 +163,14 @@ def _ending(chance: random.Random) -> str:
 
 def _document(pair: _Pair, chance: random.Random) -> Document:
     numbers = {"n": chance.randrange(3, 90), "m": chance.randrange(2, 60)}
-    said = " ".join(pair.aspect.said).format(part=pair.part, area=pair.area, **numbers)
+    body = " ".join(pair.aspect.sentences).format(part=pair.part, area=pair.area, **numbers)
     title = f"{pair.part.capitalize()}: {pair.aspect.title.lower()}"
-    return Document(pair.document_id, f"# {title}\n\n{said}\n")
+    return Document(pair.document_id, f"# {title}\n\n{body}\n")
 
 
-def _question(pair: _Pair, wording: int, size: Size, chance: random.Random) -> Question:
+def _question(pair: _Pair, wording: int, size: Size, chance: random.Random) -> DemoQuestion:
     hint = chance.choice(HINTS).format(area=pair.area) if chance.random() < size.hinted else ""
-    asked = pair.aspect.asked[wording].format(alias=pair.alias)
-    text = f"{chance.choice(OPENINGS)}{asked}?{hint}"
+    crowd_questions = pair.aspect.wordings[wording].format(alias=pair.alias)
+    text = f"{chance.choice(OPENINGS)}{crowd_questions}?{hint}"
     name = f"{pair.document_id}#{wording}"
-    return Question(name, text[0].upper() + text[1:], frozenset({pair.document_id}))
+    return DemoQuestion(name, text[0].upper() + text[1:], frozenset({pair.document_id}))

@@ -18,7 +18,7 @@ from gyre.generator.v1 import generator_pb2
 from gyre_client import AsyncClient, Unavailable
 from gyre_common.retrying import retry
 
-from gyre_cli.demo.corpus import Question
+from gyre_cli.demo.corpus import DemoQuestion
 from gyre_cli.demo.turns import in_turns
 
 Reply = TypeVar("Reply")
@@ -45,8 +45,8 @@ class Habits:
 class Tally:
     """What the crowd did. `liked` are documents with a vote up, right or wrong."""
 
-    asked: int = 0
-    found: int = 0
+    questions: int = 0
+    hits: int = 0
     """Questions for which a right passage was shown."""
     ups: int = 0
     downs: int = 0
@@ -79,7 +79,11 @@ class Crowd:
         self._at_once = at_once
 
     async def ask(
-        self, questions: Sequence[Question], asked: Callable[[Tally], None], *, passes: int = 1
+        self,
+        questions: Sequence[DemoQuestion],
+        on_progress: Callable[[Tally], None],
+        *,
+        passes: int = 1,
     ) -> Tally:
         """Everybody asks, `passes` times each question; `asked` hears of each that is done.
 
@@ -88,24 +92,24 @@ class Crowd:
         """
         tally = Tally()
 
-        async def one(turn: tuple[int, Question]) -> None:
+        async def one(turn: tuple[int, DemoQuestion]) -> None:
             number, question = turn
             await self._one(question, number, tally)
-            asked(tally)
+            on_progress(tally)
 
         turns = [(number, question) for number in range(passes) for question in questions]
         await in_turns(turns, one, self._at_once)
         return tally
 
-    async def _one(self, question: Question, number: int, tally: Tally) -> None:
+    async def _one(self, question: DemoQuestion, number: int, tally: Tally) -> None:
         chance = random.Random(f"{self._seed}/{number}/{question.question_id}")
         actor = f"crowd-{chance.randrange(self._habits.actors)}"
         key, answers = str(uuid.uuid4()), self._gyre.with_caller(actor=actor).answers
         answer = await _patiently(
             lambda: answers.ask(question.text, idempotency_key=key, timeout=_ANSWER_SECONDS)
         )
-        tally.asked += 1
-        tally.found += any(p.document_id in question.relevant for p in answer.passages)
+        tally.questions += 1
+        tally.hits += any(p.document_id in question.relevant for p in answer.passages)
         for passage in answer.passages:
             for kind, value in self._words(passage, question, chance, tally):
                 word = feedback_pb2.SubmitFeedbackRequest(
@@ -116,16 +120,16 @@ class Crowd:
                     actor=actor,
                     idempotency_key=str(uuid.uuid4()),
                 )
-                await self._say(word)
+                await self._send_feedback(word)
                 tally.last_word_at = time.monotonic()
 
-    async def _say(self, word: feedback_pb2.SubmitFeedbackRequest) -> None:
+    async def _send_feedback(self, word: feedback_pb2.SubmitFeedbackRequest) -> None:
         await _patiently(lambda: self._gyre.feedback.record(word))
 
     def _words(
         self,
         passage: generator_pb2.Passage,
-        question: Question,
+        question: DemoQuestion,
         chance: random.Random,
         tally: Tally,
     ) -> list[tuple[feedback_pb2.Kind, str]]:

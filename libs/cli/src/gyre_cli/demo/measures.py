@@ -15,7 +15,7 @@ from gyre_client import (
     Unavailable,
 )
 
-from gyre_cli.demo.corpus import Question
+from gyre_cli.demo.corpus import DemoQuestion
 from gyre_cli.demo.turns import in_turns
 
 DEPTH = 10
@@ -33,8 +33,8 @@ Rankings = Mapping[str, tuple[str, ...]]
 
 async def rankings(
     gyre: AsyncClient,
-    questions: Sequence[Question],
-    measured: Callable[[], None],
+    questions: Sequence[DemoQuestion],
+    on_question: Callable[[], None],
     *,
     among: Sequence[str] = (),
 ) -> Rankings:
@@ -45,16 +45,16 @@ async def rankings(
     Raises:
         GyreError: the retriever does not answer in full for seconds on end.
     """
-    found: dict[str, tuple[str, ...]] = {}
+    by_question: dict[str, tuple[str, ...]] = {}
 
-    async def one(question: Question) -> None:
+    async def one(question: DemoQuestion) -> None:
         reply = await retrieve(gyre, question.text, among=among)
         documents = dict.fromkeys(chunk.document_id for chunk in reply.chunks)
-        found[question.question_id] = tuple(documents)[:DEPTH]
-        measured()
+        by_question[question.question_id] = tuple(documents)[:DEPTH]
+        on_question()
 
     await in_turns(questions, one, _AT_ONCE)
-    return found
+    return by_question
 
 
 async def retrieve(
@@ -108,19 +108,21 @@ class Comparison:
         return self.after - self.before
 
 
-def compare(questions: Sequence[Question], before: Rankings, after: Rankings) -> Comparison | None:
+def compare(
+    questions: Sequence[DemoQuestion], before: Rankings, after: Rankings
+) -> Comparison | None:
     """None where there is no question."""
     if not questions:
         return None
     old, new = (
-        np.array([ndcg(found[q.question_id], q.relevant) for q in questions])
-        for found in (before, after)
+        np.array([ndcg(ranking[q.question_id], q.relevant) for q in questions])
+        for ranking in (before, after)
     )
     low, high = _interval(new - old)
     return Comparison(len(questions), float(old.mean()), float(new.mean()), low, high)
 
 
-def slices(questions: Sequence[Question], liked: set[str]) -> dict[str, list[Question]]:
+def slices(questions: Sequence[DemoQuestion], liked: set[str]) -> dict[str, list[DemoQuestion]]:
     """All; those of which a document got a vote up from the crowd; those of which none did."""
     voted = [q for q in questions if q.relevant & liked]
     return {

@@ -36,7 +36,7 @@ async def explore(gyre: AsyncClient) -> str:
         role, version, settings, based_on=live, reason=reason, tenant=tenant
     )
     await gyre.releases.promote(role, version, reason=reason, override=True, tenant=tenant)
-    await _serving(gyre, role, lambda live: live == version)
+    await _wait_until_live(gyre, role, lambda live: live == version)
     return version
 
 
@@ -48,7 +48,7 @@ async def roll_back(gyre: AsyncClient) -> Switch:
     await gyre.releases.rollback(
         role, reason="the demonstration shows the way back", tenant=gyre.caller.tenant
     )
-    version = await _serving(gyre, role, lambda live: live == before)
+    version = await _wait_until_live(gyre, role, lambda live: live == before)
     return Switch(version, time.monotonic() - began)
 
 
@@ -66,15 +66,15 @@ async def promote_again(gyre: AsyncClient, version: str) -> Switch:
 
 async def live_is(gyre: AsyncClient, version: str) -> str:
     """Returns once searches are answered by this query encoder."""
-    return await _serving(gyre, Roles.QUERY_ENCODER, lambda live: live == version)
+    return await _wait_until_live(gyre, Roles.QUERY_ENCODER, lambda live: live == version)
 
 
-async def _serving(gyre: AsyncClient, role: str, wanted: Callable[[str], bool]) -> str:
+async def _wait_until_live(gyre: AsyncClient, role: str, condition: Callable[[str], bool]) -> str:
     deadline = time.monotonic() + _SWITCHED_WITHIN
     while True:
         reply = await gyre.search.retrieve("which version answers?", limit=1, timeout=10.0)
         live = reply.versions.get(role, "")
-        if wanted(live):
+        if condition(live):
             return live
         if time.monotonic() > deadline:
             tenant = gyre.caller.tenant

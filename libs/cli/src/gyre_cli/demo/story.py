@@ -12,7 +12,7 @@ from gyre_client.runs import RUNNING
 from gyre_client.submission import Draft, Progress
 
 from gyre_cli.command import Cli
-from gyre_cli.demo.corpus import SEED, Corpus, Document, Question, Size, generate
+from gyre_cli.demo.corpus import SEED, Corpus, DemoQuestion, Document, Size, generate
 from gyre_cli.demo.crowd import Crowd, Habits, Tally
 from gyre_cli.demo.measures import Comparison, Rankings, alike, compare, rankings, slices
 from gyre_cli.demo.releasing import ACTOR, Switch, explore, live_is, promote_again, roll_back
@@ -31,7 +31,7 @@ _RELEASED = "released"
 
 
 @dataclass
-class Outcome:
+class DemoResult:
     """What the demonstration found. Without a release the later parts stay empty."""
 
     tenant: str
@@ -42,8 +42,8 @@ class Outcome:
     quality: Mapping[str, Comparison | None] = field(default_factory=dict)
     last_vote_to_live_seconds: float | None = None
     rollback: Switch | None = None
-    back_as_before: int = 0
-    measured: int = 0
+    rankings_as_before: int = 0
+    rankings_compared: int = 0
     promotion: Switch | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     cpu_minutes: float | None = None
@@ -54,7 +54,7 @@ class Outcome:
         return bool(self.run.state == _RELEASED)
 
 
-async def tell(cli: Cli, gyre: AsyncClient, size: Size) -> Outcome:
+async def run_demo(cli: Cli, gyre: AsyncClient, size: Size) -> DemoResult:
     """All of it, in a tenant that holds nothing yet.
 
     Raises:
@@ -65,25 +65,25 @@ async def tell(cli: Cli, gyre: AsyncClient, size: Size) -> Outcome:
     stages = Stages(cli.out)
     tenant = await _free_tenant(gyre)
     system = gyre.with_caller(tenant=tenant, actor=ACTOR)
-    spent = cpu_seconds(cli.settings.home)
-    async with _told_when_stopped(cli, tenant):
-        outcome = Outcome(tenant, len(corpus.documents), size.name)
+    cpu_before = cpu_seconds(cli.settings.home)
+    async with _note_when_stopped(cli, tenant):
+        result = DemoResult(tenant, len(corpus.documents), size.name)
         await _submit(system, corpus.documents, stages)
         before = await _measure(system, corpus.untouched, stages, "measuring before")
         await explore(system)
-        outcome.tally = await _crowd(system, corpus, size.passes, stages)
-        outcome.run = await _train(cli, system, size, stages)
-        if outcome.released:
-            await _release(system, corpus, before, outcome, stages)
-    outcome.seconds = stages.seconds
+        result.tally = await _crowd(system, corpus, size.passes, stages)
+        result.run = await _train(cli, system, size, stages)
+        if result.released:
+            await _release(system, corpus, before, result, stages)
+    result.seconds = stages.seconds
     now = cpu_seconds(cli.settings.home)
-    if spent is not None and now is not None:
-        outcome.cpu_minutes = (now - spent) / 60
-    return outcome
+    if cpu_before is not None and now is not None:
+        result.cpu_minutes = (now - cpu_before) / 60
+    return result
 
 
 @asynccontextmanager
-async def _told_when_stopped(cli: Cli, tenant: str) -> AsyncIterator[None]:
+async def _note_when_stopped(cli: Cli, tenant: str) -> AsyncIterator[None]:
     try:
         yield
     except asyncio.CancelledError:
@@ -96,13 +96,13 @@ async def _told_when_stopped(cli: Cli, tenant: str) -> AsyncIterator[None]:
 
 async def _free_tenant(gyre: AsyncClient) -> str:
     """Each demonstration begins from nothing: `demo`, then `demo-2` and so on."""
-    wanted = gyre.caller.tenant
-    if wanted != Caller().tenant:
+    own_tenant = gyre.caller.tenant
+    if own_tenant != Caller().tenant:
         if await _has_documents(gyre):
             raise InvalidInput(
-                "--tenant", f"{wanted} has documents", "leave it out, or name an unused one"
+                "--tenant", f"{own_tenant} has documents", "leave it out, or name an unused one"
             )
-        return wanted
+        return own_tenant
     for number in range(1, _MOST_TENANTS):
         tenant = _TENANT if number == 1 else f"{_TENANT}-{number}"
         if not await _has_documents(gyre.with_caller(tenant=tenant)):
@@ -125,25 +125,25 @@ async def submit(gyre: AsyncClient, documents: tuple[Document, ...], bar: Bar) -
     """Returns when all are searchable; raises GyreError when one is not, or nothing moves."""
     progress = Progress()
     drafts = [Draft(one.document_id, one.text.encode, "text/markdown") for one in documents]
-    shown = asyncio.create_task(_shown(progress, bar))
+    display = asyncio.create_task(_show_progress(progress, bar))
     try:
         await gyre.documents.submit_all(drafts, progress, patience_seconds=_PATIENCE_SECONDS)
     finally:
-        shown.cancel()
-        await asyncio.gather(shown, return_exceptions=True)
+        display.cancel()
+        await asyncio.gather(display, return_exceptions=True)
     others = [fate for fate in progress.finished if fate.outcome != "indexed"]
     if others:
         raise GyreError(f"{others[0].document_id} was {others[0].outcome}: {others[0].detail}")
 
 
-async def _shown(progress: Progress, bar: Bar) -> None:
+async def _show_progress(progress: Progress, bar: Bar) -> None:
     while True:
         bar.at(len(progress.finished))
         await asyncio.sleep(0.1)
 
 
 async def _measure(
-    system: AsyncClient, questions: tuple[Question, ...], stages: Stages, name: str
+    system: AsyncClient, questions: tuple[DemoQuestion, ...], stages: Stages, name: str
 ) -> Rankings:
     with stages.stage(name, len(questions)) as bar:
         return await rankings(system, questions, bar.step)
@@ -151,8 +151,10 @@ async def _measure(
 
 async def _crowd(system: AsyncClient, corpus: Corpus, passes: int, stages: Stages) -> Tally:
     crowd = Crowd(system, habits=Habits(), seed=SEED)
-    with stages.stage("the crowd asks and votes", passes * len(corpus.asked)) as bar:
-        return await crowd.ask(corpus.asked, lambda tally: bar.at(tally.asked), passes=passes)
+    with stages.stage("the crowd asks and votes", passes * len(corpus.crowd_questions)) as bar:
+        return await crowd.ask(
+            corpus.crowd_questions, lambda tally: bar.at(tally.questions), passes=passes
+        )
 
 
 async def _train(cli: Cli, system: AsyncClient, size: Size, stages: Stages) -> trainer_pb2.Run:
@@ -183,19 +185,19 @@ async def stop_training(gyre: AsyncClient) -> None:
 
 
 async def _release(
-    system: AsyncClient, corpus: Corpus, before: Rankings, outcome: Outcome, stages: Stages
+    system: AsyncClient, corpus: Corpus, before: Rankings, result: DemoResult, stages: Stages
 ) -> None:
     """The run ends once the release is safe in Kafka; what counts is when searches use it."""
-    version = outcome.run.version
+    version = result.run.version
     await live_is(system, version)
-    outcome.last_vote_to_live_seconds = time.monotonic() - outcome.tally.last_word_at
+    result.last_vote_to_live_seconds = time.monotonic() - result.tally.last_word_at
     after = await _measure(system, corpus.untouched, stages, "measuring after")
-    outcome.quality = {
+    result.quality = {
         name: compare(some, before, after)
-        for name, some in slices(corpus.untouched, outcome.tally.liked).items()
+        for name, some in slices(corpus.untouched, result.tally.liked).items()
     }
-    outcome.rollback = await roll_back(system)
+    result.rollback = await roll_back(system)
     back = await _measure(system, corpus.untouched, stages, "measuring after the rollback")
-    outcome.measured = len(corpus.untouched)
-    outcome.back_as_before = alike(before, back)
-    outcome.promotion = await promote_again(system, version)
+    result.rankings_compared = len(corpus.untouched)
+    result.rankings_as_before = alike(before, back)
+    result.promotion = await promote_again(system, version)

@@ -54,8 +54,8 @@ class Aspect:
     """
 
     title: str
-    said: tuple[str, ...]
-    asked: tuple[str, ...]
+    sentences: tuple[str, ...]
+    wordings: tuple[str, ...]
 
 
 ASPECTS: tuple[Aspect, ...] = (

@@ -83,7 +83,7 @@ def stub_headers(cause: Cause, *, actor: str, reason: str) -> list[tuple[str, by
 
 
 def _with_cause(own: Headers, cause: Cause) -> list[tuple[str, bytes]]:
-    added = {
+    cause_headers = {
         "kind": cause.kind,
         "error": cause.error,
         "message": cause.message,
@@ -95,9 +95,11 @@ def _with_cause(own: Headers, cause: Cause) -> list[tuple[str, bytes]]:
         "time": cause.parked_at.isoformat().replace("+00:00", "Z"),
     }
     if cause.digest:
-        added |= {"digest": cause.digest, "size": str(cause.size)}
-    kept = [(name, value) for name, value in own if not name.startswith(PREFIX)]
-    return kept + [(PREFIX + name, text.encode(errors="replace")) for name, text in added.items()]
+        cause_headers |= {"digest": cause.digest, "size": str(cause.size)}
+    own_headers = [(name, value) for name, value in own if not name.startswith(PREFIX)]
+    return own_headers + [
+        (PREFIX + name, text.encode(errors="replace")) for name, text in cause_headers.items()
+    ]
 
 
 def read_cause(headers: Headers) -> Cause | None:

@@ -65,10 +65,10 @@ def _not_read(value: bytes, no_event: type[Poison]) -> Poison:
 
 def _problems(topic: Topic[E], error: ValidationError) -> str:
     """What is wrong and where, without the payload."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    said = "; ".join(
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    listed = "; ".join(
         f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']}"
-        for problem in found[:_MOST_PROBLEMS]
+        for problem in errors[:_MOST_PROBLEMS]
     )
-    more = f" and {len(found) - _MOST_PROBLEMS} more" if len(found) > _MOST_PROBLEMS else ""
-    return f"not a {topic.model.__name__}: {said}{more}"
+    more = f" and {len(errors) - _MOST_PROBLEMS} more" if len(errors) > _MOST_PROBLEMS else ""
+    return f"not a {topic.model.__name__}: {listed}{more}"

@@ -51,21 +51,21 @@ class DeadLetters:
         Raises:
             NotFound: names the topics there are.
         """
-        known = sorted(name for name in await self._consumer.topics() if name.endswith(DLQ_SUFFIX))
+        names = sorted(name for name in await self._consumer.topics() if name.endswith(DLQ_SUFFIX))
         name = topic if topic.endswith(DLQ_SUFFIX) else topic + DLQ_SUFFIX
-        if name not in known:
-            raise NotFound(f"no dead letters of {topic}: there are {', '.join(known) or 'none'}")
+        if name not in names:
+            raise NotFound(f"no dead letters of {topic}: there are {', '.join(names) or 'none'}")
         partitions = list(self._partitions(name))
         begins, ends = await self._bounds(partitions)
         self._consumer.assign(partitions)
-        found: list[DeadLetter] = []
+        letters: list[DeadLetter] = []
         for partition in partitions:
             start = max(begins[partition], ends[partition] - limit)
             self._consumer.seek(partition, start)
         while any([await self._consumer.position(one) < ends[one] for one in partitions]):
             batches = await self._consumer.getmany(timeout_ms=500)
-            found += [_letter(record) for records in batches.values() for record in records]
-        return sorted(found, key=lambda letter: letter.parked_at, reverse=True)[:limit]
+            letters += [_letter(record) for records in batches.values() for record in records]
+        return sorted(letters, key=lambda letter: letter.parked_at, reverse=True)[:limit]
 
     def _partitions(self, topic: str) -> Iterable[TopicPartition]:
         numbers = self._consumer.partitions_for_topic(topic) or {0}

@@ -18,7 +18,7 @@ Headers = Sequence[tuple[str, bytes]]
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-class _Placed(Protocol):
+class _HasPosition(Protocol):
     @property
     def topic(self) -> str: ...
     @property
@@ -49,11 +49,11 @@ def headers_for(topic: Topic[Any], event_id: UUID, service: str) -> list[tuple[s
 
 def header(headers: Headers, name: str) -> bytes | None:
     """The last header of that name (Kafka allows several)."""
-    found = None
+    last = None
     for key, value in headers:
         if key == name:
-            found = value
-    return found
+            last = value
+    return last
 
 
 def text_header(headers: Headers, name: str) -> str | None:
@@ -72,7 +72,7 @@ def as_text(headers: Headers) -> dict[str, str]:
     return {name: (value or b"").decode(errors="backslashreplace") for name, value in headers}
 
 
-def event_id(record: _Placed) -> UUID:
+def event_id(record: _HasPosition) -> UUID:
     """`ce_id` if it is a UUID; else one derived from it, its source or the record's place.
 
     CloudEvents ids are unique within their source only, and outside producers may send none.
@@ -88,7 +88,7 @@ def event_id(record: _Placed) -> UUID:
         return uuid5(NAMESPACE_URL, f"cloudevent:{source}#{text}")
 
 
-def event_time(record: _Placed) -> datetime:
+def event_time(record: _HasPosition) -> datetime:
     """`ce_time` if it is an RFC 3339 time with a zone; else the record's timestamp."""
     text = text_header(record.headers, "ce_time")
     if text:

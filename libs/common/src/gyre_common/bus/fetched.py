@@ -202,8 +202,8 @@ class _Batch:
         headers: Sequence[tuple[str, bytes | None]] = (),
     ) -> _Record:
         batch = self._batch
-        made = batch.max_timestamp if batch.timestamp_type else timestamp
-        return _Record(offset, made, batch.timestamp_type, key, value, headers)
+        created_at = batch.max_timestamp if batch.timestamp_type else timestamp
+        return _Record(offset, created_at, batch.timestamp_type, key, value, headers)
 
 
 def _without_codec(head: bytes) -> bytes:

@@ -110,8 +110,8 @@ async def skip(
         deadline = asyncio.get_running_loop().time() + patience
         while not all(waiting.values()) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(_ASK_AGAIN)
-            left = await _held_by(admin, None)
-            waiting = {record: record not in left for record in held}
+            still_held = await _held_by(admin, None)
+            waiting = {record: record not in still_held for record in held}
         return waiting
 
 

@@ -52,13 +52,13 @@ class RawRecord(Protocol):
 class Record(Generic[E]):
     """An event with its place on its topic. `maker` names the handler that works on it."""
 
-    __slots__ = ("_made", "event", "maker", "raw")
+    __slots__ = ("_ids_derived", "event", "maker", "raw")
 
     def __init__(self, event: E, raw: RawRecord, maker: str) -> None:
         self.event = event
         self.raw = raw
         self.maker = maker
-        self._made = 0
+        self._ids_derived = 0
 
     @property
     def topic(self) -> str:
@@ -119,13 +119,13 @@ class Record(Generic[E]):
 
     def begin(self) -> None:
         """Start an attempt: ids of what it makes are counted from nought again."""
-        self._made = 0
+        self._ids_derived = 0
 
     def next_id(self) -> UUID:
         """The id of the next fact that follows from this one."""
-        made = derived_id(self.event_id, self.maker, self._made)
-        self._made += 1
-        return made
+        next_id = derived_id(self.event_id, self.maker, self._ids_derived)
+        self._ids_derived += 1
+        return next_id
 
 
 class NoCurrentRecordError(GyreError):

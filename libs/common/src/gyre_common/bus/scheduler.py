@@ -88,7 +88,7 @@ class Scheduler:
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._turns: list[Partition] = []
         self._turn = 0
-        self._taken = 0
+        self._take_count = 0
         self._workers: set[asyncio.Task[None]] = set()
         self._limits: set[CallLimit] = set()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -169,8 +169,8 @@ class Scheduler:
         if self.stopped:
             return None
         turns = self._turns
-        self._taken += 1
-        first = self._turn + (self._taken % _SAME_PARTITION == 0)
+        self._take_count += 1
+        first = self._turn + (self._take_count % _SAME_PARTITION == 0)
         for turn in range(first, first + len(turns)):
             pending = turns[turn % len(turns)].take()
             if pending is not None:
@@ -326,14 +326,14 @@ class Scheduler:
     @property
     def problems(self) -> list[str]:
         """Why records of some partitions, or of all, are not handled."""
-        held = [
+        problems = [
             f"{p.topic} partition {p.number} is held at offset {p.held.raw.offset}: {p.held_cause}"
             for p in self._turns
             if p.held is not None
         ]
         if self.stopped is None:
-            return held
-        return held[:1] or [self.stopped]
+            return problems
+        return problems[:1] or [self.stopped]
 
     def reopen_breaker(self, reason: str) -> None:
         """It was open before a restart: nothing is parked before one record is handled well."""
@@ -410,15 +410,15 @@ class Scheduler:
             timer.cancel()
         self._timers.clear()
         if self._workers:
-            _, late = await asyncio.wait(self._workers, timeout=limit)
-            for worker in late:
+            _, unfinished = await asyncio.wait(self._workers, timeout=limit)
+            for worker in unfinished:
                 worker.cancel()
-            if late:
+            if unfinished:
                 log.warning(
                     "handlers cancelled: they took longer than the drain may",
-                    extra={**self.consumer.log_fields, "handlers": len(late)},
+                    extra={**self.consumer.log_fields, "handlers": len(unfinished)},
                 )
-                await asyncio.wait(late, timeout=1.0)
+                await asyncio.wait(unfinished, timeout=1.0)
 
     def forget(self) -> None:
         """Let go of all partitions, and be ready for the next ones."""

@@ -256,7 +256,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         assigned = consumer.assignment()
         offsets: dict[TopicPartition, tuple[int, str]] = {}
-        moved: dict[TopicPartition, Partition] = {}
+        partition_of: dict[TopicPartition, Partition] = {}
         for partition in self.scheduler.partitions:
             place = TopicPartition(partition.topic, partition.number)
             note = self._holding.notes.get(place)
@@ -266,7 +266,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             text = note.text if note is not None else ""
             if place in assigned and offset is not None and (offset, text) != partition.committed:
                 offsets[place] = offset, text
-                moved[place] = partition
+                partition_of[place] = partition
         if not offsets:
             return
         try:
@@ -279,7 +279,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("offsets not committed yet", extra=self._about(error))
         else:
             for place, committed in offsets.items():
-                moved[place].committed = committed
+                partition_of[place].committed = committed
 
     def _about(self, error: Exception) -> dict[str, str]:
         return {**self.scheduler.consumer.log_fields, "cause": f"{type(error).__name__}: {error}"}

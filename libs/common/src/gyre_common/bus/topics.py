@@ -51,7 +51,7 @@ class TopicMaker:
 
     def __init__(self, servers: str) -> None:
         self._servers = servers
-        self._known: set[str] = set()
+        self._ensured: set[str] = set()
         self._lock = asyncio.Lock()
 
     async def ensure(self, *topics: Topic[Any]) -> None:
@@ -62,11 +62,11 @@ class TopicMaker:
         Raises:
             Unavailable: Kafka answers, but does not create a topic.
         """
-        if all(topic.name in self._known for topic in topics):
+        if all(topic.name in self._ensured for topic in topics):
             return
         async with self._lock:
             await ensure_topics(self._servers, topics)
-            self._known.update(topic.name for topic in topics)
+            self._ensured.update(topic.name for topic in topics)
 
 
 async def ensure_topics(servers: str, topics: Iterable[Topic[Any]]) -> None:
@@ -82,8 +82,8 @@ async def ensure_topics(servers: str, topics: Iterable[Topic[Any]]) -> None:
     )
     try:
         there = set(await admin.list_topics())
-        wanted = [new for topic in topics for new in (_topic(topic), _dead_letters(topic))]
-        missing = [new for new in wanted if new.name not in there]
+        needed = [new for topic in topics for new in (_topic(topic), _dead_letters(topic))]
+        missing = [new for new in needed if new.name not in there]
         if missing:
             _check(await admin.create_topics(missing))
             log.info("topics created", extra={"topics": [new.name for new in missing]})

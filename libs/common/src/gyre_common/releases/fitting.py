@@ -38,7 +38,7 @@ def fit_together(
             fitting.sort(key=lambda each: each.fits is None)
         weights = fitting or weights
     chosen = zip(FITTED_ROLES, (documents, queries, weights), strict=True)
-    return {role: found[0] for role, found in chosen if found}
+    return {role: artifacts[0] for role, artifacts in chosen if artifacts}
 
 
 def by_recency(state: ReleaseChanged) -> Iterator[Artifact]:

@@ -35,12 +35,12 @@ class Resolved:
         )
         return replace(self, versions=versions, arms=arms)
 
-    def arms_with(self, used: Mapping[str, str]) -> dict[str, str]:
+    def arms_with(self, served_versions: Mapping[str, str]) -> dict[str, str]:
         """The arms once it is known what served: none where that is not what was chosen."""
         return {
             role: arm
             for role, arm in self.arms.items()
-            if role not in used or used[role] == self.versions.get(role)
+            if role not in served_versions or served_versions[role] == self.versions.get(role)
         }
 
 
@@ -62,11 +62,11 @@ class ReleaseView:
         What was known before stays in force then.
         """
         key = by_role(event)
-        known = self._states.get(key)
-        if known is not None and event.generation <= known.generation:
+        current = self._states.get(key)
+        if current is not None and event.generation <= current.generation:
             return
-        named = (event.live, *((event.canary.version,) if event.canary else ()))
-        missing = [version for version in named if event.artifact(version) is None]
+        referenced = (event.live, *((event.canary.version,) if event.canary else ()))
+        missing = [version for version in referenced if event.artifact(version) is None]
         if missing:
             log.error("release names no artifact", extra={"release": key, "missing": missing})
             return
@@ -135,12 +135,12 @@ class ReleaseView:
         """
         states = self._states_of(tenant)
         canaries = {role: s.canary for role, s in states.items() if s.canary is not None}
-        drawn = {
+        canary_versions = {
             role: canary.version
             for role, canary in canaries.items()
             if _share(f"{role}/{canary.version}/{sticky_key}") < canary.share
         }
-        versions = self._fitting(states, drawn=drawn, named={})
+        versions = self._fitting(states, canary_versions=canary_versions, requested_versions={})
         arms = {
             role: Arm.CANARY if versions[role] == canary.version else Arm.LIVE
             for role, canary in canaries.items()
@@ -166,26 +166,29 @@ class ReleaseView:
             if owners and not owners & {context.tenant, EVERY_TENANT}:
                 raise FailedPrecondition(f"{role} has no version {version} here (yet)")
         states = self._states_of(context.tenant)
-        return Resolved(self._fitting(states, drawn={}, named=context.versions), context.arms)
+        return Resolved(
+            self._fitting(states, canary_versions={}, requested_versions=context.versions),
+            context.arms,
+        )
 
     def _find(self, role: str, version: str) -> Artifact | None:
         of_role = (state for state in self._states.values() if state.role == role)
-        known = (state.artifact(version) for state in of_role)
-        return next((artifact for artifact in known if artifact is not None), None)
+        artifacts = (state.artifact(version) for state in of_role)
+        return next((artifact for artifact in artifacts if artifact is not None), None)
 
     def _states_of(self, tenant: str) -> dict[str, ReleaseChanged]:
         """What holds for a tenant, by role; another tenant's own roles are not in it."""
         roles = sorted({state.role for state in self._states.values()})
         own = {role: self._states.get(f"{tenant}/{role}") for role in roles}
-        held = {role: own[role] or self._states.get(f"{EVERY_TENANT}/{role}") for role in roles}
-        return {role: state for role, state in held.items() if state is not None}
+        in_force = {role: own[role] or self._states.get(f"{EVERY_TENANT}/{role}") for role in roles}
+        return {role: state for role, state in in_force.items() if state is not None}
 
     def _fitting(
         self,
         states: Mapping[str, ReleaseChanged],
         *,
-        drawn: Mapping[str, str],
-        named: Mapping[str, str],
+        canary_versions: Mapping[str, str],
+        requested_versions: Mapping[str, str],
     ) -> dict[str, str]:
         """A version of every role: as named, else as drawn where that fits, else live.
 
@@ -193,23 +196,27 @@ class ReleaseView:
         """
         query, document = Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER
         live = {role: state.live for role, state in states.items()}
-        versions = {**live, **drawn, **named}
+        versions = {**live, **canary_versions, **requested_versions}
         candidates: dict[Roles, list[Artifact]] = {}
         for role in FITTED_ROLES:
             if role in states:
-                other = () if role in named else by_recency(states[role])
-                known = (self._find(role, versions[role]), *other)
-                candidates[role] = [artifact for artifact in known if artifact is not None]
-        if not candidates.get(query) and query in named:
-            return {r: v for r, v in versions.items() if r in named or r not in FITTED_ROLES}
-        if document in candidates and document not in named:
+                other = () if role in requested_versions else by_recency(states[role])
+                artifacts = (self._find(role, versions[role]), *other)
+                candidates[role] = [artifact for artifact in artifacts if artifact is not None]
+        if not candidates.get(query) and query in requested_versions:
+            return {
+                r: v
+                for r, v in versions.items()
+                if r in requested_versions or r not in FITTED_ROLES
+            }
+        if document in candidates and document not in requested_versions:
             # Vectors of a query encoder only mean something beside those that it fits.
-            encoder = self._find(query, {**live, **named}.get(query, ""))
-            fitted = encoder.fits if encoder else None
-            names = dict.fromkeys((versions[document], live[document], fitted))
+            encoder = self._find(query, {**live, **requested_versions}.get(query, ""))
+            fits = encoder.fits if encoder else None
+            names = dict.fromkeys((versions[document], live[document], fits))
             candidates[document] = [self.artifact(document, name) for name in names if name]
-        chosen = fit_together(candidates, settled={live.get(query, "")})
-        return versions | {role: artifact.version for role, artifact in chosen.items()}
+        fitting_artifacts = fit_together(candidates, settled={live.get(query, "")})
+        return versions | {role: artifact.version for role, artifact in fitting_artifacts.items()}
 
     def _announce(self, event: ReleaseChanged) -> None:
         self._changed.set()

@@ -144,8 +144,8 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         self._check_key(context)
         if self._in_flight > self._max_in_flight:
             raise Unavailable(f"{self._max_in_flight} calls are in flight here already")
-        given = context.time_remaining()
-        seconds = self._default_deadline if given is None else given
+        remaining = context.time_remaining()
+        seconds = self._default_deadline if remaining is None else remaining
         answer.request = read_context(
             context.invocation_metadata() or (), deadline=answer.started + seconds
         )
@@ -161,10 +161,10 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
     def _check_key(self, context: Context) -> None:
         if not self._keys:
             return
-        shown = text_of(context.invocation_metadata() or (), AUTHORIZATION).encode()
-        scheme, _, key = shown.partition(b" ")
-        known = [hmac.compare_digest(key.strip(), accepted) for accepted in self._keys]
-        if scheme.lower() != b"bearer" or not any(known):
+        header = text_of(context.invocation_metadata() or (), AUTHORIZATION).encode()
+        scheme, _, key = header.partition(b" ")
+        matches = [hmac.compare_digest(key.strip(), accepted) for accepted in self._keys]
+        if scheme.lower() != b"bearer" or not any(matches):
             raise Unauthenticated(
                 "send metadata `authorization: Bearer <one of the server's keys>`"
             )

@@ -135,8 +135,8 @@ class _Along:
 
 
 def _shorter(timeout: float | None, remaining: float | None) -> float:
-    wanted = DEFAULT_TIMEOUT if timeout is None else timeout
-    return wanted if remaining is None else min(wanted, remaining)
+    limit = DEFAULT_TIMEOUT if timeout is None else timeout
+    return limit if remaining is None else min(limit, remaining)
 
 
 class _UnaryAlong(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
@@ -149,16 +149,16 @@ class _UnaryAlong(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-ar
         """Called by gRPC for each call."""
         started = time.monotonic()
         details = self._along.add(client_call_details)
-        made = await continuation(details, request)
+        call = await continuation(details, request)
         try:
-            code = await made.code()
+            code = await call.code()
         except asyncio.CancelledError:
-            made.cancel()
+            call.cancel()
             raise
         method = _name(details.method)
         METRICS.rpc_calls.labels(method, code.name).inc()
         METRICS.rpc_call_seconds.labels(method).observe(time.monotonic() - started)
-        return made
+        return call
 
 
 class _StreamAlong(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[type-arg]

@@ -47,8 +47,8 @@ class ServiceTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """Called by gRPC to find the handler of a call."""
-        found = (handler.service(handler_call_details) for handler in self._handlers)
-        return next((handler for handler in found if handler is not None), None)
+        handlers = (handler.service(handler_call_details) for handler in self._handlers)
+        return next((handler for handler in handlers if handler is not None), None)
 
 
 Register = Callable[[ServiceTable], None]

@@ -124,8 +124,10 @@ class _Details:
             return None
         violation = bad.field_violations[0]
         if self._unpack(info) and info.domain == DOMAIN:
-            said = info.metadata
-            return InvalidInput(violation.field, said["problem"], said["fix"], code=said["code"])
+            details = info.metadata
+            return InvalidInput(
+                violation.field, details["problem"], details["fix"], code=details["code"]
+            )
         return InvalidInput(violation.field, "is not valid", violation.description)
 
     def code(self) -> str:

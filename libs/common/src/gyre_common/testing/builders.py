@@ -51,7 +51,7 @@ def _after(seconds: float) -> datetime:
     return MORNING + timedelta(seconds=seconds)
 
 
-def a_document_submitted(**given: object) -> DocumentSubmitted:
+def a_document_submitted(**fields: object) -> DocumentSubmitted:
     """A text about tea, submitted in the morning."""
     return DocumentSubmitted.model_validate(
         {
@@ -60,12 +60,12 @@ def a_document_submitted(**given: object) -> DocumentSubmitted:
             "text": f"# Tea\n\n{_TEA}\n",
             "media_type": "text/markdown",
             "submitted_at": MORNING,
-            **given,
+            **fields,
         }
     )
 
 
-def a_document_accepted(**given: object) -> DocumentAccepted:
+def a_document_accepted(**fields: object) -> DocumentAccepted:
     """The same document, checked and stored."""
     content = f"# Tea\n\n{_TEA}\n".encode()
     digest = digest_of(content)
@@ -76,12 +76,12 @@ def a_document_accepted(**given: object) -> DocumentAccepted:
             "content_digest": digest,
             "size_bytes": len(content),
             "accepted_at": _after(0.1),
-            **given,
+            **fields,
         }
     )
 
 
-def a_chunk(**given: object) -> Chunk:
+def a_chunk(**fields: object) -> Chunk:
     """The one passage of the document about tea."""
     return Chunk.model_validate(
         {
@@ -91,12 +91,12 @@ def a_chunk(**given: object) -> Chunk:
             "heading_path": ("Tea",),
             "start": 7,
             "end": 7 + len(_TEA),
-            **given,
+            **fields,
         }
     )
 
 
-def a_document_chunked(**given: object) -> DocumentChunked:
+def a_document_chunked(**fields: object) -> DocumentChunked:
     """The same document as one passage."""
     return DocumentChunked.model_validate(
         {
@@ -105,12 +105,12 @@ def a_document_chunked(**given: object) -> DocumentChunked:
             "content_digest": digest_of(f"# Tea\n\n{_TEA}\n".encode()),
             "ingestion_version": "structure-1",
             "chunks": (a_chunk(),),
-            **given,
+            **fields,
         }
     )
 
 
-def a_document_indexed(**given: object) -> DocumentIndexed:
+def a_document_indexed(**fields: object) -> DocumentIndexed:
     """The same document, searchable a second after it was submitted."""
     return DocumentIndexed.model_validate(
         {
@@ -123,12 +123,12 @@ def a_document_indexed(**given: object) -> DocumentIndexed:
             "encoded_count": 1,
             "submitted_at": MORNING,
             "searchable_at": _after(1),
-            **given,
+            **fields,
         }
     )
 
 
-def a_document_rejected(**given: object) -> DocumentRejected:
+def a_document_rejected(**fields: object) -> DocumentRejected:
     """A document that held nothing but white space."""
     return DocumentRejected.model_validate(
         {
@@ -139,12 +139,12 @@ def a_document_rejected(**given: object) -> DocumentRejected:
             "detail": "text holds nothing but white space: send the document's content",
             "submitted_at": MORNING,
             "rejected_at": _after(0.1),
-            **given,
+            **fields,
         }
     )
 
 
-def a_retrieved_chunk(**given: object) -> RetrievedChunk:
+def a_retrieved_chunk(**fields: object) -> RetrievedChunk:
     """The passage about tea, found first by both legs, and used."""
     return RetrievedChunk.model_validate(
         {
@@ -158,12 +158,12 @@ def a_retrieved_chunk(**given: object) -> RetrievedChunk:
             "score": 0.0328,
             "scores": {"bm25": 3.2, "dense": 0.81, "fused": 0.0328},
             "used": True,
-            **given,
+            **fields,
         }
     )
 
 
-def an_interaction(**given: object) -> InteractionCompleted:
+def an_interaction(**fields: object) -> InteractionCompleted:
     """A question about tea, answered from its one passage."""
     return InteractionCompleted.model_validate(
         {
@@ -195,12 +195,12 @@ def an_interaction(**given: object) -> InteractionCompleted:
             "latency_ms": {"retrieve": 30.0, "generate": 12.0, "total": 45.0},
             "started_at": MORNING,
             "completed_at": _after(0.045),
-            **given,
+            **fields,
         }
     )
 
 
-def a_verdict(**given: object) -> InteractionJudged:
+def a_verdict(**fields: object) -> InteractionJudged:
     """A good verdict on that interaction."""
     return InteractionJudged.model_validate(
         {
@@ -212,12 +212,12 @@ def a_verdict(**given: object) -> InteractionJudged:
                 Score(metric="context_precision", value=1.0),
             ),
             "judged_at": _after(1),
-            **given,
+            **fields,
         }
     )
 
 
-def a_feedback(**given: object) -> FeedbackReceived:
+def a_feedback(**fields: object) -> FeedbackReceived:
     """A thumb up for that interaction."""
     return FeedbackReceived.model_validate(
         {
@@ -227,26 +227,26 @@ def a_feedback(**given: object) -> FeedbackReceived:
             "value": "up",
             "actor": "reader-1",
             "received_at": _after(60),
-            **given,
+            **fields,
         }
     )
 
 
-def an_artifact(version: str = "hybrid-1", **given: object) -> Artifact:
+def an_artifact(version: str = "hybrid-1", **fields: object) -> Artifact:
     """A version that is defined by nothing but its name."""
     return Artifact.model_validate(
         {
             "version": version,
             "digest": digest_of(version.encode()),
             "registered_at": MORNING,
-            **given,
+            **fields,
         }
     )
 
 
-def a_release(role: str = Roles.RETRIEVAL, **given: object) -> ReleaseChanged:
+def a_release(role: str = Roles.RETRIEVAL, **fields: object) -> ReleaseChanged:
     """The first release of a role, for every tenant."""
-    live = given.get("live", "hybrid-1")
+    live = fields.get("live", "hybrid-1")
     return ReleaseChanged.model_validate(
         {
             "role": role,
@@ -256,7 +256,7 @@ def a_release(role: str = Roles.RETRIEVAL, **given: object) -> ReleaseChanged:
             "reason": "ships with Gyre",
             "actor": "releases",
             "changed_at": MORNING,
-            **given,
+            **fields,
         }
     )
 
@@ -270,7 +270,7 @@ _HEADER: dict[str, object] = {
 }
 
 
-def a_training_start(**given: object) -> TrainingStarted:
+def a_training_start(**fields: object) -> TrainingStarted:
     """A run of the recipe for the query encoder begins."""
     return TrainingStarted.model_validate(
         {
@@ -283,12 +283,12 @@ def a_training_start(**given: object) -> TrainingStarted:
             "actor": "ann",
             "reason": "a month of votes",
             "started_at": MORNING,
-            **given,
+            **fields,
         }
     )
 
 
-def a_training_progress(**given: object) -> TrainingProgressed:
+def a_training_progress(**fields: object) -> TrainingProgressed:
     """A tenth of that run."""
     start = a_training_start()
     return TrainingProgressed.model_validate(
@@ -302,12 +302,12 @@ def a_training_progress(**given: object) -> TrainingProgressed:
             "steps": 400,
             "metrics": {"loss": 2.31},
             "at": start.started_at,
-            **given,
+            **fields,
         }
     )
 
 
-def a_training_verdict(**given: object) -> Verdict:
+def a_training_verdict(**fields: object) -> Verdict:
     """A clear gain on what was held out."""
     return Verdict.model_validate(
         {
@@ -325,12 +325,12 @@ def a_training_verdict(**given: object) -> Verdict:
                     high=5.0,
                 ),
             ),
-            **given,
+            **fields,
         }
     )
 
 
-def a_training_end(**given: object) -> TrainingFinished:
+def a_training_end(**fields: object) -> TrainingFinished:
     """The same run has made a version that passed its gate."""
     start = a_training_start()
     return TrainingFinished.model_validate(
@@ -349,6 +349,6 @@ def a_training_end(**given: object) -> TrainingFinished:
             "candidate": an_artifact("votes-1", digest=digest_of(b"weights")),
             "against": {Roles.QUERY_ENCODER: "minilm-l6-v2"},
             "finished_at": _after(240),
-            **given,
+            **fields,
         }
     )

@@ -30,7 +30,7 @@ QUICK = Delivery(
 )
 
 
-class Told(Event):
+class MessageSent(Event):
     """An event that says something to one listener."""
 
     listener: str
@@ -38,10 +38,15 @@ class Told(Event):
     text: str = ""
 
 
-def told_topic(name: str, *, compacted: bool = False) -> Topic[Told]:
+def message_topic(name: str, *, compacted: bool = False) -> Topic[MessageSent]:
     """A topic of such events; one listener, one partition."""
     return Topic(
-        name, Told, key=lambda event: event.listener, summary="", compacted=compacted, partitions=4
+        name,
+        MessageSent,
+        key=lambda event: event.listener,
+        summary="",
+        compacted=compacted,
+        partitions=4,
     )
 
 
@@ -66,32 +71,36 @@ class World(Protocol):
         """The bus under test."""
 
     @property
-    def topic(self) -> Topic[Told]:
+    def topic(self) -> Topic[MessageSent]:
         """A topic that nobody else uses."""
 
     @property
-    def compacted(self) -> Topic[Told]:
+    def compacted(self) -> Topic[MessageSent]:
         """The same, compacted."""
 
     async def put(
-        self, topic: Topic[Told], key: bytes | None, value: bytes | None, headers: Headers = ()
+        self,
+        topic: Topic[MessageSent],
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
     ) -> None:
         """Produce a record as an outsider."""
 
     async def parked(self) -> list[Letter]:
         """The dead letters of `topic`, in order."""
 
-    async def records(self, topic: Topic[Told]) -> list[RawRecord]:
+    async def records(self, topic: Topic[MessageSent]) -> list[RawRecord]:
         """What the bus published on a topic, in order per partition."""
 
 
 OpenWorld = Callable[[Delivery], AbstractAsyncContextManager[World]]
 
 
-async def tell(world: World, listener: str, *ordinals: int, headers: Headers = ()) -> None:
+async def send_messages(world: World, listener: str, *ordinals: int, headers: Headers = ()) -> None:
     """Produce events as an outsider who sends no headers."""
     for ordinal in ordinals:
-        event = Told(listener=listener, ordinal=ordinal)
+        event = MessageSent(listener=listener, ordinal=ordinal)
         await world.put(world.topic, listener.encode(), event.to_json(), headers)
 
 
@@ -99,14 +108,14 @@ class Listener:
     """A handler that notes what it hears, and fails as often as it is told to."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, int]] = []
+        self.deliveries: list[tuple[str, int]] = []
         self.done: list[tuple[str, int]] = []
         self.failures: dict[tuple[str, int], list[Exception]] = defaultdict(list)
 
-    async def on_told(self, event: Told) -> None:
+    async def on_message_sent(self, event: MessageSent) -> None:
         """Hears one event."""
         place = (event.listener, event.ordinal)
-        self.heard.append(place)
+        self.deliveries.append(place)
         if self.failures[place]:
             raise self.failures[place].pop(0)
         self.done.append(place)
@@ -124,10 +133,10 @@ class BusContract:
     ) -> None:
         async with open_world(QUICK) as world:
             listener = Listener()
-            world.bus.on(world.topic, group="g")(listener.on_told)
+            world.bus.on(world.topic, group="g")(listener.on_message_sent)
             for ordinal in range(20):
                 for name in ("ann", "bob", "cem"):
-                    await tell(world, name, ordinal)
+                    await send_messages(world, name, ordinal)
             async with world.bus:
                 await eventually(lambda: len(listener.done) == 60)
             for name in ("ann", "bob", "cem"):
@@ -138,15 +147,15 @@ class BusContract:
             done: list[str] = []
             go = asyncio.Event()
 
-            async def on_told(event: Told) -> None:
+            async def on_message_sent(event: MessageSent) -> None:
                 if event.listener == "slow":
                     await go.wait()
                 done.append(f"{event.listener} {event.ordinal}")
 
-            world.bus.on(world.topic, group="g")(on_told)
-            await tell(world, "slow", 0, 1)
+            world.bus.on(world.topic, group="g")(on_message_sent)
+            await send_messages(world, "slow", 0, 1)
             for name in "abcdefgh":
-                await tell(world, name, 0)
+                await send_messages(world, name, 0)
             async with world.bus:
                 await eventually(lambda: len(done) == 8)
                 go.set()
@@ -156,7 +165,7 @@ class BusContract:
         async with open_world(QUICK) as world:
             running, most, done = 0, 0, 0
 
-            async def on_told(event: Told) -> None:
+            async def on_message_sent(event: MessageSent) -> None:
                 nonlocal running, most, done
                 running += 1
                 most = max(most, running)
@@ -164,9 +173,9 @@ class BusContract:
                 running -= 1
                 done += 1
 
-            world.bus.on(world.topic, group="g", concurrency=3)(on_told)
+            world.bus.on(world.topic, group="g", concurrency=3)(on_message_sent)
             for number in range(30):
-                await tell(world, f"l{number}", 0)
+                await send_messages(world, f"l{number}", 0)
             async with world.bus:
                 await eventually(lambda: done == 30)
             assert most == 3
@@ -177,22 +186,22 @@ class BusContract:
         async with open_world(QUICK) as world:
             listener = Listener()
             listener.failures["ann", 0] = [Retryable("not yet")] * 4
-            world.bus.on(world.topic, group="g")(listener.on_told)
-            await tell(world, "ann", 0, 1, 2)
+            world.bus.on(world.topic, group="g")(listener.on_message_sent)
+            await send_messages(world, "ann", 0, 1, 2)
             async with world.bus:
                 await eventually(lambda: listener.of("ann") == [0, 1, 2])
-            assert listener.heard[:5] == [("ann", 0)] * 5
+            assert listener.deliveries[:5] == [("ann", 0)] * 5
             assert await world.parked() == []
 
     async def test_other_partitions_go_on_while_one_waits(self, open_world: OpenWorld) -> None:
         async with open_world(replace(QUICK, retry_first=30, retry_longest=60)) as world:
             listener = Listener()
             listener.failures["ann", 0] = [Retryable("not yet")] * 100
-            world.bus.on(world.topic, group="g")(listener.on_told)
-            await tell(world, "ann", 0)
+            world.bus.on(world.topic, group="g")(listener.on_message_sent)
+            await send_messages(world, "ann", 0)
             others = [f"l{number}" for number in range(40)]
             for name in others:
-                await tell(world, name, 0)
+                await send_messages(world, name, 0)
             async with world.bus:
                 await eventually(lambda: len(listener.done) > 20)
                 assert world.bus.healthy()
@@ -203,14 +212,14 @@ class BusContract:
         async with open_world(QUICK) as world:
             listener = Listener()
             listener.failures["ann", 1] = [Poison("never\nwill")]
-            world.bus.on(world.topic, group="g")(listener.on_told)
+            world.bus.on(world.topic, group="g")(listener.on_message_sent)
             headers = [("odd", b"\xff\xfe"), ("odd", b"again")]
-            await tell(world, "ann", 0, 1, 2, headers=headers)
+            await send_messages(world, "ann", 0, 1, 2, headers=headers)
             async with world.bus:
                 await eventually(lambda: listener.of("ann") == [0, 2])
             (letter,) = await world.parked()
             assert letter.key == b"ann"
-            assert letter.value == Told(listener="ann", ordinal=1).to_json()
+            assert letter.value == MessageSent(listener="ann", ordinal=1).to_json()
             assert [pair for pair in letter.headers if pair[0] == "odd"] == headers
             assert letter.cause.kind == "poison"
             assert letter.cause.error == "Poison"
@@ -225,11 +234,11 @@ class BusContract:
             listener = Listener()
             listener.failures["ann", 0] = [ZeroDivisionError("oops")] * 9
             listener.failures["ann", 1] = [ZeroDivisionError("oops")] * 2
-            world.bus.on(world.topic, group="g")(listener.on_told)
-            await tell(world, "ann", 0, 1)
+            world.bus.on(world.topic, group="g")(listener.on_message_sent)
+            await send_messages(world, "ann", 0, 1)
             async with world.bus:
                 await eventually(lambda: listener.of("ann") == [1])
-            assert listener.heard == [("ann", 0)] * 3 + [("ann", 1)] * 3
+            assert listener.deliveries == [("ann", 0)] * 3 + [("ann", 1)] * 3
             (letter,) = await world.parked()
             assert (letter.cause.kind, letter.cause.error) == ("bug", "ZeroDivisionError")
             assert letter.cause.attempts == 3
@@ -238,7 +247,7 @@ class BusContract:
     async def test_no_broken_record_is_lost_and_none_takes_good_ones_along(
         self, open_world: OpenWorld, batches: bool
     ) -> None:
-        good = Told(listener="ann").to_json()
+        good = MessageSent(listener="ann").to_json()
         broken: list[tuple[bytes | None, bytes | None, Headers]] = [
             (b"ann", b'{"listener": "\xff"}', ()),
             (b"ann", b"{not json", ()),
@@ -259,20 +268,20 @@ class BusContract:
         async with open_world(QUICK) as world:
             handled: list[UUID] = []
 
-            async def on_told(event: Told) -> None:
+            async def on_message_sent(event: MessageSent) -> None:
                 record = current_record()
                 handled.append(record.event_id)
                 assert record.time
                 assert record.headers is not None
 
-            async def on_many_told(records: Sequence[Record[Told]]) -> None:
+            async def on_many_messages(records: Sequence[Record[MessageSent]]) -> None:
                 handled.extend(record.event_id for record in records)
 
             if batches:
                 register = world.bus.on_batch(world.topic, group="g", max_records=50, max_wait=0.1)
-                register(on_many_told)
+                register(on_many_messages)
             else:
-                world.bus.on(world.topic, group="g")(on_told)
+                world.bus.on(world.topic, group="g")(on_message_sent)
             for good_one, bad_one in zip_longest(odd_but_good, broken):
                 for record in (bad_one, good_one):
                     if record is not None:
@@ -292,9 +301,11 @@ class BusContract:
     ) -> None:
         async with open_world(QUICK) as world:
             listener = Listener()
-            world.bus.on(world.compacted, group="g")(listener.on_told)
+            world.bus.on(world.compacted, group="g")(listener.on_message_sent)
             await world.put(world.compacted, b"ann", None)
-            await world.put(world.compacted, b"ann", Told(listener="ann", ordinal=1).to_json())
+            await world.put(
+                world.compacted, b"ann", MessageSent(listener="ann", ordinal=1).to_json()
+            )
             async with world.bus:
                 await eventually(lambda: listener.of("ann") == [1])
             assert world.bus.problems() == []
@@ -306,21 +317,24 @@ class BusContract:
             cause = new_id()
             tries = 0
 
-            async def on_told(event: Told) -> None:
+            async def on_message_sent(event: MessageSent) -> None:
                 nonlocal tries
                 tries += 1
-                await world.bus.publish(world.compacted, Told(listener="b", ordinal=tries))
-                await world.bus.publish(world.compacted, Told(listener="b", ordinal=tries))
+                await world.bus.publish(world.compacted, MessageSent(listener="b", ordinal=tries))
+                await world.bus.publish(world.compacted, MessageSent(listener="b", ordinal=tries))
                 if tries < 3:
                     raise Retryable("not yet")
 
-            world.bus.on(world.topic, group="g")(on_told)
-            await tell(world, "ann", 0, headers=[("ce_id", str(cause).encode())])
+            world.bus.on(world.topic, group="g")(on_message_sent)
+            await send_messages(world, "ann", 0, headers=[("ce_id", str(cause).encode())])
             async with world.bus:
                 await eventually(lambda: tries == 3)
                 await eventually(lambda: _count(world.records(world.compacted), 6))
-            records = [_seen(raw) for raw in await world.records(world.compacted)]
-            expected = [derived_id(cause, "g/on_told", 0), derived_id(cause, "g/on_told", 1)]
+            records = [_as_record(raw) for raw in await world.records(world.compacted)]
+            expected = [
+                derived_id(cause, "g/on_message_sent", 0),
+                derived_id(cause, "g/on_message_sent", 1),
+            ]
             assert [record.event_id for record in records] == expected * 3
 
     async def test_published_records_are_cloud_events_and_continue_the_trace(
@@ -329,18 +343,18 @@ class BusContract:
         async with open_world(QUICK) as world:
             traces: list[str | None] = []
 
-            async def on_told(event: Told) -> None:
+            async def on_message_sent(event: MessageSent) -> None:
                 traces.append(current_trace_id())
-                await world.bus.publish(world.compacted, Told(listener="b"))
+                await world.bus.publish(world.compacted, MessageSent(listener="b"))
 
-            world.bus.on(world.topic, group="g")(on_told)
+            world.bus.on(world.topic, group="g")(on_message_sent)
             trace_id = "0af7651916cd43dd8448eb211c80319c"
             parent = f"00-{trace_id}-b7ad6b7169203331-01".encode()
-            await tell(world, "ann", 0, headers=[("traceparent", parent)])
+            await send_messages(world, "ann", 0, headers=[("traceparent", parent)])
             async with world.bus:
                 await eventually(lambda: _count(world.records(world.compacted), 1))
             (raw,) = await world.records(world.compacted)
-            headers = _seen(raw).headers
+            headers = _as_record(raw).headers
             assert traces == [trace_id]
             assert headers["traceparent"].split("-")[1] == trace_id
             assert headers["ce_specversion"] == "1.0"
@@ -355,7 +369,7 @@ class BusContract:
         async with open_world(QUICK) as world:
             done: list[int] = []
 
-            async def on_told(records: Sequence[Record[Told]]) -> None:
+            async def on_message_sent(records: Sequence[Record[MessageSent]]) -> None:
                 ordinals = [record.event.ordinal for record in records]
                 if 5 in ordinals:
                     raise Poison("five")
@@ -363,8 +377,10 @@ class BusContract:
                     raise ZeroDivisionError("eleven")
                 done.extend(ordinals)
 
-            world.bus.on_batch(world.topic, group="g", max_records=20, max_wait=0.2)(on_told)
-            await tell(world, "ann", *range(20))
+            world.bus.on_batch(world.topic, group="g", max_records=20, max_wait=0.2)(
+                on_message_sent
+            )
+            await send_messages(world, "ann", *range(20))
             async with world.bus:
                 await eventually(lambda: len(done) == 18)
                 await eventually(lambda: _count(world.parked(), 2))
@@ -383,16 +399,18 @@ class BusContract:
             done: list[tuple[str, int]] = []
             calls = 0
 
-            async def on_told(records: Sequence[Record[Told]]) -> None:
+            async def on_message_sent(records: Sequence[Record[MessageSent]]) -> None:
                 nonlocal calls
                 calls += 1
                 if calls < 4:
                     raise Retryable("not yet")
                 done.extend((r.event.listener, r.event.ordinal) for r in records)
 
-            world.bus.on_batch(world.topic, group="g", max_records=7, max_wait=0.05)(on_told)
+            world.bus.on_batch(world.topic, group="g", max_records=7, max_wait=0.05)(
+                on_message_sent
+            )
             for name in ("ann", "bob", "cem", "dea"):
-                await tell(world, name, *range(10))
+                await send_messages(world, name, *range(10))
             async with world.bus:
                 await eventually(lambda: len(done) == 40)
             for name in ("ann", "bob", "cem", "dea"):
@@ -404,26 +422,26 @@ class BusContract:
         async with open_world(QUICK) as world:
             refused: list[Exception] = []
 
-            async def on_told(records: Sequence[Record[Told]]) -> None:
+            async def on_message_sent(records: Sequence[Record[MessageSent]]) -> None:
                 try:
-                    await world.bus.publish(world.compacted, Told(listener="b"))
+                    await world.bus.publish(world.compacted, MessageSent(listener="b"))
                 except ManyCurrentRecordsError as error:
                     refused.append(error)
                 for record in records:
                     with record.handling():
                         assert current_record() is record
-                        await world.bus.publish(world.compacted, Told(listener="b"))
+                        await world.bus.publish(world.compacted, MessageSent(listener="b"))
 
-            world.bus.on_batch(world.topic, group="g", max_records=9, max_wait=0.1)(on_told)
+            world.bus.on_batch(world.topic, group="g", max_records=9, max_wait=0.1)(on_message_sent)
             causes = [new_id() for _ in range(3)]
             for cause in causes:
-                await tell(world, "ann", 0, headers=[("ce_id", str(cause).encode())])
+                await send_messages(world, "ann", 0, headers=[("ce_id", str(cause).encode())])
             async with world.bus:
                 await eventually(lambda: _count(world.records(world.compacted), 3))
-            made = [_seen(raw) for raw in await world.records(world.compacted)]
+            published = [_as_record(raw) for raw in await world.records(world.compacted)]
             assert refused
-            assert [record.event_id for record in made] == [
-                derived_id(cause, "g/on_told", 0) for cause in causes
+            assert [record.event_id for record in published] == [
+                derived_id(cause, "g/on_message_sent", 0) for cause in causes
             ]
 
     async def test_too_many_dead_letters_in_a_row_stop_the_consumer(
@@ -433,15 +451,15 @@ class BusContract:
             listener = Listener()
             for ordinal in range(20):
                 listener.failures["ann", ordinal] = [Poison("a bad deploy")]
-            world.bus.on(world.topic, group="g")(listener.on_told)
-            await tell(world, "ann", *range(20))
+            world.bus.on(world.topic, group="g")(listener.on_message_sent)
+            await send_messages(world, "ann", *range(20))
             async with world.bus:
                 await eventually(lambda: not world.bus.healthy())
                 (problem,) = world.bus.problems()
                 assert "3 records in a row" in problem
                 assert "a bad deploy" in problem
                 assert len(await world.parked()) == 3
-                assert len(listener.heard) == 4
+                assert len(listener.deliveries) == 4
 
     async def test_too_large_a_share_of_dead_letters_stops_the_consumer(
         self, open_world: OpenWorld
@@ -451,8 +469,8 @@ class BusContract:
             for ordinal in range(200):
                 if ordinal % 3:
                     listener.failures["ann", ordinal] = [Poison("a bad deploy")]
-            world.bus.on(world.topic, group="g")(listener.on_told)
-            await tell(world, "ann", *range(200))
+            world.bus.on(world.topic, group="g")(listener.on_message_sent)
+            await send_messages(world, "ann", *range(200))
             async with world.bus:
                 await eventually(lambda: not world.bus.healthy())
                 assert "of the last 20" in world.bus.problems()[0]
@@ -464,14 +482,14 @@ class BusContract:
         async with open_world(replace(QUICK, handler_limit=0.2)) as world:
             calls = 0
 
-            async def on_told(event: Told) -> None:
+            async def on_message_sent(event: MessageSent) -> None:
                 nonlocal calls
                 calls += 1
                 if calls == 1:
                     await asyncio.Event().wait()
 
-            world.bus.on(world.topic, group="g")(on_told)
-            await tell(world, "ann", 0)
+            world.bus.on(world.topic, group="g")(on_message_sent)
+            await send_messages(world, "ann", 0)
             async with world.bus:
                 await eventually(lambda: calls == 2)
             assert await world.parked() == []
@@ -481,12 +499,14 @@ class BusContract:
     ) -> None:
         async with open_world(QUICK) as world, world.bus:
             with pytest.raises(RecordTooLarge, match="put the large part in the store"):
-                await world.bus.publish(world.topic, Told(listener="ann", text="x" * LARGEST_EVENT))
+                await world.bus.publish(
+                    world.topic, MessageSent(listener="ann", text="x" * LARGEST_EVENT)
+                )
 
 
-def _seen(raw: RawRecord) -> Record[Told]:
-    return Record(Told.model_validate_json(raw.value or b""), raw, "")
+def _as_record(raw: RawRecord) -> Record[MessageSent]:
+    return Record(MessageSent.model_validate_json(raw.value or b""), raw, "")
 
 
-async def _count(found: Awaitable[Sequence[object]], expected: int) -> bool:
-    return len(await found) == expected
+async def _count(listing: Awaitable[Sequence[object]], expected: int) -> bool:
+    return len(await listing) == expected

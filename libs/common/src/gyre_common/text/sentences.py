@@ -37,7 +37,7 @@ def sentences(text: str, *, language: str = "en") -> list[Sentence]:
     return [
         Sentence(text[start:end], start, end, kind)
         for block in _blocks(text)
-        for kind, start, end in _cut(text, block, language)
+        for kind, start, end in _pieces(text, block, language)
     ]
 
 
@@ -46,8 +46,8 @@ def prose_spans(text: str, *, language: str = "en") -> Iterator[tuple[int, int]]
     # Same length as the original, so that offsets hold; the splitter would end a sentence at a line
     # break and refuses lone surrogates.
     flat = _SURROGATE.sub("\ufffd", text.replace("\n", " "))
-    for found in sentencex.get_sentence_boundaries(language, flat):
-        yield found["start_index"], found["end_index"]
+    for boundary in sentencex.get_sentence_boundaries(language, flat):
+        yield boundary["start_index"], boundary["end_index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _classify(line: str, before: _Block | None) -> tuple[Kind, bool]:
     return continued, False
 
 
-def _cut(text: str, block: _Block, language: str) -> Iterator[tuple[Kind, int, int]]:
+def _pieces(text: str, block: _Block, language: str) -> Iterator[tuple[Kind, int, int]]:
     if block.kind is Kind.TABLE:
         for kind, start, end in _rows(text, block):
             yield from _trimmed(text, kind, start, end)

@@ -61,6 +61,6 @@ def content_terms(text: str) -> list[str]:
 
 def numbers(text: str) -> frozenset[str]:
     """The numbers a text names, as digits without separators of thousands."""
-    found = {number.replace(",", "") for number in _NUMBER.findall(text)}
+    numbers = {number.replace(",", "") for number in _NUMBER.findall(text)}
     words = {_NUMBER_WORDS[t] for t in re.findall(r"[a-z]+", text.lower()) if t in _NUMBER_WORDS}
-    return frozenset(found | words)
+    return frozenset(numbers | words)

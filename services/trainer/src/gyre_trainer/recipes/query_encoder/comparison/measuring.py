@@ -7,7 +7,7 @@ from gyre_common.errors import GyreError
 from gyre_common.events.event import now
 from gyre_common.events.releases import Roles
 from gyre_common.fusion import Fusion
-from gyre_common.retrieval_recipe import recipe_of
+from gyre_common.retrieval_settings import retrieval_settings
 
 from gyre_trainer.data_sets import profile_named
 from gyre_trainer.recipes.query_encoder.comparison.decision import decide
@@ -55,7 +55,7 @@ class Found:
 
 def measure(spec: RunSpec, data_set: str, asked: Asked, found: Found) -> GateReport:
     """The report. Raises OrderDiffers when the retriever fuses in another way than is done here."""
-    recipe = recipe_of(spec.live[Roles.RETRIEVAL])
+    recipe = retrieval_settings(spec.live[Roles.RETRIEVAL])
     own = Weights(bm25=recipe.bm25_weight, dense=recipe.dense_weight)
     summed = recipe.fusion is Fusion.WEIGHTED_SUM
     checked = check_orders(found.live, own) if summed else 0

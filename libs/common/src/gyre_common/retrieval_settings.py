@@ -9,7 +9,7 @@ from gyre_common.events.releases import Artifact
 from gyre_common.fusion import Fusion
 
 
-class Recipe(BaseModel):
+class RetrievalSettings(BaseModel):
     """The settings of one version. `candidates` passages are taken from each leg.
 
     `exploration` is the share of slots, behind the first two, that show a passage which would not
@@ -34,23 +34,23 @@ class Recipe(BaseModel):
         return self
 
 
-def recipe_of(artifact: Artifact) -> Recipe:
+def retrieval_settings(artifact: Artifact) -> RetrievalSettings:
     """Read a version; raises FailedPrecondition when its settings are not understood."""
     try:
-        return Recipe.model_validate(artifact.settings)
+        return RetrievalSettings.model_validate(artifact.settings)
     except ValidationError as error:
-        wrong = {_name(each["loc"]): _why(each["type"], each["msg"]) for each in error.errors()}
-        told = ", ".join(f"{name} ({why})" for name, why in sorted(wrong.items()))
+        problems = {_name(each["loc"]): _why(each["type"], each["msg"]) for each in error.errors()}
+        listed = ", ".join(f"{name} ({why})" for name, why in sorted(problems.items()))
         raise FailedPrecondition(
-            f"retrieval {artifact.version} has settings that are not understood here: {told}"
+            f"retrieval {artifact.version} has settings that are not understood here: {listed}"
         ) from error
 
 
-def _why(kind: str, said: str) -> str:
+def _why(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
-        return f"unknown, use {', '.join(Recipe.model_fields)}"
-    said = said.removeprefix("Value error, ")
-    return said[:1].lower() + said[1:]
+        return f"unknown, use {', '.join(RetrievalSettings.model_fields)}"
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
 
 
 def _name(place: tuple[str | int, ...]) -> str:

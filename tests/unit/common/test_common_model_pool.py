@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from gyre_common.errors import LOADING, FailedPrecondition, Retryable
 from gyre_common.events.releases import Artifact
-from gyre_common.held import Held, Loadable
+from gyre_common.model_pool import Loadable, ModelPool
 from gyre_common.testing.builders import an_artifact
 from gyre_common.testing.eventually import eventually
 
@@ -39,7 +39,7 @@ class Source:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     loading: int = 0
     made: list[Model] = field(default_factory=list)
-    kept: set[str] = field(default_factory=set)
+    kept_digests: set[str] = field(default_factory=set)
 
     async def open(self, artifact: Artifact) -> Loadable[Model]:
         async def load() -> Model:
@@ -57,7 +57,7 @@ class Source:
         return Loadable(self.size_bytes, load)
 
     async def keep_only(self, digests: Collection[str]) -> None:
-        self.kept = set(digests)
+        self.kept_digests = set(digests)
 
     async def try_out(self, artifact: Artifact, model: Model) -> None:
         if artifact.version in self.failing_try:
@@ -74,15 +74,15 @@ class Source:
 @dataclass
 class Room:
     source: Source
-    held: Held[Model]
+    pool: ModelPool[Model]
     now: float = 0.0
 
     async def hold(self, *names: str) -> None:
-        await self.held.hold([an_artifact(name) for name in names])
+        await self.pool.hold([an_artifact(name) for name in names])
 
     async def use(self, name: str, *, within: float | None = None) -> Model:
         """The model, after a request that took no time."""
-        async with self.held.use(an_artifact(name), within=within) as model:
+        async with self.pool.use(an_artifact(name), within=within) as model:
             assert model.tried
             assert not model.closed
             self.now += 0.001
@@ -96,8 +96,8 @@ async def room() -> AsyncIterator[Room]:
     source.gate.set()
     made: list[Room] = []
     clock: Callable[[], float] = lambda: made[0].now if made else 0.0  # noqa: E731
-    async with Held(source, source.try_out, most_bytes=35, clock=clock) as held:
-        made.append(Room(source, held))
+    async with ModelPool(source, source.try_out, most_bytes=35, clock=clock) as pool:
+        made.append(Room(source, pool))
         await made[0].hold("a")
         yield made[0]
 
@@ -138,7 +138,7 @@ async def test_who_is_cancelled_does_not_stop_a_load_that_others_wait_for(room: 
 
 
 async def test_a_request_under_way_ends_on_the_model_that_it_began_with(room: Room) -> None:
-    async with room.held.use(an_artifact("a")) as old:
+    async with room.pool.use(an_artifact("a")) as old:
         await room.hold("b")
         assert not old.closed
         assert (await room.use("b")).name == "b"
@@ -149,8 +149,8 @@ async def test_a_request_under_way_ends_on_the_model_that_it_began_with(room: Ro
 
 async def test_a_model_is_closed_only_when_the_last_of_its_requests_has_left(room: Room) -> None:
     async with AsyncExitStack() as last:
-        old = await last.enter_async_context(room.held.use(an_artifact("a")))
-        async with room.held.use(an_artifact("a")):
+        old = await last.enter_async_context(room.pool.use(an_artifact("a")))
+        async with room.pool.use(an_artifact("a")):
             await room.hold("b")
         await room.use("b")
         assert not old.closed
@@ -202,7 +202,7 @@ async def test_beside_what_is_named_one_spare_is_held(room: Room) -> None:
     for name in ("b", "c"):
         await room.use(name)
     assert room.source.open_ones() == {"a", "c"}
-    assert room.source.kept == {an_artifact("a").digest, an_artifact("c").digest}
+    assert room.source.kept_digests == {an_artifact("a").digest, an_artifact("c").digest}
 
 
 async def test_a_spare_that_is_named_is_not_loaded_again(room: Room) -> None:
@@ -248,7 +248,7 @@ async def test_what_finds_no_room_is_refused_and_what_is_named_stays(room: Room)
 
 async def test_a_model_that_requests_still_have_takes_room_until_they_leave(room: Room) -> None:
     await room.hold("a", "b", "c")
-    async with room.held.use(an_artifact("a")) as old:
+    async with room.pool.use(an_artifact("a")) as old:
         await room.hold("b", "c")
         with pytest.raises(FailedPrecondition, match="there is no room"):
             await room.use("d")
@@ -260,8 +260,8 @@ async def test_a_model_that_requests_still_have_takes_room_until_they_leave(room
 async def test_at_the_end_all_are_closed() -> None:
     source = Source()
     source.gate.set()
-    async with Held(source, source.try_out, most_bytes=100) as held:
-        await held.hold([an_artifact("a"), an_artifact("b")])
+    async with ModelPool(source, source.try_out, most_bytes=100) as pool:
+        await pool.hold([an_artifact("a"), an_artifact("b")])
     assert not source.open_ones()
 
 
@@ -272,7 +272,7 @@ async def test_nobody_ever_has_a_closed_model_however_things_cross(room: Room) -
         for _ in range(30):
             name = dice.choice(NAMES)
             try:
-                async with room.held.use(an_artifact(name)) as model:
+                async with room.pool.use(an_artifact(name)) as model:
                     for _ in range(dice.randrange(4)):
                         await asyncio.sleep(0)
                         assert not model.closed

@@ -73,7 +73,7 @@ class _Refusal:
     until: float
 
 
-class Held(Generic[Model]):
+class ModelPool(Generic[Model]):
     """Models by the digest of their artifact; versions of one digest share one model.
 
     - Load: beside those that serve, one at a time, once however many ask.
@@ -103,13 +103,13 @@ class Held(Generic[Model]):
         self._most_bytes = most_bytes
         self._most_spares = spares
         self._clock = clock
-        self._held: dict[str, _Place[Model]] = {}
+        self._places: dict[str, _Place[Model]] = {}
         self._leaving: list[_Place[Model]] = []
-        self._named: frozenset[str] = frozenset()
+        self._pinned: frozenset[str] = frozenset()
         self._spares: list[str] = []
         self._loading: dict[str, asyncio.Task[None]] = {}
-        self._awaited: Counter[str] = Counter()
-        self._refused: dict[str, _Refusal] = {}
+        self._waiting: Counter[str] = Counter()
+        self._refusals: dict[str, _Refusal] = {}
         self._one_at_a_time = asyncio.Lock()
         self._tasks = asyncio.TaskGroup()
         self._closed = False
@@ -128,19 +128,19 @@ class Held(Generic[Model]):
         for task in self._loading.values():
             task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
-        for place in (*self._held.values(), *self._leaving):
+        for place in (*self._places.values(), *self._leaving):
             await asyncio.to_thread(place.model.close)
-        self._held.clear()
+        self._places.clear()
 
     async def hold(self, artifacts: Sequence[Artifact]) -> None:
         """Load what is not here yet, in this order, and let go of all else.
 
         What cannot be loaded is named in the log, and refused when it is asked for.
         """
-        self._named = frozenset(each.digest for each in artifacts)
-        self._spares = [each for each in self._spares if each not in self._named]
+        self._pinned = frozenset(each.digest for each in artifacts)
+        self._spares = [each for each in self._spares if each not in self._pinned]
         for artifact in artifacts:
-            if artifact.digest not in self._held:
+            if artifact.digest not in self._places:
                 await self._bring(artifact)
         await self._tidy()
 
@@ -165,21 +165,21 @@ class Held(Generic[Model]):
 
     def peek(self, digest: str) -> Model | None:
         """The model, if it is held, to be looked at now; nothing keeps it here."""
-        place = self._held.get(digest)
+        place = self._places.get(digest)
         return place.model if place else None
 
     async def _place(self, artifact: Artifact, within: float | None) -> _Place[Model]:
-        self._awaited[artifact.digest] += 1  # stays, once it is loaded, until this task has it
+        self._waiting[artifact.digest] += 1  # stays, once it is loaded, until this task has it
         try:
             async with asyncio.timeout(within):
-                while (place := self._held.get(artifact.digest)) is None:
-                    refused = self._refused.get(artifact.digest)
-                    if refused is None or refused.until <= self._clock():
+                while (place := self._places.get(artifact.digest)) is None:
+                    refusal = self._refusals.get(artifact.digest)
+                    if refusal is None or refusal.until <= self._clock():
                         await self._bring(artifact)
-                        refused = self._refused.get(artifact.digest)
-                    if refused is not None:
+                        refusal = self._refusals.get(artifact.digest)
+                    if refusal is not None:
                         raise FailedPrecondition(
-                            f"{artifact.version} cannot be served here: {refused.reason}"
+                            f"{artifact.version} cannot be served here: {refusal.reason}"
                         )
                 return place
         except TimeoutError as error:
@@ -187,10 +187,10 @@ class Held(Generic[Model]):
                 f"{artifact.version} is being loaded here: ask again in a moment", code=LOADING
             ) from error
         finally:
-            self._awaited[artifact.digest] -= 1
+            self._waiting[artifact.digest] -= 1
 
     async def _bring(self, artifact: Artifact) -> None:
-        """Load once, however many ask; what comes of it is in `_held` or in `_refused`."""
+        """Load once, however many ask; what comes of it is in `_places` or in `_refusals`."""
         task = self._loading.get(artifact.digest)
         if task is None:
             task = self._tasks.create_task(self._load(artifact))
@@ -201,7 +201,7 @@ class Held(Generic[Model]):
         async with self._one_at_a_time:
             try:
                 async with asyncio.timeout(_LONGEST_LOAD):
-                    place = await self._tried(artifact)
+                    place = await self._load_and_try(artifact)
             except TimeoutError:
                 self._refuse(artifact, Retryable(f"not loaded within {_LONGEST_LOAD:.0f} s"))
             except Exception as error:  # noqa: BLE001
@@ -216,15 +216,15 @@ class Held(Generic[Model]):
             await self._tidy()
 
     def _accept(self, artifact: Artifact, place: _Place[Model]) -> None:
-        self._refused.pop(artifact.digest, None)
-        self._held[artifact.digest] = place
-        if artifact.digest not in self._named:
+        self._refusals.pop(artifact.digest, None)
+        self._places[artifact.digest] = place
+        if artifact.digest not in self._pinned:
             self._spares.append(artifact.digest)
         METRICS.model_loads.labels("loaded").inc()
-        METRICS.models_held.set(len(self._held))
+        METRICS.models_held.set(len(self._places))
         log.info("model loaded", extra={"version": artifact.version})
 
-    async def _tried(self, artifact: Artifact) -> _Place[Model]:
+    async def _load_and_try(self, artifact: Artifact) -> _Place[Model]:
         loadable = await self._source.open(artifact)
         await self._make_room(artifact, loadable.size_bytes)
         model = await loadable.load()
@@ -236,45 +236,45 @@ class Held(Generic[Model]):
         return _Place(artifact.digest, model, loadable.size_bytes, last_used=self._clock())
 
     async def _make_room(self, artifact: Artifact, size_bytes: int) -> None:
-        kept = {*self._named, *(+self._awaited)}
-        idle = [each for each in self._held.values() if each.digest not in kept]
+        needed = {*self._pinned, *(+self._waiting)}
+        idle = [each for each in self._places.values() if each.digest not in needed]
         for place in sorted(idle, key=lambda each: each.last_used):
-            if self._taken() + size_bytes > self._most_bytes:
+            if self._bytes_in_use() + size_bytes > self._most_bytes:
                 await self._let_go(place)
-        if self._taken() + size_bytes > self._most_bytes:
+        if self._bytes_in_use() + size_bytes > self._most_bytes:
             raise Retryable(
                 f"there is no room for it: {artifact.version} takes {size_bytes // _MEGABYTE} MB, "
                 f"and of {self._most_bytes // _MEGABYTE} MB "
-                f"{self._taken() // _MEGABYTE} MB are taken"
+                f"{self._bytes_in_use() // _MEGABYTE} MB are taken"
             )
 
-    def _taken(self) -> int:
-        return sum(each.size_bytes for each in (*self._held.values(), *self._leaving))
+    def _bytes_in_use(self) -> int:
+        return sum(each.size_bytes for each in (*self._places.values(), *self._leaving))
 
     def _refuse(self, artifact: Artifact, error: Exception) -> None:
         METRICS.model_loads.labels("refused").inc()
-        before, reason = self._refused.get(artifact.digest), str(error)
+        before, reason = self._refusals.get(artifact.digest), str(error)
         pause = _AGAIN_SOON if isinstance(error, Retryable) else _AGAIN_LATER
-        self._refused[artifact.digest] = _Refusal(reason, self._clock() + pause)
+        self._refusals[artifact.digest] = _Refusal(reason, self._clock() + pause)
         if before is None or before.reason != reason:
             log.error("model not loaded", extra={"version": artifact.version, "why": reason})
 
     async def _tidy(self) -> None:
         """Let go of what is neither named nor one of the last spares."""
         async with self._one_at_a_time:
-            self._spares = [each for each in self._spares if each in self._held]
+            self._spares = [each for each in self._spares if each in self._places]
             del self._spares[: max(0, len(self._spares) - self._most_spares)]
-            kept = {*self._named, *self._spares, *(+self._awaited)}
-            for place in [each for each in self._held.values() if each.digest not in kept]:
+            needed = {*self._pinned, *self._spares, *(+self._waiting)}
+            for place in [each for each in self._places.values() if each.digest not in needed]:
                 await self._let_go(place)
             try:
-                await self._source.keep_only(kept)
+                await self._source.keep_only(needed)
             except Retryable as error:
                 log.warning("old models not removed", extra={"why": str(error)})
 
     async def _let_go(self, place: _Place[Model]) -> None:
-        del self._held[place.digest]
-        METRICS.models_held.set(len(self._held))
+        del self._places[place.digest]
+        METRICS.models_held.set(len(self._places))
         log.info("model let go", extra={"digest": place.digest})
         self._leaving.append(place)
         if not place.users:

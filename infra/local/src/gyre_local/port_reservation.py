@@ -11,7 +11,7 @@ from gyre_local.process import ProcessSpec
 
 
 @contextmanager
-def kept(specs: Iterable[ProcessSpec]) -> Iterator[None]:
+def reserved_ports(specs: Iterable[ProcessSpec]) -> Iterator[None]:
     """While the block is open no outgoing connection of this machine is given one of the ports.
 
     gRPC's usual ports lie in the range from which Linux takes those of outgoing connections, and
@@ -22,44 +22,44 @@ def kept(specs: Iterable[ProcessSpec]) -> Iterator[None]:
     Raises:
         PortTakenError: it lists every port in use and its owner where the system tells.
     """
-    wanted = [(name, port) for spec in specs for name, port in spec.ports.items()]
+    needed = [(name, port) for spec in specs for name, port in spec.ports.items()]
     with ExitStack() as sockets:
-        taken = []
-        for name, port in wanted:
+        in_use = []
+        for name, port in needed:
             try:
-                sockets.enter_context(_bound(port))
+                sockets.enter_context(_bound_socket(port))
             except OSError:
-                taken.append((name, port))
-        if taken:
-            raise PortTakenError(_told(taken))
+                in_use.append((name, port))
+        if in_use:
+            raise PortTakenError(_describe(in_use))
         yield
 
 
 def is_free(port: int) -> bool:
     """Whether a server could listen there now."""
     try:
-        _bound(port).close()
+        _bound_socket(port).close()
     except OSError:
         return False
     return True
 
 
-def _bound(port: int) -> socket.socket:
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _bound_socket(port: int) -> socket.socket:
+    reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(("127.0.0.1", port))
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", port))
     except OSError:
-        found.close()
+        reserved.close()
         raise
-    return found
+    return reserved
 
 
-def _told(taken: list[tuple[str, int]]) -> str:
+def _describe(in_use: list[tuple[str, int]]) -> str:
     owners = _owners()
     listed = ", ".join(
         f"{port} for {name} (by {owners.get(port, 'a process of another user')})"
-        for name, port in taken
+        for name, port in in_use
     )
     return f"taken: port {listed}; stop it or shift all ports with --port-offset"
 
