@@ -54,27 +54,27 @@ def read(case: Case) -> list[Candidate]:
     return candidates(analyse(case.question), case.passages)
 
 
-def ours(case: Case, found: list[Candidate]) -> list[Candidate]:
-    return select(analyse(case.question), found)
+def ours(case: Case, scored: list[Candidate]) -> list[Candidate]:
+    return select(analyse(case.question), scored)
 
 
 def first(count: int) -> Pick:
-    return lambda case, found: [c for c in found if c.passage is case.passages[0]][:count]
+    return lambda case, scored: [c for c in scored if c.passage is case.passages[0]][:count]
 
 
-def whole(case: Case, found: list[Candidate]) -> list[Candidate]:
-    return [c for c in found if c.passage is case.passages[0]]
+def first_passage(case: Case, scored: list[Candidate]) -> list[Candidate]:
+    return [c for c in scored if c.passage is case.passages[0]]
 
 
-def by_chance(case: Case, found: list[Candidate]) -> list[Candidate]:
-    return random.Random(case.question).sample(found, min(3, len(found)))
+def by_chance(case: Case, scored: list[Candidate]) -> list[Candidate]:
+    return random.Random(case.question).sample(scored, min(3, len(scored)))
 
 
 PICKS: dict[str, Pick] = {
     "reader": ours,
     "first sentence": first(1),
     "first three": first(3),
-    "whole first passage": whole,
+    "whole first passage": first_passage,
     "three at random": by_chance,
 }
 
@@ -85,14 +85,14 @@ def sentence_table(name: str, cases: Sequence[Case]) -> None:
     read_cases = [(case, read(case)) for case in cases]
     for label, pick in PICKS.items():
         precision, recall, rouge, count = [], [], [], []
-        for case, found in read_cases:
-            picked = pick(case, found)
-            good = sum(is_gold(case, c) for c in picked)
-            precision.append(good / max(len(picked), 1))
-            recall.append(good / max(sum(is_gold(case, c) for c in found), 1))
-            said = " ".join(c.sentence.text for c in picked)
-            rouge.append(max(rouge_l(said, gold) for gold in case.gold_answers))
-            count.append(len(picked))
+        for case, scored in read_cases:
+            picks = pick(case, scored)
+            good = sum(is_gold(case, c) for c in picks)
+            precision.append(good / max(len(picks), 1))
+            recall.append(good / max(sum(is_gold(case, c) for c in scored), 1))
+            answer_text = " ".join(c.sentence.text for c in picks)
+            rouge.append(max(rouge_l(answer_text, gold) for gold in case.gold_answers))
+            count.append(len(picks))
         p, r = statistics.mean(precision), statistics.mean(recall)
         f1 = 2 * p * r / (p + r) if p + r else 0.0
         print(
@@ -108,19 +108,19 @@ def is_gold(case: Case, candidate: Candidate) -> bool:
         return False
     for text in case.gold_sentences:
         gold = set(content_terms(text))
-        shared = len(gold & candidate.terms)
+        overlap = len(gold & candidate.terms)
         if (
             gold
-            and shared >= min(3, len(gold))
-            and shared > 0.8 * min(len(gold), len(candidate.terms))
+            and overlap >= min(3, len(gold))
+            and overlap > 0.8 * min(len(gold), len(candidate.terms))
         ):
             return True
     return False
 
 
-def rouge_l(said: str, gold: str) -> float:
+def rouge_l(answer_text: str, gold: str) -> float:
     """F1 of the longest common subsequence of stems (Lin 2004, section 3.1, beta = 1)."""
-    a, b = terms(said), terms(gold)
+    a, b = terms(answer_text), terms(gold)
     row = [0] * (len(b) + 1)
     for x in a:
         diagonal = 0
@@ -133,11 +133,11 @@ def rouge_l(said: str, gold: str) -> float:
 
 def abstention_row(name: str, positive: Sequence[Case], negative: Sequence[Case]) -> None:
     yes, no = ([confidence(analyse(c.question), read(c)) for c in g] for g in (positive, negative))
-    answered = sum(c >= ANSWERS_AT for c in yes) / len(yes)
+    answer_share = sum(c >= ANSWERS_AT for c in yes) / len(yes)
     declined = sum(c < ANSWERS_AT for c in no) / len(no)
     print(
-        f"- {name}: AUC {auc(yes, no):.3f}; answers {answered:.0%} of the answerable, declines "
-        f"{declined:.0%} of the others; balanced accuracy {(answered + declined) / 2:.3f} "
+        f"- {name}: AUC {auc(yes, no):.3f}; answers {answer_share:.0%} of the answerable, declines "
+        f"{declined:.0%} of the others; balanced accuracy {(answer_share + declined) / 2:.3f} "
         f"(always answering: 0.500); {len(yes)} + {len(no)} questions"
     )
 
@@ -152,9 +152,9 @@ def string_row(language: str, cases: Sequence[Case]) -> None:
     for label, pick in PICKS.items():
         hits, length = 0, []
         for case in cases:
-            said = " ".join(c.sentence.text for c in pick(case, read(case)))
-            hits += any(gold in said for gold in case.gold_answers)
-            length.append(len(said))
+            answer_text = " ".join(c.sentence.text for c in pick(case, read(case)))
+            hits += any(gold in answer_text for gold in case.gold_answers)
+            length.append(len(answer_text))
         parts.append(f"{label} {hits / len(cases):.3f} ({statistics.mean(length):.0f} characters)")
     print(f"- {language}, {len(cases)} questions: " + "; ".join(parts))
 
@@ -163,11 +163,11 @@ def speed(cases: Sequence[Case]) -> None:
     times = []
     for _ in range(3):
         for case in cases:
-            begun = time.perf_counter()
-            found = read(case)
-            confidence(analyse(case.question), found)
-            ours(case, found)
-            times.append((time.perf_counter() - begun) * 1000)
+            began = time.perf_counter()
+            scored = read(case)
+            confidence(analyse(case.question), scored)
+            ours(case, scored)
+            times.append((time.perf_counter() - began) * 1000)
     times.sort()
     words = statistics.mean(sum(len(p.text.split()) for p in c.passages) for c in cases)
     print(f"- p50 {times[len(times) // 2]:.1f} ms, p95 {times[int(len(times) * 0.95)]:.1f} ms, ")

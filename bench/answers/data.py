@@ -96,16 +96,22 @@ def pooled(cases: Sequence[Case], corpus: Sequence[Case], *, size: int = 10) -> 
 
     texts = {c.gold_passage: c.passages[0].title for c in corpus}
     index = BM25([content_terms(f"{title} {text}") for text, title in texts.items()])
-    listed = list(texts.items())
+    titles_and_texts = list(texts.items())
     out = []
     for case in cases:
         best = index.best(content_terms(case.question), size)
-        found = tuple(
-            passage(listed[i][1], listed[i][0], rank, score)
+        own_passages = tuple(
+            passage(titles_and_texts[i][1], titles_and_texts[i][0], rank, score)
             for rank, (i, score) in enumerate(best, start=1)
         )
         out.append(
-            Case(case.question, found, case.gold_passage, case.gold_sentences, case.gold_answers)
+            Case(
+                case.question,
+                own_passages,
+                case.gold_passage,
+                case.gold_sentences,
+                case.gold_answers,
+            )
         )
     return out
 
@@ -114,9 +120,9 @@ def foreign(cases: Sequence[Case], corpus: Sequence[Case], *, size: int = 10) ->
     """The same questions with their own passage taken out of the corpus: nothing can answer."""
     out = []
     for case, pool in zip(cases, pooled(cases, corpus, size=size + 1), strict=True):
-        kept = [p for p in pool.passages if p.title != case.passages[0].title][:size]
+        others = [p for p in pool.passages if p.title != case.passages[0].title][:size]
         ranked = tuple(
-            passage(p.title, p.text, rank, p.score) for rank, p in enumerate(kept, start=1)
+            passage(p.title, p.text, rank, p.score) for rank, p in enumerate(others, start=1)
         )
         out.append(Case(case.question, ranked, "", (), ()))
     return out

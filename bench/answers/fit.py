@@ -37,7 +37,7 @@ def sentence_rows(sets: Sequence[Sequence[Case]]) -> tuple[Rows, Rows, Rows]:
     xs, ys, ws = [], [], []
     for cases in sets:
         rows = [
-            (list(c.features.values()), chosen(case, c))
+            (list(c.features.values()), is_gold_candidate(case, c))
             for case in cases
             for c in candidates(analyse(case.question), case.passages)
         ]
@@ -49,7 +49,7 @@ def sentence_rows(sets: Sequence[Sequence[Case]]) -> tuple[Rows, Rows, Rows]:
     return np.array(xs), np.array(ys), np.array(ws)
 
 
-def chosen(case: Case, candidate: Candidate) -> bool:
+def is_gold_candidate(case: Case, candidate: Candidate) -> bool:
     if case.gold_sentences:
         return is_gold(case, candidate)
     same = candidate.passage.text == case.gold_passage
@@ -64,16 +64,16 @@ def answer_rows(
         for cases in sets:
             for case in cases:
                 question = analyse(case.question)
-                found = candidates(question, case.passages)
-                if not found or not question.terms:
+                scored = candidates(question, case.passages)
+                if not scored or not question.terms:
                     continue
-                best = max(found, key=lambda c: c.score)
-                asked = frozenset(question.terms)
+                best = max(scored, key=lambda c: c.score)
+                question_terms = frozenset(question.terms)
                 xs.append(
                     [
                         best.features["coverage"],
-                        len(asked & best.terms) / len(asked),
-                        len(asked & best.passage_terms) / len(asked),
+                        len(question_terms & best.terms) / len(question_terms),
+                        len(question_terms & best.passage_terms) / len(question_terms),
                         best.features["sign"],
                         best.features["defines"],
                     ]
@@ -84,9 +84,11 @@ def answer_rows(
 
 
 def show(title: str, names: Sequence[str], x: Rows, y: Rows, w: Rows) -> None:
-    fitted = logistic_regression(x, y, w)
-    print(title + ": " + ", ".join(f"{n} {b:.2f}" for n, b in zip(names, fitted, strict=True)))
-    assert all(map(math.isfinite, fitted))
+    coefficients = logistic_regression(x, y, w)
+    print(
+        title + ": " + ", ".join(f"{n} {b:.2f}" for n, b in zip(names, coefficients, strict=True))
+    )
+    assert all(map(math.isfinite, coefficients))
 
 
 def logistic_regression(x: Rows, y: Rows, w: Rows, *, ridge: float = 1.0) -> Rows:

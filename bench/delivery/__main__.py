@@ -18,7 +18,7 @@ from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.topic import Topic
 
 from bench.delivery.arms import ARMS
-from bench.delivery.workload import EVENT_BYTES, PARTITIONS, Measured, event, topic
+from bench.delivery.workload import EVENT_BYTES, PARTITIONS, WorkloadEvent, event, topic
 from bench.report import Row, machine, median, table
 
 HEAD = ("arm", "records/s", "records/CPU-s", "CPU-s/100k", "durability")
@@ -58,8 +58,8 @@ def _fill(servers: str, name: str, count: int) -> None:
     producer = Producer({"bootstrap.servers": servers, "acks": "all", "linger.ms": 20})
     declared = topic(name)
     for ordinal in range(count):
-        made = event(ordinal)
-        producer.produce(name, key=declared.key(made), value=made.to_json())
+        sample = event(ordinal)
+        producer.produce(name, key=declared.key(sample), value=sample.to_json())
         if ordinal % 5_000 == 0:
             producer.flush()
     producer.flush()
@@ -87,10 +87,10 @@ def _row(arm: str, runs: list[dict[str, float]], count: int) -> Row:
     return (arm, *rates, ARMS[arm].durability)
 
 
-async def _delete(servers: str, used: Topic[Measured]) -> None:
+async def _delete(servers: str, own_topic: Topic[WorkloadEvent]) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
-    await admin.delete_topics([used.name, used.dlq])
+    await admin.delete_topics([own_topic.name, own_topic.dlq])
     await admin.close()
 
 

@@ -16,38 +16,38 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from gyre_common.bus import Bus, Record
 
-from bench.delivery.workload import Measured, Stopwatch, topic
+from bench.delivery.workload import DeliveryStopwatch, WorkloadEvent, topic
 
 _BATCH = 500
 
 
-async def gyre_on(servers: str, name: str, watch: Stopwatch) -> None:
+async def gyre_on(servers: str, name: str, watch: DeliveryStopwatch) -> None:
     bus = Bus(servers, service="bench")
 
     @bus.on(topic(name), group=_group())
-    async def on_measured(event: Measured) -> None:
+    async def on_measured(event: WorkloadEvent) -> None:
         await watch.call(1)
 
     async with bus:
         await watch.done.wait()
 
 
-async def gyre_on_batch(servers: str, name: str, watch: Stopwatch) -> None:
+async def gyre_on_batch(servers: str, name: str, watch: DeliveryStopwatch) -> None:
     bus = Bus(servers, service="bench")
 
     @bus.on_batch(topic(name), group=_group(), max_records=_BATCH, max_wait=0.05)
-    async def on_measured(records: Sequence[Record[Measured]]) -> None:
+    async def on_measured(records: Sequence[Record[WorkloadEvent]]) -> None:
         await watch.call(len(records))
 
     async with bus:
         await watch.done.wait()
 
 
-async def faststream_default(servers: str, name: str, watch: Stopwatch) -> None:
+async def faststream_default(servers: str, name: str, watch: DeliveryStopwatch) -> None:
     broker = KafkaBroker(servers, logger=None)
 
     @broker.subscriber(name, group_id=_group(), auto_offset_reset="earliest")
-    async def on_measured(event: Measured) -> None:
+    async def on_measured(event: WorkloadEvent) -> None:
         await watch.call(1)
 
     async with broker:
@@ -55,7 +55,7 @@ async def faststream_default(servers: str, name: str, watch: Stopwatch) -> None:
         await watch.done.wait()
 
 
-async def faststream_batch(servers: str, name: str, watch: Stopwatch) -> None:
+async def faststream_batch(servers: str, name: str, watch: DeliveryStopwatch) -> None:
     broker = KafkaBroker(servers, logger=None)
 
     @broker.subscriber(
@@ -66,7 +66,7 @@ async def faststream_batch(servers: str, name: str, watch: Stopwatch) -> None:
         max_records=_BATCH,
         ack_policy=AckPolicy.NACK_ON_ERROR,
     )
-    async def on_measured(events: list[Measured]) -> None:
+    async def on_measured(events: list[WorkloadEvent]) -> None:
         await watch.call(len(events))
 
     async with broker:
@@ -74,7 +74,7 @@ async def faststream_batch(servers: str, name: str, watch: Stopwatch) -> None:
         await watch.done.wait()
 
 
-async def raw_aiokafka(servers: str, name: str, watch: Stopwatch) -> None:
+async def raw_aiokafka(servers: str, name: str, watch: DeliveryStopwatch) -> None:
     consumer = AIOKafkaConsumer(
         name, bootstrap_servers=servers, group_id=_group(), auto_offset_reset="earliest"
     )
@@ -82,11 +82,11 @@ async def raw_aiokafka(servers: str, name: str, watch: Stopwatch) -> None:
         while not watch.done.is_set():
             for records in (await consumer.getmany(timeout_ms=200, max_records=_BATCH)).values():
                 for record in records:
-                    Measured.model_validate_json(record.value)
+                    WorkloadEvent.model_validate_json(record.value)
                     await watch.call(1)
 
 
-async def raw_confluent(servers: str, name: str, watch: Stopwatch) -> None:
+async def raw_confluent(servers: str, name: str, watch: DeliveryStopwatch) -> None:
     from confluent_kafka import Consumer
 
     consumer = Consumer(
@@ -95,24 +95,26 @@ async def raw_confluent(servers: str, name: str, watch: Stopwatch) -> None:
     consumer.subscribe([name])
     while not watch.done.is_set():
         for message in consumer.consume(_BATCH, timeout=0.2):
-            Measured.model_validate_json(message.value() or b"")
+            WorkloadEvent.model_validate_json(message.value() or b"")
             await watch.call(1)
     consumer.close()
 
 
 @dataclass(frozen=True)
-class Arm:
-    run: Callable[[str, str, Stopwatch], Awaitable[None]]
+class DeliveryArm:
+    run: Callable[[str, str, DeliveryStopwatch], Awaitable[None]]
     durability: str
 
 
 ARMS = {
-    "gyre on": Arm(gyre_on, "at least once: watermark, every second"),
-    "gyre on_batch": Arm(gyre_on_batch, "at least once: watermark, every second"),
-    "faststream default": Arm(faststream_default, "at most once: acknowledged first"),
-    "faststream batch": Arm(faststream_batch, "at least once: commit a batch, no dead letters"),
-    "raw aiokafka": Arm(raw_aiokafka, "auto-commit every 5 s: may lose and repeat"),
-    "raw confluent-kafka": Arm(raw_confluent, "auto-commit every 5 s: may lose and repeat"),
+    "gyre on": DeliveryArm(gyre_on, "at least once: watermark, every second"),
+    "gyre on_batch": DeliveryArm(gyre_on_batch, "at least once: watermark, every second"),
+    "faststream default": DeliveryArm(faststream_default, "at most once: acknowledged first"),
+    "faststream batch": DeliveryArm(
+        faststream_batch, "at least once: commit a batch, no dead letters"
+    ),
+    "raw aiokafka": DeliveryArm(raw_aiokafka, "auto-commit every 5 s: may lose and repeat"),
+    "raw confluent-kafka": DeliveryArm(raw_confluent, "auto-commit every 5 s: may lose and repeat"),
 }
 
 
@@ -125,7 +127,7 @@ def main() -> None:
     logging.basicConfig(level=logging.CRITICAL)
 
     async def run() -> None:
-        watch = Stopwatch(int(count), waits=handler != "no-op")
+        watch = DeliveryStopwatch(int(count), waits=handler != "no-op")
         await ARMS[arm].run(servers, name, watch)
         print(json.dumps(watch.result))
 

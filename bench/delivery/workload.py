@@ -15,7 +15,7 @@ KEYS = 10_000
 HANDLER_SECONDS = 200e-6
 
 
-class Measured(Event):
+class WorkloadEvent(Event):
     """An event of typical shape: an id, a time, a few numbers, text."""
 
     event_id: UUID
@@ -25,18 +25,18 @@ class Measured(Event):
     text: str
 
 
-def topic(name: str) -> Topic[Measured]:
+def topic(name: str) -> Topic[WorkloadEvent]:
     return Topic(
         name,
-        Measured,
+        WorkloadEvent,
         key=lambda event: str(event.ordinal % KEYS),
         summary="",
         partitions=PARTITIONS,
     )
 
 
-def event(ordinal: int) -> Measured:
-    bare = Measured(
+def event(ordinal: int) -> WorkloadEvent:
+    bare = WorkloadEvent(
         event_id=UUID(int=ordinal),
         happened_at=datetime(2026, 1, 1, tzinfo=UTC),
         ordinal=ordinal,
@@ -47,7 +47,7 @@ def event(ordinal: int) -> Measured:
 
 
 @dataclass
-class Stopwatch:
+class DeliveryStopwatch:
     """Runs from the first record handled to the last; counts wall time and this process's CPU."""
 
     expected: int

@@ -62,7 +62,7 @@ def arms(encoder: OnnxEncoder, texts: Sequence[str]) -> dict[str, Arm]:
                 },
             )
 
-    async def whole() -> None:
+    async def whole_encoder() -> None:
         await encoder.encode(texts, Side.DOCUMENT)
 
     async def in_order() -> None:
@@ -70,7 +70,7 @@ def arms(encoder: OnnxEncoder, texts: Sequence[str]) -> dict[str, Arm]:
             encoder._run(encoder._tokenize(texts[start : start + IN_ORDER], Side.DOCUMENT))
 
     print(f"{len(texts)} texts of {length} tokens on average; reference {REFERENCE}/s at 85")
-    return {"floor": floor, "encoder": whole, "in order": in_order}
+    return {"floor": floor, "encoder": whole_encoder, "in order": in_order}
 
 
 async def measure(texts: Sequence[str], rounds: int, threads: int) -> None:
@@ -84,10 +84,10 @@ async def measure(texts: Sequence[str], rounds: int, threads: int) -> None:
     cpu: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name in (*contenders, *reversed(contenders)):
-            began, spent = time.perf_counter(), time.process_time()
+            began, cpu_began = time.perf_counter(), time.process_time()
             await contenders[name]()
             wall[name].append(time.perf_counter() - began)
-            cpu[name].append(time.process_time() - spent)
+            cpu[name].append(time.process_time() - cpu_began)
     floor = median(wall["floor"])
     rows = [
         (

@@ -34,8 +34,8 @@ class Grounded:
     answer: str
 
     def score(self, answer: str | None = None) -> float:
-        said = self.answer if answer is None else answer
-        return groundedness(said, Passages([self.passage], [self.title])).value or 0.0
+        answer_text = self.answer if answer is None else answer
+        return groundedness(answer_text, Passages([self.passage], [self.title])).value or 0.0
 
 
 def main() -> None:
@@ -47,10 +47,10 @@ def main() -> None:
     print("\n## Compare, Auto-J pairs (people's choice), no passages\n")
     comparisons()
     print("\n## Time\n")
-    begun = time.perf_counter()
+    began = time.perf_counter()
     for case in cases:
         case.score()
-    print(f"- groundedness: {(time.perf_counter() - begun) / len(cases) * 1000:.1f} ms an answer")
+    print(f"- groundedness: {(time.perf_counter() - began) / len(cases) * 1000:.1f} ms an answer")
 
 
 def clapnq() -> list[Grounded]:
@@ -125,10 +125,10 @@ def comparisons() -> None:
     parsed = [json.loads(row) for row in rows]
     nothing = Passages([])
 
-    def told(text: str) -> float:
+    def substance_of(text: str) -> float:
         return substance(text, nothing).value or 0.0
 
-    def asked(text: str) -> float:
+    def log_length(text: str) -> float:
         return math.log1p(len(text))
 
     for name, half in (("tuning half", parsed[::2]), ("reported half", parsed[1::2])):
@@ -137,8 +137,8 @@ def comparisons() -> None:
         print(f"- {name}: {len(half)} pairs, {labels[2]} ties")
         print(f"  - majority class: {max(labels.values()) / len(half):.3f} of three classes")
         for label, measure, tie in (
-            (f"Compare (tie within {TIE})", told, TIE),
-            ("the longer answer (tie within 10 %)", asked, math.log(1.1)),
+            (f"Compare (tie within {TIE})", substance_of, TIE),
+            ("the longer answer (tie within 10 %)", log_length, math.log(1.1)),
         ):
             three = agreement(half, measure, tie)
             two = agreement(decided, measure, 0.0)
@@ -153,9 +153,9 @@ def agreement(rows: Sequence[Pair], measure: Callable[[str], float] | None, tie:
 
 def choice(row: Pair, measure: Callable[[str], float] | None, tie: float) -> int:
     if measure is None:
-        asked = set(content_terms(row["prompt"]))
+        prompt_terms = set(content_terms(row["prompt"]))
         first, second = (
-            len(asked & set(content_terms(row[f"response {n}"]))) / max(len(asked), 1)
+            len(prompt_terms & set(content_terms(row[f"response {n}"]))) / max(len(prompt_terms), 1)
             for n in (1, 2)
         )
     else:

@@ -37,7 +37,7 @@ from gyre_common.events.releases import Roles
 
 from bench.loop.beir import Folder
 from bench.loop.tables import report, show
-from bench.loop.weights import tuned, with_versions
+from bench.loop.weights import tune_weights, with_versions
 from bench.report import data_folder
 
 OFFSET = 11_000
@@ -68,42 +68,46 @@ async def run(options: Options, home: Path) -> None:
     caller = replace(cli.settings.caller, actor=ACTOR)
     async with AsyncClient(cli.settings.addresses, caller) as system:
         await check_fresh(system)
-        await indexed(system, folder.documents(), folder.name, stages)
+        await submit_corpus(system, folder.documents(), folder.name, stages)
         train, dev = folder.questions("train"), folder.questions("dev")
         with stages.clock("tuning zero-shot on train"):
-            share, best_version = await tuned(system, train)
+            share, best_version = await tune_weights(system, train)
         versions = {"query-encoder": await live(system, Roles.QUERY_ENCODER)}
-        spent = cpu_seconds(home) or 0.0
+        cpu_before = cpu_seconds(home) or 0.0
         await explore(system)
         crowd = Crowd(system, habits=Habits(wrong=options.wrong), seed=SEED)
         with stages.stage("the crowd asks and votes", len(train) * options.passes) as bar:
             tally = await crowd.ask(
-                train, lambda seen: bar.at(seen.questions), passes=options.passes
+                train, lambda tally_so_far: bar.at(tally_so_far.questions), passes=options.passes
             )
-        asked = (cpu_seconds(home) or 0.0) - spent
-        ended = await trained(cli, system, options, stages)
-        taken = None
-        if ended.state == "released":
-            await live_is(system, ended.version)
-            taken = time.monotonic() - tally.last_word_at
-        spent = (cpu_seconds(home) or 0.0) - spent
-        report(options.wrong, share, tally, ended, taken, asked, spent)
-        if not ended.version:
+        crowd_seconds = (cpu_seconds(home) or 0.0) - cpu_before
+        trained_run = await run_training(cli, system, options, stages)
+        seconds_to_live = None
+        if trained_run.state == "released":
+            await live_is(system, trained_run.version)
+            seconds_to_live = time.monotonic() - tally.last_word_at
+        total_seconds = (cpu_seconds(home) or 0.0) - cpu_before
+        report(
+            options.wrong, share, tally, trained_run, seconds_to_live, crowd_seconds, total_seconds
+        )
+        if not trained_run.version:
             return
-        after = {"query-encoder": ended.version, "retrieval": await fitted(system, ended.version)}
+        after = {
+            "query-encoder": trained_run.version,
+            "retrieval": await register_fitted_weights(system, trained_run.version),
+        }
         before = {**versions, "retrieval": best_version}
         with stages.clock("measuring dev"):
-            found = [await with_versions(system, dev, each) for each in (before, after)]
+            both = [await with_versions(system, dev, each) for each in (before, after)]
         rows = {
-            name: compare(some, found[0], found[1])
-            for name, some in slices(dev, tally.liked).items()
+            name: compare(some, both[0], both[1]) for name, some in slices(dev, tally.liked).items()
         }
         show(rows)
         if options.guard is not None:
             await guard(system, options, before, after, stages)
 
 
-async def indexed(
+async def submit_corpus(
     system: AsyncClient, documents: Sequence[Document], name: str, stages: Stages
 ) -> None:
     """Submits a corpus, unless its last document is there."""
@@ -129,26 +133,26 @@ async def live(system: AsyncClient, role: str) -> str:
     return (await system.releases.list(role))[role].live
 
 
-async def fitted(system: AsyncClient, encoder: str) -> str:
+async def register_fitted_weights(system: AsyncClient, encoder: str) -> str:
     """The retrieval version that was fitted to an encoder; the live one where there is none."""
     release = (await system.releases.list(Roles.RETRIEVAL))[Roles.RETRIEVAL]
     fitting = [one.version for one in release.artifacts if one.fits == encoder]
     return fitting[-1] if fitting else release.live
 
 
-async def trained(
+async def run_training(
     cli: Cli, system: AsyncClient, options: Options, stages: Stages
 ) -> trainer_pb2.Run:
     """A run to its end, whatever it is."""
     with stages.clock("training and gate"):
-        begun = await begin(
+        started_run = await begin(
             cli,
             system,
             profile=options.profile,
             tenant=system.caller.tenant,
             reason="bench.loop",
         )
-        return await system.runs.follow(begun.run_id)
+        return await system.runs.follow(started_run.run_id)
 
 
 async def guard(
@@ -162,18 +166,20 @@ async def guard(
     assert options.guard is not None
     folder = Folder(options.guard)
     questions = folder.questions(options.guard_split or folder.name)
-    wanted = {key for question in questions for key in question.relevant}
-    ordered = sorted(folder.documents(), key=lambda document: document.document_id not in wanted)
-    documents = ordered[: options.guard_documents]
-    await indexed(system, documents, folder.name, stages)
+    relevant_ids = {key for question in questions for key in question.relevant}
+    by_relevance = sorted(
+        folder.documents(), key=lambda document: document.document_id not in relevant_ids
+    )
+    documents = by_relevance[: options.guard_documents]
+    await submit_corpus(system, documents, folder.name, stages)
     names = [document.document_id for document in documents]
-    found = [await with_versions(system, questions, each, names) for each in (before, after)]
+    both = [await with_versions(system, questions, each, names) for each in (before, after)]
     print(f"\n{folder.name}: another corpus ({len(documents)} documents), the same versions")
-    show({"all": compare(questions, found[0], found[1])})
+    show({"all": compare(questions, both[0], both[1])})
 
 
 @contextmanager
-def started() -> Iterator[Path]:
+def working_home() -> Iterator[Path]:
     """A system of its own in a temporary folder."""
     with tempfile.TemporaryDirectory() as home:
         where = ["--home", home, "--port-offset", str(OFFSET)]
@@ -202,19 +208,19 @@ def main() -> None:
     parser.add_argument("--wrong", type=float, default=0.1, help="share of wrong votes")
     parser.add_argument("--passes", type=int, default=2, help="how often each question is asked")
     parser.add_argument("--profile", default="default")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     options = Options(
-        given.folder or data_folder("scifact"),
-        data_folder(given.guard) if given.guard else None,
-        given.guard_split,
-        given.guard_documents,
-        given.home,
-        given.tenant,
-        given.wrong,
-        given.passes,
-        given.profile,
+        arguments.folder or data_folder("scifact"),
+        data_folder(arguments.guard) if arguments.guard else None,
+        arguments.guard_split,
+        arguments.guard_documents,
+        arguments.home,
+        arguments.tenant,
+        arguments.wrong,
+        arguments.passes,
+        arguments.profile,
     )
-    place: AbstractContextManager[Path] = running(options.home) if options.home else started()
+    place: AbstractContextManager[Path] = running(options.home) if options.home else working_home()
     with place as home:
         asyncio.run(run(options, home))
 

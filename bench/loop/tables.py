@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from gyre.trainer.v1 import trainer_pb2
-from gyre_cli.demo.crowd import Tally
-from gyre_cli.demo.measures import Comparison
+from gyre_cli.demo.crowd import CrowdTally
+from gyre_cli.demo.measures import QualityComparison
 from gyre_cli.run_view import gate_table
 from rich.console import Console
 
@@ -14,11 +14,11 @@ from bench.report import machine, table
 def report(
     wrong: float,
     share: float,
-    tally: Tally,
-    ended: trainer_pb2.Run,
-    taken: float | None,
-    asked: float,
-    spent: float,
+    tally: CrowdTally,
+    trained_run: trainer_pb2.Run,
+    seconds_to_live: float | None,
+    crowd_seconds: float,
+    all_seconds: float,
 ) -> None:
     """What the crowd did, what the gate said, and what it cost."""
     print(machine())
@@ -27,17 +27,18 @@ def report(
         f"{tally.downs} down ({tally.wrong} wrong, {wrong:.0%} of the votes by design), "
         f"{tally.clicks} clicks; zero-shot's best dense share on train {share:.2f}"
     )
-    if ended.HasField("verdict"):
-        Console(width=140).print(gate_table(ended.verdict))
-    print(f"run {ended.state}: {ended.message}")
-    live_after = "not released" if taken is None else f"{taken:.0f} s"
+    if trained_run.HasField("verdict"):
+        Console(width=140).print(gate_table(trained_run.verdict))
+    print(f"run {trained_run.state}: {trained_run.message}")
+    live_after = "not released" if seconds_to_live is None else f"{seconds_to_live:.0f} s"
     print(
-        f"last vote → live: {live_after}; CPU-minutes of the whole system: crowd {asked / 60:.1f}, "
-        f"training and gate {(spent - asked) / 60:.1f}\n"
+        f"last vote → live: {live_after}; CPU-minutes of the whole system: "
+        f"crowd {crowd_seconds / 60:.1f}, "
+        f"training and gate {(all_seconds - crowd_seconds) / 60:.1f}\n"
     )
 
 
-def show(rows: Mapping[str, Comparison | None]) -> None:
+def show(rows: Mapping[str, QualityComparison | None]) -> None:
     """nDCG@10 × 100 by slice."""
     print(
         table(

@@ -26,7 +26,7 @@ async def with_versions(
     return await rankings(pinned, questions, lambda: None, among=among)
 
 
-async def tuned(system: AsyncClient, train: Sequence[DemoQuestion]) -> tuple[float, str]:
+async def tune_weights(system: AsyncClient, train: Sequence[DemoQuestion]) -> tuple[float, str]:
     """The best share of the dense leg on train, and a retrieval version that has it."""
     replies: dict[str, retriever_pb2.RetrieveResponse] = {}
 
@@ -34,17 +34,17 @@ async def tuned(system: AsyncClient, train: Sequence[DemoQuestion]) -> tuple[flo
         replies[question.question_id] = await retrieve(system, question.text, limit=100)
 
     await in_turns(train, one, 4)
-    found = await asyncio.to_thread(_best, train, replies)
-    version = f"tuned-{round(100 * found)}"
+    best_weight = await asyncio.to_thread(_best, train, replies)
+    version = f"tuned-{round(100 * best_weight)}"
     await system.releases.register(
         Roles.RETRIEVAL,
         version,
-        {"bm25_weight": f"{1 - found:.2f}", "dense_weight": f"{found:.2f}"},
+        {"bm25_weight": f"{1 - best_weight:.2f}", "dense_weight": f"{best_weight:.2f}"},
         based_on="hybrid-1",
         reason="bench.loop: zero-shot at its best",
         tenant=system.caller.tenant,
     )
-    return found, version
+    return best_weight, version
 
 
 def _best(

@@ -26,15 +26,15 @@ from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
 from gyre_trainer.training.bootstrap import Floats, Names, mean_and_error
 
 from bench.loop.beir import Folder
-from bench.recipe.folds import Fold, liked_documents, rows_of, texts_of, trained
-from bench.recipe.judging import SHARES, Judged, Left, judged
+from bench.recipe.folds import Fold, liked_documents, rows_of, texts_of, train_fold
+from bench.recipe.judging import SHARES, HeldOutQuestion, QuestionScores, score_questions
 from bench.report import data_folder, machine, table
 
 AS_IT_IS = "as it is"
 
 
 @dataclass(frozen=True)
-class Task:
+class FoldTask:
     """One training."""
 
     arm: str
@@ -45,24 +45,24 @@ class Task:
 async def run(run_folder: Path, folder: Folder, arms: Sequence[str], folds: int) -> None:
     """Trains every arm on every fold, then prints the table."""
     tasks = [
-        Task(arm, settings_of(arm), Fold(number, folds))
+        FoldTask(arm, settings_of(arm), Fold(number, folds))
         for number in range(folds)
         for arm in (AS_IT_IS, *arms)
     ]
-    known = {folded(question.text): question for question in folder.questions("train")}
+    by_text = {folded(question.text): question for question in folder.questions("train")}
     waiting = iter(tasks)
-    found: dict[str, list[Judged]] = {arm: [] for arm in (AS_IT_IS, *arms)}
+    scores: dict[str, list[QuestionScores]] = {arm: [] for arm in (AS_IT_IS, *arms)}
 
     async def work() -> None:
         for task in waiting:
-            values = await asyncio.to_thread(one, run_folder, known, task)
-            found[task.arm] += values
+            values = await asyncio.to_thread(one, run_folder, by_text, task)
+            scores[task.arm] += values
             print(f"{task.arm}: fold {task.fold.number + 1} of {folds}", flush=True)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(os.cpu_count() or 1):
             group.create_task(work())
-    show(found)
+    show(scores)
 
 
 def settings_of(arm: str) -> Mapping[str, str]:
@@ -77,28 +77,30 @@ def settings_of(arm: str) -> Mapping[str, str]:
     return settings
 
 
-def one(run_folder: Path, known: Mapping[str, DemoQuestion], task: Task) -> list[Judged]:
+def one(
+    run_folder: Path, by_text: Mapping[str, DemoQuestion], task: FoldTask
+) -> list[QuestionScores]:
     """Trains one arm without one fold, and judges it on that."""
     rows, texts = rows_of(run_folder), texts_of(run_folder)
-    left: dict[str, Left] = {}
+    held_out: dict[str, HeldOutQuestion] = {}
     for row in rows:
-        question = known.get(folded(texts[row["tenant"], row["question_id"]]))
+        question = by_text.get(folded(texts[row["tenant"], row["question_id"]]))
         if task.fold.leaves_out(row) and question is not None:
-            left.setdefault(
-                question.question_id, Left(row["question_id"], row["cluster"], question)
+            held_out.setdefault(
+                question.question_id, HeldOutQuestion(row["question_id"], row["cluster"], question)
             )
-    kept = [row for row in rows if not task.fold.leaves_out(row)]
+    training_rows = [row for row in rows if not task.fold.leaves_out(row)]
     with tempfile.TemporaryDirectory() as scratch:
-        own = trained(run_folder, kept, task.settings, Path(scratch) / "run")
-        return list(judged(own, list(left.values()), liked_documents(kept)))
+        own = train_fold(run_folder, training_rows, task.settings, Path(scratch) / "run")
+        return list(score_questions(own, list(held_out.values()), liked_documents(training_rows)))
 
 
-def show(found: Mapping[str, Sequence[Judged]]) -> None:
+def show(scores: Mapping[str, Sequence[QuestionScores]]) -> None:
     """Gains over the base in points (nDCG@10 × 100), and over the recipe as it is."""
     print(machine())
-    first = {each.name: each for each in found[AS_IT_IS]}
+    first = {each.name: each for each in scores[AS_IT_IS]}
     lines = []
-    for arm, values in found.items():
+    for arm, values in scores.items():
         for share in SHARES:
             gains = [each.tuned[share] - each.base for each in values]
             beside = [each.tuned[share] - first[each.name].tuned[share] for each in values]
@@ -134,13 +136,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None, help="in BEIR's layout [SciFact]")
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--arm", action="append", default=[], help='"NAME=VALUE NAME=VALUE"')
-    given = parser.parse_args()
-    if given.folds < 2:
+    arguments = parser.parse_args()
+    if arguments.folds < 2:
         raise SystemExit("error: --folds: at least 2")
-    if not (given.run / "prepared.json").is_file():
-        raise SystemExit(f"error: {given.run} is no folder of a run that has been prepared")
-    folder = Folder(given.folder or data_folder("scifact"))
-    asyncio.run(run(given.run.absolute(), folder, given.arm, given.folds))
+    if not (arguments.run / "prepared.json").is_file():
+        raise SystemExit(f"error: {arguments.run} is no folder of a run that has been prepared")
+    folder = Folder(arguments.folder or data_folder("scifact"))
+    asyncio.run(run(arguments.run.absolute(), folder, arguments.arm, arguments.folds))
 
 
 if __name__ == "__main__":

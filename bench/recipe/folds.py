@@ -31,8 +31,10 @@ class Fold:
 
     def leaves_out(self, row: Row) -> bool:
         """Whether the fold is to judge this row's question, and not to learn from it."""
-        drawn = int(digest_of(str(row["cluster"]).encode()).removeprefix("sha256:")[:12], 16)
-        return drawn % self.of == self.number
+        number_of_cluster = int(
+            digest_of(str(row["cluster"]).encode()).removeprefix("sha256:")[:12], 16
+        )
+        return number_of_cluster % self.of == self.number
 
 
 def rows_of(run: Path) -> list[Row]:
@@ -51,15 +53,15 @@ def texts_of(run: Path) -> Mapping[Reference, str]:
 def liked_documents(rows: Iterable[Row]) -> frozenset[str]:
     """The documents with a positive label to learn from."""
     return frozenset(
-        shown["document_id"]
+        passage["document_id"]
         for row in rows
         if row["part"] == "fit"
-        for shown in row["shown"]
-        if (shown["label"] or 0) > 0
+        for passage in row["shown"]
+        if (passage["label"] or 0) > 0
     )
 
 
-def trained(run: Path, rows: Iterable[Row], settings: Mapping[str, str], own: Path) -> RunFolder:
+def train_fold(run: Path, rows: Iterable[Row], settings: Mapping[str, str], own: Path) -> RunFolder:
     """The run's folder anew in `own`, with these questions only, trained by one process.
 
     Raises:
@@ -76,13 +78,13 @@ def trained(run: Path, rows: Iterable[Row], settings: Mapping[str, str], own: Pa
     (own / "run.json").write_text(json.dumps({**spec, "settings": settings}))
     inputs = json.loads((run / "inputs.json").read_text(encoding="utf-8"))
     (own / "inputs.json").write_text(json.dumps({**inputs, "data_set": ""}))
-    ended = subprocess.run(
+    completed = subprocess.run(
         training_command(TRAIN_MODULE, own, VARIANT, workers=1),
         env=training_environment(1) | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
-    if ended.returncode:
-        told = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
-        raise SystemExit(told[-1] if told else ended.stderr[-2000:])
+    if completed.returncode:
+        errors = [line for line in completed.stderr.splitlines() if line.startswith("error: ")]
+        raise SystemExit(errors[-1] if errors else completed.stderr[-2000:])
     return RunFolder(own)

@@ -26,7 +26,7 @@ SHARES = (0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
-class Judged:
+class QuestionScores:
     """A question that taught nothing: nDCG@10 by the base, and at each share of the way from it.
 
     `new`: none of its relevant documents had a good vote to learn from.
@@ -40,22 +40,24 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Left:
+class HeldOutQuestion:
     """A question of the fold as the benchmark judges it, and what the run calls it."""
 
-    asked_as: str
+    recorded_id: str
     cluster: str
     question: DemoQuestion
 
 
-def judged(folder: RunFolder, left: Sequence[Left], liked: frozenset[str]) -> Iterator[Judged]:
+def score_questions(
+    folder: RunFolder, held_out: Sequence[HeldOutQuestion], liked: frozenset[str]
+) -> Iterator[QuestionScores]:
     """Each question of the fold that live was asked; fused by live's own weights."""
     data = RunData(folder)
     base = open_base(data.base_folder, data.corpus.dimensions)
     tokenizer = open_tokenizer(data.base_folder, window(data.base_folder))
     tuned = load_file(folder.variant(VARIANT) / TUNED)
     start = {name: base.bert.state_dict()[name].clone() for name in tuned}
-    there = [one for one in left if one.asked_as in data.live]
+    there = [one for one in held_out if one.recorded_id in data.live]
     texts = [one.question.text for one in there]
     vectors = {}
     for share in (0.0, *SHARES):
@@ -64,16 +66,21 @@ def judged(folder: RunFolder, left: Sequence[Left], liked: frozenset[str]) -> It
     documents = _documents(folder)
     weights = Weights(bm25=1 - data.dense_weight, dense=data.dense_weight)
     for at, one in enumerate(there):
-        found = data.live[one.asked_as]
+        legs_of_question = data.live[one.recorded_id]
 
-        def value(share: float, at: int = at, found: Found = found, one: Left = one) -> float:
+        def value(
+            share: float,
+            at: int = at,
+            legs_of_question: Found = legs_of_question,
+            one: HeldOutQuestion = one,
+        ) -> float:
             similarity = data.corpus.vectors @ vectors[share][at]
-            legs = exact_legs(found, similarity, data.corpus.position, depth=data.depth)
+            legs = exact_legs(legs_of_question, similarity, data.corpus.position, depth=data.depth)
             ranked = legs.ranked(weights)
             order = tuple(dict.fromkeys(documents[name] for name in ranked))
             return ndcg(order, one.question.relevant)
 
-        yield Judged(
+        yield QuestionScores(
             one.question.question_id,
             one.cluster,
             not (one.question.relevant & liked),

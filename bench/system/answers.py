@@ -28,7 +28,7 @@ async def run(address: str, tenant: str, questions: list[str]) -> None:
             await generator.Answer(
                 generator_pb2.AnswerRequest(question=question), metadata=metadata
             )
-        taken: list[float] = []
+        latencies: list[float] = []
         floor: list[float] = []
         stages: dict[str, list[float]] = {}
         outcomes: Counter[str] = Counter()
@@ -40,12 +40,12 @@ async def run(address: str, tenant: str, questions: list[str]) -> None:
             reply = await generator.Answer(
                 generator_pb2.AnswerRequest(question=question), metadata=metadata, timeout=30
             )
-            taken.append((time.monotonic() - started) * 1000)
+            latencies.append((time.monotonic() - started) * 1000)
             outcomes[generator_pb2.Outcome.Name(reply.outcome)] += 1
             for stage, ms in reply.latency_ms.items():
                 stages.setdefault(stage, []).append(ms)
     print(machine())
-    print("Answer, 1 in flight: " + spread(taken))
+    print("Answer, 1 in flight: " + spread(latencies))
     print("floor (health check): " + spread(floor, digits=1))
     print("outcomes: " + ", ".join(f"{name} {count}" for name, count in outcomes.most_common()))
     print(

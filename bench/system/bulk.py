@@ -16,14 +16,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from bench.report import machine, median, table
-from bench.system.corpora import Page, kubernetes_pages
+from bench.system.corpora import CorpusPage, kubernetes_pages
 from bench.system.encoding import bare_encoder, passages
-from bench.system.producer import Submitter, submitter
+from bench.system.producer import KafkaSubmitter, submitter
 
 Encode = Callable[[Sequence[str]], Awaitable[None]]
 
 
-async def run(offset: int, pages: Sequence[Page], rounds: int) -> None:
+async def run(offset: int, pages: Sequence[CorpusPage], rounds: int) -> None:
     """Prints documents/s and passages/s of both arms, and their ratio."""
     encode = bare_encoder()
     system: list[float] = []
@@ -56,11 +56,16 @@ async def run(offset: int, pages: Sequence[Page], rounds: int) -> None:
 
 def row(name: str, times: Sequence[float], pages: int, texts: int) -> tuple[str, ...]:
     """One arm's line."""
-    taken = median(times)
-    return (name, f"{taken:.1f}", f"{pages / taken:.1f}", f"{texts / taken:.1f}")
+    median_seconds = median(times)
+    return (
+        name,
+        f"{median_seconds:.1f}",
+        f"{pages / median_seconds:.1f}",
+        f"{texts / median_seconds:.1f}",
+    )
 
 
-async def submit_all(client: Submitter, pages: Sequence[Page]) -> float:
+async def submit_all(client: KafkaSubmitter, pages: Sequence[CorpusPage]) -> float:
     """Seconds from the first submission to the last page searchable."""
     started = time.monotonic()
     for batch in (pages[n : n + 100] for n in range(0, len(pages), 100)):

@@ -11,7 +11,7 @@ from bench.report import data_folder
 
 
 @dataclass(frozen=True)
-class Page:
+class CorpusPage:
     """One document of a corpus."""
 
     document_id: str
@@ -21,14 +21,14 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedQuestions:
     """Questions with the documents that answer them: question id → text, → {document id: grade}."""
 
     questions: dict[str, str]
     relevant: dict[str, dict[str, int]]
 
 
-def kubernetes_pages() -> Iterator[Page]:
+def kubernetes_pages() -> Iterator[CorpusPage]:
     """The 1,363 English Markdown pages of the Kubernetes documentation, v1.31."""
     with tarfile.open(data_folder("kubernetes-docs") / "v1.31.tar.gz") as archive:
         for member in archive:
@@ -36,18 +36,18 @@ def kubernetes_pages() -> Iterator[Page]:
                 file = archive.extractfile(member)
                 if file is not None:
                     text = file.read().decode("utf-8")
-                    yield Page(member.name, "", text, "text/markdown")
+                    yield CorpusPage(member.name, "", text, "text/markdown")
 
 
-def scifact_abstracts() -> Iterator[Page]:
+def scifact_abstracts() -> Iterator[CorpusPage]:
     """The 5,183 abstracts of SciFact."""
     with gzip.open(data_folder("scifact") / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            yield Page(f"scifact/{row['_id']}", row["title"], row["text"], "text/plain")
+            yield CorpusPage(f"scifact/{row['_id']}", row["title"], row["text"], "text/plain")
 
 
-def scifact_claims(split: str) -> Judged:
+def scifact_claims(split: str) -> JudgedQuestions:
     """The claims of `train` or `dev` with their judgements."""
     folder = data_folder("scifact")
     with (folder / f"qrels.{split}.tsv").open(encoding="utf-8") as file:
@@ -57,7 +57,7 @@ def scifact_claims(split: str) -> Judged:
             grades[f"scifact/{row['corpus-id']}"] = int(row["score"])
     with (folder / "queries.jsonl").open(encoding="utf-8") as file:
         texts = {row["_id"]: row["text"] for row in map(json.loads, file)}
-    return Judged({key: texts[key] for key in relevant}, relevant)
+    return JudgedQuestions({key: texts[key] for key in relevant}, relevant)
 
 
 def glossary_questions() -> dict[str, str]:

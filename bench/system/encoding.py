@@ -33,7 +33,7 @@ async def passages(offset: int, tenant: str) -> list[str]:
     """What the encoder was given for every passage of a tenant, read back from the index."""
     login = load_settings(ServiceSettings).elasticsearch_login
     async with AsyncElasticsearch(f"http://127.0.0.1:{9200 + offset}", basic_auth=login) as client:
-        found = async_scan(
+        hits = async_scan(
             client,
             index=ARTIFACT.index,
             query={"query": {"term": {"tenant": tenant}}},
@@ -43,5 +43,5 @@ async def passages(offset: int, tenant: str) -> list[str]:
             encoder_input(
                 hit["_source"]["title"], hit["_source"]["heading_path"], hit["_source"]["text"]
             )
-            async for hit in found
+            async for hit in hits
         ]

@@ -9,16 +9,18 @@ import time
 import uuid
 
 from bench.report import machine, spread
-from bench.system.corpora import Page
-from bench.system.producer import Submitter, submitter
+from bench.system.corpora import CorpusPage
+from bench.system.producer import KafkaSubmitter, submitter
 
 SENTENCE = "The {n}th valve of pump station {word} opens at {n} bar and reports to the log. "
 
 
-def page(number: int) -> Page:
+def page(number: int) -> CorpusPage:
     """About 2 KB of text that no other page holds."""
     lines = (SENTENCE.format(n=number * 100 + i, word=uuid.uuid4().hex[:8]) for i in range(28))
-    return Page(f"freshness/{uuid.uuid4()}", f"Pump {number}", "".join(lines)[:2048], "text/plain")
+    return CorpusPage(
+        f"freshness/{uuid.uuid4()}", f"Pump {number}", "".join(lines)[:2048], "text/plain"
+    )
 
 
 async def run(servers: str, documents: int) -> None:
@@ -33,7 +35,7 @@ async def run(servers: str, documents: int) -> None:
     print("  floor (one Kafka write)     " + spread(floor, digits=1))
 
 
-async def one(client: Submitter, number: int) -> float:
+async def one(client: KafkaSubmitter, number: int) -> float:
     """Milliseconds from the submission to the outcome."""
     document = page(number)
     started = await client.submit(document)
@@ -43,7 +45,7 @@ async def one(client: Submitter, number: int) -> float:
     return (client.finished[document.document_id] - started) * 1000
 
 
-async def one_write(client: Submitter) -> float:
+async def one_write(client: KafkaSubmitter) -> float:
     """Milliseconds of one confirmed Kafka write."""
     document = page(0)
     started = time.monotonic()

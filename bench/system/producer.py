@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from bench.system.corpora import Page
+from bench.system.corpora import CorpusPage
 
 SUBMITTED = "documents.submitted.v1"
 OUTCOMES = ("documents.indexed.v1", "documents.rejected.v1")
 
 
 @dataclass
-class Submitter:
+class KafkaSubmitter:
     """Submits pages under one tenant; `finished` maps a document to when its outcome was seen."""
 
     producer: AIOKafkaProducer
@@ -25,7 +25,7 @@ class Submitter:
     finished: dict[str, float] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
 
-    async def submit(self, page: Page) -> float:
+    async def submit(self, page: CorpusPage) -> float:
         """Returns the moment (monotonic seconds) at which the submission was handed over."""
         value = {
             "tenant": self.tenant,
@@ -48,18 +48,18 @@ class Submitter:
         async with asyncio.timeout(timeout):
             while not all(key in self.finished for key in document_ids):
                 batch = await self.consumer.getmany(timeout_ms=200)
-                seen = time.monotonic()
+                now = time.monotonic()
                 for records in batch.values():
                     for record in records:
                         event = json.loads(record.value)
                         if event["tenant"] == self.tenant:
-                            self.finished[event["document_id"]] = seen
+                            self.finished[event["document_id"]] = now
                             if record.topic == OUTCOMES[1]:
                                 self.rejected[event["document_id"]] = event["code"]
 
 
 @asynccontextmanager
-async def submitter(servers: str, tenant: str) -> AsyncIterator[Submitter]:
+async def submitter(servers: str, tenant: str) -> AsyncIterator[KafkaSubmitter]:
     """Connects a producer, and a consumer that stands at the end of the outcome topics."""
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=2)
     consumer = AIOKafkaConsumer(*OUTCOMES, bootstrap_servers=servers, fetch_max_wait_ms=20)
@@ -70,7 +70,7 @@ async def submitter(servers: str, tenant: str) -> AsyncIterator[Submitter]:
             await consumer.seek_to_end()
             for partition in consumer.assignment():
                 await consumer.position(partition)  # so that the end is that of this moment
-            yield Submitter(producer, consumer, tenant)
+            yield KafkaSubmitter(producer, consumer, tenant)
         finally:
             await consumer.stop()
     finally:

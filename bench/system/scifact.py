@@ -17,11 +17,11 @@ from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from ir_measures import R, nDCG
 
 from bench.report import machine, table
-from bench.system.corpora import Judged, scifact_abstracts, scifact_claims
+from bench.system.corpora import JudgedQuestions, scifact_abstracts, scifact_claims
 from bench.system.producer import submitter
 
 REFERENCES = {"bm25": 0.676, "dense": 0.651, "fused": 0.722}
-Run = dict[str, dict[str, float]]
+TrecRun = dict[str, dict[str, float]]
 
 
 async def submit(servers: str, tenant: str) -> None:
@@ -32,19 +32,21 @@ async def submit(servers: str, tenant: str) -> None:
         for batch in (pages[n : n + 200] for n in range(0, len(pages), 200)):
             await asyncio.gather(*(client.submit(page) for page in batch))
         await client.wait_for([page.document_id for page in pages], timeout=1800)
-        taken = time.monotonic() - started
+        seconds = time.monotonic() - started
     print(
-        f"{len(pages)} abstracts searchable in {taken:.0f} s ({len(pages) / taken:.1f}/s), "
+        f"{len(pages)} abstracts searchable in {seconds:.0f} s ({len(pages) / seconds:.1f}/s), "
         f"{len(client.rejected)} rejected"
     )
 
 
-async def search(address: str, tenant: str, judged: Judged, depth: int) -> dict[str, Run]:
+async def search(
+    address: str, tenant: str, claim_set: JudgedQuestions, depth: int
+) -> dict[str, TrecRun]:
     """The ranking of every stage for every claim."""
-    runs: dict[str, Run] = {stage: {} for stage in REFERENCES}
+    runs: dict[str, TrecRun] = {stage: {} for stage in REFERENCES}
     async with grpc.aio.insecure_channel(address) as channel:
         retriever = retriever_pb2_grpc.RetrieverServiceStub(channel)
-        for key, question in judged.questions.items():
+        for key, question in claim_set.questions.items():
             reply = await retriever.Retrieve(
                 retriever_pb2.RetrieveRequest(query=question, limit=depth),
                 metadata=(("gyre-tenant", tenant),),
@@ -61,17 +63,17 @@ async def search(address: str, tenant: str, judged: Judged, depth: int) -> dict[
     return runs
 
 
-def report(runs: dict[str, Run], judged: Judged) -> None:
+def report(runs: dict[str, TrecRun], claim_set: JudgedQuestions) -> None:
     """Prints nDCG@10 and recall@100 of every stage beside the reference."""
     rows = []
     for stage, run in runs.items():
-        measured = ir_measures.calc_aggregate([nDCG @ 10, R @ 100], judged.relevant, run)
+        measures = ir_measures.calc_aggregate([nDCG @ 10, R @ 100], claim_set.relevant, run)
         rows.append(
             (
                 stage,
-                f"{measured[nDCG @ 10]:.3f}",
+                f"{measures[nDCG @ 10]:.3f}",
                 f"{REFERENCES[stage]:.3f}",
-                f"{measured[R @ 100]:.3f}",
+                f"{measures[R @ 100]:.3f}",
             )
         )
     print(table(("stage", "nDCG@10", "reference", "recall@100"), rows))
@@ -81,9 +83,9 @@ async def run(offset: int, tenant: str, depth: int, *, index: bool) -> None:
     """Indexes, searches, reports."""
     if index:
         await submit(f"127.0.0.1:{9092 + offset}", tenant)
-    judged = scifact_claims("dev")
-    print(machine(), f"· {len(judged.questions)} claims")
-    report(await search(f"127.0.0.1:{50053 + offset}", tenant, judged, depth), judged)
+    claim_set = scifact_claims("dev")
+    print(machine(), f"· {len(claim_set.questions)} claims")
+    report(await search(f"127.0.0.1:{50053 + offset}", tenant, claim_set, depth), claim_set)
 
 
 def main() -> None:

@@ -59,15 +59,19 @@ class Calls:
     def between(self, spans: Sequence[tuple[float, float]]) -> list[float]:
         """Milliseconds of the calls that began in one of the spans."""
         return [
-            taken * 1000
-            for began, taken, _ in self.done
+            latencies * 1000
+            for began, latencies, _ in self.done
             if any(first <= began < last for first, last in spans)
         ]
 
     def first_with(self, version: str, since: float) -> float | None:
         """When the first call that began after `since` and was served by the version ended."""
         return next(
-            (began + taken for began, taken, by in self.done if began >= since and by == version),
+            (
+                began + latencies
+                for began, latencies, by in self.done
+                if began >= since and by == version
+            ),
             None,
         )
 
@@ -130,7 +134,7 @@ def second_replicas(system: System) -> Iterator[tuple[Ports, dict[str, int]]]:
 
 
 @dataclass
-class Memory:
+class MemorySamples:
     """Resident MiB of some processes, sampled."""
 
     samples: list[tuple[float, dict[str, float]]] = field(default_factory=list)
@@ -172,9 +176,9 @@ async def swap(releases: ReleaseServiceStub, version: str | None, streams: Seque
         reply = await call(releases.Promote, request)
     replied, live = time.monotonic(), reply.release.live
     while True:
-        served = [calls.first_with(live, began) for calls in streams]
-        if None not in served:
-            last = max(at for at in served if at is not None)
+        first_served = [calls.first_with(live, began) for calls in streams]
+        if None not in first_served:
+            last = max(at for at in first_served if at is not None)
             return Swap("rollback" if version is None else "promote", began, replied, last)
         if time.monotonic() > began + _PATIENCE:
             raise SystemExit(f"error: {live} does not serve everywhere after {_PATIENCE:.0f} s")
@@ -184,11 +188,11 @@ async def swap(releases: ReleaseServiceStub, version: str | None, streams: Seque
 async def turns(releases: ReleaseServiceStub, streams: Sequence[Calls], swaps: int) -> list[Swap]:
     """Promotes each version in turn, and takes every third step back."""
     versions = [version_name(1), version_name(2), None, ENCODER_VERSION, version_name(2), None]
-    made = []
+    done_swaps = []
     for number in range(swaps):
-        made.append(await swap(releases, versions[number % len(versions)], streams))
+        done_swaps.append(await swap(releases, versions[number % len(versions)], streams))
         await asyncio.sleep(_BETWEEN)
-    return made
+    return done_swaps
 
 
 def version_name(number: int) -> str:
@@ -230,7 +234,7 @@ async def run(system: System, swaps: int, in_flight: int) -> int:
             await register_encoder(system, version_name(number), model)
     own = system.process("embedder").identity
     assert own is not None
-    memory = Memory()
+    memory = MemorySamples()
     with second_replicas(system) as (second, pids):
         async with under_load(system, second, in_flight) as (releases, streams):
             await _until_all_answer(streams)
@@ -239,11 +243,11 @@ async def run(system: System, swaps: int, in_flight: int) -> int:
             )
             began = time.monotonic()
             await asyncio.sleep(CALM)
-            made = await turns(releases, streams, swaps)
+            done_swaps = await turns(releases, streams, swaps)
             ended = time.monotonic()
             await asyncio.sleep(CALM)
             watching.cancel()
-        report(streams, made, memory, (began, ended))
+        report(streams, done_swaps, memory, (began, ended))
     return sum(len(calls.failed) for calls in streams)
 
 
@@ -261,21 +265,24 @@ async def _until_all_answer(streams: Sequence[Calls]) -> None:
 
 
 def report(
-    streams: Sequence[Calls], made: Sequence[Swap], memory: Memory, whole: tuple[float, float]
+    streams: Sequence[Calls],
+    done_swaps: Sequence[Swap],
+    memory: MemorySamples,
+    period: tuple[float, float],
 ) -> None:
     """Prints what happened."""
-    began, ended = whole
-    near = [(each.began, each.serving + NEAR) for each in made]
+    began, ended = period
+    near = [(each.began, each.serving + NEAR) for each in done_swaps]
     spans = {"before": [(began, began + CALM)], "during": near, "after": [(ended, ended + CALM)]}
     names = ("Answer", "Retrieve", "Retrieve, second replica")
-    print(machine(), f"· {len(made)} swaps in {ended - began - CALM:.0f} s")
+    print(machine(), f"· {len(done_swaps)} swaps in {ended - began - CALM:.0f} s")
     for name, calls in zip(names, streams, strict=True):
         print(f"{name}: {len(calls.done)} calls, {len(calls.failed)} failed", *calls.failed[:3])
         if calls.fell_back:
             print(f"  {len(calls.fell_back)} said a fallback, such as: {calls.fell_back[0]}")
         for span, when in spans.items():
-            if taken := calls.between(when):
-                print(f"  {span:7}{spread(taken)}")
+            if latencies := calls.between(when):
+                print(f"  {span:7}{spread(latencies)}")
     rows = [
         (
             command,
@@ -285,7 +292,7 @@ def report(
             f"{max(each.serving - each.began for each in some):.2f}",
         )
         for command in ("promote", "rollback")
-        if (some := [each for each in made if each.command == command])
+        if (some := [each for each in done_swaps if each.command == command])
     ]
     head = ("command", "times", "reply s", "every replica serves s", "worst s")
     print(table(head, rows))

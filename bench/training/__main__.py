@@ -32,14 +32,16 @@ ARMS = ("bare", "deepspeed 1", "deepspeed 2", "peer")
 Figures = Mapping[str, float]
 
 
-def measured(arm: str, folder: Path) -> Figures:
+def measure(arm: str, folder: Path) -> Figures:
     """One arm, once, from the beginning."""
     kind, _, processes = arm.partition(" ")
     if kind == "deepspeed":
         return _deepspeed(folder, int(processes))
     command = [sys.executable, "-m", "bench.training.arms", kind, str(folder)]
-    told = subprocess.run(command, env=_environment(1), check=True, capture_output=True, text=True)
-    figures: Figures = json.loads(told.stdout.splitlines()[-1])
+    completed = subprocess.run(
+        command, env=_environment(1), check=True, capture_output=True, text=True
+    )
+    figures: Figures = json.loads(completed.stdout.splitlines()[-1])
     return figures
 
 
@@ -69,7 +71,7 @@ def main() -> None:
         source: Path | None = data_folder("scifact")
     except SystemExit:
         source = None
-    found: dict[str, list[Figures]] = defaultdict(list)
+    figures_by_arm: dict[str, list[Figures]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root) / "run"
         pairs = some_pairs(source, options.questions, options.passages)
@@ -80,13 +82,15 @@ def main() -> None:
             f"{'SciFact' if source else 'invented words'}, {len(pairs.passages)} passages"
         )
         for arm in (*ARMS, *reversed(ARMS)) * options.rounds:
-            found[arm].append(measured(arm, folder))
-    print(table(("arm", "tokens/s", "tokens/CPU-s", "x floor", "loss"), list(_rows(found))))
+            figures_by_arm[arm].append(measure(arm, folder))
+    print(
+        table(("arm", "tokens/s", "tokens/CPU-s", "x floor", "loss"), list(_rows(figures_by_arm)))
+    )
 
 
-def _rows(found: Mapping[str, list[Figures]]) -> list[tuple[str, ...]]:
+def _rows(figures_by_arm: Mapping[str, list[Figures]]) -> list[tuple[str, ...]]:
     def pace(arm: str, of: str) -> float:
-        return median([each["tokens"] / each[of] for each in found[arm]])
+        return median([each["tokens"] / each[of] for each in figures_by_arm[arm]])
 
     floor = pace("bare", "cpu_seconds")
     return [
@@ -95,9 +99,9 @@ def _rows(found: Mapping[str, list[Figures]]) -> list[tuple[str, ...]]:
             f"{pace(arm, 'seconds'):.0f}",
             f"{pace(arm, 'cpu_seconds'):.0f}",
             f"{pace(arm, 'cpu_seconds') / floor:.2f}",
-            f"{median([each['loss'] for each in found[arm]]):.4f}",
+            f"{median([each['loss'] for each in figures_by_arm[arm]]):.4f}",
         )
-        for arm in found
+        for arm in figures_by_arm
     ]
 
 

@@ -129,9 +129,9 @@ class _PeerLoss(nn.Module):
     def forward(self, features: Sequence[Mapping[str, Tensor]], labels: Tensor) -> Tensor:
         """One text a row; the label is the example's position."""
         (texts,) = features
-        asked = [self.examples[at] for at in labels.tolist()]
+        in_batch = [self.examples[at] for at in labels.tolist()]
         vectors = self.model(texts)["sentence_embedding"]
-        batch = Batch(asked, (), len(asked), 0)
+        batch = Batch(in_batch, (), len(in_batch), 0)
         loss = step_loss(vectors, vectors[:0], batch, self.passages, self.config)
         self.values.append(loss.item())
         self.tokens += int(texts["attention_mask"].sum())
@@ -144,8 +144,8 @@ def _task(data: RunData) -> tuple[QueryEncoderConfig, Sequence[Example]]:
 
 
 def _clock() -> Callable[[], tuple[float, float]]:
-    began, spent = time.perf_counter(), time.process_time()
-    return lambda: (time.perf_counter() - began, time.process_time() - spent)
+    began, cpu_began = time.perf_counter(), time.process_time()
+    return lambda: (time.perf_counter() - began, time.process_time() - cpu_began)
 
 
 def _figures(

@@ -24,7 +24,7 @@ class Pairs:
 
     questions: Sequence[str]
     passages: Sequence[str]
-    wanted: Sequence[Sequence[int]]
+    relevant: Sequence[Sequence[int]]
 
 
 def some_pairs(folder: Path | None, questions: int, passages: int) -> Pairs:
@@ -74,9 +74,9 @@ def _write_data_set(folder: Path, pairs: Pairs) -> None:
         [
             {
                 "question_id": f"q{at}",
-                "shown": [{"chunk_id": f"c{each}", "label": 1.0} for each in wanted],
+                "shown": [{"chunk_id": f"c{each}", "label": 1.0} for each in relevant],
             }
-            for at, wanted in enumerate(pairs.wanted)
+            for at, relevant in enumerate(pairs.relevant)
         ],
     )
     manifest = {"files": {questions.name: {"digest": digest_of(questions.read_bytes())}}}
@@ -86,23 +86,23 @@ def _write_data_set(folder: Path, pairs: Pairs) -> None:
 def _from_beir(folder: Path, questions: int, passages: int) -> Pairs:
     with (folder / "queries.jsonl").open() as lines:
         texts = {each["_id"]: each["text"] for each in map(json.loads, lines)}
-    wanted: dict[str, list[str]] = {}
+    relevant: dict[str, list[str]] = {}
     for line in (folder / "qrels.train.tsv").read_text().splitlines()[1:]:
         question, document, grade = line.split()
         if int(grade) > 0:
-            wanted.setdefault(question, []).append(document)
-    chosen = sorted(wanted)[:questions]
-    needed = {document for question in chosen for document in wanted[question]}
-    kept: dict[str, str] = {}
+            relevant.setdefault(question, []).append(document)
+    question_ids = sorted(relevant)[:questions]
+    needed = {document for question in question_ids for document in relevant[question]}
+    texts_by_id: dict[str, str] = {}
     with gzip.open(folder / "corpus.jsonl.gz", "rt") as lines:
         for each in map(json.loads, lines):
-            if each["_id"] in needed or len(kept) < passages:
-                kept[each["_id"]] = f"{each['title']}\n{each['text']}"
-    position = {document: at for at, document in enumerate(kept)}
+            if each["_id"] in needed or len(texts_by_id) < passages:
+                texts_by_id[each["_id"]] = f"{each['title']}\n{each['text']}"
+    position = {document: at for at, document in enumerate(texts_by_id)}
     return Pairs(
-        [texts[question] for question in chosen],
-        list(kept.values()),
-        [[position[document] for document in wanted[question]] for question in chosen],
+        [texts[question] for question in question_ids],
+        list(texts_by_id.values()),
+        [[position[document] for document in relevant[question]] for question in question_ids],
     )
 
 
@@ -111,9 +111,9 @@ def _invented(questions: int, passages: int) -> Pairs:
     syllables = [first + second for first in "bdfgklmnprst" for second in ("a", "e", "i", "o", "u")]
     words = ["".join(dice.choice(syllables, 3)) for _ in range(2000)]
     texts = [" ".join(dice.choice(words, 80)) for _ in range(passages)]
-    wanted = [int(each) for each in dice.integers(passages, size=questions)]
-    asked = [" ".join(dice.choice(texts[each].split(), 12)) for each in wanted]
-    return Pairs(asked, texts, [[each] for each in wanted])
+    relevant = [int(each) for each in dice.integers(passages, size=questions)]
+    question_texts = [" ".join(dice.choice(texts[each].split(), 12)) for each in relevant]
+    return Pairs(question_texts, texts, [[each] for each in relevant])
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

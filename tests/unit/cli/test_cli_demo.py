@@ -13,7 +13,7 @@ from gyre.feedback.v1 import feedback_pb2
 from gyre.generator.v1 import generator_pb2
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_cli.demo.corpus import FULL, SHORT, DemoQuestion, generate
-from gyre_cli.demo.crowd import Crowd, Habits, Tally
+from gyre_cli.demo.crowd import Crowd, CrowdTally, Habits
 from gyre_cli.demo.measures import compare, ndcg, slices
 from gyre_cli.demo.story import stop_training
 from gyre_cli.demo.system import spent_by
@@ -64,7 +64,7 @@ def asking(number: int, relevant: str) -> DemoQuestion:
 
 async def crowd_says(
     system: FakeSystem, questions: list[DemoQuestion], habits: Habits, seed: int = 1
-) -> Tally:
+) -> CrowdTally:
     fake: Any = system
     crowd = Crowd(fake, habits=habits, seed=seed)
     return await crowd.ask(questions, lambda _: None)

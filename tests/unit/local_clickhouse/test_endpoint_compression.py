@@ -3,7 +3,7 @@
 import pytest
 from gyre_local.clickhouse_endpoint.compression import (
     LARGEST_PIECE,
-    Blocks,
+    CompressedBlocks,
     Decoder,
     decoder,
     encoder,
@@ -43,8 +43,8 @@ def test_a_body_survives_both_ways_in_any_pieces(
 def test_blocks_are_those_of_clickhouse() -> None:
     # What the engine wrote for a column `UInt8 CODEC(LZ4)`, which lies on disk in the same blocks.
     written = "d74c4038c3e2543897e64c78f2ac88bc820f00000005000000500102030405"
-    assert Blocks().encode(bytes([1, 2, 3, 4, 5])).hex() == written
-    assert Blocks().encode(b"") == b""
+    assert CompressedBlocks().encode(bytes([1, 2, 3, 4, 5])).hex() == written
+    assert CompressedBlocks().encode(b"") == b""
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

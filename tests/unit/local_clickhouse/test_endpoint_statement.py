@@ -4,8 +4,8 @@ import pytest
 from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.statement import (
-    Kind,
-    Statement,
+    SqlStatement,
+    StatementKind,
     Token,
     check_allowed,
     check_no_server_file,
@@ -17,12 +17,14 @@ SELECT: Pair = ("SELECT", "keyword")
 FORMAT: Pair = ("FORMAT", "keyword")
 
 
-def statement(canonical: str, *tokens: Pair, kind: Kind = Kind.READ_ONLY) -> Statement:
-    return Statement(kind, 1, canonical, tuple(Token(*token) for token in tokens))
+def statement(
+    canonical: str, *tokens: Pair, kind: StatementKind = StatementKind.READ_ONLY
+) -> SqlStatement:
+    return SqlStatement(kind, 1, canonical, tuple(Token(*token) for token in tokens))
 
 
-def insert(canonical: str, *tokens: Pair) -> Statement:
-    return statement(canonical, ("INSERT INTO", "keyword"), *tokens, kind=Kind.MUTATING)
+def insert(canonical: str, *tokens: Pair) -> SqlStatement:
+    return statement(canonical, ("INSERT INTO", "keyword"), *tokens, kind=StatementKind.MUTATING)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_a_table_named_select_does_not_confuse() -> None:
 
 def test_several_statements_are_one_too_many() -> None:
     with pytest.raises(EngineError) as refused:
-        check_single(Statement(Kind.READ_ONLY, 2, ""))
+        check_single(SqlStatement(StatementKind.READ_ONLY, 2, ""))
     assert (refused.value.code, refused.value.status) == (62, 400)
 
 
@@ -81,11 +83,11 @@ def test_nobody_reads_or_writes_files_of_the_server(clause: str) -> None:
         statement("…", SELECT, ("APPLY", "keyword"), ("file", "identifier")),
         statement("…", SELECT, ("Python", "function"), ("passwords", "identifier")),
         statement(""),
-        statement("SET ROLE owner", ("SET ROLE", "keyword"), kind=Kind.CONTROL),
-        statement("KILL QUERY WHERE 1", ("KILL QUERY", "keyword"), kind=Kind.CONTROL),
+        statement("SET ROLE owner", ("SET ROLE", "keyword"), kind=StatementKind.CONTROL),
+        statement("KILL QUERY WHERE 1", ("KILL QUERY", "keyword"), kind=StatementKind.CONTROL),
     ],
 )
-def test_the_analyst_cannot_do_what_the_engine_would_let_pass(refused_one: Statement) -> None:
+def test_the_analyst_cannot_do_what_the_engine_would_let_pass(refused_one: SqlStatement) -> None:
     with pytest.raises(EngineError) as refused:
         check_allowed(refused_one, Account.ANALYST)
     assert (refused.value.code, refused.value.status) == (497, 403)
@@ -96,9 +98,9 @@ def test_the_analyst_cannot_do_what_the_engine_would_let_pass(refused_one: State
     "allowed",
     [
         statement("…", SELECT, ("'file('", "string"), ("profile", "identifier")),
-        statement("USE gyre", ("USE", "keyword"), kind=Kind.CONTROL),
-        Statement(Kind.UNKNOWN, 0, ""),
+        statement("USE gyre", ("USE", "keyword"), kind=StatementKind.CONTROL),
+        SqlStatement(StatementKind.UNKNOWN, 0, ""),
     ],
 )
-def test_the_analyst_may_read_and_misspell(allowed: Statement) -> None:
+def test_the_analyst_may_read_and_misspell(allowed: SqlStatement) -> None:
     check_allowed(allowed, Account.ANALYST)

@@ -88,11 +88,11 @@ def identity(pid: int) -> ProcessIdentity | None:
         return None
 
 
-def is_alive(known: ProcessIdentity) -> bool:
+def is_alive(process_identity: ProcessIdentity) -> bool:
     """Whether that very process still runs, and not a later one with its pid."""
     try:
-        process = psutil.Process(known.pid)
-        same = abs(process.create_time() - known.created) < 1.0
+        process = psutil.Process(process_identity.pid)
+        same = abs(process.create_time() - process_identity.created) < 1.0
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False

@@ -92,13 +92,13 @@ async def stop_running(path: Path, *, deadline_seconds: float = _STOP_SECONDS) -
     if state is None:
         return False
     ran = child.is_alive(state.supervisor)
-    if ran and not await _ended(state.supervisor, signal.SIGTERM, deadline_seconds):
-        await _ended(state.supervisor, signal.SIGKILL, deadline_seconds)
+    if ran and not await _end_process(state.supervisor, signal.SIGTERM, deadline_seconds):
+        await _end_process(state.supervisor, signal.SIGKILL, deadline_seconds)
     await asyncio.to_thread(sweep, read_state(home.state))
     return ran
 
 
-async def _ended(supervisor: ProcessIdentity, number: signal.Signals, seconds: float) -> bool:
+async def _end_process(supervisor: ProcessIdentity, number: signal.Signals, seconds: float) -> bool:
     try:
         os.kill(supervisor.pid, number)
     except ProcessLookupError:

@@ -34,7 +34,7 @@ class Keeper:
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
-        self._gone = asyncio.Event()
+        self._ended = asyncio.Event()
         self._last_alive: float | None = None
         self._pause = _FIRST_PAUSE
         self.state = ProcessState(
@@ -57,7 +57,7 @@ class Keeper:
                 await self._sleep(self._pause)
                 self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         self._become(Status.STOPPED, identity=None)
-        self._gone.set()
+        self._ended.set()
 
     async def stop(self) -> None:
         """Ends the process and starts it no more; returns when `keep` is done."""
@@ -65,7 +65,7 @@ class Keeper:
         if self._process is not None and self._process.returncode is None:
             self._become(Status.STOPPING)
             await child.stop(self._process, grace=self.spec.stop_grace)
-        await self._gone.wait()
+        await self._ended.wait()
 
     def kill(self) -> None:
         """The same without patience."""

@@ -67,8 +67,8 @@ class Ports:
 
     def all(self) -> tuple[int, ...]:
         """Every port that a whole system may use."""
-        named = (value for value in vars(Ports).values() if isinstance(value, _Shifted))
-        own = (port.base + self.offset for port in named)
+        shifted = (value for value in vars(Ports).values() if isinstance(value, _Shifted))
+        own = (port.base + self.offset for port in shifted)
         return (*own, *map(self.grpc, SERVICES), *map(self.metrics, SERVICES))
 
     @property

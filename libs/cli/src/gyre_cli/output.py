@@ -110,8 +110,8 @@ def _plain_value(field: Any, value: Any) -> Json:
     if field.message_type is None:
         return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
     if field.message_type.full_name.startswith("google.protobuf."):
-        known: Json = MessageToDict(value)  # times as RFC 3339, structs as they are
-        return known
+        value_json: Json = MessageToDict(value)  # times as RFC 3339, structs as they are
+        return value_json
     return plain(value)
 
 

@@ -46,7 +46,7 @@ class Channels:
     def to(self, address: str) -> grpc.aio.Channel:
         """Opened when it is first used."""
         if address not in self._open:
-            self._open[address] = self._opened(address)
+            self._open[address] = self._open_channel(address)
         return self._open[address]
 
     async def close(self) -> None:
@@ -54,7 +54,7 @@ class Channels:
         while self._open:
             await self._open.popitem()[1].close(None)
 
-    def _opened(self, address: str) -> grpc.aio.Channel:
+    def _open_channel(self, address: str) -> grpc.aio.Channel:
         options = list(_OPTIONS)
         if address.startswith(_LOOPBACK):
             options.append(("grpc.enable_http_proxy", 0))
@@ -91,10 +91,10 @@ class Connection:
         """One reply. Raises GyreError."""
         turns = _Turns(timeout, repeatable=repeatable)
         address = self._address(service)
-        ask = getattr(stub(self._channels.to(address)), method)  # type: ignore[call-arg]
+        rpc = getattr(stub(self._channels.to(address)), method)  # type: ignore[call-arg]
         while True:
             try:
-                return await ask(
+                return await rpc(
                     request, timeout=turns.seconds_left(), metadata=self.caller.to_metadata()
                 )
             except grpc.aio.AioRpcError as error:
@@ -112,9 +112,9 @@ class Connection:
         """Replies as they come; tried again only before the first. Closing it cancels the call."""
         turns = _Turns(timeout, repeatable=True)
         address = self._address(service)
-        ask = getattr(stub(self._channels.to(address)), method)  # type: ignore[call-arg]
+        rpc = getattr(stub(self._channels.to(address)), method)  # type: ignore[call-arg]
         while True:
-            replies = ask(request, timeout=turns.seconds_left(), metadata=self.caller.to_metadata())
+            replies = rpc(request, timeout=turns.seconds_left(), metadata=self.caller.to_metadata())
             try:
                 async for reply in replies:
                     turns.repeatable = False
@@ -155,10 +155,10 @@ class _Turns:
         self.repeatable = repeatable
 
     def seconds_left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0:
             raise DeadlineExceeded("no time was left for the call")
-        return left
+        return seconds
 
     async def wait_or_raise(self, failure: GyreError, cause: Exception) -> None:
         pause = failure.retry_after_seconds if isinstance(failure, Unavailable) else None

@@ -122,9 +122,9 @@ class Releases:
     ) -> Change:
         """It holds only if nobody else changes the role at the same time."""
         before = await self.list(tenant=tenant)
-        seen = before[role].generation if role in before else 0
+        seen_generation = before[role].generation if role in before else 0
         started = time.monotonic()
-        await change(generation or seen)
+        await change(generation or seen_generation)
         seconds = time.monotonic() - started
         return Change(role, before, await self.list(tenant=tenant), seconds)
 

@@ -77,7 +77,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class _Sent:
+class _Submission:
     draft: Draft
     submission_id: str
     at: float = field(default_factory=time.monotonic)
@@ -121,15 +121,15 @@ class Submitter:
             await asyncio.gather(work, stall, return_exceptions=True)
 
     async def _submit(self, drafts: Sequence[Draft], *, wait: bool) -> None:
-        sent: asyncio.Queue[_Sent] = asyncio.Queue()
+        submissions: asyncio.Queue[_Submission] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
-            waiters = [group.create_task(self._follow(sent)) for _ in range(_AT_ONCE)]
-            await _each(drafts, lambda draft: self._send(draft, sent if wait else None))
-            await sent.join()
+            waiters = [group.create_task(self._follow(submissions)) for _ in range(_AT_ONCE)]
+            await _each(drafts, lambda draft: self._send(draft, submissions if wait else None))
+            await submissions.join()
             for waiter in waiters:
                 waiter.cancel()
 
-    async def _send(self, draft: Draft, sent: asyncio.Queue[_Sent] | None) -> None:
+    async def _send(self, draft: Draft, submissions: asyncio.Queue[_Submission] | None) -> None:
         try:
             data = await asyncio.to_thread(draft.read)
         except OSError as error:
@@ -157,8 +157,8 @@ class Submitter:
             self._refuse(draft, error.code or "invalid", str(error))
             return
         self._progress.submitted += 1
-        if sent is not None:
-            sent.put_nowait(_Sent(draft, submission_id))
+        if submissions is not None:
+            submissions.put_nowait(_Submission(draft, submission_id))
 
     async def _until_accepted(self, request: ingestor_pb2.SubmitDocumentRequest) -> str:
         """A folder takes a while, so an ingestor that starts anew meanwhile does not end it."""
@@ -175,21 +175,21 @@ class Submitter:
                 return reply.submission_id
         raise AssertionError("the last try returns or raises")
 
-    async def _follow(self, sent: asyncio.Queue[_Sent]) -> None:
+    async def _follow(self, submissions: asyncio.Queue[_Submission]) -> None:
         while True:
-            one = await sent.get()
+            one = await submissions.get()
             event = await self._within_its_turn(one)
             if event is None:
-                sent.put_nowait(one)
+                submissions.put_nowait(one)
             else:
                 seconds = _seconds(event) or time.monotonic() - one.at
                 outcome = _OUTCOMES[event.state]
                 self._progress.finish(
                     Fate(one.draft.document_id, outcome, event.code, event.detail, seconds)
                 )
-            sent.task_done()
+            submissions.task_done()
 
-    async def _within_its_turn(self, one: _Sent) -> ingestor_pb2.DocumentEvent | None:
+    async def _within_its_turn(self, one: _Submission) -> ingestor_pb2.DocumentEvent | None:
         """How it ended, None when it has not (yet)."""
         turn_ends = time.monotonic() + self._turn_seconds
         pause = _FIRST_PAUSE
@@ -198,7 +198,7 @@ class Submitter:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         return event
 
-    async def _event(self, one: _Sent) -> ingestor_pb2.DocumentEvent | None:
+    async def _event(self, one: _Submission) -> ingestor_pb2.DocumentEvent | None:
         request = ingestor_pb2.GetDocumentRequest(document_id=one.draft.document_id)
         try:
             reply: ingestor_pb2.GetDocumentResponse = await self._connection.call(
@@ -242,8 +242,8 @@ async def _each(drafts: Sequence[Draft], send: Callable[[Draft], Awaitable[None]
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
-    known, _ = group.split(GyreError)
-    error: Exception | ExceptionGroup[Exception] = known or group
+    own_errors, _ = group.split(GyreError)
+    error: Exception | ExceptionGroup[Exception] = own_errors or group
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -23,7 +23,7 @@ LARGEST_PIECE = 1 << 20
 _WINDOW_LOG = 25  # zstd asks for a window of up to 2 GB in memory; no level below 20 needs 32 MB
 
 
-class Encoder(Protocol):
+class ContentEncoder(Protocol):
     """Compresses a body piece by piece."""
 
     def encode(self, piece: bytes) -> bytes:
@@ -58,7 +58,7 @@ class Identity:
         return b""
 
 
-class Blocks:
+class CompressedBlocks:
     """ClickHouse's own blocks, which `compress=1` asks for: checksum, method, two sizes, LZ4.
 
     https://clickhouse.com/docs/native-protocol/compression
@@ -84,7 +84,7 @@ class Blocks:
         return self._CHECKSUM.pack(checksum >> 64, checksum & (1 << 64) - 1) + head + packed
 
 
-def encoder(accepted: str) -> tuple[str, Encoder] | None:
+def encoder(accepted: str) -> tuple[str, ContentEncoder] | None:
     """Choose the first encoding of an Accept-Encoding header that is known here, or none."""
     for offer in accepted.split(","):
         name, _, weight = offer.strip().lower().partition(";")
@@ -111,11 +111,11 @@ def decoder(encoding: str) -> Decoder:
 class _Lz4Encoder:
     def __init__(self) -> None:
         self._frame = lz4.frame.LZ4FrameCompressor()
-        self._begun = False
+        self._frame_begun = False
 
     def encode(self, piece: bytes) -> bytes:
-        start = b"" if self._begun else self._frame.begin()
-        self._begun = True
+        start = b"" if self._frame_begun else self._frame.begin()
+        self._frame_begun = True
         return bytes(start + self._frame.compress(piece))
 
     def finish(self) -> bytes:
@@ -161,22 +161,22 @@ class _FrameDecoder:
     def __init__(self, new_frame: Callable[[], "_Frame"]) -> None:
         self._new_frame = new_frame
         self._frame = new_frame()
-        self._begun = False
+        self._frame_begun = False
 
     def decode(self, piece: bytes) -> Iterator[bytes]:
         while piece or not (self._frame.eof or self._frame.needs_input):
             if self._frame.eof:
-                self._frame, self._begun = self._new_frame(), False
+                self._frame, self._frame_begun = self._new_frame(), False
             try:
                 yield self._frame.decompress(piece, LARGEST_PIECE)
             except (RuntimeError, zstd.ZstdError) as error:
                 raise _broken() from error
-            self._begun = True
+            self._frame_begun = True
             piece = (self._frame.unused_data or b"") if self._frame.eof else b""
 
     @property
     def finished(self) -> bool:
-        return self._frame.eof or not self._begun
+        return self._frame.eof or not self._frame_begun
 
 
 class _Frame(Protocol):
@@ -233,7 +233,7 @@ def _broken() -> EngineError:
 
 _GZIP_WINDOW, _ZLIB_WINDOW = 31, 15
 
-_ENCODERS: dict[str, Callable[[], Encoder]] = {
+_ENCODERS: dict[str, Callable[[], ContentEncoder]] = {
     "lz4": _Lz4Encoder,
     "zstd": _ZstdEncoder,
     "gzip": lambda: _ZlibEncoder(_GZIP_WINDOW),

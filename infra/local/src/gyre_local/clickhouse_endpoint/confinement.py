@@ -89,13 +89,13 @@ def _allow(kernel: ctypes.CDLL, rules: int, rights: int, paths: Iterable[Path]) 
     for path in paths:
         if not path.exists():
             continue
-        opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
             fitting = rights if path.is_dir() else rights & _OF_FILES
-            rule = struct.pack("=Qi", fitting, opened)
+            rule = struct.pack("=Qi", fitting, descriptor)
             _checked(kernel.syscall(_ADD_RULE, rules, _RULE_PATH, rule, 0))
         finally:
-            os.close(opened)
+            os.close(descriptor)
 
 
 def _checked(result: int) -> int:

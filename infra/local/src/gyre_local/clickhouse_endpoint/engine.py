@@ -19,7 +19,7 @@ from chdb import ChdbError
 from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.limits import ANALYST_STARTS_WITH, analyst_constraints
-from gyre_local.clickhouse_endpoint.statement import Kind, Statement, Token
+from gyre_local.clickhouse_endpoint.statement import SqlStatement, StatementKind, Token
 
 _RENDERED = "SELECT hex(formatQuerySingleLine(unhex('{hex}')) AS text), highlightQuery(text)"
 _SETTINGS = (
@@ -51,7 +51,7 @@ class Stats:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryAnswer:
     """A whole result."""
 
     body: bytes
@@ -127,25 +127,25 @@ class EngineSession:
         pairs = sorted(settings.items(), key=lambda item: item[0] == "readonly")
         self.query("SET " + ", ".join(f"`{_escaped(k)}` = {_literal(v)}" for k, v in pairs))
 
-    def inspect(self, sql: bytes) -> Statement:
+    def inspect(self, sql: bytes) -> SqlStatement:
         """Ask the engine's parser what `sql` is, without running it."""
         with self.calling():
             # chdb's Python wrapper does not pass this method on; chdb.durable reaches it so too.
             report = self._handle._conn.classify_query(sql, "")
-        kind, count = Kind(report["query_class"].name), int(report["statement_count"])
-        readable = kind is not Kind.UNKNOWN and count == 1 and len(sql) <= LONGEST_QUERY
-        return Statement(kind, count, *(self._rendered(sql) if readable else ("", ())))
+        kind, count = StatementKind(report["query_class"].name), int(report["statement_count"])
+        readable = kind is not StatementKind.UNKNOWN and count == 1 and len(sql) <= LONGEST_QUERY
+        return SqlStatement(kind, count, *(self._rendered(sql) if readable else ("", ())))
 
     def query(
         self,
         sql: str | bytes,
         output: str = "TabSeparated",
         params: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> QueryAnswer:
         """Run to the end and return the whole result in format `output`, or its own FORMAT."""
         with self.calling():
             result = self._handle.query(sql, output, params=dict(params or {}))
-            return Answer(bytes(result.bytes()), _stats(result))
+            return QueryAnswer(bytes(result.bytes()), _stats(result))
 
     def stream(self, sql: str | bytes, output: str, params: Mapping[str, str]) -> "Blocks":
         """Run a SELECT whose result comes block by block.
@@ -156,13 +156,13 @@ class EngineSession:
         with self.calling():
             return Blocks(self, self._handle.send_query(sql, output, params=dict(params)))
 
-    def insert(self, insert: str, data_format: str, pieces: Iterable[bytes]) -> Answer:
+    def insert(self, insert: str, data_format: str, pieces: Iterable[bytes]) -> QueryAnswer:
         """Feed an INSERT (without its FORMAT clause) with data piece by piece."""
         with self.calling(), self._handle.send_insert(insert, data_format) as inserter:
             for piece in pieces:
                 inserter.append(piece)
             done = inserter.finish()
-        return Answer(
+        return QueryAnswer(
             b"",
             Stats(
                 written_rows=done.rows_written,
@@ -234,7 +234,7 @@ class Blocks:
             self._result.close()
 
 
-class Engine:
+class ChdbEngine:
     """chdb on a folder that has `data` and `spool`. A process can hold one; a second process on the
     folder is refused.
     """
@@ -299,7 +299,7 @@ def _users() -> str:
     return template.replace("CONSTRAINTS", constraints)
 
 
-def _text(answer: Answer) -> str:
+def _text(answer: QueryAnswer) -> str:
     return answer.body.decode(errors="replace").removesuffix("\n")
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import chain
 
 from gyre_local.clickhouse_endpoint.accounts import Account
-from gyre_local.clickhouse_endpoint.engine import Answer, Blocks, EngineSession, Stats
+from gyre_local.clickhouse_endpoint.engine import Blocks, EngineSession, QueryAnswer, Stats
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 from gyre_local.clickhouse_endpoint.insertion import DataInsert, find_data
 from gyre_local.clickhouse_endpoint.limits import LARGEST_WHOLE_RESULT
 from gyre_local.clickhouse_endpoint.request import QueryRequest
 from gyre_local.clickhouse_endpoint.statement import (
-    Kind,
-    Statement,
+    SqlStatement,
+    StatementKind,
     check_allowed,
     check_no_server_file,
     check_reads_only,
@@ -71,9 +71,9 @@ def execute(session: EngineSession, query: QueryRequest, account: Account) -> Re
             Code.NOT_IMPLEMENTED,
             "An INSERT with query parameters cannot have data with empty lines: leave one out.",
         )
-    if statement.kind is Kind.READ_ONLY:
+    if statement.kind is StatementKind.READ_ONLY:
         return _read(session, query, sql, statement, account)
-    if session.persistent and statement.kind is Kind.CONTROL:
+    if session.persistent and statement.kind is StatementKind.CONTROL:
         session.begin({}, None)  # what SET and USE change stays
     else:
         session.begin(query.settings, query.database)
@@ -81,7 +81,7 @@ def execute(session: EngineSession, query: QueryRequest, account: Account) -> Re
     return _result_of(answer, query.default_format if answer.body else None)
 
 
-def _check(query: QueryRequest, statement: Statement, account: Account) -> None:
+def _check(query: QueryRequest, statement: SqlStatement, account: Account) -> None:
     check_single(statement)
     check_no_server_file(statement)
     check_allowed(statement, account)
@@ -98,7 +98,11 @@ def _insert(session: EngineSession, query: QueryRequest, insert: DataInsert) -> 
 
 
 def _read(
-    session: EngineSession, query: QueryRequest, sql: bytes, statement: Statement, account: Account
+    session: EngineSession,
+    query: QueryRequest,
+    sql: bytes,
+    statement: SqlStatement,
+    account: Account,
 ) -> Result:
     output = statement.format or query.default_format
     session.reading = True
@@ -112,9 +116,9 @@ def _read(
     return _result_of(session.query(sql, output, query.params), output)
 
 
-def _is_select(statement: Statement) -> bool:
+def _is_select(statement: SqlStatement) -> bool:
     return statement.canonical.startswith(("SELECT ", "WITH ", "(SELECT "))
 
 
-def _result_of(answer: Answer, output: str | None) -> Result:
+def _result_of(answer: QueryAnswer, output: str | None) -> Result:
     return Result(output, iter((answer.body,)) if answer.body else iter(()), answer.stats)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from gyre_local.clickhouse_endpoint.engine import EngineSession
-from gyre_local.clickhouse_endpoint.statement import Statement
+from gyre_local.clickhouse_endpoint.statement import SqlStatement
 
 # As ClickHouse's parser (ParserInsertQuery.cpp): after the format's name come blanks, perhaps a
 # semicolon, and one line end; after VALUES everything is data.
@@ -22,7 +22,7 @@ _MOST_TRIES = 16
 class DataInsert:
     """An INSERT, and where the data behind it begins."""
 
-    statement: Statement
+    statement: SqlStatement
     data_at: int
 
 
@@ -34,8 +34,8 @@ def find_data(session: EngineSession, text: bytes) -> DataInsert | None:
     """
     if not _INSERT.search(text):
         return None
-    for tried, end in enumerate(_END.finditer(text)):
-        if tried == _MOST_TRIES:
+    for tries, end in enumerate(_END.finditer(text)):
+        if tries == _MOST_TRIES:
             return None
         statement = session.inspect(text[: end.end()])
         if statement.count == 1 and statement.awaits_data:

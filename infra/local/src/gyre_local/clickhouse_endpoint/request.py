@@ -8,7 +8,7 @@ from typing import IO
 from aiohttp import BodyPartReader, web
 
 from gyre_local.clickhouse_endpoint.compression import decoder
-from gyre_local.clickhouse_endpoint.engine import LONGEST_QUERY, Engine
+from gyre_local.clickhouse_endpoint.engine import LONGEST_QUERY, ChdbEngine
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 
 _IN_MEMORY = 16 << 20
@@ -66,7 +66,7 @@ class QueryRequest:
 
 
 async def read_request(
-    request: web.Request, engine: Engine, query_id: str, largest: int
+    request: web.Request, engine: ChdbEngine, query_id: str, largest: int
 ) -> QueryRequest:
     """Read the request to its end, which may come after `largest` bytes once it is decompressed.
 
@@ -143,7 +143,7 @@ async def _form(request: web.Request, largest: int) -> dict[str, str]:
 
 
 async def _body(
-    request: web.Request, engine: Engine, query: bytes, largest: int
+    request: web.Request, engine: ChdbEngine, query: bytes, largest: int
 ) -> tuple[bytes, IO[bytes]]:
     spool = engine.spool(in_memory=_IN_MEMORY)
     try:

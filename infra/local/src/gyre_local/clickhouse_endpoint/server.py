@@ -12,8 +12,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gyre_local.clickhouse_endpoint.accounts import Account, authenticate, credentials
-from gyre_local.clickhouse_endpoint.compression import Blocks, Encoder, Identity, encoder
-from gyre_local.clickhouse_endpoint.engine import Engine, Stats
+from gyre_local.clickhouse_endpoint.compression import (
+    CompressedBlocks,
+    ContentEncoder,
+    Identity,
+    encoder,
+)
+from gyre_local.clickhouse_endpoint.engine import ChdbEngine, Stats
 from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.execution import Result, execute
 from gyre_local.clickhouse_endpoint.limits import LARGEST_BODY
@@ -40,7 +45,7 @@ _MEDIA_TYPES = {
 class Endpoint:
     """Answers queries on `/` and `/ping`. An account without a password lets everybody in."""
 
-    def __init__(self, engine: Engine, passwords: Mapping[Account, str]) -> None:
+    def __init__(self, engine: ChdbEngine, passwords: Mapping[Account, str]) -> None:
         self._engine = engine
         self._passwords = passwords
         self._sessions = Sessions(engine)
@@ -94,14 +99,14 @@ class Endpoint:
         self, request: web.Request, query: QueryRequest, result: Result, thread: QueryThread
     ) -> web.StreamResponse:
         """Send a small result at once with its length, a large one as it comes."""
-        pack: Encoder = Identity()
+        pack: ContentEncoder = Identity()
         try:
             first, ended = await thread.run(lambda: _next_piece(result.blocks))
             headers = self._headers(query.query_id, result)
             if query.in_blocks:
-                pack = Blocks()
-            elif (chosen := encoder(query.accept_encoding)) is not None:
-                headers["Content-Encoding"], pack = chosen
+                pack = CompressedBlocks()
+            elif (encoding := encoder(query.accept_encoding)) is not None:
+                headers["Content-Encoding"], pack = encoding
             if ended:
                 return web.Response(body=pack.encode(first) + pack.finish(), headers=headers)
             if query.whole_first:
@@ -116,7 +121,7 @@ class Endpoint:
         first: bytes,
         result: Result,
         headers: dict[str, str],
-        pack: Encoder,
+        pack: ContentEncoder,
         thread: QueryThread,
     ) -> web.StreamResponse:
         """Wait for the whole result, so that an error still has its own status."""
@@ -143,7 +148,7 @@ class Endpoint:
         first: bytes,
         result: Result,
         headers: dict[str, str],
-        pack: Encoder,
+        pack: ContentEncoder,
         thread: QueryThread,
     ) -> web.StreamResponse:
         tag = secrets.token_hex(8)

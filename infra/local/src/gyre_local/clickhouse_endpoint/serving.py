@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gyre_local.clickhouse_endpoint.accounts import Account
-from gyre_local.clickhouse_endpoint.engine import Engine
+from gyre_local.clickhouse_endpoint.engine import ChdbEngine
 from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.server import Endpoint
 
@@ -23,7 +23,7 @@ log = logging.getLogger("gyre_local.clickhouse_endpoint")
 def serve(folder: Path, passwords: Mapping[Account, str], port: int) -> int:
     """Serve until SIGTERM or SIGINT; 1 with one line on stderr where that cannot begin."""
     try:
-        with Engine(folder) as engine:
+        with ChdbEngine(folder) as engine:
             asyncio.run(_serve(engine, passwords, port))
     except EngineError as error:
         sys.stderr.write(f"ClickHouse cannot open {folder}: {error.text}\n")
@@ -34,7 +34,7 @@ def serve(folder: Path, passwords: Mapping[Account, str], port: int) -> int:
     return 0
 
 
-async def _serve(engine: Engine, passwords: Mapping[Account, str], port: int) -> None:
+async def _serve(engine: ChdbEngine, passwords: Mapping[Account, str], port: int) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gyre_local.clickhouse_endpoint.accounts import Account
-from gyre_local.clickhouse_endpoint.engine import Engine, EngineSession
+from gyre_local.clickhouse_endpoint.engine import ChdbEngine, EngineSession
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 from gyre_local.clickhouse_endpoint.request import SessionRef
 
@@ -25,7 +25,7 @@ class _PersistentSession:
 class Sessions:
     """Lends sessions, one caller at a time each, and closes those nobody came back for."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: ChdbEngine) -> None:
         self._engine = engine
         self._sessions: dict[tuple[Account, str], _PersistentSession] = {}
 

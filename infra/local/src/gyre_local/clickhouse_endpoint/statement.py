@@ -8,7 +8,7 @@ from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 
 
-class Kind(Enum):
+class StatementKind(Enum):
     """The engine's classes of statements (chdb's `query_class`)."""
 
     READ_ONLY = "READ_ONLY"
@@ -32,7 +32,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Statement:
+class SqlStatement:
     """A statement as the engine's parser sees it.
 
     `canonical` is the engine's own rendering (`formatQuerySingleLine`): names unquoted where they
@@ -41,7 +41,7 @@ class Statement:
     be.
     """
 
-    kind: Kind
+    kind: StatementKind
     count: int
     canonical: str
     tokens: Sequence[Token] = ()
@@ -58,7 +58,7 @@ class Statement:
     def awaits_data(self) -> bool:
         """Whether it is an INSERT of what follows it, rather than of a SELECT or a file."""
         return (
-            self.kind in (Kind.MUTATING, Kind.CONTROL)  # CONTROL: INTO FUNCTION
+            self.kind in (StatementKind.MUTATING, StatementKind.CONTROL)  # CONTROL: INTO FUNCTION
             and self.canonical.startswith("INSERT INTO ")
             and self.format is not None
             and not self.has_keyword("SELECT", "WITH", "FROM INFILE")
@@ -80,7 +80,7 @@ _NAMES = frozenset({"function", "identifier", "alias"})
 _NO_GRANT_COVERS = frozenset({"file", "python"})
 
 
-def check_single(statement: Statement) -> None:
+def check_single(statement: SqlStatement) -> None:
     """Refuse several statements in one request, as ClickHouse's HTTP interface does.
 
     Raises:
@@ -92,7 +92,7 @@ def check_single(statement: Statement) -> None:
         )
 
 
-def check_no_server_file(statement: Statement) -> None:
+def check_no_server_file(statement: SqlStatement) -> None:
     """Refuse to write the result to a file of the server, or to read from one; chdb would do both.
 
     Raises:
@@ -106,14 +106,16 @@ def check_no_server_file(statement: Statement) -> None:
         )
 
 
-def check_reads_only(statement: Statement) -> None:
+def check_reads_only(statement: SqlStatement) -> None:
     """Refuse changes over GET, as ClickHouse does.
 
     Raises:
         EngineError: READONLY.
     """
-    harmless = statement.kind is Kind.CONTROL and statement.canonical.startswith(("USE ", "SET "))
-    if statement.kind not in (Kind.READ_ONLY, Kind.UNKNOWN) and not harmless:
+    harmless = statement.kind is StatementKind.CONTROL and statement.canonical.startswith(
+        ("USE ", "SET ")
+    )
+    if statement.kind not in (StatementKind.READ_ONLY, StatementKind.UNKNOWN) and not harmless:
         raise EngineError.refusal(
             Code.READONLY,
             "Cannot execute query in readonly mode. For queries over HTTP, method GET implies "
@@ -121,7 +123,7 @@ def check_reads_only(statement: Statement) -> None:
         )
 
 
-def check_allowed(statement: Statement, account: Account) -> None:
+def check_allowed(statement: SqlStatement, account: Account) -> None:
     """Refuse what the analyst's role and profile leave open.
 
     The engine itself refuses every write, every setting out of bounds and every table function that
@@ -134,12 +136,12 @@ def check_allowed(statement: Statement, account: Account) -> None:
     """
     if not account.reads_only:
         return
-    if statement.kind is Kind.CONTROL and not statement.canonical.startswith("USE "):
+    if statement.kind is StatementKind.CONTROL and not statement.canonical.startswith("USE "):
         raise EngineError.refusal(
             Code.ACCESS_DENIED,
             f"{account.value}: Not enough privileges. This user may only read.",
         )
-    unreadable = statement.kind is Kind.READ_ONLY and not statement.tokens
+    unreadable = statement.kind is StatementKind.READ_ONLY and not statement.tokens
     names = {(token.name or "").lower() for token in statement.tokens}
     if unreadable or names & _NO_GRANT_COVERS:
         raise EngineError.refusal(

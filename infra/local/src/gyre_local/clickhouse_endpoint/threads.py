@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from gyre_local.clickhouse_endpoint.accounts import Account
-from gyre_local.clickhouse_endpoint.engine import Engine, EngineSession
+from gyre_local.clickhouse_endpoint.engine import ChdbEngine, EngineSession
 from gyre_local.clickhouse_endpoint.limits import AT_ONCE
 
 _AGAIN_SECONDS = 0.2
@@ -16,7 +16,9 @@ T = TypeVar("T")
 class QueryThread:
     """Runs the steps of one query off the event loop."""
 
-    def __init__(self, engine: Engine, session: EngineSession, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, engine: ChdbEngine, session: EngineSession, threads: ThreadPoolExecutor
+    ) -> None:
         self._engine = engine
         self._session = session
         self._threads = threads
@@ -38,7 +40,7 @@ class QueryThread:
 class Threads:
     """Threads by account, so that analysts never keep the services waiting."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: ChdbEngine) -> None:
         self._engine = engine
         self._pools = {
             account: ThreadPoolExecutor(count, thread_name_prefix=account.value)

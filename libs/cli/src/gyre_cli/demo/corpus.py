@@ -88,7 +88,7 @@ class DemoQuestion:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class DemoCorpus:
     """`asked` is for the crowd; `untouched` for measuring, on documents that the crowd asks about
     and on documents that it never does.
     """
@@ -110,7 +110,7 @@ class _Pair:
         return f"manual/{self.part}/{self.aspect.title}".lower().replace(" ", "-") + ".md"
 
 
-def generate(size: Size, seed: int = SEED) -> Corpus:
+def generate(size: Size, seed: int = SEED) -> DemoCorpus:
     """The same size and seed give the same corpus."""
     chance = random.Random(seed)
     pairs = _pairs(size, _aliases(chance))
@@ -131,7 +131,7 @@ def generate(size: Size, seed: int = SEED) -> Corpus:
         for pair in some[: size.untouched_each]
     ]
     documents = sorted((_document(pair, chance) for pair in pairs), key=lambda d: d.document_id)
-    return Corpus(
+    return DemoCorpus(
         tuple(documents), tuple(crowd_questions[: size.crowd_questions]), tuple(untouched)
     )
 

@@ -42,7 +42,7 @@ class Habits:
 
 
 @dataclass
-class Tally:
+class CrowdTally:
     """What the crowd did. `liked` are documents with a vote up, right or wrong."""
 
     questions: int = 0
@@ -81,16 +81,16 @@ class Crowd:
     async def ask(
         self,
         questions: Sequence[DemoQuestion],
-        on_progress: Callable[[Tally], None],
+        on_progress: Callable[[CrowdTally], None],
         *,
         passes: int = 1,
-    ) -> Tally:
+    ) -> CrowdTally:
         """Everybody asks, `passes` times each question; `asked` hears of each that is done.
 
         Raises:
             GyreError: the system does not take questions or votes.
         """
-        tally = Tally()
+        tally = CrowdTally()
 
         async def one(turn: tuple[int, DemoQuestion]) -> None:
             number, question = turn
@@ -101,7 +101,7 @@ class Crowd:
         await in_turns(turns, one, self._at_once)
         return tally
 
-    async def _one(self, question: DemoQuestion, number: int, tally: Tally) -> None:
+    async def _one(self, question: DemoQuestion, number: int, tally: CrowdTally) -> None:
         chance = random.Random(f"{self._seed}/{number}/{question.question_id}")
         actor = f"crowd-{chance.randrange(self._habits.actors)}"
         key, answers = str(uuid.uuid4()), self._gyre.with_caller(actor=actor).answers
@@ -131,7 +131,7 @@ class Crowd:
         passage: generator_pb2.Passage,
         question: DemoQuestion,
         chance: random.Random,
-        tally: Tally,
+        tally: CrowdTally,
     ) -> list[tuple[feedback_pb2.Kind, str]]:
         """What is said of one passage. The same dice are thrown whatever is shown."""
         habits = self._habits

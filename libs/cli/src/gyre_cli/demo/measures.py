@@ -90,7 +90,7 @@ def ndcg(ranking: Sequence[str], relevant: frozenset[str]) -> float:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class QualityComparison:
     """Mean nDCG@10 of the same questions before and after, between 0 and 1.
 
     `low` to `high` is the 95 % interval of the difference.
@@ -110,7 +110,7 @@ class Comparison:
 
 def compare(
     questions: Sequence[DemoQuestion], before: Rankings, after: Rankings
-) -> Comparison | None:
+) -> QualityComparison | None:
     """None where there is no question."""
     if not questions:
         return None
@@ -119,7 +119,7 @@ def compare(
         for ranking in (before, after)
     )
     low, high = _interval(new - old)
-    return Comparison(len(questions), float(old.mean()), float(new.mean()), low, high)
+    return QualityComparison(len(questions), float(old.mean()), float(new.mean()), low, high)
 
 
 def slices(questions: Sequence[DemoQuestion], liked: set[str]) -> dict[str, list[DemoQuestion]]:

@@ -12,9 +12,9 @@ from gyre_client.runs import RUNNING
 from gyre_client.submission import Draft, Progress
 
 from gyre_cli.command import Cli
-from gyre_cli.demo.corpus import SEED, Corpus, DemoQuestion, Document, Size, generate
-from gyre_cli.demo.crowd import Crowd, Habits, Tally
-from gyre_cli.demo.measures import Comparison, Rankings, alike, compare, rankings, slices
+from gyre_cli.demo.corpus import SEED, DemoCorpus, DemoQuestion, Document, Size, generate
+from gyre_cli.demo.crowd import Crowd, CrowdTally, Habits
+from gyre_cli.demo.measures import QualityComparison, Rankings, alike, compare, rankings, slices
 from gyre_cli.demo.releasing import ACTOR, Switch, explore, live_is, promote_again, roll_back
 from gyre_cli.demo.stages import Bar, Stages
 from gyre_cli.demo.system import cpu_seconds
@@ -37,9 +37,9 @@ class DemoResult:
     tenant: str
     documents: int
     size: str
-    tally: Tally = field(default_factory=Tally)
+    tally: CrowdTally = field(default_factory=CrowdTally)
     run: trainer_pb2.Run = field(default_factory=trainer_pb2.Run)
-    quality: Mapping[str, Comparison | None] = field(default_factory=dict)
+    quality: Mapping[str, QualityComparison | None] = field(default_factory=dict)
     last_vote_to_live_seconds: float | None = None
     rollback: Switch | None = None
     rankings_as_before: int = 0
@@ -149,7 +149,9 @@ async def _measure(
         return await rankings(system, questions, bar.step)
 
 
-async def _crowd(system: AsyncClient, corpus: Corpus, passes: int, stages: Stages) -> Tally:
+async def _crowd(
+    system: AsyncClient, corpus: DemoCorpus, passes: int, stages: Stages
+) -> CrowdTally:
     crowd = Crowd(system, habits=Habits(), seed=SEED)
     with stages.stage("the crowd asks and votes", passes * len(corpus.crowd_questions)) as bar:
         return await crowd.ask(
@@ -185,7 +187,7 @@ async def stop_training(gyre: AsyncClient) -> None:
 
 
 async def _release(
-    system: AsyncClient, corpus: Corpus, before: Rankings, result: DemoResult, stages: Stages
+    system: AsyncClient, corpus: DemoCorpus, before: Rankings, result: DemoResult, stages: Stages
 ) -> None:
     """The run ends once the release is safe in Kafka; what counts is when searches use it."""
     version = result.run.version

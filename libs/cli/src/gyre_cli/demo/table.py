@@ -5,7 +5,7 @@ from dataclasses import asdict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from gyre_cli.demo.measures import Comparison
+from gyre_cli.demo.measures import QualityComparison
 from gyre_cli.demo.story import DemoResult
 from gyre_cli.output import Json, table
 from gyre_cli.run_view import gate_table, run_json
@@ -121,5 +121,5 @@ def _next(result: DemoResult) -> str:
     )
 
 
-def _comparison(one: Comparison | None) -> Json:
+def _comparison(one: QualityComparison | None) -> Json:
     return None if one is None else {**asdict(one), "gain": one.gain}
