@@ -84,8 +84,8 @@ async def test_a_version_of_another_size_is_refused_and_live_stays(
 ) -> None:
     version = f"small-{uuid4().hex[:6]}"
     await register_encoder(system, version, tiny_model(tmp_path / "model"))
-    said = await release(system, *forced(version), check=False)
-    assert "makes vectors of 32 numbers" in said
+    output = await release(system, *forced(version), check=False)
+    assert "makes vectors of 32 numbers" in output
     async with channel(f"127.0.0.1:{system.ports.grpc('retriever')}") as to_retriever:
         reply = await call(
             RetrieverServiceStub(to_retriever).Retrieve, retriever_pb2.RetrieveRequest(query="tea")

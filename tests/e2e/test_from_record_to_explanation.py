@@ -69,15 +69,15 @@ async def test_a_kafka_record_becomes_an_answer_that_is_judged_voted_on_and_expl
     trace_id = uuid.uuid4().hex
     trace = ("traceparent", f"00-{trace_id}-{uuid.uuid4().hex[:16]}-01")
 
-    async def answered() -> generator_pb2.AnswerResponse | None:
+    async def answer_when_ready() -> generator_pb2.AnswerResponse | None:
         question = "How hot should the water for green tea be?"
         text, reply = await stream_answer(system, question, trace)
         assert text == reply.answer
         return reply if reply.outcome == generator_pb2.OUTCOME_ANSWERED else None
 
-    await eventually(answered, timeout=60)
+    await eventually(answer_when_ready, timeout=60)
     # The first answer may come between two refreshes, when one leg saw the page and the other not.
-    reply = await answered()
+    reply = await answer_when_ready()
     assert reply is not None
     assert "80 degrees" in reply.answer
     cited = reply.citations[0]
@@ -121,10 +121,12 @@ async def test_a_deleted_document_answers_no_more(system: System) -> None:
         "text": f"The {marker} valve is rated for 12 bar.",
     }
 
-    async def outcome(wanted: int) -> bool:
+    async def outcome(kind_of_outcome: int) -> bool:
         _, reply = await stream_answer(system, question)
-        found = any(citation.document_id == marker for citation in reply.citations)
-        return reply.outcome == wanted and found == (wanted == generator_pb2.OUTCOME_ANSWERED)
+        cites_marker = any(citation.document_id == marker for citation in reply.citations)
+        return reply.outcome == kind_of_outcome and cites_marker == (
+            kind_of_outcome == generator_pb2.OUTCOME_ANSWERED
+        )
 
     await produce(system, document)
     await eventually(lambda: outcome(generator_pb2.OUTCOME_ANSWERED), timeout=60)

@@ -74,11 +74,11 @@ async def test_analysts_see_the_run_and_how_long_the_loop_took(system: System, d
     )
 
     async def row(view: str) -> dict[str, Any] | None:
-        found = await client.query(
+        rows = await client.query(
             f"SELECT * FROM {view} WHERE run_id = {{id:UUID}}",
             parameters={"id": demo["run"]["run_id"]},
         )
-        return next(iter(found.named_results()), None)
+        return next(iter(rows.named_results()), None)
 
     async def landed() -> dict[str, Any] | None:
         return await row("gyre.loop")

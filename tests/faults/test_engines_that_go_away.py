@@ -120,11 +120,11 @@ class Stubs:
 @asynccontextmanager
 async def front_doors(system: System) -> AsyncIterator[Stubs]:
     async with AsyncExitStack() as stack:
-        opened = [
+        streams = [
             await stack.enter_async_context(channel(f"127.0.0.1:{system.ports.grpc(service)}"))
             for service in ("ingestor", "generator", "feedback-collector")
         ]
-        yield Stubs(*opened)
+        yield Stubs(*streams)
 
 
 @asynccontextmanager

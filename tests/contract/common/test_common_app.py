@@ -103,18 +103,18 @@ if __name__ == "__main__":
 
 
 def free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port: int = chosen.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
 def until(check: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
-    while not (found := check()):
+    while not (value := check()):
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.02)
-    return found
+    return value
 
 
 class Service:
@@ -138,13 +138,13 @@ class Service:
         )
         return self
 
-    def tell(self, name: str) -> None:
+    def set_flag(self, name: str) -> None:
         (self.folder / name).touch()
 
-    def take_back(self, name: str) -> None:
+    def clear_flag(self, name: str) -> None:
         (self.folder / name).unlink()
 
-    def was_told(self, name: str) -> bool:
+    def has_flag(self, name: str) -> bool:
         return (self.folder / name).exists()
 
     def signal(self, number: int) -> None:
@@ -155,11 +155,11 @@ class Service:
         assert self.process is not None
         return self.process.wait(seconds)
 
-    def said(self) -> list[str]:
+    def stderr_lines(self) -> list[str]:
         return (self.folder / "stderr").read_text().splitlines()
 
     def logged(self, message: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.said() if line.startswith("{")]
+        lines = [json.loads(line) for line in self.stderr_lines() if line.startswith("{")]
         return [line for line in lines if line["message"] == message]
 
     def get(self, path: str) -> tuple[int, str]:
@@ -173,8 +173,8 @@ class Service:
 
     def readiness(self) -> dict[str, Any]:
         _, body = self.get("/readyz")
-        told: dict[str, Any] = json.loads(body or "{}")
-        return told
+        readyz: dict[str, Any] = json.loads(body or "{}")
+        return readyz
 
     def health(self) -> str:
         with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
@@ -211,13 +211,13 @@ def test_a_service_becomes_ready_and_ends_cleanly_on_sigterm(service: Service) -
     assert service.get("/elsewhere")[0] == 404
     service.signal(signal.SIGTERM)
     assert service.exit_status() == 0
-    assert service.was_told("drained")
+    assert service.has_flag("drained")
     assert service.logged("stopped")
-    assert all(line.startswith("{") for line in service.said())
+    assert all(line.startswith("{") for line in service.stderr_lines())
 
 
 def test_a_service_waits_for_an_engine_that_is_down_at_start(service: Service) -> None:
-    service.tell("engine-down")
+    service.set_flag("engine-down")
     service.start()
     until(lambda: len(service.logged("waiting")) >= 2)
     assert service.health() == "NOT_SERVING"
@@ -230,12 +230,12 @@ def test_a_service_waits_for_an_engine_that_is_down_at_start(service: Service) -
             stub.Retrieve(retriever_pb2.RetrieveRequest())
     pauses = [line["retry_seconds"] for line in service.logged("waiting")]
     assert pauses == sorted(set(pauses)), "each pause is longer than the one before"
-    service.take_back("engine-down")
+    service.clear_flag("engine-down")
     until(lambda: service.health() == "SERVING")
 
 
 def test_a_service_that_waits_can_be_stopped(service: Service) -> None:
-    service.tell("engine-down")
+    service.set_flag("engine-down")
     service.start()
     until(lambda: service.logged("waiting"))
     service.signal(signal.SIGINT)
@@ -247,10 +247,10 @@ def test_an_engine_that_goes_away_makes_the_service_unready_until_it_is_back(
 ) -> None:
     service.start()
     until(lambda: service.health() == "SERVING")
-    service.tell("index-down")
+    service.set_flag("index-down")
     until(lambda: service.health() == "NOT_SERVING")
     assert service.readiness()["checks"] == {"started": True, "kafka": True, "index": False}
-    service.take_back("index-down")
+    service.clear_flag("index-down")
     until(lambda: service.health() == "SERVING")
     assert service.logged("not ready")[0]["missing"] == ["index"]
 
@@ -260,7 +260,7 @@ def test_a_held_partition_makes_a_service_unready_and_says_which_but_it_lives(
 ) -> None:
     service.start()
     until(lambda: service.health() == "SERVING")
-    service.tell("held")
+    service.set_flag("held")
     until(lambda: service.health() == "NOT_SERVING")
     problem = "t partition 0 is held at offset 7: why"
     assert service.readiness()["problems"] == [problem]
@@ -271,7 +271,7 @@ def test_a_held_partition_makes_a_service_unready_and_says_which_but_it_lives(
 def test_a_service_whose_consumer_ended_does_not_live(service: Service) -> None:
     service.start()
     until(lambda: service.health() == "SERVING")
-    service.tell("ended")
+    service.set_flag("ended")
     assert service.get("/healthz") == (503, "a task that consumes has ended\n")
 
 
@@ -280,9 +280,9 @@ def test_a_service_whose_event_loop_is_stuck_does_not_live_until_it_turns_again(
 ) -> None:
     service.start()
     until(lambda: service.health() == "SERVING")
-    service.tell("stuck")
+    service.set_flag("stuck")
     until(lambda: service.get("/healthz")[0] == 503, 60)
-    service.take_back("stuck")
+    service.clear_flag("stuck")
     until(lambda: service.get("/healthz") == (200, "ok\n"))
 
 
@@ -292,16 +292,16 @@ def test_a_call_in_flight_is_answered_before_the_process_ends(service: Service) 
     with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
         stub = retriever_pb2_grpc.RetrieverServiceStub(channel)
         reply = stub.Retrieve.future(retriever_pb2.RetrieveRequest(query="slow"), timeout=20)
-        until(lambda: service.was_told("called"))
+        until(lambda: service.has_flag("called"))
         service.signal(signal.SIGTERM)
         until(lambda: service.logged("draining"))
-        service.tell("answer")
+        service.set_flag("answer")
         assert reply.result() == retriever_pb2.RetrieveResponse()
     assert service.exit_status() == 0
 
 
 def test_a_drain_that_takes_too_long_is_cut_off(service: Service) -> None:
-    service.tell("never-drain")
+    service.set_flag("never-drain")
     service.start(GYRE_DRAIN_SECONDS="0.3")
     until(lambda: service.health() == "SERVING")
     service.signal(signal.SIGTERM)
@@ -310,7 +310,7 @@ def test_a_drain_that_takes_too_long_is_cut_off(service: Service) -> None:
 
 
 def test_a_drain_that_hangs_is_cut_off_all_the_same(service: Service) -> None:
-    service.tell("hang")
+    service.set_flag("hang")
     service.start(GYRE_DRAIN_SECONDS="0.3")
     until(lambda: service.health() == "SERVING")
     service.signal(signal.SIGTERM)
@@ -318,7 +318,7 @@ def test_a_drain_that_hangs_is_cut_off_all_the_same(service: Service) -> None:
 
 
 def test_a_second_signal_ends_the_process_at_once(service: Service) -> None:
-    service.tell("never-drain")
+    service.set_flag("never-drain")
     service.start()
     until(lambda: service.health() == "SERVING")
     service.signal(signal.SIGINT)
@@ -340,45 +340,45 @@ def test_a_setting_that_cannot_work_is_one_line_and_status_2(
 ) -> None:
     service.start(**{variable: value})
     assert service.exit_status() == 2
-    [line] = service.said()
+    [line] = service.stderr_lines()
     assert line.startswith("gyre-tea: ")
     assert says in line
 
 
 @pytest.mark.parametrize("which", ["grpc_port", "metrics_port"])
 def test_a_taken_port_is_one_line_that_names_it(service: Service, which: str) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        setattr(service, which, taken.getsockname()[1])
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
+        setattr(service, which, occupied.getsockname()[1])
         service.start()
         assert service.exit_status() == 1
-        [line] = service.said()
+        [line] = service.stderr_lines()
         assert f"127.0.0.1:{getattr(service, which)}" in line
         assert "GYRE_PORT_OFFSET" in line
 
 
 def test_a_failure_at_start_that_waiting_cannot_mend_is_one_line(service: Service) -> None:
-    service.tell("refuse")
+    service.set_flag("refuse")
     service.start()
     assert service.exit_status() == 1
-    [line] = service.said()
+    [line] = service.stderr_lines()
     assert line == "gyre-tea: the index was made by a newer version: upgrade this service"
 
 
 def test_a_failure_of_a_services_own_task_ends_the_process_with_one_line(service: Service) -> None:
     service.start()
     until(lambda: service.health() == "SERVING")
-    service.tell("fence")
+    service.set_flag("fence")
     assert service.exit_status() == 1
-    assert service.said()[-1] == "gyre-tea: another controller took over"
+    assert service.stderr_lines()[-1] == "gyre-tea: another controller took over"
 
 
 def test_a_bug_ends_the_process_with_its_traceback_in_one_log_line(service: Service) -> None:
     service.start()
     until(lambda: service.health() == "SERVING")
-    service.tell("crash")
+    service.set_flag("crash")
     assert service.exit_status() == 1
     [line] = service.logged("crashed")
     assert "ZeroDivisionError: a bug" in line["exc_info"]
-    assert all(line.startswith("{") for line in service.said())
+    assert all(line.startswith("{") for line in service.stderr_lines())

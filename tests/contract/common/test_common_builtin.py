@@ -56,12 +56,12 @@ def test_the_digest_of_settings_does_not_depend_on_their_order() -> None:
 
 
 def test_there_is_a_builder_for_the_event_of_every_topic() -> None:
-    made = [
+    samples = [
         build()
         for name, build in vars(builders).items()
         if name.startswith(("a_", "an_")) and callable(build)
     ]
     for topic in ALL_TOPICS:
-        [event] = [each for each in made if type(each) is topic.model]
+        [event] = [each for each in samples if type(each) is topic.model]
         assert topic.model.model_validate_json(event.to_json()) == event
         assert topic.key(event)

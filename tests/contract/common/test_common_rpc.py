@@ -39,7 +39,7 @@ class Retriever(retriever_pb2_grpc.RetrieverServiceServicer):
 
     def __init__(self) -> None:
         self.error: Exception | None = None
-        self.seen: list[RequestContext] = []
+        self.contexts: list[RequestContext] = []
         self.traces: list[str | None] = []
         self.entered = asyncio.Event()
         self.release: asyncio.Event | None = None
@@ -47,7 +47,7 @@ class Retriever(retriever_pb2_grpc.RetrieverServiceServicer):
         self.size = 0
 
     async def Retrieve(self, request: Any, context: Any) -> retriever_pb2.RetrieveResponse:
-        self.seen.append(request_context())
+        self.contexts.append(request_context())
         self.traces.append(current_trace_id())
         self.entered.set()
         if self.error is not None:
@@ -114,16 +114,16 @@ async def start(stack: AsyncExitStack, **options: Any) -> Running:
 
 
 async def retrieve(address: str, *, timeout: float = 10.0, query: str = "tea", **who: Any) -> Any:
-    async with channel(address, **who) as opened:
-        stub = retriever_pb2_grpc.RetrieverServiceStub(opened)
+    async with channel(address, **who) as connection:
+        stub = retriever_pb2_grpc.RetrieverServiceStub(connection)
         return await call(
             stub.Retrieve, retriever_pb2.RetrieveRequest(query=query), timeout=timeout
         )
 
 
 async def words(address: str, question: str) -> list[str]:
-    async with channel(address) as opened:
-        stub = generator_pb2_grpc.GeneratorServiceStub(opened)
+    async with channel(address) as connection:
+        stub = generator_pb2_grpc.GeneratorServiceStub(connection)
         request = generator_pb2.AnswerRequest(question=question)
         return [reply.delta.text async for reply in stream(stub.StreamAnswer, request)]
 
@@ -207,23 +207,25 @@ async def test_the_context_of_a_request_travels_along(running: Running) -> None:
     ):
         trace_id = current_trace_id()
         await retrieve(running.address)
-    [seen] = running.retriever.seen
-    assert (seen.tenant, seen.acl) == ("acme", me.acl)
-    assert dict(seen.versions) == {"retrieval": "hybrid-1"}
+    [one_context] = running.retriever.contexts
+    assert (one_context.tenant, one_context.acl) == ("acme", me.acl)
+    assert dict(one_context.versions) == {"retrieval": "hybrid-1"}
     assert running.retriever.traces == [trace_id]
 
 
 async def test_a_caller_of_its_own_speaks_for_itself(running: Running) -> None:
     await retrieve(running.address, tenant="acme", acl=("hr",))
     await retrieve(running.address)
-    first, second = running.retriever.seen
+    first, second = running.retriever.contexts
     assert (first.tenant, first.acl) == ("acme", ("hr",))
     assert (second.tenant, second.acl) == ("default", ())
 
 
 async def test_one_request_leaves_nothing_to_the_next(running: Running) -> None:
     await asyncio.gather(*(retrieve(running.address, tenant=f"t{n}") for n in range(20)))
-    assert {seen.tenant for seen in running.retriever.seen} == {f"t{n}" for n in range(20)}
+    assert {one_context.tenant for one_context in running.retriever.contexts} == {
+        f"t{n}" for n in range(20)
+    }
 
 
 @pytest.mark.parametrize("metadata", [("gyre-tenant", "No Tenant"), ("gyre-versions", "nonsense")])
@@ -235,14 +237,14 @@ async def test_malformed_metadata_never_reaches_the_service(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Retrieve(retriever_pb2.RetrieveRequest(), metadata=(metadata,))
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert running.retriever.seen == []
+    assert running.retriever.contexts == []
 
 
 async def test_what_is_left_of_the_time_travels_along(running: Running) -> None:
     loop_time = asyncio.get_running_loop().time()
     with use_context(RequestContext(deadline=loop_time + 3)):
         await retrieve(running.address, timeout=60)
-    remaining = running.retriever.seen[0].remaining()
+    remaining = running.retriever.contexts[0].remaining()
     assert remaining is not None
     # From 1 to 10 s gRPC sends what is left in steps of 10 ms, rounded up.
     assert 0 < remaining <= 3.01
@@ -285,8 +287,8 @@ async def test_a_stream_arrives_in_pieces_and_its_error_at_the_end(running: Runn
 
 
 async def test_leaving_a_stream_early_cancels_it_at_the_server(running: Running) -> None:
-    async with channel(running.address) as opened:
-        stub = generator_pb2_grpc.GeneratorServiceStub(opened)
+    async with channel(running.address) as connection:
+        stub = generator_pb2_grpc.GeneratorServiceStub(connection)
         request = generator_pb2.AnswerRequest(question="green WAIT")
         async with aclosing(stream(stub.StreamAnswer, request)) as replies:
             assert (await anext(replies)).delta.text == "green"
@@ -294,8 +296,8 @@ async def test_leaving_a_stream_early_cancels_it_at_the_server(running: Running)
 
 
 async def test_a_stream_that_takes_too_long_is_ended(running: Running) -> None:
-    async with channel(running.address) as opened:
-        stub = generator_pb2_grpc.GeneratorServiceStub(opened)
+    async with channel(running.address) as connection:
+        stub = generator_pb2_grpc.GeneratorServiceStub(connection)
         request = generator_pb2.AnswerRequest(question="green WAIT")
         with pytest.raises(DeadlineExceeded):
             async for _ in stream(stub.StreamAnswer, request, timeout=0.2):
@@ -312,7 +314,7 @@ async def test_without_a_known_key_nothing_is_answered(key: str | None) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             await services_of(running.address)
         assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
-        assert running.retriever.seen == []
+        assert running.retriever.contexts == []
 
 
 async def test_each_of_several_keys_is_known() -> None:
@@ -381,8 +383,8 @@ async def test_a_channel_finds_a_server_that_comes_back() -> None:
     async with AsyncExitStack() as stack:
         async with AsyncExitStack() as first:
             running = await start(first)
-            opened = await stack.enter_async_context(channel(running.address))
-            stub = retriever_pb2_grpc.RetrieverServiceStub(opened)
+            connection = await stack.enter_async_context(channel(running.address))
+            stub = retriever_pb2_grpc.RetrieverServiceStub(connection)
             await call(stub.Retrieve, retriever_pb2.RetrieveRequest())
         with pytest.raises(Unavailable):
             await call(stub.Retrieve, retriever_pb2.RetrieveRequest())
@@ -396,12 +398,12 @@ async def test_a_channel_finds_a_server_that_comes_back() -> None:
 async def test_a_call_without_any_time_left_is_not_made(running: Running) -> None:
     with use_context(RequestContext(deadline=0.0)), pytest.raises(DeadlineExceeded):
         await retrieve(running.address)
-    assert running.retriever.seen == []
+    assert running.retriever.contexts == []
 
 
 async def test_a_method_that_nobody_wrote_is_unimplemented(running: Running) -> None:
-    async with channel(running.address) as opened:
-        stub = generator_pb2_grpc.GeneratorServiceStub(opened)
+    async with channel(running.address) as connection:
+        stub = generator_pb2_grpc.GeneratorServiceStub(connection)
         with pytest.raises(GyreError, match="UNIMPLEMENTED"):
             await call(stub.Answer, generator_pb2.AnswerRequest())
 
@@ -448,10 +450,14 @@ async def services_of(address: str) -> set[str]:
 def _services_of(address: str) -> set[str]:
     with grpc.insecure_channel(address) as plain:
         stub = reflection_pb2_grpc.ServerReflectionStub(plain)
-        asked = stub.ServerReflectionInfo(
+        reflection_replies = stub.ServerReflectionInfo(
             iter([reflection_pb2.ServerReflectionRequest(list_services="")])
         )
-        return {service.name for reply in asked for service in reply.list_services_response.service}
+        return {
+            service.name
+            for reply in reflection_replies
+            for service in reply.list_services_response.service
+        }
 
 
 async def test_health_follows_readiness(running: Running) -> None:

@@ -88,7 +88,7 @@ def redacting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(redaction.REDACTORS, Redaction.KEEP, without_secrets)
 
 
-def said(topic: Topic[Any]) -> Any:
+def example_with_text(topic: Topic[Any]) -> Any:
     """The topic's example with the secret in each of its texts."""
     event = EXAMPLES[topic.name]
     if topic is INTERACTION_COMPLETED:
@@ -112,7 +112,7 @@ def said(topic: Topic[Any]) -> Any:
 def test_an_event_has_its_texts_redacted_and_nothing_else(
     topic: Topic[Any], redacting: None
 ) -> None:
-    event = said(topic)
+    event = example_with_text(topic)
     after = redacted(event)
     assert SECRET not in repr(after)
     assert repr(after) == repr(event).replace(SECRET, "[gone]")
@@ -131,7 +131,7 @@ async def store(tmp_path: Path, redacting: None) -> Path:
     build_handlers(bus, Collector(segments), Batching())
     async with bus:
         for topic in ALL_TOPICS:
-            await bus.deliver(topic, said(topic))
+            await bus.deliver(topic, example_with_text(topic))
     assert bus.parked == []
     return tmp_path
 
@@ -159,7 +159,7 @@ async def test_telemetry_holds_redacted_texts_only(redacting: None) -> None:
     build_telemetry(bus, Telemetry(sink), TelemetryBatching(records=10, wait=0.01))
     async with bus:
         for topic in ALL_TOPICS:
-            await bus.deliver(topic, said(topic))
+            await bus.deliver(topic, example_with_text(topic))
     assert bus.parked == []
     assert len({row.table for row in sink.rows}) == 7
     assert SECRET not in repr(sink.rows)

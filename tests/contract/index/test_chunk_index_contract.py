@@ -66,30 +66,30 @@ async def sides(request: pytest.FixtureRequest) -> AsyncIterator[Sides]:
         await client.indices.delete(index=index)
 
 
-def a_passage(name: str, text: str = "Green tea.", **given: Any) -> IndexedChunk:
+def a_passage(name: str, text: str = "Green tea.", **fields: Any) -> IndexedChunk:
     defaults = {"tenant": "default", "document_id": "guide", "revision": 1, "ordinal": 0}
     own = {"chunk_id": uuid5(NAMES, name), "text": text, "start": 0, "end": len(text)}
-    return IndexedChunk.model_validate({**defaults, **own, **given})
+    return IndexedChunk.model_validate({**defaults, **own, **fields})
 
 
 def ids(*names: str) -> set[UUID]:
     return {uuid5(NAMES, name) for name in names}
 
 
-def found_by_either(found: Found) -> set[UUID]:
-    assert found.bm25 is not None
-    assert found.dense is not None
-    return {hit.chunk_id for hit in (*found.bm25, *found.dense)}
+def ids_of_either(results: Found) -> set[UUID]:
+    assert results.bm25 is not None
+    assert results.dense is not None
+    return {hit.chunk_id for hit in (*results.bm25, *results.dense)}
 
 
 async def test_putting_a_chunk_twice_keeps_one(sides: Sides) -> None:
     for _ in range(2):
         await sides.put(a_passage("c1"))
-    found = await sides.find()
-    assert found.bm25 is not None
-    assert found.dense is not None
-    assert [hit.chunk_id for hit in found.bm25] == [*ids("c1")]
-    assert [hit.chunk_id for hit in found.dense] == [*ids("c1")]
+    results = await sides.find()
+    assert results.bm25 is not None
+    assert results.dense is not None
+    assert [hit.chunk_id for hit in results.bm25] == [*ids("c1")]
+    assert [hit.chunk_id for hit in results.dense] == [*ids("c1")]
 
 
 async def test_a_chunk_comes_back_as_it_was_put(sides: Sides) -> None:
@@ -104,64 +104,64 @@ async def test_a_chunk_comes_back_as_it_was_put(sides: Sides) -> None:
         ordinal=2,
     )
     await sides.put(chunk)
-    found = await sides.find()
-    assert found.bm25
-    assert found.bm25[0].chunk == chunk
+    results = await sides.find()
+    assert results.bm25
+    assert results.bm25[0].chunk == chunk
 
 
 @pytest.mark.parametrize("acl", [(), ("staff",), ("boss", "staff")])
 async def test_a_passage_says_who_may_read_its_document(sides: Sides, acl: tuple[str, ...]) -> None:
     await sides.put(a_passage("c1", acl=acl))
-    found = await sides.find(groups=("staff",))
-    assert found.bm25
-    assert found.dense
-    assert [hit.chunk.acl for hit in (*found.bm25, *found.dense)] == [acl, acl]
+    results = await sides.find(groups=("staff",))
+    assert results.bm25
+    assert results.dense
+    assert [hit.chunk.acl for hit in (*results.bm25, *results.dense)] == [acl, acl]
 
 
 async def test_the_dense_leg_scores_by_cosine(sides: Sides) -> None:
     await sides.put(a_passage("same"), vector=EAST)
     await sides.put(a_passage("across"), vector=NORTH)
-    found = await sides.find(vector=EAST)
-    assert found.dense is not None
-    scores = {hit.chunk_id: hit.score for hit in found.dense}
+    results = await sides.find(vector=EAST)
+    assert results.dense is not None
+    scores = {hit.chunk_id: hit.score for hit in results.dense}
     assert scores[uuid5(NAMES, "same")] == pytest.approx(1, abs=0.02)
     assert scores[uuid5(NAMES, "across")] == pytest.approx(0, abs=0.02)
 
 
 async def test_without_a_vector_there_is_no_dense_leg(sides: Sides) -> None:
     await sides.put(a_passage("c1"))
-    found = await sides.find(vector=None)
-    assert found.dense is None
-    assert found.bm25
+    results = await sides.find(vector=None)
+    assert results.dense is None
+    assert results.bm25
 
 
 async def test_words_of_title_and_headings_are_found_too(sides: Sides) -> None:
     await sides.put(a_passage("c1", "Boil it.", title="Oolong", heading_path=("Kettle",)))
     for word in ("oolong", "kettle"):
-        found = await sides.find(word)
-        assert found.bm25, word
+        results = await sides.find(word)
+        assert results.bm25, word
 
 
 async def test_a_lower_revision_changes_nothing(sides: Sides) -> None:
     await sides.put(a_passage("c1", "New tea.", revision=5))
     await sides.put(a_passage("c1", "Old tea.", revision=4))
     await sides.writer.write(sides.index, [], [Removal(uuid5(NAMES, "c1"), revision=4)])
-    found = await sides.find()
-    assert found.bm25
-    assert found.bm25[0].chunk.text == "New tea."
+    results = await sides.find()
+    assert results.bm25
+    assert results.bm25[0].chunk.text == "New tea."
 
 
 async def test_removed_chunks_are_gone_and_may_be_removed_again(sides: Sides) -> None:
     await sides.put(a_passage("c1"), a_passage("c2"))
     for _ in range(2):
         await sides.writer.write(sides.index, [], [Removal(uuid5(NAMES, "c1"), revision=2)])
-    assert found_by_either(await sides.find()) == ids("c2")
+    assert ids_of_either(await sides.find()) == ids("c2")
 
 
 async def test_no_tenant_sees_another_ones_chunks(sides: Sides) -> None:
     await sides.put(a_passage("c1", tenant="acme"), a_passage("c2"))
-    assert found_by_either(await sides.find(tenant="acme")) == ids("c1")
-    assert found_by_either(await sides.find()) == ids("c2")
+    assert ids_of_either(await sides.find(tenant="acme")) == ids("c1")
+    assert ids_of_either(await sides.find()) == ids("c2")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ async def test_groups_decide_what_both_legs_may_find(
         a_passage("staff", acl=("staff",)),
         a_passage("both", acl=("boss", "owner")),
     )
-    assert found_by_either(await sides.find(groups=groups)) == ids(*seen)
+    assert ids_of_either(await sides.find(groups=groups)) == ids(*seen)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ async def test_every_filter_holds_in_both_legs(sides: Sides, filters: Filters) -
         ),
         a_passage("other", document_id="other", metadata={"team": "x=a=b", "lang": "en"}),
     )
-    assert found_by_either(await sides.find(filters=filters)) == ids("wanted")
+    assert ids_of_either(await sides.find(filters=filters)) == ids("wanted")
 
 
 async def test_stored_chunks_and_their_vectors_can_be_read_back(sides: Sides) -> None:

@@ -48,8 +48,10 @@ def uses_in(source: str, name: str) -> Iterator[Use]:
                 if function == "escape":
                     continue
                 place = f"{name}:{node.lineno}"
-                called = _called_on(tree, node) if function == "compile" else {function}
-                yield Use(place, _pattern(tree, node, function, place), called <= _FROM_THE_START)
+                functions = _called_on(tree, node) if function == "compile" else {function}
+                yield Use(
+                    place, _pattern(tree, node, function, place), functions <= _FROM_THE_START
+                )
 
 
 def _pattern(tree: ast.Module, call: ast.Call, function: str, place: str) -> Pattern:
@@ -69,14 +71,14 @@ def _pattern(tree: ast.Module, call: ast.Call, function: str, place: str) -> Pat
 def _value(tree: ast.Module, expression: ast.expr) -> Any:
     """An expression over the module's own constants, and those that it imports from Gyre."""
     names: dict[str, object] = {"re": re}
-    wanted = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)} - {"re"}
+    used_names = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)} - {"re"}
     for node in tree.body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=constant) if name in wanted:
+            case ast.Assign(targets=[ast.Name(id=name)], value=constant) if name in used_names:
                 names[name] = _value(tree, constant)
             case ast.ImportFrom(module=str(module), names=imported):
                 for alias in imported:
-                    if alias.name in wanted:
+                    if alias.name in used_names:
                         names[alias.name] = getattr(importlib.import_module(module), alias.name)
     code = compile(ast.Expression(expression), "<pattern>", "eval")
     return eval(code, {"__builtins__": {}}, names)

@@ -81,15 +81,15 @@ class Embedder:
         return
 
 
-async def opened(topic: OldTopic) -> ReleaseController:
+async def open_controller(topic: OldTopic) -> ReleaseController:
     controller = ReleaseController(topic, ReleaseBook(now), Embedder())
     await controller.start(built_in_artifacts(now()), Signature(actor="gyre"))
     return controller
 
 
 def test_runs_are_as_they_ended_and_none_waits_for_the_release_controller(runs: RunBook) -> None:
-    shown = [(run.state, run.finished and run.finished.version) for run in runs.runs(TENANT)]
-    assert shown == [("cancelled", None), ("released", VERSION)]
+    run_states = [(run.state, run.finished and run.finished.version) for run in runs.runs(TENANT)]
+    assert run_states == [("cancelled", None), ("released", VERSION)]
     assert runs.unfinished() == []
 
 
@@ -118,14 +118,14 @@ async def test_releases_stand_as_they_did_and_starting_changes_nothing(
     releases: list[ReleaseChanged],
 ) -> None:
     topic = OldTopic(releases)
-    controller = await opened(topic)
+    controller = await open_controller(topic)
     assert topic.written == []
     lives = {one.role: one.live for one in await controller.releases(whose=DEMO)}
     assert (lives["query-encoder"], lives["retrieval"]) == (VERSION, "fitted-4dfe7878")
 
 
 async def test_the_way_back_and_forth_is_open(releases: list[ReleaseChanged]) -> None:
-    controller = await opened(OldTopic(releases))
+    controller = await open_controller(OldTopic(releases))
     back = await controller.rollback("query-encoder", expected_generation=5, by=ANN, whose=DEMO)
     assert back.live == "minilm-l6-v2"
     again = await controller.promote(
@@ -139,7 +139,7 @@ async def test_ends_of_before_change_nothing_when_they_are_read(
 ) -> None:
     topic = OldTopic(releases)
     bus = MemoryBus(service="releases")
-    build_handlers(bus, await opened(topic))
+    build_handlers(bus, await open_controller(topic))
     records = old.records(TRAINING_FINISHED)
     await bus.deliver_raw(
         TRAINING_FINISHED, *((one.key, one.value, one.headers) for one in records)

@@ -44,8 +44,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         wheel = folder / build.stdout.split()[-1]
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder)
-        asked = set(re.findall(r"^Requires-Dist: ([\w-]+)", _metadata(folder, name), re.MULTILINE))
-        assert asked <= THEIRS | set(OURS), name
+        requirements = set(
+            re.findall(r"^Requires-Dist: ([\w-]+)", _metadata(folder, name), re.MULTILINE)
+        )
+        assert requirements <= THEIRS | set(OURS), name
     for name in THEIRS:
         files = distribution(name).files or []
         for top in {file.parts[0] for file in files if ".." not in file.parts}:
@@ -56,8 +58,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _metadata(folder: Path, name: str) -> str:
-    [found] = folder.glob(f"{name.replace('-', '_')}-*.dist-info/METADATA")
-    return found.read_text()
+    [metadata_file] = folder.glob(f"{name.replace('-', '_')}-*.dist-info/METADATA")
+    return metadata_file.read_text()
 
 
 def test_it_imports_and_asks_with_nothing_but_what_it_asks_for(installed: Path) -> None:

@@ -77,7 +77,7 @@ async def test_a_kafka_killed_and_restarted_costs_no_record(
     fault_engines: LocalEngines, kafka_servers: str
 ) -> None:
     topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
-    kept = message_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
+    compacted_topic = message_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
     deliveries = Counter[int]()
     bus = Bus(kafka_servers, service="test", delivery=QUICK)
 
@@ -86,7 +86,7 @@ async def test_a_kafka_killed_and_restarted_costs_no_record(
         await asyncio.sleep(0.002)
         deliveries[event.ordinal] += 1
 
-    async with bus, CompactedReader(kafka_servers, kept) as reader:
+    async with bus, CompactedReader(kafka_servers, compacted_topic) as reader:
         following = asyncio.create_task(_first(reader))
         for ordinal in range(100):
             await bus.publish(topic, MessageSent(listener=f"l{ordinal % 20}", ordinal=ordinal))
@@ -94,7 +94,7 @@ async def test_a_kafka_killed_and_restarted_costs_no_record(
         for ordinal in range(100, 200):
             await _deliver(bus, topic, MessageSent(listener=f"l{ordinal % 20}", ordinal=ordinal))
         await eventually(lambda: set(deliveries) == set(range(200)), 60)
-        await _deliver(bus, kept, MessageSent(listener="ann", ordinal=1))
+        await _deliver(bus, compacted_topic, MessageSent(listener="ann", ordinal=1))
         change = await asyncio.wait_for(following, 30)
         assert isinstance(change, Record)
         assert change.event.ordinal == 1

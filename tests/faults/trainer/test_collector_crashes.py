@@ -34,7 +34,7 @@ async def test_a_collector_killed_at_random_points_keeps_every_offset_once(
         kafka_servers, [INTERACTION_COMPLETED, INTERACTION_JUDGED, FEEDBACK_RECEIVED]
     )
     votes = VOTES_A_KILL * (KILLS + 1)
-    sent = await _vote(kafka_servers, votes)
+    vote_events = await _vote(kafka_servers, votes)
     segments = Segments(Shelf(f"file://{tmp_path}/store", "segments"))
     group = f"crashing-{uuid4().hex[:8]}"
     for kill_at in kill_points(KILLS, votes):
@@ -50,7 +50,7 @@ async def test_a_collector_killed_at_random_points_keeps_every_offset_once(
     for number, facts in enumerate([f async for f in segments.facts(window, None)]):
         read[number] = [fact.offset for fact in facts.feedback]
         ids += [fact.feedback_id for fact in facts.feedback]
-    assert sorted(ids) == sorted(sent)
+    assert sorted(ids) == sorted(vote_events)
     for offsets in read.values():
         assert offsets == list(range(len(offsets)))
 

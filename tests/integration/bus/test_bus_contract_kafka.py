@@ -59,11 +59,11 @@ class KafkaWorld:
         )
         async with consumer:
             ends = await consumer.end_offsets(list(consumer.assignment()))
-            found: list[RawRecord] = []
+            collected: list[RawRecord] = []
             while [p for p, end in ends.items() if await consumer.position(p) < end]:
                 for records in (await consumer.getmany(timeout_ms=100)).values():
-                    found += records
-            return found
+                    collected += records
+            return collected
 
 
 class TestKafkaBus(BusContract):

@@ -167,8 +167,8 @@ async def test_leaving_cuts_a_pause_short(
     await send_messages(producer, topic, 1, "ann", *"bcdefghijk")
     async with bus:
         await eventually(lambda: tries["ann"] and len(tries) > 3)
-        left = time.monotonic()
-    assert time.monotonic() - left < 3
+        left_at = time.monotonic()
+    assert time.monotonic() - left_at < 3
     assert set(tries.values()) == {1}
     assert await _parked(kafka_servers, topic) == 0
 
@@ -368,15 +368,17 @@ async def test_a_header_name_that_is_not_utf_8_stops_nobody(
 async def test_a_header_name_that_is_not_utf_8_does_not_hold_up_whoever_reads_a_topic_whole(
     kafka_servers: str,
 ) -> None:
-    kept = message_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
-    await ensure_topics(kafka_servers, [kept])
+    compacted_topic = message_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
+    await ensure_topics(kafka_servers, [compacted_topic])
     event = MessageSent(listener="ann")
     headers: Headers = [("~", b"\xff")]
-    await send_batch(kafka_servers, kept.name, a_batch((b"ann", event.to_json(), headers)))
-    async with asyncio.timeout(30), CompactedReader(kafka_servers, kept) as reader:
+    await send_batch(
+        kafka_servers, compacted_topic.name, a_batch((b"ann", event.to_json(), headers))
+    )
+    async with asyncio.timeout(30), CompactedReader(kafka_servers, compacted_topic) as reader:
         assert [record.event for record in reader.records] == [event]
         changes = reader.follow()
-        await send_batch(kafka_servers, kept.name, a_batch((b"ann", None, headers)))
+        await send_batch(kafka_servers, compacted_topic.name, a_batch((b"ann", None, headers)))
         assert await anext(changes) == Retired("ann")
 
 
@@ -384,7 +386,7 @@ async def test_the_dead_letters_can_be_counted_shown_and_consumed_raw(
     kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
 ) -> None:
     bus = a_bus(kafka_servers)
-    seen: list[RawRecord] = []
+    raw_records: list[RawRecord] = []
 
     @bus.on(topic, group="g")
     async def on_message_sent(event: MessageSent) -> None:
@@ -394,11 +396,11 @@ async def test_the_dead_letters_can_be_counted_shown_and_consumed_raw(
     async def on_dead_letters(records: Sequence[RawRecord]) -> None:
         if any(b'"ordinal":1' in (record.value or b"") for record in records):
             raise ValueError("this one is passed over")
-        seen.extend(records)
+        raw_records.extend(records)
 
     await send_messages(producer, topic, 3, "ann")
     async with bus:
-        await eventually(lambda: len(seen) == 2)
+        await eventually(lambda: len(raw_records) == 2)
         await eventually(lambda: _is(_parked(kafka_servers, topic), 3))
         await eventually(lambda: bus._subscriptions[1].scheduler.unfinished == 0)
     letters = await _letters(kafka_servers, topic, most=2)
@@ -475,8 +477,8 @@ async def _parked(servers: str, topic: Topic[MessageSent]) -> int:
         return (await letters.counts())[topic.dlq]
 
 
-async def _is(found: Awaitable[object], expected: object) -> bool:
-    return await found == expected
+async def _is(reading: Awaitable[object], expected: object) -> bool:
+    return await reading == expected
 
 
 async def _letters(servers: str, topic: Topic[MessageSent], *, most: int = 20) -> list[DeadLetter]:

@@ -82,8 +82,8 @@ async def test_the_newest_come_first_with_their_cause_and_looking_consumes_nothi
 ) -> None:
     async with talking_to(kafka_servers) as gyre:
         for name in (topic, f"{topic}.dlq"):
-            shown = [as_json(one) for one in await gyre.dead_letters.show(name)]
-            foreign, newest, oldest = shown
+            letter_rows = [as_json(one) for one in await gyre.dead_letters.show(name)]
+            foreign, newest, oldest = letter_rows
             assert (foreign["value"], foreign["kind"], foreign["origin"]) == (None, None, None)
             assert (newest["key"], oldest["key"]) == ("k2", "k1")
             assert newest["value"] == "\\xff not json"

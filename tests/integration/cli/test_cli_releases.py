@@ -52,7 +52,7 @@ async def controller() -> ReleaseController:
 
 
 @pytest.fixture
-async def served(
+async def serving(
     controller: ReleaseController, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[None]:
     async with serve([register(controller)]) as server:
@@ -80,7 +80,7 @@ async def gyre(*arguments: str) -> tuple[int, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
-async def told(*arguments: str) -> str:
+async def output_of(*arguments: str) -> str:
     code, out, err = await gyre(*arguments)
     assert code == 0, err
     return out
@@ -109,23 +109,23 @@ def weights(version: str = "votes-1") -> Artifact:
 
 
 async def test_a_version_of_the_tenants_own_goes_live_and_back_with_its_weights(
-    controller: ReleaseController, served: None
+    controller: ReleaseController, serving: None
 ) -> None:
     await controller.register("query-encoder", votes(), ANN, whose=OWN)
     await controller.register("retrieval", weights(), ANN, whose=OWN)
-    out = await told("promote", "query-encoder", "votes-1", "--reason", "a try")
+    out = await output_of("promote", "query-encoder", "votes-1", "--reason", "a try")
     assert "query-encoder: minilm-l6-v2 → votes-1, generation 1 → 2, for default" in out
     assert "retrieval: hybrid-1 → votes-1, went along" in out
     assert (await controller.state("*", "query-encoder")).live == "minilm-l6-v2"
 
-    shown = await told("releases", "query-encoder")
-    row = next(line for line in shown.splitlines() if line.startswith("votes-1"))
+    text = await output_of("releases", "query-encoder")
+    row = next(line for line in text.splitlines() if line.startswith("votes-1"))
     assert row.split()[:4] == ["votes-1", "live", "passed", "minilm-l6-v2"]
     assert "+3.1 points (1.2 to 5.0)" in row
-    assert "previous" in shown
-    assert "by bob: a try" in shown
+    assert "previous" in text
+    assert "by bob: a try" in text
 
-    back: dict[str, Any] = json.loads(await told("rollback", "query-encoder", "--json"))
+    back: dict[str, Any] = json.loads(await output_of("rollback", "query-encoder", "--json"))
     assert (back["before"], back["live"]) == ("votes-1", "minilm-l6-v2")
     assert back["went_along"] == {"retrieval": "hybrid-1"}
     assert 0 <= back["seconds"] < 10
@@ -135,24 +135,24 @@ async def test_a_version_of_the_tenants_own_goes_live_and_back_with_its_weights(
 
 
 async def test_what_no_gate_let_pass_needs_an_override_with_a_reason(
-    controller: ReleaseController, served: None
+    controller: ReleaseController, serving: None
 ) -> None:
     await controller.register("query-encoder", votes(gate="failed"), ANN)
-    wanted = ("promote", "query-encoder", "votes-1")
-    code, _, err = await gyre(*wanted)
+    promotion = ("promote", "query-encoder", "votes-1")
+    code, _, err = await gyre(*promotion)
     assert code == 1
     assert "votes-1 did not pass its gate" in err
-    code, _, err = await gyre(*wanted, "--override")
+    code, _, err = await gyre(*promotion, "--override")
     assert code == 2
     assert "reason is missing: say why" in err
-    out = await told(*wanted, "--override", "--reason", "a demonstration")
+    out = await output_of(*promotion, "--override", "--reason", "a demonstration")
     assert "for every tenant" in out
-    shown = await told("releases", "query-encoder", "--every-tenant")
-    assert "no gate let it pass: bob wanted it (a demonstration)" in shown
+    text = await output_of("releases", "query-encoder", "--every-tenant")
+    assert "no gate let it pass: bob wanted it (a demonstration)" in text
 
 
 async def test_an_encoder_that_does_not_load_is_refused_and_live_stays(
-    controller: ReleaseController, served: None
+    controller: ReleaseController, serving: None
 ) -> None:
     await controller.register("query-encoder", votes("broken"), ANN)
     code, _, err = await gyre("promote", "query-encoder", "broken")
@@ -162,14 +162,22 @@ async def test_an_encoder_that_does_not_load_is_refused_and_live_stays(
 
 
 async def test_settings_alone_make_a_version_that_waits_to_be_promoted(
-    controller: ReleaseController, served: None
+    controller: ReleaseController, serving: None
 ) -> None:
-    asked = ("register", "retrieval", "hybrid-2", "--set", "candidates=80", "--from", "hybrid-1")
-    assert "retrieval hybrid-2 is registered, hybrid-1 stays live" in await told(*asked)
-    made = (await controller.state("*", "retrieval")).artifact("hybrid-2")
-    assert made is not None
-    assert made.settings["candidates"] == "80"
-    assert made.evidence["registered_by"] == "bob"
+    registration = (
+        "register",
+        "retrieval",
+        "hybrid-2",
+        "--set",
+        "candidates=80",
+        "--from",
+        "hybrid-1",
+    )
+    assert "retrieval hybrid-2 is registered, hybrid-1 stays live" in await output_of(*registration)
+    hybrid = (await controller.state("*", "retrieval")).artifact("hybrid-2")
+    assert hybrid is not None
+    assert hybrid.settings["candidates"] == "80"
+    assert hybrid.evidence["registered_by"] == "bob"
     for arguments, says in (
         (("--set", "candidates"), "--set is candidates: write NAME=VALUE"),
         (("--set", "candidate=80"), "not understood here: candidate"),

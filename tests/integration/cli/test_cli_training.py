@@ -57,7 +57,7 @@ async def address(stage: Stage, segments: Segments) -> AsyncIterator[str]:
             yield f"127.0.0.1:{server.port}"
 
 
-async def begun(address: str, *arguments: str) -> asyncio.subprocess.Process:
+async def start_command(address: str, *arguments: str) -> asyncio.subprocess.Process:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GYRE_")}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gyre_cli.main", *arguments),
@@ -68,7 +68,7 @@ async def begun(address: str, *arguments: str) -> asyncio.subprocess.Process:
 
 
 async def gyre(address: str, *arguments: str) -> tuple[int, str, str]:
-    process = await begun(address, *arguments)
+    process = await start_command(address, *arguments)
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
 
@@ -121,14 +121,14 @@ async def test_a_detached_run_can_be_followed_and_stopped(stage: Stage, address:
     code, out, err = await gyre(address, "train", "--resume", run["run_id"])
     assert code == 0, err
     assert "passed: minilm-l6-v2-" in out
-    shown = await data(address, "runs", run["run_id"], "--follow")
-    assert shown["report"]["verdict"] == "passed"
-    assert shown["verdict"]["decision"] == "passed"
+    run_shown = await data(address, "runs", run["run_id"], "--follow")
+    assert run_shown["report"]["verdict"] == "passed"
+    assert run_shown["verdict"]["decision"] == "passed"
 
 
 async def test_ctrl_c_lets_go_and_the_run_goes_on(stage: Stage, address: str) -> None:
     stage.verbs.waits["train full"] = asyncio.Event()
-    process = await begun(address, "train")
+    process = await start_command(address, "train")
     await eventually(lambda: "train full" in stage.verbs.ran, timeout=30)
     process.send_signal(signal.SIGINT)
     _, err = await process.communicate()
@@ -188,28 +188,29 @@ async def test_data_sets_are_listed_and_shown_by_the_start_of_their_digest(
         Store(f"file://{stage.path}/store"), Shelf(f"file://{stage.path}/store", FOLDER)
     )
     await data_sets.keep(frozen, datetime(2026, 1, 1, tzinfo=UTC))
-    (listed,) = await data(address, "datasets", "list")
-    assert (listed["digest"], listed["train_questions"]) == (DIGEST, 120)
+    (data_set,) = await data(address, "datasets", "list")
+    assert (data_set["digest"], data_set["train_questions"]) == (DIGEST, 120)
     code, out, err = await gyre(address, "datasets", "show", "abababab")
     assert code == 0, err
     assert "parts.gate.questions" in out
 
 
 async def test_a_person_is_forgotten_and_told_what_is_not(segments: Segments, address: str) -> None:
-    asked = [
+    interaction_records = [
         an_interaction(at, tenant="default", actor=actor) for at, actor in enumerate(("ann", "joe"))
     ]
-    await segments.append(INTERACTIONS, 0, asked)
+    await segments.append(INTERACTIONS, 0, interaction_records)
     votes = [
-        a_vote(one, 1, offset=at, actor=one.actor, tenant="default") for at, one in enumerate(asked)
+        a_vote(one, 1, offset=at, actor=one.actor, tenant="default")
+        for at, one in enumerate(interaction_records)
     ]
     await segments.append(FEEDBACK, 0, votes)
     code, out, err = await gyre(address, "forget", "--actor", "ann")
     assert code == 0, err
     assert out.startswith("removed: 1 questions, 1 votes and comments, 0 texts of passages")
     assert "ClickHouse and Kafka's topics still hold theirs" in out
-    [left] = [part async for part in segments.facts(await segments.durable(), None)]
-    assert (left.interactions, left.feedback) == ([asked[1]], [votes[1]])
+    [remaining] = [part async for part in segments.facts(await segments.durable(), None)]
+    assert (remaining.interactions, remaining.feedback) == ([interaction_records[1]], [votes[1]])
 
 
 async def test_nobody_is_forgotten_while_a_run_goes_on(stage: Stage, address: str) -> None:

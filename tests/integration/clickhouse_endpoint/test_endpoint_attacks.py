@@ -21,8 +21,8 @@ def post(endpoint: Any, statement: str, query: str = "", **headers: str) -> tupl
     """As a page would: without a password unless `query` has one, by a simple POST."""
     connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=60)
     try:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request("POST", f"/{query}", statement.encode(), named)
+        by_name = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("POST", f"/{query}", statement.encode(), by_name)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -70,8 +70,8 @@ def test_the_owner_keeps_the_database_and_nothing_else(
 ) -> None:
     made, secret = tmp_path / "made.csv", tmp_path / "secret"
     secret.write_text("secret")
-    asked = statement.format(made=made, secret=secret, table=table)
-    status, _, answer = endpoint.curl(body=asked.encode())
+    sql = statement.format(made=made, secret=secret, table=table)
+    status, _, answer = endpoint.curl(body=sql.encode())
     assert status >= 400, answer
     assert b"secret\n" not in answer
     assert not made.exists()
@@ -122,9 +122,9 @@ def test_nothing_hides_what_a_statement_calls(
 def test_a_bomb_is_refused_before_it_fills_the_memory(endpoint: Any, encoding: str) -> None:
     from gyre_local.clickhouse_endpoint.compression import encoder
 
-    chosen = encoder(encoding)
-    assert chosen is not None
-    _, pack = chosen
+    coder = encoder(encoding)
+    assert coder is not None
+    _, pack = coder
     blank = b" " * (8 << 20)
     bomb = b"".join(pack.encode(blank) for _ in range(32)) + pack.finish()
     before = psutil.Process(endpoint.pid).memory_info().rss

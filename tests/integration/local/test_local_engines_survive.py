@@ -91,7 +91,7 @@ async def test_elasticsearch_killed_keeps_its_documents(tmp_path: Path, ports: P
                 stored = await client.put(f"/chunks/_doc/{number}", json={"text": "running dogs"})
                 assert stored.status_code == 201
             await kill_and_wait_for_restart(supervisor)
-            assert await found(client, "dog") == 20
+            assert await count_matches(client, "dog") == 20
 
 
 async def test_clickhouse_killed_or_stopped_keeps_its_rows_and_its_password(
@@ -239,7 +239,7 @@ async def values(servers: str, topic: str) -> list[bytes]:
         return read
 
 
-async def found(client: httpx.AsyncClient, word: str) -> int:
+async def count_matches(client: httpx.AsyncClient, word: str) -> int:
     await client.post("/chunks/_refresh")
     answer = await client.post("/chunks/_search", json={"query": {"match": {"text": word}}})
     return int(answer.json()["hits"]["total"]["value"])

@@ -123,10 +123,10 @@ def test_many_batches_that_hold_much_are_read_over_several_fetches(
 
 def test_a_small_batch_that_stands_for_a_large_one_costs_no_more_than_its_limit() -> None:
     """In a process of its own, so that what was held before does not hide what this holds."""
-    held = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", HOLDS], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    kilobytes = int(held.stdout)
+    kilobytes = int(completed.stdout)
     assert LARGEST_BATCH / 4 < 1024 * kilobytes < 4 * LARGEST_BATCH
 
 

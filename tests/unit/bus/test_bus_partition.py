@@ -20,7 +20,7 @@ def filled(*keys: str, first: int = 0) -> Partition:
     return partition
 
 
-def taken(partition: Partition) -> Pending:
+def take_pending(partition: Partition) -> Pending:
     pending = partition.take()
     assert pending is not None
     return pending
@@ -28,13 +28,13 @@ def taken(partition: Partition) -> Pending:
 
 def test_nothing_is_committed_before_the_first_record_is_finished() -> None:
     partition = filled("a", "b")
-    taken(partition)
+    take_pending(partition)
     assert partition.watermark is None
 
 
 def test_the_watermark_stands_before_the_oldest_unfinished_record() -> None:
     partition = filled("a", "b", "c", first=10)
-    first, second, third = taken(partition), taken(partition), taken(partition)
+    first, second, third = take_pending(partition), take_pending(partition), take_pending(partition)
     partition.finish(third)
     assert partition.watermark is None
     partition.finish(first)
@@ -48,17 +48,17 @@ def test_the_watermark_passes_offsets_that_hold_no_record() -> None:
     for offset in (3, 7, 8, 20):
         partition.add(a_record(offset), None, 0.0)
     for _ in range(4):
-        partition.finish(taken(partition))
+        partition.finish(take_pending(partition))
     assert partition.watermark == 21
 
 
 def test_records_of_one_key_never_run_at_once() -> None:
     partition = filled("a", "a", "b")
-    first, other = taken(partition), taken(partition)
+    first, other = take_pending(partition), take_pending(partition)
     assert (first.raw.offset, other.raw.offset) == (0, 2)
     assert partition.take() is None
     partition.finish(first)
-    assert taken(partition).raw.offset == 1
+    assert take_pending(partition).raw.offset == 1
 
 
 def test_a_record_that_was_read_before_is_not_taken_in_again() -> None:
@@ -69,31 +69,31 @@ def test_a_record_that_was_read_before_is_not_taken_in_again() -> None:
 
 def test_after_a_failure_one_record_goes_ahead_and_opens_the_gate() -> None:
     partition = filled("a", "b", "c")
-    failed = taken(partition)
+    failed = take_pending(partition)
     partition.put_back(failed)
     assert partition.close()
     assert partition.take() is None
     partition.probe()
-    assert taken(partition) is failed
+    assert take_pending(partition) is failed
     assert partition.take() is None
     partition.finish(failed)
     partition.open()
-    assert taken(partition).raw.offset == 1
+    assert take_pending(partition).raw.offset == 1
 
 
 def test_giving_a_partition_up_keeps_only_what_would_leave_a_gap() -> None:
     partition = filled("a", "a", "b", "c")
-    running, further = taken(partition), taken(partition)
+    running, further = take_pending(partition), take_pending(partition)
     partition.finish(further)
     partition.drop_what_leaves_no_gap()
     partition.finish(running)
-    assert taken(partition).raw.offset == 1
+    assert take_pending(partition).raw.offset == 1
     assert partition.take() is None
 
 
 def test_giving_a_waiting_partition_up_drops_everything() -> None:
     partition = filled("a", "a", "b", "c")
-    partition.put_back(taken(partition))
+    partition.put_back(take_pending(partition))
     partition.close()
     partition.drop_what_leaves_no_gap()
     partition.probe()

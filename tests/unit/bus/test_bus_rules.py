@@ -199,11 +199,11 @@ async def test_a_fetch_that_fails_is_tried_again_and_said(monkeypatch: pytest.Mo
 
 async def test_null_is_as_absent() -> None:
     bus = MemoryBus()
-    seen: list[DocumentSubmitted] = []
+    delivered_events: list[DocumentSubmitted] = []
 
     @bus.on(DOCUMENT_SUBMITTED, group="g")
     async def on_document_submitted(event: DocumentSubmitted) -> None:
-        seen.append(event)
+        delivered_events.append(event)
 
     value = (
         b'{"document_id": "a", "text": "b", "title": null, "tenant": null, "acl": null, '
@@ -216,7 +216,7 @@ async def test_null_is_as_absent() -> None:
             (b"k", b'{"document_id": "a", "metadata": {"a": null, "b": "c"}}', ()),
             (b"k", b'{"document_id": null, "text": "b"}', ()),
         )
-    assert seen == [
+    assert delivered_events == [
         DocumentSubmitted(document_id="a", text="b"),
         DocumentSubmitted(document_id="a", metadata={"b": "c"}),
     ]
@@ -226,16 +226,16 @@ async def test_null_is_as_absent() -> None:
 
 async def test_bad_records_of_one_producer_do_not_stop_the_documents_of_another() -> None:
     bus = MemoryBus()
-    seen: list[DocumentSubmitted] = []
+    delivered_events: list[DocumentSubmitted] = []
 
     @bus.on(DOCUMENT_SUBMITTED, group="g")
     async def on_document_submitted(event: DocumentSubmitted) -> None:
-        seen.append(event)
+        delivered_events.append(event)
 
     bad = [(b"k", b'{"tenant": "one", "no": "document"}', ())] * 500
     good = a_document_submitted()
     async with bus:
         await bus.deliver_raw(DOCUMENT_SUBMITTED, *bad, (b"k", good.to_json(), ()))
         assert bus.problems() == []
-    assert seen == [good]
+    assert delivered_events == [good]
     assert len(bus.parked) == 500

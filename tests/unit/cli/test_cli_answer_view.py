@@ -28,8 +28,10 @@ PASSAGES = (
 )
 
 
-def lines(answer: AnswerResponse, *, everything: bool = False, kept: bool = True) -> list[str]:
-    styled = "\n".join(below(answer, everything=everything, remembered=kept))
+def lines(
+    answer: AnswerResponse, *, everything: bool = False, remembered: bool = True
+) -> list[str]:
+    styled = "\n".join(below(answer, everything=everything, remembered=remembered))
     return re.sub(r"\x1b\[\d*m", "", styled).split("\n")
 
 
@@ -52,32 +54,32 @@ def test_an_answer_shows_its_sources_the_quoted_lines_and_one_line_on_voting() -
 
 
 def test_where_nothing_can_be_remembered_a_vote_needs_the_id() -> None:
-    assert lines(an_answer(), kept=False)[-1] == f"vote: gyre vote {ID} up|down|1..5"
+    assert lines(an_answer(), remembered=False)[-1] == f"vote: gyre vote {ID} up|down|1..5"
 
 
 def test_all_of_it_has_ids_to_vote_on() -> None:
-    shown = lines(an_answer("80 degrees"), everything=True)
-    start = shown.index("[1] Tea > Water  https://example.org/tea")
-    assert shown[start + 1 : start + 3] == ["    “80 degrees”", f"    {TEA}"]
-    start = shown.index("also found")
-    assert shown[start + 1] == "  1 coffee.md"
-    assert shown[start + 2].startswith("    Coffee is roasted. Coffee")
-    assert shown[start + 2].endswith("…")
-    assert shown[start + 3] == f"    {COFFEE}"
-    assert any(f"gyre vote {ID} up|down --chunk ID" in line for line in shown)
-    assert shown[-1] == f"explain  gyre explain {ID}"
+    page = lines(an_answer("80 degrees"), everything=True)
+    start = page.index("[1] Tea > Water  https://example.org/tea")
+    assert page[start + 1 : start + 3] == ["    “80 degrees”", f"    {TEA}"]
+    start = page.index("also found")
+    assert page[start + 1] == "  1 coffee.md"
+    assert page[start + 2].startswith("    Coffee is roasted. Coffee")
+    assert page[start + 2].endswith("…")
+    assert page[start + 3] == f"    {COFFEE}"
+    assert any(f"gyre vote {ID} up|down --chunk ID" in line for line in page)
+    assert page[-1] == f"explain  gyre explain {ID}"
 
 
 def test_without_a_citation_all_passages_are_just_found() -> None:
-    shown = lines(an_answer(), everything=True)
-    assert "found" in shown
-    assert f"    {TEA}" in shown
-    assert f"    {COFFEE}" in shown
+    page = lines(an_answer(), everything=True)
+    assert "found" in page
+    assert f"    {TEA}" in page
+    assert f"    {COFFEE}" in page
 
 
 def test_without_passages_only_the_answer_can_be_voted_on() -> None:
-    shown = lines(AnswerResponse(interaction_id=ID, answer="No idea."), everything=True)
-    assert [line for line in shown if line] == [
+    page = lines(AnswerResponse(interaction_id=ID, answer="No idea."), everything=True)
+    assert [line for line in page if line] == [
         f"vote     gyre vote {ID} up|down|1..5",
         f"explain  gyre explain {ID}",
     ]

@@ -71,11 +71,11 @@ def test_an_error_is_one_line_with_the_fix(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["gyre", *arguments])
     assert guarded(run) == code
-    said = capsys.readouterr()
-    assert said.err.startswith("error: ")
-    assert said.err.count("\n") == 1
-    assert says in said.err
-    assert said.out == ""
+    output = capsys.readouterr()
+    assert output.err.startswith("error: ")
+    assert output.err.count("\n") == 1
+    assert says in output.err
+    assert output.out == ""
 
 
 def test_a_cause_is_shown_when_asked_for(tmp_path: Path) -> None:
@@ -94,9 +94,9 @@ def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
 
 
 def test_every_command_has_help() -> None:
-    listed = gyre("--help").stdout
+    help_text = gyre("--help").stdout
     for name in ("up", "down", "status", "logs", "submit", "ask", "vote", "explain", "dlq"):
-        assert name in listed
+        assert name in help_text
     assert "--port-offset" in gyre("ask", "--help").stdout
 
 
@@ -140,10 +140,10 @@ def test_ctrl_c_before_all_is_ready_stops_it_and_is_no_success(tmp_path: Path, t
             assert running.poll() is None
         for _ in range(times):
             running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=30)
+        _, output = running.communicate(timeout=30)
     assert running.returncode == 130
-    assert said.endswith("stopped\n")
-    assert "Traceback" not in said
+    assert output.endswith("stopped\n")
+    assert "Traceback" not in output
 
 
 def test_a_reader_who_stops_early_causes_no_complaint(tmp_path: Path) -> None:

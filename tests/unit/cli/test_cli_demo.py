@@ -29,9 +29,9 @@ ALWAYS = Habits(wrong=0, skipped=0, down=1, click=0, stray_click=0, patience=0, 
 class FakeSystem:
     """Answers every question with the same passages, and keeps what is said of them."""
 
-    def __init__(self, shown: list[str]) -> None:
-        self._shown = shown
-        self.said: list[feedback_pb2.SubmitFeedbackRequest] = []
+    def __init__(self, passages: list[str]) -> None:
+        self._passages = passages
+        self.recorded: list[feedback_pb2.SubmitFeedbackRequest] = []
 
     def with_caller(self, *, actor: str) -> "FakeSystem":
         return self
@@ -49,12 +49,12 @@ class FakeSystem:
     ) -> generator_pb2.AnswerResponse:
         passages = [
             generator_pb2.Passage(chunk_id=f"chunk of {name}", document_id=name, rank=rank)
-            for rank, name in enumerate(self._shown, start=1)
+            for rank, name in enumerate(self._passages, start=1)
         ]
         return generator_pb2.AnswerResponse(interaction_id=question, passages=passages)
 
     async def record(self, word: feedback_pb2.SubmitFeedbackRequest) -> str:
-        self.said.append(word)
+        self.recorded.append(word)
         return ""
 
 
@@ -93,11 +93,11 @@ def test_untouched_questions_are_never_asked_and_half_are_about_documents_nobody
     None
 ):
     corpus = generate(FULL)
-    asked = {q.question_id for q in corpus.crowd_questions}
+    crowd_ids = {q.question_id for q in corpus.crowd_questions}
     asked_about = {key for q in corpus.crowd_questions for key in q.relevant}
     quiet = [q for q in corpus.untouched if not q.relevant & asked_about]
 
-    assert not asked & {q.question_id for q in corpus.untouched}
+    assert not crowd_ids & {q.question_id for q in corpus.untouched}
     assert len(quiet) >= FULL.untouched_each
     assert len(corpus.untouched) == 2 * FULL.untouched_each
 
@@ -106,8 +106,8 @@ async def test_the_crowd_likes_what_answers_its_question_and_nothing_else() -> N
     system = FakeSystem(["wrong", "right"])
     tally = await crowd_says(system, [asking(1, "right")], ALWAYS)
 
-    said = {one.target: one.value for one in system.said}
-    assert said == {"chunk of wrong": "down", "chunk of right": "up"}
+    votes = {one.target: one.value for one in system.recorded}
+    assert votes == {"chunk of wrong": "down", "chunk of right": "up"}
     assert (tally.questions, tally.hits, tally.ups, tally.downs, tally.wrong) == (1, 1, 1, 1, 0)
     assert tally.liked == {"right"}
 
@@ -118,7 +118,9 @@ async def test_what_stands_low_is_seldom_looked_at() -> None:
     habits = Habits(wrong=0, skipped=0, down=1, click=0, stray_click=0, patience=1, actors=9)
     await crowd_says(system, questions, habits)
 
-    votes = [sum(one.target == f"chunk of d{rank}" for one in system.said) for rank in (1, 4, 10)]
+    votes = [
+        sum(one.target == f"chunk of d{rank}" for one in system.recorded) for rank in (1, 4, 10)
+    ]
     assert votes[0] == 400
     assert votes[1] == pytest.approx(100, abs=30)
     assert votes[2] == pytest.approx(40, abs=20)
@@ -132,17 +134,17 @@ async def test_one_vote_in_ten_is_wrong_and_actors_differ() -> None:
 
     assert tally.votes == 1_000
     assert tally.wrong == pytest.approx(100, abs=30)
-    assert len({one.actor for one in system.said}) == 9
+    assert len({one.actor for one in system.recorded}) == 9
 
 
 async def test_the_same_seed_says_the_same() -> None:
-    async def said(seed: int) -> set[tuple[str, str, str]]:
+    async def feedback_of(seed: int) -> set[tuple[str, str, str]]:
         system = FakeSystem(["a", "b", "c"])
         await crowd_says(system, [asking(n, "b") for n in range(50)], Habits(), seed)
-        return {(one.interaction_id, one.target, one.value) for one in system.said}
+        return {(one.interaction_id, one.target, one.value) for one in system.recorded}
 
-    assert await said(1) == await said(1)
-    assert await said(1) != await said(2)
+    assert await feedback_of(1) == await feedback_of(1)
+    assert await feedback_of(1) != await feedback_of(2)
 
 
 def test_ndcg_is_that_of_the_definition() -> None:
@@ -157,11 +159,11 @@ def test_ndcg_is_that_of_the_library_the_gate_measures_with() -> None:
     chance = Random(7)
     names = [f"d{number}" for number in range(40)]
     for _ in range(200):
-        shown = chance.sample(names, chance.randint(0, 15))
+        ranking = chance.sample(names, chance.randint(0, 15))
         relevant = frozenset(chance.sample(names, chance.randint(1, 20)))
-        run = [ScoredDoc("q", name, -place) for place, name in enumerate(shown)]
+        run = [ScoredDoc("q", name, -place) for place, name in enumerate(ranking)]
         judged = [Qrel("q", name, 1) for name in relevant]
-        assert ndcg(shown, relevant) == pytest.approx(
+        assert ndcg(ranking, relevant) == pytest.approx(
             calc_aggregate([nDCG @ 10], judged, run)[nDCG @ 10]
         )
 
@@ -170,20 +172,20 @@ def test_a_comparison_says_how_sure_it_is() -> None:
     questions = [asking(number, "a") for number in range(40)]
     before = {q.question_id: ("x", "a") for q in questions}
     after = {q.question_id: ("a", "x") if n % 2 else ("x", "a") for n, q in enumerate(questions)}
-    found = compare(questions, before, after)
+    comparison = compare(questions, before, after)
 
-    assert found is not None
-    assert found.gain == pytest.approx((1 - 1 / log2(3)) / 2)
-    assert 0 < found.low < found.gain < found.high
+    assert comparison is not None
+    assert comparison.gain == pytest.approx((1 - 1 / log2(3)) / 2)
+    assert 0 < comparison.low < comparison.gain < comparison.high
     assert compare([], {}, {}) is None
 
 
 def test_slices_part_by_what_the_crowd_voted_up() -> None:
     questions = [asking(1, "voted"), asking(2, "not")]
-    found = slices(questions, {"voted"})
+    by_slice = slices(questions, {"voted"})
 
-    assert [len(found[name]) for name in ("all", "voted", "new")] == [2, 1, 1]
-    assert found["new"] == [questions[1]]
+    assert [len(by_slice[name]) for name in ("all", "voted", "new")] == [2, 1, 1]
+    assert by_slice["new"] == [questions[1]]
 
 
 class FakeTrainer(trainer_pb2_grpc.TrainerServiceServicer):

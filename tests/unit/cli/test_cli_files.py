@@ -9,10 +9,10 @@ from gyre_client.errors import InvalidInput, NotFound
 
 class Skipped:
     def __init__(self) -> None:
-        self.told: dict[str, str] = {}
+        self.reasons: dict[str, str] = {}
 
     def __call__(self, path: Path, reason: str) -> None:
-        self.told[path.name] = reason
+        self.reasons[path.name] = reason
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def test_a_file_in_a_folder_is_called_by_the_folder_and_its_path_within(
     (tmp_path / "docs" / "deep").mkdir(parents=True)
     (tmp_path / "docs" / "b.md").write_text("b")
     (tmp_path / "docs" / "deep" / "a.txt").write_text("a")
-    found = collect([tmp_path / "docs"], skipped)
-    assert names(found) == ["docs/b.md", "docs/deep/a.txt"]
-    assert [source.media_type for source in found] == ["text/markdown", "text/plain"]
+    source_files = collect([tmp_path / "docs"], skipped)
+    assert names(source_files) == ["docs/b.md", "docs/deep/a.txt"]
+    assert [source.media_type for source in source_files] == ["text/markdown", "text/plain"]
 
 
 def test_a_folder_has_the_same_name_from_wherever_it_is_submitted(
@@ -54,7 +54,7 @@ def test_hidden_and_binary_files_are_passed_over_with_a_word(
     (tmp_path / "photo").write_bytes(b"\x89PNG\0")
     (tmp_path / "latin.txt").write_bytes("Grüße".encode("latin-1"))
     assert names(collect([tmp_path], skipped)) == [f"{tmp_path.name}/latin.txt"]
-    assert skipped.told == {".git": "hidden", ".hidden": "hidden", "photo": "binary"}
+    assert skipped.reasons == {".git": "hidden", ".hidden": "hidden", "photo": "binary"}
 
 
 def test_a_file_that_is_named_by_itself_is_never_passed_over(
@@ -62,8 +62,8 @@ def test_a_file_that_is_named_by_itself_is_never_passed_over(
 ) -> None:
     for name in (".notes.md", "photo"):
         (tmp_path / name).write_bytes(b"\0")
-    found = collect([tmp_path / ".notes.md", tmp_path / "photo"], skipped)
-    assert (names(found), skipped.told) == ([".notes.md", "photo"], {})
+    source_files = collect([tmp_path / ".notes.md", tmp_path / "photo"], skipped)
+    assert (names(source_files), skipped.reasons) == ([".notes.md", "photo"], {})
 
 
 def test_a_file_below_here_keeps_its_path(
@@ -101,5 +101,5 @@ def test_files_in_a_folder_that_are_no_documents_are_passed_over(
     (tmp_path / "schema.json").write_text("{}")
     (tmp_path / "README").write_text("read me")
     assert names(collect([tmp_path], skipped)) == [f"{tmp_path.name}/README"]
-    assert skipped.told["schema.json"].startswith("not a document by its ending")
+    assert skipped.reasons["schema.json"].startswith("not a document by its ending")
     assert len(collect([tmp_path / "schema.json"], skipped)) == 1

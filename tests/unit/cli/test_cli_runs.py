@@ -27,7 +27,7 @@ class Refusing:
     def runs(self) -> "Refusing":
         return self
 
-    async def start(self, **wanted: Any) -> trainer_pb2.Run:
+    async def start(self, **request: Any) -> trainer_pb2.Run:
         if not self.installed:
             raise FailedPrecondition("training needs torch", code=self.code)
         return trainer_pb2.Run(run_id="r1")
@@ -56,7 +56,7 @@ async def test_the_first_run_on_a_local_system_installs_what_training_needs(
 ) -> None:
     gyre: Any = Refusing()
 
-    def install(given: Cli) -> None:
+    def install(the_cli: Cli) -> None:
         gyre.installed = True
 
     monkeypatch.setattr(run_calls, "_install", install)

@@ -117,7 +117,7 @@ def complete(words: str) -> tuple[list[str], set[str]]:
 
 
 @pytest.mark.parametrize(
-    ("words", "offered"),
+    ("words", "expected_completions"),
     [
         ("gyre re", {"releases", "register"}),
         ("gyre ask --", {"--all", "--acl", "--conversation", "--json", "--tenant"}),
@@ -125,9 +125,9 @@ def complete(words: str) -> tuple[list[str], set[str]]:
         ("gyre dlq show --l", {"--limit"}),
     ],
 )
-def test_a_shell_completes_commands_and_options(words: str, offered: set[str]) -> None:
+def test_a_shell_completes_commands_and_options(words: str, expected_completions: set[str]) -> None:
     completions, loaded = complete(words)
-    assert offered <= set(completions)
+    assert expected_completions <= set(completions)
     assert loaded
     assert not loaded & (HEAVY - {"rich"} | CALLS)
 
@@ -148,6 +148,6 @@ def test_the_page_on_the_command_lists_every_command_under_its_heading() -> None
     for heading, commands in HEADINGS.items():
         section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
         cells = re.findall(r"^\| (.+?[^\\]) \|", section, re.MULTILINE)  # the first of each row
-        listed = list(dict.fromkeys(re.findall(r"\bgyre ([a-z]+)", "\n".join(cells))))
-        assert [name for name in listed if name in commands] == listed, heading
-        assert set(listed) == set(commands), heading
+        names = list(dict.fromkeys(re.findall(r"\bgyre ([a-z]+)", "\n".join(cells))))
+        assert [name for name in names if name in commands] == names, heading
+        assert set(names) == set(commands), heading

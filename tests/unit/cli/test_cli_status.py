@@ -57,6 +57,6 @@ async def test_a_held_partition_is_shown_beside_its_service(
     services: Any = system_json(state, {}, problems)["services"]
     assert services[0]["problems"] == [HELD]
     console = Console(width=200)
-    with console.capture() as shown:
+    with console.capture() as capture:
         console.print(system_table(state, {}, problems))
-    assert HELD in shown.get()
+    assert HELD in capture.get()

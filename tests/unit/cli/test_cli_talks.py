@@ -43,7 +43,7 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[tuple[FakeSystem, dict[str, str]]]:
+def served_system() -> Iterator[tuple[FakeSystem, dict[str, str]]]:
     system = FakeSystem()
     with served_beside(system) as addresses:
         yield (
@@ -53,17 +53,17 @@ def served() -> Iterator[tuple[FakeSystem, dict[str, str]]]:
 
 
 @pytest.fixture
-def system(served: tuple[FakeSystem, dict[str, str]]) -> FakeSystem:
-    system = served[0]
+def system(served_system: tuple[FakeSystem, dict[str, str]]) -> FakeSystem:
+    system = served_system[0]
     system.requests.clear()
     system.callers.clear()
     return system
 
 
 @pytest.fixture
-def gyre(served: tuple[FakeSystem, dict[str, str]], tmp_path: Path) -> Shell:
+def gyre(served_system: tuple[FakeSystem, dict[str, str]], tmp_path: Path) -> Shell:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GYRE_")}
-    return Shell({**environ, **served[1], "GYRE_HOME": str(tmp_path), "GYRE_ACTOR": "ann"})
+    return Shell({**environ, **served_system[1], "GYRE_HOME": str(tmp_path), "GYRE_ACTOR": "ann"})
 
 
 def test_asking_prints_answer_sources_and_how_to_vote_and_no_more(

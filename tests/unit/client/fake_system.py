@@ -39,7 +39,7 @@ class FakeSystem(
     breaks_off: bool = False
 
     async def Answer(self, request: Any, context: Any) -> generator_pb2.AnswerResponse:
-        self._called(request)
+        self._record_call(request)
         if request.question == "slow":
             await self.released.wait()
         if not request.question:
@@ -49,7 +49,7 @@ class FakeSystem(
     async def StreamAnswer(
         self, request: Any, context: Any
     ) -> AsyncIterator[generator_pb2.StreamAnswerResponse]:
-        self._called(request)
+        self._record_call(request)
         if not request.question:
             raise InvalidInput("question", "is empty", "ask something")
         reply = generator_pb2.StreamAnswerResponse
@@ -68,13 +68,13 @@ class FakeSystem(
     async def SubmitFeedback(
         self, request: Any, context: Any
     ) -> feedback_pb2.SubmitFeedbackResponse:
-        self._called(request)
+        self._record_call(request)
         return feedback_pb2.SubmitFeedbackResponse(feedback_id=f"f{len(self.requests)}")
 
     async def GetInteraction(
         self, request: Any, context: Any
     ) -> telemetry_pb2.GetInteractionResponse:
-        self._called(request)
+        self._record_call(request)
         if request.interaction_id not in IDS:
             raise NotFound(f"no answer {request.interaction_id}")
         story = telemetry_pb2.Interaction(
@@ -89,7 +89,7 @@ class FakeSystem(
     async def ListInteractions(
         self, request: Any, context: Any
     ) -> telemetry_pb2.ListInteractionsResponse:
-        self._called(request)
+        self._record_call(request)
         ids = [one for one in IDS if one.startswith(request.id_prefix) and one > request.page_token]
         page = ids[: 1 if not request.id_prefix else None]
         return telemetry_pb2.ListInteractionsResponse(
@@ -98,18 +98,18 @@ class FakeSystem(
         )
 
     async def Series(self, request: Any, context: Any) -> telemetry_pb2.SeriesResponse:
-        self._called(request)
+        self._record_call(request)
         reply = telemetry_pb2.SeriesResponse(next_page_token="" if request.page_token else "more")
         reply.rows.add().update({"day": request.page_token or "first", "interactions": 2})
         return reply
 
     async def List(self, request: Any, context: Any) -> telemetry_pb2.ListDeadLettersResponse:
-        self._called(request)
+        self._record_call(request)
         topic = telemetry_pb2.DeadLetterTopic(topic="tea.v1.dlq", count=2)
         return telemetry_pb2.ListDeadLettersResponse(topics=[topic])
 
     async def Show(self, request: Any, context: Any) -> telemetry_pb2.ShowDeadLettersResponse:
-        self._called(request)
+        self._record_call(request)
         cause = telemetry_pb2.DeadLetterCause(kind="poison", message="not JSON", topic="tea.v1")
         letter = telemetry_pb2.DeadLetter(offset=7, value=b"\xff not json", cause=cause)
         return telemetry_pb2.ShowDeadLettersResponse(dead_letters=[letter])
@@ -117,7 +117,7 @@ class FakeSystem(
     async def SubmitDocument(
         self, request: Any, context: Any
     ) -> ingestor_pb2.SubmitDocumentResponse:
-        self._called(request)
+        self._record_call(request)
         return ingestor_pb2.SubmitDocumentResponse(submission_id="s1")
 
     async def GetDocument(self, request: Any, context: Any) -> ingestor_pb2.GetDocumentResponse:
@@ -130,17 +130,17 @@ class FakeSystem(
     async def WatchRun(
         self, request: Any, context: Any
     ) -> AsyncIterator[trainer_pb2.WatchRunResponse]:
-        self._called(request)
+        self._record_call(request)
         for state in ("running", "released"):
             run = trainer_pb2.Run(run_id=request.run_id, state=state)
             yield trainer_pb2.WatchRunResponse(run=run)
 
     async def ListRuns(self, request: Any, context: Any) -> trainer_pb2.ListRunsResponse:
-        self._called(request)
+        self._record_call(request)
         runs = [trainer_pb2.Run(run_id=run_id) for run_id in ("run-aa", "run-ab", "run-b")]
         return trainer_pb2.ListRunsResponse(runs=runs)
 
-    def _called(self, request: Any) -> None:
+    def _record_call(self, request: Any) -> None:
         self.callers.append(request_context())
         self.requests.append(request)
         if self.failures:
@@ -183,11 +183,11 @@ async def served(system: FakeSystem, *, keys: tuple[str, ...] = ()) -> AsyncIter
 def served_beside(system: FakeSystem) -> Iterator[Addresses]:
     """The same for a test without a loop of its own: the server lives in a thread."""
     started, ending = Event(), Event()
-    found: list[Addresses] = []
+    addresses_of_hosts: list[Addresses] = []
 
     async def live() -> None:
         async with served(system) as addresses:
-            found.append(addresses)
+            addresses_of_hosts.append(addresses)
             started.set()
             await asyncio.to_thread(ending.wait)
 
@@ -195,7 +195,7 @@ def served_beside(system: FakeSystem) -> Iterator[Addresses]:
     thread.start()
     try:
         assert started.wait(30)
-        yield found[0]
+        yield addresses_of_hosts[0]
     finally:
         ending.set()
         thread.join()

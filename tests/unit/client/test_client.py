@@ -241,9 +241,9 @@ def test_the_blocking_client_has_every_part_and_method() -> None:
     with Client(Addresses()) as client:
         for name in names:
             part = getattr(client._client, name)
-            wanted = {method for method in dir(part) if not method.startswith("_")}
-            offered = {one for one in dir(getattr(client, name)) if not one.startswith("_")}
-            assert offered == wanted, name
+            async_methods = {method for method in dir(part) if not method.startswith("_")}
+            sync_methods = {one for one in dir(getattr(client, name)) if not one.startswith("_")}
+            assert sync_methods == async_methods, name
 
 
 def test_without_asyncio_calls_block_and_streams_iterate(system: FakeSystem) -> None:

@@ -26,7 +26,7 @@ class FakeIngestor(pb_grpc.IngestorServiceServicer):
     def __init__(self) -> None:
         self.keys: list[str] = []
         self.submissions: dict[str, str] = {}
-        self.asked: dict[str, int] = defaultdict(int)
+        self.polls: dict[str, int] = defaultdict(int)
         self.unavailable = 0
         self.never = False
         self.last: set[str] = set()
@@ -44,14 +44,14 @@ class FakeIngestor(pb_grpc.IngestorServiceServicer):
         return pb.SubmitDocumentResponse(submission_id=submission_id)
 
     async def GetDocument(self, request: Any, context: Any) -> pb.GetDocumentResponse:
-        self.asked[request.document_id] += 1
-        if self.never or self.asked[request.document_id] == 1:
+        self.polls[request.document_id] += 1
+        if self.never or self.polls[request.document_id] == 1:
             raise NotFound("no such document")
         old = pb.DocumentEvent(state=pb.DOCUMENT_STATE_INDEXED, submission_id="an older one")
         events = [old]
         name, others = request.document_id, self.submissions.keys() - self.last
-        due = name not in self.last or all(self.asked[other] > 2 for other in others)
-        if due and self.asked[name] > 2:
+        is_due = name not in self.last or all(self.polls[other] > 2 for other in others)
+        if is_due and self.polls[name] > 2:
             state, code = pb.DOCUMENT_STATE_INDEXED, ""
             if request.document_id.startswith("corrupt"):
                 state, code = pb.DOCUMENT_STATE_REJECTED, "corrupt"
@@ -99,7 +99,7 @@ async def test_each_document_is_followed_until_its_own_submission_is_searchable(
     await submitter.submit([a_draft(f"d{n}") for n in range(40)], wait=True)
     assert progress.submitted == 40
     assert {fate.document_id for fate in progress.finished} == {f"d{n}" for n in range(40)}
-    assert set(ingestor.asked.values()) == {3}
+    assert set(ingestor.polls.values()) == {3}
 
 
 async def test_refusals_at_the_door_and_later_are_told_with_their_codes(
@@ -147,7 +147,7 @@ async def test_without_waiting_nothing_is_asked(
     submitter: Submitter, ingestor: FakeIngestor, progress: Progress
 ) -> None:
     await submitter.submit([a_draft("d")], wait=False)
-    assert (progress.submitted, dict(ingestor.asked)) == (1, {})
+    assert (progress.submitted, dict(ingestor.polls)) == (1, {})
 
 
 async def test_a_file_that_vanished_meanwhile_is_told_and_the_others_go_on(

@@ -18,8 +18,8 @@ def fitting(
     settled: str = "", **candidates: list[Artifact]
 ) -> tuple[str | None, str | None, str | None]:
     by_role = {role: candidates.get(role.name[0].lower(), []) for role in (D, Q, R)}
-    chosen = fit_together(by_role, settled={settled})
-    document, query, weights = (chosen.get(role) for role in (D, Q, R))
+    fitting_artifacts = fit_together(by_role, settled={settled})
+    document, query, weights = (fitting_artifacts.get(role) for role in (D, Q, R))
     return (
         document.version if document else None,
         query.version if query else None,
@@ -72,10 +72,10 @@ def test_weights_fitted_to_an_encoder_come_first_beside_one_that_is_new(
 
 
 def test_weights_follow_the_encoder_that_was_chosen_not_the_first_one() -> None:
-    chosen = fitting(
+    fitting_artifacts = fitting(
         d=versions("d1"), q=versions("q2>d2", "q1>d1"), r=versions("for-q2>q2", "for-q1>q1")
     )
-    assert chosen == ("d1", "q1", "for-q1")
+    assert fitting_artifacts == ("d1", "q1", "for-q1")
 
 
 def test_what_served_comes_before_what_never_did_the_newest_first() -> None:

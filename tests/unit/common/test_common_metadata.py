@@ -16,15 +16,15 @@ groups = st.text(
 
 @given(st.lists(groups, unique=True, max_size=8))
 def test_access_groups_arrive_as_they_were_sent(acl: list[str]) -> None:
-    sent = RequestContext(
+    sent_context = RequestContext(
         tenant="acme",
         acl=tuple(acl),
         versions={"retrieval": "hybrid-1"},
         arms={"retrieval": "canary"},
     )
-    metadata = write_context(sent)
+    metadata = write_context(sent_context)
     assert all(value.isascii() and value.isprintable() for _, value in metadata)
-    assert read_context(metadata, deadline=None) == sent
+    assert read_context(metadata, deadline=None) == sent_context
 
 
 def test_a_caller_that_says_nothing_is_the_default_tenant_without_groups() -> None:

@@ -38,7 +38,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def kept(tmp_path: Path, store: Store) -> ContentRef:
+async def model_ref(tmp_path: Path, store: Store) -> ContentRef:
     return await keep_model(store, a_folder(tmp_path / "made"))
 
 
@@ -50,14 +50,14 @@ def a_folder(folder: Path, files: dict[str, bytes] = FILES) -> Path:
     return folder
 
 
-def an_artifact(ref: ContentRef, **given: object) -> Artifact:
+def an_artifact(ref: ContentRef, **fields: object) -> Artifact:
     return Artifact.model_validate(
         {
             "version": "votes-1",
             "digest": ref.digest,
             "uri": ref.uri,
             "registered_at": MORNING,
-            **given,
+            **fields,
         }
     )
 
@@ -69,7 +69,7 @@ def stored(ref: ContentRef, content: bytes) -> Path:
     return root / "sha256" / digest[:2] / digest
 
 
-def held(folder: Path) -> dict[str, bytes]:
+def contents(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -77,36 +77,44 @@ def held(folder: Path) -> dict[str, bytes]:
     }
 
 
-async def test_a_kept_folder_comes_back_whole(store: Store, cache: Path, kept: ContentRef) -> None:
-    folder = await ModelFolders(store, cache).folder(an_artifact(kept))
-    assert held(folder) == FILES
+async def test_a_kept_folder_comes_back_whole(
+    store: Store, cache: Path, model_ref: ContentRef
+) -> None:
+    folder = await ModelFolders(store, cache).folder(an_artifact(model_ref))
+    assert contents(folder) == FILES
 
 
 async def test_the_same_files_are_the_same_version(
-    tmp_path: Path, store: Store, kept: ContentRef
+    tmp_path: Path, store: Store, model_ref: ContentRef
 ) -> None:
-    assert await keep_model(store, a_folder(tmp_path / "again")) == kept
+    assert await keep_model(store, a_folder(tmp_path / "again")) == model_ref
     other = a_folder(tmp_path / "other", {**FILES, "config.json": b"{ }"})
-    assert (await keep_model(store, other)).digest != kept.digest
+    assert (await keep_model(store, other)).digest != model_ref.digest
 
 
-async def test_hidden_files_are_left_out(tmp_path: Path, store: Store, kept: ContentRef) -> None:
+async def test_hidden_files_are_left_out(
+    tmp_path: Path, store: Store, model_ref: ContentRef
+) -> None:
     hidden = {".gitattributes": b"x", ".cache/model.lock": b"", "onnx/.hidden": b"y"}
-    assert await keep_model(store, a_folder(tmp_path / "same", {**FILES, **hidden})) == kept
+    assert await keep_model(store, a_folder(tmp_path / "same", {**FILES, **hidden})) == model_ref
 
 
-async def test_only_what_is_needed_is_fetched(store: Store, cache: Path, kept: ContentRef) -> None:
+async def test_only_what_is_needed_is_fetched(
+    store: Store, cache: Path, model_ref: ContentRef
+) -> None:
     folders = ModelFolders(store, cache)
-    folder = await folders.folder(an_artifact(kept), only=("config.json",))
-    assert held(folder) == {"config.json": b"{}"}
-    assert held(await folders.folder(an_artifact(kept))) == FILES
+    folder = await folders.folder(an_artifact(model_ref), only=("config.json",))
+    assert contents(folder) == {"config.json": b"{}"}
+    assert contents(await folders.folder(an_artifact(model_ref))) == FILES
 
 
 async def test_a_file_that_the_model_does_not_have_is_left_out(
-    store: Store, cache: Path, kept: ContentRef
+    store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
-    folder = await ModelFolders(store, cache).folder(an_artifact(kept), only=("tokenizer.json",))
-    assert held(folder) == {}
+    folder = await ModelFolders(store, cache).folder(
+        an_artifact(model_ref), only=("tokenizer.json",)
+    )
+    assert contents(folder) == {}
 
 
 async def test_a_folder_with_nothing_in_it_is_not_kept(tmp_path: Path, store: Store) -> None:
@@ -115,46 +123,46 @@ async def test_a_folder_with_nothing_in_it_is_not_kept(tmp_path: Path, store: St
 
 
 async def test_what_is_cached_serves_while_the_store_is_away(
-    tmp_path: Path, store: Store, cache: Path, kept: ContentRef
+    tmp_path: Path, store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
-    await ModelFolders(store, cache).folder(an_artifact(kept))
+    await ModelFolders(store, cache).folder(an_artifact(model_ref))
     away = Store(f"file://{tmp_path}/nothing here")
-    assert held(await ModelFolders(away, cache).folder(an_artifact(kept))) == FILES
+    assert contents(await ModelFolders(away, cache).folder(an_artifact(model_ref))) == FILES
 
 
 async def test_a_file_changed_in_the_cache_is_fetched_again(
-    store: Store, cache: Path, kept: ContentRef
+    store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
-    folder = await ModelFolders(store, cache).folder(an_artifact(kept))
+    folder = await ModelFolders(store, cache).folder(an_artifact(model_ref))
     (folder / "model.safetensors").write_bytes(b"WEIGHTS")
     (folder / "config.json").write_bytes(b"{")
     (folder / ".manifest.json").write_bytes(b"")
-    assert held(await ModelFolders(store, cache).folder(an_artifact(kept))) == FILES
+    assert contents(await ModelFolders(store, cache).folder(an_artifact(model_ref))) == FILES
 
 
 @pytest.mark.parametrize("damage", [b"WEIGHTS", b"wei", b""])
 async def test_a_file_changed_in_the_store_is_refused_by_name(
-    store: Store, cache: Path, kept: ContentRef, damage: bytes
+    store: Store, cache: Path, model_ref: ContentRef, damage: bytes
 ) -> None:
-    stored(kept, b"weights").write_bytes(damage)
+    stored(model_ref, b"weights").write_bytes(damage)
     with pytest.raises(FailedPrecondition, match=r"model\.safetensors of votes-1"):
-        await ModelFolders(store, cache).folder(an_artifact(kept))
+        await ModelFolders(store, cache).folder(an_artifact(model_ref))
 
 
 async def test_a_file_gone_from_the_store_is_refused_by_name(
-    store: Store, cache: Path, kept: ContentRef
+    store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
-    stored(kept, b"a graph").unlink()
+    stored(model_ref, b"a graph").unlink()
     with pytest.raises(
         FailedPrecondition, match=r"onnx/model\.onnx of votes-1 .* not in the store"
     ):
-        await ModelFolders(store, cache).folder(an_artifact(kept))
+        await ModelFolders(store, cache).folder(an_artifact(model_ref))
 
 
 async def test_a_manifest_with_another_digest_is_refused(
-    store: Store, cache: Path, kept: ContentRef
+    store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
-    other = an_artifact(kept, digest=digest_of(b"something else"))
+    other = an_artifact(model_ref, digest=digest_of(b"something else"))
     with pytest.raises(FailedPrecondition, match="the manifest of votes-1"):
         await ModelFolders(store, cache).folder(other)
 
@@ -181,7 +189,7 @@ async def test_what_is_no_manifest_is_refused(store: Store, cache: Path, content
 
 
 async def test_a_store_that_is_away_can_be_tried_again(
-    store: Store, cache: Path, kept: ContentRef, monkeypatch: pytest.MonkeyPatch
+    store: Store, cache: Path, model_ref: ContentRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: Any) -> bytes:
         raise Retryable("cannot read")
@@ -189,16 +197,16 @@ async def test_a_store_that_is_away_can_be_tried_again(
     with monkeypatch.context() as patched:
         patched.setattr(store, "get", fail)
         with pytest.raises(Retryable):
-            await ModelFolders(store, cache).folder(an_artifact(kept))
-    assert held(await ModelFolders(store, cache).folder(an_artifact(kept))) == FILES
+            await ModelFolders(store, cache).folder(an_artifact(model_ref))
+    assert contents(await ModelFolders(store, cache).folder(an_artifact(model_ref))) == FILES
 
 
 async def test_a_full_cache_can_be_tried_again_and_keeps_no_half_file(
-    store: Store, cache: Path, kept: ContentRef
+    store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
     full = os.strerror(errno.ENOSPC)
     with failing("gyre_common.folder_cache.os.fdopen"), pytest.raises(Retryable, match=full):
-        await ModelFolders(store, cache).folder(an_artifact(kept))
+        await ModelFolders(store, cache).folder(an_artifact(model_ref))
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
@@ -234,46 +242,46 @@ async def test_a_shipped_file_that_is_missing_or_another_is_refused_with_what_to
 
 
 async def test_another_version_without_stored_files_is_refused(
-    store: Store, cache: Path, kept: ContentRef, shipped: Path
+    store: Store, cache: Path, model_ref: ContentRef, shipped: Path
 ) -> None:
     with pytest.raises(FailedPrecondition, match="names no stored files"):
-        await ModelFolders(store, cache).folder(an_artifact(kept, uri=None))
+        await ModelFolders(store, cache).folder(an_artifact(model_ref, uri=None))
 
 
 async def test_folders_that_nothing_names_any_more_are_removed(
-    tmp_path: Path, store: Store, cache: Path, kept: ContentRef
+    tmp_path: Path, store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
     folders = ModelFolders(store, cache)
     other = await keep_model(store, a_folder(tmp_path / "other", {"config.json": b"[]"}))
-    old = await folders.folder(an_artifact(kept))
+    old = await folders.folder(an_artifact(model_ref))
     new = await folders.folder(an_artifact(other))
     await folders.keep_only([other.digest])
     assert not old.exists()
-    assert held(new) == {"config.json": b"[]"}
+    assert contents(new) == {"config.json": b"[]"}
     assert [path.name for path in cache.iterdir()] == [new.name]
-    assert held(await folders.folder(an_artifact(kept))) == FILES
+    assert contents(await folders.folder(an_artifact(model_ref))) == FILES
 
 
 async def test_a_folder_that_another_process_uses_is_not_removed(
-    store: Store, cache: Path, kept: ContentRef
+    store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
     here, there = ModelFolders(store, cache), ModelFolders(store, cache)
-    folder = await there.folder(an_artifact(kept))
+    folder = await there.folder(an_artifact(model_ref))
     await here.keep_only([])
-    assert held(folder) == FILES
+    assert contents(folder) == FILES
     await there.keep_only([])
     assert not folder.exists()
 
 
 async def test_a_cache_that_cannot_be_written_keeps_what_it_has(
-    store: Store, cache: Path, kept: ContentRef
+    store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
     folders = ModelFolders(store, cache)
-    folder = await folders.folder(an_artifact(kept))
+    folder = await folders.folder(an_artifact(model_ref))
     read_only = os.strerror(errno.EROFS)
     with failing("pathlib.Path.rename", errno.EROFS), pytest.raises(Retryable, match=read_only):
         await folders.keep_only([])
-    assert held(folder) == FILES
+    assert contents(folder) == FILES
 
 
 _FETCH = """
@@ -299,7 +307,9 @@ async def test_two_processes_may_fetch_at_once(tmp_path: Path, store: Store, cac
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=60)[0].strip() for process in fetching]
-    assert said[0] == said[1]
-    assert held(Path(said[0])) == files
-    assert len(list(Path(said[0]).rglob("*"))) == len(files) + 3, "files, two folders, a manifest"
+    outputs = [process.communicate(timeout=60)[0].strip() for process in fetching]
+    assert outputs[0] == outputs[1]
+    assert contents(Path(outputs[0])) == files
+    assert len(list(Path(outputs[0]).rglob("*"))) == len(files) + 3, (
+        "files, two folders, a manifest"
+    )

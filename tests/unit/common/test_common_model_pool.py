@@ -38,7 +38,7 @@ class Source:
     failing_try: dict[str, Exception] = field(default_factory=dict)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     loading: int = 0
-    made: list[Model] = field(default_factory=list)
+    loaded_models: list[Model] = field(default_factory=list)
     kept_digests: set[str] = field(default_factory=set)
 
     async def open(self, artifact: Artifact) -> Loadable[Model]:
@@ -49,8 +49,8 @@ class Source:
                 await self.gate.wait()
                 if artifact.version in self.failing:
                     raise self.failing[artifact.version]
-                self.made.append(Model(artifact.version))
-                return self.made[-1]
+                self.loaded_models.append(Model(artifact.version))
+                return self.loaded_models[-1]
             finally:
                 self.loading -= 1
 
@@ -65,10 +65,10 @@ class Source:
         model.tried = True
 
     def names(self) -> list[str]:
-        return [model.name for model in self.made]
+        return [model.name for model in self.loaded_models]
 
     def open_ones(self) -> set[str]:
-        return {model.name for model in self.made if not model.closed}
+        return {model.name for model in self.loaded_models if not model.closed}
 
 
 @dataclass
@@ -94,12 +94,12 @@ async def room() -> AsyncIterator[Room]:
     """Room for three models of ten bytes; `a` is held."""
     source = Source()
     source.gate.set()
-    made: list[Room] = []
-    clock: Callable[[], float] = lambda: made[0].now if made else 0.0  # noqa: E731
+    rooms: list[Room] = []
+    clock: Callable[[], float] = lambda: rooms[0].now if rooms else 0.0  # noqa: E731
     async with ModelPool(source, source.try_out, most_bytes=35, clock=clock) as pool:
-        made.append(Room(source, pool))
-        await made[0].hold("a")
-        yield made[0]
+        rooms.append(Room(source, pool))
+        await rooms[0].hold("a")
+        yield rooms[0]
 
 
 async def test_a_model_is_loaded_beside_the_one_that_serves(room: Room) -> None:
@@ -284,7 +284,7 @@ async def test_nobody_ever_has_a_closed_model_however_things_cross(room: Room) -
     async def swap() -> None:
         for _ in range(30):
             await room.hold(*dice.sample(NAMES, dice.randint(1, 2)))
-            assert sum(not model.closed for model in room.source.made) <= 3
+            assert sum(not model.closed for model in room.source.loaded_models) <= 3
 
     await asyncio.gather(swap(), *(ask() for _ in range(6)))
     await room.hold("a")

@@ -71,11 +71,15 @@ def test_the_default_state_is_never_forgotten() -> None:
 
 def test_a_canary_serves_its_share_of_conversations_and_sticks() -> None:
     view = view_of(with_canary(0.2))
-    chosen = {f"c{n}": view.resolve("acme", f"c{n}") for n in range(4000)}
-    canaries = [key for key, resolved in chosen.items() if resolved.arms["retrieval"] == Arm.CANARY]
-    assert 0.17 < len(canaries) / len(chosen) < 0.23
-    assert all(chosen[key].versions["retrieval"] == "two" for key in canaries)
-    assert all(view.resolve("acme", key) == chosen[key] for key in canaries)
+    resolved_by_conversation = {f"c{n}": view.resolve("acme", f"c{n}") for n in range(4000)}
+    canaries = [
+        key
+        for key, resolved in resolved_by_conversation.items()
+        if resolved.arms["retrieval"] == Arm.CANARY
+    ]
+    assert 0.17 < len(canaries) / len(resolved_by_conversation) < 0.23
+    assert all(resolved_by_conversation[key].versions["retrieval"] == "two" for key in canaries)
+    assert all(view.resolve("acme", key) == resolved_by_conversation[key] for key in canaries)
 
 
 def test_a_growing_share_keeps_the_conversations_it_had() -> None:
@@ -105,9 +109,9 @@ def test_a_query_encoder_never_meets_an_index_that_it_does_not_fit() -> None:
     assert resolved.arms["query-encoder"] == Arm.LIVE
 
 
-def encoders(live: str, **given: object) -> ReleaseChanged:
+def encoders(live: str, **fields: object) -> ReleaseChanged:
     artifacts = (an_artifact("one"), an_artifact("two"))
-    return a_release(Roles.QUERY_ENCODER, live=live, artifacts=artifacts, **given)
+    return a_release(Roles.QUERY_ENCODER, live=live, artifacts=artifacts, **fields)
 
 
 def retrievals(live: str, *history: str) -> ReleaseChanged:
@@ -168,9 +172,11 @@ def test_what_goes_with_a_query_encoder_that_is_not_known_here_is_left_open() ->
 
 
 def test_an_arm_is_left_out_where_another_version_served() -> None:
-    drawn = Resolved({"retrieval": "two", "judge": "one"}, {"retrieval": "canary", "judge": "live"})
-    assert drawn.arms_with({"retrieval": "one"}) == {"judge": "live"}
-    assert drawn.arms_with({"retrieval": "two", "judge": "one"}) == drawn.arms
+    canary_choice = Resolved(
+        {"retrieval": "two", "judge": "one"}, {"retrieval": "canary", "judge": "live"}
+    )
+    assert canary_choice.arms_with({"retrieval": "one"}) == {"judge": "live"}
+    assert canary_choice.arms_with({"retrieval": "two", "judge": "one"}) == canary_choice.arms
 
 
 def test_a_canary_whose_place_other_weights_take_is_in_no_arm() -> None:
@@ -202,12 +208,12 @@ def test_a_version_that_is_not_here_yet_is_a_failed_precondition() -> None:
 
 
 def test_every_change_is_announced_once() -> None:
-    heard: list[int] = []
+    generations: list[int] = []
     view = ReleaseView()
-    view.on_change(lambda event: heard.append(event.generation))
+    view.on_change(lambda event: generations.append(event.generation))
     for generation in (1, 1, 2):
         view.apply(a_release(generation=generation))
-    assert heard == [1, 2]
+    assert generations == [1, 2]
 
 
 async def test_waiting_ends_once_every_required_role_is_live() -> None:

@@ -52,9 +52,9 @@ def test_every_sentence_is_where_it_says(text: str) -> None:
 
 @given(st.text(alphabet="ab.?! \n`~#|-*1é中", max_size=200))
 def test_nothing_that_says_something_is_lost(text: str) -> None:
-    kept = "".join(s.text for s in sentences(text))
+    joined = "".join(s.text for s in sentences(text))
 
-    assert sum(map(str.isalpha, kept)) == sum(map(str.isalpha, text))
+    assert sum(map(str.isalpha, joined)) == sum(map(str.isalpha, text))
 
 
 def test_forms_of_a_word_are_one_term() -> None:

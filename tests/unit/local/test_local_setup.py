@@ -40,8 +40,12 @@ def test_an_old_java_on_the_path_gives_way_to_the_newest_installed(
     old = a_java(tmp_path / "old", "17.0.15")
     a_java(nothing_installed / "b", "21.0.1")
     newest = a_java(nothing_installed / "a", "25.0.3")
-    found = java.find_java({"PATH": str(old / "bin")})
-    assert (found.home, found.version, found.modules) == (newest, 25, frozenset("ab"))
+    chosen_java = java.find_java({"PATH": str(old / "bin")})
+    assert (chosen_java.home, chosen_java.version, chosen_java.modules) == (
+        newest,
+        25,
+        frozenset("ab"),
+    )
 
 
 def test_java_8_is_8_and_not_1(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class CountedProbe:
         self._calls.release()
         return await self._file.ready()
 
-    async def called(self, times: int) -> None:
+    async def wait_for_calls(self, times: int) -> None:
         for _ in range(times):
             await self._calls.acquire()
 
@@ -184,7 +184,7 @@ async def test_a_process_that_is_unready_but_alive_is_left_alone(
     async with Supervisor([spec], tmp_path) as supervisor, asyncio.timeout(DEADLINE):
         await supervisor.wait_ready(DEADLINE)
         (tmp_path / "service.ready").unlink()
-        await probe.called(10)
+        await probe.wait_for_calls(10)
         (process,) = supervisor.state.processes
         assert (process.status, process.restarts) == (Status.UNREADY, 0)
 
@@ -196,7 +196,7 @@ async def test_a_process_that_never_gave_a_sign_of_life_is_starting(
     probe = CountedProbe(tmp_path / "life")
     spec = a_process(tmp_path, "service", probe=FileProbe(tmp_path / "never"), liveness=probe)
     async with Supervisor([spec], tmp_path) as supervisor, asyncio.timeout(DEADLINE):
-        await probe.called(5)
+        await probe.wait_for_calls(5)
         assert supervisor.state.processes[0].restarts == 0
 
 
@@ -298,16 +298,18 @@ async def test_no_outgoing_connection_gets_a_port_before_its_server_listens(tmp_
 
 def going_out(to: socket.socket, port: int | None = None) -> socket.socket:
     """A connection whose own port Linux chooses, from a range of one if `port` is given."""
-    found = socket.socket()
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client_socket = socket.socket()
+    client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     if port is not None:
-        found.setsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("=HH", port, port))
+        client_socket.setsockopt(
+            socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("=HH", port, port)
+        )
     try:
-        found.connect(to.getsockname())
+        client_socket.connect(to.getsockname())
     except OSError:
-        found.close()
+        client_socket.close()
         raise
-    return found
+    return client_socket
 
 
 async def test_a_home_that_is_in_use_is_refused(tmp_path: Path) -> None:

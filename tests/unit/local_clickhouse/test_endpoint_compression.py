@@ -16,9 +16,9 @@ ENCODINGS = ["lz4", "zstd", "gzip", "deflate", "br"]
 
 
 def packed(encoding: str, pieces: list[bytes]) -> bytes:
-    chosen = encoder(encoding)
-    assert chosen is not None
-    name, pack = chosen
+    encoding_and_encoder = encoder(encoding)
+    assert encoding_and_encoder is not None
+    name, pack = encoding_and_encoder
     assert name == encoding
     return b"".join(pack.encode(piece) for piece in pieces) + pack.finish()
 
@@ -78,9 +78,9 @@ def test_a_bomb_comes_in_bounded_pieces_and_all_of_them(encoding: str) -> None:
 
 
 def test_the_first_encoding_known_is_chosen() -> None:
-    chosen = encoder("snappy, gzip;q=0, zstd;q=0.5, lz4")
-    assert chosen is not None
-    assert chosen[0] == "zstd"
+    encoding_and_encoder = encoder("snappy, gzip;q=0, zstd;q=0.5, lz4")
+    assert encoding_and_encoder is not None
+    assert encoding_and_encoder[0] == "zstd"
     assert encoder("identity") is None
     assert encoder("") is None
 
