@@ -24,7 +24,7 @@ def demo(system: System) -> Any:
     return json.loads(done.stdout)
 
 
-def refused(system: System, *arguments: str) -> str:
+def error_of(system: System, *arguments: str) -> str:
     """The one line that says why."""
     done = system.gyre(*arguments, check=False)
     assert done.returncode in (1, 2)
@@ -100,8 +100,8 @@ def test_a_version_that_no_gate_let_pass_is_not_promoted(system: System, demo: A
     unproved = f"unproved-{uuid4().hex[:6]}"
     system.gyre("register", "retrieval", unproved, "--set", "dense_weight=0.1", *here)
 
-    assert unproved in refused(system, "promote", "retrieval", unproved, *here)
-    assert "nobody-made-it" in refused(system, "promote", ENCODER, "nobody-made-it", *here)
+    assert unproved in error_of(system, "promote", "retrieval", unproved, *here)
+    assert "nobody-made-it" in error_of(system, "promote", ENCODER, "nobody-made-it", *here)
     (own,) = system.json("releases", ENCODER, *here)
     assert own["live"] == demo["run"]["version"]
 

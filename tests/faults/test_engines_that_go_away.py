@@ -172,10 +172,12 @@ async def test_a_killed_engine_costs_and_doubles_nothing_that_was_acknowledged(
             await kill(system, engine)
             await gets_on(customers)
 
-        refused = [f"{error} ({seconds:.1f} s)" for error, seconds in customers.refusals]
-        assert max((seconds for _, seconds in customers.refusals), default=0) < AT_ONCE, refused
+        descriptions = [f"{error} ({seconds:.1f} s)" for error, seconds in customers.refusals]
+        assert max((seconds for _, seconds in customers.refusals), default=0) < AT_ONCE, (
+            descriptions
+        )
         if engine == "clickhouse":
-            assert not refused, "nobody needs ClickHouse to do their work"
+            assert not descriptions, "nobody needs ClickHouse to do their work"
 
         await every_document_is_searchable_once(stubs, customers)
         await every_row_is_there_once(clickhouse, customers)

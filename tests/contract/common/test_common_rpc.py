@@ -145,10 +145,10 @@ async def test_an_error_of_the_server_is_the_same_error_at_the_caller(
     running: Running, error: GyreError
 ) -> None:
     running.retriever.error = error
-    with pytest.raises(type(error)) as caught:
+    with pytest.raises(type(error)) as excinfo:
         await retrieve(running.address)
-    assert str(caught.value) == str(error)
-    assert vars(caught.value) == vars(error)
+    assert str(excinfo.value) == str(error)
+    assert vars(excinfo.value) == vars(error)
 
 
 async def test_details_are_those_of_google_rpc(running: Running) -> None:
@@ -157,10 +157,10 @@ async def test_details_are_those_of_google_rpc(running: Running) -> None:
     running.retriever.error = InvalidInput("query", "is empty", "write a question")
     async with grpc.aio.insecure_channel(running.address) as plain:
         stub = retriever_pb2_grpc.RetrieverServiceStub(plain)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
+        with pytest.raises(grpc.aio.AioRpcError) as excinfo:
             await stub.Retrieve(retriever_pb2.RetrieveRequest())
-    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    metadata: Any = caught.value.trailing_metadata()
+    assert excinfo.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    metadata: Any = excinfo.value.trailing_metadata()
     trailing = dict(metadata)
     status = status_pb2.Status.FromString(trailing["grpc-status-details-bin"])
     bad = error_details_pb2.BadRequest()
@@ -171,9 +171,9 @@ async def test_details_are_those_of_google_rpc(running: Running) -> None:
 
 async def test_a_very_long_error_still_arrives(running: Running) -> None:
     running.retriever.error = InvalidInput("🍵" * 9000, "ä" * 9000, "\ud800" * 9000)
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInput) as excinfo:
         await retrieve(running.address)
-    assert caught.value.problem.startswith("ää")
+    assert excinfo.value.problem.startswith("ää")
     running.retriever.error = NotFound("🍵\n\x00" * 9000)
     with pytest.raises(NotFound, match="🍵"):
         await retrieve(running.address)
@@ -190,10 +190,10 @@ async def test_a_bug_stays_in_the_servers_log(
     running: Running, bug: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     running.retriever.error = bug
-    with caplog.at_level(logging.ERROR), pytest.raises(GyreError, match="INTERNAL") as caught:
+    with caplog.at_level(logging.ERROR), pytest.raises(GyreError, match="INTERNAL") as excinfo:
         await retrieve(running.address)
-    assert "s3cret" not in str(caught.value)
-    assert not isinstance(caught.value, Retryable)
+    assert "s3cret" not in str(excinfo.value)
+    assert not isinstance(excinfo.value, Retryable)
     assert "s3cret" in caplog.text
 
 
@@ -234,9 +234,9 @@ async def test_malformed_metadata_never_reaches_the_service(
 ) -> None:
     async with grpc.aio.insecure_channel(running.address) as plain:
         stub = retriever_pb2_grpc.RetrieverServiceStub(plain)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
+        with pytest.raises(grpc.aio.AioRpcError) as excinfo:
             await stub.Retrieve(retriever_pb2.RetrieveRequest(), metadata=(metadata,))
-    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert excinfo.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert running.retriever.contexts == []
 
 
@@ -256,9 +256,9 @@ async def test_a_call_without_a_deadline_gets_one() -> None:
         running.retriever.release = asyncio.Event()
         async with grpc.aio.insecure_channel(running.address) as plain:
             stub = retriever_pb2_grpc.RetrieverServiceStub(plain)
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
+            with pytest.raises(grpc.aio.AioRpcError) as excinfo:
                 await stub.Retrieve(retriever_pb2.RetrieveRequest())
-        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert excinfo.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert running.retriever.cancelled.is_set()
 
 
@@ -311,9 +311,9 @@ async def test_without_a_known_key_nothing_is_answered(key: str | None) -> None:
         running = await start(stack, keys=(f"{KEY}-old", KEY))
         with pytest.raises(Unauthenticated):
             await retrieve(running.address, key=key)
-        with pytest.raises(grpc.RpcError) as caught:
+        with pytest.raises(grpc.RpcError) as excinfo:
             await services_of(running.address)
-        assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        assert excinfo.value.code() == grpc.StatusCode.UNAUTHENTICATED
         assert running.retriever.contexts == []
 
 
@@ -341,9 +341,9 @@ async def test_a_message_that_is_too_large_is_refused_clearly() -> None:
         running = await start(stack, max_message_bytes=100_000)
         async with grpc.aio.insecure_channel(running.address) as plain:
             stub = retriever_pb2_grpc.RetrieverServiceStub(plain)
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
+            with pytest.raises(grpc.aio.AioRpcError) as excinfo:
                 await stub.Retrieve(retriever_pb2.RetrieveRequest(query="x" * 200_000))
-        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert excinfo.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         with pytest.raises(InvalidInput, match="100000"):
             await retrieve(running.address, query="x" * 200_000)
         running.retriever.size = 200_000

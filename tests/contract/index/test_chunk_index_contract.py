@@ -165,18 +165,18 @@ async def test_no_tenant_sees_another_ones_chunks(sides: Sides) -> None:
 
 
 @pytest.mark.parametrize(
-    ("groups", "seen"),
+    ("groups", "expected_ids"),
     [((), {"public"}), (("staff",), {"public", "staff"}), (("boss", "x"), {"public", "both"})],
 )
 async def test_groups_decide_what_both_legs_may_find(
-    sides: Sides, groups: tuple[str, ...], seen: set[str]
+    sides: Sides, groups: tuple[str, ...], expected_ids: set[str]
 ) -> None:
     await sides.put(
         a_passage("public"),
         a_passage("staff", acl=("staff",)),
         a_passage("both", acl=("boss", "owner")),
     )
-    assert ids_of_either(await sides.find(groups=groups)) == ids(*seen)
+    assert ids_of_either(await sides.find(groups=groups)) == ids(*expected_ids)
 
 
 @pytest.mark.parametrize(

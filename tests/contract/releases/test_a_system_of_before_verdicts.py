@@ -64,14 +64,14 @@ class OldTopic:
     """The release log with what lies there."""
 
     def __init__(self, states: Sequence[ReleaseChanged]) -> None:
-        self.written: list[ReleaseChanged] = []
+        self.written_releases: list[ReleaseChanged] = []
         self._states = states
 
     async def open(self) -> Sequence[ReleaseChanged]:
-        return [*self._states, *self.written]
+        return [*self._states, *self.written_releases]
 
     async def append(self, changes: Changes) -> None:
-        self.written.extend(changes)
+        self.written_releases.extend(changes)
 
 
 class Embedder:
@@ -99,9 +99,9 @@ async def test_a_runs_report_is_read_from_the_store_and_shown_as_a_verdict(
     message = await run_message(runs.run(UUID(RELEASED_RUN), TENANT), Reports(Store(old.store_url)))
     assert message.report["verdict"] == "passed"
     assert message.verdict.decision == "passed"
-    whole = message.verdict.slices[0]
-    assert (whole.name, whole.examples) == ("overall", 52)
-    assert (round(whole.difference, 1), round(whole.low, 1)) == (34.5, 25.4)
+    slice_of_all = message.verdict.slices[0]
+    assert (slice_of_all.name, slice_of_all.examples) == ("overall", 52)
+    assert (round(slice_of_all.difference, 1), round(slice_of_all.low, 1)) == (34.5, 25.4)
 
 
 async def test_the_trained_encoder_is_found_in_the_store(
@@ -119,7 +119,7 @@ async def test_releases_stand_as_they_did_and_starting_changes_nothing(
 ) -> None:
     topic = OldTopic(releases)
     controller = await open_controller(topic)
-    assert topic.written == []
+    assert topic.written_releases == []
     lives = {one.role: one.live for one in await controller.releases(whose=DEMO)}
     assert (lives["query-encoder"], lives["retrieval"]) == (VERSION, "fitted-4dfe7878")
 
@@ -144,4 +144,4 @@ async def test_ends_of_before_change_nothing_when_they_are_read(
     await bus.deliver_raw(
         TRAINING_FINISHED, *((one.key, one.value, one.headers) for one in records)
     )
-    assert (topic.written, bus.parked) == ([], [])
+    assert (topic.written_releases, bus.parked) == ([], [])

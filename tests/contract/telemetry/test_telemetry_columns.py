@@ -72,7 +72,7 @@ def test_every_column_is_filled_and_every_field_has_a_column_or_a_reason() -> No
     existing = columns()
     for table, names in filled().items():
         assert existing[table] - names == set(), f"nothing fills these columns of {table}"
-        known = WITHOUT_A_COLUMN.get(table, set()) | RENAMED.get(table, set())
-        assert names - existing[table] - known == set(), (
+        columns_elsewhere = WITHOUT_A_COLUMN.get(table, set()) | RENAMED.get(table, set())
+        assert names - existing[table] - columns_elsewhere == set(), (
             f"these fields have no column in {table}: add them by a migration, or name them here"
         )

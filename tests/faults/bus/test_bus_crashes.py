@@ -101,15 +101,15 @@ def _assert_order_kept(notes: sqlite3.Connection) -> None:
 async def _send_messages(servers: str, topic: Topic[MessageSent], count: int) -> list[UUID]:
     causes = [new_id() for _ in range(count)]
     async with AIOKafkaProducer(bootstrap_servers=servers, acks="all") as producer:
-        sent = []
+        futures = []
         for number, cause in enumerate(causes):
             listener = f"l{number % LISTENERS}"
             event = MessageSent(listener=listener, ordinal=number // LISTENERS)
             headers = [("ce_id", str(cause).encode())]
-            sent.append(
+            futures.append(
                 await producer.send(topic.name, event.to_json(), listener.encode(), headers=headers)
             )
-        await asyncio.gather(*sent)
+        await asyncio.gather(*futures)
     return causes
 
 

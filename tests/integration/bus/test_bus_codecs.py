@@ -42,14 +42,14 @@ async def send_by_aiokafka(servers: str, codec: str, topics: Sequence[Topic[Any]
     async with AIOKafkaProducer(
         bootstrap_servers=servers, compression_type=codec, linger_ms=20
     ) as producer:
-        sent = [
+        futures = [
             await producer.send(
                 topic.name, example(topic.name).to_json(), key(topic), headers=headers
             )
             for topic in topics
             for _ in range(IN_A_BATCH)
         ]
-        await asyncio.gather(*sent)
+        await asyncio.gather(*futures)
 
 
 async def send_by_librdkafka(servers: str, codec: str, topics: Sequence[Topic[Any]]) -> None:
@@ -80,8 +80,8 @@ async def test_compressed_batches_of_every_codec_are_read_on_every_topic(
         for record in records:
             event = example(record.topic)
             assert type(event).model_validate_json(record.value or b"") == event
-            ((_, sent),) = record.headers
-            read[record.topic, sent.decode()] += 1
+            ((_, header_value),) = record.headers
+            read[record.topic, header_value.decode()] += 1
 
     expected = {
         (topic.name, f"{client} {codec}"): IN_A_BATCH

@@ -84,8 +84,8 @@ async def test_a_damaged_batch_holds_its_partition_until_somebody_skips_it(
         assert bus.alive()
         offset = METRICS.partition_held_offset.labels(topic.name, "g", "0")
         assert offset._value.get() == 2
-        (held,) = await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
-        assert (held.topic, held.partition, held.offset, held.group) == (*place, "g")
+        (record,) = await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
+        assert (record.topic, record.partition, record.offset, record.group) == (*place, "g")
         await _refuses_what_is_not_held(kafka_servers, topic)
     assert await _committed(kafka_servers, topic) == 1
 
@@ -104,7 +104,7 @@ async def test_a_damaged_batch_holds_its_partition_until_somebody_skips_it(
     assert (letter.cause.kind, letter.cause.offset, letter.cause.digest) == (
         "skipped",
         2,
-        held.digest,
+        record.digest,
     )
     assert "skipped by ann: the disk is gone" in letter.cause.message
 
@@ -144,8 +144,8 @@ async def test_an_open_breaker_survives_a_restart_and_closes_once_the_cause_is_m
         async with bus:
             await eventually(bus.problems)
             assert "3 records in a row" in bus.problems()[0]
-            (held,) = await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
-            assert (held.offset, held.breaker_open) == (3, True)
+            (record,) = await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
+            assert (record.offset, record.breaker_open) == (3, True)
     async with open_dead_letters(kafka_servers) as letters:
         assert (await letters.counts())[topic.dlq] == 3
     bus, done = a_bus(kafka_servers, topic, delivery)

@@ -61,14 +61,14 @@ async def send_messages(
     producer: AIOKafkaProducer, topic: Topic[MessageSent], count: int, *names: str
 ) -> None:
     names = names or tuple(f"l{number}" for number in range(50))
-    sent = [
+    futures = [
         await producer.send(
             topic.name, MessageSent(listener=name, ordinal=ordinal).to_json(), name.encode()
         )
         for ordinal in range(count)
         for name in names
     ]
-    await asyncio.gather(*sent)
+    await asyncio.gather(*futures)
 
 
 async def committed(admin: AIOKafkaAdminClient, topic: Topic[MessageSent], group: str) -> int:

@@ -110,10 +110,10 @@ def test_the_analyst_is_refused(
     endpoint: Any, table: str, analyst: Callable[..., Any], secret: Path, statement: str
 ) -> None:
     endpoint.client().command(f"INSERT INTO {table} VALUES (1, 'tea')")
-    with pytest.raises(DatabaseError) as refused:
+    with pytest.raises(DatabaseError) as excinfo:
         analyst().command(statement.format(table=table, secret=secret))
-    assert refused.value.code in {62, 78, 164, 344, 452, 481, 497}
-    assert "secret\n" not in str(refused.value)
+    assert excinfo.value.code in {62, 78, 164, 344, 452, 481, 497}
+    assert "secret\n" not in str(excinfo.value)
     assert endpoint.client().command(f"SELECT groupArray(text) FROM {table}") == "['tea']"
     assert not list(Path("/tmp").glob("gyre-must-not-exist*"))
 
@@ -121,9 +121,9 @@ def test_the_analyst_is_refused(
 def test_a_file_named_in_a_parameter_is_refused_too(
     analyst: Callable[..., Any], endpoint: Any, secret: Path
 ) -> None:
-    with pytest.raises(DatabaseError) as refused:
+    with pytest.raises(DatabaseError) as excinfo:
         analyst().query("SELECT * FROM {t:Identifier}", {"t": str(secret)})
-    assert refused.value.code == 497
+    assert excinfo.value.code == 497
 
 
 def test_settings_within_bounds_are_the_analysts(endpoint: Any, table: str) -> None:
@@ -173,7 +173,7 @@ def test_a_session_name_does_not_open_anothers_session(
 
 @pytest.mark.parametrize("password", ["guess", ""])
 def test_a_wrong_password_is_clickhouses_516(endpoint: Any, password: str) -> None:
-    with pytest.raises(DatabaseError) as refused:
+    with pytest.raises(DatabaseError) as excinfo:
         endpoint.client(username="default", password=password)
-    assert refused.value.code == 516
+    assert excinfo.value.code == 516
     assert endpoint.curl(f"?user=default&password={password}&query=SELECT+1")[0] == 403

@@ -89,8 +89,8 @@ def test_a_setting_that_is_refused_does_not_spoil_the_session_for_later(
     endpoint: Any, user: str
 ) -> None:
     session = f"?session_id=refusing{user}"
-    for refused in ("max_threads=many", "no_such_setting=1"):
-        assert endpoint.curl(f"{session}&{refused}", b"SELECT 1")[0] in (400, 403, 404)
+    for setting in ("max_threads=many", "no_such_setting=1"):
+        assert endpoint.curl(f"{session}&{setting}", b"SELECT 1")[0] in (400, 403, 404)
         assert endpoint.curl(session, b"SELECT 1")[2] == b"1\n"
 
 

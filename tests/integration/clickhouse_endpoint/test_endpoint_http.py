@@ -109,16 +109,16 @@ def test_data_is_taken_byte_for_byte(
         assert endpoint.curl(f"?query={quote(statement)}", data)[0] == 200
     else:
         assert endpoint.curl(body=statement.encode() + data)[0] == 200
-    stored = endpoint.curl(body=f"SELECT text FROM {table} ORDER BY id".encode())[2]
-    assert stored.splitlines() == rows
+    text_in_table = endpoint.curl(body=f"SELECT text FROM {table} ORDER BY id".encode())[2]
+    assert text_in_table.splitlines() == rows
 
 
 def test_an_insert_may_take_parameters(endpoint: Any, table: str) -> None:
     ask = f"INSERT INTO {table} VALUES ({{id:UInt64}}, {{text:String}})"
     assert endpoint.curl("?param_id=7&param_text=tea", ask.encode())[0] == 200
     assert endpoint.curl(body=f"SELECT * FROM {table}".encode())[2] == b"7\ttea\n"
-    refused = endpoint.curl("?param_id=7&param_text=tea", ask.encode() + b",\n\n(8, '')")
-    assert refused[0] == 501
+    response = endpoint.curl("?param_id=7&param_text=tea", ask.encode() + b",\n\n(8, '')")
+    assert response[0] == 501
 
 
 def test_random_blocks_arrive_whole(endpoint: Any, table: str) -> None:
@@ -128,5 +128,5 @@ def test_random_blocks_arrive_whole(endpoint: Any, table: str) -> None:
         row = struct.pack("<Q", i) + bytes([len(text)]) + text
         insert = f"INSERT INTO {table} FORMAT RowBinary\n".encode()
         assert endpoint.curl(body=insert + row)[0] == 200
-    stored = endpoint.curl(body=f"SELECT hex(text) FROM {table} ORDER BY id".encode())[2]
-    assert stored.splitlines() == [text.hex().upper().encode() for text in texts]
+    hex_in_table = endpoint.curl(body=f"SELECT hex(text) FROM {table} ORDER BY id".encode())[2]
+    assert hex_in_table.splitlines() == [text.hex().upper().encode() for text in texts]

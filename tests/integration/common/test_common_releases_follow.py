@@ -57,9 +57,9 @@ async def test_opening_waits_until_a_required_role_is_live(
 async def test_a_role_that_never_comes_is_named_and_may_be_tried_again(
     bus: Bus, kafka_servers: str, role: str
 ) -> None:
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(ExceptionGroup) as excinfo:
         async with open_releases(kafka_servers, required=[role], patience=0.2):
             pass
-    [cause] = caught.value.exceptions
+    [cause] = excinfo.value.exceptions
     assert isinstance(cause, Retryable)
     assert role in str(cause)

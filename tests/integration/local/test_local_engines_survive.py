@@ -88,8 +88,8 @@ async def test_elasticsearch_killed_keeps_its_documents(tmp_path: Path, ports: P
                 },
             )
             for number in range(20):
-                stored = await client.put(f"/chunks/_doc/{number}", json={"text": "running dogs"})
-                assert stored.status_code == 201
+                response = await client.put(f"/chunks/_doc/{number}", json={"text": "running dogs"})
+                assert response.status_code == 201
             await kill_and_wait_for_restart(supervisor)
             assert await count_matches(client, "dog") == 20
 

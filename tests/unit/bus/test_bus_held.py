@@ -35,7 +35,7 @@ class Broker:
     def resume(self, partition: Partition) -> None:
         self.paused.discard(partition.number)
 
-    def held(self, partition: Partition) -> None:
+    def partition_held(self, partition: Partition) -> None:
         self.holding.append(partition)
 
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:

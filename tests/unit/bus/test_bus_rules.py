@@ -47,9 +47,9 @@ async def test_a_bug_that_trips_over_an_event_parks_it_without_its_content() -> 
 
 def test_what_breaks_the_contract_is_named_without_the_payload() -> None:
     decode = decoder(DOCUMENT_SUBMITTED, "g/h")
-    with pytest.raises(Poison) as caught:
+    with pytest.raises(Poison) as excinfo:
         decode(a_raw(b'{"tenant": "SECRET!", "document_id": 12345}'))
-    message = str(caught.value)
+    message = str(excinfo.value)
     assert "tenant" in message
     assert "document_id" in message
     assert "SECRET" not in message

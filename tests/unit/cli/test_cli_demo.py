@@ -162,9 +162,9 @@ def test_ndcg_is_that_of_the_library_the_gate_measures_with() -> None:
         ranking = chance.sample(names, chance.randint(0, 15))
         relevant = frozenset(chance.sample(names, chance.randint(1, 20)))
         run = [ScoredDoc("q", name, -place) for place, name in enumerate(ranking)]
-        judged = [Qrel("q", name, 1) for name in relevant]
+        qrels = [Qrel("q", name, 1) for name in relevant]
         assert ndcg(ranking, relevant) == pytest.approx(
-            calc_aggregate([nDCG @ 10], judged, run)[nDCG @ 10]
+            calc_aggregate([nDCG @ 10], qrels, run)[nDCG @ 10]
         )
 
 

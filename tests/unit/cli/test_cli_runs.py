@@ -77,7 +77,7 @@ async def test_another_refusal_installs_nothing(cli: Cli, local: None) -> None:
 
 def test_progress_without_a_terminal_is_a_line_a_change() -> None:
     out = Output(as_json=False)
-    out.notes = Console(file=(written := io.StringIO()), width=200)
+    out.notes = Console(file=(printed_text := io.StringIO()), width=200)
     with RunProgress(out) as progress:
         for step in (1, 2, 3, 60, 61):
             progress.show(
@@ -87,7 +87,7 @@ def test_progress_without_a_terminal_is_a_line_a_change() -> None:
             )
         progress.show(trainer_pb2.Run(state="running", stage="gate", message="measuring"))
         progress.show(trainer_pb2.Run(state="released", stage="gate", message="passed"))
-    lines = [line.split() for line in written.getvalue().splitlines()]
+    lines = [line.split() for line in printed_text.getvalue().splitlines()]
     assert [(line[0], line[2]) for line in lines[:2]] == [("full", "1/100"), ("full", "60/100")]
     assert lines[0][3:] == ["loss", "1.250"]
     assert lines[2:] == [["gate", "measuring"]]
@@ -104,11 +104,11 @@ def test_a_gate_that_could_not_tell_shows_what_is_missing() -> None:
             trainer_pb2.Slice(name="new"),
         ],
     )
-    console = Console(file=(written := io.StringIO()), width=200)
+    console = Console(file=(printed_text := io.StringIO()), width=200)
     console.print(gate_table(verdict))
-    lines = [line.split() for line in written.getvalue().splitlines()]
+    lines = [line.split() for line in printed_text.getvalue().splitlines()]
     assert lines[1] == ["overall", "9", "70.0", "71.0", "+1.0", "–"]
     assert lines[2] == ["new", "0", "–", "–", "–", "–"]
-    assert "gate: too small to tell" in written.getvalue()
-    assert "0 different questions of the 50" in written.getvalue()
-    assert "answers that people liked, of 100" in written.getvalue()
+    assert "gate: too small to tell" in printed_text.getvalue()
+    assert "0 different questions of the 50" in printed_text.getvalue()
+    assert "answers that people liked, of 100" in printed_text.getvalue()

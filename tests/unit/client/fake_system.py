@@ -162,7 +162,7 @@ class FakeSystem(
 
 
 @asynccontextmanager
-async def served(system: FakeSystem, *, keys: tuple[str, ...] = ()) -> AsyncIterator[Addresses]:
+async def serve_fake(system: FakeSystem, *, keys: tuple[str, ...] = ()) -> AsyncIterator[Addresses]:
     """The system on one port, and that port as the address of every service."""
 
     def register(table: Any) -> None:
@@ -186,7 +186,7 @@ def served_beside(system: FakeSystem) -> Iterator[Addresses]:
     addresses_of_hosts: list[Addresses] = []
 
     async def live() -> None:
-        async with served(system) as addresses:
+        async with serve_fake(system) as addresses:
             addresses_of_hosts.append(addresses)
             started.set()
             await asyncio.to_thread(ending.wait)

@@ -23,7 +23,7 @@ from gyre_client import (
 from gyre_client import sync as blocking
 from gyre_client.submission import Draft, Progress
 
-from tests.unit.client.fake_system import IDS, FakeSystem, served, served_beside
+from tests.unit.client.fake_system import IDS, FakeSystem, serve_fake, served_beside
 
 KEY = "a-key-of-16-letters"
 AWAY = gyre_common.errors.Unavailable("Kafka does not answer", retry_after_seconds=0.01)
@@ -37,7 +37,7 @@ def system() -> FakeSystem:
 @pytest.fixture
 async def client(system: FakeSystem) -> AsyncIterator[AsyncClient]:
     async with (
-        served(system) as addresses,
+        serve_fake(system) as addresses,
         AsyncClient(addresses, Caller(actor="ann")) as client,
     ):
         yield client
@@ -45,7 +45,10 @@ async def client(system: FakeSystem) -> AsyncIterator[AsyncClient]:
 
 async def test_who_calls_goes_along(system: FakeSystem) -> None:
     caller = Caller(tenant="acme", groups=("staff", "größe, alle"), key=KEY, actor="ann")
-    async with served(system, keys=(KEY,)) as addresses, AsyncClient(addresses, caller) as client:
+    async with (
+        serve_fake(system, keys=(KEY,)) as addresses,
+        AsyncClient(addresses, caller) as client,
+    ):
         await client.answers.ask("How hot?")
         await client.with_caller(tenant="other", groups=()).answers.ask("How hot?")
         await client.feedback.vote(IDS[0], "up")
@@ -87,18 +90,18 @@ async def test_an_error_arrives_as_it_was_raised(
 ) -> None:
     system.failures = [raised]
     kind = getattr(gyre_client, type(raised).__name__)
-    with pytest.raises(kind) as caught:
+    with pytest.raises(kind) as excinfo:
         await client.answers.ask("How hot?", timeout=2.0)
-    assert str(caught.value) == str(raised)
-    assert {name: getattr(caught.value, name) for name in vars(raised)} == vars(raised)
+    assert str(excinfo.value) == str(raised)
+    assert {name: getattr(excinfo.value, name) for name in vars(raised)} == vars(raised)
 
 
 async def test_nobody_at_the_address_is_told_at_once(unused_tcp_port: int) -> None:
     address = f"127.0.0.1:{unused_tcp_port}"
     async with AsyncClient(Addresses(generator=address)) as client:
-        with pytest.raises(Unreachable, match=f"nothing answers at {address}") as caught:
+        with pytest.raises(Unreachable, match=f"nothing answers at {address}") as excinfo:
             await client.answers.ask("How hot?")
-    assert caught.value.retry_after_seconds is None
+    assert excinfo.value.retry_after_seconds is None
 
 
 async def test_a_call_is_tried_again_only_where_the_server_asks_for_it(

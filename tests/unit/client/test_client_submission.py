@@ -121,9 +121,9 @@ async def test_a_file_larger_than_a_call_carries_is_refused_with_what_to_do(
 ) -> None:
     drafts = [a_draft("full", b"x" * LARGEST_FILE), a_draft("more", b"x" * (LARGEST_FILE + 1))]
     await submitter.submit(drafts, wait=False)
-    (refused,) = progress.finished
-    assert (progress.submitted, refused.document_id, refused.code) == (1, "more", "too_large")
-    assert "content_uri" in refused.detail
+    (last_fate,) = progress.finished
+    assert (progress.submitted, last_fate.document_id, last_fate.code) == (1, "more", "too_large")
+    assert "content_uri" in last_fate.detail
 
 
 async def test_a_submission_is_tried_again_under_the_same_key(

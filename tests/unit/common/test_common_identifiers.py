@@ -31,9 +31,9 @@ from pydantic import ValidationError
 )
 def test_a_name_that_could_do_harm_is_refused_by_its_field(field: str, value: Any) -> None:
     fields = {"document_id": "tea.md", "text": "Hot.", field: value}
-    with pytest.raises(ValidationError) as refused:
+    with pytest.raises(ValidationError) as excinfo:
         DocumentSubmitted.model_validate(fields)
-    assert refused.value.errors()[0]["loc"][0] == field
+    assert excinfo.value.errors()[0]["loc"][0] == field
 
 
 def test_a_name_in_any_script_is_taken() -> None:

@@ -11,9 +11,9 @@ def test_a_line_of_any_script_is_taken() -> None:
 
 @pytest.mark.parametrize("text", ["two\nlines", "bell\x07", "c1\x85", "para\u2029", "half \ud800"])
 def test_what_would_break_a_line_is_refused_by_its_field(text: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
+    with pytest.raises(InvalidInput) as excinfo:
         check_line("actor", text, most=20)
-    assert refused.value.field == "actor"
+    assert excinfo.value.field == "actor"
 
 
 def test_a_line_that_is_too_long_says_how_long_it_may_be() -> None:

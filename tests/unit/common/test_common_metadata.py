@@ -36,9 +36,9 @@ def test_a_caller_that_says_nothing_is_the_default_tenant_without_groups() -> No
     "tenant", ["Acme", "-acme", "a b", "acme\n", "a" * 64, "*", "acme/other", "ä"]
 )
 def test_a_malformed_tenant_is_refused_with_the_fix(tenant: str) -> None:
-    with pytest.raises(InvalidInput, match="lower-case letters") as caught:
+    with pytest.raises(InvalidInput, match="lower-case letters") as excinfo:
         read_context([("gyre-tenant", tenant)], deadline=None)
-    assert caught.value.field == "gyre-tenant"
+    assert excinfo.value.field == "gyre-tenant"
 
 
 def test_two_tenants_at_once_are_refused() -> None:
@@ -71,9 +71,9 @@ def test_malformed_versions_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["retrieval", "retrieval=both", "retrieval=live,retrieval=canary"])
 def test_malformed_arms_are_refused(text: str) -> None:
-    with pytest.raises(InvalidInput, match="live or canary") as caught:
+    with pytest.raises(InvalidInput, match="live or canary") as excinfo:
         read_context([("gyre-arms", text)], deadline=None)
-    assert caught.value.field == "gyre-arms"
+    assert excinfo.value.field == "gyre-arms"
 
 
 def test_a_document_without_groups_is_public_in_its_tenant() -> None:

@@ -62,7 +62,7 @@ def an_artifact(ref: ContentRef, **fields: object) -> Artifact:
     )
 
 
-def stored(ref: ContentRef, content: bytes) -> Path:
+def path_in_store(ref: ContentRef, content: bytes) -> Path:
     """Where the store has a file of these bytes."""
     digest = digest_of(content).removeprefix("sha256:")
     root = Path(ref.uri.removeprefix("file://").partition("/sha256/")[0])
@@ -144,7 +144,7 @@ async def test_a_file_changed_in_the_cache_is_fetched_again(
 async def test_a_file_changed_in_the_store_is_refused_by_name(
     store: Store, cache: Path, model_ref: ContentRef, damage: bytes
 ) -> None:
-    stored(model_ref, b"weights").write_bytes(damage)
+    path_in_store(model_ref, b"weights").write_bytes(damage)
     with pytest.raises(FailedPrecondition, match=r"model\.safetensors of votes-1"):
         await ModelFolders(store, cache).folder(an_artifact(model_ref))
 
@@ -152,7 +152,7 @@ async def test_a_file_changed_in_the_store_is_refused_by_name(
 async def test_a_file_gone_from_the_store_is_refused_by_name(
     store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
-    stored(model_ref, b"a graph").unlink()
+    path_in_store(model_ref, b"a graph").unlink()
     with pytest.raises(
         FailedPrecondition, match=r"onnx/model\.onnx of votes-1 .* not in the store"
     ):
@@ -174,8 +174,8 @@ async def test_a_manifest_cannot_name_a_file_outside_of_its_folder(
     store: Store, cache: Path, name: str
 ) -> None:
     file = await store.put(b"evil")
-    listed = {name: {"digest": file.digest, "size_bytes": file.size_bytes}}
-    manifest = await store.put(json.dumps({"files": listed}).encode())
+    files_listed = {name: {"digest": file.digest, "size_bytes": file.size_bytes}}
+    manifest = await store.put(json.dumps({"files": files_listed}).encode())
     with pytest.raises(FailedPrecondition, match="does not list"):
         await ModelFolders(store, cache).folder(an_artifact(manifest))
     assert not list(cache.parent.rglob("*evil*"))
@@ -214,9 +214,9 @@ async def test_a_full_cache_can_be_tried_again_and_keeps_no_half_file(
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of what ships with Gyre: a small stand-in, its digests known."""
     folder = a_folder(tmp_path / "models" / ENCODER_VERSION, FILES)
-    known = {"onnx/model.onnx": digest_of(b"a graph"), "config.json": digest_of(b"{}")}
+    digests = {"onnx/model.onnx": digest_of(b"a graph"), "config.json": digest_of(b"{}")}
     monkeypatch.setattr(model_folders, "SHIPPED_MODELS", folder.parent)
-    monkeypatch.setattr(model_folders, "ENCODER_FILES", known)
+    monkeypatch.setattr(model_folders, "ENCODER_FILES", digests)
     return folder
 
 

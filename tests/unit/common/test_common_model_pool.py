@@ -120,9 +120,9 @@ async def test_many_who_ask_at_once_share_one_load(room: Room) -> None:
 
 async def test_who_cannot_wait_is_refused_with_a_code_and_the_load_goes_on(room: Room) -> None:
     room.source.gate.clear()
-    with pytest.raises(FailedPrecondition, match="b is being loaded here") as refused:
+    with pytest.raises(FailedPrecondition, match="b is being loaded here") as excinfo:
         await room.use("b", within=0.01)
-    assert refused.value.code == LOADING
+    assert excinfo.value.code == LOADING
     room.source.gate.set()
     await room.use("b")
     assert room.source.names() == ["a", "b"]

@@ -37,9 +37,9 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def problem_of(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(SettingsError) as excinfo:
         load_settings(TeaSettings)
-    return str(caught.value)
+    return str(excinfo.value)
 
 
 def test_without_variables_everything_is_on_this_machine() -> None:

@@ -82,13 +82,13 @@ say("start")
 pathlib.Path({str(sign)!r}).touch()
 {SLEEP}
 """
-    known: dict[str, object] = {
+    fields: dict[str, object] = {
         "name": name,
         "argv": (sys.executable, "-c", program),
         "probe": FileProbe(sign),
         **changes,
     }
-    return ProcessSpec(**known)  # type: ignore[arg-type]
+    return ProcessSpec(**fields)  # type: ignore[arg-type]
 
 
 def chooses_within_a_range() -> bool:
@@ -228,10 +228,10 @@ async def test_who_ignores_the_request_to_stop_is_killed_after_its_grace(tmp_pat
 
 async def test_stopping_in_the_midst_of_starting_leaves_nothing(tmp_path: Path) -> None:
     specs = [a_process(tmp_path, "first"), a_process(tmp_path, "next", depends_on=("first",))]
-    for seen in (Status.WAITING, Status.STARTING):
+    for expected_status in (Status.WAITING, Status.STARTING):
         async with asyncio.timeout(DEADLINE), Supervisor(specs, tmp_path) as supervisor:
             async for state in supervisor.watch():
-                if state.processes[0].status is seen:
+                if state.processes[0].status is expected_status:
                     supervisor.stop()
         assert {process.status for process in supervisor.state.processes} == {Status.STOPPED}
     assert not any(line.startswith("next") for line in events(tmp_path))
@@ -342,10 +342,10 @@ async def test_the_state_file_tells_what_runs_and_then_that_nothing_does(tmp_pat
         assert state is not None
         assert (state.port_offset, state.processes[0].ports) == (300, {"grpc": 1})
         assert state.ready
-    written = read_state(Home(tmp_path).state)
-    assert written is not None
-    assert [process.status for process in written.processes] == [Status.STOPPED]
-    assert written.processes[0].identity is None
+    state_on_disk = read_state(Home(tmp_path).state)
+    assert state_on_disk is not None
+    assert [process.status for process in state_on_disk.processes] == [Status.STOPPED]
+    assert state_on_disk.processes[0].identity is None
 
 
 async def test_what_a_killed_supervisor_left_behind_is_swept_up(tmp_path: Path) -> None:

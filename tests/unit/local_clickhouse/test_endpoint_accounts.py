@@ -41,19 +41,19 @@ def test_headers_basic_and_url_all_name_the_user(
     [Credentials("analyst", "coffee"), Credentials("analyst", ""), Credentials("root", "tea")],
 )
 def test_a_wrong_name_and_a_wrong_password_read_the_same(claim: Credentials) -> None:
-    with pytest.raises(EngineError) as refused:
+    with pytest.raises(EngineError) as excinfo:
         authenticate(claim, PASSWORDS)
-    assert (refused.value.code, refused.value.status) == (516, 403)
-    assert refused.value.text.startswith(
+    assert (excinfo.value.code, excinfo.value.status) == (516, 403)
+    assert excinfo.value.text.startswith(
         f"Code: 516. DB::Exception: {claim.user}: Authentication failed"
     )
 
 
 @pytest.mark.parametrize("header", ["Bearer x", "Basic not-base64!", "Basic /w=="])
 def test_an_authorization_that_is_not_basic_is_refused(header: str) -> None:
-    with pytest.raises(EngineError) as refused:
+    with pytest.raises(EngineError) as excinfo:
         credentials({"Authorization": header}, {})
-    assert refused.value.code == 516
+    assert excinfo.value.code == 516
 
 
 def test_a_password_may_contain_colons() -> None:

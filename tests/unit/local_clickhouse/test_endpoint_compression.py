@@ -57,9 +57,9 @@ def test_a_body_cut_short_is_not_finished(encoding: str) -> None:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_body_that_is_something_else_is_refused(encoding: str) -> None:
     unpack = decoder(encoding)
-    with pytest.raises(EngineError) as refused:
+    with pytest.raises(EngineError) as excinfo:
         unpacked(unpack, b"SELECT 1, this is plain text and nothing else" * 10)
-    assert refused.value.code == 271
+    assert excinfo.value.code == 271
 
 
 @pytest.mark.parametrize("encoding", ["lz4", "zstd"])

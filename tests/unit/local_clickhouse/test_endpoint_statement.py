@@ -63,9 +63,9 @@ def test_a_table_named_select_does_not_confuse() -> None:
 
 
 def test_several_statements_are_one_too_many() -> None:
-    with pytest.raises(EngineError) as refused:
+    with pytest.raises(EngineError) as excinfo:
         check_single(SqlStatement(StatementKind.READ_ONLY, 2, ""))
-    assert (refused.value.code, refused.value.status) == (62, 400)
+    assert (excinfo.value.code, excinfo.value.status) == (62, 400)
 
 
 @pytest.mark.parametrize("clause", ["INTO OUTFILE", "FROM INFILE"])
@@ -88,9 +88,9 @@ def test_nobody_reads_or_writes_files_of_the_server(clause: str) -> None:
     ],
 )
 def test_the_analyst_cannot_do_what_the_engine_would_let_pass(refused_one: SqlStatement) -> None:
-    with pytest.raises(EngineError) as refused:
+    with pytest.raises(EngineError) as excinfo:
         check_allowed(refused_one, Account.ANALYST)
-    assert (refused.value.code, refused.value.status) == (497, 403)
+    assert (excinfo.value.code, excinfo.value.status) == (497, 403)
     check_allowed(refused_one, Account.DEFAULT)
 
 

@@ -26,6 +26,6 @@ def test_tools_are_served_under_every_name_of_this_machine(host: str) -> None:
     ],
 )
 def test_pages_are_not(headers: dict[str, str]) -> None:
-    with pytest.raises(EngineError) as refused:
+    with pytest.raises(EngineError) as excinfo:
         refuse_web_pages(headers)
-    assert refused.value.status == 403
+    assert excinfo.value.status == 403

@@ -10,7 +10,7 @@ from rich.text import Text
 from gyre_cli.output import Json
 
 _LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "WARN": "yellow"}
-_SHOWN = frozenset({"time", "level", "logger", "message", "service", "trace_id", "span_id"})
+_OWN_FIELDS = frozenset({"time", "level", "logger", "message", "service", "trace_id", "span_id"})
 _BLOCK = 64 * 1024
 
 
@@ -41,7 +41,7 @@ class LogLine:
         line.append(f"{level:<7} ", style=_LEVELS.get(level, "green"))
         line.append(str(self.fields.get("message", "")), style="default")
         for name, value in self.fields.items():
-            if name not in _SHOWN:
+            if name not in _OWN_FIELDS:
                 line.append(f" {name}={value}", style="dim")
         return line
 

@@ -64,7 +64,7 @@ def change_json(change: Change) -> dict[str, Json]:
         **release_json(change.after[change.role]),
         "before": change.before[change.role].live,
         "went_along": {
-            role: change.after[role].live for role in _moved(change) if role != change.role
+            role: change.after[role].live for role in _changed_roles(change) if role != change.role
         },
         "seconds": round(change.seconds, 3),
     }
@@ -73,9 +73,9 @@ def change_json(change: Change) -> dict[str, Json]:
 def change_lines(change: Change) -> Text:
     """What a promotion or a rollback did."""
     before, after = change.before[change.role], change.after[change.role]
-    if change.role not in _moved(change):
+    if change.role not in _changed_roles(change):
         return Text(f"{after.role}: {after.live} is live already, nothing changed")
-    others = [role for role in _moved(change) if role != change.role]
+    others = [role for role in _changed_roles(change) if role != change.role]
     lines = [
         f"{_move(change, change.role)}, {_generations(before, after)}, for {_whose(after)}",
         *(f"{_move(change, role)}, went along" for role in others),
@@ -84,7 +84,7 @@ def change_lines(change: Change) -> Text:
     return Text("\n".join(lines))
 
 
-def _moved(change: Change) -> list[str]:
+def _changed_roles(change: Change) -> list[str]:
     return [
         role
         for role, after in change.after.items()

@@ -40,8 +40,8 @@ def system_table(
         "LAG": bool(behind),
         "NOTE": any(notes.values()),
     }
-    shown = [name for name, wanted in optional.items() if wanted]
-    rows = table(*columns, *shown, right=("PID", "PORT", "MEMORY", "RESTARTS", "LAG"))
+    optional_columns = [name for name, is_wanted in optional.items() if is_wanted]
+    rows = table(*columns, *optional_columns, right=("PID", "PORT", "MEMORY", "RESTARTS", "LAG"))
     for process in state.processes:
         more: dict[str, str | Text] = {
             "RESTARTS": str(process.restarts or ""),
@@ -54,7 +54,7 @@ def system_table(
             str(process.identity.pid) if process.identity else "",
             str(next(iter(process.ports.values()), "")),
             megabytes(resident_bytes(process)) if process.identity else "",
-            *(more[name] for name in shown),
+            *(more[name] for name in optional_columns),
         )
     return rows
 

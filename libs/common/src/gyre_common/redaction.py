@@ -63,8 +63,8 @@ def _redactor(hint: Any) -> _Redact | None:
     """How to redact values of a type; None where they hold no text."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        marked = any(isinstance(one, IsText) for one in arguments[1:])
-        return redact if marked else _redactor(arguments[0])
+        holds_text = any(isinstance(one, IsText) for one in arguments[1:])
+        return redact if holds_text else _redactor(arguments[0])
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return _redact_model if _plan(hint) else None
     inner = next(filter(None, map(_redactor, arguments)), None)

@@ -82,11 +82,11 @@ Key = Annotated[SecretStr, AfterValidator(_long_enough)]
 
 
 def _local_port(base: int) -> Any:
-    return Field(default_factory=lambda known: f"127.0.0.1:{base + known['port_offset']}")
+    return Field(default_factory=lambda fields: f"127.0.0.1:{base + fields['port_offset']}")
 
 
 def _local_url(base: int) -> Any:
-    return Field(default_factory=lambda known: f"http://127.0.0.1:{base + known['port_offset']}")
+    return Field(default_factory=lambda fields: f"http://127.0.0.1:{base + fields['port_offset']}")
 
 
 class ServiceSettings(BaseSettings):
@@ -120,7 +120,7 @@ class ServiceSettings(BaseSettings):
     elasticsearch_user: str = "elastic"
     elasticsearch_password: SecretStr = SecretStr("")
     clickhouse_url: Url = _local_url(8123)
-    store_url: str = Field(default_factory=lambda known: f"file://{known['home']}/store")
+    store_url: str = Field(default_factory=lambda fields: f"file://{fields['home']}/store")
 
     ingestor_address: Address = _local_port(50051)
     embedder_address: Address = _local_port(50052)

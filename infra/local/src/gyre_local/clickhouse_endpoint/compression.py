@@ -84,9 +84,9 @@ class CompressedBlocks:
         return self._CHECKSUM.pack(checksum >> 64, checksum & (1 << 64) - 1) + head + packed
 
 
-def encoder(accepted: str) -> tuple[str, ContentEncoder] | None:
+def encoder(accept_encoding: str) -> tuple[str, ContentEncoder] | None:
     """Choose the first encoding of an Accept-Encoding header that is known here, or none."""
-    for offer in accepted.split(","):
+    for offer in accept_encoding.split(","):
         name, _, weight = offer.strip().lower().partition(";")
         if name in _ENCODERS and weight.replace(" ", "") not in ("q=0", "q=0.0"):
             return name, _ENCODERS[name]()

@@ -83,11 +83,15 @@ def as_json(letter: "DeadLetter") -> dict[str, Json]:
     """For programs; bytes that are not UTF-8 become `\\xNN`."""
     data = plain(letter)
     cause = data.pop("cause")
-    known = cause if isinstance(cause, dict) else {}
-    origin = f"{known['topic']}/{known['partition']}/{known['offset']}" if known else None
+    cause_fields = cause if isinstance(cause, dict) else {}
+    origin = (
+        f"{cause_fields['topic']}/{cause_fields['partition']}/{cause_fields['offset']}"
+        if cause_fields
+        else None
+    )
     fields = ("kind", "error", "message", "attempts", "group", "size")
-    digest = known.get("digest") or None
-    about = {name: known.get(name) for name in fields}
+    digest = cause_fields.get("digest") or None
+    about = {name: cause_fields.get(name) for name in fields}
     return {**data, **about, "digest": digest, "origin": origin}
 
 

@@ -25,11 +25,11 @@ def secrets(
         raise FailedPrecondition(
             f"the system in {home} runs with the passwords it has: stop it first with `gyre down`"
         )
-    known = {name: Secret.of(home, name) for name in NAMES}
-    for secret in known.values():
+    secrets_by_name = {name: Secret.of(home, name) for name in NAMES}
+    for secret in secrets_by_name.values():
         if rotate:
             secret.rotate()
         else:
             secret.ensure()
-    files = {name: str(secret.path) for name, secret in known.items()}
+    files = {name: str(secret.path) for name, secret in secrets_by_name.items()}
     cli.out.result(files, lambda: Text("\n".join(files.values())))

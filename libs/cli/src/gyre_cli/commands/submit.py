@@ -50,7 +50,7 @@ def submit(
         lambda gyre: _submit(cli, gyre.with_caller(groups=groups), drafts, wait=wait)
     )
     seconds = time.monotonic() - began
-    cli.out.result(_report(progress, seconds), lambda: _summary(progress, seconds, waited=wait))
+    cli.out.result(_report(progress, seconds), lambda: _summary(progress, seconds, waits=wait))
     if progress.rejected:
         raise typer.Exit(1)
 
@@ -133,7 +133,7 @@ def _report(progress: Progress, seconds: float) -> Json:
     }
 
 
-def _summary(progress: Progress, seconds: float, *, waited: bool) -> RenderableType:
+def _summary(progress: Progress, seconds: float, *, waits: bool) -> RenderableType:
     rejected = progress.rejected
     parts: list[RenderableType] = []
     if rejected:
@@ -143,14 +143,14 @@ def _summary(progress: Progress, seconds: float, *, waited: bool) -> RenderableT
         parts.append(rows)
         if len(rejected) > _MOST_LISTED:
             parts.append(Text(f"… and {len(rejected) - _MOST_LISTED} more (all of them by --json)"))
-    parts.append(Text(_sentence(progress, seconds, waited=waited)))
+    parts.append(Text(_sentence(progress, seconds, waits=waits)))
     return Group(*parts)
 
 
-def _sentence(progress: Progress, seconds: float, *, waited: bool) -> str:
+def _sentence(progress: Progress, seconds: float, *, waits: bool) -> str:
     counts = _counts(progress)
     rejected_part = f", {counts['rejected']} rejected" if counts["rejected"] else ""
-    if not waited:
+    if not waits:
         return f"{progress.submitted} submitted in {seconds:.1f} s{rejected_part}"
     summary = f"{counts['indexed']} searchable after {seconds:.1f} s{rejected_part}"
     if counts["indexed"] < 2:

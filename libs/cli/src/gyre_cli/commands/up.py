@@ -111,9 +111,9 @@ async def _show_until_ready(states: AsyncIterator[SystemState], out: Output) -> 
 
 
 async def _print_changes(
-    states: AsyncIterator[SystemState], seen: SystemState | None, out: Output
+    states: AsyncIterator[SystemState], before: SystemState | None, out: Output
 ) -> None:
-    printer = _ChangePrinter(out, seen)
+    printer = _ChangePrinter(out, before)
     async for state in states:
         printer.print_changes(state)
 
@@ -125,14 +125,16 @@ def _print_ready(state: SystemState, out: Output) -> None:
 class _ChangePrinter:
     """Says each change of each process once."""
 
-    def __init__(self, out: Output, seen: SystemState | None = None) -> None:
+    def __init__(self, out: Output, before: SystemState | None = None) -> None:
         self._out = out
-        self._seen = {process.name: process.status for process in seen.processes} if seen else {}
+        self._status_before = (
+            {process.name: process.status for process in before.processes} if before else {}
+        )
 
     def print_changes(self, state: SystemState) -> None:
         for process in state.processes:
-            if self._seen.get(process.name) != process.status:
-                self._seen[process.name] = process.status
+            if self._status_before.get(process.name) != process.status:
+                self._status_before[process.name] = process.status
                 self._out.note(_line(process), style="")
 
 

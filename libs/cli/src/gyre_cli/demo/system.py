@@ -20,8 +20,8 @@ def spent_by(pid: int) -> float:
         every = [kin, *kin.children(recursive=True)]
     except psutil.NoSuchProcess:
         return 0.0
-    spent = 0.0
+    cpu_total = 0.0
     for process in every:
         with suppress(psutil.NoSuchProcess):
-            spent += sum(process.cpu_times()[:4])
-    return spent
+            cpu_total += sum(process.cpu_times()[:4])
+    return cpu_total

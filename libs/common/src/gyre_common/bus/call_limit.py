@@ -16,7 +16,7 @@ class CallLimit:
 
     def __init__(self, seconds: float) -> None:
         self.took = 0.0
-        self.ended = perf_counter()
+        self.ended_at = perf_counter()
         self._seconds = seconds
         self._worker = asyncio.current_task()
         self._started: float | None = None
@@ -33,8 +33,8 @@ class CallLimit:
         traceback: TracebackType | None,
     ) -> None:
         assert self._started is not None
-        self.ended = perf_counter()
-        self.took = self.ended - self._started
+        self.ended_at = perf_counter()
+        self.took = self.ended_at - self._started
         self._started = None
         if not self._overdue:
             return

@@ -104,23 +104,25 @@ async def skip(
         Unavailable: Kafka does not answer.
     """
     async with _admin(servers) as admin:
-        held = _at(await _held_by(admin, None), topic, partition, offset)
-        await _put_stubs(servers, held, actor=actor, reason=reason)
-        waiting = dict.fromkeys(held, False)
+        matching = _at(await _held_by(admin, None), topic, partition, offset)
+        await _put_stubs(servers, matching, actor=actor, reason=reason)
+        waiting = dict.fromkeys(matching, False)
         deadline = asyncio.get_running_loop().time() + patience
         while not all(waiting.values()) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(_ASK_AGAIN)
             still_held = await _held_by(admin, None)
-            waiting = {record: record not in still_held for record in held}
+            waiting = {record: record not in still_held for record in matching}
         return waiting
 
 
 def _at(
-    held: Sequence[HeldRecord], topic: str, partition: int, offset: int
+    all_held: Sequence[HeldRecord], topic: str, partition: int, offset: int
 ) -> Sequence[HeldRecord]:
-    there = [record for record in held if (record.topic, record.partition) == (topic, partition)]
+    there = [
+        record for record in all_held if (record.topic, record.partition) == (topic, partition)
+    ]
     if not there:
-        places = ", ".join(sorted({record.place for record in held})) or "nothing"
+        places = ", ".join(sorted({record.place for record in all_held})) or "nothing"
         raise NotFound(f"nothing is held on {topic} {partition}: held is {places}")
     matching = [record for record in there if record.offset == offset]
     if not matching:

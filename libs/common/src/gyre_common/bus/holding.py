@@ -58,7 +58,7 @@ class Holding:
     async def _until_skipped(
         self, place: TopicPartition, partition: Partition, consumer: AIOKafkaConsumer
     ) -> None:
-        pending = partition.held
+        pending = partition.held_record
         assert pending is not None
         while True:
             try:

@@ -47,7 +47,7 @@ class Measures:
         """A record went to the dead letters."""
         METRICS.records_parked.labels(*self._labels, cause).inc()
 
-    def held(self, topic: str, partition: int, offset: int) -> None:
+    def partition_held(self, topic: str, partition: int, offset: int) -> None:
         """A partition does not go on at this record."""
         METRICS.partition_held_offset.labels(topic, self._labels[1], str(partition)).set(offset)
 

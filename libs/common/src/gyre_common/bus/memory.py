@@ -155,9 +155,9 @@ class MemoryBus:
         *records: tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]],
     ) -> tuple[StoredRecord, ...]:
         """As `deliver`, of (key, value, headers) as they are."""
-        stored = self.put_raw(topic, *records)
+        stored_records = self.put_raw(topic, *records)
         await self.settled()
-        return stored
+        return stored_records
 
     def put_raw(
         self,
@@ -165,12 +165,12 @@ class MemoryBus:
         *records: tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]],
     ) -> tuple[StoredRecord, ...]:
         """As `deliver_raw`, without waiting."""
-        stored = tuple(
+        stored_records = tuple(
             self._store(topic.name, key, value, headers, topic.partitions)
             for key, value, headers in records
         )
-        self._hand_out(topic.name, stored)
-        return stored
+        self._hand_out(topic.name, stored_records)
+        return stored_records
 
     async def settled(self) -> None:
         """Wait until every record delivered or published is handled or parked."""
@@ -261,7 +261,7 @@ class _Subscription:
     def resume(self, partition: Partition) -> None:
         """See `Flow`: all records are here already."""
 
-    def held(self, partition: Partition) -> None:
+    def partition_held(self, partition: Partition) -> None:
         """See `Flow`: nobody can skip it here."""
 
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:

@@ -33,7 +33,7 @@ class OneByOne(Generic[E]):
         """Handle records until no more may start."""
         traced = is_tracing()
         with scheduler.call_limit() as limit:
-            had_turn = limit.ended
+            had_turn = limit.ended_at
             while (pending := scheduler.take()) is not None:
                 try:
                     record = self._decode(pending.raw)
@@ -50,7 +50,7 @@ class OneByOne(Generic[E]):
                     await self._retry_or_park(scheduler, pending, error)
                 else:
                     scheduler.finish(pending)
-                if limit.ended - had_turn > LONGEST_TURN:
+                if limit.ended_at - had_turn > LONGEST_TURN:
                     await asyncio.sleep(0)
                     had_turn = perf_counter()
 

@@ -42,7 +42,7 @@ class Partition:
         self.paused = False
         self.closed = False
         self.failures = 0
-        self.held: Pending | None = None
+        self.held_record: Pending | None = None
         self.held_cause = ""
         self.running = 0
         self.unfinished = 0
@@ -75,7 +75,7 @@ class Partition:
     @property
     def startable(self) -> int:
         """Records that may start now, at most."""
-        if self.closed or self.held or (self.failures and self.running):
+        if self.closed or self.held_record or (self.failures and self.running):
             return 0
         waiting = len(self._queue) + len(self._ready)
         return min(1, waiting) if self.failures else waiting
@@ -87,13 +87,13 @@ class Partition:
 
     def take(self) -> Pending | None:
         """The next record whose lane is free and that the gate lets through."""
-        if self.closed or self.held or (self.failures and self.running):
+        if self.closed or self.held_record or (self.failures and self.running):
             return None
         return self.take_along()
 
     def take_along(self) -> Pending | None:
         """The next record whose lane is free, to go with one that the gate let through."""
-        if self.held:
+        if self.held_record:
             return None
         if self._ready:
             return self._start(self._ready.popleft())
@@ -159,14 +159,14 @@ class Partition:
         Of several, it is the first one.
         """
         self.put_back(pending)
-        if self.held is None or pending.raw.offset < self.held.raw.offset:
-            self.held = pending
+        if self.held_record is None or pending.raw.offset < self.held_record.raw.offset:
+            self.held_record = pending
             self.held_cause = cause
 
     def release(self) -> Pending:
         """The held record, as one that was just taken."""
-        assert self.held is not None
-        pending, self.held = self.held, None
+        assert self.held_record is not None
+        pending, self.held_record = self.held_record, None
         self._ready.remove(pending)
         return self._start(pending)
 
@@ -192,7 +192,7 @@ class Partition:
         Behind a gate or a held record nothing is expected to succeed soon, so all that waits is
         forgotten.
         """
-        floor = -1 if self.failures or self.held else self._highest_taken
+        floor = -1 if self.failures or self.held_record else self._highest_taken
         self._queue = deque(p for p in self._queue if p.raw.offset < floor)
         self._ready = deque(p for p in self._ready if p.raw.offset < floor)
         for lane, behind in self._lanes.items():

@@ -42,7 +42,7 @@ class Flow(Protocol):
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
         """Keep a record that cannot be handled. Raises `Retryable` if that fails for now."""
 
-    def held(self, partition: Partition) -> None:
+    def partition_held(self, partition: Partition) -> None:
         """This partition does not go on until `Scheduler.skip`, or a restart."""
 
 
@@ -157,7 +157,7 @@ class Scheduler:
 
     def _resume_if_it_may(self, partition: Partition) -> None:
         if partition.paused and not (
-            self.leaving or self.stopped or partition.failures or partition.held
+            self.leaving or self.stopped or partition.failures or partition.held_record
         ):
             partition.paused = False
             self._flow.resume(partition)
@@ -296,7 +296,7 @@ class Scheduler:
             partition.put_back(pending)
             return
         partition.hold(pending, cause)
-        self.measures.held(partition.topic, partition.number, pending.raw.offset)
+        self.measures.partition_held(partition.topic, partition.number, pending.raw.offset)
         self._pause(partition)
         log.error(
             "partition held: mend the cause and restart the service, or `gyre dlq skip` the record",
@@ -308,7 +308,7 @@ class Scheduler:
                 "cause": cause,
             },
         )
-        self._flow.held(partition)
+        self._flow.partition_held(partition)
 
     def skip(self, partition: Partition) -> None:
         """Pass over the record that a partition is held at, and go on. An open breaker tries the
@@ -327,9 +327,10 @@ class Scheduler:
     def problems(self) -> list[str]:
         """Why records of some partitions, or of all, are not handled."""
         problems = [
-            f"{p.topic} partition {p.number} is held at offset {p.held.raw.offset}: {p.held_cause}"
+            f"{p.topic} partition {p.number} is held at offset {p.held_record.raw.offset}: "
+            f"{p.held_cause}"
             for p in self._turns
-            if p.held is not None
+            if p.held_record is not None
         ]
         if self.stopped is None:
             return problems
@@ -423,7 +424,7 @@ class Scheduler:
     def forget(self) -> None:
         """Let go of all partitions, and be ready for the next ones."""
         for partition in self._turns:
-            if partition.held is not None:
+            if partition.held_record is not None:
                 self.measures.released(partition.topic, partition.number)
         self._partitions.clear()
         self._turns.clear()

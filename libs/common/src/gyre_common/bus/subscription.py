@@ -230,7 +230,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             if record.breaker_open and f"{record.group}.{self._topics[0]}" == self.group_id:
                 self.scheduler.reopen_breaker(record.cause)
 
-    def held(self, partition: Partition) -> None:
+    def partition_held(self, partition: Partition) -> None:
         """See `Flow`."""
         assert self._consumer is not None
         self._holding.hold(partition, self._consumer)

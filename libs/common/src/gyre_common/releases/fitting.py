@@ -37,12 +37,12 @@ def fit_together(
         if encoder not in settled:
             fitting.sort(key=lambda each: each.fits is None)
         weights = fitting or weights
-    chosen = zip(FITTED_ROLES, (documents, queries, weights), strict=True)
-    return {role: artifacts[0] for role, artifacts in chosen if artifacts}
+    by_role = zip(FITTED_ROLES, (documents, queries, weights), strict=True)
+    return {role: artifacts[0] for role, artifacts in by_role if artifacts}
 
 
 def by_recency(state: ReleaseChanged) -> Iterator[Artifact]:
     """The live version, those that were live before, then the others, the newest first."""
     order = (state.live, *state.history, *(each.version for each in reversed(state.artifacts)))
-    known = (state.artifact(version) for version in dict.fromkeys(order))
-    return (artifact for artifact in known if artifact is not None)
+    artifacts = (state.artifact(version) for version in dict.fromkeys(order))
+    return (artifact for artifact in artifacts if artifact is not None)

@@ -420,13 +420,13 @@ class BusContract:
         self, open_world: OpenWorld
     ) -> None:
         async with open_world(QUICK) as world:
-            refused: list[Exception] = []
+            errors: list[Exception] = []
 
             async def on_message_sent(records: Sequence[Record[MessageSent]]) -> None:
                 try:
                     await world.bus.publish(world.compacted, MessageSent(listener="b"))
                 except ManyCurrentRecordsError as error:
-                    refused.append(error)
+                    errors.append(error)
                 for record in records:
                     with record.handling():
                         assert current_record() is record
@@ -439,7 +439,7 @@ class BusContract:
             async with world.bus:
                 await eventually(lambda: _count(world.records(world.compacted), 3))
             published = [_as_record(raw) for raw in await world.records(world.compacted)]
-            assert refused
+            assert errors
             assert [record.event_id for record in published] == [
                 derived_id(cause, "g/on_message_sent", 0) for cause in causes
             ]
