@@ -24,7 +24,7 @@ from gyre_common.bus import (
 from gyre_common.bus.dlq import DeadLetter, open_dead_letters
 from gyre_common.bus.limits import LARGEST_BATCH, LARGEST_FOREIGN_RECORD
 from gyre_common.bus.topics import ensure_topics
-from gyre_common.bus.withheld import sha256
+from gyre_common.bus.unread_value import sha256
 from gyre_common.errors import NotFound, Poison, Retryable
 from gyre_common.events.topic import Topic
 from gyre_common.telemetry import METRICS

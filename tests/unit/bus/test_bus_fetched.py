@@ -11,7 +11,7 @@ from aiokafka.consumer import fetcher
 from gyre_common.bus import fetched
 from gyre_common.bus.fetched import FetchedRecords
 from gyre_common.bus.limits import LARGEST_BATCH
-from gyre_common.bus.withheld import Withheld, sha256
+from gyre_common.bus.unread_value import UnreadValue, sha256
 
 from tests.batches import CODECS, Headers, a_batch, with_body
 
@@ -85,7 +85,7 @@ def test_a_batch_is_read_as_far_as_it_may_be_decompressed(
     *whole, rest = read(batch, start=11)
     assert [(record.offset, record.value) for record in whole] == [(11, bomb), (12, bomb)]
     assert (rest.offset, rest.key) == (14, None)
-    assert isinstance(rest.value, Withheld)
+    assert isinstance(rest.value, UnreadValue)
     assert "offsets 13 to 14 are not read" in rest.value.reason
     assert (rest.value.size, rest.value.digest) == (len(batch), sha256(batch))
 
@@ -96,7 +96,7 @@ def test_a_damaged_batch_is_one_record_in_place_of_all(codec: str) -> None:
     batch[-5] ^= 1
     (record,) = read(bytes(batch) + a_batch((b"k", b"v", []), base=13), start=11)[:1]
     assert record.offset == 12
-    assert isinstance(record.value, Withheld)
+    assert isinstance(record.value, UnreadValue)
     assert record.value.damaged
     assert record.value.first == 10
     assert "its checksum is wrong" in record.value.reason
@@ -107,7 +107,7 @@ def test_a_damaged_batch_is_one_record_in_place_of_all(codec: str) -> None:
 def test_what_a_codec_cannot_read_is_damaged(codec: str) -> None:
     plain = a_batch((b"k", b"v" * 100, []))
     (record,) = read(with_body(plain, plain[61:], base=3, codec=codec), start=3)
-    assert isinstance(record.value, Withheld)
+    assert isinstance(record.value, UnreadValue)
     assert (record.offset, record.value.damaged) == (3, True)
 
 

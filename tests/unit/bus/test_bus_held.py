@@ -10,13 +10,13 @@ from gyre_common.bus.memory import StoredRecord
 from gyre_common.bus.one_by_one import OneByOne
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.scheduler import Consumer, Handling, Scheduler
-from gyre_common.bus.withheld import Withheld
+from gyre_common.bus.unread_value import UnreadValue
 from gyre_common.errors import Poison
 from gyre_common.testing.bus_contract import QUICK, MessageSent, message_topic
 from gyre_common.testing.eventually import eventually
 
 TOPIC = message_topic("things.told.v1")
-DAMAGED = Withheld("a batch cannot be read", first=0, batch=b"", damaged=True)
+DAMAGED = UnreadValue("a batch cannot be read", first=0, batch=b"", damaged=True)
 
 
 class Broker:

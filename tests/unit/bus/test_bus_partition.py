@@ -85,7 +85,7 @@ def test_giving_a_partition_up_keeps_only_what_would_leave_a_gap() -> None:
     partition = filled("a", "a", "b", "c")
     running, further = take_pending(partition), take_pending(partition)
     partition.finish(further)
-    partition.drop_what_leaves_no_gap()
+    partition.drop_unstarted_tail()
     partition.finish(running)
     assert take_pending(partition).raw.offset == 1
     assert partition.take() is None
@@ -95,7 +95,7 @@ def test_giving_a_waiting_partition_up_drops_everything() -> None:
     partition = filled("a", "a", "b", "c")
     partition.put_back(take_pending(partition))
     partition.close()
-    partition.drop_what_leaves_no_gap()
+    partition.drop_unstarted_tail()
     partition.probe()
     assert partition.take() is None
 

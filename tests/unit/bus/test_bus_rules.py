@@ -189,7 +189,7 @@ async def test_a_fetch_that_fails_is_tried_again_and_said(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(subscription_module, "_PAUSE_AFTER_FAILURE", 0)
     subscription, _ = await _subscription(on_document_submitted)
-    assert await subscription._watched(getmany)() == {}
+    assert await subscription._with_fetch_errors(getmany)() == {}
     (problem,) = subscription.problems
     assert "fetching fails: TopicAuthorizationFailedError" in problem
     assert subscription.alive

@@ -44,4 +44,4 @@ def test_a_log_keeps_the_run_before_and_stays_bounded(
 def test_the_telling_line_of_a_log_is_found(tmp_path: Path, text: str, line: str) -> None:
     log = tmp_path / "x.log"
     log.write_text(text)
-    assert log_files.telling_line(log) == line
+    assert log_files.cause_line(log) == line

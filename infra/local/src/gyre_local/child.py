@@ -33,11 +33,11 @@ async def spawn(spec: ProcessSpec, log: Path) -> asyncio.subprocess.Process:
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=dying_with(os.getpid()),
+            preexec_fn=end_with_parent(os.getpid()),
         )
 
 
-def dying_with(supervisor: int) -> Callable[[], None] | None:
+def end_with_parent(supervisor: int) -> Callable[[], None] | None:
     """What the child runs first: Linux shall kill it when the thread that started it ends.
 
     Elsewhere there is no such order, and the next start sweeps up.

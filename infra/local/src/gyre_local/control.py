@@ -81,7 +81,7 @@ async def _states_of(
         if loop.time() > deadline:
             raise StartError(f"not ready after {deadline_seconds:.0f} s; see {home.logs}")
         await asyncio.sleep(_POLL_SECONDS)
-    reason = log_files.telling_line(home.log(_MAIN_LOG)).removeprefix("error: ")
+    reason = log_files.cause_line(home.log(_MAIN_LOG)).removeprefix("error: ")
     raise StartError(reason or f"the supervisor ended with exit code {supervisor.returncode}")
 
 

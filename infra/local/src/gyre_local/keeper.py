@@ -101,7 +101,7 @@ class Keeper:
     def _cause_of_death(self, exit_code: int | None, born_at: int) -> str:
         if exit_code is not None and exit_code < 0:
             return f"killed by {signal.Signals(-exit_code).name}"
-        line = log_files.telling_line(self.state.log, since=born_at)
+        line = log_files.cause_line(self.state.log, since=born_at)
         return line or f"ended with exit code {exit_code}"
 
     async def _attend(self, process: asyncio.subprocess.Process) -> None:

@@ -43,7 +43,7 @@ def size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def telling_line(path: Path, *, since: int = 0) -> str:
+def cause_line(path: Path, *, since: int = 0) -> str:
     """A service's last words past byte `since`; else the last line that names a problem, else the
     last of all; of JSON the message.
     """

@@ -14,7 +14,7 @@ from pathlib import Path
 from gyre_common.settings import SECRETS_DIR
 
 from gyre_local import log_files
-from gyre_local.child import dying_with
+from gyre_local.child import end_with_parent
 from gyre_local.control import running_state
 from gyre_local.errors import StartError
 from gyre_local.home import Home
@@ -91,7 +91,7 @@ class LocalEngines:
                 stderr=output,
                 start_new_session=True,
                 env={**os.environ, SECRETS_DIR: str(self.secrets)},
-                preexec_fn=dying_with(os.getpid()),
+                preexec_fn=end_with_parent(os.getpid()),
             )
 
     def _wait_until_ready(self, name: str, deadline: float) -> None:
@@ -101,9 +101,9 @@ class LocalEngines:
             if state is not None and state.ready:
                 return
             if self._supervisors[name].poll() is not None:
-                raise StartError(log_files.telling_line(home.log("supervisor")))
+                raise StartError(log_files.cause_line(home.log("supervisor")))
             time.sleep(_POLL_SECONDS)
-        reason = log_files.telling_line(home.log(name))
+        reason = log_files.cause_line(home.log(name))
         raise StartError(f"{name} not ready after {_START_SECONDS:.0f} s: {reason}")
 
 

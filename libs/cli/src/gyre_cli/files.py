@@ -45,7 +45,7 @@ def collect(paths: Sequence[Path], passed_over: Callable[[Path, str], None]) -> 
     """
     by_id: dict[str, SourceFile] = {}
     for path in paths:
-        for source in _below(path, passed_over) if path.is_dir() else [_alone(path)]:
+        for source in _below(path, passed_over) if path.is_dir() else [_named_file(path)]:
             other = by_id.setdefault(source.document_id, source)
             if other.path.resolve() != source.path.resolve():
                 raise InvalidInput(
@@ -61,7 +61,7 @@ def media_type_of(path: Path) -> str:
     return _MEDIA_TYPES.get(path.suffix.lower(), "")
 
 
-def _alone(path: Path) -> SourceFile:
+def _named_file(path: Path) -> SourceFile:
     if not path.exists():
         raise NotFound(f"there is no {path}: give files, folders or {STDIN} for standard input")
     absolute, here = path.resolve(), Path.cwd().resolve()
@@ -73,7 +73,7 @@ def _alone(path: Path) -> SourceFile:
 def _below(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[SourceFile]:
     folder_name = folder.resolve().name
     for path in _walk(folder, passed_over):
-        reason = _why_not(path)
+        reason = _skip_reason(path)
         if reason:
             passed_over(path, reason)
         else:
@@ -91,7 +91,7 @@ def _walk(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[Pa
         yield from (Path(parent, name) for name in sorted(files))
 
 
-def _why_not(path: Path) -> str:
+def _skip_reason(path: Path) -> str:
     if path.name.startswith("."):
         return "hidden"
     if not path.is_file():

@@ -90,7 +90,7 @@ async def chunk_id(gyre: "AsyncClient", text: str, answer_id: str, settings: Cli
     """What is meant by the beginning of a passage's id. Raises as `interaction_id`."""
     if not text or _UUID.fullmatch(text):
         return text
-    from gyre_client.history import the_one
+    from gyre_client.history import only_match
 
     last = _last(settings)
     if last is not None and last.interaction_id == answer_id:
@@ -98,7 +98,7 @@ async def chunk_id(gyre: "AsyncClient", text: str, answer_id: str, settings: Cli
     else:
         story = await gyre.history.explain(answer_id)
         ids = [passage.chunk_id for passage in story.retrieved]
-    return the_one([one for one in ids if one.startswith(text.lower())], text, "passage")
+    return only_match([one for one in ids if one.startswith(text.lower())], text, "passage")
 
 
 def _last(settings: CliSettings) -> LastAnswer | None:

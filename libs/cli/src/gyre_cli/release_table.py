@@ -11,7 +11,7 @@ from rich.text import Text
 from gyre_cli.output import Json, plain, table
 
 
-def tenant_meant(*, every_tenant: bool) -> str:
+def requested_tenant(*, every_tenant: bool) -> str:
     """What requests say: the default of all, or whatever the caller has."""
     return EVERY_TENANT if every_tenant else ""
 
@@ -31,7 +31,7 @@ def releases_table(releases: list[releases_pb2.Release]) -> RenderableType:
         rows.add_row(
             release.role,
             Text(release.live, style="green"),
-            _whose(release),
+            _scope(release),
             str(release.generation),
             _time(release),
             Text(f"{release.actor}: {release.reason}"),
@@ -77,7 +77,7 @@ def change_lines(change: Change) -> Text:
         return Text(f"{after.role}: {after.live} is live already, nothing changed")
     others = [role for role in _changed_roles(change) if role != change.role]
     lines = [
-        f"{_move(change, change.role)}, {_generations(before, after)}, for {_whose(after)}",
+        f"{_move(change, change.role)}, {_generations(before, after)}, for {_scope(after)}",
         *(f"{_move(change, role)}, went along" for role in others),
         f"safe after {change.seconds:.2f} s; every replica switches as it hears of it",
     ]
@@ -103,7 +103,7 @@ def _generations(before: releases_pb2.Release, after: releases_pb2.Release) -> s
 
 
 def _last_change(release: releases_pb2.Release) -> Iterator[str]:
-    yield f"for {_whose(release)}; live before: {', '.join(release.history) or 'nothing'}"
+    yield f"for {_scope(release)}; live before: {', '.join(release.history) or 'nothing'}"
     yield f"generation {release.generation}, {_time(release)} by {release.actor}: {release.reason}"
     if who := release.evidence.get(Evidence.OVERRIDE, ""):
         why = release.evidence.get(Evidence.WHY, "")
@@ -133,7 +133,7 @@ def _state(release: releases_pb2.Release, version: str) -> str:
     return ""
 
 
-def _whose(release: releases_pb2.Release) -> str:
+def _scope(release: releases_pb2.Release) -> str:
     return "every tenant" if release.tenant == EVERY_TENANT else release.tenant
 
 

@@ -43,7 +43,7 @@ def runs_table(runs: Sequence[trainer_pb2.Run]) -> RenderableType:
             f"{run.started_at.ToDatetime():%Y-%m-%d %H:%M}",
             f"{overall.difference:+.1f}" if overall and overall.HasField("difference") else "",
             run.version,
-            Text(run.message or _doing(run)),
+            Text(run.message or _stage_text(run)),
         )
     return rows
 
@@ -61,7 +61,7 @@ def run_details(run: trainer_pb2.Run) -> RenderableType:
         ("data set", run.data_set),
         ("votes", str(run.votes) if run.votes else ""),
         ("version", f"{run.version} (from {run.base})" if run.version else ""),
-        ("message", Text(run.message or _doing(run))),
+        ("message", Text(run.message or _stage_text(run))),
     ):
         if value:
             facts.add_row(name, value)
@@ -132,7 +132,7 @@ def _line(run: trainer_pb2.Run) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _doing(run: trainer_pb2.Run) -> str:
+def _stage_text(run: trainer_pb2.Run) -> str:
     return " ".join(_line(run).split()) if run.state == "running" else ""
 
 

@@ -44,7 +44,7 @@ class History:
         reply: telemetry_pb2.ListInteractionsResponse = await self._call(
             "ListInteractions", request
         )
-        return the_one([one.interaction_id for one in reply.interactions], beginning, "answer")
+        return only_match([one.interaction_id for one in reply.interactions], beginning, "answer")
 
     async def interactions(
         self, *, since: datetime | None = None, until: datetime | None = None
@@ -82,7 +82,7 @@ class History:
         return await self._connection.call(TelemetryServiceStub, "telemetry", method, request)
 
 
-def the_one(ids: list[str], beginning: str, what: str) -> str:
+def only_match(ids: list[str], beginning: str, what: str) -> str:
     """Of these ids, which all begin so, the only one. Raises NotFound, InvalidInput."""
     if beginning in ids:
         return beginning

@@ -11,7 +11,7 @@ from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
 
 from gyre_client.connection import Connection
 from gyre_client.errors import Unavailable
-from gyre_client.history import the_one
+from gyre_client.history import only_match
 
 RUNNING = "running"
 
@@ -80,7 +80,7 @@ class Runs:
         if len(beginning) == _WHOLE_ID:
             return beginning
         ids = [run.run_id for run in await self.list() if run.run_id.startswith(beginning)]
-        return the_one(ids, beginning, "run")
+        return only_match(ids, beginning, "run")
 
     async def cancel(self, run_id: str, *, timeout: float = _CANCEL_SECONDS) -> trainer_pb2.Run:  # noqa: ASYNC109
         """Stops a run, which can be resumed; returns it once it has stopped."""

@@ -92,7 +92,7 @@ class _Process:
 
     async def live(self) -> int:
         """Serve until told to stop; returns the exit status."""
-        self._listen_to_signals()
+        self._handle_signals()
         try:
             await self._serve()
         except asyncio.CancelledError:
@@ -102,7 +102,7 @@ class _Process:
         except Exception as error:
             # The edge of the process: what is left here ends it. A GyreError speaks for itself,
             # anything else is a bug.
-            cause = _only_cause(error)
+            cause = _single_cause(error)
             if not isinstance(cause, GyreError):
                 log.exception("crashed")
                 return EXIT_FAILED
@@ -111,7 +111,7 @@ class _Process:
         log.info("stopped")
         return EXIT_OK
 
-    def _listen_to_signals(self) -> None:
+    def _handle_signals(self) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 
@@ -120,7 +120,7 @@ class _Process:
                 os._exit(128 + number)
             self._stopping.set()
             seconds = self._settings.drain_seconds
-            _end_at_last(seconds + _LAST_WORDS)
+            _exit_after(seconds + _LAST_WORDS)
             if self._started:
                 log.info("draining", extra={"signal": signal.Signals(number).name})
                 loop.call_later(seconds, task.cancel)
@@ -160,7 +160,7 @@ class _Process:
             try:
                 return await stack.enter_async_context(self._create(self._settings))
             except ExceptionGroup as error:
-                if isinstance(cause := _only_cause(error), Retryable):
+                if isinstance(cause := _single_cause(error), Retryable):
                     raise cause from error
                 raise
 
@@ -225,14 +225,14 @@ async def _holds(check: Check) -> bool:
         return False
 
 
-def _only_cause(error: Exception) -> Exception:
+def _single_cause(error: Exception) -> Exception:
     # A task group wraps even a single failure.
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
-def _end_at_last(seconds: float) -> None:
+def _exit_after(seconds: float) -> None:
     # A thread, because what hangs may be the event loop, or a thread that it waits for.
     timer = threading.Timer(seconds, os._exit, (EXIT_FAILED,))
     timer.daemon = True

@@ -70,7 +70,7 @@ class OutsideContent:
                 "let it read the file, or send its content",
             ) from error
         except OSError as error:
-            raise _because_of(error) from error
+            raise _error_from(error) from error
         if len(data) > self._max_bytes:
             raise ContentTooLargeError(
                 FIELD, f"is larger than {self._max_bytes} bytes", "split the document"
@@ -78,7 +78,7 @@ class OutsideContent:
         return data
 
 
-def _because_of(error: OSError) -> GyreError:
+def _error_from(error: OSError) -> GyreError:
     """A name that no file can have stays wrong; what a disk or a network does may pass."""
     if error.errno == errno.ENAMETOOLONG:
         return NotFound(f"{FIELD}: nothing can have so long a name")

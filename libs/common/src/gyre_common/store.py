@@ -179,7 +179,7 @@ def _put_once(uri: str, data: bytes, root: str) -> None:
         if uri.startswith("file://"):
             path = Path(urlsplit(uri).path)
             if not path.exists():
-                _write_file(path, data, _under_a_new_name)
+                _write_file(path, data, _link_new_name)
         else:
             filesystem, path_there = _open_filesystem(uri)
             filesystem.pipe_file(path_there, data, mode="create")
@@ -234,7 +234,7 @@ def _write_file(path: Path, data: bytes, into_place: Callable[[Path, Path], obje
         os.close(folder)
 
 
-def _under_a_new_name(temporary: Path, path: Path) -> None:
+def _link_new_name(temporary: Path, path: Path) -> None:
     # Unlike a rename, a link never takes the place of a file that came first.
     path.hardlink_to(temporary)
 

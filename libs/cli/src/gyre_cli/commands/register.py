@@ -7,7 +7,7 @@ from rich.text import Text
 
 from gyre_cli.command import Cli, command
 from gyre_cli.pairs import pairs
-from gyre_cli.release_table import release_json, tenant_meant
+from gyre_cli.release_table import release_json, requested_tenant
 
 
 @command
@@ -38,7 +38,7 @@ def register(
             pairs(settings),
             based_on=based_on,
             reason=reason,
-            tenant=tenant_meant(every_tenant=every_tenant),
+            tenant=requested_tenant(every_tenant=every_tenant),
         )
     )
     cli.out.result(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_table import release_details, release_json, releases_table, tenant_meant
+from gyre_cli.release_table import release_details, release_json, releases_table, requested_tenant
 
 
 @command
@@ -21,7 +21,7 @@ def releases(
 
     Of one role: every version, and what its gate found.
     """
-    tenant = tenant_meant(every_tenant=every_tenant)
+    tenant = requested_tenant(every_tenant=every_tenant)
     by_role = cli.run(lambda gyre: gyre.releases.list(role, tenant=tenant))
     cli.out.result(
         [release_json(release) for release in by_role.values()],

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gyre_cli.command import Cli, command
-from gyre_cli.release_table import change_json, change_lines, tenant_meant
+from gyre_cli.release_table import change_json, change_lines, requested_tenant
 
 
 @command
@@ -30,7 +30,7 @@ def rollback(
             role,
             reason=reason,
             generation=generation,
-            tenant=tenant_meant(every_tenant=every_tenant),
+            tenant=requested_tenant(every_tenant=every_tenant),
         )
     )
     cli.out.result(change_json(change), lambda: change_lines(change))

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gyre_cli.command import Cli, command
 from gyre_cli.pairs import pairs
-from gyre_cli.release_table import tenant_meant
+from gyre_cli.release_table import requested_tenant
 from gyre_cli.run_calls import GOOD, begin, check
 from gyre_cli.run_view import RunProgress, gate_table, run_details, run_json
 
@@ -49,7 +49,7 @@ def train(
     request = {
         "recipe": recipe,
         "profile": profile,
-        "tenant": tenant_meant(every_tenant=every_tenant),
+        "tenant": requested_tenant(every_tenant=every_tenant),
         "settings": pairs(settings or []),
         "hold": hold,
         "resume": resume,

@@ -170,7 +170,7 @@ def _document(pair: _Pair, chance: random.Random) -> Document:
 
 def _question(pair: _Pair, wording: int, size: Size, chance: random.Random) -> DemoQuestion:
     hint = chance.choice(HINTS).format(area=pair.area) if chance.random() < size.hinted else ""
-    crowd_questions = pair.aspect.wordings[wording].format(alias=pair.alias)
-    text = f"{chance.choice(OPENINGS)}{crowd_questions}?{hint}"
+    wording_text = pair.aspect.wordings[wording].format(alias=pair.alias)
+    text = f"{chance.choice(OPENINGS)}{wording_text}?{hint}"
     name = f"{pair.document_id}#{wording}"
     return DemoQuestion(name, text[0].upper() + text[1:], frozenset({pair.document_id}))

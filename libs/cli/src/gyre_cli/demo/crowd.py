@@ -105,7 +105,7 @@ class Crowd:
         chance = random.Random(f"{self._seed}/{number}/{question.question_id}")
         actor = f"crowd-{chance.randrange(self._habits.actors)}"
         key, answers = str(uuid.uuid4()), self._gyre.with_caller(actor=actor).answers
-        answer = await _patiently(
+        answer = await _with_retries(
             lambda: answers.ask(question.text, idempotency_key=key, timeout=_ANSWER_SECONDS)
         )
         tally.questions += 1
@@ -124,7 +124,7 @@ class Crowd:
                 tally.last_word_at = time.monotonic()
 
     async def _send_feedback(self, word: feedback_pb2.SubmitFeedbackRequest) -> None:
-        await _patiently(lambda: self._gyre.feedback.record(word))
+        await _with_retries(lambda: self._gyre.feedback.record(word))
 
     def _words(
         self,
@@ -155,6 +155,6 @@ class Crowd:
         return words
 
 
-async def _patiently(call: Callable[[], Awaitable[Reply]]) -> Reply:
+async def _with_retries(call: Callable[[], Awaitable[Reply]]) -> Reply:
     """Its idempotency key makes a second try the same request, also after a service's restart."""
     return await retry(call, Unavailable, first=1.0, longest=5.0, seconds=_ANSWER_SECONDS)

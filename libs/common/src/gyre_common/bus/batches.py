@@ -80,7 +80,7 @@ class InBatches(Generic[T]):
             if not batch or len(batch) >= self._size.max_records:
                 return batch, None
             patience = batch[0].arrived + self._size.max_wait - perf_counter()
-            if not await self._more_arrive(scheduler, patience):
+            if not await self._wait_for_more(scheduler, patience):
                 return batch, None
         return [], None
 
@@ -92,7 +92,7 @@ class InBatches(Generic[T]):
             batch.append(more)
         return batch
 
-    async def _more_arrive(self, scheduler: Scheduler, patience: float) -> bool:
+    async def _wait_for_more(self, scheduler: Scheduler, patience: float) -> bool:
         if patience <= 0:
             return False
         scheduler.arrival.clear()
@@ -118,7 +118,9 @@ class InBatches(Generic[T]):
                 if len(part) > 1:
                     middle = len(part) // 2
                     parts += [part[middle:], part[:middle]]
-                elif not isinstance(error, Poison) and await scheduler.may_try_again(part[0][0]):
+                elif not isinstance(error, Poison) and await scheduler.wait_before_retry(
+                    part[0][0]
+                ):
                     parts.append(part)
                 elif not scheduler.leaving:
                     await scheduler.park(part[0][0], error)

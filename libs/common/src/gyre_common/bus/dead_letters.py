@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gyre_common.bus.envelope import Headers, text_header
 from gyre_common.bus.record import RawRecord
-from gyre_common.bus.withheld import Withheld, sha256
+from gyre_common.bus.unread_value import UnreadValue, sha256
 from gyre_common.errors import Poison
 from gyre_common.events.event import now
 
@@ -65,7 +65,7 @@ def stub_of(raw: RawRecord, cause: Cause) -> tuple[bytes | None, None, list[tupl
     Key and headers are the record's own unless they are large themselves.
     """
     value = b"" if raw.value is None else raw.value
-    if isinstance(value, Withheld):
+    if isinstance(value, UnreadValue):
         cause = replace(cause, digest=value.digest, size=value.size)
     else:
         cause = replace(cause, digest=sha256(value), size=len(value))

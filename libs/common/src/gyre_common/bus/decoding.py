@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD
 from gyre_common.bus.record import RawRecord, Record
-from gyre_common.bus.withheld import Unreadable, Withheld
+from gyre_common.bus.unread_value import Unreadable, UnreadValue
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic
@@ -37,7 +37,7 @@ def decoder(topic: Topic[E], maker: str) -> Callable[[RawRecord], Record[E] | No
             if compacted:
                 return None
             raise no_event(f"the record has no value, and {topic.name} is not compacted")
-        if len(value) > LARGEST_FOREIGN_RECORD or type(value) is Withheld:
+        if len(value) > LARGEST_FOREIGN_RECORD or type(value) is UnreadValue:
             raise _not_read(value, no_event)
         try:
             return Record(parse(value), raw, maker)
@@ -49,13 +49,13 @@ def decoder(topic: Topic[E], maker: str) -> Callable[[RawRecord], Record[E] | No
 
 def undecoded(raw: RawRecord) -> RawRecord:
     """The record as it is. Raises `Poison` if it was not read."""
-    if type(raw.value) is Withheld:
+    if type(raw.value) is UnreadValue:
         raise _not_read(raw.value, Poison)
     return raw
 
 
 def _not_read(value: bytes, no_event: type[Poison]) -> Poison:
-    if isinstance(value, Withheld):
+    if isinstance(value, UnreadValue):
         return Unreadable(value.reason) if value.damaged else no_event(value.reason)
     return no_event(
         f"a value of {len(value)} bytes after decompression: it may have {LARGEST_FOREIGN_RECORD}; "

@@ -16,7 +16,7 @@ from aiokafka.record.util import decode_varint
 
 from gyre_common.bus.decompression import decompress
 from gyre_common.bus.limits import LARGEST_BATCH
-from gyre_common.bus.withheld import Withheld
+from gyre_common.bus.unread_value import UnreadValue
 
 # Where a batch says how it goes on; https://kafka.apache.org/documentation/#recordbatch
 _LENGTH = slice(8, 12)
@@ -112,7 +112,7 @@ class _Batch:
                 yield record
                 first = record.offset + 1
         except Exception as error:  # noqa: BLE001 - whatever is wrong with bytes from outside
-            yield self._withheld(first, f"cannot be read: {error!r}", damaged=True)
+            yield self._unread_record(first, f"cannot be read: {error!r}", damaged=True)
 
     def _readable(self) -> Iterator[Any]:
         batch, head, body = self._batch, self._data[:_HEADER_BYTES], self._data[_HEADER_BYTES:]
@@ -120,7 +120,7 @@ class _Batch:
             body = self._fetched.decompress(batch.compression_type, body)
             head = _without_codec(head)
             if len(body) > LARGEST_BATCH:
-                yield from self._as_far_as_it_goes(body)
+                yield from self._readable_prefix(body)
                 return
             batch = DefaultRecordBatch(head + body)
         try:
@@ -129,7 +129,7 @@ class _Batch:
             # From the beginning: the fetcher passes over what it has already.
             yield from self._records(body)
 
-    def _as_far_as_it_goes(self, body: bytes) -> Iterator[_Record]:
+    def _readable_prefix(self, body: bytes) -> Iterator[_Record]:
         """What begins in a batch, and one record in place of all the others."""
         first = self._batch.base_offset
         try:
@@ -138,16 +138,16 @@ class _Batch:
                 first = record.offset + 1
         except CorruptRecordException:
             pass  # where the bytes end
-        yield self._withheld(
+        yield self._unread_record(
             first, f"holds more than {LARGEST_BATCH} after decompression", damaged=False
         )
 
-    def _withheld(self, first: int, problem: str, *, damaged: bool) -> _Record:
+    def _unread_record(self, first: int, problem: str, *, damaged: bool) -> _Record:
         """At the last offset: a fetch may begin in the midst, and what lies below is dropped."""
         last = self._batch.next_offset - 1
         offsets = f"offset {last} is" if first == last else f"offsets {first} to {last} are"
         reason = f"a batch of {len(self._data)} bytes {problem}; {offsets} not read"
-        value = Withheld(reason, first=first, batch=self._data, damaged=damaged)
+        value = UnreadValue(reason, first=first, batch=self._data, damaged=damaged)
         return self._record(last, self._batch.max_timestamp, value=value)
 
     def _records(self, body: bytes) -> Iterator[_Record]:

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from gyre_common.bus.held_records import HeldRecord, dlq_end, held_by, wait_for_skip
 from gyre_common.bus.partition import Partition, Pending
 from gyre_common.bus.scheduler import Scheduler, describe
-from gyre_common.bus.withheld import Withheld, sha256
+from gyre_common.bus.unread_value import UnreadValue, sha256
 from gyre_common.errors import GyreError
 from gyre_common.events.event import now
 
@@ -91,8 +91,8 @@ class Holding:
             cause=partition.held_cause,
             since=now().isoformat(timespec="seconds"),
             dlq_offset=-1,
-            digest=value.digest if isinstance(value, Withheld) else sha256(value),
-            size=value.size if isinstance(value, Withheld) else len(value),
+            digest=value.digest if isinstance(value, UnreadValue) else sha256(value),
+            size=value.size if isinstance(value, UnreadValue) else len(value),
             breaker_open=self._scheduler.stopped is not None,
         )
         for before in await held_by(self._servers, [self._group_id]):
@@ -106,5 +106,5 @@ def _resume_at(partition: Partition, pending: Pending, committed: int | None) ->
     if committed is not None:
         return committed
     value = pending.raw.value
-    first = value.first if isinstance(value, Withheld) else pending.raw.offset
+    first = value.first if isinstance(value, UnreadValue) else pending.raw.offset
     return min(first, partition.oldest_unfinished)

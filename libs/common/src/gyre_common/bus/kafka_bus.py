@@ -22,7 +22,7 @@ from gyre_common.bus.publisher import KafkaPublisher
 from gyre_common.bus.record import RawRecord, Record
 from gyre_common.bus.scheduler import Handling
 from gyre_common.bus.subscription import KafkaSubscription, Park
-from gyre_common.bus.withheld import Withheld
+from gyre_common.bus.unread_value import UnreadValue
 from gyre_common.errors import Unavailable
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import Event
@@ -95,7 +95,7 @@ class Bus:
 
         def register(handler: BatchHandler[RawRecord]) -> BatchHandler[RawRecord]:
             handling = InBatches(undecoded, handler, BatchSize(max_records, max_wait))
-            self._add(topics, group, handling, handler, list[bytes], _pass_over)
+            self._add(topics, group, handling, handler, list[bytes], _skip_raw)
             return handler
 
         return register
@@ -143,7 +143,7 @@ class Bus:
     ) -> None:
         cause = cause_of(raw, error, attempts=attempts, group=group)
         topic = raw.topic + DLQ_SUFFIX
-        if not isinstance(raw.value, Withheld):
+        if not isinstance(raw.value, UnreadValue):
             try:
                 await self._publisher.put(topic, raw.key, raw.value, headers_of(raw, cause))
             except RecordTooLarge:
@@ -223,5 +223,5 @@ def _maker(group: str, handler: Callable[..., Any]) -> str:
     return f"{group}/{handler.__name__}"
 
 
-async def _pass_over(raw: RawRecord, error: Exception, attempts: int) -> None:
+async def _skip_raw(raw: RawRecord, error: Exception, attempts: int) -> None:
     """The scheduler logs it."""

@@ -58,7 +58,7 @@ class OneByOne(Generic[E]):
         self, scheduler: Scheduler, pending: Pending, error: Exception
     ) -> None:
         """A bug may be a glitch: a few tries, the key waiting meanwhile, then it is parked."""
-        if await scheduler.may_try_again(pending):
+        if await scheduler.wait_before_retry(pending):
             pending.partition.put_back(pending)
         elif not scheduler.leaving:
             await scheduler.park(pending, error)

@@ -103,13 +103,13 @@ class Partition:
             lane = pending.lane
             if lane is not None:
                 if lane in lanes:
-                    self._line_up(pending, lane)
+                    self._enqueue(pending, lane)
                     continue
                 lanes[lane] = None
             return self._start(pending)
         return None
 
-    def _line_up(self, pending: Pending, lane: bytes) -> None:
+    def _enqueue(self, pending: Pending, lane: bytes) -> None:
         behind = self._lanes[lane]
         if behind is None:
             self._lanes[lane] = deque((pending,))
@@ -186,7 +186,7 @@ class Partition:
         """Work succeeds again."""
         self.failures = 0
 
-    def drop_what_leaves_no_gap(self) -> None:
+    def drop_unstarted_tail(self) -> None:
         """Forget records above all that was started: whoever reads them next repeats nothing.
 
         Behind a gate or a held record nothing is expected to succeed soon, so all that waits is

@@ -137,13 +137,13 @@ class KafkaPublisher:
         except MessageSizeTooLargeError as error:
             raise RecordTooLarge(f"Kafka refuses a record of this size on {topic}") from error
         except (TimeoutError, KafkaError) as error:
-            self._went_down()
+            self._mark_down()
             raise Unavailable(
                 f"Kafka at {self._servers} did not confirm a record on {topic} within {limit:g} s"
             ) from error
         self._down = False
 
-    def _went_down(self) -> None:
+    def _mark_down(self) -> None:
         """Remember it, and notice when Kafka is back: callers may have stopped trying."""
         self._down = True
         if self._watching is None or self._watching.done():

@@ -19,7 +19,7 @@ from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.measures import Measures
 from gyre_common.bus.partition import Partition, Pending
 from gyre_common.bus.record import RawRecord
-from gyre_common.bus.withheld import Unreadable
+from gyre_common.bus.unread_value import Unreadable
 from gyre_common.errors import Poison, Retryable
 
 log = logging.getLogger(__name__)
@@ -238,7 +238,7 @@ class Scheduler:
         pause = min(longest, self.delivery.retry_first * 2.0 ** min(failures - 1, 30))
         return pause * random.uniform(0.5, 1.0)
 
-    async def may_try_again(self, pending: Pending) -> bool:
+    async def wait_before_retry(self, pending: Pending) -> bool:
         """After a bug: wait a little and try again, a few times. False once it was enough, or the
         process is leaving (then the record stays unfinished, for whoever reads it next).
         """
@@ -406,7 +406,7 @@ class Scheduler:
         self._hurry.set()
         self.arrival.set()
         for partition in self._turns:
-            partition.drop_what_leaves_no_gap()
+            partition.drop_unstarted_tail()
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()

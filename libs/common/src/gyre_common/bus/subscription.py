@@ -90,24 +90,24 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             rebalance_timeout_ms=int((delivery.drain_limit + _REBALANCE_MARGIN) * 1000),
             listener=self,
             parser=_parse,
-            decoder=_hand_on,
+            decoder=_same_message,
             no_reply=True,
             title=f"{self._group}.{handler.__name__}",
         )
 
-        async def take_in(message: Any) -> None:
-            await self._take_in(message.raw_message)
+        async def on_records(message: Any) -> None:
+            await self._add_records(message.raw_message)
 
-        take_in.__name__ = handler.__name__
-        take_in.__doc__ = handler.__doc__
-        take_in.__annotations__ = {"message": payload, "return": None}
-        self._subscriber(take_in)
+        on_records.__name__ = handler.__name__
+        on_records.__doc__ = handler.__doc__
+        on_records.__annotations__ = {"message": payload, "return": None}
+        self._subscriber(on_records)
 
     async def start(self) -> None:
         """Join the group and start working."""
         await self._subscriber.start()
         consumer = self._subscriber.consumer
-        consumer.getmany = self._watched(consumer.getmany)
+        consumer.getmany = self._with_fetch_errors(consumer.getmany)
         self._ticking = asyncio.create_task(self._tick())
 
     async def drain(self) -> None:
@@ -153,7 +153,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
     # Records in
 
-    async def _take_in(self, records: Sequence[RawRecord]) -> None:
+    async def _add_records(self, records: Sequence[RawRecord]) -> None:
         scheduler = self.scheduler
         if self._closing:
             return  # not finished, hence not committed: whoever reads them next gets them
@@ -203,7 +203,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
     # Failing fetches
 
-    def _watched(self, getmany: Fetch) -> Fetch:
+    def _with_fetch_errors(self, getmany: Fetch) -> Fetch:
         """Remember why a fetch fails and try again: FastStream's task would end in silence."""
 
         async def fetch(*arguments: Any, **settings: Any) -> Any:
@@ -313,5 +313,5 @@ async def _parse(records: tuple[Any, ...]) -> KafkaAckableMessage:
     )
 
 
-async def _hand_on(message: KafkaAckableMessage) -> KafkaAckableMessage:
+async def _same_message(message: KafkaAckableMessage) -> KafkaAckableMessage:
     return message

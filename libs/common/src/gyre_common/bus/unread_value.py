@@ -6,7 +6,7 @@ from typing import Self
 from gyre_common.errors import Poison
 
 
-class Withheld(bytes):
+class UnreadValue(bytes):
     """An empty value, why it is empty, and how to know again what it stands for.
 
     It stands for all offsets from `first` to that of its record. `digest` and `size` are those of
