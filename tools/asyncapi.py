@@ -26,7 +26,7 @@ EDGES: dict[str, Callable[[Bus], None]] = {
     "trainer": lambda bus: bus.publishes(TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED),
     "releases": lambda bus: releases.build_handlers(bus, _CORE),
     "telemetry": lambda bus: telemetry.build_handlers(
-        bus, _CORE, telemetry.Batching(records=1, wait=0.0)
+        bus, _CORE, telemetry.InsertBatching(records=1, wait=0.0)
     ),
 }
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 
 from gyre_common.text import content_terms, terms
 from gyre_generator.reading.questions import analyse
-from gyre_generator.reading.scoring import Candidate, candidates
+from gyre_generator.reading.scoring import CandidateSentence, candidate_sentences
 from gyre_generator.reading.selection import ANSWERS_AT, confidence, select
 
 from bench.answers.data import Case, clapnq, foreign, pooled, xquad
 
-Pick = Callable[[Case, list[Candidate]], list[Candidate]]
+Pick = Callable[[Case, list[CandidateSentence]], list[CandidateSentence]]
 
 
 def main() -> None:
@@ -50,11 +50,11 @@ def main() -> None:
     speed(pool)
 
 
-def read(case: Case) -> list[Candidate]:
-    return candidates(analyse(case.question), case.passages)
+def read(case: Case) -> list[CandidateSentence]:
+    return candidate_sentences(analyse(case.question), case.passages)
 
 
-def ours(case: Case, scored: list[Candidate]) -> list[Candidate]:
+def ours(case: Case, scored: list[CandidateSentence]) -> list[CandidateSentence]:
     return select(analyse(case.question), scored)
 
 
@@ -62,11 +62,11 @@ def first(count: int) -> Pick:
     return lambda case, scored: [c for c in scored if c.passage is case.passages[0]][:count]
 
 
-def first_passage(case: Case, scored: list[Candidate]) -> list[Candidate]:
+def first_passage(case: Case, scored: list[CandidateSentence]) -> list[CandidateSentence]:
     return [c for c in scored if c.passage is case.passages[0]]
 
 
-def by_chance(case: Case, scored: list[Candidate]) -> list[Candidate]:
+def by_chance(case: Case, scored: list[CandidateSentence]) -> list[CandidateSentence]:
     return random.Random(case.question).sample(scored, min(3, len(scored)))
 
 
@@ -102,7 +102,7 @@ def sentence_table(name: str, cases: Sequence[Case]) -> None:
     print()
 
 
-def is_gold(case: Case, candidate: Candidate) -> bool:
+def is_gold(case: Case, candidate: CandidateSentence) -> bool:
     """Whether a sentence is one that a person used; cut points may differ a little."""
     if candidate.passage.text != case.gold_passage or not candidate.terms:
         return False

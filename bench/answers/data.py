@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
 from gyre_common.text import content_terms
-from gyre_generator.passages import Passage
+from gyre_generator.passages import RetrievedPassage
 
 from bench.report import data_folder
 
@@ -17,7 +17,7 @@ class Case:
     """A question, the passages it is read against, and what people chose (empty: no answer)."""
 
     question: str
-    passages: tuple[Passage, ...]
+    passages: tuple[RetrievedPassage, ...]
     gold_passage: str
     gold_sentences: tuple[str, ...]
     gold_answers: tuple[str, ...]
@@ -79,8 +79,8 @@ def xquad(language: str) -> list[Case]:
     ]
 
 
-def passage(title: str, text: str, rank: int, score: float = 0.0) -> Passage:
-    return Passage(
+def passage(title: str, text: str, rank: int, score: float = 0.0) -> RetrievedPassage:
+    return RetrievedPassage(
         chunk_id=uuid5(NAMESPACE_URL, text),
         document_id=title or "untitled",
         text=text,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from gyre_generator.reading.questions import analyse
-from gyre_generator.reading.scoring import WEIGHTS, Candidate, candidates
+from gyre_generator.reading.scoring import WEIGHTS, CandidateSentence, candidate_sentences
 from numpy.typing import NDArray
 
 from bench.answers.__main__ import is_gold
@@ -39,7 +39,7 @@ def sentence_rows(sets: Sequence[Sequence[Case]]) -> tuple[Rows, Rows, Rows]:
         rows = [
             (list(c.features.values()), is_gold_candidate(case, c))
             for case in cases
-            for c in candidates(analyse(case.question), case.passages)
+            for c in candidate_sentences(analyse(case.question), case.passages)
         ]
         share = sum(y for _, y in rows) / len(rows)
         for x, y in rows:
@@ -49,7 +49,7 @@ def sentence_rows(sets: Sequence[Sequence[Case]]) -> tuple[Rows, Rows, Rows]:
     return np.array(xs), np.array(ys), np.array(ws)
 
 
-def is_gold_candidate(case: Case, candidate: Candidate) -> bool:
+def is_gold_candidate(case: Case, candidate: CandidateSentence) -> bool:
     if case.gold_sentences:
         return is_gold(case, candidate)
     same = candidate.passage.text == case.gold_passage
@@ -64,7 +64,7 @@ def answer_rows(
         for cases in sets:
             for case in cases:
                 question = analyse(case.question)
-                scored = candidates(question, case.passages)
+                scored = candidate_sentences(question, case.passages)
                 if not scored or not question.terms:
                     continue
                 best = max(scored, key=lambda c: c.score)

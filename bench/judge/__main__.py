@@ -16,8 +16,8 @@ from typing import Any
 
 from gyre_common.text import content_terms
 from gyre_judge.metrics import groundedness, substance
-from gyre_judge.reading import Passages
 from gyre_judge.service import TIE
+from gyre_judge.statements import WeightedPassages
 
 from bench.report import data_folder
 
@@ -35,7 +35,7 @@ class Grounded:
 
     def score(self, answer: str | None = None) -> float:
         answer_text = self.answer if answer is None else answer
-        return groundedness(answer_text, Passages([self.passage], [self.title])).value or 0.0
+        return groundedness(answer_text, WeightedPassages([self.passage], [self.title])).value or 0.0
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ def groundedness_of_claims() -> None:
     for line in (folder / "evidence.jsonl").read_text().splitlines():
         row = json.loads(line)
         source = corpus[str(row["doc_id"])]
-        passages = Passages([source["text"]], [source["title"]])
+        passages = WeightedPassages([source["text"]], [source["title"]])
         by_label[row["label"]].append(groundedness(row["claim"], passages).value or 0.0)
     report("contradicted claims", by_label["SUPPORT"], by_label["CONTRADICT"])
 
@@ -123,7 +123,7 @@ def report(name: str, good: Sequence[float], bad: Sequence[float]) -> None:
 def comparisons() -> None:
     rows = (data_folder("preferences") / "autoj_pairwise_first700.jsonl").read_text().splitlines()
     parsed = [json.loads(row) for row in rows]
-    nothing = Passages([])
+    nothing = WeightedPassages([])
 
     def substance_of(text: str) -> float:
         return substance(text, nothing).value or 0.0

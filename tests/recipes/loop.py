@@ -15,7 +15,7 @@ from gyre_common.signature import Signature
 from gyre_common.store import Shelf
 from gyre_releases.book import Changes, ReleaseBook
 from gyre_releases.handlers import build_handlers
-from gyre_releases.service import ReleaseController, Whose
+from gyre_releases.service import ReleaseController, ReleaseScope
 from gyre_trainer.recipes.recipe import Recipe
 from gyre_trainer.runs.book import Run, RunBook
 from gyre_trainer.runs.candidates import Candidates
@@ -57,7 +57,7 @@ class TopicInMemory:
 
     async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
         assert self.controller is not None
-        await self.controller.register(role, artifact, by, whose=Whose(tenant, tenant))
+        await self.controller.register(role, artifact, by, scope=ReleaseScope(tenant, tenant))
 
 
 class NoEncoders:

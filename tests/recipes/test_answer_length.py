@@ -12,7 +12,7 @@ from gyre_common.errors import InvalidInput
 from gyre_common.releases.builtin import GENERATOR_VERSION, digest_of_settings
 from gyre_common.signature import Signature
 from gyre_common.testing.eventually import eventually
-from gyre_releases.service import Whose
+from gyre_releases.service import ReleaseScope
 
 from tests.recipes.answer_length import ANSWER_LENGTH, WORDS
 from tests.recipes.loop import ANN, NOON, Loop
@@ -41,8 +41,8 @@ async def test_corrections_become_a_setting_that_is_released_and_rolled_back(loo
     live = loop.live(ROLE)
     assert live.settings == {"backend": "extractive", WORDS: "12"}
     assert live.evidence["gate"] == "passed"
-    mine = Whose("acme", "acme")
-    await loop.controller.rollback(ROLE, expected_generation=0, by=ANN, whose=mine)
+    mine = ReleaseScope("acme", "acme")
+    await loop.controller.rollback(ROLE, expected_generation=0, by=ANN, scope=mine)
     assert loop.live(ROLE).version == GENERATOR_VERSION
 
 

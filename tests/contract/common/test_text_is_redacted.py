@@ -26,10 +26,10 @@ from gyre_common.events.topic import Topic
 from gyre_common.redaction import Redaction, redact, redacted
 from gyre_common.store import Shelf
 from gyre_telemetry import translation
-from gyre_telemetry.handlers import Batching as TelemetryBatching
+from gyre_telemetry.handlers import InsertBatching
 from gyre_telemetry.handlers import build_handlers as build_telemetry
 from gyre_telemetry.origin import origin_of_raw
-from gyre_telemetry.rows import Row
+from gyre_telemetry.rows import TableRow
 from gyre_telemetry.service import Telemetry
 from gyre_trainer.data_sets import Frozen
 from gyre_trainer.data_sets.resolving import question_texts
@@ -148,15 +148,15 @@ class RowsInMemory:
     """A sink that a test looks into."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[TableRow] = []
 
-    async def insert(self, table: str, rows: Sequence[Row]) -> None:
+    async def insert(self, table: str, rows: Sequence[TableRow]) -> None:
         self.rows += rows
 
 
 async def test_telemetry_holds_redacted_texts_only(redacting: None) -> None:
     sink, bus = RowsInMemory(), MemoryBus()
-    build_telemetry(bus, Telemetry(sink), TelemetryBatching(records=10, wait=0.01))
+    build_telemetry(bus, Telemetry(sink), InsertBatching(records=10, wait=0.01))
     async with bus:
         for topic in ALL_TOPICS:
             await bus.deliver(topic, example_with_text(topic))
@@ -169,7 +169,7 @@ def test_what_an_error_says_of_a_dead_letter_is_redacted(redacting: None) -> Non
     raw = StoredRecord("feedback.received.v1.dlq", 0, 1, 0, b"acme/1", b"{", ())
     cause = cause_of(raw, Poison(f"not {SECRET}"), attempts=1, group="trainer")
     parked = replace(raw, headers=tuple(headers_of(raw, cause)))
-    [row] = translation.parked(parked, origin_of_raw(parked))
+    [row] = translation.dead_letter(parked, origin_of_raw(parked))
     assert "not [gone]" in repr(row)
 
 

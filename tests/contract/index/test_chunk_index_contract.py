@@ -12,12 +12,12 @@ from gyre_common.document_index import DocumentRecord, DocumentState
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.errors import Retryable
 from gyre_common.testing.chunk_index import MemoryChunks
-from gyre_embedder.document_index import DocumentIndex, DocumentKey, Head, Passage, Removal
+from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head, Removal
 from gyre_embedder.elasticsearch_index import ElasticsearchIndex
 from gyre_embedder.testing import MemoryIndex
 from gyre_retriever.elasticsearch_search import ElasticsearchSearch
 from gyre_retriever.query import Filters
-from gyre_retriever.search_index import Found, Reach, Search, SearchIndex
+from gyre_retriever.search_index import SearchIndex, SearchRequest, SearchResult, SearchScope
 from gyre_retriever.testing import MemorySearch
 
 DIMENSIONS = 4
@@ -29,12 +29,12 @@ NAMES = UUID("5b1a0000-0000-4000-8000-000000000000")
 class Sides:
     """Both sides of one index of its own."""
 
-    writer: DocumentIndex
+    writer: ChunkIndex
     reader: SearchIndex
     index: str
 
     async def put(self, *chunks: IndexedChunk, vector: tuple[float, ...] = EAST) -> None:
-        passages = [Passage(chunk, np.array(vector, np.float32)) for chunk in chunks]
+        passages = [EncodedChunk(chunk, np.array(vector, np.float32)) for chunk in chunks]
         await self.writer.write(self.index, passages, [])
 
     async def find(
@@ -45,9 +45,11 @@ class Sides:
         tenant: str = "default",
         groups: tuple[str, ...] = (),
         filters: Filters = Filters(),  # noqa: B008 (frozen)
-    ) -> Found:
-        reach = Reach(tenant, groups, filters)
-        return await self.reader.search(Search(self.index, text, vector, reach, candidates=10))
+    ) -> SearchResult:
+        reach = SearchScope(tenant, groups, filters)
+        return await self.reader.search(
+            SearchRequest(self.index, text, vector, reach, candidates=10)
+        )
 
 
 @pytest.fixture(params=["memory", pytest.param("elasticsearch", marks=pytest.mark.integration)])
@@ -76,7 +78,7 @@ def ids(*names: str) -> set[UUID]:
     return {uuid5(NAMES, name) for name in names}
 
 
-def ids_of_either(results: Found) -> set[UUID]:
+def ids_of_either(results: SearchResult) -> set[UUID]:
     assert results.bm25 is not None
     assert results.dense is not None
     return {hit.chunk_id for hit in (*results.bm25, *results.dense)}
@@ -205,7 +207,7 @@ async def test_stored_chunks_and_their_vectors_can_be_read_back(sides: Sides) ->
     await sides.put(a_passage("c1"), vector=NORTH)
     await sides.put(a_passage("c2", document_id="other"))
     guide, none = DocumentKey("default", "guide"), DocumentKey("default", "none")
-    assert await sides.writer.stored(sides.index, [guide, none]) == {
+    assert await sides.writer.stored_chunk_ids(sides.index, [guide, none]) == {
         guide: ids("c1"),
         none: frozenset(),
     }

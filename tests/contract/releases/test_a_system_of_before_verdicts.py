@@ -21,7 +21,7 @@ from gyre_common.signature import Signature
 from gyre_common.store import Store
 from gyre_releases.book import Changes, ReleaseBook
 from gyre_releases.handlers import build_handlers
-from gyre_releases.service import ReleaseController, Whose
+from gyre_releases.service import ReleaseController, ReleaseScope
 from gyre_trainer.run_rpc import run_message
 from gyre_trainer.runs.book import RunBook
 from gyre_trainer.runs.reports import Reports
@@ -29,7 +29,7 @@ from gyre_trainer.runs.reports import Reports
 from tests.before_verdicts import RELEASED_RUN, TENANT, VERSION, OldHome
 
 ANN = Signature(actor="ann")
-DEMO = Whose(TENANT)
+DEMO = ReleaseScope(TENANT)
 
 
 @pytest.fixture
@@ -120,16 +120,16 @@ async def test_releases_stand_as_they_did_and_starting_changes_nothing(
     topic = OldTopic(releases)
     controller = await open_controller(topic)
     assert topic.written_releases == []
-    lives = {one.role: one.live for one in await controller.releases(whose=DEMO)}
+    lives = {one.role: one.live for one in await controller.releases(scope=DEMO)}
     assert (lives["query-encoder"], lives["retrieval"]) == (VERSION, "fitted-4dfe7878")
 
 
 async def test_the_way_back_and_forth_is_open(releases: list[ReleaseChanged]) -> None:
     controller = await open_controller(OldTopic(releases))
-    back = await controller.rollback("query-encoder", expected_generation=5, by=ANN, whose=DEMO)
+    back = await controller.rollback("query-encoder", expected_generation=5, by=ANN, scope=DEMO)
     assert back.live == "minilm-l6-v2"
     again = await controller.promote(
-        "query-encoder", VERSION, expected_generation=0, by=ANN, whose=DEMO
+        "query-encoder", VERSION, expected_generation=0, by=ANN, scope=DEMO
     )
     assert again.live == VERSION
 

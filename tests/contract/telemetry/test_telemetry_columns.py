@@ -8,7 +8,7 @@ from gyre_common.events.examples import EXAMPLES
 from gyre_telemetry import translation
 from gyre_telemetry.migrations import default_folder, read_migrations
 from gyre_telemetry.origin import Origin, origin_of_raw
-from gyre_telemetry.rows import Row
+from gyre_telemetry.rows import TableRow
 from gyre_telemetry.schema_reference import read_catalogue
 
 WITHOUT_A_COLUMN = {
@@ -32,24 +32,24 @@ RENAMED = {
 """Fields that fill columns of another name, or rows of their own."""
 
 
-def rows() -> Iterable[Row]:
+def rows() -> Iterable[TableRow]:
     """Of the example of every topic, and of a dead letter."""
     raw = StoredRecord("feedback.received.v1.dlq", 0, 7, 0, None, b"{}", ())
     origin: Origin = origin_of_raw(raw)
     for topic, translate in {
-        "documents.accepted.v1": translation.accepted,
-        "documents.chunked.v1": translation.chunked,
-        "documents.indexed.v1": translation.indexed,
-        "documents.rejected.v1": translation.rejected,
-        "interactions.completed.v1": translation.completed,
-        "interactions.judged.v1": translation.judged,
-        "feedback.received.v1": translation.received,
-        "releases.changed.v1": translation.changed,
+        "documents.accepted.v1": translation.document_accepted,
+        "documents.chunked.v1": translation.document_chunked,
+        "documents.indexed.v1": translation.document_indexed,
+        "documents.rejected.v1": translation.document_rejected,
+        "interactions.completed.v1": translation.interaction_completed,
+        "interactions.judged.v1": translation.interaction_judged,
+        "feedback.received.v1": translation.feedback_received,
+        "releases.changed.v1": translation.release_changed,
         "training.started.v1": translation.training_started,
         "training.finished.v1": translation.training_finished,
     }.items():
         yield from translate(EXAMPLES[topic], origin)  # type: ignore[operator]
-    yield from translation.parked(raw, origin)
+    yield from translation.dead_letter(raw, origin)
 
 
 def filled() -> dict[str, set[str]]:

@@ -20,10 +20,10 @@ from gyre_common.rpc import serve
 from gyre_common.signature import Signature
 from gyre_releases.book import Changes, ReleaseBook
 from gyre_releases.rpc import register
-from gyre_releases.service import ReleaseController, Whose
+from gyre_releases.service import ReleaseController, ReleaseScope
 
 ANN = Signature(actor="ann")
-OWN = Whose("default", "default")
+OWN = ReleaseScope("default", "default")
 
 
 class Memory:
@@ -111,8 +111,8 @@ def weights(version: str = "votes-1") -> Artifact:
 async def test_a_version_of_the_tenants_own_goes_live_and_back_with_its_weights(
     controller: ReleaseController, serving: None
 ) -> None:
-    await controller.register("query-encoder", votes(), ANN, whose=OWN)
-    await controller.register("retrieval", weights(), ANN, whose=OWN)
+    await controller.register("query-encoder", votes(), ANN, scope=OWN)
+    await controller.register("retrieval", weights(), ANN, scope=OWN)
     out = await output_of("promote", "query-encoder", "votes-1", "--reason", "a try")
     assert "query-encoder: minilm-l6-v2 → votes-1, generation 1 → 2, for default" in out
     assert "retrieval: hybrid-1 → votes-1, went along" in out

@@ -16,7 +16,7 @@ from gyre_common.model_folders import ModelFolders, keep_model
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.testing.builders import a_release, an_artifact
-from gyre_embedder.encoder import Encoded, Side, Vector
+from gyre_embedder.encoder import EncodedText, Side, Vector
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.onnx_models import OnnxModels
 
@@ -37,10 +37,12 @@ class Room:
     artifacts: tuple[Artifact, ...] = ()
 
     async def register(self, version: str, model: Path) -> Artifact:
-        kept = await keep_model(self.store, model)
-        made = an_artifact(version, digest=kept.digest, uri=kept.uri, fits="d", index="chunks-1")
-        self.artifacts = (*self.artifacts, made)
-        return made
+        stored_model = await keep_model(self.store, model)
+        artifact = an_artifact(
+            version, digest=stored_model.digest, uri=stored_model.uri, fits="d", index="chunks-1"
+        )
+        self.artifacts = (*self.artifacts, artifact)
+        return artifact
 
     async def promote(self, live: str, *before: str) -> None:
         generation = len(self.artifacts) + len(before)
@@ -92,14 +94,14 @@ async def test_a_version_that_was_trained_before_the_ecosystems_shape_serves(roo
 async def test_requests_under_way_end_on_the_encoder_that_they_began_with(room: Room) -> None:
     expected = await room.encode("d")
 
-    async def encode_many() -> list[Encoded]:
+    async def encode_many() -> list[EncodedText]:
         async with room.encoders.use(Side.QUERY, "d") as old:
-            under_way.set()
+            started.set()
             return await old.encode([TEXT] * 200, Side.QUERY)
 
-    under_way = asyncio.Event()
+    started = asyncio.Event()
     request = asyncio.create_task(encode_many())
-    await under_way.wait()
+    await started.wait()
     for number in (2, 3):
         await room.register(f"q-{number}", tiny_model(room.folder / f"q-{number}", seed=number))
     await room.promote("q-2", "d")
@@ -118,7 +120,7 @@ def holding(name: str, content: str) -> Callable[[Path], None]:
     return change
 
 
-def giving(**model: Any) -> Callable[[Path], None]:
+def with_model(**model: Any) -> Callable[[Path], None]:
     """The graph of another tiny model."""
 
     def change(folder: Path) -> None:
@@ -140,10 +142,10 @@ def giving(**model: Any) -> Callable[[Path], None]:
         holding(GRAPH, ""),
         holding(GRAPH, "short"),
         holding(GRAPH, "\x7f" * 64),
-        giving(inputs=("input_ids", "attention_mask", "pixels")),
-        giving(weights=np.zeros((30_522, 32), np.float32)),
-        giving(weights=np.full((30_522, 32), np.nan, np.float32)),
-        giving(weights=np.ones((4, 32), np.float32)),
+        with_model(inputs=("input_ids", "attention_mask", "pixels")),
+        with_model(weights=np.zeros((30_522, 32), np.float32)),
+        with_model(weights=np.full((30_522, 32), np.nan, np.float32)),
+        with_model(weights=np.ones((4, 32), np.float32)),
     ],
     ids=lambda _: "",
 )
@@ -185,7 +187,7 @@ async def test_the_disk_keeps_only_what_is_held(room: Room) -> None:
         await room.register(f"q-{number}", tiny_model(room.folder / f"q-{number}", seed=number))
     for number in range(3, 6):
         await room.promote(f"q-{number}", f"q-{number - 1}", *["d"] * number)
-    held = {
+    expected_digests = {
         artifact.digest for artifact in room.artifacts if artifact.version in ("d", "q-4", "q-5")
     }
-    assert {f"sha256:{folder.name}" for folder in room.cache.iterdir()} == held
+    assert {f"sha256:{folder.name}" for folder in room.cache.iterdir()} == expected_digests

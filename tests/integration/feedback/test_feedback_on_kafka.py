@@ -36,12 +36,12 @@ async def records(servers: str, interaction_id: str) -> list[FeedbackReceived]:
         FEEDBACK_RECEIVED.name, bootstrap_servers=servers, auto_offset_reset="earliest"
     ) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
-        found = []
+        records = []
         while any([await consumer.position(one) < end for one, end in ends.items()]):
             for batch in (await consumer.getmany(timeout_ms=500)).values():
-                found += [record for record in batch if interaction_id in record.key.decode()]
-    assert all(dict(record.headers)["ce_id"] in record.value for record in found)
-    return [FeedbackReceived.model_validate_json(record.value) for record in found]
+                records += [record for record in batch if interaction_id in record.key.decode()]
+    assert all(dict(record.headers)["ce_id"] in record.value for record in records)
+    return [FeedbackReceived.model_validate_json(record.value) for record in records]
 
 
 async def test_a_vote_is_on_the_topic_when_the_reply_comes(

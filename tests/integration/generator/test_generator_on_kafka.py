@@ -24,7 +24,7 @@ from gyre_common.rpc import call, channel, serve, stream
 from gyre_common.rpc.server import ServiceTable
 from gyre_common.testing.builders import MORNING, a_release, an_interaction
 from gyre_common.testing.eventually import eventually
-from gyre_generator.asking import Filters
+from gyre_generator.ask import DocumentFilters
 from gyre_generator.grpc_retriever import GrpcRetriever
 from gyre_generator.rpc import register
 from gyre_generator.service import Answerer
@@ -92,17 +92,19 @@ async def generator(
 
     async with (
         bus,
-        serve([tea]) as retrieving,
-        channel(f"127.0.0.1:{retrieving.port}") as to_retriever,
+        serve([tea]) as retriever_server,
+        channel(f"127.0.0.1:{retriever_server.port}") as to_retriever,
         Answerer(steps_of(GrpcRetriever(to_retriever, seconds=5), releases), bus) as answerer,
-        serve([register(answerer)]) as serving,
-        channel(f"127.0.0.1:{serving.port}", tenant="acme", acl=("staff",)) as to_generator,
+        serve([register(answerer)]) as generator_server,
+        channel(
+            f"127.0.0.1:{generator_server.port}", tenant="acme", acl=("staff",)
+        ) as to_generator,
     ):
-        await eventually(partial(confirms, bus), 60)
+        await eventually(partial(kafka_confirms, bus), 60)
         yield generator_pb2_grpc.GeneratorServiceStub(to_generator)
 
 
-async def confirms(bus: Bus) -> bool:
+async def kafka_confirms(bus: Bus) -> bool:
     """A broker that has just begun may name its partitions' leaders later than an answer waits."""
     try:
         await bus.publish(INTERACTION_COMPLETED, an_interaction())
@@ -142,8 +144,8 @@ async def test_an_answer_is_in_kafka_with_its_caller_and_its_citations(
         assert TEA[cited.chunk_start : cited.chunk_end] == cited.quote
         assert reply.answer[cited.start : cited.end] == cited.quote
         assert cited.source_uri == "https://example.org/tea"
-    shown = [(p.rank, p.document_id, p.explored) for p in reply.passages]
-    assert shown == [(1, "tea.md", False), (2, "coffee.md", True)]
+    passages = [(p.rank, p.document_id, p.explored) for p in reply.passages]
+    assert passages == [(1, "tea.md", False), (2, "coffee.md", True)]
     assert list(reply.passages[1].heading_path) == ["Coffee", "Water"]
     assert reply.latency_ms["record"] > 0
     event = await recorded(kafka_servers, UUID(reply.interaction_id))
@@ -203,5 +205,5 @@ async def test_a_retriever_that_is_not_there_is_unavailable() -> None:
     async with channel("127.0.0.1:1") as nowhere:
         with pytest.raises(Unavailable):
             await GrpcRetriever(nowhere, seconds=2).retrieve(
-                "tea", limit=1, filters=Filters(), explore=False
+                "tea", limit=1, filters=DocumentFilters(), explore=False
             )

@@ -45,9 +45,9 @@ async def documents(client: AsyncElasticsearch) -> ElasticsearchDocuments:
 async def test_a_document_is_found_in_its_own_tenant_only(
     documents: ElasticsearchDocuments,
 ) -> None:
-    found = await documents.get("acme", "b")
-    assert found is not None
-    assert found.acl == ("x",)
+    document = await documents.get("acme", "b")
+    assert document is not None
+    assert document.acl == ("x",)
     assert await documents.get("else", "b") is None
 
 

@@ -16,7 +16,7 @@ class FakeEmbedder(embedder_pb2_grpc.EmbedderServiceServicer):
     """Refuses as often as it is told to."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, int]] = []
+        self.requests: list[tuple[str, int]] = []
         self.refusals: list[GyreError] = []
 
     async def Embed(
@@ -24,7 +24,7 @@ class FakeEmbedder(embedder_pb2_grpc.EmbedderServiceServicer):
         request: embedder_pb2.EmbedRequest,
         context: grpc.aio.ServicerContext[embedder_pb2.EmbedRequest, embedder_pb2.EmbedResponse],
     ) -> embedder_pb2.EmbedResponse:
-        self.asked.append((request.version, request.side))
+        self.requests.append((request.version, request.side))
         if self.refusals:
             raise self.refusals.pop(0)
         return embedder_pb2.EmbedResponse(version=request.version)
@@ -52,7 +52,7 @@ async def test_each_encoder_is_tried_on_its_own_side(
 ) -> None:
     await probe.encode("query-encoder", "q2")
     await probe.encode("document-encoder", "d2")
-    assert embedder.asked == [
+    assert embedder.requests == [
         ("q2", embedder_pb2.SIDE_QUERY),
         ("d2", embedder_pb2.SIDE_DOCUMENT),
     ]
@@ -63,7 +63,7 @@ async def test_a_version_that_is_being_loaded_is_waited_for(
 ) -> None:
     embedder.refusals = [FailedPrecondition("q2 is being loaded here: ask again in a moment")] * 2
     await try_encoder(probe, "query-encoder", "q2", patience=5)
-    assert len(embedder.asked) == 3
+    assert len(embedder.requests) == 3
 
 
 async def test_a_refusal_comes_back_with_its_reason(

@@ -20,13 +20,13 @@ from gyre_common.events.topic import Topic
 from gyre_common.signature import Signature
 from gyre_releases.book import ReleaseBook
 from gyre_releases.kafka_log import KafkaReleaseLog, Superseded
-from gyre_releases.service import EVERYBODYS, ReleaseController, Whose
+from gyre_releases.service import ALL_TENANTS, ReleaseController, ReleaseScope
 
 pytestmark = pytest.mark.integration
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ANN = Signature(actor="ann")
-ACME = Whose("acme", "acme")
+ACME = ReleaseScope("acme", "acme")
 
 PATIENT = 20.0
 """A broker that has just started makes its topic of transactions first."""
@@ -34,14 +34,14 @@ PATIENT = 20.0
 ReleaseTopic = Topic[ReleaseChanged]
 
 
-class ObligingEmbedder:
+class AcceptingProbe:
     """Encodes with whatever it is asked for."""
 
     async def encode(self, role: str, version: str) -> None:
         return
 
 
-class NobodyAsked:
+class UnusedProbe:
     """Judges are no encoders: no embedder is asked about them."""
 
     async def encode(self, role: str, version: str) -> None:
@@ -127,15 +127,15 @@ async def test_records_carry_the_role_as_key_and_a_cloudevents_envelope(
 async def test_a_second_controller_takes_the_pen_and_the_first_can_never_write_again(
     log: KafkaReleaseLog, another: KafkaReleaseLog
 ) -> None:
-    first = ReleaseController(log, ReleaseBook(clock=lambda: NOON), NobodyAsked())
+    first = ReleaseController(log, ReleaseBook(clock=lambda: NOON), UnusedProbe())
     await first.start({"judge": an_artifact("j1")}, ANN)
     await first.start({"judge": an_artifact("j2")}, ANN)
-    second = ReleaseController(another, ReleaseBook(clock=lambda: NOON), NobodyAsked())
+    second = ReleaseController(another, ReleaseBook(clock=lambda: NOON), UnusedProbe())
     await second.start({"judge": an_artifact("j1")}, ANN)
     with pytest.raises(Superseded):
         await first.promote("judge", "j2", expected_generation=0, by=ANN)
     with pytest.raises(Superseded):
-        await asyncio.wait_for(log.until_superseded(), timeout=1)
+        await asyncio.wait_for(log.wait_until_superseded(), timeout=1)
     with pytest.raises(Superseded):
         await first.promote("judge", "j2", expected_generation=0, by=ANN)
     release = await second.promote("judge", "j2", expected_generation=2, by=ANN)
@@ -168,7 +168,7 @@ async def test_a_controller_killed_between_write_and_commit_leaves_the_old_state
 ) -> None:
     await log.open()
     await log.append((a_release(),))
-    async with dying(kafka_servers, topic, a_release(generation=2, live="j2")):
+    async with killed_writer(kafka_servers, topic, a_release(generation=2, live="j2")):
         assert await committed(kafka_servers, topic) == ["j1 #1"]
     assert [(r.live, r.generation) for r in await another.open()] == [("j1", 1)]
     await another.append((a_release(generation=2, live="j3"),))
@@ -181,21 +181,21 @@ async def test_a_controller_killed_in_mid_write_leaves_no_half_of_a_tenants_chan
     """The encoder and its weights, of all and of a tenant, are four records of one change."""
     first = a_controller(log)
     await first.start({"query-encoder": an_artifact("q1"), "retrieval": an_artifact("hybrid")}, ANN)
-    await first.register("query-encoder", passed("q2"), ANN, whose=ACME)
-    await first.register("retrieval", passed("w2", fits="q2"), ANN, whose=ACME)
-    stood = await first.releases(whose=Whose("acme"))
+    await first.register("query-encoder", passed("q2"), ANN, scope=ACME)
+    await first.register("retrieval", passed("w2", fits="q2"), ANN, scope=ACME)
+    states_before = await first.releases(scope=ReleaseScope("acme"))
     half_done = [
         state.model_copy(update={"generation": state.generation + 1, "live": version})
-        for state, version in zip(stood, ("q2", "w2"), strict=True)
+        for state, version in zip(states_before, ("q2", "w2"), strict=True)
     ]
-    async with dying(kafka_servers, topic, *half_done):
+    async with killed_writer(kafka_servers, topic, *half_done):
         pass
     second = a_controller(another)
     await second.start({}, ANN)
-    assert await second.releases(whose=Whose("acme")) == stood
-    await promoted(second, ACME)
-    stands = await second.releases(whose=Whose("acme"))
-    assert [(c.tenant, c.role, c.live, c.generation) for c in stands] == [
+    assert await second.releases(scope=ReleaseScope("acme")) == states_before
+    await promote(second, ACME)
+    states_after = await second.releases(scope=ReleaseScope("acme"))
+    assert [(c.tenant, c.role, c.live, c.generation) for c in states_after] == [
         ("acme", "query-encoder", "q2", 2),
         ("acme", "retrieval", "w2", 2),
     ]
@@ -206,14 +206,14 @@ async def test_a_second_controller_fences_the_first_in_what_tenants_have_too(
 ) -> None:
     first, second = a_controller(log), a_controller(another)
     await first.start({"query-encoder": an_artifact("q1")}, ANN)
-    await first.register("query-encoder", passed("q2"), ANN, whose=ACME)
+    await first.register("query-encoder", passed("q2"), ANN, scope=ACME)
     await second.start({}, ANN)
     with pytest.raises(Superseded):
-        await promoted(first, ACME)
+        await promote(first, ACME)
     with pytest.raises(Superseded):
-        await first.register("query-encoder", passed("q3"), ANN, whose=ACME)
+        await first.register("query-encoder", passed("q3"), ANN, scope=ACME)
     assert (await second.state("acme", "query-encoder")).live == "q1"
-    await promoted(second, ACME)
+    await promote(second, ACME)
     assert (await second.state("acme", "query-encoder")).live == "q2"
 
 
@@ -221,7 +221,7 @@ async def test_a_rollback_takes_a_moment_while_every_core_is_busy(log: KafkaRele
     controller = a_controller(log)
     await controller.start({"query-encoder": an_artifact("q1")}, ANN)
     await controller.register("query-encoder", passed("q2"), ANN)
-    await promoted(controller)
+    await promote(controller)
     async with AsyncExitStack() as stack:
         for _ in range(2 * (os.cpu_count() or 1)):
             await stack.enter_async_context(busy())
@@ -231,11 +231,11 @@ async def test_a_rollback_takes_a_moment_while_every_core_is_busy(log: KafkaRele
 
 
 def a_controller(log: KafkaReleaseLog) -> ReleaseController:
-    return ReleaseController(log, ReleaseBook(clock=lambda: NOON), ObligingEmbedder())
+    return ReleaseController(log, ReleaseBook(clock=lambda: NOON), AcceptingProbe())
 
 
-async def promoted(controller: ReleaseController, whose: Whose = EVERYBODYS) -> None:
-    await controller.promote("query-encoder", "q2", expected_generation=0, by=ANN, whose=whose)
+async def promote(controller: ReleaseController, scope: ReleaseScope = ALL_TENANTS) -> None:
+    await controller.promote("query-encoder", "q2", expected_generation=0, by=ANN, scope=scope)
 
 
 def passed(version: str, *, fits: str | None = None) -> Artifact:
@@ -243,7 +243,9 @@ def passed(version: str, *, fits: str | None = None) -> Artifact:
 
 
 @asynccontextmanager
-async def dying(servers: str, topic: ReleaseTopic, *changes: ReleaseChanged) -> AsyncIterator[None]:
+async def killed_writer(
+    servers: str, topic: ReleaseTopic, *changes: ReleaseChanged
+) -> AsyncIterator[None]:
     """A controller that has written these and hangs before its commit; killed at the end."""
     values = [change.to_json().decode() for change in changes]
     victim = await asyncio.create_subprocess_exec(

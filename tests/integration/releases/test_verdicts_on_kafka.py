@@ -89,8 +89,8 @@ async def test_a_controller_killed_while_it_applies_a_verdict_has_its_successor_
         async with consuming(kafka_servers, topic, group) as controller:
 
             async def state() -> ReleaseChanged:
-                (found,) = await controller.releases("query-encoder")
-                return found
+                (release,) = await controller.releases("query-encoder")
+                return release
 
             assert (await state()).live == "q1"
 

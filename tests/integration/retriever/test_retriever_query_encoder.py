@@ -36,7 +36,7 @@ async def embedder(releases: ReleaseView) -> AsyncIterator[grpc.aio.Channel]:
         serve([register(TextEmbedder(encoders, releases))]) as server,
     ):
         await encoders.hold()
-        ENCODER.read.clear()
+        ENCODER.encoded_texts.clear()
         await server.set_serving(True)
         async with channel(f"127.0.0.1:{server.port}") as opened:
             yield opened
@@ -58,7 +58,7 @@ async def test_what_was_asked_lately_is_not_asked_again(embedder: grpc.aio.Chann
     encoder = query_encoder(embedder)
     for text in ("a", "b", "a", "c", "a", "b"):
         await encoder.encode(text, "q-1")
-    assert [text for text, _ in ENCODER.read] == ["a", "b", "c", "b"]
+    assert [text for text, _ in ENCODER.encoded_texts] == ["a", "b", "c", "b"]
 
 
 async def test_a_version_that_is_not_loaded_there_is_a_failed_precondition(

@@ -70,7 +70,7 @@ class Room:
 
 @asynccontextmanager
 async def following(encoders: Encoders) -> AsyncIterator[None]:
-    task = asyncio.create_task(encoders.keep_up())
+    task = asyncio.create_task(encoders.follow_releases())
     yield
     task.cancel()
 

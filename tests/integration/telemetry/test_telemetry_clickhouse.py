@@ -30,7 +30,7 @@ from gyre_telemetry.clickhouse_migrations import migrate
 from gyre_telemetry.clickhouse_sink import ClickHouseSink
 from gyre_telemetry.migrations import Migration, default_folder, read_migrations
 from gyre_telemetry.origin import Origin
-from gyre_telemetry.rows import Row
+from gyre_telemetry.rows import TableRow
 from gyre_telemetry.service import Telemetry
 
 pytestmark = pytest.mark.integration
@@ -116,7 +116,7 @@ async def test_an_interaction_comes_back_as_it_went_in(
         history=(Turn(role="user", content="Grün?"), Turn(role="assistant", content="Ja.")),
         guardrails=(GuardrailResult(name="grounded", passed=True),),
     )
-    await telemetry.record(translation.completed(event, origin()))
+    await telemetry.record(translation.interaction_completed(event, origin()))
     row = await first(client, "SELECT * FROM gyre.interactions FINAL WHERE tenant = 'round-trip'")
     assert row["question"] == event.question
     assert row["versions"] == dict(event.versions)
@@ -136,12 +136,18 @@ async def test_a_replay_changes_nothing(client: AsyncClient, telemetry: Telemetr
     event = an_interaction(tenant="replay", interaction_id=uuid4())
     about = {"tenant": "replay", "interaction_id": event.interaction_id}
     for _ in range(3):
-        await telemetry.record(translation.completed(event, origin(UUID(int=1))))
-        await telemetry.record(translation.judged(a_verdict(**about), origin(UUID(int=2))))
-        await telemetry.record(translation.received(a_feedback(**about), origin(UUID(int=3))))
-        await telemetry.record(translation.changed(a_release(tenant="replay"), origin(UUID(int=4))))
+        await telemetry.record(translation.interaction_completed(event, origin(UUID(int=1))))
         await telemetry.record(
-            translation.indexed(a_document_indexed(tenant="replay"), origin(UUID(int=5)))
+            translation.interaction_judged(a_verdict(**about), origin(UUID(int=2)))
+        )
+        await telemetry.record(
+            translation.feedback_received(a_feedback(**about), origin(UUID(int=3)))
+        )
+        await telemetry.record(
+            translation.release_changed(a_release(tenant="replay"), origin(UUID(int=4)))
+        )
+        await telemetry.record(
+            translation.document_indexed(a_document_indexed(tenant="replay"), origin(UUID(int=5)))
         )
     for table, rows in {
         "interactions": 1,
@@ -163,7 +169,7 @@ async def test_feedback_may_come_first_and_the_latest_word_counts(
     client: AsyncClient, telemetry: Telemetry
 ) -> None:
     event = an_interaction(tenant="votes", interaction_id=uuid4())
-    said: list[dict[str, object]] = [
+    feedback_values: list[dict[str, object]] = [
         {"value": "down"},
         {"value": "up", "received_at": MORNING + timedelta(hours=2)},
         {"value": "down", "actor": "reader-2"},
@@ -174,10 +180,10 @@ async def test_feedback_may_come_first_and_the_latest_word_counts(
         {"kind": "chunk", "value": "down", "target": "c1"},
     ]
     about = {"tenant": "votes", "interaction_id": event.interaction_id}
-    for word in said:
+    for word in feedback_values:
         feedback = a_feedback(**{**about, "feedback_id": uuid4(), **word})
-        await telemetry.record(translation.received(feedback, origin()))
-    await telemetry.record(translation.completed(event, origin()))
+        await telemetry.record(translation.feedback_received(feedback, origin()))
+    await telemetry.record(translation.interaction_completed(event, origin()))
     answer = await first(client, ANSWER, **one(event))
     assert (answer["thumbs_up"], answer["thumbs_down"]) == (3, 1)
     assert (answer["rating"], answer["corrections"]) == (4.0, ["75 °C"])
@@ -187,7 +193,7 @@ async def test_feedback_may_come_first_and_the_latest_word_counts(
 async def test_the_newest_verdict_stands(client: AsyncClient, telemetry: Telemetry) -> None:
     event = an_interaction(tenant="verdicts", interaction_id=uuid4())
     about = {"tenant": "verdicts", "interaction_id": event.interaction_id}
-    await telemetry.record(translation.completed(event, origin()))
+    await telemetry.record(translation.interaction_completed(event, origin()))
     unjudged = await first(client, ANSWER, **one(event))
     assert (unjudged["groundedness"], unjudged["judge_version"]) == (None, "")
     newer = a_verdict(
@@ -196,8 +202,8 @@ async def test_the_newest_verdict_stands(client: AsyncClient, telemetry: Telemet
         judged_at=MORNING + timedelta(days=1),
         scores=({"metric": "groundedness", "value": 0.25}, {"metric": "tone", "value": None}),
     )
-    await telemetry.record(translation.judged(newer, origin()))
-    await telemetry.record(translation.judged(a_verdict(**about), origin()))
+    await telemetry.record(translation.interaction_judged(newer, origin()))
+    await telemetry.record(translation.interaction_judged(a_verdict(**about), origin()))
     answer = await first(client, ANSWER, **one(event))
     assert (answer["judge_version"], answer["groundedness"]) == ("baseline-2", 0.25)
     assert answer["scores"] == {"groundedness": 0.25, "tone": None}
@@ -214,10 +220,10 @@ async def test_the_views_add_up(client: AsyncClient, telemetry: Telemetry) -> No
             cost_usd=0.5,
             latency_ms={"total": 10.0 * (i + 1)},
         )
-        await telemetry.record(translation.completed(event, origin()))
+        await telemetry.record(translation.interaction_completed(event, origin()))
         about = {"tenant": tenant, "interaction_id": event.interaction_id, "feedback_id": uuid4()}
         vote = a_feedback(**about, value="up" if i == 0 else "down")
-        await telemetry.record(translation.received(vote, origin()))
+        await telemetry.record(translation.feedback_received(vote, origin()))
     for seconds, deleted in [(1, False), (3, False), (9, True)]:
         document = a_document_indexed(
             tenant=tenant,
@@ -225,7 +231,7 @@ async def test_the_views_add_up(client: AsyncClient, telemetry: Telemetry) -> No
             deleted=deleted,
             searchable_at=MORNING + timedelta(seconds=seconds),
         )
-        await telemetry.record(translation.indexed(document, origin()))
+        await telemetry.record(translation.document_indexed(document, origin()))
 
     day = await first(client, "SELECT * FROM gyre.daily_quality WHERE tenant = 'views'")
     assert [day[name] for name in ("interactions", "answered", "abstained", "failed")] == [
@@ -262,17 +268,17 @@ async def test_an_explored_passage_says_so_and_what_came_before_was_certain(
             a_retrieved_chunk(rank=2, explored=True, propensity=0.05),
         ),
     )
-    await telemetry.record(translation.completed(event, origin()))
+    await telemetry.record(translation.interaction_completed(event, origin()))
     columns = "tenant, interaction_id, event_id, time, rank"
     await client.command(  # as an older service wrote it
         f"INSERT INTO gyre.retrieved_chunks ({columns}) "
         "VALUES ('explored', generateUUIDv4(), generateUUIDv4(), now64(3), 3)"
     )
-    shown = await client.query(
+    result = await client.query(
         "SELECT rank, explored, propensity FROM gyre.retrieved_chunks FINAL "
         "WHERE tenant = 'explored' ORDER BY rank"
     )
-    assert shown.result_rows == [(1, False, 0.9), (2, True, 0.05), (3, False, 1.0)]
+    assert result.result_rows == [(1, False, 0.9), (2, True, 0.05), (3, False, 1.0)]
 
 
 async def test_a_run_is_one_row_whatever_order_its_news_come_in(
@@ -314,7 +320,7 @@ async def test_the_loop_tells_how_long_a_vote_took_to_go_live_and_what_it_was_wo
             artifacts=[{**shipped, "version": "minilm-l6-v2"}, trained],
             changed_at=MORNING + timedelta(seconds=seconds),
         )
-        await telemetry.record(translation.changed(change, origin()))
+        await telemetry.record(translation.release_changed(change, origin()))
     row = await first(client, "SELECT * FROM gyre.loop WHERE tenant = 'the-loop'")
     assert (row["version"], row["votes"], row["reason"]) == ("votes-1", 1042, "passed the gate")
     assert (row["lead_seconds"], row["training_seconds"]) == (300.0, 270.0)
@@ -336,7 +342,7 @@ async def test_the_loop_tells_the_same_of_runs_that_are_older_than_verdicts(
         live="votes-1",
         artifacts=[{**a_release().artifacts[0].model_dump(), "version": "votes-1"}],
     )
-    await telemetry.record(translation.changed(change, origin()))
+    await telemetry.record(translation.release_changed(change, origin()))
     row = await first(client, "SELECT * FROM gyre.loop WHERE tenant = 'old'")
     assert (row["gain"], row["gain_low"], row["gain_high"]) == pytest.approx((3.1, 1.2, 5.0))
     assert row["metric"] == "nDCG@10 × 100"
@@ -354,21 +360,21 @@ async def test_what_was_released_without_a_gate_names_who_did_it(
         artifacts=[{**a_release().artifacts[0].model_dump(), "version": "votes-1"}],
         evidence={"override": "bob", "why": "a demonstration"},
     )
-    await telemetry.record(translation.changed(change, origin()))
+    await telemetry.record(translation.release_changed(change, origin()))
     row = await first(client, "SELECT * FROM gyre.loop WHERE tenant = 'override'")
     assert (row["overridden_by"], row["gain"], row["replaced_at"]) == ("bob", None, None)
 
 
 async def test_the_example_of_every_topic_fits_its_table(telemetry: Telemetry) -> None:
     translations: dict[str, Any] = {
-        "documents.accepted.v1": translation.accepted,
-        "documents.chunked.v1": translation.chunked,
-        "documents.indexed.v1": translation.indexed,
-        "documents.rejected.v1": translation.rejected,
-        "interactions.completed.v1": translation.completed,
-        "interactions.judged.v1": translation.judged,
-        "feedback.received.v1": translation.received,
-        "releases.changed.v1": translation.changed,
+        "documents.accepted.v1": translation.document_accepted,
+        "documents.chunked.v1": translation.document_chunked,
+        "documents.indexed.v1": translation.document_indexed,
+        "documents.rejected.v1": translation.document_rejected,
+        "interactions.completed.v1": translation.interaction_completed,
+        "interactions.judged.v1": translation.interaction_judged,
+        "feedback.received.v1": translation.feedback_received,
+        "releases.changed.v1": translation.release_changed,
         "training.started.v1": translation.training_started,
         "training.finished.v1": translation.training_finished,
     }
@@ -380,17 +386,17 @@ async def test_the_example_of_every_topic_fits_its_table(telemetry: Telemetry) -
 
 async def test_a_value_that_never_fits_is_poison(client: AsyncClient) -> None:
     sink = await ClickHouseSink.open(client)
-    [row] = translation.received(a_feedback(tenant="poison"), origin())
+    [row] = translation.feedback_received(a_feedback(tenant="poison"), origin())
     with pytest.raises(Poison):
-        await sink.insert("feedback", [Row("feedback", {**row.values, "time": "yesterday"})])
-    row = next(iter(translation.judged(a_verdict(tenant="poison"), origin())))
+        await sink.insert("feedback", [TableRow("feedback", {**row.values, "time": "yesterday"})])
+    row = next(iter(translation.interaction_judged(a_verdict(tenant="poison"), origin())))
     with pytest.raises(Poison):
-        await sink.insert("judgements", [Row("judgements", {**row.values, "value": "good"})])
+        await sink.insert("judgements", [TableRow("judgements", {**row.values, "value": "good"})])
 
 
 async def test_a_table_that_is_missing_can_be_mended_so_it_waits(client: AsyncClient) -> None:
     sink = ClickHouseSink(client, {"feedback": (await types(client, "feedback"))})
-    [row] = translation.received(a_feedback(tenant="missing"), origin())
+    [row] = translation.feedback_received(a_feedback(tenant="missing"), origin())
     await client.command("RENAME TABLE gyre.feedback TO gyre.feedback_away")
     try:
         with pytest.raises(Retryable):

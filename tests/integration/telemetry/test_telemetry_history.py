@@ -22,9 +22,9 @@ from gyre_telemetry.clickhouse import open_clickhouse
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
 from gyre_telemetry.clickhouse_migrations import migrate
 from gyre_telemetry.clickhouse_sink import ClickHouseSink
+from gyre_telemetry.history_reader import VIEWS, HistoryReader, TimeRange
 from gyre_telemetry.migrations import default_folder, read_migrations
 from gyre_telemetry.origin import Origin
-from gyre_telemetry.reading import VIEWS, Reading, Span
 from gyre_telemetry.service import Telemetry
 
 pytestmark = pytest.mark.integration
@@ -64,29 +64,31 @@ async def an_answer(telemetry: Telemetry, tenant: str, minutes: int = 0) -> UUID
         interaction_id=uuid4(),
         completed_at=MORNING + timedelta(minutes=minutes),
     )
-    await telemetry.record(translation.completed(event, origin(minutes)))
+    await telemetry.record(translation.interaction_completed(event, origin(minutes)))
     return event.interaction_id
 
 
 async def test_the_whole_story_of_an_answer_is_one_message(
     telemetry: Telemetry, history: ClickHouseHistory, tenant: str
 ) -> None:
-    wanted = await an_answer(telemetry, tenant)
-    about = {"tenant": tenant, "interaction_id": wanted}
+    answer_id = await an_answer(telemetry, tenant)
+    about = {"tenant": tenant, "interaction_id": answer_id}
     scores = ({"metric": "groundedness", "value": 0.5}, {"metric": "tone", "value": None})
-    await telemetry.record(translation.judged(a_verdict(**about, scores=scores), origin()))
-    await telemetry.record(translation.received(a_feedback(**about), origin()))
-    row = await history.interaction(tenant, wanted)
+    await telemetry.record(
+        translation.interaction_judged(a_verdict(**about, scores=scores), origin())
+    )
+    await telemetry.record(translation.feedback_received(a_feedback(**about), origin()))
+    row = await history.interaction(tenant, answer_id)
     assert row is not None
-    story = ParseDict(dict(row), pb.Interaction())
+    message = ParseDict(dict(row), pb.Interaction())
     event = an_interaction(tenant=tenant)
-    assert (story.question, story.outcome) == (event.question, event.outcome)
-    assert [one.rank for one in story.retrieved] == [one.rank for one in event.retrieved]
-    assert dict(story.versions) == dict(event.versions)
-    assert len(story.citations) == len(event.citations)
-    assert [one.HasField("value") for one in story.verdicts] == [True, False]
-    assert story.feedback[0].received_at.ToDatetime(UTC) == a_feedback().received_at
-    assert await history.interaction("other", wanted) is None
+    assert (message.question, message.outcome) == (event.question, event.outcome)
+    assert [one.rank for one in message.retrieved] == [one.rank for one in event.retrieved]
+    assert dict(message.versions) == dict(event.versions)
+    assert len(message.citations) == len(event.citations)
+    assert [one.HasField("value") for one in message.verdicts] == [True, False]
+    assert message.feedback[0].received_at.ToDatetime(UTC) == a_feedback().received_at
+    assert await history.interaction("other", answer_id) is None
 
 
 async def test_pages_spans_and_beginnings_find_each_interaction_once(
@@ -94,25 +96,27 @@ async def test_pages_spans_and_beginnings_find_each_interaction_once(
 ) -> None:
     ids = [await an_answer(telemetry, tenant, minutes) for minutes in (0, 0, 1, 1, 2)]
     await an_answer(telemetry, f"{tenant}-other")
-    reading, caller = Reading(history), RequestContext(tenant=tenant)
-    seen: list[object] = []
+    reading, caller = HistoryReader(history), RequestContext(tenant=tenant)
+    listed_ids: list[object] = []
     token = ""
     for _ in range(3):
         page = await reading.interactions(
-            caller, Span(), id_prefix="", page_size=2, page_token=token
+            caller, TimeRange(), id_prefix="", page_size=2, page_token=token
         )
         rows = [ParseDict(dict(row), pb.InteractionSummary()) for row in page.rows]
-        seen += [row.interaction_id for row in rows]
+        listed_ids += [row.interaction_id for row in rows]
         token = page.next_page_token
     assert token == ""
-    assert sorted(map(str, ids)) == sorted(map(str, seen))
-    assert seen[0] == str(ids[-1])
+    assert sorted(map(str, ids)) == sorted(map(str, listed_ids))
+    assert listed_ids[0] == str(ids[-1])
 
-    middle = Span(MORNING + timedelta(minutes=1), MORNING + timedelta(minutes=2))
+    middle = TimeRange(MORNING + timedelta(minutes=1), MORNING + timedelta(minutes=2))
     page = await reading.interactions(caller, middle, id_prefix="", page_size=0, page_token="")
     assert {row["interaction_id"] for row in page.rows} == {str(ids[2]), str(ids[3])}
     prefix = str(ids[0])[:12]
-    page = await reading.interactions(caller, Span(), id_prefix=prefix, page_size=0, page_token="")
+    page = await reading.interactions(
+        caller, TimeRange(), id_prefix=prefix, page_size=0, page_token=""
+    )
     assert [row["interaction_id"] for row in page.rows] == [str(ids[0])]
 
 
@@ -120,7 +124,9 @@ async def test_every_view_reads_by_tenant_and_page(
     telemetry: Telemetry, history: ClickHouseHistory, tenant: str
 ) -> None:
     await an_answer(telemetry, tenant)
-    await telemetry.record(translation.indexed(a_document_indexed(tenant=tenant), origin()))
+    await telemetry.record(
+        translation.document_indexed(a_document_indexed(tenant=tenant), origin())
+    )
     await telemetry.record(translation.training_finished(a_training_end(tenant=tenant), origin()))
     shipped = a_release().artifacts[0].model_dump()
     change = a_release(
@@ -129,23 +135,23 @@ async def test_every_view_reads_by_tenant_and_page(
         live="votes-1",
         artifacts=[{**shipped, "version": "votes-1"}],
     )
-    await telemetry.record(translation.changed(change, origin()))
-    reading = Reading(history)
+    await telemetry.record(translation.release_changed(change, origin()))
+    reading = HistoryReader(history)
     for view in VIEWS:
         caller = RequestContext(tenant=tenant)
-        columns, page = await reading.series(caller, view, Span(), page_size=1, page_token="")
+        columns, page = await reading.series(caller, view, TimeRange(), page_size=1, page_token="")
         assert page.rows, view
         assert set(page.rows[0]) == {column.name for column in columns}
         assert all(column.type and column.description for column in columns)
         ParseDict({"rows": list(page.rows)}, pb.SeriesResponse())
         if page.next_page_token:
             token = page.next_page_token
-            _, rest = await reading.series(caller, view, Span(), page_size=1, page_token=token)
+            _, rest = await reading.series(caller, view, TimeRange(), page_size=1, page_token=token)
             assert list(rest.rows) != list(page.rows)
         other = RequestContext(tenant=f"{tenant}-other")
-        _, none = await reading.series(other, view, Span(), page_size=1, page_token="")
+        _, none = await reading.series(other, view, TimeRange(), page_size=1, page_token="")
         assert not none.rows, view
-        late = Span(since=MORNING + timedelta(days=9_000))
+        late = TimeRange(since=MORNING + timedelta(days=9_000))
         _, none = await reading.series(caller, view, late, page_size=1, page_token="")
         assert not none.rows, view
 
@@ -161,8 +167,8 @@ async def test_a_release_for_everybody_is_in_everybodys_loop(
         live="votes-1",
         artifacts=[{**shipped, "version": "votes-1"}],
     )
-    await telemetry.record(translation.changed(change, origin()))
-    _, page = await Reading(history).series(
-        RequestContext(tenant=tenant), "loop", Span(), page_size=0, page_token=""
+    await telemetry.record(translation.release_changed(change, origin()))
+    _, page = await HistoryReader(history).series(
+        RequestContext(tenant=tenant), "loop", TimeRange(), page_size=0, page_token=""
     )
     assert {row["tenant"] for row in page.rows} == {"*"}

@@ -55,9 +55,9 @@ async def test_an_answer_its_verdict_and_its_vote_are_one_row_within_a_second(
     tenant = f"kafka-{uuid4().hex[:8]}"
     about: dict[str, Any] = {"tenant": tenant, "interaction_id": uuid4()}
 
-    async def told() -> dict[str, Any] | None:
-        found = await rows(client, ANSWER, tenant=tenant)
-        return found[0] if found and found[0]["thumbs_up"] and found[0]["judge_version"] else None
+    async def complete_row() -> dict[str, Any] | None:
+        row = next(iter(await rows(client, ANSWER, tenant=tenant)), None)
+        return row if row and row["thumbs_up"] and row["judge_version"] else None
 
     async with Bus(kafka_servers, service="test") as bus:
         await bus.publish(FEEDBACK_RECEIVED, a_feedback(**about))  # the groups have joined after it
@@ -70,7 +70,7 @@ async def test_an_answer_its_verdict_and_its_vote_are_one_row_within_a_second(
         for _ in range(2):  # a producer's retry
             await bus.publish(INTERACTION_COMPLETED, an_interaction(**about), event_id=event_id)
         published = time.monotonic()
-        row = await eventually(told, timeout=30)
+        row = await eventually(complete_row, timeout=30)
         seconds = time.monotonic() - published
     assert row is not None
     assert row["interaction_id"] == about["interaction_id"]
@@ -97,11 +97,11 @@ async def test_a_record_that_cannot_be_read_becomes_a_dead_letter_and_its_row(
     finally:
         await producer.stop()
 
-    async def told() -> list[dict[str, Any]]:
+    async def dead_letter_rows() -> list[dict[str, Any]]:
         query = "SELECT * FROM gyre.dead_letters FINAL WHERE tenant = {t:String}"
         return await rows(client, query, t=tenant)
 
-    [row] = await eventually(told, timeout=60)
+    [row] = await eventually(dead_letter_rows, timeout=60)
     assert (row["topic"], row["partition"], row["offset"]) == (
         FEEDBACK_RECEIVED.name,
         place.partition,
@@ -133,17 +133,17 @@ async def test_every_topic_reaches_its_table(client: AsyncClient, kafka_servers:
                 await bus.publish(topic, example, event_id=ids[topic.name])
 
     async def missing() -> set[str]:
-        found = {
+        filled_tables = {
             name
             for name, table in TABLES.items()
             if await rows(
                 client, f"SELECT 1 FROM gyre.{table} WHERE event_id = {{e:UUID}}", e=ids[name]
             )
         }
-        return TABLES.keys() - found
+        return TABLES.keys() - filled_tables
 
-    async def none_missing() -> bool:
+    async def all_tables_filled() -> bool:
         assert not await missing()
         return True
 
-    await eventually(none_missing, timeout=60)
+    await eventually(all_tables_filled, timeout=60)

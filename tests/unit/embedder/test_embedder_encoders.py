@@ -51,18 +51,18 @@ class Room:
         async with self.encoders.use(Side.QUERY, version, within=within) as encoder:
             return encoder
 
-    async def held(self) -> set[str]:
+    async def held_versions(self) -> set[str]:
         """The versions that are served without being loaded."""
-        before, held = list(self.models.loaded), set()
+        before, held_versions = list(self.models.loaded_versions), set()
         self.models.available.clear()
         for version in ALL:
             try:
                 await self.get(version, within=0)
-                held.add(version)
+                held_versions.add(version)
             except FailedPrecondition:
                 pass
-        self.models.loaded = before
-        return held
+        self.models.loaded_versions = before
+        return held_versions
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def room() -> AsyncIterator[Room]:
     room.releases.apply(a_document_encoder())
     async with room.encoders:
         await room.promote("one")
-        room.models.loaded.clear()
+        room.models.loaded_versions.clear()
         yield room
 
 
@@ -91,7 +91,7 @@ async def test_versions_of_one_digest_share_an_encoder() -> None:
             encoders.use(Side.DOCUMENT, "same") as document,
         ):
             assert query is document
-    assert models.loaded == ["same"]
+    assert models.loaded_versions == ["same"]
 
 
 async def test_a_version_that_is_not_registered_is_refused_by_name(room: Room) -> None:
@@ -102,7 +102,7 @@ async def test_a_version_that_is_not_registered_is_refused_by_name(room: Room) -
 async def test_what_the_releases_name_is_held_and_all_else_let_go(room: Room) -> None:
     room.release("three", "two", "one", canary="four", shadow="five")
     await room.encoders.hold()
-    assert await room.held() == {"three", "two", "four", "five"}
+    assert await room.held_versions() == {"three", "two", "four", "five"}
 
 
 async def test_the_new_version_is_loaded_beside_the_one_that_serves(room: Room) -> None:
@@ -119,17 +119,17 @@ async def test_the_new_version_is_loaded_beside_the_one_that_serves(room: Room) 
 
 
 async def test_a_change_of_the_releases_is_followed(room: Room) -> None:
-    following = asyncio.create_task(room.encoders.keep_up())
+    following = asyncio.create_task(room.encoders.follow_releases())
     await asyncio.sleep(0)
     room.release("two", "one")
-    await eventually(lambda: room.models.loaded == ["two"])
+    await eventually(lambda: room.models.loaded_versions == ["two"])
     following.cancel()
 
 
 async def test_a_rollback_loads_nothing(room: Room) -> None:
     await room.promote("two", "one")
     await room.promote("one", "two")
-    assert room.models.loaded == ["two"]
+    assert room.models.loaded_versions == ["two"]
 
 
 async def test_a_registered_version_is_loaded_when_it_is_asked_for_once_for_all(
@@ -137,43 +137,43 @@ async def test_a_registered_version_is_loaded_when_it_is_asked_for_once_for_all(
 ) -> None:
     got = await asyncio.gather(*(room.get("two") for _ in range(5)))
     assert all(each is got[0] for each in got)
-    assert room.models.loaded == ["two"]
+    assert room.models.loaded_versions == ["two"]
 
 
 async def test_one_spare_at_most_is_held(room: Room) -> None:
     for version in ("two", "three", "four"):
         await room.get(version)
     await room.encoders.hold()
-    assert await room.held() == {"one", "four"}
+    assert await room.held_versions() == {"one", "four"}
 
 
 async def test_a_spare_one_that_becomes_live_is_not_loaded_again(room: Room) -> None:
     spare = await room.get("two")
     await room.promote("two", "one")
     assert await room.get("two") is spare
-    assert room.models.loaded == ["two"]
+    assert room.models.loaded_versions == ["two"]
 
 
 async def test_who_cannot_wait_is_told_so_and_the_load_goes_on(room: Room) -> None:
     room.models.available.clear()
-    with pytest.raises(FailedPrecondition, match="two is being loaded here: ask again") as told:
+    with pytest.raises(FailedPrecondition, match="two is being loaded here: ask again") as error:
         await room.get("two", within=0.01)
-    assert told.value.code == LOADING
+    assert error.value.code == LOADING
     waiting = asyncio.create_task(room.get("two"))
     await asyncio.sleep(0)
     room.models.available.set()
     await waiting
-    assert room.models.loaded == ["two"]
+    assert room.models.loaded_versions == ["two"]
 
 
 async def test_who_hangs_up_does_not_stop_a_load_that_others_wait_for(room: Room) -> None:
     room.models.available.clear()
-    hasty, patient = (asyncio.create_task(room.get("two")) for _ in range(2))
+    first_request, second_request = (asyncio.create_task(room.get("two")) for _ in range(2))
     await asyncio.sleep(0)
-    hasty.cancel()
+    first_request.cancel()
     room.models.available.set()
-    await patient
-    assert room.models.loaded == ["two"]
+    await second_request
+    assert room.models.loaded_versions == ["two"]
 
 
 async def test_a_version_that_cannot_be_loaded_is_refused_with_the_reason_and_spoils_nothing(
@@ -194,7 +194,7 @@ async def test_a_version_that_failed_is_told_once_and_tried_again_later(
     for _ in range(3):
         with pytest.raises(FailedPrecondition):
             await room.get("two")
-    assert room.models.loaded == ["two"]
+    assert room.models.loaded_versions == ["two"]
     room.now += 60
     with pytest.raises(FailedPrecondition):
         await room.get("two")
@@ -224,7 +224,7 @@ async def test_files_of_versions_that_are_not_held_are_removed(room: Room) -> No
     await room.get("three")
     await room.promote("four", "two", "one")
     digests = {an_artifact(each).digest for each in ("d", "two", "three", "four")}
-    assert room.models.kept == digests
+    assert room.models.kept_digests == digests
 
 
 @pytest.fixture

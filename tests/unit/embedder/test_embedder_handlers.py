@@ -39,7 +39,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[MemoryBus]:
         yield bus
 
 
-def told(bus: MemoryBus) -> list[DocumentIndexed]:
+def published_events(bus: MemoryBus) -> list[DocumentIndexed]:
     events = [event for topic, event in bus.published if topic is DOCUMENT_INDEXED]
     return [event for event in events if isinstance(event, DocumentIndexed)]
 
@@ -49,12 +49,12 @@ async def test_each_document_is_told_of_once_with_an_id_that_a_replay_repeats(
 ) -> None:
     documents = [a_document_chunked(document_id=name, chunks=()) for name in "abc"]
     await bus.deliver(DOCUMENT_CHUNKED, *documents)
-    assert sorted(event.document_id for event in told(bus)) == ["a", "b", "c"]
+    assert sorted(event.document_id for event in published_events(bus)) == ["a", "b", "c"]
 
 
 async def test_a_rejection_tells_nothing_more(bus: MemoryBus) -> None:
     await bus.deliver(DOCUMENT_REJECTED, a_document_rejected())
-    assert told(bus) == []
+    assert published_events(bus) == []
     assert bus.parked == []
 
 
@@ -68,12 +68,12 @@ async def test_chunks_that_travel_by_reference_are_read_from_the_store(
         update={"chunks": (), "chunks_ref": ref.uri, "chunks_digest": ref.digest}
     )
     await bus.deliver(DOCUMENT_CHUNKED, by_reference)
-    assert [event.chunk_count for event in told(bus)] == [1]
+    assert [event.chunk_count for event in published_events(bus)] == [1]
 
 
 @pytest.mark.parametrize("uri", ["file:///etc/passwd", "http://127.0.0.1/secret"])
 async def test_a_reference_out_of_the_store_is_parked_alone(bus: MemoryBus, uri: str) -> None:
     bad = a_document_chunked(document_id="bad", chunks_ref=uri, chunks_digest="sha256:" + "0" * 64)
     await bus.deliver(DOCUMENT_CHUNKED, bad, a_document_chunked(document_id="good"))
-    assert [event.document_id for event in told(bus)] == ["good"]
+    assert [event.document_id for event in published_events(bus)] == ["good"]
     assert len(bus.parked) == 1

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from gyre_common.document_index import TIMELINE_LENGTH, DocumentRecord, DocumentState
 from gyre_common.events.documents import DocumentRejected
 from gyre_common.testing.builders import MORNING, a_document_chunked, a_document_rejected
-from gyre_embedder.head_record import applied, with_rejection, with_revision
+from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
 
 
 def minutes(count: int) -> Any:
@@ -108,10 +108,10 @@ def test_the_timeline_keeps_the_latest_in_order() -> None:
 def test_the_record_can_tell_again_what_was_told() -> None:
     document = a_document_chunked(document_id="d", revision=1, submission_id=UUID(int=1))
     record = indexed(None, 1, at=0)
-    event = applied(record, document, index="chunks")
+    event = indexed_event(record, document, index="chunks")
     assert event is not None
     assert (event.chunk_count, event.encoded_count) == (3, 2)
     assert event.searchable_at == minutes(1)
-    assert applied(record, document, index="another") is None
+    assert indexed_event(record, document, index="another") is None
     other = a_document_chunked(document_id="d", revision=2, submission_id=uuid4())
-    assert applied(record, other, index="chunks") is None
+    assert indexed_event(record, other, index="chunks") is None

@@ -14,7 +14,7 @@ from gyre_common.testing.builders import (
     a_release,
     an_artifact,
 )
-from gyre_embedder.document_index import DocumentKey, Head
+from gyre_embedder.chunk_index import DocumentKey, Head
 from gyre_embedder.encoder import Side
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.service import Indexer
@@ -25,14 +25,14 @@ INDEX = "chunks-1"
 
 
 def a_document(
-    revision: int, *texts: str, document_id: str = "d", **given: object
+    revision: int, *texts: str, document_id: str = "d", **fields: object
 ) -> DocumentChunked:
     chunks = tuple(
         a_chunk(chunk_id=uuid5(NAMES, f"{document_id}/{text}"), ordinal=ordinal, text=text)
         for ordinal, text in enumerate(texts)
     )
     return a_document_chunked(
-        document_id=document_id, revision=revision, chunks=chunks, title="T", **given
+        document_id=document_id, revision=revision, chunks=chunks, title="T", **fields
     )
 
 
@@ -59,11 +59,11 @@ class Room:
     async def release(self, change: ReleaseChanged) -> None:
         self.releases.apply(change)
         await self.encoders.hold()
-        self.encoder.read.clear()
+        self.encoder.encoded_texts.clear()
 
     async def apply(self, *documents: DocumentChunked) -> list[int]:
         """How many events each document led to."""
-        return [len(told) for told in await self.indexer.index(documents)]
+        return [len(events) for events in await self.indexer.index(documents)]
 
     def texts(self, index: str = INDEX) -> list[str]:
         stored = self.index.chunks.by_index[index].values()
@@ -86,10 +86,13 @@ async def room() -> AsyncIterator[Room]:
 
 
 async def test_a_new_document_is_encoded_with_its_title_and_headings(room: Room) -> None:
-    (told,) = await room.indexer.index([a_document(1, "one", "two")])
+    (events,) = await room.indexer.index([a_document(1, "one", "two")])
     assert room.texts() == ["one", "two"]
-    assert room.encoder.read == [("T > Tea\none", Side.DOCUMENT), ("T > Tea\ntwo", Side.DOCUMENT)]
-    assert [(event.chunk_count, event.encoded_count, event.index) for event in told] == [
+    assert room.encoder.encoded_texts == [
+        ("T > Tea\none", Side.DOCUMENT),
+        ("T > Tea\ntwo", Side.DOCUMENT),
+    ]
+    assert [(event.chunk_count, event.encoded_count, event.index) for event in events] == [
         (2, 2, INDEX)
     ]
     assert (room.record().state, room.record().revision) == (DocumentState.INDEXED, 1)
@@ -115,9 +118,9 @@ async def test_new_groups_reach_every_chunk_without_encoding(room: Room) -> None
 async def test_a_replay_changes_nothing_and_tells_the_same(room: Room) -> None:
     documents = [a_document(1, "one"), a_document(2, "two")]
     first = await room.indexer.index(documents)
-    before = (room.texts(), room.record(), len(room.encoder.read))
+    before = (room.texts(), room.record(), len(room.encoder.encoded_texts))
     again = await room.indexer.index(documents)
-    assert (room.texts(), room.record(), len(room.encoder.read)) == before
+    assert (room.texts(), room.record(), len(room.encoder.encoded_texts)) == before
     assert again == [[], first[1]]
 
 
@@ -129,12 +132,12 @@ async def test_an_older_revision_that_comes_late_changes_nothing(room: Room) -> 
 
 
 async def test_several_revisions_in_one_batch_are_applied_in_order(room: Room) -> None:
-    told = await room.apply(
+    counts = await room.apply(
         a_document(1, "one"),
         a_document(1, "x", document_id="other"),
         a_document(2, "two", submission_id=uuid4()),
     )
-    assert told == [1, 1, 1]
+    assert counts == [1, 1, 1]
     assert sorted(room.texts()) == ["two", "x"]
     assert [each.revision for each in room.record().timeline] == [1, 2]
 

@@ -13,8 +13,8 @@ CHUNK = "5f0c1a52-9d0b-5d6e-8a5e-000000000001"
 
 def a_submission(**fields: object) -> Submission:
     """A thumb up, except for what the test says."""
-    said = {"tenant": "default", "interaction_id": INTERACTION, "kind": FeedbackKind.THUMB}
-    return Submission(**{**said, "value": "up", **fields})  # type: ignore[arg-type]
+    defaults = {"tenant": "default", "interaction_id": INTERACTION, "kind": FeedbackKind.THUMB}
+    return Submission(**{**defaults, "value": "up", **fields})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def collector(publisher: FakePublisher) -> FeedbackCollector:
 
 
 def a_thumb(**fields: str) -> Submission:
-    said = {"tenant": "acme", "interaction_id": INTERACTION, "value": "up", "actor": "u1"}
-    return Submission(kind=FeedbackKind.THUMB, **{**said, **fields})
+    defaults = {"tenant": "acme", "interaction_id": INTERACTION, "value": "up", "actor": "u1"}
+    return Submission(kind=FeedbackKind.THUMB, **{**defaults, **fields})
 
 
 async def test_a_vote_is_published_under_its_own_id(

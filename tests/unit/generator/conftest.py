@@ -12,17 +12,17 @@ from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.testing.builders import MORNING, a_release
-from gyre_generator.asking import Filters
+from gyre_generator.ask import DocumentFilters
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
-from gyre_generator.passages import Passage, Retrieved
+from gyre_generator.passages import RetrievedPassage, RetrievedPassages
 from gyre_generator.progress import Step, Steps
 from gyre_generator.service import Answerer
 from gyre_generator.steps.cite import cite
 from gyre_generator.steps.generate import generate
 from gyre_generator.steps.ground import ground
 from gyre_generator.steps.pack import pack
-from gyre_generator.steps.retrieve import Retriever, retrieve
+from gyre_generator.steps.retrieve import PassageRetriever, retrieve
 from gyre_generator.steps.route import EXTRACTIVE, route
 from gyre_generator.window import SentenceCheck
 
@@ -35,10 +35,10 @@ COFFEE = "Coffee is a drink made from roasted beans. It was first drunk in Yemen
 
 
 def a_passage(
-    text: str = TEA, *, rank: int = 1, document: str = "tea.md", **given: object
-) -> Passage:
-    fields = {"title": "", "score": 1 / rank, **given}
-    return Passage(
+    text: str = TEA, *, rank: int = 1, document: str = "tea.md", **changes: object
+) -> RetrievedPassage:
+    fields = {"title": "", "score": 1 / rank, **changes}
+    return RetrievedPassage(
         chunk_id=uuid5(NAMESPACE_URL, repr((document, text))),
         document_id=document,
         text=text,
@@ -50,7 +50,7 @@ def a_passage(
 class FakeRetriever:
     """Gives the same passages to every query, and remembers how it was asked."""
 
-    def __init__(self, passages: Sequence[Passage] = ()) -> None:
+    def __init__(self, passages: Sequence[RetrievedPassage] = ()) -> None:
         self.passages = passages
         self.queries: list[str] = []
         self.versions: list[dict[str, str]] = []
@@ -59,8 +59,8 @@ class FakeRetriever:
         self.lacks: str | None = None
 
     async def retrieve(
-        self, query: str, *, limit: int, filters: Filters, explore: bool
-    ) -> Retrieved:
+        self, query: str, *, limit: int, filters: DocumentFilters, explore: bool
+    ) -> RetrievedPassages:
         self.queries.append(query)
         self.explored.append(explore)
         self.versions.append(dict(request_context().versions))
@@ -68,7 +68,7 @@ class FakeRetriever:
             raise self.error
         if self.lacks in request_context().versions.values():
             raise FailedPrecondition(f"no version {self.lacks} here (yet)")
-        return Retrieved(
+        return RetrievedPassages(
             self.passages[:limit], {"encode": 3.0, "search": 7.0}, {Roles.RETRIEVAL: "hybrid-1"}
         )
 
@@ -84,7 +84,7 @@ MakeAnswerer = Callable[..., Answerer]
 
 
 def steps_of(
-    retriever: Retriever,
+    retriever: PassageRetriever,
     releases: ReleaseView,
     backend: Backend | None = None,
     *,
@@ -103,7 +103,7 @@ def steps_of(
 
 
 @pytest.fixture
-def passage() -> Callable[..., Passage]:
+def passage() -> Callable[..., RetrievedPassage]:
     return a_passage
 
 

@@ -13,9 +13,9 @@ from gyre_common.errors import FailedPrecondition, InvalidInput, Unavailable
 from gyre_common.events.interactions import InteractionCompleted, Outcome, Turn
 from gyre_common.events.releases import Roles
 from gyre_common.releases.fitting import FITTED_ROLES
-from gyre_generator.asking import Ask, Filters
-from gyre_generator.backends import Claim, Delta, Draft, Piece, Prompted, Task
-from gyre_generator.service import Answerer, Finished, Started, latency
+from gyre_generator.ask import Ask, DocumentFilters
+from gyre_generator.backends import AnswerDraft, Claim, Delta, Piece, PromptRecord, WritingTask
+from gyre_generator.service import Answerer, AnswerFinished, AnswerStarted, latency
 from gyre_generator.steps.generate import NO_ANSWER
 
 ASK = Ask("How hot should the water for green tea be?")
@@ -27,9 +27,9 @@ class ScriptedBackend:
 
     def __init__(self, *pieces: Piece | Exception) -> None:
         self._pieces = pieces
-        self.tasks: list[Task] = []
+        self.tasks: list[WritingTask] = []
 
-    async def write(self, task: Task) -> AsyncGenerator[Piece, None]:
+    async def write(self, task: WritingTask) -> AsyncGenerator[Piece, None]:
         self.tasks.append(task)
         for piece in self._pieces:
             if isinstance(piece, Exception):
@@ -44,7 +44,7 @@ class StuckBackend:
         self.stuck = asyncio.Event()
         self.closed = False
 
-    async def write(self, task: Task) -> AsyncGenerator[Piece, None]:
+    async def write(self, task: WritingTask) -> AsyncGenerator[Piece, None]:
         try:
             yield Delta("Boil it. Water should")
             self.stuck.set()
@@ -60,10 +60,10 @@ def recorded(bus: MemoryBus) -> InteractionCompleted:
 
 
 async def collect(
-    answerer: Answerer, ask: Ask = ASK, *, seen: list[Any] | None = None
+    answerer: Answerer, ask: Ask = ASK, *, into: list[Any] | None = None
 ) -> list[Any]:
-    """What a stream says; `seen` has it also where the stream fails."""
-    pieces = [] if seen is None else seen
+    """What a stream says; `into` has it also where the stream fails."""
+    pieces = [] if into is None else into
     async for piece in answerer.stream(ask):
         pieces.append(piece)
     return pieces
@@ -105,8 +105,8 @@ async def test_the_record_explains_the_answer(make_answerer: MakeAnswerer, bus: 
 async def test_a_stream_starts_says_and_finishes_in_that_order(make_answerer: MakeAnswerer) -> None:
     first, *deltas, last = await collect(make_answerer())
 
-    assert isinstance(first, Started)
-    assert isinstance(last, Finished)
+    assert isinstance(first, AnswerStarted)
+    assert isinstance(last, AnswerFinished)
     assert first.interaction_id == str(last.interaction.interaction_id)
     assert "".join(delta.text for delta in deltas) == last.interaction.answer
 
@@ -150,13 +150,13 @@ async def test_a_stream_that_cannot_be_recorded_never_finishes(
 ) -> None:
     monkeypatch.setattr(bus, "healthy", lambda: True)
     bus.down = True
-    seen: list[Any] = []
+    received: list[Any] = []
 
     with pytest.raises(Unavailable):
-        await collect(make_answerer(), seen=seen)
+        await collect(make_answerer(), into=received)
 
-    assert any(isinstance(piece, Delta) for piece in seen)
-    assert not any(isinstance(piece, Finished) for piece in seen)
+    assert any(isinstance(piece, Delta) for piece in received)
+    assert not any(isinstance(piece, AnswerFinished) for piece in received)
 
 
 async def test_a_retriever_that_is_down_is_recorded_as_an_error(
@@ -297,17 +297,17 @@ async def test_a_name_that_is_no_line_is_refused(make_answerer: MakeAnswerer, ac
 async def test_an_explored_passage_is_recorded_but_nothing_is_answered_from_it(
     make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any, passage: Any
 ) -> None:
-    said = "Water for green tea should be about 80 degrees Celsius."
+    text = "Water for green tea should be about 80 degrees Celsius."
     retriever.passages = [
         passage("Coffee is a drink made from roasted beans."),
-        passage(said, rank=2, explored=True, propensity=0.02),
+        passage(text, rank=2, explored=True, propensity=0.02),
         passage("Tea is a drink made from leaves.", rank=3, propensity=0.95),
     ]
 
     await make_answerer().answer(ASK)
 
     event = recorded(bus)
-    assert said not in event.answer
+    assert text not in event.answer
     assert [(c.explored, c.propensity, c.used) for c in event.retrieved] == [
         (False, 1.0, True),
         (True, 0.02, False),
@@ -356,8 +356,8 @@ async def test_the_record_says_what_was_searched_for_where_that_is_not_the_quest
     make_answerer: MakeAnswerer, bus: MemoryBus
 ) -> None:
     history = (Turn(role="user", content="What is green tea?"),)
-    for asked in ("How is it made?", "Where was coffee first drunk?"):
-        await make_answerer().answer(Ask(asked, history=history))
+    for question in ("How is it made?", "Where was coffee first drunk?"):
+        await make_answerer().answer(Ask(question, history=history))
 
     events = [event for _, event in bus.published if isinstance(event, InteractionCompleted)]
     assert [(event.question, event.query) for event in events] == [
@@ -369,13 +369,13 @@ async def test_the_record_says_what_was_searched_for_where_that_is_not_the_quest
 @pytest.mark.parametrize(
     "filters",
     [
-        Filters(document_ids=("tea.md",)),
-        Filters(metadata={"lang": "en"}),
-        Filters(media_types=("text/plain",)),
+        DocumentFilters(document_ids=("tea.md",)),
+        DocumentFilters(metadata={"lang": "en"}),
+        DocumentFilters(media_types=("text/plain",)),
     ],
 )
 async def test_the_record_says_that_filters_bounded_the_search(
-    make_answerer: MakeAnswerer, bus: MemoryBus, filters: Filters
+    make_answerer: MakeAnswerer, bus: MemoryBus, filters: DocumentFilters
 ) -> None:
     await make_answerer().answer(replace(ASK, filters=filters))
     assert recorded(bus).filtered
@@ -384,11 +384,11 @@ async def test_the_record_says_that_filters_bounded_the_search(
 async def test_a_citation_of_a_passage_that_was_not_shown_is_dropped_and_recorded(
     make_answerer: MakeAnswerer, bus: MemoryBus
 ) -> None:
-    said = "Use water of 80 degrees Celsius. The moon is cheese."
+    text = "Use water of 80 degrees Celsius. The moon is cheese."
     backend = ScriptedBackend(
-        Prompted("the prompt", "answer-1"),
-        Delta(said),
-        Draft(said, (Claim(0, 32, 1), Claim(33, 52, 9))),
+        PromptRecord("the prompt", "answer-1"),
+        Delta(text),
+        AnswerDraft(text, (Claim(0, 32, 1), Claim(33, 52, 9))),
     )
 
     await make_answerer(backend).answer(ASK)

@@ -14,8 +14,8 @@ from gyre_common.releases import Arm, ReleaseView
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS, built_in_artifacts
 from gyre_common.testing.builders import MORNING, a_release, an_artifact
 from gyre_common.testing.chunk_index import StoredChunk
-from gyre_generator.asking import Ask, Filters
-from gyre_generator.passages import Passage, Retrieved
+from gyre_generator.ask import Ask, DocumentFilters
+from gyre_generator.passages import RetrievedPassage, RetrievedPassages
 from gyre_generator.service import Answerer
 from gyre_retriever.query import Query
 from gyre_retriever.service import Retriever
@@ -38,14 +38,14 @@ class InMemoryRetriever:
         self._core = core
 
     async def retrieve(
-        self, query: str, *, limit: int, filters: Filters, explore: bool
-    ) -> Retrieved:
+        self, query: str, *, limit: int, filters: DocumentFilters, explore: bool
+    ) -> RetrievedPassages:
         reply = await self._core.retrieve(Query(query, limit), request_context())
         passages = [
-            Passage(ranked.hit.chunk.chunk_id, ranked.hit.chunk.document_id, TEA, rank)
+            RetrievedPassage(ranked.hit.chunk.chunk_id, ranked.hit.chunk.document_id, TEA, rank)
             for rank, ranked in enumerate(reply.chunks, start=1)
         ]
-        return Retrieved(passages, reply.latency_ms, reply.versions, reply.fallbacks)
+        return RetrievedPassages(passages, reply.latency_ms, reply.versions, reply.fallbacks)
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from gyre_generator.backends import Delta, Draft, Task
+from gyre_generator.backends import AnswerDraft, Delta, WritingTask
 from gyre_generator.backends.extractive import ExtractiveReader
-from gyre_generator.reading.questions import Asks, analyse
+from gyre_generator.reading.questions import AnswerKind, analyse
 
 POD = """# Pods
 
@@ -27,22 +27,22 @@ kubectl apply -f pod.yaml
 """
 
 
-async def read(question: str, *passages: Any) -> tuple[str, Draft]:
-    said = ""
-    async for piece in ExtractiveReader().write(Task(question, question, passages)):
+async def read(question: str, *passages: Any) -> tuple[str, AnswerDraft]:
+    text = ""
+    async for piece in ExtractiveReader().write(WritingTask(question, question, passages)):
         if isinstance(piece, Delta):
-            said += piece.text
+            text += piece.text
         else:
-            assert isinstance(piece, Draft)
-            return said, piece
+            assert isinstance(piece, AnswerDraft)
+            return text, piece
     raise AssertionError("no draft")
 
 
 async def test_every_sentence_is_quoted_exactly(passage: Any) -> None:
     source = passage(POD, title="Pods")
-    said, draft = await read("What is a Pod?", source)
+    text, draft = await read("What is a Pod?", source)
 
-    assert said == draft.answer
+    assert text == draft.answer
     assert draft.answer.startswith("A Pod is the smallest deployable unit")
     for claim in draft.claims:
         assert claim.quote is not None
@@ -65,9 +65,9 @@ async def test_headings_are_never_the_answer(passage: Any) -> None:
 
 
 async def test_a_question_beside_the_point_is_not_answered(passage: Any) -> None:
-    said, draft = await read("Who painted the Mona Lisa in Florence?", passage(POD))
+    text, draft = await read("Who painted the Mona Lisa in Florence?", passage(POD))
 
-    assert (said, draft.answer, draft.abstained) == ("", "", True)
+    assert (text, draft.answer, draft.abstained) == ("", "", True)
     assert not draft.guardrails[0].passed
 
 
@@ -98,15 +98,15 @@ async def test_odd_text_does_no_harm(passage: Any) -> None:
 @pytest.mark.parametrize(
     ("question", "asks"),
     [
-        ("Who wrote Faust?", Asks.PERSON),
-        ("When did it open?", Asks.TIME),
-        ("How many pods fit on a node?", Asks.QUANTITY),
-        ("Where is Mount Logan?", Asks.PLACE),
-        ("Why is the sky blue?", Asks.REASON),
-        ("How do I restart a pod?", Asks.MANNER),
-        ("What is a Service?", Asks.DEFINITION),
-        ("green tea", Asks.OTHER),
+        ("Who wrote Faust?", AnswerKind.PERSON),
+        ("When did it open?", AnswerKind.TIME),
+        ("How many pods fit on a node?", AnswerKind.QUANTITY),
+        ("Where is Mount Logan?", AnswerKind.PLACE),
+        ("Why is the sky blue?", AnswerKind.REASON),
+        ("How do I restart a pod?", AnswerKind.MANNER),
+        ("What is a Service?", AnswerKind.DEFINITION),
+        ("green tea", AnswerKind.OTHER),
     ],
 )
-def test_the_form_of_a_question_is_understood(question: str, asks: Asks) -> None:
-    assert asks in analyse(question).asks
+def test_the_form_of_a_question_is_understood(question: str, asks: AnswerKind) -> None:
+    assert asks in analyse(question).answer_kinds

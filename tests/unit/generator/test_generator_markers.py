@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 def read(*pieces: str) -> tuple[str, list[tuple[str, int]]]:
     reader = MarkerReader()
-    said = "".join(reader.feed(piece) for piece in pieces) + reader.finish()
-    assert said == reader.text
-    return said, [(said[c.start : c.end], c.number) for c in reader.claims()]
+    text = "".join(reader.feed(piece) for piece in pieces) + reader.finish()
+    assert text == reader.text
+    return text, [(text[c.start : c.end], c.number) for c in reader.claims()]
 
 
 def test_a_marker_supports_the_sentence_it_ends() -> None:
-    said, claims = read("Tea is hot [1]. Coffee is black.[2, 3] Milk is white. [4]")
+    text, claims = read("Tea is hot [1]. Coffee is black.[2, 3] Milk is white. [4]")
 
-    assert said == "Tea is hot. Coffee is black. Milk is white."
+    assert text == "Tea is hot. Coffee is black. Milk is white."
     assert claims == [
         ("Tea is hot.", 1),
         ("Coffee is black.", 2),
@@ -33,9 +33,9 @@ def test_what_only_looks_like_a_marker_stays(text: str) -> None:
 
 
 def test_code_keeps_its_brackets() -> None:
-    said, claims = read("Use `items[0]` here [2].\n```\na[1] = b[2]\n```")
+    text, claims = read("Use `items[0]` here [2].\n```\na[1] = b[2]\n```")
 
-    assert said == "Use `items[0]` here.\n```\na[1] = b[2]\n```"
+    assert text == "Use `items[0]` here.\n```\na[1] = b[2]\n```"
     assert claims == [("Use `items[0]` here.", 2)]
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from gyre_common.errors import FailedPrecondition, Unavailable
-from gyre_generator.backends import Delta, Draft, Prompted, Task
+from gyre_generator.backends import AnswerDraft, Delta, PromptRecord, WritingTask
 from gyre_generator.backends.openai.client import MAX_ANSWER, OpenAIChat
-from gyre_generator.backends.openai.usage import Model
-from gyre_generator.backends.prompted import PromptedModel
+from gyre_generator.backends.openai.usage import ServedModel
+from gyre_generator.backends.prompted_model import PromptedModel
 from gyre_generator.prompts import Prompts
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -71,7 +71,7 @@ def event(data: object) -> bytes:
     return f"data: {json.dumps(data)}\n\n".encode()
 
 
-def says(text: str | None, *, finish: str | None = None) -> bytes:
+def delta_event(text: str | None, *, finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
     return event({"id": "1", "object": "chat.completion.chunk", "choices": [choice]})
 
@@ -87,45 +87,50 @@ def once(*data: bytes) -> Behaviour:
     return behave
 
 
-async def read(url: str, source: Any, **given: Any) -> tuple[str, Draft, Prompted]:
-    model = Model(
-        url=url, name="tiny", **{"total_seconds": 5.0, "stall_seconds": 2.0, "retries": 2} | given
+async def read(url: str, source: Any, **changes: Any) -> tuple[str, AnswerDraft, PromptRecord]:
+    model = ServedModel(
+        url=url, name="tiny", **{"total_seconds": 5.0, "stall_seconds": 2.0, "retries": 2} | changes
     )
-    said, prompted = "", None
+    text, prompt_record = "", None
     async with OpenAIChat(model) as chat:
         backend = PromptedModel(chat, Prompts())
-        async for piece in backend.write(Task("How hot?", "How hot?", (source,))):
+        async for piece in backend.write(WritingTask("How hot?", "How hot?", (source,))):
             match piece:
-                case Prompted():
-                    prompted = piece
+                case PromptRecord():
+                    prompt_record = piece
                 case Delta():
-                    said += piece.text
-                case Draft():
-                    assert prompted
-                    return said, piece, prompted
+                    text += piece.text
+                case AnswerDraft():
+                    assert prompt_record
+                    return text, piece, prompt_record
     raise AssertionError("no draft")
 
 
 async def test_an_answer_streams_and_its_markers_become_claims(passage: Any) -> None:
-    said = [says("About 80"), says(" degrees ["), says("1]."), says("", finish="stop")]
-    behave = once(EVENTS, *said, USAGE, DONE)
+    deltas = [
+        delta_event("About 80"),
+        delta_event(" degrees ["),
+        delta_event("1]."),
+        delta_event("", finish="stop"),
+    ]
+    behave = once(EVENTS, *deltas, USAGE, DONE)
     async with model_server(behave) as server:
-        shown, draft, prompted = await read(server.url, passage(), prompt_usd=1.0)
+        text, draft, prompt_record = await read(server.url, passage(), prompt_usd=1.0)
 
-    assert shown == draft.answer == "About 80 degrees."
+    assert text == draft.answer == "About 80 degrees."
     [claim] = draft.claims
-    assert (claim.start, claim.end, claim.number) == (0, len(shown), 1)
+    assert (claim.start, claim.end, claim.number) == (0, len(text), 1)
     assert (draft.tokens.prompt, draft.tokens.completion, draft.tokens.estimated) == (50, 7, False)
     assert draft.cost_usd == pytest.approx(50e-6)
-    assert prompted.version == "answer-1"
-    assert "80 degrees Celsius" in prompted.text
+    assert prompt_record.version == "answer-1"
+    assert "80 degrees Celsius" in prompt_record.text
     [request] = server.requests
     assert request["stream"] is True
     assert "80 degrees Celsius" in request["messages"][1]["content"]
 
 
 async def test_tokens_are_estimated_where_the_server_does_not_count(passage: Any) -> None:
-    async with model_server(once(EVENTS, says("Hot [1].", finish="stop"), DONE)) as server:
+    async with model_server(once(EVENTS, delta_event("Hot [1].", finish="stop"), DONE)) as server:
         _, draft, _ = await read(server.url, passage())
 
     assert draft.tokens.estimated
@@ -135,22 +140,24 @@ async def test_tokens_are_estimated_where_the_server_does_not_count(passage: Any
 
 @pytest.mark.parametrize("pieces", [["NOT_IN_THE_PASSAGES"], [" NOT_IN", "_THE_PASS", "AGES."]])
 async def test_the_words_for_no_answer_are_never_shown(passage: Any, pieces: list[str]) -> None:
-    data = [says(piece) for piece in pieces]
-    async with model_server(once(EVENTS, *data, says(None, finish="stop"), DONE)) as server:
-        said, draft, _ = await read(server.url, passage())
+    data = [delta_event(piece) for piece in pieces]
+    async with model_server(once(EVENTS, *data, delta_event(None, finish="stop"), DONE)) as server:
+        text, draft, _ = await read(server.url, passage())
 
-    assert (said, draft.abstained) == ("", True)
+    assert (text, draft.abstained) == ("", True)
 
 
 async def test_an_answer_that_begins_like_no_answer_is_shown_whole(passage: Any) -> None:
-    async with model_server(once(EVENTS, says("NOT_"), says("hot.", finish="stop"))) as server:
-        said, draft, _ = await read(server.url, passage())
+    async with model_server(
+        once(EVENTS, delta_event("NOT_"), delta_event("hot.", finish="stop"))
+    ) as server:
+        text, draft, _ = await read(server.url, passage())
 
-    assert said == draft.answer == "NOT_hot."
+    assert text == draft.answer == "NOT_hot."
 
 
 async def test_an_answer_cut_short_is_marked(passage: Any) -> None:
-    async with model_server(once(EVENTS, says("About 8", finish="length"), DONE)) as server:
+    async with model_server(once(EVENTS, delta_event("About 8", finish="length"), DONE)) as server:
         _, draft, _ = await read(server.url, passage())
 
     [verdict] = draft.guardrails
@@ -163,12 +170,12 @@ async def test_a_busy_server_is_asked_again(passage: Any, code: int) -> None:
         if nth == 1:
             await write(status(code))
         else:
-            await write(EVENTS + says("Hot [1].", finish="stop") + DONE)
+            await write(EVENTS + delta_event("Hot [1].", finish="stop") + DONE)
 
     async with model_server(behave) as server:
-        said, _, _ = await read(server.url, passage())
+        text, _, _ = await read(server.url, passage())
 
-    assert said == "Hot."
+    assert text == "Hot."
     assert len(server.requests) == 2
 
 
@@ -183,10 +190,10 @@ NONSENSE = {
     "a number": EVENTS + event(7) + DONE,
     "only the end": EVENTS + DONE,
     "nothing": EVENTS,
-    "empty text": EVENTS + says("", finish="stop") + DONE,
-    "white space": EVENTS + says(" \n ", finish="stop") + DONE,
-    "no end": EVENTS + says("About"),
-    "an error in the stream": EVENTS + says("About") + event({"error": {"message": "oom"}}),
+    "empty text": EVENTS + delta_event("", finish="stop") + DONE,
+    "white space": EVENTS + delta_event(" \n ", finish="stop") + DONE,
+    "no end": EVENTS + delta_event("About"),
+    "an error in the stream": EVENTS + delta_event("About") + event({"error": {"message": "oom"}}),
     "bytes that are no text": EVENTS + b"data: \xff\xfe\x00\n\n",
     "negative usage": EVENTS
     + event({"choices": [], "usage": {"prompt_tokens": -1, "completion_tokens": 0}}),
@@ -210,19 +217,21 @@ async def test_an_endless_answer_is_cut_off(passage: Any) -> None:
     async def behave(write: Write, nth: int) -> None:
         await write(EVENTS)
         while True:
-            await write(says("la " * 300))
+            await write(delta_event("la " * 300))
 
     async with model_server(behave) as server:
         with pytest.raises(Unavailable, match=f"more than {MAX_ANSWER:,}"):
             await read(server.url, passage())
 
 
-@pytest.mark.parametrize("said", [b"", EVENTS + says("About")], ids=["at once", "half way"])
-async def test_a_server_that_falls_silent_is_too_slow(passage: Any, said: bytes) -> None:
+@pytest.mark.parametrize(
+    "answer_part", [b"", EVENTS + delta_event("About")], ids=["at once", "half way"]
+)
+async def test_a_server_that_falls_silent_is_too_slow(passage: Any, answer_part: bytes) -> None:
     silent = asyncio.Event()
 
     async def behave(write: Write, nth: int) -> None:
-        await write(said)
+        await write(answer_part)
         await silent.wait()
 
     async with model_server(behave) as server:
@@ -235,7 +244,7 @@ async def test_a_server_that_trickles_runs_out_of_time(passage: Any) -> None:
     async def behave(write: Write, nth: int) -> None:
         await write(EVENTS)
         while True:
-            await write(says("."))
+            await write(delta_event("."))
             await asyncio.sleep(0.01)
 
     async with model_server(behave) as server:

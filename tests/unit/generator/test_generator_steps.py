@@ -13,13 +13,13 @@ from gyre_common.bus.memory import MemoryBus
 from gyre_common.events.interactions import GuardrailResult, InteractionCompleted, Outcome
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
-from gyre_generator.asking import Ask
-from gyre_generator.backends import Delta, Draft, Piece, Task
+from gyre_generator.ask import Ask
+from gyre_generator.backends import AnswerDraft, Delta, Piece, WritingTask
 from gyre_generator.backends.extractive import ExtractiveReader
-from gyre_generator.progress import Progress, Report
-from gyre_generator.service import Answerer, Finished
+from gyre_generator.progress import AnswerProgress, StepReport
+from gyre_generator.service import Answerer, AnswerFinished
 from gyre_generator.steps.route import EXTRACTIVE, Override, route
-from gyre_generator.window import MOST_HELD, STOPPED, checked
+from gyre_generator.window import MOST_HELD, STOPPED, check_sentences
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,12 +29,12 @@ ASK = Ask("How hot should the water for green tea be?")
 MakeAnswerer = Callable[..., Answerer]
 
 
-async def worst_first(progress: Progress) -> AsyncGenerator[Report, None]:
+async def worst_first(progress: AnswerProgress) -> AsyncGenerator[StepReport, None]:
     """A step that the service does not have: turns the ranking round, as a version of its own."""
     retrieved = progress.retrieved
     count = len(retrieved.passages)
     turned = tuple(replace(p, rank=count + 1 - p.rank) for p in retrieved.passages)
-    yield Report(
+    yield StepReport(
         retrieved=replace(retrieved, passages=turned), versions={"reranker": "worst-first"}
     )
 
@@ -54,13 +54,13 @@ class Writer:
         self.written = 0
         self.closed = False
 
-    async def write(self, task: Task) -> AsyncGenerator[Piece, None]:
+    async def write(self, task: WritingTask) -> AsyncGenerator[Piece, None]:
         try:
             for piece in self._pieces:
                 yield Delta(piece)
                 self.written += 1
             await self.go_on.wait()
-            yield Draft("".join(self._pieces))
+            yield AnswerDraft("".join(self._pieces))
         finally:
             self.closed = True
 
@@ -113,7 +113,7 @@ async def test_a_sentence_that_a_check_stops_never_leaves(
     assert [g for g in event.guardrails if not g.passed] == [
         GuardrailResult(name="no_secrets", passed=False, detail="a secret")
     ]
-    assert isinstance(parts[-1], Finished)
+    assert isinstance(parts[-1], AnswerFinished)
     assert backend.closed
     assert "password" not in event.to_json().decode()
 
@@ -140,18 +140,18 @@ async def test_the_first_sentence_leaves_before_the_last_is_written(
         backend.go_on.set()
         *_, last = [piece async for piece in pieces]
 
-    assert isinstance(last, Finished)
+    assert isinstance(last, AnswerFinished)
     assert last.interaction.answer == "Water is hot. Steep it."
 
 
-async def parts_of(pieces: Iterable[str]) -> AsyncGenerator[Delta | Report, None]:
+async def parts_of(pieces: Iterable[str]) -> AsyncGenerator[Delta | StepReport, None]:
     for piece in pieces:
         yield Delta(piece)
-    yield Report(draft=Draft("the end"))
+    yield StepReport(draft=AnswerDraft("the end"))
 
 
-async def through_the_window(pieces: Iterable[str]) -> list[str]:
-    return [p.text async for p in checked(parts_of(pieces), ()) if isinstance(p, Delta)]
+async def text_by_sentence(pieces: Iterable[str]) -> list[str]:
+    return [p.text async for p in check_sentences(parts_of(pieces), ()) if isinstance(p, Delta)]
 
 
 TEXT = (
@@ -165,24 +165,24 @@ def test_the_window_changes_no_text_however_it_was_cut(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(TEXT)]
     pieces = [TEXT[a:b] for a, b in pairwise(edges)]
 
-    assert "".join(asyncio.run(through_the_window(pieces))) == TEXT
+    assert "".join(asyncio.run(text_by_sentence(pieces))) == TEXT
 
 
 @pytest.mark.parametrize("size", [1, 7, 1_000])
 async def test_whole_sentences_leave_with_what_stands_before_them(size: int) -> None:
     pieces = [TEXT[at : at + size] for at in range(0, len(TEXT), size)]
-    texts = await through_the_window(pieces)
+    texts = await text_by_sentence(pieces)
     assert texts[:3] == ["Tea is hot.", " It takes 1.5 cups\nof it!", "\n\n- One item."]
     assert "\n\n```sh\nls -l. a\n```" in texts
 
 
 async def test_a_sentence_without_an_end_leaves_in_parts() -> None:
     code = "```\n" + "x = 1\n" * 2_000
-    texts = await through_the_window([code[at : at + 100] for at in range(0, len(code), 100)])
+    texts = await text_by_sentence([code[at : at + 100] for at in range(0, len(code), 100)])
     assert "".join(texts) == code
     assert max(map(len, texts)) <= MOST_HELD + 100
 
 
 async def test_reports_are_not_held_back() -> None:
-    seen: list[Any] = [part async for part in checked(parts_of(["Tea is hot."]), ())]
-    assert [type(part) for part in seen] == [Report, Delta]
+    parts: list[Any] = [part async for part in check_sentences(parts_of(["Tea is hot."]), ())]
+    assert [type(part) for part in parts] == [StepReport, Delta]

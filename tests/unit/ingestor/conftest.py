@@ -15,9 +15,9 @@ from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.testing.builders import a_release, an_artifact
 from gyre_ingestor.content import ContentSource
+from gyre_ingestor.document_reader import ReadingTask, ReadResult, read, run_guarded
 from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.media_types import MediaType, media_type_of
-from gyre_ingestor.reading import Reading, ReadingTask, guarded, read
 from gyre_ingestor.service import Ingestor
 
 MAX_BYTES = 100_000
@@ -30,10 +30,10 @@ class ReaderHere:
     async def media_type(
         self, head: bytes, declared: str | None, names: tuple[str | None, ...]
     ) -> MediaType:
-        return guarded(media_type_of, head, declared, names)
+        return run_guarded(media_type_of, head, declared, names)
 
-    async def read(self, task: ReadingTask) -> Reading:
-        return guarded(read, task)
+    async def read(self, task: ReadingTask) -> ReadResult:
+        return run_guarded(read, task)
 
 
 @dataclass
@@ -64,8 +64,8 @@ class World:
         )
 
     def tombstones(self, topic: str) -> list[bytes | None]:
-        sent = self.bus.sent
-        return [record.key for record in sent if record.topic == topic and not record.value]
+        records = self.bus.sent
+        return [record.key for record in records if record.topic == topic and not record.value]
 
 
 @pytest.fixture

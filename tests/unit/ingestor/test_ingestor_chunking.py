@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 SENTENCE = "Green tea is steeped at eighty degrees for two minutes. "
 
 
-def chunks(source: str, media_type: str = "text/markdown", **given: object) -> tuple[Chunk, ...]:
+def chunks(source: str, media_type: str = "text/markdown", **changes: object) -> tuple[Chunk, ...]:
     document = parse(source, media_type)
-    names = {"tenant": "default", "document_id": "tea.md", "title": document.title, **given}
+    names = {"tenant": "default", "document_id": "tea.md", "title": document.title, **changes}
     return chunk(document, recipe=ChunkRecipe(), **names)  # type: ignore[arg-type]
 
 
@@ -74,11 +74,11 @@ def test_every_passage_fits_the_window_and_none_overlap_or_lose_text(seed: int) 
         assert one.end <= following.start
     assert [one.ordinal for one in cut] == list(range(len(cut)))
     assert len({one.chunk_id for one in cut}) == len(cut)
-    kept = {at for one in cut for at in range(one.start, one.end)}
+    covered_offsets = {at for one in cut for at in range(one.start, one.end)}
     for section in document.sections:
         for block in section.blocks:
             for at in range(block.start, block.end):
-                assert at in kept or document.text[at].isspace()
+                assert at in covered_offsets or document.text[at].isspace()
 
 
 def test_a_short_document_is_one_passage() -> None:

@@ -121,13 +121,13 @@ async def test_a_document_is_shown_to_those_who_may_read_it(world: World) -> Non
 
 async def test_pages_follow_each_other_to_the_end(world: World) -> None:
     mine = door(world, *(a_record(f"d{n}é") for n in range(5)), a_record("x", "cellar"))
-    seen, token = [], ""
+    listed_ids, token = [], ""
     while True:
         records, token = await mine.page(CALLER, page_size=2, page_token=token)
-        seen += [record.document_id for record in records]
+        listed_ids += [record.document_id for record in records]
         if not token:
             break
-    assert seen == [f"d{n}é" for n in range(5)]
+    assert listed_ids == [f"d{n}é" for n in range(5)]
 
 
 @pytest.mark.parametrize(("size", "token"), [(-1, ""), (1001, ""), (1, "%%%"), (1, "/////")])

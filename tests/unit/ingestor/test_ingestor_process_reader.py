@@ -9,9 +9,9 @@ import pytest
 from gyre_common.errors import Retryable
 from gyre_common.events.documents import RejectionCode
 from gyre_ingestor.chunking.recipe import ChunkRecipe
+from gyre_ingestor.document_reader import ReadingTask, run_guarded
 from gyre_ingestor.process_reader import ProcessReader
-from gyre_ingestor.reading import ReadingTask, guarded
-from gyre_ingestor.refusal import Refused
+from gyre_ingestor.refusal import DocumentRefused
 
 MIB = 1024 * 1024
 BILLION_LAUGHS = "a: &a [x, x]\n" + "".join(
@@ -36,7 +36,7 @@ async def test_a_document_is_read_in_another_process(reader: ProcessReader) -> N
 
 
 async def test_a_refusal_comes_back_as_it_was(reader: ProcessReader) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(DocumentRefused) as refused:
         await reader.read(a_task("<!-- -->"))
     assert (refused.value.code, refused.value.field) == (RejectionCode.EMPTY, "content")
 
@@ -44,7 +44,7 @@ async def test_a_refusal_comes_back_as_it_was(reader: ProcessReader) -> None:
 async def test_a_document_that_takes_too_long_is_refused_and_the_next_one_is_read(
     reader: ProcessReader,
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(DocumentRefused) as refused:
         await reader.read(a_task("<div>" * 100_000 + "x", "text/html"))
     assert refused.value.code is RejectionCode.CORRUPT
     assert "took more than" in refused.value.problem
@@ -63,7 +63,7 @@ async def test_what_comes_in_is_looked_at_while_a_document_takes_long() -> None:
 async def test_a_document_that_breaks_the_parser_is_refused_and_the_next_one_is_read(
     reader: ProcessReader,
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(DocumentRefused) as refused:
         await reader.read(a_task("---\nx: " + "[" * 30_000 + "\n---\n\ntext"))
     assert refused.value.code is RejectionCode.CORRUPT
     assert (await reader.read(a_task("Hot."))).chunks
@@ -81,8 +81,8 @@ def test_whatever_a_parser_raises_is_a_refusal_that_names_it(error: BaseExceptio
     def parser() -> None:
         raise error
 
-    with pytest.raises(Refused) as refused:
-        guarded(parser)
+    with pytest.raises(DocumentRefused) as refused:
+        run_guarded(parser)
     assert refused.value.code is RejectionCode.CORRUPT
     assert f"broke its parser ({type(error).__name__} in parser)" in refused.value.problem
 
@@ -113,6 +113,6 @@ async def test_hostile_markdown_ends_in_chunks_or_a_refusal(reader: ProcessReade
         "[a]: b\n" * 20_000,
         "x" * 5 * MIB,
     ):
-        with suppress(Refused):
+        with suppress(DocumentRefused):
             reading = await reader.read(a_task(hostile))
             assert max(len(one.text) for one in reading.chunks) <= 256 * 16

@@ -34,8 +34,8 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-async def rejection(world: World, **given: Any) -> DocumentRejected:
-    fields = {"text": None, "media_type": None, **given}
+async def rejection(world: World, **changes: Any) -> DocumentRejected:
+    fields = {"text": None, "media_type": None, **changes}
     await world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted(**fields))
     assert world.bus.parked == []
     assert world.events(DOCUMENT_CHUNKED) == []
@@ -97,7 +97,7 @@ async def test_a_deletion_is_told_before_the_key_is_retired(world: World) -> Non
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("fields", "code"),
     [
         ({}, RejectionCode.NO_CONTENT),
         ({"text": "a", "content_base64": "YQ=="}, RejectionCode.SEVERAL_CONTENTS),
@@ -130,16 +130,16 @@ async def test_a_deletion_is_told_before_the_key_is_retired(world: World) -> Non
     ],
 )
 async def test_what_cannot_be_taken_is_rejected_with_its_reason(
-    world: World, given: dict[str, Any], code: RejectionCode
+    world: World, fields: dict[str, Any], code: RejectionCode
 ) -> None:
-    rejected = await rejection(world, **given)
+    rejected = await rejection(world, **fields)
     assert (rejected.code, rejected.stage) == (code, RejectionStage.ACCEPT)
     assert rejected.revision is None
     assert ": " in rejected.detail
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("fields", "code"),
     [
         ({"content_base64": b64(bytes(range(256)) * 8)}, RejectionCode.BAD_ENCODING),
         (
@@ -153,9 +153,9 @@ async def test_what_cannot_be_taken_is_rejected_with_its_reason(
     ],
 )
 async def test_what_cannot_be_read_is_rejected_with_the_revision_it_was_to_be(
-    world: World, given: dict[str, Any], code: RejectionCode
+    world: World, fields: dict[str, Any], code: RejectionCode
 ) -> None:
-    rejected = await rejection(world, **given)
+    rejected = await rejection(world, **fields)
     assert (rejected.code, rejected.stage, rejected.revision) == (code, RejectionStage.PARSE, 0)
 
 
@@ -254,9 +254,9 @@ async def test_documents_wait_for_a_release_that_can_be_used(world: World) -> No
     world.release(max_tokens="nonsense")
     delivering = world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted())
 
-    async def mend() -> None:
+    async def repair() -> None:
         world.release()
 
-    await asyncio.gather(delivering, mend())
+    await asyncio.gather(delivering, repair())
     assert len(world.events(DOCUMENT_CHUNKED)) == 1
     assert world.bus.parked == []

@@ -7,14 +7,14 @@ from gyre_judge.metrics import (
     groundedness,
     substance,
 )
-from gyre_judge.reading import Passages
+from gyre_judge.statements import WeightedPassages
 
 TEA = "Green tea is steeped for two minutes in water of 80 degrees. It should not boil."
 COFFEE = "Coffee was first drunk in Yemen in 1450. Beans are roasted."
 
 
 def test_a_quoted_sentence_is_grounded() -> None:
-    score = groundedness("Green tea is steeped for two minutes.", Passages([COFFEE, TEA]))
+    score = groundedness("Green tea is steeped for two minutes.", WeightedPassages([COFFEE, TEA]))
 
     assert score.value == 1.0
     assert score.rationale == "1 of 1 sentences supported"
@@ -23,7 +23,7 @@ def test_a_quoted_sentence_is_grounded() -> None:
 def test_an_invented_sentence_is_named() -> None:
     answer = "Green tea is steeped for two minutes. It cures every known disease."
 
-    score = groundedness(answer, Passages([TEA]))
+    score = groundedness(answer, WeightedPassages([TEA]))
 
     assert score.value == 0.5
     assert 'not: "It cures every known disease."' in score.rationale
@@ -39,29 +39,29 @@ def test_an_invented_sentence_is_named() -> None:
     ],
 )
 def test_a_changed_sentence_is_not_grounded(answer: str, reason: str) -> None:
-    score = groundedness(answer, Passages([TEA, COFFEE]))
+    score = groundedness(answer, WeightedPassages([TEA, COFFEE]))
 
     assert score.value == 0.0
     assert reason in score.rationale
 
 
 def test_a_number_in_words_is_the_same_number() -> None:
-    assert groundedness("Green tea is steeped for 2 minutes.", Passages([TEA])).value == 1.0
+    assert groundedness("Green tea is steeped for 2 minutes.", WeightedPassages([TEA])).value == 1.0
 
 
 def test_a_heading_supports_too() -> None:
-    passages = Passages(["Steep it for two minutes."], ["Tea > Green tea"])
+    passages = WeightedPassages(["Steep it for two minutes."], ["Tea > Green tea"])
 
     assert groundedness("Steep green tea for two minutes.", passages).value == 1.0
 
 
 @pytest.mark.parametrize("answer", ["", " ", "…", "# Heading"])
 def test_where_nothing_is_said_groundedness_does_not_apply(answer: str) -> None:
-    assert groundedness(answer, Passages([TEA])).value is None
+    assert groundedness(answer, WeightedPassages([TEA])).value is None
 
 
 def test_without_passages_groundedness_does_not_apply() -> None:
-    assert groundedness("Tea is hot.", Passages([])).value is None
+    assert groundedness("Tea is hot.", WeightedPassages([])).value is None
 
 
 def test_relevance_tells_what_the_answer_leaves_out() -> None:
@@ -81,24 +81,24 @@ def test_relevance_tells_what_the_answer_leaves_out() -> None:
     ],
 )
 def test_context_precision_is_average_precision(passages: list[str], precision: float) -> None:
-    score = context_precision("How long is green tea steeped?", Passages(passages))
+    score = context_precision("How long is green tea steeped?", WeightedPassages(passages))
 
     assert score.value == pytest.approx(precision)
 
 
 def test_metrics_that_do_not_apply_have_no_value() -> None:
-    assert context_precision("tea?", Passages([])).value is None
-    assert context_precision("who is it?", Passages([TEA])).value is None
+    assert context_precision("tea?", WeightedPassages([])).value is None
+    assert context_precision("who is it?", WeightedPassages([TEA])).value is None
     assert answer_relevance("why?", "Because.").value is None
 
 
 def test_substance_counts_only_what_is_supported() -> None:
-    passages = Passages([TEA])
+    passages = WeightedPassages([TEA])
     grounded = "Green tea is steeped for two minutes."
     padded = grounded + " Dragons guard every teapot in seven magic kingdoms."
 
     assert substance(padded, passages).value == substance(grounded, passages).value
-    unbound = Passages([])
+    unbound = WeightedPassages([])
     longer, shorter = substance(padded, unbound).value, substance(grounded, unbound).value
     assert longer is not None
     assert shorter is not None
@@ -107,5 +107,5 @@ def test_substance_counts_only_what_is_supported() -> None:
 
 @pytest.mark.parametrize("text", ["\x00", "\ud800 tea", "tea " * 20_000, "```\n" * 50])
 def test_odd_text_does_no_harm(text: str) -> None:
-    for score in (groundedness(text, Passages([text, TEA])), answer_relevance(text, text)):
+    for score in (groundedness(text, WeightedPassages([text, TEA])), answer_relevance(text, text)):
         assert score.value is None or 0 <= score.value <= 1

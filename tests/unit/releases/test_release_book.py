@@ -157,7 +157,7 @@ def test_a_registered_version_is_never_overwritten_and_its_alteration_is_told() 
     book = a_book(a_release("judge", an_artifact("j1")))
     altered = {"judge": an_artifact("j1", content="b")}
     assert book.ship(altered, ANN) == ()
-    assert book.altered(altered) == ["judge j1"]
+    assert book.altered_versions(altered) == ["judge j1"]
 
 
 def test_an_older_generation_read_late_changes_nothing() -> None:

@@ -19,12 +19,12 @@ from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.signature import Signature
 from gyre_common.testing.eventually import eventually
 from gyre_releases.book import Changes, ReleaseBook
-from gyre_releases.service import ReleaseController, Whose
+from gyre_releases.service import ReleaseController, ReleaseScope
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ANN = Signature(actor="ann")
 GYRE = Signature(actor="gyre")
-ACME = Whose("acme", "acme")
+ACME = ReleaseScope("acme", "acme")
 
 
 class FakeLog:
@@ -54,13 +54,13 @@ class FakeEmbedder:
     """Has its reasons; may take its time."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.refusals: list[GyreError] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
     async def encode(self, role: str, version: str) -> None:
-        self.asked.append(f"{role} {version}")
+        self.requests.append(f"{role} {version}")
         await self.may_answer.wait()
         if self.refusals:
             raise self.refusals.pop(0)
@@ -196,7 +196,7 @@ async def encoders(controller: ReleaseController) -> ReleaseController:
     return controller
 
 
-def promoted(controller: ReleaseController, version: str = "q2") -> Awaitable[ReleaseChanged]:
+def promote(controller: ReleaseController, version: str = "q2") -> Awaitable[ReleaseChanged]:
     return controller.promote("query-encoder", version, expected_generation=0, by=ANN)
 
 
@@ -207,23 +207,23 @@ async def live_encoder(controller: ReleaseController) -> str:
 async def test_an_encoder_goes_live_only_after_it_has_encoded_something(
     encoders: ReleaseController, embedder: FakeEmbedder
 ) -> None:
-    assert (await promoted(encoders)).live == "q2"
-    assert embedder.asked == ["query-encoder q2"]
+    assert (await promote(encoders)).live == "q2"
+    assert embedder.requests == ["query-encoder q2"]
 
 
 async def test_an_embedder_that_has_not_heard_of_the_version_yet_is_asked_again(
     encoders: ReleaseController, embedder: FakeEmbedder
 ) -> None:
     embedder.refusals = [FailedPrecondition("no version q2 here (yet)")]
-    assert (await promoted(encoders)).live == "q2"
-    assert len(embedder.asked) == 2
+    assert (await promote(encoders)).live == "q2"
+    assert len(embedder.requests) == 2
 
 
 async def test_an_encoder_that_takes_long_to_load_is_waited_for(
     encoders: ReleaseController, embedder: FakeEmbedder
 ) -> None:
     embedder.refusals = [FailedPrecondition("q2 is being loaded here", code=LOADING)] * 3
-    assert (await promoted(encoders)).live == "q2"
+    assert (await promote(encoders)).live == "q2"
 
 
 async def test_an_encoder_that_cannot_be_loaded_is_refused_with_the_reason(
@@ -231,7 +231,7 @@ async def test_an_encoder_that_cannot_be_loaded_is_refused_with_the_reason(
 ) -> None:
     embedder.refusals = [FailedPrecondition("its digest does not match")] * 100
     with pytest.raises(FailedPrecondition, match=r"what is live stays: its digest does not match"):
-        await promoted(encoders)
+        await promote(encoders)
     assert await live_encoder(encoders) == "q1"
 
 
@@ -241,30 +241,30 @@ async def test_without_an_embedder_nothing_is_promoted_and_it_may_be_tried_again
 ) -> None:
     embedder.refusals = [error]
     with pytest.raises(Unavailable, match="what is live stays"):
-        await promoted(encoders)
+        await promote(encoders)
     assert await live_encoder(encoders) == "q1"
-    assert (await promoted(encoders)).live == "q2"
+    assert (await promote(encoders)).live == "q2"
 
 
 async def test_a_rollback_asks_no_embedder(
     encoders: ReleaseController, embedder: FakeEmbedder
 ) -> None:
-    await promoted(encoders)
-    embedder.asked.clear()
+    await promote(encoders)
+    embedder.requests.clear()
     embedder.may_answer.clear()
     await encoders.rollback("query-encoder", expected_generation=0, by=ANN)
-    assert (await live_encoder(encoders), embedder.asked) == ("q1", [])
+    assert (await live_encoder(encoders), embedder.requests) == ("q1", [])
 
 
 async def test_a_rollback_does_not_wait_for_a_promotion_that_waits_for_the_embedder(
     encoders: ReleaseController, embedder: FakeEmbedder
 ) -> None:
-    await promoted(encoders)
+    await promote(encoders)
     await encoders.register("query-encoder", an_encoder("q3"), ANN)
     embedder.may_answer.clear()
-    embedder.asked.clear()
-    slow = asyncio.ensure_future(promoted(encoders, "q3"))
-    await eventually(lambda: embedder.asked == ["query-encoder q3"])
+    embedder.requests.clear()
+    slow = asyncio.ensure_future(promote(encoders, "q3"))
+    await eventually(lambda: embedder.requests == ["query-encoder q3"])
     async with asyncio.timeout(1):
         await encoders.rollback("query-encoder", expected_generation=0, by=ANN)
     embedder.may_answer.set()
@@ -276,16 +276,16 @@ async def test_a_rollback_does_not_wait_for_a_promotion_that_waits_for_the_embed
 async def test_a_tenant_sees_its_own_releases_and_else_the_default(
     encoders: ReleaseController,
 ) -> None:
-    await encoders.register("query-encoder", an_encoder("own"), ANN, whose=ACME)
-    found = await encoders.releases(whose=Whose("acme"))
-    assert [(release.tenant, release.role) for release in found] == [
+    await encoders.register("query-encoder", an_encoder("own"), ANN, scope=ACME)
+    releases = await encoders.releases(scope=ReleaseScope("acme"))
+    assert [(release.tenant, release.role) for release in releases] == [
         ("*", "judge"),
         ("acme", "query-encoder"),
     ]
-    default = await encoders.releases(whose=Whose("acme", "*"))
+    default = await encoders.releases(scope=ReleaseScope("acme", "*"))
     assert {release.tenant for release in default} == {"*"}
     with pytest.raises(InvalidInput, match="another tenant's"):
-        await encoders.releases(whose=Whose("acme", "umbrella"))
+        await encoders.releases(scope=ReleaseScope("acme", "umbrella"))
 
 
 async def test_an_override_needs_a_reason(controller: ReleaseController) -> None:

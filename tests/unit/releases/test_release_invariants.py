@@ -72,8 +72,8 @@ def do(book: ReleaseBook, step: Step) -> None:
 
 
 def by_owner(book: ReleaseBook) -> dict[tuple[str, str], ReleaseChanged]:
-    found = [state for tenant in TENANTS for state in book.releases(tenant)]
-    return {(state.tenant, state.role): state for state in found}
+    states = [state for tenant in TENANTS for state in book.releases(tenant)]
+    return {(state.tenant, state.role): state for state in states}
 
 
 def fits(book: ReleaseBook, tenant: str, role: str, served_with: str) -> bool:
@@ -86,10 +86,10 @@ def fits(book: ReleaseBook, tenant: str, role: str, served_with: str) -> bool:
 @given(st.lists(steps(), max_size=25))
 @settings(max_examples=150, deadline=None)
 def test_every_tenant_always_has_what_fits_and_only_what_it_or_the_default_chose(
-    done: list[Step],
+    steps_taken: list[Step],
 ) -> None:
     book = a_fresh_book()
-    for step in done:
+    for step in steps_taken:
         before = by_owner(book)
         do(book, step)
         after = by_owner(book)

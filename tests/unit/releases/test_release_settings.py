@@ -20,14 +20,16 @@ def new(role: str = "retrieval", version: str = "hybrid-2", **settings: str) -> 
 
 
 def test_what_is_not_said_stays_as_it_was() -> None:
-    made = settings_version(shipped("retrieval"), new(bm25_weight="0.6", dense_weight="0.4"), NOON)
-    assert made.settings == {
+    artifact = settings_version(
+        shipped("retrieval"), new(bm25_weight="0.6", dense_weight="0.4"), NOON
+    )
+    assert artifact.settings == {
         **SHIPPED["retrieval"].settings,
         "bm25_weight": "0.6",
         "dense_weight": "0.4",
     }
-    assert made.digest == digest_of_settings(made.settings)
-    assert made.evidence == {"based_on": "hybrid-1"}
+    assert artifact.digest == digest_of_settings(artifact.settings)
+    assert artifact.evidence == {"based_on": "hybrid-1"}
 
 
 def test_weights_keep_fitting_the_encoder_that_they_were_fitted_to() -> None:
@@ -38,7 +40,7 @@ def test_weights_keep_fitting_the_encoder_that_they_were_fitted_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "error", "says"),
+    ("new_settings", "error", "says"),
     [
         (new(version="no such name!", candidates="80"), InvalidInput, "version is no name"),
         (new(), InvalidInput, "settings are missing"),
@@ -69,7 +71,7 @@ def test_weights_keep_fitting_the_encoder_that_they_were_fitted_to() -> None:
     ],
 )
 def test_what_cannot_work_is_refused_with_the_reason(
-    asked: NewSettings, error: type[GyreError], says: str
+    new_settings: NewSettings, error: type[GyreError], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        settings_version(shipped(asked.role), asked, NOON)
+        settings_version(shipped(new_settings.role), new_settings, NOON)

@@ -193,13 +193,13 @@ def test_a_tenant_without_versions_of_its_own_has_nothing_to_roll_back() -> None
 
 def test_what_a_request_means_follows_from_who_asks() -> None:
     book = search()
-    assert book.whose("query-encoder", requested="", caller="acme") == "*"
+    assert book.tenant_of("query-encoder", requested="", caller="acme") == "*"
     register(book, "query-encoder", an_artifact("own", fits="d1"), tenant="acme")
-    assert book.whose("query-encoder", requested="", caller="acme") == "acme"
-    assert book.whose("query-encoder", requested="*", caller="acme") == "*"
-    assert book.whose("retrieval", requested="acme", caller="acme") == "acme"
+    assert book.tenant_of("query-encoder", requested="", caller="acme") == "acme"
+    assert book.tenant_of("query-encoder", requested="*", caller="acme") == "*"
+    assert book.tenant_of("retrieval", requested="acme", caller="acme") == "acme"
     with pytest.raises(InvalidInput, match="another tenant's"):
-        book.whose("query-encoder", requested="umbrella", caller="acme")
+        book.tenant_of("query-encoder", requested="umbrella", caller="acme")
 
 
 def test_a_tenant_that_has_only_registered_goes_on_with_the_default() -> None:

@@ -177,11 +177,11 @@ class FakeEmbedder:
     """Encodes, unless there is something to raise first."""
 
     def __init__(self) -> None:
-        self.tried: list[str] = []
+        self.requests: list[str] = []
         self.problems: list[Exception] = []
 
     async def encode(self, role: str, version: str) -> None:
-        self.tried.append(version)
+        self.requests.append(version)
         if self.problems:
             raise self.problems.pop(0)
 
@@ -197,7 +197,7 @@ class Room:
         self.controller = ReleaseController(self.log, book, self.embedder, patience_seconds=0.05)
         build_handlers(self.bus, self.controller)
 
-    def said_since_the_start(self) -> list[str]:
+    def log_since_start(self) -> list[str]:
         return names(self.log.written[3:])
 
 
@@ -210,8 +210,8 @@ PASSED_RUN = a_judged_run(a_candidate(), against=AGAINST, companions=WEIGHTS)
 async def test_a_verdict_that_comes_twice_is_applied_once() -> None:
     room = Room()
     await room.bus.deliver(TRAINING_FINISHED, PASSED_RUN, PASSED_RUN)
-    assert room.said_since_the_start() == RELEASED
-    assert room.embedder.tried == ["votes"]
+    assert room.log_since_start() == RELEASED
+    assert room.embedder.requests == ["votes"]
 
 
 @pytest.mark.parametrize("writes_first", [False, True])
@@ -221,7 +221,7 @@ async def test_a_write_of_unknown_outcome_is_looked_up_and_the_verdict_applied_o
     room = Room()
     room.log.fails, room.log.writes_first = Unavailable("no word from Kafka"), writes_first
     await room.bus.deliver(TRAINING_FINISHED, PASSED_RUN)
-    assert room.said_since_the_start() == RELEASED
+    assert room.log_since_start() == RELEASED
     assert room.bus.parked == []
 
 
@@ -230,7 +230,7 @@ async def test_an_embedder_that_is_away_is_waited_for() -> None:
     room.embedder.problems = [Unavailable("no embedder"), Unavailable("no embedder")]
     async with room.bus:
         await room.bus.publish(TRAINING_FINISHED, PASSED_RUN)
-        await eventually(lambda: room.said_since_the_start() == RELEASED)
+        await eventually(lambda: room.log_since_start() == RELEASED)
 
 
 async def test_an_encoder_that_cannot_serve_is_recorded_as_passed_with_the_reason() -> None:
@@ -246,19 +246,19 @@ async def test_an_encoder_that_cannot_serve_is_recorded_as_passed_with_the_reaso
 
 async def test_live_that_changes_while_the_encoder_is_tried_is_not_overrun() -> None:
     room = Room()
-    trying, may_go_on = asyncio.Event(), asyncio.Event()
+    trial_started, trial_may_end = asyncio.Event(), asyncio.Event()
 
     async def slowly(role: str, version: str) -> None:
-        trying.set()
-        await may_go_on.wait()
+        trial_started.set()
+        await trial_may_end.wait()
 
     room.embedder.encode = slowly  # type: ignore[method-assign]
-    applying = asyncio.create_task(room.controller.apply_verdict(PASSED_RUN))
-    await trying.wait()
+    verdict_task = asyncio.create_task(room.controller.apply_verdict(PASSED_RUN))
+    await trial_started.wait()
     await room.controller.register("retrieval", an_artifact("hybrid-2"), ANN)
     await room.controller.promote("retrieval", "hybrid-2", expected_generation=0, by=ANN)
-    may_go_on.set()
-    await applying
+    trial_may_end.set()
+    await verdict_task
     (state,) = await room.controller.releases("query-encoder")
     judged = state.artifact("votes")
     assert judged is not None
@@ -273,7 +273,7 @@ async def test_runs_without_a_verdict_and_those_of_before_change_nothing() -> No
         a_training_end(outcome="failed", verdict=None, candidate=None),
         a_training_end(outcome="released", verdict=None, candidate=None),
     )
-    assert room.said_since_the_start() == []
+    assert room.log_since_start() == []
     assert room.bus.parked == []
 
 
@@ -288,7 +288,7 @@ async def test_a_verdict_that_can_never_be_applied_is_parked_with_the_reason() -
 async def test_old_verdicts_whose_versions_are_no_longer_kept_are_passed_over() -> None:
     room = Room()
     await room.bus.deliver(TRAINING_FINISHED, a_judged_run(a_candidate("gone")))
-    assert (room.said_since_the_start(), room.bus.parked) == ([], [])
+    assert (room.log_since_start(), room.bus.parked) == ([], [])
 
 
 async def test_a_controller_that_was_superseded_parks_nothing() -> None:
@@ -297,5 +297,5 @@ async def test_a_controller_that_was_superseded_parks_nothing() -> None:
     room.log.fails = Superseded("another release controller has taken over")
     async with room.bus:
         await room.bus.publish(TRAINING_FINISHED, PASSED_RUN)
-        await eventually(lambda: room.said_since_the_start() == RELEASED)
+        await eventually(lambda: room.log_since_start() == RELEASED)
     assert room.bus.parked == []

@@ -8,14 +8,14 @@ import pytest
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.fusion import FUSED
 from gyre_retriever.exploration import SAFE_SLOTS, explore
-from gyre_retriever.fusion import Ranked
+from gyre_retriever.fusion import RankedPassage
 from gyre_retriever.search_index import Hit
 
 
-def ranked(count: int) -> list[Ranked]:
+def ranked(count: int) -> list[RankedPassage]:
     """Passages 0, 1, 2 … with falling scores."""
     return [
-        Ranked(
+        RankedPassage(
             Hit(
                 IndexedChunk(
                     tenant="default",
@@ -35,8 +35,8 @@ def ranked(count: int) -> list[Ranked]:
     ]
 
 
-def numbers(shown: list[Ranked]) -> list[int]:
-    return [each.hit.chunk_id.int for each in shown]
+def numbers(ranking: list[RankedPassage]) -> list[int]:
+    return [each.hit.chunk_id.int for each in ranking]
 
 
 @pytest.mark.parametrize(
@@ -54,27 +54,27 @@ def test_without_room_to_explore_live_is_shown_as_it_is(
 def test_one_slot_at_most_and_never_one_of_the_first_two(share: float) -> None:
     passages, dice, live = ranked(30), Random(2), list(range(10))
     for _ in range(1000):
-        shown = explore(passages, 10, share, dice)
-        changed = [slot for slot, number in enumerate(numbers(shown)) if number != live[slot]]
-        assert changed == [slot for slot, each in enumerate(shown) if each.explored]
+        ranking = explore(passages, 10, share, dice)
+        changed = [slot for slot, number in enumerate(numbers(ranking)) if number != live[slot]]
+        assert changed == [slot for slot, each in enumerate(ranking) if each.explored]
         assert len(changed) <= 1
         assert all(slot >= SAFE_SLOTS for slot in changed)
-        assert len(set(numbers(shown))) == 10
+        assert len(set(numbers(ranking))) == 10
 
 
 @pytest.mark.parametrize(("limit", "share"), [(10, 0.05), (10, 0.5), (3, 0.5), (6, 0.2)])
 def test_every_passage_is_shown_as_often_as_its_propensity_says(limit: int, share: float) -> None:
     passages, dice, rounds = ranked(16), Random(3), 4_000
     often: Counter[int] = Counter()
-    told: dict[int, float] = {}
+    propensities: dict[int, float] = {}
     for _ in range(rounds):
         for each in explore(passages, limit, share, dice):
             number = each.hit.chunk_id.int
             often[number] += 1
-            assert told.setdefault(number, each.propensity) == each.propensity
-    assert sum(told.values()) == pytest.approx(limit), "slots are conserved"
+            assert propensities.setdefault(number, each.propensity) == each.propensity
+    assert sum(propensities.values()) == pytest.approx(limit), "slots are conserved"
     for number in range(len(passages)):
-        expected = told[number]
+        expected = propensities[number]
         error = (expected * (1 - expected) / rounds) ** 0.5
         assert often[number] / rounds == pytest.approx(expected, abs=5 * error + 1e-9)
 
@@ -82,9 +82,9 @@ def test_every_passage_is_shown_as_often_as_its_propensity_says(limit: int, shar
 def test_the_propensities_are_those_of_the_formula() -> None:
     dice = Random(4)
     tries = (explore(ranked(26), 10, 0.05, dice) for _ in range(100))
-    shown = next(shown for shown in tries if any(each.explored for each in shown))
+    ranking = next(ranking for ranking in tries if any(each.explored for each in ranking))
     slots, behind = 8, 16
-    for slot, each in enumerate(shown):
+    for slot, each in enumerate(ranking):
         expected = 1.0 if slot < SAFE_SLOTS else 1 - 0.05
         if each.explored:
             expected = slots * 0.05 / behind

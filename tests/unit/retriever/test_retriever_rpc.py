@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from gyre.retriever.v1 import retriever_pb2
 from gyre_common.chunk_index import IndexedChunk
-from gyre_retriever.fusion import Ranked
+from gyre_retriever.fusion import RankedPassage
 from gyre_retriever.rpc import RetrieverRpc
 from gyre_retriever.search_index import Hit
 from gyre_retriever.service import Retrieved
@@ -27,13 +27,13 @@ async def test_it_says_who_may_read_the_document(acl: Sequence[str]) -> None:
         end=3,
         acl=tuple(acl),
     )
-    found = Retrieved([Ranked(Hit(chunk, 1.0), {"fused": 1.0})], {}, {}, [], {})
+    retrieved = Retrieved([RankedPassage(Hit(chunk, 1.0), {"fused": 1.0})], {}, {}, [], {})
 
     async def retrieve(query: object, context: object) -> Retrieved:
-        return found
+        return retrieved
 
     rpc: Any = RetrieverRpc(SimpleNamespace(retrieve=retrieve))  # type: ignore[arg-type]
     reply = await rpc.Retrieve(retriever_pb2.RetrieveRequest(query="tea"), None)
-    [said] = reply.chunks
-    assert said.HasField("acl")
-    assert tuple(said.acl.groups) == acl
+    [chunk_reply] = reply.chunks
+    assert chunk_reply.HasField("acl")
+    assert tuple(chunk_reply.acl.groups) == acl

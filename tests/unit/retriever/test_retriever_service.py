@@ -39,7 +39,7 @@ class Room:
             self.releases.apply(a_release(role, live=live, artifacts=artifacts))
         self.retriever = Retriever(self.index, self.encoder, self.releases, Random(7))
 
-    def put(self, number: int, text: str, index: str = "chunks-1", **given: object) -> None:
+    def put(self, number: int, text: str, index: str = "chunks-1", **fields: object) -> None:
         chunk = IndexedChunk.model_validate(
             {
                 "tenant": "default",
@@ -50,7 +50,7 @@ class Room:
                 "text": text,
                 "start": 0,
                 "end": len(text),
-                **given,
+                **fields,
             }
         )
         self.index.chunks.by_index[index][chunk.chunk_id] = StoredChunk(chunk, (1.0, 0.0))
@@ -127,13 +127,13 @@ async def test_all_hits_are_those_of_both_legs_searched_as_deep_as_for_a_reader(
     for number in range(60, 120):
         room.put(number, f"tea {number}")
 
-    shown, whole = await room.ask(limit=10), await room.ask(all_hits=True)
+    best, whole = await room.ask(limit=10), await room.ask(all_hits=True)
 
     depth = int(RETRIEVAL_SETTINGS["candidates"])
     assert [search.candidates for search in room.index.searches] == [depth, depth]
-    assert whole.legs == shown.legs
+    assert whole.legs == best.legs
     assert len(whole.chunks) == 2 * depth
-    assert whole.chunks[:10] == shown.chunks
+    assert whole.chunks[:10] == best.chunks
 
 
 @pytest.mark.parametrize("error", [Unavailable("embedder is down"), DeadlineExceeded("too slow")])
@@ -184,8 +184,8 @@ async def test_versions_of_the_request_are_obeyed_and_the_query_encoder_picks_it
 ) -> None:
     room.put(1, "old tea")
     room.put(2, "new tea", index="chunks-2")
-    given = RequestContext(versions={Roles.QUERY_ENCODER: "q-2"})
-    retrieved = await room.ask(context=given)
+    context = RequestContext(versions={Roles.QUERY_ENCODER: "q-2"})
+    retrieved = await room.ask(context=context)
     assert texts(retrieved) == ["new tea"]
     assert retrieved.versions["document-encoder"] == "d-2"
 
@@ -193,8 +193,8 @@ async def test_versions_of_the_request_are_obeyed_and_the_query_encoder_picks_it
 async def test_a_document_encoder_of_the_request_takes_a_query_encoder_that_fits(
     room: Room,
 ) -> None:
-    given = RequestContext(versions={Roles.DOCUMENT_ENCODER: "d-2"})
-    assert (await room.ask(context=given)).versions["query-encoder"] == "q-2"
+    context = RequestContext(versions={Roles.DOCUMENT_ENCODER: "d-2"})
+    assert (await room.ask(context=context)).versions["query-encoder"] == "q-2"
 
 
 async def test_encoders_of_the_request_that_do_not_fit_are_refused(room: Room) -> None:
@@ -212,7 +212,7 @@ async def test_a_version_that_was_asked_for_and_cannot_be_served_is_refused(room
     room.encoder.refused = {"q-1"}
     with pytest.raises(FailedPrecondition, match="q-1 is broken"):
         await room.ask(context=RequestContext(versions={Roles.QUERY_ENCODER: "q-1"}))
-    assert room.encoder.asked == ["q-1"]
+    assert room.encoder.requested_versions == ["q-1"]
 
 
 def promote(
@@ -277,7 +277,7 @@ async def test_the_version_before_is_not_used_when_it_would_search_an_older_inde
     retrieved = await room.ask()
     assert texts(retrieved) == ["green tea"]
     assert retrieved.chunks[0].scores.keys() == {"bm25", "fused"}
-    assert room.encoder.asked == ["q-1"]
+    assert room.encoder.requested_versions == ["q-1"]
 
 
 async def test_no_query_encoder_at_all_leaves_words_and_the_reply_says_so(room: Room) -> None:
@@ -298,8 +298,8 @@ async def test_a_query_encoder_that_was_asked_for_brings_the_weights_fitted_to_i
     room: Room,
 ) -> None:
     promote(room, "q-1")
-    asked = await room.ask(context=RequestContext(versions={Roles.QUERY_ENCODER: "q-1b"}))
-    assert asked.versions["retrieval"] == "hybrid-1b"
+    retrieved = await room.ask(context=RequestContext(versions={Roles.QUERY_ENCODER: "q-1b"}))
+    assert retrieved.versions["retrieval"] == "hybrid-1b"
     both = {"query-encoder": "q-1b", "retrieval": "hybrid-1"}
     assert (await room.ask(context=RequestContext(versions=both))).versions == {
         **both,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from gyre_common.errors import FailedPrecondition, NotFound
-from gyre_telemetry.migrations import Migration, default_folder, pending, read_migrations
+from gyre_telemetry.migrations import Migration, default_folder, pending_migrations, read_migrations
 
 ONE = Migration("0001_one.sql", "CREATE TABLE IF NOT EXISTS a (x Int8) ENGINE = Memory;\n")
 TWO = Migration("0002_two.sql", "CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory;\n")
@@ -16,23 +16,23 @@ def test_statements_end_with_a_semicolon_at_the_end_of_a_line() -> None:
 
 
 def test_only_what_is_missing_is_applied_and_in_order() -> None:
-    assert pending([ONE, TWO], {}) == (ONE, TWO)
-    assert pending([ONE, TWO], {ONE.name: ONE.digest}) == (TWO,)
-    assert pending([ONE, TWO], {ONE.name: ONE.digest, TWO.name: TWO.digest}) == ()
+    assert pending_migrations([ONE, TWO], {}) == (ONE, TWO)
+    assert pending_migrations([ONE, TWO], {ONE.name: ONE.digest}) == (TWO,)
+    assert pending_migrations([ONE, TWO], {ONE.name: ONE.digest, TWO.name: TWO.digest}) == ()
 
 
 def test_an_applied_migration_that_was_changed_is_refused_with_what_to_do() -> None:
     with pytest.raises(FailedPrecondition, match=r"0001_one\.sql was changed .* new migration"):
-        pending([ONE, TWO], {ONE.name: "another digest"})
+        pending_migrations([ONE, TWO], {ONE.name: "another digest"})
 
 
 def test_a_migration_slipped_in_before_an_applied_one_is_refused() -> None:
     with pytest.raises(FailedPrecondition, match="next free number"):
-        pending([ONE, TWO], {TWO.name: TWO.digest})
+        pending_migrations([ONE, TWO], {TWO.name: TWO.digest})
 
 
 def test_a_database_may_be_newer_than_the_service() -> None:
-    assert pending([ONE], {ONE.name: ONE.digest, TWO.name: TWO.digest}) == ()
+    assert pending_migrations([ONE], {ONE.name: ONE.digest, TWO.name: TWO.digest}) == ()
 
 
 def test_a_folder_without_migrations_names_the_variable(tmp_path: Path) -> None:

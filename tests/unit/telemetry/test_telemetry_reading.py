@@ -29,7 +29,7 @@ from gyre_common.rpc import call, channel, serve
 from gyre_common.rpc.server import MAX_MESSAGE_BYTES
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
 from gyre_telemetry.dead_letters import DeadLetterDesk
-from gyre_telemetry.reading import VIEWS, Column, Position, Reading, Row, Span
+from gyre_telemetry.history_reader import VIEWS, Column, HistoryReader, JsonRow, Position, TimeRange
 from gyre_telemetry.rpc import register
 
 ID = UUID("0199a1b2-0000-7000-8000-000000000001")
@@ -43,11 +43,11 @@ class FakeHistory:
         self.landed_after = 3
         self.looks = 0
         self.away = False
-        self.summaries: dict[str, list[Row]] = {}
-        self.views: dict[tuple[str, str], list[Row]] = {}
-        self.spans: list[Span] = []
+        self.summaries: dict[str, list[JsonRow]] = {}
+        self.views: dict[tuple[str, str], list[JsonRow]] = {}
+        self.spans: list[TimeRange] = []
 
-    async def interaction(self, tenant: str, interaction_id: UUID) -> Row | None:
+    async def interaction(self, tenant: str, interaction_id: UUID) -> JsonRow | None:
         self._require()
         self.looks += 1
         if tenant != "acme" or interaction_id != ID or self.looks < self.landed_after:
@@ -64,8 +64,8 @@ class FakeHistory:
         }
 
     async def interactions(
-        self, tenant: str, span: Span, id_prefix: str, *, after: Position, limit: int
-    ) -> Sequence[tuple[Position, Row]]:
+        self, tenant: str, span: TimeRange, id_prefix: str, *, after: Position, limit: int
+    ) -> Sequence[tuple[Position, JsonRow]]:
         self._require()
         self.spans.append(span)
         rows = [
@@ -80,8 +80,8 @@ class FakeHistory:
         return [Column("day", "Date", "In UTC")]
 
     async def view(
-        self, tenant: str, name: str, span: Span, *, after: Position, limit: int
-    ) -> Sequence[tuple[Position, Row]]:
+        self, tenant: str, name: str, span: TimeRange, *, after: Position, limit: int
+    ) -> Sequence[tuple[Position, JsonRow]]:
         self._require()
         return _behind(self.views.get((tenant, name), []), VIEWS[name].keys, after, limit)
 
@@ -91,8 +91,8 @@ class FakeHistory:
 
 
 def _behind(
-    rows: list[Row], keys: Sequence[str], after: Position, limit: int
-) -> list[tuple[Position, Row]]:
+    rows: list[JsonRow], keys: Sequence[str], after: Position, limit: int
+) -> list[tuple[Position, JsonRow]]:
     placed = sorted(
         ((tuple(str(row[key]) for key in keys), row) for row in rows),
         key=lambda placed: placed[0],
@@ -128,7 +128,7 @@ async def skip_held(
 ) -> dict[HeldRecord, bool]:
     if offset != 7:
         raise FailedPrecondition(f"held is {topic} {partition} 7, not offset {offset}")
-    held = HeldRecord(
+    held_record = HeldRecord(
         group="ingestor",
         topic=topic,
         partition=partition,
@@ -139,12 +139,18 @@ async def skip_held(
         digest="",
         size=0,
     )
-    return {held: True}
+    return {held_record: True}
 
 
 async def skip_over_rpc(address: str, **changes: Any) -> Any:
-    asked = {"topic": "tea.v1", "partition": 3, "offset": 7, "actor": "ann", "reason": "a bad disk"}
-    request = pb.SkipHeldRecordRequest(**{**asked, **changes})
+    defaults = {
+        "topic": "tea.v1",
+        "partition": 3,
+        "offset": 7,
+        "actor": "ann",
+        "reason": "a bad disk",
+    }
+    request = pb.SkipHeldRecordRequest(**{**defaults, **changes})
     async with channel(address) as opened:
         return await call(DeadLetterServiceStub(opened).Skip, request)
 
@@ -165,7 +171,7 @@ async def test_another_offset_or_nobody_or_no_reason_skips_nothing(address: str)
 
 @pytest.fixture
 async def address(history: FakeHistory) -> AsyncIterator[str]:
-    reading = Reading(history, landing_seconds=1.0)
+    reading = HistoryReader(history, landing_seconds=1.0)
     async with serve([register(reading, DeadLetterDesk(_letters, skip_held))]) as server:
         yield f"127.0.0.1:{server.port}"
 
@@ -176,8 +182,8 @@ async def ask(address: str, method: str, request: Message, **about: Any) -> Any:
         return await call(getattr(TelemetryServiceStub(opened), method), request, timeout=timeout)
 
 
-async def interaction(address: str, wanted: object = ID, **about: Any) -> pb.Interaction:
-    request = pb.GetInteractionRequest(interaction_id=str(wanted))
+async def interaction(address: str, interaction_id: object = ID, **about: Any) -> pb.Interaction:
+    request = pb.GetInteractionRequest(interaction_id=str(interaction_id))
     reply: pb.GetInteractionResponse = await ask(address, "GetInteraction", request, **about)
     return reply.interaction
 
@@ -263,17 +269,17 @@ async def test_pages_hold_each_interaction_once_the_newest_first(
     address: str, history: FakeHistory
 ) -> None:
     some_interactions(history, 7)
-    seen: list[tuple[int, str]] = []
+    listed: list[tuple[int, str]] = []
     token, pages = "", 0
     while True:
         request = pb.ListInteractionsRequest(page_size=3, page_token=token)
         reply: pb.ListInteractionsResponse = await ask(address, "ListInteractions", request)
-        seen += [(one.completed_at.seconds, one.interaction_id) for one in reply.interactions]
+        listed += [(one.completed_at.seconds, one.interaction_id) for one in reply.interactions]
         token, pages = reply.next_page_token, pages + 1
         if not token:
             break
-    assert (len(seen), len(set(seen)), pages) == (7, 7, 3)
-    assert seen == sorted(seen, reverse=True)
+    assert (len(listed), len(set(listed)), pages) == (7, 7, 3)
+    assert listed == sorted(listed, reverse=True)
     none = await ask(address, "ListInteractions", pb.ListInteractionsRequest(), tenant="other")
     assert not none.interactions
 
@@ -285,7 +291,7 @@ async def test_a_beginning_of_an_id_and_a_span_narrow_the_list(
     request = pb.ListInteractionsRequest(id_prefix="0199a1b2-0004", since=NOON)
     reply = await ask(address, "ListInteractions", request)
     assert [one.interaction_id for one in reply.interactions] == ["0199a1b2-0004"]
-    assert history.spans == [Span(since=NOON)]
+    assert history.spans == [TimeRange(since=NOON)]
 
 
 @pytest.mark.parametrize(
@@ -334,8 +340,8 @@ async def letters(address: str, method: str, request: Message) -> Any:
 async def test_dead_letters_are_counted_and_shown_with_their_cause(address: str) -> None:
     [topic] = (await letters(address, "List", pb.ListDeadLettersRequest())).topics
     assert (topic.topic, topic.count) == ("tea.v1.dlq", 2)
-    shown = await letters(address, "Show", pb.ShowDeadLettersRequest(topic="tea.v1", limit=2))
-    newest, other = shown.dead_letters
+    reply = await letters(address, "Show", pb.ShowDeadLettersRequest(topic="tea.v1", limit=2))
+    newest, other = reply.dead_letters
     assert (newest.offset, newest.cause.message, newest.cause.partition) == (9, "not JSON", 3)
     assert (newest.value_bytes, len(newest.value), newest.key) == (1_000_000, 65_536, b"\xff")
     assert newest.parked_at.ToDatetime(UTC) == NOON
@@ -344,9 +350,9 @@ async def test_dead_letters_are_counted_and_shown_with_their_cause(address: str)
 
 
 async def test_many_large_dead_letters_still_fit_into_one_reply(address: str) -> None:
-    shown = await letters(address, "Show", pb.ShowDeadLettersRequest(topic="tea.v1", limit=1_000))
-    assert len(shown.dead_letters) == 1_000
-    assert shown.ByteSize() < MAX_MESSAGE_BYTES
+    reply = await letters(address, "Show", pb.ShowDeadLettersRequest(topic="tea.v1", limit=1_000))
+    assert len(reply.dead_letters) == 1_000
+    assert reply.ByteSize() < MAX_MESSAGE_BYTES
 
 
 async def test_dead_letters_that_cannot_be_shown_say_why(address: str) -> None:

@@ -11,8 +11,8 @@ from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED
 from gyre_common.events.training import TRAINING_PROGRESSED
 from gyre_common.testing.builders import a_feedback, an_interaction
-from gyre_telemetry.handlers import Batching, build_handlers
-from gyre_telemetry.rows import Row
+from gyre_telemetry.handlers import InsertBatching, build_handlers
+from gyre_telemetry.rows import TableRow
 from gyre_telemetry.service import Telemetry
 
 
@@ -20,11 +20,11 @@ class FakeSink:
     """Keeps rows in lists; can be down, and can refuse a word."""
 
     def __init__(self) -> None:
-        self.inserts: list[tuple[str, list[Row]]] = []
+        self.inserts: list[tuple[str, list[TableRow]]] = []
         self.down_for = 0
         self.refuses = ""
 
-    async def insert(self, table: str, rows: Sequence[Row]) -> None:
+    async def insert(self, table: str, rows: Sequence[TableRow]) -> None:
         if self.down_for:
             self.down_for -= 1
             raise Unavailable("ClickHouse is down")
@@ -32,13 +32,13 @@ class FakeSink:
             raise Poison(f"{self.refuses} does not fit")
         self.inserts.append((table, list(rows)))
 
-    def rows(self, table: str) -> list[Row]:
+    def rows(self, table: str) -> list[TableRow]:
         return [row for name, rows in self.inserts if name == table for row in rows]
 
 
 def telemetry_on(bus: MemoryBus) -> FakeSink:
     sink = FakeSink()
-    build_handlers(bus, Telemetry(sink), Batching(records=100, wait=0.01))
+    build_handlers(bus, Telemetry(sink), InsertBatching(records=100, wait=0.01))
     return sink
 
 
@@ -79,8 +79,8 @@ async def test_a_row_that_never_fits_is_parked_alone() -> None:
         sink.refuses = "unfit"
         comments = ["a", "b", "unfit", "c", "d"]
         await bus.deliver(FEEDBACK_RECEIVED, *(a_feedback(comment=c) for c in comments))
-        kept = {row.values["comment"] for row in sink.rows("feedback")}
-        assert kept == {"a", "b", "c", "d"}
+        recorded = {row.values["comment"] for row in sink.rows("feedback")}
+        assert recorded == {"a", "b", "c", "d"}
         assert len(bus.parked) == 1
 
 

@@ -28,7 +28,7 @@ from gyre_common.testing.builders import (
 )
 from gyre_telemetry import translation
 from gyre_telemetry.origin import Origin, origin_of_raw
-from gyre_telemetry.rows import Row
+from gyre_telemetry.rows import TableRow
 
 ORIGIN = Origin(
     event_id=UUID("0195566a-0000-7000-8000-00000000000e"),
@@ -37,14 +37,14 @@ ORIGIN = Origin(
     offset=41,
 )
 EVERY_KIND: list[tuple[Callable[..., Any], Any]] = [
-    (translation.accepted, a_document_accepted()),
-    (translation.chunked, a_document_chunked()),
-    (translation.indexed, a_document_indexed()),
-    (translation.rejected, a_document_rejected()),
-    (translation.completed, an_interaction()),
-    (translation.judged, a_verdict()),
-    (translation.received, a_feedback()),
-    (translation.changed, a_release()),
+    (translation.document_accepted, a_document_accepted()),
+    (translation.document_chunked, a_document_chunked()),
+    (translation.document_indexed, a_document_indexed()),
+    (translation.document_rejected, a_document_rejected()),
+    (translation.interaction_completed, an_interaction()),
+    (translation.interaction_judged, a_verdict()),
+    (translation.feedback_received, a_feedback()),
+    (translation.release_changed, a_release()),
     (translation.training_started, a_training_start()),
     (translation.training_finished, a_training_end()),
 ]
@@ -54,7 +54,7 @@ EVERY_KIND: list[tuple[Callable[..., Any], Any]] = [
 def test_every_row_says_whose_it_is_and_what_event_made_it(
     translate: Callable[..., Any], event: Any
 ) -> None:
-    rows: list[Row] = list(translate(event, ORIGIN))
+    rows: list[TableRow] = list(translate(event, ORIGIN))
     assert rows
     for row in rows:
         assert row.values["tenant"] == event.tenant
@@ -71,12 +71,12 @@ def test_an_event_that_comes_twice_makes_the_same_rows(
 
 
 def test_an_accepted_document_has_its_offset_as_revision() -> None:
-    [row] = translation.accepted(a_document_accepted(), ORIGIN)
+    [row] = translation.document_accepted(a_document_accepted(), ORIGIN)
     assert (row.values["stage"], row.values["revision"]) == ("accepted", 41)
 
 
 def test_a_rejected_document_says_why() -> None:
-    [row] = translation.rejected(a_document_rejected(), ORIGIN)
+    [row] = translation.document_rejected(a_document_rejected(), ORIGIN)
     assert (row.values["stage"], row.values["rejected_stage"]) == ("rejected", "accept")
     assert (row.values["reason"], row.values["revision"]) == ("empty", None)
 
@@ -87,7 +87,7 @@ def test_an_interaction_is_one_row_and_one_for_each_passage() -> None:
         history=(Turn(role="user", content="hello"),),
         guardrails=(GuardrailResult(name="grounded", passed=True),),
     )
-    first, *chunks = translation.completed(event, ORIGIN)
+    first, *chunks = translation.interaction_completed(event, ORIGIN)
     assert first.values["history"] == event.history
     assert first.values["prompt_tokens"] == event.tokens.prompt
     assert [chunk.table for chunk in chunks] == ["retrieved_chunks"] * 2
@@ -95,13 +95,15 @@ def test_an_interaction_is_one_row_and_one_for_each_passage() -> None:
 
 def test_a_verdict_is_a_row_a_metric_and_may_have_no_value() -> None:
     scores = (Score(metric="groundedness", value=None), Score(metric="tone", value=0.5))
-    rows = list(translation.judged(a_verdict(scores=scores), ORIGIN))
+    rows = list(translation.interaction_judged(a_verdict(scores=scores), ORIGIN))
     assert [row.values["value"] for row in rows] == [None, 0.5]
 
 
 def test_a_release_without_a_canary_has_no_share() -> None:
-    [plain] = translation.changed(a_release(), ORIGIN)
-    [trial] = translation.changed(a_release(canary=Canary(version="hybrid-2", share=0.1)), ORIGIN)
+    [plain] = translation.release_changed(a_release(), ORIGIN)
+    [trial] = translation.release_changed(
+        a_release(canary=Canary(version="hybrid-2", share=0.1)), ORIGIN
+    )
     assert (plain.values["canary"], plain.values["canary_share"]) == ("", 0.0)
     assert (trial.values["canary"], trial.values["canary_share"]) == ("hybrid-2", 0.1)
 
@@ -113,7 +115,7 @@ def test_a_release_says_what_the_gate_said_of_each_version() -> None:
         {**a_release().artifacts[0].model_dump(), "version": version, "evidence": evidence}
         for version, evidence in versions
     ]
-    [row] = translation.changed(a_release(live="b", artifacts=artifacts), ORIGIN)
+    [row] = translation.release_changed(a_release(live="b", artifacts=artifacts), ORIGIN)
     assert row.values["verdicts"] == {"b": "passed", "c": "failed"}
 
 
@@ -135,7 +137,7 @@ def test_a_run_that_began_again_is_newer_than_what_interrupted_it() -> None:
     assert time_of(interrupted) < time_of(again)
 
 
-def time_of(row: Row) -> datetime:
+def time_of(row: TableRow) -> datetime:
     time = row.values["time"]
     assert isinstance(time, datetime)
     return time
@@ -160,7 +162,7 @@ def dead(raw: StoredRecord, *, dlq_offset: int = 5) -> StoredRecord:
 
 
 def letter(raw: StoredRecord, *columns: str) -> tuple[object, ...]:
-    [row] = translation.parked(raw, origin_of_raw(raw))
+    [row] = translation.dead_letter(raw, origin_of_raw(raw))
     assert "not json" not in str(row)
     return tuple(row.values[column] for column in columns)
 

@@ -53,8 +53,8 @@ async def create_app(settings: EmbedderSettings) -> AsyncIterator[App]:
         build_handlers(bus, indexer)
         await stack.enter_async_context(bus)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        keeping_up = tasks.create_task(encoders.keep_up())
-        stack.callback(keeping_up.cancel)
+        follow_task = tasks.create_task(encoders.follow_releases())
+        stack.callback(follow_task.cancel)
         yield App(
             rpc=[register(TextEmbedder(encoders, releases))],
             bus=bus,

@@ -7,7 +7,7 @@ from typing import Any
 from gyre_common.chunk_index import ENGLISH
 
 _KEYWORD = {"type": "keyword"}
-_ONLY_KEPT = {"type": "object", "enabled": False}
+_NOT_INDEXED = {"type": "object", "enabled": False}
 
 DOCUMENTS_MAPPING: Mapping[str, Any] = MappingProxyType(
     {
@@ -19,7 +19,7 @@ DOCUMENTS_MAPPING: Mapping[str, Any] = MappingProxyType(
             "title": {"type": "text", "analyzer": ENGLISH},
             "media_type": _KEYWORD,
             "source_uri": {"type": "keyword", "ignore_above": 4096},
-            "metadata": _ONLY_KEPT,
+            "metadata": _NOT_INDEXED,
             "acl": _KEYWORD,
             "revision": {"type": "long"},
             "content_digest": _KEYWORD,
@@ -27,7 +27,7 @@ DOCUMENTS_MAPPING: Mapping[str, Any] = MappingProxyType(
             "encoded_count": {"type": "integer"},
             "index": _KEYWORD,
             "encoder_version": _KEYWORD,
-            "timeline": _ONLY_KEPT,
+            "timeline": _NOT_INDEXED,
         },
     }
 )

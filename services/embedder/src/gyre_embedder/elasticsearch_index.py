@@ -15,7 +15,7 @@ from gyre_common.document_index import DOCUMENTS_INDEX, DocumentRecord, record_k
 from gyre_common.elasticsearch import IndexMissing, elasticsearch_errors, error_of
 from gyre_common.errors import FailedPrecondition
 
-from gyre_embedder.document_index import DocumentKey, Head, Passage, Removal, Seal
+from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, Head, Removal, Seal
 from gyre_embedder.documents_mapping import DOCUMENTS_MAPPING
 from gyre_embedder.encoder import Vector
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class ElasticsearchIndex:
-    """Implements `DocumentIndex`.
+    """Implements `ChunkIndex`.
 
     A chunk carries its document's revision as its external version, so that Elasticsearch itself
     refuses the late write of a consumer that lost its partition. Nothing needs delete-by-query or
@@ -44,17 +44,17 @@ class ElasticsearchIndex:
         self._prepared: set[str] = set()
 
     async def prepare(self, index: str, dimensions: int) -> None:
-        """See `DocumentIndex`."""
+        """See `ChunkIndex`."""
         await self._create(DOCUMENTS_INDEX, DOCUMENTS_MAPPING, {})
         settings = {"refresh_interval": self._refresh_interval}
         await self._create(index, chunk_mapping(dimensions), settings)
 
     async def heads(self, keys: Sequence[DocumentKey]) -> Mapping[DocumentKey, Head]:
-        """See `DocumentIndex`."""
+        """See `ChunkIndex`."""
         if not keys:
             return {}
         await self._create(DOCUMENTS_INDEX, DOCUMENTS_MAPPING, {})
-        with self._asking():
+        with self._translated_errors():
             reply = await self._client.mget(
                 index=DOCUMENTS_INDEX, ids=[record_key(*key) for key in dict.fromkeys(keys)]
             )
@@ -63,7 +63,7 @@ class ElasticsearchIndex:
         return {head.key: head for head in heads}
 
     async def put_heads(self, heads: Sequence[Head]) -> set[DocumentKey]:
-        """See `DocumentIndex`."""
+        """See `ChunkIndex`."""
         items = await self._bulk(DOCUMENTS_INDEX, (_put_head(head) for head in heads))
         return {
             head.key
@@ -71,32 +71,32 @@ class ElasticsearchIndex:
             if item["status"] == HTTPStatus.CONFLICT
         }
 
-    async def stored(
+    async def stored_chunk_ids(
         self, index: str, keys: Sequence[DocumentKey]
     ) -> Mapping[DocumentKey, frozenset[UUID]]:
-        """See `DocumentIndex`."""
-        with self._asking():
+        """See `ChunkIndex`."""
+        with self._translated_errors():
             await self._client.indices.refresh(index=index)
-        found: dict[DocumentKey, set[UUID]] = {key: set() for key in keys}
-        waiting: dict[DocumentKey, str | None] = dict.fromkeys(keys)
-        while waiting:
-            pages = await self._pages(index, waiting)
-            for (key, _), page in zip(list(waiting.items()), pages, strict=True):
-                found[key].update(UUID(chunk_id) for chunk_id in page)
+        ids_by_document: dict[DocumentKey, set[UUID]] = {key: set() for key in keys}
+        last_ids: dict[DocumentKey, str | None] = dict.fromkeys(keys)
+        while last_ids:
+            pages = await self._pages(index, last_ids)
+            for (key, _), page in zip(list(last_ids.items()), pages, strict=True):
+                ids_by_document[key].update(UUID(chunk_id) for chunk_id in page)
                 if len(page) == _IDS_PER_PAGE:
-                    waiting[key] = page[-1]
+                    last_ids[key] = page[-1]
                 else:
-                    del waiting[key]
-        return {key: frozenset(chunk_ids) for key, chunk_ids in found.items()}
+                    del last_ids[key]
+        return {key: frozenset(chunk_ids) for key, chunk_ids in ids_by_document.items()}
 
     async def vectors(self, index: str, chunk_ids: Sequence[UUID]) -> Mapping[UUID, Vector]:
-        """See `DocumentIndex`."""
+        """See `ChunkIndex`."""
         vectors: dict[UUID, Vector] = {}
-        for some in _pieces(chunk_ids, _VECTORS_PER_PAGE):
-            with self._asking():
+        for piece in _pieces(chunk_ids, _VECTORS_PER_PAGE):
+            with self._translated_errors():
                 reply = await self._client.search(
                     index=index,
-                    query={"ids": {"values": [str(chunk_id) for chunk_id in some]}},
+                    query={"ids": {"values": [str(chunk_id) for chunk_id in piece]}},
                     size=_VECTORS_PER_PAGE,
                     source={"includes": [VECTOR], "exclude_vectors": False},
                 )
@@ -105,13 +105,13 @@ class ElasticsearchIndex:
         return vectors
 
     async def write(
-        self, index: str, passages: Sequence[Passage], removals: Sequence[Removal]
+        self, index: str, chunks: Sequence[EncodedChunk], removals: Sequence[Removal]
     ) -> None:
-        """See `DocumentIndex`."""
-        await self._bulk(index, map(_put_passage, passages))
+        """See `ChunkIndex`."""
+        await self._bulk(index, map(_put_chunk, chunks))
         await self._bulk(index, map(_remove, removals))
-        if passages or removals:
-            with self._asking():
+        if chunks or removals:
+            with self._translated_errors():
                 await self._client.indices.refresh(index=index)
 
     async def _create(
@@ -119,7 +119,7 @@ class ElasticsearchIndex:
     ) -> None:
         if index in self._prepared:
             return
-        with self._asking():
+        with self._translated_errors():
             if not await self._client.indices.exists(index=index):
                 await self._create_or_find(index, mapping, settings)
             else:
@@ -174,7 +174,7 @@ class ElasticsearchIndex:
                 "track_total_hits": False,
             }
             searches += [{"index": index}, search | ({"search_after": [last]} if last else {})]
-        with self._asking():
+        with self._translated_errors():
             reply = await self._client.msearch(searches=searches)
             _check(reply["responses"])
         return [[hit["_id"] for hit in page["hits"]["hits"]] for page in reply["responses"]]
@@ -185,7 +185,7 @@ class ElasticsearchIndex:
         A conflict is for the caller to judge; any other failure is raised once all were tried.
         """
         items: list[Item] = []
-        with self._asking():
+        with self._translated_errors():
             for body in _bodies(actions):
                 reply = await self._client.bulk(index=index, body=body)
                 items += [result for item in reply["items"] for result in item.values()]
@@ -193,7 +193,7 @@ class ElasticsearchIndex:
         return items
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             with elasticsearch_errors():
                 yield
@@ -232,10 +232,10 @@ def _put_head(head: Head) -> Lines:
     return _lines(action, head.record.model_dump(mode="json"))
 
 
-def _put_passage(passage: Passage) -> Lines:
-    chunk = passage.chunk
-    fields = {**chunk.as_fields(), VECTOR: passage.vector}
-    return _lines({"index": _versioned(chunk.chunk_id, chunk.revision)}, fields)
+def _put_chunk(encoded: EncodedChunk) -> Lines:
+    indexed = encoded.chunk
+    fields = {**indexed.as_fields(), VECTOR: encoded.vector}
+    return _lines({"index": _versioned(indexed.chunk_id, indexed.revision)}, fields)
 
 
 def _remove(removal: Removal) -> Lines:

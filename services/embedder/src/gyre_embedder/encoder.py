@@ -19,7 +19,7 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedText:
     """A text's vector of length 1, how many tokens were read, and whether that was not all."""
 
     vector: Vector
@@ -34,7 +34,7 @@ class Encoder(Protocol):
     def dimensions(self) -> int:
         """How many numbers a vector has."""
 
-    async def encode(self, texts: Sequence[str], side: Side) -> list[Encoded]:
+    async def encode(self, texts: Sequence[str], side: Side) -> list[EncodedText]:
         """One result a text, in the order of `texts`. Queries never wait behind passages."""
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ class Encoders:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._releases = releases
-        self._held = ModelPool(source, self._try_out, most_bytes=most_bytes, clock=clock)
+        self._held = ModelPool(source, self._check_encoder, most_bytes=most_bytes, clock=clock)
 
     async def __aenter__(self) -> Self:
         await self._held.__aenter__()
@@ -48,7 +48,7 @@ class Encoders:
     ) -> None:
         await self._held.__aexit__(kind, error, trace)
 
-    async def keep_up(self) -> NoReturn:
+    async def follow_releases(self) -> NoReturn:
         """Hold what the releases name, now and after each change."""
         changed = asyncio.Event()
         self._releases.on_change(lambda _: changed.set())
@@ -59,7 +59,7 @@ class Encoders:
 
     async def hold(self) -> None:
         """Load what the releases name and is not here yet, and let go of all else."""
-        await self._held.hold(list(_named(self._releases.states)))
+        await self._held.hold(list(_released_artifacts(self._releases.states)))
 
     def use(
         self, side: Side, version: str, *, within: float | None = None
@@ -72,11 +72,11 @@ class Encoders:
         """
         return self._held.use(self._releases.artifact(ROLE[side], version), within=within)
 
-    async def _try_out(self, artifact: Artifact, encoder: Encoder) -> None:
+    async def _check_encoder(self, artifact: Artifact, encoder: Encoder) -> None:
         """Vectors must have length 1, and as many numbers as those that they are compared with."""
         if artifact.fits is not None:
-            fitted = self._releases.artifact(Roles.DOCUMENT_ENCODER, artifact.fits)
-            document_encoder = self._held.peek(fitted.digest)
+            fitted_artifact = self._releases.artifact(Roles.DOCUMENT_ENCODER, artifact.fits)
+            document_encoder = self._held.peek(fitted_artifact.digest)
             if document_encoder and document_encoder.dimensions != encoder.dimensions:
                 raise FailedPrecondition(
                     f"{artifact.version} makes vectors of {encoder.dimensions} numbers, but the "
@@ -89,15 +89,15 @@ class Encoders:
                 raise FailedPrecondition(f"its vectors have a length of {length}, not 1")
 
 
-def _named(states: Iterable[ReleaseChanged]) -> Iterator[Artifact]:
+def _released_artifacts(states: Iterable[ReleaseChanged]) -> Iterator[Artifact]:
     """Live ones first, then candidates, then those before: requests that began with one of these
     are still under way.
     """
     own = [state for state in states if state.role in ROLE.values()]
-    wanted = [(state, state.live) for state in own]
-    wanted += [(state, state.canary.version) for state in own if state.canary]
-    wanted += [(state, state.shadow) for state in own if state.shadow]
-    wanted += [(state, version) for state in own for version in state.history[:1]]
-    for state, version in wanted:
+    versions = [(state, state.live) for state in own]
+    versions += [(state, state.canary.version) for state in own if state.canary]
+    versions += [(state, state.shadow) for state in own if state.shadow]
+    versions += [(state, version) for state in own for version in state.history[:1]]
+    for state, version in versions:
         if (artifact := state.artifact(version)) is not None:
             yield artifact

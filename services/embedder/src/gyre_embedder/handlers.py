@@ -28,10 +28,12 @@ def build_handlers(bus: EventBus, indexer: Indexer) -> None:
         DOCUMENT_CHUNKED, group=GROUP, max_records=_MOST_DOCUMENTS, max_wait=_LONGEST_WAIT
     )
     async def on_documents_chunked(records: Sequence[Record[DocumentChunked]]) -> None:
-        told = await indexer.index([record.event for record in records])
-        await asyncio.gather(*map(tell, records, told))
+        events_by_record = await indexer.index([record.event for record in records])
+        await asyncio.gather(*map(publish_all, records, events_by_record))
 
-    async def tell(record: Record[DocumentChunked], events: Sequence[DocumentIndexed]) -> None:
+    async def publish_all(
+        record: Record[DocumentChunked], events: Sequence[DocumentIndexed]
+    ) -> None:
         with record.handling():
             for event in events:
                 await bus.publish(DOCUMENT_INDEXED, event)

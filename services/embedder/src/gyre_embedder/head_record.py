@@ -32,7 +32,7 @@ def with_revision(
         submitted_at=document.submitted_at,
         happened_at=searchable_at,
     )
-    timeline = _added(before, happening)
+    timeline = _timeline_with(before, happening)
     return DocumentRecord(
         tenant=document.tenant,
         document_id=document.document_id,
@@ -63,7 +63,7 @@ def with_rejection(before: DocumentRecord | None, rejection: DocumentRejected) -
         code=rejection.code,
         detail=rejection.detail,
     )
-    timeline = _added(before, happening)
+    timeline = _timeline_with(before, happening)
     record = before or DocumentRecord(
         tenant=rejection.tenant,
         document_id=rejection.document_id,
@@ -72,7 +72,7 @@ def with_rejection(before: DocumentRecord | None, rejection: DocumentRejected) -
     return record.model_copy(update={"state": _state(timeline), "timeline": timeline})
 
 
-def applied(
+def indexed_event(
     record: DocumentRecord, document: DocumentChunked, *, index: str
 ) -> DocumentIndexed | None:
     """The event that told of this revision, if the record shows that it was applied to `index`."""
@@ -104,16 +104,16 @@ def applied(
     )
 
 
-def _added(
+def _timeline_with(
     before: DocumentRecord | None, happening: DocumentHappening
 ) -> tuple[DocumentHappening, ...]:
     """The timeline with the happening in its place; telling it again changes nothing."""
-    others = [each for each in before.timeline if not _same(each, happening)] if before else []
+    others = [each for each in before.timeline if not _is_same(each, happening)] if before else []
     ordered = sorted([*others, happening], key=lambda each: each.happened_at)
     return tuple(ordered[-TIMELINE_LENGTH:])
 
 
-def _same(one: DocumentHappening, other: DocumentHappening) -> bool:
+def _is_same(one: DocumentHappening, other: DocumentHappening) -> bool:
     """A submission that its sender repeated may have several revisions; it happened once."""
     return (one.submission_id, one.state) == (other.submission_id, other.state)
 
@@ -126,9 +126,9 @@ def _state(timeline: tuple[DocumentHappening, ...]) -> DocumentState:
     """
     accepted = [each for each in timeline if each.revision is not None]
     newest = max(accepted, key=lambda each: each.revision or 0, default=None)
-    refused = [
+    rejections = [
         each
         for each in timeline
         if each.revision is None and (newest is None or each.submitted_at > newest.submitted_at)
     ]
-    return refused[-1].state if refused or newest is None else newest.state
+    return rejections[-1].state if rejections or newest is None else newest.state

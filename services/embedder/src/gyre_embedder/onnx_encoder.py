@@ -14,7 +14,7 @@ from gyre_common.telemetry import METRICS
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from gyre_embedder.encoder import Encoded, Side, Vector
+from gyre_embedder.encoder import EncodedText, Side, Vector
 from gyre_embedder.encoder_folder import GRAPH, TOKENIZER, EncoderFolder, Pooling
 from gyre_embedder.micro_batches import micro_batches
 
@@ -51,24 +51,24 @@ class OnnxEncoder:
         self._tokenizer.enable_truncation(folder.longest)
         self._session = _compile(folder, threads)
         self._inputs = _inputs(self._session.get_inputs())
-        self._output, self._pooled = _output(self._session.get_outputs())
+        self._output, self._is_pooled = _output(self._session.get_outputs())
         self.dimensions = self._run([self._tokenizer.encode("")]).shape[1]
         self._lanes = {
             side: ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"encode-{side}")
             for side in Side
         }
 
-    async def encode(self, texts: Sequence[str], side: Side) -> list[Encoded]:
+    async def encode(self, texts: Sequence[str], side: Side) -> list[EncodedText]:
         """See `Encoder`."""
         tokens: list[Encoding] = await self._in_lane(side, partial(self._tokenize, texts, side))
-        encoded: dict[int, Encoded] = {}
+        encoded: dict[int, EncodedText] = {}
         lengths = [len(each.ids) for each in tokens]
         for batch in micro_batches(lengths, token_budget=TOKEN_BUDGET):
             chosen = [tokens[position] for position in batch]
             vectors = await self._in_lane(side, partial(self._run, chosen))
             for position, each, vector in zip(batch, chosen, vectors, strict=True):
                 truncated = bool(each.overflowing) or len(texts[position]) > _MOST_CHARACTERS
-                encoded[position] = Encoded(vector, len(each.ids), truncated)
+                encoded[position] = EncodedText(vector, len(each.ids), truncated)
             METRICS.texts_encoded.labels(side).inc(len(batch))
         return [encoded[position] for position in range(len(texts))]
 
@@ -77,17 +77,17 @@ class OnnxEncoder:
         for lane in self._lanes.values():
             lane.shutdown()
         del self._session
-        _give_memory_back()
+        _trim_memory()
 
     async def _in_lane(self, side: Side, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._lanes[side], work)
 
     def _tokenize(self, texts: Sequence[str], side: Side) -> list[Encoding]:
         prompt = self._folder.prompts[side]
-        read = [prompt + text[:_MOST_CHARACTERS] for text in texts]
+        prompted_texts = [prompt + text[:_MOST_CHARACTERS] for text in texts]
         if self._folder.lower_case:
-            read = [text.lower() for text in read]
-        return self._tokenizer.encode_batch(read)
+            prompted_texts = [text.lower() for text in prompted_texts]
+        return self._tokenizer.encode_batch(prompted_texts)
 
     def _run(self, tokens: Sequence[Encoding]) -> Vector:
         longest = max(len(each.ids) for each in tokens)
@@ -96,11 +96,11 @@ class OnnxEncoder:
         for row, each in enumerate(tokens):
             ids[row, : len(each.ids)] = each.ids
             mask[row, : len(each.ids)] = 1
-        given = {**dict.fromkeys(_IDS, ids), **dict.fromkeys(_MASK, mask)}
-        given[_SEGMENTS] = np.zeros_like(ids)
-        inputs = {name: given[name].astype(kind) for name, kind in self._inputs.items()}
+        arrays = {**dict.fromkeys(_IDS, ids), **dict.fromkeys(_MASK, mask)}
+        arrays[_SEGMENTS] = np.zeros_like(ids)
+        inputs = {name: arrays[name].astype(kind) for name, kind in self._inputs.items()}
         (output,) = self._session.run([self._output], inputs)
-        return _unit(output if self._pooled else self._pool(output, mask))
+        return _unit(output if self._is_pooled else self._pool(output, mask))
 
     def _pool(self, hidden: Floats, mask: NDArray[np.int64]) -> Floats:
         """Up to a factor, which `_unit` takes out."""
@@ -110,7 +110,7 @@ class OnnxEncoder:
         return pooled
 
 
-def _give_memory_back() -> None:
+def _trim_memory() -> None:
     """What encoders leave behind when they go: else the C library keeps a good half of it, for ever
     (https://man7.org/linux/man-pages/man3/malloc_trim.3.html; other libraries have no such call).
     """

@@ -32,16 +32,16 @@ class EmbedderRpc(embedder_pb2_grpc.EmbedderServiceServicer):
     ) -> embedder_pb2.EmbedResponse:
         """Encodes texts into unit vectors."""
         side = _SIDES.get(request.side, Side.QUERY)
-        embedded = await self._embedder.embed(list(request.texts), side, request.version)
+        embeddings = await self._embedder.embed(list(request.texts), side, request.version)
         return embedder_pb2.EmbedResponse(
             embeddings=[
                 embedder_pb2.Embedding(
                     values=result.vector.tolist(), tokens=result.tokens, truncated=result.truncated
                 )
-                for result in embedded.results
+                for result in embeddings.results
             ],
-            version=embedded.version,
-            dimensions=embedded.dimensions,
+            version=embeddings.version,
+            dimensions=embeddings.dimensions,
         )
 
 

@@ -17,10 +17,10 @@ from gyre_common.passages import encoder_input
 from gyre_common.releases import ReleaseView
 from gyre_common.telemetry import METRICS
 
-from gyre_embedder.document_index import DocumentIndex, DocumentKey, Head, Passage, Removal
+from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head, Removal
 from gyre_embedder.encoder import Encoder, Side, Vector
 from gyre_embedder.encoders import Encoders
-from gyre_embedder.head_record import applied, with_rejection, with_revision
+from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Indexer:
 
     def __init__(
         self,
-        index: DocumentIndex,
+        index: ChunkIndex,
         encoders: Encoders,
         releases: ReleaseView,
         read_chunks: ReadChunks,
@@ -97,12 +97,12 @@ class Indexer:
             Retryable: an engine or the live encoder is not there now.
             Poison: the index refuses a document.
         """
-        told: list[list[DocumentIndexed]] = [[] for _ in documents]
+        events_by_document: list[list[DocumentIndexed]] = [[] for _ in documents]
         for wave in _waves(documents):
             outcome = await self._apply([documents[position] for position in wave])
             for position in wave:
-                told[position] = outcome.get(_key(documents[position]), [])
-        return told
+                events_by_document[position] = outcome.get(_key(documents[position]), [])
+        return events_by_document
 
     async def note_rejection(self, rejection: DocumentRejected) -> None:
         """Put a rejection on the document's timeline.
@@ -122,43 +122,43 @@ class Indexer:
         self, documents: Sequence[DocumentChunked]
     ) -> Mapping[DocumentKey, list[DocumentIndexed]]:
         """Apply one revision of each document."""
-        told: dict[DocumentKey, list[DocumentIndexed]] = {}
-        waiting = list(documents)
+        events_by_key: dict[DocumentKey, list[DocumentIndexed]] = {}
+        pending = list(documents)
         for _ in range(_ATTEMPTS):
-            heads = await self._index.heads([_key(document) for document in waiting])
-            lost: list[DocumentChunked] = []
-            for target, group in self._by_target(waiting):
-                due = []
+            heads = await self._index.heads([_key(document) for document in pending])
+            conflicts: list[DocumentChunked] = []
+            for target, group in self._by_target(pending):
+                works = []
                 for document in group:
                     before = heads.get(_key(document))
-                    done = _done(document, before, target)
-                    if done is None:
-                        due.append(_Work(document, await self._read_chunks(document), before))
+                    events = _known_events(document, before, target)
+                    if events is None:
+                        works.append(_Work(document, await self._read_chunks(document), before))
                     else:
-                        told[_key(document)] = done
-                lost += await self._bring(target, due, told)
-            if not lost:
-                return told
-            waiting = lost
-        raise Retryable(f"head records are being written by others: {len(waiting)} left")
+                        events_by_key[_key(document)] = events
+                conflicts += await self._write_documents(target, works, events_by_key)
+            if not conflicts:
+                return events_by_key
+            pending = conflicts
+        raise Retryable(f"head records are being written by others: {len(pending)} left")
 
-    async def _bring(
+    async def _write_documents(
         self,
         target: Target,
         works: Sequence[_Work],
-        told: dict[DocumentKey, list[DocumentIndexed]],
+        events_by_key: dict[DocumentKey, list[DocumentIndexed]],
     ) -> list[DocumentChunked]:
         """Bring documents into one index; returns those whose head record changed meanwhile."""
         if not works:
             return []
         async with self._encoder(target.encoder_version) as encoder:
             await self._index.prepare(target.index, encoder.dimensions)
-            stored = await self._index.stored(target.index, [work.key for work in works])
+            stored = await self._index.stored_chunk_ids(target.index, [work.key for work in works])
             vectors, encoded = await self._vectors(target, encoder, works, stored)
         await self._index.write(
             target.index,
             [
-                Passage(_indexed_chunk(work.document, chunk), vectors[chunk.chunk_id])
+                EncodedChunk(_indexed_chunk(work.document, chunk), vectors[chunk.chunk_id])
                 for work in works
                 for chunk in work.chunks
             ],
@@ -170,13 +170,13 @@ class Indexer:
             ],
         )
         heads = [self._head(target, work, encoded) for work in works]
-        lost = await self._index.put_heads(heads)
+        conflicts = await self._index.put_heads(heads)
         for work, head in zip(works, heads, strict=True):
-            event = applied(head.record, work.document, index=target.index)
-            if work.key not in lost and event is not None:
-                told[work.key] = [event]
+            event = indexed_event(head.record, work.document, index=target.index)
+            if work.key not in conflicts and event is not None:
+                events_by_key[work.key] = [event]
                 METRICS.document_freshness_seconds.observe(event.freshness_seconds)
-        return [work.document for work in works if work.key in lost]
+        return [work.document for work in works if work.key in conflicts]
 
     async def _vectors(
         self,
@@ -245,7 +245,7 @@ class Indexer:
         return Target(artifact.index, artifact.version)
 
 
-def _done(
+def _known_events(
     document: DocumentChunked, before: Head | None, target: Target
 ) -> list[DocumentIndexed] | None:
     """What to tell of a document that needs no work; None when it does."""
@@ -254,7 +254,7 @@ def _done(
     if before.record.revision > document.revision:
         log.info("revision overtaken", extra={"revision": document.revision})
         return []
-    event = applied(before.record, document, index=target.index)
+    event = indexed_event(before.record, document, index=target.index)
     return None if event is None else [event]
 
 
@@ -280,10 +280,10 @@ def _indexed_chunk(document: DocumentChunked, chunk: Chunk) -> IndexedChunk:
 def _waves(documents: Sequence[DocumentChunked]) -> Iterator[list[int]]:
     """Positions, in order, cut so that no document comes twice in a wave."""
     waves: list[list[int]] = []
-    seen: dict[DocumentKey, int] = {}
+    occurrences: dict[DocumentKey, int] = {}
     for position, document in enumerate(documents):
-        number = seen.get(_key(document), -1) + 1
-        seen[_key(document)] = number
+        number = occurrences.get(_key(document), -1) + 1
+        occurrences[_key(document)] = number
         if number == len(waves):
             waves.append([])
         waves[number].append(position)

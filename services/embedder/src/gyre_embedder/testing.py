@@ -14,13 +14,13 @@ from gyre_common.events.releases import Artifact
 from gyre_common.model_pool import Loadable
 from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
 
-from gyre_embedder.document_index import DocumentKey, Head, Passage, Removal, Seal
-from gyre_embedder.encoder import Encoded, Encoder, Side, Vector
+from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, Head, Removal, Seal
+from gyre_embedder.encoder import EncodedText, Encoder, Side, Vector
 
 
 @dataclass
 class MemoryIndex:
-    """Implements `DocumentIndex`. With `down` set, every method raises Unavailable."""
+    """Implements `ChunkIndex`. With `down` set, every method raises Unavailable."""
 
     chunks: MemoryChunks = field(default_factory=MemoryChunks)
     records: dict[DocumentKey, DocumentRecord] = field(default_factory=dict)
@@ -28,11 +28,11 @@ class MemoryIndex:
     _writes: dict[DocumentKey, int] = field(default_factory=dict)
 
     async def prepare(self, index: str, dimensions: int) -> None:
-        """See `DocumentIndex`."""
+        """See `ChunkIndex`."""
         self._check()
 
     async def heads(self, keys: Sequence[DocumentKey]) -> Mapping[DocumentKey, Head]:
-        """See `DocumentIndex`."""
+        """See `ChunkIndex`."""
         self._check()
         return {
             key: Head(self.records[key], Seal(self._writes[key], 1))
@@ -41,22 +41,22 @@ class MemoryIndex:
         }
 
     async def put_heads(self, heads: Sequence[Head]) -> set[DocumentKey]:
-        """See `DocumentIndex`."""
+        """See `ChunkIndex`."""
         self._check()
-        lost = set()
+        conflicts = set()
         for head in heads:
             written = self._writes.get(head.key)
             if written != (head.seal.sequence if head.seal else None):
-                lost.add(head.key)
+                conflicts.add(head.key)
                 continue
             self.records[head.key] = head.record
             self._writes[head.key] = (written or 0) + 1
-        return lost
+        return conflicts
 
-    async def stored(
+    async def stored_chunk_ids(
         self, index: str, keys: Sequence[DocumentKey]
     ) -> Mapping[DocumentKey, frozenset[UUID]]:
-        """See `DocumentIndex`."""
+        """See `ChunkIndex`."""
         self._check()
         stored = self.chunks.by_index[index].values()
         return {
@@ -69,7 +69,7 @@ class MemoryIndex:
         }
 
     async def vectors(self, index: str, chunk_ids: Sequence[UUID]) -> Mapping[UUID, Vector]:
-        """See `DocumentIndex`."""
+        """See `ChunkIndex`."""
         self._check()
         stored = self.chunks.by_index[index]
         return {
@@ -79,15 +79,15 @@ class MemoryIndex:
         }
 
     async def write(
-        self, index: str, passages: Sequence[Passage], removals: Sequence[Removal]
+        self, index: str, chunks: Sequence[EncodedChunk], removals: Sequence[Removal]
     ) -> None:
-        """See `DocumentIndex`."""
+        """See `ChunkIndex`."""
         self._check()
         stored = self.chunks.by_index[index]
-        for passage in passages:
-            known = stored.get(passage.chunk.chunk_id)
-            if known is None or known.chunk.revision <= passage.chunk.revision:
-                stored[passage.chunk.chunk_id] = StoredChunk(passage.chunk, passage.vector.tolist())
+        for encoded in chunks:
+            known = stored.get(encoded.chunk.chunk_id)
+            if known is None or known.chunk.revision <= encoded.chunk.revision:
+                stored[encoded.chunk.chunk_id] = StoredChunk(encoded.chunk, encoded.vector.tolist())
         for removal in removals:
             known = stored.get(removal.chunk_id)
             if known is not None and known.chunk.revision <= removal.revision:
@@ -100,16 +100,16 @@ class MemoryIndex:
 
 @dataclass
 class HashEncoder:
-    """Implements `Encoder`: a unit vector from a text's digest. `read` lists what it was given."""
+    """Implements `Encoder`: a unit vector from a text's digest; `encoded_texts` holds its input."""
 
     dimensions: int = 8
-    read: list[tuple[str, Side]] = field(default_factory=list)
+    encoded_texts: list[tuple[str, Side]] = field(default_factory=list)
     closed: bool = False
 
-    async def encode(self, texts: Sequence[str], side: Side) -> list[Encoded]:
+    async def encode(self, texts: Sequence[str], side: Side) -> list[EncodedText]:
         """See `Encoder`."""
-        self.read += [(text, side) for text in texts]
-        return [Encoded(self._vector(text), len(text.split()), False) for text in texts]
+        self.encoded_texts += [(text, side) for text in texts]
+        return [EncodedText(self._vector(text), len(text.split()), False) for text in texts]
 
     def close(self) -> None:
         """See `Encoder`."""
@@ -132,8 +132,8 @@ class MemoryModels:
 
     encoders: dict[str, Encoder] = field(default_factory=dict)
     broken: dict[str, GyreError] = field(default_factory=dict)
-    loaded: list[str] = field(default_factory=list)
-    kept: set[str] = field(default_factory=set)
+    loaded_versions: list[str] = field(default_factory=list)
+    kept_digests: set[str] = field(default_factory=set)
     available: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -145,11 +145,11 @@ class MemoryModels:
         return Loadable(1, partial(self._load, artifact.version))
 
     async def _load(self, version: str) -> Encoder:
-        self.loaded.append(version)
+        self.loaded_versions.append(version)
         if version in self.broken:
             raise self.broken[version]
         return self.encoders.setdefault(version, HashEncoder())
 
     async def keep_only(self, digests: Collection[str]) -> None:
         """See `ModelSource`."""
-        self.kept = set(digests)
+        self.kept_digests = set(digests)

@@ -7,17 +7,17 @@ from gyre_common.context import request_context
 from gyre_common.errors import InvalidInput
 from gyre_common.releases import ReleaseView
 
-from gyre_embedder.encoder import Encoded, Side
+from gyre_embedder.encoder import EncodedText, Side
 from gyre_embedder.encoders import ROLE, Encoders
 
 MOST_TEXTS = 256
 
 
 @dataclass(frozen=True)
-class Embedded:
+class Embeddings:
     """One result a text, and the version that made them."""
 
-    results: Sequence[Encoded]
+    results: Sequence[EncodedText]
     version: str
     dimensions: int
 
@@ -29,7 +29,7 @@ class TextEmbedder:
         self._encoders = encoders
         self._releases = releases
 
-    async def embed(self, texts: Sequence[str], side: Side, version: str) -> Embedded:
+    async def embed(self, texts: Sequence[str], side: Side, version: str) -> Embeddings:
         """Encode texts; an empty `version` leaves the choice to the request and the releases.
 
         Raises:
@@ -44,9 +44,9 @@ class TextEmbedder:
         # The other half is for the caller, who may know another version to ask for.
         within = None if remaining is None else remaining / 2
         async with self._encoders.use(side, chosen, within=within) as encoder:
-            return Embedded(await encoder.encode(texts, side), chosen, encoder.dimensions)
+            return Embeddings(await encoder.encode(texts, side), chosen, encoder.dimensions)
 
     def _version(self, side: Side) -> str:
         context = request_context()
-        given = context.versions.get(ROLE[side])
-        return given or self._releases.live(context.tenant, ROLE[side]).version
+        requested = context.versions.get(ROLE[side])
+        return requested or self._releases.live(context.tenant, ROLE[side]).version

@@ -14,7 +14,7 @@ from gyre_common.rpc import channel
 
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
-from gyre_generator.backends.prompted import PromptedModel
+from gyre_generator.backends.prompted_model import PromptedModel
 from gyre_generator.grpc_retriever import GrpcRetriever
 from gyre_generator.handlers import build_handlers
 from gyre_generator.progress import Steps
@@ -45,10 +45,10 @@ async def create_app(settings: GeneratorSettings) -> AsyncIterator[App]:
         backends: dict[str, Backend] = {EXTRACTIVE: ExtractiveReader()}
         if settings.llm_url:
             backends[OPENAI] = await _model_server(settings, settings.llm_url, prompts, stack)
-        retrieving = await stack.enter_async_context(
+        retriever_channel = await stack.enter_async_context(
             channel(settings.retriever_address, key=settings.key)
         )
-        retriever = GrpcRetriever(retrieving, seconds=settings.retrieve_seconds)
+        retriever = GrpcRetriever(retriever_channel, seconds=settings.retrieve_seconds)
         steps: Steps = {
             "route": partial(
                 route, backends=backends, releases=releases, override=_override(settings)
@@ -68,9 +68,9 @@ async def _model_server(
 ) -> Backend:
     # The client takes a second and 50 MB to import: only those who use it pay.
     from gyre_generator.backends.openai.client import OpenAIChat
-    from gyre_generator.backends.openai.usage import Model
+    from gyre_generator.backends.openai.usage import ServedModel
 
-    model = Model(
+    model = ServedModel(
         url=url,
         name=settings.llm_model,
         key=settings.llm_key.get_secret_value(),

@@ -7,20 +7,20 @@ from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre_common.errors import Unavailable
 from gyre_common.rpc import call
 
-from gyre_generator.asking import Filters
-from gyre_generator.passages import Passage, Retrieved
+from gyre_generator.ask import DocumentFilters
+from gyre_generator.passages import RetrievedPassage, RetrievedPassages
 
 
 class GrpcRetriever:
-    """Implements `Retriever`; tenant, groups, versions and deadline go along by themselves."""
+    """Implements `PassageRetriever`; tenant, groups, versions and deadline go along."""
 
     def __init__(self, channel: grpc.aio.Channel, *, seconds: float) -> None:
         self._stub = retriever_pb2_grpc.RetrieverServiceStub(channel)
         self._seconds = seconds
 
     async def retrieve(
-        self, query: str, *, limit: int, filters: Filters, explore: bool
-    ) -> Retrieved:
+        self, query: str, *, limit: int, filters: DocumentFilters, explore: bool
+    ) -> RetrievedPassages:
         """Raises what the retriever raised; Unavailable where it cannot be reached."""
         request = retriever_pb2.RetrieveRequest(
             query=query,
@@ -33,7 +33,7 @@ class GrpcRetriever:
             explore=explore,
         )
         reply = await call(self._stub.Retrieve, request, timeout=self._seconds)
-        return Retrieved(
+        return RetrievedPassages(
             passages=tuple(_passage(c, rank) for rank, c in enumerate(reply.chunks, start=1)),
             latency_ms=dict(reply.latency_ms),
             versions=dict(reply.versions),
@@ -41,12 +41,12 @@ class GrpcRetriever:
         )
 
 
-def _passage(chunk: retriever_pb2.Chunk, rank: int) -> Passage:
+def _passage(chunk: retriever_pb2.Chunk, rank: int) -> RetrievedPassage:
     try:
         chunk_id = UUID(chunk.chunk_id)
     except ValueError as error:
         raise Unavailable(f"the retriever sent a malformed chunk id {chunk.chunk_id!r}") from error
-    return Passage(
+    return RetrievedPassage(
         chunk_id=chunk_id,
         document_id=chunk.document_id,
         text=chunk.text,

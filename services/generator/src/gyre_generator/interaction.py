@@ -11,20 +11,20 @@ from gyre_common.events.interactions import (
 )
 from gyre_common.events.topic import LARGEST_EVENT
 
-from gyre_generator.asking import Filters
-from gyre_generator.progress import Progress
+from gyre_generator.ask import DocumentFilters
+from gyre_generator.progress import AnswerProgress
 
-_CUT_UNUSED = 400
-_CUT_PROMPT = 20_000
+_UNUSED_CHARACTERS = 400
+_PROMPT_CHARACTERS = 20_000
 
 
-def interaction(progress: Progress) -> InteractionCompleted:
+def interaction(progress: AnswerProgress) -> InteractionCompleted:
     """What happened, small enough for one record."""
     reports, draft = progress.reports, progress.draft
     ask, query = progress.ask, progress.ask.query()
     versions = {role: version for each in reports for role, version in each.versions.items()}
-    prompted = progress.latest(lambda report: report.prompted)
-    used = {passage.chunk_id for passage in progress.packed}
+    prompt_record = progress.latest(lambda report: report.prompt_record)
+    used = {passage.chunk_id for passage in progress.packed_passages}
     endings = ((r.outcome, r.error) for r in reversed(reports) if r.outcome is not None)
     outcome, error = next(endings, (Outcome.ERROR, "no step says how it ended"))
     return _within_a_record(
@@ -35,7 +35,7 @@ def interaction(progress: Progress) -> InteractionCompleted:
             actor=ask.actor,
             question=ask.question,
             query="" if query == ask.question else query,
-            filtered=ask.filters != Filters(),
+            filtered=ask.filters != DocumentFilters(),
             history=ask.history,
             acl=progress.caller.acl,
             answer="".join(each.text for each in reports),
@@ -46,8 +46,8 @@ def interaction(progress: Progress) -> InteractionCompleted:
                 )
                 for passage in progress.retrieved.passages
             ),
-            prompt=prompted.text if prompted else "",
-            prompt_version=prompted.version if prompted else None,
+            prompt=prompt_record.text if prompt_record else "",
+            prompt_version=prompt_record.version if prompt_record else None,
             versions=versions,
             arms=progress.resolved.arms_with(versions),
             fallbacks=tuple(note for each in reports for note in each.fallbacks),
@@ -63,7 +63,7 @@ def interaction(progress: Progress) -> InteractionCompleted:
     )
 
 
-def _latency(progress: Progress) -> dict[str, float]:
+def _latency(progress: AnswerProgress) -> dict[str, float]:
     stages: dict[str, float] = {}
     for report in progress.reports:
         stages |= {report.step: report.ms, **report.latency_ms}
@@ -85,13 +85,13 @@ def _within_a_record(event: InteractionCompleted) -> InteractionCompleted:
         detail="texts of passages that were not used, and a long prompt, are cut in the record",
     )
     shorter = (
-        c if c.used else c.model_copy(update={"text": c.text[:_CUT_UNUSED]})
+        c if c.used else c.model_copy(update={"text": c.text[:_UNUSED_CHARACTERS]})
         for c in event.retrieved
     )
     return event.model_copy(
         update={
             "retrieved": tuple(shorter),
-            "prompt": event.prompt[:_CUT_PROMPT],
+            "prompt": event.prompt[:_PROMPT_CHARACTERS],
             "guardrails": (*event.guardrails, cut),
         }
     )

@@ -8,7 +8,7 @@ from gyre_common.passages import context_line
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class RetrievedPassage:
     """A retrieved chunk as it was read; `rank` counts from 1, best first.
 
     An `explored` one is only shown, so that people can vote on it: answers never rest on it.
@@ -36,10 +36,10 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrieved:
+class RetrievedPassages:
     """What the retriever gave, and how: times in milliseconds, version by role."""
 
-    passages: Sequence[Passage]
+    passages: Sequence[RetrievedPassage]
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     fallbacks: Sequence[str] = ()

@@ -13,9 +13,9 @@ from gyre_common.events.interactions import Citation, GuardrailResult, Outcome
 from gyre_common.events.releases import Artifact
 from gyre_common.releases import Resolved
 
-from gyre_generator.asking import Ask
-from gyre_generator.backends import Backend, Delta, Draft, Prompted
-from gyre_generator.passages import Passage, Retrieved
+from gyre_generator.ask import Ask
+from gyre_generator.backends import AnswerDraft, Backend, Delta, PromptRecord
+from gyre_generator.passages import RetrievedPassage, RetrievedPassages
 
 _Value = TypeVar("_Value")
 
@@ -30,22 +30,22 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StepReport:
     """What a step did, for the record and for the steps behind it; a later value replaces one.
 
-    `step` and `ms`, how long it took until then, are stamped on it by `Progress`. `text` is for the
-    caller; `latency_ms` holds parts of the step that were timed elsewhere. After a report that
-    `ends` the answer no step runs.
+    `AnswerProgress` sets `step` and `ms`, how long it took until then. `text` is for the caller;
+    `latency_ms` holds parts of the step that were timed elsewhere. After a report that `ends` the
+    answer no step runs.
     """
 
     step: str = ""
     ms: float = 0.0
     resolved: Resolved | None = None
     route: Route | None = None
-    retrieved: Retrieved | None = None
-    packed: tuple[Passage, ...] | None = None
-    prompted: Prompted | None = None
-    draft: Draft | None = None
+    retrieved: RetrievedPassages | None = None
+    packed_passages: tuple[RetrievedPassage, ...] | None = None
+    prompt_record: PromptRecord | None = None
+    draft: AnswerDraft | None = None
     citations: tuple[Citation, ...] | None = None
     outcome: Outcome | None = None
     error: str | None = None
@@ -58,7 +58,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class AnswerProgress:
     """A question on its way to an answer: who asks, and all reports so far.
 
     `clock`, and `began` of the step that runs, are moments of `time.perf_counter`.
@@ -70,7 +70,7 @@ class Progress:
     conversation_id: str
     started_at: datetime
     clock: float
-    reports: tuple[Report, ...] = ()
+    reports: tuple[StepReport, ...] = ()
     step: str = ""
     began: float = 0.0
 
@@ -85,12 +85,12 @@ class Progress:
         """The same when a step begins."""
         return replace(self, step=step, began=time.perf_counter())
 
-    def after(self, report: Report) -> Self:
+    def after(self, report: StepReport) -> Self:
         """What is known with one more report of the step that runs."""
         ms = (time.perf_counter() - self.began) * 1000
         return replace(self, reports=(*self.reports, replace(report, step=self.step, ms=ms)))
 
-    def latest(self, value: Callable[[Report], _Value | None]) -> _Value | None:
+    def latest(self, value: Callable[[StepReport], _Value | None]) -> _Value | None:
         """The value of the last report that has one."""
         values = (value(report) for report in reversed(self.reports))
         return next((each for each in values if each is not None), None)
@@ -101,22 +101,22 @@ class Progress:
         return self.latest(lambda report: report.resolved) or Resolved({})
 
     @property
-    def retrieved(self) -> Retrieved:
+    def retrieved(self) -> RetrievedPassages:
         """The passages that were retrieved."""
-        return self.latest(lambda report: report.retrieved) or Retrieved(())
+        return self.latest(lambda report: report.retrieved) or RetrievedPassages(())
 
     @property
-    def packed(self) -> tuple[Passage, ...]:
+    def packed_passages(self) -> tuple[RetrievedPassage, ...]:
         """The passages that are read; the first is number 1 of the citations."""
-        return self.latest(lambda report: report.packed) or ()
+        return self.latest(lambda report: report.packed_passages) or ()
 
     @property
-    def draft(self) -> Draft:
+    def draft(self) -> AnswerDraft:
         """What was written."""
-        return self.latest(lambda report: report.draft) or Draft("", abstained=True)
+        return self.latest(lambda report: report.draft) or AnswerDraft("", abstained=True)
 
 
-Step = Callable[[Progress], AsyncGenerator[Delta | Report, None]]
+Step = Callable[[AnswerProgress], AsyncGenerator[Delta | StepReport, None]]
 """One part of the way to an answer: yields text as it comes and reports what it did, in several
 reports where one must outlive a failure of the rest."""
 

@@ -13,9 +13,9 @@ from gyre_common.events.interactions import (
 )
 from gyre_common.rpc import Register
 
-from gyre_generator.asking import Ask, Filters
+from gyre_generator.ask import Ask, DocumentFilters
 from gyre_generator.backends import Delta
-from gyre_generator.service import Answerer, Finished, Started, latency
+from gyre_generator.service import Answerer, AnswerFinished, AnswerStarted, latency
 
 
 class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
@@ -60,7 +60,7 @@ def _ask(request: generator_pb2.AnswerRequest) -> Ask:
         conversation_id=request.conversation_id,
         history=tuple(Turn(role=t.role, content=t.content) for t in request.history),
         idempotency_key=request.idempotency_key,
-        filters=Filters(
+        filters=DocumentFilters(
             document_ids=tuple(request.filters.document_ids),
             metadata=dict(request.filters.metadata),
             media_types=tuple(request.filters.media_types),
@@ -69,20 +69,20 @@ def _ask(request: generator_pb2.AnswerRequest) -> Ask:
     )
 
 
-def _piece(piece: Started | Delta | Finished) -> generator_pb2.StreamAnswerResponse:
+def _piece(piece: AnswerStarted | Delta | AnswerFinished) -> generator_pb2.StreamAnswerResponse:
     match piece:
-        case Started():
+        case AnswerStarted():
             started = generator_pb2.Started(
                 interaction_id=piece.interaction_id, conversation_id=piece.conversation_id
             )
             return generator_pb2.StreamAnswerResponse(started=started)
         case Delta():
             return generator_pb2.StreamAnswerResponse(delta=generator_pb2.Delta(text=piece.text))
-        case Finished():
+        case AnswerFinished():
             return generator_pb2.StreamAnswerResponse(finished=_response(piece))
 
 
-def _response(finished: Finished) -> generator_pb2.AnswerResponse:
+def _response(finished: AnswerFinished) -> generator_pb2.AnswerResponse:
     event = finished.interaction
     return generator_pb2.AnswerResponse(
         interaction_id=str(event.interaction_id),

@@ -15,11 +15,11 @@ from gyre_common.events.interactions import INTERACTION_COMPLETED, InteractionCo
 from gyre_common.events.publisher import Publisher
 from gyre_common.telemetry import METRICS
 
-from gyre_generator.asking import Ask
+from gyre_generator.ask import Ask
 from gyre_generator.backends import Delta
 from gyre_generator.interaction import interaction
-from gyre_generator.progress import Progress, Report, Steps
-from gyre_generator.window import SentenceCheck, checked
+from gyre_generator.progress import AnswerProgress, StepReport, Steps
+from gyre_generator.window import SentenceCheck, check_sentences
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ SERVICE = "generator"
 _DRAIN_SECONDS = 10.0
 
 
-class Record(Publisher, Protocol):
+class InteractionRecorder(Publisher, Protocol):
     """Where interactions are recorded."""
 
     def healthy(self) -> bool:
@@ -35,7 +35,7 @@ class Record(Publisher, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class AnswerStarted:
     """The question was let in."""
 
     interaction_id: str
@@ -43,7 +43,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class AnswerFinished:
     """The interaction is safe; `record_ms` is what that took."""
 
     interaction: InteractionCompleted
@@ -55,29 +55,33 @@ class Answerer:
     that all `checks` let pass. Leaving `async with` waits for records under way.
     """
 
-    def __init__(self, steps: Steps, record: Record, checks: Sequence[SentenceCheck] = ()) -> None:
+    def __init__(
+        self, steps: Steps, recorder: InteractionRecorder, checks: Sequence[SentenceCheck] = ()
+    ) -> None:
         self._steps = steps
-        self._record = record
+        self._recorder = recorder
         self._checks = checks
-        self._recording: set[asyncio.Task[Finished]] = set()
+        self._recording_tasks: set[asyncio.Task[AnswerFinished]] = set()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._recording:
-            await asyncio.wait(self._recording, timeout=_DRAIN_SECONDS)
+        if self._recording_tasks:
+            await asyncio.wait(self._recording_tasks, timeout=_DRAIN_SECONDS)
 
-    async def answer(self, ask: Ask) -> Finished:
+    async def answer(self, ask: Ask) -> AnswerFinished:
         """The whole answer at once. Raises as `stream` does."""
         async with aclosing(self.stream(ask)) as pieces:
             async for piece in pieces:
-                if isinstance(piece, Finished):
+                if isinstance(piece, AnswerFinished):
                     return piece
-        raise AssertionError("a stream ends with Finished or an error")
+        raise AssertionError("a stream ends with AnswerFinished or an error")
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[Started | Delta | Finished, None]:
-        """`Started`, then the answer in pieces, then `Finished` once Kafka has the interaction.
+    async def stream(
+        self, ask: Ask
+    ) -> AsyncGenerator[AnswerStarted | Delta | AnswerFinished, None]:
+        """`AnswerStarted`, the answer in pieces, `AnswerFinished` once Kafka has the interaction.
 
         An answer that fails or is cancelled is recorded as such.
 
@@ -88,57 +92,57 @@ class Answerer:
             FailedPrecondition: a version that was asked for is not here.
         """
         ask.check()
-        if not self._record.healthy():
+        if not self._recorder.healthy():
             raise Unavailable(
                 "Kafka cannot be reached, and nothing is answered that cannot be recorded: start "
                 "it, or check GYRE_KAFKA_SERVERS",
                 retry_after_seconds=5.0,
             )
-        progress = Progress.begin(ask, request_context())
-        ending, recording = _A_BUG, False
+        progress = AnswerProgress.begin(ask, request_context())
+        ending, is_recorded = _ENDED_BY_BUG, False
         try:
-            yield Started(str(progress.interaction_id), progress.conversation_id)
+            yield AnswerStarted(str(progress.interaction_id), progress.conversation_id)
             async with aclosing(self._run(progress)) as parts:
                 async for part in parts:
-                    if isinstance(part, Progress):
+                    if isinstance(part, AnswerProgress):
                         progress = part
                     else:
                         yield part
-            recording = True
-            yield await self._keep(progress)
+            is_recorded = True
+            yield await self._record(progress)
         except (asyncio.CancelledError, GeneratorExit):
-            ending = _HUNG_UP
+            ending = _ENDED_BY_CALLER
             raise
         except GyreError as error:
-            ending = Report(outcome=Outcome.ERROR, error=str(error))
+            ending = StepReport(outcome=Outcome.ERROR, error=str(error))
             raise
         finally:
-            if not recording:
-                await self._keep(progress.after(ending))
+            if not is_recorded:
+                await self._record(progress.after(ending))
 
-    async def _run(self, progress: Progress) -> AsyncGenerator[Progress | Delta, None]:
+    async def _run(self, progress: AnswerProgress) -> AsyncGenerator[AnswerProgress | Delta, None]:
         """What is known by then, at each beginning of a step and after each report; and text."""
         for name, step in self._steps.items():
             yield (progress := progress.at(name))
-            async with aclosing(checked(step(progress), self._checks)) as parts:
+            async with aclosing(check_sentences(step(progress), self._checks)) as parts:
                 async for part in parts:
-                    report = part if isinstance(part, Report) else Report(text=part.text)
+                    report = part if isinstance(part, StepReport) else StepReport(text=part.text)
                     yield (progress := progress.after(report))
                     if isinstance(part, Delta):
                         yield part
                     elif part.ends:
                         return
 
-    async def _keep(self, progress: Progress) -> Finished:
+    async def _record(self, progress: AnswerProgress) -> AnswerFinished:
         """Record it; once begun this goes on even when the caller hangs up."""
         task = asyncio.create_task(self._publish(interaction(progress)))
-        self._recording.add(task)
-        task.add_done_callback(self._recording.discard)
+        self._recording_tasks.add(task)
+        task.add_done_callback(self._recording_tasks.discard)
         return await asyncio.shield(task)
 
-    async def _publish(self, event: InteractionCompleted) -> Finished:
-        begun = time.perf_counter()
-        await self._record.publish(
+    async def _publish(self, event: InteractionCompleted) -> AnswerFinished:
+        started = time.perf_counter()
+        await self._recorder.publish(
             INTERACTION_COMPLETED, event, event_id=derived_id(event.interaction_id, "completed")
         )
         _measure(event)
@@ -150,14 +154,18 @@ class Answerer:
                 "ms": event.latency_ms.get("total"),
             },
         )
-        return Finished(event, (time.perf_counter() - begun) * 1000)
+        return AnswerFinished(event, (time.perf_counter() - started) * 1000)
 
 
-_A_BUG = Report(outcome=Outcome.ERROR, error="ended by a bug; the service's log tells more")
-_HUNG_UP = Report(outcome=Outcome.CANCELLED, error="the caller hung up, or its time ran out")
+_ENDED_BY_BUG = StepReport(
+    outcome=Outcome.ERROR, error="ended by a bug; the service's log tells more"
+)
+_ENDED_BY_CALLER = StepReport(
+    outcome=Outcome.CANCELLED, error="the caller hung up, or its time ran out"
+)
 
 
-def latency(finished: Finished) -> Mapping[str, float]:
+def latency(finished: AnswerFinished) -> Mapping[str, float]:
     """Milliseconds by stage, recording included, as the caller sees them."""
     stages = dict(finished.interaction.latency_ms)
     stages["record"] = round(finished.record_ms, 2)

@@ -8,7 +8,7 @@ from gyre_common.events.interactions import GuardrailResult, Outcome
 from gyre_common.text import sentences
 
 from gyre_generator.backends import Delta
-from gyre_generator.progress import Report
+from gyre_generator.progress import StepReport
 
 STOPPED = "The answer was stopped by a check."
 MOST_HELD = 2_000
@@ -18,42 +18,44 @@ SentenceCheck = Callable[[str], Awaitable[GuardrailResult | None]]
 """Sees each sentence of an answer before the caller does: the verdict that stops it, or None."""
 
 
-async def checked(
-    parts: AsyncGenerator[Delta | Report, None], checks: Sequence[SentenceCheck]
-) -> AsyncGenerator[Delta | Report, None]:
+async def check_sentences(
+    parts: AsyncGenerator[Delta | StepReport, None], checks: Sequence[SentenceCheck]
+) -> AsyncGenerator[Delta | StepReport, None]:
     """The same text by whole sentences, up to the first that a check stops; reports pass at once.
 
     Where one is stopped, `parts` is closed, and the last report ends the answer with the verdict.
     """
-    left = False
-    async with aclosing(parts), aclosing(_by_sentence(parts)) as held_back:
-        async for part in held_back:
+    any_text_sent = False
+    async with aclosing(parts), aclosing(_by_sentence(parts)) as sentence_parts:
+        async for part in sentence_parts:
             if isinstance(part, Delta):
                 for check in checks:
                     if verdict := await check(part.text):
-                        yield Delta(f"\n\n{STOPPED}" if left else STOPPED)
-                        yield Report(guardrails=(verdict,), outcome=Outcome.ABSTAINED, ends=True)
+                        yield Delta(f"\n\n{STOPPED}" if any_text_sent else STOPPED)
+                        yield StepReport(
+                            guardrails=(verdict,), outcome=Outcome.ABSTAINED, ends=True
+                        )
                         return
-                left = True
+                any_text_sent = True
             yield part
 
 
 async def _by_sentence(
-    parts: AsyncGenerator[Delta | Report, None],
-) -> AsyncGenerator[Delta | Report, None]:
-    held = ""
+    parts: AsyncGenerator[Delta | StepReport, None],
+) -> AsyncGenerator[Delta | StepReport, None]:
+    tail = ""
     async for part in parts:
-        if isinstance(part, Report):
+        if isinstance(part, StepReport):
             yield part
         else:
-            *whole, held = _cut(held + part.text)
+            *whole, tail = _split_sentences(tail + part.text)
             for sentence in whole:
                 yield Delta(sentence)
-    if held:
-        yield Delta(held)
+    if tail:
+        yield Delta(tail)
 
 
-def _cut(text: str) -> list[str]:
+def _split_sentences(text: str) -> list[str]:
     """Whole sentences, each with what stands before it, then what may still go on."""
     ends = [sentence.end for sentence in sentences(text)[:-1]]
     if not ends and len(text) > MOST_HELD:

@@ -8,9 +8,9 @@ from gyre_common.errors import NotFound
 from gyre_common.events.documents import DocumentSubmitted, RejectionCode
 from gyre_common.outside_content import ContentTooLargeError, OutsideContent, UriNotAllowedError
 
+from gyre_ingestor.document_reader import Reader
 from gyre_ingestor.media_types import HEAD_BYTES, MediaType
-from gyre_ingestor.reading import Reader
-from gyre_ingestor.refusal import Refused
+from gyre_ingestor.refusal import DocumentRefused
 
 METADATA_CHARACTERS = 16 * 1024
 _FIELDS = ("text", "content_base64", "content_uri")
@@ -37,11 +37,11 @@ class ContentSource:
         """Get the content and decide how to read it.
 
         Raises:
-            Refused: there is not exactly one content, or it cannot be taken.
+            DocumentRefused: there is not exactly one content, or it cannot be taken.
             Retryable: the place that it lies in is out of reach.
         """
         _check_metadata(submission)
-        field = _the_one_content(submission)
+        field = _content_field(submission)
         data = await self._bytes(submission, field)
         if len(data) > self._max_bytes:
             raise self._too_large(field)
@@ -59,13 +59,13 @@ class ContentSource:
         try:
             return await self._outside.read(submission.content_uri or "")
         except UriNotAllowedError as error:
-            raise Refused(
+            raise DocumentRefused(
                 RejectionCode.URI_NOT_ALLOWED, error.field, error.problem, error.fix
             ) from error
         except ContentTooLargeError as error:
             raise self._too_large(field) from error
         except NotFound as error:
-            raise Refused(
+            raise DocumentRefused(
                 RejectionCode.CONTENT_NOT_FOUND,
                 field,
                 "points to nothing",
@@ -79,15 +79,15 @@ class ContentSource:
         try:
             return base64.b64decode(compact, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise Refused(
+            raise DocumentRefused(
                 RejectionCode.BAD_BASE64,
                 "content_base64",
                 "is not base64",
                 "encode the bytes as in RFC 4648, section 4",
             ) from error
 
-    def _too_large(self, field: str) -> Refused:
-        return Refused(
+    def _too_large(self, field: str) -> DocumentRefused:
+        return DocumentRefused(
             RejectionCode.TOO_LARGE,
             field,
             f"is larger than {self._max_bytes} bytes",
@@ -100,7 +100,7 @@ def _check_metadata(submission: DocumentSubmitted) -> None:
     size = sum(len(name) + len(value) for name, value in submission.metadata.items())
     for field, characters in (("metadata", size), ("acl", sum(map(len, submission.acl)))):
         if characters > METADATA_CHARACTERS:
-            raise Refused(
+            raise DocumentRefused(
                 RejectionCode.TOO_LARGE,
                 field,
                 f"is larger than {METADATA_CHARACTERS} characters",
@@ -108,22 +108,22 @@ def _check_metadata(submission: DocumentSubmitted) -> None:
             )
 
 
-def _the_one_content(submission: DocumentSubmitted) -> str:
+def _content_field(submission: DocumentSubmitted) -> str:
     values = {field: getattr(submission, field) for field in _FIELDS}
-    filled = [field for field, value in values.items() if value]
-    if len(filled) > 1:
-        raise Refused(
+    filled_fields = [field for field, value in values.items() if value]
+    if len(filled_fields) > 1:
+        raise DocumentRefused(
             RejectionCode.SEVERAL_CONTENTS,
-            filled[1],
-            f"stands beside {filled[0]}",
+            filled_fields[1],
+            f"stands beside {filled_fields[0]}",
             f"send exactly one of {', '.join(_FIELDS)}",
         )
-    if filled:
-        return filled[0]
-    given = next((field for field, value in values.items() if value is not None), None)
-    if given:
-        raise _empty(given)
-    raise Refused(
+    if filled_fields:
+        return filled_fields[0]
+    empty_field = next((field for field, value in values.items() if value is not None), None)
+    if empty_field:
+        raise _empty(empty_field)
+    raise DocumentRefused(
         RejectionCode.NO_CONTENT,
         "content",
         "is missing",
@@ -131,7 +131,7 @@ def _the_one_content(submission: DocumentSubmitted) -> str:
     )
 
 
-def _empty(field: str) -> Refused:
-    return Refused(
+def _empty(field: str) -> DocumentRefused:
+    return DocumentRefused(
         RejectionCode.EMPTY, field, "is empty", "send a document with text, or delete it"
     )

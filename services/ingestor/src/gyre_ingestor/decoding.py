@@ -6,7 +6,7 @@ import re
 import charset_normalizer
 from gyre_common.events.documents import RejectionCode
 
-from gyre_ingestor.refusal import Refused
+from gyre_ingestor.refusal import DocumentRefused
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -31,11 +31,11 @@ def decode(data: bytes, charset: str | None, *, html: bool = False) -> str:
     declarations are common.
 
     Raises:
-        Refused: no way of reading gives text.
+        DocumentRefused: no way of reading gives text.
     """
-    text = _decode(data, charset or (_declared_inside(data) if html else None))
+    text = _decode(data, charset or (_charset_in_html(data) if html else None))
     if text is None or not _reads_like_text(text[:_SAMPLE_BYTES]):
-        raise Refused(
+        raise DocumentRefused(
             RejectionCode.BAD_ENCODING,
             "content",
             f"is not text in {charset or 'any known character set'}",
@@ -73,6 +73,6 @@ def _strict(data: bytes, encoding: str) -> str | None:
         return None
 
 
-def _declared_inside(data: bytes) -> str | None:
-    found = _META_CHARSET.search(data[:_META_PRESCAN_BYTES])
-    return found.group(1).decode("ascii").lower() if found else None
+def _charset_in_html(data: bytes) -> str | None:
+    match = _META_CHARSET.search(data[:_META_PRESCAN_BYTES])
+    return match.group(1).decode("ascii").lower() if match else None

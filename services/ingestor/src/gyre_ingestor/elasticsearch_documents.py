@@ -16,30 +16,30 @@ _SECONDS = 5.0
 
 
 class ElasticsearchDocuments:
-    """The `DocumentIndex` of a running system."""
+    """The `DocumentLookup` of a running system."""
 
     def __init__(self, client: AsyncElasticsearch, *, index: str = DOCUMENTS_INDEX) -> None:
         self._client = client.options(request_timeout=_SECONDS)
         self._index = index
 
     async def get(self, tenant: str, document_id: str) -> DocumentRecord | None:
-        """See `DocumentIndex`; reads what was written last, refreshed or not."""
+        """See `DocumentLookup`; reads what was written last, refreshed or not."""
         with elasticsearch_errors():
             try:
-                found = await self._client.get(
+                reply = await self._client.get(
                     index=self._index, id=record_key(tenant, document_id)
                 )
             except NotFoundError:  # the record, or the index before the first document
                 return None
-        return DocumentRecord.model_validate(found["_source"])
+        return DocumentRecord.model_validate(reply["_source"])
 
     async def page(
         self, tenant: str, groups: Sequence[str], *, after: str, limit: int
     ) -> Sequence[DocumentRecord]:
-        """See `DocumentIndex`."""
+        """See `DocumentLookup`."""
         with elasticsearch_errors():
             try:
-                found = await self._client.search(
+                reply = await self._client.search(
                     index=self._index,
                     query=_readable(tenant, groups),
                     sort=[{"document_id": "asc"}],
@@ -49,7 +49,7 @@ class ElasticsearchDocuments:
                 )
             except NotFoundError:
                 return ()
-        return [DocumentRecord.model_validate(hit["_source"]) for hit in found["hits"]["hits"]]
+        return [DocumentRecord.model_validate(hit["_source"]) for hit in reply["hits"]["hits"]]
 
 
 def _readable(tenant: str, groups: Sequence[str]) -> dict[str, Any]:

@@ -18,13 +18,13 @@ from gyre_common.store import Store
 from pydantic import ValidationError
 
 from gyre_ingestor.content import ContentSource
-from gyre_ingestor.refusal import Refused
+from gyre_ingestor.refusal import DocumentRefused
 
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 _LONGEST_IDEMPOTENCY_KEY = 256
 
 
-class DocumentIndex(Protocol):
+class DocumentLookup(Protocol):
     """The head records of documents, as the embedder keeps them.
 
     Raises, from every method: Unavailable when the index is out of reach.
@@ -51,7 +51,7 @@ class FrontDoor:
         contents: ContentSource,
         uploads: Store,
         publisher: Publisher,
-        index: DocumentIndex,
+        index: DocumentLookup,
     ) -> None:
         self._contents = contents
         self._uploads = uploads
@@ -69,7 +69,7 @@ class FrontDoor:
         """
         submission = _submission(caller.tenant, fields)
         if not submission.deleted:
-            submission = await self._checked(submission)
+            submission = await self._with_checked_content(submission)
         submission_id = _submission_id(submission, idempotency_key)
         await self._publisher.publish(DOCUMENT_SUBMITTED, submission, event_id=submission_id)
         return submission_id
@@ -111,7 +111,7 @@ class FrontDoor:
         )
         return records, _token(records[-1].document_id) if len(records) == limit else ""
 
-    async def _checked(self, submission: DocumentSubmitted) -> DocumentSubmitted:
+    async def _with_checked_content(self, submission: DocumentSubmitted) -> DocumentSubmitted:
         """Refuse now what would be rejected later; let a large body travel by reference.
 
         What `content_uri` points to is left to the stream: reading it may take long.
@@ -120,7 +120,7 @@ class FrontDoor:
             return submission
         try:
             content = await self._contents.fetch(submission)
-        except Refused as refusal:
+        except DocumentRefused as refusal:
             raise InvalidInput(
                 f"document.{refusal.field}", refusal.problem, refusal.fix, code=refusal.code
             ) from refusal

@@ -13,7 +13,7 @@ from gyre_common.events.documents import (
 from gyre_ingestor.service import Ingestor
 
 GROUP = "ingestor"
-_READ_AT_ONCE = 4
+_CONCURRENT_READS = 4
 
 
 def build_handlers(bus: EventBus, ingestor: Ingestor) -> None:
@@ -25,6 +25,6 @@ def build_handlers(bus: EventBus, ingestor: Ingestor) -> None:
         record = current_record()
         await ingestor.accept(event, submission_id=record.event_id, received_at=record.timestamp)
 
-    @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_READ_AT_ONCE)
+    @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS)
     async def on_document_accepted(event: DocumentAccepted) -> None:
         await ingestor.chunk(event, revision=current_record().offset)

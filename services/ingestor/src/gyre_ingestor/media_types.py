@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import filetype  # type: ignore[import-untyped]
 from gyre_common.events.documents import RejectionCode
 
-from gyre_ingestor.refusal import Refused
+from gyre_ingestor.refusal import DocumentRefused
 
 PLAIN, MARKDOWN, HTML = "text/plain", "text/markdown", "text/html"
 SUPPORTED = (PLAIN, MARKDOWN, HTML)
@@ -56,7 +56,7 @@ def media_type_of(head: bytes, declared: str | None, names: tuple[str | None, ..
     `names` are file names or addresses that may end in `.md`.
 
     Raises:
-        Refused: it is nothing that can be read, or not what it is declared to be.
+        DocumentRefused: it is nothing that can be read, or not what it is declared to be.
     """
     binary = _binary_kind(head)
     if not declared:
@@ -65,7 +65,7 @@ def media_type_of(head: bytes, declared: str | None, names: tuple[str | None, ..
         return MediaType(_by_name(names) or _by_content(head))
     media_type = parse_media_type(declared)
     if binary:
-        raise Refused(
+        raise DocumentRefused(
             RejectionCode.MEDIA_TYPE_MISMATCH,
             "media_type",
             f"says {media_type.name}, but the content is {binary}",
@@ -78,7 +78,7 @@ def parse_media_type(declared: str) -> MediaType:
     """Read a media type (RFC 9110, section 8.3.1).
 
     Raises:
-        Refused: Gyre cannot read that type.
+        DocumentRefused: Gyre cannot read that type.
     """
     header = Message()
     header["content-type"] = "".join(c if c.isprintable() else " " for c in declared)
@@ -89,8 +89,8 @@ def parse_media_type(declared: str) -> MediaType:
     return MediaType(name, header.get_content_charset())
 
 
-def _unsupported(field: str, problem: str) -> Refused:
-    return Refused(
+def _unsupported(field: str, problem: str) -> DocumentRefused:
+    return DocumentRefused(
         RejectionCode.UNSUPPORTED_MEDIA_TYPE,
         field,
         problem,

@@ -5,7 +5,7 @@ from typing import Any
 from gyre_common.events.documents import RejectionCode
 
 
-class Refused(Exception):
+class DocumentRefused(Exception):
     """The document itself is at fault: which field, what is wrong with it, what to do."""
 
     def __init__(self, code: RejectionCode, field: str, problem: str, fix: str) -> None:
@@ -16,4 +16,4 @@ class Refused(Exception):
         self.fix = fix
 
     def __reduce__(self) -> tuple[Any, ...]:  # it travels between processes
-        return Refused, (self.code, self.field, self.problem, self.fix)
+        return DocumentRefused, (self.code, self.field, self.problem, self.fix)

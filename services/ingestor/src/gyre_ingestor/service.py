@@ -29,8 +29,8 @@ from gyre_common.telemetry import METRICS
 
 from gyre_ingestor.chunking.recipe import ChunkRecipe
 from gyre_ingestor.content import ContentSource
-from gyre_ingestor.reading import Reader, Reading, ReadingTask
-from gyre_ingestor.refusal import Refused
+from gyre_ingestor.document_reader import Reader, ReadingTask, ReadResult
+from gyre_ingestor.refusal import DocumentRefused
 
 SERVICE = "ingestor"
 
@@ -69,7 +69,7 @@ class Ingestor:
             return
         try:
             content = await self._contents.fetch(submission)
-        except Refused as refusal:
+        except DocumentRefused as refusal:
             await self._reject(
                 refusal,
                 RejectionStage.ACCEPT,
@@ -109,14 +109,14 @@ class Ingestor:
         release = self._releases.live(accepted.tenant, Roles.INGESTION)
         if accepted.deleted:
             await self._publisher.publish(
-                DOCUMENT_CHUNKED, _chunked(accepted, revision, release, accepted.title)
+                DOCUMENT_CHUNKED, _chunked_event(accepted, revision, release, accepted.title)
             )
             await self._publisher.retire(DOCUMENT_CHUNKED, by_document(accepted))
             _count("deleted")
             return
         try:
             reading = await self._read(accepted, _recipe(release))
-        except Refused as refusal:
+        except DocumentRefused as refusal:
             await self._reject(
                 refusal,
                 RejectionStage.PARSE,
@@ -127,7 +127,7 @@ class Ingestor:
                 revision=revision,
             )
             return
-        event = _chunked(accepted, revision, release, reading.title)
+        event = _chunked_event(accepted, revision, release, reading.title)
         await self._publisher.publish(
             DOCUMENT_CHUNKED, await self._with_chunks(event, reading.chunks)
         )
@@ -152,7 +152,7 @@ class Ingestor:
 
     async def _reject(
         self,
-        refusal: Refused,
+        refusal: DocumentRefused,
         stage: RejectionStage,
         *,
         tenant: str,
@@ -181,7 +181,7 @@ class Ingestor:
             return claimed
         return received_at
 
-    async def _read(self, accepted: DocumentAccepted, recipe: ChunkRecipe) -> Reading:
+    async def _read(self, accepted: DocumentAccepted, recipe: ChunkRecipe) -> ReadResult:
         if accepted.content_ref is None or accepted.content_digest is None:
             raise Poison("an accepted document that is not deleted must refer to its content")
         task = ReadingTask(
@@ -218,7 +218,7 @@ def _recipe(release: Artifact) -> ChunkRecipe:
         raise Retryable(f"ingestion release {release.version} cannot be used: {error}") from error
 
 
-def _chunked(
+def _chunked_event(
     accepted: DocumentAccepted, revision: int, release: Artifact, title: str
 ) -> DocumentChunked:
     return DocumentChunked(

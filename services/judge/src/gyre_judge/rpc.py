@@ -32,14 +32,14 @@ class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
         context: grpc.aio.ServicerContext[judge_pb2.JudgeRequest, judge_pb2.JudgeResponse],
     ) -> judge_pb2.JudgeResponse:
         """Scores one answer."""
-        verdict = await asyncio.to_thread(
+        judgement = await asyncio.to_thread(
             self._judge.judge,
             request_context().tenant,
             request.question,
             request.answer,
             request.passages,
         )
-        return judge_pb2.JudgeResponse(scores=_scores(verdict.scores), version=verdict.version)
+        return judge_pb2.JudgeResponse(scores=_scores(judgement.scores), version=judgement.version)
 
     async def Compare(
         self,
@@ -47,7 +47,7 @@ class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
         context: grpc.aio.ServicerContext[judge_pb2.CompareRequest, judge_pb2.CompareResponse],
     ) -> judge_pb2.CompareResponse:
         """Tells which of two answers is better."""
-        found = await asyncio.to_thread(
+        comparison = await asyncio.to_thread(
             self._judge.compare,
             request_context().tenant,
             request.question,
@@ -56,11 +56,11 @@ class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
             request.passages,
         )
         return judge_pb2.CompareResponse(
-            preference=_PREFERENCES[found.preference],
-            first=_scores(found.first),
-            second=_scores(found.second),
-            rationale=found.rationale,
-            version=found.version,
+            preference=_PREFERENCES[comparison.preference],
+            first=_scores(comparison.first),
+            second=_scores(comparison.second),
+            rationale=comparison.rationale,
+            version=comparison.version,
         )
 
 

@@ -29,7 +29,7 @@ from gyre_judge.metrics import (
     groundedness,
     substance,
 )
-from gyre_judge.reading import Passages
+from gyre_judge.statements import WeightedPassages
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ TIE = 0.02
 MAX_TEXT = 65_536
 MAX_PASSAGES = 100
 
-_JUDGED = frozenset({Outcome.ANSWERED, Outcome.ABSTAINED})
+_JUDGED_OUTCOMES = frozenset({Outcome.ANSWERED, Outcome.ABSTAINED})
 
 
 class Preference(StrEnum):
@@ -52,7 +52,7 @@ class Preference(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """The scores of one answer, and which judge gave them."""
 
     scores: tuple[Score, ...]
@@ -60,7 +60,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class AnswerComparison:
     """Two verdicts and what follows."""
 
     preference: Preference
@@ -84,7 +84,7 @@ class Judge:
         Raises:
             Retryable: the live judge version is newer than this process; Kafka is down.
         """
-        if event.outcome not in _JUDGED:
+        if event.outcome not in _JUDGED_OUTCOMES:
             return
         try:
             version = self._version(event.tenant)
@@ -104,27 +104,27 @@ class Judge:
             event_id=derived_id(event.interaction_id, f"judge/{version}"),
         )
 
-    def judge(self, tenant: str, question: str, answer: str, passages: Sequence[str]) -> Verdict:
+    def judge(self, tenant: str, question: str, answer: str, passages: Sequence[str]) -> Judgement:
         """Score an answer. Raises InvalidInput, and FailedPrecondition without a live version."""
         _check(question=question, answer=answer, passages=passages)
-        read = Passages(passages)
-        return Verdict(_all_scores(question, answer, read), self._version(tenant))
+        weighted = WeightedPassages(passages)
+        return Judgement(_all_scores(question, answer, weighted), self._version(tenant))
 
     def compare(
         self, tenant: str, question: str, first: str, second: str, passages: Sequence[str]
-    ) -> Comparison:
+    ) -> AnswerComparison:
         """Tell which answer is better: more of it is supported, and it says more of what is.
 
         Raises as `judge` does.
         """
         _check(question=question, first=first, second=second, passages=passages)
-        read = Passages(passages)
+        weighted = WeightedPassages(passages)
         scores = [
-            (*_all_scores(question, answer, read), substance(answer, read))
+            (*_all_scores(question, answer, weighted), substance(answer, weighted))
             for answer in (first, second)
         ]
-        totals = [_total(found) for found in scores]
-        return Comparison(
+        totals = [_total(answer_scores) for answer_scores in scores]
+        return AnswerComparison(
             preference=_prefer(*totals),
             first=scores[0],
             second=scores[1],
@@ -147,8 +147,8 @@ def _scores_of(event: InteractionCompleted) -> tuple[Score, ...]:
     """Groundedness is held against what was read; precision against all that was retrieved."""
     ranked = sorted(event.retrieved, key=lambda chunk: chunk.rank)
     headings = [context_line(chunk.title, chunk.heading_path) for chunk in ranked]
-    found = Passages([chunk.text for chunk in ranked], headings)
-    precision = context_precision(event.question, found)
+    retrieved = WeightedPassages([chunk.text for chunk in ranked], headings)
+    precision = context_precision(event.question, retrieved)
     if event.outcome is Outcome.ABSTAINED:
         why = "nothing was claimed"
         return (
@@ -157,15 +157,15 @@ def _scores_of(event: InteractionCompleted) -> tuple[Score, ...]:
             precision,
         )
     used = [(c, h) for c, h in zip(ranked, headings, strict=True) if c.used]
-    read = Passages([c.text for c, _ in used], [h for _, h in used])
+    used_passages = WeightedPassages([c.text for c, _ in used], [h for _, h in used])
     return (
-        groundedness(event.answer, read),
+        groundedness(event.answer, used_passages),
         answer_relevance(event.question, event.answer),
         precision,
     )
 
 
-def _all_scores(question: str, answer: str, passages: Passages) -> tuple[Score, ...]:
+def _all_scores(question: str, answer: str, passages: WeightedPassages) -> tuple[Score, ...]:
     return (
         groundedness(answer, passages),
         answer_relevance(question, answer),
@@ -178,8 +178,8 @@ def _total(scores: Sequence[Score]) -> float:
     people (bench/judge/README.md).
     """
     counted = [s.value for s in scores if s.metric in (GROUNDEDNESS, SUBSTANCE)]
-    given = [value for value in counted if value is not None]
-    return sum(given) / len(given) if given else 0.0
+    values = [value for value in counted if value is not None]
+    return sum(values) / len(values) if values else 0.0
 
 
 def _prefer(first: float, second: float) -> Preference:

@@ -37,7 +37,7 @@ async def create_app(settings: ReleasesSettings) -> AsyncIterator[App]:
         build_handlers(bus, controller)
         await stack.enter_async_context(bus)
         async with asyncio.TaskGroup() as group:
-            watch = group.create_task(log.until_superseded())
+            watch = group.create_task(log.wait_until_superseded())
             yield App(rpc=[register(controller)], bus=bus)
             watch.cancel()
 

@@ -9,28 +9,28 @@ from gyre_common.events.releases import SHIPPED, Artifact, Evidence, ReleaseChan
 from gyre_common.events.training import RunOutcome, TrainingFinished, Verdict
 from gyre_common.signature import Signature
 
-from gyre_releases.companions import Move, history_after, settle
-from gyre_releases.draft import MAX_HISTORY, Changes, Draft, state_in
+from gyre_releases.companions import Move, history_after, move_companions
+from gyre_releases.draft import MAX_HISTORY, Changes, ReleaseDraft, state_of
 from gyre_releases.verdicts import (
     Ruling,
     evidence_of,
-    not_released,
     outcome_evidence,
     ruling,
     signature_of,
+    unreleased,
     versions_of,
 )
 from gyre_releases.versions import (
+    check_same_content,
     differences,
-    of_bounded_size,
-    same_content,
-    unproved,
+    unproved_error,
+    with_checked_size,
     with_evidence,
 )
 
-__all__ = ["MAX_HISTORY", "Changes", "ReleaseBook", "Shipped"]
+__all__ = ["MAX_HISTORY", "Changes", "ReleaseBook", "ShippedArtifacts"]
 
-Shipped = Mapping[str, Artifact]
+ShippedArtifacts = Mapping[str, Artifact]
 """The version of each role that came with the program."""
 
 _SHIPPED = {Evidence.ORIGIN.value: SHIPPED}
@@ -65,13 +65,13 @@ class ReleaseBook:
 
     def release(self, role: str, tenant: str = EVERY_TENANT) -> ReleaseChanged:
         """One role's state as a tenant has it. Raises NotFound that names the roles there are."""
-        release = state_in(self._states, tenant, role)
+        release = state_of(self._states, tenant, role)
         if release is None:
             roles = sorted({known for _, known in self._states})
             raise NotFound(f"no role {role}: there are {', '.join(roles)}")
         return release
 
-    def whose(self, role: str, *, requested: str, caller: str) -> str:
+    def tenant_of(self, role: str, *, requested: str, caller: str) -> str:
         """Whose release a request means that names no tenant: the caller's own if there is one.
 
         Raises:
@@ -87,7 +87,7 @@ class ReleaseBook:
             )
         return caller if (caller, role) in self._states else EVERY_TENANT
 
-    def ship(self, shipped: Shipped, by: Signature) -> Changes:
+    def ship(self, shipped: ShippedArtifacts, by: Signature) -> Changes:
         """What makes the versions known that came with the program.
 
         A role that is new goes live with its version; one that is not keeps what is live. What is
@@ -95,20 +95,24 @@ class ReleaseBook:
         """
         draft = self._draft(by)
         for role, artifact in shipped.items():
-            marked = artifact.model_copy(update={"evidence": {**artifact.evidence, **_SHIPPED}})
+            shipped_artifact = artifact.model_copy(
+                update={"evidence": {**artifact.evidence, **_SHIPPED}}
+            )
             state = self._states.get((EVERY_TENANT, role))
             known = state.artifact(artifact.version) if state else None
             if state is None:
-                draft.introduce(role, marked)
+                draft.add_role(role, shipped_artifact)
             elif known is None:
-                draft.put_artifact(EVERY_TENANT, role, marked, f"registered {artifact.version}")
+                draft.put_artifact(
+                    EVERY_TENANT, role, shipped_artifact, f"registered {artifact.version}"
+                )
             elif not known.evidence and not differences(known, artifact):
                 # Registered by a program that did not write down yet where versions come from.
                 known = known.model_copy(update={"evidence": _SHIPPED})
                 draft.put_artifact(EVERY_TENANT, role, known, f"{artifact.version} is shipped")
         return draft.changes
 
-    def altered(self, shipped: Shipped) -> list[str]:
+    def altered_versions(self, shipped: ShippedArtifacts) -> list[str]:
         """Shipped versions whose content is no longer what was registered under their name."""
         return [
             f"{role} {artifact.version}"
@@ -131,13 +135,18 @@ class ReleaseBook:
         owners = (self._states.get((owner, role)) for owner in (tenant, EVERY_TENANT))
         if any(state is not None and state.artifact(artifact.version) for state in owners):
             return ()
-        signed = {Evidence.REGISTERED_BY.value: by.actor, Evidence.REASON.value: by.reason}
-        evidence = {key: value for key, value in signed.items() if value} | artifact.evidence
+        signature_evidence = {
+            Evidence.REGISTERED_BY.value: by.actor,
+            Evidence.REASON.value: by.reason,
+        }
+        evidence = {
+            key: value for key, value in signature_evidence.items() if value
+        } | artifact.evidence
         draft = self._draft(by)
         draft.put_artifact(
             tenant,
             role,
-            of_bounded_size(artifact.model_copy(update={"evidence": evidence})),
+            with_checked_size(artifact.model_copy(update={"evidence": evidence})),
             f"registered {artifact.version}",
         )
         return draft.changes
@@ -159,13 +168,13 @@ class ReleaseBook:
             Conflict: the role is at another generation.
             FailedPrecondition: nothing speaks for the version, or encoders would not fit.
         """
-        current = self._expect(tenant, role, expected_generation)
+        current = self._check_generation(tenant, role, expected_generation)
         draft = self._draft(by)
         draft.artifact(tenant, role, version)
         if version == current.live:
             return ()
-        self._go_live(draft, tenant, role, version, override=override)
-        settle(draft, Move(tenant=tenant, roles=frozenset({role}), override=override))
+        self._make_live(draft, tenant, role, version, override=override)
+        move_companions(draft, Move(tenant=tenant, roles=frozenset({role}), override=override))
         return draft.changes
 
     def apply_verdict(
@@ -184,23 +193,25 @@ class ReleaseBook:
         known = self._draft(signature_of(event, verdict)).artifact(
             event.tenant, event.role, candidate.version
         )
-        same_content(event.role, known, candidate)
+        check_same_content(event.role, known, candidate)
         if Evidence.OUTCOME in known.evidence:
             return ()
         outcome, reason = ruling(event, verdict)
         if outcome is RunOutcome.RELEASED:
             try:
-                return self._released(event, candidate, verdict, (outcome, reason), refusal)
+                return self._release_candidate(
+                    event, candidate, verdict, (outcome, reason), refusal
+                )
             except (Conflict, FailedPrecondition) as error:
-                outcome, reason = not_released(str(error))
-        return self._recorded(event, candidate, verdict, (outcome, reason)).changes
+                outcome, reason = unreleased(str(error))
+        return self._record_verdict(event, candidate, verdict, (outcome, reason)).changes
 
-    def _released(
+    def _release_candidate(
         self,
         event: TrainingFinished,
         candidate: Artifact,
         verdict: Verdict,
-        of: Ruling,
+        verdict_ruling: Ruling,
         refusal: str,
     ) -> Changes:
         """Raises Conflict or FailedPrecondition when it cannot go live."""
@@ -214,30 +225,32 @@ class ReleaseBook:
                     f"{role} {lives[role]} is live by now, and the gate compared with {version}: "
                     "run the gate again"
                 )
-        draft = self._recorded(event, candidate, verdict, of)
+        draft = self._record_verdict(event, candidate, verdict, verdict_ruling)
         for role, version in versions.items():
             if version != lives[role]:
-                self._go_live(draft, tenant, role, version, override=False)
-        settle(draft, Move(tenant=tenant, roles=frozenset(versions)))
+                self._make_live(draft, tenant, role, version, override=False)
+        move_companions(draft, Move(tenant=tenant, roles=frozenset(versions)))
         return draft.changes
 
-    def _recorded(
-        self, event: TrainingFinished, candidate: Artifact, verdict: Verdict, of: Ruling
-    ) -> Draft:
+    def _record_verdict(
+        self, event: TrainingFinished, candidate: Artifact, verdict: Verdict, verdict_ruling: Ruling
+    ) -> ReleaseDraft:
         by = signature_of(event, verdict)
         draft, tenant, version = self._draft(by), event.tenant, candidate.version
         known = draft.artifact(tenant, event.role, version)
         evidence = evidence_of(verdict)
-        judged = with_evidence(known, evidence | outcome_evidence(of))
-        draft.put_artifact(tenant, event.role, judged, f"verdict on {version}")
+        artifact = with_evidence(known, evidence | outcome_evidence(verdict_ruling))
+        draft.put_artifact(tenant, event.role, artifact, f"verdict on {version}")
         for role, companion in verdict.companions.items():
             self.release(role, tenant)
             self._check_name(role, companion)
-            speaking = {Evidence.REGISTERED_BY.value: by.actor} | companion.evidence | evidence
+            companion_evidence = (
+                {Evidence.REGISTERED_BY.value: by.actor} | companion.evidence | evidence
+            )
             draft.put_artifact(
                 tenant,
                 role,
-                of_bounded_size(companion.model_copy(update={"evidence": speaking})),
+                with_checked_size(companion.model_copy(update={"evidence": companion_evidence})),
                 f"registered {companion.version}",
             )
         return draft
@@ -252,20 +265,20 @@ class ReleaseBook:
             Conflict: the role is at another generation.
             FailedPrecondition: nothing was live before, or the encoders would not fit each other.
         """
-        current = self._expect(tenant, role, expected_generation)
+        current = self._check_generation(tenant, role, expected_generation)
         if current.tenant != tenant or not current.history:
-            raise FailedPrecondition(_nothing_before(current, tenant))
+            raise FailedPrecondition(_no_history(current, tenant))
         version, *older = current.history
         draft = self._draft(by)
         summary = f"rolled back {current.live} to {version}"
         draft.make_live(tenant, role, version, history=older, summary=summary)
-        settle(draft, Move(tenant=tenant, roles=frozenset({role}), back=True))
+        move_companions(draft, Move(tenant=tenant, roles=frozenset({role}), back=True))
         return draft.changes
 
-    def _draft(self, by: Signature) -> Draft:
-        return Draft(self._states, by, self._clock())
+    def _draft(self, by: Signature) -> ReleaseDraft:
+        return ReleaseDraft(self._states, by, self._clock())
 
-    def _expect(self, tenant: str, role: str, generation: int) -> ReleaseChanged:
+    def _check_generation(self, tenant: str, role: str, generation: int) -> ReleaseChanged:
         current = self.release(role, tenant)
         if generation not in (0, current.generation):
             raise Conflict(
@@ -277,25 +290,25 @@ class ReleaseBook:
     def _check_name(self, role: str, artifact: Artifact) -> None:
         """Raises FailedPrecondition when any tenant has other content under that name."""
         for (_, of_role), state in self._states.items():
-            if of_role == role and (taken := state.artifact(artifact.version)) is not None:
-                same_content(role, taken, artifact)
+            if of_role == role and (registered := state.artifact(artifact.version)) is not None:
+                check_same_content(role, registered, artifact)
 
-    def _go_live(
-        self, draft: Draft, tenant: str, role: str, version: Version, *, override: bool
+    def _make_live(
+        self, draft: ReleaseDraft, tenant: str, role: str, version: Version, *, override: bool
     ) -> None:
         if not override and draft.needs_override(tenant, role, version):
-            raise unproved(role, draft.artifact(tenant, role, version))
+            raise unproved_error(role, draft.artifact(tenant, role, version))
         draft.make_live(
             tenant,
             role,
             version,
             history=history_after(draft.base(tenant, role), version, back=False),
             summary=f"promoted {version}",
-            evidence=draft.speaks_for(tenant, role, version),
+            evidence=draft.evidence_for(tenant, role, version),
         )
 
 
-def _nothing_before(current: ReleaseChanged, tenant: str) -> str:
+def _no_history(current: ReleaseChanged, tenant: str) -> str:
     if tenant == EVERY_TENANT:
         return (
             f"{current.role} has nothing to roll back to: {current.live} is the first version that "

@@ -13,8 +13,8 @@ from gyre_common.events.event import EVERY_TENANT, Version
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
 from gyre_common.releases.fitting import by_recency, fit_together, fits
 
-from gyre_releases.draft import Draft
-from gyre_releases.versions import is_proved, served
+from gyre_releases.draft import ReleaseDraft
+from gyre_releases.versions import has_served, is_proved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ def history_after(base: ReleaseChanged, version: Version, *, back: bool) -> tupl
     return (base.live, *(v for v in base.history if v != version))
 
 
-def settle(draft: Draft, move: Move) -> None:
+def move_companions(draft: ReleaseDraft, move: Move) -> None:
     """Bring along what has to fit, for every tenant that the move reaches.
 
     Raises:
@@ -44,12 +44,12 @@ def settle(draft: Draft, move: Move) -> None:
     """
     _fit(draft, move.tenant, move)
     if move.tenant == EVERY_TENANT:
-        _follow(draft)
+        _follow_default(draft)
         for tenant in draft.tenants:
             _fit(draft, tenant, move)
 
 
-def _follow(draft: Draft) -> None:
+def _follow_default(draft: ReleaseDraft) -> None:
     """A tenant that has registered versions but never chose one has what the default has."""
     for change in draft.changes:
         before = draft.before.get((EVERY_TENANT, change.role))
@@ -68,25 +68,25 @@ def _follow(draft: Draft) -> None:
                 )
 
 
-def _fit(draft: Draft, tenant: str, move: Move) -> None:
+def _fit(draft: ReleaseDraft, tenant: str, move: Move) -> None:
     _fit_query_encoder(draft, tenant, move)
     _fit_retrieval(draft, tenant, move)
 
 
-def _fit_query_encoder(draft: Draft, tenant: str, move: Move) -> None:
+def _fit_query_encoder(draft: ReleaseDraft, tenant: str, move: Move) -> None:
     documents = draft.state(tenant, Roles.DOCUMENT_ENCODER)
     queries = draft.state(tenant, Roles.QUERY_ENCODER)
-    if documents is None or queries is None or not _touched(draft, tenant, *_ENCODERS):
+    if documents is None or queries is None or not _any_moved(draft, tenant, *_ENCODERS):
         return
     live = draft.artifact(tenant, Roles.QUERY_ENCODER, queries.live)
-    asked_for = tenant == move.tenant and Roles.QUERY_ENCODER in move.roles
+    is_requested = tenant == move.tenant and Roles.QUERY_ENCODER in move.roles
     candidates = {
         Roles.DOCUMENT_ENCODER: [draft.artifact(tenant, Roles.DOCUMENT_ENCODER, documents.live)],
-        Roles.QUERY_ENCODER: [live] if asked_for else _candidates(draft, tenant, queries, move),
+        Roles.QUERY_ENCODER: [live] if is_requested else _candidates(draft, tenant, queries, move),
     }
-    chosen = fit_together(candidates)[Roles.QUERY_ENCODER]
-    if not fits(chosen, documents.live):
-        if asked_for:
+    encoder = fit_together(candidates)[Roles.QUERY_ENCODER]
+    if not fits(encoder, documents.live):
+        if is_requested:
             raise FailedPrecondition(
                 f"{queries.role} {live.version} fits {documents.role} {live.fits}, but "
                 f"{documents.live} is live: promote {documents.role} {live.fits}, which takes a "
@@ -96,16 +96,16 @@ def _fit_query_encoder(draft: Draft, tenant: str, move: Move) -> None:
             f"no registered {queries.role} fits {documents.role} {documents.live} (live is "
             f"{queries.live}): register one that does, then promote {documents.role} again"
         )
-    _bring(draft, tenant, queries, chosen, move, f"{documents.role} {documents.live}")
+    _make_live(draft, tenant, queries, encoder, move, f"{documents.role} {documents.live}")
 
 
-def _fit_retrieval(draft: Draft, tenant: str, move: Move) -> None:
+def _fit_retrieval(draft: ReleaseDraft, tenant: str, move: Move) -> None:
     """Weights that fit badly rank worse and break nothing: where none fit, the live ones stay."""
     queries = draft.state(tenant, Roles.QUERY_ENCODER)
     retrieval = draft.state(tenant, Roles.RETRIEVAL)
     if queries is None or retrieval is None:
         return
-    if not _touched(draft, tenant, Roles.QUERY_ENCODER, Roles.RETRIEVAL):
+    if not _any_moved(draft, tenant, Roles.QUERY_ENCODER, Roles.RETRIEVAL):
         return
     if tenant == move.tenant and Roles.RETRIEVAL in move.roles:
         _check_weights(draft.artifact(tenant, Roles.RETRIEVAL, retrieval.live), queries)
@@ -115,9 +115,9 @@ def _fit_retrieval(draft: Draft, tenant: str, move: Move) -> None:
         Roles.QUERY_ENCODER: [draft.artifact(tenant, Roles.QUERY_ENCODER, queries.live)],
         Roles.RETRIEVAL: _candidates(draft, tenant, retrieval, move),
     }
-    chosen = fit_together(candidates, settled=() if new_encoder else {queries.live})
-    goes_with = f"{queries.role} {queries.live}"
-    _bring(draft, tenant, retrieval, chosen[Roles.RETRIEVAL], move, goes_with)
+    fitted = fit_together(candidates, settled=() if new_encoder else {queries.live})
+    companion_of = f"{queries.role} {queries.live}"
+    _make_live(draft, tenant, retrieval, fitted[Roles.RETRIEVAL], move, companion_of)
 
 
 def _check_weights(live: Artifact, queries: ReleaseChanged) -> None:
@@ -128,24 +128,31 @@ def _check_weights(live: Artifact, queries: ReleaseChanged) -> None:
         )
 
 
-def _touched(draft: Draft, tenant: str, *roles: str) -> bool:
-    return any(draft.moved(tenant, role) for role in roles)
+def _any_moved(draft: ReleaseDraft, tenant: str, *roles: str) -> bool:
+    return any(draft.has_moved(tenant, role) for role in roles)
 
 
-def _candidates(draft: Draft, tenant: str, state: ReleaseChanged, move: Move) -> list[Artifact]:
+def _candidates(
+    draft: ReleaseDraft, tenant: str, state: ReleaseChanged, move: Move
+) -> list[Artifact]:
     """The live version, then those that may go live, then what the default has now. An override is
     for what was tried together, too.
     """
     live, *others = by_recency(state)
-    proved = [each for each in others if is_proved(each) or served(state, each.version)]
+    releasable = [each for each in others if is_proved(each) or has_served(state, each.version)]
     overridden = others if move.override and tenant == move.tenant else []
     default = draft.own(EVERY_TENANT, state.role)
     last = [draft.artifact(EVERY_TENANT, state.role, default.live)] if default else []
-    return [live, *proved, *overridden, *last]
+    return [live, *releasable, *overridden, *last]
 
 
-def _bring(
-    draft: Draft, tenant: str, state: ReleaseChanged, artifact: Artifact, move: Move, goes_with: str
+def _make_live(
+    draft: ReleaseDraft,
+    tenant: str,
+    state: ReleaseChanged,
+    artifact: Artifact,
+    move: Move,
+    companion_of: str,
 ) -> None:
     role, version = state.role, artifact.version
     if version == state.live:
@@ -156,8 +163,8 @@ def _bring(
         role,
         version,
         history=history_after(base, version, back=move.back),
-        summary=f"goes with {goes_with}",
-        evidence={} if move.back else draft.speaks_for(tenant, role, version),
+        summary=f"goes with {companion_of}",
+        evidence={} if move.back else draft.evidence_for(tenant, role, version),
     )
 
 

@@ -9,7 +9,7 @@ from gyre_common.events.event import EVERY_TENANT, Version
 from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
 from gyre_common.signature import Signature
 
-from gyre_releases.versions import is_proved, kept, served
+from gyre_releases.versions import artifacts_to_keep, has_served, is_proved
 
 MAX_HISTORY = 50
 
@@ -20,12 +20,12 @@ States = Mapping[tuple[str, str], ReleaseChanged]
 """By tenant and role."""
 
 
-def state_in(states: States, tenant: str, role: str) -> ReleaseChanged | None:
+def state_of(states: States, tenant: str, role: str) -> ReleaseChanged | None:
     """What holds for a tenant: its own state, else the default's."""
     return states.get((tenant, role)) or states.get((EVERY_TENANT, role))
 
 
-class Draft:
+class ReleaseDraft:
     """Reads as the states do after the change so far. Each role of a tenant is written once."""
 
     def __init__(self, before: States, by: Signature, at: datetime) -> None:
@@ -54,9 +54,9 @@ class Draft:
         """What a tenant's own state will be."""
         return self._after.get((tenant, role)) or self.before.get((tenant, role))
 
-    def moved(self, tenant: str, role: str) -> bool:
+    def has_moved(self, tenant: str, role: str) -> bool:
         """Tell whether another version will be live for the tenant."""
-        before = state_in(self.before, tenant, role)
+        before = state_of(self.before, tenant, role)
         after = self.state(tenant, role)
         return after is not None and (before is None or before.live != after.live)
 
@@ -78,9 +78,9 @@ class Draft:
         """Tell whether nothing speaks for a version: no gate, and it never was live here."""
         states = (self.before.get((owner, role)) for owner in (tenant, EVERY_TENANT))
         proved = is_proved(self.artifact(tenant, role, version))
-        return not proved and not any(served(state, version) for state in states)
+        return not proved and not any(has_served(state, version) for state in states)
 
-    def speaks_for(self, tenant: str, role: str, version: Version) -> dict[str, str]:
+    def evidence_for(self, tenant: str, role: str, version: Version) -> dict[str, str]:
         """What a release of the version is decided on: its evidence, or whose override it is."""
         evidence = dict(self.artifact(tenant, role, version).evidence)
         if self.needs_override(tenant, role, version):
@@ -90,7 +90,7 @@ class Draft:
             }
         return evidence
 
-    def introduce(self, role: str, artifact: Artifact) -> None:
+    def add_role(self, role: str, artifact: Artifact) -> None:
         """A role that nobody had before goes live with its first version."""
         first = ReleaseChanged(
             role=role,
@@ -146,8 +146,8 @@ class Draft:
         if own is not None:
             return own
         default = self.before[EVERY_TENANT, role]
-        copied = {"tenant": tenant, "generation": 0, "history": (), "shadow": None, "canary": None}
-        return default.model_copy(update=copied)
+        fields = {"tenant": tenant, "generation": 0, "history": (), "shadow": None, "canary": None}
+        return default.model_copy(update=fields)
 
     def _put(self, tenant: str, role: str, summary: str, **update: Any) -> None:
         base = self.base(tenant, role)
@@ -161,4 +161,6 @@ class Draft:
                 **update,
             }
         )
-        self._after[tenant, role] = changed.model_copy(update={"artifacts": kept(changed)})
+        self._after[tenant, role] = changed.model_copy(
+            update={"artifacts": artifacts_to_keep(changed)}
+        )

@@ -54,7 +54,7 @@ class KafkaReleaseLog:
     async def __aexit__(self, *error: object) -> None:
         await self._close_producer()
 
-    async def until_superseded(self) -> None:
+    async def wait_until_superseded(self) -> None:
         """Raise Superseded once another controller has taken over: the process has to end."""
         await self._superseded.wait()
         self._refuse_if_superseded()

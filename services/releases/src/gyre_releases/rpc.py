@@ -10,7 +10,7 @@ from gyre_common.rpc import Register
 from gyre_common.signature import Signature
 from pydantic import ValidationError
 
-from gyre_releases.service import ReleaseController, Whose
+from gyre_releases.service import ReleaseController, ReleaseScope
 from gyre_releases.settings_only import NewSettings
 
 _ORIGIN = frozenset({Evidence.RUN, Evidence.DATA_SET, Evidence.PROFILE, Evidence.BASE})
@@ -31,7 +31,7 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
         ],
     ) -> releases_pb2.ListReleasesResponse:
         """The state of every role, or of one."""
-        releases = await self._controller.releases(request.role, whose=_whose(request.tenant))
+        releases = await self._controller.releases(request.role, scope=_scope_of(request.tenant))
         return releases_pb2.ListReleasesResponse(releases=map(_release, releases))
 
     async def Promote(
@@ -47,7 +47,7 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
             request.version,
             expected_generation=request.expected_generation,
             by=Signature(actor=request.actor, reason=request.reason),
-            whose=_whose(request.tenant),
+            scope=_scope_of(request.tenant),
             override=request.override,
         )
         return releases_pb2.PromoteResponse(release=_release(release))
@@ -64,7 +64,7 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
             request.role,
             expected_generation=request.expected_generation,
             by=Signature(actor=request.actor, reason=request.reason),
-            whose=_whose(request.tenant),
+            scope=_scope_of(request.tenant),
         )
         return releases_pb2.RollbackResponse(release=_release(release))
 
@@ -77,7 +77,7 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
     ) -> releases_pb2.GetVersionResponse:
         """One registered version."""
         artifact, live = await self._controller.version(
-            request.role, request.version, whose=_whose(request.tenant)
+            request.role, request.version, scope=_scope_of(request.tenant)
         )
         return releases_pb2.GetVersionResponse(artifact=_artifact(artifact), live=live)
 
@@ -90,10 +90,10 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
     ) -> releases_pb2.RegisterVersionResponse:
         """Makes a version known, by its settings or with its files."""
         by = Signature(actor=request.actor, reason=request.reason)
-        whose = _whose(request.tenant)
+        scope = _scope_of(request.tenant)
         if request.HasField("artifact"):
             release = await self._controller.register(
-                request.role, _given_artifact(request), by, whose=whose
+                request.role, _artifact_from(request), by, scope=scope
             )
         else:
             release = await self._controller.register_settings(
@@ -104,7 +104,7 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
                     based_on=request.based_on,
                 ),
                 by=by,
-                whose=whose,
+                scope=scope,
             )
         return releases_pb2.RegisterVersionResponse(release=_release(release))
 
@@ -116,9 +116,9 @@ def register(controller: ReleaseController) -> Register:
     )
 
 
-def _given_artifact(request: releases_pb2.RegisterVersionRequest) -> Artifact:
-    given = request.artifact
-    if claims := sorted(given.evidence.keys() - _ORIGIN):
+def _artifact_from(request: releases_pb2.RegisterVersionRequest) -> Artifact:
+    message = request.artifact
+    if claims := sorted(message.evidence.keys() - _ORIGIN):
         raise InvalidInput(
             "artifact.evidence",
             f"has {', '.join(claims)}",
@@ -129,23 +129,23 @@ def _given_artifact(request: releases_pb2.RegisterVersionRequest) -> Artifact:
     try:
         return Artifact(
             version=request.version,
-            digest=given.digest,
-            uri=given.uri or None,
-            index=given.index or None,
-            fits=given.fits or None,
-            settings=dict(given.settings),
-            evidence=dict(given.evidence),
+            digest=message.digest,
+            uri=message.uri or None,
+            index=message.index or None,
+            fits=message.fits or None,
+            settings=dict(message.settings),
+            evidence=dict(message.evidence),
             registered_at=now(),
         )
     except ValidationError as error:
-        wrong = error.errors(include_input=False)[0]
+        problem = error.errors(include_input=False)[0]
         raise InvalidInput(
-            f"artifact.{wrong['loc'][0]}", "cannot work", str(wrong["msg"])
+            f"artifact.{problem['loc'][0]}", "cannot work", str(problem["msg"])
         ) from error
 
 
-def _whose(requested: str) -> Whose:
-    return Whose(caller=request_context().tenant, requested=requested)
+def _scope_of(requested: str) -> ReleaseScope:
+    return ReleaseScope(caller=request_context().tenant, requested=requested)
 
 
 def _release(release: ReleaseChanged) -> releases_pb2.Release:

@@ -13,7 +13,7 @@ from gyre_common.events.training import TrainingFinished
 from gyre_common.lines import check_line
 from gyre_common.signature import Signature
 
-from gyre_releases.book import Changes, ReleaseBook, Shipped
+from gyre_releases.book import Changes, ReleaseBook, ShippedArtifacts
 from gyre_releases.encoder_trial import EncoderProbe, try_encoder
 from gyre_releases.settings_only import NewSettings, settings_version
 
@@ -47,7 +47,7 @@ class ReleaseLog(Protocol):
 
 
 @dataclass(frozen=True)
-class Whose:
+class ReleaseScope:
     """Whose release is meant: what a request names, and who sent it.
 
     Empty: the caller's own where there is one, else the default of all tenants.
@@ -57,7 +57,7 @@ class Whose:
     requested: str = ""
 
 
-EVERYBODYS = Whose(EVERY_TENANT, EVERY_TENANT)
+ALL_TENANTS = ReleaseScope(EVERY_TENANT, EVERY_TENANT)
 
 
 class ReleaseController:
@@ -79,14 +79,14 @@ class ReleaseController:
         self._book = book
         self._encoders = encoders
         self._patience = patience_seconds
-        self._one_at_a_time = asyncio.Lock()
-        self._known = False
+        self._lock = asyncio.Lock()
+        self._log_is_read = False
 
-    async def start(self, shipped: Shipped, by: Signature) -> None:
+    async def start(self, shipped: ShippedArtifacts, by: Signature) -> None:
         """Read what stands and register the versions that came with the program."""
-        async with self._one_at_a_time:
-            await self._read_if_unknown()
-            for name in self._book.altered(shipped):
+        async with self._lock:
+            await self._read_if_needed()
+            for name in self._book.altered_versions(shipped):
                 log.error(
                     "a registered version was altered; the registered one stands",
                     extra={"version": name, "fix": "give the new content a new version"},
@@ -94,7 +94,7 @@ class ReleaseController:
             await self._write(self._book.ship(shipped, by))
 
     async def releases(
-        self, role: str = "", *, whose: Whose = EVERYBODYS
+        self, role: str = "", *, scope: ReleaseScope = ALL_TENANTS
     ) -> Sequence[ReleaseChanged]:
         """Every role, or the one named.
 
@@ -103,25 +103,25 @@ class ReleaseController:
             NotFound: there is no such role.
             Unavailable: the log has to be read again first, and cannot be.
         """
-        async with self._one_at_a_time:
-            await self._read_if_unknown()
+        async with self._lock:
+            await self._read_if_needed()
             # Without a state of its own a tenant has the default's, so asking for either is one.
-            requested = whose.requested or whose.caller
-            tenant = self._book.whose(role, requested=requested, caller=whose.caller)
+            requested = scope.requested or scope.caller
+            tenant = self._book.tenant_of(role, requested=requested, caller=scope.caller)
             return [self._book.release(role, tenant)] if role else self._book.releases(tenant)
 
     async def state(self, tenant: str, role: str) -> ReleaseChanged:
         """One role as a tenant has it. Raises as `releases`."""
-        (release,) = await self.releases(role, whose=Whose(tenant))
+        (release,) = await self.releases(role, scope=ReleaseScope(tenant))
         return release
 
     async def version(
-        self, role: str, version: str, *, whose: Whose = EVERYBODYS
+        self, role: str, version: str, *, scope: ReleaseScope = ALL_TENANTS
     ) -> tuple[Artifact, bool]:
         """A registered version, and whether it is live. Raises as `releases`, NotFound too where
         it is not registered.
         """
-        (release,) = await self.releases(role, whose=whose)
+        (release,) = await self.releases(role, scope=scope)
         artifact = release.artifact(version)
         if artifact is None:
             names = ", ".join(known.version for known in release.artifacts)
@@ -129,7 +129,7 @@ class ReleaseController:
         return artifact, release.live == version
 
     async def register(
-        self, role: str, artifact: Artifact, by: Signature, *, whose: Whose = EVERYBODYS
+        self, role: str, artifact: Artifact, by: Signature, *, scope: ReleaseScope = ALL_TENANTS
     ) -> ReleaseChanged:
         """Make a version known to a tenant, or to all; one that is known already changes nothing.
 
@@ -138,20 +138,20 @@ class ReleaseController:
             Unavailable: it may or may not have happened; do it again.
         """
         _check(by)
-        async with self._one_at_a_time:
-            await self._read_if_unknown()
-            tenant = self._book.whose(role, requested=whose.requested, caller=whose.caller)
+        async with self._lock:
+            await self._read_if_needed()
+            tenant = self._book.tenant_of(role, requested=scope.requested, caller=scope.caller)
             await self._write(self._book.register(tenant, role, artifact, by))
             return self._book.release(role, tenant)
 
     async def register_settings(
-        self, new: NewSettings, *, by: Signature, whose: Whose = EVERYBODYS
+        self, new: NewSettings, *, by: Signature, scope: ReleaseScope = ALL_TENANTS
     ) -> ReleaseChanged:
         """Make a version known that is defined by its settings alone. Raises as `register`."""
         _check(by)
-        async with self._one_at_a_time:
-            await self._read_if_unknown()
-            tenant = self._book.whose(new.role, requested=whose.requested, caller=whose.caller)
+        async with self._lock:
+            await self._read_if_needed()
+            tenant = self._book.tenant_of(new.role, requested=scope.requested, caller=scope.caller)
             artifact = settings_version(self._book.release(new.role, tenant), new, self._book.now())
             await self._write(self._book.register(tenant, new.role, artifact, by))
             return self._book.release(new.role, tenant)
@@ -163,7 +163,7 @@ class ReleaseController:
         *,
         expected_generation: int,
         by: Signature,
-        whose: Whose = EVERYBODYS,
+        scope: ReleaseScope = ALL_TENANTS,
         override: bool = False,
     ) -> ReleaseChanged:
         """Make a registered version live; one that is live already changes nothing.
@@ -177,16 +177,16 @@ class ReleaseController:
                 happened, look at the releases before trying again.
         """
         _check(by, expected_generation, override=override)
-        async with self._one_at_a_time:
-            await self._read_if_unknown()
-            tenant = self._book.whose(role, requested=whose.requested, caller=whose.caller)
-            seen = self._book.release(role, tenant).generation
+        async with self._lock:
+            await self._read_if_needed()
+            tenant = self._book.tenant_of(role, requested=scope.requested, caller=scope.caller)
+            generation = self._book.release(role, tenant).generation
 
         def plan() -> Changes:
             return self._book.promote(
                 role,
                 version,
-                expected_generation=expected_generation or seen,
+                expected_generation=expected_generation or generation,
                 by=by,
                 tenant=tenant,
                 override=override,
@@ -208,10 +208,10 @@ class ReleaseController:
         candidate, verdict = event.candidate, event.verdict
         if candidate is None or verdict is None:
             return ()
-        refusal, trusted = "", set[tuple[str, str]]()
+        refusal, tried_encoders = "", set[tuple[str, str]]()
         while True:
-            async with self._one_at_a_time:
-                await self._read_if_unknown()
+            async with self._lock:
+                await self._read_if_needed()
                 try:
                     changes = self._book.apply_verdict(event, candidate, verdict, refusal=refusal)
                 except NotFound as error:
@@ -220,16 +220,16 @@ class ReleaseController:
                         "verdict passed over", extra={"run": str(event.run_id), "cause": str(error)}
                     )
                     return ()
-                untried = self._new_encoders(changes) - trusted
-                if not untried:
+                untried_encoders = self._new_encoders(changes) - tried_encoders
+                if not untried_encoders:
                     await self._write(changes)
                     return changes
-            for role, version in sorted(untried):
+            for role, version in sorted(untried_encoders):
                 try:
                     await try_encoder(self._encoders, role, version, patience=self._patience)
                 except FailedPrecondition as error:
                     refusal = str(error)
-            trusted |= untried
+            tried_encoders |= untried_encoders
 
     async def rollback(
         self,
@@ -237,7 +237,7 @@ class ReleaseController:
         *,
         expected_generation: int,
         by: Signature,
-        whose: Whose = EVERYBODYS,
+        scope: ReleaseScope = ALL_TENANTS,
     ) -> ReleaseChanged:
         """Make the version live that was live before, asking nobody.
 
@@ -246,9 +246,9 @@ class ReleaseController:
             Unavailable: it may or may not have happened; look at the releases before trying again.
         """
         _check(by, expected_generation)
-        async with self._one_at_a_time:
-            await self._read_if_unknown()
-            tenant = self._book.whose(role, requested=whose.requested, caller=whose.caller)
+        async with self._lock:
+            await self._read_if_needed()
+            tenant = self._book.tenant_of(role, requested=scope.requested, caller=scope.caller)
             await self._write(
                 self._book.rollback(
                     role, expected_generation=expected_generation, by=by, tenant=tenant
@@ -258,13 +258,13 @@ class ReleaseController:
 
     async def _write_after_trial(self, plan: Callable[[], Changes]) -> Changes:
         """The embedder may take its time, so nobody waits for it meanwhile."""
-        async with self._one_at_a_time:
-            await self._read_if_unknown()
+        async with self._lock:
+            await self._read_if_needed()
             encoders = self._new_encoders(plan())
         for role, version in sorted(encoders):
             await try_encoder(self._encoders, role, version, patience=self._patience)
-        async with self._one_at_a_time:
-            await self._read_if_unknown()
+        async with self._lock:
+            await self._read_if_needed()
             changes = plan()
             if not self._new_encoders(changes) <= encoders:
                 raise Conflict(
@@ -282,15 +282,15 @@ class ReleaseController:
             and self._book.release(change.role, change.tenant).live != change.live
         }
 
-    async def _read_if_unknown(self) -> None:
-        if not self._known:
+    async def _read_if_needed(self) -> None:
+        if not self._log_is_read:
             self._book.apply(await self._log.open())
-            self._known = True
+            self._log_is_read = True
 
     async def _write(self, changes: Changes) -> None:
         if not changes:
             return
-        self._known = False  # also when cancelled half-way
+        self._log_is_read = False  # also when cancelled half-way
         try:
             await self._log.append(changes)
         except Unavailable as error:
@@ -298,7 +298,7 @@ class ReleaseController:
                 f"the change to {changes[0].role} was not confirmed and may or may not have "
                 f"happened: list the releases before you try again ({error})"
             ) from error
-        self._known = True
+        self._log_is_read = True
         self._book.apply(changes)
         _log_changes(changes)
 

@@ -55,7 +55,7 @@ def settings_version(state: ReleaseChanged, new: NewSettings, at: datetime) -> A
         evidence={Evidence.BASED_ON: base.version},
         registered_at=at,
     )
-    _KNOWN.get(new.role, _as_before(base))(artifact)
+    _CHECKS.get(new.role, _no_new_settings(base))(artifact)
     return artifact
 
 
@@ -74,14 +74,14 @@ def _check(new: NewSettings) -> None:
         check_line("settings", f"{name}={value}", most=MAX_SETTING_CHARACTERS)
 
 
-def _a_retrieval_recipe(artifact: Artifact) -> None:
+def _check_retrieval_recipe(artifact: Artifact) -> None:
     try:
         retrieval_settings(artifact)
     except FailedPrecondition as error:
         raise InvalidInput("settings", "cannot work", str(error)) from error
 
 
-def _as_before(base: Artifact) -> Callable[[Artifact], None]:
+def _no_new_settings(base: Artifact) -> Callable[[Artifact], None]:
     """What only the services understand may at least not name what was not there before."""
 
     def check(artifact: Artifact) -> None:
@@ -95,6 +95,6 @@ def _as_before(base: Artifact) -> Callable[[Artifact], None]:
     return check
 
 
-_KNOWN: Mapping[str, Callable[[Artifact], None]] = MappingProxyType(
-    {Roles.RETRIEVAL: _a_retrieval_recipe}
+_CHECKS: Mapping[str, Callable[[Artifact], None]] = MappingProxyType(
+    {Roles.RETRIEVAL: _check_retrieval_recipe}
 )

@@ -26,7 +26,7 @@ def ruling(event: TrainingFinished, verdict: Verdict) -> Ruling:
     return RunOutcome.RELEASED, ""
 
 
-def not_released(why: str) -> Ruling:
+def unreleased(why: str) -> Ruling:
     """It passed, and yet something speaks against making it live now."""
     return RunOutcome.PASSED, f"but it was not released: {why}"
 
@@ -43,9 +43,9 @@ def evidence_of(verdict: Verdict) -> dict[str, str]:
     return {key.value: value for key, value in record.items() if value}
 
 
-def outcome_evidence(of: Ruling) -> dict[str, str]:
+def outcome_evidence(verdict_ruling: Ruling) -> dict[str, str]:
     """What tells that a verdict was applied, and what it came to."""
-    outcome, reason = of
+    outcome, reason = verdict_ruling
     why = {Evidence.OUTCOME_REASON.value: reason[:_LONGEST]} if reason else {}
     return {Evidence.OUTCOME.value: outcome.value, **why}
 

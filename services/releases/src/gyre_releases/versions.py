@@ -22,16 +22,16 @@ role's state stays below LARGEST_EVENT."""
 _CONTENT = ("digest", "uri", "index", "fits", "settings")
 
 
-def differences(registered: Artifact, given: Artifact) -> list[str]:
+def differences(registered: Artifact, other: Artifact) -> list[str]:
     """What defines the version and is not the same; evidence and the time are no content."""
-    return [name for name in _CONTENT if getattr(registered, name) != getattr(given, name)]
+    return [name for name in _CONTENT if getattr(registered, name) != getattr(other, name)]
 
 
-def same_content(role: str, registered: Artifact, given: Artifact) -> None:
+def check_same_content(role: str, registered: Artifact, other: Artifact) -> None:
     """Raises FailedPrecondition when a name is taken by other content."""
-    if differing := differences(registered, given):
+    if differing := differences(registered, other):
         raise FailedPrecondition(
-            f"{role} {given.version} is registered already with another {', '.join(differing)}: a "
+            f"{role} {other.version} is registered already with another {', '.join(differing)}: a "
             "version never changes, give the new content a new name"
         )
 
@@ -44,16 +44,17 @@ def with_evidence(artifact: Artifact, evidence: Mapping[str, str]) -> Artifact:
         InvalidInput: it would be too much.
     """
     for key, value in evidence.items():
-        said = artifact.evidence.get(key, value)
-        if said != value:
+        recorded = artifact.evidence.get(key, value)
+        if recorded != value:
             raise FailedPrecondition(
-                f"{artifact.version} has {key} {said} on record, which is never changed to {value}"
+                f"{artifact.version} has {key} {recorded} on record, which is never changed to "
+                f"{value}"
             )
     more = {**artifact.evidence, **evidence}
-    return of_bounded_size(artifact.model_copy(update={"evidence": more}))
+    return with_checked_size(artifact.model_copy(update={"evidence": more}))
 
 
-def of_bounded_size(artifact: Artifact) -> Artifact:
+def with_checked_size(artifact: Artifact) -> Artifact:
     """Raises InvalidInput when a version says more of itself than the topic has room for."""
     size = len(artifact.model_dump_json().encode())
     if size > MAX_ARTIFACT_BYTES:
@@ -72,12 +73,12 @@ def is_proved(artifact: Artifact) -> bool:
     return evidence.get(Evidence.ORIGIN) == SHIPPED or evidence.get(Evidence.GATE) == GATE_PASSED
 
 
-def served(state: ReleaseChanged | None, version: Version) -> bool:
+def has_served(state: ReleaseChanged | None, version: Version) -> bool:
     """It is live there, or was."""
     return state is not None and version in (state.live, *state.history)
 
 
-def unproved(role: str, artifact: Artifact) -> FailedPrecondition:
+def unproved_error(role: str, artifact: Artifact) -> FailedPrecondition:
     """Why a version may not go live, and what to do."""
     verdict = artifact.evidence.get(Evidence.GATE)
     summary = artifact.evidence.get(Evidence.SUMMARY, "")
@@ -88,7 +89,7 @@ def unproved(role: str, artifact: Artifact) -> FailedPrecondition:
     )
 
 
-def kept(state: ReleaseChanged) -> tuple[Artifact, ...]:
+def artifacts_to_keep(state: ReleaseChanged) -> tuple[Artifact, ...]:
     """The versions that a role goes on knowing: the newest, and all that may serve again."""
     named = {state.live, state.shadow, *state.history}
     if state.canary:

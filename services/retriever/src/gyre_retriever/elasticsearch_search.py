@@ -9,12 +9,12 @@ from gyre_common.elasticsearch import elasticsearch_errors, error_of
 from gyre_common.errors import GyreError
 from gyre_common.fusion import BM25, DENSE
 
-from gyre_retriever.search_index import Found, Hit, Reach, Search
+from gyre_retriever.search_index import Hit, SearchRequest, SearchResult, SearchScope
 
 Body = Mapping[str, Any]
 
 # Metadata only serves to filter, and is not read back.
-_READ = sorted(IndexedChunk.model_fields.keys() - {"metadata"})
+_SOURCE_FIELDS = sorted(IndexedChunk.model_fields.keys() - {"metadata"})
 _NEIGHBOURS_PER_CANDIDATE = 2
 
 
@@ -24,7 +24,7 @@ class ElasticsearchSearch:
     def __init__(self, client: AsyncElasticsearch, *, seconds: float) -> None:
         self._client = client.options(request_timeout=seconds)
 
-    async def search(self, search: Search) -> Found:
+    async def search(self, search: SearchRequest) -> SearchResult:
         """See `SearchIndex`."""
         legs = _legs(search)
         searches = [line for leg in legs.values() for line in ({"index": search.index}, leg)]
@@ -34,16 +34,16 @@ class ElasticsearchSearch:
         problems = {leg: _error(answer) for leg, answer in answers.items() if "error" in answer}
         if len(problems) == len(answers):
             raise problems[BM25]
-        return Found(
+        return SearchResult(
             bm25=_hits(answers[BM25], lambda score: score),
             dense=_hits(answers[DENSE], _cosine) if DENSE in answers else None,
             problems={leg: str(error) for leg, error in problems.items()},
         )
 
 
-def _legs(search: Search) -> dict[str, Body]:
-    allowed = _filter(search.reach)
-    shape = {"size": search.candidates, "_source": _READ, "track_total_hits": False}
+def _legs(search: SearchRequest) -> dict[str, Body]:
+    allowed = _filter(search.scope)
+    shape = {"size": search.candidates, "_source": _SOURCE_FIELDS, "track_total_hits": False}
     words = {
         "combined_fields": {
             "query": search.text,
@@ -67,12 +67,12 @@ def _legs(search: Search) -> dict[str, Body]:
     return legs
 
 
-def _filter(reach: Reach) -> list[Body]:
+def _filter(scope: SearchScope) -> list[Body]:
     """Tenant, groups and filters, for inside the leg: what is not allowed is never a candidate."""
-    filters = reach.filters
+    filters = scope.filters
     allowed: list[Body] = [
-        {"term": {"tenant": reach.tenant}},
-        {"terms": {"acl": readers(reach.groups)}},
+        {"term": {"tenant": scope.tenant}},
+        {"terms": {"acl": readers(scope.groups)}},
     ]
     if filters.document_ids:
         allowed.append({"terms": {"document_id": list(filters.document_ids)}})

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from gyre_retriever.fusion import Ranked
+from gyre_retriever.fusion import RankedPassage
 
 SAFE_SLOTS = 2
 """The first slots are what most people read, and always live's own."""
 
 
-def explore(ranked: Sequence[Ranked], limit: int, share: float, dice: Random) -> list[Ranked]:
+def explore(
+    ranked: Sequence[RankedPassage], limit: int, share: float, rng: Random
+) -> list[RankedPassage]:
     """The best `limit` passages, of which one may give its slot to a passage from behind them.
 
     With m slots behind the first two and n passages behind the limit, each of the m slots shows one
@@ -23,13 +25,13 @@ def explore(ranked: Sequence[Ranked], limit: int, share: float, dice: Random) ->
     passage of those slots is shown with propensity 1 - e, one from behind with m * e / n, and one
     of the first two with 1.
     """
-    shown, behind = list(ranked[:limit]), ranked[limit:]
+    top, rest = list(ranked[:limit]), ranked[limit:]
     slots = limit - SAFE_SLOTS
-    if share <= 0 or slots < 1 or not behind:
-        return shown
+    if share <= 0 or slots < 1 or not rest:
+        return top
     each = min(share, 1 / slots)
-    shown[SAFE_SLOTS:] = [replace(one, propensity=1 - each) for one in shown[SAFE_SLOTS:]]
-    if dice.random() < slots * each:
-        slot, found = SAFE_SLOTS + dice.randrange(slots), dice.choice(behind)
-        shown[slot] = replace(found, explored=True, propensity=slots * each / len(behind))
-    return shown
+    top[SAFE_SLOTS:] = [replace(one, propensity=1 - each) for one in top[SAFE_SLOTS:]]
+    if rng.random() < slots * each:
+        slot, passage = SAFE_SLOTS + rng.randrange(slots), rng.choice(rest)
+        top[slot] = replace(passage, explored=True, propensity=slots * each / len(rest))
+    return top

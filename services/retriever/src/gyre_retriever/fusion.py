@@ -16,11 +16,11 @@ from gyre_common.fusion import (
 )
 from gyre_common.retrieval_settings import RetrievalSettings
 
-from gyre_retriever.search_index import Found, Hit
+from gyre_retriever.search_index import Hit, SearchResult
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedPassage:
     """A passage with its raw score in each leg that found it, and the fused one.
 
     `propensity` is the probability with which it was shown; `explored` tells that it would not have
@@ -38,9 +38,9 @@ class Ranked:
         return self.scores[FUSED]
 
 
-def fuse(found: Found, recipe: RetrievalSettings) -> list[Ranked]:
+def fuse(result: SearchResult, recipe: RetrievalSettings) -> list[RankedPassage]:
     """Every passage that a leg found, best first; equal scores are ordered by chunk id."""
-    legs = {BM25: found.bm25 or (), DENSE: found.dense or ()}
+    legs = {BM25: result.bm25 or (), DENSE: result.dense or ()}
     weights = {BM25: recipe.bm25_weight, DENSE: recipe.dense_weight}
     hits = {hit.chunk_id: hit for leg in (legs[DENSE], legs[BM25]) for hit in leg}
     raw: dict[UUID, dict[str, float]] = {key: {} for key in hits}
@@ -51,22 +51,22 @@ def fuse(found: Found, recipe: RetrievalSettings) -> list[Ranked]:
             by_rank[hit.chunk_id] += weights[name] * points
     fused = by_rank
     if recipe.fusion is Fusion.WEIGHTED_SUM:
-        reached = spans(found)
-        fused = {key: weighted_sum(scores, weights, reached) for key, scores in raw.items()}
-    ranked = [Ranked(hit, {**raw[key], FUSED: fused[key]}) for key, hit in hits.items()]
+        leg_spans = spans(result)
+        fused = {key: weighted_sum(scores, weights, leg_spans) for key, scores in raw.items()}
+    ranked = [RankedPassage(hit, {**raw[key], FUSED: fused[key]}) for key, hit in hits.items()]
     return sorted(ranked, key=lambda each: (-each.score, each.hit.chunk_id))
 
 
-def without_repeats(ranked: Sequence[Ranked]) -> list[Ranked]:
+def without_repeats(ranked: Sequence[RankedPassage]) -> list[RankedPassage]:
     """Of passages with the same words only the best one stays."""
-    kept: dict[str, Ranked] = {}
+    best_by_text: dict[str, RankedPassage] = {}
     for each in ranked:
-        kept.setdefault(" ".join(each.hit.chunk.text.split()), each)
-    return list(kept.values())
+        best_by_text.setdefault(" ".join(each.hit.chunk.text.split()), each)
+    return list(best_by_text.values())
 
 
-def spans(found: Found) -> dict[str, Span]:
+def spans(result: SearchResult) -> dict[str, Span]:
     """By leg, how far its scores reach; a leg that found nothing is missing."""
-    legs = {BM25: found.bm25 or (), DENSE: found.dense or ()}
-    reached = {name: span_of([hit.score for hit in leg]) for name, leg in legs.items()}
-    return {name: span for name, span in reached.items() if span is not None}
+    legs = {BM25: result.bm25 or (), DENSE: result.dense or ()}
+    leg_spans = {name: span_of([hit.score for hit in leg]) for name, leg in legs.items()}
+    return {name: span for name, span in leg_spans.items() if span is not None}

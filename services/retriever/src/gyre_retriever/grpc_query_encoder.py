@@ -34,28 +34,28 @@ class GrpcQueryEncoder:
         self._cache_size = cache_size
         self._cache: OrderedDict[tuple[str, str], Vector] = OrderedDict()
         self._clock = clock
-        self._refused: dict[str, tuple[str, float]] = {}
+        self._refusals: dict[str, tuple[str, float]] = {}
 
     async def encode(self, text: str, version: str) -> Vector:
         """See `QueryEncoder`."""
         key = (version, text)
         vector = self._cache.get(key)
         if vector is None:
-            vector = self._cache[key] = await self._ask(text, version)
+            vector = self._cache[key] = await self._embed_unless_refused(text, version)
             if len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
         else:
             self._cache.move_to_end(key)
         return vector
 
-    async def _ask(self, text: str, version: str) -> Vector:
-        reason, until = self._refused.get(version, ("", 0.0))
+    async def _embed_unless_refused(self, text: str, version: str) -> Vector:
+        reason, until = self._refusals.get(version, ("", 0.0))
         if self._clock() < until:
             raise FailedPrecondition(reason)
         try:
             return await self._embed(text, version)
         except FailedPrecondition as error:
-            self._refused[version] = str(error), self._clock() + _REFUSED_SECONDS
+            self._refusals[version] = str(error), self._clock() + _REFUSED_SECONDS
             raise
 
     async def _embed(self, text: str, version: str) -> Vector:

@@ -52,7 +52,7 @@ def plan_of(releases: ReleaseView, context: RequestContext, sticky_key: str) -> 
     )
 
 
-def plans_instead(releases: ReleaseView, context: RequestContext, plan: Plan) -> Iterator[Plan]:
+def fallback_plans(releases: ReleaseView, context: RequestContext, plan: Plan) -> Iterator[Plan]:
     """Live in place of a canary, then what was live before: as far as they search the same index.
 
     Another index may hold documents that are gone by now, or hidden.

@@ -5,7 +5,7 @@ from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre_common.fusion import Span
 from gyre_common.rpc import Register, request_context
 
-from gyre_retriever.fusion import Ranked
+from gyre_retriever.fusion import RankedPassage
 from gyre_retriever.query import Filters, Query
 from gyre_retriever.service import Retriever
 
@@ -60,7 +60,7 @@ def _leg(span: Span) -> retriever_pb2.Leg:
     return retriever_pb2.Leg(hits=span.hits, least=span.least, greatest=span.greatest)
 
 
-def _chunk(ranked: Ranked) -> retriever_pb2.Chunk:
+def _chunk(ranked: RankedPassage) -> retriever_pb2.Chunk:
     chunk = ranked.hit.chunk
     return retriever_pb2.Chunk(
         chunk_id=str(chunk.chunk_id),

@@ -11,7 +11,7 @@ from gyre_retriever.query import Filters
 
 
 @dataclass(frozen=True)
-class Reach:
+class SearchScope:
     """What a search may see: one tenant, what the caller's groups may read, what passes filters."""
 
     tenant: str
@@ -20,13 +20,13 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchRequest:
     """Both legs of one search. Without a vector there is only the lexical one."""
 
     index: str
     text: str
     vector: Sequence[float] | None
-    reach: Reach
+    scope: SearchScope
     candidates: int
     title_boost: float = 1
     heading_boost: float = 1
@@ -46,7 +46,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What each leg found, best first; None for a leg that was not searched or failed.
 
     `problems` says, by leg, what went wrong.
@@ -60,7 +60,7 @@ class Found:
 class SearchIndex(Protocol):
     """Searches chunk indexes."""
 
-    async def search(self, search: Search) -> Found:
+    async def search(self, search: SearchRequest) -> SearchResult:
         """Search both legs in one round trip.
 
         No passage outside of the reach is scored, ranked or counted.

@@ -16,11 +16,11 @@ from gyre_common.releases import ReleaseView
 from gyre_common.telemetry import METRICS
 
 from gyre_retriever.exploration import explore
-from gyre_retriever.fusion import Ranked, fuse, spans, without_repeats
-from gyre_retriever.plan import Plan, plan_of, plans_instead
+from gyre_retriever.fusion import RankedPassage, fuse, spans, without_repeats
+from gyre_retriever.plan import Plan, fallback_plans, plan_of
 from gyre_retriever.query import Query, check
 from gyre_retriever.query_encoder import QueryEncoder, Vector
-from gyre_retriever.search_index import Reach, Search, SearchIndex
+from gyre_retriever.search_index import SearchIndex, SearchRequest, SearchScope
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Retrieved:
     how far the scores of each leg reached.
     """
 
-    chunks: Sequence[Ranked]
+    chunks: Sequence[RankedPassage]
     latency_ms: Mapping[str, float]
     versions: Mapping[str, str]
     fallbacks: Sequence[str]
@@ -66,12 +66,12 @@ class Retriever:
     """Searches words and meaning at once, within what the caller may read, and fuses the two."""
 
     def __init__(
-        self, index: SearchIndex, encoder: QueryEncoder, releases: ReleaseView, dice: Random
+        self, index: SearchIndex, encoder: QueryEncoder, releases: ReleaseView, rng: Random
     ) -> None:
         self._index = index
         self._encoder = encoder
         self._releases = releases
-        self._dice = dice
+        self._rng = rng
 
     async def retrieve(self, query: Query, context: RequestContext) -> Retrieved:
         """Find passages, with the versions of the request.
@@ -87,58 +87,58 @@ class Retriever:
             Unavailable: the index is down.
         """
         limit = check(query)
-        watch = _Stopwatch()
+        stopwatch = _Stopwatch()
         fallbacks: list[str] = []
-        with watch.stage("encode"):
-            plan, vector = await self._encoded(query, context, fallbacks)
-        with watch.stage("search"):
-            found = await self._index.search(
-                Search(
+        with stopwatch.stage("encode"):
+            plan, vector = await self._encode_query(query, context, fallbacks)
+        with stopwatch.stage("search"):
+            result = await self._index.search(
+                SearchRequest(
                     index=plan.index,
                     text=query.text,
                     vector=vector,
-                    reach=Reach(context.tenant, context.acl, query.filters),
+                    scope=SearchScope(context.tenant, context.acl, query.filters),
                     candidates=max(plan.recipe.candidates, limit),
                     title_boost=plan.recipe.title_boost,
                     heading_boost=plan.recipe.heading_boost,
                 )
             )
-        fallbacks += [_without(leg, problem) for leg, problem in found.problems.items()]
-        with watch.stage("fuse"):
-            ranked = without_repeats(fuse(found, plan.recipe))
+        fallbacks += [_leg_fallback(leg, problem) for leg, problem in result.problems.items()]
+        with stopwatch.stage("fuse"):
+            ranked = without_repeats(fuse(result, plan.recipe))
             share = plan.recipe.exploration if query.explore else 0
-            most = len(ranked) if query.all_hits else limit
-            chunks = explore(ranked, most, share, self._dice)
-        return Retrieved(chunks, watch.stop(), plan.versions, fallbacks, spans(found))
+            slots = len(ranked) if query.all_hits else limit
+            chunks = explore(ranked, slots, share, self._rng)
+        return Retrieved(chunks, stopwatch.stop(), plan.versions, fallbacks, spans(result))
 
-    async def _encoded(
+    async def _encode_query(
         self, query: Query, context: RequestContext, fallbacks: list[str]
     ) -> tuple[Plan, Vector | None]:
         """The query's vector, and the versions that go with it."""
         first = plan_of(self._releases, context, sticky_key=query.text)
-        named = Roles.QUERY_ENCODER in context.versions
-        others = () if named else plans_instead(self._releases, context, first)
+        is_pinned = Roles.QUERY_ENCODER in context.versions
+        others = () if is_pinned else fallback_plans(self._releases, context, first)
         for plan in chain([first], others):
             try:
                 return plan, await self._encoder.encode(query.text, plan.query_encoder)
             except FailedPrecondition as error:
-                if named:
+                if is_pinned:
                     raise
-                fallbacks.append(_not_with(plan.query_encoder, str(error)))
+                fallbacks.append(_encoder_fallback(plan.query_encoder, str(error)))
             except (Unavailable, DeadlineExceeded) as error:
-                fallbacks.append(_without(DENSE, str(error)))
+                fallbacks.append(_leg_fallback(DENSE, str(error)))
                 return plan, None
-        fallbacks.append(_without(DENSE, "no version of the query encoder can be served"))
+        fallbacks.append(_leg_fallback(DENSE, "no version of the query encoder can be served"))
         return first, None
 
 
-def _not_with(version: str, problem: str) -> str:
+def _encoder_fallback(version: str, problem: str) -> str:
     METRICS.fallbacks.labels(SERVICE, "version").inc()
     log.warning("query encoder not used", extra={"version": version, "why": problem})
     return f"query-encoder {version} not used: {problem}"
 
 
-def _without(leg: str, problem: str) -> str:
+def _leg_fallback(leg: str, problem: str) -> str:
     METRICS.fallbacks.labels(SERVICE, leg).inc()
     log.warning("leg not searched", extra={"leg": leg, "why": problem})
     return f"searched without {leg}: {problem}"

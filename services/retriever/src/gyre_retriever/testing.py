@@ -8,7 +8,7 @@ from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
 from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
 
 from gyre_retriever.query_encoder import Vector
-from gyre_retriever.search_index import Found, Hit, Reach, Search
+from gyre_retriever.search_index import Hit, SearchRequest, SearchResult, SearchScope
 
 
 @dataclass
@@ -21,22 +21,22 @@ class MemorySearch:
     chunks: MemoryChunks = field(default_factory=MemoryChunks)
     down: bool = False
     broken: Mapping[str, str] = field(default_factory=dict)
-    searches: list[Search] = field(default_factory=list)
+    searches: list[SearchRequest] = field(default_factory=list)
 
-    async def search(self, search: Search) -> Found:
+    async def search(self, search: SearchRequest) -> SearchResult:
         """See `SearchIndex`."""
         if self.down:
             raise Unavailable("the index is down")
         self.searches.append(search)
-        seen = [
+        visible = [
             stored
             for stored in self.chunks.by_index[search.index].values()
-            if _within(search.reach, stored.chunk)
+            if _is_visible(search.scope, stored.chunk)
         ]
         words = set(search.text.lower().split())
-        bm25 = [Hit(stored.chunk, _common_words(words, stored.chunk)) for stored in seen]
-        dense = [Hit(each.chunk, _dot(search.vector, each)) for each in seen if search.vector]
-        return Found(
+        bm25 = [Hit(stored.chunk, _common_words(words, stored.chunk)) for stored in visible]
+        dense = [Hit(each.chunk, _dot(search.vector, each)) for each in visible if search.vector]
+        return SearchResult(
             bm25=None if "bm25" in self.broken else _best(bm25, search.candidates),
             dense=None
             if search.vector is None or "dense" in self.broken
@@ -49,17 +49,17 @@ class MemorySearch:
 class FixedEncoder:
     """Implements `QueryEncoder`: the same vector for every text, or an error.
 
-    `refused` are the versions that cannot be served; `asked` those that were asked for.
+    `refused` are the versions that cannot be served; `requested_versions` those asked for.
     """
 
     vector: Vector = (1.0, 0.0)
     error: GyreError | None = None
     refused: set[str] = field(default_factory=set)
-    asked: list[str] = field(default_factory=list)
+    requested_versions: list[str] = field(default_factory=list)
 
     async def encode(self, text: str, version: str) -> Vector:
         """See `QueryEncoder`."""
-        self.asked.append(version)
+        self.requested_versions.append(version)
         if self.error is not None:
             raise self.error
         if version in self.refused:
@@ -67,11 +67,11 @@ class FixedEncoder:
         return self.vector
 
 
-def _within(reach: Reach, chunk: IndexedChunk) -> bool:
-    filters = reach.filters
+def _is_visible(scope: SearchScope, chunk: IndexedChunk) -> bool:
+    filters = scope.filters
     return (
-        chunk.tenant == reach.tenant
-        and (not chunk.acl or not set(chunk.acl).isdisjoint(reach.groups))
+        chunk.tenant == scope.tenant
+        and (not chunk.acl or not set(chunk.acl).isdisjoint(scope.groups))
         and (not filters.document_ids or chunk.document_id in filters.document_ids)
         and (not filters.media_types or chunk.media_type in filters.media_types)
         and filters.metadata.items() <= chunk.metadata.items()

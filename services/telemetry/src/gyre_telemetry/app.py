@@ -14,9 +14,9 @@ from gyre_telemetry.clickhouse_history import ClickHouseHistory
 from gyre_telemetry.clickhouse_migrations import migrate
 from gyre_telemetry.clickhouse_sink import ClickHouseSink
 from gyre_telemetry.dead_letters import DeadLetterDesk
-from gyre_telemetry.handlers import Batching, build_handlers
+from gyre_telemetry.handlers import InsertBatching, build_handlers
+from gyre_telemetry.history_reader import HistoryReader
 from gyre_telemetry.migrations import default_folder, read_migrations
-from gyre_telemetry.reading import Reading
 from gyre_telemetry.rpc import register
 from gyre_telemetry.service import Telemetry
 from gyre_telemetry.settings import TelemetrySettings
@@ -34,7 +34,7 @@ async def create_app(settings: TelemetrySettings) -> AsyncIterator[App]:
         await migrate(client, migrations)
         sink = await ClickHouseSink.open(client)
         bus = Bus(settings.kafka_servers, service=settings.service)
-        batching = Batching(settings.insert_records, settings.insert_wait)
+        batching = InsertBatching(settings.insert_records, settings.insert_wait)
         build_handlers(bus, Telemetry(sink), batching)
         desk = DeadLetterDesk(
             partial(open_dead_letters, settings.kafka_servers),
@@ -42,7 +42,7 @@ async def create_app(settings: TelemetrySettings) -> AsyncIterator[App]:
         )
         async with bus:
             yield App(
-                rpc=[register(Reading(ClickHouseHistory(client)), desk)],
+                rpc=[register(HistoryReader(ClickHouseHistory(client)), desk)],
                 bus=bus,
                 ready={"clickhouse": sink.reachable},
             )

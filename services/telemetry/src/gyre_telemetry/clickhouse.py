@@ -36,7 +36,7 @@ async def open_clickhouse(url: str, *, user: str, password: str) -> AsyncIterato
         Unavailable: ClickHouse is not there, or does not let the user in.
     """
     parts = urlsplit(url)
-    with translated():
+    with clickhouse_errors():
         client = await clickhouse_connect.get_async_client(
             host=parts.hostname or "127.0.0.1",
             port=parts.port or (8443 if parts.scheme == "https" else 8123),
@@ -55,7 +55,7 @@ async def open_clickhouse(url: str, *, user: str, password: str) -> AsyncIterato
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def clickhouse_errors() -> Iterator[None]:
     """Turn the client's errors into ours; what the client was not made for stays a bug.
 
     Raises:

@@ -20,14 +20,14 @@ from gyre.telemetry.v1.telemetry_pb2 import (
 from gyre_common.context import request_context
 from gyre_common.events.event import EVERY_TENANT
 
-from gyre_telemetry.clickhouse import translated
+from gyre_telemetry.clickhouse import clickhouse_errors
 from gyre_telemetry.clickhouse_sink import DATABASE
-from gyre_telemetry.reading import VIEWS, Column, Position, Row, Span
+from gyre_telemetry.history_reader import VIEWS, Column, JsonRow, Position, TimeRange
 
 _PARTS = {"retrieved", "verdicts", "feedback"}
 _ALIASES = dict.fromkeys(("completed_at", "judged_at", "received_at"), "time")
-_BEGINNING = 400  # characters of a text that stands in a list
-_ONE = "WHERE tenant = {tenant:String} AND interaction_id = {id:UUID}"
+_TEXT_CHARACTERS = 400  # characters of a text that stands in a list
+_WHERE_INTERACTION = "WHERE tenant = {tenant:String} AND interaction_id = {id:UUID}"
 _COLUMNS = (
     "SELECT name, type, comment FROM system.columns "
     "WHERE database = {database:String} AND table = {view:String} ORDER BY position"
@@ -40,21 +40,21 @@ def _fields(message: type[Message], sources: Mapping[str, str] = _ALIASES) -> st
     return ", ".join(f"{sources[name]} AS {name}" if name in sources else name for name in names)
 
 
-_INTERACTION = f"SELECT {_fields(Interaction)} FROM gyre.interactions FINAL {_ONE}"
+_INTERACTION = f"SELECT {_fields(Interaction)} FROM gyre.interactions FINAL {_WHERE_INTERACTION}"
 _PART_QUERIES = {
     "retrieved": f"SELECT {_fields(RetrievedPassage)} "
-    f"FROM gyre.retrieved_chunks FINAL {_ONE} ORDER BY rank",
+    f"FROM gyre.retrieved_chunks FINAL {_WHERE_INTERACTION} ORDER BY rank",
     "verdicts": f"SELECT {_fields(Verdict)} "
-    f"FROM gyre.judgements FINAL {_ONE} ORDER BY time, metric",
+    f"FROM gyre.judgements FINAL {_WHERE_INTERACTION} ORDER BY time, metric",
     "feedback": f"SELECT {_fields(InteractionFeedback)} "
-    f"FROM gyre.feedback FINAL {_ONE} ORDER BY time",
+    f"FROM gyre.feedback FINAL {_WHERE_INTERACTION} ORDER BY time",
 }
 _SUMMARY = _fields(
     InteractionSummary,
     {
         "completed_at": "time",
-        "question": f"leftUTF8(a.question, {_BEGINNING})",
-        "answer": f"leftUTF8(a.answer, {_BEGINNING})",
+        "question": f"leftUTF8(a.question, {_TEXT_CHARACTERS})",
+        "answer": f"leftUTF8(a.answer, {_TEXT_CHARACTERS})",
     },
 )
 
@@ -65,18 +65,18 @@ class ClickHouseHistory:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def interaction(self, tenant: str, interaction_id: UUID) -> Row | None:
+    async def interaction(self, tenant: str, interaction_id: UUID) -> JsonRow | None:
         """See `History`."""
-        which = {"tenant": tenant, "id": interaction_id}
-        found = await self._rows(_INTERACTION, which)
-        if not found:
+        parameters = {"tenant": tenant, "id": interaction_id}
+        rows = await self._rows(_INTERACTION, parameters)
+        if not rows:
             return None
-        parts = {name: await self._rows(query, which) for name, query in _PART_QUERIES.items()}
-        return {**found[0], **parts}
+        parts = {name: await self._rows(query, parameters) for name, query in _PART_QUERIES.items()}
+        return {**rows[0], **parts}
 
     async def interactions(
-        self, tenant: str, span: Span, id_prefix: str, *, after: Position, limit: int
-    ) -> Sequence[tuple[Position, Row]]:
+        self, tenant: str, span: TimeRange, id_prefix: str, *, after: Position, limit: int
+    ) -> Sequence[tuple[Position, JsonRow]]:
         """See `History`."""
         parameters = {"tenant": tenant}
         where = ["tenant = {tenant:String}"]
@@ -88,12 +88,12 @@ class ClickHouseHistory:
 
     async def columns(self, name: str) -> Sequence[Column]:
         """See `History`."""
-        found = await self._rows(_COLUMNS, {"database": DATABASE, "view": name})
-        return [Column(str(row["name"]), str(row["type"]), str(row["comment"])) for row in found]
+        rows = await self._rows(_COLUMNS, {"database": DATABASE, "view": name})
+        return [Column(str(row["name"]), str(row["type"]), str(row["comment"])) for row in rows]
 
     async def view(
-        self, tenant: str, name: str, span: Span, *, after: Position, limit: int
-    ) -> Sequence[tuple[Position, Row]]:
+        self, tenant: str, name: str, span: TimeRange, *, after: Position, limit: int
+    ) -> Sequence[tuple[Position, JsonRow]]:
         """See `History`."""
         view, parameters = VIEWS[name], {"tenant": tenant}
         where = ["tenant = {tenant:String}"]
@@ -109,10 +109,10 @@ class ClickHouseHistory:
         keys: Sequence[str],
         where: list[str],
         parameters: dict[str, str],
-        span: Span,
+        span: TimeRange,
         after: Position,
         limit: int,
-    ) -> Sequence[tuple[Position, Row]]:
+    ) -> Sequence[tuple[Position, JsonRow]]:
         """Keys sort as text: times in UTC do, and names are text already."""
         for bound, comparison, name in ((span.since, ">=", "since"), (span.until, "<", "until")):
             if bound is not None:
@@ -126,18 +126,18 @@ class ClickHouseHistory:
             values = ", ".join(f"{{key{place}:String}}" for place in range(len(keys)))
             where.append(f"({texts}) < ({values})")
             parameters |= {f"key{place}": value for place, value in enumerate(after)}
-        found = await self._rows(
+        rows = await self._rows(
             f"SELECT {columns}, [{texts}] AS position FROM {DATABASE}.{source} AS a "
             f"WHERE {' AND '.join(where)} ORDER BY position DESC LIMIT {limit:d}",
             parameters,
         )
-        return [(_position(row), _without_position(row)) for row in found]
+        return [(_position(row), _without_position(row)) for row in rows]
 
-    async def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
+    async def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[JsonRow]:
         """The engine gives up when the caller does."""
         remaining = request_context().remaining()
         seconds = _LONGEST_SECONDS if remaining is None else min(remaining, _LONGEST_SECONDS)
-        with translated():
+        with clickhouse_errors():
             result = await self._client.query(
                 query,
                 parameters=dict(parameters),
@@ -146,8 +146,8 @@ class ClickHouseHistory:
         return [_json(row) for row in result.named_results()]
 
 
-def _json(row: Mapping[str, object]) -> Row:
-    plain: Row = json.loads(json.dumps(row, default=_text))
+def _json(row: Mapping[str, object]) -> JsonRow:
+    plain: JsonRow = json.loads(json.dumps(row, default=_text))
     return plain
 
 
@@ -157,11 +157,11 @@ def _text(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _position(row: Row) -> Position:
+def _position(row: JsonRow) -> Position:
     parts = row["position"]
     assert isinstance(parts, Iterable)
     return tuple(str(part) for part in parts)
 
 
-def _without_position(row: Row) -> Row:
+def _without_position(row: JsonRow) -> JsonRow:
     return {name: value for name, value in row.items() if name != "position"}

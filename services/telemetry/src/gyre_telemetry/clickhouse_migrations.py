@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from gyre_telemetry.clickhouse import translated
-from gyre_telemetry.migrations import Migration, pending
+from gyre_telemetry.clickhouse import clickhouse_errors
+from gyre_telemetry.migrations import Migration, pending_migrations
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,14 @@ async def migrate(client: AsyncClient, migrations: Sequence[Migration]) -> None:
         FailedPrecondition: an applied migration was changed.
         Unavailable: ClickHouse is not there.
     """
-    with translated():
+    with clickhouse_errors():
         for statement in JOURNAL:
             await client.command(statement)
         rows = (await client.query("SELECT name, digest FROM gyre.migrations FINAL")).result_rows
-    for migration in pending(migrations, {str(name): str(digest) for name, digest in rows}):
-        with translated():
+    for migration in pending_migrations(
+        migrations, {str(name): str(digest) for name, digest in rows}
+    ):
+        with clickhouse_errors():
             for statement in migration.statements:
                 await client.command(statement)
             await client.insert(

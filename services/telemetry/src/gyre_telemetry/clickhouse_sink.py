@@ -6,8 +6,8 @@ from typing import Any
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from gyre_telemetry.clickhouse import translated
-from gyre_telemetry.rows import Row
+from gyre_telemetry.clickhouse import clickhouse_errors
+from gyre_telemetry.rows import TableRow
 
 DATABASE = "gyre"
 _COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
@@ -27,19 +27,19 @@ class ClickHouseSink:
         Raises:
             Unavailable: ClickHouse is not there.
         """
-        with translated():
-            found = await client.query(_COLUMNS, parameters={"database": DATABASE})
+        with clickhouse_errors():
+            columns = await client.query(_COLUMNS, parameters={"database": DATABASE})
         types: dict[str, dict[str, str]] = defaultdict(dict)
-        for table, name, kind in found.result_rows:
+        for table, name, kind in columns.result_rows:
             types[str(table)][str(name)] = str(kind)
         return cls(client, types)
 
-    async def insert(self, table: str, rows: Sequence[Row]) -> None:
+    async def insert(self, table: str, rows: Sequence[TableRow]) -> None:
         """See `Sink`."""
         kinds = self._types[table]
         names = [name for name in kinds if name in rows[0].values]
         columns = [_column(kinds[name], [row.values[name] for row in rows]) for name in names]
-        with translated():
+        with clickhouse_errors():
             await self._client.insert(
                 table,
                 columns,

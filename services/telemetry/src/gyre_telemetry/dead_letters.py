@@ -67,6 +67,6 @@ class DeadLetterDesk:
         return await self._skip(topic, partition, offset, actor=actor, reason=reason)
 
 
-def bytes_shown(letters: int) -> int:
+def value_limit(letters: int) -> int:
     """How much of each record fits into one reply."""
     return min(LONGEST_VALUE, _REPLY_BYTES // max(letters, 1))

@@ -35,7 +35,7 @@ from gyre_common.redaction import redacted
 
 from gyre_telemetry import translation
 from gyre_telemetry.origin import Origin, origin_of, origin_of_raw
-from gyre_telemetry.rows import Row
+from gyre_telemetry.rows import TableRow
 from gyre_telemetry.service import Telemetry
 
 GROUP = "telemetry"
@@ -43,14 +43,14 @@ E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True)
-class Batching:
+class InsertBatching:
     """A batch is inserted at so many records, or once its first one waited so many seconds."""
 
     records: int
     wait: float
 
 
-def build_handlers(bus: EventBus, telemetry: Telemetry, batching: Batching) -> None:
+def build_handlers(bus: EventBus, telemetry: Telemetry, batching: InsertBatching) -> None:
     """Let everything that happens become rows.
 
     `documents.submitted.v1` is left out: it is a raw zone, and what is in it comes again, checked,
@@ -61,35 +61,35 @@ def build_handlers(bus: EventBus, telemetry: Telemetry, batching: Batching) -> N
 
     @bus.on_batch(DOCUMENT_ACCEPTED, group=GROUP, max_records=size, max_wait=wait)
     async def on_document_accepted(records: Sequence[Record[DocumentAccepted]]) -> None:
-        await telemetry.record(_rows(translation.accepted, records))
+        await telemetry.record(_rows(translation.document_accepted, records))
 
     @bus.on_batch(DOCUMENT_CHUNKED, group=GROUP, max_records=size, max_wait=wait)
     async def on_document_chunked(records: Sequence[Record[DocumentChunked]]) -> None:
-        await telemetry.record(_rows(translation.chunked, records))
+        await telemetry.record(_rows(translation.document_chunked, records))
 
     @bus.on_batch(DOCUMENT_INDEXED, group=GROUP, max_records=size, max_wait=wait)
     async def on_document_indexed(records: Sequence[Record[DocumentIndexed]]) -> None:
-        await telemetry.record(_rows(translation.indexed, records))
+        await telemetry.record(_rows(translation.document_indexed, records))
 
     @bus.on_batch(DOCUMENT_REJECTED, group=GROUP, max_records=size, max_wait=wait)
     async def on_document_rejected(records: Sequence[Record[DocumentRejected]]) -> None:
-        await telemetry.record(_rows(translation.rejected, records))
+        await telemetry.record(_rows(translation.document_rejected, records))
 
     @bus.on_batch(INTERACTION_COMPLETED, group=GROUP, max_records=size, max_wait=wait)
     async def on_interaction_completed(records: Sequence[Record[InteractionCompleted]]) -> None:
-        await telemetry.record(_rows(translation.completed, records))
+        await telemetry.record(_rows(translation.interaction_completed, records))
 
     @bus.on_batch(INTERACTION_JUDGED, group=GROUP, max_records=size, max_wait=wait)
     async def on_interaction_judged(records: Sequence[Record[InteractionJudged]]) -> None:
-        await telemetry.record(_rows(translation.judged, records))
+        await telemetry.record(_rows(translation.interaction_judged, records))
 
     @bus.on_batch(FEEDBACK_RECEIVED, group=GROUP, max_records=size, max_wait=wait)
     async def on_feedback_received(records: Sequence[Record[FeedbackReceived]]) -> None:
-        await telemetry.record(_rows(translation.received, records))
+        await telemetry.record(_rows(translation.feedback_received, records))
 
     @bus.on_batch(RELEASE_CHANGED, group=GROUP, max_records=size, max_wait=wait)
     async def on_release_changed(records: Sequence[Record[ReleaseChanged]]) -> None:
-        await telemetry.record(_rows(translation.changed, records))
+        await telemetry.record(_rows(translation.release_changed, records))
 
     @bus.on_batch(TRAINING_STARTED, group=GROUP, max_records=size, max_wait=wait)
     async def on_training_started(records: Sequence[Record[TrainingStarted]]) -> None:
@@ -104,12 +104,12 @@ def build_handlers(bus: EventBus, telemetry: Telemetry, batching: Batching) -> N
     @bus.on_raw_batch(dead_letters, group=f"{GROUP}-dlq", max_records=size, max_wait=wait)
     async def on_dead_letter(records: Sequence[RawRecord]) -> None:
         await telemetry.record(
-            row for raw in records for row in translation.parked(raw, origin_of_raw(raw))
+            row for raw in records for row in translation.dead_letter(raw, origin_of_raw(raw))
         )
 
 
 def _rows(
-    translate: Callable[[E, Origin], Iterator[Row]], records: Iterable[Record[E]]
-) -> Iterator[Row]:
+    translate: Callable[[E, Origin], Iterator[TableRow]], records: Iterable[Record[E]]
+) -> Iterator[TableRow]:
     for record in records:
         yield from translate(redacted(record.event), origin_of(record))

@@ -66,7 +66,9 @@ def default_folder() -> Path:
     return Path(__file__).parents[4] / "infra" / "clickhouse" / "migrations"
 
 
-def pending(migrations: Sequence[Migration], applied: Mapping[str, str]) -> tuple[Migration, ...]:
+def pending_migrations(
+    migrations: Sequence[Migration], digests_by_name: Mapping[str, str]
+) -> tuple[Migration, ...]:
     """Those to apply now, given the name and digest of those that were.
 
     A database may know migrations that these files do not: an older service on a newer schema.
@@ -75,13 +77,13 @@ def pending(migrations: Sequence[Migration], applied: Mapping[str, str]) -> tupl
         FailedPrecondition: an applied file was changed, or a new one stands before an applied one.
     """
     for migration in migrations:
-        if applied.get(migration.name, migration.digest) != migration.digest:
+        if digests_by_name.get(migration.name, migration.digest) != migration.digest:
             raise FailedPrecondition(
                 f"migration {migration.name} was changed after it was applied: put it back as it "
                 "was, and make the change in a new migration"
             )
-    missing = tuple(m for m in migrations if m.name not in applied)
-    last = max((m.name for m in migrations if m.name in applied), default="")
+    missing = tuple(m for m in migrations if m.name not in digests_by_name)
+    last = max((m.name for m in migrations if m.name in digests_by_name), default="")
     for migration in missing:
         if migration.name < last:
             raise FailedPrecondition(

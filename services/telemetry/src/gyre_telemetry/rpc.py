@@ -10,8 +10,8 @@ from gyre_common.bus.dlq import DeadLetter
 from gyre_common.rpc import Register, request_context
 from gyre_common.rpc.server import ServiceTable
 
-from gyre_telemetry.dead_letters import DeadLetterDesk, bytes_shown
-from gyre_telemetry.reading import Reading, Span
+from gyre_telemetry.dead_letters import DeadLetterDesk, value_limit
+from gyre_telemetry.history_reader import HistoryReader, TimeRange
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -19,21 +19,21 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
     """Serves gyre.telemetry.v1.TelemetryService."""
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    def __init__(self, reader: HistoryReader) -> None:
+        self._reader = reader
 
     async def GetInteraction(
         self, request: telemetry_pb2.GetInteractionRequest, context: Context
     ) -> telemetry_pb2.GetInteractionResponse:
         """Everything that is known of one answer."""
-        row = await self._reading.interaction(request_context(), request.interaction_id)
+        row = await self._reader.interaction(request_context(), request.interaction_id)
         return ParseDict({"interaction": row}, telemetry_pb2.GetInteractionResponse())
 
     async def ListInteractions(
         self, request: telemetry_pb2.ListInteractionsRequest, context: Context
     ) -> telemetry_pb2.ListInteractionsResponse:
         """One page, newest first."""
-        page = await self._reading.interactions(
+        page = await self._reader.interactions(
             request_context(),
             _span(request),
             id_prefix=request.id_prefix,
@@ -51,7 +51,7 @@ class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
         self, request: telemetry_pb2.SeriesRequest, context: Context
     ) -> telemetry_pb2.SeriesResponse:
         """One page of a view, newest first."""
-        columns, page = await self._reading.series(
+        columns, page = await self._reader.series(
             request_context(),
             request.view,
             _span(request),
@@ -91,7 +91,7 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
     ) -> telemetry_pb2.ShowDeadLettersResponse:
         """Those of one topic, newest first."""
         letters = await self._desk.newest(request.topic, request.limit)
-        longest = bytes_shown(len(letters))
+        longest = value_limit(len(letters))
         return telemetry_pb2.ShowDeadLettersResponse(
             dead_letters=[_dead_letter(letter, longest) for letter in letters]
         )
@@ -109,16 +109,16 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
         )
         return telemetry_pb2.SkipHeldRecordResponse(
             skipped=[
-                telemetry_pb2.SkippedRecord(group=held.group, cause=held.cause, goes_on=goes_on)
-                for held, goes_on in skipped.items()
+                telemetry_pb2.SkippedRecord(group=record.group, cause=record.cause, goes_on=goes_on)
+                for record, goes_on in skipped.items()
             ]
         )
 
 
 def _span(
     request: telemetry_pb2.ListInteractionsRequest | telemetry_pb2.SeriesRequest,
-) -> Span:
-    return Span(
+) -> TimeRange:
+    return TimeRange(
         since=request.since.ToDatetime(UTC) if request.HasField("since") else None,
         until=request.until.ToDatetime(UTC) if request.HasField("until") else None,
     )
@@ -126,7 +126,7 @@ def _span(
 
 def _dead_letter(letter: DeadLetter, longest: int) -> telemetry_pb2.DeadLetter:
     value, cause = letter.value, letter.cause
-    made = telemetry_pb2.DeadLetter(
+    message = telemetry_pb2.DeadLetter(
         offset=letter.offset,
         parked_at=letter.parked_at,
         key=letter.key,
@@ -134,7 +134,7 @@ def _dead_letter(letter: DeadLetter, longest: int) -> telemetry_pb2.DeadLetter:
         value_bytes=len(value or b""),
     )
     if cause is not None:
-        made.cause.CopyFrom(
+        message.cause.CopyFrom(
             telemetry_pb2.DeadLetterCause(
                 kind=cause.kind,
                 error=cause.error,
@@ -148,14 +148,14 @@ def _dead_letter(letter: DeadLetter, longest: int) -> telemetry_pb2.DeadLetter:
                 size=cause.size,
             )
         )
-    return made
+    return message
 
 
-def register(reading: Reading, desk: DeadLetterDesk) -> Register:
+def register(reader: HistoryReader, desk: DeadLetterDesk) -> Register:
     """What the server needs in order to answer."""
 
     def add(server: ServiceTable) -> None:
-        telemetry_pb2_grpc.add_TelemetryServiceServicer_to_server(TelemetryRpc(reading), server)
+        telemetry_pb2_grpc.add_TelemetryServiceServicer_to_server(TelemetryRpc(reader), server)
         telemetry_pb2_grpc.add_DeadLetterServiceServicer_to_server(DeadLetterRpc(desk), server)
 
     return add

@@ -30,7 +30,7 @@ SELECT table, name, type, comment FROM system.columns WHERE database = 'gyre' OR
 
 
 @dataclass(frozen=True)
-class Column:
+class CatalogueColumn:
     """A column of the catalogue."""
 
     table: str
@@ -40,7 +40,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class CatalogueTable:
     """A table or view of the catalogue."""
 
     name: str
@@ -49,7 +49,7 @@ class Table:
     sorting_key: str
 
 
-def render(tables: list[Table], columns: list[Column]) -> str:
+def render(tables: list[CatalogueTable], columns: list[CatalogueColumn]) -> str:
     """The page, in Markdown."""
     views = [table for table in tables if table.engine == "View"]
     facts = [table for table in tables if table.engine != "View"]
@@ -61,7 +61,7 @@ def render(tables: list[Table], columns: list[Column]) -> str:
     return "\n".join(parts)
 
 
-def _section(table: Table, columns: list[Column]) -> Iterator[str]:
+def _section(table: CatalogueTable, columns: list[CatalogueColumn]) -> Iterator[str]:
     yield f"### {table.name}\n"
     yield f"{table.comment}.\n"
     if table.sorting_key:
@@ -73,7 +73,9 @@ def _section(table: Table, columns: list[Column]) -> Iterator[str]:
     yield ""
 
 
-def read_catalogue(migrations: tuple[Migration, ...]) -> tuple[list[Table], list[Column]]:
+def read_catalogue(
+    migrations: tuple[Migration, ...],
+) -> tuple[list[CatalogueTable], list[CatalogueColumn]]:
     """The catalogue of an engine that has these migrations and nothing else."""
     import chdb  # only this page's maker needs it
 
@@ -81,8 +83,8 @@ def read_catalogue(migrations: tuple[Migration, ...]) -> tuple[list[Table], list
     try:
         for statement in (*JOURNAL, *(s for m in migrations for s in m.statements)):
             engine.query(statement)
-        tables = [Table(**row) for row in _read(engine, _TABLES)]
-        return tables, [Column(**row) for row in _read(engine, _COLUMNS)]
+        tables = [CatalogueTable(**row) for row in _read(engine, _TABLES)]
+        return tables, [CatalogueColumn(**row) for row in _read(engine, _COLUMNS)]
     finally:
         engine.close()
 

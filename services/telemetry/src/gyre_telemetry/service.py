@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from gyre_common.telemetry.metrics import METRICS
 
-from gyre_telemetry.rows import Row
+from gyre_telemetry.rows import TableRow
 from gyre_telemetry.sink import Sink
 
 
@@ -15,19 +15,19 @@ class Telemetry:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
-    async def record(self, rows: Iterable[Row]) -> None:
+    async def record(self, rows: Iterable[TableRow]) -> None:
         """Keep the rows of a batch of events; returns when all are kept.
 
         Raises as `Sink.insert`. Then part of the batch may be kept, which does no harm: the batch
         comes again, and each row replaces itself.
         """
-        alike: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        batches: dict[tuple[str, ...], list[TableRow]] = defaultdict(list)
         for row in rows:
-            alike[row.table, *row.values].append(row)
-        for (table, *_), batch in alike.items():
+            batches[row.table, *row.values].append(row)
+        for (table, *_), batch in batches.items():
             await self._insert(table, batch)
 
-    async def _insert(self, table: str, batch: Sequence[Row]) -> None:
+    async def _insert(self, table: str, batch: Sequence[TableRow]) -> None:
         await self._sink.insert(table, batch)
         METRICS.rows_inserted.labels(table).inc(len(batch))
         METRICS.batch_size.labels(f"insert {table}").observe(len(batch))

@@ -24,10 +24,10 @@ from gyre_common.events.training import TrainingFinished, TrainingStarted
 from gyre_common.redaction import redact
 
 from gyre_telemetry.origin import Origin
-from gyre_telemetry.rows import Row
+from gyre_telemetry.rows import TableRow
 
 
-def accepted(event: DocumentAccepted, origin: Origin) -> Iterator[Row]:
+def document_accepted(event: DocumentAccepted, origin: Origin) -> Iterator[TableRow]:
     """The record's offset is the document's revision (docs/adr/0003)."""
     yield _row(
         "documents",
@@ -39,12 +39,12 @@ def accepted(event: DocumentAccepted, origin: Origin) -> Iterator[Row]:
     )
 
 
-def chunked(event: DocumentChunked, origin: Origin) -> Iterator[Row]:
+def document_chunked(event: DocumentChunked, origin: Origin) -> Iterator[TableRow]:
     """A document that was split."""
     yield _row("documents", origin, event, stage="chunked", chunk_count=len(event.chunks))
 
 
-def indexed(event: DocumentIndexed, origin: Origin) -> Iterator[Row]:
+def document_indexed(event: DocumentIndexed, origin: Origin) -> Iterator[TableRow]:
     """A document that became searchable, or disappeared."""
     yield _row(
         "documents",
@@ -56,7 +56,7 @@ def indexed(event: DocumentIndexed, origin: Origin) -> Iterator[Row]:
     )
 
 
-def rejected(event: DocumentRejected, origin: Origin) -> Iterator[Row]:
+def document_rejected(event: DocumentRejected, origin: Origin) -> Iterator[TableRow]:
     """A document that was turned away."""
     yield _row(
         "documents",
@@ -69,7 +69,7 @@ def rejected(event: DocumentRejected, origin: Origin) -> Iterator[Row]:
     )
 
 
-def completed(event: InteractionCompleted, origin: Origin) -> Iterator[Row]:
+def interaction_completed(event: InteractionCompleted, origin: Origin) -> Iterator[TableRow]:
     """The interaction, and a row a retrieved passage."""
     yield _row(
         "interactions",
@@ -91,18 +91,18 @@ def completed(event: InteractionCompleted, origin: Origin) -> Iterator[Row]:
         )
 
 
-def judged(event: InteractionJudged, origin: Origin) -> Iterator[Row]:
+def interaction_judged(event: InteractionJudged, origin: Origin) -> Iterator[TableRow]:
     """A row a metric."""
     for score in event.scores:
         yield _row("judgements", origin, event, score, time=event.judged_at)
 
 
-def received(event: FeedbackReceived, origin: Origin) -> Iterator[Row]:
+def feedback_received(event: FeedbackReceived, origin: Origin) -> Iterator[TableRow]:
     """What was said, as it was said."""
     yield _row("feedback", origin, event, time=event.received_at)
 
 
-def changed(event: ReleaseChanged, origin: Origin) -> Iterator[Row]:
+def release_changed(event: ReleaseChanged, origin: Origin) -> Iterator[TableRow]:
     """The role as it stands after the change."""
     yield _row(
         "releases",
@@ -120,12 +120,12 @@ def changed(event: ReleaseChanged, origin: Origin) -> Iterator[Row]:
     )
 
 
-def training_started(event: TrainingStarted, origin: Origin) -> Iterator[Row]:
+def training_started(event: TrainingStarted, origin: Origin) -> Iterator[TableRow]:
     """A run that runs. One that began again is newer than what ended it, so it runs once more."""
     yield _row("training_runs", origin, event, state="running")
 
 
-def training_finished(event: TrainingFinished, origin: Origin) -> Iterator[Row]:
+def training_finished(event: TrainingFinished, origin: Origin) -> Iterator[TableRow]:
     """The run with all that came of it; the first slice of a verdict is the whole."""
     verdict = event.verdict
     whole = next(iter(verdict.slices), None) if verdict else None
@@ -143,7 +143,7 @@ def training_finished(event: TrainingFinished, origin: Origin) -> Iterator[Row]:
     )
 
 
-def parked(raw: RawRecord, origin: Origin) -> Iterator[Row]:
+def dead_letter(raw: RawRecord, origin: Origin) -> Iterator[TableRow]:
     """A dead letter, known by where it was before; its content stays in the topic."""
     cause = read_cause(raw.headers) or Cause(
         kind="unknown",
@@ -173,12 +173,12 @@ def parked(raw: RawRecord, origin: Origin) -> Iterator[Row]:
     )
 
 
-def _row(table: str, origin: Origin, *sources: object, **columns: object) -> Row:
+def _row(table: str, origin: Origin, *sources: object, **columns: object) -> TableRow:
     """The fields of its sources by name; `columns` go before them, and they before `origin`."""
     values = {"event_id": origin.event_id, "time": origin.time, "trace_id": origin.trace_id}
     for source in sources:
         values |= vars(source)
-    return Row(table, values | columns)
+    return TableRow(table, values | columns)
 
 
 def _tenant_of(key: str) -> str:

@@ -1,5 +1,21 @@
 """What writes answers: one port, one file a kind."""
 
-from gyre_generator.backends.port import Backend, Claim, Delta, Draft, Piece, Prompted, Task
+from gyre_generator.backends.port import (
+    AnswerDraft,
+    Backend,
+    Claim,
+    Delta,
+    Piece,
+    PromptRecord,
+    WritingTask,
+)
 
-__all__ = ["Backend", "Claim", "Delta", "Draft", "Piece", "Prompted", "Task"]
+__all__ = [
+    "AnswerDraft",
+    "Backend",
+    "Claim",
+    "Delta",
+    "Piece",
+    "PromptRecord",
+    "WritingTask",
+]

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Sequence
 from gyre_common.events.interactions import GuardrailResult, TokenUsage
 from gyre_common.text import Kind
 
-from gyre_generator.backends.port import Claim, Delta, Draft, Piece, Task
+from gyre_generator.backends.port import AnswerDraft, Claim, Delta, Piece, WritingTask
 from gyre_generator.reading.questions import analyse
-from gyre_generator.reading.scoring import Candidate, candidates
+from gyre_generator.reading.scoring import CandidateSentence, candidate_sentences
 from gyre_generator.reading.selection import ANSWERS_AT, confidence, select
 from gyre_generator.tokens import estimated_tokens
 
@@ -19,22 +19,24 @@ class ExtractiveReader:
     The only change to a quoted sentence of prose is that a line break becomes a space.
     """
 
-    async def write(self, task: Task) -> AsyncGenerator[Piece, None]:
+    async def write(self, task: WritingTask) -> AsyncGenerator[Piece, None]:
         """One delta a sentence. Raises nothing of its own."""
-        sure, picked = await asyncio.to_thread(_read, task)
+        certainty, selected = await asyncio.to_thread(_select_sentences, task)
         verdict = GuardrailResult(
             name="answerable",
-            passed=sure >= ANSWERS_AT,
-            detail=f"confidence {sure:.2f}, answers from {ANSWERS_AT}",
+            passed=certainty >= ANSWERS_AT,
+            detail=f"confidence {certainty:.2f}, answers from {ANSWERS_AT}",
         )
-        read = sum(estimated_tokens(p.text) for p in task.passages)
-        if not verdict.passed or not picked:
-            yield Draft("", abstained=True, tokens=TokenUsage(prompt=read), guardrails=(verdict,))
+        prompt_tokens = sum(estimated_tokens(p.text) for p in task.passages)
+        if not verdict.passed or not selected:
+            yield AnswerDraft(
+                "", abstained=True, tokens=TokenUsage(prompt=prompt_tokens), guardrails=(verdict,)
+            )
             return
         numbers = {p.chunk_id: n for n, p in enumerate(task.passages, start=1)}
         answer, claims = "", []
-        for before, candidate in zip([None, *picked], picked, strict=False):
-            lead, text = _joint(before, candidate), _shown(candidate)
+        for before, candidate in zip([None, *selected], selected, strict=False):
+            lead, text = _separator(before, candidate), _quoted_text(candidate)
             start = len(answer) + len(lead)
             answer += lead + text
             sentence = candidate.sentence
@@ -47,24 +49,24 @@ class ExtractiveReader:
                 )
             )
             yield Delta(lead + text)
-        tokens = TokenUsage(prompt=read, completion=estimated_tokens(answer))
-        yield Draft(answer, tuple(claims), tokens=tokens, guardrails=(verdict,))
+        tokens = TokenUsage(prompt=prompt_tokens, completion=estimated_tokens(answer))
+        yield AnswerDraft(answer, tuple(claims), tokens=tokens, guardrails=(verdict,))
 
 
-def _read(task: Task) -> tuple[float, Sequence[Candidate]]:
+def _select_sentences(task: WritingTask) -> tuple[float, Sequence[CandidateSentence]]:
     question = analyse(task.query)
-    found = candidates(question, task.passages)
-    return confidence(question, found), select(question, found)
+    candidates = candidate_sentences(question, task.passages)
+    return confidence(question, candidates), select(question, candidates)
 
 
-def _shown(candidate: Candidate) -> str:
+def _quoted_text(candidate: CandidateSentence) -> str:
     text = candidate.sentence.text
     if candidate.sentence.kind is Kind.CODE:
         return text
     return text.replace("\r", " ").replace("\n", " ")
 
 
-def _joint(before: Candidate | None, candidate: Candidate) -> str:
+def _separator(before: CandidateSentence | None, candidate: CandidateSentence) -> str:
     """What stands between two sentences: a bullet, a blank line, or a space."""
     kind = candidate.sentence.kind
     bullet = "- " if kind is Kind.ITEM and not _continues(before, candidate) else ""
@@ -77,7 +79,7 @@ def _joint(before: Candidate | None, candidate: Candidate) -> str:
     return {Kind.CODE: "\n\n", Kind.TABLE: "\n"}.get(kind, " ")
 
 
-def _continues(before: Candidate | None, candidate: Candidate) -> bool:
+def _continues(before: CandidateSentence | None, candidate: CandidateSentence) -> bool:
     """Whether both are sentences of one list item: only spaces lie between them."""
     if before is None or before.passage is not candidate.passage:
         return False

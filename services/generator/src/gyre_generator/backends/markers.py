@@ -8,7 +8,7 @@ from gyre_common.text import sentences
 from gyre_generator.backends.port import Claim
 
 _MARKER = re.compile(r"(?<!\s)\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
-_BEGUN = re.compile(r"(?<!\s)\s*(?:\[[\d\s,;]{0,40})?\Z")
+_MARKER_START = re.compile(r"(?<!\s)\s*(?:\[[\d\s,;]{0,40})?\Z")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -21,13 +21,13 @@ class MarkerReader:
 
     def __init__(self) -> None:
         self.text = ""
-        self._held = ""
+        self._buffer = ""
         self._marks: list[tuple[int, int]] = []
         self._code = False
 
     def feed(self, piece: str) -> str:
         """The text that is now sure to be part of the answer."""
-        self._held += piece
+        self._buffer += piece
         return self._release(final=False)
 
     def finish(self) -> str:
@@ -37,43 +37,43 @@ class MarkerReader:
     def claims(self) -> tuple[Claim, ...]:
         """What the markers say: the sentence that each one ends, or stands in, rests on it."""
         spans = [(s.start, s.end) for s in sentences(self.text)]
-        found: dict[tuple[int, int, int], Claim] = {}
+        claims: dict[tuple[int, int, int], Claim] = {}
         for at, number in self._marks:
             start, end = _sentence_before(spans, at)
             if start < end:
-                found.setdefault((start, end, number), Claim(start, end, number))
-        return tuple(found.values())
+                claims.setdefault((start, end, number), Claim(start, end, number))
+        return tuple(claims.values())
 
     def _release(self, *, final: bool) -> str:
         before = len(self.text)
-        while self._held:
-            tick = self._held.find("`")
+        while self._buffer:
+            tick = self._buffer.find("`")
             if self._code:
-                self._say(tick + 1 if tick >= 0 else len(self._held))
+                self._emit(tick + 1 if tick >= 0 else len(self._buffer))
                 self._code = tick < 0
                 continue
-            plain = self._held if tick < 0 else self._held[:tick]
+            plain = self._buffer if tick < 0 else self._buffer[:tick]
             marker = _MARKER.search(plain)
             if marker:
-                self._say(marker.start())
+                self._emit(marker.start())
                 self._marks += [(len(self.text), n) for n in _numbers(marker.group(1))]
-                self._held = self._held[marker.end() - marker.start() :]
+                self._buffer = self._buffer[marker.end() - marker.start() :]
             elif tick >= 0:
-                self._say(tick + 1)
+                self._emit(tick + 1)
                 self._code = True
             else:
-                begun = None if final else _BEGUN.search(plain)
-                self._say(begun.start() if begun else len(plain))
+                marker_start = None if final else _MARKER_START.search(plain)
+                self._emit(marker_start.start() if marker_start else len(plain))
                 break
         return self.text[before:]
 
-    def _say(self, length: int) -> None:
-        self.text += self._held[:length]
-        self._held = self._held[length:]
+    def _emit(self, length: int) -> None:
+        self.text += self._buffer[:length]
+        self._buffer = self._buffer[length:]
 
 
-def _numbers(listed: str) -> Iterator[int]:
-    return (int(found.group()) for found in _NUMBER.finditer(listed))
+def _numbers(text: str) -> Iterator[int]:
+    return (int(match.group()) for match in _NUMBER.finditer(text))
 
 
 def _sentence_before(spans: list[tuple[int, int]], at: int) -> tuple[int, int]:

@@ -7,11 +7,11 @@ from typing import Protocol
 from gyre_common.events.interactions import GuardrailResult, TokenUsage, Turn
 from gyre_common.events.releases import Artifact
 
-from gyre_generator.passages import Passage
+from gyre_generator.passages import RetrievedPassage
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class WritingTask:
     """A question with all that may be used to answer it.
 
     `query` is the question made whole by the turn it leans on. `generator` is the released version
@@ -20,14 +20,14 @@ class Task:
 
     question: str
     query: str
-    passages: tuple[Passage, ...]
+    passages: tuple[RetrievedPassage, ...]
     history: tuple[Turn, ...] = ()
     generator: Artifact | None = None
     prompt: Artifact | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Prompted:
+class PromptRecord:
     """The prompt that is about to be sent, for the record; `fallback` says why it is another."""
 
     text: str
@@ -56,7 +56,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class AnswerDraft:
     """The whole answer; `answer` is exactly what the deltas said.
 
     `abstained` means that the passages hold no answer; the answer is then empty, and nothing was
@@ -71,14 +71,14 @@ class Draft:
     guardrails: tuple[GuardrailResult, ...] = ()
 
 
-Piece = Prompted | Delta | Draft
+Piece = PromptRecord | Delta | AnswerDraft
 
 
 class Backend(Protocol):
     """Writes an answer from passages."""
 
-    def write(self, task: Task) -> AsyncGenerator[Piece, None]:
-        """A Prompted where there is a prompt, then Deltas as they come, then one Draft, last.
+    def write(self, task: WritingTask) -> AsyncGenerator[Piece, None]:
+        """A PromptRecord where there is a prompt, then Deltas as they come, one AnswerDraft last.
 
         Raises:
             Unavailable: what does the writing is down, too slow, or answers nonsense.

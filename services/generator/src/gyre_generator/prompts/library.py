@@ -68,7 +68,7 @@ class Prompts:
 
     def __init__(self, extra: Path | None = None) -> None:
         self._folders = (BUILT_IN, extra) if extra else (BUILT_IN,)
-        self._good: dict[str, Template] = {}
+        self._templates: dict[str, Template] = {}
         self._last_good: Template | None = None
 
     def load(self, version: str, digest: str | None = None) -> Template:
@@ -78,14 +78,14 @@ class Prompts:
             PromptError: there is no such file, it does not parse, misses a variable or a block, or
                 its bytes are not those that were released under this version.
         """
-        template = self._good.get(version) or self._read(version)
+        template = self._templates.get(version) or self._read(version)
         if digest and template.digest != digest:
             raise PromptError(
                 f"prompt {NAME}/{version} is not the file that was released "
                 f"({template.digest[:19]}…, released {digest[:19]}…): give a changed prompt a new "
                 "version"
             )
-        self._good[version] = self._last_good = template
+        self._templates[version] = self._last_good = template
         return template
 
     def load_all(self) -> None:
@@ -107,11 +107,11 @@ class Prompts:
         try:
             return self.load(version, digest), ""
         except PromptError as error:
-            kept = self._last_good
-            if kept is None:
+            last_good = self._last_good
+            if last_good is None:
                 raise
             log.error("prompt refused", extra={"prompt": version, "reason": str(error)})
-            return kept, f"prompt/{NAME}: {kept.version} instead of {version}: {error}"
+            return last_good, f"prompt/{NAME}: {last_good.version} instead of {version}: {error}"
 
     def _read(self, version: str) -> Template:
         path = self._path(version)
@@ -126,10 +126,10 @@ class Prompts:
 
     def _path(self, version: str) -> Path:
         paths = [folder / NAME / f"{version}.jinja" for folder in self._folders]
-        found = next((path for path in paths if path.is_file()), None)
-        if found is None or "/" in version or version.startswith("."):
+        existing = next((path for path in paths if path.is_file()), None)
+        if existing is None or "/" in version or version.startswith("."):
             raise PromptError(f"there is no prompt {NAME}/{version}: looked for {paths[-1]}")
-        return found
+        return existing
 
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(

@@ -8,19 +8,19 @@ from itertools import pairwise
 
 from gyre_common.text import Kind, Sentence, content_terms, sentences
 
-from gyre_generator.passages import Passage
-from gyre_generator.reading.questions import Asks, Question, defines, shows
+from gyre_generator.passages import RetrievedPassage
+from gyre_generator.reading.questions import AnalysedQuestion, AnswerKind, bears_sign, defines
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateSentence:
     """A sentence of a passage, and how well it fits the question.
 
     `terms` are the sentence's own, `passage_terms` its whole passage's with the headings; each of
     the `features` is about 0..1, `score` is their weighted sum.
     """
 
-    passage: Passage
+    passage: RetrievedPassage
     sentence: Sentence
     position: int
     terms: frozenset[str]
@@ -45,39 +45,43 @@ WEIGHTS: dict[str, float] = {
 higher, because documentation is asked "what is …" more often than Wikipedia."""
 
 
-def candidates(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
+def candidate_sentences(
+    question: AnalysedQuestion, passages: Sequence[RetrievedPassage]
+) -> list[CandidateSentence]:
     """Every sentence of the passages with its features, in the passages' order."""
-    cut = [(passage, sentences(passage.text)) for passage in passages]
-    words = [[content_terms(s.text) for s in found] for _, found in cut]
-    weights = _weights(question, [frozenset(w) for group in words for w in group])
-    found: list[Candidate] = []
-    for (passage, parts), part_words in zip(cut, words, strict=True):
+    sentences_by_passage = [(passage, sentences(passage.text)) for passage in passages]
+    terms_by_passage = [[content_terms(s.text) for s in parts] for _, parts in sentences_by_passage]
+    weights = _weights(question, [frozenset(w) for group in terms_by_passage for w in group])
+    candidates: list[CandidateSentence] = []
+    for (passage, parts), part_terms in zip(sentences_by_passage, terms_by_passage, strict=True):
         heading = frozenset(content_terms(passage.heading))
-        whole = heading.union(*part_words)
+        whole = heading.union(*part_terms)
         before: frozenset[str] = frozenset()
-        said = 0
-        for position, (sentence, spoken) in enumerate(zip(parts, part_words, strict=True)):
-            terms = frozenset(spoken)
+        sentences_before = 0
+        for position, (sentence, sentence_terms) in enumerate(zip(parts, part_terms, strict=True)):
+            terms = frozenset(sentence_terms)
             own = _share(weights, terms)
             features = {
                 "coverage": own,
                 "context": _share(weights, terms | heading | before) - own,
-                "pairs": _pairs(question, spoken),
-                "sign": float(shows(question, sentence.text, sentence.kind)),
+                "pairs": _pairs(question, sentence_terms),
+                "sign": float(bears_sign(question, sentence.text, sentence.kind)),
                 "defines": float(defines(question, sentence.text)),
                 "rank": 1 / passage.rank,
-                "lead": 1 / (1 + said),
+                "lead": 1 / (1 + sentences_before),
                 "length": min(len(terms), 40) / 40,
                 "structure": float(_is_structure(question, sentence)),
             }
             score = sum(WEIGHTS[name] * value for name, value in features.items())
-            found.append(Candidate(passage, sentence, position, terms, whole, features, score))
+            candidates.append(
+                CandidateSentence(passage, sentence, position, terms, whole, features, score)
+            )
             before = terms
-            said += sentence.kind is not Kind.HEADING
-    return found
+            sentences_before += sentence.kind is not Kind.HEADING
+    return candidates
 
 
-def _weights(question: Question, pool: Sequence[frozenset[str]]) -> dict[str, float]:
+def _weights(question: AnalysedQuestion, pool: Sequence[frozenset[str]]) -> dict[str, float]:
     """Inverse document frequency over the sentences at hand (Robertson and Zaragoza 2009, eq. 3.1,
     smoothed to stay positive). A term that no sentence holds weighs most: it is what is missing.
     """
@@ -94,12 +98,12 @@ def _share(weights: dict[str, float], terms: frozenset[str]) -> float:
     return sum(w for term, w in weights.items() if term in terms) / total if total else 0.0
 
 
-def _pairs(question: Question, spoken: Sequence[str]) -> float:
-    shared = question.bigrams.intersection(pairwise(spoken))
+def _pairs(question: AnalysedQuestion, terms: Sequence[str]) -> float:
+    shared = question.bigrams.intersection(pairwise(terms))
     return len(shared) / max(len(question.bigrams), 1)
 
 
-def _is_structure(question: Question, sentence: Sentence) -> bool:
+def _is_structure(question: AnalysedQuestion, sentence: Sentence) -> bool:
     if sentence.kind is Kind.CODE:
-        return Asks.MANNER not in question.asks
+        return AnswerKind.MANNER not in question.answer_kinds
     return sentence.kind in (Kind.HEADING, Kind.TABLE) or sentence.text.endswith("?")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from gyre_common.text import Kind
 
-from gyre_generator.reading.questions import Asks, Question
-from gyre_generator.reading.scoring import Candidate
+from gyre_generator.reading.questions import AnalysedQuestion, AnswerKind
+from gyre_generator.reading.scoring import CandidateSentence
 
 ANSWERS_AT = 0.4
 """Confidence from which the reader answers, chosen on the tuning half of bench/answers."""
@@ -26,10 +26,10 @@ MAX_FACTS = 3
 MAX_CHARACTERS = 1_200
 MAX_LIST = 8
 
-_FACTS = frozenset({Asks.PERSON, Asks.TIME, Asks.PLACE, Asks.QUANTITY})
+_FACTS = frozenset({AnswerKind.PERSON, AnswerKind.TIME, AnswerKind.PLACE, AnswerKind.QUANTITY})
 
 
-def confidence(question: Question, candidates: Sequence[Candidate]) -> float:
+def confidence(question: AnalysedQuestion, candidates: Sequence[CandidateSentence]) -> float:
     """How likely it is that the passages answer (0..1), by the best sentence and its passage.
 
     A logistic regression on ClapNQ and XQuAD (bench/answers/README.md).
@@ -40,40 +40,48 @@ def confidence(question: Question, candidates: Sequence[Candidate]) -> float:
     logit = (
         -3.9
         + 1.3 * best.features["coverage"]
-        + 2.3 * _held(question, best.terms)
-        + 3.3 * _held(question, best.passage_terms)
+        + 2.3 * _term_coverage(question, best.terms)
+        + 3.3 * _term_coverage(question, best.passage_terms)
         + 0.5 * best.features["sign"]
         + 0.45 * best.features["defines"]
     )
     return 1 / (1 + math.exp(-logit))
 
 
-def select(question: Question, candidates: Sequence[Candidate]) -> list[Candidate]:
+def select(
+    question: AnalysedQuestion, candidates: Sequence[CandidateSentence]
+) -> list[CandidateSentence]:
     """The sentences that answer, in the order of the passages. A sentence that announces a list or
     code brings it along.
     """
-    picked = _pick(question, candidates)
-    chosen = {_place(c) for lead in picked for c in (lead, *_announced(lead, candidates))}
-    return [c for c in candidates if _place(c) in chosen]
+    leads = _pick_leads(question, candidates)
+    chosen = {
+        _position_of(c) for lead in leads for c in (lead, *_announced_items(lead, candidates))
+    }
+    return [c for c in candidates if _position_of(c) in chosen]
 
 
-def _pick(question: Question, candidates: Sequence[Candidate]) -> list[Candidate]:
-    most = MAX_FACTS if question.asks & _FACTS else MAX_SENTENCES
-    left = sorted(candidates, key=lambda c: -c.score)
-    left = [c for c in left if c.sentence.kind is not Kind.HEADING and c.terms]
-    picked: list[Candidate] = []
-    while left and len(picked) < most:
-        best = max(left, key=lambda c: c.score - REDUNDANCY * _closest(c, picked))
-        value = best.score - REDUNDANCY * _closest(best, picked)
-        room = MAX_CHARACTERS - sum(len(c.sentence.text) for c in picked)
-        if picked and (value < picked[0].score - MARGIN or len(best.sentence.text) > room):
+def _pick_leads(
+    question: AnalysedQuestion, candidates: Sequence[CandidateSentence]
+) -> list[CandidateSentence]:
+    most = MAX_FACTS if question.answer_kinds & _FACTS else MAX_SENTENCES
+    remaining = sorted(candidates, key=lambda c: -c.score)
+    remaining = [c for c in remaining if c.sentence.kind is not Kind.HEADING and c.terms]
+    leads: list[CandidateSentence] = []
+    while remaining and len(leads) < most:
+        best = max(remaining, key=lambda c: c.score - REDUNDANCY * _closest(c, leads))
+        value = best.score - REDUNDANCY * _closest(best, leads)
+        room = MAX_CHARACTERS - sum(len(c.sentence.text) for c in leads)
+        if leads and (value < leads[0].score - MARGIN or len(best.sentence.text) > room):
             break
-        picked.append(best)
-        left = [c for c in left if c is not best and _likeness(c, best) < SAME]
-    return picked
+        leads.append(best)
+        remaining = [c for c in remaining if c is not best and _similarity(c, best) < SAME]
+    return leads
 
 
-def _announced(lead: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
+def _announced_items(
+    lead: CandidateSentence, candidates: Sequence[CandidateSentence]
+) -> list[CandidateSentence]:
     if not lead.sentence.text.endswith(":"):
         return []
     following = [c for c in candidates if c.passage is lead.passage and c.position > lead.position][
@@ -86,17 +94,17 @@ def _announced(lead: Candidate, candidates: Sequence[Candidate]) -> list[Candida
     return following[:end]
 
 
-def _closest(one: Candidate, others: Sequence[Candidate]) -> float:
-    return max((_likeness(one, other) for other in others), default=0.0)
+def _closest(one: CandidateSentence, others: Sequence[CandidateSentence]) -> float:
+    return max((_similarity(one, other) for other in others), default=0.0)
 
 
-def _likeness(one: Candidate, other: Candidate) -> float:
+def _similarity(one: CandidateSentence, other: CandidateSentence) -> float:
     return len(one.terms & other.terms) / len(one.terms | other.terms)
 
 
-def _held(question: Question, terms: frozenset[str]) -> float:
+def _term_coverage(question: AnalysedQuestion, terms: frozenset[str]) -> float:
     return sum(term in terms for term in question.terms) / len(question.terms)
 
 
-def _place(candidate: Candidate) -> tuple[int, int]:
+def _position_of(candidate: CandidateSentence) -> tuple[int, int]:
     return candidate.passage.rank, candidate.position

@@ -6,8 +6,8 @@ from contextlib import aclosing
 from gyre_common.events.interactions import GuardrailResult, Outcome
 from gyre_common.events.releases import Roles
 
-from gyre_generator.backends import Delta, Draft, Piece, Prompted, Task
-from gyre_generator.progress import Progress, Report
+from gyre_generator.backends import AnswerDraft, Delta, Piece, PromptRecord, WritingTask
+from gyre_generator.progress import AnswerProgress, StepReport
 
 NO_ANSWER = "The indexed documents do not seem to answer this."
 NO_PASSAGES = GuardrailResult(
@@ -15,36 +15,36 @@ NO_PASSAGES = GuardrailResult(
 )
 
 
-async def generate(progress: Progress) -> AsyncGenerator[Delta | Report, None]:
+async def generate(progress: AnswerProgress) -> AsyncGenerator[Delta | StepReport, None]:
     """Raises what the back end raises."""
-    draft = Draft("", abstained=True, guardrails=(NO_PASSAGES,))
-    if progress.packed:
+    draft = AnswerDraft("", abstained=True, guardrails=(NO_PASSAGES,))
+    if progress.packed_passages:
         async with aclosing(_write(progress)) as pieces:
             async for piece in pieces:
                 match piece:
                     case Delta():
                         yield piece
-                    case Draft():
+                    case AnswerDraft():
                         draft = piece
-                    case Prompted(version=version, fallback=fallback):
-                        yield Report(
-                            prompted=piece,
+                    case PromptRecord(version=version, fallback=fallback):
+                        yield StepReport(
+                            prompt_record=piece,
                             versions={Roles.ANSWER_PROMPT: version},
                             fallbacks=(fallback,) if fallback else (),
                         )
     if draft.abstained:
         yield Delta(NO_ANSWER)
     outcome = Outcome.ABSTAINED if draft.abstained else Outcome.ANSWERED
-    yield Report(draft=draft, guardrails=draft.guardrails, outcome=outcome)
+    yield StepReport(draft=draft, guardrails=draft.guardrails, outcome=outcome)
 
 
-def _write(progress: Progress) -> AsyncGenerator[Piece, None]:
+def _write(progress: AnswerProgress) -> AsyncGenerator[Piece, None]:
     route, ask = progress.latest(lambda report: report.route), progress.ask
     assert route is not None, "no step before this one chose who writes"
-    task = Task(
+    task = WritingTask(
         question=ask.question,
         query=ask.query(),
-        passages=progress.packed,
+        passages=progress.packed_passages,
         history=ask.history,
         generator=route.generator,
         prompt=route.prompt,

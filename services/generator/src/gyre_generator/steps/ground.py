@@ -9,34 +9,38 @@ from dataclasses import replace
 from gyre_common.events.interactions import GuardrailResult
 from gyre_common.text import Kind, content_terms, sentences
 
-from gyre_generator.backends import Draft
-from gyre_generator.progress import Progress, Report
+from gyre_generator.backends import AnswerDraft
+from gyre_generator.progress import AnswerProgress, StepReport
 
-_SHOWN = 80
+_QUOTE_CHARACTERS = 80
 
 
-async def ground(progress: Progress) -> AsyncGenerator[Report, None]:
+async def ground(progress: AnswerProgress) -> AsyncGenerator[StepReport, None]:
     """Claims on passages that were never shown are dropped."""
-    draft, shown = progress.draft, len(progress.packed)
-    claims = tuple(claim for claim in draft.claims if 1 <= claim.number <= shown)
+    draft, passage_count = progress.draft, len(progress.packed_passages)
+    claims = tuple(claim for claim in draft.claims if 1 <= claim.number <= passage_count)
     grounded = replace(draft, claims=claims)
-    verdicts = [_shown_passages(draft, grounded, shown)] if draft.claims else []
-    verdicts += [] if draft.abstained else [_every_sentence(grounded)]
-    yield Report(draft=grounded, guardrails=tuple(verdicts))
+    verdicts = [_check_citations(draft, grounded, passage_count)] if draft.claims else []
+    verdicts += [] if draft.abstained else [_check_sentences(grounded)]
+    yield StepReport(draft=grounded, guardrails=tuple(verdicts))
 
 
-def _shown_passages(draft: Draft, grounded: Draft, shown: int) -> GuardrailResult:
+def _check_citations(
+    draft: AnswerDraft, grounded: AnswerDraft, passage_count: int
+) -> GuardrailResult:
     missing = sorted({c.number for c in draft.claims} - {c.number for c in grounded.claims})
     numbers = ", ".join(f"[{n}]" for n in missing[:10])
-    detail = f"dropped {numbers}: {shown} passages were shown" if missing else ""
+    detail = f"dropped {numbers}: {passage_count} passages were shown" if missing else ""
     return GuardrailResult(name="cited_passages", passed=not missing, detail=detail)
 
 
-def _every_sentence(draft: Draft) -> GuardrailResult:
+def _check_sentences(draft: AnswerDraft) -> GuardrailResult:
     parts = sentences(draft.answer)
     parts = [p for p in parts if p.kind is not Kind.HEADING and content_terms(p.text)]
-    bare = [p for p in parts if not any(c.start < p.end and p.start < c.end for c in draft.claims)]
-    detail = f"{len(parts) - len(bare)} of {len(parts)} sentences cited"
-    if bare:
-        detail += f'; not: "{bare[0].text[:_SHOWN]}"'
-    return GuardrailResult(name="grounding", passed=not bare, detail=detail)
+    uncited = [
+        p for p in parts if not any(c.start < p.end and p.start < c.end for c in draft.claims)
+    ]
+    detail = f"{len(parts) - len(uncited)} of {len(parts)} sentences cited"
+    if uncited:
+        detail += f'; not: "{uncited[0].text[:_QUOTE_CHARACTERS]}"'
+    return GuardrailResult(name="grounding", passed=not uncited, detail=detail)

@@ -2,40 +2,42 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
-from gyre_generator.passages import Passage
-from gyre_generator.progress import Progress, Report
+from gyre_generator.passages import RetrievedPassage
+from gyre_generator.progress import AnswerProgress, StepReport
 from gyre_generator.tokens import estimated_tokens
 
 _PER_PASSAGE = 12
 """Tokens that a passage's number, heading and separators take."""
 
 
-async def pack(progress: Progress, *, budget: int) -> AsyncGenerator[Report, None]:
+async def pack(progress: AnswerProgress, *, budget: int) -> AsyncGenerator[StepReport, None]:
     """Within so many tokens."""
-    yield Report(packed=packed(progress.retrieved.passages, budget=budget))
+    yield StepReport(packed_passages=pack_passages(progress.retrieved.passages, budget=budget))
 
 
-def packed(passages: Sequence[Passage], *, budget: int) -> tuple[Passage, ...]:
+def pack_passages(
+    passages: Sequence[RetrievedPassage], *, budget: int
+) -> tuple[RetrievedPassage, ...]:
     """Take passages best first while they fit, each whole; skip what says the same again, and what
     was only shown to explore.
 
     One that does not fit is left out and smaller ones behind it still get their chance. Pieces of
     one document that touch are put side by side in reading order, at the place of the better one.
     """
-    chosen: list[Passage] = []
-    spent = 0
+    chosen: list[RetrievedPassage] = []
+    used_tokens = 0
     for passage in sorted(passages, key=lambda p: p.rank):
         if passage.explored:
             continue
         cost = _PER_PASSAGE + estimated_tokens(f"{passage.heading}\n{passage.text}")
-        if spent + cost > budget or not passage.text.strip() or _repeats(passage, chosen):
+        if used_tokens + cost > budget or not passage.text.strip() or _repeats(passage, chosen):
             continue
         chosen.append(passage)
-        spent += cost
-    return tuple(_neighbours_together(chosen))
+        used_tokens += cost
+    return tuple(_group_neighbours(chosen))
 
 
-def _repeats(passage: Passage, chosen: Sequence[Passage]) -> bool:
+def _repeats(passage: RetrievedPassage, chosen: Sequence[RetrievedPassage]) -> bool:
     text = _plain(passage.text)
     return any(p.chunk_id == passage.chunk_id or text in _plain(p.text) for p in chosen)
 
@@ -44,14 +46,14 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def _neighbours_together(chosen: Sequence[Passage]) -> list[Passage]:
-    runs: list[list[Passage]] = []
+def _group_neighbours(chosen: Sequence[RetrievedPassage]) -> list[RetrievedPassage]:
+    runs: list[list[RetrievedPassage]] = []
     for passage in chosen:
-        touching = [run for run in runs if any(_touch(passage, other) for other in run)]
-        if not touching:
+        adjacent_runs = [run for run in runs if any(_are_adjacent(passage, other) for other in run)]
+        if not adjacent_runs:
             runs.append([passage])
             continue
-        first, *others = touching
+        first, *others = adjacent_runs
         for other in others:
             first.extend(other)
             runs.remove(other)
@@ -59,7 +61,7 @@ def _neighbours_together(chosen: Sequence[Passage]) -> list[Passage]:
     return [p for run in runs for p in sorted(run, key=lambda p: p.ordinal)]
 
 
-def _touch(one: Passage, other: Passage) -> bool:
+def _are_adjacent(one: RetrievedPassage, other: RetrievedPassage) -> bool:
     return (
         one.document_id == other.document_id
         and one.revision == other.revision

@@ -9,28 +9,28 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.releases.fitting import FITTED_ROLES
 from gyre_common.telemetry import METRICS
 
-from gyre_generator.asking import Filters
-from gyre_generator.passages import Retrieved
-from gyre_generator.progress import Progress, Report
+from gyre_generator.ask import DocumentFilters
+from gyre_generator.passages import RetrievedPassages
+from gyre_generator.progress import AnswerProgress, StepReport
 
 _PARTS = ("encode", "search")
 
 
-class Retriever(Protocol):
+class PassageRetriever(Protocol):
     """Finds passages. It searches with the versions of the request's context.
 
     With `explore`, one of them may be there only so that people can vote on it.
     """
 
     async def retrieve(
-        self, query: str, *, limit: int, filters: Filters, explore: bool
-    ) -> Retrieved:
+        self, query: str, *, limit: int, filters: DocumentFilters, explore: bool
+    ) -> RetrievedPassages:
         """Raises FailedPrecondition when it lacks a version, Unavailable when it is down."""
 
 
 async def retrieve(
-    progress: Progress, *, retriever: Retriever, limit: int
-) -> AsyncGenerator[Report, None]:
+    progress: AnswerProgress, *, retriever: PassageRetriever, limit: int
+) -> AsyncGenerator[StepReport, None]:
     """With the resolved versions; with the retriever's own where it lacks one of them."""
     ask, resolved = progress.ask, progress.resolved
     search = partial(
@@ -46,12 +46,12 @@ async def retrieve(
             retrieved = await search()
     except FailedPrecondition as error:
         METRICS.fallbacks.labels("generator", "version").inc()
-        yield Report(fallbacks=(f"retriever: its live versions instead: {error}",))
+        yield StepReport(fallbacks=(f"retriever: its live versions instead: {error}",))
         # The other roles stay named: a request that names versions is not drawn again.
         others = resolved.without(FITTED_ROLES)
         with use_versions(others.versions, others.arms):
             retrieved = await search()
-    yield Report(
+    yield StepReport(
         retrieved=retrieved,
         versions=retrieved.versions,
         fallbacks=tuple(retrieved.fallbacks),

@@ -10,7 +10,7 @@ from gyre_common.events.releases import Artifact, Roles
 from gyre_common.releases import ReleaseView
 
 from gyre_generator.backends import Backend
-from gyre_generator.progress import Progress, Report, Route
+from gyre_generator.progress import AnswerProgress, Route, StepReport
 
 EXTRACTIVE = "extractive"
 OPENAI = "openai"
@@ -25,15 +25,15 @@ class Override:
 
 
 async def route(
-    progress: Progress,
+    progress: AnswerProgress,
     *,
     backends: Mapping[str, Backend],
     releases: ReleaseView,
     override: Override | None = None,
-) -> AsyncGenerator[Report, None]:
+) -> AsyncGenerator[StepReport, None]:
     """Raises FailedPrecondition when this process does not have a version or its back end."""
     resolved = releases.for_request(progress.caller, progress.conversation_id)
-    yield Report(resolved=resolved)
+    yield StepReport(resolved=resolved)
 
     def artifact(role: Roles) -> Artifact | None:
         version = resolved.versions.get(role)
@@ -44,17 +44,17 @@ async def route(
         generator = artifact(Roles.GENERATOR)
         if generator is None:
             raise FailedPrecondition("no generator version is live: does `releases` run?")
-        yield Report(
+        yield StepReport(
             route=Route(_backend_of(generator, backends), generator, prompt),
             versions={Roles.GENERATOR: generator.version},
         )
         return
-    wanted = resolved.versions.get(Roles.GENERATOR, "none")
-    note = f"generator: {override.version} by GYRE_GENERATOR_BACKEND instead of {wanted}"
-    yield Report(
+    released = resolved.versions.get(Roles.GENERATOR, "none")
+    note = f"generator: {override.version} by GYRE_GENERATOR_BACKEND instead of {released}"
+    yield StepReport(
         route=Route(backends[override.backend], None, prompt),
         versions={Roles.GENERATOR: override.version},
-        fallbacks=() if override.version == wanted else (note,),
+        fallbacks=() if override.version == released else (note,),
     )
 
 

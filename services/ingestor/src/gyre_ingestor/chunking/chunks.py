@@ -19,12 +19,12 @@ def chunk(
     A chunk's id follows from its document and from all that an encoder reads of it, so that an
     unchanged passage keeps its id, and its vector, from one revision to the next.
     """
-    seen: Counter[tuple[tuple[str, ...], str]] = Counter()
+    occurrences: Counter[tuple[tuple[str, ...], str]] = Counter()
     chunks = []
     for ordinal, passage in enumerate(passages(document, title, recipe)):
         text = document.text[passage.start : passage.end]
-        occurrence = seen[passage.heading_path, text]
-        seen[passage.heading_path, text] += 1
+        occurrence = occurrences[passage.heading_path, text]
+        occurrences[passage.heading_path, text] += 1
         identity = (tenant, document_id, title, passage.heading_path, text, occurrence)
         chunks.append(
             Chunk(

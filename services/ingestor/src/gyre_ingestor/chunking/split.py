@@ -41,9 +41,9 @@ def _pieces(
         return
     bounds = [start, *(start + at for at in cuts[0](text[start:end]) if 0 < at < end - start), end]
     for first, last in pairwise(bounds):
-        stripped = last - _trailing_space(text, first, last)
-        if stripped > first:
-            yield from _pieces(text, first, stripped, cuts[1:], size, budget)
+        stripped_end = last - _trailing_space(text, first, last)
+        if stripped_end > first:
+            yield from _pieces(text, first, stripped_end, cuts[1:], size, budget)
 
 
 def _trailing_space(text: str, start: int, end: int) -> int:

@@ -8,7 +8,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from gyre_ingestor.parsers.outline import BlockKind, Outline, ParsedDocument
 from gyre_ingestor.parsers.tables import table_text
 
-_UNSEEN = frozenset(
+_HIDDEN_TAGS = frozenset(
     """
     script style noscript template nav footer svg math iframe object canvas video audio
     form button select input textarea dialog head link meta
@@ -74,7 +74,7 @@ class HtmlReader:
         tag = node.tag or ""
         if tag == "-text":
             self._inline.append(node.text_content or "")
-        elif tag in _UNSEEN or tag.startswith("-"):
+        elif tag in _HIDDEN_TAGS or tag.startswith("-"):
             return False
         elif tag == "br":
             self._inline.append("\n")

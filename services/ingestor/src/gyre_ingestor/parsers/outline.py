@@ -66,7 +66,7 @@ class Outline:
         self._length = 0
         self._last: BlockKind | None = None
         self._path: list[tuple[int, str]] = []
-        self._opened: list[Heading] = []
+        self._open_headings: list[Heading] = []
         self._section = Section(())
         self._sections = [self._section]
         self._first_h1 = ""
@@ -81,12 +81,12 @@ class Outline:
             return
         if level == 1 and not self._first_h1:
             self._first_h1 = text
-        if self._opened and self._path[-1][0] >= level:
+        if self._open_headings and self._path[-1][0] >= level:
             self._keep_lone_headings(level)
         while self._path and self._path[-1][0] >= level:
             self._path.pop()
         start, end = self._write(f"{'#' * level} {text}", "\n\n")
-        self._opened.append(Heading(len(self._path), start, end))
+        self._open_headings.append(Heading(len(self._path), start, end))
         self._path.append((level, text))
         self._last = None
 
@@ -95,7 +95,7 @@ class Outline:
         text = text.strip() if kind is BlockKind.PARAGRAPH else text.strip("\n").rstrip()
         if not text:
             return
-        if self._opened or not self._section.blocks:
+        if self._open_headings or not self._section.blocks:
             self._begin_section(tuple(text for _, text in self._path))
         tight = kind is BlockKind.ITEM and self._last is BlockKind.ITEM
         start, end = self._write(text, "\n" if tight else "\n\n")
@@ -111,7 +111,7 @@ class Outline:
 
     def finish(self, title: str = "") -> ParsedDocument:
         """The document, titled by its first level-1 heading unless `title` says otherwise."""
-        if self._opened:
+        if self._open_headings:
             self._keep_lone_headings(0)
         return ParsedDocument(
             title=" ".join(title.split()) or self._first_h1,
@@ -120,22 +120,22 @@ class Outline:
         )
 
     def _begin_section(self, path: tuple[str, ...]) -> None:
-        self._section = Section(path, tuple(self._opened))
+        self._section = Section(path, tuple(self._open_headings))
         self._sections.append(self._section)
-        self._opened = []
+        self._open_headings = []
 
     def _keep_lone_headings(self, level: int) -> None:
         """Headings of `level` or deeper that got no text become text of what is above them."""
         depth = sum(1 for known, _ in self._path if known < level)
-        lone = [heading for heading in self._opened if heading.depth >= depth]
-        if not lone:
+        lone_headings = [heading for heading in self._open_headings if heading.depth >= depth]
+        if not lone_headings:
             return
-        self._opened = [heading for heading in self._opened if heading.depth < depth]
-        outer = tuple(text for _, text in self._path[: lone[0].depth])
-        if self._opened or self._section.heading_path != outer:
+        self._open_headings = [heading for heading in self._open_headings if heading.depth < depth]
+        outer = tuple(text for _, text in self._path[: lone_headings[0].depth])
+        if self._open_headings or self._section.heading_path != outer:
             self._begin_section(outer)
         self._section.blocks += [
-            Block(BlockKind.PARAGRAPH, heading.start, heading.end) for heading in lone
+            Block(BlockKind.PARAGRAPH, heading.start, heading.end) for heading in lone_headings
         ]
 
     def _write(self, text: str, separator: str) -> tuple[int, int]:

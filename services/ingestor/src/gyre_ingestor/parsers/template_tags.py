@@ -8,7 +8,7 @@ _TAG = re.compile(r"\{\{[<%](?P<body>[^{}]*)[>%]\}\}")
 _ARGUMENT = re.compile(
     r'(?:(?P<name>[\w-]+)\s*=\s*)?(?:"(?P<quoted>[^"]*)"|`(?P<raw>[^`]*)`|(?P<bare>[^\s"=]+))'
 )
-_SHOWN = ("text", "title", "caption")
+_TEXT_ARGUMENTS = ("text", "title", "caption")
 
 
 def unwrap_template_tags(text: str) -> str:
@@ -18,18 +18,18 @@ def unwrap_template_tags(text: str) -> str:
     """
     if "{{<" not in text and "{{%" not in text:
         return text
-    text = _replace(text, _is_without_prose, _nothing)
-    return _TAG.sub(_words, _replace(text, _is_code, _fenced))
+    text = _replace(text, _is_without_prose, _drop)
+    return _TAG.sub(_words, _replace(text, _is_code, _as_code_block))
 
 
 def _replace(
     text: str,
-    is_wanted: Callable[[re.Match[str]], bool],
+    is_match: Callable[[re.Match[str]], bool],
     replacement: Callable[[re.Match[str], str], str],
 ) -> str:
     """Replace wanted tags together with all up to their closing ones."""
     parts, end = [], 0
-    for opening, closing in _pairs(text, is_wanted):
+    for opening, closing in _pairs(text, is_match):
         inside = text[opening.end() : closing.start()]
         parts += [text[end : opening.start()], replacement(opening, inside)]
         end = closing.end()
@@ -37,7 +37,7 @@ def _replace(
 
 
 def _pairs(
-    text: str, is_wanted: Callable[[re.Match[str]], bool]
+    text: str, is_match: Callable[[re.Match[str]], bool]
 ) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
     """Wanted tags, each with the first one that closes it; pairs do not overlap."""
     tags = list(_TAG.finditer(text))
@@ -47,14 +47,14 @@ def _pairs(
             closings.setdefault(name[1:], deque()).append(tag)
     end = 0
     for tag in tags:
-        if tag.start() < end or not is_wanted(tag):
+        if tag.start() < end or not is_match(tag):
             continue
-        behind = closings.get(_name(tag), deque())
-        while behind and behind[0].start() < tag.end():
-            behind.popleft()
-        if behind:
-            yield tag, behind[0]
-            end = behind[0].end()
+        closing_tags = closings.get(_name(tag), deque())
+        while closing_tags and closing_tags[0].start() < tag.end():
+            closing_tags.popleft()
+        if closing_tags:
+            yield tag, closing_tags[0]
+            end = closing_tags[0].end()
 
 
 def _name(tag: re.Match[str]) -> str:
@@ -70,11 +70,11 @@ def _is_code(tag: re.Match[str]) -> bool:
     return _name(tag) == "highlight" or (_name(tag) == "tab" and "codelang" in tag["body"])
 
 
-def _nothing(tag: re.Match[str], inside: str) -> str:
+def _drop(tag: re.Match[str], inside: str) -> str:
     return ""
 
 
-def _fenced(tag: re.Match[str], code: str) -> str:
+def _as_code_block(tag: re.Match[str], code: str) -> str:
     arguments = tag["body"].strip().partition(" ")[2]
     return f"{_words_of('tab', arguments)}\n\n```\n{code.strip(chr(10))}\n```\n"
 
@@ -85,20 +85,22 @@ def _words(tag: re.Match[str]) -> str:
 
 
 def _words_of(name: str, arguments: str) -> str:
-    named: dict[str, str] = {}
-    positional: list[str] = []
+    named_arguments: dict[str, str] = {}
+    positional_arguments: list[str] = []
     for argument in _ARGUMENT.finditer(arguments):
         value = argument["quoted"] or argument["raw"] or argument["bare"] or ""
         if argument["name"]:
-            named[argument["name"]] = value
+            named_arguments[argument["name"]] = value
         else:
-            positional.append(value)
+            positional_arguments.append(value)
     match name:
         case "heading":
-            return positional[0] if positional else ""
+            return positional_arguments[0] if positional_arguments else ""
         case "tab":
-            return named.get("name", "")
-        case "glossary_tooltip" if "text" not in named:
-            return named.get("term_id", "").replace("-", " ")
+            return named_arguments.get("name", "")
+        case "glossary_tooltip" if "text" not in named_arguments:
+            return named_arguments.get("term_id", "").replace("-", " ")
         case _:
-            return next((named[key] for key in _SHOWN if named.get(key)), "")
+            return next(
+                (named_arguments[key] for key in _TEXT_ARGUMENTS if named_arguments.get(key)), ""
+            )

@@ -9,9 +9,9 @@ import openai
 from gyre_common.errors import GyreError
 from openai.types.chat import ChatCompletionChunk
 
-from gyre_generator.backends.openai.errors import too_slow, translated, unusable
-from gyre_generator.backends.openai.usage import Meter, Model
-from gyre_generator.backends.prompted import Completed
+from gyre_generator.backends.openai.errors import error_of, too_slow, unusable
+from gyre_generator.backends.openai.usage import Meter, ServedModel
+from gyre_generator.backends.prompted_model import Completion
 from gyre_generator.prompts import Prompt
 
 MAX_ANSWER = 32_768
@@ -21,7 +21,7 @@ _CONNECT_SECONDS = 5.0
 class OpenAIChat:
     """Implements `ChatModel`. Connects on the first use; `async with` to close."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: ServedModel) -> None:
         self._model = model
         self._resources = AsyncExitStack()
         self._client: openai.AsyncOpenAI | None = None
@@ -46,18 +46,18 @@ class OpenAIChat:
 
     async def complete(
         self, prompt: Prompt, settings: Mapping[str, str]
-    ) -> AsyncGenerator[str | Completed, None]:
+    ) -> AsyncGenerator[str | Completion, None]:
         """See `ChatModel`. A connection that fails, 429 and 5xx are tried again by the client, but
         nothing is once the answer has begun.
         """
         model, meter = self._model, Meter(prompt.text)
-        until = asyncio.get_running_loop().time() + model.total_seconds
+        deadline = asyncio.get_running_loop().time() + model.total_seconds
         try:
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout_at(deadline):
                 stream = await self._open(prompt, settings)
             async with stream:
                 chunks = aiter(stream)
-                while (chunk := await _next(chunks, until)) is not None:
+                while (chunk := await _next(chunks, deadline)) is not None:
                     text = meter.read(chunk)
                     if meter.characters > MAX_ANSWER:
                         raise unusable(f"more than {MAX_ANSWER:,} characters", model)
@@ -65,13 +65,13 @@ class OpenAIChat:
         except TimeoutError as error:
             raise too_slow(model) from error
         except openai.OpenAIError as error:
-            raise translated(error, model) from error
+            raise error_of(error, model) from error
         except ValueError as error:  # JSON, UTF-8 and pydantic all raise it
             raise unusable("something that is not a chat completion", model) from error
-        if not meter.ended:
+        if not meter.finish_reason:
             what = "no answer that ends" if meter.characters else "no answer at all"
             raise unusable(what, model)
-        yield Completed(meter.ended, meter.tokens, model.cost(meter.tokens))
+        yield Completion(meter.finish_reason, meter.tokens, model.cost(meter.tokens))
 
     async def _open(
         self, prompt: Prompt, settings: Mapping[str, str]
@@ -90,6 +90,6 @@ class OpenAIChat:
         )
 
 
-async def _next(chunks: AsyncIterator[object], until: float) -> object | None:
-    async with asyncio.timeout_at(until):
+async def _next(chunks: AsyncIterator[object], deadline: float) -> object | None:
+    async with asyncio.timeout_at(deadline):
         return await anext(chunks, None)

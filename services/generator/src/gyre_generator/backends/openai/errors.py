@@ -3,10 +3,10 @@
 import openai
 from gyre_common.errors import FailedPrecondition, Unavailable
 
-from gyre_generator.backends.openai.usage import Model
+from gyre_generator.backends.openai.usage import ServedModel
 
 
-def translated(error: openai.OpenAIError, model: Model) -> Unavailable | FailedPrecondition:
+def error_of(error: openai.OpenAIError, model: ServedModel) -> Unavailable | FailedPrecondition:
     """By the client's type, or the status."""
     server = f"the model server at {model.place}"
     match error:
@@ -24,31 +24,31 @@ def translated(error: openai.OpenAIError, model: Model) -> Unavailable | FailedP
         case openai.APIStatusError(status_code=status) if status < 500:
             return FailedPrecondition(f"{server} refused the request (HTTP {status}): see its log")
         case openai.APIStatusError(status_code=status):
-            return _for_now(f"{server} fails (HTTP {status}): see its log")
+            return _retry_later(f"{server} fails (HTTP {status}): see its log")
         case openai.APIConnectionError():
-            return _for_now(
+            return _retry_later(
                 f"{server} cannot be reached or hung up: start it, or check GYRE_LLM_URL"
             )
         case _:
             return unusable("an error in the middle of its answer", model)
 
 
-def too_slow(model: Model) -> Unavailable:
+def too_slow(model: ServedModel) -> Unavailable:
     """It took more time than it has."""
-    return _for_now(
+    return _retry_later(
         f"the model server at {model.place} is too slow (silent for {model.stall_seconds:g} s, or "
         f"not done in {model.total_seconds:g} s): raise GYRE_LLM_STALL_SECONDS or "
         "GYRE_LLM_TIMEOUT_SECONDS, or serve a smaller model"
     )
 
 
-def unusable(what: str, model: Model) -> Unavailable:
+def unusable(what: str, model: ServedModel) -> Unavailable:
     """It sent `what`, which is no answer."""
-    return _for_now(
+    return _retry_later(
         f"the model server at {model.place} sent {what}: check that GYRE_LLM_URL is an "
         "OpenAI-shaped API (it ends in /v1)"
     )
 
 
-def _for_now(problem: str) -> Unavailable:
+def _retry_later(problem: str) -> Unavailable:
     return Unavailable(problem, retry_after_seconds=5.0)

@@ -10,7 +10,7 @@ from gyre_generator.tokens import estimated_tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ServedModel:
     """A model and where it is served; prices in US dollars per million tokens."""
 
     url: str
@@ -58,7 +58,7 @@ class Meter:
     """Counts along a stream. Tokens are estimated where the server does not count them."""
 
     def __init__(self, prompt: str) -> None:
-        self.ended = ""
+        self.finish_reason = ""
         self.characters = 0
         self.tokens = TokenUsage(prompt=estimated_tokens(prompt))
 
@@ -66,16 +66,16 @@ class Meter:
         """The chunk's text; raises ValueError where it is no chunk of a chat completion."""
         # The client does not check what it gets: missing fields would surface anywhere.
         raw = chunk.model_dump(warnings=False) if isinstance(chunk, BaseModel) else chunk
-        known = _Chunk.model_validate(raw)
+        parsed = _Chunk.model_validate(raw)
         text = ""
-        for choice in known.choices[:1]:
+        for choice in parsed.choices[:1]:
             text = choice.delta.content or ""
-            self.ended = choice.finish_reason or self.ended
+            self.finish_reason = choice.finish_reason or self.finish_reason
         self.characters += len(text)
-        if known.usage:
+        if parsed.usage:
             self.tokens = TokenUsage(
-                prompt=known.usage.prompt_tokens,
-                completion=known.usage.completion_tokens,
+                prompt=parsed.usage.prompt_tokens,
+                completion=parsed.usage.completion_tokens,
                 estimated=False,
             )
         elif self.tokens.estimated:

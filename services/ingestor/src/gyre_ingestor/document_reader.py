@@ -13,7 +13,7 @@ from gyre_ingestor.cleaning import clean
 from gyre_ingestor.decoding import decode
 from gyre_ingestor.media_types import HTML, MediaType, parse_media_type
 from gyre_ingestor.parsers import parse
-from gyre_ingestor.refusal import Refused
+from gyre_ingestor.refusal import DocumentRefused
 
 P_ = ParamSpec("P_")
 R_ = TypeVar("R_")
@@ -32,7 +32,7 @@ class ReadingTask:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadResult:
     """A document as it was read."""
 
     title: str
@@ -48,39 +48,39 @@ class Reader(Protocol):
         """Decide how to read a document, as `media_type_of` does.
 
         Raises:
-            Refused: it cannot be read, or is not what it is declared to be.
+            DocumentRefused: it cannot be read, or is not what it is declared to be.
         """
 
-    async def read(self, task: ReadingTask) -> Reading:
+    async def read(self, task: ReadingTask) -> ReadResult:
         """Read a document.
 
         Raises:
-            Refused: it cannot be read.
+            DocumentRefused: it cannot be read.
         """
 
 
-def guarded(work: Callable[P_, R_], *args: P_.args, **kwargs: P_.kwargs) -> R_:
+def run_guarded(work: Callable[P_, R_], *args: P_.args, **kwargs: P_.kwargs) -> R_:
     """Do a parser's work; whatever it raises is the document's fault.
 
     The error itself stays here: one that cannot be unpickled would break the pool of processes. Its
     message stays here too, as it may quote the document.
 
     Raises:
-        Refused: by the work, or in place of what it raised.
+        DocumentRefused: by the work, or in place of what it raised.
         MemoryError: the work needs more than there is.
     """
     try:
         return work(*args, **kwargs)
-    except (Refused, MemoryError):
+    except (DocumentRefused, MemoryError):
         raise
     except BaseException as error:  # noqa: BLE001 - a panic of a parser in Rust is no Exception
         where = traceback.extract_tb(error.__traceback__)[-1].name
-        raise unreadable(f"broke its parser ({type(error).__name__} in {where})") from None
+        raise unreadable_document(f"broke its parser ({type(error).__name__} in {where})") from None
 
 
-def unreadable(problem: str) -> Refused:
+def unreadable_document(problem: str) -> DocumentRefused:
     """The refusal of a document that no parser gets through."""
-    return Refused(
+    return DocumentRefused(
         RejectionCode.CORRUPT,
         "content",
         problem,
@@ -88,11 +88,11 @@ def unreadable(problem: str) -> Refused:
     )
 
 
-def read(task: ReadingTask) -> Reading:
+def read(task: ReadingTask) -> ReadResult:
     """Decode, clean, parse and cut.
 
     Raises:
-        Refused: the bytes are no text, or nothing is left to search for.
+        DocumentRefused: the bytes are no text, or nothing is left to search for.
     """
     media_type = parse_media_type(task.media_type)
     text = clean(decode(task.content, media_type.charset, html=media_type.name == HTML))
@@ -106,10 +106,10 @@ def read(task: ReadingTask) -> Reading:
         recipe=task.recipe,
     )
     if not chunks:
-        raise Refused(
+        raise DocumentRefused(
             RejectionCode.EMPTY,
             "content",
             "holds no text that a reader would see",
             "send a document with text, or delete it",
         )
-    return Reading(title, chunks)
+    return ReadResult(title, chunks)

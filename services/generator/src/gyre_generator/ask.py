@@ -19,8 +19,8 @@ MAX_ACTOR = 256
 ROLES = frozenset({"user", "assistant"})
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]*\Z")
-_UNSPEAKABLE = re.compile(r"[\ud800-\udfff]")
-_POINTS_BACK = re.compile(
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_REFERS_BACK = re.compile(
     r"\b(?:it|its|they|them|their|theirs|this|that|these|those|he|him|his|she|her|hers|one|ones"
     r"|there|former|latter|same)\b|^\s*(?:and|but|so|or|what about|how about|why)\b",
     re.IGNORECASE,
@@ -29,7 +29,7 @@ _FEW_TERMS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class DocumentFilters:
     """Which documents may be read; empty means any."""
 
     document_ids: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Ask:
     conversation_id: str = ""
     history: tuple[Turn, ...] = ()
     idempotency_key: str = ""
-    filters: Filters = field(default_factory=Filters)
+    filters: DocumentFilters = field(default_factory=DocumentFilters)
     actor: str = ""
 
     def check(self) -> None:
@@ -65,8 +65,10 @@ class Ask:
     def query(self) -> str:
         """What to search for: a question that leans on the turn before takes that turn along."""
         before = next((t.content for t in reversed(self.history) if t.role == "user"), "")
-        leans = _POINTS_BACK.search(self.question) or len(content_terms(self.question)) < _FEW_TERMS
-        if not before or not leans:
+        refers_back = (
+            _REFERS_BACK.search(self.question) or len(content_terms(self.question)) < _FEW_TERMS
+        )
+        if not before or not refers_back:
             return self.question
         return f"{before.strip()}\n{self.question}"[-MAX_QUESTION:]
 
@@ -80,7 +82,7 @@ def _check_question(question: str) -> None:
             f"has {len(question):,} characters",
             f"ask in at most {MAX_QUESTION:,}; submit longer text as a document",
         )
-    if _UNSPEAKABLE.search(question):
+    if _SURROGATES.search(question):
         raise InvalidInput("question", "is not valid Unicode", "send well-formed UTF-8")
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from gyre_common.context import RequestContext
 from gyre_common.errors import InvalidInput, NotFound
 
-Row = Mapping[str, object]
+JsonRow = Mapping[str, object]
 """A value of each column, by its name, as JSON has them: times are RFC 3339 in UTC."""
 
 Position = tuple[str, ...]
@@ -52,7 +52,7 @@ VIEWS: Mapping[str, View] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeRange:
     """From `since` on and before `until`; None for no bound."""
 
     since: datetime | None = None
@@ -72,7 +72,7 @@ class Column:
 class Page:
     """Some rows, newest first, and the token of the next page ("" after the last)."""
 
-    rows: Sequence[Row]
+    rows: Sequence[JsonRow]
     next_page_token: str
 
 
@@ -82,43 +82,43 @@ class History(Protocol):
     Rows come newest first, at most `limit` of them, and only those behind `after`.
     """
 
-    async def interaction(self, tenant: str, interaction_id: UUID) -> Row | None:
+    async def interaction(self, tenant: str, interaction_id: UUID) -> JsonRow | None:
         """The interaction with its passages, verdicts and feedback; None before it has landed."""
 
     async def interactions(
-        self, tenant: str, span: Span, id_prefix: str, *, after: Position, limit: int
-    ) -> Sequence[tuple[Position, Row]]:
+        self, tenant: str, span: TimeRange, id_prefix: str, *, after: Position, limit: int
+    ) -> Sequence[tuple[Position, JsonRow]]:
         """Interactions, each with its position."""
 
     async def columns(self, name: str) -> Sequence[Column]:
         """Those of a view of `VIEWS`."""
 
     async def view(
-        self, tenant: str, name: str, span: Span, *, after: Position, limit: int
-    ) -> Sequence[tuple[Position, Row]]:
+        self, tenant: str, name: str, span: TimeRange, *, after: Position, limit: int
+    ) -> Sequence[tuple[Position, JsonRow]]:
         """Rows of a view of `VIEWS`, each with its position."""
 
 
-class Reading:
+class HistoryReader:
     """Answers for the tenant of the caller alone."""
 
     def __init__(self, history: History, *, landing_seconds: float = LANDING_SECONDS) -> None:
         self._history = history
         self._landing_seconds = landing_seconds
 
-    async def interaction(self, caller: RequestContext, interaction_id: str) -> Row:
+    async def interaction(self, caller: RequestContext, interaction_id: str) -> JsonRow:
         """The whole story of one answer, which is waited for where it is on its way.
 
         Raises:
             InvalidInput: the id is malformed.
             NotFound: the tenant has no such answer, or it has not landed in time.
         """
-        wanted = _uuid(interaction_id)
+        uuid = _uuid(interaction_id)
         deadline = time.monotonic() + self._landing_seconds
-        while (row := await self._history.interaction(caller.tenant, wanted)) is None:
+        while (row := await self._history.interaction(caller.tenant, uuid)) is None:
             if time.monotonic() > deadline:
                 raise NotFound(
-                    f"tenant {caller.tenant} has no answer {wanted}: check the id and the tenant; "
+                    f"tenant {caller.tenant} has no answer {uuid}: check the id and the tenant; "
                     "if it was given just now, see whether telemetry is behind (`gyre status`)"
                 )
             await asyncio.sleep(_POLL_SECONDS)
@@ -127,7 +127,7 @@ class Reading:
     async def interactions(
         self,
         caller: RequestContext,
-        span: Span,
+        span: TimeRange,
         *,
         id_prefix: str,
         page_size: int,
@@ -140,16 +140,16 @@ class Reading:
             )
         limit = _limit(page_size)
         after = _position(_INTERACTIONS, page_token, size=2)
-        found = await self._history.interactions(
+        rows = await self._history.interactions(
             caller.tenant, span, id_prefix, after=after, limit=limit
         )
-        return _page(_INTERACTIONS, found, limit)
+        return _page(_INTERACTIONS, rows, limit)
 
     async def series(
         self,
         caller: RequestContext,
         view: str,
-        span: Span,
+        span: TimeRange,
         *,
         page_size: int,
         page_token: str,
@@ -162,8 +162,8 @@ class Reading:
         limit = _limit(page_size)
         after = _position(view, page_token, size=len(VIEWS[view].keys))
         columns = await self._history.columns(view)
-        found = await self._history.view(caller.tenant, view, span, after=after, limit=limit)
-        return columns, _page(view, found, limit)
+        rows = await self._history.view(caller.tenant, view, span, after=after, limit=limit)
+        return columns, _page(view, rows, limit)
 
 
 def _any_of(names: Mapping[str, View]) -> str:
@@ -186,16 +186,16 @@ def _limit(page_size: int) -> int:
     return page_size or DEFAULT_PAGE
 
 
-def _page(of: str, found: Sequence[tuple[Position, Row]], limit: int) -> Page:
-    rows = [row for _, row in found]
-    return Page(rows, _token(of, found[-1][0]) if len(found) == limit else "")
+def _page(list_name: str, positioned: Sequence[tuple[Position, JsonRow]], limit: int) -> Page:
+    rows = [row for _, row in positioned]
+    return Page(rows, _token(list_name, positioned[-1][0]) if len(positioned) == limit else "")
 
 
-def _token(of: str, position: Position) -> str:
-    return base64.urlsafe_b64encode(json.dumps([of, *position]).encode()).decode()
+def _token(list_name: str, position: Position) -> str:
+    return base64.urlsafe_b64encode(json.dumps([list_name, *position]).encode()).decode()
 
 
-def _position(of: str, page_token: str, *, size: int) -> Position:
+def _position(list_name: str, page_token: str, *, size: int) -> Position:
     """What `_token` wrote; a token of another list is none of this one."""
     if not page_token:
         return ()
@@ -204,7 +204,7 @@ def _position(of: str, page_token: str, *, size: int) -> Position:
     except (binascii.Error, ValueError):
         parts = None
     match parts:
-        case [str(name), *position] if name == of and len(position) == size:
+        case [str(name), *position] if name == list_name and len(position) == size:
             if all(isinstance(part, str) for part in position):
                 return tuple(position)
     raise InvalidInput(

@@ -40,7 +40,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Passage:
+class EncodedChunk:
     """A chunk and its vector, to be put into the index."""
 
     chunk: IndexedChunk
@@ -55,7 +55,7 @@ class Removal:
     revision: int
 
 
-class DocumentIndex(Protocol):
+class ChunkIndex(Protocol):
     """Chunk indexes, and the head record of every document.
 
     Raises, from every method: Retryable when the engine is down or busy, Poison when it refuses
@@ -71,7 +71,7 @@ class DocumentIndex(Protocol):
     async def put_heads(self, heads: Sequence[Head]) -> set[DocumentKey]:
         """Write head records; returns those that somebody else wrote first, which are unchanged."""
 
-    async def stored(
+    async def stored_chunk_ids(
         self, index: str, keys: Sequence[DocumentKey]
     ) -> Mapping[DocumentKey, frozenset[UUID]]:
         """The ids of all chunks of these documents, those of writes just now included."""
@@ -80,7 +80,7 @@ class DocumentIndex(Protocol):
         """The vectors of the chunks that exist."""
 
     async def write(
-        self, index: str, passages: Sequence[Passage], removals: Sequence[Removal]
+        self, index: str, chunks: Sequence[EncodedChunk], removals: Sequence[Removal]
     ) -> None:
         """Put and remove chunks, then make that searchable.
 

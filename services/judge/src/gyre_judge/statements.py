@@ -39,7 +39,7 @@ def _statement(sentence: Sentence) -> Statement | None:
     )
 
 
-class Passages:
+class WeightedPassages:
     """The passages of one answer, best first, and how much each term tells among them."""
 
     def __init__(self, texts: Sequence[str], headings: Sequence[str] = ()) -> None:
@@ -66,17 +66,17 @@ class Passages:
     @cached_property
     def _weights(self) -> Mapping[str, float]:
         pool = [s.terms for group in self.statements for s in group]
-        counts = Counter(term for found in pool for term in found)
+        counts = Counter(term for statement_terms in pool for term in statement_terms)
         return {term: _weight(len(pool), count) for term, count in counts.items()}
 
-    def share(self, wanted: Iterable[str], held: frozenset[str]) -> float:
-        """Share of the weight of `wanted` that `held` has; weights are inverse document frequencies
-        over the passages' sentences, so that what is everywhere counts little.
+    def share(self, statement_terms: Iterable[str], passage_terms: frozenset[str]) -> float:
+        """Share of the weight of `statement_terms` that `passage_terms` has; weights are inverse
+        document frequencies over the passages' sentences, so that what is everywhere counts little.
         """
         unseen = _weight(sum(len(group) for group in self.statements), 0)
-        weights = {term: self._weights.get(term, unseen) for term in wanted}
+        weights = {term: self._weights.get(term, unseen) for term in statement_terms}
         total = sum(weights.values())
-        return sum(w for t, w in weights.items() if t in held) / total if total else 0.0
+        return sum(w for t, w in weights.items() if t in passage_terms) / total if total else 0.0
 
 
 def _weight(n: int, count: int) -> float:

@@ -10,16 +10,16 @@ from gyre_common.events.interactions import GuardrailResult, TokenUsage
 from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION
 
 from gyre_generator.backends.markers import MarkerReader
-from gyre_generator.backends.port import Delta, Draft, Piece, Prompted, Task
+from gyre_generator.backends.port import AnswerDraft, Delta, Piece, PromptRecord, WritingTask
 from gyre_generator.prompts import Prompt, Prompts
 from gyre_generator.prompts.library import NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class Completion:
     """How a completion ended (`stop` where the model had no more to write), and what it took."""
 
-    ended: str
+    finish_reason: str
     tokens: TokenUsage
     cost_usd: float = 0.0
 
@@ -29,8 +29,8 @@ class ChatModel(Protocol):
 
     def complete(
         self, prompt: Prompt, settings: Mapping[str, str]
-    ) -> AsyncGenerator[str | Completed, None]:
-        """Text as it comes, then one Completed, last; `settings` are the released version's.
+    ) -> AsyncGenerator[str | Completion, None]:
+        """Text as it comes, then one Completion, last; `settings` are the released version's.
 
         Raises:
             Unavailable: the model is down, too slow, or sends nonsense.
@@ -48,17 +48,17 @@ class PromptedModel:
         self._chat = chat
         self._prompts = prompts
 
-    async def write(self, task: Task) -> AsyncGenerator[Piece, None]:
+    async def write(self, task: WritingTask) -> AsyncGenerator[Piece, None]:
         """See `Backend`."""
         prompt, fallback = self._prompt(task)
-        yield Prompted(prompt.text, prompt.version, fallback)
-        markers, completed = MarkerReader(), Completed("", TokenUsage())
+        yield PromptRecord(prompt.text, prompt.version, fallback)
+        markers, completion = MarkerReader(), Completion("", TokenUsage())
         opening, abstains = "", True
         settings = task.generator.settings if task.generator else {}
         async with aclosing(self._chat.complete(prompt, settings)) as pieces:
             async for piece in pieces:
-                if isinstance(piece, Completed):
-                    completed = piece
+                if isinstance(piece, Completion):
+                    completion = piece
                     continue
                 if abstains:  # as far as one can tell by the words so far
                     opening += piece
@@ -67,26 +67,28 @@ class PromptedModel:
                     abstains, piece = False, opening.lstrip()
                 if text := markers.feed(piece):
                     yield Delta(text)
-        tokens, cost_usd = completed.tokens, completed.cost_usd
+        tokens, cost_usd = completion.tokens, completion.cost_usd
         if abstains and _bare(opening) == NO_ANSWER:
-            yield Draft("", abstained=True, tokens=tokens, cost_usd=cost_usd)
+            yield AnswerDraft("", abstained=True, tokens=tokens, cost_usd=cost_usd)
             return
         if rest := markers.feed(opening if abstains else "") + markers.finish():
             yield Delta(rest)
         if not markers.text.strip():
             raise self._chat.unusable("an empty answer")
         complete = GuardrailResult(
-            name="complete", passed=completed.ended == "stop", detail=f"ended by {completed.ended}"
+            name="complete",
+            passed=completion.finish_reason == "stop",
+            detail=f"ended by {completion.finish_reason}",
         )
-        yield Draft(
+        yield AnswerDraft(
             markers.text, markers.claims(), tokens=tokens, cost_usd=cost_usd, guardrails=(complete,)
         )
 
-    def _prompt(self, task: Task) -> tuple[Prompt, str]:
-        released = task.prompt
+    def _prompt(self, task: WritingTask) -> tuple[Prompt, str]:
+        artifact = task.prompt
         template, fallback = self._prompts.load_or_keep(
-            released.version if released else ANSWER_PROMPT_VERSION,
-            released.digest if released else None,
+            artifact.version if artifact else ANSWER_PROMPT_VERSION,
+            artifact.digest if artifact else None,
         )
         passages = [
             {"number": n, "heading": p.heading, "text": p.text}
