@@ -9,14 +9,14 @@ from gyre_cli.demo.measures import ndcg
 from gyre_trainer.recipes.query_encoder.comparison.ranking import Weights
 from gyre_trainer.recipes.query_encoder.exact_search import exact_legs
 from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
-from gyre_trainer.recipes.query_encoder.inputs import Found, RunData
+from gyre_trainer.recipes.query_encoder.inputs import LiveHits, RunData
 from gyre_trainer.recipes.query_encoder.model import (
-    interpolated,
+    interpolate_weights,
     open_base,
     open_tokenizer,
     window,
 )
-from gyre_trainer.recipes.query_encoder.outcome import TUNED, encoded
+from gyre_trainer.recipes.query_encoder.variant_result import TUNED, encode_texts
 from gyre_trainer.runs.folder import RunFolder
 from safetensors.torch import load_file
 
@@ -61,8 +61,8 @@ def score_questions(
     texts = [one.question.text for one in there]
     vectors = {}
     for share in (0.0, *SHARES):
-        base.bert.load_state_dict(interpolated(start, tuned, share), strict=False)
-        vectors[share] = encoded(base, tokenizer, texts)
+        base.bert.load_state_dict(interpolate_weights(start, tuned, share), strict=False)
+        vectors[share] = encode_texts(base, tokenizer, texts)
     documents = _documents(folder)
     weights = Weights(bm25=1 - data.dense_weight, dense=data.dense_weight)
     for at, one in enumerate(there):
@@ -71,7 +71,7 @@ def score_questions(
         def value(
             share: float,
             at: int = at,
-            legs_of_question: Found = legs_of_question,
+            legs_of_question: LiveHits = legs_of_question,
             one: HeldOutQuestion = one,
         ) -> float:
             similarity = data.corpus.vectors @ vectors[share][at]

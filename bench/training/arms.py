@@ -16,10 +16,10 @@ import torch
 from gyre_trainer.recipes.query_encoder.batches import Batch, Batches
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
 from gyre_trainer.recipes.query_encoder.inputs import RunData
-from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer, prepared
-from gyre_trainer.recipes.query_encoder.questions import merged
+from gyre_trainer.recipes.query_encoder.model import make_trainable, open_base, open_tokenizer
+from gyre_trainer.recipes.query_encoder.questions import merge_questions
 from gyre_trainer.recipes.query_encoder.step_loss import step_loss
-from gyre_trainer.recipes.query_encoder.targets import Example, examples_of
+from gyre_trainer.recipes.query_encoder.targets import TrainingExample, examples_of
 from gyre_trainer.runs.folder import RunFolder
 from torch import Tensor, nn
 
@@ -36,7 +36,7 @@ def bare(data: RunData) -> Figures:
     """The floor: the same network, batches and loss in a plain loop of torch."""
     config, examples = _task(data)
     base = Path(data.inputs.base_folder)
-    model = prepared(open_base(base, data.corpus.dimensions), config, Variant.FULL)
+    model = make_trainable(open_base(base, data.corpus.dimensions), config, Variant.FULL)
     tokenizer = open_tokenizer(base, config.longest_question)
     learning = [each for each in model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -50,7 +50,7 @@ def bare(data: RunData) -> Figures:
         for group in optimizer.param_groups:
             group["lr"] = config.rate_at(step, batches.steps, Variant.FULL)
         (batch,) = batches.at(step, rank=0, ranks=1)
-        texts = [tokenizer.encode(each.text).ids for each in batch.asked]
+        texts = [tokenizer.encode(each.text).ids for each in batch.questions]
         loss = step_loss(model(texts), torch.zeros(0, 0), batch, passages, config)
         optimizer.zero_grad()
         loss.backward()
@@ -114,7 +114,7 @@ class _PeerLoss(nn.Module):
     def __init__(
         self,
         model: Any,
-        examples: Sequence[Example],
+        examples: Sequence[TrainingExample],
         data: RunData,
         config: QueryEncoderConfig,
     ) -> None:
@@ -138,9 +138,9 @@ class _PeerLoss(nn.Module):
         return loss
 
 
-def _task(data: RunData) -> tuple[QueryEncoderConfig, Sequence[Example]]:
+def _task(data: RunData) -> tuple[QueryEncoderConfig, Sequence[TrainingExample]]:
     config = QueryEncoderConfig.from_settings(data.spec.settings)
-    return config, examples_of(merged(data.questions, "fit"), data.corpus, data.live)
+    return config, examples_of(merge_questions(data.questions, "fit"), data.corpus, data.live)
 
 
 def _clock() -> Callable[[], tuple[float, float]]:

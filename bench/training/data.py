@@ -11,9 +11,9 @@ from gyre_common.events.event import now
 from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.store import digest_of
-from gyre_trainer.recipes.query_encoder.base_model import packaged
+from gyre_trainer.recipes.query_encoder.base_model import package_folder
 from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
-from gyre_trainer.recipes.query_encoder.outcome import encoded
+from gyre_trainer.recipes.query_encoder.variant_result import encode_texts
 
 _TOKENS = 64  # of a passage: enough to train against, quick to encode
 
@@ -35,8 +35,8 @@ def some_pairs(folder: Path | None, questions: int, passages: int) -> Pairs:
 def write_run(path: Path, pairs: Pairs, settings: Mapping[str, str]) -> None:
     """The files that the recipe trains from; every question is to be learned from."""
     shipped = built_in_artifacts(now())[Roles.DOCUMENT_ENCODER]
-    base = packaged(shipped.settings["package"], shipped)
-    vectors = encoded(open_base(base, 384), open_tokenizer(base, _TOKENS), pairs.passages)
+    base = package_folder(shipped.settings["package"], shipped)
+    vectors = encode_texts(open_base(base, 384), open_tokenizer(base, _TOKENS), pairs.passages)
     path.mkdir(parents=True, exist_ok=True)
     np.save(path / "corpus.npy", vectors)
     _write(

@@ -20,11 +20,11 @@ from gyre_trainer.recipes.recipe import Recipe
 from gyre_trainer.runs.book import Run, RunBook
 from gyre_trainer.runs.candidates import Candidates
 from gyre_trainer.runs.conductor import Conductor, Tools
-from gyre_trainer.runs.diary import Diary
+from gyre_trainer.runs.event_log import RunEventLog
 from gyre_trainer.runs.folder import RunFolder
 from gyre_trainer.runs.folders import RunFolders
 from gyre_trainer.runs.processes import VerbProcesses
-from gyre_trainer.runs.starting import Beginnings, NewRun
+from gyre_trainer.runs.starting import NewRun, RunStarter
 from gyre_trainer.segments import FOLDER, Segments, Window
 from gyre_trainer.segments.facts import FeedbackFact
 from gyre_trainer.segments.parquet import FEEDBACK
@@ -40,16 +40,16 @@ class TopicInMemory:
     def __init__(self) -> None:
         self.written: list[ReleaseChanged] = []
         self.controller: ReleaseController | None = None
-        self.diary: Diary | None = None
+        self.event_log: RunEventLog | None = None
 
     async def open(self) -> Sequence[ReleaseChanged]:
         return list(self.written)
 
     async def append(self, changes: Changes) -> None:
         self.written.extend(changes)
-        if self.diary is not None:
+        if self.event_log is not None:
             for change in changes:
-                self.diary.release_changed(change)
+                self.event_log.record_release_change(change)
 
     def state(self, tenant: str, role: str) -> ReleaseChanged:
         states = {each.tenant: each for each in self.written if each.role == role}
@@ -72,7 +72,7 @@ class Loop:
 
     def __init__(self, path: Path, recipe: Recipe) -> None:
         self._segments = Segments(Shelf(f"file://{path}/store", FOLDER))
-        self._folders = RunFolders(path / "runs", kept=5)
+        self._folders = RunFolders(path / "runs", keep_newest=5)
         self._recipe = recipe
         self._topic = TopicInMemory()
         self.conductor: Conductor
@@ -88,7 +88,7 @@ class Loop:
     async def running(self) -> AsyncIterator["Loop"]:
         """Both services; verdicts go from one to the other as events."""
         bus, book = MemoryBus(service="trainer"), RunBook()
-        self._topic.diary = diary = Diary(book, bus)
+        self._topic.event_log = event_log = RunEventLog(book, bus)
         self.controller = self._topic.controller = ReleaseController(
             self._topic, ReleaseBook(lambda: NOON), NoEncoders()
         )
@@ -96,16 +96,16 @@ class Loop:
         build_handlers(bus, self.controller)
         recipes = {self._recipe.name: self._recipe}
 
-        async def collected() -> Window:
+        async def current_window() -> Window:
             return await self._segments.durable()
 
         tools = Tools(
-            beginnings=Beginnings(self._topic, collected, recipes=recipes),
+            starter=RunStarter(self._topic, current_window, recipes=recipes),
             folders=self._folders,
             runner=VerbProcesses(),
             candidates=Candidates(self._topic, patience=0.0),
         )
-        async with Conductor(book, diary, tools) as self.conductor:
+        async with Conductor(book, event_log, tools) as self.conductor:
             yield self
 
     async def start(self, **settings: object) -> Run:
@@ -118,8 +118,8 @@ class Loop:
     async def ended(self, run: Run) -> Run:
         """The run once it is over."""
         async with asyncio.timeout(100):
-            async for seen in self.conductor.watch(run.run_id, "acme"):
-                run = seen
+            async for latest in self.conductor.watch(run.run_id, "acme"):
+                run = latest
         return run
 
     def folder(self, run: Run) -> RunFolder:

@@ -7,71 +7,81 @@ from gyre_trainer.recipes import RECIPES
 from gyre_trainer.recipes.query_encoder.batches import Batches
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
 from gyre_trainer.recipes.query_encoder.inputs import (
-    Corpus,
-    Found,
-    Hit,
-    Passage,
+    CorpusPassage,
+    EncodedCorpus,
+    LabelledPassage,
+    LiveHit,
+    LiveHits,
     QuestionRow,
-    Shown,
 )
-from gyre_trainer.recipes.query_encoder.questions import merged
+from gyre_trainer.recipes.query_encoder.questions import merge_questions
 from gyre_trainer.recipes.query_encoder.rehearsal import rehearsals
-from gyre_trainer.recipes.query_encoder.targets import Example, examples_of
+from gyre_trainer.recipes.query_encoder.targets import TrainingExample, examples_of
 
-CORPUS = Corpus(
+CORPUS = EncodedCorpus(
     [
-        Passage(
+        CorpusPassage(
             chunk_id="c0", title="Tea", text="Tea is dried. It is then sorted by hand in halls."
         ),
-        Passage(chunk_id="c1", text="Coffee is roasted until it cracks, twice if it is dark."),
-        Passage(chunk_id="c2", title="Cocoa", text="Short."),
+        CorpusPassage(
+            chunk_id="c1", text="Coffee is roasted until it cracks, twice if it is dark."
+        ),
+        CorpusPassage(chunk_id="c2", title="Cocoa", text="Short."),
     ],
     np.eye(3, dtype=np.float32),
 )
 
 
-def asked(question: str, part: str = "fit", **labels: float) -> QuestionRow:
-    shown = tuple(Shown(chunk_id=chunk, label=label) for chunk, label in labels.items())
+def a_question_row(question: str, part: str = "fit", **labels: float) -> QuestionRow:
+    shown = tuple(LabelledPassage(chunk_id=chunk, label=label) for chunk, label in labels.items())
     return QuestionRow(question_id=question, question=question, part=part, shown=shown)
 
 
 def test_the_same_question_asked_twice_is_one_with_mean_labels() -> None:
-    rows = [asked("What is tea?", c0=1.0, c1=-1.0), asked("what  is TEA?", c0=0.5)]
-    (question,) = merged(rows, "fit")
+    rows = [
+        a_question_row("What is tea?", c0=1.0, c1=-1.0),
+        a_question_row("what  is TEA?", c0=0.5),
+    ]
+    (question,) = merge_questions(rows, "fit")
     assert question.labels == {"c0": 0.75, "c1": -1.0}
     assert question.ids == ("What is tea?", "what  is TEA?")
 
 
 def test_votes_that_contradict_each_other_cancel_out() -> None:
-    assert merged([asked("tea", c0=1.0), asked("tea", c0=-1.0)], "fit") == []
+    assert (
+        merge_questions([a_question_row("tea", c0=1.0), a_question_row("tea", c0=-1.0)], "fit")
+        == []
+    )
 
 
 def test_a_question_without_a_wanted_passage_teaches_nothing() -> None:
-    assert merged([asked("tea", c0=-1.0)], "fit") == []
+    assert merge_questions([a_question_row("tea", c0=-1.0)], "fit") == []
 
 
 def test_the_target_is_shared_by_label_and_a_weak_label_weighs_less() -> None:
-    rows = [asked("tea", c0=1.0, c1=0.5), asked("coffee", c1=0.5)]
-    tea, coffee = examples_of(merged(rows, "fit"), CORPUS, {})
+    rows = [a_question_row("tea", c0=1.0, c1=0.5), a_question_row("coffee", c1=0.5)]
+    tea, coffee = examples_of(merge_questions(rows, "fit"), CORPUS, {})
     assert tea.target == pytest.approx({0: 2 / 3, 1: 1 / 3})
     assert (tea.weight, coffee.weight) == (1.0, 0.5)
 
 
 def test_votes_on_deleted_passages_are_left_out_and_without_any_other_it_is_refused() -> None:
-    rows = [asked("tea", c0=1.0, gone=1.0), asked("coffee", gone=1.0)]
-    (only,) = examples_of(merged(rows, "fit"), CORPUS, {})
+    rows = [a_question_row("tea", c0=1.0, gone=1.0), a_question_row("coffee", gone=1.0)]
+    (only,) = examples_of(merge_questions(rows, "fit"), CORPUS, {})
     assert only.target == {0: 1.0}
     with pytest.raises(FailedPrecondition, match="still in the index"):
-        examples_of(merged(rows[1:], "fit"), CORPUS, {})
+        examples_of(merge_questions(rows[1:], "fit"), CORPUS, {})
 
 
 def test_what_bm25_brings_anyway_stands_beside_the_target() -> None:
-    found = Found(
+    hits = LiveHits(
         question_id="tea",
-        legs=(Hit("c1", 4.0, None, 0.8), Hit("c2", 2.0, 0.1, 0.8)),
+        legs=(LiveHit("c1", 4.0, None, 0.8), LiveHit("c2", 2.0, 0.1, 0.8)),
         spans={"bm25": (0.0, 8.0)},
     )
-    (example,) = examples_of(merged([asked("tea", c0=1.0)], "fit"), CORPUS, {"tea": found})
+    (example,) = examples_of(
+        merge_questions([a_question_row("tea", c0=1.0)], "fit"), CORPUS, {"tea": hits}
+    )
     assert example.target == {0: 1.0}
     assert example.lexical == {1: 0.5, 2: 0.25}
 
@@ -79,24 +89,24 @@ def test_what_bm25_brings_anyway_stands_beside_the_target() -> None:
 def test_another_tenant_or_other_groups_make_another_question_and_hide_what_they_cannot_find() -> (
     None
 ):
-    ours = asked("tea", a=1.0)
+    ours = a_question_row("tea", a=1.0)
     rows = [
         ours.model_copy(update={"tenant": "acme"}),
         ours.model_copy(update={"tenant": "acme", "acl": ("staff",)}),
         ours.model_copy(update={"tenant": "other"}),
     ]
-    corpus = Corpus(
+    corpus = EncodedCorpus(
         [
-            Passage(chunk_id="a", tenant="acme", text="Public."),
-            Passage(chunk_id="b", tenant="acme", acl=("staff",), text="Of the staff."),
-            Passage(chunk_id="c", tenant="other", text="Of others."),
+            CorpusPassage(chunk_id="a", tenant="acme", text="Public."),
+            CorpusPassage(chunk_id="b", tenant="acme", acl=("staff",), text="Of the staff."),
+            CorpusPassage(chunk_id="c", tenant="other", text="Of others."),
         ],
         np.eye(3, dtype=np.float32),
     )
-    guest, member = examples_of(merged(rows, "fit")[:2], corpus, {})
-    found = [each.hidden.tolist() for each in (guest, member) if each.hidden is not None]
-    assert found == [[False, True, True], [False, False, True]]
-    assert len(merged(rows, "fit")) == 3
+    guest, member = examples_of(merge_questions(rows, "fit")[:2], corpus, {})
+    hidden = [each.hidden.tolist() for each in (guest, member) if each.hidden is not None]
+    assert hidden == [[False, True, True], [False, False, True]]
+    assert len(merge_questions(rows, "fit")) == 3
 
 
 def test_rehearsed_texts_are_titles_and_sentences_of_their_passage() -> None:
@@ -109,8 +119,8 @@ def test_rehearsed_texts_are_titles_and_sentences_of_their_passage() -> None:
     }
 
 
-def examples(count: int) -> list[Example]:
-    return [Example(text=f"q{n}", target={0: 1.0}) for n in range(count)]
+def examples(count: int) -> list[TrainingExample]:
+    return [TrainingExample(text=f"q{n}", target={0: 1.0}) for n in range(count)]
 
 
 def test_every_question_comes_once_an_epoch_in_another_order() -> None:
@@ -120,7 +130,7 @@ def test_every_question_comes_once_an_epoch_in_another_order() -> None:
         each.text
         for step in range(batches.steps)
         for batch in batches.at(step, rank=0, ranks=1)
-        for each in batch.asked
+        for each in batch.questions
     ]
     first, second = texts[:8], texts[8:]
     assert batches.steps == 4
@@ -136,8 +146,8 @@ def test_processes_and_accumulation_only_divide_the_step() -> None:
     for step in range(whole.steps):
         (together,) = whole.at(step, rank=0, ranks=1)
         apart = [each for rank in (0, 1) for each in parts.at(step, rank=rank, ranks=2)]
-        assert {each.asked_in_all for each in apart} == {6}
-        for kind in ("asked", "rehearsed"):
+        assert {each.question_total for each in apart} == {6}
+        for kind in ("questions", "rehearsals"):
             divided = sorted(each.text for batch in apart for each in getattr(batch, kind))
             assert divided == sorted(each.text for each in getattr(together, kind))
 

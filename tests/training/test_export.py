@@ -16,10 +16,10 @@ from gyre_embedder.encoder_folder import read_encoder_folder
 from gyre_embedder.onnx_encoder import OnnxEncoder
 from gyre_trainer.recipes.query_encoder import onnx_export
 from gyre_trainer.recipes.query_encoder.config import Variant
-from gyre_trainer.recipes.query_encoder.export import chosen, export, write_candidate
+from gyre_trainer.recipes.query_encoder.export import choose_variant, export, write_candidate
 from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
-from gyre_trainer.recipes.query_encoder.outcome import Outcome, encoded
 from gyre_trainer.recipes.query_encoder.train import train
+from gyre_trainer.recipes.query_encoder.variant_result import VariantResult, encode_texts
 from gyre_trainer.runs.folder import RunFolder
 from gyre_trainer.settings import TrainerSettings
 
@@ -31,16 +31,16 @@ TEXTS = ["w1 w2 w3", "w100 w101 w102 w103 w104 w105 w106", "w7"]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> TinyRun:
     """Both variants trained and exported; the whole way was chosen."""
-    made = a_run(
+    trained_run = a_run(
         tmp_path_factory.mktemp("export") / "run",
         tiny_base,
         learning_rate=3e-3,
         shares="0,1",
     )
     for variant in Variant:
-        train(made.folder, variant, Never())
-    write_candidate(made.folder)
-    return made
+        train(trained_run.folder, variant, Never())
+    write_candidate(trained_run.folder)
+    return trained_run
 
 
 async def test_a_model_is_kept_when_there_is_room_again(
@@ -59,9 +59,9 @@ async def test_a_model_is_kept_when_there_is_room_again(
     settings = TrainerSettings(store_url=f"file://{tmp_path}/store", home=tmp_path)
     folder = RunFolder(shutil.copytree(run.folder.path, tmp_path / "copy"))
     await export(folder, settings)
-    made = folder.exported()
-    assert made.uri is not None
-    assert made.uri.startswith(settings.store_url)
+    exported = folder.exported()
+    assert exported.uri is not None
+    assert exported.uri.startswith(settings.store_url)
     assert len(calls) > 2
 
 
@@ -73,8 +73,8 @@ def served(folder: Path, texts: list[str], side: Side = Side.QUERY) -> np.ndarra
 
 def test_torch_and_the_embedder_give_the_same_vectors(run: TinyRun) -> None:
     folder = run.folder.candidate
-    wanted = encoded(open_base(folder, HIDDEN), open_tokenizer(folder, 32), TEXTS)
-    assert np.abs(served(folder, TEXTS) - wanted).max() < 1e-5
+    expected = encode_texts(open_base(folder, HIDDEN), open_tokenizer(folder, 32), TEXTS)
+    assert np.abs(served(folder, TEXTS) - expected).max() < 1e-5
 
 
 def test_the_graph_has_the_names_that_exported_encoders_have(run: TinyRun) -> None:
@@ -101,18 +101,18 @@ def test_what_sentence_transformers_saves_is_served_with_its_prompts(
     model.save(str(tmp_path / "saved"))
     shutil.copytree(run.folder.candidate / "onnx", tmp_path / "saved" / "onnx")
     for side, encode in ((Side.QUERY, model.encode_query), (Side.DOCUMENT, model.encode_document)):
-        found = served(tmp_path / "saved", TEXTS, side)
-        assert np.abs(encode(TEXTS) - found).max() < 1e-5, side
+        vectors = served(tmp_path / "saved", TEXTS, side)
+        assert np.abs(encode(TEXTS) - vectors).max() < 1e-5, side
 
 
 def test_the_candidate_is_the_base_with_what_was_chosen_of_the_better_variant(
     run: TinyRun, tiny_base: Path
 ) -> None:
-    best = chosen([run.outcome(variant) for variant in Variant])
-    found = open_base(run.folder.candidate, HIDDEN).bert.state_dict()
+    best = choose_variant([run.outcome(variant) for variant in Variant])
+    weights = open_base(run.folder.candidate, HIDDEN).bert.state_dict()
     base = open_base(tiny_base, HIDDEN).bert.state_dict()
     tuned = run.tuned(best.variant) if best.chosen_share else {}
-    assert all(torch.equal(value, {**base, **tuned}[name]) for name, value in found.items())
+    assert all(torch.equal(value, {**base, **tuned}[name]) for name, value in weights.items())
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,15 @@ def test_the_candidate_is_the_base_with_what_was_chosen_of_the_better_variant(
 def test_the_second_variant_is_taken_only_when_it_is_better_by_more_than_chance(
     run: TinyRun, overall: float, error: float, variant: str
 ) -> None:
-    def an_outcome(name: Variant, value: float) -> Outcome:
-        quality = run.outcome(name).chosen.model_copy(update={"overall": value, "error": error})
+    def an_outcome(name: Variant, value: float) -> VariantResult:
+        quality = run.outcome(name).chosen_quality.model_copy(
+            update={"overall": value, "error": error}
+        )
         update = {"validation": (quality,), "chosen_share": quality.share}
         return run.outcome(name).model_copy(update=update)
 
     first, second = an_outcome(Variant.FULL, 0.8), an_outcome(Variant.LOW_RANK, overall)
-    assert chosen([first, second]).variant == variant
+    assert choose_variant([first, second]).variant == variant
 
 
 def test_the_card_says_what_it_was_made_of(run: TinyRun) -> None:

@@ -60,11 +60,11 @@ class Launched:
         leaves = [each for each in self._family.values() if not each.children()]
         leaves[0].kill()
 
-    def told(self) -> tuple[int, str]:
+    def wait_until_gone(self) -> tuple[int, str]:
         """Its exit status and what it said, once it and all that it started are gone."""
-        _, told = self._launcher.communicate(timeout=PATIENCE_SECONDS)
+        _, output = self._launcher.communicate(timeout=PATIENCE_SECONDS)
         until(lambda: all(map(is_gone, self._family.values())))
-        return self._launcher.returncode, told
+        return self._launcher.returncode, output
 
     def __enter__(self) -> Self:
         return self
@@ -89,8 +89,8 @@ def until(what: Callable[[], bool]) -> None:
 
 def finished(run: TinyRun, *, processes: int = 2) -> TinyRun:
     with Launched(run, processes) as launched:
-        status, told = launched.told()
-    assert status == 0, told
+        status, output = launched.wait_until_gone()
+    assert status == 0, output
     return run
 
 
@@ -125,13 +125,13 @@ def test_a_run_that_is_killed_again_and_again_ends_bit_for_bit_as_the_straight_o
     with Launched(run, 2) as launched:
         launched.until_step(8)
         launched.signal(signal.SIGKILL, launcher=True, workers=False)
-        launched.told()
+        launched.wait_until_gone()
     kill_all_at(run, KILLED_AT)
     with Launched(run, 2) as launched:
         launched.until_step(max(run.steps_told()) + 1)
         launched.signal(signal.SIGTERM, launcher=False, workers=True)
-        _, told = launched.told()
-    (line,) = [line for line in told.splitlines() if line.startswith("error: ")]
+        _, output = launched.wait_until_gone()
+    (line,) = [line for line in output.splitlines() if line.startswith("error: ")]
     assert "started again, it goes on" in line
     assert not (run.folder.variant("full") / "result.json").exists()
     kill_all_at(run, KILLED_LATE_AT)
@@ -144,7 +144,7 @@ def kill_all_at(run: TinyRun, steps: Sequence[int]) -> None:
         with Launched(run, 2) as launched:
             launched.until_step(step)
             launched.signal(signal.SIGKILL, launcher=True, workers=True)
-            launched.told()
+            launched.wait_until_gone()
 
 
 @pytest.mark.skipif(not MATRIX, reason="the long matrix: make training")
@@ -156,7 +156,7 @@ def test_each_zero_stage_resumes_on_two_processes(
     with Launched(run, 2) as launched:
         launched.until_step(30)
         launched.signal(signal.SIGKILL, launcher=True, workers=True)
-        launched.told()
+        launched.wait_until_gone()
     finished(run)
     assert run.outcome().loss == pytest.approx(straight.outcome().loss, abs=1e-3)
 
@@ -169,7 +169,7 @@ def test_a_worker_that_is_killed_takes_its_sibling_and_the_launcher_along(
     with Launched(run, 2) as launched:
         launched.until_step(8)
         launched.kill_one_worker()
-        status, _ = launched.told()
+        status, _ = launched.wait_until_gone()
     assert status != 0
     finished(run)
     assert_same(run, straight)
@@ -179,9 +179,9 @@ def test_a_failure_is_one_line_and_exit_status_one(tmp_path: Path, tiny_base: Pa
     run = a_run(tmp_path / "run", tiny_base)
     QueryEncoderFiles(run.folder).live.write_text("nonsense\n")
     command = [sys.executable, "-m", TRAIN_MODULE, "--run", str(run.folder.path)]
-    told = subprocess.run(
+    completed = subprocess.run(
         [*command, "--variant", "full"], env=training_environment(1), capture_output=True, text=True
     )
-    assert told.returncode == 1
-    assert told.stderr.splitlines()[-1].startswith("error: ")
-    assert "Traceback" not in told.stderr
+    assert completed.returncode == 1
+    assert completed.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in completed.stderr

@@ -13,42 +13,48 @@ PASSAGES = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
 
 
 def test_the_likelihood_is_a_softmax_of_cosines_over_all_passages() -> None:
-    found = log_likelihood(QUESTION, PASSAGES, temperature=1.0)
-    assert found.exp().tolist()[0] == pytest.approx([exp(1) / SUM, 1 / SUM, exp(-1) / SUM])
+    log_probabilities = log_likelihood(QUESTION, PASSAGES, temperature=1.0)
+    assert log_probabilities.exp().tolist()[0] == pytest.approx(
+        [exp(1) / SUM, 1 / SUM, exp(-1) / SUM]
+    )
 
 
 def test_a_lower_temperature_sharpens_and_the_other_leg_is_added_to_the_cosine() -> None:
     beside = torch.tensor([[0.0, 1.0, 0.0]])
-    found = log_likelihood(QUESTION, PASSAGES, temperature=0.5, beside=beside).exp()
+    log_probabilities = log_likelihood(QUESTION, PASSAGES, temperature=0.5, beside=beside).exp()
     whole = 2 * exp(2) + exp(-2)
-    assert found.tolist()[0] == pytest.approx([exp(2) / whole, exp(2) / whole, exp(-2) / whole])
+    assert log_probabilities.tolist()[0] == pytest.approx(
+        [exp(2) / whole, exp(2) / whole, exp(-2) / whole]
+    )
 
 
 def test_without_robustness_the_loss_is_cross_entropy_with_soft_targets() -> None:
-    found = log_likelihood(QUESTION, PASSAGES, temperature=1.0)
+    log_probabilities = log_likelihood(QUESTION, PASSAGES, temperature=1.0)
     targets = torch.tensor([[0.75, 0.25, 0.0]])
-    loss = soft_cross_entropy(found, targets, robustness=0)
+    loss = soft_cross_entropy(log_probabilities, targets, robustness=0)
     assert loss.item() == pytest.approx(0.75 * (log(SUM) - 1) + 0.25 * log(SUM))
     reference = torch.nn.functional.cross_entropy(QUESTION @ PASSAGES.T, targets)
     assert loss.item() == pytest.approx(reference.item())
 
 
 def test_robust_loss_is_the_generalized_cross_entropy() -> None:
-    found = torch.log(torch.tensor([[0.49, 0.51]]))
+    log_probabilities = torch.log(torch.tensor([[0.49, 0.51]]))
     targets = torch.tensor([[1.0, 0.0]])
-    half = soft_cross_entropy(found, targets, robustness=0.5)
+    half = soft_cross_entropy(log_probabilities, targets, robustness=0.5)
     assert half.item() == pytest.approx((1 - 0.7) / 0.5)
-    whole = soft_cross_entropy(found, targets, robustness=1.0)
+    whole = soft_cross_entropy(log_probabilities, targets, robustness=1.0)
     assert whole.item() == pytest.approx(0.51)
-    little = soft_cross_entropy(found, targets, robustness=1e-4)
+    little = soft_cross_entropy(log_probabilities, targets, robustness=1e-4)
     assert little.item() == pytest.approx(-log(0.49), rel=1e-3)
 
 
 def test_a_label_that_the_model_finds_implausible_pulls_less_under_the_robust_loss() -> None:
     def pull(probability: float, robustness: float) -> float:
         logit = torch.tensor([[log(probability / (1 - probability)), 0.0]], requires_grad=True)
-        found = torch.log_softmax(logit, dim=1)
-        soft_cross_entropy(found, torch.tensor([[1.0, 0.0]]), robustness=robustness).backward()
+        log_probabilities = torch.log_softmax(logit, dim=1)
+        soft_cross_entropy(
+            log_probabilities, torch.tensor([[1.0, 0.0]]), robustness=robustness
+        ).backward()
         assert logit.grad is not None
         return abs(float(logit.grad[0, 0]))
 

@@ -10,10 +10,10 @@ import torch
 from gyre_common.errors import FailedPrecondition
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
 from gyre_trainer.recipes.query_encoder.model import (
-    interpolated,
+    interpolate_weights,
+    make_trainable,
     merged_weights,
     open_base,
-    prepared,
 )
 
 from tests.training.tiny_runs import HIDDEN
@@ -31,7 +31,7 @@ def test_vectors_have_length_one_and_do_not_depend_on_what_stands_beside(tiny_ba
 
 def test_only_the_upper_layers_learn(tiny_base: Path) -> None:
     config = QueryEncoderConfig(trained_layers=1)
-    tuned = prepared(open_base(tiny_base, HIDDEN), config, Variant.FULL)
+    tuned = make_trainable(open_base(tiny_base, HIDDEN), config, Variant.FULL)
     names = [name for name, value in tuned.named_parameters() if value.requires_grad]
     assert names
     assert all(name.startswith("bert.encoder.layer.1.") for name in names)
@@ -40,26 +40,26 @@ def test_only_the_upper_layers_learn(tiny_base: Path) -> None:
 def test_low_rank_begins_at_the_base_and_merges_into_its_matrices(tiny_base: Path) -> None:
     base = open_base(tiny_base, HIDDEN)
     config = QueryEncoderConfig(trained_layers=1, rank=2)
-    tuned = prepared(copy.deepcopy(base), config, Variant.LOW_RANK)
+    tuned = make_trainable(copy.deepcopy(base), config, Variant.LOW_RANK)
     assert torch.equal(tuned(TEXTS), base(TEXTS))
     for name, value in tuned.named_parameters():
         if ".lora_B." in name:
             torch.nn.init.normal_(value)
-    wanted = tuned(TEXTS)
+    expected = tuned(TEXTS)
     merged = merged_weights(tuned)
     assert all(name.startswith("encoder.layer.1.") for name in merged)
     assert len(merged) == 6  # query, key, value, and three dense ones
     base.bert.load_state_dict(merged, strict=False)
-    assert torch.allclose(base(TEXTS), wanted, atol=1e-5)
+    assert torch.allclose(base(TEXTS), expected, atol=1e-5)
 
 
 def test_the_ends_of_the_way_are_the_base_and_the_tuned_weights_exactly() -> None:
     base = {"a": torch.tensor([0.1, 0.2]), "b": torch.tensor([7.0])}
     tuned = {"a": torch.tensor([0.7, -0.3])}
-    assert torch.equal(interpolated(base, tuned, 0.0)["a"], base["a"])
-    assert torch.equal(interpolated(base, tuned, 1.0)["a"], tuned["a"])
-    assert interpolated(base, tuned, 0.5)["a"].tolist() == pytest.approx([0.4, -0.05])
-    assert interpolated(base, tuned, 0.5).keys() == {"a"}
+    assert torch.equal(interpolate_weights(base, tuned, 0.0)["a"], base["a"])
+    assert torch.equal(interpolate_weights(base, tuned, 1.0)["a"], tuned["a"])
+    assert interpolate_weights(base, tuned, 0.5)["a"].tolist() == pytest.approx([0.4, -0.05])
+    assert interpolate_weights(base, tuned, 0.5).keys() == {"a"}
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from gyre_common.model_folders import shipped_model
 from gyre_embedder.encoder import Side
 from gyre_embedder.encoder_folder import read_encoder_folder
 from gyre_embedder.onnx_encoder import OnnxEncoder
-from gyre_trainer.recipes.query_encoder.base_model import packaged
+from gyre_trainer.recipes.query_encoder.base_model import package_folder
 from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
-from gyre_trainer.recipes.query_encoder.outcome import encoded
+from gyre_trainer.recipes.query_encoder.variant_result import encode_texts
 
 from tests.models import SHIPPED
 
@@ -28,9 +28,9 @@ def texts(count: int) -> list[str]:
 
 @pytest.mark.timeout(600)  # two encoders read them, and one core may be all there is
 def test_the_served_vectors_are_those_of_the_trainable_weights() -> None:
-    folder = packaged(SHIPPED.settings["package"], SHIPPED)
-    wanted = encoded(open_base(folder, 384), open_tokenizer(folder, LONGEST), texts(60))
+    folder = package_folder(SHIPPED.settings["package"], SHIPPED)
+    expected = encode_texts(open_base(folder, 384), open_tokenizer(folder, LONGEST), texts(60))
     encoder = OnnxEncoder(read_encoder_folder(shipped_model(SHIPPED)), threads=1)
     served = asyncio.run(encoder.encode(texts(60), Side.DOCUMENT))
-    cosines = [float(one @ each.vector) for one, each in zip(wanted, served, strict=True)]
+    cosines = [float(one @ each.vector) for one, each in zip(expected, served, strict=True)]
     assert np.min(cosines) >= 0.9999

@@ -27,7 +27,7 @@ class After:
         self._looks = step
 
     @property
-    def given(self) -> bool:
+    def requested(self) -> bool:
         self._looks -= 1
         return self._looks <= 0
 

@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from gyre_common.store import digest_of
-from gyre_trainer.recipes.query_encoder.model import QueryEncoder, open_base, open_tokenizer
-from gyre_trainer.recipes.query_encoder.outcome import Outcome, encoded
+from gyre_trainer.recipes.query_encoder.model import (
+    TrainableQueryEncoder,
+    open_base,
+    open_tokenizer,
+)
+from gyre_trainer.recipes.query_encoder.variant_result import VariantResult, encode_texts
 from gyre_trainer.runs.folder import RunFolder
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
@@ -62,7 +66,7 @@ def _a_tokenizer(vocabulary: Mapping[str, int]) -> Tokenizer:
 class Never:
     """A stop signal that nobody gives."""
 
-    given = False
+    requested = False
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,8 @@ class TinyRun:
 
     folder: RunFolder
 
-    def outcome(self, variant: str = "full") -> Outcome:
-        return Outcome.model_validate_json(
+    def outcome(self, variant: str = "full") -> VariantResult:
+        return VariantResult.model_validate_json(
             (self.folder.variant(variant) / "result.json").read_bytes()
         )
 
@@ -93,7 +97,7 @@ def a_run(path: Path, base: Path, **settings: object) -> TinyRun:
     aliases = [[f"w{100 + n}" for n in dice.choice(100, 6, replace=False)] for _ in range(TOPICS)]
     passages = [_some(dice, topics[at % TOPICS], 12) for at in range(PASSAGES)]
     encoder, tokenizer = open_base(base, HIDDEN), open_tokenizer(base, 32)
-    vectors = encoded(encoder, tokenizer, passages)
+    vectors = encode_texts(encoder, tokenizer, passages)
     np.save(path / "corpus.npy", vectors)
     _write(path / "corpus.jsonl", [_a_passage(at, text) for at, text in enumerate(passages)])
     questions = [_some(dice, aliases[at % TOPICS], 4) for at in range(QUESTIONS)]
@@ -102,7 +106,7 @@ def a_run(path: Path, base: Path, **settings: object) -> TinyRun:
     _write(path / "data_set" / "train.jsonl", rows)
     seal(path / "data_set")
     _write(path / "questions.jsonl", [_its_text(at, text) for at, text in enumerate(questions)])
-    _write(path / "live.jsonl", _found(encoder, tokenizer, questions, vectors))
+    _write(path / "live.jsonl", _live_lines(encoder, tokenizer, questions, vectors))
     spec = {
         "run_id": "00000000-0000-7000-8000-000000000001",
         "tenant": "default",
@@ -158,11 +162,14 @@ def _a_question(at: int, dice: np.random.Generator) -> dict[str, object]:
     }
 
 
-def _found(
-    encoder: QueryEncoder, tokenizer: Tokenizer, questions: Sequence[str], vectors: np.ndarray
+def _live_lines(
+    encoder: TrainableQueryEncoder,
+    tokenizer: Tokenizer,
+    questions: Sequence[str],
+    vectors: np.ndarray,
 ) -> list[dict[str, object]]:
     """Live found everything by vector, and a few passages by BM25."""
-    scores = encoded(encoder, tokenizer, questions) @ vectors.T
+    scores = encode_texts(encoder, tokenizer, questions) @ vectors.T
     return [
         {
             "question_id": f"q{at}",

@@ -31,7 +31,7 @@ from gyre_telemetry.handlers import build_handlers as build_telemetry
 from gyre_telemetry.origin import origin_of_raw
 from gyre_telemetry.rows import TableRow
 from gyre_telemetry.service import Telemetry
-from gyre_trainer.data_sets import Frozen
+from gyre_trainer.data_sets import FrozenDataSet
 from gyre_trainer.data_sets.resolving import question_texts
 from gyre_trainer.handlers import Batching, build_handlers
 from gyre_trainer.recipes.query_encoder.corpus import Sample
@@ -181,7 +181,7 @@ async def test_data_sets_read_redacted_texts_only(redacting: None) -> None:
             yield [fact]
 
     row = b'{"tenant":"acme","question_id":"1"}\n'
-    frozen = Frozen("d", "acme", {"window": {}}, {"train.jsonl": row, "gate.jsonl": b""})
+    frozen = FrozenDataSet("d", "acme", {"window": {}}, {"train.jsonl": row, "gate.jsonl": b""})
     texts = await question_texts(frozen, OneFact())  # type: ignore[arg-type]
     assert texts == {("acme", "1"): "tea [gone]"}
 

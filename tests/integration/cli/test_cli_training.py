@@ -14,7 +14,7 @@ import pytest
 from gyre_common.rpc import serve
 from gyre_common.store import Shelf, Store
 from gyre_common.testing.eventually import eventually
-from gyre_trainer.data_sets import FOLDER, DataSets, Frozen
+from gyre_trainer.data_sets import FOLDER, DataSetStore, FrozenDataSet
 from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.rpc import register
 from gyre_trainer.runs.folders import RunFolders
@@ -42,13 +42,13 @@ def segments(stage: Stage) -> Segments:
 
 @pytest.fixture
 async def address(stage: Stage, segments: Segments) -> AsyncIterator[str]:
-    data_sets = DataSets(stage.store, Shelf(f"file://{stage.path}/store", FOLDER))
+    data_sets = DataSetStore(stage.store, Shelf(f"file://{stage.path}/store", FOLDER))
     async with stage.conductor() as conductor:
         forgetting = Forgetting(
             segments,
             data_sets,
-            RunFolders(stage.path / "runs", kept=5),
-            collected=segments.durable,
+            RunFolders(stage.path / "runs", keep_newest=5),
+            current_window=segments.durable,
             without_runs=conductor.without_runs,
         )
         served = register(conductor, Reports(stage.store), data_sets, forgetting)
@@ -183,8 +183,8 @@ async def test_data_sets_are_listed_and_shown_by_the_start_of_their_digest(
     stage: Stage, address: str
 ) -> None:
     card = {"train_questions": 120, "gate_questions": 60, "parts": {"gate": {"questions": 70}}}
-    frozen = Frozen(digest=DIGEST, tenant="default", card=card, files={"card.json": b"{}"})
-    data_sets = DataSets(
+    frozen = FrozenDataSet(digest=DIGEST, tenant="default", card=card, files={"card.json": b"{}"})
+    data_sets = DataSetStore(
         Store(f"file://{stage.path}/store"), Shelf(f"file://{stage.path}/store", FOLDER)
     )
     await data_sets.keep(frozen, datetime(2026, 1, 1, tzinfo=UTC))

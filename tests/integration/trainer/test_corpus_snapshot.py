@@ -52,21 +52,21 @@ def a_passage(number: int, tenant: str) -> dict[str, object]:
     }
 
 
-def _nobody_looks(seen: int) -> None:
+def _ignore_progress(passage_count: int) -> None:
     """Progress is for the run."""
 
 
-async def taken(
+async def take_snapshot(
     client: AsyncElasticsearch, index: str, folder: Path, *, tenant: str = "acme", most: int = 9999
 ) -> Snapshot:
     return await snapshot(
         client,
         index,
         tenant=tenant,
-        wanted={str(UUID(int=7)), str(uuid4())},
+        required={str(UUID(int=7)), str(uuid4())},
         rows=folder / "corpus.jsonl",
         vectors=folder / "corpus.npy",
-        told=_nobody_looks,
+        on_progress=_ignore_progress,
         most=most,
     )
 
@@ -74,10 +74,10 @@ async def taken(
 async def test_every_passage_of_the_tenant_is_there_in_the_order_of_ids(
     client: AsyncElasticsearch, index: str, tmp_path: Path
 ) -> None:
-    found = await taken(client, index, tmp_path)
+    corpus_snapshot = await take_snapshot(client, index, tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "corpus.jsonl").open()]
     vectors = np.load(tmp_path / "corpus.npy")
-    assert len(found.chunk_ids) == len(rows) == len(vectors) == 1100
+    assert len(corpus_snapshot.chunk_ids) == len(rows) == len(vectors) == 1100
     assert [row["chunk_id"] for row in rows] == [str(UUID(int=number)) for number in range(1100)]
     assert rows[3] == {
         "chunk_id": str(UUID(int=3)),
@@ -94,34 +94,34 @@ async def test_every_passage_of_the_tenant_is_there_in_the_order_of_ids(
 async def test_the_same_index_gives_the_same_digest(
     client: AsyncElasticsearch, index: str, tmp_path: Path
 ) -> None:
-    first = await taken(client, index, tmp_path)
-    assert (await taken(client, index, tmp_path)).digest == first.digest
+    first = await take_snapshot(client, index, tmp_path)
+    assert (await take_snapshot(client, index, tmp_path)).digest == first.digest
 
 
 async def test_of_too_many_those_that_people_judged_stay(
     client: AsyncElasticsearch, index: str, tmp_path: Path
 ) -> None:
-    found = await taken(client, index, tmp_path, most=100)
-    assert len(found.chunk_ids) == 100
-    assert str(UUID(int=7)) in found.chunk_ids
-    assert found == await taken(client, index, tmp_path, most=100)
+    corpus_snapshot = await take_snapshot(client, index, tmp_path, most=100)
+    assert len(corpus_snapshot.chunk_ids) == 100
+    assert str(UUID(int=7)) in corpus_snapshot.chunk_ids
+    assert corpus_snapshot == await take_snapshot(client, index, tmp_path, most=100)
 
 
 async def test_all_tenants_together_have_all_passages(
     client: AsyncElasticsearch, index: str, tmp_path: Path
 ) -> None:
-    assert len((await taken(client, index, tmp_path, tenant="*")).chunk_ids) == 1101
+    assert len((await take_snapshot(client, index, tmp_path, tenant="*")).chunk_ids) == 1101
 
 
 async def test_a_tenant_without_passages_is_told_so(
     client: AsyncElasticsearch, index: str, tmp_path: Path
 ) -> None:
     with pytest.raises(FailedPrecondition, match="holds no passages of nobody: submit documents"):
-        await taken(client, index, tmp_path, tenant="nobody")
+        await take_snapshot(client, index, tmp_path, tenant="nobody")
 
 
 async def test_an_index_that_is_not_there_is_worth_trying_again(
     client: AsyncElasticsearch, tmp_path: Path
 ) -> None:
     with pytest.raises(IndexMissing):
-        await taken(client, "test-corpus-none", tmp_path)
+        await take_snapshot(client, "test-corpus-none", tmp_path)

@@ -26,17 +26,21 @@ async def test_a_trainer_that_starts_knows_every_run(
     topics = tuple(replace(topic, name=f"test-{new_id()}-{topic.name}") for topic in TOPICS)
     monkeypatch.setattr(kafka_history, "TOPICS", topics)
     await ensure_topics(kafka_servers, topics)
-    begun, told, ended = (topic.name for topic in topics)
+    started_topic, progressed_topic, finished_topic = (topic.name for topic in topics)
     again = started(minute=9)
     over = finished(RunOutcome.INTERRUPTED).model_copy(
         update={"finished_at": NOON + timedelta(minutes=5)}
     )
     later = progressed("full", 3).model_copy(update={"at": NOON + timedelta(minutes=10)})
     async with AIOKafkaProducer(bootstrap_servers=kafka_servers) as producer:
-        for topic, event in ((begun, started()), (begun, again), (ended, over)):
+        for topic, event in (
+            (started_topic, started()),
+            (started_topic, again),
+            (finished_topic, over),
+        ):
             await producer.send_and_wait(topic, event.to_json())
-        await producer.send_and_wait(told, b"not an event")
-        await producer.send_and_wait(told, later.to_json())
+        await producer.send_and_wait(progressed_topic, b"not an event")
+        await producer.send_and_wait(progressed_topic, later.to_json())
     book = RunBook()
     book.apply(await read_history(kafka_servers))
     run = book.run(UUID(int=1), "default")

@@ -17,7 +17,7 @@ from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_J
 from gyre_common.store import Shelf
 from gyre_common.testing.builders import CHUNK_ID, a_feedback, a_verdict, an_interaction
 from gyre_common.testing.eventually import eventually
-from gyre_trainer.data_sets.freezing import Joined
+from gyre_trainer.data_sets.freezing import JoinedExamples
 from gyre_trainer.handlers import Batching, build_handlers
 from gyre_trainer.segments import Collector, Segments, Window, until_collected
 from gyre_trainer.segments.parquet import FEEDBACK
@@ -48,11 +48,11 @@ async def collecting(servers: str, segments: Segments, group: str) -> AsyncItera
         yield bus
 
 
-async def joined(segments: Segments, window: Window, tenant: str) -> Joined:
-    found = Joined()
+async def joined(segments: Segments, window: Window, tenant: str) -> JoinedExamples:
+    joined_facts = JoinedExamples()
     async for facts in segments.facts(window, tenant):
-        found.add(facts)
-    return found
+        joined_facts.add(facts)
+    return joined_facts
 
 
 async def test_feedback_that_comes_before_its_interaction_is_joined_and_nothing_is_kept_twice(
@@ -77,11 +77,13 @@ async def test_feedback_that_comes_before_its_interaction_is_joined_and_nothing_
                 await bus.publish(INTERACTION_COMPLETED, an_interaction(**about))
                 await bus.publish(INTERACTION_JUDGED, a_verdict(**about))
             window = await until_collected(servers, segments, group=group, seconds=30)
-    found = await joined(segments, window, tenant)
-    assert Counter(UUID(e.interaction.interaction_id) for e in found.examples) == Counter(ids)
-    assert all(len(example.words) == 1 for example in found.examples)
-    assert found.tally.judged == len(ids)
-    assert found.tally.dropped.total() == 0
+    joined_facts = await joined(segments, window, tenant)
+    assert Counter(UUID(e.interaction.interaction_id) for e in joined_facts.examples) == Counter(
+        ids
+    )
+    assert all(len(example.opinions) == 1 for example in joined_facts.examples)
+    assert joined_facts.tally.judged == len(ids)
+    assert joined_facts.tally.dropped.total() == 0
 
 
 async def test_a_store_that_is_full_makes_collecting_wait_and_costs_nothing(
@@ -107,8 +109,8 @@ async def test_a_store_that_is_full_makes_collecting_wait_and_costs_nothing(
                 await until_collected(servers, segments, group=group, seconds=0.5)
             assert bus.healthy()
         window = await until_collected(servers, segments, group=group, seconds=30)
-    kept = [f async for facts in segments.facts(window, tenant) for f in facts.feedback]
-    assert len({fact.feedback_id for fact in kept}) == len(kept) == 5
+    feedback_facts = [f async for facts in segments.facts(window, tenant) for f in facts.feedback]
+    assert len({fact.feedback_id for fact in feedback_facts}) == len(feedback_facts) == 5
 
 
 async def test_a_record_that_cannot_be_read_is_parked_and_holds_nobody_up(

@@ -15,9 +15,9 @@ UNLIMITED = 100
 
 async def compare(folder: RunFolder, settings: TrainerSettings) -> None:
     """It passes when it is nearer, surely."""
-    spec, made = folder.spec(), folder.exported()
+    spec, exported = folder.spec(), folder.exported()
     before = int(spec.live[spec.role].settings.get(WORDS, UNLIMITED))
-    after = int(made.settings[WORDS])
+    after = int(exported.settings[WORDS])
     lengths = list(json.loads((folder.data_set / "held_out.json").read_text()).values())
     live = [-abs(before - each) for each in lengths]
     candidate = [-abs(after - each) for each in lengths]

@@ -3,7 +3,7 @@
 import json
 
 from gyre_common.releases.builtin import digest_of_settings
-from gyre_trainer.runs.folder import Candidate, RunFolder, write_json
+from gyre_trainer.runs.folder import ExportedCandidate, RunFolder, write_json
 from gyre_trainer.settings import TrainerSettings
 
 from tests.recipes.answer_length import WORDS
@@ -18,5 +18,7 @@ async def export(folder: RunFolder, settings: TrainerSettings) -> None:
     pause(folder, "export")
     write_json(
         folder.candidate_file,
-        Candidate(version=spec.version, digest=digest_of_settings(learned), settings=learned),
+        ExportedCandidate(
+            version=spec.version, digest=digest_of_settings(learned), settings=learned
+        ),
     )

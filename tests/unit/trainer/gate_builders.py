@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gyre_common.fusion import Span, span_of
-from gyre_trainer.recipes.query_encoder.comparison.questions import GateQuestion, QuestionRow
+from gyre_trainer.recipes.query_encoder.comparison.questions import DataSetQuestion, GateQuestion
 from gyre_trainer.recipes.query_encoder.comparison.ranking import LegHit, Legs
-from gyre_trainer.recipes.query_encoder.comparison.report import Slice, SliceName
+from gyre_trainer.recipes.query_encoder.comparison.report import MeasuredSlice, SliceName
 
 
-def a_row(*shown: tuple[str, float | None], **overrides: Any) -> QuestionRow:
+def a_row(*shown: tuple[str, float | None], **overrides: Any) -> DataSetQuestion:
     """Passages in the order of ranks, each with its label."""
     row = {
         "question_id": "q1",
@@ -22,7 +22,7 @@ def a_row(*shown: tuple[str, float | None], **overrides: Any) -> QuestionRow:
             for rank, (name, label) in enumerate(shown, start=1)
         ],
     }
-    return QuestionRow.model_validate({**row, **overrides})
+    return DataSetQuestion.model_validate({**row, **overrides})
 
 
 def a_question(name: str, grades: Mapping[str, int], **overrides: Any) -> GateQuestion:
@@ -41,16 +41,16 @@ def a_question(name: str, grades: Mapping[str, int], **overrides: Any) -> GateQu
 
 def some_legs(*hits: tuple[str, float | None, float | None]) -> Legs:
     """Each hit by name with its score in either leg; spans are those of the hits."""
-    found: dict[str, Span] = {}
+    spans: dict[str, Span] = {}
     columns = {"bm25": [hit[1] for hit in hits], "dense": [hit[2] for hit in hits]}
     for leg, column in columns.items():
         span = span_of([float(score) for score in column if score is not None])
         if span is not None:
-            found[leg] = span
-    return Legs([LegHit(name, bm25, dense, 0.0) for name, bm25, dense in hits], found)
+            spans[leg] = span
+    return Legs([LegHit(name, bm25, dense, 0.0) for name, bm25, dense in hits], spans)
 
 
-def a_slice(name: SliceName, difference: float | None = 0.05, **overrides: Any) -> Slice:
+def a_slice(name: SliceName, difference: float | None = 0.05, **overrides: Any) -> MeasuredSlice:
     """A slice of 100 questions with a clear gain."""
     fields: dict[str, Any] = {"name": name, "questions": 100, "clusters": 100}
     if difference is not None:
@@ -61,10 +61,10 @@ def a_slice(name: SliceName, difference: float | None = 0.05, **overrides: Any) 
             "one_sided_low": difference - 0.017,
             "spread": 0.0102,
         }
-    return Slice(**{**fields, **overrides})
+    return MeasuredSlice(**{**fields, **overrides})
 
 
-def all_slices(*given: Slice) -> dict[SliceName, Slice]:
+def all_slices(*overrides: MeasuredSlice) -> dict[SliceName, MeasuredSlice]:
     """Those given; the others are clear gains."""
     slices = {name: a_slice(name) for name in SliceName}
-    return {**slices, **{one.name: one for one in given}}
+    return {**slices, **{one.name: one for one in overrides}}

@@ -30,7 +30,7 @@ from gyre_common.testing.builders import (
     an_interaction,
 )
 from gyre_trainer.data_sets import FOLDER as DATA_SETS
-from gyre_trainer.data_sets import DataSets, Profile
+from gyre_trainer.data_sets import DataSetStore, Profile
 from gyre_trainer.data_sets.freezing import freeze
 from gyre_trainer.handlers import Batching, build_handlers
 from gyre_trainer.segments import FOLDER, Collector, Segments
@@ -50,14 +50,16 @@ async def main(folder: Path) -> None:
         await bus.deliver(INTERACTION_COMPLETED, *everything)
         await bus.deliver(INTERACTION_JUDGED, *map(its_verdict, everything))
         votes = (
-            vote for number, asked in enumerate(everything) for vote in its_votes(number, asked)
+            vote
+            for number, interaction in enumerate(everything)
+            for vote in its_votes(number, interaction)
         )
         await bus.deliver(FEEDBACK_RECEIVED, *votes)
     frozen = await freeze(segments, tenant="acme", profile=TINY, window=await segments.durable())
-    await DataSets(Store(url), Shelf(url, DATA_SETS)).keep(frozen, MORNING)
+    await DataSetStore(Store(url), Shelf(url, DATA_SETS)).keep(frozen, MORNING)
 
 
-def a_question(number: int, **given: object) -> InteractionCompleted:
+def a_question(number: int, **overrides: object) -> InteractionCompleted:
     """Every sixth is of tenant other; three questions are shown the same passages."""
     tenant = "acme" if number % 6 else "other"
     shown = tuple(
@@ -80,32 +82,32 @@ def a_question(number: int, **given: object) -> InteractionCompleted:
         "started_at": MORNING + timedelta(minutes=number),
         "completed_at": MORNING + timedelta(minutes=number, seconds=1),
     }
-    return an_interaction(**{**fields, **given})
+    return an_interaction(**{**fields, **overrides})
 
 
-def its_verdict(asked: InteractionCompleted) -> InteractionJudged:
+def its_verdict(interaction: InteractionCompleted) -> InteractionJudged:
     """A good one."""
-    return a_verdict(tenant=asked.tenant, interaction_id=asked.interaction_id)
+    return a_verdict(tenant=interaction.tenant, interaction_id=interaction.interaction_id)
 
 
-def its_votes(number: int, asked: InteractionCompleted) -> list[FeedbackReceived]:
+def its_votes(number: int, interaction: InteractionCompleted) -> list[FeedbackReceived]:
     """The first passage is good, the last one bad."""
-    best, *_, worst = asked.retrieved
-    said = [("up", FeedbackKind.CHUNK, str(best.chunk_id))]
-    said.append(("down", FeedbackKind.CHUNK, str(worst.chunk_id)))
+    best, *_, worst = interaction.retrieved
+    votes = [("up", FeedbackKind.CHUNK, str(best.chunk_id))]
+    votes.append(("down", FeedbackKind.CHUNK, str(worst.chunk_id)))
     return [
         a_feedback(
-            tenant=asked.tenant,
-            interaction_id=asked.interaction_id,
+            tenant=interaction.tenant,
+            interaction_id=interaction.interaction_id,
             feedback_id=UUID(f"00000000-0000-7000-9000-{10 * number + ordinal:012d}"),
             kind=kind,
             value=value,
             target=target,
             comment="a comment",
             actor=f"user-{number % 5}",
-            received_at=asked.completed_at + timedelta(seconds=10),
+            received_at=interaction.completed_at + timedelta(seconds=10),
         )
-        for ordinal, (value, kind, target) in enumerate(said)
+        for ordinal, (value, kind, target) in enumerate(votes)
     ]
 
 

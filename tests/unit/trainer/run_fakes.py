@@ -29,10 +29,10 @@ from gyre_trainer.recipes.query_encoder.comparison.verdict import verdict_of
 from gyre_trainer.runs.book import Run, RunBook
 from gyre_trainer.runs.candidates import Candidates
 from gyre_trainer.runs.conductor import Conductor, Tools
-from gyre_trainer.runs.diary import Diary
-from gyre_trainer.runs.folder import Candidate, Prepared, RunFolder, RunSpec, write_json
+from gyre_trainer.runs.event_log import RunEventLog
+from gyre_trainer.runs.folder import ExportedCandidate, Prepared, RunFolder, RunSpec, write_json
 from gyre_trainer.runs.folders import RunFolders
-from gyre_trainer.runs.starting import Beginnings, NewRun
+from gyre_trainer.runs.starting import NewRun, RunStarter
 from gyre_trainer.runs.verbs import COMPARE, EXPORT, PREPARE, Verb
 from gyre_trainer.segments import Window
 
@@ -160,11 +160,13 @@ class FakeVerbs:
                 prepared = Prepared(data_set=DIGEST, note=self.note, votes=12)
                 write_json(folder.prepared_file, prepared)
             case name if name == EXPORT:
-                made = Candidate(version=folder.spec().version, digest=DIGEST, uri="file:///m")
-                write_json(folder.candidate_file, made)
+                exported = ExportedCandidate(
+                    version=folder.spec().version, digest=DIGEST, uri="file:///m"
+                )
+                write_json(folder.candidate_file, exported)
             case name if name == COMPARE:
-                kept = await self.store.put(self.report.model_dump_json().encode())
-                verdict = verdict_of(folder.spec(), self.report, kept)
+                stored_report = await self.store.put(self.report.model_dump_json().encode())
+                verdict = verdict_of(folder.spec(), self.report, stored_report)
                 write_json(folder.verdict_file, verdict)
             case _:
                 verb.mark.parent.mkdir()
@@ -186,30 +188,32 @@ class Stage:
         self.store = Store(f"file://{path}/store")
         self.verbs = FakeVerbs(self.store)
         self.missing: Sequence[str] = ()
-        self.folders = RunFolders(path / "runs", kept=2)
+        self.folders = RunFolders(path / "runs", keep_newest=2)
 
     @asynccontextmanager
     async def conductor(self) -> AsyncIterator[Conductor]:
         """Opened a second time, it is as after a restart."""
 
-        async def collected() -> Window:
+        async def current_window() -> Window:
             return {"feedback.received.v1/0": (0, 9)}
 
-        self.diary = diary = Diary(self.book, self.bus)
+        self.event_log = event_log = RunEventLog(self.book, self.bus)
 
         @self.bus.on(TRAINING_FINISHED, group="releases")
         async def on_training_finished(event: TrainingFinished) -> None:
             if event.verdict is not None and self.applies:
                 passed = event.outcome is RunOutcome.PASSED and not event.hold
-                diary.release_changed(applied(event, "released" if passed else event.outcome))
+                event_log.record_release_change(
+                    applied(event, "released" if passed else event.outcome)
+                )
 
         tools = Tools(
-            beginnings=Beginnings(self.registry, collected, lambda _: list(self.missing)),
+            starter=RunStarter(self.registry, current_window, lambda _: list(self.missing)),
             folders=self.folders,
             runner=self.verbs,
             candidates=Candidates(self.registry, patience=0.0),
         )
-        async with Conductor(self.book, diary, tools) as conductor:
+        async with Conductor(self.book, event_log, tools) as conductor:
             yield conductor
 
     def folder(self, run_id: UUID) -> RunFolder:

@@ -25,8 +25,10 @@ async def test_a_trained_version_brings_its_weights_from_the_store(
 ) -> None:
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "model.safetensors").write_bytes(b"weights")
-    kept = await keep_model(Store(f"file://{tmp_path}/store"), tmp_path / "made")
-    folder = await base_folder(models, an_artifact("v", digest=kept.digest, uri=kept.uri))
+    stored_model = await keep_model(Store(f"file://{tmp_path}/store"), tmp_path / "made")
+    folder = await base_folder(
+        models, an_artifact("v", digest=stored_model.digest, uri=stored_model.uri)
+    )
     assert (folder / "model.safetensors").read_bytes() == b"weights"
 
 

@@ -67,15 +67,15 @@ async def test_an_interaction_its_verdict_and_its_votes_are_kept_side_by_side(
         scores = (Score(metric="groundedness", value=0.5), Score(metric="safety", value=None))
         await bus.deliver(INTERACTION_JUDGED, a_verdict(scores=scores))
     [facts] = await everything(segments)
-    [asked], [said], [judged] = facts.interactions, facts.feedback, facts.judgements
-    assert asked.interaction_id == said.interaction_id == judged.interaction_id
-    assert asked.cited == (str(CHUNK_ID),)
-    assert asked.outcome == "answered"
-    assert [(one.rank, one.explored, one.propensity, one.used) for one in asked.shown] == [
+    [interaction], [feedback], [judged] = facts.interactions, facts.feedback, facts.judgements
+    assert interaction.interaction_id == feedback.interaction_id == judged.interaction_id
+    assert interaction.cited == (str(CHUNK_ID),)
+    assert interaction.outcome == "answered"
+    assert [(one.rank, one.explored, one.propensity, one.used) for one in interaction.shown] == [
         (1, False, 1.0, True),
         (2, True, 0.5, False),
     ]
-    assert (said.kind, said.value, said.target) == ("chunk", "up", str(CHUNK_ID))
+    assert (feedback.kind, feedback.value, feedback.target) == ("chunk", "up", str(CHUNK_ID))
     assert judged.scores == {"groundedness": 0.5}
 
 
@@ -87,8 +87,10 @@ async def test_what_was_searched_for_a_follow_up_is_kept_and_whether_filters_bou
     )
     async with bus:
         await bus.deliver(INTERACTION_COMPLETED, follow_up, an_interaction(interaction_id=uuid4()))
-    kept = [asked for facts in await everything(segments) for asked in facts.interactions]
-    assert {(one.question, one.searched, one.filtered) for one in kept} == {
+    interactions = [
+        interaction for facts in await everything(segments) for interaction in facts.interactions
+    ]
+    assert {(one.question, one.searched, one.filtered) for one in interactions} == {
         ("And how long?", "How hot is tea?\nAnd how long?", True),
         ("How hot should the water for green tea be?",) * 2 + (False,),
     }
@@ -101,7 +103,7 @@ async def test_what_was_said_and_read_is_kept(bus: MemoryBus, segments: Segments
         a_retrieved_chunk(rank=2, text="Short.", acl=(), heading_path=()),
         a_retrieved_chunk(rank=3, text="Of an older retriever, which told no groups."),
     )
-    asked = an_interaction(
+    interaction = an_interaction(
         actor="ann",
         acl=("kitchen", "staff"),
         history=(Turn(role="user", content="What is tea?"), Turn(role="assistant", content="Hot.")),
@@ -111,19 +113,23 @@ async def test_what_was_said_and_read_is_kept(bus: MemoryBus, segments: Segments
     )
     correction = a_feedback(kind=FeedbackKind.CORRECTION, value="At 75.", comment="Cooler!")
     async with bus:
-        await bus.deliver(INTERACTION_COMPLETED, asked)
+        await bus.deliver(INTERACTION_COMPLETED, interaction)
         await bus.deliver(FEEDBACK_RECEIVED, correction)
     [facts] = await everything(segments)
-    [fact], [word] = facts.interactions, facts.feedback
-    assert (fact.actor, fact.history, fact.answer) == ("ann", asked.history, asked.answer)
+    [fact], [feedback] = facts.interactions, facts.feedback
+    assert (fact.actor, fact.history, fact.answer) == (
+        "ann",
+        interaction.history,
+        interaction.answer,
+    )
     assert fact.acl == ("kitchen", "staff")
     assert [one.acl for one in fact.shown] == [("kitchen",), (), None]
     assert [one.heading for one in fact.shown] == ["Tea", "Tea", "Tea"]
     texts = await segments.passages("default", [one.text for one in fact.shown])
     assert [texts[one.text] for one in fact.shown] == [one.text for one in read]
     assert passage not in fact.prompt
-    assert fact.prompt_with(texts) == asked.prompt
-    assert (word.kind, word.value, word.comment) == ("correction", "At 75.", "Cooler!")
+    assert fact.prompt_with(texts) == interaction.prompt
+    assert (feedback.kind, feedback.value, feedback.comment) == ("correction", "At 75.", "Cooler!")
 
 
 @given(st.lists(st.text("ab\x1f1", max_size=50), max_size=5), st.text("ab\x1f1", max_size=200))
@@ -167,7 +173,11 @@ async def test_a_full_store_delays_collecting_and_loses_and_doubles_nothing(
     ids = [uuid4() for _ in range(60)]
     async with bus:
         await bus.deliver(FEEDBACK_RECEIVED, *(a_feedback(interaction_id=one) for one in ids))
-    kept = [said.interaction_id for facts in await everything(segments) for said in facts.feedback]
-    assert sorted(kept) == sorted(map(str, ids))
+    interaction_ids = [
+        feedback.interaction_id
+        for facts in await everything(segments)
+        for feedback in facts.feedback
+    ]
+    assert sorted(interaction_ids) == sorted(map(str, ids))
     assert refused > 2
     assert bus.parked == []

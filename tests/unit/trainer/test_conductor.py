@@ -108,24 +108,26 @@ async def test_a_run_goes_on_until_its_verdict_was_applied_and_then_says_what_it
 ) -> None:
     """The release controller may be away when a run ends."""
     stage.applies = False
-    seen: list[tuple[str, str]] = []
+    states: list[tuple[str, str]] = []
 
     async def watched(conductor: Conductor, run_id: UUID) -> None:
         async for run in conductor.watch(run_id, "default"):
-            seen[:] = [*seen, (run.state, run.stage)]
+            states[:] = [*states, (run.state, run.stage)]
 
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
         watching = asyncio.create_task(watched(conductor, run.run_id))
-        await eventually(lambda: seen and seen[-1] == ("running", "settling"))
+        await eventually(lambda: states and states[-1] == ("running", "settling"))
         assert "has yet to apply" in conductor.run(run.run_id, "default").message
         other = await conductor.start(a_new_run())  # its role is free meanwhile
         await conductor.cancel(other.run_id, "default", "bob")
         event = next(e for _, e in stage.bus.published if isinstance(e, TrainingFinished))
-        stage.diary.release_changed(applied(event, "passed", "but it was not released: why not"))
+        stage.event_log.record_release_change(
+            applied(event, "passed", "but it was not released: why not")
+        )
         await asyncio.wait_for(watching, 5)
     run = stage.book.run(run.run_id, "default")
-    assert (run.state, seen[-1][0]) == ("passed", "passed")
+    assert (run.state, states[-1][0]) == ("passed", "passed")
     assert run.message.endswith("questions); but it was not released: why not")
 
 
@@ -202,8 +204,8 @@ async def test_who_resumed_a_run_is_recorded_and_has_to_say_so(stage: Stage) -> 
                 await conductor.resume(run.run_id, "default", replace(BOB, **wrong))
         run = await conductor.resume(run.run_id, "default", BOB)
         assert (run.actor, run.message) == ("ann", "resumed by bob: votes came in")
-    told = [event for _, event in stage.bus.published if isinstance(event, TrainingStarted)]
-    assert [(event.actor, event.reason, event.resumed) for event in told] == [
+    events = [event for _, event in stage.bus.published if isinstance(event, TrainingStarted)]
+    assert [(event.actor, event.reason, event.resumed) for event in events] == [
         ("ann", "", False),
         ("bob", "votes came in", True),
     ]
@@ -215,10 +217,10 @@ async def test_the_longest_name_of_a_base_leaves_room_for_the_runs(
     state = stage.registry.state
 
     def renamed(tenant: str, role: str) -> ReleaseChanged:
-        found = state(tenant, role)
+        release = state(tenant, role)
         version = f"{role}-".ljust(128, "x")
-        artifacts = (found.artifacts[0].model_copy(update={"version": version}),)
-        return found.model_copy(update={"live": version, "artifacts": artifacts})
+        artifacts = (release.artifacts[0].model_copy(update={"version": version}),)
+        return release.model_copy(update={"live": version, "artifacts": artifacts})
 
     monkeypatch.setattr(stage.registry, "state", renamed)
     async with stage.conductor() as conductor:
@@ -306,8 +308,8 @@ async def test_a_run_goes_on_though_its_asker_left_while_it_was_being_written_do
 ) -> None:
     published, confirmed, publish = asyncio.Event(), asyncio.Event(), stage.bus.publish
 
-    async def slowly(*given: Any, **named: Any) -> None:
-        await publish(*given, **named)
+    async def slowly(*arguments: Any, **named: Any) -> None:
+        await publish(*arguments, **named)
         published.set()
         await confirmed.wait()
 
@@ -326,24 +328,24 @@ async def test_a_run_goes_on_though_its_asker_left_while_it_was_being_written_do
 async def test_progress_is_told_when_the_stage_changes(stage: Stage) -> None:
     async with stage.conductor() as conductor:
         await ended(conductor, (await conductor.start(a_new_run())).run_id)
-    told = [event for _, event in stage.bus.published if isinstance(event, TrainingProgressed)]
-    assert [event.stage for event in told] == PHASES
+    events = [event for _, event in stage.bus.published if isinstance(event, TrainingProgressed)]
+    assert [event.stage for event in events] == PHASES
 
 
 async def test_checkpoints_go_once_the_candidate_is_exported(stage: Stage) -> None:
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
-    left = [path.name for path in stage.folder(run.run_id).variant("full").iterdir()]
-    assert left == ["result.json"]
+    names = [path.name for path in stage.folder(run.run_id).variant("full").iterdir()]
+    assert names == ["result.json"]
 
 
 async def test_folders_of_older_runs_go(stage: Stage) -> None:
     async with stage.conductor() as conductor:
-        made = [
+        run_ids = [
             (await ended(conductor, (await conductor.start(a_new_run())).run_id)).run_id
             for _ in range(4)
         ]
-        await eventually(lambda: stage.kept_folders() == {str(one) for one in made[-2:]})
+        await eventually(lambda: stage.kept_folders() == {str(one) for one in run_ids[-2:]})
 
 
 async def test_a_run_whose_folder_is_gone_cannot_be_resumed(stage: Stage) -> None:
@@ -359,7 +361,7 @@ async def test_two_trainers_never_work_in_one_folder(stage: Stage) -> None:
     stage.verbs.failing["prepare"] = VerbFailed("no")
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
-        with stage.folders.claimed(run.run_id), pytest.raises(Conflict, match="another trainer"):
+        with stage.folders.claim(run.run_id), pytest.raises(Conflict, match="another trainer"):
             await conductor.resume(run.run_id, "default", BOB)
 
 
@@ -374,5 +376,5 @@ async def test_a_full_disk_starts_nothing(stage: Stage) -> None:
 @pytest.fixture(autouse=True)
 async def _nothing_is_left_running() -> AsyncIterator[None]:
     yield
-    left = [task for task in asyncio.all_tasks() if task.get_name().startswith("run ")]
-    assert left == []
+    tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("run ")]
+    assert tasks == []

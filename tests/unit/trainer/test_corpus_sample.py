@@ -7,20 +7,20 @@ from gyre_common.chunk_index import VECTOR
 from gyre_trainer.recipes.query_encoder.corpus import Sample
 
 
-def taken(*, count: int, wanted: range, most: int) -> list[int]:
+def sampled(*, count: int, required: range, most: int) -> list[int]:
     """The numbers of the passages that stay, of `count` in the order of their ids."""
-    sample = Sample(most, frozenset(str(UUID(int=number)) for number in wanted))
+    sample = Sample(most, frozenset(str(UUID(int=number)) for number in required))
     for number in range(count):
         sample.take({"chunk_id": str(UUID(int=number)), VECTOR: [1.0, 0.0]})
     return [UUID(row["chunk_id"]).int for row, _ in sample.passages()]
 
 
-@pytest.mark.parametrize("wanted", [range(5), range(95, 100), range(60, 65)])
-def test_judged_passages_take_the_place_of_others_whenever_they_come(wanted: range) -> None:
-    found = taken(count=100, wanted=wanted, most=20)
-    assert len(found) == 20
-    assert set(wanted) <= set(found)
+@pytest.mark.parametrize("required", [range(5), range(95, 100), range(60, 65)])
+def test_judged_passages_take_the_place_of_others_whenever_they_come(required: range) -> None:
+    numbers = sampled(count=100, required=required, most=20)
+    assert len(numbers) == 20
+    assert set(required) <= set(numbers)
 
 
 def test_judged_passages_stay_even_where_they_are_too_many_and_nothing_else_does() -> None:
-    assert taken(count=100, wanted=range(40, 70), most=20) == list(range(40, 70))
+    assert sampled(count=100, required=range(40, 70), most=20) == list(range(40, 70))

@@ -11,14 +11,14 @@ import pytest
 from gyre_common.errors import FailedPrecondition
 from gyre_common.store import Shelf, digest_of
 from gyre_trainer.data_sets import (
-    Frozen,
+    DataSetRow,
+    FrozenDataSet,
     Profile,
-    Row,
     profile_named,
     rows,
     without_deleted,
 )
-from gyre_trainer.data_sets.freezing import Joined, freeze, frozen
+from gyre_trainer.data_sets.freezing import JoinedExamples, freeze, freeze_joined
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import PartitionFacts
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
@@ -39,33 +39,33 @@ WINDOW = {"feedback.received.v1/0": (0, 600), "interactions.completed.v1/0": (0,
 
 
 def a_data_set(
-    *facts: PartitionFacts, profile: Profile = DEMO, tenant: str = "acme", **given: Any
-) -> Frozen:
-    joined = Joined()
+    *facts: PartitionFacts, profile: Profile = DEMO, tenant: str = "acme", **options: Any
+) -> FrozenDataSet:
+    joined = JoinedExamples()
     for one in facts:
         joined.add(one)
-    return frozen(joined, window=WINDOW, tenant=tenant, profile=profile, **given)
+    return freeze_joined(joined, window=WINDOW, tenant=tenant, profile=profile, **options)
 
 
 def test_a_data_set_names_what_is_in_it() -> None:
-    found = a_data_set(a_crowd(300))
-    assert found.digest == digest_of(found.files["manifest.json"])
-    manifest = json.loads(found.files["manifest.json"])
+    data_set = a_data_set(a_crowd(300))
+    assert data_set.digest == digest_of(data_set.files["manifest.json"])
+    manifest = json.loads(data_set.files["manifest.json"])
     assert {name: of["digest"] for name, of in manifest["files"].items()} == {
-        name: digest_of(data) for name, data in found.files.items() if name != "manifest.json"
+        name: digest_of(data) for name, data in data_set.files.items() if name != "manifest.json"
     }
     assert manifest["window"] == {
         "feedback.received.v1/0": "0-600",
         "interactions.completed.v1/0": "0-300",
     }
     assert (manifest["tenant"], manifest["profile"]) == ("acme", "demo")
-    assert json.loads(found.files["card.json"]) == found.card
+    assert json.loads(data_set.files["card.json"]) == data_set.card
 
 
 def test_a_row_says_what_was_shown_and_what_is_known_of_it() -> None:
-    found = a_data_set(a_crowd(300))
+    data_set = a_data_set(a_crowd(300))
     seventh = an_interaction(7).interaction_id
-    [row] = [row for row in rows(found, "train.jsonl") if row["question_id"] == seventh]
+    [row] = [row for row in rows(data_set, "train.jsonl") if row["question_id"] == seventh]
     assert row["part"] in {"fit", "validation"}
     assert row["tenant"] == "acme"
     assert row["acl"] == ["staff"]
@@ -86,8 +86,8 @@ def test_a_follow_up_is_in_the_cluster_of_what_was_searched_for_it() -> None:
         replace(one, question="and how is it made?", query=f"{one.question}\nand how is it made?")
         for one in facts.interactions
     ]
-    found = a_data_set(replace(facts, interactions=follow_ups))
-    assert found.card["clusters"] == a_data_set(facts).card["clusters"]
+    data_set = a_data_set(replace(facts, interactions=follow_ups))
+    assert data_set.card["clusters"] == a_data_set(facts).card["clusters"]
 
 
 def test_no_file_of_a_data_set_holds_a_word_that_was_said() -> None:
@@ -113,11 +113,11 @@ def test_what_was_left_out_is_on_the_card_with_its_reason() -> None:
     facts = a_crowd(300)
     quarrel = an_interaction(900, 1, cited=())
     unseen = a_vote(facts.interactions[0], 77, offset=900)
-    said = [a_vote(quarrel, 1, offset=901), a_vote(quarrel, 1, "down", offset=902, actor="bob")]
-    found = a_data_set(
-        PartitionFacts([*facts.interactions, quarrel], [*facts.feedback, unseen, *said])
+    votes = [a_vote(quarrel, 1, offset=901), a_vote(quarrel, 1, "down", offset=902, actor="bob")]
+    data_set = a_data_set(
+        PartitionFacts([*facts.interactions, quarrel], [*facts.feedback, unseen, *votes])
     )
-    assert found.card["dropped"] == {
+    assert data_set.card["dropped"] == {
         "actors contradict each other evenly on a passage": 1,
         "nothing clear was said of any passage": 1,
         "the passage was not shown": 1,
@@ -126,13 +126,15 @@ def test_what_was_left_out_is_on_the_card_with_its_reason() -> None:
 
 def test_explored_passages_are_kept_and_marked() -> None:
     facts = a_crowd(300)
-    asked = facts.interactions[0]
-    explored = replace(asked, shown=(*asked.shown, shown(9, 4, explored=True, propensity=0.2)))
+    interaction = facts.interactions[0]
+    explored = replace(
+        interaction, shown=(*interaction.shown, shown(9, 4, explored=True, propensity=0.2))
+    )
     facts = replace(facts, interactions=(explored, *facts.interactions[1:]))
     vote = a_vote(explored, 9, offset=10_000)
-    found = a_data_set(replace(facts, feedback=(*facts.feedback, vote)))
-    assert found.card["explored"] == {"shown": 1, "labelled": 1, "positive": 1}
-    everything = rows(found, "train.jsonl") + rows(found, "gate.jsonl")
+    data_set = a_data_set(replace(facts, feedback=(*facts.feedback, vote)))
+    assert data_set.card["explored"] == {"shown": 1, "labelled": 1, "positive": 1}
+    everything = rows(data_set, "train.jsonl") + rows(data_set, "gate.jsonl")
     [row] = [r for r in everything if r["question_id"] == explored.interaction_id]
     assert row["shown"][3]["explored"]
     assert row["shown"][3]["propensity"] == 0.2
@@ -149,20 +151,20 @@ def test_a_held_out_question_knows_only_documents_that_training_does_not_like() 
         replace(one, shown=(shown(20_000 + n // 2, 1), *one.shown[1:]))
         for n, one in enumerate(facts.interactions)
     ]
-    found = a_data_set(PartitionFacts(interactions, [*facts.feedback, *also_liked]))
-    learned = {document for row in rows(found, "train.jsonl") for document in liked(row)}
-    held_out = [row for row in rows(found, "gate.jsonl") if row["held_out"]]
+    data_set = a_data_set(PartitionFacts(interactions, [*facts.feedback, *also_liked]))
+    learned = {document for row in rows(data_set, "train.jsonl") for document in liked(row)}
+    held_out = [row for row in rows(data_set, "gate.jsonl") if row["held_out"]]
     assert len(held_out) >= DEMO.slice_questions
     for row in held_out:
         assert liked(row)
         assert not set(liked(row)) & learned
     clusters = [
-        {row["cluster"] for row in rows(found, name)} for name in ("train.jsonl", "gate.jsonl")
+        {row["cluster"] for row in rows(data_set, name)} for name in ("train.jsonl", "gate.jsonl")
     ]
     assert not clusters[0] & clusters[1]
 
 
-def liked(row: Row) -> list[str]:
+def liked(row: DataSetRow) -> list[str]:
     return [one["document_id"] for one in row["shown"] if (one["label"] or 0) > 0]
 
 
@@ -177,10 +179,10 @@ def test_neither_order_nor_partitions_change_the_digest(dice: random.Random) -> 
     theirs = {one.interaction_id for one in middle}
     parts = [
         PartitionFacts(
-            [i for i in interactions if (i.interaction_id in theirs) is mine],
-            [f for f in feedback if (f.interaction_id in theirs) is mine],
+            [i for i in interactions if (i.interaction_id in theirs) is of_theirs],
+            [f for f in feedback if (f.interaction_id in theirs) is of_theirs],
         )
-        for mine in (True, False)
+        for of_theirs in (True, False)
     ]
     dice.shuffle(parts)
     assert a_data_set(*parts).digest == a_data_set(facts).digest
@@ -193,7 +195,7 @@ def test_the_boundaries_of_segments_do_not_change_the_digest(cuts: set[int], rec
     assert len(digests) == 1
 
 
-async def freeze_all(segments: Segments, tenant: str) -> Frozen:
+async def freeze_all(segments: Segments, tenant: str) -> FrozenDataSet:
     window = await segments.durable()
     return await freeze(segments, tenant=tenant, profile=DEMO, window=window)
 
@@ -217,12 +219,12 @@ async def test_only_the_tenant_that_was_asked_for_is_in_it_and_the_star_means_al
             replace(f, tenant="acme" if f.interaction_id in theirs else "other") for f in of_stream
         ]
         await segments.append(stream, 0, mixed)
-    found = await freeze_all(segments, "acme")
-    everything = rows(found, "train.jsonl") + rows(found, "gate.jsonl")
+    data_set = await freeze_all(segments, "acme")
+    everything = rows(data_set, "train.jsonl") + rows(data_set, "gate.jsonl")
     assert {row["tenant"] for row in everything} == {"acme"}
-    assert found.card["interactions"]["read"] == 150
-    found = await freeze_all(segments, "*")
-    assert found.card["interactions"]["read"] == 300
+    assert data_set.card["interactions"]["read"] == 150
+    data_set = await freeze_all(segments, "*")
+    assert data_set.card["interactions"]["read"] == 300
 
 
 async def test_a_window_beyond_what_was_collected_is_refused() -> None:
@@ -245,9 +247,9 @@ def test_questions_without_a_vote_are_refused() -> None:
 def test_too_few_votes_are_refused_with_what_there_is_and_what_to_do() -> None:
     with pytest.raises(FailedPrecondition) as refused:
         a_data_set(a_crowd(300), profile=profile_named(""))
-    said = str(refused.value)
-    assert "profile default needs 1,000 and 100" in said
-    assert "--profile demo (100 and 40)" in said
+    message = str(refused.value)
+    assert "profile default needs 1,000 and 100" in message
+    assert "--profile demo (100 and 40)" in message
     with pytest.raises(FailedPrecondition, match="profile demo needs 100 and 40; collect") as again:
         a_data_set(a_crowd(30))
     assert "--profile" not in str(again.value)
@@ -283,37 +285,37 @@ def test_an_actor_who_outweighs_all_others_is_refused() -> None:
         a_data_set(replace(facts, feedback=louder), profile=SMALL)
 
 
-@pytest.mark.parametrize(("value", "said"), [("up", "for"), ("down", "against")])
-def test_one_sided_votes_are_refused(value: str, said: str) -> None:
+@pytest.mark.parametrize(("value", "direction"), [("up", "for"), ("down", "against")])
+def test_one_sided_votes_are_refused(value: str, direction: str) -> None:
     interactions = [an_interaction(n, n) for n in range(300)]
     feedback = [a_vote(i, n, value, actor=f"u{n % 5}") for n, i in enumerate(interactions)]
-    with pytest.raises(FailedPrecondition, match=f"one-sided: all 300 labels are {said} what"):
+    with pytest.raises(FailedPrecondition, match=f"one-sided: all 300 labels are {direction} what"):
         a_data_set(PartitionFacts(interactions, feedback))
 
 
 def test_votes_that_only_contradict_each_other_are_refused() -> None:
-    asked = an_interaction(0, 1)
-    against = a_vote(asked, 1, "down", actor="bob")
+    interaction = an_interaction(0, 1)
+    against = a_vote(interaction, 1, "down", actor="bob")
     with pytest.raises(FailedPrecondition, match="2 votes in the window say nothing clear"):
-        a_data_set(PartitionFacts((asked,), (a_vote(asked, 1), against)))
+        a_data_set(PartitionFacts((interaction,), (a_vote(interaction, 1), against)))
 
 
 def test_votes_on_deleted_documents_are_taken_out() -> None:
-    found = rows(a_data_set(a_crowd(300)), "train.jsonl")
-    first, second = found[0], found[-1]
-    corpus = {one["chunk_id"] for row in found for one in row["shown"]}
+    train_rows = rows(a_data_set(a_crowd(300)), "train.jsonl")
+    first, second = train_rows[0], train_rows[-1]
+    corpus = {one["chunk_id"] for row in train_rows for one in row["shown"]}
     corpus.remove(first["shown"][1]["chunk_id"])  # all that was liked
     corpus.remove(second["shown"][2]["chunk_id"])
-    kept = without_deleted(found, corpus)
-    ids = {row["question_id"] for row in kept}
+    remaining = without_deleted(train_rows, corpus)
+    ids = {row["question_id"] for row in remaining}
     assert first["question_id"] not in ids
-    [row] = [row for row in kept if row["question_id"] == second["question_id"]]
+    [row] = [row for row in remaining if row["question_id"] == second["question_id"]]
     assert row["shown"][2]["label"] is None
     assert row["shown"][2]["why"] == "deleted"
-    assert len(kept) < len(found)
+    assert len(remaining) < len(train_rows)
 
 
 def test_nothing_is_taken_out_while_all_documents_are_there() -> None:
-    found = rows(a_data_set(a_crowd(300)), "train.jsonl")
+    train_rows = rows(a_data_set(a_crowd(300)), "train.jsonl")
     corpus = {chunk(n) for n in range(40_000)}
-    assert without_deleted(found, corpus) == found
+    assert without_deleted(train_rows, corpus) == train_rows

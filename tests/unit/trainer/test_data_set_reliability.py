@@ -5,53 +5,62 @@ import warnings
 from collections.abc import Sequence
 
 import pytest
-from gyre_trainer.data_sets.joining import Example, Tally, join
+from gyre_trainer.data_sets.joining import InteractionWithFeedback, JoinCounts, join
 from gyre_trainer.data_sets.labels import labels
 from gyre_trainer.data_sets.reliability import beliefs
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
 
-from tests.unit.trainer.training_facts import a_vote, a_word, an_interaction, chunk, joined
+from tests.unit.trainer.training_facts import a_vote, an_interaction, an_opinion, chunk, joined
 
 GOOD_AT_RANK = (0.8, 0.5, 0.25, 0.1, 0.05)
 
 
 def a_crowd(
-    *, wrong: float, asked: int = 400, twice: bool = True, clicks: float = 0.0, troll: bool = False
-) -> tuple[list[Example], set[tuple[str, int]]]:
+    *,
+    wrong: float,
+    questions: int = 400,
+    twice: bool = True,
+    clicks: float = 0.0,
+    troll: bool = False,
+) -> tuple[list[InteractionWithFeedback], set[tuple[str, int]]]:
     """Questions with five passages each, and which of these are good: (question, passage)."""
     dice = random.Random(7)
-    interactions, words, good = [], [], set()
-    for number in range(asked):
+    interactions, feedback, good = [], [], set()
+    for number in range(questions):
         about = an_interaction(number, 1, 2, 3, 4, 5)
         fits = [dice.random() < share for share in GOOD_AT_RANK]
         good |= {(about.question, rank) for rank, fit in enumerate(fits, start=1) if fit}
         for again in range(2 if twice else 1):
-            about = an_interaction(number + again * asked, 1, 2, 3, 4, 5, question=about.question)
+            about = an_interaction(
+                number + again * questions, 1, 2, 3, 4, 5, question=about.question
+            )
             interactions.append(about)
             actor = f"actor-{dice.randrange(20)}"
             for rank, fit in enumerate(fits, start=1):
                 if fit and dice.random() < clicks:
-                    words.append(click(about, rank, actor))
+                    feedback.append(click(about, rank, actor))
                 if dice.random() < (0.85 if fit else 0.2):
                     says = fit != (dice.random() < wrong)
-                    words.append(a_vote(about, rank, "up" if says else "down", actor=actor))
+                    feedback.append(a_vote(about, rank, "up" if says else "down", actor=actor))
                     if troll:
-                        words.append(a_vote(about, rank, "down" if fit else "up", actor="troll"))
-    return join(PartitionFacts(interactions, words), Tally()), good
+                        feedback.append(a_vote(about, rank, "down" if fit else "up", actor="troll"))
+    return join(PartitionFacts(interactions, feedback), JoinCounts()), good
 
 
 def click(about: InteractionFact, rank: int, actor: str) -> FeedbackFact:
-    return a_word(about, kind="implicit", value="click", target=chunk(rank), actor=actor)
+    return an_opinion(about, kind="implicit", value="click", target=chunk(rank), actor=actor)
 
 
-def told(examples: Sequence[Example]) -> list[tuple[str, int, str, float | None]]:
+def labelled_passages(
+    examples: Sequence[InteractionWithFeedback],
+) -> list[tuple[str, int, str, float | None]]:
     """Question, rank, why and label of each passage that somebody spoke of."""
-    believed = beliefs(examples)
+    estimates = beliefs(examples)
     return [
         (example.interaction.question, shown.rank, label.why, label.value)
         for example in examples
         for shown, label in zip(
-            example.interaction.shown, labels(example, believed).values(), strict=True
+            example.interaction.shown, labels(example, estimates).values(), strict=True
         )
         if label.why not in ("", "passed_over")
     ]
@@ -59,32 +68,32 @@ def told(examples: Sequence[Example]) -> list[tuple[str, int, str, float | None]
 
 @pytest.mark.parametrize("wrong", [0.0, 0.1, 0.3])
 def test_the_share_of_wrong_votes_is_found_from_those_who_voted_on_the_same(wrong: float) -> None:
-    believed = beliefs(a_crowd(wrong=wrong, asked=1000)[0])
-    assert believed.wrong == pytest.approx(wrong, abs=0.04)
-    assert believed.compared > 200
+    estimates = beliefs(a_crowd(wrong=wrong, questions=1000)[0])
+    assert estimates.wrong == pytest.approx(wrong, abs=0.04)
+    assert estimates.compared > 200
 
 
 def test_labels_are_right_as_often_as_they_say() -> None:
     examples, good = a_crowd(wrong=0.2, clicks=0.4)
     ups = [
         (question, rank, value)
-        for question, rank, _, value in told(examples)
+        for question, rank, _, value in labelled_passages(examples)
         if value and value > 0
     ]
     right = sum((question, rank) in good for question, rank, _ in ups) / len(ups)
-    said = sum((1 + value) / 2 for *_, value in ups) / len(ups)
-    assert said == pytest.approx(right, abs=0.03)
+    mean_label = sum((1 + value) / 2 for *_, value in ups) / len(ups)
+    assert mean_label == pytest.approx(right, abs=0.03)
 
 
 def test_discounting_leaves_out_more_wrong_votes_than_right_ones() -> None:
     examples, good = a_crowd(wrong=0.3)
-    ups = [one for one in told(examples) if one[2] == "vote_up"]
+    ups = [one for one in labelled_passages(examples) if one[2] == "vote_up"]
     raw = [
         ((example.interaction.question, shown.rank) in good)
         for example in examples
         for shown in example.interaction.shown
-        for word in example.words
-        if word.target == shown.chunk_id and word.sign > 0
+        for opinion in example.opinions
+        if opinion.target == shown.chunk_id and opinion.sign > 0
     ]
     mass = sum(value or 0 for *_, value in ups)
     wrong = mass - sum(value or 0 for question, rank, _, value in ups if (question, rank) in good)
@@ -93,44 +102,49 @@ def test_discounting_leaves_out_more_wrong_votes_than_right_ones() -> None:
 
 def test_a_vote_up_where_little_fits_counts_less_than_one_at_the_top() -> None:
     examples, _ = a_crowd(wrong=0.2, twice=False)
-    found = {rank: value for _, rank, why, value in told(examples) if why == "vote_up"}
-    assert (found[1] or 0) > (found[3] or 0)
+    values = {
+        rank: value for _, rank, why, value in labelled_passages(examples) if why == "vote_up"
+    }
+    assert (values[1] or 0) > (values[3] or 0)
 
 
 def test_words_are_never_turned_round() -> None:
-    found = told(a_crowd(wrong=0.3)[0])
-    assert {why for _, _, why, value in found if value is None} == {"doubtful"}
-    assert all((value > 0) == (why == "vote_up") for _, _, why, value in found if value)
+    values = labelled_passages(a_crowd(wrong=0.3)[0])
+    assert {why for _, _, why, value in values if value is None} == {"doubtful"}
+    assert all((value > 0) == (why == "vote_up") for _, _, why, value in values if value)
 
 
 def test_one_who_contradicts_everybody_makes_nearly_everything_doubtful() -> None:
     examples, _ = a_crowd(wrong=0.1, troll=True)
-    found = [value or 0 for *_, value in told(examples)]
-    assert sum(value > 0 for value in found) < 0.1 * len(found)
+    values = [value or 0 for *_, value in labelled_passages(examples)]
+    assert sum(value > 0 for value in values) < 0.1 * len(values)
     assert beliefs(examples).wrong > 0.4
 
 
 def test_without_anybody_to_compare_with_votes_are_taken_at_their_word() -> None:
     about = [an_interaction(number, 1, 2) for number in range(40)]
     votes = [*(a_vote(each, 1) for each in about), a_vote(about[0], 2, "down")]
-    examples = join(PartitionFacts(about, votes), Tally())
-    believed = beliefs(examples)
-    assert believed.compared == 0
-    found = [value for _, _, why, value in told(examples) if why == "vote_up"]
-    assert min(value or 0 for value in found) > 0.8
-    assert next(value or 0 for _, _, why, value in told(examples) if why == "vote_down") < -0.5
+    examples = join(PartitionFacts(about, votes), JoinCounts())
+    estimates = beliefs(examples)
+    assert estimates.compared == 0
+    values = [value for _, _, why, value in labelled_passages(examples) if why == "vote_up"]
+    assert min(value or 0 for value in values) > 0.8
+    assert (
+        next(value or 0 for _, _, why, value in labelled_passages(examples) if why == "vote_down")
+        < -0.5
+    )
 
 
 def test_a_word_on_the_answer_says_less_than_a_vote_on_the_passage() -> None:
     about = an_interaction(0, 1, 2, cited=(chunk(2),))
-    [cited], _ = joined(about, a_word(about, kind="thumb", value="up"))
+    [cited], _ = joined(about, an_opinion(about, kind="thumb", value="up"))
     [voted], _ = joined(about, a_vote(about, 2))
     thumb, vote = (labels(each, beliefs([each]))[chunk(2)].value or 0 for each in (cited, voted))
     assert 0 < thumb < vote
 
 
 def test_the_order_of_the_examples_changes_nothing() -> None:
-    examples, _ = a_crowd(wrong=0.2, asked=60)
+    examples, _ = a_crowd(wrong=0.2, questions=60)
     mixed = examples.copy()
     random.Random(1).shuffle(mixed)
     assert beliefs(mixed) == beliefs(examples)
@@ -142,12 +156,12 @@ def test_nobody_spoke() -> None:
 
 def test_many_who_agree_leave_no_number_too_large() -> None:
     about = an_interaction(0)
-    said = [a_vote(about, 1, "down", actor=f"a{number}") for number in range(300)]
-    said += [a_vote(about, 2, "up", actor=f"a{number}") for number in range(300)]
+    votes = [a_vote(about, 1, "down", actor=f"a{number}") for number in range(300)]
+    votes += [a_vote(about, 2, "up", actor=f"a{number}") for number in range(300)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        believed = beliefs(join(PartitionFacts([about], said), Tally()))
-    assert (believed.good[_of(about, 1)], believed.good[_of(about, 2)]) == (0.0, 1.0)
+        estimates = beliefs(join(PartitionFacts([about], votes), JoinCounts()))
+    assert (estimates.good[_of(about, 1)], estimates.good[_of(about, 2)]) == (0.0, 1.0)
 
 
 def _of(about: InteractionFact, number: int) -> tuple[str, str, str]:

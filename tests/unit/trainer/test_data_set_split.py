@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from gyre_trainer.data_sets.clusters import clusters
 from gyre_trainer.data_sets.profiles import PROFILES
-from gyre_trainer.data_sets.split import Asked, Part, Place, split
+from gyre_trainer.data_sets.split import DataSetPart, Place, QuestionOccurrence, split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,7 +58,7 @@ def test_clusters_do_not_depend_on_the_order() -> None:
 
 ASKED = st.lists(
     st.builds(
-        Asked,
+        QuestionOccurrence,
         cluster=st.integers(0, 40).map(str),
         documents=st.frozensets(st.integers(0, 30).map(str), max_size=3),
     ),
@@ -68,53 +68,63 @@ ASKED = st.lists(
 
 @given(ASKED)
 @settings(max_examples=150, deadline=None)
-def test_no_cluster_and_no_held_out_document_is_on_two_sides(asked: list[Asked]) -> None:
-    places = split(asked, DEMO)
-    of_cluster = {one.cluster: place.part for one, place in zip(asked, places, strict=True)}
-    for one, place in zip(asked, places, strict=True):
+def test_no_cluster_and_no_held_out_document_is_on_two_sides(
+    occurrences: list[QuestionOccurrence],
+) -> None:
+    places = split(occurrences, DEMO)
+    of_cluster = {one.cluster: place.part for one, place in zip(occurrences, places, strict=True)}
+    for one, place in zip(occurrences, places, strict=True):
         assert of_cluster[one.cluster] is place.part
-        learned = liked(asked, places, learning_side(place.part))
+        learned = liked(occurrences, places, learning_side(place.part))
         remain = one.documents - place.masked
         assert place.masked <= learned
         assert place.held_out == (
-            place.part is not Part.FIT and bool(remain) and not remain & learned
+            place.part is not DataSetPart.FIT and bool(remain) and not remain & learned
         )
         assert remain or not one.documents
 
 
-def learning_side(part: Part) -> set[Part]:
-    return {Part.FIT, Part.VALIDATION} if part is Part.GATE else {Part.FIT}
+def learning_side(part: DataSetPart) -> set[DataSetPart]:
+    return (
+        {DataSetPart.FIT, DataSetPart.VALIDATION} if part is DataSetPart.GATE else {DataSetPart.FIT}
+    )
 
 
-def liked(asked: Sequence[Asked], places: Sequence[Place], parts: set[Part]) -> set[str]:
-    found = (one.documents for one, p in zip(asked, places, strict=True) if p.part in parts)
-    return set().union(*found)
+def liked(
+    occurrences: Sequence[QuestionOccurrence], places: Sequence[Place], parts: set[DataSetPart]
+) -> set[str]:
+    documents = (
+        one.documents for one, p in zip(occurrences, places, strict=True) if p.part in parts
+    )
+    return set().union(*documents)
 
 
 @given(ASKED, st.randoms())
 @settings(max_examples=50, deadline=None)
-def test_the_split_does_not_depend_on_the_order(asked: list[Asked], dice: random.Random) -> None:
-    places = dict(zip(asked, split(asked, DEMO), strict=True))
-    dice.shuffle(asked)
-    assert dict(zip(asked, split(asked, DEMO), strict=True)) == places
+def test_the_split_does_not_depend_on_the_order(
+    occurrences: list[QuestionOccurrence], dice: random.Random
+) -> None:
+    places = dict(zip(occurrences, split(occurrences, DEMO), strict=True))
+    dice.shuffle(occurrences)
+    assert dict(zip(occurrences, split(occurrences, DEMO), strict=True)) == places
 
 
 @pytest.mark.parametrize("documents", [1, 2, 4])
 def test_both_slices_are_large_enough_to_tell_and_most_questions_train(documents: int) -> None:
     dice = random.Random(3)
-    asked = [
-        Asked(str(n), frozenset(str(dice.randrange(400)) for _ in range(documents)))
+    occurrences = [
+        QuestionOccurrence(str(n), frozenset(str(dice.randrange(400)) for _ in range(documents)))
         for n in range(1_500)
     ]
-    places = split(asked, DEFAULT)
-    gate = [place for place in places if place.part is Part.GATE]
+    places = split(occurrences, DEFAULT)
+    gate = [place for place in places if place.part is DataSetPart.GATE]
     held_out = sum(place.held_out for place in gate)
     assert held_out >= 2 * DEFAULT.slice_questions
     assert len(gate) - held_out >= 2 * DEFAULT.slice_questions
-    fit = sum(place.part is Part.FIT for place in places)
-    assert fit > 0.5 * len(asked)
-    assert sum(place.part is Part.VALIDATION for place in places) > 0.05 * len(asked)
+    fit = sum(place.part is DataSetPart.FIT for place in places)
+    assert fit > 0.5 * len(occurrences)
+    assert sum(place.part is DataSetPart.VALIDATION for place in places) > 0.05 * len(occurrences)
 
 
 def test_a_cluster_that_likes_nothing_fits() -> None:
-    assert split([Asked("a", frozenset())], DEMO) == [Place(Part.FIT)]
+    assert split([QuestionOccurrence("a", frozenset())], DEMO) == [Place(DataSetPart.FIT)]

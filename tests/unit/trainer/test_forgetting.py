@@ -21,9 +21,9 @@ from gyre_common.events.interactions import InteractionCompleted, Turn
 from gyre_common.store import Shelf, Store
 from gyre_common.testing.builders import a_feedback, a_retrieved_chunk
 from gyre_trainer.data_sets import FOLDER as DATA_SETS
-from gyre_trainer.data_sets import DataSets, Profile
+from gyre_trainer.data_sets import DataSetStore, Profile
 from gyre_trainer.data_sets.freezing import freeze
-from gyre_trainer.forgetting import Forgetting, Forgotten
+from gyre_trainer.forgetting import ErasureCounts, Forgetting
 from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
 from gyre_trainer.runs.folder import Prepared, write_json
 from gyre_trainer.runs.folders import RunFolders
@@ -56,14 +56,14 @@ class Room:
     def __post_init__(self) -> None:
         url = f"file://{self.path}/store"
         self.segments = Segments(Shelf(url, FOLDER), records=20, merge_at=3)
-        self.data_sets = DataSets(Store(url), Shelf(url, DATA_SETS))
-        self.folders = RunFolders(self.path / "runs", kept=5)
+        self.data_sets = DataSetStore(Store(url), Shelf(url, DATA_SETS))
+        self.folders = RunFolders(self.path / "runs", keep_newest=5)
         self.busy = False
         self.forgetting = Forgetting(
             self.segments,
             self.data_sets,
             self.folders,
-            collected=self.segments.durable,
+            current_window=self.segments.durable,
             without_runs=self._without_runs,
         )
 
@@ -76,11 +76,13 @@ class Room:
     async def collect(self, questions: list[InteractionCompleted]) -> None:
         """Everything that is said, from offset 0 on."""
         collector = Collector(self.segments)
-        words = [word for at, asked in enumerate(questions) for word in said_of(at, asked)]
+        feedback = [
+            one for at, interaction in enumerate(questions) for one in feedback_on(at, interaction)
+        ]
         verdicts = list(map(its_verdict, questions))
         await collector.collect(INTERACTIONS, _records(questions), from_events.interaction)
         await collector.collect(JUDGEMENTS, _records(verdicts), from_events.judgement)
-        await collector.collect(FEEDBACK, _records(words), from_events.feedback)
+        await collector.collect(FEEDBACK, _records(feedback), from_events.feedback)
 
     async def freeze(self, tenant: str) -> None:
         """A data set of all there is, and the folder of a run that trained on it."""
@@ -127,19 +129,19 @@ def _content(path: Path) -> str:
     return repr(data)
 
 
-def said_of(number: int, asked: InteractionCompleted) -> list[FeedbackReceived]:
+def feedback_on(number: int, interaction: InteractionCompleted) -> list[FeedbackReceived]:
     """Votes and a correction by who asked."""
-    mine = CANARY in asked.to_json().decode()
+    with_canary = CANARY in interaction.to_json().decode()
     correction = a_feedback(
-        tenant=asked.tenant,
-        interaction_id=asked.interaction_id,
+        tenant=interaction.tenant,
+        interaction_id=interaction.interaction_id,
         feedback_id=UUID(int=number),
         kind=FeedbackKind.CORRECTION,
-        value="a canary correction" if mine else "a correction",
-        comment="a canary comment" if mine else "a comment",
+        value="a canary correction" if with_canary else "a correction",
+        comment="a canary comment" if with_canary else "a comment",
     )
-    words = [*its_votes(number, asked), correction]
-    return [word.model_copy(update={"actor": asked.actor}) for word in words]
+    feedback = [*its_votes(number, interaction), correction]
+    return [one.model_copy(update={"actor": interaction.actor}) for one in feedback]
 
 
 def a_passage(text: str, document_id: str, number: int) -> object:
@@ -202,9 +204,13 @@ async def test_nothing_of_a_person_or_conversation_is_left_and_all_else_is_as_it
     before = await room.facts()
     forgotten = await room.forgetting.forget(subject)
     assert room.holds(CANARY) == []
-    gone = {str(asked.interaction_id) for asked in everything() if CANARY in str(asked)}
+    gone = {
+        str(interaction.interaction_id)
+        for interaction in everything()
+        if CANARY in str(interaction)
+    }
     assert await room.facts() == [fact for fact in before if fact.interaction_id not in gone]
-    assert forgotten == Forgotten(
+    assert forgotten == ErasureCounts(
         interactions=2, cleared=0, feedback=6, passages=4, data_sets=1, runs=1
     )
     assert all(map(room.holds, OF_OTHERS))
@@ -238,8 +244,8 @@ async def test_the_same_name_in_another_tenant_is_somebody_else(room: Room) -> N
 
 async def test_other_tenants_data_sets_and_runs_stay(room: Room) -> None:
     await room.forgetting.forget(ACTOR)
-    [kept] = await room.data_sets.of_tenant("other")
-    assert kept.expired_at is None
+    [stored] = await room.data_sets.of_tenant("other")
+    assert stored.expired_at is None
     [expired] = await room.data_sets.of_tenant("acme")
     assert expired.expired_at is not None
     assert [path.name for path in (room.path / "runs").iterdir()] == [str(UUID(int=5))]
@@ -267,7 +273,7 @@ async def test_killed_at_any_write_it_is_finished_by_the_next_trainer(
         if kill_at == 1:
             assert room.holds(CANARY)  # not even on record
             continue
-        await Room(room.path).forgetting.tend(OLDEST)
+        await Room(room.path).forgetting.forget_due(OLDEST)
         assert room.holds(words[subject]) == [], kill_at
         assert await Room(room.path).segments.unfinished_erasures() == []
     assert kill_at > 10
@@ -278,12 +284,12 @@ def _killed_at(number: int, patched: pytest.MonkeyPatch) -> Callable[[], int]:
     writes = 0
 
     def killing(write: Callable[..., object]) -> Callable[..., object]:
-        def killed(*given: object) -> object:
+        def killed(*arguments: object) -> object:
             nonlocal writes
             writes += 1
             if writes >= number:
                 raise Retryable("killed")
-            return write(*given)
+            return write(*arguments)
 
         return killed
 
@@ -294,13 +300,13 @@ def _killed_at(number: int, patched: pytest.MonkeyPatch) -> Callable[[], int]:
 
 async def test_topics_that_are_read_again_bring_nothing_back(room: Room) -> None:
     await room.forgetting.forget(ACTOR)
-    left = await room.facts()
+    remaining = await room.facts()
     for path in (room.path / "store" / FOLDER).glob("*.v1/*/*"):
         path.unlink()
     again = Room(room.path)
     await again.collect(everything())
     assert again.holds(CANARY) == []
-    assert len(await again.facts()) == len(left)
+    assert len(await again.facts()) == len(remaining)
 
 
 async def test_what_was_not_collected_yet_when_it_was_forgotten_never_is(tmp_path: Path) -> None:
@@ -316,9 +322,9 @@ async def test_who_comes_back_is_a_new_subject(room: Room) -> None:
     await room.forgetting.forget(ACTOR)
     later = a_question(200, tenant="acme", actor=ACTOR.name, completed_at=now() + timedelta(1))
     [erasure] = await room.segments._erasures.all()
-    asked = next(iter(await room.facts()))
-    assert isinstance(asked, InteractionFact)
-    back = replace(asked, tenant="acme", actor=later.actor, completed_at=later.completed_at)
+    interaction = next(iter(await room.facts()))
+    assert isinstance(interaction, InteractionFact)
+    back = replace(interaction, tenant="acme", actor=later.actor, completed_at=later.completed_at)
     assert erasure.apply(back) == back
     assert erasure.apply(replace(back, completed_at=erasure.until)) is None
 
@@ -335,7 +341,7 @@ async def test_while_a_run_goes_on_nothing_is_begun(room: Room) -> None:
     with pytest.raises(Conflict):
         await room.forgetting.forget(ACTOR)
     with pytest.raises(Conflict):
-        await room.forgetting.tend(OLDEST)
+        await room.forgetting.forget_due(OLDEST)
     assert await room.segments.unfinished_erasures() == []
 
 
@@ -347,10 +353,10 @@ async def test_nobody_is_not_a_subject(room: Room) -> None:
 async def test_facts_that_are_too_old_go_with_their_texts_data_sets_and_runs(room: Room) -> None:
     before = await room.facts()
     oldest = everything()[-1].completed_at
-    await room.forgetting.tend(oldest)
-    left = await room.facts()
-    assert left == [fact for fact in before if fact.at >= oldest]
-    assert 0 < len(left) < len(before)
+    await room.forgetting.forget_due(oldest)
+    remaining = await room.facts()
+    assert remaining == [fact for fact in before if fact.at >= oldest]
+    assert 0 < len(remaining) < len(before)
     assert room.holds(CANARY) == room.holds("part7") == []
     assert room.holds(OF_OTHERS[1])
     assert all(one.expired_at for one in await room.data_sets.of_every_tenant())
@@ -359,7 +365,7 @@ async def test_facts_that_are_too_old_go_with_their_texts_data_sets_and_runs(roo
 
 async def test_what_was_collected_is_known_when_every_fact_of_it_is_too_old(room: Room) -> None:
     ends = {place: end for place, (_, end) in (await room.segments.durable()).items()}
-    await room.forgetting.tend(now() + timedelta(days=1))
+    await room.forgetting.forget_due(now() + timedelta(days=1))
     assert await room.facts() == []
     window = await room.segments.durable()
     assert {place: end for place, (_, end) in window.items()} == ends

@@ -11,14 +11,14 @@ def of(differences: list[float], weights: list[float] | None = None) -> Paired:
 
 
 def test_the_estimate_is_the_weighted_mean() -> None:
-    found = of([0.3, -0.1], [1.0, 3.0])
-    assert found.difference == pytest.approx(0.0)
-    assert found.effective == pytest.approx(16 / 10)
+    interval = of([0.3, -0.1], [1.0, 3.0])
+    assert interval.difference == pytest.approx(0.0)
+    assert interval.effective == pytest.approx(16 / 10)
 
 
 def test_a_constant_difference_is_sure() -> None:
-    found = of([0.1] * 30)
-    assert (found.low, found.high, found.spread) == pytest.approx((0.1, 0.1, 0.0))
+    interval = of([0.1] * 30)
+    assert (interval.low, interval.high, interval.spread) == pytest.approx((0.1, 0.1, 0.0))
 
 
 def test_the_same_numbers_give_the_same_interval() -> None:
@@ -29,10 +29,10 @@ def test_the_same_numbers_give_the_same_interval() -> None:
 def test_the_interval_agrees_with_the_formula_for_a_mean() -> None:
     differences = list(np.random.default_rng(3).normal(0.02, 0.1, size=400))
     half = 1.966 * np.std(differences, ddof=1) / 20  # t with 399 degrees of freedom
-    found = of(differences)
-    assert found.low == pytest.approx(np.mean(differences) - half, abs=0.0006)
-    assert found.high == pytest.approx(np.mean(differences) + half, abs=0.0006)
-    assert found.low < found.one_sided_low < found.difference
+    interval = of(differences)
+    assert interval.low == pytest.approx(np.mean(differences) - half, abs=0.0006)
+    assert interval.high == pytest.approx(np.mean(differences) + half, abs=0.0006)
+    assert interval.low < interval.one_sided_low < interval.difference
 
 
 def test_asking_the_same_thing_ten_times_makes_nobody_surer() -> None:
@@ -45,12 +45,12 @@ def test_asking_the_same_thing_ten_times_makes_nobody_surer() -> None:
 
 
 def test_one_question_tells_nothing() -> None:
-    found = of([0.4])
-    assert found.difference == pytest.approx(0.4)
-    assert found.effective == pytest.approx(1.0)
+    interval = of([0.4])
+    assert interval.difference == pytest.approx(0.4)
+    assert interval.effective == pytest.approx(1.0)
 
 
-def _drawn(seed: int, size: int, truth: float) -> tuple[list[float], list[float]]:
+def _simulate(seed: int, size: int, truth: float) -> tuple[list[float], list[float]]:
     """As in a gate: most questions rank alike, a few differ by a lot; weights are uneven."""
     chance = np.random.default_rng(seed)
     kind = chance.random(size)
@@ -67,9 +67,9 @@ def test_a_candidate_that_is_no_better_hardly_ever_seems_better(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gyre_trainer.training.bootstrap.DRAWS", 1_000)
-    trials = [of(*_drawn(seed, size, 0.0)) for seed in range(400)]
-    false = sum(found.low > 0 for found in trials)
-    covered = sum(found.low <= 0 <= found.high for found in trials)
+    trials = [of(*_simulate(seed, size, 0.0)) for seed in range(400)]
+    false = sum(interval.low > 0 for interval in trials)
+    covered = sum(interval.low <= 0 <= interval.high for interval in trials)
     assert false / len(trials) <= 0.05
     assert covered / len(trials) >= 0.90
 
@@ -78,5 +78,5 @@ def test_a_real_gain_is_found_when_there_are_questions_enough(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("gyre_trainer.training.bootstrap.DRAWS", 1_000)
-    trials = [of(*_drawn(seed, 200, 0.12)) for seed in range(100)]
-    assert sum(found.low > 0 for found in trials) >= 80
+    trials = [of(*_simulate(seed, 200, 0.12)) for seed in range(100)]
+    assert sum(interval.low > 0 for interval in trials) >= 80

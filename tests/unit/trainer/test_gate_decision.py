@@ -4,7 +4,11 @@ import pytest
 from gyre_common.events.training import Decision
 from gyre_trainer.recipes.query_encoder.comparison.decision import decide, needed
 from gyre_trainer.recipes.query_encoder.comparison.report import Rule, SliceName
-from gyre_trainer.recipes.query_encoder.comparison.slices import Sides, compare, judged_in_top
+from gyre_trainer.recipes.query_encoder.comparison.slices import (
+    SideRankings,
+    compare,
+    judged_in_top,
+)
 
 from tests.unit.trainer.gate_builders import a_question, a_slice, all_slices
 
@@ -49,7 +53,7 @@ def test_a_slice_below_its_minimum_is_too_small_however_good_it_looks(name: Slic
 
 
 def test_an_empty_gate_is_too_small_and_nothing_breaks() -> None:
-    sides = Sides({}, {}, {})
+    sides = SideRankings({}, {}, {})
     slices = compare([], sides, RULE)
     verdict, reasons = decide(slices, RULE)
     assert verdict is Decision.TOO_SMALL
@@ -78,18 +82,22 @@ def test_the_slices_are_those_with_and_without_votes_in_training() -> None:
     voted = a_question("v", {"good": 1, "bad": 0})
     new = a_question("n", {"good": 1, "bad": 0}, new=True, chance=0.5)
     better, worse = ["good", "bad"], ["bad", "good"]
-    sides = Sides(
+    sides = SideRankings(
         live={"v": worse, "n": better},
         live_refitted={"v": better, "n": better},
         candidate={"v": better, "n": worse},
     )
-    found = compare([voted, new], sides, RULE)
+    measured = compare([voted, new], sides, RULE)
     lost = 1 - 1 / 1.584962500721156  # 1 - 1 / log2(3)
-    assert found[VOTED].difference == pytest.approx(lost)
-    assert found[NEW].difference == pytest.approx(-lost)
-    assert found[OVERALL].difference == pytest.approx((lost - 2 * lost) / 3)  # weights 1 and 2
-    assert found[VOTED].over_refitted == pytest.approx(0.0)
-    assert (found[OVERALL].questions, found[VOTED].clusters, found[NEW].clusters) == (2, 1, 1)
+    assert measured[VOTED].difference == pytest.approx(lost)
+    assert measured[NEW].difference == pytest.approx(-lost)
+    assert measured[OVERALL].difference == pytest.approx((lost - 2 * lost) / 3)  # weights 1 and 2
+    assert measured[VOTED].over_refitted == pytest.approx(0.0)
+    assert (measured[OVERALL].questions, measured[VOTED].clusters, measured[NEW].clusters) == (
+        2,
+        1,
+        1,
+    )
 
 
 def test_it_says_how_much_of_what_is_shown_anybody_has_judged() -> None:

@@ -5,9 +5,9 @@ from gyre_common.events.releases import Roles
 from gyre_common.events.training import Decision
 from gyre_common.releases.builtin import digest_of_settings
 from gyre_trainer.recipes.query_encoder.comparison.measuring import (
-    Asked,
-    Found,
+    ComparisonQuestions,
     OrderDiffers,
+    RetrievedLegs,
     measure,
 )
 from gyre_trainer.recipes.query_encoder.comparison.questions import GateQuestion
@@ -38,22 +38,22 @@ def questions(kind: str, number: int, *, new: bool = False) -> list[GateQuestion
     return [a_question(f"{kind}{one}", GRADES, new=new) for one in range(number)]
 
 
-def a_gate(*, voted: int, new: int) -> tuple[Asked, Found]:
+def a_gate(*, voted: int, new: int) -> tuple[ComparisonQuestions, RetrievedLegs]:
     """Live has all of them wrong, the candidate all of them right."""
-    asked = Asked(
+    comparison = ComparisonQuestions(
         validation=questions("validation", 8),
         held_out=[*questions("voted", voted), *questions("new", new, new=True)],
         left_out=2,
     )
-    names = [one.question_id for one in asked.all]
-    return asked, Found(
+    names = [one.question_id for one in comparison.all]
+    return comparison, RetrievedLegs(
         live={name: wrong() for name in names}, candidate={name: right() for name in names}
     )
 
 
 def test_a_candidate_that_puts_everything_right_passes() -> None:
-    asked, found = a_gate(voted=20, new=20)
-    report = measure(a_spec(profile="demo"), DIGEST, asked, found)
+    comparison, retrieved = a_gate(voted=20, new=20)
+    report = measure(a_spec(profile="demo"), DIGEST, comparison, retrieved)
     assert report.passed
     assert report.summary == (
         "passed: overall +36.9 (+36.9 to +36.9, 40 questions), "
@@ -66,19 +66,21 @@ def test_a_candidate_that_puts_everything_right_passes() -> None:
 
 
 def test_the_default_profile_asks_for_fifty_questions_a_slice() -> None:
-    asked, found = a_gate(voted=20, new=20)
-    report = measure(a_spec(), DIGEST, asked, found)
+    comparison, retrieved = a_gate(voted=20, new=20)
+    report = measure(a_spec(), DIGEST, comparison, retrieved)
     assert report.verdict is Decision.TOO_SMALL
     assert report.rule.least == 50
     assert [one.needed for one in report.slices] == [None, 50, 50]
 
 
 def test_a_retriever_that_fuses_otherwise_stops_the_gate() -> None:
-    asked, found = a_gate(voted=1, new=1)
-    legs = found.live["voted0"]
-    found = Found({**found.live, "voted0": Legs(legs.hits[::-1], legs.spans)}, found.candidate)
+    comparison, retrieved = a_gate(voted=1, new=1)
+    legs = retrieved.live["voted0"]
+    retrieved = RetrievedLegs(
+        {**retrieved.live, "voted0": Legs(legs.hits[::-1], legs.spans)}, retrieved.candidate
+    )
     with pytest.raises(OrderDiffers, match="question voted0"):
-        measure(a_spec(), DIGEST, asked, found)
+        measure(a_spec(), DIGEST, comparison, retrieved)
 
 
 def test_live_by_reciprocal_ranks_is_taken_in_the_order_it_gave() -> None:
@@ -90,10 +92,12 @@ def test_live_by_reciprocal_ranks_is_taken_in_the_order_it_gave() -> None:
     spec = RunSpec.model_validate(
         {**spec.model_dump(), "live": {**spec.live, "retrieval": retrieval}}
     )
-    asked, found = a_gate(voted=20, new=20)
-    legs = found.live["voted0"]
-    found = Found({**found.live, "voted0": Legs(legs.hits[::-1], legs.spans)}, found.candidate)
-    report = measure(spec, DIGEST, asked, found)
+    comparison, retrieved = a_gate(voted=20, new=20)
+    legs = retrieved.live["voted0"]
+    retrieved = RetrievedLegs(
+        {**retrieved.live, "voted0": Legs(legs.hits[::-1], legs.spans)}, retrieved.candidate
+    )
+    report = measure(spec, DIGEST, comparison, retrieved)
     assert (report.live_weights, report.orders_checked) == (None, 0)
     assert report.passed
 

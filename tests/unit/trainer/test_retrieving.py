@@ -8,7 +8,7 @@ from gyre.retriever.v1 import retriever_pb2
 from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_common.fusion import Span
-from gyre_trainer.recipes.query_encoder.live_search import Asker, Retriever
+from gyre_trainer.recipes.query_encoder.live_search import Asker, LiveSearch
 
 TEA = Asker("acme", ("staff",), "Where is tea?")
 VERSIONS = {"query-encoder": "q2", "document-encoder": "d1", "retrieval": "r1"}
@@ -25,46 +25,46 @@ class FakeRetrieve:
 
     def __init__(self, *answers: retriever_pb2.RetrieveResponse | Exception) -> None:
         self.answers: Sequence[retriever_pb2.RetrieveResponse | Exception] = answers
-        self.asked: list[tuple[str, str, tuple[str, ...], dict[str, str], int]] = []
+        self.requests: list[tuple[str, str, tuple[str, ...], dict[str, str], int]] = []
 
     async def __call__(
         self, request: retriever_pb2.RetrieveRequest, *, timeout: float
     ) -> retriever_pb2.RetrieveResponse:
         context = request_context()
-        self.asked.append(
+        self.requests.append(
             (request.query, context.tenant, context.acl, dict(context.versions), request.all_hits)
         )
-        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
         if isinstance(answer, Exception):
             raise answer
         return answer
 
 
-def untold(done: int, of: int) -> None:
+def ignore_progress(done: int, of: int) -> None:
     """Nobody looks."""
 
 
-def a_retriever(retrieve: FakeRetrieve, patience: float = 5.0) -> Retriever:
-    return Retriever(retrieve, VERSIONS, patience=patience)
+def a_retriever(retrieve: FakeRetrieve, patience: float = 5.0) -> LiveSearch:
+    return LiveSearch(retrieve, VERSIONS, patience=patience)
 
 
 async def test_a_question_is_asked_with_its_askers_tenant_groups_and_the_named_versions() -> None:
     retrieve = FakeRetrieve(a_reply())
-    found = await a_retriever(retrieve).legs({"q1": TEA}, untold)
-    assert retrieve.asked == [("Where is tea?", "acme", ("staff",), VERSIONS, True)]
-    (hit,) = found["q1"].hits
+    legs = await a_retriever(retrieve).legs({"q1": TEA}, ignore_progress)
+    assert retrieve.requests == [("Where is tea?", "acme", ("staff",), VERSIONS, True)]
+    (hit,) = legs["q1"].hits
     assert (hit.chunk_id, hit.bm25, hit.dense, hit.fused) == ("a", 7.0, None, 0.5)
-    assert found["q1"].spans == {"bm25": Span(50, 1.0, 9.0)}
+    assert legs["q1"].spans == {"bm25": Span(50, 1.0, 9.0)}
 
 
 async def test_the_same_question_of_the_same_asker_is_asked_once() -> None:
     retrieve = FakeRetrieve(a_reply())
-    asked = {"q1": TEA, "q2": TEA, "q3": Asker("acme", (), "Where is tea?")}
-    told: list[tuple[int, int]] = []
-    found = await a_retriever(retrieve).legs(asked, lambda done, of: told.append((done, of)))
-    assert len(retrieve.asked) == 2
-    assert set(found) == {"q1", "q2", "q3"}
-    assert told == [(1, 2), (2, 2)]
+    questions = {"q1": TEA, "q2": TEA, "q3": Asker("acme", (), "Where is tea?")}
+    progress: list[tuple[int, int]] = []
+    legs = await a_retriever(retrieve).legs(questions, lambda done, of: progress.append((done, of)))
+    assert len(retrieve.requests) == 2
+    assert set(legs) == {"q1", "q2", "q3"}
+    assert progress == [(1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ async def test_what_is_not_a_whole_answer_is_asked_for_again(
     first: retriever_pb2.RetrieveResponse | Exception,
 ) -> None:
     retrieve = FakeRetrieve(first, a_reply())
-    assert (await a_retriever(retrieve).legs({"q1": TEA}, untold))["q1"].order == ["a"]
-    assert len(retrieve.asked) == 2
+    assert (await a_retriever(retrieve).legs({"q1": TEA}, ignore_progress))["q1"].order == ["a"]
+    assert len(retrieve.requests) == 2
 
 
 async def test_patience_ends() -> None:
     retrieve = FakeRetrieve(a_reply(fallbacks=["searched without dense"]))
     with pytest.raises(ExceptionGroup) as raised:
-        await a_retriever(retrieve, patience=0.0).legs({"q1": TEA}, untold)
+        await a_retriever(retrieve, patience=0.0).legs({"q1": TEA}, ignore_progress)
     assert isinstance(raised.value.exceptions[0], Unavailable)
 
 
@@ -96,5 +96,7 @@ async def test_what_was_shown_only_to_explore_is_no_part_of_the_ranking() -> Non
         retriever_pb2.Chunk(chunk_id="x", explored=True),
         retriever_pb2.Chunk(chunk_id="a", scores={"bm25": 7.0}),
     ]
-    found = await a_retriever(FakeRetrieve(a_reply(chunks=chunks))).legs({"q1": TEA}, untold)
-    assert found["q1"].order == ["a"]
+    legs = await a_retriever(FakeRetrieve(a_reply(chunks=chunks))).legs(
+        {"q1": TEA}, ignore_progress
+    )
+    assert legs["q1"].order == ["a"]

@@ -134,16 +134,16 @@ async def failed(stage: Stage, conductor: Conductor) -> UUID:
 
 async def test_folders_of_runs_that_failed_go_too(stage: Stage) -> None:
     async with stage.conductor() as conductor:
-        made = [await failed(stage, conductor) for _ in range(4)]
-        await eventually(lambda: stage.kept_folders() == {str(one) for one in made[-2:]})
+        run_ids = [await failed(stage, conductor) for _ in range(4)]
+        await eventually(lambda: stage.kept_folders() == {str(one) for one in run_ids[-2:]})
 
 
 async def test_a_trainer_that_starts_frees_what_its_predecessor_left(stage: Stage) -> None:
     stage.verbs.waits["prepare"] = asyncio.Event()
     async with stage.conductor() as conductor:
-        made = [(await conductor.start(a_new_run(tenant=f"t{n}"))).run_id for n in range(4)]
+        run_ids = [(await conductor.start(a_new_run(tenant=f"t{n}"))).run_id for n in range(4)]
     async with Stage(stage.path).conductor():
-        assert stage.kept_folders() == {str(one) for one in made[-2:]}
+        assert stage.kept_folders() == {str(one) for one in run_ids[-2:]}
 
 
 async def test_a_run_waits_until_that_of_another_tenant_is_over(stage: Stage) -> None:

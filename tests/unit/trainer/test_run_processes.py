@@ -92,14 +92,14 @@ time.sleep(60)
 async def test_a_phase_that_is_cancelled_again_while_it_is_asked_to_end_is_gone_all_the_same(
     folder: RunFolder,
 ) -> None:
-    ready, asked = folder.path / "ready", folder.path / "asked"
+    ready, asked_file = folder.path / "ready", folder.path / "asked"
     running = asyncio.create_task(
-        VerbProcesses().run(a_phase(folder, _STUBBORN, str(ready), str(asked)), folder)
+        VerbProcesses().run(a_phase(folder, _STUBBORN, str(ready), str(asked_file)), folder)
     )
     await eventually(lambda: ready.exists() and ready.read_text())
     stubborn = psutil.Process(int(ready.read_text()))
     running.cancel()
-    await eventually(asked.exists)
+    await eventually(asked_file.exists)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -109,10 +109,10 @@ async def test_a_phase_that_is_cancelled_again_while_it_is_asked_to_end_is_gone_
 async def test_only_the_newest_line_of_a_stage_is_told_about_once_a_second(
     folder: RunFolder,
 ) -> None:
-    told: list[ProgressLine] = []
+    lines: list[ProgressLine] = []
 
     async def tell(line: ProgressLine) -> None:
-        told.append(line)
+        lines.append(line)
 
     follower = Follower(folder.progress_file, tell)
     await follower.look()
@@ -124,18 +124,18 @@ async def test_only_the_newest_line_of_a_stage_is_told_about_once_a_second(
         await follower.look()
     with folder.progress_file.open("a") as file:
         file.write('{"half a li')
-    assert [(line.stage, line.step) for line in told] == [("full", 4)]
+    assert [(line.stage, line.step) for line in lines] == [("full", 4)]
     await follower.look(last=True)
-    assert [line.step for line in told] == [4, 8]
+    assert [line.step for line in lines] == [4, 8]
 
 
 async def test_a_new_stage_is_told_at_once_after_the_end_of_the_one_before(
     folder: RunFolder,
 ) -> None:
-    told: list[str] = []
+    lines: list[str] = []
 
     async def tell(line: ProgressLine) -> None:
-        told.append(f"{line.stage} {line.step}")
+        lines.append(f"{line.stage} {line.step}")
 
     follower = Follower(folder.progress_file, tell)
     folder.progress("full", 1, 9)
@@ -143,18 +143,18 @@ async def test_a_new_stage_is_told_at_once_after_the_end_of_the_one_before(
     folder.progress("full", 9, 9)
     folder.progress("low-rank", 1, 9)
     await follower.look()
-    assert told == ["full 1", "full 9", "low-rank 1"]
+    assert lines == ["full 1", "full 9", "low-rank 1"]
 
 
 async def test_a_resumed_run_does_not_tell_its_old_progress_again(folder: RunFolder) -> None:
-    told: list[ProgressLine] = []
+    lines: list[ProgressLine] = []
 
     async def tell(line: ProgressLine) -> None:
-        told.append(line)
+        lines.append(line)
 
     folder.progress("full", 9, 9)
     await Follower(folder.progress_file, tell).look(last=True)
-    assert told == []
+    assert lines == []
 
 
 def _runs(pid: int) -> bool:

@@ -18,7 +18,7 @@ from gyre_trainer.segments.parquet import (
     JUDGEMENTS,
     parquet_bytes,
 )
-from gyre_trainer.segments.window import Window, checked, written
+from gyre_trainer.segments.window import Window, validate_window, window_as_text
 
 from tests.unit.failing_disk import NEW_FILE, failing
 from tests.unit.trainer.training_facts import a_judgement, a_vote, an_interaction, shown
@@ -50,7 +50,7 @@ async def offsets(segments: Segments, window: Window | None = None) -> list[int]
 
 
 async def test_facts_come_back_as_they_were(segments: Segments) -> None:
-    asked = an_interaction(
+    interaction = an_interaction(
         5,
         question="Wie heiß?",
         query="Was ist Tee?\nWie heiß?",
@@ -61,11 +61,11 @@ async def test_facts_come_back_as_they_were(segments: Segments) -> None:
         shown=(shown(1, 1, explored=True, propensity=0.25), shown(2, 2, scores={})),
     )
     bare = an_interaction(6, acl=(), cited=(), shown=(), versions={}, outcome="error")
-    await segments.append(INTERACTIONS, 3, [asked, bare])
+    await segments.append(INTERACTIONS, 3, [interaction, bare])
     await segments.append(FEEDBACK, 3, votes(0, 2))
-    await segments.append(JUDGEMENTS, 3, [a_judgement(asked, 9)])
+    await segments.append(JUDGEMENTS, 3, [a_judgement(interaction, 9)])
     [facts] = await read(segments)
-    assert facts == PartitionFacts([asked, bare], votes(0, 2), [a_judgement(asked, 9)])
+    assert facts == PartitionFacts([interaction, bare], votes(0, 2), [a_judgement(interaction, 9)])
 
 
 async def test_segments_from_before_a_column_was_kept_are_read_and_merged_with_new_ones(
@@ -73,15 +73,15 @@ async def test_segments_from_before_a_column_was_kept_are_read_and_merged_with_n
 ) -> None:
     old = [an_interaction(offset) for offset in range(4)]
     new = [an_interaction(offset, query="a\nb", filtered=True) for offset in range(4, 7)]
-    for asked in old:
-        table = INTERACTIONS.decode(INTERACTIONS.encode([asked]), "new")
+    for interaction in old:
+        table = INTERACTIONS.decode(INTERACTIONS.encode([interaction]), "new")
         before = parquet_bytes(table.drop_columns(["query", "filtered"]))
-        name = f"{INTERACTIONS.topic}/3/{asked.offset:012d}-{asked.offset:012d}.parquet"
+        name = f"{INTERACTIONS.topic}/3/{interaction.offset:012d}-{interaction.offset:012d}.parquet"
         await shelf.put(name, before)
     [facts] = await read(segments)
     assert facts.interactions == old
-    for asked in new:
-        await segments.append(INTERACTIONS, 3, [asked])
+    for interaction in new:
+        await segments.append(INTERACTIONS, 3, [interaction])
     assert len(await shelf.names()) < 7
     [facts] = await read(segments)
     assert facts.interactions == [*old, *new]
@@ -98,14 +98,14 @@ async def test_what_is_durable_is_a_window(segments: Segments) -> None:
 async def test_what_is_durable_is_told_while_more_and_more_arrives(
     segments: Segments, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names, kept = shelf.names, 0
+    names, appended = shelf.names, 0
 
     async def names_beside_a_writer(folder: str = "") -> list[str]:
-        nonlocal kept
+        nonlocal appended
         listed = await names(folder)
         if not folder:
-            kept += 1
-            await segments.append(FEEDBACK, 3, votes(kept - 1, kept))
+            appended += 1
+            await segments.append(FEEDBACK, 3, votes(appended - 1, appended))
         return listed
 
     monkeypatch.setattr(shelf, "names", names_beside_a_writer)
@@ -259,8 +259,8 @@ async def test_a_window_beyond_what_is_kept_is_refused(segments: Segments) -> No
 )
 def test_a_malformed_window_is_refused(window: dict[str, Sequence[Any]], problem: str) -> None:
     with pytest.raises(InvalidInput, match=problem):
-        checked(window)
+        validate_window(window)
 
 
 def test_a_window_is_written_as_events_say_it() -> None:
-    assert written(checked({PLACE: [0, 12]})) == {PLACE: "0-12"}
+    assert window_as_text(validate_window({PLACE: [0, 12]})) == {PLACE: "0-12"}

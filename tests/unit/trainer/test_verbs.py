@@ -11,7 +11,7 @@ import pytest
 from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_trainer.recipes.query_encoder import QUERY_ENCODER
 from gyre_trainer.recipes.query_encoder.prepare import check_enough
-from gyre_trainer.recipes.query_encoder.rows import Left
+from gyre_trainer.recipes.query_encoder.rows import RemainingQuestions
 from gyre_trainer.runs.failures import failure_line
 from gyre_trainer.runs.folder import Prepared, RunFolder, write_json
 
@@ -99,22 +99,22 @@ run_in_group([sys.executable, "-c", launcher, sys.argv[1]], {})
 
 
 def test_a_launcher_that_is_told_to_end_ends_its_workers(tmp_path: Path) -> None:
-    told = tmp_path / "worker"
-    with subprocess.Popen([sys.executable, "-c", _LAUNCHER, str(told)]) as keeper:
+    pid_file = tmp_path / "worker"
+    with subprocess.Popen([sys.executable, "-c", _LAUNCHER, str(pid_file)]) as keeper:
         deadline = time.monotonic() + 60
-        while not (told.exists() and told.read_text()):
+        while not (pid_file.exists() and pid_file.read_text()):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         keeper.send_signal(signal.SIGTERM)
         keeper.wait(20)
-    gone(int(told.read_text()))
+    gone(int(pid_file.read_text()))
 
 
 def test_too_few_questions_after_deletions_say_so() -> None:
     rows = [a_row(("a", 1.0))]
     with pytest.raises(FailedPrecondition, match=r"1 of 120 questions are left.*needs 100"):
-        check_enough(Left(rows, 120), "demo")
-    check_enough(Left(rows * 100, 120), "demo")
+        check_enough(RemainingQuestions(rows, 120), "demo")
+    check_enough(RemainingQuestions(rows * 100, 120), "demo")
 
 
 def test_a_run_folder_gives_back_what_was_written(tmp_path: Path) -> None:

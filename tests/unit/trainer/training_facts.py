@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gyre_trainer.data_sets.joining import Example, Tally, join
+from gyre_trainer.data_sets.joining import InteractionWithFeedback, JoinCounts, join
 from gyre_trainer.segments.facts import (
     FeedbackFact,
     InteractionFact,
@@ -20,7 +20,7 @@ def chunk(number: int) -> str:
     return f"00000000-0000-5000-8000-{number:012d}"
 
 
-def shown(number: int, rank: int, **given: Any) -> Shown:
+def shown(number: int, rank: int, **overrides: Any) -> Shown:
     """Passage `number`, of the document of the same number."""
     passage = Shown(
         chunk_id=chunk(number),
@@ -32,10 +32,10 @@ def shown(number: int, rank: int, **given: Any) -> Shown:
         explored=False,
         propensity=1.0,
     )
-    return replace(passage, **given)
+    return replace(passage, **overrides)
 
 
-def an_interaction(offset: int = 0, *passages: int, **given: Any) -> InteractionFact:
+def an_interaction(offset: int = 0, *passages: int, **overrides: Any) -> InteractionFact:
     """A question that was answered with the passages 1, 2 and 3, or those given."""
     fact = InteractionFact(
         offset=offset,
@@ -52,18 +52,20 @@ def an_interaction(offset: int = 0, *passages: int, **given: Any) -> Interaction
         started_at=MORNING + timedelta(minutes=offset),
         completed_at=MORNING + timedelta(minutes=offset, seconds=1),
     )
-    return replace(fact, **given)
+    return replace(fact, **overrides)
 
 
-def a_vote(about: InteractionFact, number: int, value: str = "up", **given: Any) -> FeedbackFact:
+def a_vote(
+    about: InteractionFact, number: int, value: str = "up", **overrides: Any
+) -> FeedbackFact:
     """A vote of ann's on passage `number`, ten seconds after the answer."""
-    return a_word(about, kind="chunk", value=value, target=chunk(number), **given)
+    return an_opinion(about, kind="chunk", value=value, target=chunk(number), **overrides)
 
 
-def a_word(about: InteractionFact, *, kind: str, value: str, **given: Any) -> FeedbackFact:
+def an_opinion(about: InteractionFact, *, kind: str, value: str, **overrides: Any) -> FeedbackFact:
     """A word of ann's on the answer."""
     fact = FeedbackFact(
-        offset=given.get("offset", 0),
+        offset=overrides.get("offset", 0),
         tenant=about.tenant,
         interaction_id=about.interaction_id,
         feedback_id="",
@@ -73,7 +75,7 @@ def a_word(about: InteractionFact, *, kind: str, value: str, **given: Any) -> Fe
         actor="ann",
         received_at=about.completed_at + timedelta(seconds=10),
     )
-    fact = replace(fact, **given)
+    fact = replace(fact, **overrides)
     words = (fact.interaction_id, fact.actor, kind, fact.target, value, str(fact.received_at))
     return fact if fact.feedback_id else replace(fact, feedback_id="/".join(words))
 
@@ -89,9 +91,11 @@ def a_judgement(about: InteractionFact, offset: int = 0) -> JudgementFact:
     )
 
 
-def joined(interaction: InteractionFact, *said: FeedbackFact) -> tuple[list[Example], Tally]:
-    tally = Tally()
-    return join(PartitionFacts((interaction,), said), tally), tally
+def joined(
+    interaction: InteractionFact, *feedback: FeedbackFact
+) -> tuple[list[InteractionWithFeedback], JoinCounts]:
+    tally = JoinCounts()
+    return join(PartitionFacts((interaction,), feedback), tally), tally
 
 
 def a_crowd(questions: int, *, actors: int = 5, shared: int = 3) -> PartitionFacts:
@@ -101,9 +105,9 @@ def a_crowd(questions: int, *, actors: int = 5, shared: int = 3) -> PartitionFac
     interactions, feedback = [], []
     for n in range(questions):
         right = 10_000 + n // shared
-        asked = an_interaction(n, 20_000 + n, right, 30_000 + n)
+        interaction = an_interaction(n, 20_000 + n, right, 30_000 + n)
         actor = f"user-{n % actors}"
-        interactions.append(asked)
-        feedback.append(a_vote(asked, right, offset=2 * n, actor=actor))
-        feedback.append(a_vote(asked, 30_000 + n, "down", offset=2 * n + 1, actor=actor))
+        interactions.append(interaction)
+        feedback.append(a_vote(interaction, right, offset=2 * n, actor=actor))
+        feedback.append(a_vote(interaction, 30_000 + n, "down", offset=2 * n + 1, actor=actor))
     return PartitionFacts(interactions, feedback)

@@ -13,22 +13,22 @@ from gyre_common.rpc import channel
 from gyre_common.store import Shelf, Store
 
 from gyre_trainer.data_sets import FOLDER as DATA_SETS
-from gyre_trainer.data_sets import DataSets
-from gyre_trainer.forgetting import Forgetting, tend_for_ever
+from gyre_trainer.data_sets import DataSetStore
+from gyre_trainer.forgetting import Forgetting, forget_periodically
 from gyre_trainer.handlers import Batching, build_handlers
 from gyre_trainer.recipes import roles_read
 from gyre_trainer.rpc import register
 from gyre_trainer.runs.book import RunBook
 from gyre_trainer.runs.candidates import Candidates
 from gyre_trainer.runs.conductor import Conductor, Tools
-from gyre_trainer.runs.diary import Diary
+from gyre_trainer.runs.event_log import RunEventLog
 from gyre_trainer.runs.folders import RunFolders
 from gyre_trainer.runs.grpc_registry import GrpcRegistry
 from gyre_trainer.runs.kafka_history import TOPICS, read_history
 from gyre_trainer.runs.processes import VerbProcesses
 from gyre_trainer.runs.registry import Registry
 from gyre_trainer.runs.reports import Reports
-from gyre_trainer.runs.starting import Beginnings
+from gyre_trainer.runs.starting import RunStarter
 from gyre_trainer.segments import FOLDER as SEGMENTS
 from gyre_trainer.segments import Collector, Segments, Window, until_collected
 from gyre_trainer.settings import TrainerSettings
@@ -52,35 +52,35 @@ async def create_app(settings: TrainerSettings) -> AsyncIterator[App]:
         book = RunBook()
         book.apply(await read_history(settings.kafka_servers))
         book.apply(releases.states)
-        diary = Diary(book, bus)
-        releases.on_change(diary.release_changed)
+        event_log = RunEventLog(book, bus)
+        releases.on_change(event_log.record_release_change)
         tools = _tools(settings, store, segments, GrpcRegistry(releases, controller))
-        conductor = await enter(Conductor(book, diary, tools))
-        data_sets = DataSets(store, Shelf(settings.store_url, DATA_SETS))
+        conductor = await enter(Conductor(book, event_log, tools))
+        data_sets = DataSetStore(store, Shelf(settings.store_url, DATA_SETS))
         forgetting = Forgetting(
             segments,
             data_sets,
             tools.folders,
-            collected=tools.beginnings.collected,
+            current_window=tools.starter.current_window,
             without_runs=conductor.without_runs,
         )
         async with asyncio.TaskGroup() as group:
-            tending = group.create_task(tend_for_ever(forgetting, days=settings.facts_days))
+            periodic = group.create_task(forget_periodically(forgetting, days=settings.facts_days))
             yield App(rpc=[register(conductor, Reports(store), data_sets, forgetting)], bus=bus)
-            tending.cancel()
+            periodic.cancel()
 
 
 def _tools(
     settings: TrainerSettings, store: Store, segments: Segments, registry: Registry
 ) -> Tools:
-    async def collected() -> Window:
+    async def current_window() -> Window:
         return await until_collected(
             settings.kafka_servers, segments, seconds=settings.collect_seconds
         )
 
     return Tools(
-        beginnings=Beginnings(registry, collected),
-        folders=RunFolders(settings.runs, kept=settings.runs_kept),
+        starter=RunStarter(registry, current_window),
+        folders=RunFolders(settings.runs, keep_newest=settings.runs_kept),
         runner=VerbProcesses(),
         candidates=Candidates(registry),
         workers=settings.train_processes,

@@ -8,13 +8,13 @@ from gyre_common.context import request_context
 from gyre_common.errors import NotFound
 from gyre_common.events.event import EVERY_TENANT
 
-from gyre_trainer.data_sets import DataSets, Kept
+from gyre_trainer.data_sets import DataSetStore, StoredDataSet
 
 
 class DataSetRpc:
     """ListDataSets and GetDataSet of gyre.trainer.v1.TrainerService."""
 
-    def __init__(self, data_sets: DataSets) -> None:
+    def __init__(self, data_sets: DataSetStore) -> None:
         self._data_sets = data_sets
 
     async def ListDataSets(
@@ -25,9 +25,13 @@ class DataSetRpc:
         ],
     ) -> trainer_pb2.ListDataSetsResponse:
         """The caller's and those of all tenants together, newest first, without their cards."""
-        found = [kept for tenant in _visible() for kept in await self._data_sets.of_tenant(tenant)]
-        found.sort(key=lambda kept: kept.frozen_at, reverse=True)
-        return trainer_pb2.ListDataSetsResponse(data_sets=map(_data_set, found))
+        data_sets = [
+            stored
+            for tenant in _visible_tenants()
+            for stored in await self._data_sets.of_tenant(tenant)
+        ]
+        data_sets.sort(key=lambda stored: stored.frozen_at, reverse=True)
+        return trainer_pb2.ListDataSetsResponse(data_sets=map(_data_set, data_sets))
 
     async def GetDataSet(
         self,
@@ -37,29 +41,29 @@ class DataSetRpc:
         ],
     ) -> trainer_pb2.GetDataSetResponse:
         """One, with its card."""
-        kept = await self._find(request.digest)
-        message = _data_set(kept)
-        message.card.CopyFrom(ParseDict(kept.card, Struct()))
+        stored = await self._find(request.digest)
+        message = _data_set(stored)
+        message.card.CopyFrom(ParseDict(stored.card, Struct()))
         return trainer_pb2.GetDataSetResponse(data_set=message)
 
-    async def _find(self, digest: str) -> Kept:
-        own, everybodys = _visible()
+    async def _find(self, digest: str) -> StoredDataSet:
+        own, shared = _visible_tenants()
         try:
             return await self._data_sets.get(own, digest)
         except NotFound:
-            return await self._data_sets.get(everybodys, digest)
+            return await self._data_sets.get(shared, digest)
 
 
-def _visible() -> tuple[str, str]:
+def _visible_tenants() -> tuple[str, str]:
     return request_context().tenant, EVERY_TENANT
 
 
-def _data_set(kept: Kept) -> trainer_pb2.DataSet:
+def _data_set(stored: StoredDataSet) -> trainer_pb2.DataSet:
     return trainer_pb2.DataSet(
-        digest=kept.digest,
-        tenant=kept.tenant,
-        frozen_at=kept.frozen_at,
-        train_questions=kept.train_questions,
-        gate_questions=kept.gate_questions,
-        expired_at=kept.expired_at,
+        digest=stored.digest,
+        tenant=stored.tenant,
+        frozen_at=stored.frozen_at,
+        train_questions=stored.train_questions,
+        gate_questions=stored.gate_questions,
+        expired_at=stored.expired_at,
     )

@@ -12,8 +12,8 @@ from gyre_common.events.event import EVERY_TENANT, now
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED
 
-from gyre_trainer.data_sets import DataSets
-from gyre_trainer.data_sets.resolving import expire_what_lost_facts
+from gyre_trainer.data_sets import DataSetStore
+from gyre_trainer.data_sets.resolving import expire_incomplete_data_sets
 from gyre_trainer.runs.folders import RunFolders
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.erasure import Erasure, Subject
@@ -28,7 +28,7 @@ WithoutRuns = Callable[[str], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class ErasureCounts:
     """What an erasure removed; `cleared` interactions stay without what quoted the document."""
 
     interactions: int
@@ -42,28 +42,28 @@ class Forgotten:
 class Forgetting:
     """Takes facts out of segments, passages, data sets and the folders of runs.
 
-    Each erasure is on record before it begins. One that was interrupted goes on by `tend`.
+    Each erasure is on record before it begins. One that was interrupted goes on by `forget_due`.
     """
 
     def __init__(
         self,
         segments: Segments,
-        data_sets: DataSets,
+        data_sets: DataSetStore,
         folders: RunFolders,
         *,
-        collected: Callable[[], Awaitable[object]],
+        current_window: Callable[[], Awaitable[object]],
         without_runs: WithoutRuns,
     ) -> None:
         self._segments = segments
         self._data_sets = data_sets
         self._folders = folders
-        self._collected = collected
+        self._current_window = current_window
         self._without_runs = without_runs
-        self._one_at_a_time = asyncio.Lock()
-        self._at_work: set[asyncio.Task[Forgotten]] = set()
+        self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[ErasureCounts]] = set()
         self._oldest: datetime | None = None
 
-    async def forget(self, subject: Subject) -> Forgotten:
+    async def forget(self, subject: Subject) -> ErasureCounts:
         """Forget all that was kept of a subject up to now; once on record, it will happen.
 
         Raises:
@@ -75,27 +75,27 @@ class Forgetting:
             raise InvalidInput(subject.kind.value, "is empty", "say what is to be forgotten")
         # Whoever asks may leave meanwhile.
         task = asyncio.create_task(self._forget(subject))
-        self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def tend(self, oldest: datetime) -> None:
+    async def forget_due(self, oldest: datetime) -> None:
         """Finish what was begun, and remove what is older than `oldest`.
 
         Raises:
             Conflict: a run goes on.
             Retryable: the store is away.
         """
-        async with self._one_at_a_time, self._without_runs(EVERY_TENANT):
+        async with self._lock, self._without_runs(EVERY_TENANT):
             for erasure in await self._segments.unfinished_erasures():
                 await self._finish(erasure)
             if oldest != self._oldest:
                 await self._drop_before(oldest)
                 self._oldest = oldest
 
-    async def _forget(self, subject: Subject) -> Forgotten:
-        async with self._one_at_a_time, self._without_runs(subject.tenant):
-            await self._collected()
+    async def _forget(self, subject: Subject) -> ErasureCounts:
+        async with self._lock, self._without_runs(subject.tenant):
+            await self._current_window()
             return await self._finish(await self._segments.begin_erasure(subject, now()))
 
     async def _drop_before(self, oldest: datetime) -> None:
@@ -104,7 +104,7 @@ class Forgetting:
         """
         dropped = await self._segments.drop_before(oldest)
         passages = await self._segments.drop_passages()
-        await expire_what_lost_facts(self._data_sets, self._segments, now())
+        await expire_incomplete_data_sets(self._data_sets, self._segments, now())
         every = await self._data_sets.of_every_tenant()
         expired = {one.digest for one in every if one.expired_at is not None}
         runs = await asyncio.to_thread(
@@ -114,30 +114,30 @@ class Forgetting:
         if facts or passages or runs:
             log.info("facts expired", extra={"facts": facts, "passages": passages, "runs": runs})
 
-    async def _finish(self, erasure: Erasure) -> Forgotten:
+    async def _finish(self, erasure: Erasure) -> ErasureCounts:
         done = await self._segments.erase(erasure)
-        forgotten = Forgotten(
+        counts = ErasureCounts(
             interactions=done.removed[INTERACTION_COMPLETED.name],
             cleared=done.cleared[INTERACTION_COMPLETED.name],
             feedback=done.removed[FEEDBACK_RECEIVED.name],
             passages=await self._segments.drop_passages(),
-            data_sets=await expire_what_lost_facts(self._data_sets, self._segments, now()),
+            data_sets=await expire_incomplete_data_sets(self._data_sets, self._segments, now()),
             runs=await asyncio.to_thread(
                 self._folders.forget,
                 lambda folder: folder.spec().tenant in (erasure.tenant, EVERY_TENANT),
             ),
         )
         await self._segments.finish_erasure(erasure)
-        log.info("erasure done", extra={"erasure": erasure.erasure_id, **vars(forgotten)})
-        return forgotten
+        log.info("erasure done", extra={"erasure": erasure.erasure_id, **vars(counts)})
+        return counts
 
 
-async def tend_for_ever(forgetting: Forgetting, *, days: int) -> None:
-    """Tend now and every hour; what cannot be done now is tried again a minute later."""
+async def forget_periodically(forgetting: Forgetting, *, days: int) -> None:
+    """Forget what is due, now and every hour; what cannot be done is tried again a minute later."""
     while True:
         midnight = now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         try:
-            await forgetting.tend(midnight - timedelta(days=days))
+            await forgetting.forget_due(midnight - timedelta(days=days))
             pause = _EVERY_SECONDS
         except Conflict as error:
             pause = _AGAIN_SECONDS

@@ -4,7 +4,7 @@ from gyre.trainer.v1 import trainer_pb2_grpc
 from gyre_common.rpc import Register
 
 from gyre_trainer.data_set_rpc import DataSetRpc
-from gyre_trainer.data_sets import DataSets
+from gyre_trainer.data_sets import DataSetStore
 from gyre_trainer.forget_rpc import ForgetRpc
 from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.run_rpc import RunRpc
@@ -19,7 +19,7 @@ class TrainerRpc(RunRpc, DataSetRpc, ForgetRpc, trainer_pb2_grpc.TrainerServiceS
         self,
         conductor: Conductor,
         reports: Reports,
-        data_sets: DataSets,
+        data_sets: DataSetStore,
         forgetting: Forgetting,
     ) -> None:
         RunRpc.__init__(self, conductor, reports)
@@ -28,7 +28,7 @@ class TrainerRpc(RunRpc, DataSetRpc, ForgetRpc, trainer_pb2_grpc.TrainerServiceS
 
 
 def register(
-    conductor: Conductor, reports: Reports, data_sets: DataSets, forgetting: Forgetting
+    conductor: Conductor, reports: Reports, data_sets: DataSetStore, forgetting: Forgetting
 ) -> Register:
     """What the server needs in order to answer."""
     return lambda server: trainer_pb2_grpc.add_TrainerServiceServicer_to_server(

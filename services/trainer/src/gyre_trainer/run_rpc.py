@@ -126,7 +126,7 @@ def _run_id(text: str) -> UUID:
 
 
 def _run(run: Run) -> trainer_pb2.Run:
-    made = run.finished
+    finished = run.finished
     return trainer_pb2.Run(
         run_id=str(run.run_id),
         tenant=run.tenant,
@@ -139,16 +139,16 @@ def _run(run: Run) -> trainer_pb2.Run:
         steps=run.steps,
         metrics=run.metrics,
         message=run.message,
-        data_set=(made.data_set if made else None) or "",
-        base=(made.base if made else None) or "",
-        version=(made.version if made else None) or "",
+        data_set=(finished.data_set if finished else None) or "",
+        base=(finished.base if finished else None) or "",
+        version=(finished.version if finished else None) or "",
         actor=run.actor,
         reason=run.reason,
         started_at=run.started_at,
-        finished_at=made.finished_at if made else None,
-        votes=made.votes if made else 0,
-        last_vote_at=made.last_vote_at if made else None,
-        verdict=_verdict(made.verdict) if made and made.verdict else None,
+        finished_at=finished.finished_at if finished else None,
+        votes=finished.votes if finished else 0,
+        last_vote_at=finished.last_vote_at if finished else None,
+        verdict=_verdict(finished.verdict) if finished and finished.verdict else None,
     )
 
 

@@ -5,12 +5,12 @@ has no use for.
 """
 
 from gyre_trainer.data_sets.card import Card
+from gyre_trainer.data_sets.data_set_store import FOLDER, DataSetStore, StoredDataSet
 from gyre_trainer.data_sets.deleted import without_deleted
 from gyre_trainer.data_sets.folders import read_folder, rows, write_folder
-from gyre_trainer.data_sets.frozen import CARD, GATE, MANIFEST, TRAIN, Frozen
-from gyre_trainer.data_sets.keeping import FOLDER, DataSets, Kept
+from gyre_trainer.data_sets.frozen import CARD, GATE, MANIFEST, TRAIN, FrozenDataSet
 from gyre_trainer.data_sets.profiles import PROFILES, Profile, profile_named
-from gyre_trainer.data_sets.rows import Row, ShownRow
+from gyre_trainer.data_sets.rows import DataSetRow, ShownRow
 
 __all__ = [
     "CARD",
@@ -20,12 +20,12 @@ __all__ = [
     "PROFILES",
     "TRAIN",
     "Card",
-    "DataSets",
-    "Frozen",
-    "Kept",
+    "DataSetRow",
+    "DataSetStore",
+    "FrozenDataSet",
     "Profile",
-    "Row",
     "ShownRow",
+    "StoredDataSet",
     "profile_named",
     "read_folder",
     "rows",

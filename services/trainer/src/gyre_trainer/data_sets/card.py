@@ -6,18 +6,18 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
-from gyre_trainer.data_sets.joining import Example, Tally
+from gyre_trainer.data_sets.joining import InteractionWithFeedback, JoinCounts
 from gyre_trainer.data_sets.labels import CONTRADICTORY_WHY, PASSED_OVER_WHY, Label
 from gyre_trainer.data_sets.profiles import Profile
 from gyre_trainer.data_sets.reliability import Beliefs
-from gyre_trainer.data_sets.rows import Row, rfc3339
-from gyre_trainer.data_sets.split import Part
-from gyre_trainer.segments.window import Window, written
+from gyre_trainer.data_sets.rows import DataSetRow, rfc3339
+from gyre_trainer.data_sets.split import DataSetPart
+from gyre_trainer.segments.window import Window, window_as_text
 
 Card = dict[str, Any]
 """JSON; docs/guides/data-sets.md says how to read it."""
 
-TRAIN_PARTS = (Part.FIT.value, Part.VALIDATION.value)
+TRAIN_PARTS = (DataSetPart.FIT.value, DataSetPart.VALIDATION.value)
 
 
 def card_of(
@@ -25,21 +25,21 @@ def card_of(
     tenant: str,
     profile: Profile,
     window: Window,
-    tally: Tally,
-    examples: Sequence[Example],
-    rows: Sequence[Row],
+    tally: JoinCounts,
+    examples: Sequence[InteractionWithFeedback],
+    rows: Sequence[DataSetRow],
     most_of_one_actor: float,
-    believed: Beliefs,
+    beliefs: Beliefs,
 ) -> Card:
     """Everything that is counted, and nothing that depends on when or where it was."""
     train = [row for row in rows if row["part"] in TRAIN_PARTS]
-    gate = [row for row in rows if row["part"] == Part.GATE]
+    gate = [row for row in rows if row["part"] == DataSetPart.GATE]
     return {
         "format": 2,
         "builder": f"gyre-trainer {version('gyre-trainer')}",
         "tenant": tenant,
         "profile": profile.name,
-        "window": written(window),
+        "window": window_as_text(window),
         "minimum": {
             "train_questions": profile.train_questions,
             "gate_questions": profile.gate_questions,
@@ -57,25 +57,25 @@ def card_of(
         **_votes(examples),
         "actors": len({actor for row in rows for actor in row["actors"]}),
         "most_of_one_actor": round(most_of_one_actor, 6),
-        "wrong_votes": {"share": believed.wrong, "votes_compared": believed.compared},
-        "parts": {part.value: _part(rows, part) for part in Part},
+        "wrong_votes": {"share": beliefs.wrong, "votes_compared": beliefs.compared},
+        "parts": {part.value: _part(rows, part) for part in DataSetPart},
         "clusters": _clusters(rows),
         "labels": dict(Counter(s["why"] for row in rows for s in row["shown"] if s["why"])),
         "labels_by_rank": _labels_by_rank(rows),
-        "judged_by_rank": judged_by_rank(tally.exposed, tally.spoken_of),
+        "judged_by_rank": judged_by_rank(tally.shown_by_rank, tally.with_feedback_by_rank),
         "explored": _explored(rows),
         "dropped": {reason.value: n for reason, n in sorted(tally.dropped.items()) if n},
         "versions": _versions(rows),
     }
 
 
-def is_liked(row: Row) -> bool:
+def is_liked(row: DataSetRow) -> bool:
     """Tell whether a passage is liked for the question, so that the gate can score it."""
     return any((shown["label"] or 0) > 0 for shown in row["shown"])
 
 
-def most_of_one(
-    rows: Iterable[Row], labels: Mapping[tuple[str, str], Mapping[str, Label]]
+def largest_actor_share(
+    rows: Iterable[DataSetRow], labels: Mapping[tuple[str, str], Mapping[str, Label]]
 ) -> float:
     """The greatest share of the train labels' weight that rests on one actor; 0 without labels."""
     weights: dict[str, float] = defaultdict(float)
@@ -89,7 +89,7 @@ def most_of_one(
 
 
 def judged_by_rank(
-    exposed: Mapping[int, int], spoken_of: Mapping[int, int]
+    shown_by_rank: Mapping[int, int], with_feedback_by_rank: Mapping[int, int]
 ) -> dict[str, dict[str, float]]:
     """How often anybody said anything of a passage shown at a rank, of all interactions.
 
@@ -100,19 +100,19 @@ def judged_by_rank(
     return {
         str(rank): {
             "shown": shown,
-            "judged": spoken_of.get(rank, 0),
-            "p": round((spoken_of.get(rank, 0) + 0.5) / (shown + 1), 6),
+            "judged": with_feedback_by_rank.get(rank, 0),
+            "p": round((with_feedback_by_rank.get(rank, 0) + 0.5) / (shown + 1), 6),
         }
-        for rank, shown in sorted(exposed.items())
+        for rank, shown in sorted(shown_by_rank.items())
     }
 
 
-def _votes(examples: Iterable[Example]) -> Card:
-    words = [word for example in examples for word in example.words]
-    moments = [word.at for word in words]
+def _votes(examples: Iterable[InteractionWithFeedback]) -> Card:
+    opinions = [opinion for example in examples for opinion in example.opinions]
+    moments = [opinion.at for opinion in opinions]
     return {
-        "votes": len(words),
-        "votes_by_kind": dict(Counter(f"{word.kind} {word.value}" for word in words)),
+        "votes": len(opinions),
+        "votes_by_kind": dict(Counter(f"{opinion.kind} {opinion.value}" for opinion in opinions)),
         "first_vote_at": _when(min(moments, default=None)),
         "last_vote_at": _when(max(moments, default=None)),
     }
@@ -122,16 +122,16 @@ def _when(moment: datetime | None) -> str | None:
     return rfc3339(moment) if moment else None
 
 
-def _part(rows: Iterable[Row], part: Part) -> Card:
-    mine = [row for row in rows if row["part"] == part]
-    shown = [one for row in mine for one in row["shown"]]
-    liked = [row for row in mine if is_liked(row)]
+def _part(rows: Iterable[DataSetRow], part: DataSetPart) -> Card:
+    part_rows = [row for row in rows if row["part"] == part]
+    shown = [one for row in part_rows for one in row["shown"]]
+    liked = [row for row in part_rows if is_liked(row)]
     return {
-        "questions": len(mine),
+        "questions": len(part_rows),
         "with_positive": len(liked),
         "held_out": sum(row["held_out"] for row in liked),
         "voted": sum(not row["held_out"] for row in liked),
-        "clusters": len({row["cluster"] for row in mine}),
+        "clusters": len({row["cluster"] for row in part_rows}),
         "positives": sum((one["label"] or 0) > 0 for one in shown),
         "negatives": sum((one["label"] or 0) < 0 for one in shown),
         "passed_over": sum(one["why"] == PASSED_OVER_WHY for one in shown),
@@ -139,7 +139,7 @@ def _part(rows: Iterable[Row], part: Part) -> Card:
         "documents_liked": len(
             {
                 (row["tenant"], one["document_id"])
-                for row in mine
+                for row in part_rows
                 for one in row["shown"]
                 if (one["label"] or 0) > 0
             }
@@ -147,21 +147,21 @@ def _part(rows: Iterable[Row], part: Part) -> Card:
     }
 
 
-def _clusters(rows: Iterable[Row]) -> Card:
+def _clusters(rows: Iterable[DataSetRow]) -> Card:
     sizes = Counter(row["cluster"] for row in rows)
     return {"total": len(sizes), "largest": max(sizes.values(), default=0)}
 
 
-def _labels_by_rank(rows: Iterable[Row]) -> Card:
-    found: dict[int, Counter[str]] = defaultdict(Counter)
+def _labels_by_rank(rows: Iterable[DataSetRow]) -> Card:
+    counts_by_rank: dict[int, Counter[str]] = defaultdict(Counter)
     for row in rows:
         for shown in row["shown"]:
             if shown["why"]:
-                found[shown["rank"]][shown["why"]] += 1
-    return {str(rank): dict(counts) for rank, counts in sorted(found.items())}
+                counts_by_rank[shown["rank"]][shown["why"]] += 1
+    return {str(rank): dict(counts) for rank, counts in sorted(counts_by_rank.items())}
 
 
-def _explored(rows: Iterable[Row]) -> Card:
+def _explored(rows: Iterable[DataSetRow]) -> Card:
     explored = [one for row in rows for one in row["shown"] if one["explored"]]
     return {
         "shown": len(explored),
@@ -170,9 +170,9 @@ def _explored(rows: Iterable[Row]) -> Card:
     }
 
 
-def _versions(rows: Iterable[Row]) -> Card:
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+def _versions(rows: Iterable[DataSetRow]) -> Card:
+    counts_by_role: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         for role, name in row["versions"].items():
-            found[role][name] += 1
-    return {role: dict(counts) for role, counts in sorted(found.items())}
+            counts_by_role[role][name] += 1
+    return {role: dict(counts) for role, counts in sorted(counts_by_role.items())}

@@ -39,8 +39,8 @@ def clusters(questions: Sequence[str]) -> list[str]:
 
 def _terms(question: str) -> frozenset[str]:
     """Its content terms; where it has none, its own words, marked so that they match no others."""
-    found = frozenset(content_terms(question))
-    return found or frozenset({f"\n{folded(question)}"})
+    terms = frozenset(content_terms(question))
+    return terms or frozenset({f"\n{folded(question)}"})
 
 
 def _similar(keys: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:

@@ -2,30 +2,30 @@
 
 from collections.abc import Collection, Iterable
 
-from gyre_trainer.data_sets.rows import Row, ShownRow
+from gyre_trainer.data_sets.rows import DataSetRow, ShownRow
 
 
-def without_deleted(rows: Iterable[Row], chunk_ids: Collection[str]) -> list[Row]:
+def without_deleted(rows: Iterable[DataSetRow], chunk_ids: Collection[str]) -> list[DataSetRow]:
     """The rows as far as their passages are still in the corpus.
 
     A passage that is gone has no label any more (`why` is `deleted`). A question goes with the
     last passage liked for it, and one that liked nothing with its last label.
     """
-    kept: list[Row] = []
+    remaining: list[DataSetRow] = []
     for row in rows:
-        shown = [_still(one, chunk_ids) for one in row["shown"]]
-        if _is_of_use(row["shown"], shown):
-            kept.append({**row, "shown": shown})
-    return kept
+        shown = [_clear_deleted_label(one, chunk_ids) for one in row["shown"]]
+        if _is_useful(row["shown"], shown):
+            remaining.append({**row, "shown": shown})
+    return remaining
 
 
-def _still(shown: ShownRow, chunk_ids: Collection[str]) -> ShownRow:
+def _clear_deleted_label(shown: ShownRow, chunk_ids: Collection[str]) -> ShownRow:
     if shown["chunk_id"] in chunk_ids:
         return shown
     return {**shown, "label": None, "why": "deleted", "actors": 0}
 
 
-def _is_of_use(before: Iterable[ShownRow], after: Iterable[ShownRow]) -> bool:
+def _is_useful(before: Iterable[ShownRow], after: Iterable[ShownRow]) -> bool:
     liked_before, liked = _liked(before), _liked(after)
     return liked if liked_before else any(one["label"] is not None for one in after)
 

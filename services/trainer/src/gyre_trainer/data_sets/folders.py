@@ -10,11 +10,11 @@ from pathlib import Path
 from gyre_common.errors import FailedPrecondition, GyreError, Retryable
 from gyre_common.store import digest_of
 
-from gyre_trainer.data_sets.frozen import CARD, GATE, MANIFEST, TRAIN, Frozen
-from gyre_trainer.data_sets.rows import Row, read_lines
+from gyre_trainer.data_sets.frozen import CARD, GATE, MANIFEST, TRAIN, FrozenDataSet
+from gyre_trainer.data_sets.rows import DataSetRow, read_lines
 
 
-def write_folder(frozen: Frozen, folder: Path) -> None:
+def write_folder(frozen: FrozenDataSet, folder: Path) -> None:
     """Write the files of a data set; a folder that is there already is replaced.
 
     Raises:
@@ -42,7 +42,7 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def read_folder(folder: Path, digest: str | None = None) -> Frozen:
+def read_folder(folder: Path, digest: str | None = None) -> FrozenDataSet:
     """Read a data set back; with `digest`, that one and no other.
 
     Raises:
@@ -58,21 +58,23 @@ def read_folder(folder: Path, digest: str | None = None) -> Frozen:
     return _checked(files, folder, digest)
 
 
-def _checked(files: Mapping[str, bytes], folder: Path, digest: str | None) -> Frozen:
-    found = digest_of(files[MANIFEST])
-    if digest is not None and found != digest:
+def _checked(files: Mapping[str, bytes], folder: Path, digest: str | None) -> FrozenDataSet:
+    manifest_digest = digest_of(files[MANIFEST])
+    if digest is not None and manifest_digest != digest:
         raise _changed(folder, MANIFEST)
     try:
         manifest = json.loads(files[MANIFEST])
         for name, of_file in manifest["files"].items():
             if digest_of(files[name]) != of_file["digest"]:
                 raise _changed(folder, name)
-        return Frozen(found, manifest["tenant"], json.loads(files[CARD]), dict(files))
+        return FrozenDataSet(
+            manifest_digest, manifest["tenant"], json.loads(files[CARD]), dict(files)
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _changed(folder, MANIFEST) from error
 
 
-def rows(frozen: Frozen, name: str) -> list[Row]:
+def rows(frozen: FrozenDataSet, name: str) -> list[DataSetRow]:
     """The rows of `train.jsonl` or `gate.jsonl`."""
     return read_lines(frozen.files[name])
 

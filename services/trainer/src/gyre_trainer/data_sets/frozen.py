@@ -9,7 +9,7 @@ TRAIN, GATE, CARD, MANIFEST = "train.jsonl", "gate.jsonl", "card.json", "manifes
 
 
 @dataclass(frozen=True)
-class Frozen:
+class FrozenDataSet:
     """A data set, whole. `digest` is the manifest's, which names the digest of every other file."""
 
     digest: str

@@ -42,7 +42,7 @@ class Family(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Opinion:
     """What an actor said: `sign` is 1, -1 or, for a neutral rating, 0.
 
     `target` is a chunk's id or the answer.
@@ -58,102 +58,105 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class InteractionWithFeedback:
     """An interaction with the words on it that count, in a canonical order."""
 
     interaction: InteractionFact
-    words: tuple[Word, ...]
+    opinions: tuple[Opinion, ...]
 
-    def words_on(self, shown: Shown) -> list[Word]:
+    def opinions_on(self, shown: Shown) -> list[Opinion]:
         """Those on the passage, and those on the answer where it cites the passage."""
         targets = {shown.chunk_id}
         if shown.chunk_id in self.interaction.cited:
             targets.add(ANSWER_TARGET)
-        return [word for word in self.words if word.target in targets]
+        return [opinion for opinion in self.opinions if opinion.target in targets]
 
 
 @dataclass
-class Tally:
+class JoinCounts:
     """What was counted while joining: for the data card.
 
-    `exposed` counts the passages shown by rank, `spoken_of` those of which anybody said anything.
+    `shown_by_rank` counts the passages shown, `with_feedback_by_rank` those of which anybody said
+    anything.
     """
 
     interactions: int = 0
     judged: int = 0
     dropped: Counter[Reason] = field(default_factory=Counter)
-    exposed: Counter[int] = field(default_factory=Counter)
-    spoken_of: Counter[int] = field(default_factory=Counter)
+    shown_by_rank: Counter[int] = field(default_factory=Counter)
+    with_feedback_by_rank: Counter[int] = field(default_factory=Counter)
 
 
-def join(facts: PartitionFacts, tally: Tally) -> list[Example]:
+def join(facts: PartitionFacts, tally: JoinCounts) -> list[InteractionWithFeedback]:
     """The examples of one partition: the interactions that somebody said something of."""
-    said: dict[tuple[str, str], list[FeedbackFact]] = defaultdict(list)
-    for word in facts.feedback:
-        said[word.tenant, word.interaction_id].append(word)
+    feedback_by_interaction: dict[tuple[str, str], list[FeedbackFact]] = defaultdict(list)
+    for fact in facts.feedback:
+        feedback_by_interaction[fact.tenant, fact.interaction_id].append(fact)
     examples = []
     for interaction in _each_once(facts.interactions, tally):
-        words = said.pop((interaction.tenant, interaction.interaction_id), [])
+        feedback = feedback_by_interaction.pop((interaction.tenant, interaction.interaction_id), [])
         if interaction.outcome not in _SHOWN_FOR_GOOD:
             tally.dropped[Reason.FAILED] += 1
             continue
         if interaction.filtered:
             tally.dropped[Reason.FILTERED] += 1
             continue
-        tally.exposed.update(shown.rank for shown in interaction.shown)
-        counting = _words(interaction, words, tally)
+        tally.shown_by_rank.update(shown.rank for shown in interaction.shown)
+        counting = _opinions(interaction, feedback, tally)
         if counting:
-            example = Example(interaction, counting)
+            example = InteractionWithFeedback(interaction, counting)
             examples.append(example)
-            tally.spoken_of.update(one.rank for one in interaction.shown if example.words_on(one))
-    tally.dropped[Reason.NO_INTERACTION] += sum(map(len, said.values()))
+            tally.with_feedback_by_rank.update(
+                one.rank for one in interaction.shown if example.opinions_on(one)
+            )
+    tally.dropped[Reason.NO_INTERACTION] += sum(map(len, feedback_by_interaction.values()))
     tally.judged += len({(j.tenant, j.interaction_id) for j in facts.judgements})
     return examples
 
 
-def _each_once(interactions: Iterable[InteractionFact], tally: Tally) -> list[InteractionFact]:
-    found: dict[tuple[str, str], InteractionFact] = {}
+def _each_once(interactions: Iterable[InteractionFact], tally: JoinCounts) -> list[InteractionFact]:
+    first_by_place: dict[tuple[str, str], InteractionFact] = {}
     for one in sorted(interactions, key=lambda fact: fact.offset):
         place = (one.tenant, one.interaction_id)
-        tally.dropped[Reason.REPEATED] += place in found
-        found.setdefault(place, one)
-    tally.interactions += len(found)
-    return list(found.values())
+        tally.dropped[Reason.REPEATED] += place in first_by_place
+        first_by_place.setdefault(place, one)
+    tally.interactions += len(first_by_place)
+    return list(first_by_place.values())
 
 
-def _words(
-    interaction: InteractionFact, said: Sequence[FeedbackFact], tally: Tally
-) -> tuple[Word, ...]:
+def _opinions(
+    interaction: InteractionFact, feedback: Sequence[FeedbackFact], tally: JoinCounts
+) -> tuple[Opinion, ...]:
     """The latest word of each actor on each target; a neutral one takes back what came before."""
     shown = {one.chunk_id for one in interaction.shown}
-    latest: dict[tuple[str, Family, str], Word] = {}
-    seen: set[tuple[str, str]] = set()
-    for fact in sorted(said, key=lambda f: (f.received_at, f.feedback_id, f.value, f.offset)):
-        word = _word(interaction, fact)
-        if (fact.feedback_id, fact.value) in seen:
+    latest: dict[tuple[str, Family, str], Opinion] = {}
+    counted: set[tuple[str, str]] = set()
+    for fact in sorted(feedback, key=lambda f: (f.received_at, f.feedback_id, f.value, f.offset)):
+        opinion = _opinion(interaction, fact)
+        if (fact.feedback_id, fact.value) in counted:
             tally.dropped[Reason.REPEATED] += 1
             continue
-        seen.add((fact.feedback_id, fact.value))
-        if word is None:
+        counted.add((fact.feedback_id, fact.value))
+        if opinion is None:
             tally.dropped[Reason.NO_OPINION] += 1
-        elif word.target != ANSWER_TARGET and word.target not in shown:
+        elif opinion.target != ANSWER_TARGET and opinion.target not in shown:
             tally.dropped[Reason.NOT_SHOWN] += 1
         else:
-            subject = (word.actor, word.family, word.target)
+            subject = (opinion.actor, opinion.family, opinion.target)
             tally.dropped[Reason.SUPERSEDED] += latest.pop(subject, None) is not None
-            if word.sign:
-                latest[subject] = word
+            if opinion.sign:
+                latest[subject] = opinion
             else:
                 tally.dropped[Reason.NO_OPINION] += 1
     return tuple(latest[subject] for subject in sorted(latest))
 
 
-def _word(interaction: InteractionFact, fact: FeedbackFact) -> Word | None:
+def _opinion(interaction: InteractionFact, fact: FeedbackFact) -> Opinion | None:
     """What a feedback says of passages; None where it cannot say anything of them."""
     family, sign = _meaning(fact)
     if family is None or sign is None:
         return None
-    return Word(
+    return Opinion(
         actor=actor_digest(interaction, fact),
         family=family,
         kind=fact.kind,

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from gyre_common.events.feedback import ANSWER_TARGET
 
-from gyre_trainer.data_sets.joining import Example, Family, Word
+from gyre_trainer.data_sets.joining import Family, InteractionWithFeedback, Opinion
 from gyre_trainer.data_sets.reliability import Beliefs
 
 WEAK = 0.5
@@ -32,7 +32,7 @@ class Label:
 UNKNOWN = Label()
 
 
-def labels(example: Example, believed: Beliefs) -> Mapping[str, Label]:
+def labels(example: InteractionWithFeedback, beliefs: Beliefs) -> Mapping[str, Label]:
     """A label for each passage shown, by chunk id.
 
     A vote on the passage itself beats everything. Otherwise a click counts as a yes to the passage,
@@ -43,26 +43,29 @@ def labels(example: Example, believed: Beliefs) -> Mapping[str, Label]:
     nobody who asked this said anything, shown above one that somebody liked, was passed over: a
     weak no (Joachims et al. 2005, doi:10.1145/1076034.1076063, "click > skip above").
     """
-    found = {
+    labels_by_chunk = {
         shown.chunk_id: _weighed(
-            _said(example, shown.chunk_id), believed.of(example, shown.chunk_id)
+            _combined_label(example, shown.chunk_id), beliefs.of(example, shown.chunk_id)
         )
         for shown in example.interaction.shown
     }
     liked = [
         (shown.rank, label.actors)
         for shown in example.interaction.shown
-        if (label := found[shown.chunk_id]).why not in _OF_THE_ANSWER and (label.value or 0) > 0
+        if (label := labels_by_chunk[shown.chunk_id]).why not in _OF_THE_ANSWER
+        and (label.value or 0) > 0
     ]
     if not liked:
-        return found
+        return labels_by_chunk
     lowest = max(rank for rank, _ in liked)
     for shown in example.interaction.shown:
-        unsaid = believed.of(example, shown.chunk_id) is None and not found[shown.chunk_id].why
-        if shown.rank < lowest and unsaid:
+        without_opinion = (
+            beliefs.of(example, shown.chunk_id) is None and not labels_by_chunk[shown.chunk_id].why
+        )
+        if shown.rank < lowest and without_opinion:
             who = frozenset().union(*(actors for rank, actors in liked if rank > shown.rank))
-            found[shown.chunk_id] = Label(PASSED_OVER, PASSED_OVER_WHY, who)
-    return found
+            labels_by_chunk[shown.chunk_id] = Label(PASSED_OVER, PASSED_OVER_WHY, who)
+    return labels_by_chunk
 
 
 def _weighed(label: Label, good: float | None) -> Label:
@@ -75,23 +78,27 @@ def _weighed(label: Label, good: float | None) -> Label:
     return Label(weak * expected, label.why, label.actors)
 
 
-def _said(example: Example, chunk_id: str) -> Label:
-    votes = [w for w in example.words if w.family is Family.VOTE and w.target == chunk_id]
+def _combined_label(example: InteractionWithFeedback, chunk_id: str) -> Label:
+    votes = [
+        one for one in example.opinions if one.family is Family.VOTE and one.target == chunk_id
+    ]
     if votes:
         return _mean(votes, {1: "vote_up", -1: "vote_down"})
-    signals = [w for w in example.words if w.family is Family.SIGNAL and w.target == chunk_id]
+    signals = [
+        one for one in example.opinions if one.family is Family.SIGNAL and one.target == chunk_id
+    ]
     cited = chunk_id in example.interaction.cited
-    verdicts = [w for w in example.words if cited and w.target == ANSWER_TARGET]
+    verdicts = [one for one in example.opinions if cited and one.target == ANSWER_TARGET]
     if signals:
         return _mean([*signals, *verdicts], {1: "click", -1: "cited_down"})
     return _mean(verdicts, {1: "cited_up", -1: "cited_down"}) if verdicts else UNKNOWN
 
 
-def _mean(words: Iterable[Word], whys: Mapping[int, str]) -> Label:
+def _mean(opinions: Iterable[Opinion], whys: Mapping[int, str]) -> Label:
     """Each actor's own mean first, so that nobody weighs more by saying more."""
     by_actor: dict[str, list[int]] = defaultdict(list)
-    for word in words:
-        by_actor[word.actor].append(word.sign)
+    for opinion in opinions:
+        by_actor[opinion.actor].append(opinion.sign)
     value = round(fmean(fmean(signs) for _, signs in sorted(by_actor.items())), 6)
     if value == 0:
         return Label(None, CONTRADICTORY_WHY, frozenset(by_actor))

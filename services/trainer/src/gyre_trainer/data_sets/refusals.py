@@ -9,11 +9,13 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import EVERY_TENANT
 
 from gyre_trainer.data_sets.card import Card
-from gyre_trainer.data_sets.joining import Example, Tally
+from gyre_trainer.data_sets.joining import InteractionWithFeedback, JoinCounts
 from gyre_trainer.data_sets.profiles import PROFILES, Profile
 
 
-def check_there_is_something(tally: Tally, examples: Sequence[Example], tenant: str) -> None:
+def check_there_is_something(
+    tally: JoinCounts, examples: Sequence[InteractionWithFeedback], tenant: str
+) -> None:
     """An empty window, or one in which nobody voted."""
     whose = "any tenant" if tenant == EVERY_TENANT else f"tenant {tenant}"
     if not tally.interactions and not sum(tally.dropped.values()):
@@ -40,10 +42,10 @@ def check_both_sides(card: Card) -> None:
             f"the {card['votes']:,} votes in the window say nothing clear of any passage: "
             "they contradict each other, or are on answers that cite nothing; collect more"
         )
-    said, other = ("for", "against") if positives else ("against", "for")
+    present, absent = ("for", "against") if positives else ("against", "for")
     raise FailedPrecondition(
-        f"the votes are one-sided: all {positives or negatives:,} labels are {said} what was "
-        f"shown, none is {other}, so nothing tells better from worse; collect votes both up and "
+        f"the votes are one-sided: all {positives or negatives:,} labels are {present} what was "
+        f"shown, none is {absent}, so nothing tells better from worse; collect votes both up and "
         "down, on passages of all ranks"
     )
 

@@ -17,7 +17,7 @@ from gyre_common.events.feedback import ANSWER_TARGET
 from gyre_common.lines import folded
 from numpy.typing import NDArray
 
-from gyre_trainer.data_sets.joining import Example, Family
+from gyre_trainer.data_sets.joining import Family, InteractionWithFeedback
 from gyre_trainer.segments.facts import Shown
 
 _ROUNDS = 50
@@ -43,7 +43,7 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 _VOTE, _SIGNAL, _BOTH, _VERDICT = range(4)
-_USUAL = np.array([[0.8, 0.05, 0.05, 0.1], [0.5, 0.2, 0.2, 0.1]])
+_PRIOR_KIND_SHARES = np.array([[0.8, 0.05, 0.05, 0.1], [0.5, 0.2, 0.2, 0.1]])
 """How people speak of bad passages, and of good ones, before anything tells: by a vote, a click,
 both, or a verdict on the answer.
 """
@@ -64,22 +64,22 @@ class Beliefs:
     wrong: float = _WRONG
     compared: int = 0
 
-    def of(self, example: Example, chunk_id: str) -> float | None:
+    def of(self, example: InteractionWithFeedback, chunk_id: str) -> float | None:
         """None where nobody said anything of the passage."""
         return self.good.get(_subject(example, chunk_id))
 
 
-def beliefs(examples: Iterable[Example]) -> Beliefs:
+def beliefs(examples: Iterable[InteractionWithFeedback]) -> Beliefs:
     """Estimated by expectation maximisation, the same for the same examples in any order."""
     voices = _voices(examples)
     if not voices:
         return Beliefs()
-    spoken = _Spoken(sorted(voices, key=lambda voice: (voice.subject, voice.actor)))
-    good, wrong = spoken.estimated()
+    model = _VoiceModel(sorted(voices, key=lambda voice: (voice.subject, voice.actor)))
+    good, wrong = model.estimate()
     return Beliefs(
-        good=dict(zip(spoken.subjects, good.round(4).tolist(), strict=True)),
+        good=dict(zip(model.subjects, good.round(4).tolist(), strict=True)),
         wrong=round(wrong, 4),
-        compared=spoken.compared,
+        compared=model.compared,
     )
 
 
@@ -101,33 +101,33 @@ class _Voice:
         return _SIGNAL if self.signalled else _VERDICT
 
 
-def _subject(example: Example, chunk_id: str) -> Subject:
+def _subject(example: InteractionWithFeedback, chunk_id: str) -> Subject:
     return (example.interaction.tenant, folded(example.interaction.searched), chunk_id)
 
 
-def _voices(examples: Iterable[Example]) -> list[_Voice]:
-    found: dict[tuple[Subject, str], _Voice] = {}
+def _voices(examples: Iterable[InteractionWithFeedback]) -> list[_Voice]:
+    voices: dict[tuple[Subject, str], _Voice] = {}
     for example in examples:
         for shown in example.interaction.shown:
             subject = _subject(example, shown.chunk_id)
-            for word in example.words_on(shown):
-                fresh = _Voice(subject, word.actor, _bucket(shown))
-                voice = found.setdefault((subject, word.actor), fresh)
-                voice.bucket = min(voice.bucket, fresh.bucket)
-                if word.family is Family.VOTE:
-                    voice.votes.append(word.sign)
-                elif word.target == ANSWER_TARGET:
-                    voice.verdicts.append(word.sign)
+            for opinion in example.opinions_on(shown):
+                new_voice = _Voice(subject, opinion.actor, _bucket(shown))
+                voice = voices.setdefault((subject, opinion.actor), new_voice)
+                voice.bucket = min(voice.bucket, new_voice.bucket)
+                if opinion.family is Family.VOTE:
+                    voice.votes.append(opinion.sign)
+                elif opinion.target == ANSWER_TARGET:
+                    voice.verdicts.append(opinion.sign)
                 else:
                     voice.signalled = True
-    return list(found.values())
+    return list(voices.values())
 
 
 def _bucket(shown: Shown) -> int:
     return _EXPLORED if shown.explored else min(shown.rank, _DEEPEST)
 
 
-class _Spoken:
+class _VoiceModel:
     """The voices as arrays, and what is estimated from them."""
 
     def __init__(self, voices: Sequence[_Voice]) -> None:
@@ -145,66 +145,68 @@ class _Spoken:
         self._in_company = voted & (self._sum(voted) > 1)[self._of]
         self.compared = int(self._in_company.sum())
 
-    def estimated(self) -> tuple[Floats, float]:
+    def estimate(self) -> tuple[Floats, float]:
         """Each subject's probability of being good, and the share of wrong votes."""
         most = self._most_wrong(self._vote)
         expected = min(_WRONG, most / 2)
         wrong = expected
         wrong_verdict = min(_WRONG_VERDICT, self._most_wrong(self._verdict))
-        often = np.full(_BUCKETS, 0.5)
-        usual = _USUAL.copy()
+        good_rates = np.full(_BUCKETS, 0.5)
+        kind_shares = _PRIOR_KIND_SHARES.copy()
         good: Floats = np.full(len(self.subjects), 0.5)
         for _ in range(_ROUNDS):
-            said = self._vote * _logit(1 - wrong) + self._verdict * _logit(1 - wrong_verdict)
-            said = said + np.log(usual[1] / usual[0])[self._kind]
-            good = _logistic(_logit(often)[self._bucket] + self._sum(said))
+            evidence = self._vote * _logit(1 - wrong) + self._verdict * _logit(1 - wrong_verdict)
+            evidence = evidence + np.log(kind_shares[1] / kind_shares[0])[self._kind]
+            good = _logistic(_logit(good_rates)[self._bucket] + self._sum(evidence))
             wrong = min(most, self._wrong_votes(good, expected))
-            often = self._often(good)
-            usual = self._usual(good)
+            good_rates = self._good_rates(good)
+            kind_shares = self._kind_shares(good)
         return good, wrong
 
     def _sum(self, of_voices: NDArray[np.generic]) -> Floats:
-        found = np.bincount(self._of, weights=of_voices, minlength=len(self.subjects))
-        return found.astype(np.float64)
+        sums = np.bincount(self._of, weights=of_voices, minlength=len(self.subjects))
+        return sums.astype(np.float64)
 
-    def _most_wrong(self, said: Floats) -> float:
+    def _most_wrong(self, signs: Floats) -> float:
         """If errors are as likely either way, no rank has fewer votes up, or down, than errors."""
         ups, votes = (
             np.bincount(self._bucket[self._of], weights=each, minlength=_BUCKETS)
-            for each in (np.maximum(said, 0), np.abs(said))
+            for each in (np.maximum(signs, 0), np.abs(signs))
         )
         rarer = (np.minimum(ups, votes - ups) + 1) / (votes + 2)
         at_most = rarer + _UPPER * np.sqrt(rarer * (1 - rarer) / (votes + 2))
         return float(np.clip(at_most.min(), _LEAST, _MOST))
 
-    def _errors(self, said: Floats, good: Floats) -> Floats:
+    def _errors(self, signs: Floats, good: Floats) -> Floats:
         likely = good[self._of]
-        return np.abs(said) * np.where(said < 0, likely, 1 - likely)
+        return np.abs(signs) * np.where(signs < 0, likely, 1 - likely)
 
     def _wrong_votes(self, good: Floats, expected: float) -> float:
         errors = self._errors(self._vote, good)[self._in_company].sum()
         votes = np.abs(self._vote)[self._in_company].sum()
         return float((errors + _LIKE_VOTES * expected) / (votes + _LIKE_VOTES))
 
-    def _often(self, good: Floats) -> Floats:
+    def _good_rates(self, good: Floats) -> Floats:
         goods, subjects = (
             np.bincount(self._bucket, weights=each, minlength=_BUCKETS)
             for each in (good, np.ones_like(good))
         )
         overall = (good.sum() + _LIKE_SUBJECTS / 2) / (len(good) + _LIKE_SUBJECTS)
-        found: Floats = (goods + _LIKE_SUBJECTS * overall) / (subjects + _LIKE_SUBJECTS)
-        return np.clip(found, _LEAST, 1 - _LEAST)
+        shares: Floats = (goods + _LIKE_SUBJECTS * overall) / (subjects + _LIKE_SUBJECTS)
+        return np.clip(shares, _LEAST, 1 - _LEAST)
 
-    def _usual(self, good: Floats) -> Floats:
+    def _kind_shares(self, good: Floats) -> Floats:
         counts = np.array(
             [
-                np.bincount(self._kind, weights=each[self._of], minlength=len(_USUAL[0]))
+                np.bincount(
+                    self._kind, weights=each[self._of], minlength=len(_PRIOR_KIND_SHARES[0])
+                )
                 for each in (1 - good, good)
             ]
         )
-        counts = counts + _LIKE_VOICES * _USUAL
-        found: Floats = counts / counts.sum(axis=1, keepdims=True)
-        return found
+        counts = counts + _LIKE_VOICES * _PRIOR_KIND_SHARES
+        shares: Floats = counts / counts.sum(axis=1, keepdims=True)
+        return shares
 
 
 def _mean(signs: Sequence[int]) -> float:
@@ -212,10 +214,10 @@ def _mean(signs: Sequence[int]) -> float:
 
 
 def _logit(probability: float | Floats) -> Floats:
-    found: Floats = np.log(probability / (1 - np.asarray(probability)))
-    return found
+    log_odds: Floats = np.log(probability / (1 - np.asarray(probability)))
+    return log_odds
 
 
 def _logistic(log_odds: Floats) -> Floats:
-    found: Floats = 1 / (1 + np.exp(-np.clip(log_odds, -_SURE, _SURE)))
-    return found
+    probability: Floats = 1 / (1 + np.exp(-np.clip(log_odds, -_SURE, _SURE)))
+    return probability

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypedDict
 
-from gyre_trainer.data_sets.joining import Example
+from gyre_trainer.data_sets.joining import InteractionWithFeedback
 from gyre_trainer.data_sets.labels import Label
 from gyre_trainer.data_sets.split import Place
 from gyre_trainer.segments.facts import Shown
@@ -33,7 +33,7 @@ class ShownRow(TypedDict):
     actors: int
 
 
-class Row(TypedDict):
+class DataSetRow(TypedDict):
     """See docs/guides/data-sets.md. The question's text is that of the fact which `tenant` and
     `question_id` name; `actors` are digests of who spoke; `at` is RFC 3339 in UTC.
     """
@@ -50,7 +50,9 @@ class Row(TypedDict):
     at: str
 
 
-def row_of(example: Example, labels: dict[str, Label], cluster: str, place: Place) -> Row:
+def row_of(
+    example: InteractionWithFeedback, labels: dict[str, Label], cluster: str, place: Place
+) -> DataSetRow:
     """The line of an example."""
     interaction = example.interaction
     return {
@@ -62,17 +64,19 @@ def row_of(example: Example, labels: dict[str, Label], cluster: str, place: Plac
         "held_out": place.held_out,
         "shown": _shown(example, labels, place.masked),
         "versions": dict(interaction.versions),
-        "actors": sorted({word.actor for word in example.words}),
+        "actors": sorted({opinion.actor for opinion in example.opinions}),
         "at": rfc3339(interaction.completed_at),
     }
 
 
-def document_of(example: Example, shown: Shown) -> str:
+def document_of(example: InteractionWithFeedback, shown: Shown) -> str:
     """A document by a name that no other tenant's has."""
     return f"{example.interaction.tenant}/{shown.document_id}"
 
 
-def _shown(example: Example, labels: dict[str, Label], masked: frozenset[str]) -> list[ShownRow]:
+def _shown(
+    example: InteractionWithFeedback, labels: dict[str, Label], masked: frozenset[str]
+) -> list[ShownRow]:
     rows: list[ShownRow] = []
     for shown in sorted(example.interaction.shown, key=lambda one: one.rank):
         label = labels[shown.chunk_id]
@@ -106,11 +110,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def lines(rows: Iterable[Row]) -> bytes:
+def lines(rows: Iterable[DataSetRow]) -> bytes:
     """Rows as canonical JSON lines."""
     return "".join(f"{canonical(row)}\n" for row in rows).encode()
 
 
-def read_lines(data: bytes) -> list[Row]:
+def read_lines(data: bytes) -> list[DataSetRow]:
     """The way back."""
     return [json.loads(line) for line in data.splitlines()]

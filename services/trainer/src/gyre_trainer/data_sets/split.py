@@ -16,7 +16,7 @@ _VALIDATION_SHARE = 0.05
 _MARGIN = 1.5
 
 
-class Part(StrEnum):
+class DataSetPart(StrEnum):
     """What a question is for: `fit` and `validation` are the train side."""
 
     FIT = "fit"
@@ -25,7 +25,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionOccurrence:
     """A question occurrence: its cluster, and the documents of which a passage is liked for it."""
 
     cluster: str
@@ -40,12 +40,12 @@ class Place:
     `masked` documents are liked there too: what was said of them must be left out of the question.
     """
 
-    part: Part
+    part: DataSetPart
     held_out: bool = False
     masked: frozenset[str] = frozenset()
 
 
-def split(asked: Sequence[Asked], profile: Profile) -> list[Place]:
+def split(occurrences: Sequence[QuestionOccurrence], profile: Profile) -> list[Place]:
     """A place for each question.
 
     The gate takes documents, in the order of their hashes, each with every cluster that likes it,
@@ -53,71 +53,73 @@ def split(asked: Sequence[Asked], profile: Profile) -> list[Place]:
     which some document is liked elsewhere. From what remains `validation` takes in the same way,
     but less. A cluster that likes nothing always fits.
     """
-    sides = _Sides(asked)
-    liked = sum(bool(one.documents) for one in asked)
-    to_tell = min(_MARGIN * profile.slice_questions, _LARGEST_SHARE * liked)
-    enough = max(profile.slice_share * liked, to_tell)
-    places = _part(asked, sides, Part.GATE, enough)
-    places |= _part(asked, sides, Part.VALIDATION, _VALIDATION_SHARE * liked)
-    return [places.get(number, Place(Part.FIT)) for number in range(len(asked))]
+    sides = _Sides(occurrences)
+    liked = sum(bool(one.documents) for one in occurrences)
+    enough_to_decide = min(_MARGIN * profile.slice_questions, _LARGEST_SHARE * liked)
+    enough = max(profile.slice_share * liked, enough_to_decide)
+    places = _part(occurrences, sides, DataSetPart.GATE, enough)
+    places |= _part(occurrences, sides, DataSetPart.VALIDATION, _VALIDATION_SHARE * liked)
+    return [places.get(number, Place(DataSetPart.FIT)) for number in range(len(occurrences))]
 
 
-def _part(asked: Sequence[Asked], sides: "_Sides", part: Part, enough: float) -> dict[int, Place]:
+def _part(
+    occurrences: Sequence[QuestionOccurrence], sides: "_Sides", part: DataSetPart, enough: float
+) -> dict[int, Place]:
     """The places of the questions that a part takes from the learning side."""
-    unseen = _unseen(sides, part, enough)
-    seen = _seen(sides, part, enough)
+    exclusive = _exclusive_clusters(sides, part, enough)
+    shared = _shared_clusters(sides, part, enough)
     places = {}
-    for number, one in enumerate(asked):
-        if one.cluster in unseen | seen:
+    for number, one in enumerate(occurrences):
+        if one.cluster in exclusive | shared:
             masked = frozenset(filter(sides.is_liked, one.documents))
-            if masked == one.documents or one.cluster in seen:
+            if masked == one.documents or one.cluster in shared:
                 places[number] = Place(part, bool(one.documents) and not masked)
             else:
                 places[number] = Place(part, True, masked)
     return places
 
 
-def _unseen(sides: "_Sides", part: Part, enough: float) -> set[str]:
+def _exclusive_clusters(sides: "_Sides", part: DataSetPart, enough: float) -> set[str]:
     """Clusters by documents, with which those documents leave the learning side altogether."""
-    taken: set[str] = set()
+    moved_clusters: set[str] = set()
     count = 0
     for document in _shuffled(sides.documents(), part):
         clusters = sides.learning_from(document)
         size = sides.size(clusters)
         if count + size <= _MARGIN * enough:
             sides.take(clusters)
-            taken |= clusters
+            moved_clusters |= clusters
             count += size
         if count >= enough:
             break
-    return taken
+    return moved_clusters
 
 
-def _seen(sides: "_Sides", part: Part, enough: float) -> set[str]:
+def _shared_clusters(sides: "_Sides", part: DataSetPart, enough: float) -> set[str]:
     """Clusters of which some document stays on the learning side with another one."""
-    taken: set[str] = set()
+    moved_clusters: set[str] = set()
     anchored: set[str] = set()
     count = 0
     for cluster in _shuffled(sides.learning(), part):
         anchors = sides.liked_elsewhere(cluster)
         if anchors and not sides.liked_here_alone(cluster) & anchored:
             sides.take({cluster})
-            taken.add(cluster)
+            moved_clusters.add(cluster)
             anchored |= anchors
             count += sides.size({cluster})
         if count >= enough:
             break
-    return taken
+    return moved_clusters
 
 
 class _Sides:
     """Which clusters are still on the learning side, and which documents they like."""
 
-    def __init__(self, asked: Sequence[Asked]) -> None:
+    def __init__(self, occurrences: Sequence[QuestionOccurrence]) -> None:
         self._likes: dict[str, set[str]] = defaultdict(set)
         self._liked_by: dict[str, set[str]] = defaultdict(set)
-        self._sizes = Counter(one.cluster for one in asked if one.documents)
-        for one in asked:
+        self._sizes = Counter(one.cluster for one in occurrences if one.documents)
+        for one in occurrences:
             for document in one.documents:
                 self._likes[one.cluster].add(document)
                 self._liked_by[document].add(one.cluster)

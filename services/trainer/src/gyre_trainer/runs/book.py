@@ -64,7 +64,7 @@ class RunBook:
         self._runs: dict[UUID, Run] = {}
         self._evidence: dict[tuple[str, str, str], Mapping[str, str]] = {}
 
-    def registered(self, tenant: str, role: str, version: str) -> None:
+    def add_version(self, tenant: str, role: str, version: str) -> None:
         """The version is known to the release controller, which will tell more of it."""
         self._evidence.setdefault((tenant, role, version), {})
 
@@ -89,12 +89,14 @@ class RunBook:
         run = self._runs.get(run_id)
         if run is None or run.tenant not in (tenant, EVERY_TENANT):
             raise NotFound(f"there is no run {run_id}: `gyre runs` lists them")
-        return self._settled(run)
+        return self._with_release_outcome(run)
 
     def runs(self, tenant: str) -> Sequence[Run]:
         """Those that the tenant may see, its own and those for all tenants; newest first."""
-        seen = [run for run in self._runs.values() if run.tenant in (tenant, EVERY_TENANT)]
-        return sorted(map(self._settled, seen), key=lambda run: run.started_at, reverse=True)
+        visible = [run for run in self._runs.values() if run.tenant in (tenant, EVERY_TENANT)]
+        return sorted(
+            map(self._with_release_outcome, visible), key=lambda run: run.started_at, reverse=True
+        )
 
     def unfinished(self) -> Sequence[Run]:
         """Those of which no end is known."""
@@ -111,12 +113,12 @@ class RunBook:
                     f"`gyre runs {run.run_id} --cancel`"
                 )
 
-    def _settled(self, run: Run) -> Run:
+    def _with_release_outcome(self, run: Run) -> Run:
         """With what its verdict came to. A version that is no longer kept tells nothing more."""
-        made = run.finished
-        if made is None or made.verdict is None or made.version is None:
+        finished = run.finished
+        if finished is None or finished.verdict is None or finished.version is None:
             return run
-        evidence = self._evidence.get((run.tenant, run.role, made.version))
+        evidence = self._evidence.get((run.tenant, run.role, finished.version))
         if evidence is None:
             return run
         outcome = evidence.get(Evidence.OUTCOME)
@@ -127,10 +129,10 @@ class RunBook:
         return replace(run, state=outcome, message="; ".join(part for part in parts if part))
 
     def _start(self, event: TrainingStarted) -> None:
-        known = self._runs.get(event.run_id)
-        if known is not None:
+        previous = self._runs.get(event.run_id)
+        if previous is not None:
             self._runs[event.run_id] = replace(
-                known,
+                previous,
                 state=RUNNING,
                 stage="",
                 step=0,
@@ -153,11 +155,11 @@ class RunBook:
         )
 
     def _progress(self, event: TrainingProgressed) -> None:
-        known = self._runs.get(event.run_id)
-        if known is None or not known.is_running:
+        previous = self._runs.get(event.run_id)
+        if previous is None or not previous.is_running:
             return
         self._runs[event.run_id] = replace(
-            known,
+            previous,
             stage=event.stage,
             step=event.step,
             steps=event.steps,
@@ -166,13 +168,13 @@ class RunBook:
         )
 
     def _finish(self, event: TrainingFinished) -> None:
-        known = self._runs.get(event.run_id)
-        if known is None:
+        previous = self._runs.get(event.run_id)
+        if previous is None:
             return
         self._runs[event.run_id] = replace(
-            known,
+            previous,
             state=event.outcome.value,
             message=event.message,
-            metrics=event.metrics or known.metrics,
+            metrics=event.metrics or previous.metrics,
             finished=event,
         )

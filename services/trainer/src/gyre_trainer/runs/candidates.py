@@ -9,14 +9,14 @@ from gyre_common.events.training import Decision, RunOutcome, Verdict
 from gyre_common.signature import Signature
 
 from gyre_trainer.runs.folder import RunFolder
-from gyre_trainer.runs.patience import STORE_SECONDS, patiently
 from gyre_trainer.runs.registry import Registry
+from gyre_trainer.runs.retry_while_away import STORE_SECONDS, retry_while_away
 
 _LONGEST_REASON = 1000
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedCandidate:
     """A run's version with the verdict on it, and what was live when it was judged, by role."""
 
     candidate: Artifact
@@ -53,12 +53,12 @@ class Candidates:
         spec, artifact = folder.spec(), _candidate(folder)
         reason = f"run {spec.run_id}: {spec.reason or 'made by a run'}"
         by = Signature(actor=spec.actor, reason=reason[:_LONGEST_REASON])
-        await patiently(
+        await retry_while_away(
             lambda: self._registry.register(spec.tenant, spec.role, artifact, by),
             seconds=self._patience,
         )
 
-    def judged(self, folder: RunFolder) -> Judged:
+    def judged_candidate(self, folder: RunFolder) -> JudgedCandidate:
         """The candidate, the verdict, and what it was compared with."""
         spec, verdict, origin = folder.spec(), folder.verdict(), _origin(folder)
         companions = {
@@ -67,17 +67,17 @@ class Candidates:
         }
         against = {role: spec.live[role].version for role in (spec.role, *companions)}
         verdict = verdict.model_copy(update={"companions": companions})
-        return Judged(_candidate(folder), verdict, against)
+        return JudgedCandidate(_candidate(folder), verdict, against)
 
 
 def _candidate(folder: RunFolder) -> Artifact:
-    made = folder.exported()
+    exported = folder.exported()
     return Artifact(
-        version=made.version,
-        digest=made.digest,
-        uri=made.uri,
-        fits=made.fits,
-        settings=made.settings,
+        version=exported.version,
+        digest=exported.digest,
+        uri=exported.uri,
+        fits=exported.fits,
+        settings=exported.settings,
         evidence=_origin(folder),
         registered_at=now(),
     )

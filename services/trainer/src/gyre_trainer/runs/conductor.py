@@ -17,21 +17,21 @@ from gyre_common.signature import Signature
 
 from gyre_trainer.runs.book import RESUMABLE, Run, RunBook
 from gyre_trainer.runs.candidates import Candidates
-from gyre_trainer.runs.diary import Diary
 from gyre_trainer.runs.endings import (
     Ending,
     finished_event,
-    interrupted,
+    interrupted_event,
     progressed_event,
-    stopped,
-    waiting,
+    stopped_ending,
+    waiting_event,
 )
+from gyre_trainer.runs.event_log import RunEventLog
 from gyre_trainer.runs.failures import failure_line
 from gyre_trainer.runs.folder import ProgressLine, RunFolder, RunSpec
 from gyre_trainer.runs.folders import RunFolders, drop_checkpoints
 from gyre_trainer.runs.follower import Follower
 from gyre_trainer.runs.processes import VerbRunner
-from gyre_trainer.runs.starting import Beginnings, NewRun, check_signature
+from gyre_trainer.runs.starting import NewRun, RunStarter, check_signature
 from gyre_trainer.runs.verbs import EXPORT, Verb, verbs_of
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class _Job:
 class Tools:
     """What the conductor leads runs with."""
 
-    beginnings: Beginnings
+    starter: RunStarter
     folders: RunFolders
     runner: VerbRunner
     candidates: Candidates
@@ -66,9 +66,9 @@ class Conductor:
     behind; leaving stops those that go on, and they can be resumed.
     """
 
-    def __init__(self, book: RunBook, diary: Diary, tools: Tools) -> None:
+    def __init__(self, book: RunBook, event_log: RunEventLog, tools: Tools) -> None:
         self._book = book
-        self._diary = diary
+        self._event_log = event_log
         self._tools = tools
         self._jobs: dict[UUID, _Job] = {}
         self._starting = asyncio.Lock()
@@ -77,7 +77,9 @@ class Conductor:
 
     async def __aenter__(self) -> Self:
         for run in self._book.unfinished():
-            await self._diary.finished(interrupted(run, self._tools.folders.folder(run.run_id)))
+            await self._event_log.record_finished(
+                interrupted_event(run, self._tools.folders.folder(run.run_id))
+            )
         await asyncio.to_thread(self._tools.folders.tidy)
         await self._group.__aenter__()
         return self
@@ -101,14 +103,14 @@ class Conductor:
             Conflict: another run trains the same role of the same tenant.
             Retryable: not every vote is durable yet, or an engine is away.
         """
-        recipe = self._tools.beginnings.check(new)
+        recipe = self._tools.starter.check(new)
         self._book.check_free(new.tenant, recipe.role)
         async with self._starting:
             self._book.check_free(new.tenant, recipe.role)
-            spec = await self._tools.beginnings.spec(new)
+            spec = await self._tools.starter.spec(new)
             self._tools.folders.create(spec)
             by = Signature(actor=spec.actor, reason=spec.reason)
-            return await self._begun(spec, by, resumed=False)
+            return await self._begin_shielded(spec, by, resumed=False)
 
     async def resume(self, run_id: UUID, tenant: str, by: Signature) -> Run:
         """Go on with a run that was interrupted, failed or was cancelled; what is done stays.
@@ -120,7 +122,7 @@ class Conductor:
         """
         check_signature(by)
         run = self._book.run(run_id, tenant)
-        self._tools.beginnings.check_packages(self._tools.beginnings.recipe(run.recipe))
+        self._tools.starter.check_packages(self._tools.starter.recipe(run.recipe))
         async with self._starting:
             run = self._book.run(run_id, tenant)
             self._book.check_free(run.tenant, run.role)
@@ -128,9 +130,9 @@ class Conductor:
                 raise FailedPrecondition(
                     f"run {run_id} is over ({run.state}): start another one with `gyre train`"
                 )
-            with self._tools.folders.claimed(run_id) as folder:
+            with self._tools.folders.claim(run_id) as folder:
                 spec = folder.spec()
-            return await self._begun(spec, by, resumed=True)
+            return await self._begin_shielded(spec, by, resumed=True)
 
     async def cancel(self, run_id: UUID, tenant: str, actor: str) -> Run:
         """Stop a run; returns once nothing of it runs any more.
@@ -173,15 +175,15 @@ class Conductor:
         return self._book.runs(tenant)
 
     def watch(self, run_id: UUID, tenant: str) -> AsyncIterator[Run]:
-        """See Diary."""
-        return self._diary.watch(run_id, tenant)
+        """See RunEventLog."""
+        return self._event_log.watch(run_id, tenant)
 
-    async def _begun(self, spec: RunSpec, by: Signature, *, resumed: bool) -> Run:
+    async def _begin_shielded(self, spec: RunSpec, by: Signature, *, resumed: bool) -> Run:
         """What is being written down happens, even if whoever asked for it leaves meanwhile."""
         return await asyncio.shield(asyncio.create_task(self._begin(spec, by, resumed=resumed)))
 
     async def _begin(self, spec: RunSpec, by: Signature, *, resumed: bool) -> Run:
-        await self._diary.started(
+        await self._event_log.record_started(
             TrainingStarted(
                 tenant=spec.tenant,
                 run_id=spec.run_id,
@@ -198,18 +200,18 @@ class Conductor:
         )
         # The call that asked for the run has a deadline, a tenant and a trace; the run has its own.
         task = self._group.create_task(
-            self._lead(spec), name=f"run {spec.run_id}", context=contextvars.Context()
+            self._run_to_end(spec), name=f"run {spec.run_id}", context=contextvars.Context()
         )
         self._jobs[spec.run_id] = _Job(task)
         return self._book.run(spec.run_id, spec.tenant)
 
-    async def _lead(self, spec: RunSpec) -> None:
+    async def _run_to_end(self, spec: RunSpec) -> None:
         """The whole life of a run; ends with its end on the topic, whatever happens."""
         job, folder = self._jobs[spec.run_id], self._tools.folders.folder(spec.run_id)
         try:
-            ending = await self._through(spec, job)
+            ending = await self._claim_and_run(spec, job)
         except asyncio.CancelledError:
-            ending = stopped(spec, by=job.stopped_by)
+            ending = stopped_ending(spec, by=job.stopped_by)
         except GyreError as error:
             ending = Ending(RunOutcome.FAILED, failure_line(error, str(spec.run_id)))
         except Exception as error:
@@ -219,7 +221,7 @@ class Conductor:
         job.ending = True
         log.info("run ended", extra={"run": str(spec.run_id), "outcome": ending.outcome.value})
         try:
-            await self._diary.finished(finished_event(spec, folder, ending))
+            await self._event_log.record_finished(finished_event(spec, folder, ending))
             await asyncio.to_thread(self._tools.folders.tidy)
         except Exception:
             # What the topic has no end of counts as running until the next trainer starts.
@@ -229,33 +231,33 @@ class Conductor:
             if self._jobs.get(spec.run_id) is job:
                 del self._jobs[spec.run_id]
 
-    async def _through(self, spec: RunSpec, job: _Job) -> Ending:
-        with self._tools.folders.claimed(spec.run_id) as folder:
+    async def _claim_and_run(self, spec: RunSpec, job: _Job) -> Ending:
+        with self._tools.folders.claim(spec.run_id) as folder:
             if self._turn.locked():
-                await self._diary.progressed(waiting(spec))
+                await self._event_log.record_progress(waiting_event(spec))
             async with self._turn:
-                return await self._its_turn(spec, job, folder)
+                return await self._run_verbs(spec, job, folder)
 
-    async def _its_turn(self, spec: RunSpec, job: _Job, folder: RunFolder) -> Ending:
-        recipe = self._tools.beginnings.recipe(spec.recipe)
+    async def _run_verbs(self, spec: RunSpec, job: _Job, folder: RunFolder) -> Ending:
+        recipe = self._tools.starter.recipe(spec.recipe)
         for verb in verbs_of(recipe, folder, workers=self._tools.workers):
             if not verb.done:
-                await self._followed(verb, folder, spec)
+                await self._run_verb(verb, folder, spec)
             if verb.name == EXPORT:
                 await self._tools.candidates.register(folder)
-                self._book.registered(spec.tenant, spec.role, spec.version)
+                self._book.add_version(spec.tenant, spec.role, spec.version)
                 await asyncio.to_thread(drop_checkpoints, folder, recipe.variants)
         job.ending = True
-        judged = self._tools.candidates.judged(folder)
+        judged = self._tools.candidates.judged_candidate(folder)
         return Ending(judged.outcome, judged.message, judged)
 
-    async def _followed(self, verb: Verb, folder: RunFolder, spec: RunSpec) -> None:
+    async def _run_verb(self, verb: Verb, folder: RunFolder, spec: RunSpec) -> None:
         """One verb, with its progress told while it runs and once more when it is over."""
 
-        async def tell(line: ProgressLine) -> None:
-            await self._diary.progressed(progressed_event(spec, line))
+        async def report_progress(line: ProgressLine) -> None:
+            await self._event_log.record_progress(progressed_event(spec, line))
 
-        follower = Follower(folder.progress_file, tell)
+        follower = Follower(folder.progress_file, report_progress)
         following = asyncio.create_task(follower.follow())
         try:
             await self._tools.runner.run(verb, folder)

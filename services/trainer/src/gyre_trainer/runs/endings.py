@@ -8,8 +8,8 @@ from gyre_common.events.event import now
 from gyre_common.events.training import RunOutcome, TrainingFinished, TrainingProgressed
 
 from gyre_trainer.runs.book import Run
-from gyre_trainer.runs.candidates import Judged
-from gyre_trainer.runs.folder import Candidate, Prepared, ProgressLine, RunFolder, RunSpec
+from gyre_trainer.runs.candidates import JudgedCandidate
+from gyre_trainer.runs.folder import ExportedCandidate, Prepared, ProgressLine, RunFolder, RunSpec
 from gyre_trainer.runs.verbs import WAITING
 
 
@@ -19,7 +19,7 @@ class Ending:
 
     outcome: RunOutcome
     message: str
-    judged: Judged | None = None
+    judged: JudgedCandidate | None = None
 
 
 def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
@@ -38,13 +38,13 @@ def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
     )
 
 
-def waiting(spec: RunSpec) -> TrainingProgressed:
+def waiting_event(spec: RunSpec) -> TrainingProgressed:
     """What a run says while it is not its turn yet."""
     message = "another run trains on this machine: this one goes on when that is over"
     return progressed_event(spec, ProgressLine(stage=WAITING, message=message))
 
 
-def stopped(spec: RunSpec, *, by: str) -> Ending:
+def stopped_ending(spec: RunSpec, *, by: str) -> Ending:
     """By somebody, or by nobody: then it is the trainer that ends."""
     resume = f"`gyre train --resume {spec.run_id}` goes on from where it was"
     if by:
@@ -54,7 +54,7 @@ def stopped(spec: RunSpec, *, by: str) -> Ending:
 
 def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> TrainingFinished:
     """What the run says last, with as much as can be read of what it got done."""
-    prepared, made, judged = _prepared(folder), _exported(folder), ending.judged
+    prepared, exported, judged = _prepared(folder), _exported(folder), ending.judged
     return TrainingFinished(
         tenant=spec.tenant,
         run_id=spec.run_id,
@@ -73,11 +73,11 @@ def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> Training
         first_vote_at=prepared.first_vote_at if prepared else None,
         last_vote_at=prepared.last_vote_at if prepared else None,
         base=spec.base,
-        version=made.version if made else None,
-        artifact=made.digest if made else None,
+        version=exported.version if exported else None,
+        artifact=exported.digest if exported else None,
         report=judged.verdict.report if judged else None,
         report_uri=judged.verdict.report_uri if judged else None,
-        metrics=made.metrics if made else {},
+        metrics=exported.metrics if exported else {},
         verdict=judged.verdict if judged else None,
         candidate=judged.candidate if judged else None,
         against=dict(judged.against) if judged else {},
@@ -87,7 +87,7 @@ def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> Training
     )
 
 
-def interrupted(run: Run, folder: RunFolder) -> TrainingFinished:
+def interrupted_event(run: Run, folder: RunFolder) -> TrainingFinished:
     """For a run that an earlier trainer left behind."""
     message = (
         f"the trainer ended while it ran: `gyre train --resume {run.run_id}` goes on from where "
@@ -119,7 +119,7 @@ def _prepared(folder: RunFolder) -> Prepared | None:
     return None
 
 
-def _exported(folder: RunFolder) -> Candidate | None:
+def _exported(folder: RunFolder) -> ExportedCandidate | None:
     with suppress(FailedPrecondition, OSError):
         return folder.exported()
     return None

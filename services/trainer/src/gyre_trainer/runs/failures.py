@@ -2,7 +2,7 @@
 
 from gyre_common.errors import GyreError
 
-from gyre_trainer.runs.patience import AWAY
+from gyre_trainer.runs.retry_while_away import AWAY
 
 
 def failure_line(error: GyreError, run_id: str) -> str:

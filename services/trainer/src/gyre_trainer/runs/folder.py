@@ -15,14 +15,14 @@ from gyre_common.events.training import Verdict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
-class _Written(BaseModel):
+class _RunFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 W = TypeVar("W", bound=BaseModel)
 
 
-class RunSpec(_Written):
+class RunSpec(_RunFile):
     """What a run was asked to do, and what was live when it began (`run.json`).
 
     `settings` are the recipe's where they differ from its own; `version` is the name that the
@@ -47,7 +47,7 @@ class RunSpec(_Written):
     base: Version | None = None
 
 
-class Prepared(_Written):
+class Prepared(_RunFile):
     """What there is to train with (`prepared.json`, the mark that `prepare` is done).
 
     `window` holds the offsets that the data set covers; `note` is what whoever reads how the run
@@ -62,7 +62,7 @@ class Prepared(_Written):
     last_vote_at: Timestamp | None = None
 
 
-class Candidate(_Written):
+class ExportedCandidate(_RunFile):
     """The version that the run made (`candidate.json`).
 
     Its files lie in the store at `uri`; a version that is settings alone has none. `fits` is the
@@ -78,7 +78,7 @@ class Candidate(_Written):
     metrics: dict[str, float] = Field(default_factory=dict)
 
 
-class ProgressLine(_Written):
+class ProgressLine(_RunFile):
     """One line of `progress.jsonl`: `step` of `steps` of a stage, 0 of 0 where it has no steps."""
 
     stage: str
@@ -127,9 +127,9 @@ class RunFolder:
             return None
         return self.prepared().data_set
 
-    def exported(self) -> Candidate:
+    def exported(self) -> ExportedCandidate:
         """Raises FailedPrecondition before `export` is done."""
-        return _read(self.candidate_file, Candidate)
+        return _read(self.candidate_file, ExportedCandidate)
 
     def verdict(self) -> Verdict:
         """Raises FailedPrecondition before `compare` is done."""

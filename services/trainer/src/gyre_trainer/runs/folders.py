@@ -13,11 +13,11 @@ from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
 
 
 class RunFolders:
-    """One folder a run below `root`; of finished runs the newest `kept` stay."""
+    """One folder a run below `root`; of finished runs the newest `keep_newest` stay."""
 
-    def __init__(self, root: Path, *, kept: int) -> None:
+    def __init__(self, root: Path, *, keep_newest: int) -> None:
         self._root = root
-        self._kept = kept
+        self._keep_newest = keep_newest
 
     def folder(self, run_id: UUID) -> RunFolder:
         """It need not be there."""
@@ -33,7 +33,7 @@ class RunFolders:
         return folder
 
     @contextmanager
-    def claimed(self, run_id: UUID) -> Iterator[RunFolder]:
+    def claim(self, run_id: UUID) -> Iterator[RunFolder]:
         """Nobody else works in that folder meanwhile, not even another trainer on this machine.
 
         Raises:
@@ -57,9 +57,9 @@ class RunFolders:
         if not self._root.is_dir():
             return
         # Ids are UUIDv7, so that names sort by time.
-        for path in sorted(self._root.iterdir(), reverse=True)[self._kept :]:
+        for path in sorted(self._root.iterdir(), reverse=True)[self._keep_newest :]:
             try:
-                with self.claimed(UUID(path.name)):
+                with self.claim(UUID(path.name)):
                     shutil.rmtree(path, ignore_errors=True)
             except (Conflict, FailedPrecondition, ValueError, OSError):
                 continue
@@ -71,7 +71,7 @@ class RunFolders:
         removed = 0
         for path in sorted(self._root.glob("*/run.json")):
             try:
-                with self.claimed(UUID(path.parent.name)) as folder:
+                with self.claim(UUID(path.parent.name)) as folder:
                     if _is_concerned(folder, concerned):
                         shutil.rmtree(folder.path)
                         removed += 1

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from gyre_trainer.runs.folder import ProgressLine
 
-Tell = Callable[[ProgressLine], Awaitable[None]]
+OnProgress = Callable[[ProgressLine], Awaitable[None]]
 
 _LOOK_EVERY = 0.2
 _TELL_EVERY = 1.0
@@ -18,13 +18,13 @@ _TELL_EVERY = 1.0
 class Follower:
     """Tells the newest line of a run's `progress.jsonl`: at once when the stage is another."""
 
-    def __init__(self, path: Path, tell: Tell) -> None:
+    def __init__(self, path: Path, on_progress: OnProgress) -> None:
         self._path = path
-        self._tell = tell
+        self._on_progress = on_progress
         self._place = path.stat().st_size if path.exists() else 0
-        self._waiting: ProgressLine | None = None
+        self._pending: ProgressLine | None = None
         self._stage = ""
-        self._told = 0.0
+        self._reported_at = 0.0
 
     async def follow(self) -> None:
         """For ever."""
@@ -35,19 +35,19 @@ class Follower:
     async def look(self, *, last: bool = False) -> None:
         """Tell what is new, if it is time; as the `last` look, whatever there is."""
         for line in self._new_lines():
-            if self._waiting is not None and line.stage != self._waiting.stage:
-                await self._out(self._waiting)
-            self._waiting = line
-        waiting = self._waiting
-        if waiting is None:
+            if self._pending is not None and line.stage != self._pending.stage:
+                await self._report(self._pending)
+            self._pending = line
+        pending = self._pending
+        if pending is None:
             return
-        due = time.monotonic() - self._told >= _TELL_EVERY
-        if last or due or waiting.stage != self._stage:
-            await self._out(waiting)
+        due = time.monotonic() - self._reported_at >= _TELL_EVERY
+        if last or due or pending.stage != self._stage:
+            await self._report(pending)
 
-    async def _out(self, line: ProgressLine) -> None:
-        self._waiting, self._stage, self._told = None, line.stage, time.monotonic()
-        await self._tell(line)
+    async def _report(self, line: ProgressLine) -> None:
+        self._pending, self._stage, self._reported_at = None, line.stage, time.monotonic()
+        await self._on_progress(line)
 
     def _new_lines(self) -> list[ProgressLine]:
         try:
@@ -57,8 +57,8 @@ class Follower:
         except FileNotFoundError:
             return []
         self._place += len(whole) + len(newline)
-        found = (_read(line) for line in whole.splitlines())
-        return [line for line in found if line is not None]
+        lines = (_read(line) for line in whole.splitlines())
+        return [line for line in lines if line is not None]
 
 
 def _read(line: bytes) -> ProgressLine | None:

@@ -33,27 +33,27 @@ async def read_history(servers: str) -> Sequence[TrainingEvent]:
     )
     try:
         await consumer.start()
-        found = [event for topic in TOPICS for event in await _read(consumer, topic)]
+        events = [event for topic in TOPICS for event in await _read(consumer, topic)]
     except (KafkaError, OSError) as error:
         raise Unavailable(f"Kafka at {servers} does not answer: is it up?") from error
     finally:
         await consumer.stop()
-    return sorted(found, key=_moment)
+    return sorted(events, key=_moment)
 
 
 async def _read(consumer: AIOKafkaConsumer, topic: Topic[Any]) -> list[TrainingEvent]:
     decode = decoder(topic, "")
     partitions = partitions_of(topic)
     consumer.assign(partitions)
-    found = []
+    events = []
     async for raw in records_up_to_now(consumer, partitions):
         try:
             record = decode(raw)
         except Poison:
             continue
         if record is not None:
-            found.append(record.event)
-    return found
+            events.append(record.event)
+    return events
 
 
 def _moment(event: TrainingEvent) -> datetime:

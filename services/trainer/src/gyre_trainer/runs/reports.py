@@ -13,7 +13,7 @@ from gyre_trainer.runs.book import Run
 
 
 @dataclass(frozen=True)
-class Report:
+class StoredReport:
     """As JSON, and the verdict in it: runs of before have theirs nowhere else."""
 
     content: dict[str, Any]
@@ -26,18 +26,20 @@ class Reports:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def of(self, run: Run) -> Report | None:
+    async def of(self, run: Run) -> StoredReport | None:
         """A run can be looked at without its report: what cannot be read is left out."""
-        made = run.finished
-        if made is None or made.report is None or made.report_uri is None:
+        finished = run.finished
+        if finished is None or finished.report is None or finished.report_uri is None:
             return None
         try:
-            content = await self._store.get(made.report_uri, made.report)
+            content = await self._store.get(finished.report_uri, finished.report)
         except (NotFound, InvalidInput, DamagedContentError, Retryable):
             return None
-        return Report(json.loads(content), made.verdict or _verdict_in(run.recipe, content))
+        return StoredReport(
+            json.loads(content), finished.verdict or _verdict_in(run.recipe, content)
+        )
 
 
 def _verdict_in(recipe: str, content: bytes) -> Verdict | None:
-    known = RECIPES.get(recipe)
-    return known.verdict_in(content) if known is not None else None
+    known_recipe = RECIPES.get(recipe)
+    return known_recipe.verdict_in(content) if known_recipe is not None else None

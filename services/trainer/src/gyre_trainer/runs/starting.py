@@ -54,22 +54,22 @@ def check_signature(by: Signature) -> None:
     check_line("reason", by.reason, most=_MOST_REASON)
 
 
-class Beginnings:
+class RunStarter:
     """Checks what is asked for and writes down what is live.
 
-    `collected` waits until every vote that Kafka holds is durable; `missing` names the packages
-    that are not installed.
+    `current_window` waits until every vote that Kafka holds is durable; `missing` names the
+    packages that are not installed.
     """
 
     def __init__(
         self,
         registry: Registry,
-        collected: Callable[[], Awaitable[Window]],
+        current_window: Callable[[], Awaitable[Window]],
         missing: Callable[[Recipe], list[str]] = packages_missing,
         recipes: Mapping[str, Recipe] = RECIPES,
     ) -> None:
         self._registry = registry
-        self.collected = collected
+        self.current_window = current_window
         self._missing = missing
         self._recipes = recipes
 
@@ -123,7 +123,7 @@ class Beginnings:
                 "version": f"{base[:_LONGEST_BASE]}-{run_id.hex[-8:]}",
                 "live": live,
                 "base": base,
-                "window": dict(await self.collected()),
+                "window": dict(await self.current_window()),
                 "started_at": now(),
             }
         )

@@ -60,13 +60,13 @@ class _Ends:
 def _check_they_belong_together(
     durable: Mapping[str, tuple[int, int]], ends: Mapping[str, _Ends]
 ) -> None:
-    for place, (_, kept) in durable.items():
+    for place, (_, durable_end) in durable.items():
         there = ends.get(place, _Ends(0, 0)).end
-        if kept > there:
+        if durable_end > there:
             raise FailedPrecondition(
-                f"the store keeps {place} up to offset {kept}, but Kafka's topic ends at {there}: "
-                "the topic was made anew; give the trainer a new GYRE_STORE_URL, or move the old "
-                "segments away"
+                f"the store keeps {place} up to offset {durable_end}, but Kafka's topic ends at "
+                f"{there}: the topic was made anew; give the trainer a new GYRE_STORE_URL, or move "
+                "the old segments away"
             )
 
 
@@ -76,8 +76,8 @@ def _behind(
     """Records that Kafka holds and that are neither kept nor, because they are broken, parked."""
     behind = 0
     for place, there in ends.items():
-        _, kept = durable.get(place, (0, 0))
-        behind += max(0, there.end - max(kept, finished.get(place, 0), there.first))
+        _, durable_end = durable.get(place, (0, 0))
+        behind += max(0, there.end - max(durable_end, finished.get(place, 0), there.first))
     return behind
 
 
@@ -120,12 +120,12 @@ class _Places:
 
     async def finished(self) -> dict[str, int]:
         """Committed offsets by `topic/partition`: what lies below is durable or parked."""
-        found: dict[str, int] = {}
+        offsets: dict[str, int] = {}
         async with self._asking():
             for group in self._groups:
                 committed = await self._admin.list_consumer_group_offsets(group)
-                found |= {_written(place): value.offset for place, value in committed.items()}
-        return found
+                offsets |= {_written(place): value.offset for place, value in committed.items()}
+        return offsets
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:

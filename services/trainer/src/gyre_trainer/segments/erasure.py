@@ -82,8 +82,8 @@ class Erasure:
         if self.kind is not SubjectKind.DOCUMENT:
             return None
         shown = tuple(one for one in fact.shown if not self._is_document(one.document_id))
-        left = {one.chunk_id for one in shown}
-        cited = tuple(chunk_id for chunk_id in fact.cited if chunk_id in left)
+        remaining_ids = {one.chunk_id for one in shown}
+        cited = tuple(chunk_id for chunk_id in fact.cited if chunk_id in remaining_ids)
         return replace(fact, shown=shown, cited=cited, history=(), prompt="", answer="")
 
     def _of_feedback(self, fact: FeedbackFact) -> FeedbackFact | None:

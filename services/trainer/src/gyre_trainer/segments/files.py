@@ -20,7 +20,7 @@ class SegmentFiles:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
 
-    async def held(self, place: str) -> list[Segment]:
+    async def segments_of(self, place: str) -> list[Segment]:
         """The segments of a place, in order."""
         return sorted(segments_of(await self._shelf.names(place)))
 

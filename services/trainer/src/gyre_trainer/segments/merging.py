@@ -9,7 +9,7 @@ from typing import Any
 from gyre_common.errors import GyreError
 
 from gyre_trainer.segments.files import SegmentFiles
-from gyre_trainer.segments.names import Segment, uncovered
+from gyre_trainer.segments.names import Segment, without_covered
 from gyre_trainer.segments.parquet import Stream, each_once
 
 log = logging.getLogger(__name__)
@@ -23,22 +23,22 @@ class Merging:
     records: int
     merge_at: int
 
-    async def merge(self, stream: Stream[Any], held: Sequence[Segment]) -> None:
+    async def merge(self, stream: Stream[Any], segments: Sequence[Segment]) -> None:
         """Merge what is worth it; a merge that fails is made good by a later one."""
-        if len(held) < self.merge_at:
+        if len(segments) < self.merge_at:
             return
         try:
-            await self._clear_covered(stream, held)
-            for run in self._runs(uncovered(held)):
+            await self._clear_covered(stream, segments)
+            for run in self._runs(without_covered(segments)):
                 await self._merge(stream, run)
         except GyreError as error:
             log.warning("segments not merged yet", extra={"cause": str(error)})
 
-    def _runs(self, held: Sequence[Segment]) -> list[list[Segment]]:
+    def _runs(self, segments: Sequence[Segment]) -> list[list[Segment]]:
         """Neighbours that are worth a merge: many, or as many as will ever go together."""
         runs: list[list[Segment]] = []
         width = self.records + 1
-        for segment in held:
+        for segment in segments:
             if width + segment.width > self.records:
                 runs.append([])
                 width = 0
@@ -57,14 +57,14 @@ class Merging:
             await self.files.delete(segment)
         log.info("segments merged", extra={"place": merged.place, "segments": len(run)})
 
-    async def _clear_covered(self, stream: Stream[Any], held: Sequence[Segment]) -> None:
+    async def _clear_covered(self, stream: Stream[Any], segments: Sequence[Segment]) -> None:
         """Let go of what a killed merge left, once each of its rows is seen elsewhere."""
-        kept = uncovered(held)
-        for segment in set(held).difference(kept):
-            around = next((other for other in kept if other.covers(segment)), None)
+        remaining = without_covered(segments)
+        for segment in set(segments).difference(remaining):
+            around = next((other for other in remaining if other.covers(segment)), None)
             if around is None:
                 continue
-            there = (await self.files.table(stream, around))["offset"].to_pylist()
-            mine = (await self.files.table(stream, segment))["offset"].to_pylist()
-            if set(mine) <= set(there):
+            covering_offsets = (await self.files.table(stream, around))["offset"].to_pylist()
+            own_offsets = (await self.files.table(stream, segment))["offset"].to_pylist()
+            if set(own_offsets) <= set(covering_offsets):
                 await self.files.delete(segment)

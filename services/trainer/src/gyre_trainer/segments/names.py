@@ -36,15 +36,15 @@ def segments_of(names: Iterable[str]) -> list[Segment]:
     return [Segment(m["place"], int(m["first"]), int(m["last"])) for m in matches]
 
 
-def end_of(held: Iterable[Segment]) -> int:
+def end_of(segments: Iterable[Segment]) -> int:
     """The offset behind the last one; 0 where there is none."""
-    return max((segment.last + 1 for segment in held), default=0)
+    return max((segment.last + 1 for segment in segments), default=0)
 
 
-def uncovered(held: Iterable[Segment]) -> list[Segment]:
+def without_covered(segments: Iterable[Segment]) -> list[Segment]:
     """Those that lie in no other one."""
-    found: list[Segment] = []
-    for segment in sorted(held, key=lambda one: (one.first, -one.last)):
-        if not found or segment.last > found[-1].last:
-            found.append(segment)
-    return found
+    remaining: list[Segment] = []
+    for segment in sorted(segments, key=lambda one: (one.first, -one.last)):
+        if not remaining or segment.last > remaining[-1].last:
+            remaining.append(segment)
+    return remaining

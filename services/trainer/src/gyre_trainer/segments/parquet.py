@@ -97,8 +97,8 @@ def each_once(tables: Sequence[pa.Table], *, first: int, end: int) -> pa.Table:
     """The rows from `first` up to, not including, `end`, by offset; of one offset the first row."""
     table = pa.concat_tables(tables)
     offsets = table["offset"].to_numpy()
-    found, places = np.unique(offsets, return_index=True)
-    return table.take(pa.array(places[(found >= first) & (found < end)]))
+    unique_offsets, places = np.unique(offsets, return_index=True)
+    return table.take(pa.array(places[(unique_offsets >= first) & (unique_offsets < end)]))
 
 
 def _row(fact: Any) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _interactions(table: pa.Table) -> list[InteractionFact]:
     columns["cited"] = _parts(cited.flatten().to_pylist(), cited)
     columns["versions"] = _mappings(_array(table, "versions"))
     columns["arms"] = _mappings(_array(table, "arms"))
-    return _made(InteractionFact, columns)
+    return _instances(InteractionFact, columns)
 
 
 def _passages(structs: pa.StructArray) -> list[Shown]:
@@ -139,7 +139,7 @@ def _passages(structs: pa.StructArray) -> list[Shown]:
         None if acl is None else groups.setdefault(tuple(acl), tuple(acl))
         for acl in arrays["acl"].to_pylist()
     ]
-    return _made(Shown, columns)
+    return _instances(Shown, columns)
 
 
 _OWN_WAY = frozenset({"scores", "text", "heading", "acl"})
@@ -153,33 +153,33 @@ def _shared(strings: pa.StringArray) -> list[str]:
 
 
 def _feedback(table: pa.Table) -> list[FeedbackFact]:
-    return _made(FeedbackFact, _columns(table))
+    return _instances(FeedbackFact, _columns(table))
 
 
 def _judgements(table: pa.Table) -> list[JudgementFact]:
     columns = _columns(table, "scores")
     columns["scores"] = _mappings(_array(table, "scores"))
-    return _made(JudgementFact, columns)
+    return _instances(JudgementFact, columns)
 
 
-def _made(kind: Callable[..., Any], columns: dict[str, list[Any]]) -> list[Any]:
+def _instances(kind: Callable[..., Any], columns: dict[str, list[Any]]) -> list[Any]:
     ordered = (columns[name] for name in _names(kind))
     return [kind(*values) for values in zip(*ordered, strict=True)]
 
 
 def _columns(table: pa.Table, *nested: str) -> dict[str, list[Any]]:
-    found = {}
+    columns = {}
     for name in table.column_names:
         if name in nested:
             continue
         column = table[name]
         if column.type == _WHEN:
             micros = column.cast(pa.int64()).to_pylist()
-            found[name] = [_EPOCH + timedelta(microseconds=value) for value in micros]
+            columns[name] = [_EPOCH + timedelta(microseconds=value) for value in micros]
         else:
             filled = column.fill_null(_LATER[name]) if name in _LATER else column
-            found[name] = filled.to_pylist()
-    return found
+            columns[name] = filled.to_pylist()
+    return columns
 
 
 def _array(table: pa.Table, name: str) -> Any:

@@ -24,7 +24,7 @@ _SCHEMA = pa.schema(
 _READS = 5
 
 
-class Passages:
+class PassageTexts:
     """Packs of texts. What is put before the facts that refer to it is there when they are.
 
     Raises, from every method: Retryable when the store is full, read-only or out of reach;
@@ -41,8 +41,8 @@ class Passages:
     async def put(self, tenant: str, texts: Mapping[str, str]) -> None:
         """Keep texts by digest; those that are there already stay as they are."""
         packs = await self._packs(tenant)
-        there = frozenset().union(*packs.values())
-        fresh = {digest: text for digest, text in texts.items() if digest not in there}
+        stored_digests = frozenset().union(*packs.values())
+        fresh = {digest: text for digest, text in texts.items() if digest not in stored_digests}
         if not fresh:
             return
         await self._put(tenant, fresh)
@@ -52,16 +52,16 @@ class Passages:
 
     async def get(self, tenant: str, digests: Collection[str]) -> dict[str, str]:
         """The texts of a tenant by digest, as far as they are there."""
-        wanted = frozenset(digests)
+        requested = frozenset(digests)
         for _ in range(_READS):
             try:
-                found: dict[str, str] = {}
-                for name, held in (await self._packs(tenant)).items():
-                    if not wanted.isdisjoint(held):
-                        found |= _texts(await self._pack(name), wanted)
+                texts: dict[str, str] = {}
+                for name, digests_in_pack in (await self._packs(tenant)).items():
+                    if not requested.isdisjoint(digests_in_pack):
+                        texts |= _texts(await self._pack(name), requested)
             except NotFound:
                 continue  # merged away since it was listed
-            return found
+            return texts
         raise _busy(tenant)
 
     async def keep_only(self, referred: Mapping[str, Collection[str]]) -> int:
@@ -69,15 +69,15 @@ class Passages:
         names = await self._shelf.names(FOLDER)
         removed = 0
         for tenant in {name.split("/")[1] for name in names}:
-            wanted = frozenset(referred.get(tenant, ()))
+            requested = frozenset(referred.get(tenant, ()))
             for name, digests in (await self._packs(tenant)).items():
-                if digests <= wanted:
+                if digests <= requested:
                     continue
-                left = _texts(await self._pack(name), wanted)
-                if left:
-                    await self._put(tenant, left)
+                remaining = _texts(await self._pack(name), requested)
+                if remaining:
+                    await self._put(tenant, remaining)
                 await self._delete(name)
-                removed += len(digests) - len(left)
+                removed += len(digests) - len(remaining)
         return removed
 
     async def _put(self, tenant: str, texts: Mapping[str, str]) -> str:
@@ -136,6 +136,6 @@ def _busy(tenant: str) -> Retryable:
     return Retryable(f"the passages of {tenant} change faster than they can be read: try again")
 
 
-def _texts(table: pa.Table, wanted: Collection[str]) -> dict[str, str]:
-    mine = table.filter(pc.is_in(table["digest"], pa.array(sorted(wanted), pa.string())))
-    return dict(zip(mine["digest"].to_pylist(), mine["text"].to_pylist(), strict=True))
+def _texts(table: pa.Table, requested: Collection[str]) -> dict[str, str]:
+    rows = table.filter(pc.is_in(table["digest"], pa.array(sorted(requested), pa.string())))
+    return dict(zip(rows["digest"].to_pylist(), rows["text"].to_pylist(), strict=True))

@@ -66,7 +66,7 @@ async def drop_before(files: SegmentFiles, oldest: datetime) -> Rewritten:
         table = await files.table(stream, segment)
         after = table.filter(pc.greater_equal(table[stream.time], pa.scalar(oldest)))
         done.removed[stream.topic] += len(table) - len(after)
-        is_last = segment.last + 1 == end_of(await files.held(segment.place))
+        is_last = segment.last + 1 == end_of(await files.segments_of(segment.place))
         if not len(after) and not is_last:
             await files.delete(segment)
         elif len(after) < len(table):
@@ -76,5 +76,5 @@ async def drop_before(files: SegmentFiles, oldest: datetime) -> Rewritten:
 
 async def _each(files: SegmentFiles) -> list[tuple[Stream[Any], Segment]]:
     streams = {stream.topic: stream for stream in STREAMS}
-    found = ((segment, segment.place.rpartition("/")[0]) for segment in await files.all())
-    return [(streams[topic], segment) for segment, topic in found if topic in streams]
+    with_topics = ((segment, segment.place.rpartition("/")[0]) for segment in await files.all())
+    return [(streams[topic], segment) for segment, topic in with_topics if topic in streams]

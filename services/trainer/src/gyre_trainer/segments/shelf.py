@@ -18,7 +18,7 @@ from gyre_trainer.segments.files import SegmentFiles
 from gyre_trainer.segments.merging import Merging
 from gyre_trainer.segments.names import Segment, end_of
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS, JUDGEMENTS, Stream, each_once
-from gyre_trainer.segments.passages import Passages
+from gyre_trainer.segments.passages import PassageTexts
 from gyre_trainer.segments.rewriting import Rewritten, drop_before, rewrite
 from gyre_trainer.segments.window import Window, partitions
 
@@ -45,7 +45,7 @@ class Segments:
         """Small neighbours become one, `merge_at` at a time, as far as `records` rows go."""
         self._files = SegmentFiles(shelf)
         self._merging = Merging(self._files, records, merge_at)
-        self._passages = Passages(shelf)
+        self._passages = PassageTexts(shelf)
         self._erasures = Erasures(shelf)
         self._writing = asyncio.Lock()
 
@@ -63,17 +63,17 @@ class Segments:
         """
         place = f"{stream.topic}/{partition}"
         async with self._writing:
-            held = await self._files.held(place)
-            end = end_of(held)
+            segments = await self._files.segments_of(place)
+            end = end_of(segments)
             fresh = [fact for fact in facts if fact.offset >= end]
             if not fresh:
                 return 0
             segment = Segment(place, fresh[0].offset, fresh[-1].offset)
-            left = await self._without_forgotten(fresh)
-            for tenant, texts in _referred(left, passages).items():
+            remaining = await self._without_forgotten(fresh)
+            for tenant, texts in _referred_texts(remaining, passages).items():
                 await self._passages.put(tenant, texts)
-            await self._files.put(segment, await asyncio.to_thread(stream.table, left))
-            await self._merging.merge(stream, [*held, segment])
+            await self._files.put(segment, await asyncio.to_thread(stream.table, remaining))
+            await self._merging.merge(stream, [*segments, segment])
             return len(fresh)
 
     async def durable(self) -> dict[str, tuple[int, int]]:
@@ -120,7 +120,7 @@ class Segments:
         """Rewrite the segments without the subject. Doing it again does what was left undone."""
         async with self._writing:
             if not erasure.conversations:
-                erasure = await self._searched(erasure)
+                erasure = await self._with_search_results(erasure)
                 await self._erasures.search_done(erasure)
             return await rewrite(self._files, erasure.tenant, erasure.apply)
 
@@ -146,7 +146,7 @@ class Segments:
                     referred[fact.tenant].update(one.text for one in fact.shown)
             return await self._passages.keep_only(referred)
 
-    async def _searched(self, erasure: Erasure) -> Erasure:
+    async def _with_search_results(self, erasure: Erasure) -> Erasure:
         window = await self.durable()
         conversations: set[str] = set()
         async for facts in self.interactions(window, erasure.tenant):
@@ -160,17 +160,19 @@ class Segments:
         return replace(erasure, interactions=frozenset(keys))
 
     async def _without_forgotten(self, facts: Sequence[Fact]) -> list[Fact]:
-        left: list[Fact] = list(facts)
+        remaining: list[Fact] = list(facts)
         for erasure in await self._erasures.all():
-            left = [kept for kept in map(erasure.apply, left) if kept is not None]
-        return left
+            remaining = [
+                changed for changed in map(erasure.apply, remaining) if changed is not None
+            ]
+        return remaining
 
     # Reading
 
     async def _check(self, window: Window) -> None:
-        kept = await self.durable()
+        durable = await self.durable()
         for place, (first, end) in window.items():
-            there_first, there_end = kept.get(place, (0, 0))
+            there_first, there_end = durable.get(place, (0, 0))
             if first < end and (first < there_first or end > there_end):
                 raise FailedPrecondition(
                     f"the window wants {place} from {first} to {end}, but the store keeps "
@@ -192,22 +194,24 @@ class Segments:
     async def _tables(
         self, stream: Stream[Any], place: str, first: int, end: int
     ) -> list[pa.Table]:
-        async def listed() -> list[Segment]:
-            held = await self._files.held(place)
-            return [one for one in held if one.last >= first and one.first < end]
+        async def list_segments() -> list[Segment]:
+            segments = await self._files.segments_of(place)
+            return [one for one in segments if one.last >= first and one.first < end]
 
         for _ in range(_READS):
-            wanted = await listed()
+            listed_before = await list_segments()
             try:
-                tables = [await self._files.table(stream, segment) for segment in wanted]
+                tables = [await self._files.table(stream, segment) for segment in listed_before]
             except NotFound:
                 continue  # merged away since it was listed
-            if wanted == await listed():
+            if listed_before == await list_segments():
                 return tables
         raise Retryable(f"the segments of {place} change faster than they can be read: try again")
 
 
-def _referred(facts: Sequence[Fact], passages: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def _referred_texts(
+    facts: Sequence[Fact], passages: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
     """The texts that are referred to, by tenant and digest."""
     referred: dict[str, dict[str, str]] = defaultdict(dict)
     for fact in facts:

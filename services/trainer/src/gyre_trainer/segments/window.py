@@ -15,19 +15,19 @@ _TOPICS = frozenset(stream.topic for stream in STREAMS)
 _KNOWN = ", ".join(sorted(_TOPICS))
 
 
-def checked(window: Mapping[str, Iterable[Any]]) -> dict[str, tuple[int, int]]:
+def validate_window(window: Mapping[str, Iterable[Any]]) -> dict[str, tuple[int, int]]:
     """The window, as it was read from JSON. Raises InvalidInput."""
-    found = {}
+    offsets = {}
     for place, bounds in sorted(window.items()):
         topic, _, number = place.rpartition("/")
         if topic not in _TOPICS or not re.fullmatch(r"0|[1-9]\d{0,8}", number):
             raise InvalidInput("window", f"names {place}", f"name TOPIC/PARTITION of {_KNOWN}")
         match tuple(bounds):
             case (int(first), int(end)) if 0 <= first <= end:
-                found[place] = (first, end)
+                offsets[place] = (first, end)
             case _:
                 raise InvalidInput("window", f"has no range at {place}", "give [first, end)")
-    return found
+    return offsets
 
 
 def partitions(window: Window) -> list[int]:
@@ -35,11 +35,11 @@ def partitions(window: Window) -> list[int]:
     return sorted({int(place.rpartition("/")[2]) for place in window})
 
 
-def written(window: Window) -> dict[str, str]:
+def window_as_text(window: Window) -> dict[str, str]:
     """The same as `topic/partition` → `first-end`, as events say it."""
     return {place: f"{first}-{end}" for place, (first, end) in sorted(window.items())}
 
 
-def read_back(text: Mapping[str, str]) -> Window:
-    """The way back from `written`. Raises InvalidInput."""
-    return checked({place: list(map(int, ends.split("-"))) for place, ends in text.items()})
+def window_from_text(text: Mapping[str, str]) -> Window:
+    """The way back from `window_as_text`. Raises InvalidInput."""
+    return validate_window({place: list(map(int, ends.split("-"))) for place, ends in text.items()})

@@ -46,14 +46,14 @@ def paired(differences: Numbers, weights: Numbers, clusters: Names) -> Paired:
     gains, masses = _by_cluster(differences, weights, clusters)
     difference = float(gains.sum() / masses.sum())
     effective = float(masses.sum() ** 2 / np.square(masses).sum())
-    drawn = _draw(gains, masses)
-    low, high = np.quantile(drawn, [_tail(0.025, effective), 1 - _tail(0.025, effective)])
+    draws = _draw(gains, masses)
+    low, high = np.quantile(draws, [_tail(0.025, effective), 1 - _tail(0.025, effective)])
     return Paired(
         difference=difference,
         low=float(low),
         high=float(high),
-        one_sided_low=float(np.quantile(drawn, _tail(0.05, effective))),
-        spread=float(drawn.std()),
+        one_sided_low=float(np.quantile(draws, _tail(0.05, effective))),
+        spread=float(draws.std()),
         effective=effective,
     )
 
@@ -81,11 +81,11 @@ def _by_cluster(differences: Numbers, weights: Numbers, clusters: Names) -> tupl
 
 def _draw(gains: Floats, masses: Floats) -> Floats:
     generator = np.random.default_rng(SEED)
-    drawn = []
+    draws = []
     for _ in range(DRAWS // _DRAWS_AT_ONCE):
-        chosen = generator.integers(0, len(gains), size=(_DRAWS_AT_ONCE, len(gains)))
-        drawn.append(gains[chosen].sum(axis=1) / masses[chosen].sum(axis=1))
-    return np.concatenate(drawn)
+        sample = generator.integers(0, len(gains), size=(_DRAWS_AT_ONCE, len(gains)))
+        draws.append(gains[sample].sum(axis=1) / masses[sample].sum(axis=1))
+    return np.concatenate(draws)
 
 
 def _tail(share: float, effective: float) -> float:

@@ -14,7 +14,7 @@ from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_trainer.training.position import Position
 from gyre_trainer.training.workers import Workers
 
-_KEPT = 2
+_KEEP_LAST = 2
 _PARTIAL = ".partial-"
 _STEP = "step-"
 
@@ -71,29 +71,29 @@ class Checkpoints:
             FailedPrecondition: it is of other settings or data, or is damaged.
         """
         if self._workers.first and self._folder.is_dir():
-            for left in self._folder.glob(f"{_PARTIAL}*"):
-                shutil.rmtree(left, ignore_errors=True)
+            for partial in self._folder.glob(f"{_PARTIAL}*"):
+                shutil.rmtree(partial, ignore_errors=True)
         self._workers.wait()
-        kept = _steps(self._folder)
-        if not kept:
+        saved = _steps(self._folder)
+        if not saved:
             return Position()
         try:
             _, state = self._engine.load_checkpoint(
-                str(self._folder), tag=kept[-1].name, load_module_strict=False
+                str(self._folder), tag=saved[-1].name, load_module_strict=False
             )
-            random = torch.load(kept[-1] / self._random_file(), weights_only=False)
+            random = torch.load(saved[-1] / self._random_file(), weights_only=False)
         except (OSError, RuntimeError, EOFError, KeyError) as error:
             raise FailedPrecondition(
-                f"checkpoint {kept[-1]} cannot be read: {_cause(error)} — remove it to go on from "
+                f"checkpoint {saved[-1]} cannot be read: {_cause(error)} — remove it to go on from "
                 "the one before"
             ) from error
-        self._check(state["belongs_to"], kept[-1])
+        self._check(state["belongs_to"], saved[-1])
         _restore(random)
         return Position(**state["position"])
 
-    def _check(self, found: Mapping[str, str], path: Path) -> None:
+    def _check(self, stored: Mapping[str, str], path: Path) -> None:
         for name, value in self._belongs_to.items():
-            if found.get(name) != value:
+            if stored.get(name) != value:
                 raise FailedPrecondition(
                     f"checkpoint {path} was made with other {name}: remove {self._folder} to "
                     "begin again"
@@ -102,14 +102,14 @@ class Checkpoints:
     def _finish(self, partial: str, step: int) -> None:
         folder = self._folder / partial
         for path in folder.iterdir():
-            _synced(path)
-        _synced(folder)
+            _sync(path)
+        _sync(folder)
         final = self._folder / f"{_STEP}{step:08d}"
         if final.exists():
             shutil.rmtree(final)
         folder.rename(final)
-        _synced(self._folder)
-        for old in _steps(self._folder)[:-_KEPT]:
+        _sync(self._folder)
+        for old in _steps(self._folder)[:-_KEEP_LAST]:
             shutil.rmtree(old, ignore_errors=True)
 
     def _random_file(self) -> str:
@@ -131,7 +131,7 @@ def _restore(state: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state(each)
 
 
-def _synced(path: Path) -> None:
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -33,16 +33,18 @@ def training_command(module: str, folder: Path, variant: str, *, workers: int) -
     ]
 
 
-def training_environment(workers: int, given: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`given`, and what the workers need beside it.
+def training_environment(
+    workers: int, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """`environment`, and what the workers need beside it.
 
     Without a GPU, DeepSpeed is told to use the CPU, and the workers share the cores.
     """
     threads = str(max(1, (os.cpu_count() or 1) // workers))
-    found = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+    needed = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
     if not _gpus():
-        found["DS_ACCELERATOR"] = "cpu"
-    return {**found, **given}
+        needed["DS_ACCELERATOR"] = "cpu"
+    return {**needed, **environment}
 
 
 def _gpus() -> int:

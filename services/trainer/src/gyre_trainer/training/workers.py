@@ -41,9 +41,9 @@ class Workers:
         """Tell whether this is the one that writes and reports."""
         return self.rank == 0
 
-    def sum_reports(self, mine: StepReport) -> StepReport:
+    def sum_reports(self, own: StepReport) -> StepReport:
         """The sum of everybody's part; stop when anybody wants to."""
-        totals = torch.tensor(astuple(mine), dtype=torch.float64, device=self.device)
+        totals = torch.tensor(astuple(own), dtype=torch.float64, device=self.device)
         try:
             distributed.all_reduce(totals)
         except RuntimeError as error:
@@ -72,7 +72,7 @@ class Stop(Protocol):
     """Whether somebody wants the training to end."""
 
     @property
-    def given(self) -> bool:
+    def requested(self) -> bool:
         """Looked at once a step."""
 
 
@@ -80,17 +80,17 @@ class StopSignal:
     """Set by SIGTERM or SIGINT: the step under way is finished and kept, then the program ends."""
 
     def __init__(self) -> None:
-        self._given = False
+        self._requested = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._given = True
+        self._requested = True
 
     @property
-    def given(self) -> bool:
+    def requested(self) -> bool:
         """See `Stop`."""
-        return self._given
+        return self._requested
 
 
 def end_with_launcher() -> None:

@@ -21,10 +21,10 @@ async def base_folder(models: ModelFolders, artifact: Artifact) -> Path:
     package = artifact.settings.get(_PACKAGE)
     if artifact.uri is not None or package is None:
         return await models.folder(artifact)
-    return packaged(package, artifact)
+    return package_folder(package, artifact)
 
 
-def packaged(package: str, artifact: Artifact) -> Path:
+def package_folder(package: str, artifact: Artifact) -> Path:
     """The folder `model` of a Python package; raises FailedPrecondition as `base_folder` does."""
     try:
         spec = find_spec(package)

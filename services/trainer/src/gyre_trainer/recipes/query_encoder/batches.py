@@ -7,37 +7,40 @@ from math import ceil
 import numpy as np
 
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
-from gyre_trainer.recipes.query_encoder.inputs import Corpus
+from gyre_trainer.recipes.query_encoder.inputs import EncodedCorpus
 from gyre_trainer.recipes.query_encoder.rehearsal import rehearsals
-from gyre_trainer.recipes.query_encoder.targets import Example
+from gyre_trainer.recipes.query_encoder.targets import TrainingExample
 
 
 @dataclass(frozen=True)
 class Batch:
     """The examples of one batch on one process, and how many its step has in all."""
 
-    asked: Sequence[Example]
-    rehearsed: Sequence[Example]
-    asked_in_all: int
-    rehearsed_in_all: int
+    questions: Sequence[TrainingExample]
+    rehearsals: Sequence[TrainingExample]
+    question_total: int
+    rehearsal_total: int
 
 
 class Batches:
     """Shuffled questions, each `epochs` times, with texts of the corpus to rehearse among them."""
 
     def __init__(
-        self, questions: Sequence[Example], corpus: Corpus, config: QueryEncoderConfig
+        self,
+        questions: Sequence[TrainingExample],
+        corpus: EncodedCorpus,
+        config: QueryEncoderConfig,
     ) -> None:
         self._questions = questions
         self._seed = config.seed
         self._shuffled: tuple[int, Sequence[int]] = (-1, ())
-        self._asked = min(config.batch, len(questions))
+        self._questions_per_step = min(config.batch, len(questions))
         self._accumulation = config.accumulation
-        self.steps = ceil(config.epochs * len(questions) / self._asked)
-        self._rehearsals = round(config.rehearsal * self._asked)
-        self._rehearsed = rehearsals(
+        self.steps = ceil(config.epochs * len(questions) / self._questions_per_step)
+        self._rehearsals_per_step = round(config.rehearsal * self._questions_per_step)
+        self._rehearsal_examples = rehearsals(
             corpus,
-            count=self._rehearsals * self.steps,
+            count=self._rehearsals_per_step * self.steps,
             own_share=config.rehearsal_own_share,
             seed=config.seed,
         )
@@ -47,21 +50,21 @@ class Batches:
 
         Together the processes do the same, however many they are.
         """
-        first = step * self._asked
-        asked = [self._question(first + place) for place in range(self._asked)]
-        first = step * self._rehearsals
-        rehearsed = self._rehearsed[first : first + self._rehearsals]
+        first = step * self._questions_per_step
+        questions = [self._question(first + place) for place in range(self._questions_per_step)]
+        first = step * self._rehearsals_per_step
+        texts = self._rehearsal_examples[first : first + self._rehearsals_per_step]
         return [
             Batch(
-                asked[part :: self._accumulation][rank::ranks],
-                rehearsed[part :: self._accumulation][rank::ranks],
-                asked_in_all=len(asked),
-                rehearsed_in_all=len(rehearsed),
+                questions[part :: self._accumulation][rank::ranks],
+                texts[part :: self._accumulation][rank::ranks],
+                question_total=len(questions),
+                rehearsal_total=len(texts),
             )
             for part in range(self._accumulation)
         ]
 
-    def _question(self, position: int) -> Example:
+    def _question(self, position: int) -> TrainingExample:
         epoch, place = divmod(position, len(self._questions))
         return self._questions[self._order(epoch)[place]]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from gyre_trainer.recipes.query_encoder.comparison.report import MARK
 from gyre_trainer.recipes.query_encoder.inputs import RunData
-from gyre_trainer.recipes.query_encoder.outcome import Outcome
 from gyre_trainer.recipes.query_encoder.validation import Quality
+from gyre_trainer.recipes.query_encoder.variant_result import VariantResult
 from gyre_trainer.runs.folder import RunFolder, write_json
 
 _CURVE_POINTS = 20
@@ -18,8 +18,8 @@ def write_card(
     candidate: Path,
     folder: RunFolder,
     data: RunData,
-    outcomes: Sequence[Outcome],
-    best: Outcome,
+    outcomes: Sequence[VariantResult],
+    best: VariantResult,
     onnx_difference: float,
 ) -> None:
     """`card.json` for programs and `README.md` for people; the gate's report is added later."""
@@ -45,11 +45,11 @@ def _data_set_card(folder: RunFolder) -> Mapping[str, Any]:
     path = folder.data_set / "card.json"
     if not path.exists():
         return {}
-    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    card: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return card
 
 
-def _readme(card: Mapping[str, Any], outcomes: Sequence[Outcome], best: Outcome) -> str:
+def _readme(card: Mapping[str, Any], outcomes: Sequence[VariantResult], best: VariantResult) -> str:
     digest = card["data_set"]["digest"] or "not recorded"
     lines = [
         "---",
@@ -95,7 +95,7 @@ def _readme(card: Mapping[str, Any], outcomes: Sequence[Outcome], best: Outcome)
     return "\n".join(lines)
 
 
-def _costs(outcomes: Sequence[Outcome]) -> list[str]:
+def _costs(outcomes: Sequence[VariantResult]) -> list[str]:
     rows = [
         "| variant | steps | tokens | seconds | CPU seconds | loss, from first to last |",
         "|---|---|---|---|---|---|",
@@ -110,7 +110,7 @@ def _costs(outcomes: Sequence[Outcome]) -> list[str]:
     return rows
 
 
-def _validation(outcomes: Sequence[Outcome]) -> list[str]:
+def _validation(outcomes: Sequence[VariantResult]) -> list[str]:
     rows = [
         "| variant | share | dense weight | overall | voted | new | dense alone |",
         "|---|---|---|---|---|---|---|",
@@ -121,5 +121,5 @@ def _validation(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _row(variant: str, quality: Quality) -> str:
     cells = (quality.overall, quality.voted, quality.new, quality.dense_alone)
-    told = " | ".join("–" if cell is None else f"{cell:.4f}" for cell in cells)
-    return f"| {variant} | {quality.share:g} | {quality.dense_weight:g} | {told} |"
+    columns = " | ".join("–" if cell is None else f"{cell:.4f}" for cell in cells)
+    return f"| {variant} | {quality.share:g} | {quality.dense_weight:g} | {columns} |"

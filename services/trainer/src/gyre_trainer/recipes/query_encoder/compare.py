@@ -11,21 +11,25 @@ from gyre_common.store import Shelf, Store
 
 from gyre_trainer import data_sets
 from gyre_trainer.data_sets.resolving import question_texts
-from gyre_trainer.recipes.query_encoder.comparison.measuring import Asked, Found, measure
+from gyre_trainer.recipes.query_encoder.comparison.measuring import (
+    ComparisonQuestions,
+    RetrievedLegs,
+    measure,
+)
 from gyre_trainer.recipes.query_encoder.comparison.questions import gate_questions
 from gyre_trainer.recipes.query_encoder.comparison.report import MARK, GateReport, as_markdown
 from gyre_trainer.recipes.query_encoder.comparison.verdict import verdict_of
 from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
 from gyre_trainer.recipes.query_encoder.live_search import (
     Asker,
+    LiveSearch,
+    OnProgress,
     Retrieve,
-    Retriever,
-    Told,
     live_versions,
 )
-from gyre_trainer.recipes.query_encoder.rows import questions_left
+from gyre_trainer.recipes.query_encoder.rows import remaining_questions
 from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
-from gyre_trainer.runs.patience import NOT_YET, STORE_SECONDS, patiently
+from gyre_trainer.runs.retry_while_away import NOT_YET, STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.verbs import COMPARE
 from gyre_trainer.segments import FOLDER as SEGMENTS
 from gyre_trainer.segments import Segments
@@ -45,7 +49,7 @@ async def compare(folder: RunFolder, settings: TrainerSettings) -> None:
         OrderDiffers: the retriever fuses in another way than is done here.
     """
     spec = folder.spec()
-    asked = await _questions(folder, settings)
+    questions = await _questions(folder, settings)
     async with AsyncExitStack() as stack:
         embedder = await stack.enter_async_context(
             channel(settings.embedder_address, key=settings.key)
@@ -56,36 +60,36 @@ async def compare(folder: RunFolder, settings: TrainerSettings) -> None:
         folder.progress(COMPARE, message="waiting until the embedder serves the candidate")
         await _until_served(embedder_pb2_grpc.EmbedderServiceStub(embedder), spec.version)
         retrieve = retriever_pb2_grpc.RetrieverServiceStub(retriever).Retrieve
-        found = await _ask(folder, spec, retrieve, asked)
+        legs = await _ask(folder, spec, retrieve, questions)
     folder.progress(COMPARE, message="measuring")
-    report = measure(spec, folder.prepared().data_set, asked, found)
+    report = measure(spec, folder.prepared().data_set, questions, legs)
     card = await keep_card(folder, report, settings)
     files = QueryEncoderFiles(folder)
     write_json(files.report, report.model_copy(update={"card": card}))
     content, store = files.report.read_bytes(), Store(settings.store_url)
-    kept = await patiently(lambda: store.put(content), seconds=STORE_SECONDS)
-    write_json(folder.verdict_file, verdict_of(spec, report, kept))
+    stored_report = await retry_while_away(lambda: store.put(content), seconds=STORE_SECONDS)
+    write_json(folder.verdict_file, verdict_of(spec, report, stored_report))
 
 
 async def _until_served(stub: embedder_pb2_grpc.EmbedderServiceStub, version: str) -> None:
     request = embedder_pb2.EmbedRequest(
         texts=["Is the candidate there?"], version=version, side=embedder_pb2.SIDE_QUERY
     )
-    await patiently(
+    await retry_while_away(
         lambda: call(stub.Embed, request, timeout=20.0), seconds=_LOAD_SECONDS, over=NOT_YET
     )
 
 
-async def _questions(folder: RunFolder, settings: TrainerSettings) -> Asked:
+async def _questions(folder: RunFolder, settings: TrainerSettings) -> ComparisonQuestions:
     frozen = data_sets.read_folder(folder.data_set, folder.prepared().data_set)
     segments = Segments(Shelf(settings.store_url, SEGMENTS))
-    texts = await patiently(lambda: question_texts(frozen, segments), seconds=STORE_SECONDS)
+    texts = await retry_while_away(lambda: question_texts(frozen, segments), seconds=STORE_SECONDS)
     judged = {int(rank): one["p"] for rank, one in frozen.card["judged_by_rank"].items()}
-    there = _chunk_ids(folder)
-    train = questions_left(frozen, data_sets.TRAIN, there, texts).rows
-    gate_side = questions_left(frozen, data_sets.GATE, there, texts)
+    chunk_ids = _chunk_ids(folder)
+    train = remaining_questions(frozen, data_sets.TRAIN, chunk_ids, texts).rows
+    gate_side = remaining_questions(frozen, data_sets.GATE, chunk_ids, texts)
     held_out = gate_questions(gate_side.rows, judged)
-    return Asked(
+    return ComparisonQuestions(
         validation=gate_questions((row for row in train if row.part == "validation"), judged),
         held_out=held_out,
         left_out=gate_side.before - len(held_out),
@@ -98,21 +102,23 @@ def _chunk_ids(folder: RunFolder) -> frozenset[str]:
         return frozenset(json.loads(line)["chunk_id"] for line in file)
 
 
-async def _ask(folder: RunFolder, spec: RunSpec, retrieve: Retrieve, asked: Asked) -> Found:
-    questions = {one.question_id: Asker(one.tenant, one.acl, one.text) for one in asked.all}
+async def _ask(
+    folder: RunFolder, spec: RunSpec, retrieve: Retrieve, questions: ComparisonQuestions
+) -> RetrievedLegs:
+    askers = {one.question_id: Asker(one.tenant, one.acl, one.text) for one in questions.all}
     live = live_versions(spec)
     candidate = {**live, Roles.QUERY_ENCODER.value: spec.version}
 
-    def told(side: str) -> Told:
-        def tell(done: int, of: int) -> None:
+    def progress_of(side: str) -> OnProgress:
+        def on_progress(done: int, of: int) -> None:
             if done % _TELL_EVERY == 0 or done == of:
                 folder.progress(COMPARE, done, of, message=f"asking {side} the held-out questions")
 
-        return tell
+        return on_progress
 
-    return Found(
-        live=await Retriever(retrieve, live).legs(questions, told("live")),
-        candidate=await Retriever(retrieve, candidate).legs(questions, told("the candidate")),
+    return RetrievedLegs(
+        live=await LiveSearch(retrieve, live).legs(askers, progress_of("live")),
+        candidate=await LiveSearch(retrieve, candidate).legs(askers, progress_of("the candidate")),
     )
 
 
@@ -122,4 +128,4 @@ async def keep_card(folder: RunFolder, report: GateReport, settings: TrainerSett
     complete = card.replace(MARK, as_markdown(report))
     QueryEncoderFiles(folder).card.write_text(complete, encoding="utf-8")
     store = Store(settings.store_url)
-    return (await patiently(lambda: store.put(complete.encode()), seconds=STORE_SECONDS)).uri
+    return (await retry_while_away(lambda: store.put(complete.encode()), seconds=STORE_SECONDS)).uri

@@ -78,8 +78,8 @@ class QueryEncoderConfig(BaseModel):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or "settings"
             if first["type"] == "extra_forbidden":
-                known = ", ".join(cls.model_fields)
-                raise InvalidInput(f"setting {name}", "is unknown", f"use {known}") from error
+                names = ", ".join(cls.model_fields)
+                raise InvalidInput(f"setting {name}", "is unknown", f"use {names}") from error
             problem = f"cannot be that ({first['msg'].removeprefix('Value error, ')})"
             raise InvalidInput(f"setting {name}", problem, "give another value") from error
 

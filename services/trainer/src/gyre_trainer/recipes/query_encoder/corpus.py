@@ -32,7 +32,7 @@ _ROW: Mapping[str, Any] = {
 
 _TEXTS = ("title", "text")
 
-Hit = Mapping[str, Any]
+IndexedPassage = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,26 +48,26 @@ async def snapshot(
     index: str,
     *,
     tenant: str,
-    wanted: Collection[str],
+    required: Collection[str],
     rows: Path,
     vectors: Path,
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
     most: int = MOST_CHUNKS,
 ) -> Snapshot:
     """Write every passage, in the order of chunk ids, and their vectors in the same order.
 
-    Of more than `most`, those `wanted` stay (where they are still there) and of the others those
+    Of more than `most`, those `required` stay (where they are still there) and of the others those
     with the smallest hash of their id, so that the same index gives the same snapshot.
 
     Raises:
         FailedPrecondition: the tenant has no passages in that index.
         Retryable: Elasticsearch is away, or the index is not there.
     """
-    sample = Sample(most, frozenset(wanted))
+    sample = Sample(most, frozenset(required))
     async for hit in _passages(client, index, tenant):
         sample.take(hit)
-        if sample.seen % _PAGE == 0:
-            told(sample.seen)
+        if sample.passage_count % _PAGE == 0:
+            on_progress(sample.passage_count)
     passages = sample.passages()
     if not passages:
         raise FailedPrecondition(
@@ -80,20 +80,20 @@ async def snapshot(
 class Sample:
     """Holds the passages that are wanted, and beside them as many others as fit in `most`."""
 
-    def __init__(self, most: int, wanted: frozenset[str]) -> None:
-        self.seen = 0
+    def __init__(self, most: int, required: frozenset[str]) -> None:
+        self.passage_count = 0
         self._most = most
-        self._wanted = wanted
-        self._always: list[tuple[Hit, np.ndarray[Any, Any]]] = []
-        self._heap: list[tuple[int, str, Hit, np.ndarray[Any, Any]]] = []
+        self._required = required
+        self._always: list[tuple[IndexedPassage, np.ndarray[Any, Any]]] = []
+        self._heap: list[tuple[int, str, IndexedPassage, np.ndarray[Any, Any]]] = []
 
-    def take(self, source: Hit) -> None:
+    def take(self, source: IndexedPassage) -> None:
         """Consider one more passage."""
-        self.seen += 1
+        self.passage_count += 1
         row = {name: source.get(name) or empty for name, empty in _ROW.items()}
         row |= {name: redact(source.get(name) or "", row["tenant"]) for name in _TEXTS}
         vector = np.asarray(source[VECTOR], dtype=np.float32)
-        if source["chunk_id"] in self._wanted:
+        if source["chunk_id"] in self._required:
             self._always.append((row, vector))
         else:
             place = -int.from_bytes(hashlib.sha256(UUID(source["chunk_id"]).bytes).digest()[:8])
@@ -101,13 +101,15 @@ class Sample:
         while self._heap and len(self._heap) + len(self._always) > self._most:
             heapq.heappop(self._heap)
 
-    def passages(self) -> list[tuple[Hit, np.ndarray[Any, Any]]]:
+    def passages(self) -> list[tuple[IndexedPassage, np.ndarray[Any, Any]]]:
         """In the order of chunk ids."""
-        found = [*self._always, *((row, vector) for _, _, row, vector in self._heap)]
-        return sorted(found, key=lambda one: str(one[0]["chunk_id"]))
+        pairs = [*self._always, *((row, vector) for _, _, row, vector in self._heap)]
+        return sorted(pairs, key=lambda one: str(one[0]["chunk_id"]))
 
 
-async def _passages(client: AsyncElasticsearch, index: str, tenant: str) -> AsyncIterator[Hit]:
+async def _passages(
+    client: AsyncElasticsearch, index: str, tenant: str
+) -> AsyncIterator[IndexedPassage]:
     """Over a point in time, so that writes meanwhile change nothing."""
     query = {"match_all": {}} if tenant == EVERY_TENANT else {"term": {"tenant": tenant}}
     with elasticsearch_errors():
@@ -137,7 +139,9 @@ async def _passages(client: AsyncElasticsearch, index: str, tenant: str) -> Asyn
             await client.close_point_in_time(id=opened["id"])
 
 
-def _write(passages: list[tuple[Hit, np.ndarray[Any, Any]]], rows: Path, vectors: Path) -> None:
+def _write(
+    passages: list[tuple[IndexedPassage, np.ndarray[Any, Any]]], rows: Path, vectors: Path
+) -> None:
     with rows.open("w", encoding="utf-8") as file:
         for row, _ in passages:
             file.write(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n")

@@ -18,16 +18,16 @@ from gyre_trainer.recipes.query_encoder.config import Variant
 from gyre_trainer.recipes.query_encoder.inputs import RunData
 from gyre_trainer.recipes.query_encoder.model import (
     WEIGHTS,
-    QueryEncoder,
-    interpolated,
+    TrainableQueryEncoder,
+    interpolate_weights,
     open_base,
     open_tokenizer,
     read_weights,
 )
 from gyre_trainer.recipes.query_encoder.onnx_export import write_onnx
-from gyre_trainer.recipes.query_encoder.outcome import RESULT, TUNED, Outcome
-from gyre_trainer.runs.folder import Candidate, RunFolder, write_json
-from gyre_trainer.runs.patience import STORE_SECONDS, patiently
+from gyre_trainer.recipes.query_encoder.variant_result import RESULT, TUNED, VariantResult
+from gyre_trainer.runs.folder import ExportedCandidate, RunFolder, write_json
+from gyre_trainer.runs.retry_while_away import STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.verbs import EXPORT
 from gyre_trainer.settings import TrainerSettings
 
@@ -58,11 +58,13 @@ async def export(folder: RunFolder, settings: TrainerSettings) -> None:
     best, difference = write_candidate(folder)
     folder.progress(EXPORT, message="putting the model into the store")
     store, spec = Store(settings.store_url), folder.spec()
-    kept = await patiently(lambda: keep_model(store, folder.candidate), seconds=STORE_SECONDS)
-    candidate = Candidate(
+    stored_model = await retry_while_away(
+        lambda: keep_model(store, folder.candidate), seconds=STORE_SECONDS
+    )
+    candidate = ExportedCandidate(
         version=spec.version,
-        digest=kept.digest,
-        uri=kept.uri,
+        digest=stored_model.digest,
+        uri=stored_model.uri,
         fits=spec.base,
         variant=best.variant,
         metrics=_metrics(best, difference),
@@ -70,7 +72,7 @@ async def export(folder: RunFolder, settings: TrainerSettings) -> None:
     write_json(folder.candidate_file, candidate)
 
 
-def write_candidate(folder: RunFolder) -> tuple[Outcome, float]:
+def write_candidate(folder: RunFolder) -> tuple[VariantResult, float]:
     """Fill `candidate/`, whole or not at all; returns the variant that it holds, and how far any
     number of its ONNX graph's vectors is from torch's at most.
 
@@ -80,11 +82,11 @@ def write_candidate(folder: RunFolder) -> tuple[Outcome, float]:
     """
     data = RunData(folder)
     outcomes = _outcomes(folder)
-    best = chosen(outcomes)
+    best = choose_variant(outcomes)
     base_folder = data.base_folder
     base = open_base(base_folder, data.corpus.dimensions)
     start = {name: value.clone() for name, value in base.bert.state_dict().items()}
-    tuned = interpolated(start, _tuned(folder.variant(best.variant)), best.chosen_share)
+    tuned = interpolate_weights(start, _tuned(folder.variant(best.variant)), best.chosen_share)
     base.bert.load_state_dict(tuned, strict=False)
     partial = folder.path / ".candidate"
     try:
@@ -98,23 +100,23 @@ def write_candidate(folder: RunFolder) -> tuple[Outcome, float]:
     return best, difference
 
 
-def chosen(outcomes: Sequence[Outcome]) -> Outcome:
+def choose_variant(outcomes: Sequence[VariantResult]) -> VariantResult:
     """The first variant, unless another one does better overall by more than chance explains.
 
     The larger standard error of their differences from the base stands for that of their own.
     """
     first, *others = outcomes
-    best = max(others, key=lambda each: each.chosen.overall, default=first)
-    ahead = best.chosen.overall - first.chosen.overall
-    return best if ahead > max(best.chosen.error, first.chosen.error) else first
+    best = max(others, key=lambda each: each.chosen_quality.overall, default=first)
+    ahead = best.chosen_quality.overall - first.chosen_quality.overall
+    return best if ahead > max(best.chosen_quality.error, first.chosen_quality.error) else first
 
 
-def _outcomes(folder: RunFolder) -> list[Outcome]:
+def _outcomes(folder: RunFolder) -> list[VariantResult]:
     outcomes = []
     for variant in Variant:
         path = folder.variant(variant) / RESULT
         try:
-            outcomes.append(Outcome.model_validate_json(path.read_bytes()))
+            outcomes.append(VariantResult.model_validate_json(path.read_bytes()))
         except OSError as error:
             raise FailedPrecondition(f"{variant} is not trained: {path} is missing") from error
         except ValidationError as error:
@@ -132,7 +134,7 @@ def _tuned(own: Path) -> dict[str, Tensor]:
 def _write(
     candidate: Path,
     base_folder: Path,
-    encoder: QueryEncoder,
+    encoder: TrainableQueryEncoder,
     tuned: Mapping[str, Tensor],
     data: RunData,
 ) -> float:
@@ -157,12 +159,12 @@ def _write(
     return write_onnx(encoder, candidate / "onnx" / "model.onnx", samples)
 
 
-def _metrics(best: Outcome, difference: float) -> dict[str, float]:
+def _metrics(best: VariantResult, difference: float) -> dict[str, float]:
     base = next(each for each in best.validation if each.share == 0)
     return {
         "share": best.chosen_share,
         "validation_base": base.overall,
-        "validation": best.chosen.overall,
-        "dense_weight": best.chosen.dense_weight,
+        "validation": best.chosen_quality.overall,
+        "dense_weight": best.chosen_quality.dense_weight,
         "onnx_difference": difference,
     }

@@ -32,7 +32,7 @@ class _Line(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Shown(_Line):
+class LabelledPassage(_Line):
     """A passage that a question was shown, and what people made of it: 1 good, -1 bad."""
 
     chunk_id: str
@@ -49,7 +49,7 @@ class QuestionRow(_Line):
     cluster: str = ""
     part: str = "fit"
     held_out: bool = False
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[LabelledPassage, ...] = ()
 
 
 class QuestionText(_Line):
@@ -60,7 +60,7 @@ class QuestionText(_Line):
     question: str
 
 
-class Passage(_Line):
+class CorpusPassage(_Line):
     """A passage of the index, as far as training reads it; one without `acl` is public."""
 
     chunk_id: str
@@ -70,7 +70,7 @@ class Passage(_Line):
     text: str
 
 
-class Hit(NamedTuple):
+class LiveHit(NamedTuple):
     """A passage that live found for a question; a leg that did not find it has no score."""
 
     chunk_id: str
@@ -79,27 +79,27 @@ class Hit(NamedTuple):
     fused: float
 
 
-class Found(_Line):
+class LiveHits(_Line):
     """What live found for a question. `spans` are the least and the greatest score of each leg."""
 
     question_id: str
-    legs: tuple[Hit, ...] = ()
+    legs: tuple[LiveHit, ...] = ()
     spans: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
 
-class _File(_Line):
+class _ManifestFile(_Line):
     digest: str = Field(min_length=1)
 
 
-class _Manifest(_Line):
-    files: dict[str, _File]
+class _DataSetManifest(_Line):
+    files: dict[str, _ManifestFile]
 
 
 @dataclass(frozen=True)
-class Corpus:
+class EncodedCorpus:
     """The passages and their unit vectors, in the same order."""
 
-    passages: Sequence[Passage]
+    passages: Sequence[CorpusPassage]
     vectors: Floats
     _hidden: dict[tuple[str, tuple[str, ...]], Flags | None] = field(default_factory=dict)
 
@@ -152,8 +152,8 @@ class RunData:
     def base_folder(self) -> Path:
         """Where the base model lies, unchanged since the run began."""
         folder = Path(self.inputs.base_folder)
-        found = base_digest(folder)
-        if self.inputs.base_digest and found != self.inputs.base_digest:
+        digest = base_digest(folder)
+        if self.inputs.base_digest and digest != self.inputs.base_digest:
             raise FailedPrecondition(
                 f"the base model {folder} has changed since the run began: start a new run"
             )
@@ -170,7 +170,7 @@ class RunData:
         return rows
 
     @cached_property
-    def corpus(self) -> Corpus:
+    def corpus(self) -> EncodedCorpus:
         """The passages with their vectors."""
         path = self._files.corpus_vectors
         _check(path, self.inputs.corpus_digest)
@@ -178,22 +178,22 @@ class RunData:
             vectors = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise FailedPrecondition(f"{path} cannot be read as vectors: {error}") from error
-        passages = list(_lines(self._files.corpus_rows, Passage))
+        passages = list(_lines(self._files.corpus_rows, CorpusPassage))
         if vectors.ndim != 2 or vectors.dtype != np.float32:
             raise FailedPrecondition(f"{path} does not hold float32 vectors, one a row")
         if len(passages) != len(vectors) or not passages:
             raise FailedPrecondition(
                 f"{path} holds {len(vectors)} vectors for {len(passages)} passages in corpus.jsonl"
             )
-        return Corpus(passages, vectors)
+        return EncodedCorpus(passages, vectors)
 
     @cached_property
-    def live(self) -> Mapping[str, Found]:
+    def live(self) -> Mapping[str, LiveHits]:
         """What live found, by question id; nothing where the run has no such file."""
         path = self._files.live
         if not path.exists():
             return {}
-        return {line.question_id: line for line in _lines(path, Found)}
+        return {line.question_id: line for line in _lines(path, LiveHits)}
 
     @property
     def depth(self) -> int:
@@ -219,9 +219,9 @@ class RunData:
             self._files.corpus_vectors,
             self._files.live,
         )
-        found = [_digest(path) for path in inputs if path.exists()]
-        found.append(base_digest(Path(self.inputs.base_folder)))
-        return hashlib.sha256(" ".join(found).encode()).hexdigest()
+        digests = [_digest(path) for path in inputs if path.exists()]
+        digests.append(base_digest(Path(self.inputs.base_folder)))
+        return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
     def _with_text(self, row: QuestionRow) -> QuestionRow:
         """Rows of data sets from before they held references have their text."""
@@ -250,7 +250,7 @@ class RunData:
         if not manifest.exists():
             raise FailedPrecondition(f"{manifest} is missing: the data set is not whole")
         _check(manifest, self.inputs.data_set)
-        named = _parsed(manifest, _Manifest).files.get(path.name)
+        named = _parsed(manifest, _DataSetManifest).files.get(path.name)
         if named is None:
             raise FailedPrecondition(f"{manifest} lacks {path.name}: the data set is not whole")
         _check(path, named.digest)
@@ -266,18 +266,18 @@ def check_base(folder: Path) -> None:
 def base_digest(folder: Path) -> str:
     """Of the files that training needs; raises as `check_base` does."""
     check_base(folder)
-    found = " ".join(_digest(folder / name) for name in BASE_FILES)
-    return f"sha256:{hashlib.sha256(found.encode()).hexdigest()}"
+    digests = " ".join(_digest(folder / name) for name in BASE_FILES)
+    return f"sha256:{hashlib.sha256(digests.encode()).hexdigest()}"
 
 
 def _check(path: Path, digest: str) -> None:
     """Refuse a file that is not what the run began with."""
     if not digest:
         return
-    found = _digest(path)
-    if found != digest:
+    actual_digest = _digest(path)
+    if actual_digest != digest:
         raise FailedPrecondition(
-            f"{path} has changed: it should be {digest} but is {found} — start a new run"
+            f"{path} has changed: it should be {digest} but is {actual_digest} — start a new run"
         )
 
 

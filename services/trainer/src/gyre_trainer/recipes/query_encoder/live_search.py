@@ -12,10 +12,10 @@ from gyre_common.rpc import call
 
 from gyre_trainer.recipes.query_encoder.comparison.ranking import LegHit, Legs
 from gyre_trainer.runs.folder import RunSpec
-from gyre_trainer.runs.patience import NOT_YET, patiently
+from gyre_trainer.runs.retry_while_away import NOT_YET, retry_while_away
 
 Retrieve = Callable[..., Awaitable[retriever_pb2.RetrieveResponse]]
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """How many of how many questions are answered."""
 
 _TIMEOUT = 10.0
@@ -31,7 +31,7 @@ class Asker:
     text: str
 
 
-class Retriever:
+class LiveSearch:
     """Retrieves with the same named versions for all questions, a few at a time.
 
     Each reply holds all that either leg found, searched as deep as live searches: so its scores are
@@ -53,7 +53,9 @@ class Retriever:
         self._at_once = at_once
         self._patience = patience
 
-    async def legs(self, questions: Mapping[str, Asker], told: Told) -> dict[str, Legs]:
+    async def legs(
+        self, questions: Mapping[str, Asker], on_progress: OnProgress
+    ) -> dict[str, Legs]:
         """By question id. The same question of the same asker is asked once.
 
         Raises:
@@ -61,22 +63,22 @@ class Retriever:
             FailedPrecondition: a version is not there, or cannot be loaded.
         """
         distinct = list(dict.fromkeys(questions.values()))
-        found: dict[Asker, Legs] = {}
-        waiting = iter(distinct)
+        legs_by_asker: dict[Asker, Legs] = {}
+        queue = iter(distinct)
 
         async def work() -> None:
-            for asked in waiting:
-                found[asked] = await self._ask(asked)
-                told(len(found), len(distinct))
+            for asker in queue:
+                legs_by_asker[asker] = await self._ask(asker)
+                on_progress(len(legs_by_asker), len(distinct))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(self._at_once):
                 group.create_task(work())
-        return {question_id: found[asked] for question_id, asked in questions.items()}
+        return {question_id: legs_by_asker[asker] for question_id, asker in questions.items()}
 
-    async def _ask(self, asked: Asker) -> Legs:
-        context = RequestContext(tenant=asked.tenant, acl=asked.acl, versions=self._versions)
-        request = retriever_pb2.RetrieveRequest(query=asked.text, all_hits=True)
+    async def _ask(self, asker: Asker) -> Legs:
+        context = RequestContext(tenant=asker.tenant, acl=asker.acl, versions=self._versions)
+        request = retriever_pb2.RetrieveRequest(query=asker.text, all_hits=True)
 
         async def ask() -> Legs:
             with use_context(context):
@@ -84,7 +86,7 @@ class Retriever:
             _check_whole(reply)
             return _legs(reply)
 
-        return await patiently(ask, seconds=self._patience, over=NOT_YET)
+        return await retry_while_away(ask, seconds=self._patience, over=NOT_YET)
 
 
 def _check_whole(reply: retriever_pb2.RetrieveResponse) -> None:

@@ -21,7 +21,7 @@ WEIGHTS = "model.safetensors"
 _TOKENS_AT_ONCE = 2048
 
 
-class QueryEncoder(nn.Module):
+class TrainableQueryEncoder(nn.Module):
     """Token ids of texts to vectors of length 1: mean over the tokens, then normalised.
 
     Reimers and Gurevych 2019, arXiv:1908.10084.
@@ -85,7 +85,7 @@ def _groups(order: Sequence[int], texts: Sequence[Sequence[int]]) -> Iterator[Se
         start = end
 
 
-def open_base(folder: Path, dimensions: int) -> QueryEncoder:
+def open_base(folder: Path, dimensions: int) -> TrainableQueryEncoder:
     """The encoder in a folder of sentence-transformers' layout.
 
     Raises:
@@ -102,7 +102,7 @@ def open_base(folder: Path, dimensions: int) -> QueryEncoder:
         )
     bert = BertModel(config, add_pooling_layer=False)
     _fill(bert, read_weights(folder), folder)
-    return QueryEncoder(bert).eval()
+    return TrainableQueryEncoder(bert).eval()
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -138,7 +138,9 @@ def window(folder: Path) -> int:
     return longest
 
 
-def prepared(base: QueryEncoder, config: QueryEncoderConfig, variant: Variant) -> QueryEncoder:
+def make_trainable(
+    base: TrainableQueryEncoder, config: QueryEncoderConfig, variant: Variant
+) -> TrainableQueryEncoder:
     """The base, made ready to learn: only what the variant trains asks for gradients."""
     base.requires_grad_(False)
     for module in base.modules():
@@ -165,7 +167,7 @@ def _low_rank(bert: BertModel, upper: nn.Module, config: QueryEncoderConfig) -> 
     )
 
 
-def merged_weights(encoder: QueryEncoder) -> dict[str, Tensor]:
+def merged_weights(encoder: TrainableQueryEncoder) -> dict[str, Tensor]:
     """What was trained, by the base's names: low-rank updates are added to their matrices."""
     adapted = {
         name: each for name, each in encoder.bert.named_modules() if isinstance(each, LoraLayer)
@@ -180,7 +182,7 @@ def merged_weights(encoder: QueryEncoder) -> dict[str, Tensor]:
     return {name: learned[name].detach().cpu().contiguous() for name in sorted(learned)}
 
 
-def interpolated(
+def interpolate_weights(
     base: Mapping[str, Tensor], tuned: Mapping[str, Tensor], share: float
 ) -> dict[str, Tensor]:
     """Weights `share` of the way from the base to what was trained; 0 and 1 are the ends exactly.
@@ -204,14 +206,14 @@ def _config(folder: Path) -> BertConfig:
 
 
 def _fill(bert: BertModel, weights: Mapping[str, Tensor], folder: Path) -> None:
-    wanted = bert.state_dict()
-    for name, value in wanted.items():
-        found = weights.get(name)
-        if found is None:
+    expected = bert.state_dict()
+    for name, value in expected.items():
+        weight = weights.get(name)
+        if weight is None:
             raise FailedPrecondition(f"{folder / WEIGHTS} has no {name}: it is not whole")
-        if found.shape != value.shape:
+        if weight.shape != value.shape:
             raise FailedPrecondition(
-                f"{folder / WEIGHTS} holds {name} of {tuple(found.shape)}, "
+                f"{folder / WEIGHTS} holds {name} of {tuple(weight.shape)}, "
                 f"config.json says {tuple(value.shape)}"
             )
-    bert.load_state_dict({name: weights[name].float() for name in wanted})
+    bert.load_state_dict({name: weights[name].float() for name in expected})

@@ -9,7 +9,7 @@ from gyre_common.errors import FailedPrecondition
 from torch import Tensor, nn
 from torch.export import Dim
 
-from gyre_trainer.recipes.query_encoder.model import QueryEncoder, pooled
+from gyre_trainer.recipes.query_encoder.model import TrainableQueryEncoder, pooled
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT = "last_hidden_state"
@@ -17,7 +17,7 @@ MOST_DIFFERENCE = 1e-3
 
 
 class _Graph(nn.Module):
-    def __init__(self, encoder: QueryEncoder) -> None:
+    def __init__(self, encoder: TrainableQueryEncoder) -> None:
         super().__init__()
         self.encoder = encoder
 
@@ -27,7 +27,9 @@ class _Graph(nn.Module):
         return hidden
 
 
-def write_onnx(encoder: QueryEncoder, path: Path, samples: Sequence[Sequence[int]]) -> float:
+def write_onnx(
+    encoder: TrainableQueryEncoder, path: Path, samples: Sequence[Sequence[int]]
+) -> float:
     """Export; returns the greatest difference of any number of any vector from torch's.
 
     Inputs and output have the names that exported BERT encoders have everywhere: int64 of shape
@@ -60,15 +62,17 @@ def write_onnx(encoder: QueryEncoder, path: Path, samples: Sequence[Sequence[int
     return difference
 
 
-def _difference(encoder: QueryEncoder, path: Path, samples: Sequence[Sequence[int]]) -> float:
+def _difference(
+    encoder: TrainableQueryEncoder, path: Path, samples: Sequence[Sequence[int]]
+) -> float:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
     for group in (samples[:1], samples):
         ids, mask = encoder.padded(group)
         with torch.no_grad():
-            wanted = encoder.encode(ids, mask)
+            expected = encoder.encode(ids, mask)
         inputs = (ids.numpy(), mask.numpy(), torch.zeros_like(ids).numpy())
         (hidden,) = session.run([OUTPUT], dict(zip(INPUTS, inputs, strict=True)))
         vectors = pooled(torch.from_numpy(hidden), mask)
-        worst = max(worst, float((vectors - wanted).abs().max()))
+        worst = max(worst, float((vectors - expected).abs().max()))
     return worst

@@ -3,36 +3,38 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from gyre_trainer.data_sets import Frozen, rows, without_deleted
-from gyre_trainer.recipes.query_encoder.comparison.questions import QuestionRow
+from gyre_trainer.data_sets import FrozenDataSet, rows, without_deleted
+from gyre_trainer.recipes.query_encoder.comparison.questions import DataSetQuestion
 
 
 @dataclass(frozen=True)
-class Left:
+class RemainingQuestions:
     """What is left of one side of a data set, and how many questions it had."""
 
-    rows: list[QuestionRow]
+    rows: list[DataSetQuestion]
     before: int
 
 
-def questions_left(
-    frozen: Frozen,
+def remaining_questions(
+    frozen: FrozenDataSet,
     name: str,
     chunk_ids: Collection[str],
     texts: Mapping[tuple[str, str], str],
-) -> Left:
+) -> RemainingQuestions:
     """Of `TRAIN` or `GATE`; votes on passages that are gone do not count. `texts` of the questions
     are by tenant and question id.
     """
     whole = rows(frozen, name)
-    left = [
-        QuestionRow.model_validate({**row, "question": texts[row["tenant"], row["question_id"]]})
+    remaining = [
+        DataSetQuestion.model_validate(
+            {**row, "question": texts[row["tenant"], row["question_id"]]}
+        )
         for row in without_deleted(whole, chunk_ids)
     ]
-    return Left(left, len(whole))
+    return RemainingQuestions(remaining, len(whole))
 
 
-def judged_passages(frozen: Frozen, names: Iterable[str]) -> frozenset[str]:
+def judged_passages(frozen: FrozenDataSet, names: Iterable[str]) -> frozenset[str]:
     """The ids of the passages that anybody said anything of."""
     return frozenset(
         shown["chunk_id"]

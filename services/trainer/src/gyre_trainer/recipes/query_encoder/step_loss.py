@@ -8,7 +8,7 @@ from torch import Tensor
 from gyre_trainer.recipes.query_encoder.batches import Batch
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
 from gyre_trainer.recipes.query_encoder.loss import log_likelihood, soft_cross_entropy
-from gyre_trainer.recipes.query_encoder.targets import Example, Shares
+from gyre_trainer.recipes.query_encoder.targets import Shares, TrainingExample
 
 _OUT_OF_SIGHT = -10.0
 """Added to the cosine of a passage that whoever asks cannot find: far below every other."""
@@ -22,35 +22,43 @@ def step_loss(
     Shapes: `vectors` (asked and rehearsed, d) in that order, `base` (rehearsed, d) as the base
     encodes those, `passages` (n, d). Returns a scalar in nats.
     """
-    asked, rehearsed = vectors[: len(batch.asked)], vectors[len(vectors) - len(batch.rehearsed) :]
+    question_vectors, rehearsal_vectors = (
+        vectors[: len(batch.questions)],
+        vectors[len(vectors) - len(batch.rehearsals) :],
+    )
     total = 0.0 * vectors.sum()
-    if batch.asked:
-        each = _asked(asked, batch.asked, passages, config)
-        total = total + each.sum() / batch.asked_in_all
-    if batch.rehearsed:
-        each = _rehearsed(rehearsed, base, batch.rehearsed, passages, config)
-        total = total + config.rehearsal_weight * each.sum() / batch.rehearsed_in_all
+    if batch.questions:
+        each = _question_losses(question_vectors, batch.questions, passages, config)
+        total = total + each.sum() / batch.question_total
+    if batch.rehearsals:
+        each = _rehearsal_losses(rehearsal_vectors, base, batch.rehearsals, passages, config)
+        total = total + config.rehearsal_weight * each.sum() / batch.rehearsal_total
     return total
 
 
-def _asked(
-    vectors: Tensor, examples: Sequence[Example], passages: Tensor, config: QueryEncoderConfig
+def _question_losses(
+    vectors: Tensor,
+    examples: Sequence[TrainingExample],
+    passages: Tensor,
+    config: QueryEncoderConfig,
 ) -> Tensor:
     """Each question's loss by its votes, weighted."""
     beside = config.bm25_weight * _rows([example.lexical for example in examples], passages)
     for row, example in enumerate(examples):
         if example.hidden is not None:
             beside[row, torch.from_numpy(example.hidden)] = _OUT_OF_SIGHT
-    found = log_likelihood(vectors, passages, temperature=config.temperature, beside=beside)
+    log_probabilities = log_likelihood(
+        vectors, passages, temperature=config.temperature, beside=beside
+    )
     targets = _rows([example.target for example in examples], passages)
-    each = soft_cross_entropy(found, targets, robustness=config.robustness)
+    each = soft_cross_entropy(log_probabilities, targets, robustness=config.robustness)
     return torch.tensor([example.weight for example in examples]).to(each) * each
 
 
-def _rehearsed(
+def _rehearsal_losses(
     vectors: Tensor,
     base: Tensor,
-    examples: Sequence[Example],
+    examples: Sequence[TrainingExample],
     passages: Tensor,
     config: QueryEncoderConfig,
 ) -> Tensor:
@@ -60,10 +68,10 @@ def _rehearsed(
     """
     temperature = config.rehearsal_temperature
     own = _rows([example.target for example in examples], passages)
-    kept = log_likelihood(base, passages, temperature=temperature).exp()
-    targets = own + (1 - own.sum(dim=1, keepdim=True)) * kept
-    found = log_likelihood(vectors, passages, temperature=temperature)
-    return soft_cross_entropy(found, targets, robustness=0)
+    base_probabilities = log_likelihood(base, passages, temperature=temperature).exp()
+    targets = own + (1 - own.sum(dim=1, keepdim=True)) * base_probabilities
+    log_probabilities = log_likelihood(vectors, passages, temperature=temperature)
+    return soft_cross_entropy(log_probabilities, targets, robustness=0)
 
 
 def _rows(shares: Sequence[Shares], passages: Tensor) -> Tensor:

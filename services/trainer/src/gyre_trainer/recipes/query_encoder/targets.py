@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from gyre_common.errors import FailedPrecondition
 
 from gyre_trainer.recipes.query_encoder.exact_search import bm25_scores, bm25_span
-from gyre_trainer.recipes.query_encoder.inputs import Corpus, Flags, Found
-from gyre_trainer.recipes.query_encoder.questions import Question
+from gyre_trainer.recipes.query_encoder.inputs import EncodedCorpus, Flags, LiveHits
+from gyre_trainer.recipes.query_encoder.questions import TrainingQuestion
 
 Shares = Mapping[int, float]
 """Numbers by a passage's position in the corpus."""
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingExample:
     """A text, the distribution that it should find (sums to 1), and how much that counts.
 
     `lexical` holds BM25's points (0 to 1), what the other leg of retrieval brings anyway; `hidden`
@@ -30,10 +30,10 @@ class Example:
 
 
 def examples_of(
-    questions: Sequence[Question],
-    corpus: Corpus,
-    live: Mapping[str, Found],
-) -> list[Example]:
+    questions: Sequence[TrainingQuestion],
+    corpus: EncodedCorpus,
+    live: Mapping[str, LiveHits],
+) -> list[TrainingExample]:
     """One example a question that wants a passage which is still there.
 
     Raises:
@@ -41,15 +41,15 @@ def examples_of(
     """
     examples = []
     for question in questions:
-        wanted = _present(question.wanted, corpus)
-        if wanted:
-            found = next((live[each] for each in question.ids if each in live), None)
+        positives = _present(question.positive_labels, corpus)
+        if positives:
+            live_hits = next((live[each] for each in question.ids if each in live), None)
             examples.append(
-                Example(
+                TrainingExample(
                     text=question.text,
-                    target=_normalised(wanted),
-                    weight=min(1.0, max(wanted.values())),
-                    lexical=_present(bm25_points(found) if found else {}, corpus),
+                    target=_normalised(positives),
+                    weight=min(1.0, max(positives.values())),
+                    lexical=_present(bm25_points(live_hits) if live_hits else {}, corpus),
                     hidden=corpus.hidden(question.tenant, question.acl),
                 )
             )
@@ -60,7 +60,7 @@ def examples_of(
     return examples
 
 
-def _present(labels: Mapping[str, float], corpus: Corpus) -> dict[int, float]:
+def _present(labels: Mapping[str, float], corpus: EncodedCorpus) -> dict[int, float]:
     return {
         corpus.position[chunk]: label for chunk, label in labels.items() if chunk in corpus.position
     }
@@ -71,9 +71,9 @@ def _normalised(shares: Shares) -> dict[int, float]:
     return {position: share / total for position, share in shares.items()}
 
 
-def bm25_points(found: Found) -> dict[str, float]:
+def bm25_points(live_hits: LiveHits) -> dict[str, float]:
     """The BM25 leg as fusion normalises it, by chunk id; what that leg did not find is missing."""
-    span = bm25_span(found)
+    span = bm25_span(live_hits)
     if span is None:
         return {}
-    return {chunk: span.normalised(score) for chunk, score in bm25_scores(found).items()}
+    return {chunk: span.normalised(score) for chunk, score in bm25_scores(live_hits).items()}

@@ -22,16 +22,16 @@ from gyre_trainer.recipes.query_encoder.batches import Batches
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
 from gyre_trainer.recipes.query_encoder.inputs import RunData
 from gyre_trainer.recipes.query_encoder.model import (
-    QueryEncoder,
+    TrainableQueryEncoder,
+    make_trainable,
     merged_weights,
     open_base,
     open_tokenizer,
-    prepared,
 )
-from gyre_trainer.recipes.query_encoder.outcome import conclude
-from gyre_trainer.recipes.query_encoder.questions import merged
+from gyre_trainer.recipes.query_encoder.questions import merge_questions
 from gyre_trainer.recipes.query_encoder.step_loss import step_loss
 from gyre_trainer.recipes.query_encoder.targets import examples_of
+from gyre_trainer.recipes.query_encoder.variant_result import write_result
 from gyre_trainer.runs.failures import failure_line
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.training.checkpoint import Checkpoints
@@ -71,12 +71,12 @@ def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
     own, base_folder = folder.variant(variant), data.base_folder
     base = open_base(base_folder, data.corpus.dimensions)
     tokenizer = open_tokenizer(base_folder, config.longest_question)
-    questions = examples_of(merged(data.questions, "fit"), data.corpus, data.live)
+    questions = examples_of(merge_questions(data.questions, "fit"), data.corpus, data.live)
     batches = Batches(questions, data.corpus, config)
 
     workers = Workers()
     torch.manual_seed(config.seed)
-    tuned = prepared(copy.deepcopy(base), config, variant)
+    tuned = make_trainable(copy.deepcopy(base), config, variant)
     engine = start_engine(tuned, config, variant, workers)
     base.to(workers.device)
     passages = torch.from_numpy(data.corpus.vectors).to(workers.device)
@@ -97,19 +97,20 @@ def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
             group["lr"] = config.rate_at(step, batches.steps, variant)
         loss, tokens = 0.0, 0
         for batch in batches.at(step, rank=workers.rank, ranks=workers.count):
-            asked = [tokenizer.encode(each.text).ids for each in batch.asked]
-            rehearsed = [tokenizer.encode(each.text).ids for each in batch.rehearsed]
+            question_ids = [tokenizer.encode(each.text).ids for each in batch.questions]
+            rehearsal_ids = [tokenizer.encode(each.text).ids for each in batch.rehearsals]
             with torch.no_grad():
-                base_vectors = base(rehearsed)
-            vectors = engine([*asked, *rehearsed] or [[0]])  # a worker without a share takes part
+                base_vectors = base(rehearsal_ids)
+            # A worker without a share takes part.
+            vectors = engine([*question_ids, *rehearsal_ids] or [[0]])
             part = step_loss(vectors, base_vectors, batch, passages, config)
             # DeepSpeed takes the mean over processes and batches; the parts are to be added up.
             engine.backward(part * workers.count * config.accumulation)
             engine.step()
             loss += part.item()
-            tokens += sum(map(len, (*asked, *rehearsed)))
+            tokens += sum(map(len, (*question_ids, *rehearsal_ids)))
         spent = time.process_time() - spent
-        totals = workers.sum_reports(StepReport(loss, tokens, spent, stop=stop.given))
+        totals = workers.sum_reports(StepReport(loss, tokens, spent, stop=stop.requested))
         if not math.isfinite(totals.loss):
             raise FailedPrecondition(
                 f"the loss is {totals.loss} at step {step + 1} of {batches.steps}: "
@@ -127,7 +128,7 @@ def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
             )
 
     if workers.first:
-        conclude(own, variant, config, position, base, merged_weights(tuned), data)
+        write_result(own, variant, config, position, base, merged_weights(tuned), data)
 
 
 def _form(variant: Variant) -> dict[str, str]:
@@ -136,7 +137,7 @@ def _form(variant: Variant) -> dict[str, str]:
 
 
 def start_engine(
-    model: QueryEncoder, config: QueryEncoderConfig, variant: Variant, workers: Workers
+    model: TrainableQueryEncoder, config: QueryEncoderConfig, variant: Variant, workers: Workers
 ) -> deepspeed.DeepSpeedEngine:
     """DeepSpeed in single precision with torch's own AdamW: nothing is compiled at run time."""
     learning = [each for each in model.parameters() if each.requires_grad]

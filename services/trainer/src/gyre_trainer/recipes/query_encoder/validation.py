@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from gyre_trainer.recipes.query_encoder.comparison.decision import ONE_SIDED
 from gyre_trainer.recipes.query_encoder.comparison.questions import GateQuestion, grade_of
 from gyre_trainer.recipes.query_encoder.comparison.ranking import Legs
-from gyre_trainer.recipes.query_encoder.comparison.refit import Fitted, fit_weights, fused
+from gyre_trainer.recipes.query_encoder.comparison.refit import WeightFit, fit_at_share, fit_weights
 from gyre_trainer.recipes.query_encoder.exact_search import exact_legs
-from gyre_trainer.recipes.query_encoder.inputs import Corpus, Flags, Floats, Found
-from gyre_trainer.recipes.query_encoder.questions import Question
+from gyre_trainer.recipes.query_encoder.inputs import EncodedCorpus, Flags, Floats, LiveHits
+from gyre_trainer.recipes.query_encoder.questions import TrainingQuestion
 from gyre_trainer.training.bootstrap import mean_and_error
 
 HALF_WAY = 0.5
@@ -44,11 +44,11 @@ class Quality(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _MeasuredQuestion:
     """A question as it is measured, what live found for it, what its asker cannot see."""
 
     question: GateQuestion
-    found: Found
+    live_hits: LiveHits
     hidden: Flags | None
 
 
@@ -60,9 +60,9 @@ class Validation:
 
     def __init__(
         self,
-        questions: Sequence[Question],
-        corpus: Corpus,
-        live: Mapping[str, Found],
+        questions: Sequence[TrainingQuestion],
+        corpus: EncodedCorpus,
+        live: Mapping[str, LiveHits],
         *,
         dense_weight: float,
         depth: int,
@@ -100,13 +100,17 @@ class Validation:
         best = max((each.values for each in fitted.values()), key=lambda values: values.mean())
         return [
             self._quality(
-                share, each, fused(self._questions, legs[share], 1.0), fitted[0.0].values, best
+                share,
+                each,
+                fit_at_share(self._questions, legs[share], 1.0),
+                fitted[0.0].values,
+                best,
             )
             for share, each in fitted.items()
         ]
 
     def _quality(
-        self, share: float, fitted: Fitted, dense_alone: Fitted, base: Scores, best: Scores
+        self, share: float, fitted: WeightFit, dense_alone: WeightFit, base: Scores, best: Scores
     ) -> Quality:
         new, gain = self._new, fitted.values - base
         return Quality(
@@ -125,7 +129,7 @@ class Validation:
         similarity = vectors @ self._corpus.vectors.T
         return {
             each.question.question_id: exact_legs(
-                each.found,
+                each.live_hits,
                 row,
                 self._corpus.position,
                 depth=self._depth,
@@ -166,29 +170,29 @@ def chosen_share(qualities: Sequence[Quality]) -> float:
     tuned = [each for each in qualities if each.share > 0]
     if base.voted is None and base.new is None:
         return min(tuned or [base], key=lambda each: abs(each.share - HALF_WAY)).share
-    held = [each for each in tuned if _holds(each, base)]
-    near = [each for each in held if each.behind <= 1]
+    without_fall = [each for each in tuned if _does_not_fall(each, base)]
+    near = [each for each in without_fall if each.behind <= 1]
     if near:
         return max(each.share for each in near)
-    return max([base, *held], key=lambda each: each.overall).share
+    return max([base, *without_fall], key=lambda each: each.overall).share
 
 
-def _holds(quality: Quality, base: Quality) -> bool:
+def _does_not_fall(quality: Quality, base: Quality) -> bool:
     if quality.new is None or base.new is None:
         return True
     return quality.new >= base.new - ONE_SIDED * quality.new_error
 
 
 def _judged(
-    name: str, question: Question, corpus: Corpus, live: Mapping[str, Found]
-) -> _Judged | None:
-    found = next((live[each] for each in question.ids if each in live), None)
+    name: str, question: TrainingQuestion, corpus: EncodedCorpus, live: Mapping[str, LiveHits]
+) -> _MeasuredQuestion | None:
+    live_hits = next((live[each] for each in question.ids if each in live), None)
     grades = {
         chunk: grade_of(label)
         for chunk, label in question.labels.items()
         if chunk in corpus.position
     }
-    if found is None or not any(grades.values()):
+    if live_hits is None or not any(grades.values()):
         return None
     measured = GateQuestion(
         question_id=name,
@@ -200,7 +204,7 @@ def _judged(
         grades=grades,
         chance=1.0,
     )
-    return _Judged(measured, found, corpus.hidden(question.tenant, question.acl))
+    return _MeasuredQuestion(measured, live_hits, corpus.hidden(question.tenant, question.acl))
 
 
 def _error(gains: Scores, clusters: Strings) -> float:

@@ -21,7 +21,11 @@ from gyre_trainer.recipes.query_encoder.comparison.report import (
     Rule,
     summary_of,
 )
-from gyre_trainer.recipes.query_encoder.comparison.slices import Sides, compare, judged_in_top
+from gyre_trainer.recipes.query_encoder.comparison.slices import (
+    SideRankings,
+    compare,
+    judged_in_top,
+)
 from gyre_trainer.runs.folder import RunSpec
 
 
@@ -30,7 +34,7 @@ class OrderDiffers(GyreError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class ComparisonQuestions:
     """The questions that choose the weights, those that judge, and how many of these were left out
     because nothing good is known for them (any more).
     """
@@ -46,29 +50,33 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Found:
+class RetrievedLegs:
     """Every question's legs, by live's encoder and by the candidate's."""
 
     live: Mapping[str, Legs]
     candidate: Mapping[str, Legs]
 
 
-def measure(spec: RunSpec, data_set: str, asked: Asked, found: Found) -> GateReport:
+def measure(
+    spec: RunSpec, data_set: str, questions: ComparisonQuestions, retrieved: RetrievedLegs
+) -> GateReport:
     """The report. Raises OrderDiffers when the retriever fuses in another way than is done here."""
     recipe = retrieval_settings(spec.live[Roles.RETRIEVAL])
     own = Weights(bm25=recipe.bm25_weight, dense=recipe.dense_weight)
     summed = recipe.fusion is Fusion.WEIGHTED_SUM
-    checked = check_orders(found.live, own) if summed else 0
-    before = {one.question_id: found.live[one.question_id].order for one in asked.validation}
-    live_again, _ = refit(asked.validation, found.live, own, before)
-    fitted, validated = refit(asked.validation, found.candidate, own, before)
-    sides = Sides(
-        live={one.question_id: found.live[one.question_id].order for one in asked.held_out},
-        live_refitted=_ranked(asked.held_out, found.live, live_again),
-        candidate=_ranked(asked.held_out, found.candidate, fitted),
+    checked = check_orders(retrieved.live, own) if summed else 0
+    before = {
+        one.question_id: retrieved.live[one.question_id].order for one in questions.validation
+    }
+    live_again, _ = refit(questions.validation, retrieved.live, own, before)
+    fitted, validated = refit(questions.validation, retrieved.candidate, own, before)
+    sides = SideRankings(
+        live={one.question_id: retrieved.live[one.question_id].order for one in questions.held_out},
+        live_refitted=_ranked(questions.held_out, retrieved.live, live_again),
+        candidate=_ranked(questions.held_out, retrieved.candidate, fitted),
     )
     rule = Rule(least=profile_named(spec.profile).slice_questions)
-    slices = compare(asked.held_out, sides, rule)
+    slices = compare(questions.held_out, sides, rule)
     verdict, reasons = decide(slices, rule)
     return GateReport(
         verdict=verdict,
@@ -85,34 +93,34 @@ def measure(spec: RunSpec, data_set: str, asked: Asked, found: Found) -> GateRep
         live_weights=_mixture(own) if summed else None,
         live_refitted_weights=_mixture(live_again),
         candidate_weights=_mixture(fitted),
-        validation_questions=len(asked.validation),
+        validation_questions=len(questions.validation),
         validation_ndcg=validated,
-        without_good=asked.left_out,
+        without_good=questions.left_out,
         slices=tuple(slices.values()),
         judged_in_top={
-            "live": judged_in_top(asked.held_out, sides.live),
-            "candidate": judged_in_top(asked.held_out, sides.candidate),
+            "live": judged_in_top(questions.held_out, sides.live),
+            "candidate": judged_in_top(questions.held_out, sides.candidate),
         },
         orders_checked=checked,
         measured_at=now(),
     )
 
 
-def check_orders(found: Mapping[str, Legs], weights: Weights) -> int:
+def check_orders(legs_by_question: Mapping[str, Legs], weights: Weights) -> int:
     """How many replies were checked. Raises OrderDiffers at the first that cannot be made again."""
-    for question_id, legs in found.items():
+    for question_id, legs in legs_by_question.items():
         if legs.ranked(weights) != legs.order:
             raise OrderDiffers(
                 f"the retriever ranked question {question_id} in another order than its own raw "
                 "scores give: trainer and retriever are of different versions; install one"
             )
-    return len(found)
+    return len(legs_by_question)
 
 
 def _ranked(
-    questions: Sequence[GateQuestion], found: Mapping[str, Legs], weights: Weights
+    questions: Sequence[GateQuestion], legs_by_question: Mapping[str, Legs], weights: Weights
 ) -> dict[str, Sequence[str]]:
-    return {one.question_id: found[one.question_id].ranked(weights) for one in questions}
+    return {one.question_id: legs_by_question[one.question_id].ranked(weights) for one in questions}
 
 
 def _mixture(weights: Weights) -> Mixture:

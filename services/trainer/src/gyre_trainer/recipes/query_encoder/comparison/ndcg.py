@@ -31,7 +31,7 @@ def ndcg(questions: Sequence[GateQuestion], rankings: Mapping[str, Ranking]) -> 
         for place, chunk_id in enumerate(rankings[question.question_id])
     ]
     values = {
-        found.query_id: float(found.value)
-        for found in ir_measures.iter_calc([MEASURE], judgements, run)
+        score.query_id: float(score.value)
+        for score in ir_measures.iter_calc([MEASURE], judgements, run)
     }
     return [values.get(question.question_id, 0.0) for question in questions]

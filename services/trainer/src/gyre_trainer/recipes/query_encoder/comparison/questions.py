@@ -24,7 +24,7 @@ class ShownPassage(BaseModel):
     label: float | None = Field(default=None, ge=-1, le=1)
 
 
-class QuestionRow(BaseModel):
+class DataSetQuestion(BaseModel):
     """One row of `train.jsonl` or `gate.jsonl`, as far as a gate reads it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -70,13 +70,13 @@ Judged = Mapping[int, float]
 """By rank, the probability that a passage shown there is judged, as counted in the data set."""
 
 
-def gate_questions(rows: Iterable[QuestionRow], judged: Judged) -> list[GateQuestion]:
+def gate_questions(rows: Iterable[DataSetQuestion], judged: Judged) -> list[GateQuestion]:
     """Those rows with a good passage: of the others nDCG says nothing."""
-    made = (_question(row, judged) for row in rows)
-    return [question for question in made if question is not None]
+    questions = (_question(row, judged) for row in rows)
+    return [question for question in questions if question is not None]
 
 
-def _question(row: QuestionRow, judged: Judged) -> GateQuestion | None:
+def _question(row: DataSetQuestion, judged: Judged) -> GateQuestion | None:
     grades = {p.chunk_id: grade_of(p.label) for p in row.shown if p.label is not None}
     good = [p for p in row.shown if grades.get(p.chunk_id, 0) > 0]
     if not good:

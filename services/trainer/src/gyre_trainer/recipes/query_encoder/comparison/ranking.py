@@ -33,8 +33,8 @@ class LegHit:
     @property
     def scores(self) -> dict[str, float]:
         """By leg, of those that found it."""
-        found = {BM25: self.bm25, DENSE: self.dense}
-        return {leg: score for leg, score in found.items() if score is not None}
+        by_leg = {BM25: self.bm25, DENSE: self.dense}
+        return {leg: score for leg, score in by_leg.items() if score is not None}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class WeightFit:
     """Weights that add up to 1, and each question's nDCG@10 by them."""
 
     weights: Weights
@@ -48,17 +48,17 @@ def refit(
     """
     share = start.dense / (start.bm25 + start.dense)
     if not questions:
-        return _of(share), 0.0
+        return _weights_of(share), 0.0
     mass = np.array([question.weight for question in questions])
     clusters = np.array([question.cluster for question in questions])
     new = np.array([question.new for question in questions])
     before = np.array(ndcg(questions, live))
 
-    def allowed(fitted: Fitted) -> bool:
-        return _holds((fitted.values - before)[new], mass[new], clusters[new])
+    def allowed(fitted: WeightFit) -> bool:
+        return _does_not_fall((fitted.values - before)[new], mass[new], clusters[new])
 
-    chosen = fit_weights(questions, legs, share, mass, allowed)
-    return chosen.weights, float(np.average(chosen.values, weights=mass))
+    best_fit = fit_weights(questions, legs, share, mass, allowed)
+    return best_fit.weights, float(np.average(best_fit.values, weights=mass))
 
 
 def fit_weights(
@@ -66,24 +66,26 @@ def fit_weights(
     legs: Mapping[str, Legs],
     share: float,
     mass: Floats,
-    allowed: Callable[[Fitted], bool] = lambda _: True,
-) -> Fitted:
+    allowed: Callable[[WeightFit], bool] = lambda _: True,
+) -> WeightFit:
     """The best of the allowed shares of the dense leg above `share` that gain on it by more than
     chance explains; `share` itself where there is none. `mass` is what each question counts.
     """
     clusters = np.array([question.cluster for question in questions])
-    own = fused(questions, legs, share)
+    own = fit_at_share(questions, legs, share)
     above = sorted({min(1.0, share + step * STEP) for step in STEPS} - {share})
-    tried = [one for one in (fused(questions, legs, each) for each in above) if allowed(one)]
-    best = surely_best(own.values, [one.values for one in tried], mass, clusters)
-    return own if best is None else tried[best]
+    fits = [one for one in (fit_at_share(questions, legs, each) for each in above) if allowed(one)]
+    best = surely_best(own.values, [one.values for one in fits], mass, clusters)
+    return own if best is None else fits[best]
 
 
-def fused(questions: Sequence[GateQuestion], legs: Mapping[str, Legs], share: float) -> Fitted:
+def fit_at_share(
+    questions: Sequence[GateQuestion], legs: Mapping[str, Legs], share: float
+) -> WeightFit:
     """What the dense leg's `share` of the weighted sum comes to."""
-    weights = _of(share)
+    weights = _weights_of(share)
     rankings = {q.question_id: legs[q.question_id].ranked(weights) for q in questions}
-    return Fitted(weights, np.array(ndcg(questions, rankings)))
+    return WeightFit(weights, np.array(ndcg(questions, rankings)))
 
 
 def surely_best(own: Floats, others: Sequence[Floats], mass: Floats, clusters: Names) -> int | None:
@@ -96,7 +98,7 @@ def surely_best(own: Floats, others: Sequence[Floats], mass: Floats, clusters: N
     return max(sure, key=lambda at: gains[at][0], default=None)
 
 
-def _holds(gains: Floats, mass: Floats, clusters: Names) -> bool:
+def _does_not_fall(gains: Floats, mass: Floats, clusters: Names) -> bool:
     """Not below nothing by more than one standard error, or, where one question alone tells of
     none, not at all.
     """
@@ -106,5 +108,5 @@ def _holds(gains: Floats, mass: Floats, clusters: Names) -> bool:
     return mean >= -error - 1e-9
 
 
-def _of(dense: float) -> Weights:
+def _weights_of(dense: float) -> Weights:
     return Weights(bm25=round(1 - dense, 4), dense=round(dense, 4))

@@ -21,11 +21,11 @@ class SliceName(StrEnum):
     NEW = "new"
 
 
-class _Stated(BaseModel):
+class _ReportPart(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Slice(_Stated):
+class MeasuredSlice(_ReportPart):
     """One slice. nDCG@10 and differences are between 0 and 1, weighted by inverse propensity.
 
     `clusters` counts questions that differ: near-identical ones are one piece of evidence.
@@ -51,21 +51,21 @@ class Slice(_Stated):
     needed: int | None = None
 
 
-class Pair(_Stated):
+class Pair(_ReportPart):
     """The same thing on both sides."""
 
     live: str
     candidate: str
 
 
-class Mixture(_Stated):
+class Mixture(_ReportPart):
     """The weights of the two legs."""
 
     bm25: float
     dense: float
 
 
-class Rule(_Stated):
+class Rule(_ReportPart):
     """What is asked for.
 
     `least` questions that differ in each of the slices `voted` and `new`; overall, the two-sided
@@ -76,7 +76,7 @@ class Rule(_Stated):
     margin: float = Field(default=0.01, gt=0)
 
 
-class GateReport(_Stated):
+class GateReport(_ReportPart):
     """Everything the verdict rests on.
 
     `without_good` questions were left out because no passage that is still there was called good.
@@ -102,7 +102,7 @@ class GateReport(_Stated):
     validation_questions: int
     validation_ndcg: float
     without_good: int
-    slices: tuple[Slice, ...]
+    slices: tuple[MeasuredSlice, ...]
     judged_in_top: dict[str, float]
     orders_checked: int
     measured_at: datetime
@@ -137,15 +137,15 @@ def as_markdown(report: GateReport) -> str:
     return "\n\n".join(facts)
 
 
-def summary_of(verdict: Decision, slices: Mapping[SliceName, Slice]) -> str:
+def summary_of(verdict: Decision, slices: Mapping[SliceName, MeasuredSlice]) -> str:
     """The report's main line. What refitting live's weights brings, the encoder did not."""
-    told = ", ".join(_said(slices[name]) for name in (SliceName.OVERALL, SliceName.NEW))
+    parts = ", ".join(_describe(slices[name]) for name in (SliceName.OVERALL, SliceName.NEW))
     alone = slices[SliceName.OVERALL].over_refitted
     encoder = "" if alone is None else f"; the encoder alone {signed(alone)}"
-    return f"{verdict}: {told}{encoder}"
+    return f"{verdict}: {parts}{encoder}"
 
 
-def _said(one: Slice) -> str:
+def _describe(one: MeasuredSlice) -> str:
     if one.difference is None or one.low is None or one.high is None:
         return f"{one.name} without questions"
     return (
@@ -154,7 +154,7 @@ def _said(one: Slice) -> str:
     )
 
 
-def _row(one: Slice) -> str:
+def _row(one: MeasuredSlice) -> str:
     if one.difference is None or one.low is None or one.high is None:
         return f"| {one.name} | {one.clusters} | – | – | – |"
     return (

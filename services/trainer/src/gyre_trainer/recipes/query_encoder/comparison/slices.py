@@ -9,7 +9,7 @@ from gyre_trainer.recipes.query_encoder.comparison.decision import needed
 from gyre_trainer.recipes.query_encoder.comparison.ndcg import DEPTH, ndcg
 from gyre_trainer.recipes.query_encoder.comparison.questions import GateQuestion
 from gyre_trainer.recipes.query_encoder.comparison.ranking import Ranking
-from gyre_trainer.recipes.query_encoder.comparison.report import Rule, Slice, SliceName
+from gyre_trainer.recipes.query_encoder.comparison.report import MeasuredSlice, Rule, SliceName
 from gyre_trainer.training.bootstrap import paired
 
 Rankings = Mapping[str, Ranking]
@@ -17,7 +17,7 @@ Rankings = Mapping[str, Ranking]
 
 
 @dataclass(frozen=True)
-class Sides:
+class SideRankings:
     """What is compared."""
 
     live: Rankings
@@ -25,14 +25,19 @@ class Sides:
     candidate: Rankings
 
 
-def compare(questions: Sequence[GateQuestion], sides: Sides, rule: Rule) -> dict[SliceName, Slice]:
+def compare(
+    questions: Sequence[GateQuestion], sides: SideRankings, rule: Rule
+) -> dict[SliceName, MeasuredSlice]:
     """Every slice, also those without questions."""
     members = {
         SliceName.OVERALL: list(questions),
         SliceName.VOTED: [question for question in questions if not question.new],
         SliceName.NEW: [question for question in questions if question.new],
     }
-    return {name: _measured(name, chosen, sides, rule) for name, chosen in members.items()}
+    return {
+        name: _measure(name, slice_questions, sides, rule)
+        for name, slice_questions in members.items()
+    }
 
 
 def judged_in_top(questions: Sequence[GateQuestion], rankings: Rankings) -> float:
@@ -45,11 +50,11 @@ def judged_in_top(questions: Sequence[GateQuestion], rankings: Rankings) -> floa
     return judged / shown if shown else 0.0
 
 
-def _measured(
-    name: SliceName, questions: Sequence[GateQuestion], sides: Sides, rule: Rule
-) -> Slice:
+def _measure(
+    name: SliceName, questions: Sequence[GateQuestion], sides: SideRankings, rule: Rule
+) -> MeasuredSlice:
     clusters = [question.cluster for question in questions]
-    bare = Slice(name=name, questions=len(questions), clusters=len(set(clusters)))
+    bare = MeasuredSlice(name=name, questions=len(questions), clusters=len(set(clusters)))
     if not questions:
         return bare.model_copy(update={"needed": needed(bare, rule)})
     weights = [question.weight for question in questions]
@@ -57,18 +62,18 @@ def _measured(
         np.array(ndcg(questions, rankings))
         for rankings in (sides.live, sides.live_refitted, sides.candidate)
     )
-    found = paired((candidate - live).tolist(), weights, clusters)
+    interval = paired((candidate - live).tolist(), weights, clusters)
     measured = bare.model_copy(
         update={
-            "effective": round(found.effective, 1),
+            "effective": round(interval.effective, 1),
             "live": float(np.average(live, weights=weights)),
             "live_refitted": float(np.average(refitted, weights=weights)),
             "candidate": float(np.average(candidate, weights=weights)),
-            "difference": found.difference,
-            "low": found.low,
-            "high": found.high,
-            "one_sided_low": found.one_sided_low,
-            "spread": found.spread,
+            "difference": interval.difference,
+            "low": interval.low,
+            "high": interval.high,
+            "one_sided_low": interval.one_sided_low,
+            "spread": interval.spread,
             "over_refitted": float(np.average(candidate - refitted, weights=weights)),
         }
     )

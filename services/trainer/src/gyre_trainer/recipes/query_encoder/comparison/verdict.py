@@ -14,13 +14,13 @@ from gyre_trainer.runs.folder import RunSpec
 METRIC = "nDCG@10 × 100 of the whole retrieval over judged passages"
 
 
-def verdict_of(spec: RunSpec, measured: report.GateReport, kept: ContentRef) -> Verdict:
-    """`kept` is where the store has the report."""
+def verdict_of(spec: RunSpec, measured: report.GateReport, stored_report: ContentRef) -> Verdict:
+    """`stored_report` is where the store has the report."""
     return _verdict(measured).model_copy(
         update={
             "companions": {Roles.RETRIEVAL.value: fitted_retrieval(spec, measured)},
-            "report": kept.digest,
-            "report_uri": kept.uri,
+            "report": stored_report.digest,
+            "report_uri": stored_report.uri,
         }
     )
 
@@ -60,7 +60,7 @@ def fitted_retrieval(spec: RunSpec, measured: report.GateReport) -> Artifact:
     )
 
 
-def _slice(one: report.Slice) -> Slice:
+def _slice(one: report.MeasuredSlice) -> Slice:
     """In points: times 100, as people quote the measure."""
     return Slice(
         name=one.name,

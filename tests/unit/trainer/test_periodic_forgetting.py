@@ -9,7 +9,7 @@ import pytest
 from gyre_common.errors import Conflict, Retryable
 from gyre_common.testing.eventually import eventually
 from gyre_trainer import forgetting
-from gyre_trainer.forgetting import tend_for_ever
+from gyre_trainer.forgetting import forget_periodically
 
 NOON = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ class Tending:
         self.oldest: list[datetime] = []
         self._failures = list(failures)
 
-    async def tend(self, oldest: datetime) -> None:
+    async def forget_due(self, oldest: datetime) -> None:
         self.oldest.append(oldest)
         if self._failures:
             raise self._failures.pop(0)
@@ -29,23 +29,23 @@ class Tending:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    found: list[float] = []
+    slept: list[float] = []
     sleep: Callable[[float], Any] = asyncio.sleep
 
     async def quickly(seconds: float) -> None:
-        found.append(seconds)
+        slept.append(seconds)
         await sleep(0)
 
     monkeypatch.setattr("gyre_trainer.forgetting.asyncio.sleep", quickly)
     monkeypatch.setattr(forgetting, "now", lambda: NOON)
-    return found
+    return slept
 
 
 async def test_facts_are_kept_for_whole_days_and_what_failed_is_tried_soon(
     pauses: list[float],
 ) -> None:
     tending = Tending(Conflict("a run goes on"), Retryable("the store is full"))
-    task = asyncio.create_task(tend_for_ever(tending, days=30))  # type: ignore[arg-type]
+    task = asyncio.create_task(forget_periodically(tending, days=30))  # type: ignore[arg-type]
     await eventually(lambda: len(tending.oldest) > 2)
     task.cancel()
     assert set(tending.oldest) == {datetime(2026, 3, 2, tzinfo=UTC) - timedelta(days=30)}

@@ -11,7 +11,7 @@ from gyre_common.events.event import EVERY_TENANT
 from gyre_common.store import DamagedContentError, Shelf, Store
 
 from gyre_trainer.data_sets.card import Card
-from gyre_trainer.data_sets.frozen import Frozen
+from gyre_trainer.data_sets.frozen import FrozenDataSet
 from gyre_trainer.data_sets.rows import canonical, rfc3339
 
 FOLDER = "data-sets"
@@ -25,7 +25,7 @@ _EXPIRED = ".expired"
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredDataSet:
     """A data set in the list. `files` names the digest of each file.
 
     Its files are gone at `expired_at`: a fact that it refers to was forgotten, or is too old.
@@ -41,7 +41,7 @@ class Kept:
     expired_at: datetime | None = None
 
 
-class DataSets:
+class DataSetStore:
     """Keeps data sets, each once, until a fact that they refer to is gone; and their cards.
 
     Raises, from every method: Retryable when the store is full, read-only or out of reach.
@@ -51,7 +51,7 @@ class DataSets:
         self._store = store
         self._shelf = shelf
 
-    async def keep(self, frozen: Frozen, at: datetime) -> Kept:
+    async def keep(self, frozen: FrozenDataSet, at: datetime) -> StoredDataSet:
         """Keep it, and list it; one that is listed already keeps the time of its first freezing."""
         files = {}
         for name, data in sorted(frozen.files.items()):
@@ -70,40 +70,41 @@ class DataSets:
         await self._shelf.delete(f"{name}{_EXPIRED}")
         return await self._entry(name, expired=False)
 
-    async def of_tenant(self, tenant: str) -> list[Kept]:
+    async def of_tenant(self, tenant: str) -> list[StoredDataSet]:
         """Those of a tenant, or those of all tenants together (`*`); newest first."""
         return await self._list(_folder(tenant))
 
-    async def of_every_tenant(self) -> list[Kept]:
+    async def of_every_tenant(self) -> list[StoredDataSet]:
         """All there are, whoever they are of."""
         return await self._list("")
 
-    async def files(self, kept: Kept) -> Frozen:
+    async def files(self, data_set: StoredDataSet) -> FrozenDataSet:
         """A data set itself.
 
         Raises:
             FailedPrecondition: it has expired.
             NotFound, DamagedContentError: the store has lost a file of it.
         """
-        if kept.expired_at is not None:
+        if data_set.expired_at is not None:
             raise FailedPrecondition(
-                f"data set {kept.digest} expired at {kept.expired_at:%Y-%m-%d %H:%M}: facts that "
-                "it refers to were forgotten or are too old; start a new run, which freezes another"
+                f"data set {data_set.digest} expired at {data_set.expired_at:%Y-%m-%d %H:%M}: "
+                "facts that it refers to were forgotten or are too old; start a new run, which "
+                "freezes another"
             )
         files = {
             name: await self._store.get(self._store.uri(digest), digest)
-            for name, digest in kept.files.items()
+            for name, digest in data_set.files.items()
         }
-        return Frozen(kept.digest, kept.tenant, kept.card, files)
+        return FrozenDataSet(data_set.digest, data_set.tenant, data_set.card, files)
 
-    async def expire(self, kept: Kept, at: datetime) -> None:
+    async def expire(self, data_set: StoredDataSet, at: datetime) -> None:
         """Remove the files of a data set; its card stays, and says when that was."""
-        for digest in kept.files.values():
+        for digest in data_set.files.values():
             await self._store.delete(digest)
         mark = canonical({"expired_at": rfc3339(at)}).encode()
-        await self._shelf.put(f"{_name(kept.tenant, kept.digest)}{_EXPIRED}", mark)
+        await self._shelf.put(f"{_name(data_set.tenant, data_set.digest)}{_EXPIRED}", mark)
 
-    async def get(self, tenant: str, digest: str) -> Kept:
+    async def get(self, tenant: str, digest: str) -> StoredDataSet:
         """One by its digest, or the first digits of it.
 
         Raises:
@@ -116,25 +117,25 @@ class DataSets:
                 "digest", "is not one", f"send {SHORTEST} or more of its hexadecimal digits"
             )
         names = await self._shelf.names(_folder(tenant))
-        found = [name for name in _entries(names) if name.rpartition("/")[2].startswith(start)]
-        if not found:
+        matches = [name for name in _entries(names) if name.rpartition("/")[2].startswith(start)]
+        if not matches:
             raise NotFound(f"there is no data set {digest}: `gyre datasets list` shows them all")
-        if len(found) > 1:
-            longer = ", ".join(name.rpartition("/")[2][: SHORTEST + 8] for name in found)
+        if len(matches) > 1:
+            longer = ", ".join(name.rpartition("/")[2][: SHORTEST + 8] for name in matches)
             raise InvalidInput(
                 "digest", "begins more than one", f"send more digits, such as {longer}"
             )
-        return await self._entry(found[0], expired=f"{found[0]}{_EXPIRED}" in names)
+        return await self._entry(matches[0], expired=f"{matches[0]}{_EXPIRED}" in names)
 
-    async def _list(self, folder: str) -> list[Kept]:
+    async def _list(self, folder: str) -> list[StoredDataSet]:
         names = set(await self._shelf.names(folder))
-        found = [
+        data_sets = [
             await self._entry(name, expired=f"{name}{_EXPIRED}" in names)
             for name in _entries(names)
         ]
-        return sorted(found, key=lambda kept: kept.frozen_at, reverse=True)
+        return sorted(data_sets, key=lambda data_set: data_set.frozen_at, reverse=True)
 
-    async def _entry(self, name: str, *, expired: bool) -> Kept:
+    async def _entry(self, name: str, *, expired: bool) -> StoredDataSet:
         try:
             entry: dict[str, Any] = json.loads(await self._shelf.get(name))
             expired_at = None
@@ -142,7 +143,7 @@ class DataSets:
                 mark = json.loads(await self._shelf.get(f"{name}{_EXPIRED}"))
                 expired_at = datetime.fromisoformat(mark["expired_at"])
             card = entry["card"]
-            return Kept(
+            return StoredDataSet(
                 digest=entry["digest"],
                 tenant=entry["tenant"],
                 frozen_at=datetime.fromisoformat(entry["frozen_at"]),

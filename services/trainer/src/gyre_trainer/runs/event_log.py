@@ -25,7 +25,7 @@ from gyre_trainer.runs.book import Run, RunBook
 log = logging.getLogger(__name__)
 
 
-class Diary:
+class RunEventLog:
     """The only writer of training.* events, and of the book, which hears of releases through it."""
 
     def __init__(self, book: RunBook, publisher: Publisher) -> None:
@@ -33,12 +33,12 @@ class Diary:
         self._publisher = publisher
         self._changed = asyncio.Event()
 
-    async def started(self, event: TrainingStarted) -> None:
+    async def record_started(self, event: TrainingStarted) -> None:
         """Raises Unavailable when Kafka does not confirm: then the run has not begun."""
         await self._publisher.publish(TRAINING_STARTED, event)
         self._note(event)
 
-    async def progressed(self, event: TrainingProgressed) -> None:
+    async def record_progress(self, event: TrainingProgressed) -> None:
         """Progress that Kafka does not take is not worth a run: it is told to those who watch."""
         try:
             await self._publisher.publish(TRAINING_PROGRESSED, event)
@@ -46,7 +46,7 @@ class Diary:
             log.warning("progress not published", extra={"cause": str(error)})
         self._note(event)
 
-    async def finished(self, event: TrainingFinished) -> None:
+    async def record_finished(self, event: TrainingFinished) -> None:
         """Returns once it is safe on the topic, however long that takes."""
         event_id = new_id()
         await retry(
@@ -60,19 +60,19 @@ class Diary:
         )
         self._note(event)
 
-    def release_changed(self, event: ReleaseChanged) -> None:
+    def record_release_change(self, event: ReleaseChanged) -> None:
         """Let those who watch a run see what its verdict came to."""
         self._note(event)
 
     async def watch(self, run_id: UUID, tenant: str) -> AsyncIterator[Run]:
         """The run as it is, then after each change, until it has ended. Raises NotFound."""
-        seen: Run | None = None
+        last_sent: Run | None = None
         while True:
             changed = self._changed
             run = self._book.run(run_id, tenant)
-            if run != seen:
+            if run != last_sent:
                 yield run
-                seen = run
+                last_sent = run
             if not run.is_running:
                 return
             await changed.wait()

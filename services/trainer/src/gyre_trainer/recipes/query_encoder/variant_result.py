@@ -15,12 +15,12 @@ from torch import Tensor
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
 from gyre_trainer.recipes.query_encoder.inputs import Floats, RunData
 from gyre_trainer.recipes.query_encoder.model import (
-    QueryEncoder,
-    interpolated,
+    TrainableQueryEncoder,
+    interpolate_weights,
     open_tokenizer,
     window,
 )
-from gyre_trainer.recipes.query_encoder.questions import merged
+from gyre_trainer.recipes.query_encoder.questions import merge_questions
 from gyre_trainer.recipes.query_encoder.validation import Quality, Validation, chosen_share
 from gyre_trainer.runs.folder import write_json
 from gyre_trainer.training.position import Position
@@ -30,7 +30,7 @@ RESULT = "result.json"
 _AT_ONCE = 64
 
 
-class Outcome(BaseModel):
+class VariantResult(BaseModel):
     """`result.json`: what a variant cost and what it is worth. `loss` has a number a step.
 
     `cpu_seconds` is of all processes, `tokens` are real ones, without padding.
@@ -50,20 +50,20 @@ class Outcome(BaseModel):
     chosen_share: float
 
     @property
-    def chosen(self) -> Quality:
+    def chosen_quality(self) -> Quality:
         """The quality at the chosen share."""
         return next(each for each in self.validation if each.share == self.chosen_share)
 
 
-def conclude(
+def write_result(
     own: Path,
     variant: Variant,
     config: QueryEncoderConfig,
     position: Position,
-    base: QueryEncoder,
+    base: TrainableQueryEncoder,
     tuned: Mapping[str, Tensor],
     data: RunData,
-) -> Outcome:
+) -> VariantResult:
     """Validate each share, write the weights, then `result.json`.
 
     Raises:
@@ -72,7 +72,7 @@ def conclude(
     folder = data.base_folder
     tokenizer = open_tokenizer(folder, window(folder))
     validation = Validation(
-        merged(data.questions, "validation"),
+        merge_questions(data.questions, "validation"),
         data.corpus,
         data.live,
         dense_weight=data.dense_weight,
@@ -83,10 +83,10 @@ def conclude(
     start = {name: state[name].clone() for name in tuned}
     vectors = {}
     for share in (0.0, *config.shares):
-        encoder.bert.load_state_dict(interpolated(start, tuned, share), strict=False)
-        vectors[share] = encoded(encoder, tokenizer, validation.texts)
+        encoder.bert.load_state_dict(interpolate_weights(start, tuned, share), strict=False)
+        vectors[share] = encode_texts(encoder, tokenizer, validation.texts)
     qualities = validation.qualities(vectors)
-    outcome = Outcome(
+    result = VariantResult(
         variant=variant,
         steps=position.step,
         loss=tuple(position.losses),
@@ -94,15 +94,17 @@ def conclude(
         cpu_seconds=position.cpu_seconds,
         seconds=position.seconds,
         settings=config,
-        questions={"fit": len(merged(data.questions, "fit")), **validation.counts},
+        questions={"fit": len(merge_questions(data.questions, "fit")), **validation.counts},
         validation=tuple(qualities),
         chosen_share=chosen_share(qualities),
     )
-    _write(own, outcome, tuned)
-    return outcome
+    _write(own, result, tuned)
+    return result
 
 
-def encoded(encoder: QueryEncoder, tokenizer: Tokenizer, texts: Sequence[str]) -> Floats:
+def encode_texts(
+    encoder: TrainableQueryEncoder, tokenizer: Tokenizer, texts: Sequence[str]
+) -> Floats:
     """Vectors of length 1, shape (texts, d)."""
     parts = []
     with torch.no_grad():
@@ -117,12 +119,12 @@ def encoded(encoder: QueryEncoder, tokenizer: Tokenizer, texts: Sequence[str]) -
     return vectors
 
 
-def _write(own: Path, outcome: Outcome, tuned: Mapping[str, Tensor]) -> None:
+def _write(own: Path, result: VariantResult, tuned: Mapping[str, Tensor]) -> None:
     partial = own / f".{TUNED}"
     try:
         save_file(dict(tuned), partial)
         partial.replace(own / TUNED)
-        write_json(own / RESULT, outcome)
+        write_json(own / RESULT, result)
     except (OSError, SafetensorError) as error:
         raise Retryable(
             f"cannot write to {own}: {error} — make room and start the run again"

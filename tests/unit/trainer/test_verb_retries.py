@@ -29,11 +29,11 @@ class AwayAtFirst:
         self._call = call
         self._failure = failure
 
-    async def __call__(self, *given: Any, **named: Any) -> Any:
+    async def __call__(self, *arguments: Any, **named: Any) -> Any:
         self.calls += 1
         if self.calls == 1:
             raise self._failure
-        return await self._call(*given, **named)
+        return await self._call(*arguments, **named)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ async def test_a_data_set_is_kept_when_there_is_room_again(
 ) -> None:
     window = dict(await (await collected(settings)).durable())
     spec = a_spec(tenant="acme", profile="demo", window=window)
-    frozen = await prepare.frozen_and_kept(folder, spec, settings)
+    frozen = await prepare.freeze_and_store(folder, spec, settings)
     assert full.calls == 1 + len(frozen.files)
     assert read_folder(folder.data_set, frozen.digest) == frozen
 
@@ -86,10 +86,10 @@ async def test_a_model_card_is_kept_when_there_is_room_again(
 async def test_an_elasticsearch_that_is_away_is_asked_again(
     folder: RunFolder, settings: TrainerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def taken(*_: Any, **__: Any) -> Snapshot:
+    async def take_snapshot(*_: Any, **__: Any) -> Snapshot:
         return Snapshot(frozenset({"c1"}), "sha256:0")
 
-    away = AwayAtFirst(taken, Unavailable("Elasticsearch cannot be reached"))
+    away = AwayAtFirst(take_snapshot, Unavailable("Elasticsearch cannot be reached"))
     monkeypatch.setattr(prepare, "snapshot", away)
     spec = a_spec()
     live = spec.live[Roles.DOCUMENT_ENCODER].model_copy(update={"index": "chunks-1"})

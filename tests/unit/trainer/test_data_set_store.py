@@ -10,13 +10,13 @@ from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retry
 from gyre_common.store import Shelf, Store, digest_of
 from gyre_trainer.data_sets import (
     FOLDER,
-    DataSets,
-    Frozen,
+    DataSetStore,
+    FrozenDataSet,
     profile_named,
     read_folder,
     write_folder,
 )
-from gyre_trainer.data_sets.freezing import Joined, frozen
+from gyre_trainer.data_sets.freezing import JoinedExamples, freeze_joined
 
 from tests.unit.failing_disk import failing
 from tests.unit.trainer.training_facts import a_crowd
@@ -24,20 +24,20 @@ from tests.unit.trainer.training_facts import a_crowd
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def a_data_set(questions: int = 240, tenant: str = "acme") -> Frozen:
-    joined = Joined()
+def a_data_set(questions: int = 240, tenant: str = "acme") -> FrozenDataSet:
+    joined = JoinedExamples()
     joined.add(a_crowd(questions))
     window = {"interactions.completed.v1/0": (0, questions)}
-    return frozen(joined, window=window, tenant=tenant, profile=profile_named("demo"))
+    return freeze_joined(joined, window=window, tenant=tenant, profile=profile_named("demo"))
 
 
 @pytest.fixture
-def data_sets(store_url: str) -> DataSets:
-    return DataSets(Store(store_url), Shelf(store_url, FOLDER))
+def data_sets(store_url: str) -> DataSetStore:
+    return DataSetStore(Store(store_url), Shelf(store_url, FOLDER))
 
 
 async def test_what_is_kept_is_listed_and_lies_whole_in_the_store(
-    data_sets: DataSets, store_url: str
+    data_sets: DataSetStore, store_url: str
 ) -> None:
     first, second = a_data_set(240), a_data_set(270)
     await data_sets.keep(first, NOON)
@@ -49,13 +49,13 @@ async def test_what_is_kept_is_listed_and_lies_whole_in_the_store(
     assert await data_sets.files(listed[1]) == first
 
 
-async def test_keeping_again_changes_nothing(data_sets: DataSets) -> None:
-    kept = await data_sets.keep(a_data_set(), NOON)
-    assert await data_sets.keep(a_data_set(), NOON + timedelta(days=1)) == kept
-    assert await data_sets.of_tenant("acme") == [kept]
+async def test_keeping_again_changes_nothing(data_sets: DataSetStore) -> None:
+    stored = await data_sets.keep(a_data_set(), NOON)
+    assert await data_sets.keep(a_data_set(), NOON + timedelta(days=1)) == stored
+    assert await data_sets.of_tenant("acme") == [stored]
 
 
-async def test_a_data_set_is_its_tenants_own(data_sets: DataSets) -> None:
+async def test_a_data_set_is_its_tenants_own(data_sets: DataSetStore) -> None:
     await data_sets.keep(a_data_set(tenant="*"), NOON)
     assert await data_sets.of_tenant("acme") == []
     [of_all] = await data_sets.of_tenant("*")
@@ -66,14 +66,14 @@ async def test_a_data_set_is_its_tenants_own(data_sets: DataSets) -> None:
 
 @pytest.mark.parametrize("shortened", [str, lambda d: d[:15], lambda d: d[7:], lambda d: d[7:15]])
 async def test_the_first_digits_of_a_digest_are_enough(
-    data_sets: DataSets, shortened: Callable[[str], str]
+    data_sets: DataSetStore, shortened: Callable[[str], str]
 ) -> None:
-    kept = await data_sets.keep(a_data_set(), NOON)
-    assert await data_sets.get("acme", shortened(kept.digest)) == kept
+    stored = await data_sets.keep(a_data_set(), NOON)
+    assert await data_sets.get("acme", shortened(stored.digest)) == stored
 
 
 @pytest.mark.parametrize("digest", ["", "abcdef1", "sha256:ab", "../../etc", "g" * 8, "a" * 65])
-async def test_what_is_no_digest_is_refused(data_sets: DataSets, digest: str) -> None:
+async def test_what_is_no_digest_is_refused(data_sets: DataSetStore, digest: str) -> None:
     with pytest.raises(InvalidInput, match="8 or more of its hexadecimal digits"):
         await data_sets.get("acme", digest)
 
@@ -82,7 +82,7 @@ async def test_digits_that_begin_more_than_one_are_refused(tmp_path: Path) -> No
     shelf = Shelf(f"file://{tmp_path}", FOLDER)
     for end in "01":
         await shelf.put(f"acme/{'ab' * 5}{end * 54}.json", b"{}")
-    data_sets = DataSets(Store(f"file://{tmp_path}"), shelf)
+    data_sets = DataSetStore(Store(f"file://{tmp_path}"), shelf)
     with pytest.raises(InvalidInput, match=r"more than one: send more digits, such as ababababab0"):
         await data_sets.get("acme", "abababab")
 

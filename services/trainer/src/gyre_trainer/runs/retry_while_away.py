@@ -18,7 +18,7 @@ STORE_SECONDS = 120.0
 """How long a run waits for a store that is full, read-only or out of reach."""
 
 
-async def patiently(
+async def retry_while_away(
     ask: Callable[[], Awaitable[T]], *, seconds: float, over: tuple[type[GyreError], ...] = AWAY
 ) -> T:
     """The first answer within that time; the last failure when there is none."""
