@@ -10,7 +10,7 @@ from typing import NoReturn, Self
 import numpy as np
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
-from gyre_common.model_pool import ModelPool, ModelSource
+from gyre_common.held import Held, ModelSource
 from gyre_common.releases import ReleaseView
 
 from gyre_embedder.encoder import Encoder, Side
@@ -22,7 +22,7 @@ ROLE: Mapping[Side, Roles] = MappingProxyType(
 
 class Encoders:
     """Holds what the releases name (live, canary, shadow, the version before), and at most one more
-    that somebody asked for; how, says `ModelPool`.
+    that somebody asked for; how, says `Held`.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Encoders:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._releases = releases
-        self._held = ModelPool(source, self._check_encoder, most_bytes=most_bytes, clock=clock)
+        self._held = Held(source, self._check_encoder, most_bytes=most_bytes, clock=clock)
 
     async def __aenter__(self) -> Self:
         await self._held.__aenter__()
@@ -64,10 +64,10 @@ class Encoders:
     def use(
         self, side: Side, version: str, *, within: float | None = None
     ) -> AbstractAsyncContextManager[Encoder]:
-        """The encoder of a registered version, as `ModelPool.use` gives it.
+        """The encoder of a registered version, as `Held.use` gives it.
 
         Raises:
-            FailedPrecondition: the version is not registered here (yet); and as `ModelPool.use`
+            FailedPrecondition: the version is not registered here (yet); and as `Held.use`
                 does.
         """
         return self._held.use(self._releases.artifact(ROLE[side], version), within=within)

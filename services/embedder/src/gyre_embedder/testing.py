@@ -11,7 +11,7 @@ import numpy as np
 from gyre_common.document_index import DocumentRecord
 from gyre_common.errors import GyreError, Unavailable
 from gyre_common.events.releases import Artifact
-from gyre_common.model_pool import Loadable
+from gyre_common.held import Loadable
 from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
 
 from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, Head, Removal, Seal

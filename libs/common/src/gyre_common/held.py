@@ -73,7 +73,7 @@ class _Refusal:
     until: float
 
 
-class ModelPool(Generic[Model]):
+class Held(Generic[Model]):
     """Models by the digest of their artifact; versions of one digest share one model.
 
     - Load: beside those that serve, one at a time, once however many ask.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from gyre_common.errors import LOADING, FailedPrecondition, Retryable
 from gyre_common.events.releases import Artifact
-from gyre_common.model_pool import Loadable, ModelPool
+from gyre_common.held import Loadable, Held
 from gyre_common.testing.builders import an_artifact
 from gyre_common.testing.eventually import eventually
 
@@ -74,7 +74,7 @@ class Source:
 @dataclass
 class Room:
     source: Source
-    pool: ModelPool[Model]
+    pool: Held[Model]
     now: float = 0.0
 
     async def hold(self, *names: str) -> None:
@@ -96,7 +96,7 @@ async def room() -> AsyncIterator[Room]:
     source.gate.set()
     rooms: list[Room] = []
     clock: Callable[[], float] = lambda: rooms[0].now if rooms else 0.0  # noqa: E731
-    async with ModelPool(source, source.try_out, most_bytes=35, clock=clock) as pool:
+    async with Held(source, source.try_out, most_bytes=35, clock=clock) as pool:
         rooms.append(Room(source, pool))
         await rooms[0].hold("a")
         yield rooms[0]
@@ -260,7 +260,7 @@ async def test_a_model_that_requests_still_have_takes_room_until_they_leave(room
 async def test_at_the_end_all_are_closed() -> None:
     source = Source()
     source.gate.set()
-    async with ModelPool(source, source.try_out, most_bytes=100) as pool:
+    async with Held(source, source.try_out, most_bytes=100) as pool:
         await pool.hold([an_artifact("a"), an_artifact("b")])
     assert not source.open_ones()
 
