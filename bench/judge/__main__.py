@@ -35,7 +35,9 @@ class Grounded:
 
     def score(self, answer: str | None = None) -> float:
         answer_text = self.answer if answer is None else answer
-        return groundedness(answer_text, WeightedPassages([self.passage], [self.title])).value or 0.0
+        return (
+            groundedness(answer_text, WeightedPassages([self.passage], [self.title])).value or 0.0
+        )
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from gyre_common.errors import LOADING, FailedPrecondition, Retryable
 from gyre_common.events.releases import Artifact
-from gyre_common.held import Loadable, Held
+from gyre_common.held import Held, Loadable
 from gyre_common.testing.builders import an_artifact
 from gyre_common.testing.eventually import eventually
 

@@ -59,7 +59,9 @@ def test_a_weighted_sum_follows_the_distance_between_scores() -> None:
 
 @pytest.mark.parametrize("recipe", [RRF, SUM], ids=["rrf", "sum"])
 def test_a_weight_of_nought_leaves_the_other_leg_its_order(recipe: RetrievalSettings) -> None:
-    found = SearchResult(bm25=[hit(1, 9.0), hit(2, 5.0), hit(4, 1.0)], dense=[hit(2, 0.9), hit(3, 0.8)])
+    result = SearchResult(
+        bm25=[hit(1, 9.0), hit(2, 5.0), hit(4, 1.0)], dense=[hit(2, 0.9), hit(3, 0.8)]
+    )
     words_only = recipe.model_copy(update={"dense_weight": 0.0})
     assert numbers(result, words_only)[:2] == [1, 2]
 

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from gyre_common.events.releases import Artifact
-from gyre_common.model_folders import ModelFolders
 from gyre_common.held import Loadable
+from gyre_common.model_folders import ModelFolders
 
 from gyre_embedder.encoder import Encoder
 from gyre_embedder.encoder_folder import SERVED, read_encoder_folder
