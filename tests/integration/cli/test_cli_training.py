@@ -220,4 +220,4 @@ async def test_nobody_is_forgotten_while_a_run_goes_on(stage: Stage, address: st
     assert code == 1
     assert f"`gyre runs {run['run_id']} --cancel`" in err
     await data(address, "runs", run["run_id"], "--cancel")
-    assert (await data(address, "forget", "--actor", "ann"))["interactions"] == "0"
+    assert (await data(address, "forget", "--actor", "ann"))["interactions"] == 0

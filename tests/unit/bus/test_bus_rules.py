@@ -184,7 +184,7 @@ async def test_a_fetch_that_fails_is_tried_again_and_said(monkeypatch: pytest.Mo
     async def on_document_submitted(event: DocumentSubmitted) -> None:
         """Never gets to run here."""
 
-    async def getmany() -> None:
+    async def getmany(**settings: int) -> None:
         raise TopicAuthorizationFailedError(DOCUMENT_SUBMITTED.name)
 
     monkeypatch.setattr(subscription_module, "_PAUSE_AFTER_FAILURE", 0)

@@ -16,7 +16,7 @@ from gyre_common.releases import ReleaseView
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft, Delta, Piece, WritingTask
 from gyre_generator.backends.extractive import ExtractiveReader
-from gyre_generator.progress import AnswerProgress, StepReport
+from gyre_generator.progress import AnswerProgress, StepResult
 from gyre_generator.service import Answerer, AnswerFinished
 from gyre_generator.steps.route import EXTRACTIVE, Override, route
 from gyre_generator.window import MOST_HELD, STOPPED, check_sentences
@@ -29,12 +29,12 @@ ASK = Ask("How hot should the water for green tea be?")
 MakeAnswerer = Callable[..., Answerer]
 
 
-async def worst_first(progress: AnswerProgress) -> AsyncGenerator[StepReport, None]:
+async def worst_first(progress: AnswerProgress) -> AsyncGenerator[StepResult, None]:
     """A step that the service does not have: turns the ranking round, as a version of its own."""
     retrieved = progress.retrieved
     count = len(retrieved.passages)
     turned = tuple(replace(p, rank=count + 1 - p.rank) for p in retrieved.passages)
-    yield StepReport(
+    yield StepResult(
         retrieved=replace(retrieved, passages=turned), versions={"reranker": "worst-first"}
     )
 
@@ -144,10 +144,10 @@ async def test_the_first_sentence_leaves_before_the_last_is_written(
     assert last.interaction.answer == "Water is hot. Steep it."
 
 
-async def parts_of(pieces: Iterable[str]) -> AsyncGenerator[Delta | StepReport, None]:
+async def parts_of(pieces: Iterable[str]) -> AsyncGenerator[Delta | StepResult, None]:
     for piece in pieces:
         yield Delta(piece)
-    yield StepReport(draft=AnswerDraft("the end"))
+    yield StepResult(draft=AnswerDraft("the end"))
 
 
 async def text_by_sentence(pieces: Iterable[str]) -> list[str]:
@@ -185,4 +185,4 @@ async def test_a_sentence_without_an_end_leaves_in_parts() -> None:
 
 async def test_reports_are_not_held_back() -> None:
     parts: list[Any] = [part async for part in check_sentences(parts_of(["Tea is hot."]), ())]
-    assert [type(part) for part in parts] == [StepReport, Delta]
+    assert [type(part) for part in parts] == [StepResult, Delta]

@@ -48,17 +48,18 @@ async def test_a_run_whose_end_waits_for_kafka_is_not_stopped_but_told_and_its_r
 async def test_what_was_judged_is_not_called_cancelled(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeping, may_go_on, put = asyncio.Event(), asyncio.Event(), stage.store.put
+    publishing, may_go_on, publish = asyncio.Event(), asyncio.Event(), stage.bus.publish
 
-    async def slowly(content: bytes) -> Any:
-        keeping.set()
-        await may_go_on.wait()
-        return await put(content)
+    async def slowly(topic: Topic[Any], event: Any, **about: Any) -> None:
+        if topic is TRAINING_FINISHED:
+            publishing.set()
+            await may_go_on.wait()
+        await publish(topic, event, **about)
 
-    monkeypatch.setattr(stage.store, "put", slowly)
+    monkeypatch.setattr(stage.bus, "publish", slowly)
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
-        await keeping.wait()
+        await publishing.wait()
         stopping = asyncio.create_task(conductor.cancel(run.run_id, "default", "bob"))
         await asyncio.sleep(0)
         may_go_on.set()

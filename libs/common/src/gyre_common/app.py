@@ -27,6 +27,8 @@ EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 
 _CHECK_EVERY, _CHECK_SOON = 1.0, 0.1
 _CHECK_LIMIT = 5.0
+_TRUSTED_SECONDS = 3.0
+"""So long a check that held is believed: engines asked each second do not rest."""
 _LAST_WORDS = 2.0
 
 _LOOP_LIMIT = 5.0
@@ -86,6 +88,7 @@ class _Process:
         self._settings = settings
         self._create = create
         self._readiness = Readiness(checks={"started": False})
+        self._checks = _Checks()
         self._stopping = asyncio.Event()
         self._started = False
         self._bus: Consumers | None = None
@@ -179,9 +182,7 @@ class _Process:
             if app.bus is not None:
                 checks["kafka"] = not problems
                 METRICS.ready.labels("kafka").set(not problems)
-            for name, check in app.ready.items():
-                checks[name] = await _holds(check)
-                METRICS.ready.labels(name).set(checks[name])
+            checks |= await self._checks.ask(app.ready)
             await self._set_readiness(Readiness(checks, problems=problems), server)
             pause = _CHECK_EVERY if self._readiness.ready else _CHECK_SOON
             with suppress(TimeoutError):
@@ -213,6 +214,23 @@ class _Process:
         except TimeoutError:
             looking.cancel()
             return f"the event loop did not turn for {_LOOP_LIMIT:g} s"
+
+
+class _Checks:
+    """Asks what makes a service ready; one that held is not asked again for a moment."""
+
+    def __init__(self) -> None:
+        self._held_until: dict[str, float] = {}
+
+    async def ask(self, checks: Mapping[str, Check]) -> dict[str, bool]:
+        """Whether each holds, by name."""
+        clock = asyncio.get_running_loop().time
+        for name, check in checks.items():
+            if self._held_until.get(name, 0.0) <= clock():
+                holds = await _holds(check)
+                METRICS.ready.labels(name).set(holds)
+                self._held_until[name] = clock() + _TRUSTED_SECONDS if holds else 0.0
+        return {name: self._held_until[name] > 0.0 for name in checks}
 
 
 async def _holds(check: Check) -> bool:

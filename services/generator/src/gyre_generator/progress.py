@@ -30,7 +30,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class StepReport:
+class StepResult:
     """What a step did, for the record and for the steps behind it; a later value replaces one.
 
     `AnswerProgress` sets `step` and `ms`, how long it took until then. `text` is for the caller;
@@ -70,7 +70,7 @@ class AnswerProgress:
     conversation_id: str
     started_at: datetime
     clock: float
-    reports: tuple[StepReport, ...] = ()
+    reports: tuple[StepResult, ...] = ()
     step: str = ""
     began: float = 0.0
 
@@ -85,12 +85,12 @@ class AnswerProgress:
         """The same when a step begins."""
         return replace(self, step=step, began=time.perf_counter())
 
-    def after(self, report: StepReport) -> Self:
+    def after(self, report: StepResult) -> Self:
         """What is known with one more report of the step that runs."""
         ms = (time.perf_counter() - self.began) * 1000
         return replace(self, reports=(*self.reports, replace(report, step=self.step, ms=ms)))
 
-    def latest(self, value: Callable[[StepReport], _Value | None]) -> _Value | None:
+    def latest(self, value: Callable[[StepResult], _Value | None]) -> _Value | None:
         """The value of the last report that has one."""
         values = (value(report) for report in reversed(self.reports))
         return next((each for each in values if each is not None), None)
@@ -116,7 +116,7 @@ class AnswerProgress:
         return self.latest(lambda report: report.draft) or AnswerDraft("", abstained=True)
 
 
-Step = Callable[[AnswerProgress], AsyncGenerator[Delta | StepReport, None]]
+Step = Callable[[AnswerProgress], AsyncGenerator[Delta | StepResult, None]]
 """One part of the way to an answer: yields text as it comes and reports what it did, in several
 reports where one must outlive a failure of the rest."""
 

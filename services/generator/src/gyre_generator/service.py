@@ -18,7 +18,7 @@ from gyre_common.telemetry import METRICS
 from gyre_generator.ask import Ask
 from gyre_generator.backends import Delta
 from gyre_generator.interaction import interaction
-from gyre_generator.progress import AnswerProgress, StepReport, Steps
+from gyre_generator.progress import AnswerProgress, StepResult, Steps
 from gyre_generator.window import SentenceCheck, check_sentences
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class Answerer:
             ending = _ENDED_BY_CALLER
             raise
         except GyreError as error:
-            ending = StepReport(outcome=Outcome.ERROR, error=str(error))
+            ending = StepResult(outcome=Outcome.ERROR, error=str(error))
             raise
         finally:
             if not is_recorded:
@@ -126,7 +126,7 @@ class Answerer:
             yield (progress := progress.at(name))
             async with aclosing(check_sentences(step(progress), self._checks)) as parts:
                 async for part in parts:
-                    report = part if isinstance(part, StepReport) else StepReport(text=part.text)
+                    report = part if isinstance(part, StepResult) else StepResult(text=part.text)
                     yield (progress := progress.after(report))
                     if isinstance(part, Delta):
                         yield part
@@ -157,10 +157,10 @@ class Answerer:
         return AnswerFinished(event, (time.perf_counter() - started) * 1000)
 
 
-_ENDED_BY_BUG = StepReport(
+_ENDED_BY_BUG = StepResult(
     outcome=Outcome.ERROR, error="ended by a bug; the service's log tells more"
 )
-_ENDED_BY_CALLER = StepReport(
+_ENDED_BY_CALLER = StepResult(
     outcome=Outcome.CANCELLED, error="the caller hung up, or its time ran out"
 )
 

@@ -8,7 +8,7 @@ from gyre_common.events.interactions import GuardrailResult, Outcome
 from gyre_common.text import sentences
 
 from gyre_generator.backends import Delta
-from gyre_generator.progress import StepReport
+from gyre_generator.progress import StepResult
 
 STOPPED = "The answer was stopped by a check."
 MOST_HELD = 2_000
@@ -19,8 +19,8 @@ SentenceCheck = Callable[[str], Awaitable[GuardrailResult | None]]
 
 
 async def check_sentences(
-    parts: AsyncGenerator[Delta | StepReport, None], checks: Sequence[SentenceCheck]
-) -> AsyncGenerator[Delta | StepReport, None]:
+    parts: AsyncGenerator[Delta | StepResult, None], checks: Sequence[SentenceCheck]
+) -> AsyncGenerator[Delta | StepResult, None]:
     """The same text by whole sentences, up to the first that a check stops; reports pass at once.
 
     Where one is stopped, `parts` is closed, and the last report ends the answer with the verdict.
@@ -32,7 +32,7 @@ async def check_sentences(
                 for check in checks:
                     if verdict := await check(part.text):
                         yield Delta(f"\n\n{STOPPED}" if any_text_sent else STOPPED)
-                        yield StepReport(
+                        yield StepResult(
                             guardrails=(verdict,), outcome=Outcome.ABSTAINED, ends=True
                         )
                         return
@@ -41,11 +41,11 @@ async def check_sentences(
 
 
 async def _by_sentence(
-    parts: AsyncGenerator[Delta | StepReport, None],
-) -> AsyncGenerator[Delta | StepReport, None]:
+    parts: AsyncGenerator[Delta | StepResult, None],
+) -> AsyncGenerator[Delta | StepResult, None]:
     tail = ""
     async for part in parts:
-        if isinstance(part, StepReport):
+        if isinstance(part, StepResult):
             yield part
         else:
             *whole, tail = _split_sentences(tail + part.text)

@@ -7,13 +7,13 @@ from gyre_common.text import content_terms, sentences
 
 from gyre_generator.backends import Claim
 from gyre_generator.passages import RetrievedPassage
-from gyre_generator.progress import AnswerProgress, StepReport
+from gyre_generator.progress import AnswerProgress, StepResult
 
 
-async def cite(progress: AnswerProgress) -> AsyncGenerator[StepReport, None]:
+async def cite(progress: AnswerProgress) -> AsyncGenerator[StepResult, None]:
     """A claim without a quote is given the nearest sentence of its passage."""
     draft, passages = progress.draft, progress.packed_passages
-    yield StepReport(
+    yield StepResult(
         citations=tuple(
             _citation(claim, draft.answer, passages[claim.number - 1]) for claim in draft.claims
         )

@@ -7,7 +7,7 @@ from gyre_common.events.interactions import GuardrailResult, Outcome
 from gyre_common.events.releases import Roles
 
 from gyre_generator.backends import AnswerDraft, Delta, Piece, PromptRecord, WritingTask
-from gyre_generator.progress import AnswerProgress, StepReport
+from gyre_generator.progress import AnswerProgress, StepResult
 
 NO_ANSWER = "The indexed documents do not seem to answer this."
 NO_PASSAGES = GuardrailResult(
@@ -15,7 +15,7 @@ NO_PASSAGES = GuardrailResult(
 )
 
 
-async def generate(progress: AnswerProgress) -> AsyncGenerator[Delta | StepReport, None]:
+async def generate(progress: AnswerProgress) -> AsyncGenerator[Delta | StepResult, None]:
     """Raises what the back end raises."""
     draft = AnswerDraft("", abstained=True, guardrails=(NO_PASSAGES,))
     if progress.packed_passages:
@@ -27,7 +27,7 @@ async def generate(progress: AnswerProgress) -> AsyncGenerator[Delta | StepRepor
                     case AnswerDraft():
                         draft = piece
                     case PromptRecord(version=version, fallback=fallback):
-                        yield StepReport(
+                        yield StepResult(
                             prompt_record=piece,
                             versions={Roles.ANSWER_PROMPT: version},
                             fallbacks=(fallback,) if fallback else (),
@@ -35,7 +35,7 @@ async def generate(progress: AnswerProgress) -> AsyncGenerator[Delta | StepRepor
     if draft.abstained:
         yield Delta(NO_ANSWER)
     outcome = Outcome.ABSTAINED if draft.abstained else Outcome.ANSWERED
-    yield StepReport(draft=draft, guardrails=draft.guardrails, outcome=outcome)
+    yield StepResult(draft=draft, guardrails=draft.guardrails, outcome=outcome)
 
 
 def _write(progress: AnswerProgress) -> AsyncGenerator[Piece, None]:

@@ -10,19 +10,19 @@ from gyre_common.events.interactions import GuardrailResult
 from gyre_common.text import Kind, content_terms, sentences
 
 from gyre_generator.backends import AnswerDraft
-from gyre_generator.progress import AnswerProgress, StepReport
+from gyre_generator.progress import AnswerProgress, StepResult
 
 _QUOTE_CHARACTERS = 80
 
 
-async def ground(progress: AnswerProgress) -> AsyncGenerator[StepReport, None]:
+async def ground(progress: AnswerProgress) -> AsyncGenerator[StepResult, None]:
     """Claims on passages that were never shown are dropped."""
     draft, passage_count = progress.draft, len(progress.packed_passages)
     claims = tuple(claim for claim in draft.claims if 1 <= claim.number <= passage_count)
     grounded = replace(draft, claims=claims)
     verdicts = [_check_citations(draft, grounded, passage_count)] if draft.claims else []
     verdicts += [] if draft.abstained else [_check_sentences(grounded)]
-    yield StepReport(draft=grounded, guardrails=tuple(verdicts))
+    yield StepResult(draft=grounded, guardrails=tuple(verdicts))
 
 
 def _check_citations(

@@ -3,16 +3,16 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from gyre_generator.passages import RetrievedPassage
-from gyre_generator.progress import AnswerProgress, StepReport
+from gyre_generator.progress import AnswerProgress, StepResult
 from gyre_generator.tokens import estimated_tokens
 
 _PER_PASSAGE = 12
 """Tokens that a passage's number, heading and separators take."""
 
 
-async def pack(progress: AnswerProgress, *, budget: int) -> AsyncGenerator[StepReport, None]:
+async def pack(progress: AnswerProgress, *, budget: int) -> AsyncGenerator[StepResult, None]:
     """Within so many tokens."""
-    yield StepReport(packed_passages=pack_passages(progress.retrieved.passages, budget=budget))
+    yield StepResult(packed_passages=pack_passages(progress.retrieved.passages, budget=budget))
 
 
 def pack_passages(

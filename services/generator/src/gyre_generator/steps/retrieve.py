@@ -11,7 +11,7 @@ from gyre_common.telemetry import METRICS
 
 from gyre_generator.ask import DocumentFilters
 from gyre_generator.passages import RetrievedPassages
-from gyre_generator.progress import AnswerProgress, StepReport
+from gyre_generator.progress import AnswerProgress, StepResult
 
 _PARTS = ("encode", "search")
 
@@ -30,7 +30,7 @@ class PassageRetriever(Protocol):
 
 async def retrieve(
     progress: AnswerProgress, *, retriever: PassageRetriever, limit: int
-) -> AsyncGenerator[StepReport, None]:
+) -> AsyncGenerator[StepResult, None]:
     """With the resolved versions; with the retriever's own where it lacks one of them."""
     ask, resolved = progress.ask, progress.resolved
     search = partial(
@@ -46,12 +46,12 @@ async def retrieve(
             retrieved = await search()
     except FailedPrecondition as error:
         METRICS.fallbacks.labels("generator", "version").inc()
-        yield StepReport(fallbacks=(f"retriever: its live versions instead: {error}",))
+        yield StepResult(fallbacks=(f"retriever: its live versions instead: {error}",))
         # The other roles stay named: a request that names versions is not drawn again.
         others = resolved.without(FITTED_ROLES)
         with use_versions(others.versions, others.arms):
             retrieved = await search()
-    yield StepReport(
+    yield StepResult(
         retrieved=retrieved,
         versions=retrieved.versions,
         fallbacks=tuple(retrieved.fallbacks),

@@ -10,7 +10,7 @@ from gyre_common.events.releases import Artifact, Roles
 from gyre_common.releases import ReleaseView
 
 from gyre_generator.backends import Backend
-from gyre_generator.progress import AnswerProgress, Route, StepReport
+from gyre_generator.progress import AnswerProgress, Route, StepResult
 
 EXTRACTIVE = "extractive"
 OPENAI = "openai"
@@ -30,10 +30,10 @@ async def route(
     backends: Mapping[str, Backend],
     releases: ReleaseView,
     override: Override | None = None,
-) -> AsyncGenerator[StepReport, None]:
+) -> AsyncGenerator[StepResult, None]:
     """Raises FailedPrecondition when this process does not have a version or its back end."""
     resolved = releases.for_request(progress.caller, progress.conversation_id)
-    yield StepReport(resolved=resolved)
+    yield StepResult(resolved=resolved)
 
     def artifact(role: Roles) -> Artifact | None:
         version = resolved.versions.get(role)
@@ -44,14 +44,14 @@ async def route(
         generator = artifact(Roles.GENERATOR)
         if generator is None:
             raise FailedPrecondition("no generator version is live: does `releases` run?")
-        yield StepReport(
+        yield StepResult(
             route=Route(_backend_of(generator, backends), generator, prompt),
             versions={Roles.GENERATOR: generator.version},
         )
         return
     released = resolved.versions.get(Roles.GENERATOR, "none")
     note = f"generator: {override.version} by GYRE_GENERATOR_BACKEND instead of {released}"
-    yield StepReport(
+    yield StepResult(
         route=Route(backends[override.backend], None, prompt),
         versions={Roles.GENERATOR: override.version},
         fallbacks=() if override.version == released else (note,),
