@@ -42,7 +42,7 @@ def check(run: "Run") -> None:
 
 
 def _install(cli: Cli) -> None:
-    """The trainer finds them without a restart: each phase of a run is a new process."""
+    """The trainer finds them without a restart: each verb of a run is a new process."""
     cli.out.note(
         "installing what training needs (PyTorch, DeepSpeed: about 6 GB on disk, once) by "
         "`make setup-train`",

@@ -74,7 +74,7 @@ def _check(new: NewSettings) -> None:
         check_line("settings", f"{name}={value}", most=MAX_SETTING_CHARACTERS)
 
 
-def _check_retrieval_recipe(artifact: Artifact) -> None:
+def _check_retrieval_settings(artifact: Artifact) -> None:
     try:
         retrieval_settings(artifact)
     except FailedPrecondition as error:
@@ -96,5 +96,5 @@ def _no_new_settings(base: Artifact) -> Callable[[Artifact], None]:
 
 
 _CHECKS: Mapping[str, Callable[[Artifact], None]] = MappingProxyType(
-    {Roles.RETRIEVAL: _check_retrieval_recipe}
+    {Roles.RETRIEVAL: _check_retrieval_settings}
 )

@@ -1,1 +1,1 @@
-"""Training runs: what is known of them, and how one goes from phase to phase."""
+"""Training runs: what is known of them, and how one goes from verb to verb."""

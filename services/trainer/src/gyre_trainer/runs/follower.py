@@ -1,4 +1,4 @@
-"""Reads what phases write about their progress, about as often as somebody would look."""
+"""Reads what verbs write about their progress, about as often as somebody would look."""
 
 import asyncio
 import time
