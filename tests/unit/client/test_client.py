@@ -3,10 +3,13 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterator
+from typing import assert_type
 
 import gyre_client
 import gyre_common.errors
 import pytest
+from gyre.generator.v1.generator_pb2 import AnswerResponse
+from gyre.trainer.v1 import trainer_pb2
 from gyre_client import (
     Addresses,
     AsyncClient,
@@ -20,7 +23,8 @@ from gyre_client import (
     Unavailable,
     Unreachable,
 )
-from gyre_client import sync as blocking
+from gyre_client.client import PARTS
+from gyre_client.parts import PartMethod
 from gyre_client.submission import Draft, Progress
 
 from tests.unit.client.fake_system import IDS, FakeSystem, serve_fake, served_beside
@@ -122,14 +126,8 @@ async def test_a_call_is_tried_again_only_where_the_server_asks_for_it(
 async def test_what_may_not_be_repeated_is_not(client: AsyncClient, system: FakeSystem) -> None:
     system.failures = [AWAY]
     with pytest.raises(Unavailable, match="Kafka does not answer"):
-        await client.runs._call("ListRuns", _no_runs(), repeatable=False)
+        await client.runs._call("ListRuns", trainer_pb2.ListRunsRequest(), repeatable=False)
     assert len(system.requests) == 1
-
-
-def _no_runs() -> object:
-    from gyre.trainer.v1 import trainer_pb2
-
-    return trainer_pb2.ListRunsRequest()
 
 
 async def test_it_is_not_tried_for_ever_nor_past_the_deadline(
@@ -238,21 +236,25 @@ def test_ports_of_one_machine_move_together() -> None:
     assert (there.ingestor, there.telemetry) == ("10.0.0.7:50151", "10.0.0.7:50158")
 
 
-def test_the_blocking_client_has_every_part_and_method() -> None:
-    names = [name for name, part in vars(AsyncClient).items() if hasattr(part, "attrname")]
-    assert len(names) >= 9
+def test_both_clients_have_every_method_of_a_part_with_its_documentation() -> None:
     with Client(Addresses()) as client:
-        for name in names:
-            part = getattr(client._client, name)
-            async_methods = {method for method in dir(part) if not method.startswith("_")}
-            sync_methods = {one for one in dir(getattr(client, name)) if not one.startswith("_")}
-            assert sync_methods == async_methods, name
+        for part in (getattr(client, name) for name in PARTS):
+            for name, member in vars(type(part)).items():
+                if not name.startswith("_") and name not in ("stub", "service"):
+                    assert isinstance(member, PartMethod), f"{part}.{name}"
+                    assert inspect.getdoc(getattr(part, name)) == inspect.getdoc(member)
+                    assert inspect.getdoc(member)
+
+
+def test_a_name_that_is_no_part_is_refused_with_those_that_are() -> None:
+    with pytest.raises(AttributeError, match="no part 'answer': answers, data_sets"):
+        AsyncClient().answer  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_without_asyncio_calls_block_and_streams_iterate(system: FakeSystem) -> None:
     progress = Progress()
     with served_beside(system) as addresses, Client(addresses) as client:
-        assert client.answers.ask("How hot?").answer == "80 degrees."
+        assert assert_type(client.answers.ask("How hot?"), AnswerResponse).answer == "80 degrees."
         texts = [piece.delta.text for piece in client.answers.stream("How hot?")]
         assert "".join(texts) == "80 degrees."
         assert [one.interaction_id for one in client.history.interactions()] == list(IDS)
@@ -270,11 +272,3 @@ def test_without_asyncio_calls_block_and_streams_iterate(system: FakeSystem) -> 
 async def test_it_works_within_a_running_loop_as_notebooks_have(system: FakeSystem) -> None:
     with served_beside(system) as addresses, Client(addresses) as client:
         assert client.answers.ask("How hot?").answer == "80 degrees."
-
-
-def test_blocking_methods_keep_their_documentation() -> None:
-    for kind in vars(blocking).values():
-        if inspect.isclass(kind) and kind.__name__.startswith("Blocking"):
-            for name, method in vars(kind).items():
-                if not name.startswith("_"):
-                    assert inspect.getdoc(method), f"{kind.__name__}.{name}"

@@ -13,8 +13,7 @@ from gyre.ingestor.v1 import ingestor_pb2_grpc as pb_grpc
 from gyre_client import Addresses
 from gyre_client import GyreError as ClientError
 from gyre_client import Unavailable as ClientUnavailable
-from gyre_client.caller import Caller
-from gyre_client.connection import Channels, Connection
+from gyre_client.connection import Connection
 from gyre_client.submission import LARGEST_FILE, Draft, Progress, Submitter
 from gyre_common.errors import InvalidInput, NotFound, Unavailable
 from gyre_common.rpc import serve
@@ -74,9 +73,9 @@ def progress() -> Progress:
 async def submitter(ingestor: FakeIngestor, progress: Progress) -> AsyncIterator[Submitter]:
     register = lambda server: pb_grpc.add_IngestorServiceServicer_to_server(ingestor, server)  # noqa: E731
     async with serve([register]) as server:
-        channels = Channels(Addresses(ingestor=f"127.0.0.1:{server.port}"))
-        yield Submitter(Connection(channels, Caller()), progress, turn_seconds=0.1)
-        await channels.close()
+        connection = Connection(Addresses(ingestor=f"127.0.0.1:{server.port}"))
+        yield Submitter(connection, progress, turn_seconds=0.1)
+        await connection.close()
 
 
 def a_draft(name: str, data: bytes = b"words") -> Draft:

@@ -16,8 +16,7 @@ from gyre_client.errors import (
 )
 
 if TYPE_CHECKING:
-    from gyre_client.client import AsyncClient
-    from gyre_client.sync import Client
+    from gyre_client.client import AsyncClient, Client
 
 __all__ = [
     "Addresses",
@@ -37,13 +36,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The clients bring gRPC and the stubs along; settings and errors alone need not."""
-    if name == "AsyncClient":
-        from gyre_client.client import AsyncClient
+    """The clients bring gRPC along; addresses, callers and errors alone need not."""
+    if name in ("AsyncClient", "Client"):
+        from gyre_client import client
 
-        return AsyncClient
-    if name == "Client":
-        from gyre_client.sync import Client
-
-        return Client
+        return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,18 +8,18 @@ from gyre.generator.v1 import generator_pb2
 from gyre.generator.v1.generator_pb2_grpc import GeneratorServiceStub
 from gyre.retriever.v1 import retriever_pb2
 
-from gyre_client.connection import Connection
 from gyre_client.errors import GyreError
+from gyre_client.parts import LoopT, Part, method, stream
 
 TIMEOUT = 120.0
 
 
-class Answers:
+class Answers(Part[LoopT]):
     """Grounded answers with their citations."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    stub, service = GeneratorServiceStub, "generator"
 
+    @method
     async def ask(
         self,
         question: str,
@@ -32,11 +32,10 @@ class Answers:
     ) -> generator_pb2.AnswerResponse:
         """The whole answer, once it is safe."""
         request = self._request(question, conversation_id, history, filters, idempotency_key)
-        reply: generator_pb2.AnswerResponse = await self._connection.call(
-            GeneratorServiceStub, "generator", "Answer", request, timeout=timeout
-        )
+        reply: generator_pb2.AnswerResponse = await self._call("Answer", request, timeout=timeout)
         return reply
 
+    @stream
     async def stream(
         self,
         question: str,
@@ -53,10 +52,7 @@ class Answers:
             GyreError: also when the stream ends without `finished`.
         """
         request = self._request(question, conversation_id, history, filters, idempotency_key)
-        pieces = self._connection.stream(
-            GeneratorServiceStub, "generator", "StreamAnswer", request, timeout=timeout
-        )
-        async with aclosing(pieces):
+        async with aclosing(self._replies("StreamAnswer", request, timeout)) as pieces:
             async for piece in pieces:
                 yield piece
                 if piece.HasField("finished"):
@@ -77,5 +73,5 @@ class Answers:
             history=history,
             filters=filters,
             idempotency_key=idempotency_key or str(uuid.uuid4()),
-            actor=self._connection.caller.actor,
+            actor=self._actor,
         )

@@ -1,12 +1,12 @@
-"""The client for programs that use asyncio."""
+"""The two clients: the same parts, awaited or blocking."""
 
 from collections.abc import Mapping
-from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 from gyre_client.caller import Addresses, Caller
-from gyre_client.connection import Channels, Connection
+from gyre_client.connection import Connection
+from gyre_client.parts import Loop, LoopT
 
 if TYPE_CHECKING:
     import grpc
@@ -20,12 +20,64 @@ if TYPE_CHECKING:
     from gyre_client.runs import DataSets, Facts, Runs
     from gyre_client.search import Search
 
+PARTS = {
+    "answers": ("answers", "Answers"),
+    "data_sets": ("runs", "DataSets"),
+    "dead_letters": ("dead_letters", "DeadLetters"),
+    "documents": ("documents", "Documents"),
+    "facts": ("runs", "Facts"),
+    "feedback": ("feedback", "Feedback"),
+    "history": ("history", "History"),
+    "releases": ("releases", "Releases"),
+    "runs": ("runs", "Runs"),
+    "search": ("search", "Search"),
+}
+"""Module and class of each. One is imported when it is first used: asking pays for asking only."""
 
-class AsyncClient:
+
+class _Parts(Generic[LoopT]):
+    answers: "Answers[LoopT]"
+    data_sets: "DataSets[LoopT]"
+    dead_letters: "DeadLetters[LoopT]"
+    documents: "Documents[LoopT]"
+    facts: "Facts[LoopT]"
+    feedback: "Feedback[LoopT]"
+    history: "History[LoopT]"
+    releases: "Releases[LoopT]"
+    runs: "Runs[LoopT]"
+    search: "Search[LoopT]"
+
+    def __init__(self, connection: Connection, loop: LoopT) -> None:
+        self._connection = connection
+        self._loop = loop
+
+    if not TYPE_CHECKING:  # else type checkers would take any name for a part
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in PARTS:
+                raise AttributeError(f"a client has no part {name!r}: {', '.join(PARTS)}")
+            module, kind = PARTS[name]
+            part = getattr(import_module(f"gyre_client.{module}"), kind)
+            setattr(self, name, part(self._connection, self._loop))
+            return getattr(self, name)
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls."""
+        return self._connection.caller
+
+    def with_caller(self, **changes: Any) -> Self:
+        """The same connections for another caller: `client.with_caller(tenant="acme")`."""
+        other = object.__new__(type(self))
+        other._connection = self._connection.with_caller(**changes)
+        other._loop = self._loop
+        return other
+
+
+class AsyncClient(_Parts[None]):
     """A system, and who calls it. Every call raises GyreError, or one of its kinds.
 
-    Opened by `async with`; connections are made when they are first used. Its parts are imported
-    when they are first used too, so that whoever asks pays for asking only.
+    Opened by `async with`; connections are made when they are first used.
     """
 
     def __init__(
@@ -35,102 +87,42 @@ class AsyncClient:
         *,
         credentials: "grpc.ChannelCredentials | None" = None,
     ) -> None:
-        self._channels = Channels(addresses or Addresses(), credentials)
-        self._connection = Connection(self._channels, caller or Caller())
+        super().__init__(
+            Connection(addresses or Addresses(), caller or Caller(), credentials), None
+        )
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._channels.close()
-
-    @property
-    def caller(self) -> Caller:
-        """Who calls."""
-        return self._connection.caller
-
-    def with_caller(self, **changes: Any) -> "AsyncClient":
-        """The same connections for another caller: `client.with_caller(tenant="acme")`."""
-        other = object.__new__(AsyncClient)
-        other._channels = self._channels
-        other._connection = self._connection.with_caller(**changes)
-        return other
-
-    @cached_property
-    def answers(self) -> "Answers":
-        """Ask and stream."""
-        from gyre_client.answers import Answers
-
-        return Answers(self._connection)
-
-    @cached_property
-    def documents(self) -> "Documents":
-        """Submit, look up, list and delete documents."""
-        from gyre_client.documents import Documents
-
-        return Documents(self._connection)
-
-    @cached_property
-    def feedback(self) -> "Feedback":
-        """Everything that people say of answers."""
-        from gyre_client.feedback import Feedback
-
-        return Feedback(self._connection)
-
-    @cached_property
-    def history(self) -> "History":
-        """What happened: interactions and the named views."""
-        from gyre_client.history import History
-
-        return History(self._connection)
-
-    @cached_property
-    def dead_letters(self) -> "DeadLetters":
-        """The records that could not be handled."""
-        from gyre_client.dead_letters import DeadLetters
-
-        return DeadLetters(self._connection)
-
-    @cached_property
-    def releases(self) -> "Releases":
-        """Which version of every role is live."""
-        from gyre_client.releases import Releases
-
-        return Releases(self._connection)
-
-    @cached_property
-    def runs(self) -> "Runs":
-        """Training runs."""
-        from gyre_client.runs import Runs
-
-        return Runs(self._connection)
-
-    @cached_property
-    def data_sets(self) -> "DataSets":
-        """What was trained on."""
-        from gyre_client.runs import DataSets
-
-        return DataSets(self._connection)
-
-    @cached_property
-    def facts(self) -> "Facts":
-        """What training keeps, to be forgotten."""
-        from gyre_client.runs import Facts
-
-        return Facts(self._connection)
-
-    @cached_property
-    def search(self) -> "Search":
-        """What is found, without an answer."""
-        from gyre_client.search import Search
-
-        return Search(self._connection)
+    async def __aexit__(self, *error: object) -> None:
+        await self._connection.close()
 
     async def serving(self, *, timeout: float = 2.0) -> Mapping[str, bool]:  # noqa: ASYNC109
         """Whether each service says that it serves, by name."""
         return await self._connection.serving(timeout)
+
+
+class Client(_Parts[Loop]):
+    """As `AsyncClient` for programs without asyncio: opened by `with`, and calls block."""
+
+    def __init__(
+        self,
+        addresses: Addresses | None = None,
+        caller: Caller | None = None,
+        *,
+        credentials: "grpc.ChannelCredentials | None" = None,
+    ) -> None:
+        super().__init__(
+            Connection(addresses or Addresses(), caller or Caller(), credentials), Loop()
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._loop.run(self._connection.close())
+        self._loop.close()
+
+    def serving(self, *, timeout: float = 2.0) -> Mapping[str, bool]:
+        """Whether each service says that it serves, by name."""
+        return self._loop.run(self._connection.serving(timeout))

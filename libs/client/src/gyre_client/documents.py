@@ -1,24 +1,23 @@
 """Documents: submitted one by one or many at once, looked up, listed, deleted."""
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
 
 from gyre.ingestor.v1 import ingestor_pb2
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 
-from gyre_client.connection import Connection
+from gyre_client.parts import LoopT, Part, method, stream
 from gyre_client.submission import Draft, Progress, Submitter
 
 _PAGE = 500
 
 
-class Documents:
+class Documents(Part[LoopT]):
     """The front door for documents of the caller's tenant."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    stub, service = IngestorServiceStub, "ingestor"
 
+    @method
     async def submit(self, document: ingestor_pb2.Document, *, idempotency_key: str = "") -> str:
         """Returns the submission's id once Kafka has it; it is searchable a moment later."""
         request = ingestor_pb2.SubmitDocumentRequest(
@@ -27,6 +26,7 @@ class Documents:
         reply: ingestor_pb2.SubmitDocumentResponse = await self._call("SubmitDocument", request)
         return reply.submission_id
 
+    @method
     async def submit_all(
         self,
         drafts: Sequence[Draft],
@@ -47,23 +47,22 @@ class Documents:
             drafts, wait=wait, patience_seconds=patience_seconds
         )
 
+    @method
     async def get(self, document_id: str) -> ingestor_pb2.DocumentStatus:
         """Where it stands, and what happened to it. Raises NotFound."""
         request = ingestor_pb2.GetDocumentRequest(document_id=document_id)
         reply: ingestor_pb2.GetDocumentResponse = await self._call("GetDocument", request)
         return reply.document
 
-    async def list(self) -> AsyncIterator[ingestor_pb2.DocumentStatus]:
+    @stream
+    async def list(self) -> AsyncGenerator[ingestor_pb2.DocumentStatus, None]:
         """By document_id, as far as you read."""
         request = ingestor_pb2.ListDocumentsRequest(page_size=_PAGE)
-        while True:
-            reply: ingestor_pb2.ListDocumentsResponse = await self._call("ListDocuments", request)
-            for one in reply.documents:
+        async for page in self._pages("ListDocuments", request):
+            for one in page.documents:
                 yield one
-            if not reply.next_page_token:
-                return
-            request.page_token = reply.next_page_token
 
+    @method
     async def delete(self, document_id: str, *, idempotency_key: str = "") -> str:
         """Returns the submission's id once Kafka has it."""
         request = ingestor_pb2.DeleteDocumentRequest(
@@ -71,6 +70,3 @@ class Documents:
         )
         reply: ingestor_pb2.DeleteDocumentResponse = await self._call("DeleteDocument", request)
         return reply.submission_id
-
-    async def _call(self, method: str, request: Any) -> Any:
-        return await self._connection.call(IngestorServiceStub, "ingestor", method, request)

@@ -49,8 +49,7 @@ class DeadlineExceeded(GyreError):
 class Unavailable(GyreError):
     """Something needed to serve the call is not there.
 
-    `retry_after_seconds` is how long the server asks to wait before another try; None where no
-    server said anything.
+    `retry_after_seconds` is how long a server asks to wait before another try; None where none did.
     """
 
     def __init__(self, what: str, *, retry_after_seconds: float | None = None) -> None:

@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from gyre.feedback.v1 import feedback_pb2
 from gyre.feedback.v1.feedback_pb2_grpc import FeedbackServiceStub
 
-from gyre_client.connection import Connection
 from gyre_client.errors import InvalidInput
+from gyre_client.parts import LoopT, Part, method
 
 RATINGS = ("1", "2", "3", "4", "5")
 THUMBS = ("up", "down")
 
 
-class Feedback:
+class Feedback(Part[LoopT]):
     """Recorded once Kafka has it."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    stub, service = FeedbackServiceStub, "feedback"
 
+    @method
     async def vote(
-        self,
+        self: "Feedback[None]",
         interaction_id: str,
         value: str = "",
         *,
@@ -43,15 +43,14 @@ class Feedback:
             ids[kind] = await self.record(word)
         return ids
 
+    @method
     async def record(self, word: feedback_pb2.SubmitFeedbackRequest) -> str:
         """One word on one target; returns its id. Caller and key are filled in where missing."""
         request = feedback_pb2.SubmitFeedbackRequest()
         request.CopyFrom(word)
-        request.actor = word.actor or self._connection.caller.actor
+        request.actor = word.actor or self._actor
         request.idempotency_key = word.idempotency_key or str(uuid.uuid4())
-        reply: feedback_pb2.SubmitFeedbackResponse = await self._connection.call(
-            FeedbackServiceStub, "feedback", "SubmitFeedback", request
-        )
+        reply: feedback_pb2.SubmitFeedbackResponse = await self._call("SubmitFeedback", request)
         return reply.feedback_id
 
 

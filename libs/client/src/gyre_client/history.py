@@ -1,6 +1,6 @@
 """What happened: one interaction, all of them, and the named views."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,19 +8,19 @@ from google.protobuf.json_format import MessageToDict
 from gyre.telemetry.v1 import telemetry_pb2
 from gyre.telemetry.v1.telemetry_pb2_grpc import TelemetryServiceStub
 
-from gyre_client.connection import Connection
 from gyre_client.errors import InvalidInput, NotFound
+from gyre_client.parts import LoopT, Part, method, stream
 
 _PAGE = 500
 _MOST_NAMED = 5
 
 
-class History:
+class History(Part[LoopT]):
     """Of the caller's tenant."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    stub, service = TelemetryServiceStub, "telemetry"
 
+    @method
     async def explain(self, interaction_id: str) -> telemetry_pb2.Interaction:
         """Everything that is known of one answer; one given just now is waited for, up to 5 s.
 
@@ -31,6 +31,7 @@ class History:
         reply: telemetry_pb2.GetInteractionResponse = await self._call("GetInteraction", request)
         return reply.interaction
 
+    @method
     async def interaction_id(self, beginning: str) -> str:
         """The one interaction whose id begins so (4 characters or more).
 
@@ -46,43 +47,32 @@ class History:
         )
         return only_match([one.interaction_id for one in reply.interactions], beginning, "answer")
 
+    @stream
     async def interactions(
         self, *, since: datetime | None = None, until: datetime | None = None
-    ) -> AsyncIterator[telemetry_pb2.InteractionSummary]:
+    ) -> AsyncGenerator[telemetry_pb2.InteractionSummary, None]:
         """Newest first, as far as you read."""
         request = telemetry_pb2.ListInteractionsRequest(since=since, until=until, page_size=_PAGE)
-        while True:
-            reply: telemetry_pb2.ListInteractionsResponse = await self._call(
-                "ListInteractions", request
-            )
-            for one in reply.interactions:
+        async for page in self._pages("ListInteractions", request):
+            for one in page.interactions:
                 yield one
-            if not reply.next_page_token:
-                return
-            request.page_token = reply.next_page_token
 
+    @stream
     async def series(
         self, view: str, *, since: datetime | None = None, until: datetime | None = None
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """Rows of a view, newest first: a value of each column, by its name.
 
         Raises:
             InvalidInput: there is no such view; it names those there are.
         """
         request = telemetry_pb2.SeriesRequest(view=view, since=since, until=until, page_size=_PAGE)
-        while True:
-            reply: telemetry_pb2.SeriesResponse = await self._call("Series", request)
-            for row in reply.rows:
+        async for page in self._pages("Series", request):
+            for row in page.rows:
                 yield MessageToDict(row)
-            if not reply.next_page_token:
-                return
-            request.page_token = reply.next_page_token
-
-    async def _call(self, method: str, request: Any) -> Any:
-        return await self._connection.call(TelemetryServiceStub, "telemetry", method, request)
 
 
-def only_match(ids: list[str], beginning: str, what: str) -> str:
+def only_match(ids: Sequence[str], beginning: str, what: str) -> str:
     """Of these ids, which all begin so, the only one. Raises NotFound, InvalidInput."""
     if beginning in ids:
         return beginning

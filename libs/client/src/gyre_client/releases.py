@@ -1,14 +1,13 @@
 """Which version of every role is live, and the changes of it."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gyre.releases.v1 import releases_pb2
 from gyre.releases.v1.releases_pb2_grpc import ReleaseServiceStub
 
-from gyre_client.connection import Connection
+from gyre_client.parts import LoopT, Part, method
 
 EVERY_TENANT = "*"
 PROMOTE_SECONDS = 100.0
@@ -28,28 +27,34 @@ class Change:
     seconds: float
 
 
-class Releases:
+class Releases(Part[LoopT]):
     """A `tenant` of `*` means the default of all tenants; without one, what the caller has."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    stub, service = ReleaseServiceStub, "releases"
 
+    @method
     async def list(self, role: str = "", *, tenant: str = "") -> ByRole:
         """Every role, or one."""
         request = releases_pb2.ListReleasesRequest(role=role, tenant=tenant)
-        reply: releases_pb2.ListReleasesResponse = await self._call("ListReleases", request)
+        reply: releases_pb2.ListReleasesResponse = await self._call(
+            "ListReleases", request, timeout=PROMOTE_SECONDS
+        )
         return {release.role: release for release in reply.releases}
 
+    @method
     async def version(
         self, role: str, version: str, *, tenant: str = ""
     ) -> releases_pb2.GetVersionResponse:
         """One registered version, with what speaks for it. Raises NotFound."""
         request = releases_pb2.GetVersionRequest(role=role, version=version, tenant=tenant)
-        reply: releases_pb2.GetVersionResponse = await self._call("GetVersion", request)
+        reply: releases_pb2.GetVersionResponse = await self._call(
+            "GetVersion", request, timeout=PROMOTE_SECONDS
+        )
         return reply
 
+    @method
     async def promote(
-        self,
+        self: "Releases[None]",
         role: str,
         version: str,
         *,
@@ -68,21 +73,33 @@ class Releases:
             role=role,
             version=version,
             reason=reason,
-            actor=self._connection.caller.actor,
+            actor=self._actor,
             override=override,
             tenant=tenant,
+            expected_generation=generation,
         )
-        return await self._change(role, tenant, generation, self._changing("Promote", request))
+        return await self._change("Promote", request)
 
+    @method
     async def rollback(
-        self, role: str, *, reason: str = "", generation: int = 0, tenant: str = ""
+        self: "Releases[None]",
+        role: str,
+        *,
+        reason: str = "",
+        generation: int = 0,
+        tenant: str = "",
     ) -> Change:
         """Makes the version live that was live before. Raises as `promote`."""
         request = releases_pb2.RollbackRequest(
-            role=role, reason=reason, actor=self._connection.caller.actor, tenant=tenant
+            role=role,
+            reason=reason,
+            actor=self._actor,
+            tenant=tenant,
+            expected_generation=generation,
         )
-        return await self._change(role, tenant, generation, self._changing("Rollback", request))
+        return await self._change("Rollback", request)
 
+    @method
     async def register(
         self,
         role: str,
@@ -100,41 +117,25 @@ class Releases:
             based_on=based_on,
             settings=settings,
             reason=reason,
-            actor=self._connection.caller.actor,
+            actor=self._actor,
             tenant=tenant,
         )
-        reply: releases_pb2.RegisterVersionResponse = await self._call("RegisterVersion", request)
+        reply: releases_pb2.RegisterVersionResponse = await self._call(
+            "RegisterVersion", request, timeout=PROMOTE_SECONDS, repeatable=False
+        )
         return reply.release
 
-    def _changing(self, method: str, request: Any) -> Callable[[int], Awaitable[object]]:
-        async def change(generation: int) -> None:
-            request.expected_generation = generation
-            await self._call(method, request)
-
-        return change
-
     async def _change(
-        self,
-        role: str,
-        tenant: str,
-        generation: int,
-        change: Callable[[int], Awaitable[object]],
+        self: "Releases[None]",
+        rpc: str,
+        request: releases_pb2.PromoteRequest | releases_pb2.RollbackRequest,
     ) -> Change:
         """It holds only if nobody else changes the role at the same time."""
+        role, tenant = request.role, request.tenant
         before = await self.list(tenant=tenant)
-        seen_generation = before[role].generation if role in before else 0
+        if role in before and not request.expected_generation:
+            request.expected_generation = before[role].generation
         started = time.monotonic()
-        await change(generation or seen_generation)
+        await self._call(rpc, request, timeout=PROMOTE_SECONDS, repeatable=False)
         seconds = time.monotonic() - started
         return Change(role, before, await self.list(tenant=tenant), seconds)
-
-    async def _call(self, method: str, request: Any) -> Any:
-        reads = method in ("ListReleases", "GetVersion")
-        return await self._connection.call(
-            ReleaseServiceStub,
-            "releases",
-            method,
-            request,
-            timeout=PROMOTE_SECONDS,
-            repeatable=reads,
-        )

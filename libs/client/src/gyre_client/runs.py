@@ -4,14 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
 
 from gyre.trainer.v1 import trainer_pb2
 from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
 
-from gyre_client.connection import Connection
 from gyre_client.errors import Unavailable
 from gyre_client.history import only_match
+from gyre_client.parts import LoopT, Part, method
 
 RUNNING = "running"
 
@@ -24,12 +23,12 @@ _PAUSE = 1.0
 _WHOLE_ID = 36
 
 
-class Runs:
+class Runs(Part[LoopT]):
     """Runs that train a better version out of what people said."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    stub, service = TrainerServiceStub, "trainer"
 
+    @method
     async def start(
         self,
         *,
@@ -54,7 +53,7 @@ class Runs:
             settings=settings or {},
             hold=hold,
             resume=resume,
-            actor=self._connection.caller.actor,
+            actor=self._actor,
             reason=reason,
         )
         reply: trainer_pb2.StartRunResponse = await self._call(
@@ -62,34 +61,38 @@ class Runs:
         )
         return reply.run
 
+    @method
     async def get(self, run_id: str) -> trainer_pb2.Run:
         """One run. Raises NotFound."""
         request = trainer_pb2.GetRunRequest(run_id=run_id)
         reply: trainer_pb2.GetRunResponse = await self._call("GetRun", request)
         return reply.run
 
+    @method
     async def list(self) -> Sequence[trainer_pb2.Run]:
         """Newest first."""
-        reply: trainer_pb2.ListRunsResponse = await self._call(
-            "ListRuns", trainer_pb2.ListRunsRequest()
-        )
+        request = trainer_pb2.ListRunsRequest()
+        reply: trainer_pb2.ListRunsResponse = await self._call("ListRuns", request)
         return reply.runs
 
-    async def run_id(self, beginning: str) -> str:
+    @method
+    async def run_id(self: "Runs[None]", beginning: str) -> str:
         """The one run whose id begins so. Raises NotFound, InvalidInput."""
         if len(beginning) == _WHOLE_ID:
             return beginning
         ids = [run.run_id for run in await self.list() if run.run_id.startswith(beginning)]
         return only_match(ids, beginning, "run")
 
+    @method
     async def cancel(self, run_id: str, *, timeout: float = _CANCEL_SECONDS) -> trainer_pb2.Run:  # noqa: ASYNC109
         """Stops a run, which can be resumed; returns it once it has stopped."""
-        request = trainer_pb2.CancelRunRequest(run_id=run_id, actor=self._connection.caller.actor)
+        request = trainer_pb2.CancelRunRequest(run_id=run_id, actor=self._actor)
         reply: trainer_pb2.CancelRunResponse = await self._call(
             "CancelRun", request, timeout=timeout
         )
         return reply.run
 
+    @method
     async def follow(
         self, run_id: str, changed: Callable[[trainer_pb2.Run], None] | None = None
     ) -> trainer_pb2.Run:
@@ -100,11 +103,8 @@ class Runs:
         request = trainer_pb2.WatchRunRequest(run_id=run_id)
         last_heard = time.monotonic()
         while True:
-            replies = self._connection.stream(
-                TrainerServiceStub, "trainer", "WatchRun", request, timeout=_WATCH_SECONDS
-            )
             try:
-                async with aclosing(replies):
+                async with aclosing(self._replies("WatchRun", request, _WATCH_SECONDS)) as replies:
                     async for reply in replies:
                         last_heard = time.monotonic()
                         run: trainer_pb2.Run = reply.run
@@ -117,38 +117,33 @@ class Runs:
                     raise
             await asyncio.sleep(_PAUSE)
 
-    async def _call(self, method: str, request: Any, **about: Any) -> Any:
-        return await self._connection.call(TrainerServiceStub, "trainer", method, request, **about)
 
-
-class DataSets:
+class DataSets(Part[LoopT]):
     """Frozen data sets of the caller's tenant."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    stub, service = TrainerServiceStub, "trainer"
 
+    @method
     async def list(self) -> Sequence[trainer_pb2.DataSet]:
         """Newest first, without their cards."""
-        reply: trainer_pb2.ListDataSetsResponse = await self._connection.call(
-            TrainerServiceStub, "trainer", "ListDataSets", trainer_pb2.ListDataSetsRequest()
-        )
+        request = trainer_pb2.ListDataSetsRequest()
+        reply: trainer_pb2.ListDataSetsResponse = await self._call("ListDataSets", request)
         return reply.data_sets
 
+    @method
     async def get(self, digest: str) -> trainer_pb2.DataSet:
         """One with its card, by its digest or the first 8 digits of it or more."""
         request = trainer_pb2.GetDataSetRequest(digest=digest)
-        reply: trainer_pb2.GetDataSetResponse = await self._connection.call(
-            TrainerServiceStub, "trainer", "GetDataSet", request
-        )
+        reply: trainer_pb2.GetDataSetResponse = await self._call("GetDataSet", request)
         return reply.data_set
 
 
-class Facts:
+class Facts(Part[LoopT]):
     """What training keeps of the caller's tenant: questions, answers, votes and corrections."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    stub, service = TrainerServiceStub, "trainer"
 
+    @method
     async def forget(
         self,
         *,
@@ -163,15 +158,9 @@ class Facts:
             InvalidInput: none is named.
             Conflict: a run reads these facts.
         """
-        subjects = {
-            "actor": actor,
-            "conversation_id": conversation_id,
-            "document_id": document_id,
-        }
+        subjects = {"actor": actor, "conversation_id": conversation_id, "document_id": document_id}
         request = trainer_pb2.ForgetRequest(
             **{name: value for name, value in subjects.items() if value}
         )
-        reply: trainer_pb2.ForgetResponse = await self._connection.call(
-            TrainerServiceStub, "trainer", "Forget", request, timeout=timeout
-        )
+        reply: trainer_pb2.ForgetResponse = await self._call("Forget", request, timeout=timeout)
         return reply

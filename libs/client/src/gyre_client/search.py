@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from gyre.retriever.v1 import retriever_pb2
 from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
 
-from gyre_client.connection import Connection
+from gyre_client.parts import LoopT, Part, method
 
 
-class Search:
+class Search(Part[LoopT]):
     """Of the documents that the caller may read."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    stub, service = RetrieverServiceStub, "retriever"
 
+    @method
     async def retrieve(
         self,
         query: str,
@@ -26,7 +26,7 @@ class Search:
         request = retriever_pb2.RetrieveRequest(
             query=query, limit=limit, filters=retriever_pb2.Filters(document_ids=document_ids)
         )
-        reply: retriever_pb2.RetrieveResponse = await self._connection.call(
-            RetrieverServiceStub, "retriever", "Retrieve", request, timeout=timeout
+        reply: retriever_pb2.RetrieveResponse = await self._call(
+            "Retrieve", request, timeout=timeout
         )
         return reply

@@ -7,87 +7,72 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from gyre_client.errors import (
-    Conflict,
-    DeadlineExceeded,
-    FailedPrecondition,
-    GyreError,
-    InvalidInput,
-    NotFound,
-    Unauthenticated,
-    Unavailable,
-    Unreachable,
-)
+from gyre_client import errors
 
-DETAILS = "grpc-status-details-bin"
+_DETAILS = "grpc-status-details-bin"
 _DOMAIN = "gyre"
 
 
-def error_from(error: grpc.aio.AioRpcError, address: str) -> GyreError:
+def error_from(error: grpc.aio.AioRpcError, address: str) -> errors.GyreError:
     """The error that a server raised; without one, what the transport says."""
     code, message = error.code(), error.details() or error.code().name
     details = _Details(error)
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.OUT_OF_RANGE:
-            return details.invalid_input() or InvalidInput("request", message, "correct it")
+            return details.invalid_input(message)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return InvalidInput("request", f"was refused ({message})", "send or ask for less")
+            return errors.InvalidInput(
+                "request", f"was refused ({message})", "send or ask for less"
+            )
         case grpc.StatusCode.NOT_FOUND:
-            return NotFound(message)
+            return errors.NotFound(message)
         case grpc.StatusCode.FAILED_PRECONDITION:
-            return FailedPrecondition(message, code=details.facts().get("code", ""))
+            return errors.FailedPrecondition(message, code=details.facts.get("code", ""))
         case grpc.StatusCode.ABORTED | grpc.StatusCode.ALREADY_EXISTS:
-            return Conflict(message)
+            return errors.Conflict(message)
         case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
-            return Unauthenticated(message)
+            return errors.Unauthenticated(message)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DeadlineExceeded(message)
+            return errors.DeadlineExceeded(message)
         case grpc.StatusCode.UNAVAILABLE if not details.present:
-            return Unreachable(address)
+            return errors.Unreachable(address)
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
-            return Unavailable(message, retry_after_seconds=details.retry_after_seconds())
+            return errors.Unavailable(message, retry_after_seconds=details.retry_after_seconds)
         case _:
-            return GyreError(f"{code.name}: {message}")
+            return errors.GyreError(f"{code.name}: {message}")
 
 
 class _Details:
     """The google.rpc details (https://google.aip.dev/193) that Gyre's servers send with errors."""
 
     def __init__(self, error: grpc.aio.AioRpcError) -> None:
-        from google.rpc import status_pb2  # only calls that fail pay for these
+        # Only calls that fail pay for these.
+        from google.rpc import error_details_pb2, status_pb2
 
         status = status_pb2.Status()
         trailing: Iterable[Any] = error.trailing_metadata() or ()
         with suppress(DecodeError):
-            status.ParseFromString(dict(trailing).get(DETAILS, b""))
-        self._packed = status.details
-        self.present = bool(self._packed)
+            status.ParseFromString(dict(trailing).get(_DETAILS, b""))
+        self.present = bool(status.details)
+        self.facts: dict[str, str] = {}
+        """For programs: the code, and of an invalid input what is wrong and what to do."""
+        self.retry_after_seconds: float | None = None
+        self._violations: list[Any] = []
+        info = error_details_pb2.ErrorInfo()
+        retry = error_details_pb2.RetryInfo()
+        bad = error_details_pb2.BadRequest()
+        for one in status.details:
+            if one.Unpack(info) and info.domain == _DOMAIN:
+                self.facts = dict(info.metadata)
+            elif one.Unpack(retry):
+                self.retry_after_seconds = retry.retry_delay.ToNanoseconds() / 1e9
+            elif one.Unpack(bad):
+                self._violations = list(bad.field_violations)
 
-    def facts(self) -> dict[str, str]:
-        """What the server says for programs: code, and of an invalid input problem and fix."""
-        from google.rpc.error_details_pb2 import ErrorInfo
-
-        info = ErrorInfo()
-        if any(one.Unpack(info) for one in self._packed) and info.domain == _DOMAIN:
-            return dict(info.metadata)
-        return {}
-
-    def invalid_input(self) -> InvalidInput | None:
-        from google.rpc.error_details_pb2 import BadRequest
-
-        bad, facts = BadRequest(), self.facts()
-        if not any(one.Unpack(bad) for one in self._packed) or not bad.field_violations:
-            return None
-        violation = bad.field_violations[0]
-        problem = facts.get("problem", "is not valid")
-        fix = facts.get("fix", violation.description)
-        return InvalidInput(violation.field, problem, fix, code=facts.get("code", ""))
-
-    def retry_after_seconds(self) -> float | None:
-        from google.rpc.error_details_pb2 import RetryInfo
-
-        retry = RetryInfo()
-        if not any(one.Unpack(retry) for one in self._packed):
-            return None
-        seconds: float = retry.retry_delay.ToNanoseconds() / 1e9
-        return seconds
+    def invalid_input(self, message: str) -> errors.InvalidInput:
+        if not self._violations:
+            return errors.InvalidInput("request", message, "correct it")
+        problem = self.facts.get("problem", "is not valid")
+        fix = self.facts.get("fix", self._violations[0].description)
+        code = self.facts.get("code", "")
+        return errors.InvalidInput(self._violations[0].field, problem, fix, code=code)

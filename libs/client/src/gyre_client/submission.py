@@ -4,14 +4,16 @@ import asyncio
 import base64
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gyre.ingestor.v1 import ingestor_pb2
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 
 from gyre_client.connection import MAX_MESSAGE_BYTES, Connection
 from gyre_client.errors import GyreError, InvalidInput, NotFound, Unavailable
+from gyre_client.parts import Part
 
 LARGEST_FILE = (MAX_MESSAGE_BYTES - 64 * 1024) // 4 * 3
 """What one call carries: base64 makes four bytes of three, and the rest of the message has room."""
@@ -22,14 +24,14 @@ _TOO_LARGE = (
 )
 _AT_ONCE = 16
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
-_TRIES = 5
-_RECONNECT_SECONDS = 1.0
 
 _OUTCOMES = {
     ingestor_pb2.DOCUMENT_STATE_INDEXED: "indexed",
     ingestor_pb2.DOCUMENT_STATE_REJECTED: "rejected",
     ingestor_pb2.DOCUMENT_STATE_DELETED: "deleted",
 }
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class _Submission:
-    draft: Draft
+    document_id: str
     submission_id: str
     at: float = field(default_factory=time.monotonic)
 
 
-class Submitter:
+class Submitter(Part[None]):
     """Sends with bounded concurrency; waits by asking for the oldest documents first.
 
     Documents become searchable roughly in the order they were sent, so a few waiters on the oldest
@@ -91,45 +93,35 @@ class Submitter:
     `turn_seconds` goes behind the others: partitions do not advance side by side.
     """
 
+    stub, service = IngestorServiceStub, "ingestor"
+
     def __init__(
         self, connection: Connection, progress: Progress, *, turn_seconds: float = 5.0
     ) -> None:
-        self._connection = connection
+        super().__init__(connection, None)
         self._progress = progress
         self._turn_seconds = turn_seconds
+        self._accepted: asyncio.Queue[_Submission] = asyncio.Queue()
 
     async def submit(
         self, drafts: Sequence[Draft], *, wait: bool, patience_seconds: float = 60.0
     ) -> None:
-        """Returns when each document is sent or, with `wait`, searchable or turned away.
-
-        Raises:
-            GyreError: the ingestor cannot be reached, does not accept the caller, or nothing has
-                moved for `patience_seconds`.
-        """
-        work = asyncio.create_task(self._submit(drafts, wait=wait))
-        stall = asyncio.create_task(self._raise_on_stall(len(drafts), patience_seconds))
+        """As `Documents.submit_all` has it."""
+        waiters = _AT_ONCE if wait else 0
         try:
-            done, _ = await asyncio.wait([work, stall], return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        except ExceptionGroup as group:
-            raise _first(group) from group
-        finally:
-            work.cancel()
-            stall.cancel()
-            await asyncio.gather(work, stall, return_exceptions=True)
+            async with asyncio.TaskGroup() as group:
+                stall = self._raise_on_stall(len(drafts), patience_seconds)
+                tasks = [group.create_task(stall)]
+                tasks += [group.create_task(self._follow()) for _ in range(waiters)]
+                await in_turns(drafts, self._send, _AT_ONCE)
+                if wait:
+                    await self._accepted.join()
+                for task in tasks:
+                    task.cancel()
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
 
-    async def _submit(self, drafts: Sequence[Draft], *, wait: bool) -> None:
-        submissions: asyncio.Queue[_Submission] = asyncio.Queue()
-        async with asyncio.TaskGroup() as group:
-            waiters = [group.create_task(self._follow(submissions)) for _ in range(_AT_ONCE)]
-            await _each(drafts, lambda draft: self._send(draft, submissions if wait else None))
-            await submissions.join()
-            for waiter in waiters:
-                waiter.cancel()
-
-    async def _send(self, draft: Draft, submissions: asyncio.Queue[_Submission] | None) -> None:
+    async def _send(self, draft: Draft) -> None:
         try:
             data = await asyncio.to_thread(draft.read)
         except OSError as error:
@@ -152,42 +144,32 @@ class Submitter:
             idempotency_key=str(uuid.uuid4()),
         )
         try:
-            submission_id = await self._until_accepted(request)
+            # A folder takes a while, so an ingestor that starts anew meanwhile does not end it.
+            reply: ingestor_pb2.SubmitDocumentResponse = await self._call(
+                "SubmitDocument", request, timeout=60.0, reconnect_seconds=1.0
+            )
         except InvalidInput as error:
             self._refuse(draft, error.code or "invalid", str(error))
             return
         self._progress.submitted += 1
-        if submissions is not None:
-            submissions.put_nowait(_Submission(draft, submission_id))
+        self._accepted.put_nowait(_Submission(draft.document_id, reply.submission_id))
 
-    async def _until_accepted(self, request: ingestor_pb2.SubmitDocumentRequest) -> str:
-        """A folder takes a while, so an ingestor that starts anew meanwhile does not end it."""
-        for attempt in range(1, _TRIES + 1):
-            try:
-                reply: ingestor_pb2.SubmitDocumentResponse = await self._connection.call(
-                    IngestorServiceStub, "ingestor", "SubmitDocument", request, repeatable=False
-                )
-            except Unavailable as error:
-                if attempt == _TRIES:
-                    raise
-                await asyncio.sleep(error.retry_after_seconds or _RECONNECT_SECONDS)
-            else:
-                return reply.submission_id
-        raise AssertionError("the last try returns or raises")
+    def _refuse(self, draft: Draft, code: str, detail: str) -> None:
+        self._progress.finish(Fate(draft.document_id, "rejected", code, detail))
 
-    async def _follow(self, submissions: asyncio.Queue[_Submission]) -> None:
+    async def _follow(self) -> None:
         while True:
-            one = await submissions.get()
+            one = await self._accepted.get()
             event = await self._within_its_turn(one)
             if event is None:
-                submissions.put_nowait(one)
+                self._accepted.put_nowait(one)
             else:
                 seconds = _seconds(event) or time.monotonic() - one.at
                 outcome = _OUTCOMES[event.state]
                 self._progress.finish(
-                    Fate(one.draft.document_id, outcome, event.code, event.detail, seconds)
+                    Fate(one.document_id, outcome, event.code, event.detail, seconds)
                 )
-            submissions.task_done()
+            self._accepted.task_done()
 
     async def _within_its_turn(self, one: _Submission) -> ingestor_pb2.DocumentEvent | None:
         """How it ended, None when it has not (yet)."""
@@ -199,23 +181,15 @@ class Submitter:
         return event
 
     async def _event(self, one: _Submission) -> ingestor_pb2.DocumentEvent | None:
-        request = ingestor_pb2.GetDocumentRequest(document_id=one.draft.document_id)
+        request = ingestor_pb2.GetDocumentRequest(document_id=one.document_id)
         try:
-            reply: ingestor_pb2.GetDocumentResponse = await self._connection.call(
-                IngestorServiceStub,
-                "ingestor",
-                "GetDocument",
-                request,
-                timeout=10.0,
-                repeatable=False,
+            reply: ingestor_pb2.GetDocumentResponse = await self._call(
+                "GetDocument", request, timeout=10.0, repeatable=False
             )
         except (NotFound, Unavailable):
             return None
         events = reply.document.timeline
         return next((each for each in events if each.submission_id == one.submission_id), None)
-
-    def _refuse(self, draft: Draft, code: str, detail: str) -> None:
-        self._progress.finish(Fate(draft.document_id, "rejected", code, detail))
 
     async def _raise_on_stall(self, total: int, patience_seconds: float) -> None:
         while True:
@@ -229,24 +203,21 @@ class Submitter:
                 )
 
 
-async def _each(drafts: Sequence[Draft], send: Callable[[Draft], Awaitable[None]]) -> None:
-    remaining = iter(drafts)
+async def in_turns(things: Iterable[T], work: Callable[[T], Awaitable[None]], at_once: int) -> None:
+    """Does the same to many things, a few at once; raises what `work` raised first."""
+    remaining = iter(things)
 
     async def take_turns() -> None:
-        for draft in remaining:
-            await send(draft)
+        for thing in remaining:
+            await work(thing)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(_AT_ONCE):
-            group.create_task(take_turns())
-
-
-def _first(group: ExceptionGroup[Exception]) -> Exception:
-    own_errors, _ = group.split(GyreError)
-    error: Exception | ExceptionGroup[Exception] = own_errors or group
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    workers = [asyncio.create_task(take_turns()) for _ in range(at_once)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
 
 def _seconds(event: ingestor_pb2.DocumentEvent) -> float:
