@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre_client import Addresses, AsyncClient
 from gyre_common.rpc import call, channel, serve
-from gyre_common.rpc.server import ServiceTable
 
 SECONDS = 0.5
 
@@ -25,9 +24,6 @@ class Retriever(retriever_pb2_grpc.RetrieverServiceServicer):
 async def a_busy_server() -> AsyncIterator[str]:
     """Its address; bytes pass in both ways, the first ones late."""
 
-    def register(table: ServiceTable) -> None:
-        retriever_pb2_grpc.add_RetrieverServiceServicer_to_server(Retriever(), table)
-
     async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(65_536):
             sink.write(data)
@@ -39,7 +35,7 @@ async def a_busy_server() -> AsyncIterator[str]:
         await asyncio.gather(pass_on(source, behind), pass_on(back, sink))
 
     tasks: list[asyncio.Task[None]] = []
-    async with serve([register]) as server:
+    async with serve([Retriever()]) as server:
         await server.set_serving(True)
         proxy = await asyncio.start_server(
             lambda *ends: tasks.append(asyncio.create_task(connect(*ends))), "127.0.0.1", 0

@@ -21,7 +21,7 @@ from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 
 PROGRAM = """
 import asyncio, os, sys, time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre_common.app import App, run
@@ -50,12 +50,12 @@ async def until(name):
         await asyncio.sleep(0.01)
 
 
-async def fail_when_told():
+async def fail_on_fence():
     await until("fence")
     raise FailedPrecondition("another controller took over")
 
 
-async def crash_when_told():
+async def crash_on_crash():
     await until("crash")
     raise ZeroDivisionError("a bug")
 
@@ -75,26 +75,27 @@ def index_is_there():
 
 
 @asynccontextmanager
-async def create_app(settings):
+async def draining():
+    yield
+    while (HERE / "never-drain").exists():
+        await asyncio.sleep(0.01)
+    if (HERE / "hang").exists():
+        time.sleep(60)
+    (HERE / "drained").touch()
+
+
+async def create_app(settings, enter):
     if (HERE / "engine-down").exists():
         raise Retryable("Kafka at 127.0.0.1:9092 does not answer")
     if (HERE / "refuse").exists():
         raise GyreError("the index was made by a newer version: upgrade this service")
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(fail_when_told())
-        tasks.create_task(crash_when_told())
-        register = lambda table: retriever_pb2_grpc.add_RetrieverServiceServicer_to_server(
-            Retriever(), table
-        )
-        yield App(rpc=[register], bus=Bus(), ready={"index": index_is_there})
-        while (HERE / "never-drain").exists():
-            await asyncio.sleep(0.01)
-        if (HERE / "hang").exists():
-            time.sleep(60)
-        (HERE / "drained").touch()
-        for task in list(asyncio.all_tasks()):
-            if task.get_coro().__name__.endswith("_when_told"):
-                task.cancel()
+    await enter(draining())
+    return App(
+        rpc=[Retriever()],
+        bus=Bus(),
+        ready={"index": index_is_there},
+        tasks=[fail_on_fence, crash_on_crash],
+    )
 
 
 if __name__ == "__main__":

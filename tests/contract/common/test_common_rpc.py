@@ -99,14 +99,7 @@ async def start(stack: AsyncExitStack, **options: Any) -> Running:
     retriever, generator = Retriever(), Generator()
     server = await stack.enter_async_context(
         serve(
-            [
-                lambda table: retriever_pb2_grpc.add_RetrieverServiceServicer_to_server(
-                    retriever, table
-                ),
-                lambda table: generator_pb2_grpc.add_GeneratorServiceServicer_to_server(
-                    generator, table
-                ),
-            ],
+            [retriever, generator],
             **options,
         )
     )
@@ -492,13 +485,7 @@ async def test_a_server_that_still_starts_says_so() -> None:
         with pytest.raises(Unavailable, match=r"still starting \(Kafka does not answer\): try"):
             await retrieve(address)
         assert await health_of(address) == "NOT_SERVING"
-        await server.add(
-            [
-                lambda table: retriever_pb2_grpc.add_RetrieverServiceServicer_to_server(
-                    Retriever(), table
-                )
-            ]
-        )
+        await server.add([Retriever()])
         await retrieve(address)
 
 

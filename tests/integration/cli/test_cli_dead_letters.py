@@ -7,7 +7,6 @@ from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from gyre.telemetry.v1.telemetry_pb2_grpc import add_DeadLetterServiceServicer_to_server
 from gyre_cli.commands.dlq import as_json
 from gyre_client import Addresses, AsyncClient, NotFound, Unavailable
 from gyre_common.bus.dlq import open_dead_letters
@@ -16,7 +15,6 @@ from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.documents import DOCUMENT_SUBMITTED
 from gyre_common.events.event import new_id
 from gyre_common.rpc import serve
-from gyre_common.rpc.server import ServiceTable
 from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.rpc import DeadLetterRpc
 
@@ -55,12 +53,8 @@ async def topic(kafka_servers: str) -> str:
 async def talking_to(servers: str) -> AsyncIterator[AsyncClient]:
     """A client of a telemetry that reads this broker."""
     rpc = DeadLetterRpc(DeadLetterDesk(partial(open_dead_letters, servers), partial(skip, servers)))
-
-    def register(table: ServiceTable) -> None:
-        add_DeadLetterServiceServicer_to_server(rpc, table)
-
     async with (
-        serve([register]) as server,
+        serve([rpc]) as server,
         AsyncClient(Addresses(telemetry=f"127.0.0.1:{server.port}")) as gyre,
     ):
         yield gyre

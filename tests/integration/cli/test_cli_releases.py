@@ -19,7 +19,7 @@ from gyre_common.releases.builtin import built_in_artifacts, digest_of_settings
 from gyre_common.rpc import serve
 from gyre_common.signature import Signature
 from gyre_releases.book import Changes, ReleaseBook
-from gyre_releases.rpc import register
+from gyre_releases.rpc import ReleaseRpc
 from gyre_releases.service import ReleaseController, ReleaseScope
 
 ANN = Signature(actor="ann")
@@ -55,7 +55,7 @@ async def controller() -> ReleaseController:
 async def serving(
     controller: ReleaseController, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[None]:
-    async with serve([register(controller)]) as server:
+    async with serve([ReleaseRpc(controller)]) as server:
         await server.set_serving(True)
         monkeypatch.setenv("GYRE_RELEASES_ADDRESS", f"127.0.0.1:{server.port}")
         yield

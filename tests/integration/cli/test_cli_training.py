@@ -16,7 +16,7 @@ from gyre_common.store import Shelf, Store
 from gyre_common.testing.eventually import eventually
 from gyre_trainer.data_sets import FOLDER, DataSetStore, FrozenDataSet
 from gyre_trainer.forgetting import Forgetting
-from gyre_trainer.rpc import register
+from gyre_trainer.rpc import TrainerRpc
 from gyre_trainer.runs.folders import RunFolders
 from gyre_trainer.runs.processes import VerbFailed
 from gyre_trainer.runs.reports import Reports
@@ -51,8 +51,8 @@ async def address(stage: Stage, segments: Segments) -> AsyncIterator[str]:
             current_window=segments.durable,
             without_runs=conductor.without_runs,
         )
-        served = register(conductor, Reports(stage.store), data_sets, forgetting)
-        async with serve([served]) as server:
+        rpc = TrainerRpc(conductor, Reports(stage.store), data_sets, forgetting)
+        async with serve([rpc]) as server:
             await server.set_serving(True)
             yield f"127.0.0.1:{server.port}"
 

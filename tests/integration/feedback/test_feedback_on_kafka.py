@@ -12,7 +12,7 @@ from gyre_common.errors import InvalidInput
 from gyre_common.events.event import new_id
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackReceived
 from gyre_common.rpc import call, channel, serve
-from gyre_feedback_collector.rpc import register
+from gyre_feedback_collector.rpc import FeedbackRpc
 from gyre_feedback_collector.service import FeedbackCollector
 
 pytestmark = pytest.mark.integration
@@ -24,7 +24,7 @@ async def stub(kafka_servers: str) -> AsyncIterator[pb_grpc.FeedbackServiceStub]
     bus.publishes(FEEDBACK_RECEIVED)
     async with (
         bus,
-        serve([register(FeedbackCollector(bus))]) as server,
+        serve([FeedbackRpc(FeedbackCollector(bus))]) as server,
         channel(f"127.0.0.1:{server.port}", tenant="acme") as opened,
     ):
         yield pb_grpc.FeedbackServiceStub(opened)

@@ -21,12 +21,11 @@ from gyre_common.events.interactions import (
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.rpc import call, channel, serve, stream
-from gyre_common.rpc.server import ServiceTable
 from gyre_common.testing.builders import MORNING, a_release, an_interaction
 from gyre_common.testing.eventually import eventually
 from gyre_generator.ask import DocumentFilters
 from gyre_generator.grpc_retriever import GrpcRetriever
-from gyre_generator.rpc import register
+from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
 
 from tests.unit.generator.conftest import steps_of
@@ -87,15 +86,12 @@ async def generator(
     bus = Bus(kafka_servers, service="generator")
     bus.publishes(INTERACTION_COMPLETED)
 
-    def tea(server: ServiceTable) -> None:
-        retriever_pb2_grpc.add_RetrieverServiceServicer_to_server(retriever, server)
-
     async with (
         bus,
-        serve([tea]) as retriever_server,
+        serve([retriever]) as retriever_server,
         channel(f"127.0.0.1:{retriever_server.port}") as to_retriever,
         Answerer(steps_of(GrpcRetriever(to_retriever, seconds=5), releases), bus) as answerer,
-        serve([register(answerer)]) as generator_server,
+        serve([GeneratorRpc(answerer)]) as generator_server,
         channel(
             f"127.0.0.1:{generator_server.port}", tenant="acme", acl=("staff",)
         ) as to_generator,

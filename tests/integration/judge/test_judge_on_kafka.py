@@ -17,7 +17,7 @@ from gyre_common.releases import ReleaseView
 from gyre_common.rpc import call, channel, serve
 from gyre_common.testing.builders import a_release, an_interaction
 from gyre_judge.handlers import build_handlers
-from gyre_judge.rpc import register
+from gyre_judge.rpc import JudgeRpc
 from gyre_judge.service import Judge
 
 pytestmark = pytest.mark.integration
@@ -53,7 +53,7 @@ async def test_judge_and_compare_answer_over_grpc(kafka_servers: str) -> None:
     judge = Judge(released(), Bus(kafka_servers, service="judge"))
     passages = ["Green tea is steeped for two minutes in water of 80 degrees."]
     async with (
-        serve([register(judge)]) as server,
+        serve([JudgeRpc(judge)]) as server,
         channel(f"127.0.0.1:{server.port}") as open_channel,
     ):
         stub = judge_pb2_grpc.JudgeServiceStub(open_channel)
@@ -81,7 +81,7 @@ async def test_judge_and_compare_answer_over_grpc(kafka_servers: str) -> None:
 async def test_a_metric_that_does_not_apply_is_unset(kafka_servers: str) -> None:
     judge = Judge(released(), Bus(kafka_servers, service="judge"))
     async with (
-        serve([register(judge)]) as server,
+        serve([JudgeRpc(judge)]) as server,
         channel(f"127.0.0.1:{server.port}") as open_channel,
     ):
         stub = judge_pb2_grpc.JudgeServiceStub(open_channel)

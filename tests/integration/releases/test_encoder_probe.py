@@ -7,7 +7,6 @@ import pytest
 from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from gyre_common.errors import DeadlineExceeded, FailedPrecondition, GyreError, Unavailable
 from gyre_common.rpc import channel, serve
-from gyre_common.rpc.server import ServiceTable
 from gyre_releases.encoder_trial import try_encoder
 from gyre_releases.grpc_encoder_probe import GrpcEncoderProbe
 
@@ -37,11 +36,8 @@ def embedder() -> FakeEmbedder:
 
 @pytest.fixture
 async def probe(embedder: FakeEmbedder) -> AsyncIterator[GrpcEncoderProbe]:
-    def register(server: ServiceTable) -> None:
-        embedder_pb2_grpc.add_EmbedderServiceServicer_to_server(embedder, server)
-
     async with (
-        serve([register]) as server,
+        serve([embedder]) as server,
         channel(f"127.0.0.1:{server.port}") as opened,
     ):
         yield GrpcEncoderProbe(opened, seconds=5)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -37,9 +38,10 @@ async def client(
     monkeypatch.setenv("GYRE_CLICKHOUSE_PASSWORD", password)
     settings = TelemetrySettings()
     async with (
-        create_app(settings),
+        AsyncExitStack() as stack,
         open_clickhouse(clickhouse_url, user=user, password=password) as client,
     ):
+        await create_app(settings, stack.enter_async_context)
         yield client
 
 

@@ -209,9 +209,8 @@ async def test_whoever_stops_the_demonstration_stops_its_training_and_nobody_els
         trainer_pb2.Run(run_id="its own", tenant="demo", state="running"),
         trainer_pb2.Run(run_id="over", tenant="demo", state="released"),
     )
-    register = lambda server: trainer_pb2_grpc.add_TrainerServiceServicer_to_server(trainer, server)  # noqa: E731
     async with (
-        serve([register]) as server,
+        serve([trainer]) as server,
         AsyncClient(Addresses(trainer=f"127.0.0.1:{server.port}"), Caller("demo")) as gyre,
     ):
         await stop_training(gyre)

@@ -165,15 +165,7 @@ class FakeSystem(
 async def serve_fake(system: FakeSystem, *, keys: tuple[str, ...] = ()) -> AsyncIterator[Addresses]:
     """The system on one port, and that port as the address of every service."""
 
-    def register(table: Any) -> None:
-        generator_pb2_grpc.add_GeneratorServiceServicer_to_server(system, table)
-        feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(system, table)
-        telemetry_pb2_grpc.add_TelemetryServiceServicer_to_server(system, table)
-        telemetry_pb2_grpc.add_DeadLetterServiceServicer_to_server(system, table)
-        ingestor_pb2_grpc.add_IngestorServiceServicer_to_server(system, table)
-        trainer_pb2_grpc.add_TrainerServiceServicer_to_server(system, table)
-
-    async with serve([register], keys=keys) as server:
+    async with serve([system], keys=keys) as server:
         await server.set_serving(True)
         address = f"127.0.0.1:{server.port}"
         yield Addresses(**dict.fromkeys(vars(Addresses()), address))

@@ -71,8 +71,7 @@ def progress() -> Progress:
 
 @pytest.fixture
 async def submitter(ingestor: FakeIngestor, progress: Progress) -> AsyncIterator[Submitter]:
-    register = lambda server: pb_grpc.add_IngestorServiceServicer_to_server(ingestor, server)  # noqa: E731
-    async with serve([register]) as server:
+    async with serve([ingestor]) as server:
         connection = Connection(Addresses(ingestor=f"127.0.0.1:{server.port}"))
         yield Submitter(connection, progress, turn_seconds=0.1)
         await connection.close()

@@ -19,7 +19,7 @@ KEY = "correct-horse-battery"
 
 class TeaSettings(ServiceSettings):
     service: ClassVar[str] = "tea"
-    grpc_port_base: ClassVar[int | None] = 50061
+    grpc_port_base: ClassVar[int] = 50061
     metrics_port_base: ClassVar[int] = 9131
 
     roots: CommaList = ()

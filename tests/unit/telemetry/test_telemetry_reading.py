@@ -30,7 +30,7 @@ from gyre_common.rpc.server import MAX_MESSAGE_BYTES
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
 from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.history_reader import VIEWS, Column, HistoryReader, JsonRow, Position, TimeRange
-from gyre_telemetry.rpc import register
+from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
 
 ID = UUID("0199a1b2-0000-7000-8000-000000000001")
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -172,7 +172,8 @@ async def test_another_offset_or_nobody_or_no_reason_skips_nothing(address: str)
 @pytest.fixture
 async def address(history: FakeHistory) -> AsyncIterator[str]:
     reading = HistoryReader(history, landing_seconds=1.0)
-    async with serve([register(reading, DeadLetterDesk(_letters, skip_held))]) as server:
+    desk = DeadLetterDesk(_letters, skip_held)
+    async with serve([TelemetryRpc(reading), DeadLetterRpc(desk)]) as server:
         yield f"127.0.0.1:{server.port}"
 
 

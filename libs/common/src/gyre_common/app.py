@@ -6,15 +6,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NoReturn, Protocol, TypeVar
 
+from gyre_common.bus import Bus
 from gyre_common.errors import GyreError, Retryable
 from gyre_common.retrying import retry
-from gyre_common.rpc.server import Register, RpcServer, serve
+from gyre_common.rpc.server import RpcServer, serve
 from gyre_common.settings import ServiceSettings, SettingsError, load_settings
 from gyre_common.telemetry.exposition import Readiness, expose
 from gyre_common.telemetry.logs import start_logging
@@ -30,44 +31,43 @@ _CHECK_LIMIT = 5.0
 _TRUSTED_SECONDS = 3.0
 """So long a check that held is believed: engines asked each second do not rest."""
 _LAST_WORDS = 2.0
-
 _LOOP_LIMIT = 5.0
 
+S = TypeVar("S", bound=ServiceSettings)
+T = TypeVar("T")
 Check = Callable[[], bool | Awaitable[bool]]
 
 
-class Consumers(Protocol):
-    """What a process consumes with: the bus."""
+class Enter(Protocol):
+    """How a service opens what it needs."""
 
-    def problems(self) -> Sequence[str]:
-        """Why events do not flow, a line each; a process is not ready while there are any."""
-
-    def alive(self) -> bool:
-        """Whether a restart would not help."""
+    async def __call__(self, context: AbstractAsyncContextManager[T], /) -> T:
+        """Enter a context; it stays open until the process has drained. They close in reverse."""
 
 
 @dataclass(frozen=True)
 class App:
-    """What a service built: the RPC services it answers, its bus, and what else makes it ready.
+    """What a service built: its gRPC servicers, its bus, and what else it does and depends on.
 
-    A check is cheap, runs each second, and raises nothing but GyreError.
+    A check in `ready` is cheap, runs each second, and raises nothing but GyreError. `tasks` run
+    until the process drains; one that fails ends the process.
     """
 
-    rpc: Sequence[Register] = ()
-    bus: Consumers | None = None
+    rpc: Sequence[object]
+    bus: Bus | None = None
     ready: Mapping[str, Check] = field(default_factory=dict)
+    tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
 
 
-S = TypeVar("S", bound=ServiceSettings)
-Create = Callable[[S], AbstractAsyncContextManager[App]]
+Create = Callable[[S, Enter], Awaitable[App]]
 
 
 def run(kind: type[S], create: Create[S]) -> NoReturn:
     """Run a service until SIGTERM or SIGINT, then exit the process.
 
     The exit status is 0 after a drain, 1 after a failure, 2 for a setting that cannot work. While
-    `create` raises Retryable (an engine is down) the process waits, unready, with growing pauses.
-    A second signal ends the process at once.
+    `create` raises Retryable (an engine is down) what it entered is closed, and the process waits,
+    unready, with growing pauses. A second signal ends the process at once.
     """
     try:
         settings = load_settings(kind)
@@ -88,13 +88,13 @@ class _Process:
         self._settings = settings
         self._create = create
         self._readiness = Readiness(checks={"started": False})
-        self._checks = _Checks()
+        self._trusted_until: dict[str, float] = {}
         self._stopping = asyncio.Event()
         self._started = False
-        self._bus: Consumers | None = None
+        self._bus: Bus | None = None
 
     async def live(self) -> int:
-        """Serve until told to stop; returns the exit status."""
+        """Serve until a signal comes; returns the exit status."""
         self._handle_signals()
         try:
             await self._serve()
@@ -106,10 +106,10 @@ class _Process:
             # The edge of the process: what is left here ends it. A GyreError speaks for itself,
             # anything else is a bug.
             cause = _single_cause(error)
-            if not isinstance(cause, GyreError):
+            if isinstance(cause, GyreError):
+                _print_error(self._settings.service, cause)
+            else:
                 log.exception("crashed")
-                return EXIT_FAILED
-            _print_error(self._settings.service, cause)
             return EXIT_FAILED
         log.info("stopped")
         return EXIT_OK
@@ -135,61 +135,77 @@ class _Process:
 
     async def _serve(self) -> None:
         settings = self._settings
+        liveness_problem = partial(self._liveness_problem, asyncio.get_running_loop())
         async with AsyncExitStack() as stack:
             stack.enter_context(
                 expose(
-                    settings.host,
-                    settings.metrics_port,
-                    lambda: self._readiness,
-                    partial(self._liveness_problem, asyncio.get_running_loop()),
+                    settings.host, settings.metrics_port, lambda: self._readiness, liveness_problem
                 )
             )
-            server: RpcServer | None = None
-            if settings.grpc_port is not None:
-                server = await stack.enter_async_context(
-                    serve(host=settings.host, port=settings.grpc_port, keys=settings.accepted_keys)
-                )
+            server = await stack.enter_async_context(
+                serve(host=settings.host, port=settings.grpc_port, keys=settings.accepted_keys)
+            )
             app = await self._open(stack, server)
-            if server is not None:
-                await server.add(app.rpc)
+            await server.add(app.rpc)
             self._started, self._bus = True, app.bus
             log.info("started", extra={"port": settings.grpc_port})
-            await self._watch(app, server)
-            if server is not None:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(task()) for task in app.tasks]
+                await self._watch(app, server)
                 await server.drain(settings.drain_seconds / 2)
+                for task in tasks:
+                    task.cancel()
 
-    async def _open(self, stack: AsyncExitStack, server: RpcServer | None) -> App:
+    async def _open(self, stack: AsyncExitStack, server: RpcServer) -> App:
         async def open_app() -> App:
             try:
-                return await stack.enter_async_context(self._create(self._settings))
+                async with AsyncExitStack() as opening:
+                    app = await self._create(self._settings, opening.enter_async_context)
+                    stack.push_async_exit(opening.pop_all())
             except ExceptionGroup as error:
                 if isinstance(cause := _single_cause(error), Retryable):
                     raise cause from error
                 raise
+            return app
 
         def waiting(error: BaseException, seconds: float) -> None:
             self._readiness = Readiness(checks={"started": False}, waiting_for=str(error))
-            if server is not None:
-                server.set_waiting_for(str(error))
+            server.set_waiting_for(str(error))
             log.warning("waiting", extra={"for": str(error), "retry_seconds": seconds})
 
         return await retry(open_app, Retryable, first=0.5, longest=10.0, on_pause=waiting)
 
-    async def _watch(self, app: App, server: RpcServer | None) -> None:
+    async def _watch(self, app: App, server: RpcServer) -> None:
         while not self._stopping.is_set():
             checks = {"started": True}
-            problems = list(app.bus.problems()) if app.bus is not None else []
+            problems = app.bus.problems() if app.bus is not None else []
             if app.bus is not None:
                 checks["kafka"] = not problems
                 METRICS.ready.labels("kafka").set(not problems)
-            checks |= await self._checks.ask(app.ready)
+            for name, check in app.ready.items():
+                checks[name] = await self._holds(name, check)
             await self._set_readiness(Readiness(checks, problems=problems), server)
             pause = _CHECK_EVERY if self._readiness.ready else _CHECK_SOON
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
         self._readiness = Readiness(checks={"draining": False})
 
-    async def _set_readiness(self, now: Readiness, server: RpcServer | None) -> None:
+    async def _holds(self, name: str, check: Check) -> bool:
+        clock = asyncio.get_running_loop().time
+        if self._trusted_until.get(name, 0.0) > clock():
+            return True
+        try:
+            result = check()
+            holds = (
+                result if isinstance(result, bool) else await asyncio.wait_for(result, _CHECK_LIMIT)
+            )
+        except (GyreError, TimeoutError):
+            holds = False
+        METRICS.ready.labels(name).set(holds)
+        self._trusted_until[name] = clock() + _TRUSTED_SECONDS if holds else 0.0
+        return holds
+
+    async def _set_readiness(self, now: Readiness, server: RpcServer) -> None:
         before, self._readiness = self._readiness, now
         if (before.checks, before.problems) == (now.checks, now.problems):
             return
@@ -198,8 +214,7 @@ class _Process:
         else:
             missing = [name for name, holds in now.checks.items() if not holds]
             log.warning("not ready", extra={"missing": missing, "problems": now.problems})
-        if server is not None:
-            await server.set_serving(now.ready)
+        await server.set_serving(now.ready)
 
     def _liveness_problem(self, loop: asyncio.AbstractEventLoop) -> str:
         """What only a restart helps against; called in another thread."""
@@ -214,33 +229,6 @@ class _Process:
         except TimeoutError:
             looking.cancel()
             return f"the event loop did not turn for {_LOOP_LIMIT:g} s"
-
-
-class _Checks:
-    """Asks what makes a service ready; one that held is not asked again for a moment."""
-
-    def __init__(self) -> None:
-        self._held_until: dict[str, float] = {}
-
-    async def ask(self, checks: Mapping[str, Check]) -> dict[str, bool]:
-        """Whether each holds, by name."""
-        clock = asyncio.get_running_loop().time
-        for name, check in checks.items():
-            if self._held_until.get(name, 0.0) <= clock():
-                holds = await _holds(check)
-                METRICS.ready.labels(name).set(holds)
-                self._held_until[name] = clock() + _TRUSTED_SECONDS if holds else 0.0
-        return {name: self._held_until[name] > 0.0 for name in checks}
-
-
-async def _holds(check: Check) -> bool:
-    try:
-        result = check()
-        if isinstance(result, bool):
-            return result
-        return await asyncio.wait_for(result, _CHECK_LIMIT)
-    except (GyreError, TimeoutError):
-        return False
 
 
 def _single_cause(error: Exception) -> Exception:

@@ -105,8 +105,8 @@ class ServiceSettings(BaseSettings):
     )
 
     service: ClassVar[str] = "gyre"
-    grpc_port_base: ClassVar[int | None] = None
-    metrics_port_base: ClassVar[int] = 9100
+    grpc_port_base: ClassVar[int]
+    metrics_port_base: ClassVar[int]
 
     port_offset: int = Field(default=0, ge=0, le=15_000, multiple_of=100)
     host: str = "127.0.0.1"
@@ -166,9 +166,9 @@ class ServiceSettings(BaseSettings):
         return self
 
     @property
-    def grpc_port(self) -> int | None:
-        """Where the service answers; None for a service without RPC."""
-        return None if self.grpc_port_base is None else self.grpc_port_base + self.port_offset
+    def grpc_port(self) -> int:
+        """Where the service answers."""
+        return self.grpc_port_base + self.port_offset
 
     @property
     def metrics_port(self) -> int:

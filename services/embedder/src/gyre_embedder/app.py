@@ -1,11 +1,8 @@
 """Wires the embedder to Kafka, gRPC, Elasticsearch, the store and ONNX Runtime."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from gyre_common.app import App, run
+from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.elasticsearch import open_elasticsearch, reachable
 from gyre_common.events.releases import Roles
@@ -18,7 +15,7 @@ from gyre_embedder.elasticsearch_index import ElasticsearchIndex
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.handlers import build_handlers
 from gyre_embedder.onnx_models import OnnxModels
-from gyre_embedder.rpc import register
+from gyre_embedder.rpc import EmbedderRpc
 from gyre_embedder.service import Indexer
 from gyre_embedder.settings import EmbedderSettings
 from gyre_embedder.text_embedder import TextEmbedder
@@ -26,40 +23,32 @@ from gyre_embedder.text_embedder import TextEmbedder
 _ROLES = (Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER)
 
 
-@asynccontextmanager
-async def create_app(settings: EmbedderSettings) -> AsyncIterator[App]:
+async def create_app(settings: EmbedderSettings, enter: Enter) -> App:
     """The embedder, consuming and ready to answer."""
     store = Store(settings.store_url)
     models = OnnxModels(ModelFolders(store, settings.model_cache), threads=settings.encoder_threads)
-    async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(
-            open_elasticsearch(settings.elasticsearch_url, settings.elasticsearch_login)
-        )
-        index = ElasticsearchIndex(
-            client,
-            shards=settings.index_shards,
-            refresh_interval=settings.index_refresh_interval,
-        )
-        releases = await stack.enter_async_context(
-            open_releases(settings.kafka_servers, required=_ROLES)
-        )
-        encoders = await stack.enter_async_context(
-            Encoders(models, releases, most_bytes=settings.encoder_memory_mb * 1_000_000)
-        )
-        await encoders.hold()
-        indexer = Indexer(index, encoders, releases, ChunkSource(store).read)
-        await indexer.prepare()
-        bus = Bus(settings.kafka_servers, service=settings.service)
-        build_handlers(bus, indexer)
-        await stack.enter_async_context(bus)
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        follow_task = tasks.create_task(encoders.follow_releases())
-        stack.callback(follow_task.cancel)
-        yield App(
-            rpc=[register(TextEmbedder(encoders, releases))],
-            bus=bus,
-            ready={"elasticsearch": partial(reachable, client)},
-        )
+    client = await enter(
+        open_elasticsearch(settings.elasticsearch_url, settings.elasticsearch_login)
+    )
+    index = ElasticsearchIndex(
+        client, shards=settings.index_shards, refresh_interval=settings.index_refresh_interval
+    )
+    releases = await enter(open_releases(settings.kafka_servers, required=_ROLES))
+    encoders = await enter(
+        Encoders(models, releases, most_bytes=settings.encoder_memory_mb * 1_000_000)
+    )
+    await encoders.hold()
+    indexer = Indexer(index, encoders, releases, ChunkSource(store).read)
+    await indexer.prepare()
+    bus = Bus(settings.kafka_servers, service=settings.service)
+    build_handlers(bus, indexer)
+    await enter(bus)
+    return App(
+        rpc=[EmbedderRpc(TextEmbedder(encoders, releases))],
+        bus=bus,
+        ready={"elasticsearch": partial(reachable, client)},
+        tasks=[encoders.follow_releases],
+    )
 
 
 def main() -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import grpc.aio
 from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
-from gyre_common.rpc import Register
+from gyre_common.rpc import ServicerContext
 
 from gyre_embedder.encoder import Side
 from gyre_embedder.text_embedder import TextEmbedder
@@ -26,9 +25,7 @@ class EmbedderRpc(embedder_pb2_grpc.EmbedderServiceServicer):
         self._embedder = embedder
 
     async def Embed(
-        self,
-        request: embedder_pb2.EmbedRequest,
-        context: grpc.aio.ServicerContext[embedder_pb2.EmbedRequest, embedder_pb2.EmbedResponse],
+        self, request: embedder_pb2.EmbedRequest, context: ServicerContext
     ) -> embedder_pb2.EmbedResponse:
         """Encodes texts into unit vectors."""
         side = _SIDES.get(request.side, Side.QUERY)
@@ -43,10 +40,3 @@ class EmbedderRpc(embedder_pb2_grpc.EmbedderServiceServicer):
             version=embeddings.version,
             dimensions=embeddings.dimensions,
         )
-
-
-def register(embedder: TextEmbedder) -> Register:
-    """What the server needs in order to answer."""
-    return lambda server: embedder_pb2_grpc.add_EmbedderServiceServicer_to_server(
-        EmbedderRpc(embedder), server
-    )

@@ -12,7 +12,7 @@ class EmbedderSettings(ServiceSettings):
     """Set by GYRE_… environment variables; see README.md."""
 
     service: ClassVar[str] = "embedder"
-    grpc_port_base: ClassVar[int | None] = 50052
+    grpc_port_base: ClassVar[int] = 50052
     metrics_port_base: ClassVar[int] = 9102
 
     encoder_threads: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=256)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import grpc.aio
 from gyre.feedback.v1 import feedback_pb2, feedback_pb2_grpc
 from gyre_common.events.feedback import FeedbackKind
-from gyre_common.rpc import Register, request_context
+from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_feedback_collector.checks import Submission
 from gyre_feedback_collector.service import FeedbackCollector
@@ -30,11 +29,7 @@ class FeedbackRpc(feedback_pb2_grpc.FeedbackServiceServicer):
         self._collector = collector
 
     async def SubmitFeedback(
-        self,
-        request: feedback_pb2.SubmitFeedbackRequest,
-        context: grpc.aio.ServicerContext[
-            feedback_pb2.SubmitFeedbackRequest, feedback_pb2.SubmitFeedbackResponse
-        ],
+        self, request: feedback_pb2.SubmitFeedbackRequest, context: ServicerContext
     ) -> feedback_pb2.SubmitFeedbackResponse:
         """Records one actor's word on one target of one interaction."""
         feedback_id = await self._collector.submit(
@@ -50,10 +45,3 @@ class FeedbackRpc(feedback_pb2_grpc.FeedbackServiceServicer):
             )
         )
         return feedback_pb2.SubmitFeedbackResponse(feedback_id=str(feedback_id))
-
-
-def register(collector: FeedbackCollector) -> Register:
-    """What the server needs in order to answer."""
-    return lambda server: feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(
-        FeedbackRpc(collector), server
-    )

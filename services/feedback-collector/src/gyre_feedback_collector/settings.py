@@ -9,5 +9,5 @@ class FeedbackCollectorSettings(ServiceSettings):
     """Set by GYRE_… environment variables; see README.md."""
 
     service: ClassVar[str] = "feedback-collector"
-    grpc_port_base: ClassVar[int | None] = 50056
+    grpc_port_base: ClassVar[int] = 50056
     metrics_port_base: ClassVar[int] = 9106

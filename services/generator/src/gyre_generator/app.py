@@ -1,11 +1,9 @@
 """Wires the generator to Kafka, the releases, the retriever and its back ends."""
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from gyre_common.app import App, run
+from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import GENERATOR_VERSION
@@ -19,7 +17,7 @@ from gyre_generator.grpc_retriever import GrpcRetriever
 from gyre_generator.handlers import build_handlers
 from gyre_generator.progress import Steps
 from gyre_generator.prompts import Prompts
-from gyre_generator.rpc import register
+from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
 from gyre_generator.settings import GeneratorSettings
 from gyre_generator.steps.cite import cite
@@ -30,41 +28,35 @@ from gyre_generator.steps.retrieve import retrieve
 from gyre_generator.steps.route import EXTRACTIVE, OPENAI, Override, route
 
 
-@asynccontextmanager
-async def create_app(settings: GeneratorSettings) -> AsyncIterator[App]:
-    """The generator with its connections open; leaving waits for answers being recorded."""
+async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
+    """The generator with its connections open; ending waits for answers being recorded."""
     prompts = Prompts(settings.prompts_dir)
     prompts.load_all()
-    async with AsyncExitStack() as stack:
-        bus = Bus(settings.kafka_servers, service=settings.service)
-        build_handlers(bus)
-        await stack.enter_async_context(bus)
-        releases = await stack.enter_async_context(
-            open_releases(settings.kafka_servers, required=[Roles.GENERATOR, Roles.ANSWER_PROMPT])
-        )
-        backends: dict[str, Backend] = {EXTRACTIVE: ExtractiveReader()}
-        if settings.llm_url:
-            backends[OPENAI] = await _model_server(settings, settings.llm_url, prompts, stack)
-        retriever_channel = await stack.enter_async_context(
-            channel(settings.retriever_address, key=settings.key)
-        )
-        retriever = GrpcRetriever(retriever_channel, seconds=settings.retrieve_seconds)
-        steps: Steps = {
-            "route": partial(
-                route, backends=backends, releases=releases, override=_override(settings)
-            ),
-            "retrieve": partial(retrieve, retriever=retriever, limit=settings.passages),
-            "pack": partial(pack, budget=settings.context_tokens),
-            "generate": generate,
-            "ground": ground,
-            "cite": cite,
-        }
-        answerer = await stack.enter_async_context(Answerer(steps, bus))
-        yield App(rpc=[register(answerer)], bus=bus)
+    bus = Bus(settings.kafka_servers, service=settings.service)
+    build_handlers(bus)
+    await enter(bus)
+    releases = await enter(
+        open_releases(settings.kafka_servers, required=[Roles.GENERATOR, Roles.ANSWER_PROMPT])
+    )
+    backends: dict[str, Backend] = {EXTRACTIVE: ExtractiveReader()}
+    if settings.llm_url:
+        backends[OPENAI] = await _model_server(settings, settings.llm_url, prompts, enter)
+    to_retriever = await enter(channel(settings.retriever_address, key=settings.key))
+    retriever = GrpcRetriever(to_retriever, seconds=settings.retrieve_seconds)
+    steps: Steps = {
+        "route": partial(route, backends=backends, releases=releases, override=_override(settings)),
+        "retrieve": partial(retrieve, retriever=retriever, limit=settings.passages),
+        "pack": partial(pack, budget=settings.context_tokens),
+        "generate": generate,
+        "ground": ground,
+        "cite": cite,
+    }
+    answerer = await enter(Answerer(steps, bus))
+    return App(rpc=[GeneratorRpc(answerer)], bus=bus)
 
 
 async def _model_server(
-    settings: GeneratorSettings, url: str, prompts: Prompts, stack: AsyncExitStack
+    settings: GeneratorSettings, url: str, prompts: Prompts, enter: Enter
 ) -> Backend:
     # The client takes a second and 50 MB to import: only those who use it pay.
     from gyre_generator.backends.openai.client import OpenAIChat
@@ -80,7 +72,7 @@ async def _model_server(
         prompt_usd=settings.llm_prompt_usd,
         completion_usd=settings.llm_completion_usd,
     )
-    return PromptedModel(await stack.enter_async_context(OpenAIChat(model)), prompts)
+    return PromptedModel(await enter(OpenAIChat(model)), prompts)
 
 
 def _override(settings: GeneratorSettings) -> Override | None:

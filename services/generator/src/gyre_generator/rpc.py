@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import grpc.aio
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
 from gyre_common.events.interactions import (
     Citation,
@@ -11,7 +10,7 @@ from gyre_common.events.interactions import (
     RetrievedChunk,
     Turn,
 )
-from gyre_common.rpc import Register
+from gyre_common.rpc import ServicerContext
 
 from gyre_generator.ask import Ask, DocumentFilters
 from gyre_generator.backends import Delta
@@ -25,33 +24,18 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
         self._answerer = answerer
 
     async def Answer(
-        self,
-        request: generator_pb2.AnswerRequest,
-        context: grpc.aio.ServicerContext[
-            generator_pb2.AnswerRequest, generator_pb2.AnswerResponse
-        ],
+        self, request: generator_pb2.AnswerRequest, context: ServicerContext
     ) -> generator_pb2.AnswerResponse:
         """Replies once the interaction is safe in Kafka."""
         return _response(await self._answerer.answer(_ask(request)))
 
     async def StreamAnswer(
-        self,
-        request: generator_pb2.AnswerRequest,
-        context: grpc.aio.ServicerContext[
-            generator_pb2.AnswerRequest, generator_pb2.StreamAnswerResponse
-        ],
+        self, request: generator_pb2.AnswerRequest, context: ServicerContext
     ) -> AsyncGenerator[generator_pb2.StreamAnswerResponse, None]:
         """Started, deltas, and finished once the interaction is safe in Kafka."""
         async with aclosing(self._answerer.stream(_ask(request))) as pieces:
             async for piece in pieces:
                 yield _piece(piece)
-
-
-def register(answerer: Answerer) -> Register:
-    """What the server needs in order to answer."""
-    return lambda server: generator_pb2_grpc.add_GeneratorServiceServicer_to_server(
-        GeneratorRpc(answerer), server
-    )
 
 
 def _ask(request: generator_pb2.AnswerRequest) -> Ask:

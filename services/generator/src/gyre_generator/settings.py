@@ -11,7 +11,7 @@ class GeneratorSettings(ServiceSettings):
     """Set by GYRE_… environment variables; see README.md."""
 
     service: ClassVar[str] = "generator"
-    grpc_port_base: ClassVar[int | None] = 50054
+    grpc_port_base: ClassVar[int] = 50054
     metrics_port_base: ClassVar[int] = 9104
 
     generator_backend: Literal["extractive", "openai"] | None = None

@@ -1,10 +1,8 @@
 """Wires the ingestor to Kafka, gRPC, the store, its reading processes and the document index."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from gyre_common.app import App, run
+from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.events.releases import Roles
@@ -17,51 +15,47 @@ from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.process_reader import ProcessReader
-from gyre_ingestor.rpc import register
+from gyre_ingestor.rpc import IngestorRpc
 from gyre_ingestor.service import Ingestor
 from gyre_ingestor.settings import IngestorSettings
 
 
-@asynccontextmanager
-async def create_app(settings: IngestorSettings) -> AsyncIterator[App]:
+async def create_app(settings: IngestorSettings, enter: Enter) -> App:
     """The ingestor, consuming and ready to answer."""
     uploads_url = f"{settings.store_url}/uploads"
     outside = OutsideContent(
         [*settings.allowed_content_roots, uploads_url], max_bytes=settings.max_document_bytes
     )
     bus = Bus(settings.kafka_servers, service=settings.service)
-    async with AsyncExitStack() as stack:
-        elasticsearch = await stack.enter_async_context(
-            open_elasticsearch(settings.elasticsearch_url, settings.elasticsearch_login)
+    elasticsearch = await enter(
+        open_elasticsearch(settings.elasticsearch_url, settings.elasticsearch_login)
+    )
+    releases = await enter(open_releases(settings.kafka_servers, required=[Roles.INGESTION]))
+    reader = await enter(
+        ProcessReader(
+            processes=settings.parse_processes,
+            time_limit=settings.parse_seconds,
+            memory_bytes=settings.parse_memory_mib * 1024 * 1024,
         )
-        releases = await stack.enter_async_context(
-            open_releases(settings.kafka_servers, required=[Roles.INGESTION])
-        )
-        reader = await stack.enter_async_context(
-            ProcessReader(
-                processes=settings.parse_processes,
-                time_limit=settings.parse_seconds,
-                memory_bytes=settings.parse_memory_mib * 1024 * 1024,
-            )
-        )
-        contents = ContentSource(outside, reader, max_bytes=settings.max_document_bytes)
-        ingestor = Ingestor(
-            contents=contents,
-            originals=Store(settings.store_url),
-            reader=reader,
-            releases=releases,
-            publisher=bus,
-            clock_skew=timedelta(seconds=settings.clock_skew_seconds),
-        )
-        door = FrontDoor(
-            contents=contents,
-            uploads=Store(uploads_url),
-            publisher=bus,
-            index=ElasticsearchDocuments(elasticsearch),
-        )
-        build_handlers(bus, ingestor)
-        await stack.enter_async_context(bus)
-        yield App(rpc=[register(door)], bus=bus, ready={"reader": reader.healthy})
+    )
+    contents = ContentSource(outside, reader, max_bytes=settings.max_document_bytes)
+    ingestor = Ingestor(
+        contents=contents,
+        originals=Store(settings.store_url),
+        reader=reader,
+        releases=releases,
+        publisher=bus,
+        clock_skew=timedelta(seconds=settings.clock_skew_seconds),
+    )
+    door = FrontDoor(
+        contents=contents,
+        uploads=Store(uploads_url),
+        publisher=bus,
+        index=ElasticsearchDocuments(elasticsearch),
+    )
+    build_handlers(bus, ingestor)
+    await enter(bus)
+    return App(rpc=[IngestorRpc(door)], bus=bus, ready={"reader": reader.healthy})
 
 
 def main() -> None:

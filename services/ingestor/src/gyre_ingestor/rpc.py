@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import grpc.aio
 from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
 from gyre_common.document_index import DocumentHappening, DocumentRecord, DocumentState
-from gyre_common.rpc import Register, request_context
+from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_ingestor.front_door import FrontDoor
 
@@ -26,11 +25,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         self._door = door
 
     async def SubmitDocument(
-        self,
-        request: ingestor_pb2.SubmitDocumentRequest,
-        context: grpc.aio.ServicerContext[
-            ingestor_pb2.SubmitDocumentRequest, ingestor_pb2.SubmitDocumentResponse
-        ],
+        self, request: ingestor_pb2.SubmitDocumentRequest, context: ServicerContext
     ) -> ingestor_pb2.SubmitDocumentResponse:
         """Replies once Kafka has the submission."""
         submission_id = await self._door.submit(
@@ -41,11 +36,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         return ingestor_pb2.SubmitDocumentResponse(submission_id=str(submission_id))
 
     async def DeleteDocument(
-        self,
-        request: ingestor_pb2.DeleteDocumentRequest,
-        context: grpc.aio.ServicerContext[
-            ingestor_pb2.DeleteDocumentRequest, ingestor_pb2.DeleteDocumentResponse
-        ],
+        self, request: ingestor_pb2.DeleteDocumentRequest, context: ServicerContext
     ) -> ingestor_pb2.DeleteDocumentResponse:
         """Replies once Kafka has the deletion."""
         submission_id = await self._door.delete(
@@ -54,22 +45,14 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         return ingestor_pb2.DeleteDocumentResponse(submission_id=str(submission_id))
 
     async def GetDocument(
-        self,
-        request: ingestor_pb2.GetDocumentRequest,
-        context: grpc.aio.ServicerContext[
-            ingestor_pb2.GetDocumentRequest, ingestor_pb2.GetDocumentResponse
-        ],
+        self, request: ingestor_pb2.GetDocumentRequest, context: ServicerContext
     ) -> ingestor_pb2.GetDocumentResponse:
         """Where a document stands."""
         record = await self._door.get(request_context(), request.document_id)
         return ingestor_pb2.GetDocumentResponse(document=_status(record))
 
     async def ListDocuments(
-        self,
-        request: ingestor_pb2.ListDocumentsRequest,
-        context: grpc.aio.ServicerContext[
-            ingestor_pb2.ListDocumentsRequest, ingestor_pb2.ListDocumentsResponse
-        ],
+        self, request: ingestor_pb2.ListDocumentsRequest, context: ServicerContext
     ) -> ingestor_pb2.ListDocumentsResponse:
         """One page of documents."""
         records, next_page_token = await self._door.page(
@@ -78,13 +61,6 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         return ingestor_pb2.ListDocumentsResponse(
             documents=[_status(record) for record in records], next_page_token=next_page_token
         )
-
-
-def register(door: FrontDoor) -> Register:
-    """What the server needs in order to answer."""
-    return lambda server: ingestor_pb2_grpc.add_IngestorServiceServicer_to_server(
-        IngestorRpc(door), server
-    )
 
 
 def _fields(document: ingestor_pb2.Document) -> Mapping[str, object]:

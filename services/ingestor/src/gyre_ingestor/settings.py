@@ -10,7 +10,7 @@ class IngestorSettings(ServiceSettings):
     """The ingestor's variables, beside those that every service has."""
 
     service: ClassVar[str] = "ingestor"
-    grpc_port_base: ClassVar[int | None] = 50051
+    grpc_port_base: ClassVar[int] = 50051
     metrics_port_base: ClassVar[int] = 9101
 
     max_document_bytes: int = Field(default=20 * 1024 * 1024, ge=1024)

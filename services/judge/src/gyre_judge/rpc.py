@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-import grpc.aio
 from gyre.judge.v1 import judge_pb2, judge_pb2_grpc
 from gyre_common.events.interactions import Score
-from gyre_common.rpc import Register, request_context
+from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_judge.service import Judge, Preference
 
@@ -27,9 +26,7 @@ class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
         self._judge = judge
 
     async def Judge(
-        self,
-        request: judge_pb2.JudgeRequest,
-        context: grpc.aio.ServicerContext[judge_pb2.JudgeRequest, judge_pb2.JudgeResponse],
+        self, request: judge_pb2.JudgeRequest, context: ServicerContext
     ) -> judge_pb2.JudgeResponse:
         """Scores one answer."""
         judgement = await asyncio.to_thread(
@@ -42,9 +39,7 @@ class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
         return judge_pb2.JudgeResponse(scores=_scores(judgement.scores), version=judgement.version)
 
     async def Compare(
-        self,
-        request: judge_pb2.CompareRequest,
-        context: grpc.aio.ServicerContext[judge_pb2.CompareRequest, judge_pb2.CompareResponse],
+        self, request: judge_pb2.CompareRequest, context: ServicerContext
     ) -> judge_pb2.CompareResponse:
         """Tells which of two answers is better."""
         comparison = await asyncio.to_thread(
@@ -62,11 +57,6 @@ class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
             rationale=comparison.rationale,
             version=comparison.version,
         )
-
-
-def register(judge: Judge) -> Register:
-    """What the server needs in order to answer."""
-    return lambda server: judge_pb2_grpc.add_JudgeServiceServicer_to_server(JudgeRpc(judge), server)
 
 
 def _scores(scores: Sequence[Score]) -> list[judge_pb2.Score]:

@@ -9,5 +9,5 @@ class JudgeSettings(ServiceSettings):
     """Set by GYRE_… environment variables; see README.md."""
 
     service: ClassVar[str] = "judge"
-    grpc_port_base: ClassVar[int | None] = 50055
+    grpc_port_base: ClassVar[int] = 50055
     metrics_port_base: ClassVar[int] = 9105

@@ -1,10 +1,6 @@
 """Wires the release controller to Kafka, the embedder and gRPC."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-
-from gyre_common.app import App, run
+from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.event import now
@@ -17,29 +13,22 @@ from gyre_releases.book import ReleaseBook
 from gyre_releases.grpc_encoder_probe import GrpcEncoderProbe
 from gyre_releases.handlers import build_handlers
 from gyre_releases.kafka_log import KafkaReleaseLog
-from gyre_releases.rpc import register
+from gyre_releases.rpc import ReleaseRpc
 from gyre_releases.service import ReleaseController
 from gyre_releases.settings import ReleasesSettings
 
 
-@asynccontextmanager
-async def create_app(settings: ReleasesSettings) -> AsyncIterator[App]:
+async def create_app(settings: ReleasesSettings, enter: Enter) -> App:
     """The controller as the only writer of releases: losing that ends the process."""
     await ensure_topics(settings.kafka_servers, [RELEASE_CHANGED])
-    async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(KafkaReleaseLog(settings.kafka_servers))
-        embedder = await stack.enter_async_context(
-            channel(settings.embedder_address, key=settings.key)
-        )
-        controller = ReleaseController(log, ReleaseBook(now), GrpcEncoderProbe(embedder))
-        await controller.start(built_in_artifacts(now()), Signature(actor="gyre"))
-        bus = Bus(settings.kafka_servers, service=settings.service)
-        build_handlers(bus, controller)
-        await stack.enter_async_context(bus)
-        async with asyncio.TaskGroup() as group:
-            watch = group.create_task(log.wait_until_superseded())
-            yield App(rpc=[register(controller)], bus=bus)
-            watch.cancel()
+    log = await enter(KafkaReleaseLog(settings.kafka_servers))
+    embedder = await enter(channel(settings.embedder_address, key=settings.key))
+    controller = ReleaseController(log, ReleaseBook(now), GrpcEncoderProbe(embedder))
+    await controller.start(built_in_artifacts(now()), Signature(actor="gyre"))
+    bus = Bus(settings.kafka_servers, service=settings.service)
+    build_handlers(bus, controller)
+    await enter(bus)
+    return App(rpc=[ReleaseRpc(controller)], bus=bus, tasks=[log.wait_until_superseded])
 
 
 def main() -> None:

@@ -1,12 +1,11 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-import grpc.aio
 from gyre.releases.v1 import releases_pb2, releases_pb2_grpc
 from gyre_common.context import request_context
 from gyre_common.errors import InvalidInput
 from gyre_common.events.event import now
 from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
-from gyre_common.rpc import Register
+from gyre_common.rpc import ServicerContext
 from gyre_common.signature import Signature
 from pydantic import ValidationError
 
@@ -24,22 +23,14 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
         self._controller = controller
 
     async def ListReleases(
-        self,
-        request: releases_pb2.ListReleasesRequest,
-        context: grpc.aio.ServicerContext[
-            releases_pb2.ListReleasesRequest, releases_pb2.ListReleasesResponse
-        ],
+        self, request: releases_pb2.ListReleasesRequest, context: ServicerContext
     ) -> releases_pb2.ListReleasesResponse:
         """The state of every role, or of one."""
         releases = await self._controller.releases(request.role, scope=_scope_of(request.tenant))
         return releases_pb2.ListReleasesResponse(releases=map(_release, releases))
 
     async def Promote(
-        self,
-        request: releases_pb2.PromoteRequest,
-        context: grpc.aio.ServicerContext[
-            releases_pb2.PromoteRequest, releases_pb2.PromoteResponse
-        ],
+        self, request: releases_pb2.PromoteRequest, context: ServicerContext
     ) -> releases_pb2.PromoteResponse:
         """Makes a registered version live."""
         release = await self._controller.promote(
@@ -53,11 +44,7 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
         return releases_pb2.PromoteResponse(release=_release(release))
 
     async def Rollback(
-        self,
-        request: releases_pb2.RollbackRequest,
-        context: grpc.aio.ServicerContext[
-            releases_pb2.RollbackRequest, releases_pb2.RollbackResponse
-        ],
+        self, request: releases_pb2.RollbackRequest, context: ServicerContext
     ) -> releases_pb2.RollbackResponse:
         """Makes the version live that was live before."""
         release = await self._controller.rollback(
@@ -69,11 +56,7 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
         return releases_pb2.RollbackResponse(release=_release(release))
 
     async def GetVersion(
-        self,
-        request: releases_pb2.GetVersionRequest,
-        context: grpc.aio.ServicerContext[
-            releases_pb2.GetVersionRequest, releases_pb2.GetVersionResponse
-        ],
+        self, request: releases_pb2.GetVersionRequest, context: ServicerContext
     ) -> releases_pb2.GetVersionResponse:
         """One registered version."""
         artifact, live = await self._controller.version(
@@ -82,11 +65,7 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
         return releases_pb2.GetVersionResponse(artifact=_artifact(artifact), live=live)
 
     async def RegisterVersion(
-        self,
-        request: releases_pb2.RegisterVersionRequest,
-        context: grpc.aio.ServicerContext[
-            releases_pb2.RegisterVersionRequest, releases_pb2.RegisterVersionResponse
-        ],
+        self, request: releases_pb2.RegisterVersionRequest, context: ServicerContext
     ) -> releases_pb2.RegisterVersionResponse:
         """Makes a version known, by its settings or with its files."""
         by = Signature(actor=request.actor, reason=request.reason)
@@ -107,13 +86,6 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
                 scope=scope,
             )
         return releases_pb2.RegisterVersionResponse(release=_release(release))
-
-
-def register(controller: ReleaseController) -> Register:
-    """What the server needs in order to answer."""
-    return lambda server: releases_pb2_grpc.add_ReleaseServiceServicer_to_server(
-        ReleaseRpc(controller), server
-    )
 
 
 def _artifact_from(request: releases_pb2.RegisterVersionRequest) -> Artifact:

@@ -9,5 +9,5 @@ class ReleasesSettings(ServiceSettings):
     """Set by GYRE_… environment variables; see README.md."""
 
     service: ClassVar[str] = "releases"
-    grpc_port_base: ClassVar[int | None] = 50059
+    grpc_port_base: ClassVar[int] = 50059
     metrics_port_base: ClassVar[int] = 9109

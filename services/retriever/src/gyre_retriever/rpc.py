@@ -1,9 +1,8 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-import grpc.aio
 from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre_common.fusion import Span
-from gyre_common.rpc import Register, request_context
+from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_retriever.fusion import RankedPassage
 from gyre_retriever.query import Filters, Query
@@ -17,11 +16,7 @@ class RetrieverRpc(retriever_pb2_grpc.RetrieverServiceServicer):
         self._retriever = retriever
 
     async def Retrieve(
-        self,
-        request: retriever_pb2.RetrieveRequest,
-        context: grpc.aio.ServicerContext[
-            retriever_pb2.RetrieveRequest, retriever_pb2.RetrieveResponse
-        ],
+        self, request: retriever_pb2.RetrieveRequest, context: ServicerContext
     ) -> retriever_pb2.RetrieveResponse:
         """Finds the passages that fit a query best."""
         retrieved = await self._retriever.retrieve(_query(request), request_context())
@@ -32,13 +27,6 @@ class RetrieverRpc(retriever_pb2_grpc.RetrieverServiceServicer):
             fallbacks=retrieved.fallbacks,
             legs={name: _leg(span) for name, span in retrieved.legs.items()},
         )
-
-
-def register(retriever: Retriever) -> Register:
-    """What the server needs in order to answer."""
-    return lambda server: retriever_pb2_grpc.add_RetrieverServiceServicer_to_server(
-        RetrieverRpc(retriever), server
-    )
 
 
 def _query(request: retriever_pb2.RetrieveRequest) -> Query:

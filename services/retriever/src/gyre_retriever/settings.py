@@ -10,7 +10,7 @@ class RetrieverSettings(ServiceSettings):
     """Set by GYRE_… environment variables; see README.md."""
 
     service: ClassVar[str] = "retriever"
-    grpc_port_base: ClassVar[int | None] = 50053
+    grpc_port_base: ClassVar[int] = 50053
     metrics_port_base: ClassVar[int] = 9103
 
     embed_seconds: float = Field(default=1.0, gt=0, le=60)

@@ -1,10 +1,8 @@
 """Wires the telemetry service to Kafka, ClickHouse and its readers."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 
-from gyre_common.app import App, run
+from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.bus.dlq import open_dead_letters
 from gyre_common.bus.held_records import skip
@@ -17,35 +15,35 @@ from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.handlers import InsertBatching, build_handlers
 from gyre_telemetry.history_reader import HistoryReader
 from gyre_telemetry.migrations import default_folder, read_migrations
-from gyre_telemetry.rpc import register
+from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
 from gyre_telemetry.service import Telemetry
 from gyre_telemetry.settings import TelemetrySettings
 
 
-@asynccontextmanager
-async def create_app(settings: TelemetrySettings) -> AsyncIterator[App]:
+async def create_app(settings: TelemetrySettings, enter: Enter) -> App:
     """The schema first, then the topics."""
     migrations = read_migrations(settings.migrations or default_folder())
-    async with open_clickhouse(
-        settings.clickhouse_url,
-        user=settings.clickhouse_user,
-        password=settings.clickhouse_password.get_secret_value(),
-    ) as client:
-        await migrate(client, migrations)
-        sink = await ClickHouseSink.open(client)
-        bus = Bus(settings.kafka_servers, service=settings.service)
-        batching = InsertBatching(settings.insert_records, settings.insert_wait)
-        build_handlers(bus, Telemetry(sink), batching)
-        desk = DeadLetterDesk(
-            partial(open_dead_letters, settings.kafka_servers),
-            partial(skip, settings.kafka_servers),
+    client = await enter(
+        open_clickhouse(
+            settings.clickhouse_url,
+            user=settings.clickhouse_user,
+            password=settings.clickhouse_password.get_secret_value(),
         )
-        async with bus:
-            yield App(
-                rpc=[register(HistoryReader(ClickHouseHistory(client)), desk)],
-                bus=bus,
-                ready={"clickhouse": sink.reachable},
-            )
+    )
+    await migrate(client, migrations)
+    sink = await ClickHouseSink.open(client)
+    bus = Bus(settings.kafka_servers, service=settings.service)
+    batching = InsertBatching(settings.insert_records, settings.insert_wait)
+    build_handlers(bus, Telemetry(sink), batching)
+    desk = DeadLetterDesk(
+        partial(open_dead_letters, settings.kafka_servers), partial(skip, settings.kafka_servers)
+    )
+    await enter(bus)
+    return App(
+        rpc=[TelemetryRpc(HistoryReader(ClickHouseHistory(client))), DeadLetterRpc(desk)],
+        bus=bus,
+        ready={"clickhouse": sink.reachable},
+    )
 
 
 def main() -> None:

@@ -1,19 +1,14 @@
 """The gRPC edge: what people read, and the dead letters."""
 
 from datetime import UTC
-from typing import Any
 
-import grpc.aio
 from google.protobuf.json_format import ParseDict
 from gyre.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from gyre_common.bus.dlq import DeadLetter
-from gyre_common.rpc import Register, request_context
-from gyre_common.rpc.server import ServiceTable
+from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_telemetry.dead_letters import DeadLetterDesk, value_limit
 from gyre_telemetry.history_reader import HistoryReader, TimeRange
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
@@ -23,14 +18,14 @@ class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
         self._reader = reader
 
     async def GetInteraction(
-        self, request: telemetry_pb2.GetInteractionRequest, context: Context
+        self, request: telemetry_pb2.GetInteractionRequest, context: ServicerContext
     ) -> telemetry_pb2.GetInteractionResponse:
         """Everything that is known of one answer."""
         row = await self._reader.interaction(request_context(), request.interaction_id)
         return ParseDict({"interaction": row}, telemetry_pb2.GetInteractionResponse())
 
     async def ListInteractions(
-        self, request: telemetry_pb2.ListInteractionsRequest, context: Context
+        self, request: telemetry_pb2.ListInteractionsRequest, context: ServicerContext
     ) -> telemetry_pb2.ListInteractionsResponse:
         """One page, newest first."""
         page = await self._reader.interactions(
@@ -48,7 +43,7 @@ class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
         )
 
     async def Series(
-        self, request: telemetry_pb2.SeriesRequest, context: Context
+        self, request: telemetry_pb2.SeriesRequest, context: ServicerContext
     ) -> telemetry_pb2.SeriesResponse:
         """One page of a view, newest first."""
         columns, page = await self._reader.series(
@@ -75,7 +70,7 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
         self._desk = desk
 
     async def List(
-        self, request: telemetry_pb2.ListDeadLettersRequest, context: Context
+        self, request: telemetry_pb2.ListDeadLettersRequest, context: ServicerContext
     ) -> telemetry_pb2.ListDeadLettersResponse:
         """How many each topic has."""
         counts = await self._desk.counts()
@@ -87,7 +82,7 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
         )
 
     async def Show(
-        self, request: telemetry_pb2.ShowDeadLettersRequest, context: Context
+        self, request: telemetry_pb2.ShowDeadLettersRequest, context: ServicerContext
     ) -> telemetry_pb2.ShowDeadLettersResponse:
         """Those of one topic, newest first."""
         letters = await self._desk.newest(request.topic, request.limit)
@@ -97,7 +92,7 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
         )
 
     async def Skip(
-        self, request: telemetry_pb2.SkipHeldRecordRequest, context: Context
+        self, request: telemetry_pb2.SkipHeldRecordRequest, context: ServicerContext
     ) -> telemetry_pb2.SkipHeldRecordResponse:
         """Let a held partition go on."""
         skipped = await self._desk.skip(
@@ -149,13 +144,3 @@ def _dead_letter(letter: DeadLetter, longest: int) -> telemetry_pb2.DeadLetter:
             )
         )
     return message
-
-
-def register(reader: HistoryReader, desk: DeadLetterDesk) -> Register:
-    """What the server needs in order to answer."""
-
-    def add(server: ServiceTable) -> None:
-        telemetry_pb2_grpc.add_TelemetryServiceServicer_to_server(TelemetryRpc(reader), server)
-        telemetry_pb2_grpc.add_DeadLetterServiceServicer_to_server(DeadLetterRpc(desk), server)
-
-    return add

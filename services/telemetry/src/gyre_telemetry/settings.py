@@ -11,7 +11,7 @@ class TelemetrySettings(ServiceSettings):
     """Set by GYRE_… environment variables; see README.md."""
 
     service: ClassVar[str] = "telemetry"
-    grpc_port_base: ClassVar[int | None] = 50058
+    grpc_port_base: ClassVar[int] = 50058
     metrics_port_base: ClassVar[int] = 9108
 
     clickhouse_user: str = "default"

@@ -1,10 +1,8 @@
 """Wires the collector and the runs to Kafka, the releases, the store and gRPC."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
-from gyre_common.app import App, run
+from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.training import TRAINING_FINISHED, TRAINING_PROGRESSED, TRAINING_STARTED
@@ -17,7 +15,7 @@ from gyre_trainer.data_sets import DataSetStore
 from gyre_trainer.forgetting import Forgetting, forget_periodically
 from gyre_trainer.handlers import Batching, build_handlers
 from gyre_trainer.recipes import roles_read
-from gyre_trainer.rpc import register
+from gyre_trainer.rpc import TrainerRpc
 from gyre_trainer.runs.book import RunBook
 from gyre_trainer.runs.candidates import Candidates
 from gyre_trainer.runs.conductor import Conductor, Tools
@@ -34,40 +32,38 @@ from gyre_trainer.segments import Collector, Segments, Window, until_collected
 from gyre_trainer.settings import TrainerSettings
 
 
-@asynccontextmanager
-async def create_app(settings: TrainerSettings) -> AsyncIterator[App]:
+async def create_app(settings: TrainerSettings, enter: Enter) -> App:
     """The collector and the runs, of which neither can hold up the other."""
     await ensure_topics(settings.kafka_servers, TOPICS)
     store = Store(settings.store_url)
     segments = Segments(Shelf(settings.store_url, SEGMENTS), records=settings.segment_records)
-    async with AsyncExitStack() as stack:
-        enter = stack.enter_async_context
-        releases = await enter(open_releases(settings.kafka_servers, required=roles_read()))
-        controller = await enter(channel(settings.releases_address, key=settings.key))
-        bus = Bus(settings.kafka_servers, service=settings.service)
-        batching = Batching(settings.segment_records, settings.segment_seconds)
-        build_handlers(bus, Collector(segments), batching)
-        bus.publishes(TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED)
-        await enter(bus)
-        book = RunBook()
-        book.apply(await read_history(settings.kafka_servers))
-        book.apply(releases.states)
-        event_log = RunEventLog(book, bus)
-        releases.on_change(event_log.record_release_change)
-        tools = _tools(settings, store, segments, GrpcRegistry(releases, controller))
-        conductor = await enter(Conductor(book, event_log, tools))
-        data_sets = DataSetStore(store, Shelf(settings.store_url, DATA_SETS))
-        forgetting = Forgetting(
-            segments,
-            data_sets,
-            tools.folders,
-            current_window=tools.starter.current_window,
-            without_runs=conductor.without_runs,
-        )
-        async with asyncio.TaskGroup() as group:
-            periodic = group.create_task(forget_periodically(forgetting, days=settings.facts_days))
-            yield App(rpc=[register(conductor, Reports(store), data_sets, forgetting)], bus=bus)
-            periodic.cancel()
+    releases = await enter(open_releases(settings.kafka_servers, required=roles_read()))
+    controller = await enter(channel(settings.releases_address, key=settings.key))
+    bus = Bus(settings.kafka_servers, service=settings.service)
+    batching = Batching(settings.segment_records, settings.segment_seconds)
+    build_handlers(bus, Collector(segments), batching)
+    bus.publishes(TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED)
+    await enter(bus)
+    book = RunBook()
+    book.apply(await read_history(settings.kafka_servers))
+    book.apply(releases.states)
+    event_log = RunEventLog(book, bus)
+    releases.on_change(event_log.record_release_change)
+    tools = _tools(settings, store, segments, GrpcRegistry(releases, controller))
+    conductor = await enter(Conductor(book, event_log, tools))
+    data_sets = DataSetStore(store, Shelf(settings.store_url, DATA_SETS))
+    forgetting = Forgetting(
+        segments,
+        data_sets,
+        tools.folders,
+        current_window=tools.starter.current_window,
+        without_runs=conductor.without_runs,
+    )
+    return App(
+        rpc=[TrainerRpc(conductor, Reports(store), data_sets, forgetting)],
+        bus=bus,
+        tasks=[partial(forget_periodically, forgetting, days=settings.facts_days)],
+    )
 
 
 def _tools(

@@ -1,12 +1,11 @@
 """The gRPC edge of data sets: translates messages to the core's words and back."""
 
-import grpc.aio
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct
 from gyre.trainer.v1 import trainer_pb2
-from gyre_common.context import request_context
 from gyre_common.errors import NotFound
 from gyre_common.events.event import EVERY_TENANT
+from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_trainer.data_sets import DataSetStore, StoredDataSet
 
@@ -18,11 +17,7 @@ class DataSetRpc:
         self._data_sets = data_sets
 
     async def ListDataSets(
-        self,
-        request: trainer_pb2.ListDataSetsRequest,
-        context: grpc.aio.ServicerContext[
-            trainer_pb2.ListDataSetsRequest, trainer_pb2.ListDataSetsResponse
-        ],
+        self, request: trainer_pb2.ListDataSetsRequest, context: ServicerContext
     ) -> trainer_pb2.ListDataSetsResponse:
         """The caller's and those of all tenants together, newest first, without their cards."""
         data_sets = [
@@ -34,11 +29,7 @@ class DataSetRpc:
         return trainer_pb2.ListDataSetsResponse(data_sets=map(_data_set, data_sets))
 
     async def GetDataSet(
-        self,
-        request: trainer_pb2.GetDataSetRequest,
-        context: grpc.aio.ServicerContext[
-            trainer_pb2.GetDataSetRequest, trainer_pb2.GetDataSetResponse
-        ],
+        self, request: trainer_pb2.GetDataSetRequest, context: ServicerContext
     ) -> trainer_pb2.GetDataSetResponse:
         """One, with its card."""
         stored = await self._find(request.digest)

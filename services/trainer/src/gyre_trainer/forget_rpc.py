@@ -1,9 +1,8 @@
 """The gRPC edge of forgetting: translates messages to the core's words and back."""
 
-import grpc.aio
 from gyre.trainer.v1 import trainer_pb2
-from gyre_common.context import request_context
 from gyre_common.errors import InvalidInput
+from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.segments.erasure import Subject, SubjectKind
@@ -22,9 +21,7 @@ class ForgetRpc:
         self._forgetting = forgetting
 
     async def Forget(
-        self,
-        request: trainer_pb2.ForgetRequest,
-        context: grpc.aio.ServicerContext[trainer_pb2.ForgetRequest, trainer_pb2.ForgetResponse],
+        self, request: trainer_pb2.ForgetRequest, context: ServicerContext
     ) -> trainer_pb2.ForgetResponse:
         """Forgets somebody or something of the caller's tenant."""
         named = request.WhichOneof("subject")

@@ -1,7 +1,6 @@
 """The gRPC edge: one service, its methods by subject in files of their own."""
 
 from gyre.trainer.v1 import trainer_pb2_grpc
-from gyre_common.rpc import Register
 
 from gyre_trainer.data_set_rpc import DataSetRpc
 from gyre_trainer.data_sets import DataSetStore
@@ -25,12 +24,3 @@ class TrainerRpc(RunRpc, DataSetRpc, ForgetRpc, trainer_pb2_grpc.TrainerServiceS
         RunRpc.__init__(self, conductor, reports)
         DataSetRpc.__init__(self, data_sets)
         ForgetRpc.__init__(self, forgetting)
-
-
-def register(
-    conductor: Conductor, reports: Reports, data_sets: DataSetStore, forgetting: Forgetting
-) -> Register:
-    """What the server needs in order to answer."""
-    return lambda server: trainer_pb2_grpc.add_TrainerServiceServicer_to_server(
-        TrainerRpc(conductor, reports, data_sets, forgetting), server
-    )

@@ -3,14 +3,13 @@
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-import grpc.aio
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct
 from gyre.trainer.v1 import trainer_pb2
-from gyre_common.context import request_context
 from gyre_common.errors import InvalidInput
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.training import Slice, Verdict
+from gyre_common.rpc import ServicerContext, request_context
 from gyre_common.signature import Signature
 
 from gyre_trainer.runs.book import Run
@@ -27,11 +26,7 @@ class RunRpc:
         self._reports = reports
 
     async def StartRun(
-        self,
-        request: trainer_pb2.StartRunRequest,
-        context: grpc.aio.ServicerContext[
-            trainer_pb2.StartRunRequest, trainer_pb2.StartRunResponse
-        ],
+        self, request: trainer_pb2.StartRunRequest, context: ServicerContext
     ) -> trainer_pb2.StartRunResponse:
         """Starts a run, or resumes one."""
         if request.resume:
@@ -45,31 +40,21 @@ class RunRpc:
         return trainer_pb2.StartRunResponse(run=await run_message(run, self._reports))
 
     async def GetRun(
-        self,
-        request: trainer_pb2.GetRunRequest,
-        context: grpc.aio.ServicerContext[trainer_pb2.GetRunRequest, trainer_pb2.GetRunResponse],
+        self, request: trainer_pb2.GetRunRequest, context: ServicerContext
     ) -> trainer_pb2.GetRunResponse:
         """One run, with its report."""
         run = self._conductor.run(_run_id(request.run_id), request_context().tenant)
         return trainer_pb2.GetRunResponse(run=await run_message(run, self._reports))
 
     async def ListRuns(
-        self,
-        request: trainer_pb2.ListRunsRequest,
-        context: grpc.aio.ServicerContext[
-            trainer_pb2.ListRunsRequest, trainer_pb2.ListRunsResponse
-        ],
+        self, request: trainer_pb2.ListRunsRequest, context: ServicerContext
     ) -> trainer_pb2.ListRunsResponse:
         """Newest first, without their reports."""
         runs = self._conductor.runs(request_context().tenant)
         return trainer_pb2.ListRunsResponse(runs=map(_run, runs))
 
     async def WatchRun(
-        self,
-        request: trainer_pb2.WatchRunRequest,
-        context: grpc.aio.ServicerContext[
-            trainer_pb2.WatchRunRequest, trainer_pb2.WatchRunResponse
-        ],
+        self, request: trainer_pb2.WatchRunRequest, context: ServicerContext
     ) -> AsyncIterator[trainer_pb2.WatchRunResponse]:
         """The run as it is, then after each change."""
         watched = self._conductor.watch(_run_id(request.run_id), request_context().tenant)
@@ -77,11 +62,7 @@ class RunRpc:
             yield trainer_pb2.WatchRunResponse(run=await run_message(run, self._reports))
 
     async def CancelRun(
-        self,
-        request: trainer_pb2.CancelRunRequest,
-        context: grpc.aio.ServicerContext[
-            trainer_pb2.CancelRunRequest, trainer_pb2.CancelRunResponse
-        ],
+        self, request: trainer_pb2.CancelRunRequest, context: ServicerContext
     ) -> trainer_pb2.CancelRunResponse:
         """Stops a run."""
         run = await self._conductor.cancel(

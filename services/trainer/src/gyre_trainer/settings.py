@@ -11,7 +11,7 @@ class TrainerSettings(ServiceSettings):
     """Set by GYRE_… environment variables; see README.md."""
 
     service: ClassVar[str] = "trainer"
-    grpc_port_base: ClassVar[int | None] = 50057
+    grpc_port_base: ClassVar[int] = 50057
     metrics_port_base: ClassVar[int] = 9107
 
     segment_records: int = Field(default=5_000, ge=1, le=100_000)

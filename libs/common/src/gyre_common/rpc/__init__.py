@@ -4,12 +4,12 @@ other, and the request's context between them.
 
 from gyre_common.context import RequestContext, request_context, use_context, use_versions
 from gyre_common.rpc.client import call, channel, stream
-from gyre_common.rpc.server import Register, RpcServer, serve
+from gyre_common.rpc.server import RpcServer, ServicerContext, serve
 
 __all__ = [
-    "Register",
     "RequestContext",
     "RpcServer",
+    "ServicerContext",
     "call",
     "channel",
     "request_context",

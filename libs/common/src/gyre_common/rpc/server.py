@@ -1,8 +1,8 @@
 """A gRPC server with everything that each of Gyre's servers needs."""
 
-import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from gyre_common.errors import GyreError
 from gyre_common.rpc.answering import AnsweringInterceptor
 from gyre_common.settings import is_loopback
 
-log = logging.getLogger(__name__)
+ServicerContext = grpc.aio.ServicerContext[Any, Any]
+"""What gRPC hands every method beside its request."""
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
@@ -26,11 +27,8 @@ _HealthServicer: Any = health.aio.HealthServicer  # type: ignore[attr-defined]
 _ReflectionServicer: Any = reflection.aio.ReflectionServicer  # type: ignore[attr-defined]
 
 
-class ServiceTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-    """Where a generated `add_…Servicer_to_server` puts its handlers.
-
-    It takes a server's place there, so that services can be added to a server that runs already.
-    """
+class _ServiceTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Takes a server's place in generated code: services can be added to one that runs already."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -50,9 +48,12 @@ class ServiceTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         handlers = (handler.service(handler_call_details) for handler in self._handlers)
         return next((handler for handler in handlers if handler is not None), None)
 
-
-Register = Callable[[ServiceTable], None]
-"""Adds one service: `lambda server: add_RetrieverServiceServicer_to_server(servicer, server)`."""
+    def add(self, servicer: object) -> None:
+        """Add each service whose generated `…Servicer` class this object derives from."""
+        for kind in type(servicer).__mro__:
+            generated = vars(sys.modules[kind.__module__])
+            if add := generated.get(f"add_{kind.__name__}_to_server"):
+                add(servicer, self)
 
 
 class RpcServer:
@@ -62,7 +63,7 @@ class RpcServer:
         self,
         port: int,
         server: grpc.aio.Server,
-        table: ServiceTable,
+        table: _ServiceTable,
         checks: Any,
         interceptor: AnsweringInterceptor,
     ) -> None:
@@ -72,10 +73,10 @@ class RpcServer:
         self._health = checks
         self._interceptor = interceptor
 
-    async def add(self, services: Sequence[Register]) -> None:
+    async def add(self, servicers: Sequence[object]) -> None:
         """Answer for these services from now on; health and reflection know them."""
-        for register in services:
-            register(self._table)
+        for servicer in servicers:
+            self._table.add(servicer)
         names = [*self._table.names]
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
             _ReflectionServicer(names), self._table
@@ -102,7 +103,7 @@ class RpcServer:
 
 @asynccontextmanager
 async def serve(
-    services: Sequence[Register] = (),
+    servicers: Sequence[object] = (),
     *,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -137,7 +138,7 @@ async def serve(
             ("grpc.keepalive_timeout_ms", 20_000),
         ],
     )
-    table, checks = ServiceTable(), _HealthServicer()
+    table, checks = _ServiceTable(), _HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, table)
     server.add_generic_rpc_handlers((table,))
     bound = _bind(server, host, port)
@@ -145,8 +146,8 @@ async def serve(
     await running.set_serving(False)
     await server.start()
     try:
-        if services:
-            await running.add(services)
+        if servicers:
+            await running.add(servicers)
         yield running
     finally:
         await running.drain(drain_seconds)
