@@ -1,6 +1,7 @@
 """clickhouse-connect, sync and async, sees a ClickHouse server."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,6 +64,22 @@ def test_settings_and_database_go_with_one_request_only(endpoint: Any, in_a_sess
     client.database = None
     assert client.query(ask).result_rows == before
     assert before[0][1] == "default"
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
+def test_a_session_lasts_a_number_of_seconds(endpoint: Any, seconds: str) -> None:
+    status, headers, _ = endpoint.curl(f"?session_id=odd&session_timeout={seconds}", b"SELECT 1")
+    assert (status, headers["X-ClickHouse-Exception-Code"]) == (400, "36")
+
+
+def test_a_session_ends_when_nobody_comes_back(endpoint: Any) -> None:
+    session = "?session_id=short&session_timeout=0.1&database=gyre"
+    assert endpoint.curl(session, b"CREATE TEMPORARY TABLE of_session (a UInt8)")[0] == 200
+    deadline = time.monotonic() + 30
+    while endpoint.curl(f"{session}&session_check=1", b"SELECT 1")[0] == 200:
+        assert time.monotonic() < deadline, "it never ends"
+        time.sleep(0.3)
+    assert endpoint.curl(session, b"SELECT * FROM of_session")[0] == 404
 
 
 def test_what_a_session_sets_itself_it_keeps(endpoint: Any) -> None:

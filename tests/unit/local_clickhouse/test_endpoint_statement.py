@@ -7,9 +7,7 @@ from gyre_local.clickhouse_endpoint.statement import (
     SqlStatement,
     StatementKind,
     Token,
-    check_allowed,
-    check_no_server_file,
-    check_single,
+    check,
 )
 
 Pair = tuple[str, str]
@@ -25,6 +23,10 @@ def statement(
 
 def insert(canonical: str, *tokens: Pair) -> SqlStatement:
     return statement(canonical, ("INSERT INTO", "keyword"), *tokens, kind=StatementKind.MUTATING)
+
+
+def check_as_owner(one: SqlStatement) -> None:
+    check(one, Account.DEFAULT, over_get=False)
 
 
 @pytest.mark.parametrize(
@@ -64,15 +66,15 @@ def test_a_table_named_select_does_not_confuse() -> None:
 
 def test_several_statements_are_one_too_many() -> None:
     with pytest.raises(EngineError) as excinfo:
-        check_single(SqlStatement(StatementKind.READ_ONLY, 2, ""))
+        check_as_owner(SqlStatement(StatementKind.READ_ONLY, 2, ""))
     assert (excinfo.value.code, excinfo.value.status) == (62, 400)
 
 
 @pytest.mark.parametrize("clause", ["INTO OUTFILE", "FROM INFILE"])
 def test_nobody_reads_or_writes_files_of_the_server(clause: str) -> None:
     with pytest.raises(EngineError):
-        check_no_server_file(statement("…", (clause, "keyword"), ("'x'", "string")))
-    check_no_server_file(statement("…", SELECT, (f"' {clause} '", "string")))
+        check_as_owner(statement("…", (clause, "keyword"), ("'x'", "string")))
+    check_as_owner(statement("…", SELECT, (f"' {clause} '", "string")))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +91,9 @@ def test_nobody_reads_or_writes_files_of_the_server(clause: str) -> None:
 )
 def test_the_analyst_cannot_do_what_the_engine_would_let_pass(refused_one: SqlStatement) -> None:
     with pytest.raises(EngineError) as excinfo:
-        check_allowed(refused_one, Account.ANALYST)
+        check(refused_one, Account.ANALYST, over_get=False)
     assert (excinfo.value.code, excinfo.value.status) == (497, 403)
-    check_allowed(refused_one, Account.DEFAULT)
+    check_as_owner(refused_one)
 
 
 @pytest.mark.parametrize(
@@ -103,4 +105,13 @@ def test_the_analyst_cannot_do_what_the_engine_would_let_pass(refused_one: SqlSt
     ],
 )
 def test_the_analyst_may_read_and_misspell(allowed: SqlStatement) -> None:
-    check_allowed(allowed, Account.ANALYST)
+    check(allowed, Account.ANALYST, over_get=True)
+
+
+@pytest.mark.parametrize("canonical", ["SYSTEM FLUSH LOGS", "KILL QUERY WHERE 1", "DROP TABLE t"])
+def test_nothing_is_changed_over_get(canonical: str) -> None:
+    for kind in (StatementKind.CONTROL, StatementKind.MUTATING, StatementKind.MUTATING_GLOBAL):
+        with pytest.raises(EngineError) as excinfo:
+            check(statement(canonical, kind=kind), Account.DEFAULT, over_get=True)
+        assert (excinfo.value.code, excinfo.value.status) == (164, 403)
+    check(statement("SET x = 1", kind=StatementKind.CONTROL), Account.DEFAULT, over_get=True)

@@ -46,7 +46,7 @@ def main() -> int:
         sys.stderr.write(f"ClickHouse cannot start: {error}\n")
         return 1
     # Not before: the engine's library starts threads, which would not be confined.
-    from gyre_local.clickhouse_endpoint.serving import serve
+    from gyre_local.clickhouse_endpoint.server import serve
 
     return serve(folder, passwords, options.port)
 

@@ -4,7 +4,6 @@ import re
 from enum import IntEnum
 
 _CODE = re.compile(r"Code: (\d+)\.")
-_NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
 
 
 class Code(IntEnum):
@@ -48,12 +47,6 @@ class EngineError(Exception):
         return cls(int(match.group(1)) if match else 1001, text)
 
     @property
-    def name(self) -> str:
-        """The symbolic name, such as `UNKNOWN_TABLE`; empty where the text has none."""
-        names = _NAME.findall(self.text)
-        return names[-1] if names else ""
-
-    @property
     def status(self) -> int:
         """The HTTP status that a ClickHouse server answers with for this code."""
         return _STATUS.get(self.code, 500)
@@ -69,7 +62,6 @@ _FORBIDDEN = (164, 192, 193, 452, 497, 512, 516)
 _NOT_FOUND = (46, 47, 50, 56, 60, 63, 73, 78, 81, 82, 115, 511)
 _STATUS = {
     194: 401,
-    62: 400,
     159: 408,
     160: 408,
     381: 411,

@@ -1,23 +1,14 @@
 """One query from request to result, on a thread of its own."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from dataclasses import replace
 from itertools import chain
 
-from gyre_local.clickhouse_endpoint.accounts import Account
-from gyre_local.clickhouse_endpoint.engine import Blocks, EngineSession, QueryAnswer, Stats
+from gyre_local.clickhouse_endpoint.engine import EngineSession, Result
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
-from gyre_local.clickhouse_endpoint.insertion import DataInsert, find_data
 from gyre_local.clickhouse_endpoint.limits import LARGEST_WHOLE_RESULT
 from gyre_local.clickhouse_endpoint.request import QueryRequest
-from gyre_local.clickhouse_endpoint.statement import (
-    SqlStatement,
-    StatementKind,
-    check_allowed,
-    check_no_server_file,
-    check_reads_only,
-    check_single,
-)
+from gyre_local.clickhouse_endpoint.statement import SqlStatement, StatementKind, check
 
 _STREAMED = frozenset(
     {
@@ -27,29 +18,15 @@ _STREAMED = frozenset(
 )  # fmt: skip
 """Formats whose blocks may follow one another without a header or a footer between them."""
 
+# As ClickHouse's parser (ParserInsertQuery.cpp): after the format's name come blanks, perhaps a
+# semicolon, and one line end; after VALUES everything is data.
+_END_OF_INSERT = re.compile(rb"\bFORMAT\s+\w+[ \t\f]*;?[ \t\f]*\r?\n?|\bVALUES\b", re.IGNORECASE)
+_INSERT = re.compile(rb"\bINSERT\b", re.IGNORECASE)
+_MOST_TRIES = 16
 _PIECE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Result:
-    """All of a result; what it cost is known once its blocks are read."""
-
-    format: str | None
-    blocks: Iterator[bytes]
-    cost: Stats | None = None
-
-    @property
-    def stats(self) -> Stats:
-        """What it cost, up to the block read last."""
-        return self.blocks.stats if isinstance(self.blocks, Blocks) else self.cost or Stats()
-
-    def close(self) -> None:
-        """Cancel what is left of a streamed result."""
-        if isinstance(self.blocks, Blocks):
-            self.blocks.close()
-
-
-def execute(session: EngineSession, query: QueryRequest, account: Account) -> Result:
+def execute(session: EngineSession, query: QueryRequest) -> Result:
     """Check and start a query; blocks until it is done, or until it begins to stream.
 
     Raises:
@@ -58,67 +35,64 @@ def execute(session: EngineSession, query: QueryRequest, account: Account) -> Re
     session.reading = False
     if not query.head.strip():
         raise EngineError.refusal(Code.SYNTAX_ERROR, "Syntax error: Empty query")
-    insert = None if query.params else find_data(session, query.head)
+    insert = None if query.params else _find_data(session, query.head)
     if insert is not None:
-        _check(query, insert.statement, account)
-        session.begin(query.settings, query.database)
-        return _insert(session, query, insert)
+        return _insert(session, query, *insert)
     sql = query.head + query.rest.read()
     statement = session.inspect(sql)
-    _check(query, statement, account)
+    check(statement, session.account, over_get=query.over_get)
     if statement.awaits_data and b"\n\n" in sql.replace(b"\r", b""):
         raise EngineError.refusal(
             Code.NOT_IMPLEMENTED,
             "An INSERT with query parameters cannot have data with empty lines: leave one out.",
         )
     if statement.kind is StatementKind.READ_ONLY:
-        return _read(session, query, sql, statement, account)
+        return _read(session, query, sql, statement)
     if session.persistent and statement.kind is StatementKind.CONTROL:
         session.begin({}, None)  # what SET and USE change stays
     else:
         session.begin(query.settings, query.database)
-    answer = session.query(sql, query.default_format, query.params)
-    return _result_of(answer, query.default_format if answer.body else None)
+    return session.query(sql, query.default_format, query.params)
 
 
-def _check(query: QueryRequest, statement: SqlStatement, account: Account) -> None:
-    check_single(statement)
-    check_no_server_file(statement)
-    check_allowed(statement, account)
-    if query.reads_only:
-        check_reads_only(statement)
+def _find_data(session: EngineSession, text: bytes) -> tuple[SqlStatement, int] | None:
+    """The first place where the engine's parser sees a whole INSERT that awaits data.
+
+    chdb can run an INSERT with its data behind it, but reads such data only up to the first empty
+    line, and says nothing of the rest. So statement and data are told apart here, and the data is
+    fed byte for byte. A FORMAT or VALUES inside a literal, a comment or a quoted name is no such
+    place: the text up to it does not parse.
+    """
+    if not _INSERT.search(text):
+        return None
+    for tries, end in enumerate(_END_OF_INSERT.finditer(text)):
+        if tries == _MOST_TRIES:
+            return None
+        statement = session.inspect(text[: end.end()])
+        if statement.count == 1 and statement.awaits_data:
+            return statement, end.end()
+    return None
 
 
-def _insert(session: EngineSession, query: QueryRequest, insert: DataInsert) -> Result:
-    statement = insert.statement
-    data = chain([query.head[insert.data_at :]], iter(lambda: query.rest.read(_PIECE), b""))
-    return _result_of(
-        session.insert(statement.without_format, statement.format or "", filter(None, data)), None
-    )
+def _insert(
+    session: EngineSession, query: QueryRequest, statement: SqlStatement, data_at: int
+) -> Result:
+    check(statement, session.account, over_get=query.over_get)
+    session.begin(query.settings, query.database)
+    data = chain([query.head[data_at:]], iter(lambda: query.rest.read(_PIECE), b""))
+    return session.insert(statement.without_format, statement.format or "", filter(None, data))
 
 
 def _read(
-    session: EngineSession,
-    query: QueryRequest,
-    sql: bytes,
-    statement: SqlStatement,
-    account: Account,
+    session: EngineSession, query: QueryRequest, sql: bytes, statement: SqlStatement
 ) -> Result:
     output = statement.format or query.default_format
     session.reading = True
-    if output in _STREAMED and _is_select(statement):
+    if output in _STREAMED and statement.canonical.startswith(("SELECT ", "WITH ", "(SELECT ")):
         session.begin(query.settings, query.database)
-        return Result(output, session.stream(sql, output, query.params))
+        return session.stream(sql, output, query.params)
     settings = {"max_result_bytes": str(LARGEST_WHOLE_RESULT), **query.settings}
-    if account.reads_only and settings["max_result_bytes"] == "0":
+    if session.account.reads_only and settings["max_result_bytes"] == "0":
         settings["max_result_bytes"] = str(LARGEST_WHOLE_RESULT)  # no limit is none of the bounds
     session.begin(settings, query.database)
-    return _result_of(session.query(sql, output, query.params), output)
-
-
-def _is_select(statement: SqlStatement) -> bool:
-    return statement.canonical.startswith(("SELECT ", "WITH ", "(SELECT "))
-
-
-def _result_of(answer: QueryAnswer, output: str | None) -> Result:
-    return Result(output, iter((answer.body,)) if answer.body else iter(()), answer.stats)
+    return replace(session.query(sql, output, query.params), format=output)

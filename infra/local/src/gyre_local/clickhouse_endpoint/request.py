@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO
 
 from aiohttp import BodyPartReader, web
@@ -11,8 +11,9 @@ from gyre_local.clickhouse_endpoint.compression import decoder
 from gyre_local.clickhouse_endpoint.engine import LONGEST_QUERY, ChdbEngine
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 
+QUERY_ID = web.RequestKey("query_id", str)
 _IN_MEMORY = 16 << 20
-_PIECE = 1 << 18
+_PIECE = 1 << 16
 # Not application/x-www-form-urlencoded, which is what `curl -d` calls every body.
 _FORM = "multipart/form-data"
 
@@ -39,11 +40,11 @@ class SessionRef:
     """A session that the caller wants to keep between requests."""
 
     id: str
-    timeout_seconds: float = 60.0
-    must_exist: bool = False
+    timeout_seconds: float
+    must_exist: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QueryRequest:
     """Everything a caller asks of one query.
 
@@ -53,22 +54,21 @@ class QueryRequest:
 
     head: bytes
     rest: IO[bytes]
-    query_id: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    database: str | None = None
-    default_format: str = "TabSeparated"
-    session: SessionRef | None = None
-    accept_encoding: str = ""
-    in_blocks: bool = False
-    whole_first: bool = False
-    reads_only: bool = False
+    params: Mapping[str, str]
+    settings: Mapping[str, str]
+    database: str | None
+    default_format: str
+    session: SessionRef | None
+    accept_encoding: str
+    in_blocks: bool
+    whole_first: bool
+    over_get: bool
 
 
-async def read_request(
-    request: web.Request, engine: ChdbEngine, query_id: str, largest: int
-) -> QueryRequest:
-    """Read the request to its end, which may come after `largest` bytes once it is decompressed.
+async def read_request(request: web.Request, engine: ChdbEngine, largest: int) -> QueryRequest:
+    """Read the request to its end, which may come after `largest` bytes, decompressed or not.
+
+    `request[QUERY_ID]` becomes the caller's own, where it has one.
 
     Raises:
         EngineError: it asks for something that is not offered, or its body is broken or too large.
@@ -83,38 +83,38 @@ async def read_request(
         head, rest = url.get("query", "").encode(), io.BytesIO()
     else:
         head, rest = await _body(request, engine, url.get("query", "").encode(), largest)
+    session = _session(url)
     settings = {
         name: value
         for name, value in url.items()
         if name not in _OF_THE_INTERFACE | _NOT_OFFERED.keys() and not name.startswith(_PARAMETER)
     }
-    session = _session(url)
     if session is not None and "readonly" in settings:
         raise EngineError.refusal(
             Code.NOT_IMPLEMENTED,
             "readonly cannot be taken back from a session: leave out session_id.",
         )
+    request[QUERY_ID] = url.get("query_id") or request[QUERY_ID]
+    headers = request.headers
+    compressed = url.get("enable_http_compression") == "1"
     return QueryRequest(
         head=head,
         rest=rest,
-        query_id=url.get("query_id") or query_id,
         params={
             name.removeprefix(_PARAMETER): value
             for name, value in url.items()
             if name.startswith(_PARAMETER)
         },
         settings=settings,
-        database=url.get("database") or request.headers.get("X-ClickHouse-Database"),
+        database=url.get("database") or headers.get("X-ClickHouse-Database"),
         default_format=url.get("default_format")
-        or request.headers.get("X-ClickHouse-Format")
+        or headers.get("X-ClickHouse-Format")
         or "TabSeparated",
         session=session,
-        reads_only=request.method == "GET",
-        accept_encoding=request.headers.get("Accept-Encoding", "")
-        if url.get("enable_http_compression") == "1"
-        else "",
+        accept_encoding=headers.get("Accept-Encoding", "") if compressed else "",
         in_blocks=url.get("compress", "0") not in ("", "0", "false"),
         whole_first=url.get("wait_end_of_query") == "1",
+        over_get=request.method == "GET",
     )
 
 
@@ -160,8 +160,9 @@ async def _body(
 async def _spool_body(request: web.Request, spool: IO[bytes], largest: int) -> None:
     encoding = request.headers.get("Content-Encoding", "identity")
     unpack = None if encoding == "identity" else decoder(encoding)
-    size = 0
+    packed_size = size = 0
     async for piece in request.content.iter_chunked(_PIECE):
+        packed_size = _within(packed_size + len(piece), largest)  # empty frames add up to nothing
         for plain in (piece,) if unpack is None else unpack.decode(piece):
             size = _within(size + len(plain), largest)
             spool.write(plain)
@@ -182,6 +183,8 @@ def _session(url: Mapping[str, str]) -> SessionRef | None:
         return None
     try:
         timeout = float(url.get("session_timeout", "60"))
+        if not timeout >= 0:  # nor is NaN a time
+            raise ValueError(timeout)
     except ValueError as error:
         raise EngineError.refusal(
             Code.BAD_ARGUMENTS, "Invalid session timeout: give a number of seconds."

@@ -4,32 +4,37 @@ import asyncio
 import json
 import logging
 import secrets
+import signal
+import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gyre_local.clickhouse_endpoint.accounts import Account, authenticate, credentials
-from gyre_local.clickhouse_endpoint.compression import (
-    CompressedBlocks,
-    ContentEncoder,
-    Identity,
-    encoder,
+from gyre_local.clickhouse_endpoint.accounts import Account, authenticate, refuse_web_pages
+from gyre_local.clickhouse_endpoint.compression import Encoder, encoder
+from gyre_local.clickhouse_endpoint.engine import (
+    ChdbEngine,
+    EngineSession,
+    Result,
+    open_engine,
 )
-from gyre_local.clickhouse_endpoint.engine import ChdbEngine, Stats
 from gyre_local.clickhouse_endpoint.errors import EngineError
-from gyre_local.clickhouse_endpoint.execution import Result, execute
+from gyre_local.clickhouse_endpoint.execution import execute
 from gyre_local.clickhouse_endpoint.limits import LARGEST_BODY
-from gyre_local.clickhouse_endpoint.request import QueryRequest, read_request
+from gyre_local.clickhouse_endpoint.request import QUERY_ID, QueryRequest, read_request
 from gyre_local.clickhouse_endpoint.sessions import Sessions
-from gyre_local.clickhouse_endpoint.threads import QueryThread, Threads
-from gyre_local.clickhouse_endpoint.web_pages import refuse_web_pages
 
 log = logging.getLogger(__name__)
 
+_HOST = "127.0.0.1"  # the analyst needs no password: never listen on anything else
+_GRACE_SECONDS = 10.0
 _SENT_AT_ONCE = 4 << 20
+_TEXT = "text/plain; charset=UTF-8"
 _MEDIA_TYPES = {
     "JSON": "application/json; charset=UTF-8",
     "JSONEachRow": "application/x-ndjson; charset=UTF-8",
@@ -42,161 +47,153 @@ _MEDIA_TYPES = {
 }
 
 
+def serve(folder: Path, passwords: Mapping[Account, str], port: int) -> int:
+    """Serve until SIGTERM or SIGINT; 1 with one line on stderr where that cannot begin."""
+    try:
+        with open_engine(folder) as engine:
+            asyncio.run(_serve(engine, passwords, port))
+    except EngineError as error:
+        sys.stderr.write(f"ClickHouse cannot open {folder}: {error.text}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"ClickHouse cannot start: {error}\n")
+        return 1
+    return 0
+
+
+async def _serve(engine: ChdbEngine, passwords: Mapping[Account, str], port: int) -> None:
+    stopped = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    sessions = Sessions(engine)
+    runner = web.AppRunner(
+        Endpoint(engine, sessions, passwords).app(),
+        access_log=None,
+        auto_decompress=False,
+        handler_cancellation=True,  # a caller that leaves cancels its query
+        shutdown_timeout=_GRACE_SECONDS,
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, _HOST, port).start()
+        log.info("ClickHouse %s ready on http://%s:%d", engine.version, _HOST, port)
+        await stopped.wait()
+    finally:
+        await runner.cleanup()
+        sessions.close()
+
+
 class Endpoint:
     """Answers queries on `/` and `/ping`. An account without a password lets everybody in."""
 
-    def __init__(self, engine: ChdbEngine, passwords: Mapping[Account, str]) -> None:
+    def __init__(
+        self, engine: ChdbEngine, sessions: Sessions, passwords: Mapping[Account, str]
+    ) -> None:
         self._engine = engine
+        self._sessions = sessions
         self._passwords = passwords
-        self._sessions = Sessions(engine)
-        self._threads = Threads(engine)
 
     def app(self) -> web.Application:
-        """The routes, and what runs beside them."""
-        app = web.Application(middlewares=[self._refuse_web_pages])
+        """The routes."""
+        app = web.Application(middlewares=[self._refuse])
         app.router.add_get("/ping", self._ping)
         app.router.add_route("*", "/", self._answer)
-        app.cleanup_ctx.append(self._running)
         return app
 
-    async def _running(self, _: web.Application) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(self._sessions.sweep())
-        yield
-        sweeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeping
-        self._threads.close()
-        self._sessions.close()
-
     @web.middleware
-    async def _refuse_web_pages(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _refuse(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[QUERY_ID] = str(uuid.uuid4())
         try:
             refuse_web_pages(request.headers)
+            return await handler(request)
         except EngineError as error:
-            return self._refusal(error, query_id=str(uuid.uuid4()))
-        return await handler(request)
+            log.info("query refused", extra={"code": error.code, "query_id": request[QUERY_ID]})
+            code = {"X-ClickHouse-Exception-Code": str(error.code)}
+            return web.Response(
+                status=error.status,
+                text=self._text(error) + "\n",
+                headers={**self._headers(request), **code},
+            )
 
     async def _ping(self, _: web.Request) -> web.Response:
         return web.Response(text="Ok.\n")
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.method == "HEAD" or (request.method == "GET" and not request.query_string):
-            return web.Response(text="Ok.\n")
-        query_id = str(uuid.uuid4())
-        try:
-            account = authenticate(credentials(request.headers, request.query), self._passwords)
-            query = await read_request(request, self._engine, query_id, LARGEST_BODY[account])
-            query_id = query.query_id
-            with query.rest:
-                async with self._sessions.lend(account, query.session) as session:
-                    thread = self._threads.of(account, session)
-                    result = await thread.run(lambda: execute(session, query, account))
-                    return await self._send(request, query, result, thread)
-        except EngineError as error:
-            return self._refusal(error, query_id)
+            return await self._ping(request)
+        account = authenticate(request.headers, request.query, self._passwords)
+        query = await read_request(request, self._engine, LARGEST_BODY[account])
+        with query.rest:
+            async with self._sessions.lend(account, query.session) as session:
+                result = await self._sessions.run(session, lambda: execute(session, query))
+                try:
+                    return await self._send(request, query, session, result)
+                finally:
+                    await self._sessions.run(session, result.close)
 
     async def _send(
-        self, request: web.Request, query: QueryRequest, result: Result, thread: QueryThread
+        self, request: web.Request, query: QueryRequest, session: EngineSession, result: Result
     ) -> web.StreamResponse:
         """Send a small result at once with its length, a large one as it comes."""
-        pack: ContentEncoder = Identity()
-        try:
-            first, ended = await thread.run(lambda: _next_piece(result.blocks))
-            headers = self._headers(query.query_id, result)
-            if query.in_blocks:
-                pack = CompressedBlocks()
-            elif (encoding := encoder(query.accept_encoding)) is not None:
-                headers["Content-Encoding"], pack = encoding
-            if ended:
-                return web.Response(body=pack.encode(first) + pack.finish(), headers=headers)
-            if query.whole_first:
-                return await self._send_spooled(request, first, result, headers, pack, thread)
-            return await self._send_streamed(request, first, result, headers, pack, thread)
-        finally:
-            await thread.run(result.close)
-
-    async def _send_spooled(
-        self,
-        request: web.Request,
-        first: bytes,
-        result: Result,
-        headers: dict[str, str],
-        pack: ContentEncoder,
-        thread: QueryThread,
-    ) -> web.StreamResponse:
-        """Wait for the whole result, so that an error still has its own status."""
+        first, ended = await self._sessions.run(session, lambda: _next_piece(result.blocks))
+        headers = self._headers(request) | _headers_of(result)
+        encoding, pack = encoder(query.accept_encoding, in_blocks=query.in_blocks)
+        if encoding is not None:
+            headers["Content-Encoding"] = encoding
+        if ended:
+            return web.Response(body=pack.compress(first) + pack.flush(), headers=headers)
         with self._engine.spool(in_memory=_SENT_AT_ONCE) as spool:
-
-            def fill() -> None:
-                spool.write(pack.encode(first))
-                for block in result.blocks:
-                    spool.write(pack.encode(block))
-                spool.write(pack.finish())
-                spool.seek(0)
-
-            await thread.run(fill)
-            response = web.StreamResponse(headers=headers)
-            await response.prepare(request)
-            while piece := await thread.run(lambda: spool.read(_SENT_AT_ONCE)):
-                await response.write(piece)
-            await response.write_eof()
-            return response
+            if query.whole_first:  # so that an error still has its own status
+                await self._sessions.run(session, lambda: _spool(result, spool))
+            return await self._send_streamed(request, headers, pack, first, session, result)
 
     async def _send_streamed(
         self,
         request: web.Request,
-        first: bytes,
+        headers: Mapping[str, str],
+        pack: Encoder,
+        piece: bytes,
+        session: EngineSession,
         result: Result,
-        headers: dict[str, str],
-        pack: ContentEncoder,
-        thread: QueryThread,
     ) -> web.StreamResponse:
         tag = secrets.token_hex(8)
         response = web.StreamResponse(headers={**headers, "X-ClickHouse-Exception-Tag": tag})
         await response.prepare(request)
-        await response.write(pack.encode(first))
+        ended = False
         try:
-            ended = False
-            while not ended:
-                piece, ended = await thread.run(lambda: _next_piece(result.blocks))
-                await response.write(pack.encode(piece))
-            await response.write(pack.finish())
+            while True:
+                await response.write(pack.compress(piece))
+                if ended:
+                    break
+                piece, ended = await self._sessions.run(session, lambda: _next_piece(result.blocks))
+            await response.write(pack.flush())
             await response.write_eof()
         except EngineError as error:
             trailer = _exception_trailer(self._text(error), tag)
-            await response.write(pack.encode(trailer) + pack.finish())
+            await response.write(pack.compress(trailer) + pack.flush())
             # The status is long sent: a body that ends early is how the caller learns of it.
             if request.transport is not None:
                 request.transport.close()
         return response
 
-    def _headers(self, query_id: str, result: Result) -> dict[str, str]:
-        headers = {
-            "X-ClickHouse-Query-Id": query_id,
+    def _headers(self, request: web.Request) -> dict[str, str]:
+        return {
+            "X-ClickHouse-Query-Id": request[QUERY_ID],
             "X-ClickHouse-Timezone": self._engine.timezone,
             "X-ClickHouse-Server-Display-Name": "gyre",
-            "X-ClickHouse-Summary": json.dumps(_summary(result.stats)),
-            "Content-Type": "text/plain; charset=UTF-8",
         }
-        if result.format is not None:
-            headers["X-ClickHouse-Format"] = result.format
-            headers["Content-Type"] = _MEDIA_TYPES.get(result.format, headers["Content-Type"])
-        return headers
-
-    def _refusal(self, error: EngineError, query_id: str) -> web.Response:
-        log.info("query refused", extra={"code": error.code, "query_id": query_id})
-        return web.Response(
-            status=error.status,
-            text=self._text(error) + "\n",
-            headers={
-                "X-ClickHouse-Exception-Code": str(error.code),
-                "X-ClickHouse-Query-Id": query_id,
-                "X-ClickHouse-Timezone": self._engine.timezone,
-            },
-        )
 
     def _text(self, error: EngineError) -> str:
         return f"{error.text} (version {self._engine.version} (chdb))"
+
+
+def _headers_of(result: Result) -> dict[str, str]:
+    stats = {name: str(value) for name, value in asdict(result.stats).items()}
+    headers = {"X-ClickHouse-Summary": json.dumps(stats), "Content-Type": _TEXT}
+    if result.format is not None:
+        headers["X-ClickHouse-Format"] = result.format
+        headers["Content-Type"] = _MEDIA_TYPES.get(result.format, _TEXT)
+    return headers
 
 
 def _next_piece(blocks: Iterator[bytes]) -> tuple[bytes, bool]:
@@ -209,6 +206,13 @@ def _next_piece(blocks: Iterator[bytes]) -> tuple[bytes, bool]:
     return bytes(piece), True
 
 
+def _spool(result: Result, spool: IO[bytes]) -> None:
+    for block in result.blocks:
+        spool.write(block)
+    spool.seek(0)
+    result.blocks = iter(lambda: spool.read(_SENT_AT_ONCE), b"")
+
+
 def _exception_trailer(text: str, tag: str) -> bytes:
     """How ClickHouse 25.11 and later report an error behind a result that has begun."""
     message = text.encode() + b"\n"
@@ -217,13 +221,3 @@ def _exception_trailer(text: str, tag: str) -> bytes:
         + message
         + f"{len(message)} {tag}\r\n__exception__\r\n".encode()
     )
-
-
-def _summary(stats: Stats) -> dict[str, str]:
-    return {
-        "read_rows": str(stats.read_rows),
-        "read_bytes": str(stats.read_bytes),
-        "written_rows": str(stats.written_rows),
-        "written_bytes": str(stats.written_bytes),
-        "elapsed_ns": str(int(stats.elapsed_seconds * 1e9)),
-    }

@@ -1,33 +1,43 @@
-"""Sessions that callers keep between requests, and fresh ones for everybody else."""
+"""Sessions that callers keep between requests, fresh ones for everybody else, and their threads."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.engine import ChdbEngine, EngineSession
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
+from gyre_local.clickhouse_endpoint.limits import AT_ONCE
 from gyre_local.clickhouse_endpoint.request import SessionRef
 
 _LONGEST_SECONDS = 3600.0
-_SWEEP_SECONDS = 5.0
+_CANCEL_AGAIN_SECONDS = 0.2
+T = TypeVar("T")
 
 
 @dataclass
-class _PersistentSession:
+class _Persistent:
     session: EngineSession
-    expires_at: float = 0.0
-    busy: bool = True
+    end: asyncio.TimerHandle | None = None
+    """When it closes; None while somebody has it."""
 
 
 class Sessions:
-    """Lends sessions, one caller at a time each, and closes those nobody came back for."""
+    """Lends sessions, one caller at a time each, and closes those nobody came back for.
+
+    Accounts have threads of their own, so that analysts never keep the services waiting.
+    """
 
     def __init__(self, engine: ChdbEngine) -> None:
         self._engine = engine
-        self._sessions: dict[tuple[Account, str], _PersistentSession] = {}
+        self._persistent: dict[tuple[Account, str], _Persistent] = {}
+        self._threads = {
+            account: ThreadPoolExecutor(count, thread_name_prefix=account.value)
+            for account, count in AT_ONCE.items()
+        }
 
     @asynccontextmanager
     async def lend(self, account: Account, ref: SessionRef | None) -> AsyncIterator[EngineSession]:
@@ -43,44 +53,56 @@ class Sessions:
             finally:
                 await asyncio.to_thread(session.close)
             return
-        entry = await self._acquire(account, ref)
+        key = (account, ref.id)
+        entry = self._acquire(key, ref)
         try:
             yield entry.session
         finally:
             if entry.session.spoiled:
-                del self._sessions[account, ref.id]
+                del self._persistent[key]
                 await asyncio.to_thread(entry.session.close)
-            entry.busy = False
-            entry.expires_at = time.monotonic() + min(ref.timeout_seconds, _LONGEST_SECONDS)
+            else:
+                seconds = min(ref.timeout_seconds, _LONGEST_SECONDS)
+                entry.end = asyncio.get_running_loop().call_later(seconds, self._end, key)
 
-    async def sweep(self) -> None:
-        """Close sessions past their time, for ever."""
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            self._close(lambda entry: not entry.busy and entry.expires_at < time.monotonic())
+    async def run(self, session: EngineSession, step: Callable[[], T]) -> T:
+        """Run a step of a query to its end; cancelled, a step that only reads ends early."""
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._threads[session.account], step)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # Again and again: a query that is still being planned cannot be ended yet.
+            while not running.done():
+                await asyncio.to_thread(self._engine.cancel, session)
+                await asyncio.wait([running], timeout=_CANCEL_AGAIN_SECONDS)
+            running.exception()  # what became of it concerns nobody
+            raise
 
     def close(self) -> None:
-        """Close every session."""
-        self._close(lambda _: True)
+        """Wait for what runs and close every session."""
+        for pool in self._threads.values():
+            pool.shutdown()
+        for key in list(self._persistent):
+            self._end(key)
 
-    async def _acquire(self, account: Account, ref: SessionRef) -> _PersistentSession:
-        key = (account, ref.id)
-        entry = self._sessions.get(key)
+    def _acquire(self, key: tuple[Account, str], ref: SessionRef) -> _Persistent:
+        entry = self._persistent.get(key)
         if entry is None:
             if ref.must_exist:
                 raise EngineError.refusal(Code.SESSION_NOT_FOUND, f"Session {ref.id} not found")
-            entry = self._sessions[key] = _PersistentSession(self._engine.session(account))
+            entry = self._persistent[key] = _Persistent(self._engine.session(key[0]))
             entry.session.persistent = True
-            return entry
-        if entry.busy:
+        elif entry.end is None:
             raise EngineError.refusal(
                 Code.SESSION_IS_LOCKED, f"Session {ref.id} is locked by a concurrent client."
             )
-        entry.busy = True
+        else:
+            entry.end.cancel()
+            entry.end = None
         return entry
 
-    def _close(self, which: Callable[[_PersistentSession], bool]) -> None:
-        for key, entry in list(self._sessions.items()):
-            if which(entry):
-                del self._sessions[key]
-                entry.session.close()
+    def _end(self, key: tuple[Account, str]) -> None:
+        entry = self._persistent.pop(key, None)
+        if entry is not None:
+            entry.session.close()

@@ -1,4 +1,4 @@
-"""What a statement is, in the engine's own words: its class, its output format, what it calls."""
+"""What a statement is, in the engine's own words, and the last checks in front of the engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class Token:
     kind: str
 
     @property
-    def name(self) -> str | None:
-        """The name that it is, without quotes; None for keywords, literals and operators."""
-        return self.text.strip('`"') if self.kind in _NAMES else None
+    def name(self) -> str:
+        """The name that it is, without quotes; empty for keywords, literals and operators."""
+        return self.text.strip('`"') if self.kind in _NAMES else ""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class SqlStatement:
         """The format that the statement's own FORMAT clause names."""
         for at in range(len(self.tokens) - 2, -1, -1):
             if self.tokens[at] == _FORMAT:
-                return self.tokens[at + 1].name
+                return self.tokens[at + 1].name or None
         return None
 
     @property
@@ -80,42 +80,27 @@ _NAMES = frozenset({"function", "identifier", "alias"})
 _NO_GRANT_COVERS = frozenset({"file", "python"})
 
 
-def check_single(statement: SqlStatement) -> None:
-    """Refuse several statements in one request, as ClickHouse's HTTP interface does.
+def check(statement: SqlStatement, account: Account, *, over_get: bool) -> None:
+    """Refuse what ClickHouse's HTTP interface refuses, and what neither grants nor profiles cover.
+
+    chdb itself would run several statements, and read and write files of this machine.
 
     Raises:
-        EngineError: SYNTAX_ERROR.
+        EngineError: SYNTAX_ERROR, UNKNOWN_TYPE_OF_QUERY, ACCESS_DENIED or READONLY.
     """
     if statement.count > 1:
         raise EngineError.refusal(
             Code.SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)."
         )
-
-
-def check_no_server_file(statement: SqlStatement) -> None:
-    """Refuse to write the result to a file of the server, or to read from one; chdb would do both.
-
-    Raises:
-        EngineError: UNKNOWN_TYPE_OF_QUERY.
-    """
     if statement.has_keyword("INTO OUTFILE", "FROM INFILE"):
         raise EngineError.refusal(
             Code.UNKNOWN_TYPE_OF_QUERY,
             "INTO OUTFILE and FROM INFILE are for command-line clients: read the result from the "
             "response, send the data in the body.",
         )
-
-
-def check_reads_only(statement: SqlStatement) -> None:
-    """Refuse changes over GET, as ClickHouse does.
-
-    Raises:
-        EngineError: READONLY.
-    """
-    harmless = statement.kind is StatementKind.CONTROL and statement.canonical.startswith(
-        ("USE ", "SET ")
-    )
-    if statement.kind not in (StatementKind.READ_ONLY, StatementKind.UNKNOWN) and not harmless:
+    if account.reads_only:
+        _check_reader(statement, account)
+    if over_get and not _is_harmless(statement):
         raise EngineError.refusal(
             Code.READONLY,
             "Cannot execute query in readonly mode. For queries over HTTP, method GET implies "
@@ -123,29 +108,27 @@ def check_reads_only(statement: SqlStatement) -> None:
         )
 
 
-def check_allowed(statement: SqlStatement, account: Account) -> None:
+def _check_reader(statement: SqlStatement, account: Account) -> None:
     """Refuse what the analyst's role and profile leave open.
 
     The engine itself refuses every write, every setting out of bounds and every table function that
     reads outside the database (users.xml). Four things remain: SET ROLE back to the owner and KILL
     QUERY of others (all sessions are one engine user), the scalar function `file()`, which no grant
     covers, and `Python()`, which reads this process's own variables.
-
-    Raises:
-        EngineError: ACCESS_DENIED.
     """
-    if not account.reads_only:
-        return
+    refused = f"{account.value}: Not enough privileges. "
     if statement.kind is StatementKind.CONTROL and not statement.canonical.startswith("USE "):
-        raise EngineError.refusal(
-            Code.ACCESS_DENIED,
-            f"{account.value}: Not enough privileges. This user may only read.",
-        )
+        raise EngineError.refusal(Code.ACCESS_DENIED, f"{refused}This user may only read.")
     unreadable = statement.kind is StatementKind.READ_ONLY and not statement.tokens
-    names = {(token.name or "").lower() for token in statement.tokens}
+    names = {token.name.lower() for token in statement.tokens}
     if unreadable or names & _NO_GRANT_COVERS:
         raise EngineError.refusal(
             Code.ACCESS_DENIED,
-            f"{account.value}: Not enough privileges. "
-            "To execute this query, it's necessary to have the grant READ ON FILE.",
+            f"{refused}To execute this query, it's necessary to have the grant READ ON FILE.",
         )
+
+
+def _is_harmless(statement: SqlStatement) -> bool:
+    if statement.kind is StatementKind.CONTROL:
+        return statement.canonical.startswith(("USE ", "SET "))
+    return statement.kind in (StatementKind.READ_ONLY, StatementKind.UNKNOWN)
