@@ -7,7 +7,8 @@ import pytest
 from gyre_common.bus import Delivery, RawRecord
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.events.topic import Topic
-from gyre_common.testing.bus_contract import (
+
+from tests.bus_contract import (
     BusContract,
     Headers,
     Letter,

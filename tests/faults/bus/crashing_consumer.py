@@ -9,7 +9,8 @@ import sys
 from dataclasses import replace
 
 from gyre_common.bus import Bus, current_record
-from gyre_common.testing.bus_contract import QUICK, MessageSent, message_topic
+
+from tests.bus_contract import QUICK, MessageSent, message_topic
 
 
 async def main(servers: str, source: str, copies: str, database: str) -> None:

@@ -16,8 +16,9 @@ from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import Event
 from gyre_common.events.examples import EXAMPLES
 from gyre_common.events.topic import Topic
-from gyre_common.testing.bus_contract import QUICK
 from gyre_common.testing.eventually import eventually
+
+from tests.bus_contract import QUICK
 
 pytestmark = pytest.mark.integration
 

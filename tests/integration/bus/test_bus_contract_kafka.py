@@ -10,7 +10,8 @@ from gyre_common.bus import Bus, Delivery, RawRecord
 from gyre_common.bus.dead_letters import PREFIX, read_cause
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.topic import Topic
-from gyre_common.testing.bus_contract import (
+
+from tests.bus_contract import (
     BusContract,
     Headers,
     Letter,

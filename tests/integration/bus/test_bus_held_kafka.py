@@ -9,17 +9,17 @@ from uuid import uuid4
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from gyre_common.bus import Bus, Delivery
-from gyre_common.bus.dlq import open_dead_letters
+from gyre_common.bus.dead_letters import open_dead_letters
 from gyre_common.bus.held_records import held_by, skip
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.errors import FailedPrecondition, NotFound, Poison
 from gyre_common.events.topic import Topic
 from gyre_common.telemetry import METRICS
 from gyre_common.testing import eventually as waiting
-from gyre_common.testing.bus_contract import QUICK, MessageSent, message_topic
 from gyre_local.testing import LocalEngines
 
 from tests.batches import a_batch, send_batch
+from tests.bus_contract import QUICK, MessageSent, message_topic
 
 pytestmark = pytest.mark.integration
 

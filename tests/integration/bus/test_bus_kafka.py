@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from gyre_common.bus import (
@@ -21,17 +21,17 @@ from gyre_common.bus import (
     Retired,
     current_record,
 )
-from gyre_common.bus.dlq import DeadLetter, open_dead_letters
+from gyre_common.bus.dead_letters import DeadLetter, open_dead_letters
 from gyre_common.bus.limits import LARGEST_BATCH, LARGEST_FOREIGN_RECORD
+from gyre_common.bus.record import sha256
 from gyre_common.bus.topics import ensure_topics
-from gyre_common.bus.unread_value import sha256
 from gyre_common.errors import NotFound, Poison, Retryable
 from gyre_common.events.topic import Topic
 from gyre_common.telemetry import METRICS
-from gyre_common.testing.bus_contract import QUICK, MessageSent, message_topic
 from gyre_common.testing.eventually import eventually
 
 from tests.batches import Headers, a_batch, a_bomb, send_batch
+from tests.bus_contract import QUICK, MessageSent, message_topic
 
 pytestmark = pytest.mark.integration
 
@@ -197,6 +197,51 @@ async def test_a_handler_that_outlasts_the_drain_is_cancelled_and_its_record_rea
     assert cancelled.is_set()
     async with second:
         await asyncio.wait_for(done.wait(), 10)
+
+
+async def test_an_idle_consumer_asks_seldom_and_learns_of_a_record_at_once(
+    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
+) -> None:
+    done: list[int] = []
+    bus = a_bus(kafka_servers)
+
+    @bus.on(topic, group="g")
+    async def on_message_sent(event: MessageSent) -> None:
+        done.append(event.ordinal)
+
+    async with AIOKafkaConsumer(topic.name, bootstrap_servers=kafka_servers) as consumer:
+        await consumer.topics()
+        assert vars(consumer._fetcher).keys() >= {"_fetch_max_wait_ms", "_fetcher_timeout"}
+    async with bus:
+        fetcher = _fetcher(bus)
+        for _ in range(2):
+            await eventually(lambda: fetcher._fetch_max_wait_ms == 5_000, timeout=20)
+            await send_messages(producer, topic, 1, "ann")
+            await eventually(lambda: done == [0], timeout=2)
+            done.clear()
+
+
+async def test_a_partition_that_is_resumed_does_not_wait_for_the_idle_ones(
+    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
+) -> None:
+    attempts = 0
+    done: list[int] = []
+    bus = a_bus(kafka_servers)
+
+    @bus.on(topic, group="g")
+    async def on_message_sent(event: MessageSent) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 20:
+            raise Retryable("not yet")
+        done.append(event.ordinal)
+
+    async with bus:
+        await eventually(lambda: _fetcher(bus)._fetch_max_wait_ms == 5_000, timeout=20)
+        await send_messages(producer, topic, 1, "ann")
+        await eventually(lambda: done == [0])
+        await send_messages(producer, topic, 1, "ann")
+        await eventually(lambda: done == [0, 0], timeout=2)
 
 
 async def test_a_member_that_joins_and_leaves_costs_no_repetition(
@@ -470,6 +515,11 @@ async def test_a_compacted_topic_is_read_whole_and_then_followed(kafka_servers: 
             await eventually(lambda: len(changes) == 2)
             following.cancel()
             assert Retired("ann") in changes
+
+
+def _fetcher(bus: Bus) -> Any:
+    subscriber: Any = bus.broker.subscribers[0]
+    return subscriber.consumer._fetcher
 
 
 async def _parked(servers: str, topic: Topic[MessageSent]) -> int:

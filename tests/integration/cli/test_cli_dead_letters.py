@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from gyre_cli.commands.dlq import as_json
 from gyre_client import Addresses, AsyncClient, NotFound, Unavailable
-from gyre_common.bus.dlq import open_dead_letters
+from gyre_common.bus.dead_letters import open_dead_letters
 from gyre_common.bus.held_records import skip
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.documents import DOCUMENT_SUBMITTED

@@ -11,7 +11,7 @@ from aiokafka.consumer import fetcher
 from gyre_common.bus import fetched
 from gyre_common.bus.fetched import FetchedRecords
 from gyre_common.bus.limits import LARGEST_BATCH
-from gyre_common.bus.unread_value import UnreadValue, sha256
+from gyre_common.bus.record import UnreadValue, sha256
 
 from tests.batches import CODECS, Headers, a_batch, with_body
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gyre_common.bus import Delivery, RawRecord, Record
-from gyre_common.bus.batches import BatchSize, InBatches
 from gyre_common.bus.decoding import decoder
+from gyre_common.bus.handling import BatchSize, InBatches, OneByOne
 from gyre_common.bus.memory import StoredRecord
-from gyre_common.bus.one_by_one import OneByOne
 from gyre_common.bus.partition import Partition
+from gyre_common.bus.record import UnreadValue
 from gyre_common.bus.scheduler import Consumer, Handling, Scheduler
-from gyre_common.bus.unread_value import UnreadValue
 from gyre_common.errors import Poison
-from gyre_common.testing.bus_contract import QUICK, MessageSent, message_topic
 from gyre_common.testing.eventually import eventually
+
+from tests.bus_contract import QUICK, MessageSent, message_topic
 
 TOPIC = message_topic("things.told.v1")
 DAMAGED = UnreadValue("a batch cannot be read", first=0, batch=b"", damaged=True)

@@ -1,6 +1,7 @@
 """Small rules of delivery: decoding, the breaker, size, partitioning, taking in."""
 
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from gyre_common.bus import Delivery
 from gyre_common.bus import subscription as subscription_module
 from gyre_common.bus.breaker import Breaker
 from gyre_common.bus.decoding import decoder
+from gyre_common.bus.handling import OneByOne
 from gyre_common.bus.limits import RecordTooLarge, check_size
 from gyre_common.bus.memory import MemoryBus, StoredRecord
-from gyre_common.bus.one_by_one import OneByOne
 from gyre_common.bus.record import (
     NoCurrentRecordError,
     RawRecord,
@@ -189,7 +190,8 @@ async def test_a_fetch_that_fails_is_tried_again_and_said(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(subscription_module, "_PAUSE_AFTER_FAILURE", 0)
     subscription, _ = await _subscription(on_document_submitted)
-    assert await subscription._with_fetch_errors(getmany)() == {}
+    consumer: Any = SimpleNamespace(getmany=getmany, _fetcher=SimpleNamespace())
+    assert await subscription._polling(consumer)(max_records=1) == {}
     (problem,) = subscription.problems
     assert "fetching fails: TopicAuthorizationFailedError" in problem
     assert subscription.alive

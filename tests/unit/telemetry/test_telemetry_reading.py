@@ -14,8 +14,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from google.protobuf.message import Message
 from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre.telemetry.v1.telemetry_pb2_grpc import DeadLetterServiceStub, TelemetryServiceStub
-from gyre_common.bus.dead_letters import Cause
-from gyre_common.bus.dlq import DeadLetter
+from gyre_common.bus.dead_letters import Cause, DeadLetter
 from gyre_common.bus.held_records import HeldRecord
 from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import (

@@ -8,8 +8,8 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
+from gyre_common.bus.compacted import partitions_of, records_up_to_now
 from gyre_common.bus.envelope import headers_for
-from gyre_common.bus.whole_topics import partitions_of, records_up_to_now
 from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_common.events.event import new_id
 from gyre_common.events.releases import RELEASE_CHANGED, ReleaseChanged

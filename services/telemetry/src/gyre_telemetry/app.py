@@ -4,7 +4,7 @@ from functools import partial
 
 from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
-from gyre_common.bus.dlq import open_dead_letters
+from gyre_common.bus.dead_letters import open_dead_letters
 from gyre_common.bus.held_records import skip
 
 from gyre_telemetry.clickhouse import open_clickhouse

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from gyre_common.bus.dlq import DeadLetter, DeadLetters
+from gyre_common.bus.dead_letters import DeadLetter, DeadLetters
 from gyre_common.bus.held_records import HeldRecord
 from gyre_common.errors import InvalidInput
 from gyre_common.lines import has_control_characters

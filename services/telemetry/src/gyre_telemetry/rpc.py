@@ -4,7 +4,7 @@ from datetime import UTC
 
 from google.protobuf.json_format import ParseDict
 from gyre.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
-from gyre_common.bus.dlq import DeadLetter
+from gyre_common.bus.dead_letters import DeadLetter
 from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_telemetry.dead_letters import DeadLetterDesk, value_limit

@@ -1,29 +1,60 @@
-"""Reads a whole compacted topic without a consumer group, then follows it."""
+"""Reads whole topics without a consumer group: up to their ends, or following every change."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from gyre_common.bus.decoding import decoder
-from gyre_common.bus.record import Record
+from gyre_common.bus.record import RawRecord, Record
+from gyre_common.bus.resting import rest
 from gyre_common.bus.topics import connected, ensure_topics
-from gyre_common.bus.whole_topics import POLL_MS, records_up_to_now
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic
 from gyre_common.retrying import retry
+
+POLL_MS = 200
+
+
+def partitions_of(topic: Topic[Any]) -> list[TopicPartition]:
+    """All of them, as the topic declares them: what a consumer is assigned to read it whole."""
+    return [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+
+
+async def records_up_to_now(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> AsyncIterator[RawRecord]:
+    """Every record that was there when this was called, in order by partition; a few later ones
+    may come along. The consumer goes on behind the last one.
+
+    It is started, of no group, and assigned these partitions and no others; its isolation level
+    says whether records of transactions that are open or aborted are among them.
+
+    Raises:
+        KafkaError, TimeoutError: it did not get through; asked again it begins at the beginning.
+    """
+    places = list(partitions)
+    ends = await consumer.end_offsets(places)
+    await consumer.seek_to_beginning(*places)
+    # Positions pass transaction markers, which are no records, so they tell when it is done.
+    while [place for place in places if await consumer.position(place) < ends[place]]:
+        for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+            for raw in records:
+                yield raw
+
 
 E = TypeVar("E", bound=Event)
 
 log = logging.getLogger(__name__)
 
 _PAUSE_AFTER_ERROR = 1.0
+_IDLE_POLL_MS = 5_000
 
 
 @dataclass(frozen=True)
@@ -77,6 +108,7 @@ class CompactedReader(Generic[E]):
         except BaseException:
             await consumer.stop()
             raise
+        rest(consumer, idle=True)
         self._consumer = consumer
         return self
 
@@ -107,7 +139,7 @@ class CompactedReader(Generic[E]):
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> list[Record[E] | Retired]:
         try:
-            batches = await consumer.getmany(timeout_ms=POLL_MS)
+            batches = await consumer.getmany(timeout_ms=_IDLE_POLL_MS)
         except KafkaError as error:
             self._waits(error)
             await asyncio.sleep(_PAUSE_AFTER_ERROR)

@@ -6,8 +6,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD
-from gyre_common.bus.record import RawRecord, Record
-from gyre_common.bus.unread_value import Unreadable, UnreadValue
+from gyre_common.bus.record import RawRecord, Record, Unreadable, UnreadValue
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic

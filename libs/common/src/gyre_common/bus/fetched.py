@@ -16,7 +16,7 @@ from aiokafka.record.util import decode_varint
 
 from gyre_common.bus.decompression import decompress
 from gyre_common.bus.limits import LARGEST_BATCH
-from gyre_common.bus.unread_value import UnreadValue
+from gyre_common.bus.record import UnreadValue
 
 # Where a batch says how it goes on; https://kafka.apache.org/documentation/#recordbatch
 _LENGTH = slice(8, 12)

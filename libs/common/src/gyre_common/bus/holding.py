@@ -9,8 +9,8 @@ from aiokafka.errors import KafkaError
 
 from gyre_common.bus.held_records import HeldRecord, dlq_end, held_by, wait_for_skip
 from gyre_common.bus.partition import Partition, Pending
+from gyre_common.bus.record import UnreadValue, sha256
 from gyre_common.bus.scheduler import Scheduler, describe
-from gyre_common.bus.unread_value import UnreadValue, sha256
 from gyre_common.errors import GyreError
 from gyre_common.events.event import now
 

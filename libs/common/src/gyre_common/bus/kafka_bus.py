@@ -11,18 +11,15 @@ from uuid import UUID
 
 from faststream.kafka import KafkaBroker
 
-from gyre_common.bus.batches import BatchHandler, BatchSize, InBatches
 from gyre_common.bus.dead_letters import cause_of, headers_of, stub_of
-from gyre_common.bus.decoding import decoder, undecoded
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.held_records import HeldRecord, held_by
 from gyre_common.bus.limits import RecordTooLarge
-from gyre_common.bus.one_by_one import Handler, OneByOne
+from gyre_common.bus.port import EventBus
 from gyre_common.bus.publisher import KafkaPublisher
-from gyre_common.bus.record import RawRecord, Record
+from gyre_common.bus.record import RawRecord, UnreadValue
 from gyre_common.bus.scheduler import Handling
 from gyre_common.bus.subscription import KafkaSubscription, Park
-from gyre_common.bus.unread_value import UnreadValue
 from gyre_common.errors import Unavailable
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import Event
@@ -36,7 +33,7 @@ _faststream_log = logging.getLogger("gyre_common.bus.faststream")
 _faststream_log.setLevel(logging.ERROR)  # below, it speaks of choices that are ours
 
 
-class Bus:
+class Bus(EventBus):
     """Consumes and publishes events for one service; a `Publisher` too.
 
     Register handlers first, then enter: that connects (waiting for Kafka as long as it takes),
@@ -60,62 +57,19 @@ class Bus:
             logger=_faststream_log,
         )
 
-    def on(
-        self, topic: Topic[E], *, group: str, concurrency: int = 16
-    ) -> Callable[[Handler[E]], Handler[E]]:
-        """Register a handler of single events: in order per key, `concurrency` keys at once."""
-
-        def register(handler: Handler[E]) -> Handler[E]:
-            decode = decoder(topic, _maker(group, handler))
-            self._subscribe(topic, group, OneByOne(decode, handler, concurrency), handler)
-            return handler
-
-        return register
-
-    def on_batch(
-        self, topic: Topic[E], *, group: str, max_records: int, max_wait: float
-    ) -> Callable[[BatchHandler[Record[E]]], BatchHandler[Record[E]]]:
-        """Register a handler of batches; a record that spoils a batch is found by splitting it."""
-
-        def register(handler: BatchHandler[Record[E]]) -> BatchHandler[Record[E]]:
-            decode = decoder(topic, _maker(group, handler))
-            size = BatchSize(max_records, max_wait)
-            self._subscribe(topic, group, InBatches(decode, handler, size), handler)
-            return handler
-
-        return register
-
-    def on_raw_batch(
-        self, topics: Sequence[str], *, group: str, max_records: int, max_wait: float
-    ) -> Callable[[BatchHandler[RawRecord]], BatchHandler[RawRecord]]:
-        """Register a handler of undecoded records of several topics, such as the dead letters.
-
-        A record that it cannot handle stays where it is: it is logged and passed over.
-        """
-
-        def register(handler: BatchHandler[RawRecord]) -> BatchHandler[RawRecord]:
-            handling = InBatches(undecoded, handler, BatchSize(max_records, max_wait))
-            self._add(topics, group, handling, handler, list[bytes], _skip_raw)
-            return handler
-
-        return register
-
     def _subscribe(
-        self, topic: Topic[E], group: str, handling: Handling, handler: Callable[..., Any]
-    ) -> None:
-        self._topics[topic.name] = topic
-        park = partial(self._to_dead_letters, group)
-        self._add([topic.name], group, handling, handler, topic.model, park)
-
-    def _add(
         self,
-        topics: Sequence[str],
+        topics: Topic[Any] | Sequence[str],
         group: str,
         handling: Handling,
         handler: Callable[..., Any],
-        payload: object,
-        park: Park,
     ) -> None:
+        payload: object = list[bytes]
+        park: Park = _skip_raw
+        if isinstance(topics, Topic):
+            self._topics[topics.name] = topics
+            payload, park = topics.model, partial(self._to_dead_letters, group)
+            topics = [topics.name]
         subscription = KafkaSubscription(
             topics,
             group=group,
@@ -128,7 +82,7 @@ class Bus:
         self._subscriptions.append(subscription)
 
     def publishes(self, *topics: Topic[Any]) -> None:
-        """Tell AsyncAPI, and whoever creates topics, what this service publishes."""
+        """See `EventBus`."""
         for topic in topics:
             self._topics[topic.name] = topic
             self.broker.publisher(
@@ -217,10 +171,6 @@ async def _all(steps: Any) -> None:
     async with asyncio.TaskGroup() as group:
         for step in steps:
             group.create_task(step)
-
-
-def _maker(group: str, handler: Callable[..., Any]) -> str:
-    return f"{group}/{handler.__name__}"
 
 
 async def _skip_raw(raw: RawRecord, error: Exception, attempts: int) -> None:

@@ -9,15 +9,14 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 from zlib import crc32
 
-from gyre_common.bus.batches import BatchHandler, BatchSize, InBatches
 from gyre_common.bus.dead_letters import Cause, cause_of
-from gyre_common.bus.decoding import decoder, undecoded
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.envelope import headers_for
+from gyre_common.bus.handling import InBatches
 from gyre_common.bus.limits import check_size
-from gyre_common.bus.one_by_one import Handler, OneByOne
 from gyre_common.bus.partition import Partition
-from gyre_common.bus.record import RawRecord, Record, id_for_next_event
+from gyre_common.bus.port import EventBus
+from gyre_common.bus.record import RawRecord, id_for_next_event
 from gyre_common.bus.scheduler import Consumer, Handling, Scheduler
 from gyre_common.errors import Unavailable
 from gyre_common.events.event import Event, new_id, now
@@ -50,8 +49,8 @@ class Parked:
     cause: Cause
 
 
-class MemoryBus:
-    """Has the face of `Bus`; a test puts records in and sees what came out.
+class MemoryBus(EventBus):
+    """A test puts records in and sees what came out. What is delivered together is a batch.
 
     `published` lists the events published, in order; `sent` the same as records, with headers and
     tombstones; `parked` the dead letters. What is published is delivered to this bus's own
@@ -69,49 +68,22 @@ class MemoryBus:
         self._subscriptions: dict[str, list[_Subscription]] = defaultdict(list)
         self._ends: dict[tuple[str, int], int] = defaultdict(int)
 
-    def on(
-        self, topic: Topic[E], *, group: str, concurrency: int = 16
-    ) -> Callable[[Handler[E]], Handler[E]]:
-        """See `Bus.on`."""
-
-        def register(handler: Handler[E]) -> Handler[E]:
-            decode = decoder(topic, f"{group}/{handler.__name__}")
-            self._add([topic.name], group, OneByOne(decode, handler, concurrency))
-            return handler
-
-        return register
-
-    def on_batch(
-        self, topic: Topic[E], *, group: str, max_records: int, max_wait: float
-    ) -> Callable[[BatchHandler[Record[E]]], BatchHandler[Record[E]]]:
-        """See `Bus.on_batch`. What is delivered together is a batch; nothing waits for more."""
-
-        def register(handler: BatchHandler[Record[E]]) -> BatchHandler[Record[E]]:
-            decode = decoder(topic, f"{group}/{handler.__name__}")
-            self._add([topic.name], group, InBatches(decode, handler, BatchSize(max_records, 0)))
-            return handler
-
-        return register
-
-    def on_raw_batch(
-        self, topics: Sequence[str], *, group: str, max_records: int, max_wait: float
-    ) -> Callable[[BatchHandler[RawRecord]], BatchHandler[RawRecord]]:
-        """See `Bus.on_raw_batch`."""
-
-        def register(handler: BatchHandler[RawRecord]) -> BatchHandler[RawRecord]:
-            handling = InBatches(undecoded, handler, BatchSize(max_records, 0))
-            self._add(topics, group, handling)
-            return handler
-
-        return register
-
-    def _add(self, topics: Sequence[str], group: str, handling: Handling) -> None:
-        subscription = _Subscription(topics, group, handling, self._delivery, self.parked)
-        for topic in topics:
-            self._subscriptions[topic].append(subscription)
+    def _subscribe(
+        self,
+        topics: Topic[Any] | Sequence[str],
+        group: str,
+        handling: Handling,
+        handler: Callable[..., Any],
+    ) -> None:
+        names = [topics.name] if isinstance(topics, Topic) else topics
+        if isinstance(handling, InBatches):
+            handling.wait_for_no_more()
+        subscription = _Subscription(names, group, handling, self._delivery, self.parked)
+        for name in names:
+            self._subscriptions[name].append(subscription)
 
     def publishes(self, *topics: Topic[Any]) -> None:
-        """See `Bus.publishes`."""
+        """See `EventBus`."""
 
     async def publish(self, topic: Topic[E], event: E, *, event_id: UUID | None = None) -> None:
         """See `Publisher`."""

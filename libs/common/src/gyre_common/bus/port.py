@@ -1,11 +1,13 @@
 """The port that handlers register at: the bus on Kafka and the one in memory both have it."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from gyre_common.bus.batches import BatchHandler
-from gyre_common.bus.one_by_one import Handler
+from gyre_common.bus.decoding import decoder, undecoded
+from gyre_common.bus.handling import BatchHandler, BatchSize, Handler, InBatches, OneByOne
 from gyre_common.bus.record import RawRecord, Record
+from gyre_common.bus.scheduler import Handling
 from gyre_common.events.event import Event
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.topic import Topic
@@ -14,22 +16,62 @@ E = TypeVar("E", bound=Event)
 
 
 class EventBus(Publisher, Protocol):
-    """Consumes and publishes events; `Bus` says what each method promises."""
+    """Consumes and publishes events."""
 
     def on(
         self, topic: Topic[E], *, group: str, concurrency: int = 16
     ) -> Callable[[Handler[E]], Handler[E]]:
-        """Register a handler of single events."""
+        """Register a handler of single events: in order per key, `concurrency` keys at once."""
+
+        def register(handler: Handler[E]) -> Handler[E]:
+            decode = decoder(topic, _maker(group, handler))
+            self._subscribe(topic, group, OneByOne(decode, handler, concurrency), handler)
+            return handler
+
+        return register
 
     def on_batch(
         self, topic: Topic[E], *, group: str, max_records: int, max_wait: float
     ) -> Callable[[BatchHandler[Record[E]]], BatchHandler[Record[E]]]:
-        """Register a handler of batches."""
+        """Register a handler of batches; a record that spoils a batch is found by splitting it."""
+
+        def register(handler: BatchHandler[Record[E]]) -> BatchHandler[Record[E]]:
+            decode = decoder(topic, _maker(group, handler))
+            handling = InBatches(decode, handler, BatchSize(max_records, max_wait))
+            self._subscribe(topic, group, handling, handler)
+            return handler
+
+        return register
 
     def on_raw_batch(
         self, topics: Sequence[str], *, group: str, max_records: int, max_wait: float
     ) -> Callable[[BatchHandler[RawRecord]], BatchHandler[RawRecord]]:
-        """Register a handler of undecoded records of several topics."""
+        """Register a handler of undecoded records of several topics, such as the dead letters.
 
+        A record that it cannot handle stays where it is: it is logged and passed over.
+        """
+
+        def register(handler: BatchHandler[RawRecord]) -> BatchHandler[RawRecord]:
+            handling = InBatches(undecoded, handler, BatchSize(max_records, max_wait))
+            self._subscribe(topics, group, handling, handler)
+            return handler
+
+        return register
+
+    @abstractmethod
+    def _subscribe(
+        self,
+        topics: Topic[Any] | Sequence[str],
+        group: str,
+        handling: Handling,
+        handler: Callable[..., Any],
+    ) -> None:
+        """Bring the records of one topic, or undecoded those of several, to this handling."""
+
+    @abstractmethod
     def publishes(self, *topics: Topic[Any]) -> None:
-        """Tell what this service publishes."""
+        """Tell AsyncAPI, and whoever creates topics, what this service publishes."""
+
+
+def _maker(group: str, handler: Callable[..., Any]) -> str:
+    return f"{group}/{handler.__name__}"

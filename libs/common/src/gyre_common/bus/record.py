@@ -1,16 +1,17 @@
 """A record as handlers see it: the event, and where it came from."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 from uuid import UUID
 
 from opentelemetry import context as otel
 
 from gyre_common.bus import envelope
-from gyre_common.errors import GyreError
+from gyre_common.errors import GyreError, Poison
 from gyre_common.events.event import Event, derived_id, new_id
 from gyre_common.telemetry.tracing import trace_from
 
@@ -172,3 +173,34 @@ def id_for_next_event() -> UUID:
             "`with record.handling():`, or give an event_id"
         )
     return record.next_id()
+
+
+class UnreadValue(bytes):
+    """An empty value, why it is empty, and how to know again what it stands for.
+
+    It stands for all offsets from `first` to that of its record. `digest` and `size` are those of
+    the batch as it lies in Kafka. `damaged` says that nothing could be read of it, so that another
+    copy of the batch, or a later version of this program, may hold good records.
+    """
+
+    reason: str
+    first: int
+    digest: str
+    size: int
+    damaged: bool
+
+    def __new__(cls, reason: str, *, first: int, batch: bytes, damaged: bool) -> Self:
+        """An empty value for this reason."""
+        self = super().__new__(cls)
+        self.reason, self.first, self.damaged = reason, first, damaged
+        self.digest, self.size = sha256(batch), len(batch)
+        return self
+
+
+class Unreadable(Poison):
+    """Kafka holds something that cannot be read; parking it could lose good records."""
+
+
+def sha256(data: bytes) -> str:
+    """The digest of these bytes, as it is written everywhere."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -18,8 +18,7 @@ from gyre_common.bus.decoding import NoEventFromOutside
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.measures import Measures
 from gyre_common.bus.partition import Partition, Pending
-from gyre_common.bus.record import RawRecord
-from gyre_common.bus.unread_value import Unreadable
+from gyre_common.bus.record import RawRecord, Unreadable
 from gyre_common.errors import Poison, Retryable
 
 log = logging.getLogger(__name__)
@@ -126,6 +125,11 @@ class Scheduler:
     def unfinished(self) -> int:
         """Records read and not finished."""
         return sum(partition.unfinished for partition in self._turns)
+
+    @property
+    def busy(self) -> bool:
+        """Whether records are unfinished or partitions paused."""
+        return any(partition.unfinished or partition.paused for partition in self._turns)
 
     def is_full(self, partition: Partition) -> bool:
         """Tell whether a partition has as many unfinished records as it may."""

@@ -23,13 +23,14 @@ from gyre_common.bus.held_records import HeldRecord
 from gyre_common.bus.holding import Holding
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.record import RawRecord
+from gyre_common.bus.resting import FETCH_WAIT_MS, rest
 from gyre_common.bus.scheduler import Consumer, Handling, Scheduler, describe
 
 log = logging.getLogger(__name__)
 
 _POLL_MS = 20
 _POLL_RECORDS = 500
-_FETCH_WAIT_MS = 200  # a resumed partition is fetched only once the running fetch has ended
+_IDLE_POLL_MS = 5_000
 _PATIENCE = 0.05
 _REBALANCE_MARGIN = 20.0
 
@@ -37,7 +38,7 @@ _PAUSE_AFTER_FAILURE = 1.0
 _FAILURE_COUNTS = 15.0
 """Seconds after which a fetch that failed and did not fail again is forgotten."""
 
-Fetch = Callable[..., Awaitable[Any]]
+Poll = Callable[..., Awaitable[Any]]
 Park = Callable[[RawRecord, Exception, int], Awaitable[None]]
 
 
@@ -84,7 +85,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             isolation_level="read_committed",
             batch_timeout_ms=_POLL_MS,
             max_records=_POLL_RECORDS,
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             session_timeout_ms=int(delivery.session * 1000),
             heartbeat_interval_ms=int(delivery.session * 1000 / 4),
             rebalance_timeout_ms=int((delivery.drain_limit + _REBALANCE_MARGIN) * 1000),
@@ -107,7 +108,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """Join the group and start working."""
         await self._subscriber.start()
         consumer = self._subscriber.consumer
-        consumer.getmany = self._with_fetch_errors(consumer.getmany)
+        consumer.getmany = self._polling(consumer)
         self._ticking = asyncio.create_task(self._tick())
 
     async def drain(self) -> None:
@@ -201,14 +202,20 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """See `Flow`."""
         await self._park(raw, cause, attempts)
 
-    # Failing fetches
+    # Polling
 
-    def _with_fetch_errors(self, getmany: Fetch) -> Fetch:
-        """Remember why a fetch fails and try again: FastStream's task would end in silence."""
+    def _polling(self, consumer: AIOKafkaConsumer) -> Poll:
+        """Poll so that an idle consumer rests, and a fetch that fails is tried again: FastStream's
+        task would end in silence.
 
-        async def fetch(*arguments: Any, **settings: Any) -> Any:
+        FastStream sleeps for as long as its polls take, so the waiting is done in here.
+        """
+        getmany = consumer.getmany
+
+        async def poll(*, max_records: int, **settings: Any) -> Any:
             try:
-                return await getmany(*arguments, **settings)
+                rest(consumer, idle=not self.scheduler.busy)
+                records = await getmany(timeout_ms=_IDLE_POLL_MS, max_records=max_records)
             except ConsumerStoppedError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it will be met again
@@ -219,8 +226,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._fetch_failed_at = perf_counter()
                 await asyncio.sleep(_PAUSE_AFTER_FAILURE)
                 return {}
+            if records:
+                rest(consumer, idle=False)
+            return records
 
-        return fetch
+        return poll
 
     # Held partitions
 

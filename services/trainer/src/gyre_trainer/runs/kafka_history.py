@@ -6,8 +6,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
+from gyre_common.bus.compacted import partitions_of, records_up_to_now
 from gyre_common.bus.decoding import decoder
-from gyre_common.bus.whole_topics import partitions_of, records_up_to_now
 from gyre_common.errors import Poison, Unavailable
 from gyre_common.events.topic import Topic
 from gyre_common.events.training import (

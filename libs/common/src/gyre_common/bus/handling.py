@@ -1,17 +1,76 @@
-"""Hands records to a handler many at a time, and finds the one that spoils a batch."""
+"""Hands records to a handler, one at a time or in batches, and sorts what goes wrong."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 
 from gyre_common.bus.call_limit import CallLimit
+from gyre_common.bus.envelope import header
 from gyre_common.bus.partition import Pending
 from gyre_common.bus.record import BATCH, CURRENT, RawRecord, Record
-from gyre_common.bus.scheduler import Scheduler
-from gyre_common.bus.spans import batch_span
+from gyre_common.bus.scheduler import LONGEST_TURN, Scheduler
 from gyre_common.errors import Poison, Retryable
+from gyre_common.events.event import Event
+from gyre_common.telemetry import tracer
+from gyre_common.telemetry.tracing import trace_from
+
+E = TypeVar("E", bound=Event)
+
+Handler = Callable[[E], Awaitable[None]]
+
+
+class OneByOne(Generic[E]):
+    """Implements `Handling` for handlers of single events."""
+
+    keeps_key_order = True
+
+    def __init__(
+        self, decode: Callable[[RawRecord], Record[E] | None], handler: Handler[E], concurrency: int
+    ) -> None:
+        self.at_once = concurrency
+        self._decode = decode
+        self._handler = handler
+
+    async def work(self, scheduler: Scheduler) -> None:
+        """Handle records until no more may start."""
+        traced = is_tracing()
+        with scheduler.call_limit() as limit:
+            had_turn = limit.ended_at
+            while (pending := scheduler.take()) is not None:
+                try:
+                    record = self._decode(pending.raw)
+                    if record is not None:
+                        CURRENT.set(record)
+                        with handling_span(record, traced=traced), limit:
+                            await self._handler(record.event)
+                        scheduler.handled(1, limit.took)
+                except Retryable as error:
+                    scheduler.hold([pending], error)
+                except Poison as error:
+                    await scheduler.park(pending, error)
+                except Exception as error:  # noqa: BLE001 - whatever a handler raises is sorted here
+                    await self._retry_or_park(scheduler, pending, error)
+                else:
+                    scheduler.finish(pending)
+                if limit.ended_at - had_turn > LONGEST_TURN:
+                    await asyncio.sleep(0)
+                    had_turn = perf_counter()
+
+    async def _retry_or_park(
+        self, scheduler: Scheduler, pending: Pending, error: Exception
+    ) -> None:
+        """A bug may be a glitch: a few tries, the key waiting meanwhile, then it is parked."""
+        if await scheduler.wait_before_retry(pending):
+            pending.partition.put_back(pending)
+        elif not scheduler.leaving:
+            await scheduler.park(pending, error)
+
 
 T = TypeVar("T")
 
@@ -45,6 +104,10 @@ class InBatches(Generic[T]):
         self._decode = decode
         self._handler = handler
         self._size = size
+
+    def wait_for_no_more(self) -> None:
+        """A batch is ready with what is there."""
+        self._size = replace(self._size, max_wait=0)
 
     async def work(self, scheduler: Scheduler) -> None:
         """Handle batches until no more may start."""
@@ -154,3 +217,57 @@ class InBatches(Generic[T]):
             else:
                 good.append((pending, record))
         return good
+
+
+_NOTHING = nullcontext()
+_MOST_LINKS = 32
+
+
+def handling_span(record: Record[Any], *, traced: bool) -> AbstractContextManager[Any]:
+    """A span for one record. Nothing at all where nobody traces: a span costs more than decoding.
+
+    Without tracing in this process, a trace that came with the record is still passed on.
+    """
+    if not traced and header(record.raw.headers, "traceparent") is None:
+        return _NOTHING
+    return tracer.start_as_current_span(
+        f"{record.topic} process",
+        context=trace_from(record.headers),
+        kind=trace.SpanKind.CONSUMER,
+        attributes={
+            "messaging.system": "kafka",
+            "messaging.destination.name": record.topic,
+            "messaging.destination.partition.id": str(record.partition),
+            "messaging.kafka.offset": record.offset,
+        },
+    )
+
+
+def batch_span(topic: str, records: Sequence[object]) -> AbstractContextManager[Any]:
+    """A span for a batch, linked to the traces that its first records came with."""
+    if not is_tracing():
+        return _NOTHING
+    return tracer.start_as_current_span(
+        f"{topic} process",
+        kind=trace.SpanKind.CONSUMER,
+        links=[
+            trace.Link(context)
+            for record in records[:_MOST_LINKS]
+            if isinstance(record, Record) and (context := _sent_context(record)) is not None
+        ],
+        attributes={
+            "messaging.system": "kafka",
+            "messaging.destination.name": topic,
+            "messaging.batch.message_count": len(records),
+        },
+    )
+
+
+def _sent_context(record: Record[Any]) -> trace.SpanContext | None:
+    context = trace.get_current_span(trace_from(record.headers)).get_span_context()
+    return context if context.is_valid else None
+
+
+def is_tracing() -> bool:
+    """Tell whether this process makes spans."""
+    return isinstance(trace.get_tracer_provider(), TracerProvider)

@@ -1,7 +1,5 @@
 """What every bus promises: one suite for the real one and the in-memory one."""
 
-# ruff: noqa: D102 - the name of a test says what it shows
-
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,8 +10,6 @@ from typing import Protocol
 from uuid import UUID
 
 import pytest
-from opentelemetry import trace
-
 from gyre_common.bus import Bus, Delivery, Record, current_record
 from gyre_common.bus.dead_letters import Cause
 from gyre_common.bus.limits import RecordTooLarge
@@ -24,6 +20,7 @@ from gyre_common.events.event import Event, derived_id, new_id
 from gyre_common.events.topic import LARGEST_EVENT, Topic
 from gyre_common.telemetry.tracing import current_trace_id
 from gyre_common.testing.eventually import eventually
+from opentelemetry import trace
 
 QUICK = Delivery(
     retry_first=0.01, retry_longest=0.05, commit_every=0.1, drain_limit=5.0, session=6.0
