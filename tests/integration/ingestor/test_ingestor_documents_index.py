@@ -62,7 +62,7 @@ async def test_a_page_holds_what_the_caller_may_read_and_goes_on_where_it_ended(
 async def test_before_the_first_document_there_is_nothing(client: AsyncElasticsearch) -> None:
     missing = ElasticsearchDocuments(client, index="test-documents-missing")
     assert await missing.get("acme", "a") is None
-    assert await missing.page("acme", [], after="", limit=1) == ()
+    assert await missing.page("acme", [], after="", limit=1) == []
 
 
 async def test_an_index_that_is_down_is_unavailable() -> None:

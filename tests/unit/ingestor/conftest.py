@@ -1,10 +1,10 @@
 """An ingestor over fakes: the bus in memory, the store in a temporary folder."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 import pytest
 from gyre_common.bus.memory import MemoryBus
@@ -15,25 +15,24 @@ from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.testing.builders import a_release, an_artifact
 from gyre_ingestor.content import ContentSource
-from gyre_ingestor.document_reader import ReadingTask, ReadResult, read, run_guarded
 from gyre_ingestor.handlers import build_handlers
-from gyre_ingestor.media_types import MediaType, media_type_of
+from gyre_ingestor.reading import ProcessReader, run_guarded
 from gyre_ingestor.service import Ingestor
 
 MAX_BYTES = 100_000
 E_ = TypeVar("E_", bound=Event)
+R_ = TypeVar("R_")
+Ts = TypeVarTuple("Ts")
 
 
-class ReaderHere:
-    """A `Reader` in this process, for documents that are known to be harmless."""
+class ReaderHere(ProcessReader):
+    """Works in this process, for documents that are known to be harmless."""
 
-    async def media_type(
-        self, head: bytes, declared: str | None, names: tuple[str | None, ...]
-    ) -> MediaType:
-        return run_guarded(media_type_of, head, declared, names)
+    def __init__(self) -> None:
+        super().__init__(processes=1, time_limit=1, memory_bytes=1)
 
-    async def read(self, task: ReadingTask) -> ReadResult:
-        return run_guarded(read, task)
+    async def _run(self, limit: float, work: Callable[[*Ts], R_], *args: *Ts) -> R_:
+        return run_guarded(work, *args)
 
 
 @dataclass

@@ -7,18 +7,17 @@ import pytest
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.documents import Chunk
 from gyre_common.passages import encoder_input
-from gyre_ingestor.chunking.chunks import chunk
-from gyre_ingestor.chunking.recipe import ChunkRecipe
-from gyre_ingestor.chunking.tokens import SPECIAL_TOKENS, token_count
-from gyre_ingestor.parsers import parse
+from gyre_ingestor.chunking import ChunkRecipe, chunk
+from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.tokens import SPECIAL_TOKENS, token_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SENTENCE = "Green tea is steeped at eighty degrees for two minutes. "
 
 
-def chunks(source: str, media_type: str = "text/markdown", **changes: object) -> tuple[Chunk, ...]:
-    document = parse(source, media_type)
+def chunks(source: str, **changes: object) -> tuple[Chunk, ...]:
+    document = FORMATS["text/markdown"].parse(source)
     names = {"tenant": "default", "document_id": "tea.md", "title": document.title, **changes}
     return chunk(document, recipe=ChunkRecipe(), **names)  # type: ignore[arg-type]
 
@@ -64,9 +63,9 @@ def some_document(seed: int) -> str:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6))
 def test_every_passage_fits_the_window_and_none_overlap_or_lose_text(seed: int) -> None:
-    document = parse(some_document(seed), "text/markdown")
+    document = FORMATS["text/markdown"].parse(some_document(seed))
     title = "A title of some length " * (seed % 3)
-    cut = chunk(document, tenant="default", document_id="d", title=title, recipe=ChunkRecipe())
+    cut = chunk(document, "default", "d", title, ChunkRecipe())
     for one in cut:
         assert document.text[one.start : one.end] == one.text
         assert window(one, title) <= 256
@@ -159,8 +158,14 @@ def test_a_recipe_comes_from_the_releases_settings() -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [{"max_tokens": "many"}, {"max_tokens": "8"}, {"min_tokens": "200"}, {"tokenizer": "x"}],
+    [
+        {"max_tokens": "many"},
+        {"max_tokens": "8"},
+        {"max_tokens": "64"},
+        {"min_tokens": "200"},
+        {"tokenizer": "x"},
+    ],
 )
 def test_a_recipe_that_cannot_work_is_refused(broken: dict[str, str]) -> None:
-    with pytest.raises(FailedPrecondition):
+    with pytest.raises(FailedPrecondition, match=r"max_tokens|min_tokens|tokenizer"):
         ChunkRecipe.from_settings(broken)

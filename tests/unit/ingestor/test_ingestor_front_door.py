@@ -16,7 +16,7 @@ CALLER = RequestContext(tenant="acme", acl=("kitchen",))
 
 
 class IndexHere:
-    """A `DocumentIndex` that holds its records in a list."""
+    """A `DocumentLookup` that holds its records in a list."""
 
     def __init__(self, *records: DocumentRecord) -> None:
         self._records = sorted(records, key=lambda record: record.document_id)
@@ -94,11 +94,12 @@ async def test_a_large_body_travels_by_reference_and_arrives(world: World) -> No
     assert event.text is None
     assert event.content_uri
     assert "/uploads/" in event.content_uri
-    assert (await world.contents.fetch(event)).data == text.encode()
+    data, _ = await world.contents.fetch(event)
+    assert data == text.encode()
 
 
 async def test_a_deletion_is_submitted(world: World) -> None:
-    await door(world).delete(CALLER, "d")
+    await door(world).submit(CALLER, {"document_id": "d", "deleted": True})
     await world.bus.settled()
     assert [event.deleted for event in world.events(DOCUMENT_CHUNKED)] == [True]
 

@@ -14,7 +14,7 @@ from gyre_ingestor.content import ContentSource
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
-from gyre_ingestor.process_reader import ProcessReader
+from gyre_ingestor.reading import ProcessReader
 from gyre_ingestor.rpc import IngestorRpc
 from gyre_ingestor.service import Ingestor
 from gyre_ingestor.settings import IngestorSettings

@@ -2,39 +2,29 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
 
 from gyre_common.errors import NotFound
 from gyre_common.events.documents import DocumentSubmitted, RejectionCode
 from gyre_common.outside_content import ContentTooLargeError, OutsideContent, UriNotAllowedError
 
-from gyre_ingestor.document_reader import Reader
-from gyre_ingestor.media_types import HEAD_BYTES, MediaType
-from gyre_ingestor.refusal import DocumentRefused
+from gyre_ingestor.decoding import HEAD_BYTES, DocumentRefused, MediaType
+from gyre_ingestor.reading import ProcessReader
 
 METADATA_CHARACTERS = 16 * 1024
 _FIELDS = ("text", "content_base64", "content_uri")
 _BLANK = b" \t\r\n\x0b\x0c\xef\xbb\xbf"
 
 
-@dataclass(frozen=True)
-class Content:
-    """What a submission carries, as its producer made it."""
-
-    data: bytes
-    media_type: MediaType
-
-
 class ContentSource:
     """Reads content of at most `max_bytes` from a record or from the allowed places outside."""
 
-    def __init__(self, outside: OutsideContent, reader: Reader, *, max_bytes: int) -> None:
+    def __init__(self, outside: OutsideContent, reader: ProcessReader, *, max_bytes: int) -> None:
         self._outside = outside
         self._reader = reader
         self._max_bytes = max_bytes
 
-    async def fetch(self, submission: DocumentSubmitted) -> Content:
-        """Get the content and decide how to read it.
+    async def fetch(self, submission: DocumentSubmitted) -> tuple[bytes, MediaType]:
+        """Get the content, as its producer made it, and decide how to read it.
 
         Raises:
             DocumentRefused: there is not exactly one content, or it cannot be taken.
@@ -48,8 +38,8 @@ class ContentSource:
         if not data.strip(_BLANK):
             raise _empty(field)
         names = (submission.document_id, submission.source_uri, submission.content_uri)
-        media_type = await self._reader.media_type(data[:HEAD_BYTES], submission.media_type, names)
-        return Content(data, media_type)
+        head = data[:HEAD_BYTES]
+        return data, await self._reader.media_type(head, submission.media_type, names)
 
     async def _bytes(self, submission: DocumentSubmitted, field: str) -> bytes:
         if field == "text":
@@ -109,20 +99,19 @@ def _check_metadata(submission: DocumentSubmitted) -> None:
 
 
 def _content_field(submission: DocumentSubmitted) -> str:
-    values = {field: getattr(submission, field) for field in _FIELDS}
-    filled_fields = [field for field, value in values.items() if value]
-    if len(filled_fields) > 1:
+    sent = [field for field in _FIELDS if getattr(submission, field) is not None]
+    filled = [field for field in sent if getattr(submission, field)]
+    if len(filled) > 1:
         raise DocumentRefused(
             RejectionCode.SEVERAL_CONTENTS,
-            filled_fields[1],
-            f"stands beside {filled_fields[0]}",
+            filled[1],
+            f"stands beside {filled[0]}",
             f"send exactly one of {', '.join(_FIELDS)}",
         )
-    if filled_fields:
-        return filled_fields[0]
-    empty_field = next((field for field, value in values.items() if value is not None), None)
-    if empty_field:
-        raise _empty(empty_field)
+    if filled:
+        return filled[0]
+    if sent:
+        raise _empty(sent[0])
     raise DocumentRefused(
         RejectionCode.NO_CONTENT,
         "content",

@@ -1,12 +1,36 @@
-"""Bytes → text."""
+"""What a document's bytes are: their media type, and the text in them."""
 
 import codecs
 import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
 
 import charset_normalizer
+import filetype  # type: ignore[import-untyped]
+from gyre_common.errors import InvalidInput
 from gyre_common.events.documents import RejectionCode
 
-from gyre_ingestor.refusal import DocumentRefused
+from gyre_ingestor.formats import FORMATS
+
+HEAD_BYTES = 8192
+"""As much of a document as its kind shows in."""
+
+_BY_ALIAS = {alias: name for name, each in FORMATS.items() for alias in each.aliases}
+_BY_ENDING = {ending: name for name, each in FORMATS.items() for ending in each.endings}
+_SEND_KNOWN_FORMAT = f"send the document as {', '.join(FORMATS)}"
+
+_READABLE_HEADS = {"application/pdf", "application/rtf", "application/postscript"}
+_CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_LOOKS_LIKE_HTML = re.compile(
+    rb"\s*+(?:<\?xml[^>]*+>\s*+)?(?:(?><!--.*?-->)\s*+)*+<(?:!doctype html|html)\b", re.I | re.S
+)
+_LOOKS_LIKE_MARKDOWN = re.compile(rb"\A---\r?\n|^#{1,6} \S|^```", re.M)
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -22,57 +46,156 @@ _META_PRESCAN_BYTES = 1024  # HTML Living Standard, section 13.2.3.2
 _SAMPLE_BYTES = 64 * 1024
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _MOST_CONTROL = 0.01
+_LINE_ENDS = re.compile(r"\r\n?|\u2028|\u2029|\x85|\x0c")
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ud800-\udfff]"
+)
 
 
-def decode(data: bytes, charset: str | None, *, html: bool = False) -> str:
-    """Decode by byte order mark, else as UTF-8, else as declared, else as the bytes suggest.
+class DocumentRefused(InvalidInput):
+    """The document itself is at fault."""
 
-    UTF-8 goes before the declaration because other text hardly ever passes for it, while wrong
+    code: RejectionCode
+
+    def __init__(self, code: RejectionCode, field: str, problem: str, fix: str) -> None:
+        super().__init__(field, problem, fix, code=code)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # it travels between processes
+        return DocumentRefused, (self.code, self.field, self.problem, self.fix)
+
+
+@dataclass(frozen=True)
+class MediaType:
+    """One of `FORMATS` and, where one was declared, the character set."""
+
+    name: str
+    charset: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}; charset={self.charset}" if self.charset else self.name
+
+
+def media_type_of(head: bytes, declared: str | None, names: tuple[str | None, ...]) -> MediaType:
+    """Decide how to read a document by its first `HEAD_BYTES`.
+
+    `names` are file names or addresses that may end in `.md`.
+
+    Raises:
+        DocumentRefused: it is nothing that can be read, or not what it is declared to be.
+    """
+    binary = _binary_kind(head)
+    if declared:
+        media_type = parse_media_type(declared)
+        if binary:
+            raise DocumentRefused(
+                RejectionCode.MEDIA_TYPE_MISMATCH,
+                "media_type",
+                f"says {media_type.name}, but the content is {binary}",
+                _SEND_KNOWN_FORMAT,
+            )
+        return media_type
+    if binary:
+        raise DocumentRefused(
+            RejectionCode.UNSUPPORTED_MEDIA_TYPE, "content", f"is {binary}", _SEND_KNOWN_FORMAT
+        )
+    return MediaType(_by_name(names) or _by_content(head))
+
+
+def parse_media_type(declared: str) -> MediaType:
+    """Read a media type (RFC 9110, section 8.3.1).
+
+    Raises:
+        DocumentRefused: Gyre cannot read that type.
+    """
+    header = Message()
+    header["content-type"] = "".join(c if c.isprintable() else " " for c in declared)
+    name = header.get_content_type() if "/" in declared else declared.strip().lower()
+    name = _BY_ALIAS.get(name, name)
+    if name not in FORMATS:
+        raise DocumentRefused(
+            RejectionCode.UNSUPPORTED_MEDIA_TYPE,
+            "media_type",
+            f"{name[:100]!r} cannot be read",
+            _SEND_KNOWN_FORMAT,
+        )
+    return MediaType(name, header.get_content_charset())
+
+
+def decode(data: bytes, media_type: MediaType) -> str:
+    """The text: lines end in "\\n", no control characters, no zero-width marks, composed (NFC).
+
+    Decoded by byte order mark, else as UTF-8, else as declared, else as the bytes suggest. UTF-8
+    goes before the declaration because other text hardly ever passes for it, while wrong
     declarations are common.
 
     Raises:
         DocumentRefused: no way of reading gives text.
     """
-    text = _decode(data, charset or (_charset_in_html(data) if html else None))
-    if text is None or not _reads_like_text(text[:_SAMPLE_BYTES]):
+    charset = media_type.charset
+    if not charset and media_type.name == "text/html":
+        match = _META_CHARSET.search(data[:_META_PRESCAN_BYTES])
+        charset = match.group(1).decode("ascii").lower() if match else None
+    text = _decode(data, charset)
+    sample = (text or "")[:_SAMPLE_BYTES]
+    if text is None or len(_CONTROL.findall(sample)) > max(1, _MOST_CONTROL * len(sample)):
         raise DocumentRefused(
             RejectionCode.BAD_ENCODING,
             "content",
             f"is not text in {charset or 'any known character set'}",
             "send UTF-8, or name the character set in media_type (text/plain; charset=…)",
         )
-    return text
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text)))
+
+
+def _binary_kind(head: bytes) -> str | None:
+    """The kind of a binary format by its first bytes.
+
+    Two letters are enough for some of them ("BM" for a bitmap), so a head that reads like text is
+    text, except for the formats whose heads always do.
+    """
+    kind = filetype.guess(head)
+    if kind is None:
+        return None
+    mime = str(kind.mime)
+    return mime if mime in _READABLE_HEADS or _CONTROL_BYTE.search(head) else None
+
+
+def _by_name(names: tuple[str | None, ...]) -> str | None:
+    for name in filter(None, names):
+        with suppress(ValueError):  # an address that is none has no path
+            path = urlsplit(name).path if "://" in name else name
+            if media_type := _BY_ENDING.get(PurePosixPath(path).suffix.lower()):
+                return media_type
+    return None
+
+
+def _by_content(head: bytes) -> str:
+    head = head.removeprefix(codecs.BOM_UTF8)
+    if _LOOKS_LIKE_HTML.match(head):
+        return "text/html"
+    return "text/markdown" if _LOOKS_LIKE_MARKDOWN.search(head) else "text/plain"
 
 
 def _decode(data: bytes, charset: str | None) -> str | None:
+    for encoding in _encodings(data, charset):
+        with suppress(ValueError, LookupError):
+            return data.decode(encoding)
+    return None
+
+
+def _encodings(data: bytes, charset: str | None) -> Iterator[str]:
+    """Those to be tried, in order."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
-            return _strict(data, encoding)
+            yield encoding
+            return
     sample = data[:_SAMPLE_BYTES]
-    wide = sample.count(0) > len(sample) // 10  # UTF-16 without a mark passes for UTF-8
-    if not wide and (text := _strict(data, "utf-8")) is not None:
-        return text
-    if charset and (text := _strict(data, charset)) is not None:
-        return text
+    if sample.count(0) <= len(sample) // 10:  # UTF-16 without a mark passes for UTF-8
+        yield "utf-8"
     if charset:
-        return None
+        yield charset
+        return
     guess = charset_normalizer.from_bytes(sample).best()
-    if guess is not None and (text := _strict(data, guess.encoding)) is not None:
-        return text
-    return _strict(data, "utf-8")
-
-
-def _reads_like_text(sample: str) -> bool:
-    return len(_CONTROL.findall(sample)) <= max(1, _MOST_CONTROL * len(sample))
-
-
-def _strict(data: bytes, encoding: str) -> str | None:
-    try:
-        return data.decode(encoding)
-    except (UnicodeDecodeError, LookupError, ValueError):
-        return None
-
-
-def _charset_in_html(data: bytes) -> str | None:
-    match = _META_CHARSET.search(data[:_META_PRESCAN_BYTES])
-    return match.group(1).decode("ascii").lower() if match else None
+    if guess is not None:
+        yield guess.encoding
+    yield "utf-8"

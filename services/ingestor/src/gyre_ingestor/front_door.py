@@ -18,7 +18,7 @@ from gyre_common.store import Store
 from pydantic import ValidationError
 
 from gyre_ingestor.content import ContentSource
-from gyre_ingestor.refusal import DocumentRefused
+from gyre_ingestor.decoding import DocumentRefused
 
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 _LONGEST_IDEMPOTENCY_KEY = 256
@@ -74,16 +74,6 @@ class FrontDoor:
         await self._publisher.publish(DOCUMENT_SUBMITTED, submission, event_id=submission_id)
         return submission_id
 
-    async def delete(
-        self, caller: RequestContext, document_id: str, *, idempotency_key: str = ""
-    ) -> UUID:
-        """Submit a deletion. Raises as `submit` does."""
-        return await self.submit(
-            caller,
-            {"document_id": document_id, "deleted": True},
-            idempotency_key=idempotency_key,
-        )
-
     async def get(self, caller: RequestContext, document_id: str) -> DocumentRecord:
         """Where a document stands.
 
@@ -105,11 +95,17 @@ class FrontDoor:
         """
         if not 0 <= page_size <= LARGEST_PAGE:
             raise InvalidInput("page_size", f"is {page_size}", f"ask for 1 to {LARGEST_PAGE}")
+        try:
+            after = base64.b64decode(page_token, altchars=b"-_", validate=True).decode()
+        except (binascii.Error, ValueError) as error:
+            raise InvalidInput(
+                "page_token", "is not one of ours", "send next_page_token of the page before"
+            ) from error
         limit = page_size or DEFAULT_PAGE
-        records = await self._index.page(
-            caller.tenant, caller.acl, after=_position(page_token), limit=limit
-        )
-        return records, _token(records[-1].document_id) if len(records) == limit else ""
+        records = await self._index.page(caller.tenant, caller.acl, after=after, limit=limit)
+        if len(records) < limit:
+            return records, ""
+        return records, base64.urlsafe_b64encode(records[-1].document_id.encode()).decode()
 
     async def _with_checked_content(self, submission: DocumentSubmitted) -> DocumentSubmitted:
         """Refuse now what would be rejected later; let a large body travel by reference.
@@ -119,22 +115,16 @@ class FrontDoor:
         if submission.content_uri and not submission.text and not submission.content_base64:
             return submission
         try:
-            content = await self._contents.fetch(submission)
+            content, media_type = await self._contents.fetch(submission)
         except DocumentRefused as refusal:
             raise InvalidInput(
                 f"document.{refusal.field}", refusal.problem, refusal.fix, code=refusal.code
             ) from refusal
         if len(submission.to_json()) <= LARGEST_EVENT:
             return submission
-        upload = await self._uploads.put(content.data)
-        return submission.model_copy(
-            update={
-                "text": None,
-                "content_base64": None,
-                "content_uri": upload.uri,
-                "media_type": str(content.media_type),
-            }
-        )
+        upload = await self._uploads.put(content)
+        by_reference = {"content_uri": upload.uri, "media_type": str(media_type)}
+        return submission.model_copy(update={"text": None, "content_base64": None, **by_reference})
 
 
 def _submission(tenant: str, fields: Mapping[str, object]) -> DocumentSubmitted:
@@ -153,16 +143,3 @@ def _submission_id(submission: DocumentSubmitted, idempotency_key: str) -> UUID:
     check_line("idempotency_key", idempotency_key, most=_LONGEST_IDEMPOTENCY_KEY)
     document = uuid5(NAMESPACE_URL, f"gyre:{submission.tenant}/{submission.document_id}")
     return derived_id(document, f"submission/{idempotency_key}")
-
-
-def _token(document_id: str) -> str:
-    return base64.urlsafe_b64encode(document_id.encode()).decode()
-
-
-def _position(page_token: str) -> str:
-    try:
-        return base64.b64decode(page_token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInput(
-            "page_token", "is not one of ours", "send next_page_token of the page before"
-        ) from error

@@ -1,21 +1,11 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
+from google.protobuf.json_format import MessageToDict
 from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
 from gyre_common.document_index import DocumentHappening, DocumentRecord, DocumentState
 from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_ingestor.front_door import FrontDoor
-
-_STATES: Mapping[DocumentState, ingestor_pb2.DocumentState] = MappingProxyType(
-    {
-        DocumentState.INDEXED: ingestor_pb2.DOCUMENT_STATE_INDEXED,
-        DocumentState.REJECTED: ingestor_pb2.DOCUMENT_STATE_REJECTED,
-        DocumentState.DELETED: ingestor_pb2.DOCUMENT_STATE_DELETED,
-    }
-)
 
 
 class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
@@ -28,9 +18,11 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         self, request: ingestor_pb2.SubmitDocumentRequest, context: ServicerContext
     ) -> ingestor_pb2.SubmitDocumentResponse:
         """Replies once Kafka has the submission."""
+        # In proto3 an empty string is one that was not sent: it is left out here.
+        fields = MessageToDict(request.document, preserving_proto_field_name=True)
         submission_id = await self._door.submit(
             request_context(),
-            _fields(request.document),
+            {"document_id": "", **fields},
             idempotency_key=request.idempotency_key,
         )
         return ingestor_pb2.SubmitDocumentResponse(submission_id=str(submission_id))
@@ -39,8 +31,10 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         self, request: ingestor_pb2.DeleteDocumentRequest, context: ServicerContext
     ) -> ingestor_pb2.DeleteDocumentResponse:
         """Replies once Kafka has the deletion."""
-        submission_id = await self._door.delete(
-            request_context(), request.document_id, idempotency_key=request.idempotency_key
+        submission_id = await self._door.submit(
+            request_context(),
+            {"document_id": request.document_id, "deleted": True},
+            idempotency_key=request.idempotency_key,
         )
         return ingestor_pb2.DeleteDocumentResponse(submission_id=str(submission_id))
 
@@ -63,43 +57,19 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         )
 
 
-def _fields(document: ingestor_pb2.Document) -> Mapping[str, object]:
-    """What the message says; in proto3 an empty string is one that was not sent."""
-    return {
-        "document_id": document.document_id,
-        "title": document.title or None,
-        "text": document.text or None,
-        "content_base64": document.content_base64 or None,
-        "content_uri": document.content_uri or None,
-        "media_type": document.media_type or None,
-        "source_uri": document.source_uri or None,
-        "metadata": dict(document.metadata),
-        "acl": tuple(document.acl),
-        "deleted": document.deleted,
-    }
+def _state(state: DocumentState) -> str:
+    return f"DOCUMENT_STATE_{state.name}"
 
 
 def _status(record: DocumentRecord) -> ingestor_pb2.DocumentStatus:
-    return ingestor_pb2.DocumentStatus(
-        document_id=record.document_id,
-        state=_STATES[record.state],
-        title=record.title,
-        media_type=record.media_type,
-        source_uri=record.source_uri or "",
-        metadata=record.metadata,
-        acl=record.acl,
-        revision=record.revision,
-        content_digest=record.content_digest or "",
-        chunk_count=record.chunk_count,
-        index=record.index,
-        encoder_version=record.encoder_version or "",
-        timeline=[_event(happening) for happening in record.timeline],
-    )
+    same_fields = record.model_dump(exclude={"tenant", "state", "encoded_count", "timeline"})
+    timeline = [_event(happening) for happening in record.timeline]
+    return ingestor_pb2.DocumentStatus(**same_fields, state=_state(record.state), timeline=timeline)
 
 
 def _event(happening: DocumentHappening) -> ingestor_pb2.DocumentEvent:
     return ingestor_pb2.DocumentEvent(
-        state=_STATES[happening.state],
+        state=_state(happening.state),
         submission_id=str(happening.submission_id),
         revision=-1 if happening.revision is None else happening.revision,
         submitted_at=happening.submitted_at,

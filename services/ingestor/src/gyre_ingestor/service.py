@@ -1,7 +1,6 @@
 """Submitted → accepted → chunked: what becomes of a document before it is indexed."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,13 +25,15 @@ from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.telemetry import METRICS
+from pydantic import TypeAdapter
 
-from gyre_ingestor.chunking.recipe import ChunkRecipe
+from gyre_ingestor.chunking import ChunkRecipe
 from gyre_ingestor.content import ContentSource
-from gyre_ingestor.document_reader import Reader, ReadingTask, ReadResult
-from gyre_ingestor.refusal import DocumentRefused
+from gyre_ingestor.decoding import DocumentRefused
+from gyre_ingestor.reading import ProcessReader, ReadResult
 
 SERVICE = "ingestor"
+_CHUNKS = TypeAdapter(Sequence[Chunk])
 
 
 class Ingestor:
@@ -43,7 +44,7 @@ class Ingestor:
         *,
         contents: ContentSource,
         originals: Store,
-        reader: Reader,
+        reader: ProcessReader,
         releases: ReleaseView,
         publisher: Publisher,
         clock_skew: timedelta,
@@ -63,41 +64,37 @@ class Ingestor:
         Raises:
             Retryable: the store, Kafka or the content's place is out of reach.
         """
-        submitted_at = self._submitted_at(submission.submitted_at, received_at)
-        if submission.deleted:
-            await self._accept_deletion(submission, submission_id, submitted_at)
+        document = DocumentAccepted(
+            tenant=submission.tenant,
+            document_id=submission.document_id,
+            submission_id=submission_id,
+            submitted_at=self._submitted_at(submission.submitted_at, received_at),
+            deleted=submission.deleted,
+            accepted_at=now(),
+        )
+        if document.deleted:
+            await self._publisher.publish(DOCUMENT_ACCEPTED, document)
+            # In the same breath, so that no later submission of the document can come in between.
+            await self._publisher.retire(DOCUMENT_ACCEPTED, by_document(document))
             return
         try:
-            content = await self._contents.fetch(submission)
+            content, media_type = await self._contents.fetch(submission)
         except DocumentRefused as refusal:
-            await self._reject(
-                refusal,
-                RejectionStage.ACCEPT,
-                tenant=submission.tenant,
-                document_id=submission.document_id,
-                submission_id=submission_id,
-                submitted_at=submitted_at,
-            )
+            await self._reject(document, refusal, RejectionStage.ACCEPT)
             return
-        original = await self._originals.put(content.data)
-        await self._publisher.publish(
-            DOCUMENT_ACCEPTED,
-            DocumentAccepted(
-                tenant=submission.tenant,
-                document_id=submission.document_id,
-                submission_id=submission_id,
-                submitted_at=submitted_at,
-                title=submission.title or "",
-                media_type=str(content.media_type),
-                source_uri=submission.source_uri,
-                metadata=submission.metadata,
-                acl=submission.acl,
-                content_ref=original.uri,
-                content_digest=original.digest,
-                size_bytes=len(content.data),
-                accepted_at=now(),
-            ),
-        )
+        original = await self._originals.put(content)
+        about = {
+            "title": submission.title or "",
+            "media_type": str(media_type),
+            "source_uri": submission.source_uri,
+            "metadata": submission.metadata,
+            "acl": submission.acl,
+            "content_ref": original.uri,
+            "content_digest": original.digest,
+            "size_bytes": len(content),
+            "accepted_at": now(),
+        }
+        await self._publisher.publish(DOCUMENT_ACCEPTED, document.model_copy(update=about))
         _count("accepted")
 
     async def chunk(self, accepted: DocumentAccepted, *, revision: int) -> None:
@@ -107,72 +104,46 @@ class Ingestor:
             Retryable: the store, Kafka or a usable ingestion release is missing.
         """
         release = self._releases.live(accepted.tenant, Roles.INGESTION)
+        event = DocumentChunked.model_validate(
+            {**dict(accepted), "revision": revision, "ingestion_version": release.version}
+        )
         if accepted.deleted:
-            await self._publisher.publish(
-                DOCUMENT_CHUNKED, _chunked_event(accepted, revision, release, accepted.title)
-            )
+            await self._publisher.publish(DOCUMENT_CHUNKED, event)
             await self._publisher.retire(DOCUMENT_CHUNKED, by_document(accepted))
             _count("deleted")
             return
         try:
-            reading = await self._read(accepted, _recipe(release))
+            title, chunks = await self._read(accepted, release)
         except DocumentRefused as refusal:
-            await self._reject(
-                refusal,
-                RejectionStage.PARSE,
-                tenant=accepted.tenant,
-                document_id=accepted.document_id,
-                submission_id=accepted.submission_id,
-                submitted_at=accepted.submitted_at,
-                revision=revision,
-            )
+            await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
             return
-        event = _chunked_event(accepted, revision, release, reading.title)
-        await self._publisher.publish(
-            DOCUMENT_CHUNKED, await self._with_chunks(event, reading.chunks)
-        )
+        event = event.model_copy(update={"title": title, "chunks": chunks})
+        if len(await asyncio.to_thread(event.to_json)) > LARGEST_EVENT:
+            ref = await self._originals.put(await asyncio.to_thread(_CHUNKS.dump_json, chunks))
+            by_reference = {"chunks": (), "chunks_ref": ref.uri, "chunks_digest": ref.digest}
+            event = event.model_copy(update=by_reference)
+        await self._publisher.publish(DOCUMENT_CHUNKED, event)
         _count("chunked")
-
-    async def _accept_deletion(
-        self, submission: DocumentSubmitted, submission_id: UUID, submitted_at: datetime
-    ) -> None:
-        await self._publisher.publish(
-            DOCUMENT_ACCEPTED,
-            DocumentAccepted(
-                tenant=submission.tenant,
-                document_id=submission.document_id,
-                submission_id=submission_id,
-                submitted_at=submitted_at,
-                deleted=True,
-                accepted_at=now(),
-            ),
-        )
-        # In the same breath, so that no later submission of the document can come in between.
-        await self._publisher.retire(DOCUMENT_ACCEPTED, by_document(submission))
 
     async def _reject(
         self,
+        document: DocumentAccepted,
         refusal: DocumentRefused,
         stage: RejectionStage,
-        *,
-        tenant: str,
-        document_id: str,
-        submission_id: UUID,
-        submitted_at: datetime,
         revision: int | None = None,
     ) -> None:
-        event = DocumentRejected(
-            tenant=tenant,
-            document_id=document_id,
-            submission_id=submission_id,
+        rejection = DocumentRejected(
+            tenant=document.tenant,
+            document_id=document.document_id,
+            submission_id=document.submission_id,
             revision=revision,
             stage=stage,
             code=refusal.code,
             detail=str(refusal),
-            submitted_at=submitted_at,
+            submitted_at=document.submitted_at,
             rejected_at=now(),
         )
-        await self._publisher.publish(DOCUMENT_REJECTED, event)
+        await self._publisher.publish(DOCUMENT_REJECTED, rejection)
         _count("rejected")
 
     def _submitted_at(self, claimed: datetime | None, received_at: datetime) -> datetime:
@@ -181,62 +152,20 @@ class Ingestor:
             return claimed
         return received_at
 
-    async def _read(self, accepted: DocumentAccepted, recipe: ChunkRecipe) -> ReadResult:
+    async def _read(self, accepted: DocumentAccepted, release: Artifact) -> ReadResult:
+        try:
+            recipe = ChunkRecipe.from_settings(release.settings)
+        except FailedPrecondition as error:
+            # No document's fault: they wait until the release is rolled back.
+            raise Retryable(
+                f"ingestion release {release.version} cannot be used: {error}"
+            ) from error
         if accepted.content_ref is None or accepted.content_digest is None:
             raise Poison("an accepted document that is not deleted must refer to its content")
-        task = ReadingTask(
-            tenant=accepted.tenant,
-            document_id=accepted.document_id,
-            title=accepted.title,
-            media_type=accepted.media_type,
-            content=await self._originals.get(accepted.content_ref, accepted.content_digest),
-            recipe=recipe,
-        )
+        content = await self._originals.get(accepted.content_ref, accepted.content_digest)
         with METRICS.stage_seconds.labels(SERVICE, "read").time():
-            return await self._reader.read(task)
-
-    async def _with_chunks(
-        self, event: DocumentChunked, chunks: Sequence[Chunk]
-    ) -> DocumentChunked:
-        """The event with its chunks, or with a reference to them where they are many."""
-        whole = event.model_copy(update={"chunks": tuple(chunks)})
-        if len(await asyncio.to_thread(whole.to_json)) <= LARGEST_EVENT:
-            return whole
-        ref = await self._originals.put(await asyncio.to_thread(_chunks_json, chunks))
-        return event.model_copy(update={"chunks_ref": ref.uri, "chunks_digest": ref.digest})
+            return await self._reader.read(accepted, content, recipe)
 
 
 def _count(result: str) -> None:
     METRICS.documents.labels(SERVICE, result).inc()
-
-
-def _recipe(release: Artifact) -> ChunkRecipe:
-    try:
-        return ChunkRecipe.from_settings(release.settings)
-    except FailedPrecondition as error:
-        # No document's fault: they wait until the release is rolled back.
-        raise Retryable(f"ingestion release {release.version} cannot be used: {error}") from error
-
-
-def _chunked_event(
-    accepted: DocumentAccepted, revision: int, release: Artifact, title: str
-) -> DocumentChunked:
-    return DocumentChunked(
-        tenant=accepted.tenant,
-        document_id=accepted.document_id,
-        submission_id=accepted.submission_id,
-        submitted_at=accepted.submitted_at,
-        title=title,
-        media_type=accepted.media_type,
-        source_uri=accepted.source_uri,
-        metadata=accepted.metadata,
-        acl=accepted.acl,
-        deleted=accepted.deleted,
-        revision=revision,
-        content_digest=accepted.content_digest,
-        ingestion_version=release.version,
-    )
-
-
-def _chunks_json(chunks: Sequence[Chunk]) -> bytes:
-    return json.dumps([chunk.model_dump(mode="json") for chunk in chunks]).encode()

@@ -8,10 +8,10 @@ from contextlib import suppress
 import pytest
 from gyre_common.errors import Retryable
 from gyre_common.events.documents import RejectionCode
-from gyre_ingestor.chunking.recipe import ChunkRecipe
-from gyre_ingestor.document_reader import ReadingTask, run_guarded
-from gyre_ingestor.process_reader import ProcessReader
-from gyre_ingestor.refusal import DocumentRefused
+from gyre_common.testing.builders import a_document_accepted
+from gyre_ingestor.chunking import ChunkRecipe
+from gyre_ingestor.decoding import DocumentRefused
+from gyre_ingestor.reading import ProcessReader, ReadResult, run_guarded
 
 MIB = 1024 * 1024
 BILLION_LAUGHS = "a: &a [x, x]\n" + "".join(
@@ -19,25 +19,28 @@ BILLION_LAUGHS = "a: &a [x, x]\n" + "".join(
 )
 
 
-def a_task(content: str, media_type: str = "text/markdown") -> ReadingTask:
-    return ReadingTask("default", "d", "", media_type, content.encode(), ChunkRecipe())
+async def read(
+    reader: ProcessReader, content: str, media_type: str = "text/markdown"
+) -> ReadResult:
+    document = a_document_accepted(title="", media_type=media_type)
+    return await reader.read(document, content.encode(), ChunkRecipe())
 
 
 @pytest.fixture
 async def reader() -> AsyncIterator[ProcessReader]:
     async with ProcessReader(processes=1, time_limit=3, memory_bytes=2048 * MIB) as reader:
-        await reader.read(a_task("warm up"))
+        await read(reader, "warm up")
         yield reader
 
 
 async def test_a_document_is_read_in_another_process(reader: ProcessReader) -> None:
-    reading = await reader.read(a_task("# Tea\n\nHot."))
+    reading = await read(reader, "# Tea\n\nHot.")
     assert (reading.title, [c.text for c in reading.chunks]) == ("Tea", ["Hot."])
 
 
 async def test_a_refusal_comes_back_as_it_was(reader: ProcessReader) -> None:
     with pytest.raises(DocumentRefused) as refused:
-        await reader.read(a_task("<!-- -->"))
+        await read(reader, "<!-- -->")
     assert (refused.value.code, refused.value.field) == (RejectionCode.EMPTY, "content")
 
 
@@ -45,16 +48,16 @@ async def test_a_document_that_takes_too_long_is_refused_and_the_next_one_is_rea
     reader: ProcessReader,
 ) -> None:
     with pytest.raises(DocumentRefused) as refused:
-        await reader.read(a_task("<div>" * 100_000 + "x", "text/html"))
+        await read(reader, "<div>" * 100_000 + "x", "text/html")
     assert refused.value.code is RejectionCode.CORRUPT
     assert "took more than" in refused.value.problem
-    assert (await reader.read(a_task("Hot."))).chunks
+    assert (await read(reader, "Hot.")).chunks
     assert await reader.healthy()
 
 
 async def test_what_comes_in_is_looked_at_while_a_document_takes_long() -> None:
     async with ProcessReader(processes=1, time_limit=60, memory_bytes=2048 * MIB) as reader:
-        slow = asyncio.create_task(reader.read(a_task("<div>" * 400_000 + "x", "text/html")))
+        slow = asyncio.create_task(read(reader, "<div>" * 400_000 + "x", "text/html"))
         assert (await reader.media_type(b"# Tea", None, ())).name == "text/markdown"
         assert not slow.done()
         slow.cancel()
@@ -64,9 +67,9 @@ async def test_a_document_that_breaks_the_parser_is_refused_and_the_next_one_is_
     reader: ProcessReader,
 ) -> None:
     with pytest.raises(DocumentRefused) as refused:
-        await reader.read(a_task("---\nx: " + "[" * 30_000 + "\n---\n\ntext"))
+        await read(reader, "---\nx: " + "[" * 30_000 + "\n---\n\ntext")
     assert refused.value.code is RejectionCode.CORRUPT
-    assert (await reader.read(a_task("Hot."))).chunks
+    assert (await read(reader, "Hot.")).chunks
 
 
 class Panic(BaseException):
@@ -95,7 +98,7 @@ async def test_a_document_is_read_after_processes_that_did_nothing_were_killed(
     reading = None
     while reading is None:
         with suppress(Retryable):
-            reading = await reader.read(a_task("Hot."))
+            reading = await read(reader, "Hot.")
     assert reading.chunks
     assert await reader.healthy()
 
@@ -114,5 +117,5 @@ async def test_hostile_markdown_ends_in_chunks_or_a_refusal(reader: ProcessReade
         "x" * 5 * MIB,
     ):
         with suppress(DocumentRefused):
-            reading = await reader.read(a_task(hostile))
+            reading = await read(reader, hostile)
             assert max(len(one.text) for one in reading.chunks) <= 256 * 16

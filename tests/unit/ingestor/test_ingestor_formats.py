@@ -1,8 +1,12 @@
 """What a reader sees of a document, and where it stands."""
 
 import pytest
-from gyre_ingestor.parsers import parse
-from gyre_ingestor.parsers.outline import BlockKind, ParsedDocument
+from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.formats.outline import BlockKind, ParsedDocument
+
+
+def parse(text: str, media_type: str) -> ParsedDocument:
+    return FORMATS[media_type].parse(text)
 
 
 def blocks(document: ParsedDocument) -> list[tuple[tuple[str, ...], BlockKind, str]]:
@@ -82,6 +86,11 @@ def test_front_matter_that_cannot_be_read_does_not_cost_the_text(front_matter: s
             ["Linux", "```\na := 1\n```"],
         ),
         ("{{< highlight go >}} is never closed.", ["is never closed."]),
+        (
+            '{{< highlight go >}}\na := "{{< param v >}}"\n{{< /highlight >}}',
+            ['```\na := ""\n```'],
+        ),
+        ("{{< comment >}} is never{{< /note >}} closed.", ["is never closed."]),
         ("Go writes {{ .Values.name }}.", ["Go writes {{ .Values.name }}."]),
     ],
 )
@@ -122,6 +131,11 @@ def test_html_shows_what_a_browser_shows() -> None:
         "```\na = 1\nb = 2\n```",
     ]
     assert {path for path, _, _ in blocks(document)} == {("Tea",)}
+
+
+def test_only_a_break_ends_a_line_of_html() -> None:
+    source = "<p><b>Green</b>\n<i>tea</i>\nis<br>hot.</p>"
+    assert texts(source, "text/html") == ["Green tea is\nhot."]
 
 
 def test_a_table_that_lays_out_a_page_is_not_taken_for_data() -> None:

@@ -1,10 +1,15 @@
 """The one shape that every format is read into: simple Markdown, and what stands where in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 
 LONGEST_HEADING = 500
 """Characters. Every passage below carries its headings along; what is longer is text."""
+
+LONG_TABLE_CHARACTERS = 800
+_DEEPEST_INDENT = 7
 
 
 class BlockKind(StrEnum):
@@ -70,6 +75,8 @@ class Outline:
         self._section = Section(())
         self._sections = [self._section]
         self._first_h1 = ""
+        self._lists: list[int | None] = []
+        self._marker = ""
 
     def heading(self, level: int, text: str) -> None:
         """Open a section. `level` counts from 1, as in HTML."""
@@ -77,12 +84,11 @@ class Outline:
         if not text:
             return
         if len(text) > LONGEST_HEADING:
-            self.block(BlockKind.PARAGRAPH, text)
+            self._block(BlockKind.PARAGRAPH, text)
             return
-        if level == 1 and not self._first_h1:
-            self._first_h1 = text
-        if self._open_headings and self._path[-1][0] >= level:
-            self._keep_lone_headings(level)
+        if level == 1:
+            self._first_h1 = self._first_h1 or text
+        self._keep_lone_headings(level)
         while self._path and self._path[-1][0] >= level:
             self._path.pop()
         start, end = self._write(f"{'#' * level} {text}", "\n\n")
@@ -90,8 +96,60 @@ class Outline:
         self._path.append((level, text))
         self._last = None
 
-    def block(self, kind: BlockKind, text: str) -> None:
-        """Add a block to the open section."""
+    def open_list(self, first: int | None = None) -> None:
+        """Paragraphs are items until the list is closed, numbered where `first` is given."""
+        self._lists.append(first)
+
+    def close_list(self) -> None:
+        """Close the innermost list, if one is open."""
+        if self._lists:
+            self._lists.pop()
+
+    def open_item(self) -> None:
+        """The next paragraph begins an item of the innermost list."""
+        number = self._lists[-1] if self._lists else None
+        self._marker = "- " if number is None else f"{number}. "
+        if number is not None:
+            self._lists[-1] = number + 1
+
+    def paragraph(self, text: str) -> None:
+        """Add a paragraph, or in a list an item or what belongs to it."""
+        if not self._lists:
+            self._block(BlockKind.PARAGRAPH, text)
+            return
+        indent = "  " * min(len(self._lists) - 1, _DEEPEST_INDENT)
+        self._block(BlockKind.ITEM, f"{indent}{self._marker}{text}")
+        self._marker = "  "
+
+    def code(self, text: str, language: str = "") -> None:
+        """Add a block of code, fenced."""
+        text = text.strip("\n").rstrip()
+        if text.strip():
+            fence = "~~~~" if "```" in text else "```"
+            self._block(BlockKind.CODE, f"{fence}{language}\n{text}\n{fence}")
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Add a table: the cells of every row, the header first (empty where there is none).
+
+        One too long for one passage is split between rows, where the header would be lost: there
+        each cell stands behind its column's name, so that every row makes sense alone.
+        """
+        header = rows[0]
+        lines = [f"| {' | '.join(cells)} |" for cells in rows if any(cells)]
+        if any(header) and sum(map(len, lines)) > LONG_TABLE_CHARACTERS:
+            lines = [_record(header, row) for row in rows[1:] if any(row)]
+        self._block(BlockKind.TABLE, "\n".join(lines))
+
+    def finish(self, title: str = "") -> ParsedDocument:
+        """The document, titled by its first level-1 heading unless `title` says otherwise."""
+        self._keep_lone_headings(0)
+        return ParsedDocument(
+            title=" ".join(title.split()) or self._first_h1,
+            text="".join(self._parts),
+            sections=tuple(section for section in self._sections if section.blocks),
+        )
+
+    def _block(self, kind: BlockKind, text: str) -> None:
         text = text.strip() if kind is BlockKind.PARAGRAPH else text.strip("\n").rstrip()
         if not text:
             return
@@ -101,23 +159,6 @@ class Outline:
         start, end = self._write(text, "\n" if tight else "\n\n")
         self._section.blocks.append(Block(kind, start, end))
         self._last = kind
-
-    def code(self, text: str, language: str = "") -> None:
-        """Add a block of code, fenced."""
-        text = text.strip("\n").rstrip()
-        if text.strip():
-            fence = "~~~~" if "```" in text else "```"
-            self.block(BlockKind.CODE, f"{fence}{language}\n{text}\n{fence}")
-
-    def finish(self, title: str = "") -> ParsedDocument:
-        """The document, titled by its first level-1 heading unless `title` says otherwise."""
-        if self._open_headings:
-            self._keep_lone_headings(0)
-        return ParsedDocument(
-            title=" ".join(title.split()) or self._first_h1,
-            text="".join(self._parts),
-            sections=tuple(section for section in self._sections if section.blocks),
-        )
 
     def _begin_section(self, path: tuple[str, ...]) -> None:
         self._section = Section(path, tuple(self._open_headings))
@@ -146,3 +187,9 @@ class Outline:
         self._parts.append(text)
         self._length += len(text)
         return start, self._length
+
+
+def _record(header: Sequence[str], row: Sequence[str]) -> str:
+    cells = zip_longest(header, row, fillvalue="")
+    named_cells = [f"{name}: {cell}" if name else cell for name, cell in cells if cell]
+    return f"- {'; '.join(named_cells)}"

@@ -1,12 +1,10 @@
 """HTML, as a whole page or as a piece inside Markdown: what a reader sees, with its structure."""
 
 import re
-from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from gyre_ingestor.parsers.outline import BlockKind, Outline, ParsedDocument
-from gyre_ingestor.parsers.tables import table_text
+from gyre_ingestor.formats.outline import Outline, ParsedDocument
 
 _HIDDEN_TAGS = frozenset(
     """
@@ -31,28 +29,26 @@ def parse_html(text: str) -> ParsedDocument:
     articles = tree.css("article")
     root = tree.css_first("main") or (articles[0] if len(articles) == 1 else None) or tree.body
     if root is not None:
-        HtmlReader(outline).read(root)
+        _HtmlReader(outline).read(root)
     title = tree.css_first("head > title")
-    return outline.finish(_squeeze(title.text()) if title is not None else "")
+    return outline.finish(title.text() if title is not None else "")
 
 
-class HtmlReader:
+def read_fragment(html: str, outline: Outline) -> None:
+    """Add what a piece of HTML says to an outline."""
+    body = LexborHTMLParser(html).body
+    if body is not None:
+        _HtmlReader(outline).read(body)
+
+
+class _HtmlReader:
     """Walks a tree without recursion, so that no depth of nesting can overflow the stack."""
 
     def __init__(self, outline: Outline) -> None:
         self._outline = outline
         self._inline: list[str] = []
-        self._lists: list[int | None] = []
-        self._marker = ""
-
-    def read_fragment(self, html: str) -> None:
-        """Read a piece of HTML."""
-        body = LexborHTMLParser(html).body
-        if body is not None:
-            self.read(body)
 
     def read(self, root: LexborNode) -> None:
-        """Read everything below `root`."""
         node = root.child
         depth = 0
         while node is not None:
@@ -73,27 +69,30 @@ class HtmlReader:
         """Take in what `node` itself says; tell whether its children are still to be read."""
         tag = node.tag or ""
         if tag == "-text":
-            self._inline.append(node.text_content or "")
+            self._inline.append(_SPACE.sub(" ", node.text_content or ""))
         elif tag in _HIDDEN_TAGS or tag.startswith("-"):
             return False
         elif tag == "br":
             self._inline.append("\n")
         elif tag == "img":
-            self._inline.append(node.attributes.get("alt") or "")
+            self._inline.append(_SPACE.sub(" ", node.attributes.get("alt") or ""))
         elif tag == "pre":
             self._end_paragraph()
             self._outline.code(node.text())
             return False
-        elif tag in _HEADINGS:
-            self._end_paragraph()
         elif tag == "table" and _is_data_table(node):
             self._end_paragraph()
-            header, *rows = _rows(node)
-            self._outline.block(BlockKind.TABLE, table_text(header, rows))
+            self._outline.table(_rows(node))
             return False
-        elif tag in _BLOCKS:
+        elif tag in _HEADINGS or tag in _BLOCKS:
             self._end_paragraph()
-            self._enter_list(tag)
+            match tag:
+                case "ul":
+                    self._outline.open_list()
+                case "ol":
+                    self._outline.open_list(1)
+                case "li":
+                    self._outline.open_item()
         return True
 
     def _leave(self, node: LexborNode) -> None:
@@ -103,42 +102,14 @@ class HtmlReader:
             self._inline.clear()
         elif tag in _BLOCKS:
             self._end_paragraph()
-            if tag in ("ul", "ol") and self._lists:
-                self._lists.pop()
-
-    def _enter_list(self, tag: str) -> None:
-        if tag in ("ul", "ol"):
-            self._lists.append(1 if tag == "ol" else None)
-        elif tag == "li":
-            number = self._lists[-1] if self._lists else None
-            self._marker = "- " if number is None else f"{number}. "
-            if number is not None:
-                self._lists[-1] = number + 1
+            if tag in ("ul", "ol"):
+                self._outline.close_list()
 
     def _end_paragraph(self) -> None:
-        lines = (_squeeze(line) for line in _lines(self._inline))
-        text = "\n".join(line for line in lines if line)
+        lines = map(_squeeze, "".join(self._inline).split("\n"))
         self._inline.clear()
-        if not text:
-            return
-        if not self._lists:
-            self._outline.block(BlockKind.PARAGRAPH, text)
-            return
-        indent = "  " * (min(len(self._lists), 8) - 1)
-        self._outline.block(BlockKind.ITEM, f"{indent}{self._marker}{text}")
-        self._marker = "  "
-
-
-def _lines(inline: list[str]) -> Iterator[str]:
-    """Only `<br>` breaks a line; other white space in HTML is one space."""
-    line: list[str] = []
-    for part in inline:
-        if part == "\n":
-            yield "".join(line)
-            line.clear()
-        else:
-            line.append(part)
-    yield "".join(line)
+        if text := "\n".join(filter(None, lines)):
+            self._outline.paragraph(text)
 
 
 def _squeeze(text: str) -> str:

@@ -1,10 +1,14 @@
-"""How long a piece of text is for the encoder."""
+"""How long a piece of text is for the encoder, and where one that is too long is cut."""
 
+import re
 from array import array
 from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 
 from gyre_common.model_folders import shipped_file
+from gyre_common.text import prose_spans
 from tokenizers import Tokenizer
 
 SPECIAL_TOKENS = 2
@@ -12,6 +16,15 @@ SPECIAL_TOKENS = 2
 
 CHARACTERS_PER_TOKEN = 16
 _SEGMENT_CHARACTERS = 32_768
+
+Span = tuple[int, int]
+"""Where a piece of a text starts and ends, in characters."""
+
+Cut = Callable[[str], Iterable[int]]
+"""Where the parts of a text start."""
+
+_LINE_START = re.compile(r"(?<=\n)(?=[^\n])")
+_WORD_START = re.compile(r"(?<=\s)(?=\S)")
 
 
 @cache
@@ -53,15 +66,55 @@ class TokenRuler:
         return max(tokens, -(-(end - start) // CHARACTERS_PER_TOKEN))
 
 
-def _segments(text: str) -> list[tuple[int, int]]:
+def _segments(text: str) -> Iterator[Span]:
     """Cut between words, so that a huge text is never tokenized, and held, as a whole."""
-    segments = []
     start = 0
     while start < len(text):
-        end = start + _SEGMENT_CHARACTERS
+        end = min(start + _SEGMENT_CHARACTERS, len(text))
         if end < len(text):
             space = max(text.rfind(" ", start, end), text.rfind("\n", start, end))
             end = space if space > start else end
-        segments.append((start, min(end, len(text))))
+        yield start, end
         start = end
-    return segments
+
+
+def split(
+    text: str, span: Span, cuts: Sequence[Cut], size: Callable[[int, int], int], budget: int
+) -> Iterator[Span]:
+    """Cut what is over the budget, by the first of `cuts`; what is still too long by the next.
+
+    An endless word is cut anywhere. `size` measures a span of `text`; no piece is larger than
+    `budget`, many are much smaller.
+    """
+    start, end = span
+    if size(start, end) <= budget:
+        yield span
+        return
+    if not cuts:
+        # A token is one character or more. Equal pieces leave no short end, which the tokenizer
+        # would spell out where it gives up on a word of more than 100 characters.
+        step = -(-(end - start) // -(-(end - start) // budget))
+        for first in range(start, end, step):
+            yield first, min(first + step, end)
+        return
+    bounds = [start, *(start + at for at in cuts[0](text[start:end]) if 0 < at < end - start), end]
+    for first, last in pairwise(bounds):
+        stripped_end = first + len(text[first:last].rstrip())
+        if stripped_end > first:
+            yield from split(text, (first, stripped_end), cuts[1:], size, budget)
+
+
+def _sentences(text: str) -> Iterator[int]:
+    return (start for start, _ in prose_spans(text))
+
+
+def _lines(text: str) -> Iterator[int]:
+    return (match.start() for match in _LINE_START.finditer(text))
+
+
+def _words(text: str) -> Iterator[int]:
+    return (match.start() for match in _WORD_START.finditer(text))
+
+
+BY_LINE: Sequence[Cut] = (_lines, _words)
+BY_SENTENCE: Sequence[Cut] = (_sentences, *BY_LINE)

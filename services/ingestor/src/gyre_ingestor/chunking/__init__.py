@@ -1,1 +1,0 @@
-"""Parsed documents → passages that fit an encoder's window."""

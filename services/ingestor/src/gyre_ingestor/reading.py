@@ -1,0 +1,170 @@
+"""Reads documents in processes of their own: one that hangs or eats memory harms nobody else."""
+
+import asyncio
+import multiprocessing
+import resource
+import traceback
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures.process import BrokenProcessPool
+from typing import NamedTuple, Self, TypeVar, TypeVarTuple
+
+from gyre_common.errors import Retryable
+from gyre_common.events.documents import Chunk, DocumentAccepted, RejectionCode
+from pebble import ProcessExpired, ProcessPool
+
+from gyre_ingestor.chunking import ChunkRecipe, chunk
+from gyre_ingestor.decoding import (
+    DocumentRefused,
+    MediaType,
+    decode,
+    media_type_of,
+    parse_media_type,
+)
+from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.tokens import encoder_tokenizer
+
+_TRIES = 2
+_STOP_SECONDS = 5.0
+_SECONDS_PER_MIB = 3.0
+_LONGEST_TITLE = 1024
+
+Ts = TypeVarTuple("Ts")
+R_ = TypeVar("R_")
+
+
+class ReadResult(NamedTuple):
+    """A document as it was read. `title` is the producer's, else the document's own."""
+
+    title: str
+    chunks: tuple[Chunk, ...]
+
+
+class ProcessReader:
+    """Looks at documents in bounded time, whatever they hold.
+
+    A document gets `time_limit` seconds of one, and `_SECONDS_PER_MIB` more for its size: about
+    four times what well-formed text takes. `processes` documents are read at once; one process more
+    is kept for looking at what comes in, which callers wait for.
+    """
+
+    def __init__(self, *, processes: int, time_limit: float, memory_bytes: int) -> None:
+        self._processes = processes
+        self._read_slots = asyncio.Semaphore(processes)
+        self._time_limit = time_limit
+        self._memory_bytes = memory_bytes
+
+    async def __aenter__(self) -> Self:
+        self._pool = self._new_pool()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await _stop_pool(self._pool)
+
+    async def media_type(
+        self, head: bytes, declared: str | None, names: tuple[str | None, ...]
+    ) -> MediaType:
+        """Do as the function `media_type_of`."""
+        return await self._run(self._time_limit, media_type_of, head, declared, names)
+
+    async def read(
+        self, document: DocumentAccepted, content: bytes, recipe: ChunkRecipe
+    ) -> ReadResult:
+        """Do as the function `read`."""
+        limit = self._time_limit + _SECONDS_PER_MIB * len(content) / 1024**2
+        async with self._read_slots:
+            return await self._run(limit, read, document, content, recipe)
+
+    async def healthy(self) -> bool:
+        """Tell whether the processes take work; ones that broke are replaced."""
+        return bool((await self._working_pool()).active)
+
+    async def _run(self, limit: float, work: Callable[[*Ts], R_], *args: *Ts) -> R_:
+        for attempt in range(1, _TRIES + 1):
+            pool = await self._working_pool()
+            future = pool.schedule(run_guarded, [work, *args], timeout=limit)
+            try:
+                return await asyncio.wrap_future(future)
+            except FutureTimeout as error:
+                raise _unreadable(f"took more than {limit:.0f} s to read") from error
+            except BrokenProcessPool as error:
+                raise Retryable("the processes that read documents ended") from error
+            except (ProcessExpired, MemoryError) as error:
+                # Once may be the machine's fault; the same document twice is the document's.
+                if attempt == _TRIES:
+                    raise _unreadable("broke the parser or its memory limit") from error
+        raise AssertionError("unreachable")
+
+    async def _working_pool(self) -> ProcessPool:
+        """The pool, or a new one: a pool breaks for good when a process that does nothing ends."""
+        if not self._pool.active:
+            broken_pool, self._pool = self._pool, self._new_pool()
+            await _stop_pool(broken_pool)
+        return self._pool
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self._processes + 1,
+            initializer=_prepare_process,
+            initargs=(self._memory_bytes,),
+            # Not forked: this process runs gRPC's threads, whose locks a fork would copy.
+            context=multiprocessing.get_context("spawn"),
+        )
+
+
+async def _stop_pool(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    await asyncio.to_thread(pool.join, _STOP_SECONDS)
+
+
+def _prepare_process(memory_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    encoder_tokenizer()
+
+
+def run_guarded(work: Callable[[*Ts], R_], *args: *Ts) -> R_:
+    """Do a parser's work; whatever it raises is the document's fault.
+
+    The error itself stays here: one that cannot be unpickled would break the pool of processes. Its
+    message stays here too, as it may quote the document.
+
+    Raises:
+        DocumentRefused: by the work, or in place of what it raised.
+        MemoryError: the work needs more than there is.
+    """
+    try:
+        return work(*args)
+    except (DocumentRefused, MemoryError):
+        raise
+    except BaseException as error:  # noqa: BLE001 - a panic of a parser in Rust is no Exception
+        where = traceback.extract_tb(error.__traceback__)[-1].name
+        raise _unreadable(f"broke its parser ({type(error).__name__} in {where})") from None
+
+
+def _unreadable(problem: str) -> DocumentRefused:
+    return DocumentRefused(
+        RejectionCode.CORRUPT,
+        "content",
+        problem,
+        "check that it is a well-formed document, or split it into smaller ones",
+    )
+
+
+def read(document: DocumentAccepted, content: bytes, recipe: ChunkRecipe) -> ReadResult:
+    """Decode, parse and cut. Pure, so that it can run in another process.
+
+    Raises:
+        DocumentRefused: the bytes are no text, or nothing is left to search for.
+    """
+    media_type = parse_media_type(document.media_type)
+    parsed = FORMATS[media_type.name].parse(decode(content, media_type))
+    title = document.title or parsed.title[:_LONGEST_TITLE]
+    chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
+    if not chunks:
+        raise DocumentRefused(
+            RejectionCode.EMPTY,
+            "content",
+            "holds no text that a reader would see",
+            "send a document with text, or delete it",
+        )
+    return ReadResult(title, chunks)
