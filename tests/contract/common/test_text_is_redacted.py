@@ -33,7 +33,7 @@ from gyre_telemetry.rows import TableRow
 from gyre_telemetry.service import Telemetry
 from gyre_trainer.data_sets import FrozenDataSet
 from gyre_trainer.data_sets.resolving import question_texts
-from gyre_trainer.handlers import Batching, build_handlers
+from gyre_trainer.handlers import build_handlers
 from gyre_trainer.recipes.query_encoder.corpus import Sample
 from gyre_trainer.segments import FOLDER, Collector, Segments
 from pydantic import BaseModel
@@ -128,7 +128,7 @@ async def store(tmp_path: Path, redacting: None) -> Path:
     """A store into which everything was collected."""
     bus = MemoryBus()
     segments = Segments(Shelf(f"file://{tmp_path}", FOLDER))
-    build_handlers(bus, Collector(segments), Batching())
+    build_handlers(bus, Collector(segments))
     async with bus:
         for topic in ALL_TOPICS:
             await bus.deliver(topic, example_with_text(topic))

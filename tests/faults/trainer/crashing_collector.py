@@ -8,7 +8,7 @@ import sys
 
 from gyre_common.bus import Bus, Delivery
 from gyre_common.store import Shelf
-from gyre_trainer.handlers import Batching, build_handlers
+from gyre_trainer.handlers import build_handlers
 from gyre_trainer.segments import Collector, Segments
 
 
@@ -16,7 +16,7 @@ async def main(servers: str, store_url: str, group: str) -> None:
     # Small segments that are merged all the time, so that a kill hits every step.
     segments = Segments(Shelf(store_url, "segments"), records=400, merge_at=3)
     bus = Bus(servers, service="crashing", delivery=Delivery(commit_every=0.2, session=6.0))
-    build_handlers(bus, Collector(segments), Batching(records=60, seconds=0.05), group=group)
+    build_handlers(bus, Collector(segments), records=60, seconds=0.05, group=group)
     async with bus:
         await asyncio.Event().wait()
 

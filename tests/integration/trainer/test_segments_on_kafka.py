@@ -18,9 +18,9 @@ from gyre_common.store import Shelf
 from gyre_common.testing.builders import CHUNK_ID, a_feedback, a_verdict, an_interaction
 from gyre_common.testing.eventually import eventually
 from gyre_trainer.data_sets.freezing import JoinedExamples
-from gyre_trainer.handlers import Batching, build_handlers
+from gyre_trainer.handlers import build_handlers
 from gyre_trainer.segments import Collector, Segments, Window, until_collected
-from gyre_trainer.segments.parquet import FEEDBACK
+from gyre_trainer.segments.parquet import FEEDBACK, parquet_bytes
 
 pytestmark = pytest.mark.integration
 
@@ -43,7 +43,7 @@ def shelf(tmp_path: Path) -> Shelf:
 @asynccontextmanager
 async def collecting(servers: str, segments: Segments, group: str) -> AsyncIterator[Bus]:
     bus = Bus(servers, service="test", delivery=QUICK)
-    build_handlers(bus, Collector(segments), Batching(seconds=0.1), group=group)
+    build_handlers(bus, Collector(segments), seconds=0.1, group=group)
     async with bus:
         yield bus
 
@@ -129,7 +129,7 @@ async def test_a_store_that_knows_more_than_kafka_belongs_to_another_kafka(
 ) -> None:
     segments = Segments(shelf)
     name = f"{FEEDBACK_RECEIVED.name}/0/000000000000-009999999999.parquet"
-    await shelf.put(name, FEEDBACK.encode([]))
+    await shelf.put(name, parquet_bytes(FEEDBACK.table([])))
     with pytest.raises(FailedPrecondition, match="the topic was made anew"):
         await until_collected(servers, segments)
 

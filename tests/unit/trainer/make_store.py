@@ -32,7 +32,7 @@ from gyre_common.testing.builders import (
 from gyre_trainer.data_sets import FOLDER as DATA_SETS
 from gyre_trainer.data_sets import DataSetStore, Profile
 from gyre_trainer.data_sets.freezing import freeze
-from gyre_trainer.handlers import Batching, build_handlers
+from gyre_trainer.handlers import build_handlers
 from gyre_trainer.segments import FOLDER, Collector, Segments
 
 QUESTIONS = 60
@@ -44,7 +44,7 @@ async def main(folder: Path) -> None:
     url = f"file://{folder.absolute()}"
     segments = Segments(Shelf(url, FOLDER))
     bus = MemoryBus()
-    build_handlers(bus, Collector(segments), Batching())
+    build_handlers(bus, Collector(segments))
     async with bus:
         everything = [a_question(number) for number in range(QUESTIONS)]
         await bus.deliver(INTERACTION_COMPLETED, *everything)

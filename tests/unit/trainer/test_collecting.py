@@ -23,7 +23,7 @@ from gyre_common.testing.builders import (
     a_verdict,
     an_interaction,
 )
-from gyre_trainer.handlers import Batching, build_handlers
+from gyre_trainer.handlers import build_handlers
 from gyre_trainer.segments import Collector, Segments
 from gyre_trainer.segments.facts import PartitionFacts, without_passages
 from hypothesis import given
@@ -46,7 +46,7 @@ def segments(shelf: Shelf) -> Segments:
 @pytest.fixture
 def bus(segments: Segments) -> MemoryBus:
     bus = MemoryBus()
-    build_handlers(bus, Collector(segments), Batching())
+    build_handlers(bus, Collector(segments))
     return bus
 
 

@@ -27,10 +27,10 @@ from gyre_trainer.forgetting import ErasureCounts, Forgetting
 from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
 from gyre_trainer.runs.folder import Prepared, write_json
 from gyre_trainer.runs.folders import RunFolders
-from gyre_trainer.segments import FOLDER, Collector, Segments, from_events
+from gyre_trainer.segments import FOLDER, Collector, Segments
 from gyre_trainer.segments.erasure import Subject, SubjectKind
 from gyre_trainer.segments.facts import Fact, InteractionFact
-from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS, JUDGEMENTS
+from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS, JUDGEMENTS, STREAMS
 
 from tests.unit.trainer.make_store import a_question, its_verdict, its_votes
 from tests.unit.trainer.run_fakes import a_spec
@@ -80,9 +80,9 @@ class Room:
             one for at, interaction in enumerate(questions) for one in feedback_on(at, interaction)
         ]
         verdicts = list(map(its_verdict, questions))
-        await collector.collect(INTERACTIONS, _records(questions), from_events.interaction)
-        await collector.collect(JUDGEMENTS, _records(verdicts), from_events.judgement)
-        await collector.collect(FEEDBACK, _records(feedback), from_events.feedback)
+        await collector.collect(INTERACTIONS, _records(questions))
+        await collector.collect(JUDGEMENTS, _records(verdicts))
+        await collector.collect(FEEDBACK, _records(feedback))
 
     async def freeze(self, tenant: str) -> None:
         """A data set of all there is, and the folder of a run that trained on it."""
@@ -120,6 +120,12 @@ def _records(events: Sequence[Any]) -> list[Any]:
         records.append(SimpleNamespace(event=event, partition=partition, offset=ends[partition]))
         ends[partition] += 1
     return records
+
+
+def _happened_at(fact: Fact) -> datetime:
+    time = {stream.fact: stream.time for stream in STREAMS}[type(fact)]
+    moment: datetime = getattr(fact, time)
+    return moment
 
 
 def _content(path: Path) -> str:
@@ -275,7 +281,7 @@ async def test_killed_at_any_write_it_is_finished_by_the_next_trainer(
             continue
         await Room(room.path).forgetting.forget_due(OLDEST)
         assert room.holds(words[subject]) == [], kill_at
-        assert await Room(room.path).segments.unfinished_erasures() == []
+        assert await Room(room.path).segments.erasures.unfinished() == []
     assert kill_at > 10
 
 
@@ -321,7 +327,7 @@ async def test_what_was_not_collected_yet_when_it_was_forgotten_never_is(tmp_pat
 async def test_who_comes_back_is_a_new_subject(room: Room) -> None:
     await room.forgetting.forget(ACTOR)
     later = a_question(200, tenant="acme", actor=ACTOR.name, completed_at=now() + timedelta(1))
-    [erasure] = await room.segments._erasures.all()
+    [erasure] = await room.segments.erasures.all()
     interaction = next(iter(await room.facts()))
     assert isinstance(interaction, InteractionFact)
     back = replace(interaction, tenant="acme", actor=later.actor, completed_at=later.completed_at)
@@ -342,7 +348,7 @@ async def test_while_a_run_goes_on_nothing_is_begun(room: Room) -> None:
         await room.forgetting.forget(ACTOR)
     with pytest.raises(Conflict):
         await room.forgetting.forget_due(OLDEST)
-    assert await room.segments.unfinished_erasures() == []
+    assert await room.segments.erasures.unfinished() == []
 
 
 async def test_nobody_is_not_a_subject(room: Room) -> None:
@@ -355,7 +361,7 @@ async def test_facts_that_are_too_old_go_with_their_texts_data_sets_and_runs(roo
     oldest = everything()[-1].completed_at
     await room.forgetting.forget_due(oldest)
     remaining = await room.facts()
-    assert remaining == [fact for fact in before if fact.at >= oldest]
+    assert remaining == [fact for fact in before if _happened_at(fact) >= oldest]
     assert 0 < len(remaining) < len(before)
     assert room.holds(CANARY) == room.holds("part7") == []
     assert room.holds(OF_OTHERS[1])

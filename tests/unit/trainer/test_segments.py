@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retryable
+from gyre_common.events.interactions import Turn
 from gyre_common.store import DamagedContentError, Shelf
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import FeedbackFact, PartitionFacts
@@ -21,7 +22,7 @@ from gyre_trainer.segments.parquet import (
 from gyre_trainer.segments.window import Window, validate_window, window_as_text
 
 from tests.unit.failing_disk import NEW_FILE, failing
-from tests.unit.trainer.training_facts import a_judgement, a_vote, an_interaction, shown
+from tests.unit.trainer.training_facts import a_judgement, a_vote, an_interaction, chunk, shown
 
 PLACE = "feedback.received.v1/3"
 TEA = an_interaction()
@@ -74,7 +75,7 @@ async def test_segments_from_before_a_column_was_kept_are_read_and_merged_with_n
     old = [an_interaction(offset) for offset in range(4)]
     new = [an_interaction(offset, query="a\nb", filtered=True) for offset in range(4, 7)]
     for interaction in old:
-        table = INTERACTIONS.decode(INTERACTIONS.encode([interaction]), "new")
+        table = INTERACTIONS.table([interaction])
         before = parquet_bytes(table.drop_columns(["query", "filtered"]))
         name = f"{INTERACTIONS.topic}/3/{interaction.offset:012d}-{interaction.offset:012d}.parquet"
         await shelf.put(name, before)
@@ -85,6 +86,30 @@ async def test_segments_from_before_a_column_was_kept_are_read_and_merged_with_n
     assert len(await shelf.names()) < 7
     [facts] = await read(segments)
     assert facts.interactions == [*old, *new]
+
+
+async def test_a_segment_from_before_ranks_had_64_bits_is_read_as_it_is(
+    segments: Segments, shelf: Shelf
+) -> None:
+    data = (Path(__file__).parent / "segment_with_narrow_ranks.parquet").read_bytes()
+    await shelf.put(f"{INTERACTIONS.topic}/3/000000000000-000000000001.parquet", data)
+    groups = {"text": "sha256:t", "heading": "Tea", "acl": ("staff",)}
+    [facts] = await read(segments)
+    assert facts.interactions == [
+        an_interaction(
+            0,
+            arms={"query-encoder": "canary"},
+            cited=(chunk(1),),
+            shown=(shown(1, 1, **groups), shown(2, 2, acl=()), shown(3, 3)),
+            query="q",
+            filtered=True,
+            actor="ann",
+            history=(Turn(role="user", content="hi"),),
+            prompt="p",
+            answer="a",
+        ),
+        an_interaction(1, acl=(), shown=()),
+    ]
 
 
 async def test_what_is_durable_is_a_window(segments: Segments) -> None:
@@ -141,7 +166,7 @@ async def test_segments_of_two_writers_that_overlap_are_read_once(
 ) -> None:
     for first, end in ((0, 10), (5, 15), (0, 20), (12, 14)):
         name = f"{PLACE}/{first:012d}-{end - 1:012d}.parquet"
-        await shelf.put(name, FEEDBACK.encode(votes(first, end)))
+        await shelf.put(name, parquet_bytes(FEEDBACK.table(votes(first, end))))
     assert await offsets(segments) == list(range(20))
     assert await offsets(segments, {PLACE: (7, 13)}) == list(range(7, 13))
 
@@ -176,8 +201,12 @@ async def test_a_segment_with_rows_that_the_one_around_it_lacks_is_never_cleared
     segments: Segments, shelf: Shelf
 ) -> None:
     gap = [vote for vote in votes(0, 50) if vote.offset != 12]
-    await shelf.put(f"{PLACE}/000000000000-000000000049.parquet", FEEDBACK.encode(gap))
-    await shelf.put(f"{PLACE}/000000000010-000000000014.parquet", FEEDBACK.encode(votes(10, 15)))
+    await shelf.put(
+        f"{PLACE}/000000000000-000000000049.parquet", parquet_bytes(FEEDBACK.table(gap))
+    )
+    await shelf.put(
+        f"{PLACE}/000000000010-000000000014.parquet", parquet_bytes(FEEDBACK.table(votes(10, 15)))
+    )
     for first in range(50, 60, 2):
         await segments.append(FEEDBACK, 3, votes(first, first + 2))
     assert await offsets(segments) == list(range(60))

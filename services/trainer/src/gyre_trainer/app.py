@@ -13,7 +13,7 @@ from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets import FOLDER as DATA_SETS
 from gyre_trainer.data_sets import DataSetStore
 from gyre_trainer.forgetting import Forgetting, forget_periodically
-from gyre_trainer.handlers import Batching, build_handlers
+from gyre_trainer.handlers import build_handlers
 from gyre_trainer.recipes import roles_read
 from gyre_trainer.rpc import TrainerRpc
 from gyre_trainer.runs.book import RunBook
@@ -40,8 +40,12 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
     releases = await enter(open_releases(settings.kafka_servers, required=roles_read()))
     controller = await enter(channel(settings.releases_address, key=settings.key))
     bus = Bus(settings.kafka_servers, service=settings.service)
-    batching = Batching(settings.segment_records, settings.segment_seconds)
-    build_handlers(bus, Collector(segments), batching)
+    build_handlers(
+        bus,
+        Collector(segments),
+        records=settings.segment_records,
+        seconds=settings.segment_seconds,
+    )
     bus.publishes(TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED)
     await enter(bus)
     book = RunBook()

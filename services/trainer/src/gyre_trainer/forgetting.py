@@ -87,7 +87,7 @@ class Forgetting:
             Retryable: the store is away.
         """
         async with self._lock, self._without_runs(EVERY_TENANT):
-            for erasure in await self._segments.unfinished_erasures():
+            for erasure in await self._segments.erasures.unfinished():
                 await self._finish(erasure)
             if oldest != self._oldest:
                 await self._drop_before(oldest)
@@ -127,7 +127,7 @@ class Forgetting:
                 lambda folder: folder.spec().tenant in (erasure.tenant, EVERY_TENANT),
             ),
         )
-        await self._segments.finish_erasure(erasure)
+        await self._segments.erasures.finish(erasure)
         log.info("erasure done", extra={"erasure": erasure.erasure_id, **vars(counts)})
         return counts
 

@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,11 +12,13 @@ from gyre_common.errors import FailedPrecondition, Unavailable
 
 from gyre_trainer.segments.parquet import STREAMS
 from gyre_trainer.segments.shelf import Segments
+from gyre_trainer.segments.window import Window
 
 GROUP = "trainer"
 
 _PAUSE = 0.2
 _KAFKA_SECONDS = 5.0
+_TOPICS = [stream.topic for stream in STREAMS]
 
 
 async def until_collected(
@@ -32,12 +32,15 @@ async def until_collected(
         Retryable: the store cannot be read.
     """
     deadline = time.monotonic() + seconds
-    async with _Places(servers, group) as places:
-        ends = await places.ends()
+    async with _open_admin(servers) as admin:
+        async with _answer_of(servers):
+            kafka = await _kafka_window(servers, admin)
         while True:
             durable = await segments.durable()
-            _check_they_belong_together(durable, ends)
-            behind = _behind(durable, ends, await places.finished())
+            _check_they_belong_together(durable, kafka)
+            async with _answer_of(servers):
+                committed = await _committed(admin, group)
+            behind = _behind(durable, kafka, committed)
             if not behind:
                 return durable
             if time.monotonic() > deadline:
@@ -49,92 +52,74 @@ async def until_collected(
             await asyncio.sleep(_PAUSE)
 
 
-@dataclass(frozen=True)
-class _Ends:
-    """What Kafka holds of a partition now: from `first` up to, not including, `end`."""
-
-    first: int
-    end: int
-
-
-def _check_they_belong_together(
-    durable: Mapping[str, tuple[int, int]], ends: Mapping[str, _Ends]
-) -> None:
+def _check_they_belong_together(durable: Window, kafka: Window) -> None:
     for place, (_, durable_end) in durable.items():
-        there = ends.get(place, _Ends(0, 0)).end
-        if durable_end > there:
+        _, end = kafka.get(place, (0, 0))
+        if durable_end > end:
             raise FailedPrecondition(
                 f"the store keeps {place} up to offset {durable_end}, but Kafka's topic ends at "
-                f"{there}: the topic was made anew; give the trainer a new GYRE_STORE_URL, or move "
+                f"{end}: the topic was made anew; give the trainer a new GYRE_STORE_URL, or move "
                 "the old segments away"
             )
 
 
-def _behind(
-    durable: Mapping[str, tuple[int, int]], ends: Mapping[str, _Ends], finished: Mapping[str, int]
-) -> int:
+def _behind(durable: Window, kafka: Window, committed: Mapping[str, int]) -> int:
     """Records that Kafka holds and that are neither kept nor, because they are broken, parked."""
     behind = 0
-    for place, there in ends.items():
+    for place, (first, end) in kafka.items():
         _, durable_end = durable.get(place, (0, 0))
-        behind += max(0, there.end - max(durable_end, finished.get(place, 0), there.first))
+        behind += max(0, end - max(durable_end, committed.get(place, 0), first))
     return behind
 
 
-class _Places:
-    """Asks Kafka where the topics end, and how far the collector's group has committed."""
-
-    def __init__(self, servers: str, group: str) -> None:
-        self._servers = servers
-        self._groups = [f"{group}.{stream.topic}" for stream in STREAMS]
-        limit = int(_KAFKA_SECONDS * 1000)
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=limit)
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=servers, request_timeout_ms=limit)
-
-    async def __aenter__(self) -> Self:
-        try:
-            async with self._asking():
-                await self._admin.start()
-                await self._consumer.start()
-        except BaseException:
-            await self.__aexit__()
-            raise
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._consumer.stop()
-        await self._admin.close()
-
-    async def ends(self) -> dict[str, _Ends]:
-        """By `topic/partition`."""
-        async with self._asking():
-            topics = await self._admin.describe_topics([stream.topic for stream in STREAMS])
-            places = [
-                TopicPartition(topic["topic"], partition["partition"])
-                for topic in topics
-                for partition in topic["partitions"]
-            ]
-            first = await self._consumer.beginning_offsets(places)
-            end = await self._consumer.end_offsets(places)
-            return {_written(one): _Ends(first[one], end[one]) for one in places}
-
-    async def finished(self) -> dict[str, int]:
-        """Committed offsets by `topic/partition`: what lies below is durable or parked."""
-        offsets: dict[str, int] = {}
-        async with self._asking():
-            for group in self._groups:
-                committed = await self._admin.list_consumer_group_offsets(group)
-                offsets |= {_written(place): value.offset for place, value in committed.items()}
-        return offsets
-
-    @asynccontextmanager
-    async def _asking(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(_KAFKA_SECONDS):
-                yield
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise Unavailable(f"Kafka at {self._servers} does not answer: is it up?") from error
+@asynccontextmanager
+async def _open_admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    limit = int(_KAFKA_SECONDS * 1000)
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=limit)
+    try:
+        async with _answer_of(servers):
+            await admin.start()
+        yield admin
+    finally:
+        await admin.close()
 
 
-def _written(place: TopicPartition) -> str:
+async def _kafka_window(servers: str, admin: AIOKafkaAdminClient) -> Window:
+    """What Kafka holds of each `topic/partition` now."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=servers, request_timeout_ms=int(_KAFKA_SECONDS * 1000)
+    )
+    try:
+        await consumer.start()
+        places = [
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in await admin.describe_topics(_TOPICS)
+            for partition in topic["partitions"]
+        ]
+        first = await consumer.beginning_offsets(places)
+        end = await consumer.end_offsets(places)
+        return {_text(place): (first[place], end[place]) for place in places}
+    finally:
+        await consumer.stop()
+
+
+async def _committed(admin: AIOKafkaAdminClient, group: str) -> dict[str, int]:
+    """What lies below these offsets is durable or parked."""
+    offsets: dict[str, int] = {}
+    for topic in _TOPICS:
+        committed = await admin.list_consumer_group_offsets(f"{group}.{topic}")
+        offsets |= {_text(place): value.offset for place, value in committed.items()}
+    return offsets
+
+
+@asynccontextmanager
+async def _answer_of(servers: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_KAFKA_SECONDS):
+            yield
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Unavailable(f"Kafka at {servers} does not answer: is it up?") from error
+
+
+def _text(place: TopicPartition) -> str:
     return f"{place.topic}/{place.partition}"

@@ -1,4 +1,4 @@
-"""What an erasure does to each fact: drops it, or takes out what quotes the forgotten document."""
+"""Erasures: what each does to a fact, and the record by which one that was killed goes on."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,9 +7,15 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
+from gyre_common.events.event import new_id
 from gyre_common.events.feedback import FeedbackKind
+from gyre_common.store import DamagedContentError, Shelf
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gyre_trainer.segments.facts import Fact, FeedbackFact, InteractionFact, JudgementFact
+
+FOLDER = "erasures"
+"""Beside the segments. What is here is kept: a topic that is read again brings nothing back."""
 
 
 class SubjectKind(StrEnum):
@@ -29,14 +35,15 @@ class Subject:
     name: str
 
 
-@dataclass(frozen=True)
-class Erasure:
+class Erasure(BaseModel):
     """An erasure as it is on record, which names nobody: all keys are digests.
 
     It is of facts up to `until`: who comes back later is a new subject. `interactions` are those
     that are erased whole, `quoting` those that quote a forgotten document; `conversations` those in
     which the subject occurs. The three are empty until the facts have been searched.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     erasure_id: str
     tenant: str
@@ -50,87 +57,138 @@ class Erasure:
     def conversations_in(self, facts: Iterable[InteractionFact]) -> frozenset[str]:
         """Those in which the subject occurs."""
         return frozenset(
-            _key(SubjectKind.CONVERSATION, fact.tenant, fact.conversation_id)
-            for fact in facts
-            if self._concerns(fact) and self._names(fact)
+            _conversation_of(fact) for fact in facts if self._concerns(fact) and self._names(fact)
         )
 
     def interactions_in(self, facts: Iterable[InteractionFact]) -> frozenset[str]:
         """Those that are erased, or quote the document; once `conversations` are known."""
         return frozenset(
-            self._key_of(fact) for fact in facts if self._concerns(fact) and self._touches(fact)
+            _interaction_of(fact) for fact in facts if self._concerns(fact) and self._touches(fact)
         )
 
     def apply(self, fact: Fact) -> Fact | None:
         """The fact as it may stay; None where nothing of it may. Doing it twice changes nothing."""
         if fact.tenant != self.tenant:
             return fact
+        if _interaction_of(fact) in self.interactions:
+            return None
         match fact:
             case InteractionFact():
                 return self._of_interaction(fact)
             case FeedbackFact():
                 return self._of_feedback(fact)
             case JudgementFact():
-                return None if self._key_of(fact) in self.interactions else fact
+                return fact
 
     def _of_interaction(self, fact: InteractionFact) -> InteractionFact | None:
-        key = self._key_of(fact)
-        if key in self.interactions:
-            return None
-        if key not in self.quoting and not (self._concerns(fact) and self._touches(fact)):
+        is_touched = self._concerns(fact) and self._touches(fact)
+        if _interaction_of(fact) not in self.quoting and not is_touched:
             return fact
         if self.kind is not SubjectKind.DOCUMENT:
             return None
-        shown = tuple(one for one in fact.shown if not self._is_document(one.document_id))
+        shown = tuple(one for one in fact.shown if not self._is_subject(one.document_id))
         remaining_ids = {one.chunk_id for one in shown}
         cited = tuple(chunk_id for chunk_id in fact.cited if chunk_id in remaining_ids)
         return replace(fact, shown=shown, cited=cited, history=(), prompt="", answer="")
 
     def _of_feedback(self, fact: FeedbackFact) -> FeedbackFact | None:
-        if self._key_of(fact) in self.interactions:
+        by_actor = self.kind is SubjectKind.ACTOR and self._is_subject(fact.actor)
+        if by_actor and fact.received_at <= self.until:
             return None
-        if (
-            self.kind is SubjectKind.ACTOR
-            and fact.at <= self.until
-            and _key(self.kind, fact.tenant, fact.actor) == self.key
-        ):
-            return None
-        if self._key_of(fact) in self.quoting:
+        if _interaction_of(fact) in self.quoting:
             is_text = fact.kind == FeedbackKind.CORRECTION
             return replace(fact, comment="", value="" if is_text else fact.value)
         return fact
 
-    def _key_of(self, fact: Fact) -> str:
-        return _key("interaction", fact.tenant, fact.interaction_id)
-
     def _concerns(self, fact: InteractionFact) -> bool:
-        return fact.tenant == self.tenant and fact.at <= self.until
+        return fact.tenant == self.tenant and fact.completed_at <= self.until
 
     def _touches(self, fact: InteractionFact) -> bool:
         """Also a later turn that carries the earlier ones of its conversation along."""
-        if self._names(fact):
-            return True
-        if not fact.history and not fact.query:
-            return False
-        conversation = _key(SubjectKind.CONVERSATION, fact.tenant, fact.conversation_id)
-        return conversation in self.conversations
+        carries_earlier = bool(fact.history or fact.query)
+        return self._names(fact) or (
+            carries_earlier and _conversation_of(fact) in self.conversations
+        )
 
     def _names(self, fact: InteractionFact) -> bool:
         match self.kind:
             case SubjectKind.ACTOR:
-                return _key(self.kind, fact.tenant, fact.actor) == self.key
+                return self._is_subject(fact.actor)
             case SubjectKind.CONVERSATION:
-                return _key(self.kind, fact.tenant, fact.conversation_id) == self.key
+                return self._is_subject(fact.conversation_id)
             case SubjectKind.DOCUMENT:
-                return any(self._is_document(one.document_id) for one in fact.shown)
+                return any(self._is_subject(one.document_id) for one in fact.shown)
 
-    def _is_document(self, document_id: str) -> bool:
-        return _key(SubjectKind.DOCUMENT, self.tenant, document_id) == self.key
+    def _is_subject(self, name: str) -> bool:
+        return _key(self.kind, self.tenant, name) == self.key
 
 
-def key_of(subject: Subject) -> str:
-    """The digest by which a subject is on record."""
-    return _key(subject.kind, subject.tenant, subject.name)
+class Erasures:
+    """Each is on record before anything of it happens, so that one that was killed goes on.
+
+    Raises, from every method: Retryable when the store is full, read-only or out of reach;
+    DamagedContentError for a record that cannot be read.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._read: dict[str, Erasure] = {}
+
+    async def begin(self, subject: Subject, until: datetime) -> Erasure:
+        """Put on record what is to be forgotten."""
+        erasure = Erasure(
+            erasure_id=new_id().hex,
+            tenant=subject.tenant,
+            kind=subject.kind,
+            key=_key(subject.kind, subject.tenant, subject.name),
+            until=until,
+        )
+        await self._put(erasure, "begun")
+        return erasure
+
+    async def search_done(self, erasure: Erasure) -> None:
+        """Put on record which interactions it is about."""
+        await self._put(erasure, "searched")
+
+    async def finish(self, erasure: Erasure) -> None:
+        """Nothing is left to do."""
+        await self._shelf.put(f"{FOLDER}/{erasure.erasure_id}.done", b"")
+
+    async def all(self) -> list[Erasure]:
+        """As much as is known of each, in the order in which they were begun."""
+        newest = {}
+        for name in await self._shelf.names(FOLDER):
+            erasure_id, _, state = name.rpartition("/")[2].partition(".")
+            if state in ("begun.json", "searched.json"):  # in this order
+                newest[erasure_id] = await self._get(name)
+        return list(newest.values())
+
+    async def unfinished(self) -> list[Erasure]:
+        """Those that have begun and are not done."""
+        names = set(await self._shelf.names(FOLDER))
+        return [e for e in await self.all() if f"{FOLDER}/{e.erasure_id}.done" not in names]
+
+    async def _put(self, erasure: Erasure, state: str) -> None:
+        name = f"{FOLDER}/{erasure.erasure_id}.{state}.json"
+        await self._shelf.put(name, erasure.model_dump_json().encode())
+
+    async def _get(self, name: str) -> Erasure:
+        if name not in self._read:
+            try:
+                self._read[name] = Erasure.model_validate_json(await self._shelf.get(name))
+            except ValidationError as error:
+                raise DamagedContentError(
+                    f"{name} cannot be read: restore it from a copy of the store"
+                ) from error
+        return self._read[name]
+
+
+def _interaction_of(fact: Fact) -> str:
+    return _key("interaction", fact.tenant, fact.interaction_id)
+
+
+def _conversation_of(fact: InteractionFact) -> str:
+    return _key(SubjectKind.CONVERSATION, fact.tenant, fact.conversation_id)
 
 
 @lru_cache(maxsize=65_536)

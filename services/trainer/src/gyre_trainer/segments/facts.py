@@ -68,11 +68,6 @@ class InteractionFact:
         """What the passages were found by: what is learned from, and judged by, is this."""
         return self.query or self.question
 
-    @property
-    def at(self) -> datetime:
-        """When it happened."""
-        return self.completed_at
-
     def prompt_with(self, texts: Mapping[str, str]) -> str:
         """The prompt as the model read it; `texts` by digest, as `Segments.passages` gives them."""
         quoted = {str(shown.rank): texts[shown.text] for shown in self.shown if shown.text}
@@ -106,11 +101,6 @@ class FeedbackFact:
     received_at: datetime
     comment: str = ""
 
-    @property
-    def at(self) -> datetime:
-        """When it happened."""
-        return self.received_at
-
 
 @dataclass(frozen=True, slots=True)
 class JudgementFact:
@@ -122,11 +112,6 @@ class JudgementFact:
     judge_version: str
     scores: Mapping[str, float]
     judged_at: datetime
-
-    @property
-    def at(self) -> datetime:
-        """When it happened."""
-        return self.judged_at
 
 
 Fact = InteractionFact | FeedbackFact | JudgementFact

@@ -1,11 +1,13 @@
-"""Facts as Parquet: one schema a topic, and the way there and back."""
+"""Facts as Parquet: the schema of a topic, and the way there and back, follow from its fact."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
-from typing import Any, Generic, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -15,41 +17,19 @@ from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED, Turn
 from gyre_common.store import DamagedContentError
 
-from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, JudgementFact, Shown
+from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, JudgementFact
 
 F = TypeVar("F", InteractionFact, FeedbackFact, JudgementFact)
 
-_WHEN = pa.timestamp("us", tz="UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBERS = pa.map_(pa.string(), pa.float64())
-_WORDS = pa.map_(pa.string(), pa.string())
-_LATER = {"query": "", "filtered": False, "actor": "", "prompt": "", "answer": "", "comment": ""}
-"""Columns that came after the first segments, and what their absence means."""
-
-
-def _schema(*later: tuple[str, pa.DataType], **columns: pa.DataType) -> pa.Schema:
-    """`later` are the columns that older segments lack."""
-    fields = [pa.field(name, kind, nullable=False) for name, kind in columns.items()]
-    fields += [pa.field(name, kind) for name, kind in later]
-    return pa.schema(fields, metadata={"gyre.format": "2"})
-
-
-_SHOWN = pa.struct(
-    {
-        "chunk_id": pa.string(),
-        "document_id": pa.string(),
-        "revision": pa.int64(),
-        "rank": pa.int32(),
-        "scores": _NUMBERS,
-        "used": pa.bool_(),
-        "explored": pa.bool_(),
-        "propensity": pa.float64(),
-        "text": pa.string(),
-        "heading": pa.string(),
-        "acl": pa.list_(pa.string()),
-    }
-)
-_TURN = pa.struct({"role": pa.string(), "content": pa.string()})
+_PLAIN = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    datetime: pa.timestamp("us", tz="UTC"),
+    Turn: pa.struct({"role": pa.string(), "content": pa.string()}),
+}
 
 
 @dataclass(frozen=True)
@@ -58,31 +38,29 @@ class Stream(Generic[F]):
 
     topic: str
     time: str
-    schema: pa.Schema
-    read: Callable[[pa.Table], list[F]]
+    fact: type[F]
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Fields with a default came after the first segments: older ones lack these columns."""
+        hints = get_type_hints(self.fact)
+        columns = [
+            pa.field(one.name, _arrow_type(hints[one.name]), nullable=_has_default(one))
+            for one in dataclasses.fields(self.fact)
+        ]
+        return pa.schema(columns, metadata={"gyre.format": "2"})
 
     def table(self, facts: Sequence[F]) -> pa.Table:
         """The facts as rows."""
         return pa.Table.from_pylist(list(map(_row, facts)), schema=self.schema)
 
-    def encode(self, facts: Sequence[F]) -> bytes:
-        """The facts as one Parquet file."""
-        return parquet_bytes(self.table(facts))
-
-    def decode(self, data: bytes, name: str) -> pa.Table:
-        """The rows of one file. Raises DamagedContentError."""
-        try:
-            return pq.read_table(pa.BufferReader(data), schema=self.schema)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DamagedContentError(
-                f"segment {name} cannot be read ({error}): restore it from a copy of the store"
-            ) from error
-
     def facts(self, table: pa.Table, tenant: str | None) -> list[F]:
         """The facts in a table, of one tenant or of all, in the order of their offsets."""
         if tenant is not None:
             table = table.filter(pc.equal(table["tenant"], tenant))
-        return self.read(table)
+        names = self.schema.names
+        batches = (dict(zip(names, batch.columns, strict=True)) for batch in table.to_batches())
+        return [fact for columns in batches for fact in _instances(self.fact, columns)]
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -93,6 +71,16 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return data
 
 
+def read_parquet(data: bytes, schema: pa.Schema, name: str) -> pa.Table:
+    """The rows of one file; columns that it lacks are null. Raises DamagedContentError."""
+    try:
+        return pq.read_table(pa.BufferReader(data), schema=schema)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DamagedContentError(
+            f"{name} cannot be read ({error}): restore it from a copy of the store"
+        ) from error
+
+
 def each_once(tables: Sequence[pa.Table], *, first: int, end: int) -> pa.Table:
     """The rows from `first` up to, not including, `end`, by offset; of one offset the first row."""
     table = pa.concat_tables(tables)
@@ -101,166 +89,79 @@ def each_once(tables: Sequence[pa.Table], *, first: int, end: int) -> pa.Table:
     return table.take(pa.array(places[(unique_offsets >= first) & (unique_offsets < end)]))
 
 
+def _has_default(one: Any) -> bool:
+    return one.default is not dataclasses.MISSING
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    if dataclasses.is_dataclass(hint):
+        return pa.struct({name: _arrow_type(of) for name, of in get_type_hints(hint).items()})
+    kinds = [_arrow_type(kind) for kind in get_args(hint) if kind not in (..., NoneType)]
+    if get_origin(hint) is Mapping:
+        return pa.map_(*kinds)
+    return pa.list_(*kinds) if get_origin(hint) is tuple else kinds[0]
+
+
 def _row(fact: Any) -> dict[str, Any]:
-    # Unlike dataclasses.asdict this copies nothing but the passages.
-    row = {name: getattr(fact, name) for name in _names(type(fact))}
-    if "shown" in row:
-        row["shown"] = [{name: getattr(s, name) for name in _names(Shown)} for s in row["shown"]]
-        row["history"] = [{"role": turn.role, "content": turn.content} for turn in row["history"]]
+    # Unlike dataclasses.asdict this copies nothing but passages and turns.
+    row = {one.name: getattr(fact, one.name) for one in dataclasses.fields(fact)}
+    if isinstance(fact, InteractionFact):
+        row["shown"] = list(map(_row, fact.shown))
+        row["history"] = list(map(dict, fact.history))
     return row
 
 
-def _names(kind: Any) -> list[str]:
-    return [one.name for one in dataclasses.fields(kind)]
-
-
-def _interactions(table: pa.Table) -> list[InteractionFact]:
-    columns = _columns(table, "shown", "acl", "cited", "versions", "arms", "history")
-    shown, acl, cited = (_array(table, name) for name in ("shown", "acl", "cited"))
-    history = _array(table, "history")
-    columns["history"] = _parts([Turn(**one) for one in history.flatten().to_pylist()], history)
-    columns["shown"] = _parts(_passages(shown.flatten()), shown)
-    columns["acl"] = _parts(acl.flatten().to_pylist(), acl)
-    columns["cited"] = _parts(cited.flatten().to_pylist(), cited)
-    columns["versions"] = _mappings(_array(table, "versions"))
-    columns["arms"] = _mappings(_array(table, "arms"))
-    return _instances(InteractionFact, columns)
-
-
-def _passages(structs: pa.StructArray) -> list[Shown]:
-    names = [one.name for one in structs.type]
-    arrays = dict(zip(names, structs.flatten(), strict=True))
-    columns = {name: array.to_pylist() for name, array in arrays.items() if name not in _OWN_WAY}
-    columns["scores"] = _mappings(arrays["scores"])
-    columns["text"] = _shared(arrays["text"])
-    columns["heading"] = _shared(arrays["heading"])
-    groups: dict[tuple[str, ...], tuple[str, ...]] = {}
-    columns["acl"] = [
-        None if acl is None else groups.setdefault(tuple(acl), tuple(acl))
-        for acl in arrays["acl"].to_pylist()
+def _instances(kind: Any, columns: Mapping[str, pa.Array]) -> list[Any]:
+    hints = get_type_hints(kind)
+    values = [
+        _values(columns[one.name], hints[one.name], one.default) for one in dataclasses.fields(kind)
     ]
-    return _instances(Shown, columns)
+    return [kind(*row) for row in zip(*values, strict=True)]
 
 
-_OWN_WAY = frozenset({"scores", "text", "heading", "acl"})
+def _values(array: pa.Array, hint: Any, default: Any) -> list[Any]:
+    # Column by column; a scalar at a time, as `to_pylist` has it, takes ten times as long.
+    origin, (kind, *_) = get_origin(hint), get_args(hint) or (None,)
+    if origin is Mapping:
+        first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        keys = array.keys.slice(first, last - first).to_pylist()
+        values = array.items.slice(first, last - first).to_pylist()
+        return [dict(zip(keys[i:j], values[i:j], strict=True)) for i, j in _bounds(array)]
+    if origin is tuple:
+        flat = _values(array.flatten(), kind, default)
+        return [tuple(flat[i:j]) for i, j in _bounds(array)]
+    if origin is UnionType:
+        shared: dict[Any, Any] = {}
+        known = zip(_values(array, kind, default), array.is_valid().to_pylist(), strict=True)
+        return [shared.setdefault(value, value) if valid else None for value, valid in known]
+    if hint is Turn:
+        return [Turn(**one) for one in array.to_pylist()]
+    if dataclasses.is_dataclass(hint):
+        names = [one.name for one in array.type]
+        return _instances(hint, dict(zip(names, array.flatten(), strict=True)))
+    if hint is datetime:
+        micros = array.cast(pa.int64()).to_pylist()
+        return [_EPOCH + timedelta(microseconds=value) for value in micros]
+    if array.null_count:
+        array = array.fill_null(default)
+    return _shared(array) if hint is str else array.to_pylist()
 
 
 def _shared(strings: pa.StringArray) -> list[str]:
     """Equal values as one object: passages come again and again."""
-    encoded = strings.fill_null("").dictionary_encode()
+    encoded = strings.dictionary_encode()
     values = encoded.dictionary.to_pylist()
     return [values[index] for index in encoded.indices.to_pylist()]
 
 
-def _feedback(table: pa.Table) -> list[FeedbackFact]:
-    return _instances(FeedbackFact, _columns(table))
-
-
-def _judgements(table: pa.Table) -> list[JudgementFact]:
-    columns = _columns(table, "scores")
-    columns["scores"] = _mappings(_array(table, "scores"))
-    return _instances(JudgementFact, columns)
-
-
-def _instances(kind: Callable[..., Any], columns: dict[str, list[Any]]) -> list[Any]:
-    ordered = (columns[name] for name in _names(kind))
-    return [kind(*values) for values in zip(*ordered, strict=True)]
-
-
-def _columns(table: pa.Table, *nested: str) -> dict[str, list[Any]]:
-    columns = {}
-    for name in table.column_names:
-        if name in nested:
-            continue
-        column = table[name]
-        if column.type == _WHEN:
-            micros = column.cast(pa.int64()).to_pylist()
-            columns[name] = [_EPOCH + timedelta(microseconds=value) for value in micros]
-        else:
-            filled = column.fill_null(_LATER[name]) if name in _LATER else column
-            columns[name] = filled.to_pylist()
-    return columns
-
-
-def _array(table: pa.Table, name: str) -> Any:
-    combined = table[name].combine_chunks()
-    return combined if isinstance(combined, pa.Array) else combined.chunk(0)
-
-
-def _parts(flat: Sequence[Any], lists: Any) -> list[tuple[Any, ...]]:
-    return [tuple(flat[begin:end]) for begin, end in _bounds(lists)]
-
-
-def _mappings(maps: Any) -> list[dict[str, Any]]:
-    # Column by column; a scalar at a time, as `to_pylist` has it, takes ten times as long.
-    first, last = maps.offsets[0].as_py(), maps.offsets[-1].as_py()
-    keys = maps.keys.slice(first, last - first).to_pylist()
-    values = maps.items.slice(first, last - first).to_pylist()
-    return [
-        dict(zip(keys[begin:end], values[begin:end], strict=True)) for begin, end in _bounds(maps)
-    ]
-
-
 def _bounds(lists: Any) -> Iterator[tuple[int, int]]:
     offsets = np.asarray(lists.offsets)
-    bounds = (offsets - offsets[0]).tolist()
-    return pairwise(bounds)
+    return pairwise((offsets - offsets[0]).tolist())
 
 
-INTERACTIONS: Stream[InteractionFact] = Stream(
-    INTERACTION_COMPLETED.name,
-    "completed_at",
-    _schema(
-        ("query", pa.string()),
-        ("filtered", pa.bool_()),
-        ("actor", pa.string()),
-        ("history", pa.list_(_TURN)),
-        ("prompt", pa.string()),
-        ("answer", pa.string()),
-        offset=pa.int64(),
-        tenant=pa.string(),
-        interaction_id=pa.string(),
-        conversation_id=pa.string(),
-        question=pa.string(),
-        acl=pa.list_(pa.string()),
-        outcome=pa.string(),
-        versions=_WORDS,
-        arms=_WORDS,
-        shown=pa.list_(_SHOWN),
-        cited=pa.list_(pa.string()),
-        started_at=_WHEN,
-        completed_at=_WHEN,
-    ),
-    _interactions,
-)
-FEEDBACK: Stream[FeedbackFact] = Stream(
-    FEEDBACK_RECEIVED.name,
-    "received_at",
-    _schema(
-        ("comment", pa.string()),
-        offset=pa.int64(),
-        tenant=pa.string(),
-        interaction_id=pa.string(),
-        feedback_id=pa.string(),
-        kind=pa.string(),
-        value=pa.string(),
-        target=pa.string(),
-        actor=pa.string(),
-        received_at=_WHEN,
-    ),
-    _feedback,
-)
-JUDGEMENTS: Stream[JudgementFact] = Stream(
-    INTERACTION_JUDGED.name,
-    "judged_at",
-    _schema(
-        offset=pa.int64(),
-        tenant=pa.string(),
-        interaction_id=pa.string(),
-        judge_version=pa.string(),
-        scores=_NUMBERS,
-        judged_at=_WHEN,
-    ),
-    _judgements,
-)
+INTERACTIONS = Stream(INTERACTION_COMPLETED.name, "completed_at", InteractionFact)
+FEEDBACK = Stream(FEEDBACK_RECEIVED.name, "received_at", FeedbackFact)
+JUDGEMENTS = Stream(INTERACTION_JUDGED.name, "judged_at", JudgementFact)
 STREAMS: tuple[Stream[Any], ...] = (INTERACTIONS, JUDGEMENTS, FEEDBACK)

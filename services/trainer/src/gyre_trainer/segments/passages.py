@@ -6,22 +6,15 @@ from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from gyre_common.errors import NotFound, Retryable
-from gyre_common.store import DamagedContentError, Shelf
+from gyre_common.store import Shelf
 
-from gyre_trainer.segments.parquet import parquet_bytes
+from gyre_trainer.segments.files import read_unmerged
+from gyre_trainer.segments.parquet import parquet_bytes, read_parquet
 
 FOLDER = "passages"
 """Beside the segments; a tenant's packs lie in a folder of its own."""
 
-_SCHEMA = pa.schema(
-    [
-        pa.field("digest", pa.string(), nullable=False),
-        pa.field("text", pa.string(), nullable=False),
-    ]
-)
-_READS = 5
+_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("digest", "text")])
 
 
 class PassageTexts:
@@ -53,16 +46,15 @@ class PassageTexts:
     async def get(self, tenant: str, digests: Collection[str]) -> dict[str, str]:
         """The texts of a tenant by digest, as far as they are there."""
         requested = frozenset(digests)
-        for _ in range(_READS):
-            try:
-                texts: dict[str, str] = {}
-                for name, digests_in_pack in (await self._packs(tenant)).items():
-                    if not requested.isdisjoint(digests_in_pack):
-                        texts |= _texts(await self._pack(name), requested)
-            except NotFound:
-                continue  # merged away since it was listed
+
+        async def read() -> dict[str, str]:
+            texts: dict[str, str] = {}
+            for name, digests_in_pack in (await self._packs(tenant)).items():
+                if not requested.isdisjoint(digests_in_pack):
+                    texts |= _texts(await self._pack(name), requested)
             return texts
-        raise _busy(tenant)
+
+        return await read_unmerged(f"the passages of {tenant}", read)
 
     async def keep_only(self, referred: Mapping[str, Collection[str]]) -> int:
         """Remove every text but those whose tenant and digest are given; returns how many."""
@@ -86,9 +78,7 @@ class PassageTexts:
         own = hashlib.sha256("\n".join(digests).encode()).hexdigest()[:32]
         name = f"{FOLDER}/{tenant}/{own}.parquet"
         columns = {"digest": digests, "text": [texts[digest] for digest in digests]}
-        data = await asyncio.to_thread(
-            lambda: parquet_bytes(pa.Table.from_pydict(columns, schema=_SCHEMA))
-        )
+        data = await asyncio.to_thread(lambda: parquet_bytes(pa.table(columns, schema=_SCHEMA)))
         await self._shelf.put(name, data)
         self._digests[name] = frozenset(digests)
         return name
@@ -104,19 +94,15 @@ class PassageTexts:
 
     async def _packs(self, tenant: str) -> dict[str, frozenset[str]]:
         """The digests in each pack of a tenant, by the pack's name."""
-        for _ in range(_READS):
-            names = await self._shelf.names(f"{FOLDER}/{tenant}")
-            try:
-                return {name: await self._digests_in(name) for name in names}
-            except NotFound:
-                continue  # merged away since it was listed
-        raise _busy(tenant)
 
-    async def _digests_in(self, name: str) -> frozenset[str]:
-        if name not in self._digests:
-            table = await self._pack(name)
-            self._digests[name] = frozenset(table["digest"].to_pylist())
-        return self._digests[name]
+        async def read() -> dict[str, frozenset[str]]:
+            names = await self._shelf.names(f"{FOLDER}/{tenant}")
+            for name in set(names).difference(self._digests):
+                table = await self._pack(name)
+                self._digests[name] = frozenset(table["digest"].to_pylist())
+            return {name: self._digests[name] for name in names}
+
+        return await read_unmerged(f"the passages of {tenant}", read)
 
     async def _delete(self, name: str) -> None:
         await self._shelf.delete(name)
@@ -124,16 +110,7 @@ class PassageTexts:
 
     async def _pack(self, name: str) -> pa.Table:
         data = await self._shelf.get(name)
-        try:
-            return await asyncio.to_thread(pq.read_table, pa.BufferReader(data), schema=_SCHEMA)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DamagedContentError(
-                f"passages {name} cannot be read ({error}): restore them from a copy of the store"
-            ) from error
-
-
-def _busy(tenant: str) -> Retryable:
-    return Retryable(f"the passages of {tenant} change faster than they can be read: try again")
+        return await asyncio.to_thread(read_parquet, data, _SCHEMA, f"passages {name}")
 
 
 def _texts(table: pa.Table, requested: Collection[str]) -> dict[str, str]:

@@ -1,32 +1,36 @@
 """Segments on a shelf: each offset appended once and read once, and forgotten for good."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from gyre_common.errors import FailedPrecondition, NotFound, Retryable
+import pyarrow.compute as pc
+from gyre_common.errors import FailedPrecondition, NotFound
 from gyre_common.store import Shelf
 
-from gyre_trainer.segments.erasure import Erasure, Subject, SubjectKind
-from gyre_trainer.segments.erasures import Erasures
+from gyre_trainer.segments.erasure import Erasure, Erasures, Subject, SubjectKind
 from gyre_trainer.segments.facts import Fact, InteractionFact, PartitionFacts
-from gyre_trainer.segments.files import SegmentFiles
-from gyre_trainer.segments.merging import Merging
-from gyre_trainer.segments.names import Segment, end_of
+from gyre_trainer.segments.files import Segment, SegmentFiles, end_of, read_unmerged
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS, JUDGEMENTS, Stream, each_once
 from gyre_trainer.segments.passages import PassageTexts
-from gyre_trainer.segments.rewriting import Rewritten, drop_before, rewrite
 from gyre_trainer.segments.window import Window, partitions
 
 FOLDER = "segments"
 """Where segments stand in the store, with the passages that they refer to and the erasures."""
 
-_READS = 5
 _NO_PASSAGES: Mapping[str, str] = {}
+
+
+@dataclass
+class Rewritten:
+    """What became of facts, by topic: removed, and kept without their texts."""
+
+    removed: Counter[str] = field(default_factory=Counter)
+    cleared: Counter[str] = field(default_factory=Counter)
 
 
 class Segments:
@@ -35,7 +39,8 @@ class Segments:
     A writer puts a segment before it commits the offsets in it. Killed in between, the next
     writer finds the segment and skips its offsets; two writers at once, after a rebalance, may put
     segments that overlap, which readers see through: each row carries its offset. Appending waits
-    while something is forgotten.
+    while something is forgotten. Facts are forgotten in place, under the same names, so that the
+    same offsets count as collected.
 
     Raises, from every method: Retryable when the store is full, read-only or out of reach;
     DamagedContentError for a file that cannot be read.
@@ -43,10 +48,9 @@ class Segments:
 
     def __init__(self, shelf: Shelf, *, records: int = 5_000, merge_at: int = 16) -> None:
         """Small neighbours become one, `merge_at` at a time, as far as `records` rows go."""
-        self._files = SegmentFiles(shelf)
-        self._merging = Merging(self._files, records, merge_at)
+        self.erasures = Erasures(shelf)
+        self._files = SegmentFiles(shelf, records=records, merge_at=merge_at)
         self._passages = PassageTexts(shelf)
-        self._erasures = Erasures(shelf)
         self._writing = asyncio.Lock()
 
     async def append(
@@ -70,10 +74,11 @@ class Segments:
                 return 0
             segment = Segment(place, fresh[0].offset, fresh[-1].offset)
             remaining = await self._without_forgotten(fresh)
-            for tenant, texts in _referred_texts(remaining, passages).items():
+            for tenant, digests in _referred_passages(remaining).items():
+                texts = {digest: passages[digest] for digest in digests if digest in passages}
                 await self._passages.put(tenant, texts)
             await self._files.put(segment, await asyncio.to_thread(stream.table, remaining))
-            await self._merging.merge(stream, [*segments, segment])
+            await self._files.merge([*segments, segment])
             return len(fresh)
 
     async def durable(self) -> dict[str, tuple[int, int]]:
@@ -90,7 +95,14 @@ class Segments:
         Raises:
             FailedPrecondition: the window goes beyond what is kept.
         """
-        await self._check(window)
+        durable = await self.durable()
+        for place, (first, end) in window.items():
+            there_first, there_end = durable.get(place, (0, 0))
+            if first < end and (first < there_first or end > there_end):
+                raise FailedPrecondition(
+                    f"the window wants {place} from {first} to {end}, but the store keeps "
+                    f"{there_first} to {there_end}: choose a window within, or wait for the trainer"
+                )
         for partition in partitions(window):
             yield PartitionFacts(
                 interactions=await self._read(INTERACTIONS, partition, window, tenant),
@@ -109,41 +121,53 @@ class Segments:
         """The texts that a tenant's facts refer to, by digest."""
         return await self._passages.get(tenant, digests)
 
-    # Forgetting
-
     async def begin_erasure(self, subject: Subject, until: datetime) -> Erasure:
         """Put an erasure on record; from now on nothing new of the subject is kept."""
         async with self._writing:
-            return await self._erasures.begin(subject, until)
+            return await self.erasures.begin(subject, until)
 
     async def erase(self, erasure: Erasure) -> Rewritten:
         """Rewrite the segments without the subject. Doing it again does what was left undone."""
         async with self._writing:
             if not erasure.conversations:
                 erasure = await self._with_search_results(erasure)
-                await self._erasures.search_done(erasure)
-            return await rewrite(self._files, erasure.tenant, erasure.apply)
-
-    async def unfinished_erasures(self) -> list[Erasure]:
-        """Those that have begun and are not done."""
-        return await self._erasures.unfinished()
-
-    async def finish_erasure(self, erasure: Erasure) -> None:
-        """Nothing of it is left to do."""
-        await self._erasures.finish(erasure)
+                await self.erasures.search_done(erasure)
+            done = Rewritten()
+            for segment in await self._files.all():
+                table = await self._files.table(segment)
+                if pc.any(pc.equal(table["tenant"], erasure.tenant)).as_py():
+                    after = await asyncio.to_thread(_erased, segment.stream, table, erasure, done)
+                    if after is not None:
+                        await self._files.replace(segment, after)
+            return done
 
     async def drop_before(self, oldest: datetime) -> Rewritten:
-        """Remove the facts from before `oldest`."""
+        """Remove the facts from before `oldest`, and with them whole segments.
+
+        The last segment of a place stays, if need be without rows: its name tells what was
+        collected.
+        """
+        done = Rewritten()
         async with self._writing:
-            return await drop_before(self._files, oldest)
+            for segment in await self._files.all():
+                table = await self._files.table(segment)
+                recent = pc.greater_equal(table[segment.stream.time], pa.scalar(oldest))
+                after = table.filter(recent)
+                done.removed[segment.stream.topic] += len(table) - len(after)
+                is_last = segment.last + 1 == end_of(await self._files.segments_of(segment.place))
+                if not len(after) and not is_last:
+                    await self._files.delete(segment)
+                elif len(after) < len(table):
+                    await self._files.replace(segment, after)
+        return done
 
     async def drop_passages(self) -> int:
         """Remove the texts that no fact refers to any more; returns how many."""
         async with self._writing:
             referred: dict[str, set[str]] = defaultdict(set)
             async for facts in self.interactions(await self.durable(), None):
-                for fact in facts:
-                    referred[fact.tenant].update(one.text for one in fact.shown)
+                for tenant, digests in _referred_passages(facts).items():
+                    referred[tenant] |= digests
             return await self._passages.keep_only(referred)
 
     async def _with_search_results(self, erasure: Erasure) -> Erasure:
@@ -151,72 +175,64 @@ class Segments:
         conversations: set[str] = set()
         async for facts in self.interactions(window, erasure.tenant):
             conversations |= erasure.conversations_in(facts)
-        erasure = replace(erasure, conversations=frozenset(conversations))
+        erasure = erasure.model_copy(update={"conversations": frozenset(conversations)})
         keys: set[str] = set()
         async for facts in self.interactions(window, erasure.tenant):
             keys |= erasure.interactions_in(facts)
-        if erasure.kind is SubjectKind.DOCUMENT:
-            return replace(erasure, quoting=frozenset(keys))
-        return replace(erasure, interactions=frozenset(keys))
+        concerned = "quoting" if erasure.kind is SubjectKind.DOCUMENT else "interactions"
+        return erasure.model_copy(update={concerned: frozenset(keys)})
 
     async def _without_forgotten(self, facts: Sequence[Fact]) -> list[Fact]:
         remaining: list[Fact] = list(facts)
-        for erasure in await self._erasures.all():
+        for erasure in await self.erasures.all():
             remaining = [
                 changed for changed in map(erasure.apply, remaining) if changed is not None
             ]
         return remaining
-
-    # Reading
-
-    async def _check(self, window: Window) -> None:
-        durable = await self.durable()
-        for place, (first, end) in window.items():
-            there_first, there_end = durable.get(place, (0, 0))
-            if first < end and (first < there_first or end > there_end):
-                raise FailedPrecondition(
-                    f"the window wants {place} from {first} to {end}, but the store keeps "
-                    f"{there_first} to {there_end}: choose a window within, or wait for the trainer"
-                )
 
     async def _read(
         self, stream: Stream[Any], partition: int, window: Window, tenant: str | None
     ) -> list[Any]:
         place = f"{stream.topic}/{partition}"
         first, end = window.get(place, (0, 0))
-        tables = await self._tables(stream, place, first, end)
+
+        async def overlapping() -> list[Segment]:
+            segments = await self._files.segments_of(place)
+            return [one for one in segments if one.last >= first and one.first < end]
+
+        async def read() -> list[pa.Table]:
+            segments = await overlapping()
+            tables = [await self._files.table(segment) for segment in segments]
+            if segments != await overlapping():
+                raise NotFound(f"segments of {place} were merged")
+            return tables
+
+        tables = await read_unmerged(f"the segments of {place}", read)
         if not tables:
             return []
         return await asyncio.to_thread(
             lambda: stream.facts(each_once(tables, first=first, end=end), tenant)
         )
 
-    async def _tables(
-        self, stream: Stream[Any], place: str, first: int, end: int
-    ) -> list[pa.Table]:
-        async def list_segments() -> list[Segment]:
-            segments = await self._files.segments_of(place)
-            return [one for one in segments if one.last >= first and one.first < end]
 
-        for _ in range(_READS):
-            listed_before = await list_segments()
-            try:
-                tables = [await self._files.table(stream, segment) for segment in listed_before]
-            except NotFound:
-                continue  # merged away since it was listed
-            if listed_before == await list_segments():
-                return tables
-        raise Retryable(f"the segments of {place} change faster than they can be read: try again")
-
-
-def _referred_texts(
-    facts: Sequence[Fact], passages: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """The texts that are referred to, by tenant and digest."""
-    referred: dict[str, dict[str, str]] = defaultdict(dict)
+def _referred_passages(facts: Sequence[Fact]) -> dict[str, set[str]]:
+    """The digests of the texts that are referred to, by tenant."""
+    referred: dict[str, set[str]] = defaultdict(set)
     for fact in facts:
         if isinstance(fact, InteractionFact):
-            for shown in fact.shown:
-                if shown.text in passages:
-                    referred[fact.tenant][shown.text] = passages[shown.text]
+            referred[fact.tenant].update(shown.text for shown in fact.shown)
     return referred
+
+
+def _erased(
+    stream: Stream[Any], table: pa.Table, erasure: Erasure, done: Rewritten
+) -> pa.Table | None:
+    """The rows as they may stay; None where all may stay as they are."""
+    before = stream.facts(table, None)
+    after = [erasure.apply(fact) for fact in before]
+    if after == before:
+        return None
+    done.removed[stream.topic] += after.count(None)
+    changes = zip(before, after, strict=True)
+    done.cleared[stream.topic] += sum(new is not None and new != old for old, new in changes)
+    return stream.table([fact for fact in after if fact is not None])
