@@ -25,13 +25,12 @@ from gyre_cli.command import Cli
 from gyre_cli.demo.corpus import Document
 from gyre_cli.demo.crowd import Crowd, Habits
 from gyre_cli.demo.measures import compare, slices
-from gyre_cli.demo.releasing import ACTOR, explore, live_is
-from gyre_cli.demo.stages import Stages
+from gyre_cli.demo.releasing import ACTOR, explore, until_live
+from gyre_cli.demo.stages import Stages, cpu_seconds
 from gyre_cli.demo.story import submit
-from gyre_cli.demo.system import cpu_seconds
 from gyre_cli.output import Output
-from gyre_cli.run_calls import begin
 from gyre_cli.settings import settings_for
+from gyre_cli.training import begin
 from gyre_client import AsyncClient, NotFound
 from gyre_common.events.releases import Roles
 
@@ -76,15 +75,13 @@ async def run(options: Options, home: Path) -> None:
         cpu_before = cpu_seconds(home) or 0.0
         await explore(system)
         crowd = Crowd(system, habits=Habits(wrong=options.wrong), seed=SEED)
-        with stages.stage("the crowd asks and votes", len(train) * options.passes) as bar:
-            tally = await crowd.ask(
-                train, lambda tally_so_far: bar.at(tally_so_far.questions), passes=options.passes
-            )
+        with stages.stage("the crowd asks and votes", len(train) * options.passes) as show_done:
+            tally = await crowd.ask(train, show_done, passes=options.passes)
         crowd_seconds = (cpu_seconds(home) or 0.0) - cpu_before
         trained_run = await run_training(cli, system, options, stages)
         seconds_to_live = None
         if trained_run.state == "released":
-            await live_is(system, trained_run.version)
+            await until_live(system, trained_run.version)
             seconds_to_live = time.monotonic() - tally.last_word_at
         total_seconds = (cpu_seconds(home) or 0.0) - cpu_before
         report(
@@ -114,8 +111,8 @@ async def submit_corpus(
     try:
         await system.documents.get(documents[-1].document_id)
     except NotFound:
-        with stages.stage(f"submitting {name}", len(documents)) as bar:
-            await submit(system, tuple(documents), bar)
+        with stages.stage(f"submitting {name}", len(documents)) as show_done:
+            await submit(system, documents, show_done)
 
 
 async def check_fresh(system: AsyncClient) -> None:

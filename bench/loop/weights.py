@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from gyre.retriever.v1 import retriever_pb2
 from gyre_cli.demo.corpus import DemoQuestion
 from gyre_cli.demo.measures import Rankings, ndcg, rankings, retrieve
-from gyre_cli.demo.turns import in_turns
 from gyre_client import AsyncClient
+from gyre_client.submission import in_turns
 from gyre_common.events.releases import Roles
 from gyre_common.rpc.metadata import VERSIONS, format_versions
 
@@ -23,7 +23,7 @@ async def with_versions(
 ) -> Rankings:
     """What those versions find, of all documents or of those named."""
     pinned = system.with_caller(metadata=((VERSIONS, format_versions(versions)),))
-    return await rankings(pinned, questions, lambda: None, among=among)
+    return await rankings(pinned, questions, lambda _: None, among=among)
 
 
 async def tune_weights(system: AsyncClient, train: Sequence[DemoQuestion]) -> tuple[float, str]:

@@ -3,9 +3,10 @@
 import re
 from typing import Any
 
+import pytest
 from gyre.generator.v1.generator_pb2 import AnswerResponse, Citation, Passage
-from gyre_cli.answer_view import below
-from gyre_cli.output import plain, printable
+from gyre_cli.commands.ask import below
+from gyre_cli.output import Output, plain, printable, table
 
 ID, TEA, COFFEE = "0199-interaction", "chunk-tea", "chunk-coffee"
 PASSAGES = (
@@ -90,6 +91,19 @@ def test_a_document_cannot_steer_the_terminal() -> None:
     answer.passages[1].title = "Tea\x1b[2J"
     assert not {"\x1b", "\x07", "\x9b"} & set("".join(lines(answer)))
     assert printable("a\tb\nc\x1b[31m\x9b") == "a\tb\nc[31m"
+
+
+def test_words_in_a_table_neither_steer_the_terminal_nor_count_as_markup(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = Output(as_json=False)
+    rows = table("WHO")
+    rows.add_row("[/ann]\x1b[2J:smile:")
+    out.result(None, lambda: rows)
+    out.note("[red]\x1b[2Jann")
+    written = capsys.readouterr()
+    assert written.out.split() == ["WHO", "[/ann][2J:smile:"]
+    assert written.err == "[red][2Jann\n"
 
 
 def test_a_message_as_json_has_every_field_numbers_as_numbers_and_null_where_unset() -> None:

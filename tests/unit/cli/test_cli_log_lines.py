@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gyre_cli.log_lines import Tail, last_lines, parse
+from gyre_cli.commands.logs import Tail, last_lines, parse
 
 JSON_LINE = (
     '{"time": "2026-01-05T09:30:00.5+00:00", "level": "WARNING", "logger": "x", '

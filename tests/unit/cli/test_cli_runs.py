@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 from gyre.trainer.v1 import trainer_pb2
-from gyre_cli import run_calls
+from gyre_cli import training
 from gyre_cli.command import Cli
 from gyre_cli.output import Output
-from gyre_cli.run_calls import begin
-from gyre_cli.run_view import RunProgress, gate_table
 from gyre_cli.settings import settings_for
+from gyre_cli.training import RunProgress, begin, gate_table
 from gyre_client import FailedPrecondition
 from rich.console import Console
 
@@ -48,7 +47,7 @@ def _nothing(home: Path) -> None:
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_calls, "running_state", _something)
+    monkeypatch.setattr(training, "running_state", _something)
 
 
 async def test_the_first_run_on_a_local_system_installs_what_training_needs(
@@ -59,13 +58,13 @@ async def test_the_first_run_on_a_local_system_installs_what_training_needs(
     def install(the_cli: Cli) -> None:
         gyre.installed = True
 
-    monkeypatch.setattr(run_calls, "_install", install)
+    monkeypatch.setattr(training, "_install", install)
     run = await begin(cli, gyre)
     assert run.run_id == "r1"
 
 
 async def test_elsewhere_nothing_is_installed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_calls, "running_state", _nothing)
+    monkeypatch.setattr(training, "running_state", _nothing)
     with pytest.raises(FailedPrecondition, match="needs torch"):
         await begin(cli, Refusing())  # type: ignore[arg-type]
 

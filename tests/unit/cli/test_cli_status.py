@@ -9,21 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gyre_cli import lag
-from gyre_cli.system_table import system_json, system_table
+from gyre_cli.commands.status import health_of_services
+from gyre_cli.system_table import Health, system_json, system_table
 from gyre_local.ports import Ports
 from gyre_local.state import ProcessIdentity, ProcessState, Status, SystemState
 from rich.console import Console
 
 HELD = "ingestor on documents.submitted.v1: documents.submitted.v1 partition 3 is held at offset 7"
+METRICS = """
+# TYPE gyre_consumer_lag_records gauge
+gyre_consumer_lag_records{topic="documents.submitted.v1"} 3
+gyre_consumer_lag_records{topic="documents.deleted.v1"} 2
+"""
 
 
 @pytest.fixture
 def metrics_port() -> Iterator[int]:
     class Unready(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps({"ready": False, "waiting_for": "", "problems": [HELD]}).encode()
-            self.send_response(503)
+            readiness = {"ready": False, "waiting_for": "", "problems": [HELD]}
+            texts = {"/readyz": json.dumps(readiness), "/metrics": METRICS}
+            body = texts[self.path].encode()
+            self.send_response(503 if self.path == "/readyz" else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -46,17 +53,18 @@ async def test_a_held_partition_is_shown_beside_its_service(
     monkeypatch.setattr(
         Ports, "metrics", lambda _, name: metrics_port if name == "ingestor" else nobody
     )
-    problems = await lag.problems(Ports())
-    assert problems == {"ingestor": [HELD]}
+    health = await health_of_services(Ports())
+    assert health["ingestor"] == Health(lag=5, problems=(HELD,))
+    assert health["judge"] == Health()
     ingestor = ProcessState(
         name="ingestor", status=Status.UNREADY, since=datetime.now(UTC), log=Path("log")
     )
     state = SystemState(
         supervisor=ProcessIdentity(pid=1, created=0), port_offset=0, processes=(ingestor,)
     )
-    services: Any = system_json(state, {}, problems)["services"]
-    assert services[0]["problems"] == [HELD]
+    services: Any = system_json(state, health)["services"]
+    assert services[0]["problems"] == (HELD,)
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(system_table(state, {}, problems))
+        console.print(system_table(state, health))
     assert HELD in capture.get()

@@ -1,13 +1,13 @@
 """All commands of `gyre` by name, as the help groups them; one is loaded when it is invoked."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer._coercion import build_runtime_param
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 HEADINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -48,6 +48,20 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {name: line for commands in HEADINGS.values() for name, line in commands.items()}
 )
 
+_MODULES = {
+    "down": "up",
+    "secrets": "up",
+    "questions": "ask",
+    "explain": "vote",
+    "train": "runs",
+    "datasets": "training_data",
+    "forget": "training_data",
+    "register": "releases",
+    "promote": "releases",
+    "rollback": "releases",
+}
+"""Where a command is that has no module of its own name in `gyre_cli.commands`."""
+
 
 class Commands(TyperGroup):
     """Knows its commands by name; the module of one is imported when that one is needed."""
@@ -74,51 +88,36 @@ class Commands(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """A command of COMMANDS: in `gyre_cli.commands.<name>`, the function or group of that name."""
-    member = getattr(import_module(f"gyre_cli.commands.{name}"), name)
+    """One of COMMANDS: in its module, the function or group of that name."""
+    module = import_module(f"gyre_cli.commands.{_MODULES.get(name, name)}")
+    member = getattr(module, name)
     if isinstance(member, typer.Typer):
-        group = _light(get_command(member))
+        group = get_command(member)
         group.name = name
-        for one in group.commands.values():
-            _light(one)
         return group
     # Help is plain text: the library that draws boxes takes longer to import than all else.
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command(name)(member)
-    return _light(get_command(alone))
+    return get_command(alone)
 
 
-def _light(command: Any) -> Any:
+class _Coercion:
     """Leaves words, defaults and what was not given as they are.
 
-    For each of them the library would import a validator, which takes longer than all else.
+    For each of them typer would import pydantic, which takes longer than all else.
     """
-    command.get_params = partial(_light_params, command.get_params)
-    return command
-
-
-def _light_params(get_params: Callable[[Any], list[Any]], ctx: Any) -> list[Any]:
-    parameters = get_params(ctx)
-    for one in parameters:
-        if not isinstance(one.get_runtime_param, partial):
-            one.get_runtime_param = partial(_ParameterCoercion, one, one.get_runtime_param)
-    return parameters
-
-
-class _ParameterCoercion:
-    """Coerces what one parameter was given; a default has its type already."""
-
-    def __init__(self, parameter: Any, validator: Callable[[], Any]) -> None:
-        self._type = parameter.type_descriptor.annotation
-        self._validator = validator
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Called by the library."""
+        kind = param.type_descriptor.annotation
         if value is None:
             return () if param.multiple or param.nargs == -1 else None
-        if self._type == list[str] or type(value) is self._type:
+        if kind == list[str] or type(value) is kind:
             return value
-        return self._validator().coerce(value, param=param, ctx=ctx)
+        return build_runtime_param(param.type_descriptor).coerce(value, param=param, ctx=ctx)
+
+
+for _kind in (TyperArgument, TyperOption):
+    setattr(_kind, "get_runtime_param", lambda _: _Coercion())  # noqa: B010 (types know no other)
 
 
 app = typer.Typer(
@@ -139,7 +138,6 @@ def _commands() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line says; returns the exit status, and lets errors out."""
-    gyre = _light(get_command(app))
     words = None if arguments is None else list(arguments)
-    status = gyre.main(words, prog_name="gyre", standalone_mode=False)
+    status = get_command(app).main(words, prog_name="gyre", standalone_mode=False)
     return status if isinstance(status, int) else 0

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
+
 
 @dataclass(frozen=True)
 class Cli:
@@ -62,17 +64,26 @@ def _shared_options(
 def command(body: Callable[Concatenate[Cli, P], None]) -> Callable[..., None]:
     """Gives a command the shared options; its body gets what they open as the first argument."""
     own = list(inspect.signature(body).parameters.values())[1:]
-    shared_options = list(inspect.signature(_shared_options).parameters.values())
+    shared = list(inspect.signature(_shared_options).parameters.values())
 
     def run(**values: Any) -> None:
-        cli = _shared_options(**{option.name: values.pop(option.name) for option in shared_options})
+        cli = _shared_options(**{option.name: values.pop(option.name) for option in shared})
         takes_them: Callable[..., None] = body
         takes_them(cli, **values)
 
-    keywords = [
-        option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *shared_options)
-    ]
+    options = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared)]
     run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
-    run.__annotations__ = {option.name: option.annotation for option in keywords}
-    run.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+    run.__annotations__ = {option.name: option.annotation for option in options}
+    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return run
+
+
+def pairs(options: list[str]) -> dict[str, str]:
+    """`--set NAME=VALUE` by name; the last one stands. Raises InvalidInput."""
+    from gyre_client.errors import InvalidInput
+
+    parts = [one.partition("=") for one in options]
+    for name, equals, _ in parts:
+        if not name or not equals:
+            raise InvalidInput("--set", f"is {name}", "write NAME=VALUE")
+    return {name: value for name, _, value in parts}

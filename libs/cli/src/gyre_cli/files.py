@@ -24,11 +24,15 @@ _SNIFFED = 8192
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file that will become a document. The server finds the media type out where it is empty."""
+    """A file that will become a document."""
 
     path: Path
     document_id: str
-    media_type: str
+
+    @property
+    def media_type(self) -> str:
+        """By its ending; empty where that says nothing, and the server finds it out."""
+        return _MEDIA_TYPES.get(self.path.suffix.lower(), "")
 
 
 def collect(paths: Sequence[Path], passed_over: Callable[[Path, str], None]) -> list[SourceFile]:
@@ -56,29 +60,23 @@ def collect(paths: Sequence[Path], passed_over: Callable[[Path, str], None]) -> 
     return list(by_id.values())
 
 
-def media_type_of(path: Path) -> str:
-    """By the file's ending; empty where that says nothing."""
-    return _MEDIA_TYPES.get(path.suffix.lower(), "")
-
-
 def _named_file(path: Path) -> SourceFile:
     if not path.exists():
         raise NotFound(f"there is no {path}: give files, folders or {STDIN} for standard input")
     absolute, here = path.resolve(), Path.cwd().resolve()
     inside = absolute.is_relative_to(here)
     name = absolute.relative_to(here).as_posix() if inside else path.name
-    return SourceFile(path, name, media_type_of(path))
+    return SourceFile(path, name)
 
 
 def _below(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[SourceFile]:
     folder_name = folder.resolve().name
     for path in _walk(folder, passed_over):
-        reason = _skip_reason(path)
-        if reason:
+        if reason := _skip_reason(path):
             passed_over(path, reason)
         else:
             name = f"{folder_name}/{path.relative_to(folder).as_posix()}"
-            yield SourceFile(path, name, media_type_of(path))
+            yield SourceFile(path, name)
 
 
 def _walk(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[Path]:

@@ -21,7 +21,6 @@ from gyre_cli.settings import CliSettings
 if TYPE_CHECKING:
     from gyre_client import AsyncClient
 
-_FOLDER = "last-answers"
 _SECONDS = 24 * 3600.0
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _BEGINNING = re.compile(r"[0-9a-f-]{4,36}")
@@ -103,16 +102,14 @@ async def chunk_id(gyre: "AsyncClient", text: str, answer_id: str, settings: Cli
 
 def _last(settings: CliSettings) -> LastAnswer | None:
     path = _path(settings)
-    try:
+    with suppress(OSError, ValueError, TypeError):
         if _age(path) < _SECONDS:
             return LastAnswer(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
-        pass
     return None
 
 
 def _path(settings: CliSettings) -> Path:
-    return settings.home / _FOLDER / f"{settings.tenant}-{os.getsid(0)}.json"
+    return settings.home / "last-answers" / f"{settings.tenant}-{os.getsid(0)}.json"
 
 
 def _age(path: Path) -> float:

@@ -1,14 +1,20 @@
 """Where words go: results to stdout, everything on the way to them to stderr."""
 
+import asyncio
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
-    from rich.console import Console, RenderableType
+    from google.protobuf.timestamp_pb2 import Timestamp
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.progress import Progress
+    from rich.segment import Segment
     from rich.table import Table
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
@@ -44,17 +50,15 @@ class Output:
         if self.as_json:
             self.json(data)
         else:
-            self.console.print(show())
+            self.print(show())
+
+    def print(self, content: "RenderableType", *, soft_wrap: bool = False) -> None:
+        """For people, on stdout."""
+        self.console.print(_Printable(content), soft_wrap=soft_wrap)
 
     def json(self, data: Json) -> None:
         """One JSON document on stdout."""
-        json.dump(data, sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
-        sys.stdout.flush()
-
-    def json_line(self, data: Json) -> None:
-        """One of several, each on a line of its own."""
-        self.write(json.dumps(data, ensure_ascii=False) + "\n")
+        self.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
     def write(self, text: str) -> None:
         """Words on stdout as they come."""
@@ -63,15 +67,49 @@ class Output:
 
     def note(self, text: str, style: str = "dim") -> None:
         """A word on the way, on stderr."""
-        from rich.text import Text
+        self.notes.print(printable(text), style=style)
 
-        self.notes.print(Text(text, style=style))
+    def bar(self) -> "Progress":
+        """How far things are, in place on a terminal; elsewhere nothing."""
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        return Progress(
+            *columns,
+            TimeElapsedColumn(),
+            console=self.notes,
+            transient=True,
+            disable=not self.notes.is_terminal,
+        )
+
+
+@asynccontextmanager
+async def repeatedly(show: Callable[[], None]) -> AsyncIterator[None]:
+    """Calls it ten times a second meanwhile."""
+
+    async def go_on() -> None:
+        while True:
+            show()
+            await asyncio.sleep(0.1)
+
+    display = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        display.cancel()
 
 
 def _console(*, stderr: bool) -> "Console":
     from rich.console import Console
 
-    console = Console(stderr=stderr, highlight=False)
+    # Texts are anybody's: no square brackets in them are colours, no words between colons pictures.
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_PIPE
     return console
@@ -80,6 +118,30 @@ def _console(*, stderr: bool) -> "Console":
 def printable(text: str) -> str:
     """Without what would steer the terminal: texts come from documents, and from anybody."""
     return text.translate(_UNPRINTABLE)
+
+
+@dataclass(frozen=True)
+class _Printable:
+    """The same for all that is in a table."""
+
+    content: "RenderableType"
+
+    def __rich_console__(
+        self, console: "Console", options: "ConsoleOptions"
+    ) -> "Iterator[Segment]":
+        for segment in console.render(self.content, options):
+            yield segment._replace(text=printable(segment.text))
+
+
+def shortened(text: str, longest: int) -> str:
+    """On one line."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def minute(moment: "Timestamp") -> str:
+    """A moment, in UTC."""
+    return f"{moment.ToDatetime():%Y-%m-%d %H:%M}"
 
 
 def plain(message: "Message") -> dict[str, Json]:
@@ -130,8 +192,3 @@ def table(*columns: str, right: tuple[str, ...] = (), wrapped: tuple[str, ...] =
         least = _NARROWEST if name == columns[-1] and side == "left" else None
         result.add_column(name, justify=side, overflow="fold", no_wrap=not folded, min_width=least)
     return result
-
-
-def megabytes(size: int | None) -> str:
-    """Bytes for a person."""
-    return "–" if size is None else f"{size / 1_048_576:.0f} MB"

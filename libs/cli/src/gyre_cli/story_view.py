@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gyre_cli.output import Json, table
+from gyre_cli.output import Json, shortened, table
 
 Story = Mapping[str, Any]
 
@@ -19,38 +19,31 @@ _SNIPPET = 160
 _STAGES_FIRST = ("bm25", "dense", "fused")
 
 
-def story_page(story: Mapping[str, Json]) -> RenderableType:
+def story_page(story: Mapping[str, Json]) -> Group:
     """Everything that `gyre explain` knows, in the order in which it happened."""
     return Group(*_parts(story))
 
 
 def _parts(story: Story) -> Iterator[RenderableType]:
     yield _facts(story)
-    yield from _section("Retrieved", _retrieved(story["retrieved"]), story["retrieved"])
-    yield from _section("Prompt", Text(story["prompt"], style="dim"), story["prompt"])
-    yield from _section("Answer", Text(story["answer"]), story["answer"])
-    yield from _section("Citations", _citations(story), story["citations"])
-    yield from _section("Guardrails", _guardrails(story["guardrails"]), story["guardrails"])
-    yield from _section("Time", _latency(story["latency_ms"]), story["latency_ms"])
-    verdicts: RenderableType = Text("not judged yet", style="dim")
-    if story["verdicts"]:
-        verdicts = _verdicts(story["verdicts"])
-    yield from _section("Verdicts", verdicts)
-    feedback: RenderableType = Text("nobody has voted yet", style="dim")
-    if story["feedback"]:
-        feedback = _feedback(story["feedback"])
-    yield from _section("Votes", feedback)
-
-
-def _section(title: str, body: RenderableType, content: object = True) -> Iterator[RenderableType]:
-    if content:
-        yield Text(f"\n{title}", style="bold")
-        yield Padding(body, (0, 0, 0, 2), expand=False)
+    sections: dict[str, tuple[object, RenderableType]] = {
+        "Retrieved": (story["retrieved"], _retrieved(story["retrieved"])),
+        "Prompt": (story["prompt"], Text(story["prompt"], style="dim")),
+        "Answer": (story["answer"], story["answer"]),
+        "Citations": (story["citations"], _citations(story)),
+        "Guardrails": (story["guardrails"], _guardrails(story["guardrails"])),
+        "Time": (story["latency_ms"], _latency(story["latency_ms"])),
+        "Verdicts": (True, _verdicts(story["verdicts"])),
+        "Votes": (True, _feedback(story["feedback"])),
+    }
+    for title, (content, body) in sections.items():
+        if content:
+            yield Text(f"\n{title}", style="bold")
+            yield Padding(body, (0, 0, 0, 2), expand=False)
 
 
 def _facts(story: Story) -> Table:
     tokens = f"{story['prompt_tokens']} read, {story['completion_tokens']} written"
-    about = " (estimated)" if story["tokens_estimated"] else ""
     facts = {
         "Question": story["question"],
         "Outcome": f"{story['outcome']} {story['error']}".strip(),
@@ -62,13 +55,13 @@ def _facts(story: Story) -> Table:
         "Versions": _pairs(story["versions"]),
         "Arms": _pairs(story["arms"]),
         "Fallbacks": ", ".join(story["fallbacks"]),
-        "Tokens": tokens + about,
+        "Tokens": f"{tokens} (estimated)" if story["tokens_estimated"] else tokens,
         "Cost": f"${story['cost_usd']:.6f}" if story["cost_usd"] else "nothing",
     }
     rows = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         if value:
-            rows.add_row(Text(name, style="bold"), Text(value))
+            rows.add_row(Text(name, style="bold"), value)
     return rows
 
 
@@ -82,11 +75,11 @@ def _retrieved(chunks: Sequence[Story]) -> Table:
         passage = Text(place, style="bold" if chunk["used"] else "dim")
         if chunk["explored"]:
             passage.append(f" explored, shown {chunk['propensity']:.0%} of the time", style="cyan")
-        passage.append(f"\n{_snippet(chunk['text'])}", style="dim")
+        passage.append(f"\n{shortened(chunk['text'], _SNIPPET)}", style="dim")
         rows.add_row(
             str(chunk["rank"]),
-            Text("yes" if chunk["used"] else "no", style="green" if chunk["used"] else "dim"),
-            *(_score(chunk["scores"].get(stage)) for stage in stages),
+            Text("yes", style="green") if chunk["used"] else Text("no", style="dim"),
+            *(_score(chunk["scores"].get(stage), 3) for stage in stages),
             passage,
         )
     return rows
@@ -98,8 +91,8 @@ def _citations(story: Story) -> Table:
     for cited in story["citations"]:
         passage = texts.get(cited["chunk_id"], "")[cited["chunk_start"] : cited["chunk_end"]]
         rests_on = Text(cited["title"] or cited["document_id"], style="bold")
-        rests_on.append(f" “{_snippet(passage)}”", style="dim")
-        rows.add_row(Text(_snippet(story["answer"][cited["start"] : cited["end"]])), rests_on)
+        rests_on.append(f" “{shortened(passage, _SNIPPET)}”", style="dim")
+        rows.add_row(shortened(story["answer"][cited["start"] : cited["end"]], _SNIPPET), rests_on)
     return rows
 
 
@@ -122,20 +115,24 @@ def _latency(latency: Mapping[str, float]) -> Table:
     return rows
 
 
-def _verdicts(verdicts: Sequence[Story]) -> Table:
+def _verdicts(verdicts: Sequence[Story]) -> RenderableType:
+    if not verdicts:
+        return Text("not judged yet", style="dim")
     rows = table("METRIC", "SCORE", "JUDGE", "WHY", right=("SCORE",))
     for one in verdicts:
-        value = "–" if one["value"] is None else f"{one['value']:.2f}"
-        rows.add_row(one["metric"], value, one["judge_version"], Text(one["rationale"]))
+        rows.add_row(one["metric"], _score(one["value"], 2), one["judge_version"], one["rationale"])
     return rows
 
 
-def _feedback(feedback: Sequence[Story]) -> Table:
+def _feedback(feedback: Sequence[Story]) -> RenderableType:
+    if not feedback:
+        return Text("nobody has voted yet", style="dim")
     rows = table("WHEN", "WHO", "WHAT", "TARGET", "WORDS")
     for one in feedback:
-        text = one["comment"] if one["kind"] != "correction" else one["value"]
-        what = one["kind"] if one["kind"] == "correction" else f"{one['kind']} {one['value']}"
-        rows.add_row(one["received_at"][:19], one["actor"], what, one["target"], Text(text))
+        what, text = f"{one['kind']} {one['value']}", one["comment"]
+        if one["kind"] == "correction":
+            what, text = one["kind"], one["value"]
+        rows.add_row(one["received_at"][:19], one["actor"], what, one["target"], text)
     return rows
 
 
@@ -143,10 +140,5 @@ def _pairs(mapping: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(mapping.items()))
 
 
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _snippet(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SNIPPET else line[: _SNIPPET - 1] + "…"
+def _score(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

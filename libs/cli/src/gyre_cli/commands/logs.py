@@ -1,17 +1,24 @@
 """`gyre logs`: what the processes of the local system write, together or one alone."""
 
+import json
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from gyre_client.errors import NotFound
 from gyre_local.home import Home
+from rich.text import Text
 
 from gyre_cli.command import Cli, command
-from gyre_cli.log_lines import LogLine, Tail, last_lines, parse
+from gyre_cli.output import Json, Output
 
 _POLL_SECONDS = 0.2
+_BLOCK = 64 * 1024
+_LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "WARN": "yellow"}
+_OWN_FIELDS = frozenset({"time", "level", "logger", "message", "service", "trace_id", "span_id"})
 
 
 @command
@@ -34,16 +41,16 @@ def logs(
         texts, end = last_lines(path, lines)
         tails[name] = Tail(path, end)
         log_lines += [parse(name, text) for text in texts if text.strip()]
-    log_lines.sort(key=lambda line: line.order)
+    log_lines.sort(key=lambda line: str(line.fields.get("time", "")))
     if cli.out.as_json and not follow:
         cli.out.json([line.as_json() for line in log_lines])
         return
     for line in log_lines:
-        _show(line, cli, width)
+        _show(line, cli.out, width)
     while follow:
         for name, tail in tails.items():
             for text in tail.read():
-                _show(parse(name, text), cli, width)
+                _show(parse(name, text), cli.out, width)
         time.sleep(_POLL_SECONDS)
 
 
@@ -58,8 +65,80 @@ def _files(home: Path, service: str | None) -> dict[str, Path]:
     return {service: files[service]}
 
 
-def _show(line: LogLine, cli: Cli, width: int) -> None:
-    if cli.out.as_json:
-        cli.out.json_line(line.as_json())
+@dataclass(frozen=True)
+class LogLine:
+    """One line of one process. `fields` is empty where it was not JSON."""
+
+    process: str
+    raw: str
+    fields: dict[str, Json]
+
+    def as_json(self) -> dict[str, Json]:
+        """For programs."""
+        return {"process": self.process, **(self.fields or {"message": self.raw})}
+
+    def as_text(self, width: int) -> Text:
+        """For people: process, time, level, message, and what else it says."""
+        line = Text(f"{self.process:<{width}}  ", style="cyan")
+        if not self.fields:
+            return line.append(self.raw, style="default")
+        level = str(self.fields.get("level", ""))
+        line.append(str(self.fields.get("time", ""))[11:19] + " ", style="dim")
+        line.append(f"{level:<7} ", style=_LEVELS.get(level, "green"))
+        line.append(str(self.fields.get("message", "")), style="default")
+        for name, value in self.fields.items():
+            if name not in _OWN_FIELDS:
+                line.append(f" {name}={value}", style="dim")
+        return line
+
+
+def _show(line: LogLine, out: Output, width: int) -> None:
+    if out.as_json:
+        out.write(json.dumps(line.as_json(), ensure_ascii=False) + "\n")
     else:
-        cli.out.console.print(line.as_text(width), soft_wrap=True)
+        out.print(line.as_text(width), soft_wrap=True)
+
+
+def parse(process: str, raw: str) -> LogLine:
+    """Services write JSON, engines what they like: what is not a JSON object is text."""
+    try:
+        fields = json.loads(raw)
+    except ValueError:
+        fields = {}
+    return LogLine(process, raw, fields if isinstance(fields, dict) else {})
+
+
+def last_lines(path: Path, count: int) -> tuple[list[str], int]:
+    """The last lines of a file, and where the next one will begin."""
+    with path.open("rb") as log:
+        end = log.seek(0, 2)
+        start, data = end, b""
+        while start > 0 and data.count(b"\n") <= count:
+            start = max(0, start - _BLOCK)
+            log.seek(start)
+            data = log.read(end - start)
+    complete = data.rfind(b"\n") + 1
+    lines = data[:complete].decode(errors="replace").splitlines()
+    return (lines[-count:] if count else []), end - (len(data) - complete)
+
+
+class Tail:
+    """What is added to a file from `position` on; starts over when the file is cut or replaced."""
+
+    def __init__(self, path: Path, position: int = 0) -> None:
+        self._path = path
+        self._position = position
+
+    def read(self) -> Iterator[str]:
+        """The whole lines that were added since the last time."""
+        if not self._path.exists():
+            return
+        if self._path.stat().st_size < self._position:
+            self._position = 0
+        with self._path.open("rb") as log:
+            log.seek(self._position)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    return
+                self._position += len(line)
+                yield line[:-1].decode(errors="replace")

@@ -1,29 +1,240 @@
-"""`gyre releases`: which version of every role is live."""
+"""`gyre releases`: which version of every role is live; `register`, `promote`, `rollback`."""
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
+from gyre.releases.v1.releases_pb2 import Artifact, Release
+from gyre_client.releases import EVERY_TENANT, Change
+from gyre_common.events.releases import GATE_FAILED, GATE_PASSED, Evidence
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
-from gyre_cli.command import Cli, command
-from gyre_cli.release_table import release_details, release_json, releases_table, requested_tenant
+from gyre_cli.command import Cli, Reason, command, pairs
+from gyre_cli.output import Json, minute, plain, table
+
+_VERDICTS = {GATE_PASSED: "green", GATE_FAILED: "red"}
+
+Role = Annotated[str, typer.Argument(help="As `gyre releases` names it.")]
+EveryTenant = Annotated[
+    bool, typer.Option("--every-tenant", help="The default of all tenants, not the tenant's own.")
+]
+Generation = Annotated[
+    int, typer.Option(min=0, help="Only if the role is at this generation; 0 for as it is.")
+]
 
 
 @command
 def releases(
     cli: Cli,
     role: Annotated[str, typer.Argument(help="One role in detail; all if left out.")] = "",
-    every_tenant: Annotated[
-        bool,
-        typer.Option("--every-tenant", help="The default of all tenants, not the tenant's own."),
-    ] = False,
+    every_tenant: EveryTenant = False,
 ) -> None:
     """Show which version of every role is live, or all of one role.
 
     Of one role: every version, and what its gate found.
     """
-    tenant = requested_tenant(every_tenant=every_tenant)
-    by_role = cli.run(lambda gyre: gyre.releases.list(role, tenant=tenant))
+    by_role = cli.run(lambda gyre: gyre.releases.list(role, tenant=_tenant(every_tenant)))
     cli.out.result(
-        [release_json(release) for release in by_role.values()],
-        lambda: release_details(by_role[role]) if role else releases_table(list(by_role.values())),
+        [plain(release) for release in by_role.values()],
+        lambda: _details(by_role[role]) if role else _table(by_role.values()),
     )
+
+
+@command
+def register(
+    cli: Cli,
+    role: Annotated[str, typer.Argument(help="Such as retrieval.")],
+    version: Annotated[str, typer.Argument(help="A name that is not taken.")],
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="NAME=VALUE", help="What is to differ; repeat it.")
+    ],
+    based_on: Annotated[
+        str, typer.Option("--from", help="The version that it is like otherwise [the live one].")
+    ] = "",
+    reason: Reason = "",
+    every_tenant: EveryTenant = False,
+) -> None:
+    """Make a version known that is another one with other settings.
+
+    It is not live yet.
+    """
+    release = cli.run(
+        lambda gyre: gyre.releases.register(
+            role,
+            version,
+            pairs(settings),
+            based_on=based_on,
+            reason=reason,
+            tenant=_tenant(every_tenant),
+        )
+    )
+    cli.out.result(
+        plain(release),
+        lambda: (
+            f"{role} {version} is registered, {release.live} stays live\n"
+            f"make it live: gyre promote {role} {version} --override --reason '…'"
+        ),
+    )
+
+
+@command
+def promote(
+    cli: Cli,
+    role: Role,
+    version: Annotated[str, typer.Argument(help="As `gyre releases ROLE` names it.")],
+    reason: Reason = "",
+    override: Annotated[
+        bool,
+        typer.Option("--override", help="Although no gate let it pass; needs --reason."),
+    ] = False,
+    generation: Generation = 0,
+    every_tenant: EveryTenant = False,
+) -> None:
+    """Make a version live, with what has to go along.
+
+    Refused when somebody else is changing the role.
+    """
+    change = cli.run(
+        lambda gyre: gyre.releases.promote(
+            role,
+            version,
+            reason=reason,
+            override=override,
+            generation=generation,
+            tenant=_tenant(every_tenant),
+        )
+    )
+    cli.out.result(_change_json(change), lambda: _change_text(change))
+
+
+@command
+def rollback(
+    cli: Cli,
+    role: Role,
+    reason: Reason = "",
+    generation: Generation = 0,
+    every_tenant: EveryTenant = False,
+) -> None:
+    """Go back to the version that was live before.
+
+    What went along with the present one goes back too.
+    """
+    change = cli.run(
+        lambda gyre: gyre.releases.rollback(
+            role, reason=reason, generation=generation, tenant=_tenant(every_tenant)
+        )
+    )
+    cli.out.result(_change_json(change), lambda: _change_text(change))
+
+
+def _tenant(every_tenant: bool) -> str:
+    """What requests say: the default of all, or whatever the caller has."""
+    return EVERY_TENANT if every_tenant else ""
+
+
+def _table(releases: Iterable[Release]) -> Table:
+    rows = table("ROLE", "LIVE", "FOR", "GEN", "CHANGED", "BY AND WHY")
+    for release in releases:
+        rows.add_row(
+            release.role,
+            Text(release.live, style="green"),
+            _scope(release),
+            str(release.generation),
+            minute(release.changed_at),
+            f"{release.actor}: {release.reason}",
+        )
+    return rows
+
+
+def _details(release: Release) -> Group:
+    """Every version, newest last, what its gate said, and what was live before."""
+    rows = table("VERSION", "STATE", "GATE", "FITS", "REGISTERED", "BY", "DIGEST", "DETAILS")
+    for artifact in release.artifacts:
+        evidence = artifact.evidence
+        gate = evidence.get(Evidence.GATE, evidence.get(Evidence.ORIGIN, "–"))
+        rows.add_row(
+            artifact.version,
+            Text(_state(release, artifact.version), style="green"),
+            Text(gate, style=_VERDICTS.get(gate, "dim")),
+            artifact.fits or "–",
+            minute(artifact.registered_at),
+            evidence.get(Evidence.REGISTERED_BY, "–"),
+            artifact.digest.removeprefix("sha256:")[:12],
+            _definition(artifact),
+        )
+    return Group(rows, "\n" + "\n".join(_last_change(release)))
+
+
+def _state(release: Release, version: str) -> str:
+    if version == release.live:
+        return "live"
+    if version == release.shadow:
+        return "shadow"
+    if version == release.canary.version:
+        return f"canary {release.canary.share:.0%}"
+    if version in release.history[:1]:
+        return "previous"
+    return ""
+
+
+def _definition(artifact: Artifact) -> str:
+    """The main line of the gate's report, then what defines the version."""
+    defined = dict(artifact.settings)
+    defined |= {
+        name: getattr(artifact, name) for name in ("index", "uri") if getattr(artifact, name)
+    }
+    settings = " ".join(f"{name}={value}" for name, value in sorted(defined.items()))
+    summary = artifact.evidence.get(Evidence.SUMMARY, "")
+    return " · ".join(part for part in (summary, settings) if part)
+
+
+def _last_change(release: Release) -> Iterator[str]:
+    yield f"for {_scope(release)}; live before: {', '.join(release.history) or 'nothing'}"
+    changed = minute(release.changed_at)
+    yield f"generation {release.generation}, {changed} by {release.actor}: {release.reason}"
+    if who := release.evidence.get(Evidence.OVERRIDE, ""):
+        why = release.evidence.get(Evidence.WHY, "")
+        yield f"{release.live} went live although no gate let it pass: {who} wanted it ({why})"
+
+
+def _scope(release: Release) -> str:
+    return "every tenant" if release.tenant == EVERY_TENANT else release.tenant
+
+
+def _change_json(change: Change) -> dict[str, Json]:
+    """The role after the change, what went along, and how long it took."""
+    return {
+        **plain(change.after[change.role]),
+        "before": change.before[change.role].live,
+        "went_along": {role: change.after[role].live for role in _went_along(change)},
+        "seconds": round(change.seconds, 3),
+    }
+
+
+def _change_text(change: Change) -> str:
+    before, after = change.before[change.role], change.after[change.role]
+    if before.live == after.live:
+        return f"{after.role}: {after.live} is live already, nothing changed"
+    generations = f"generation {before.generation} → {after.generation}"
+    if before.tenant != after.tenant:
+        generations = f"generation {after.generation}, the first of its own"
+    lines = [
+        f"{_move(change, change.role)}, {generations}, for {_scope(after)}",
+        *(f"{_move(change, role)}, went along" for role in _went_along(change)),
+        f"safe after {change.seconds:.2f} s; every replica switches as it hears of it",
+    ]
+    return "\n".join(lines)
+
+
+def _went_along(change: Change) -> list[str]:
+    return [
+        role
+        for role, after in change.after.items()
+        if role != change.role and role in change.before and change.before[role].live != after.live
+    ]
+
+
+def _move(change: Change, role: str) -> str:
+    return f"{role}: {change.before[role].live} → {change.after[role].live}"

@@ -1,6 +1,5 @@
 """`gyre submit`: sends documents and waits until they can be found."""
 
-import asyncio
 import statistics
 import sys
 import time
@@ -13,13 +12,11 @@ import typer
 from gyre_client.errors import InvalidInput
 from gyre_client.submission import Draft, Fate, Progress
 from rich.console import Group, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
 from gyre_cli.files import STDIN, collect
-from gyre_cli.output import Json, table
+from gyre_cli.output import Json, repeatedly, table
 
 if TYPE_CHECKING:
     from gyre_client import AsyncClient
@@ -94,80 +91,65 @@ async def _submit(
     cli: Cli, gyre: "AsyncClient", drafts: Sequence[Draft], *, wait: bool
 ) -> Progress:
     progress = Progress()
-    display = asyncio.create_task(_show(cli, progress, len(drafts), waits=wait))
-    try:
-        await gyre.documents.submit_all(drafts, progress, wait=wait)
-    finally:
-        display.cancel()
-        await asyncio.gather(display, return_exceptions=True)
+    with cli.out.bar() as bar:
+        submitted = bar.add_task("submitted", total=len(drafts))
+        searchable = bar.add_task("searchable", total=len(drafts), visible=wait)
+
+        def show() -> None:
+            bar.update(submitted, completed=progress.submitted)
+            bar.update(searchable, completed=len(progress.finished))
+
+        async with repeatedly(show):
+            await gyre.documents.submit_all(drafts, progress, wait=wait)
     return progress
 
 
-async def _show(cli: Cli, progress: Progress, total: int, *, waits: bool) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    not_a_terminal = not cli.out.notes.is_terminal
-    with Bar(
-        *columns, TimeElapsedColumn(), console=cli.out.notes, transient=True, disable=not_a_terminal
-    ) as bar:
-        submitted_bar = bar.add_task("submitted", total=total)
-        done = bar.add_task("searchable", total=total, visible=waits)
-        while True:
-            bar.update(submitted_bar, completed=progress.submitted)
-            bar.update(done, completed=len(progress.finished))
-            await asyncio.sleep(0.1)
-
-
-def _report(progress: Progress, seconds: float) -> Json:
-    counts = _counts(progress)
-    rejected: list[Json] = [
-        {"document_id": fate.document_id, "code": fate.code, "detail": fate.detail}
-        for fate in progress.rejected
-    ]
+def _report(progress: Progress, seconds: float) -> dict[str, Json]:
+    indexed = len(_indexed(progress))
     return {
         "submitted": progress.submitted,
-        "indexed": counts["indexed"],
-        "rejected": rejected,
+        "indexed": indexed,
+        "rejected": [
+            {"document_id": fate.document_id, "code": fate.code, "detail": fate.detail}
+            for fate in progress.rejected
+        ],
         "seconds": round(seconds, 3),
-        "documents_per_second": round(counts["indexed"] / seconds, 2),
-        "searchable_after_seconds": _percentiles(progress.finished),
+        "documents_per_second": round(indexed / seconds, 2),
+        "searchable_after_seconds": _percentiles(progress),
     }
 
 
-def _summary(progress: Progress, seconds: float, *, waits: bool) -> RenderableType:
-    rejected = progress.rejected
-    parts: list[RenderableType] = []
-    if rejected:
-        rows = table("REJECTED", "CODE", "WHY")
-        for fate in rejected[:_MOST_LISTED]:
-            rows.add_row(Text(fate.document_id), Text(fate.code, style="red"), Text(fate.detail))
-        parts.append(rows)
-        if len(rejected) > _MOST_LISTED:
-            parts.append(Text(f"… and {len(rejected) - _MOST_LISTED} more (all of them by --json)"))
-    parts.append(Text(_sentence(progress, seconds, waits=waits)))
-    return Group(*parts)
-
-
-def _sentence(progress: Progress, seconds: float, *, waits: bool) -> str:
-    counts = _counts(progress)
-    rejected_part = f", {counts['rejected']} rejected" if counts["rejected"] else ""
-    if not waits:
-        return f"{progress.submitted} submitted in {seconds:.1f} s{rejected_part}"
-    summary = f"{counts['indexed']} searchable after {seconds:.1f} s{rejected_part}"
-    if counts["indexed"] < 2:
-        return summary
-    return f"{summary} ({counts['indexed'] / seconds:.1f} documents/s)"
-
-
-def _counts(progress: Progress) -> dict[str, int]:
-    outcomes = [fate.outcome for fate in progress.finished]
-    return {outcome: outcomes.count(outcome) for outcome in ("indexed", "rejected")}
-
-
-def _percentiles(fates: Sequence[Fate]) -> Json:
-    seconds = sorted(fate.seconds for fate in fates if fate.outcome == "indexed")
+def _percentiles(progress: Progress) -> Json:
+    seconds = sorted(fate.seconds for fate in _indexed(progress))
     if not seconds:
         return None
     return {
         "p50": round(statistics.median(seconds), 3),
         "p99": round(seconds[min(len(seconds) - 1, int(len(seconds) * 0.99))], 3),
     }
+
+
+def _summary(progress: Progress, seconds: float, *, waits: bool) -> Group:
+    rejected = progress.rejected
+    parts: list[RenderableType] = []
+    if rejected:
+        rows = table("REJECTED", "CODE", "WHY")
+        for fate in rejected[:_MOST_LISTED]:
+            rows.add_row(fate.document_id, Text(fate.code, style="red"), fate.detail)
+        parts.append(rows)
+    if len(rejected) > _MOST_LISTED:
+        parts.append(f"… and {len(rejected) - _MOST_LISTED} more (all of them by --json)")
+    return Group(*parts, _sentence(progress, seconds, waits=waits))
+
+
+def _sentence(progress: Progress, seconds: float, *, waits: bool) -> str:
+    indexed, rejected = len(_indexed(progress)), len(progress.rejected)
+    also = f", {rejected} rejected" if rejected else ""
+    if not waits:
+        return f"{progress.submitted} submitted in {seconds:.1f} s{also}"
+    rate = f" ({indexed / seconds:.1f} documents/s)" if indexed > 1 else ""
+    return f"{indexed} searchable after {seconds:.1f} s{also}{rate}"
+
+
+def _indexed(progress: Progress) -> list[Fate]:
+    return [fate for fate in progress.finished if fate.outcome == "indexed"]

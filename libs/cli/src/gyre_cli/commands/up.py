@@ -1,4 +1,4 @@
-"""`gyre up`: starts engines and services, shows how far they are, keeps them running."""
+"""The local system: `gyre up` runs it, `gyre down` stops it, `gyre secrets` knows its passwords."""
 
 import asyncio
 import sys
@@ -10,7 +10,8 @@ import typer
 from gyre_common.errors import FailedPrecondition
 from gyre_local.control import launch, running_state, stop_running
 from gyre_local.ports import Ports
-from gyre_local.state import ProcessState, Status, SystemState
+from gyre_local.secrets import NAMES, Secret
+from gyre_local.state import Status, SystemState
 from gyre_local.supervisor import Supervisor, raise_if_hopeless, stopped_by_signals
 from gyre_local.system import system_specs
 from rich.live import Live
@@ -33,6 +34,41 @@ def up(
     asyncio.run(_in_background(cli) if detach else _in_foreground(cli))
 
 
+@command
+def down(cli: Cli) -> None:
+    """Stop the system that was started with `gyre up`."""
+    home = cli.settings.home
+    with cli.out.notes.status("stopping"):
+        stopped = asyncio.run(stop_running(home))
+    message = f"stopped the system in {home}" if stopped else f"nothing runs in {home}"
+    cli.out.result({"stopped": stopped, "home": str(home)}, lambda: message)
+
+
+@command
+def secrets(
+    cli: Cli,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Make new ones.")] = False,
+) -> None:
+    """Show where the engines' passwords lie.
+
+    What is missing is made.
+    """
+    home = cli.settings.home
+    if rotate and running_state(home) is not None:
+        raise FailedPrecondition(
+            f"the system in {home} runs with the passwords it has: stop it first with `gyre down`"
+        )
+    files = {}
+    for name in NAMES:
+        secret = Secret.of(home, name)
+        if rotate:
+            secret.rotate()
+        else:
+            secret.ensure()
+        files[name] = str(secret.path)
+    cli.out.result(files, lambda: "\n".join(files.values()))
+
+
 async def _in_foreground(cli: Cli) -> None:
     home, ports = cli.settings.home, Ports(cli.settings.port_offset)
     specs = system_specs(home, ports, {})
@@ -41,9 +77,11 @@ async def _in_foreground(cli: Cli) -> None:
             states = supervisor.watch()
             ready = await _show_until_ready(states, cli.out)
             if ready is not None:
-                _print_ready(ready, cli.out)
                 cli.out.note("Ctrl-C stops everything")
-            await _print_changes(states, ready, cli.out)
+            before = ready
+            async for state in states:
+                _print_changes(before, state, cli.out)
+                before = state
     if ready is None:
         raise typer.Abort  # Ctrl-C came first: whoever waits for a system has none
 
@@ -63,12 +101,10 @@ async def _in_background(cli: Cli) -> None:
         deadline_seconds=READY_WITHIN_SECONDS,
     )
     try:
-        ready = await _show_until_ready(states, cli.out)
+        await _show_until_ready(states, cli.out)
     except asyncio.CancelledError:
         await stop_running(home)
         raise
-    if ready is not None:
-        _print_ready(ready, cli.out)
 
 
 async def _join(running: SystemState, cli: Cli) -> None:
@@ -95,49 +131,32 @@ async def _join(running: SystemState, cli: Cli) -> None:
 
 async def _show_until_ready(states: AsyncIterator[SystemState], out: Output) -> SystemState | None:
     """The table changes in place on a terminal; elsewhere each change is a line."""
-    began, printer = time.monotonic(), _ChangePrinter(out)
+    began, before = time.monotonic(), None
     with Live(console=out.notes, auto_refresh=False, transient=not out.as_json) as live:
         async for state in states:
             raise_if_hopeless(state)
             if out.notes.is_terminal:
                 live.update(system_table(state), refresh=True)
             else:
-                printer.print_changes(state)
+                _print_changes(before, state, out)
+            before = state
             if state.ready:
                 live.update("")
                 out.note(f"ready in {time.monotonic() - began:.1f} s", style="bold green")
-                return state
-    return None
-
-
-async def _print_changes(
-    states: AsyncIterator[SystemState], before: SystemState | None, out: Output
-) -> None:
-    printer = _ChangePrinter(out, before)
-    async for state in states:
-        printer.print_changes(state)
+                break
+        else:
+            return None
+    _print_ready(state, out)
+    return state
 
 
 def _print_ready(state: SystemState, out: Output) -> None:
     out.result(system_json(state), lambda: system_table(state))
 
 
-class _ChangePrinter:
-    """Says each change of each process once."""
-
-    def __init__(self, out: Output, before: SystemState | None = None) -> None:
-        self._out = out
-        self._status_before = (
-            {process.name: process.status for process in before.processes} if before else {}
-        )
-
-    def print_changes(self, state: SystemState) -> None:
-        for process in state.processes:
-            if self._status_before.get(process.name) != process.status:
-                self._status_before[process.name] = process.status
-                self._out.note(_line(process), style="")
-
-
-def _line(process: ProcessState) -> str:
-    because = f": {process.error}" if process.status is Status.RESTARTING else ""
-    return f"{process.name:<18} {process.status}{because}"
+def _print_changes(before: SystemState | None, now: SystemState, out: Output) -> None:
+    status_before = {one.name: one.status for one in before.processes} if before else {}
+    for process in now.processes:
+        if status_before.get(process.name) != process.status:
+            because = f": {process.error}" if process.status is Status.RESTARTING else ""
+            out.note(f"{process.name:<18} {process.status}{because}", style="")

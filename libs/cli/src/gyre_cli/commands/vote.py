@@ -1,4 +1,4 @@
-"""`gyre vote`: says what an answer was worth."""
+"""`gyre vote`: says what an answer was worth. `gyre explain`: the whole story of one."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,20 +7,24 @@ from gyre_client.errors import InvalidInput
 
 from gyre_cli.command import Cli, command
 from gyre_cli.last_answer import chunk_id, interaction_id, recall
+from gyre_cli.output import plain
 
 if TYPE_CHECKING:
+    from gyre.telemetry.v1.telemetry_pb2 import Interaction
     from gyre_client import AsyncClient
 
 _VALUES = ("up", "down", "1", "2", "3", "4", "5")
+
+AnswerId = Annotated[
+    str,
+    typer.Argument(metavar="[ID]", help="The answer's id or its beginning [the last answer]."),
+]
 
 
 @command
 def vote(
     cli: Cli,
-    answer: Annotated[
-        str,
-        typer.Argument(metavar="[ID]", help="The answer's id or its beginning [the last answer]."),
-    ] = "",
+    answer: AnswerId = "",
     value: Annotated[str, typer.Argument(help="up, down, or 1 to 5.")] = "",
     comment: Annotated[str, typer.Option(help="Why.")] = "",
     correction: Annotated[str, typer.Option(help="The better answer.")] = "",
@@ -56,3 +60,18 @@ def vote(
     else:
         about = voted_on if answer else f"“{recall(cli.settings).question}”"
         typer.echo(f"recorded: {', '.join(ids)} on {about}")
+
+
+@command
+def explain(cli: Cli, answer: AnswerId = "") -> None:
+    """Tell how an answer was made.
+
+    Prompt, versions, passages and scores, verdicts, votes, time.
+    """
+    from gyre_cli.story_view import story_page
+
+    async def story_of(gyre: "AsyncClient") -> "Interaction":
+        return await gyre.history.explain(await interaction_id(gyre, answer, cli.settings))
+
+    story = plain(cli.run(story_of))
+    cli.out.result(story, lambda: story_page(story))

@@ -9,20 +9,12 @@ first, and nobody could vote for it.
 """
 
 import random
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-
-from gyre_cli.demo.vocabulary import (
-    AREAS,
-    ASPECTS,
-    CODAS,
-    HINTS,
-    ONSETS,
-    ONSETS_INSIDE,
-    OPENINGS,
-    VOWELS,
-    Aspect,
-)
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
 SEED = 2026
 
@@ -43,31 +35,12 @@ class Size:
     """Of the documents: nobody in the crowd asks about them."""
     hinted: float = 0.6
     """Of the questions: they name the room."""
-    training: Mapping[str, str] = field(default_factory=dict)
-    """The recipe's settings where they differ from its own."""
+    training: Mapping[str, str] = field(default_factory=lambda: {"rehearsal": "0"})
+    """The recipe's settings. The manual is all there is, so rehearsing keeps nothing findable."""
 
 
-_ONE_CORPUS = {"rehearsal": "0"}
-"""The manual is all there is: no other documents, which rehearsing would keep findable."""
-
-FULL = Size(
-    "full",
-    areas=8,
-    aspects=12,
-    crowd_questions=1_000,
-    passes=2,
-    untouched_each=140,
-    training=_ONE_CORPUS,
-)
-SHORT = Size(
-    "short",
-    areas=4,
-    aspects=10,
-    crowd_questions=420,
-    passes=2,
-    untouched_each=50,
-    training=_ONE_CORPUS,
-)
+FULL = Size("full", areas=8, aspects=12, crowd_questions=1_000, passes=2, untouched_each=140)
+SHORT = Size("short", areas=4, aspects=10, crowd_questions=420, passes=2, untouched_each=50)
 
 
 @dataclass(frozen=True)
@@ -89,8 +62,8 @@ class DemoQuestion:
 
 @dataclass(frozen=True)
 class DemoCorpus:
-    """`asked` is for the crowd; `untouched` for measuring, on documents that the crowd asks about
-    and on documents that it never does.
+    """`untouched` are for measuring, on documents that the crowd asks about and on those it does
+    not.
     """
 
     documents: tuple[Document, ...]
@@ -98,79 +71,87 @@ class DemoCorpus:
     untouched: tuple[DemoQuestion, ...]
 
 
-@dataclass(frozen=True)
-class _Pair:
+@cache
+def _vocabulary() -> Mapping[str, Any]:
+    return tomllib.loads(files(__package__).joinpath("vocabulary.toml").read_text("utf-8"))
+
+
+@dataclass(frozen=True, eq=False)
+class _Page:
+    """One aspect of one part, in one area."""
+
     area: str
     part: str
     alias: str
-    aspect: Aspect
+    title: str
+    sentences: list[str]
+    wordings: list[str]
 
     @property
     def document_id(self) -> str:
-        return f"manual/{self.part}/{self.aspect.title}".lower().replace(" ", "-") + ".md"
+        return f"manual/{self.part}/{self.title}".lower().replace(" ", "-") + ".md"
 
 
 def generate(size: Size, seed: int = SEED) -> DemoCorpus:
     """The same size and seed give the same corpus."""
     chance = random.Random(seed)
-    pairs = _pairs(size, _aliases(chance))
-    chance.shuffle(pairs)
-    quiet = pairs[: round(len(pairs) * size.never_asked)]
-    busy = pairs[len(quiet) :]
-    held_out = {pair: chance.randrange(len(pair.aspect.wordings)) for pair in pairs}
+    pages = _pages(size, _aliases(chance))
+    chance.shuffle(pages)
+    quiet = pages[: round(len(pages) * size.never_asked)]
+    busy = pages[len(quiet) :]
+    held_out = {page: chance.randrange(len(page.wordings)) for page in pages}
     crowd_questions = [
-        _question(pair, wording, size, chance)
-        for pair in busy
-        for wording in range(len(pair.aspect.wordings))
-        if wording != held_out[pair]
+        _question(page, wording, size, chance)
+        for page in busy
+        for wording in range(len(page.wordings))
+        if wording != held_out[page]
     ]
     chance.shuffle(crowd_questions)
     untouched = [
-        _question(pair, held_out[pair], size, chance)
+        _question(page, held_out[page], size, chance)
         for some in (busy, quiet)
-        for pair in some[: size.untouched_each]
+        for page in some[: size.untouched_each]
     ]
-    documents = sorted((_document(pair, chance) for pair in pairs), key=lambda d: d.document_id)
+    documents = sorted((_document(page, chance) for page in pages), key=lambda d: d.document_id)
     return DemoCorpus(
         tuple(documents), tuple(crowd_questions[: size.crowd_questions]), tuple(untouched)
     )
 
 
-def _pairs(size: Size, aliases: Iterator[str]) -> list[_Pair]:
-    parts = [(area, part) for area in list(AREAS)[: size.areas] for part in AREAS[area]]
-    with_alias = [(area, part, next(aliases)) for area, part in parts]
+def _pages(size: Size, aliases: Iterator[str]) -> list[_Page]:
+    vocabulary = _vocabulary()
+    areas = list(vocabulary["areas"].items())[: size.areas]
+    parts = [(area, part, next(aliases)) for area, parts in areas for part in parts]
     return [
-        _Pair(area, part, alias, aspect)
-        for area, part, alias in with_alias
-        for aspect in ASPECTS[: size.aspects]
+        _Page(area, part, alias, aspect["title"], aspect["sentences"], aspect["wordings"])
+        for area, part, alias in parts
+        for aspect in vocabulary["aspects"][: size.aspects]
     ]
 
 
 def _aliases(chance: random.Random) -> Iterator[str]:
     """Words that do not exist, each unlike those before it from the first letters on."""
-    beginnings: set[str] = set()
+    words, beginnings = _vocabulary(), set[str]()
     while True:
-        first = chance.choice(ONSETS) + chance.choice(VOWELS)
+        first = chance.choice(words["onsets"]) + chance.choice(words["vowels"])
         if first not in beginnings:
             beginnings.add(first)
-            middle = chance.choice(ONSETS_INSIDE) + chance.choice(VOWELS)
-            yield first + middle + chance.choice(ONSETS_INSIDE) + _ending(chance)
+            rest = ("inner_onsets", "vowels", "inner_onsets", "vowels", "codas")
+            yield first + "".join(chance.choice(words[kind]) for kind in rest)
 
 
-def _ending(chance: random.Random) -> str:
-    return chance.choice(VOWELS) + chance.choice(CODAS)
-
-
-def _document(pair: _Pair, chance: random.Random) -> Document:
+def _document(page: _Page, chance: random.Random) -> Document:
     numbers = {"n": chance.randrange(3, 90), "m": chance.randrange(2, 60)}
-    body = " ".join(pair.aspect.sentences).format(part=pair.part, area=pair.area, **numbers)
-    title = f"{pair.part.capitalize()}: {pair.aspect.title.lower()}"
-    return Document(pair.document_id, f"# {title}\n\n{body}\n")
+    body = " ".join(page.sentences).format(part=page.part, area=page.area, **numbers)
+    title = f"{page.part.capitalize()}: {page.title.lower()}"
+    return Document(page.document_id, f"# {title}\n\n{body}\n")
 
 
-def _question(pair: _Pair, wording: int, size: Size, chance: random.Random) -> DemoQuestion:
-    hint = chance.choice(HINTS).format(area=pair.area) if chance.random() < size.hinted else ""
-    wording_text = pair.aspect.wordings[wording].format(alias=pair.alias)
-    text = f"{chance.choice(OPENINGS)}{wording_text}?{hint}"
-    name = f"{pair.document_id}#{wording}"
-    return DemoQuestion(name, text[0].upper() + text[1:], frozenset({pair.document_id}))
+def _question(page: _Page, wording: int, size: Size, chance: random.Random) -> DemoQuestion:
+    words, hint = _vocabulary(), ""
+    if chance.random() < size.hinted:
+        hint = chance.choice(words["hints"]).format(area=page.area)
+    wording_text = page.wordings[wording].format(alias=page.alias)
+    text = f"{chance.choice(words['openings'])}{wording_text}?{hint}"
+    name = f"{page.document_id}#{wording}"
+    return DemoQuestion(name, text[0].upper() + text[1:], frozenset({page.document_id}))

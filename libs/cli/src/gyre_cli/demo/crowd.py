@@ -9,21 +9,22 @@ never given. Nobody says anything about a passage that was not shown.
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gyre.feedback.v1 import feedback_pb2
 from gyre.generator.v1 import generator_pb2
 from gyre_client import AsyncClient, Unavailable
+from gyre_client.submission import in_turns
 from gyre_common.retrying import retry
 
 from gyre_cli.demo.corpus import DemoQuestion
-from gyre_cli.demo.turns import in_turns
 
 Reply = TypeVar("Reply")
 
 _ANSWER_SECONDS = 60.0
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -65,27 +66,19 @@ class CrowdTally:
 class Crowd:
     """The same seed and the same answers give the same words, in whatever order answers come."""
 
-    def __init__(
-        self,
-        gyre: AsyncClient,
-        *,
-        habits: Habits,
-        seed: int,
-        at_once: int = 4,
-    ) -> None:
+    def __init__(self, gyre: AsyncClient, *, habits: Habits, seed: int) -> None:
         self._gyre = gyre
         self._habits = habits
         self._seed = seed
-        self._at_once = at_once
 
     async def ask(
         self,
         questions: Sequence[DemoQuestion],
-        on_progress: Callable[[CrowdTally], None],
+        show: Callable[[int], None],
         *,
         passes: int = 1,
     ) -> CrowdTally:
-        """Everybody asks, `passes` times each question; `asked` hears of each that is done.
+        """Everybody asks, `passes` times each question; `show` hears how many are done.
 
         Raises:
             GyreError: the system does not take questions or votes.
@@ -93,15 +86,14 @@ class Crowd:
         tally = CrowdTally()
 
         async def one(turn: tuple[int, DemoQuestion]) -> None:
-            number, question = turn
-            await self._one(question, number, tally)
-            on_progress(tally)
+            await self._one(*turn, tally)
+            show(tally.questions)
 
         turns = [(number, question) for number in range(passes) for question in questions]
-        await in_turns(turns, one, self._at_once)
+        await in_turns(turns, one, _AT_ONCE)
         return tally
 
-    async def _one(self, question: DemoQuestion, number: int, tally: CrowdTally) -> None:
+    async def _one(self, number: int, question: DemoQuestion, tally: CrowdTally) -> None:
         chance = random.Random(f"{self._seed}/{number}/{question.question_id}")
         actor = f"crowd-{chance.randrange(self._habits.actors)}"
         key, answers = str(uuid.uuid4()), self._gyre.with_caller(actor=actor).answers
@@ -111,38 +103,33 @@ class Crowd:
         tally.questions += 1
         tally.hits += any(p.document_id in question.relevant for p in answer.passages)
         for passage in answer.passages:
-            for kind, value in self._words(passage, question, chance, tally):
-                word = feedback_pb2.SubmitFeedbackRequest(
-                    interaction_id=answer.interaction_id,
-                    kind=kind,
-                    value=value,
-                    target=passage.chunk_id,
-                    actor=actor,
-                    idempotency_key=str(uuid.uuid4()),
-                )
-                await self._send_feedback(word)
+            fits = passage.document_id in question.relevant
+            for word in self._words(passage, fits, chance, tally):
+                word.interaction_id = answer.interaction_id
+                word.target = passage.chunk_id
+                word.actor = actor
+                word.idempotency_key = str(uuid.uuid4())
+                await self._record(word)
                 tally.last_word_at = time.monotonic()
 
-    async def _send_feedback(self, word: feedback_pb2.SubmitFeedbackRequest) -> None:
+    async def _record(self, word: feedback_pb2.SubmitFeedbackRequest) -> None:
         await _with_retries(lambda: self._gyre.feedback.record(word))
 
     def _words(
         self,
         passage: generator_pb2.Passage,
-        question: DemoQuestion,
+        fits: bool,
         chance: random.Random,
         tally: CrowdTally,
-    ) -> list[tuple[feedback_pb2.Kind, str]]:
+    ) -> Iterator[feedback_pb2.SubmitFeedbackRequest]:
         """What is said of one passage. The same dice are thrown whatever is shown."""
-        habits = self._habits
+        habits, word = self._habits, feedback_pb2.SubmitFeedbackRequest
         looks, clicks, speaks, errs = (chance.random() for _ in range(4))
         if looks > passage.rank**-habits.patience:
-            return []
-        fits = passage.document_id in question.relevant
-        words: list[tuple[feedback_pb2.Kind, str]] = []
+            return
         if clicks < (habits.click if fits else habits.stray_click):
             tally.clicks += 1
-            words.append((feedback_pb2.KIND_IMPLICIT, "click"))
+            yield word(kind=feedback_pb2.KIND_IMPLICIT, value="click")
         if speaks < (1 - habits.skipped if fits else habits.down):
             wrong = errs < habits.wrong
             up = fits != wrong
@@ -151,8 +138,7 @@ class Crowd:
             tally.downs += not up
             if up:
                 tally.liked.add(passage.document_id)
-            words.append((feedback_pb2.KIND_CHUNK, "up" if up else "down"))
-        return words
+            yield word(kind=feedback_pb2.KIND_CHUNK, value="up" if up else "down")
 
 
 async def _with_retries(call: Callable[[], Awaitable[Reply]]) -> Reply:

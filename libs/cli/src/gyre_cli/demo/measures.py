@@ -7,16 +7,10 @@ from math import log2
 
 import numpy as np
 from gyre.retriever.v1 import retriever_pb2
-from gyre_client import (
-    AsyncClient,
-    DeadlineExceeded,
-    FailedPrecondition,
-    GyreError,
-    Unavailable,
-)
+from gyre_client import AsyncClient, DeadlineExceeded, FailedPrecondition, GyreError, Unavailable
+from gyre_client.submission import in_turns
 
 from gyre_cli.demo.corpus import DemoQuestion
-from gyre_cli.demo.turns import in_turns
 
 DEPTH = 10
 _PASSAGES = 30
@@ -34,13 +28,13 @@ Rankings = Mapping[str, tuple[str, ...]]
 async def rankings(
     gyre: AsyncClient,
     questions: Sequence[DemoQuestion],
-    on_question: Callable[[], None],
+    show: Callable[[int], None],
     *,
     among: Sequence[str] = (),
 ) -> Rankings:
     """What the caller's tenant is shown now, of all documents or of those named.
 
-    Nothing of it is recorded.
+    Nothing of it is recorded. `show` hears how many questions are done.
 
     Raises:
         GyreError: the retriever does not answer in full for seconds on end.
@@ -51,18 +45,14 @@ async def rankings(
         reply = await retrieve(gyre, question.text, among=among)
         documents = dict.fromkeys(chunk.document_id for chunk in reply.chunks)
         by_question[question.question_id] = tuple(documents)[:DEPTH]
-        on_question()
+        show(len(by_question))
 
     await in_turns(questions, one, _AT_ONCE)
     return by_question
 
 
 async def retrieve(
-    gyre: AsyncClient,
-    text: str,
-    *,
-    limit: int = _PASSAGES,
-    among: Sequence[str] = (),
+    gyre: AsyncClient, text: str, *, limit: int = _PASSAGES, among: Sequence[str] = ()
 ) -> retriever_pb2.RetrieveResponse:
     """One search with both legs: a reply that had to do without one is no measure."""
     problem = ""
@@ -111,23 +101,28 @@ class QualityComparison:
 def compare(
     questions: Sequence[DemoQuestion], before: Rankings, after: Rankings
 ) -> QualityComparison | None:
-    """None where there is no question."""
+    """None where there is no question.
+
+    The interval is of percentiles of the mean under resampling of questions (Efron and Tibshirani
+    1993, ch. 13).
+    """
     if not questions:
         return None
     old, new = (
         np.array([ndcg(ranking[q.question_id], q.relevant) for q in questions])
         for ranking in (before, after)
     )
-    low, high = _interval(new - old)
-    return QualityComparison(len(questions), float(old.mean()), float(new.mean()), low, high)
+    size = len(questions)
+    picks = np.random.default_rng(0).integers(0, size, (_RESAMPLES, size), dtype=np.int32)
+    low, high = np.percentile((new - old)[picks].mean(axis=1), [2.5, 97.5])
+    return QualityComparison(size, float(old.mean()), float(new.mean()), float(low), float(high))
 
 
 def slices(questions: Sequence[DemoQuestion], liked: set[str]) -> dict[str, list[DemoQuestion]]:
     """All; those of which a document got a vote up from the crowd; those of which none did."""
-    voted = [q for q in questions if q.relevant & liked]
     return {
         "all": list(questions),
-        "voted": voted,
+        "voted": [q for q in questions if q.relevant & liked],
         "new": [q for q in questions if not q.relevant & liked],
     }
 
@@ -135,12 +130,3 @@ def slices(questions: Sequence[DemoQuestion], liked: set[str]) -> dict[str, list
 def alike(one: Rankings, other: Rankings) -> int:
     """How many questions have the same documents in the same order."""
     return sum(one[key] == other[key] for key in one)
-
-
-def _interval(differences: np.ndarray) -> tuple[float, float]:
-    """Percentiles of the mean under resampling of questions (Efron and Tibshirani 1993, ch. 13)."""
-    chance = np.random.default_rng(0)
-    size = len(differences)
-    picks = chance.integers(0, size, (_RESAMPLES, size), dtype=np.int32)
-    low, high = np.percentile(differences[picks].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from gyre_client import AsyncClient, GyreError
@@ -22,8 +21,8 @@ class Switch:
     seconds: float
 
 
-async def explore(gyre: AsyncClient) -> str:
-    """A small share of what is shown is not what the ranking would show; returns the version.
+async def explore(gyre: AsyncClient) -> None:
+    """A small share of what is shown is not what the ranking would show.
 
     No gate judges settings alone, so this is an override, and is recorded as one.
     """
@@ -36,8 +35,7 @@ async def explore(gyre: AsyncClient) -> str:
         role, version, settings, based_on=live, reason=reason, tenant=tenant
     )
     await gyre.releases.promote(role, version, reason=reason, override=True, tenant=tenant)
-    await _wait_until_live(gyre, role, lambda live: live == version)
-    return version
+    await until_live(gyre, version, role)
 
 
 async def roll_back(gyre: AsyncClient) -> Switch:
@@ -48,8 +46,8 @@ async def roll_back(gyre: AsyncClient) -> Switch:
     await gyre.releases.rollback(
         role, reason="the demonstration shows the way back", tenant=gyre.caller.tenant
     )
-    version = await _wait_until_live(gyre, role, lambda live: live == before)
-    return Switch(version, time.monotonic() - began)
+    await until_live(gyre, before)
+    return Switch(before, time.monotonic() - began)
 
 
 async def promote_again(gyre: AsyncClient, version: str) -> Switch:
@@ -61,21 +59,18 @@ async def promote_again(gyre: AsyncClient, version: str) -> Switch:
         reason="the demonstration leaves the trained version live",
         tenant=gyre.caller.tenant,
     )
-    return Switch(await live_is(gyre, version), time.monotonic() - began)
+    await until_live(gyre, version)
+    return Switch(version, time.monotonic() - began)
 
 
-async def live_is(gyre: AsyncClient, version: str) -> str:
-    """Returns once searches are answered by this query encoder."""
-    return await _wait_until_live(gyre, Roles.QUERY_ENCODER, lambda live: live == version)
-
-
-async def _wait_until_live(gyre: AsyncClient, role: str, condition: Callable[[str], bool]) -> str:
+async def until_live(gyre: AsyncClient, version: str, role: Roles = Roles.QUERY_ENCODER) -> None:
+    """Returns once searches are answered by this version."""
     deadline = time.monotonic() + _SWITCHED_WITHIN
     while True:
         reply = await gyre.search.retrieve("which version answers?", limit=1, timeout=10.0)
         live = reply.versions.get(role, "")
-        if condition(live):
-            return live
+        if live == version:
+            return
         if time.monotonic() > deadline:
             tenant = gyre.caller.tenant
             raise GyreError(

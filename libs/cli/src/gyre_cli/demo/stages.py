@@ -1,28 +1,14 @@
 """Shows how far each stage of the demonstration is, and keeps what it took."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+import psutil
+from gyre_local.control import running_state
 
 from gyre_cli.output import Output
-
-
-class Bar:
-    """How much of one stage is done."""
-
-    def __init__(self, progress: Progress, total: int, name: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(name, total=total)
-
-    def step(self) -> None:
-        """One more."""
-        self._progress.advance(self._task)
-
-    def at(self, done: int) -> None:
-        """So many in all."""
-        self._progress.update(self._task, completed=done)
 
 
 class Stages:
@@ -34,20 +20,11 @@ class Stages:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Bar]:
-        """A stage of `total` equal steps."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with (
-            self.clock(name),
-            Progress(
-                *columns,
-                TimeElapsedColumn(),
-                console=self._out.notes,
-                transient=True,
-                disable=not self._out.notes.is_terminal,
-            ) as progress,
-        ):
-            yield Bar(progress, total, name)
+    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A stage of `total` equal steps; yields what shows how many are done."""
+        with self.clock(name), self._out.bar() as bar:
+            task = bar.add_task(name, total=total)
+            yield lambda done: bar.update(task, completed=done)
 
     @contextmanager
     def clock(self, name: str) -> Iterator[None]:
@@ -57,3 +34,23 @@ class Stages:
         self.seconds[name] = round(time.monotonic() - began, 1)
         self.seconds["total"] = round(time.monotonic() - self._began, 1)
         self._out.note(f"{self.seconds['total']:6.1f} s  {name} ({self.seconds[name]:.1f} s)")
+
+
+def cpu_seconds(home: Path) -> float | None:
+    """Spent by the local system, finished children included; None if there is none."""
+    state = running_state(home)
+    return None if state is None else spent_by(state.supervisor.pid)
+
+
+def spent_by(pid: int) -> float:
+    """Seconds of a process and its living kin; those that ended are in their parents' books."""
+    try:
+        leader = psutil.Process(pid)
+        kin = [leader, *leader.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0.0
+    seconds = 0.0
+    for process in kin:
+        with suppress(psutil.NoSuchProcess):
+            seconds += sum(process.cpu_times()[:4])
+    return seconds

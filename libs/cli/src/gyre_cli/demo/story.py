@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -12,22 +12,18 @@ from gyre_client.runs import RUNNING
 from gyre_client.submission import Draft, Progress
 
 from gyre_cli.command import Cli
-from gyre_cli.demo.corpus import SEED, DemoCorpus, DemoQuestion, Document, Size, generate
+from gyre_cli.demo.corpus import SEED, DemoQuestion, Document, Size, generate
 from gyre_cli.demo.crowd import Crowd, CrowdTally, Habits
 from gyre_cli.demo.measures import QualityComparison, Rankings, alike, compare, rankings, slices
-from gyre_cli.demo.releasing import ACTOR, Switch, explore, live_is, promote_again, roll_back
-from gyre_cli.demo.stages import Bar, Stages
-from gyre_cli.demo.system import cpu_seconds
-from gyre_cli.run_calls import begin
-from gyre_cli.run_view import RunProgress
+from gyre_cli.demo.releasing import ACTOR, Switch, explore, promote_again, roll_back, until_live
+from gyre_cli.demo.stages import Stages, cpu_seconds
+from gyre_cli.output import repeatedly
+from gyre_cli.training import begin, follow
 
-PROFILE = "demo"
-RECIPE = "query-encoder"
 _TENANT = "demo"
 _MOST_TENANTS = 1_000
 _PATIENCE_SECONDS = 120.0
 _GOODBYE_SECONDS = 5.0
-_RELEASED = "released"
 
 
 @dataclass
@@ -51,7 +47,7 @@ class DemoResult:
     @property
     def released(self) -> bool:
         """Whether the gate let the trained version live."""
-        return bool(self.run.state == _RELEASED)
+        return bool(self.run.state == "released")
 
 
 async def run_demo(cli: Cli, gyre: AsyncClient, size: Size) -> DemoResult:
@@ -61,20 +57,24 @@ async def run_demo(cli: Cli, gyre: AsyncClient, size: Size) -> DemoResult:
         InvalidInput: the tenant that was asked for has documents.
         GyreError: the system is not up, or stopped taking what it was given.
     """
-    corpus = generate(size)
-    stages = Stages(cli.out)
+    corpus, stages = generate(size), Stages(cli.out)
     tenant = await _free_tenant(gyre)
     system = gyre.with_caller(tenant=tenant, actor=ACTOR)
     cpu_before = cpu_seconds(cli.settings.home)
+    result = DemoResult(tenant, len(corpus.documents), size.name)
     async with _note_when_stopped(cli, tenant):
-        result = DemoResult(tenant, len(corpus.documents), size.name)
-        await _submit(system, corpus.documents, stages)
+        with stages.stage("submitting documents", len(corpus.documents)) as show:
+            await submit(system, corpus.documents, show)
         before = await _measure(system, corpus.untouched, stages, "measuring before")
         await explore(system)
-        result.tally = await _crowd(system, corpus, size.passes, stages)
-        result.run = await _train(cli, system, size, stages)
+        turns = size.passes * len(corpus.crowd_questions)
+        with stages.stage("the crowd asks and votes", turns) as show:
+            crowd = Crowd(system, habits=Habits(), seed=SEED)
+            result.tally = await crowd.ask(corpus.crowd_questions, show, passes=size.passes)
+        with stages.clock("training and gate"):
+            result.run = await _train(cli, system, size)
         if result.released:
-            await _release(system, corpus, before, result, stages)
+            await _release(system, corpus.untouched, before, result, stages)
     result.seconds = stages.seconds
     now = cpu_seconds(cli.settings.home)
     if cpu_before is not None and now is not None:
@@ -116,66 +116,41 @@ async def _has_documents(gyre: AsyncClient) -> bool:
     return False
 
 
-async def _submit(system: AsyncClient, documents: tuple[Document, ...], stages: Stages) -> None:
-    with stages.stage("submitting documents", len(documents)) as bar:
-        await submit(system, documents, bar)
-
-
-async def submit(gyre: AsyncClient, documents: tuple[Document, ...], bar: Bar) -> None:
+async def submit(
+    gyre: AsyncClient, documents: Sequence[Document], show: Callable[[int], None]
+) -> None:
     """Returns when all are searchable; raises GyreError when one is not, or nothing moves."""
     progress = Progress()
     drafts = [Draft(one.document_id, one.text.encode, "text/markdown") for one in documents]
-    display = asyncio.create_task(_show_progress(progress, bar))
-    try:
+    async with repeatedly(lambda: show(len(progress.finished))):
         await gyre.documents.submit_all(drafts, progress, patience_seconds=_PATIENCE_SECONDS)
-    finally:
-        display.cancel()
-        await asyncio.gather(display, return_exceptions=True)
     others = [fate for fate in progress.finished if fate.outcome != "indexed"]
     if others:
         raise GyreError(f"{others[0].document_id} was {others[0].outcome}: {others[0].detail}")
 
 
-async def _show_progress(progress: Progress, bar: Bar) -> None:
-    while True:
-        bar.at(len(progress.finished))
-        await asyncio.sleep(0.1)
-
-
 async def _measure(
-    system: AsyncClient, questions: tuple[DemoQuestion, ...], stages: Stages, name: str
+    system: AsyncClient, questions: Sequence[DemoQuestion], stages: Stages, name: str
 ) -> Rankings:
-    with stages.stage(name, len(questions)) as bar:
-        return await rankings(system, questions, bar.step)
+    with stages.stage(name, len(questions)) as show:
+        return await rankings(system, questions, show)
 
 
-async def _crowd(
-    system: AsyncClient, corpus: DemoCorpus, passes: int, stages: Stages
-) -> CrowdTally:
-    crowd = Crowd(system, habits=Habits(), seed=SEED)
-    with stages.stage("the crowd asks and votes", passes * len(corpus.crowd_questions)) as bar:
-        return await crowd.ask(
-            corpus.crowd_questions, lambda tally: bar.at(tally.questions), passes=passes
+async def _train(cli: Cli, system: AsyncClient, size: Size) -> trainer_pb2.Run:
+    try:
+        run = await begin(
+            cli,
+            system,
+            recipe="query-encoder",
+            profile="demo",
+            tenant=system.caller.tenant,
+            settings=size.training,
+            reason="gyre demo",
         )
-
-
-async def _train(cli: Cli, system: AsyncClient, size: Size, stages: Stages) -> trainer_pb2.Run:
-    with stages.clock("training and gate"):
-        try:
-            run = await begin(
-                cli,
-                system,
-                recipe=RECIPE,
-                profile=PROFILE,
-                tenant=system.caller.tenant,
-                settings=size.training,
-                reason="gyre demo",
-            )
-            with RunProgress(cli.out) as progress:
-                return await system.runs.follow(run.run_id, progress.show)
-        except asyncio.CancelledError:
-            await stop_training(system)
-            raise
+        return await follow(cli, system, run.run_id)
+    except asyncio.CancelledError:
+        await stop_training(system)
+        raise
 
 
 async def stop_training(gyre: AsyncClient) -> None:
@@ -187,19 +162,22 @@ async def stop_training(gyre: AsyncClient) -> None:
 
 
 async def _release(
-    system: AsyncClient, corpus: DemoCorpus, before: Rankings, result: DemoResult, stages: Stages
+    system: AsyncClient,
+    questions: Sequence[DemoQuestion],
+    before: Rankings,
+    result: DemoResult,
+    stages: Stages,
 ) -> None:
     """The run ends once the release is safe in Kafka; what counts is when searches use it."""
-    version = result.run.version
-    await live_is(system, version)
+    await until_live(system, result.run.version)
     result.last_vote_to_live_seconds = time.monotonic() - result.tally.last_word_at
-    after = await _measure(system, corpus.untouched, stages, "measuring after")
+    after = await _measure(system, questions, stages, "measuring after")
     result.quality = {
         name: compare(some, before, after)
-        for name, some in slices(corpus.untouched, result.tally.liked).items()
+        for name, some in slices(questions, result.tally.liked).items()
     }
     result.rollback = await roll_back(system)
-    back = await _measure(system, corpus.untouched, stages, "measuring after the rollback")
-    result.rankings_compared = len(corpus.untouched)
+    back = await _measure(system, questions, stages, "measuring after the rollback")
+    result.rankings_compared = len(questions)
     result.rankings_as_before = alike(before, back)
-    result.promotion = await promote_again(system, version)
+    result.promotion = await promote_again(system, result.run.version)

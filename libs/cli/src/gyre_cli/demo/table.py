@@ -3,12 +3,12 @@
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
-from gyre_cli.demo.measures import QualityComparison
 from gyre_cli.demo.story import DemoResult
-from gyre_cli.output import Json, table
-from gyre_cli.run_view import gate_table, run_json
+from gyre_cli.output import Json, plain, table
+from gyre_cli.training import gate_table
 
 _SLICES = {
     "all": "all",
@@ -33,9 +33,12 @@ def outcome_json(result: DemoResult) -> dict[str, Json]:
             "clicks": tally.clicks,
             "documents_voted_up": len(tally.liked),
         },
-        "run": run_json(result.run),
+        "run": plain(result.run),
         "released": result.released,
-        "quality": {name: _comparison(one) for name, one in result.quality.items()},
+        "quality": {
+            name: {**asdict(one), "gain": one.gain} if one else None
+            for name, one in result.quality.items()
+        },
         "last_vote_to_live_seconds": result.last_vote_to_live_seconds,
         "rollback": asdict(result.rollback) if result.rollback else None,
         "ranking_as_before": result.rankings_as_before,
@@ -46,12 +49,12 @@ def outcome_json(result: DemoResult) -> dict[str, Json]:
     }
 
 
-def outcome_page(result: DemoResult) -> RenderableType:
+def outcome_page(result: DemoResult) -> Group:
     """The tables, and what to do next."""
-    parts: list[RenderableType] = [Text(_crowd_summary(result)), Text("")]
+    parts: list[RenderableType] = [_crowd_summary(result), ""]
     if result.run.HasField("verdict"):
         parts += [Text("The gate, on held-out questions of the crowd", style="bold")]
-        parts += [gate_table(result.run.verdict), Text("")]
+        parts += [gate_table(result.run.verdict), ""]
     if not result.released:
         return Group(*parts, Text(f"not released: {result.run.message}", style="bold red"))
     return Group(
@@ -64,7 +67,7 @@ def outcome_page(result: DemoResult) -> RenderableType:
             style="dim",
         ),
         _times(result),
-        Text(_next(result)),
+        _next(result),
     )
 
 
@@ -78,7 +81,7 @@ def _crowd_summary(result: DemoResult) -> str:
     )
 
 
-def _quality(result: DemoResult) -> RenderableType:
+def _quality(result: DemoResult) -> Table:
     numbers = ("QUESTIONS", "BEFORE", "AFTER", "GAIN")
     rows = table("QUESTIONS ABOUT", *numbers, "95 % INTERVAL", right=numbers)
     for name, one in result.quality.items():
@@ -94,7 +97,7 @@ def _quality(result: DemoResult) -> RenderableType:
     return rows
 
 
-def _times(result: DemoResult) -> RenderableType:
+def _times(result: DemoResult) -> Table:
     assert result.rollback is not None
     assert result.promotion is not None
     rows = table("", "")
@@ -119,7 +122,3 @@ def _next(result: DemoResult) -> str:
         f"the run       gyre runs {result.run.run_id} {here}\n"
         f"take it back  gyre rollback query-encoder {here}"
     )
-
-
-def _comparison(one: QualityComparison | None) -> Json:
-    return None if one is None else {**asdict(one), "gain": one.gain}

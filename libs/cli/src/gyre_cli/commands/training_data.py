@@ -1,0 +1,111 @@
+"""`gyre datasets`: what was trained on. `gyre forget`: takes somebody out of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from gyre_client.errors import InvalidInput
+from rich.table import Table
+
+from gyre_cli.command import Cli, command
+from gyre_cli.output import minute, plain, table
+
+if TYPE_CHECKING:
+    from gyre.trainer.v1.trainer_pb2 import DataSet, ForgetResponse
+
+datasets = typer.Typer(
+    help="Look at the frozen data sets.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+
+@datasets.command("list")
+@command
+def list_data_sets(cli: Cli) -> None:
+    """Show the data sets that were frozen, newest first."""
+    data_sets = cli.run(lambda gyre: gyre.data_sets.list())
+    cli.out.result([plain(one) for one in data_sets], lambda: _table(data_sets))
+
+
+@datasets.command("show")
+@command
+def show(
+    cli: Cli,
+    digest: Annotated[str, typer.Argument(help="Its digest, or the first 8 digits or more.")],
+) -> None:
+    """Show the card of one data set."""
+    one = cli.run(lambda gyre: gyre.data_sets.get(digest))
+    cli.out.result(plain(one), lambda: _card(one))
+
+
+@command
+def forget(
+    cli: Cli,
+    actor: Annotated[str, typer.Option(help="Who asked and voted.")] = "",
+    conversation: Annotated[str, typer.Option(help="Id of a conversation.")] = "",
+    document: Annotated[str, typer.Option(help="Id of a document.")] = "",
+) -> None:
+    """Forget what training keeps of a person, a conversation or a document.
+
+    Facts, data sets and runs' folders of the tenant, up to now. The index, ClickHouse and Kafka
+    keep theirs.
+    """
+    subjects = [one for one in (actor, conversation, document) if one]
+    if len(subjects) != 1:
+        raise InvalidInput(
+            "--actor", "is not the only subject" if subjects else "is missing", "name one subject"
+        )
+    removed = cli.run(
+        lambda gyre: gyre.facts.forget(
+            actor=actor, conversation_id=conversation, document_id=document
+        )
+    )
+    cli.out.result(plain(removed), lambda: _summary(removed))
+
+
+def _table(data_sets: "Sequence[DataSet]") -> Table:
+    numbers = ("TO TRAIN", "TO JUDGE")
+    rows = table("DATA SET", "TENANT", *numbers, "FROZEN", "EXPIRED", right=numbers)
+    for one in data_sets:
+        rows.add_row(
+            one.digest.removeprefix("sha256:")[:12],
+            one.tenant,
+            str(one.train_questions),
+            str(one.gate_questions),
+            minute(one.frozen_at),
+            minute(one.expired_at) if one.HasField("expired_at") else "",
+        )
+    return rows
+
+
+def _card(one: "DataSet") -> Table:
+    from google.protobuf.json_format import MessageToDict
+
+    rows = table("FACT", "VALUE")
+    rows.add_row("digest", one.digest)
+    if one.HasField("expired_at"):
+        rows.add_row("expired", f"{minute(one.expired_at)}: facts of it were forgotten or too old")
+    for name, value in _flat(MessageToDict(one.card)):
+        rows.add_row(name, value)
+    return rows
+
+
+def _flat(card: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in sorted(card.items()):
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _summary(removed: "ForgetResponse") -> str:
+    cleared = removed.cleared_interactions
+    return (
+        f"removed: {removed.interactions} questions, {removed.feedback} votes and comments, "
+        f"{removed.passages} texts of passages, {removed.data_sets} data sets, "
+        f"{removed.runs} folders of runs"
+        + (f"; {cleared} questions stay without what they quoted" if cleared else "")
+        + "\nThe index, ClickHouse and Kafka's topics still hold theirs."
+    )
