@@ -22,8 +22,8 @@ from tests.bus_contract import (
 class MemoryWorld:
     def __init__(self, delivery: Delivery) -> None:
         self.bus = MemoryBus(delivery=delivery)
-        self.topic = message_topic("things.told.v1")
-        self.compacted = message_topic("things.kept.v1", compacted=True)
+        self.topic = message_topic("messages.sent.v1")
+        self.compacted = message_topic("messages.latest.v1", compacted=True)
         self.bus.publishes(self.topic, self.compacted)
 
     async def put(

@@ -39,7 +39,7 @@ async def test_a_consumer_killed_at_random_points_loses_and_doubles_nothing(
 ) -> None:
     unique = uuid4().hex[:8]
     source, copies = (
-        message_topic(f"things.told-{unique}.v1"),
+        message_topic(f"messages.sent-{unique}.v1"),
         message_topic(f"things.noted-{unique}.v1"),
     )
     await ensure_topics(kafka_servers, [source, copies])

@@ -25,7 +25,7 @@ async def test_a_bus_opened_before_kafka_is_there_waits_for_it(
     fault_engines: LocalEngines, caplog: pytest.LogCaptureFixture
 ) -> None:
     fault_engines.close()  # whatever an earlier test left running
-    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
+    topic = message_topic(f"messages.sent-{uuid4().hex[:8]}.v1")
     bus = Bus(fault_engines.ports.kafka_servers, service="test", delivery=QUICK)
     deliveries: list[MessageSent] = []
 
@@ -49,7 +49,7 @@ async def test_a_bus_opened_before_kafka_is_there_waits_for_it(
 async def test_publishing_to_a_kafka_that_hangs_fails_in_time_and_works_again_after(
     fault_engines: LocalEngines, kafka_servers: str
 ) -> None:
-    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
+    topic = message_topic(f"messages.sent-{uuid4().hex[:8]}.v1")
     bus = Bus(kafka_servers, service="test", delivery=replace(QUICK, publish_limit=2.0))
     async with bus:
         await bus.publish(topic, MessageSent(listener="ann"))
@@ -77,8 +77,8 @@ async def _seconds_to_fail(bus: Bus, topic: Topic[MessageSent]) -> float:
 async def test_a_kafka_killed_and_restarted_costs_no_record(
     fault_engines: LocalEngines, kafka_servers: str
 ) -> None:
-    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
-    compacted_topic = message_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
+    topic = message_topic(f"messages.sent-{uuid4().hex[:8]}.v1")
+    compacted_topic = message_topic(f"messages.latest-{uuid4().hex[:8]}.v1", compacted=True)
     deliveries = Counter[int]()
     bus = Bus(kafka_servers, service="test", delivery=QUICK)
 

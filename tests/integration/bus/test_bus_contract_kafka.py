@@ -29,8 +29,8 @@ class KafkaWorld:
         self._servers = servers
         self._producer = producer
         unique = uuid4().hex[:8]
-        self.topic = message_topic(f"things.told-{unique}.v1")
-        self.compacted = message_topic(f"things.kept-{unique}.v1", compacted=True)
+        self.topic = message_topic(f"messages.sent-{unique}.v1")
+        self.compacted = message_topic(f"messages.latest-{unique}.v1", compacted=True)
         self.bus = Bus(servers, service="test", delivery=delivery)
 
     async def put(

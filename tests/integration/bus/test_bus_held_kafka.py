@@ -4,14 +4,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from gyre_common.bus import Bus, Delivery
 from gyre_common.bus.dead_letters import open_dead_letters
 from gyre_common.bus.held_records import held_by, skip
-from gyre_common.bus.topics import ensure_topics
 from gyre_common.errors import FailedPrecondition, NotFound, Poison
 from gyre_common.events.topic import Topic
 from gyre_common.telemetry import METRICS
@@ -19,18 +17,11 @@ from gyre_common.testing import eventually as waiting
 from gyre_local.testing import LocalEngines
 
 from tests.batches import a_batch, send_batch
-from tests.bus_contract import QUICK, MessageSent, message_topic
+from tests.bus_contract import QUICK, MessageSent
 
 pytestmark = pytest.mark.integration
 
 eventually = partial(waiting.eventually, timeout=40)
-
-
-@pytest.fixture
-async def topic(kafka_servers: str) -> Topic[MessageSent]:
-    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
-    await ensure_topics(kafka_servers, [topic])
-    return topic
 
 
 def a_bus(

@@ -3,50 +3,32 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from gyre_common.bus import (
     Bus,
     CompactedReader,
-    Delivery,
-    RawRecord,
     Record,
     Retired,
-    current_record,
 )
 from gyre_common.bus.dead_letters import DeadLetter, open_dead_letters
-from gyre_common.bus.limits import LARGEST_BATCH, LARGEST_FOREIGN_RECORD
-from gyre_common.bus.record import sha256
 from gyre_common.bus.topics import ensure_topics
-from gyre_common.errors import NotFound, Poison, Retryable
+from gyre_common.errors import Retryable
 from gyre_common.events.topic import Topic
 from gyre_common.telemetry import METRICS
 from gyre_common.testing.eventually import eventually
 
-from tests.batches import Headers, a_batch, a_bomb, send_batch
 from tests.bus_contract import QUICK, MessageSent, message_topic
+from tests.kafka_messages import a_bus, reads_as, send_messages
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def topic(kafka_servers: str) -> Topic[MessageSent]:
-    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1")
-    await ensure_topics(kafka_servers, [topic])
-    return topic
-
-
-@pytest.fixture
-async def producer(kafka_servers: str) -> AsyncIterator[AIOKafkaProducer]:
-    async with AIOKafkaProducer(bootstrap_servers=kafka_servers) as producer:
-        yield producer
 
 
 @pytest.fixture
@@ -57,27 +39,9 @@ async def admin(kafka_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
     await admin.close()
 
 
-async def send_messages(
-    producer: AIOKafkaProducer, topic: Topic[MessageSent], count: int, *names: str
-) -> None:
-    names = names or tuple(f"l{number}" for number in range(50))
-    futures = [
-        await producer.send(
-            topic.name, MessageSent(listener=name, ordinal=ordinal).to_json(), name.encode()
-        )
-        for ordinal in range(count)
-        for name in names
-    ]
-    await asyncio.gather(*futures)
-
-
 async def committed(admin: AIOKafkaAdminClient, topic: Topic[MessageSent], group: str) -> int:
     offsets = await admin.list_consumer_group_offsets(f"{group}.{topic.name}")
     return sum(offset.offset for offset in offsets.values() if offset.offset > 0)
-
-
-def a_bus(servers: str, delivery: Delivery = QUICK) -> Bus:
-    return Bus(servers, service="test", delivery=delivery)
 
 
 async def test_nothing_is_committed_before_the_work_is_done(
@@ -99,9 +63,9 @@ async def test_nothing_is_committed_before_the_work_is_done(
     await send_messages(producer, topic, 6, "ann")
     async with bus:
         await eventually(lambda: done == [0, 1, 2])
-        await eventually(lambda: _is(committed(admin, topic, "g"), 3))
+        await eventually(lambda: reads_as(committed(admin, topic, "g"), 3))
         go.set()
-        await eventually(lambda: _is(committed(admin, topic, "g"), 6))
+        await eventually(lambda: reads_as(committed(admin, topic, "g"), 6))
 
 
 async def test_a_marker_of_a_transaction_is_no_lag(
@@ -199,51 +163,6 @@ async def test_a_handler_that_outlasts_the_drain_is_cancelled_and_its_record_rea
         await asyncio.wait_for(done.wait(), 10)
 
 
-async def test_an_idle_consumer_asks_seldom_and_learns_of_a_record_at_once(
-    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
-) -> None:
-    done: list[int] = []
-    bus = a_bus(kafka_servers)
-
-    @bus.on(topic, group="g")
-    async def on_message_sent(event: MessageSent) -> None:
-        done.append(event.ordinal)
-
-    async with AIOKafkaConsumer(topic.name, bootstrap_servers=kafka_servers) as consumer:
-        await consumer.topics()
-        assert vars(consumer._fetcher).keys() >= {"_fetch_max_wait_ms", "_fetcher_timeout"}
-    async with bus:
-        fetcher = _fetcher(bus)
-        for _ in range(2):
-            await eventually(lambda: fetcher._fetch_max_wait_ms == 5_000, timeout=20)
-            await send_messages(producer, topic, 1, "ann")
-            await eventually(lambda: done == [0], timeout=2)
-            done.clear()
-
-
-async def test_a_partition_that_is_resumed_does_not_wait_for_the_idle_ones(
-    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
-) -> None:
-    attempts = 0
-    done: list[int] = []
-    bus = a_bus(kafka_servers)
-
-    @bus.on(topic, group="g")
-    async def on_message_sent(event: MessageSent) -> None:
-        nonlocal attempts
-        attempts += 1
-        if attempts < 20:
-            raise Retryable("not yet")
-        done.append(event.ordinal)
-
-    async with bus:
-        await eventually(lambda: _fetcher(bus)._fetch_max_wait_ms == 5_000, timeout=20)
-        await send_messages(producer, topic, 1, "ann")
-        await eventually(lambda: done == [0])
-        await send_messages(producer, topic, 1, "ann")
-        await eventually(lambda: done == [0, 0], timeout=2)
-
-
 async def test_a_member_that_joins_and_leaves_costs_no_repetition(
     kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
 ) -> None:
@@ -322,142 +241,10 @@ async def test_what_is_in_flight_is_bounded(
         assert not subscriber.consumer.paused()
 
 
-async def test_a_record_as_large_as_kafka_takes_can_be_parked(
-    kafka_servers: str, topic: Topic[MessageSent]
-) -> None:
-    bus = a_bus(kafka_servers)
-    headers = [("odd", b"\xff" * 1_000)]
-    value = b"\xff" * (LARGEST_FOREIGN_RECORD - 2_000)
-
-    @bus.on(topic, group="g")
-    async def on_message_sent(event: MessageSent) -> None:
-        """Never reached."""
-
-    async with AIOKafkaProducer(
-        bootstrap_servers=kafka_servers, max_request_size=2 * LARGEST_FOREIGN_RECORD
-    ) as producer:
-        await producer.send_and_wait(topic.name, value, b"ann", headers=headers)
-    async with bus:
-        await eventually(lambda: _parked(kafka_servers, topic))
-    (letter,) = await _letters(kafka_servers, topic)
-    assert letter.value == value
-    assert letter.headers == {"odd": "\\xff" * 1_000}
-
-
-async def test_what_is_too_large_to_be_parked_is_parked_as_a_stub(
-    kafka_servers: str, topic: Topic[MessageSent]
-) -> None:
-    good = MessageSent(listener="ann").to_json()
-    headers: Headers = [("odd", b"\xff")]
-    no_json = b"x" * 3_000_000
-    too_long = MessageSent(listener="ann", text="x" * 2 * LARGEST_FOREIGN_RECORD).to_json()
-    bomb = a_bomb(2 * LARGEST_BATCH)
-    done: list[MessageSent] = []
-    bus = a_bus(kafka_servers)
-
-    @bus.on(topic, group="g")
-    async def on_message_sent(event: MessageSent) -> None:
-        done.append(event)
-
-    large = [(b"ann", no_json, headers), (b"ann", too_long, headers), (b"ann", good, headers)]
-    await send_batch(kafka_servers, topic.name, a_batch(*large, codec="gzip"))
-    await send_batch(kafka_servers, topic.name, bomb)
-    await send_batch(kafka_servers, topic.name, a_batch((b"ann", good, [])))
-    async with bus:
-        await eventually(lambda: len(done) == 2)
-        await eventually(lambda: _is(_parked(kafka_servers, topic), 3))
-    letters = {
-        letter.cause.offset: letter
-        for letter in await _letters(kafka_servers, topic)
-        if letter.cause
-    }
-    assert letters.keys() == {0, 1, 3}
-    assert {(letter.value, letter.key) for letter in letters.values()} == {
-        (None, b"ann"),
-        (None, b""),
-    }
-    for offset, value in enumerate((no_json, too_long)):
-        cause = letters[offset].cause
-        assert cause is not None
-        assert (cause.size, cause.digest) == (len(value), sha256(value))
-        assert f"{len(value)} bytes after decompression" in cause.message
-        assert letters[offset].headers == {"odd": "\\xff"}
-    cause = letters[3].cause
-    assert cause is not None
-    assert cause.size == len(bomb)
-    assert "offset 3 is not read" in cause.message
-
-
-async def test_a_header_name_that_is_not_utf_8_stops_nobody(
-    kafka_servers: str, topic: Topic[MessageSent]
-) -> None:
-    good = MessageSent(listener="ann").to_json()
-    headers: Headers = [("na~me", b"\xfe"), ("odd", b"\xfe"), ("none", None)]
-    done: list[dict[str, str]] = []
-    bus = a_bus(kafka_servers)
-
-    @bus.on(topic, group="g")
-    async def on_message_sent(event: MessageSent) -> None:
-        done.append(current_record().headers)
-
-    odd = a_batch((b"ann", good, headers), (b"ann", b"{", headers))
-    await send_batch(kafka_servers, topic.name, odd)
-    await send_batch(kafka_servers, topic.name, a_batch((b"ann", good, [])))
-    async with bus:
-        await eventually(lambda: len(done) == 2)
-        (letter,) = await eventually(lambda: _letters(kafka_servers, topic))
-    assert done == [{"na\\xffme": "\\xfe", "odd": "\\xfe", "none": ""}, {}]
-    assert (letter.value, letter.headers) == (b"{", done[0])
-
-
-async def test_a_header_name_that_is_not_utf_8_does_not_hold_up_whoever_reads_a_topic_whole(
-    kafka_servers: str,
-) -> None:
-    compacted_topic = message_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
-    await ensure_topics(kafka_servers, [compacted_topic])
-    event = MessageSent(listener="ann")
-    headers: Headers = [("~", b"\xff")]
-    await send_batch(
-        kafka_servers, compacted_topic.name, a_batch((b"ann", event.to_json(), headers))
-    )
-    async with asyncio.timeout(30), CompactedReader(kafka_servers, compacted_topic) as reader:
-        assert [record.event for record in reader.records] == [event]
-        changes = reader.follow()
-        await send_batch(kafka_servers, compacted_topic.name, a_batch((b"ann", None, headers)))
-        assert await anext(changes) == Retired("ann")
-
-
-async def test_the_dead_letters_can_be_counted_shown_and_consumed_raw(
-    kafka_servers: str, topic: Topic[MessageSent], producer: AIOKafkaProducer
-) -> None:
-    bus = a_bus(kafka_servers)
-    raw_records: list[RawRecord] = []
-
-    @bus.on(topic, group="g")
-    async def on_message_sent(event: MessageSent) -> None:
-        raise Poison(f"no {event.ordinal}")
-
-    @bus.on_raw_batch([topic.dlq], group="watcher", max_records=10, max_wait=0.1)
-    async def on_dead_letters(records: Sequence[RawRecord]) -> None:
-        if any(b'"ordinal":1' in (record.value or b"") for record in records):
-            raise ValueError("this one is passed over")
-        raw_records.extend(records)
-
-    await send_messages(producer, topic, 3, "ann")
-    async with bus:
-        await eventually(lambda: len(raw_records) == 2)
-        await eventually(lambda: _is(_parked(kafka_servers, topic), 3))
-        await eventually(lambda: bus._subscriptions[1].scheduler.unfinished == 0)
-    letters = await _letters(kafka_servers, topic, most=2)
-    assert [letter.cause and letter.cause.message for letter in letters] == ["no 2", "no 1"]
-    with pytest.raises(NotFound):
-        await _letters(kafka_servers, message_topic("nothing.there.v1"))
-
-
 async def test_topics_are_created_as_declared_by_many_at_once(
     kafka_servers: str, admin: AIOKafkaAdminClient
 ) -> None:
-    name = f"things.kept-{uuid4().hex[:8]}.v1"
+    name = f"messages.latest-{uuid4().hex[:8]}.v1"
     topic = message_topic(name, compacted=True)
     await asyncio.gather(*(ensure_topics(kafka_servers, [topic]) for _ in range(5)))
     configs = await _configs(admin, topic.name, topic.dlq)
@@ -471,7 +258,7 @@ async def test_topics_are_created_as_declared_by_many_at_once(
 
 
 async def test_one_key_goes_to_one_partition_whoever_publishes_it(kafka_servers: str) -> None:
-    topic = message_topic(f"things.told-{uuid4().hex[:8]}.v1", compacted=True)
+    topic = message_topic(f"messages.sent-{uuid4().hex[:8]}.v1", compacted=True)
     async with a_bus(kafka_servers) as one, Bus(kafka_servers, service="other") as other:
         for number in range(10):
             await one.publish(topic, MessageSent(listener=f"l{number}", ordinal=1))
@@ -482,7 +269,7 @@ async def test_one_key_goes_to_one_partition_whoever_publishes_it(kafka_servers:
 
 
 async def test_a_compacted_topic_is_read_whole_and_then_followed(kafka_servers: str) -> None:
-    topic = message_topic(f"things.kept-{uuid4().hex[:8]}.v1", compacted=True)
+    topic = message_topic(f"messages.latest-{uuid4().hex[:8]}.v1", compacted=True)
     await ensure_topics(kafka_servers, [topic])
     async with AIOKafkaProducer(
         bootstrap_servers=kafka_servers, transactional_id=f"t-{uuid4()}"
@@ -517,18 +304,9 @@ async def test_a_compacted_topic_is_read_whole_and_then_followed(kafka_servers: 
             assert Retired("ann") in changes
 
 
-def _fetcher(bus: Bus) -> Any:
-    subscriber: Any = bus.broker.subscribers[0]
-    return subscriber.consumer._fetcher
-
-
 async def _parked(servers: str, topic: Topic[MessageSent]) -> int:
     async with open_dead_letters(servers) as letters:
         return (await letters.counts())[topic.dlq]
-
-
-async def _is(reading: Awaitable[object], expected: object) -> bool:
-    return await reading == expected
 
 
 async def _letters(servers: str, topic: Topic[MessageSent], *, most: int = 20) -> list[DeadLetter]:

@@ -18,7 +18,7 @@ Headers = tuple[tuple[str, bytes], ...]
 def a_record(
     *headers: tuple[str, bytes], offset: int = 7, key: bytes | None = b"k"
 ) -> Record[Event]:
-    raw = StoredRecord("things.told.v1", 3, offset, 1_700_000_000_123, key, b"{}", headers)
+    raw = StoredRecord("messages.sent.v1", 3, offset, 1_700_000_000_123, key, b"{}", headers)
     return Record(Event(), raw, "g/on_told")
 
 
@@ -75,7 +75,7 @@ def test_a_dead_letter_tells_its_cause_and_keeps_its_own_headers() -> None:
     read = read_cause(headers)
     assert read is not None
     assert (read.kind, read.error, read.attempts, read.group) == ("poison", "Poison", 4, "g")
-    assert (read.topic, read.partition, read.offset) == ("things.told.v1", 3, 7)
+    assert (read.topic, read.partition, read.offset) == ("messages.sent.v1", 3, 7)
     assert read.message == "line one ?"
     assert read.parked_at == cause.parked_at
 

@@ -15,7 +15,7 @@ from gyre_common.testing.eventually import eventually
 
 from tests.bus_contract import QUICK, MessageSent, message_topic
 
-TOPIC = message_topic("things.told.v1")
+TOPIC = message_topic("messages.sent.v1")
 DAMAGED = UnreadValue("a batch cannot be read", first=0, batch=b"", damaged=True)
 
 
@@ -78,7 +78,7 @@ async def test_a_damaged_batch_holds_its_own_partition_until_it_is_skipped() -> 
     (partition,) = broker.holding
     assert (partition.watermark, broker.paused, broker.parked) == (1, {0}, [])
     (problem,) = broker.scheduler.problems
-    assert problem == "things.told.v1 partition 0 is held at offset 1: a batch cannot be read"
+    assert problem == "messages.sent.v1 partition 0 is held at offset 1: a batch cannot be read"
     broker.scheduler.skip(partition)
     await eventually(lambda: sorted(listener.deliveries) == [1, 2, 3])
     assert (partition.watermark, broker.paused, broker.scheduler.problems) == (3, set(), [])

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 
 def a_record(offset: int, key: str | None = None) -> StoredRecord:
-    return StoredRecord("things.told.v1", 0, offset, 0, key and key.encode(), b"{}")  # type: ignore[arg-type]
+    return StoredRecord("messages.sent.v1", 0, offset, 0, key and key.encode(), b"{}")  # type: ignore[arg-type]
 
 
 def filled(*keys: str, first: int = 0) -> Partition:
-    partition = Partition("things.told.v1", 0)
+    partition = Partition("messages.sent.v1", 0)
     for offset, key in enumerate(keys, start=first):
         partition.add(a_record(offset, key), key.encode(), 0.0)
     return partition
@@ -44,7 +44,7 @@ def test_the_watermark_stands_before_the_oldest_unfinished_record() -> None:
 
 
 def test_the_watermark_passes_offsets_that_hold_no_record() -> None:
-    partition = Partition("things.told.v1", 0)
+    partition = Partition("messages.sent.v1", 0)
     for offset in (3, 7, 8, 20):
         partition.add(a_record(offset), None, 0.0)
     for _ in range(4):
