@@ -10,9 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from gyre_common.text import content_terms, terms
-from gyre_generator.reading.questions import analyse
-from gyre_generator.reading.scoring import CandidateSentence, candidate_sentences
-from gyre_generator.reading.selection import ANSWERS_AT, confidence, select
+from gyre_generator.backends.extractive import (
+    ANSWERS_AT,
+    CandidateSentence,
+    candidate_sentences,
+    confidence,
+    select,
+)
+from gyre_generator.backends.questions import analyse
 
 from bench.answers.data import Case, clapnq, foreign, pooled, xquad
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gyre_common.text import content_terms
-from gyre_judge.metrics import groundedness, substance
+from gyre_judge.metrics import WeightedPassages, groundedness, substance
 from gyre_judge.service import TIE
-from gyre_judge.statements import WeightedPassages
 
 from bench.report import data_folder
 

@@ -28,9 +28,8 @@ from gyre_common.store import Shelf
 from gyre_telemetry import translation
 from gyre_telemetry.handlers import InsertBatching
 from gyre_telemetry.handlers import build_handlers as build_telemetry
-from gyre_telemetry.origin import origin_of_raw
-from gyre_telemetry.rows import TableRow
-from gyre_telemetry.service import Telemetry
+from gyre_telemetry.service import TableRow, Telemetry
+from gyre_telemetry.translation import origin_of
 from gyre_trainer.data_sets import FrozenDataSet
 from gyre_trainer.data_sets.resolving import question_texts
 from gyre_trainer.handlers import build_handlers
@@ -169,7 +168,7 @@ def test_what_an_error_says_of_a_dead_letter_is_redacted(redacting: None) -> Non
     raw = StoredRecord("feedback.received.v1.dlq", 0, 1, 0, b"acme/1", b"{", ())
     cause = cause_of(raw, Poison(f"not {SECRET}"), attempts=1, group="trainer")
     parked = replace(raw, headers=tuple(headers_of(raw, cause)))
-    [row] = translation.dead_letter(parked, origin_of_raw(parked))
+    [row] = translation.dead_letter(parked, origin_of(parked))
     assert "not [gone]" in repr(row)
 
 

@@ -27,18 +27,18 @@ VIEWS = (
 def test_every_table_and_view_of_the_contract_is_documented_column_by_column() -> None:
     tables, columns = read_catalogue(read_migrations(default_folder()))
     expected = {*TABLES, *VIEWS, "migrations"}
-    assert {table.name for table in tables} == expected
-    assert all(table.comment for table in tables)
-    assert not [f"{c.table}.{c.name}" for c in columns if not c.comment]
+    assert {table["name"] for table in tables} == expected
+    assert all(table["comment"] for table in tables)
+    assert not [f"{c['table']}.{c['name']}" for c in columns if not c["comment"]]
     page = render(tables, columns)
     for table in tables:
-        assert f"\n### {table.name}\n" in page
+        assert f"\n### {table['name']}\n" in page
     for column in columns:
-        assert f"| `{column.name}` | `{column.type}` | {column.comment} |" in page
+        assert f"| `{column['name']}` | `{column['type']}` | {column['comment']} |" in page
 
 
 def test_every_table_says_whose_row_it_is_and_what_event_made_it() -> None:
     _, columns = read_catalogue(read_migrations(default_folder()))
     for table in TABLES:
-        names = {column.name for column in columns if column.table == table}
+        names = {column["name"] for column in columns if column["table"] == table}
         assert {"tenant", "event_id", "time", "trace_id"} <= names

@@ -7,13 +7,13 @@ from gyre_common.bus.memory import StoredRecord
 from gyre_common.events.examples import EXAMPLES
 from gyre_telemetry import translation
 from gyre_telemetry.migrations import default_folder, read_migrations
-from gyre_telemetry.origin import Origin, origin_of_raw
-from gyre_telemetry.rows import TableRow
 from gyre_telemetry.schema_reference import read_catalogue
+from gyre_telemetry.service import TableRow
+from gyre_telemetry.translation import Origin, origin_of
 
 WITHOUT_A_COLUMN = {
     "documents": {"content_ref", "chunks", "chunks_ref", "chunks_digest"},
-    "interactions": {"query", "filtered", "actor"},
+    "interactions": {"query", "filtered"},
     "retrieved_chunks": {"acl"},
     "training_runs": {"resumed", "candidate", "against", "hold"},
     "dead_letters": {"digest"},
@@ -35,7 +35,7 @@ RENAMED = {
 def rows() -> Iterable[TableRow]:
     """Of the example of every topic, and of a dead letter."""
     raw = StoredRecord("feedback.received.v1.dlq", 0, 7, 0, None, b"{}", ())
-    origin: Origin = origin_of_raw(raw)
+    origin: Origin = origin_of(raw)
     for topic, translate in {
         "documents.accepted.v1": translation.document_accepted,
         "documents.chunked.v1": translation.document_chunked,
@@ -64,7 +64,7 @@ def columns() -> dict[str, set[str]]:
     """What the schema's tables have."""
     names: dict[str, set[str]] = defaultdict(set)
     for column in read_catalogue(read_migrations(default_folder()))[1]:
-        names[column.table].add(column.name)
+        names[column["table"]].add(column["name"])
     return names
 
 

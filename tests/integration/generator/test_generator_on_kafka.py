@@ -23,16 +23,19 @@ from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.rpc import call, channel, serve, stream
 from gyre_common.testing.builders import MORNING, a_release, an_interaction
 from gyre_common.testing.eventually import eventually
-from gyre_generator.ask import DocumentFilters
-from gyre_generator.grpc_retriever import GrpcRetriever
 from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
+from gyre_generator.steps.retrieve import Search, search_by_rpc
 
 from tests.unit.generator.conftest import steps_of
 
 pytestmark = pytest.mark.integration
 
 TEA = "Water for green tea should be about 80 degrees Celsius. Steep it for two minutes."
+
+
+def search_of(channel: grpc.aio.Channel) -> Search:
+    return partial(search_by_rpc, stub=retriever_pb2_grpc.RetrieverServiceStub(channel), seconds=5)
 
 
 class TeaRetriever(retriever_pb2_grpc.RetrieverServiceServicer):
@@ -90,7 +93,7 @@ async def generator(
         bus,
         serve([retriever]) as retriever_server,
         channel(f"127.0.0.1:{retriever_server.port}") as to_retriever,
-        Answerer(steps_of(GrpcRetriever(to_retriever, seconds=5), releases), bus) as answerer,
+        Answerer(steps_of(search_of(to_retriever), releases), bus) as answerer,
         serve([GeneratorRpc(answerer)]) as generator_server,
         channel(
             f"127.0.0.1:{generator_server.port}", tenant="acme", acl=("staff",)
@@ -200,6 +203,4 @@ async def test_a_question_out_of_bounds_is_an_invalid_argument(
 async def test_a_retriever_that_is_not_there_is_unavailable() -> None:
     async with channel("127.0.0.1:1") as nowhere:
         with pytest.raises(Unavailable):
-            await GrpcRetriever(nowhere, seconds=2).retrieve(
-                "tea", limit=1, filters=DocumentFilters(), explore=False
-            )
+            await search_of(nowhere)(retriever_pb2.RetrieveRequest(query="tea", limit=1))

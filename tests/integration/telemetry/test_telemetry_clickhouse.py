@@ -25,13 +25,10 @@ from gyre_common.testing.builders import (
     an_interaction,
 )
 from gyre_telemetry import translation
-from gyre_telemetry.clickhouse import open_clickhouse
-from gyre_telemetry.clickhouse_migrations import migrate
-from gyre_telemetry.clickhouse_sink import ClickHouseSink
-from gyre_telemetry.migrations import Migration, default_folder, read_migrations
-from gyre_telemetry.origin import Origin
-from gyre_telemetry.rows import TableRow
-from gyre_telemetry.service import Telemetry
+from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
+from gyre_telemetry.migrations import Migration, default_folder, migrate, read_migrations
+from gyre_telemetry.service import TableRow, Telemetry
+from gyre_telemetry.translation import Origin
 
 pytestmark = pytest.mark.integration
 

@@ -13,19 +13,18 @@ from gyre_common.testing.builders import (
     a_document_indexed,
     a_feedback,
     a_release,
+    a_retrieved_chunk,
     a_training_end,
     a_verdict,
     an_interaction,
 )
 from gyre_telemetry import translation
-from gyre_telemetry.clickhouse import open_clickhouse
+from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
-from gyre_telemetry.clickhouse_migrations import migrate
-from gyre_telemetry.clickhouse_sink import ClickHouseSink
-from gyre_telemetry.history_reader import VIEWS, HistoryReader, TimeRange
-from gyre_telemetry.migrations import default_folder, read_migrations
-from gyre_telemetry.origin import Origin
+from gyre_telemetry.history_reader import VIEWS, HistoryReader, ListQuery
+from gyre_telemetry.migrations import default_folder, migrate, read_migrations
 from gyre_telemetry.service import Telemetry
+from gyre_telemetry.translation import Origin
 
 pytestmark = pytest.mark.integration
 
@@ -78,7 +77,7 @@ async def test_the_whole_story_of_an_answer_is_one_message(
         translation.interaction_judged(a_verdict(**about, scores=scores), origin())
     )
     await telemetry.record(translation.feedback_received(a_feedback(**about), origin()))
-    row = await history.interaction(tenant, answer_id)
+    row = await history.interaction(RequestContext(tenant=tenant), answer_id, actor="")
     assert row is not None
     message = ParseDict(dict(row), pb.Interaction())
     event = an_interaction(tenant=tenant)
@@ -88,7 +87,32 @@ async def test_the_whole_story_of_an_answer_is_one_message(
     assert len(message.citations) == len(event.citations)
     assert [one.HasField("value") for one in message.verdicts] == [True, False]
     assert message.feedback[0].received_at.ToDatetime(UTC) == a_feedback().received_at
-    assert await history.interaction("other", answer_id) is None
+    assert await history.interaction(RequestContext(tenant="other"), answer_id, actor="") is None
+
+
+async def test_an_answer_is_there_for_its_actor_and_for_groups_that_meet_all_its_documents(
+    telemetry: Telemetry, history: ClickHouseHistory, tenant: str
+) -> None:
+    acls = (("staff", "board"), ("tea",), (), None)
+    event = an_interaction(
+        tenant=tenant,
+        interaction_id=uuid4(),
+        actor="ann",
+        retrieved=[a_retrieved_chunk(rank=n, acl=acl) for n, acl in enumerate(acls, start=1)],
+    )
+    await telemetry.record(translation.interaction_completed(event, origin()))
+    for groups, actor, readable in (
+        (("staff", "tea"), "", True),
+        (("tea", "board", "it's"), "bob", True),
+        ((), "ann", True),
+        (("staff",), "bob", False),
+        ((), "", False),
+    ):
+        caller = RequestContext(tenant=tenant, acl=groups)
+        story = await history.interaction(caller, event.interaction_id, actor=actor)
+        page = await HistoryReader(history).interactions(caller, ListQuery(actor=actor))
+        assert (story is not None, len(page.rows)) == (readable, int(readable)), (groups, actor)
+        assert story is None or story["actor"] == "ann"
 
 
 async def test_pages_spans_and_beginnings_find_each_interaction_once(
@@ -100,9 +124,7 @@ async def test_pages_spans_and_beginnings_find_each_interaction_once(
     listed_ids: list[object] = []
     token = ""
     for _ in range(3):
-        page = await reading.interactions(
-            caller, TimeRange(), id_prefix="", page_size=2, page_token=token
-        )
+        page = await reading.interactions(caller, ListQuery(page_size=2, page_token=token))
         rows = [ParseDict(dict(row), pb.InteractionSummary()) for row in page.rows]
         listed_ids += [row.interaction_id for row in rows]
         token = page.next_page_token
@@ -110,13 +132,11 @@ async def test_pages_spans_and_beginnings_find_each_interaction_once(
     assert sorted(map(str, ids)) == sorted(map(str, listed_ids))
     assert listed_ids[0] == str(ids[-1])
 
-    middle = TimeRange(MORNING + timedelta(minutes=1), MORNING + timedelta(minutes=2))
-    page = await reading.interactions(caller, middle, id_prefix="", page_size=0, page_token="")
+    middle = ListQuery(MORNING + timedelta(minutes=1), MORNING + timedelta(minutes=2))
+    page = await reading.interactions(caller, middle)
     assert {row["interaction_id"] for row in page.rows} == {str(ids[2]), str(ids[3])}
     prefix = str(ids[0])[:12]
-    page = await reading.interactions(
-        caller, TimeRange(), id_prefix=prefix, page_size=0, page_token=""
-    )
+    page = await reading.interactions(caller, ListQuery(id_prefix=prefix))
     assert [row["interaction_id"] for row in page.rows] == [str(ids[0])]
 
 
@@ -139,20 +159,20 @@ async def test_every_view_reads_by_tenant_and_page(
     reading = HistoryReader(history)
     for view in VIEWS:
         caller = RequestContext(tenant=tenant)
-        columns, page = await reading.series(caller, view, TimeRange(), page_size=1, page_token="")
+        columns, page = await reading.series(caller, view, ListQuery(page_size=1))
         assert page.rows, view
-        assert set(page.rows[0]) == {column.name for column in columns}
-        assert all(column.type and column.description for column in columns)
+        assert set(page.rows[0]) == {column["name"] for column in columns}
+        assert all(column["type"] and column["description"] for column in columns)
         ParseDict({"rows": list(page.rows)}, pb.SeriesResponse())
         if page.next_page_token:
             token = page.next_page_token
-            _, rest = await reading.series(caller, view, TimeRange(), page_size=1, page_token=token)
+            _, rest = await reading.series(caller, view, ListQuery(page_size=1, page_token=token))
             assert list(rest.rows) != list(page.rows)
         other = RequestContext(tenant=f"{tenant}-other")
-        _, none = await reading.series(other, view, TimeRange(), page_size=1, page_token="")
+        _, none = await reading.series(other, view, ListQuery(page_size=1))
         assert not none.rows, view
-        late = TimeRange(since=MORNING + timedelta(days=9_000))
-        _, none = await reading.series(caller, view, late, page_size=1, page_token="")
+        late = ListQuery(since=MORNING + timedelta(days=9_000))
+        _, none = await reading.series(caller, view, late)
         assert not none.rows, view
 
 
@@ -169,6 +189,6 @@ async def test_a_release_for_everybody_is_in_everybodys_loop(
     )
     await telemetry.record(translation.release_changed(change, origin()))
     _, page = await HistoryReader(history).series(
-        RequestContext(tenant=tenant), "loop", TimeRange(), page_size=0, page_token=""
+        RequestContext(tenant=tenant), "loop", ListQuery()
     )
     assert {row["tenant"] for row in page.rows} == {"*"}

@@ -5,6 +5,7 @@ from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
+from gyre.retriever.v1.retriever_pb2 import RetrieveRequest
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition
@@ -12,19 +13,15 @@ from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.testing.builders import MORNING, a_release
-from gyre_generator.ask import DocumentFilters
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.passages import RetrievedPassage, RetrievedPassages
 from gyre_generator.progress import Step, Steps
-from gyre_generator.service import Answerer
-from gyre_generator.steps.cite import cite
-from gyre_generator.steps.generate import generate
-from gyre_generator.steps.ground import ground
+from gyre_generator.service import Answerer, SentenceCheck
+from gyre_generator.steps.cite import cite, ground
+from gyre_generator.steps.generate import EXTRACTIVE, generate, route
 from gyre_generator.steps.pack import pack
-from gyre_generator.steps.retrieve import PassageRetriever, retrieve
-from gyre_generator.steps.route import EXTRACTIVE, route
-from gyre_generator.window import SentenceCheck
+from gyre_generator.steps.retrieve import Search, retrieve
 
 TEA = (
     "Green tea is made from leaves that were not fermented. "
@@ -43,7 +40,7 @@ def a_passage(
         document_id=document,
         text=text,
         rank=rank,
-        **fields,  # type: ignore[arg-type]
+        **fields,
     )
 
 
@@ -58,18 +55,18 @@ class FakeRetriever:
         self.error: Exception | None = None
         self.lacks: str | None = None
 
-    async def retrieve(
-        self, query: str, *, limit: int, filters: DocumentFilters, explore: bool
-    ) -> RetrievedPassages:
-        self.queries.append(query)
-        self.explored.append(explore)
+    async def search(self, request: RetrieveRequest) -> RetrievedPassages:
+        self.queries.append(request.query)
+        self.explored.append(request.explore)
         self.versions.append(dict(request_context().versions))
         if self.error:
             raise self.error
         if self.lacks in request_context().versions.values():
             raise FailedPrecondition(f"no version {self.lacks} here (yet)")
         return RetrievedPassages(
-            self.passages[:limit], {"encode": 3.0, "search": 7.0}, {Roles.RETRIEVAL: "hybrid-1"}
+            self.passages[: request.limit],
+            {"encode": 3.0, "search": 7.0},
+            {Roles.RETRIEVAL: "hybrid-1"},
         )
 
 
@@ -84,7 +81,7 @@ MakeAnswerer = Callable[..., Answerer]
 
 
 def steps_of(
-    retriever: PassageRetriever,
+    search: Search,
     releases: ReleaseView,
     backend: Backend | None = None,
     *,
@@ -94,7 +91,7 @@ def steps_of(
     backends = {EXTRACTIVE: backend or ExtractiveReader()}
     return {
         "route": partial(route, backends=backends, releases=releases),
-        "retrieve": partial(retrieve, retriever=retriever, limit=passages),
+        "retrieve": partial(retrieve, search=search, limit=passages),
         "pack": partial(pack, budget=3_000),
         "generate": generate,
         "ground": ground,
@@ -132,7 +129,7 @@ def make_answerer(bus: MemoryBus, retriever: FakeRetriever, releases: ReleaseVie
         checks: Sequence[SentenceCheck] = (),
     ) -> Answerer:
         steps: dict[str, Step] = {}
-        for name, step in steps_of(retriever, releases, backend, passages=passages).items():
+        for name, step in steps_of(retriever.search, releases, backend, passages=passages).items():
             steps |= {**((before_pack or {}) if name == "pack" else {}), name: step}
         return Answerer(steps, bus, checks)
 

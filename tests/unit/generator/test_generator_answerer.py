@@ -7,15 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from gyre.retriever.v1.retriever_pb2 import Filters
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import FailedPrecondition, InvalidInput, Unavailable
 from gyre_common.events.interactions import InteractionCompleted, Outcome, Turn
 from gyre_common.events.releases import Roles
 from gyre_common.releases.fitting import FITTED_ROLES
-from gyre_generator.ask import Ask, DocumentFilters
-from gyre_generator.backends import AnswerDraft, Claim, Delta, Piece, PromptRecord, WritingTask
-from gyre_generator.service import Answerer, AnswerFinished, AnswerStarted, latency
+from gyre_generator.ask import Ask
+from gyre_generator.backends import AnswerDraft, Artifacts, Claim, Piece
+from gyre_generator.passages import RetrievedPassage
+from gyre_generator.prompts import Prompt
+from gyre_generator.service import Answerer, AnswerStarted
 from gyre_generator.steps.generate import NO_ANSWER
 
 ASK = Ask("How hot should the water for green tea be?")
@@ -27,10 +30,12 @@ class ScriptedBackend:
 
     def __init__(self, *pieces: Piece | Exception) -> None:
         self._pieces = pieces
-        self.tasks: list[WritingTask] = []
+        self.asked: list[Ask] = []
 
-    async def write(self, task: WritingTask) -> AsyncGenerator[Piece, None]:
-        self.tasks.append(task)
+    async def write(
+        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+    ) -> AsyncGenerator[Piece, None]:
+        self.asked.append(ask)
         for piece in self._pieces:
             if isinstance(piece, Exception):
                 raise piece
@@ -44,9 +49,11 @@ class StuckBackend:
         self.stuck = asyncio.Event()
         self.closed = False
 
-    async def write(self, task: WritingTask) -> AsyncGenerator[Piece, None]:
+    async def write(
+        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+    ) -> AsyncGenerator[Piece, None]:
         try:
-            yield Delta("Boil it. Water should")
+            yield "Boil it. Water should"
             self.stuck.set()
             await asyncio.Event().wait()
         finally:
@@ -75,7 +82,7 @@ async def test_an_answer_quotes_the_passage_and_is_recorded(
     finished = await make_answerer().answer(ASK)
 
     event = recorded(bus)
-    assert finished.interaction == event
+    assert finished.interaction_id == event.interaction_id
     assert event.outcome is Outcome.ANSWERED
     assert "80 degrees" in event.answer
     texts = {chunk.chunk_id: chunk.text for chunk in event.retrieved}
@@ -99,16 +106,16 @@ async def test_the_record_explains_the_answer(make_answerer: MakeAnswerer, bus: 
     steps = {"route", "retrieve", "pack", "generate", "ground", "cite"}
     stages = steps | {"encode", "search", "total"}
     assert set(event.latency_ms) == stages
-    assert set(latency(finished)) == stages | {"record"}
+    assert set(finished.latency_ms) == stages | {"record"}
 
 
 async def test_a_stream_starts_says_and_finishes_in_that_order(make_answerer: MakeAnswerer) -> None:
     first, *deltas, last = await collect(make_answerer())
 
     assert isinstance(first, AnswerStarted)
-    assert isinstance(last, AnswerFinished)
-    assert first.interaction_id == str(last.interaction.interaction_id)
-    assert "".join(delta.text for delta in deltas) == last.interaction.answer
+    assert isinstance(last, InteractionCompleted)
+    assert first.interaction_id == str(last.interaction_id)
+    assert "".join(deltas) == last.answer
 
 
 async def test_passages_that_do_not_answer_make_it_abstain(
@@ -131,7 +138,7 @@ async def test_without_passages_nobody_is_asked_to_write(
     await make_answerer(backend).answer(ASK)
 
     assert recorded(bus).outcome is Outcome.ABSTAINED
-    assert backend.tasks == []
+    assert backend.asked == []
 
 
 async def test_kafka_down_refuses_before_anything_is_said(
@@ -155,8 +162,8 @@ async def test_a_stream_that_cannot_be_recorded_never_finishes(
     with pytest.raises(Unavailable):
         await collect(make_answerer(), into=received)
 
-    assert any(isinstance(piece, Delta) for piece in received)
-    assert not any(isinstance(piece, AnswerFinished) for piece in received)
+    assert any(isinstance(piece, str) for piece in received)
+    assert not any(isinstance(piece, InteractionCompleted) for piece in received)
 
 
 async def test_a_retriever_that_is_down_is_recorded_as_an_error(
@@ -174,7 +181,7 @@ async def test_a_retriever_that_is_down_is_recorded_as_an_error(
 async def test_a_back_end_that_fails_half_way_keeps_what_was_said(
     make_answerer: MakeAnswerer, bus: MemoryBus
 ) -> None:
-    backend = ScriptedBackend(Delta("Boil it. Water"), Unavailable("the model hung up"))
+    backend = ScriptedBackend("Boil it. Water", Unavailable("the model hung up"))
 
     with pytest.raises(Unavailable, match="hung up"):
         await make_answerer(backend).answer(ASK)
@@ -197,7 +204,7 @@ async def test_a_caller_that_hangs_up_is_recorded_as_cancelled(
     backend = StuckBackend()
     async with make_answerer(backend) as answerer, aclosing(answerer.stream(ASK)) as pieces:
         async for piece in pieces:
-            if isinstance(piece, Delta):
+            if isinstance(piece, str):
                 break
 
     event = recorded(bus)
@@ -227,7 +234,7 @@ async def test_a_retry_with_the_same_key_is_the_same_interaction(
     keyed = Ask(ASK.question, idempotency_key="try-1")
 
     first, again, other = [
-        (await answerer.answer(ask)).interaction.interaction_id for ask in (keyed, keyed, ASK)
+        (await answerer.answer(ask)).interaction_id for ask in (keyed, keyed, ASK)
     ]
 
     assert first == again != other
@@ -243,7 +250,7 @@ async def test_a_key_of_one_tenant_says_nothing_about_another(
     for tenant in ("acme", "zoo"):
         with use_context(RequestContext(tenant=tenant)):
             finished = await answerer.answer(Ask(ASK.question, idempotency_key="1"))
-            ids.add(finished.interaction.interaction_id)
+            ids.add(finished.interaction_id)
 
     assert len(ids) == 2
 
@@ -369,13 +376,13 @@ async def test_the_record_says_what_was_searched_for_where_that_is_not_the_quest
 @pytest.mark.parametrize(
     "filters",
     [
-        DocumentFilters(document_ids=("tea.md",)),
-        DocumentFilters(metadata={"lang": "en"}),
-        DocumentFilters(media_types=("text/plain",)),
+        Filters(document_ids=["tea.md"]),
+        Filters(metadata={"lang": "en"}),
+        Filters(media_types=["text/plain"]),
     ],
 )
 async def test_the_record_says_that_filters_bounded_the_search(
-    make_answerer: MakeAnswerer, bus: MemoryBus, filters: DocumentFilters
+    make_answerer: MakeAnswerer, bus: MemoryBus, filters: Filters
 ) -> None:
     await make_answerer().answer(replace(ASK, filters=filters))
     assert recorded(bus).filtered
@@ -386,8 +393,8 @@ async def test_a_citation_of_a_passage_that_was_not_shown_is_dropped_and_recorde
 ) -> None:
     text = "Use water of 80 degrees Celsius. The moon is cheese."
     backend = ScriptedBackend(
-        PromptRecord("the prompt", "answer-1"),
-        Delta(text),
+        Prompt("answer-1", "Be kind.", "How hot?"),
+        text,
         AnswerDraft(text, (Claim(0, 32, 1), Claim(33, 52, 9))),
     )
 
@@ -400,7 +407,10 @@ async def test_a_citation_of_a_passage_that_was_not_shown_is_dropped_and_recorde
     failed = {g.name: g.detail for g in event.guardrails if not g.passed}
     assert "[9]" in failed["cited_passages"]
     assert "The moon is cheese." in failed["grounding"]
-    assert (event.prompt, event.prompt_version) == ("the prompt", "answer-1")
+    assert (event.prompt, event.prompt_version) == (
+        "[system]\nBe kind.\n\n[user]\nHow hot?",
+        "answer-1",
+    )
 
 
 async def test_an_event_always_fits_a_record(

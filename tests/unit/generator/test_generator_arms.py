@@ -5,6 +5,7 @@ from random import Random
 from uuid import UUID, uuid4
 
 import pytest
+from gyre.retriever.v1.retriever_pb2 import RetrieveRequest
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.context import RequestContext, request_context, use_context
@@ -14,7 +15,7 @@ from gyre_common.releases import Arm, ReleaseView
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS, built_in_artifacts
 from gyre_common.testing.builders import MORNING, a_release, an_artifact
 from gyre_common.testing.chunk_index import StoredChunk
-from gyre_generator.ask import Ask, DocumentFilters
+from gyre_generator.ask import Ask
 from gyre_generator.passages import RetrievedPassage, RetrievedPassages
 from gyre_generator.service import Answerer
 from gyre_retriever.query import Query
@@ -37,12 +38,16 @@ class InMemoryRetriever:
     def __init__(self, core: Retriever) -> None:
         self._core = core
 
-    async def retrieve(
-        self, query: str, *, limit: int, filters: DocumentFilters, explore: bool
-    ) -> RetrievedPassages:
-        reply = await self._core.retrieve(Query(query, limit), request_context())
+    async def search(self, request: RetrieveRequest) -> RetrievedPassages:
+        query = Query(request.query, request.limit)
+        reply = await self._core.retrieve(query, request_context())
         passages = [
-            RetrievedPassage(ranked.hit.chunk.chunk_id, ranked.hit.chunk.document_id, TEA, rank)
+            RetrievedPassage(
+                chunk_id=ranked.hit.chunk.chunk_id,
+                document_id=ranked.hit.chunk.document_id,
+                text=TEA,
+                rank=rank,
+            )
             for rank, ranked in enumerate(reply.chunks, start=1)
         ]
         return RetrievedPassages(passages, reply.latency_ms, reply.versions, reply.fallbacks)
@@ -89,7 +94,7 @@ def answerer(view: ReleaseView, encoder: FixedEncoder, bus: MemoryBus) -> Answer
     )
     index.chunks.by_index["chunks-1"][chunk.chunk_id] = StoredChunk(chunk, (1.0, 0.0))
     retriever = InMemoryRetriever(Retriever(index, encoder, view, Random(1)))
-    return Answerer(steps_of(retriever, view), bus)
+    return Answerer(steps_of(retriever.search, view), bus)
 
 
 async def answers(answerer: Answerer, bus: MemoryBus) -> Iterator[InteractionCompleted]:

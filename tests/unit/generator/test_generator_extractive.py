@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from gyre_generator.backends import AnswerDraft, Delta, WritingTask
+from gyre_generator.ask import Ask
+from gyre_generator.backends import AnswerDraft
 from gyre_generator.backends.extractive import ExtractiveReader
-from gyre_generator.reading.questions import AnswerKind, analyse
+from gyre_generator.backends.questions import AnswerKind, analyse
 
 POD = """# Pods
 
@@ -29,9 +30,9 @@ kubectl apply -f pod.yaml
 
 async def read(question: str, *passages: Any) -> tuple[str, AnswerDraft]:
     text = ""
-    async for piece in ExtractiveReader().write(WritingTask(question, question, passages)):
-        if isinstance(piece, Delta):
-            text += piece.text
+    async for piece in ExtractiveReader().write(Ask(question), passages, {}):
+        if isinstance(piece, str):
+            text += piece
         else:
             assert isinstance(piece, AnswerDraft)
             return text, piece
@@ -88,7 +89,7 @@ async def test_the_same_sentence_is_not_said_twice(passage: Any) -> None:
 
 async def test_odd_text_does_no_harm(passage: Any) -> None:
     odd = "Tea \x00 is \ud800 hot\u2028and 😀 green. ```\nunclosed tea"
-    _, draft = await read("Is tea hot and green?", passage(odd))
+    _, draft = await read("Is tea hot and green?", passage().model_copy(update={"text": odd}))
 
     for claim in draft.claims:
         assert claim.quote is not None

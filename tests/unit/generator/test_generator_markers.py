@@ -3,14 +3,14 @@
 from itertools import pairwise
 
 import pytest
-from gyre_generator.backends.markers import MarkerReader
+from gyre_generator.backends.prompted_model import MarkerReader
 from hypothesis import given
 from hypothesis import strategies as st
 
 
 def read(*pieces: str) -> tuple[str, list[tuple[str, int]]]:
     reader = MarkerReader()
-    text = "".join(reader.feed(piece) for piece in pieces) + reader.finish()
+    text = "".join(reader.feed(piece) for piece in pieces) + reader.feed("", final=True)
     assert text == reader.text
     return text, [(text[c.start : c.end], c.number) for c in reader.claims()]
 

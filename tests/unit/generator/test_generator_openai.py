@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from gyre_common.errors import FailedPrecondition, Unavailable
-from gyre_generator.backends import AnswerDraft, Delta, PromptRecord, WritingTask
-from gyre_generator.backends.openai.client import MAX_ANSWER, OpenAIChat
-from gyre_generator.backends.openai.usage import ServedModel
+from gyre_generator.ask import Ask
+from gyre_generator.backends import AnswerDraft
+from gyre_generator.backends.openai_chat import MAX_ANSWER, OpenAIChat, ServedModel
 from gyre_generator.backends.prompted_model import PromptedModel
-from gyre_generator.prompts import Prompts
+from gyre_generator.prompts import Prompt, Prompts
 
 Write = Callable[[bytes], Awaitable[None]]
 Behaviour = Callable[[Write, int], Awaitable[None]]
@@ -87,22 +87,21 @@ def once(*data: bytes) -> Behaviour:
     return behave
 
 
-async def read(url: str, source: Any, **changes: Any) -> tuple[str, AnswerDraft, PromptRecord]:
-    model = ServedModel(
-        url=url, name="tiny", **{"total_seconds": 5.0, "stall_seconds": 2.0, "retries": 2} | changes
-    )
-    text, prompt_record = "", None
+async def read(url: str, source: Any, **changes: Any) -> tuple[str, AnswerDraft, Prompt]:
+    settings = {"timeout_seconds": 5.0, "stall_seconds": 2.0, "retries": 2, **changes}
+    model = ServedModel(url=url, model="tiny", **settings)
+    text, prompt = "", None
     async with OpenAIChat(model) as chat:
         backend = PromptedModel(chat, Prompts())
-        async for piece in backend.write(WritingTask("How hot?", "How hot?", (source,))):
+        async for piece in backend.write(Ask("How hot?"), (source,), {}):
             match piece:
-                case PromptRecord():
-                    prompt_record = piece
-                case Delta():
-                    text += piece.text
+                case Prompt():
+                    prompt = piece
+                case str():
+                    text += piece
                 case AnswerDraft():
-                    assert prompt_record
-                    return text, piece, prompt_record
+                    assert prompt
+                    return text, piece, prompt
     raise AssertionError("no draft")
 
 
@@ -115,15 +114,15 @@ async def test_an_answer_streams_and_its_markers_become_claims(passage: Any) -> 
     ]
     behave = once(EVENTS, *deltas, USAGE, DONE)
     async with model_server(behave) as server:
-        text, draft, prompt_record = await read(server.url, passage(), prompt_usd=1.0)
+        text, draft, prompt = await read(server.url, passage(), prompt_usd=1.0)
 
     assert text == draft.answer == "About 80 degrees."
     [claim] = draft.claims
     assert (claim.start, claim.end, claim.number) == (0, len(text), 1)
     assert (draft.tokens.prompt, draft.tokens.completion, draft.tokens.estimated) == (50, 7, False)
     assert draft.cost_usd == pytest.approx(50e-6)
-    assert prompt_record.version == "answer-1"
-    assert "80 degrees Celsius" in prompt_record.text
+    assert prompt.version == "answer-1"
+    assert "80 degrees Celsius" in prompt.text
     [request] = server.requests
     assert request["stream"] is True
     assert "80 degrees Celsius" in request["messages"][1]["content"]
@@ -249,7 +248,7 @@ async def test_a_server_that_trickles_runs_out_of_time(passage: Any) -> None:
 
     async with model_server(behave) as server:
         with pytest.raises(Unavailable, match="too slow"):
-            await read(server.url, passage(), total_seconds=0.2)
+            await read(server.url, passage(), timeout_seconds=0.2)
 
 
 async def test_a_server_that_is_not_there_is_unavailable(passage: Any) -> None:

@@ -14,12 +14,17 @@ from gyre_common.events.interactions import GuardrailResult, InteractionComplete
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Delta, Piece, WritingTask
+from gyre_generator.backends import AnswerDraft, Artifacts, Piece
 from gyre_generator.backends.extractive import ExtractiveReader
+from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import AnswerProgress, StepResult
-from gyre_generator.service import Answerer, AnswerFinished
-from gyre_generator.steps.route import EXTRACTIVE, Override, route
-from gyre_generator.window import MOST_HELD, STOPPED, check_sentences
+from gyre_generator.service import (
+    MOST_HELD,
+    STOPPED,
+    Answerer,
+    check_sentences,
+)
+from gyre_generator.steps.generate import EXTRACTIVE, Override, route
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +38,7 @@ async def worst_first(progress: AnswerProgress) -> AsyncGenerator[StepResult, No
     """A step that the service does not have: turns the ranking round, as a version of its own."""
     retrieved = progress.retrieved
     count = len(retrieved.passages)
-    turned = tuple(replace(p, rank=count + 1 - p.rank) for p in retrieved.passages)
+    turned = tuple(p.model_copy(update={"rank": count + 1 - p.rank}) for p in retrieved.passages)
     yield StepResult(
         retrieved=replace(retrieved, passages=turned), versions={"reranker": "worst-first"}
     )
@@ -54,10 +59,12 @@ class Writer:
         self.written = 0
         self.closed = False
 
-    async def write(self, task: WritingTask) -> AsyncGenerator[Piece, None]:
+    async def write(
+        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+    ) -> AsyncGenerator[Piece, None]:
         try:
             for piece in self._pieces:
-                yield Delta(piece)
+                yield piece
                 self.written += 1
             await self.go_on.wait()
             yield AnswerDraft("".join(self._pieces))
@@ -86,7 +93,7 @@ async def test_a_step_can_be_put_between_any_two(
 async def test_a_back_end_that_the_operator_set_writes_and_the_record_says_so(
     bus: MemoryBus, retriever: Any, releases: ReleaseView
 ) -> None:
-    steps = {**steps_of(retriever, releases)}
+    steps = {**steps_of(retriever.search, releases)}
     override = Override(EXTRACTIVE, "mine-1")
     backends = {EXTRACTIVE: ExtractiveReader()}
     steps["route"] = partial(route, backends=backends, releases=releases, override=override)
@@ -106,14 +113,14 @@ async def test_a_sentence_that_a_check_stops_never_leaves(
     async with aclosing(make_answerer(backend, checks=[no_password]).stream(ASK)) as pieces:
         parts = [piece async for piece in pieces]
 
-    texts = [part.text for part in parts if isinstance(part, Delta)]
+    texts = [part for part in parts if isinstance(part, str)]
     assert texts == ["Water is hot.", f"\n\n{STOPPED}"]
     event = recorded(bus)
     assert (event.outcome, event.answer) == (Outcome.ABSTAINED, "".join(texts))
     assert [g for g in event.guardrails if not g.passed] == [
         GuardrailResult(name="no_secrets", passed=False, detail="a secret")
     ]
-    assert isinstance(parts[-1], AnswerFinished)
+    assert isinstance(parts[-1], InteractionCompleted)
     assert backend.closed
     assert "password" not in event.to_json().decode()
 
@@ -126,8 +133,8 @@ async def test_an_answer_that_is_stopped_at_once_says_nothing_but_that(
 
     finished = await make_answerer(backend, checks=[no_password]).answer(ASK)
 
-    assert finished.interaction.answer == STOPPED
-    assert finished.interaction.outcome is Outcome.ABSTAINED
+    assert finished.answer == STOPPED
+    assert finished.outcome is Outcome.ABSTAINED
 
 
 async def test_the_first_sentence_leaves_before_the_last_is_written(
@@ -135,23 +142,23 @@ async def test_the_first_sentence_leaves_before_the_last_is_written(
 ) -> None:
     backend = Writer("Water is hot. Steep", " it.")
     async with aclosing(make_answerer(backend).stream(ASK)) as pieces:
-        first = await anext(piece async for piece in pieces if isinstance(piece, Delta))
-        assert (first.text, backend.closed) == ("Water is hot.", False)
+        first = await anext(piece async for piece in pieces if isinstance(piece, str))
+        assert (first, backend.closed) == ("Water is hot.", False)
         backend.go_on.set()
         *_, last = [piece async for piece in pieces]
 
-    assert isinstance(last, AnswerFinished)
-    assert last.interaction.answer == "Water is hot. Steep it."
+    assert isinstance(last, InteractionCompleted)
+    assert last.answer == "Water is hot. Steep it."
 
 
-async def parts_of(pieces: Iterable[str]) -> AsyncGenerator[Delta | StepResult, None]:
+async def parts_of(pieces: Iterable[str]) -> AsyncGenerator[str | StepResult, None]:
     for piece in pieces:
-        yield Delta(piece)
+        yield piece
     yield StepResult(draft=AnswerDraft("the end"))
 
 
 async def text_by_sentence(pieces: Iterable[str]) -> list[str]:
-    return [p.text async for p in check_sentences(parts_of(pieces), ()) if isinstance(p, Delta)]
+    return [p async for p in check_sentences(parts_of(pieces), ()) if isinstance(p, str)]
 
 
 TEXT = (
@@ -185,4 +192,4 @@ async def test_a_sentence_without_an_end_leaves_in_parts() -> None:
 
 async def test_reports_are_not_held_back() -> None:
     parts: list[Any] = [part async for part in check_sentences(parts_of(["Tea is hot."]), ())]
-    assert [type(part) for part in parts] == [StepResult, Delta]
+    assert [type(part) for part in parts] == [StepResult, str]

@@ -2,12 +2,12 @@
 
 import pytest
 from gyre_judge.metrics import (
+    WeightedPassages,
     answer_relevance,
     context_precision,
     groundedness,
     substance,
 )
-from gyre_judge.statements import WeightedPassages
 
 TEA = "Green tea is steeped for two minutes in water of 80 degrees. It should not boil."
 COFFEE = "Coffee was first drunk in Yemen in 1450. Beans are roasted."

@@ -28,7 +28,14 @@ from gyre_common.rpc import call, channel, serve
 from gyre_common.rpc.server import MAX_MESSAGE_BYTES
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
 from gyre_telemetry.dead_letters import DeadLetterDesk
-from gyre_telemetry.history_reader import VIEWS, Column, HistoryReader, JsonRow, Position, TimeRange
+from gyre_telemetry.history_reader import (
+    INTERACTIONS,
+    LISTS,
+    HistoryReader,
+    JsonRow,
+    ListQuery,
+    Position,
+)
 from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
 
 ID = UUID("0199a1b2-0000-7000-8000-000000000001")
@@ -42,17 +49,20 @@ class FakeHistory:
         self.landed_after = 3
         self.looks = 0
         self.away = False
-        self.summaries: dict[str, list[JsonRow]] = {}
-        self.views: dict[tuple[str, str], list[JsonRow]] = {}
-        self.spans: list[TimeRange] = []
+        self.lists: dict[tuple[str, str], list[JsonRow]] = {}
+        self.queries: list[ListQuery] = []
+        self.readers: list[tuple[tuple[str, ...], str]] = []
 
-    async def interaction(self, tenant: str, interaction_id: UUID) -> JsonRow | None:
+    async def interaction(
+        self, caller: RequestContext, interaction_id: UUID, *, actor: str
+    ) -> JsonRow | None:
         self._require()
+        self.readers.append((caller.acl, actor))
         self.looks += 1
-        if tenant != "acme" or interaction_id != ID or self.looks < self.landed_after:
+        if caller.tenant != "acme" or interaction_id != ID or self.looks < self.landed_after:
             return None
         return {
-            "tenant": tenant,
+            "tenant": caller.tenant,
             "interaction_id": str(ID),
             "started_at": "2026-01-05T12:00:00.000Z",
             "question": "How hot?",
@@ -62,42 +72,32 @@ class FakeHistory:
             "feedback": [],
         }
 
-    async def interactions(
-        self, tenant: str, span: TimeRange, id_prefix: str, *, after: Position, limit: int
+    async def columns(self, view: str) -> Sequence[JsonRow]:
+        self._require()
+        return [{"name": "day", "type": "Date", "description": "In UTC"}]
+
+    async def page(
+        self, caller: RequestContext, name: str, query: ListQuery, *, after: Position, limit: int
     ) -> Sequence[tuple[Position, JsonRow]]:
         self._require()
-        self.spans.append(span)
+        self.readers.append((caller.acl, query.actor))
+        self.queries.append(query)
         rows = [
             row
-            for row in self.summaries.get(tenant, [])
-            if str(row["interaction_id"]).startswith(id_prefix)
+            for row in self.lists.get((caller.tenant, name), [])
+            if str(row.get("interaction_id", "")).startswith(query.id_prefix)
         ]
-        return _behind(rows, ("completed_at", "interaction_id"), after, limit)
-
-    async def columns(self, name: str) -> Sequence[Column]:
-        self._require()
-        return [Column("day", "Date", "In UTC")]
-
-    async def view(
-        self, tenant: str, name: str, span: TimeRange, *, after: Position, limit: int
-    ) -> Sequence[tuple[Position, JsonRow]]:
-        self._require()
-        return _behind(self.views.get((tenant, name), []), VIEWS[name].keys, after, limit)
+        keys = ("completed_at", "interaction_id") if name == INTERACTIONS else LISTS[name].keys
+        placed = sorted(
+            ((tuple(str(row[key]) for key in keys), row) for row in rows),
+            key=lambda placed: placed[0],
+            reverse=True,
+        )
+        return [(place, row) for place, row in placed if not after or place < after][:limit]
 
     def _require(self) -> None:
         if self.away:
             raise Unavailable("ClickHouse does not answer: connection refused")
-
-
-def _behind(
-    rows: list[JsonRow], keys: Sequence[str], after: Position, limit: int
-) -> list[tuple[Position, JsonRow]]:
-    placed = sorted(
-        ((tuple(str(row[key]) for key in keys), row) for row in rows),
-        key=lambda placed: placed[0],
-        reverse=True,
-    )
-    return [(place, row) for place, row in placed if not after or place < after][:limit]
 
 
 class FakeLetters:
@@ -211,6 +211,16 @@ async def test_an_answer_of_another_tenant_is_not_there(address: str, history: F
         await interaction(address, tenant="other")
 
 
+async def test_the_store_is_told_who_reads(address: str, history: FakeHistory) -> None:
+    history.landed_after = 0
+    for method, request in (
+        ("GetInteraction", pb.GetInteractionRequest(interaction_id=str(ID), actor="ann")),
+        ("ListInteractions", pb.ListInteractionsRequest(actor="ann")),
+    ):
+        await ask(address, method, request, acl=("staff",))
+    assert history.readers == [(("staff",), "ann")] * 2
+
+
 async def test_the_callers_deadline_ends_the_waiting(address: str, history: FakeHistory) -> None:
     history.landed_after = 1_000
     with pytest.raises(DeadlineExceeded):
@@ -254,12 +264,12 @@ async def test_an_engine_that_went_away_or_takes_too_long_is_named() -> None:
         client = Broken(error)
         context = RequestContext(tenant="acme", deadline=time.monotonic() + 7)
         with use_context(context), pytest.raises(Unavailable, match=f"ClickHouse.*{error}"):
-            await ClickHouseHistory(client).interaction("acme", ID)  # type: ignore[arg-type]
+            await ClickHouseHistory(client).interaction(context, ID, actor="")  # type: ignore[arg-type]
         assert client.settings == {"max_execution_time": 7}
 
 
 def some_interactions(history: FakeHistory, count: int) -> None:
-    history.summaries["acme"] = [
+    history.lists["acme", INTERACTIONS] = [
         {"interaction_id": f"0199a1b2-{n:04}", "completed_at": f"2026-01-05T12:00:0{n % 3}Z"}
         for n in range(count)
     ]
@@ -291,7 +301,7 @@ async def test_a_beginning_of_an_id_and_a_span_narrow_the_list(
     request = pb.ListInteractionsRequest(id_prefix="0199a1b2-0004", since=NOON)
     reply = await ask(address, "ListInteractions", request)
     assert [one.interaction_id for one in reply.interactions] == ["0199a1b2-0004"]
-    assert history.spans == [TimeRange(since=NOON)]
+    assert [query.since for query in history.queries] == [NOON]
 
 
 @pytest.mark.parametrize(
@@ -318,7 +328,7 @@ async def test_a_series_has_columns_and_rows_of_the_tenant_alone(
     address: str, history: FakeHistory
 ) -> None:
     days = [{"day": f"2026-01-0{n}", "interactions": n, "approval": None} for n in (4, 5)]
-    history.views["acme", "daily_quality"] = list(days)
+    history.lists["acme", "daily_quality"] = list(days)
     request = pb.SeriesRequest(view="daily_quality", page_size=1)
     first: pb.SeriesResponse = await ask(address, "Series", request)
     assert [column.name for column in first.columns] == ["day"]

@@ -12,8 +12,7 @@ from gyre_common.events.interactions import INTERACTION_COMPLETED
 from gyre_common.events.training import TRAINING_PROGRESSED
 from gyre_common.testing.builders import a_feedback, an_interaction
 from gyre_telemetry.handlers import InsertBatching, build_handlers
-from gyre_telemetry.rows import TableRow
-from gyre_telemetry.service import Telemetry
+from gyre_telemetry.service import TableRow, Telemetry
 
 
 class FakeSink:

@@ -27,8 +27,8 @@ from gyre_common.testing.builders import (
     an_interaction,
 )
 from gyre_telemetry import translation
-from gyre_telemetry.origin import Origin, origin_of_raw
-from gyre_telemetry.rows import TableRow
+from gyre_telemetry.service import TableRow
+from gyre_telemetry.translation import Origin, origin_of
 
 ORIGIN = Origin(
     event_id=UUID("0195566a-0000-7000-8000-00000000000e"),
@@ -162,7 +162,7 @@ def dead(raw: StoredRecord, *, dlq_offset: int = 5) -> StoredRecord:
 
 
 def letter(raw: StoredRecord, *columns: str) -> tuple[object, ...]:
-    [row] = translation.dead_letter(raw, origin_of_raw(raw))
+    [row] = translation.dead_letter(raw, origin_of(raw))
     assert "not json" not in str(row)
     return tuple(row.values[column] for column in columns)
 

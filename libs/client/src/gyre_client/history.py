@@ -16,7 +16,9 @@ _MOST_NAMED = 5
 
 
 class History(Part[LoopT]):
-    """Of the caller's tenant."""
+    """Of the caller's tenant; interactions only where it asked, or where its groups meet all
+    documents that were retrieved.
+    """
 
     stub, service = TelemetryServiceStub, "telemetry"
 
@@ -27,7 +29,9 @@ class History(Part[LoopT]):
         Raises:
             NotFound: the tenant has no such answer.
         """
-        request = telemetry_pb2.GetInteractionRequest(interaction_id=interaction_id)
+        request = telemetry_pb2.GetInteractionRequest(
+            interaction_id=interaction_id, actor=self._actor
+        )
         reply: telemetry_pb2.GetInteractionResponse = await self._call("GetInteraction", request)
         return reply.interaction
 
@@ -40,7 +44,7 @@ class History(Part[LoopT]):
             InvalidInput: there are several; it names some.
         """
         request = telemetry_pb2.ListInteractionsRequest(
-            id_prefix=beginning.lower(), page_size=_MOST_NAMED
+            id_prefix=beginning.lower(), page_size=_MOST_NAMED, actor=self._actor
         )
         reply: telemetry_pb2.ListInteractionsResponse = await self._call(
             "ListInteractions", request
@@ -52,7 +56,9 @@ class History(Part[LoopT]):
         self, *, since: datetime | None = None, until: datetime | None = None
     ) -> AsyncGenerator[telemetry_pb2.InteractionSummary, None]:
         """Newest first, as far as you read."""
-        request = telemetry_pb2.ListInteractionsRequest(since=since, until=until, page_size=_PAGE)
+        request = telemetry_pb2.ListInteractionsRequest(
+            since=since, until=until, page_size=_PAGE, actor=self._actor
+        )
         async for page in self._pages("ListInteractions", request):
             for one in page.interactions:
                 yield one

@@ -1,6 +1,6 @@
-"""What a vote must look like before it is written down: one function a kind."""
+"""What a vote must look like before it is written down, kind by kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID
@@ -9,14 +9,20 @@ from gyre_common.errors import InvalidInput
 from gyre_common.events.feedback import ANSWER_TARGET, FeedbackKind
 from gyre_common.lines import check_line
 
-MAX_ACTOR_CHARACTERS = 256
-MAX_KEY_CHARACTERS = 256
+MAX_NAME_CHARACTERS = 256
 MAX_COMMENT_BYTES = 8 * 1024
 MAX_CORRECTION_BYTES = 64 * 1024
 
-VOTES = ("up", "down")
-RATINGS = ("1", "2", "3", "4", "5")
-SIGNALS = ("click", "copy", "dwell", "reformulate", "abandon")
+_VOTES = ("up", "down")
+_VALUES: Mapping[FeedbackKind, tuple[str, ...]] = MappingProxyType(
+    {
+        FeedbackKind.THUMB: _VOTES,
+        FeedbackKind.CHUNK: _VOTES,
+        FeedbackKind.RATING: ("1", "2", "3", "4", "5"),
+        FeedbackKind.IMPLICIT: ("click", "copy", "dwell", "reformulate", "abandon"),
+    }
+)
+"""All values of those kinds that have a few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,51 +48,28 @@ def check(submission: Submission) -> tuple[UUID, FeedbackKind, str]:
     kind = submission.kind
     if kind is None:
         raise InvalidInput("kind", "is missing", f"choose one of {', '.join(FeedbackKind)}")
-    interaction_id = _uuid(
-        "interaction_id", submission.interaction_id, "send the interaction_id that an answer gave"
-    )
-    check_line("actor", submission.actor, most=MAX_ACTOR_CHARACTERS)
-    check_line("idempotency_key", submission.idempotency_key, most=MAX_KEY_CHARACTERS)
-    _text("comment", submission.comment, MAX_COMMENT_BYTES)
-    _RULES[kind](submission)
+    fix = "send the interaction_id that an answer gave"
+    interaction_id = _uuid("interaction_id", submission.interaction_id, fix)
+    check_line("actor", submission.actor, most=MAX_NAME_CHARACTERS)
+    check_line("idempotency_key", submission.idempotency_key, most=MAX_NAME_CHARACTERS)
+    _check_size("comment", submission.comment, MAX_COMMENT_BYTES)
+    _check_value(kind, submission.value)
+    if kind is FeedbackKind.COMMENT and not submission.comment.strip():
+        raise InvalidInput("comment", "is empty", "write what you want to say")
     return interaction_id, kind, _target(kind, submission.target)
 
 
-def _vote(submission: Submission) -> None:
-    _one_of("value", submission.value, VOTES)
-
-
-def _rating(submission: Submission) -> None:
-    _one_of("value", submission.value, RATINGS)
-
-
-def _comment(submission: Submission) -> None:
-    if submission.value:
-        raise InvalidInput("value", "means nothing for a comment", "put the text into comment")
-    if not submission.comment.strip():
-        raise InvalidInput("comment", "is empty", "write what you want to say")
-
-
-def _correction(submission: Submission) -> None:
-    if not submission.value.strip():
-        raise InvalidInput("value", "is empty", "send the better answer as value")
-    _text("value", submission.value, MAX_CORRECTION_BYTES)
-
-
-def _signal(submission: Submission) -> None:
-    _one_of("value", submission.value, SIGNALS)
-
-
-_RULES: Mapping[FeedbackKind, Callable[[Submission], None]] = MappingProxyType(
-    {
-        FeedbackKind.THUMB: _vote,
-        FeedbackKind.RATING: _rating,
-        FeedbackKind.COMMENT: _comment,
-        FeedbackKind.CORRECTION: _correction,
-        FeedbackKind.CHUNK: _vote,
-        FeedbackKind.IMPLICIT: _signal,
-    }
-)
+def _check_value(kind: FeedbackKind, value: str) -> None:
+    if kind is FeedbackKind.COMMENT:
+        if value:
+            raise InvalidInput("value", "means nothing for a comment", "put the text into comment")
+    elif kind is FeedbackKind.CORRECTION:
+        if not value.strip():
+            raise InvalidInput("value", "is empty", "send the better answer as value")
+        _check_size("value", value, MAX_CORRECTION_BYTES)
+    elif value not in _VALUES[kind]:
+        fix = f"send one of {', '.join(_VALUES[kind])}"
+        raise InvalidInput("value", "is not one of the values", fix)
 
 
 def _target(kind: FeedbackKind, target: str) -> str:
@@ -94,9 +77,8 @@ def _target(kind: FeedbackKind, target: str) -> str:
     if kind is FeedbackKind.CHUNK or (kind is FeedbackKind.IMPLICIT and not whole_answer):
         return str(_uuid("target", target, "send the chunk_id of a passage the answer was shown"))
     if not whole_answer:
-        raise InvalidInput(
-            "target", "must be the answer for this kind", f"leave it empty or send {ANSWER_TARGET}"
-        )
+        fix = f"leave it empty or send {ANSWER_TARGET}"
+        raise InvalidInput("target", "must be the answer for this kind", fix)
     return ANSWER_TARGET
 
 
@@ -107,12 +89,7 @@ def _uuid(field: str, value: str, fix: str) -> UUID:
         raise InvalidInput(field, "is not a UUID", fix) from None
 
 
-def _one_of(field: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidInput(field, "is not one of the values", f"send one of {', '.join(allowed)}")
-
-
-def _text(field: str, value: str, limit: int) -> None:
+def _check_size(field: str, value: str, limit: int) -> None:
     size = len(value.encode())
     if size > limit:
         raise InvalidInput(field, f"has {size} bytes", f"send at most {limit}")

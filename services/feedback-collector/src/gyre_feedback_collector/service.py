@@ -45,11 +45,9 @@ class FeedbackCollector:
 
 
 def _identity(interaction_id: UUID, submission: Submission) -> UUID:
-    """The same for every retry with one key; a key means something to its tenant and actor only.
-
-    The parts are told apart by a character that none of them may hold.
-    """
+    """The same for every retry with one key; a key means something to its tenant and actor only."""
     if not submission.idempotency_key:
         return new_id()
+    # Told apart by a character that none of them may hold.
     scope = "\n".join((submission.tenant, submission.actor, submission.idempotency_key))
     return derived_id(interaction_id, f"feedback-collector\n{scope}")

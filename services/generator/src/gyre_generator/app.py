@@ -3,6 +3,7 @@
 import re
 from functools import partial
 
+from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
 from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.events.releases import Roles
@@ -13,19 +14,16 @@ from gyre_common.rpc import channel
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.backends.prompted_model import PromptedModel
-from gyre_generator.grpc_retriever import GrpcRetriever
 from gyre_generator.handlers import build_handlers
 from gyre_generator.progress import Steps
 from gyre_generator.prompts import Prompts
 from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
 from gyre_generator.settings import GeneratorSettings
-from gyre_generator.steps.cite import cite
-from gyre_generator.steps.generate import generate
-from gyre_generator.steps.ground import ground
+from gyre_generator.steps.cite import cite, ground
+from gyre_generator.steps.generate import EXTRACTIVE, OPENAI, Override, generate, route
 from gyre_generator.steps.pack import pack
-from gyre_generator.steps.retrieve import retrieve
-from gyre_generator.steps.route import EXTRACTIVE, OPENAI, Override, route
+from gyre_generator.steps.retrieve import retrieve, search_by_rpc
 
 
 async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
@@ -40,12 +38,17 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     )
     backends: dict[str, Backend] = {EXTRACTIVE: ExtractiveReader()}
     if settings.llm_url:
-        backends[OPENAI] = await _model_server(settings, settings.llm_url, prompts, enter)
+        # The client takes a second and 50 MB to import: only those who use it pay.
+        from gyre_generator.backends.openai_chat import OpenAIChat, ServedModel
+
+        chat = OpenAIChat(ServedModel.model_validate(settings.of_model_server()))
+        backends[OPENAI] = PromptedModel(await enter(chat), prompts)
     to_retriever = await enter(channel(settings.retriever_address, key=settings.key))
-    retriever = GrpcRetriever(to_retriever, seconds=settings.retrieve_seconds)
+    stub, seconds = RetrieverServiceStub(to_retriever), settings.retrieve_seconds
+    search = partial(search_by_rpc, stub=stub, seconds=seconds)
     steps: Steps = {
         "route": partial(route, backends=backends, releases=releases, override=_override(settings)),
-        "retrieve": partial(retrieve, retriever=retriever, limit=settings.passages),
+        "retrieve": partial(retrieve, search=search, limit=settings.passages),
         "pack": partial(pack, budget=settings.context_tokens),
         "generate": generate,
         "ground": ground,
@@ -53,26 +56,6 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     }
     answerer = await enter(Answerer(steps, bus))
     return App(rpc=[GeneratorRpc(answerer)], bus=bus)
-
-
-async def _model_server(
-    settings: GeneratorSettings, url: str, prompts: Prompts, enter: Enter
-) -> Backend:
-    # The client takes a second and 50 MB to import: only those who use it pay.
-    from gyre_generator.backends.openai.client import OpenAIChat
-    from gyre_generator.backends.openai.usage import ServedModel
-
-    model = ServedModel(
-        url=url,
-        name=settings.llm_model,
-        key=settings.llm_key.get_secret_value(),
-        max_tokens=settings.llm_max_tokens,
-        total_seconds=settings.llm_timeout_seconds,
-        stall_seconds=settings.llm_stall_seconds,
-        prompt_usd=settings.llm_prompt_usd,
-        completion_usd=settings.llm_completion_usd,
-    )
-    return PromptedModel(await enter(OpenAIChat(model)), prompts)
 
 
 def _override(settings: GeneratorSettings) -> Override | None:

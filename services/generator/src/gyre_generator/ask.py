@@ -1,10 +1,10 @@
 """What a caller asks, and the bounds that keep a question a question."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from gyre.retriever.v1.retriever_pb2 import Filters
 from gyre_common.errors import InvalidInput
 from gyre_common.events.event import derived_id, new_id
 from gyre_common.events.interactions import Turn
@@ -16,7 +16,6 @@ MAX_TURNS = 20
 MAX_HISTORY = 16_384
 MAX_ID = 128
 MAX_ACTOR = 256
-ROLES = frozenset({"user", "assistant"})
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]*\Z")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -29,23 +28,14 @@ _FEW_TERMS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentFilters:
-    """Which documents may be read; empty means any."""
-
-    document_ids: tuple[str, ...] = ()
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    media_types: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Ask:
-    """One question of one caller."""
+    """One question of one caller; `filters` say which documents may be read, empty for any."""
 
     question: str
     conversation_id: str = ""
     history: tuple[Turn, ...] = ()
     idempotency_key: str = ""
-    filters: DocumentFilters = field(default_factory=DocumentFilters)
+    filters: Filters = field(default_factory=Filters)
     actor: str = ""
 
     def check(self) -> None:
@@ -77,34 +67,27 @@ def _check_question(question: str) -> None:
     if not question.strip():
         raise InvalidInput("question", "is empty", f"ask in 1 to {MAX_QUESTION:,} characters")
     if len(question) > MAX_QUESTION:
-        raise InvalidInput(
-            "question",
-            f"has {len(question):,} characters",
-            f"ask in at most {MAX_QUESTION:,}; submit longer text as a document",
-        )
+        problem = f"has {len(question):,} characters"
+        fix = f"ask in at most {MAX_QUESTION:,}; submit longer text as a document"
+        raise InvalidInput("question", problem, fix)
     if _SURROGATES.search(question):
         raise InvalidInput("question", "is not valid Unicode", "send well-formed UTF-8")
 
 
 def _check_history(history: tuple[Turn, ...]) -> None:
     if len(history) > MAX_TURNS:
-        raise InvalidInput(
-            "history", f"has {len(history)} turns", f"send the last {MAX_TURNS} at most"
-        )
+        problem, fix = f"has {len(history)} turns", f"send the last {MAX_TURNS} at most"
+        raise InvalidInput("history", problem, fix)
     size = sum(len(turn.content) for turn in history)
     if size > MAX_HISTORY:
-        raise InvalidInput(
-            "history", f"has {size:,} characters", f"send at most {MAX_HISTORY:,}, the latest turns"
-        )
+        problem, fix = f"has {size:,} characters", f"send at most {MAX_HISTORY:,}, the latest turns"
+        raise InvalidInput("history", problem, fix)
     for turn in history:
-        if turn.role not in ROLES:
+        if turn.role not in ("user", "assistant"):
             raise InvalidInput("history.role", f"is {turn.role[:20]!r}", "use user or assistant")
 
 
 def _check_id(name: str, value: str) -> None:
     if value and (len(value) > MAX_ID or not _ID.match(value)):
-        raise InvalidInput(
-            name,
-            "is malformed",
-            f"use up to {MAX_ID} letters, digits and . _ : @ / -, starting with a letter or digit",
-        )
+        characters = "letters, digits and . _ : @ / -, starting with a letter or digit"
+        raise InvalidInput(name, "is malformed", f"use up to {MAX_ID} {characters}")

@@ -1,33 +1,21 @@
-"""The passages an answer is made from."""
+"""The passages an answer is made from, and how many tokens text takes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
 
+from gyre_common.events.interactions import RetrievedChunk
 from gyre_common.passages import context_line
 
 
-@dataclass(frozen=True, slots=True)
-class RetrievedPassage:
-    """A retrieved chunk as it was read; `rank` counts from 1, best first.
+class RetrievedPassage(RetrievedChunk):
+    """A retrieved chunk as it was read, and its place in its document.
 
     An `explored` one is only shown, so that people can vote on it: answers never rest on it.
     """
 
-    chunk_id: UUID
-    document_id: str
-    text: str
-    rank: int
     score: float = 0.0
-    scores: Mapping[str, float] = field(default_factory=dict)
-    title: str = ""
-    heading_path: tuple[str, ...] = ()
-    source_uri: str | None = None
     revision: int = 0
     ordinal: int = 0
-    explored: bool = False
-    propensity: float = 1.0
-    acl: tuple[str, ...] | None = None
 
     @property
     def heading(self) -> str:
@@ -43,3 +31,10 @@ class RetrievedPassages:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     fallbacks: Sequence[str] = ()
+
+
+def estimated_tokens(text: str) -> int:
+    """A quarter of the UTF-8 bytes, rounded up: near what byte-pair encoders make of English prose,
+    too high rather than too low for other scripts.
+    """
+    return -(-len(text.encode("utf-8", "replace")) // 4)

@@ -1,4 +1,4 @@
-"""The frozen values that steps hand on: a question, and what each step did about it."""
+"""The frozen values that steps hand on, and the event that they fold into."""
 
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -9,24 +9,19 @@ from uuid import UUID
 
 from gyre_common.context import RequestContext
 from gyre_common.events.event import now
-from gyre_common.events.interactions import Citation, GuardrailResult, Outcome
-from gyre_common.events.releases import Artifact
+from gyre_common.events.interactions import Citation, GuardrailResult, InteractionCompleted, Outcome
+from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.releases import Resolved
 
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Backend, Delta, PromptRecord
+from gyre_generator.backends import AnswerDraft, Artifacts, Backend
 from gyre_generator.passages import RetrievedPassage, RetrievedPassages
+from gyre_generator.prompts import Prompt
+
+_UNUSED_CHARACTERS = 400
+_PROMPT_CHARACTERS = 20_000
 
 _Value = TypeVar("_Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Who writes, with which released versions; None where none was released."""
-
-    backend: Backend
-    generator: Artifact | None
-    prompt: Artifact | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +36,11 @@ class StepResult:
     step: str = ""
     ms: float = 0.0
     resolved: Resolved | None = None
-    route: Route | None = None
+    backend: Backend | None = None
+    artifacts: Artifacts | None = None
     retrieved: RetrievedPassages | None = None
     packed_passages: tuple[RetrievedPassage, ...] | None = None
-    prompt_record: PromptRecord | None = None
+    prompt: Prompt | None = None
     draft: AnswerDraft | None = None
     citations: tuple[Citation, ...] | None = None
     outcome: Outcome | None = None
@@ -85,10 +81,16 @@ class AnswerProgress:
         """The same when a step begins."""
         return replace(self, step=step, began=time.perf_counter())
 
-    def after(self, report: StepResult) -> Self:
-        """What is known with one more report of the step that runs."""
+    def after(self, part: str | StepResult) -> Self:
+        """What is known with one more part of the step that runs."""
+        report = part if isinstance(part, StepResult) else StepResult(text=part)
         ms = (time.perf_counter() - self.began) * 1000
         return replace(self, reports=(*self.reports, replace(report, step=self.step, ms=ms)))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no further step runs."""
+        return any(report.ends for report in self.reports)
 
     def latest(self, value: Callable[[StepResult], _Value | None]) -> _Value | None:
         """The value of the last report that has one."""
@@ -115,8 +117,79 @@ class AnswerProgress:
         """What was written."""
         return self.latest(lambda report: report.draft) or AnswerDraft("", abstained=True)
 
+    def interaction(self) -> InteractionCompleted:
+        """What happened, as one event that fits a record."""
+        reports, draft, ask, query = self.reports, self.draft, self.ask, self.ask.query()
+        versions = {role: version for each in reports for role, version in each.versions.items()}
+        prompt = self.latest(lambda report: report.prompt)
+        used = {passage.chunk_id for passage in self.packed_passages}
+        endings = ((r.outcome, r.error) for r in reversed(reports) if r.outcome is not None)
+        outcome, error = next(endings, (Outcome.ERROR, "no step says how it ended"))
+        event = InteractionCompleted(
+            tenant=self.caller.tenant,
+            interaction_id=self.interaction_id,
+            conversation_id=self.conversation_id,
+            actor=ask.actor,
+            question=ask.question,
+            query="" if query == ask.question else query,
+            filtered=ask.filters.ByteSize() > 0,
+            history=ask.history,
+            acl=self.caller.acl,
+            answer="".join(each.text for each in reports),
+            citations=self.latest(lambda report: report.citations) or (),
+            retrieved=tuple(
+                passage.model_copy(update={"used": passage.chunk_id in used})
+                for passage in self.retrieved.passages
+            ),
+            prompt=prompt.text if prompt else "",
+            prompt_version=prompt.version if prompt else None,
+            versions=versions,
+            arms=self.resolved.arms_with(versions),
+            fallbacks=tuple(note for each in reports for note in each.fallbacks),
+            outcome=outcome,
+            error=error,
+            guardrails=tuple(verdict for each in reports for verdict in each.guardrails),
+            tokens=draft.tokens,
+            cost_usd=draft.cost_usd,
+            latency_ms=self._latency(),
+            started_at=self.started_at,
+            completed_at=now(),
+        )
+        return event if len(event.to_json()) <= LARGEST_EVENT else _shortened(event)
 
-Step = Callable[[AnswerProgress], AsyncGenerator[Delta | StepResult, None]]
+    def _latency(self) -> dict[str, float]:
+        stages: dict[str, float] = {}
+        for report in self.reports:
+            stages |= {report.step: report.ms, **report.latency_ms}
+        stages["total"] = (time.perf_counter() - self.clock) * 1000
+        return {name: round(ms, 2) for name, ms in stages.items() if name}
+
+
+def _shortened(event: InteractionCompleted) -> InteractionCompleted:
+    """Without what explains least: texts that were not used, and most of the prompt.
+
+    What was used and answered is bounded by the token budget and stays whole: citations point into
+    it.
+    """
+    cut = GuardrailResult(
+        name="record_size",
+        passed=False,
+        detail="texts of passages that were not used, and a long prompt, are cut in the record",
+    )
+    shorter = (
+        c if c.used else c.model_copy(update={"text": c.text[:_UNUSED_CHARACTERS]})
+        for c in event.retrieved
+    )
+    return event.model_copy(
+        update={
+            "retrieved": tuple(shorter),
+            "prompt": event.prompt[:_PROMPT_CHARACTERS],
+            "guardrails": (*event.guardrails, cut),
+        }
+    )
+
+
+Step = Callable[[AnswerProgress], AsyncGenerator[str | StepResult, None]]
 """One part of the way to an answer: yields text as it comes and reports what it did, in several
 reports where one must outlive a failure of the rest."""
 

@@ -3,28 +3,46 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol, Self
 
 from gyre_common.context import request_context
 from gyre_common.errors import GyreError, Unavailable
 from gyre_common.events.event import derived_id
-from gyre_common.events.interactions import INTERACTION_COMPLETED, InteractionCompleted, Outcome
+from gyre_common.events.interactions import (
+    INTERACTION_COMPLETED,
+    GuardrailResult,
+    InteractionCompleted,
+    Outcome,
+)
 from gyre_common.events.publisher import Publisher
 from gyre_common.telemetry import METRICS
+from gyre_common.text import sentences
 
 from gyre_generator.ask import Ask
-from gyre_generator.backends import Delta
-from gyre_generator.interaction import interaction
 from gyre_generator.progress import AnswerProgress, StepResult, Steps
-from gyre_generator.window import SentenceCheck, check_sentences
 
 log = logging.getLogger(__name__)
 
-SERVICE = "generator"
+STOPPED = "The answer was stopped by a check."
+MOST_HELD = 2_000
+"""Characters. A longer sentence, as code may be one, leaves in parts, each checked alone."""
+
 _DRAIN_SECONDS = 10.0
+_ENDED_BY_BUG = StepResult(
+    outcome=Outcome.ERROR, error="ended by a bug; the service's log tells more"
+)
+_ENDED_BY_CALLER = StepResult(
+    outcome=Outcome.CANCELLED, error="the caller hung up, or its time ran out"
+)
+
+SentenceCheck = Callable[[str], Awaitable[GuardrailResult | None]]
+"""Sees each sentence of an answer before the caller does: the verdict that stops it, or None."""
+
+Parts = AsyncGenerator[str | StepResult, None]
 
 
 class InteractionRecorder(Publisher, Protocol):
@@ -42,12 +60,8 @@ class AnswerStarted:
     conversation_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerFinished:
-    """The interaction is safe; `record_ms` is what that took."""
-
-    interaction: InteractionCompleted
-    record_ms: float
+AnswerPiece = AnswerStarted | str | InteractionCompleted
+"""The first, any number of texts, and the last of an answer."""
 
 
 class Answerer:
@@ -61,7 +75,7 @@ class Answerer:
         self._steps = steps
         self._recorder = recorder
         self._checks = checks
-        self._recording_tasks: set[asyncio.Task[AnswerFinished]] = set()
+        self._recording_tasks: set[asyncio.Task[InteractionCompleted]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,20 +84,17 @@ class Answerer:
         if self._recording_tasks:
             await asyncio.wait(self._recording_tasks, timeout=_DRAIN_SECONDS)
 
-    async def answer(self, ask: Ask) -> AnswerFinished:
+    async def answer(self, ask: Ask) -> InteractionCompleted:
         """The whole answer at once. Raises as `stream` does."""
         async with aclosing(self.stream(ask)) as pieces:
             async for piece in pieces:
-                if isinstance(piece, AnswerFinished):
+                if isinstance(piece, InteractionCompleted):
                     return piece
-        raise AssertionError("a stream ends with AnswerFinished or an error")
+        raise AssertionError("a stream ends with the interaction or an error")
 
-    async def stream(
-        self, ask: Ask
-    ) -> AsyncGenerator[AnswerStarted | Delta | AnswerFinished, None]:
-        """`AnswerStarted`, the answer in pieces, `AnswerFinished` once Kafka has the interaction.
-
-        An answer that fails or is cancelled is recorded as such.
+    async def stream(self, ask: Ask) -> AsyncGenerator[AnswerPiece, None]:
+        """The text leaves as it comes, the interaction once Kafka has it; its latency then tells of
+        recording too. An answer that fails or is cancelled is recorded as such.
 
         Raises:
             InvalidInput: the question is out of bounds; nothing is recorded.
@@ -102,12 +113,15 @@ class Answerer:
         ending, is_recorded = _ENDED_BY_BUG, False
         try:
             yield AnswerStarted(str(progress.interaction_id), progress.conversation_id)
-            async with aclosing(self._run(progress)) as parts:
-                async for part in parts:
-                    if isinstance(part, AnswerProgress):
-                        progress = part
-                    else:
-                        yield part
+            for name, step in self._steps.items():
+                progress = progress.at(name)
+                async with aclosing(check_sentences(step(progress), self._checks)) as parts:
+                    async for part in parts:
+                        progress = progress.after(part)
+                        if isinstance(part, str):
+                            yield part
+                if progress.has_ended:
+                    break
             is_recorded = True
             yield await self._record(progress)
         except (asyncio.CancelledError, GeneratorExit):
@@ -120,62 +134,66 @@ class Answerer:
             if not is_recorded:
                 await self._record(progress.after(ending))
 
-    async def _run(self, progress: AnswerProgress) -> AsyncGenerator[AnswerProgress | Delta, None]:
-        """What is known by then, at each beginning of a step and after each report; and text."""
-        for name, step in self._steps.items():
-            yield (progress := progress.at(name))
-            async with aclosing(check_sentences(step(progress), self._checks)) as parts:
-                async for part in parts:
-                    report = part if isinstance(part, StepResult) else StepResult(text=part.text)
-                    yield (progress := progress.after(report))
-                    if isinstance(part, Delta):
-                        yield part
-                    elif part.ends:
-                        return
-
-    async def _record(self, progress: AnswerProgress) -> AnswerFinished:
+    async def _record(self, progress: AnswerProgress) -> InteractionCompleted:
         """Record it; once begun this goes on even when the caller hangs up."""
-        task = asyncio.create_task(self._publish(interaction(progress)))
+        task = asyncio.create_task(self._publish(progress.interaction()))
         self._recording_tasks.add(task)
         task.add_done_callback(self._recording_tasks.discard)
         return await asyncio.shield(task)
 
-    async def _publish(self, event: InteractionCompleted) -> AnswerFinished:
+    async def _publish(self, event: InteractionCompleted) -> InteractionCompleted:
         started = time.perf_counter()
-        await self._recorder.publish(
-            INTERACTION_COMPLETED, event, event_id=derived_id(event.interaction_id, "completed")
-        )
-        _measure(event)
-        log.info(
-            "interaction recorded",
-            extra={
-                "interaction_id": str(event.interaction_id),
-                "outcome": event.outcome,
-                "ms": event.latency_ms.get("total"),
-            },
-        )
-        return AnswerFinished(event, (time.perf_counter() - started) * 1000)
+        event_id = derived_id(event.interaction_id, "completed")
+        await self._recorder.publish(INTERACTION_COMPLETED, event, event_id=event_id)
+        record_ms = (time.perf_counter() - started) * 1000
+        METRICS.answers.labels(event.outcome).inc()
+        METRICS.answer_tokens.labels("prompt").inc(event.tokens.prompt)
+        METRICS.answer_tokens.labels("completion").inc(event.tokens.completion)
+        for stage, ms in event.latency_ms.items():
+            METRICS.stage_seconds.labels("generator", stage).observe(ms / 1000)
+        total = event.latency_ms["total"]
+        fields = {"interaction_id": str(event.interaction_id), "outcome": event.outcome}
+        log.info("interaction recorded", extra={**fields, "ms": total})
+        recording = {"record": round(record_ms, 2), "total": round(total + record_ms, 2)}
+        return event.model_copy(update={"latency_ms": {**event.latency_ms, **recording}})
 
 
-_ENDED_BY_BUG = StepResult(
-    outcome=Outcome.ERROR, error="ended by a bug; the service's log tells more"
-)
-_ENDED_BY_CALLER = StepResult(
-    outcome=Outcome.CANCELLED, error="the caller hung up, or its time ran out"
-)
+async def check_sentences(parts: Parts, checks: Sequence[SentenceCheck]) -> Parts:
+    """The same text by whole sentences, up to the first that a check stops; reports pass at once.
+
+    Where one is stopped, `parts` is closed, and the last report ends the answer with the verdict.
+    """
+    any_text_sent = False
+    async with aclosing(parts), aclosing(_by_sentence(parts)) as sentence_parts:
+        async for part in sentence_parts:
+            if isinstance(part, str):
+                for check in checks:
+                    if verdict := await check(part):
+                        yield f"\n\n{STOPPED}" if any_text_sent else STOPPED
+                        yield StepResult(
+                            guardrails=(verdict,), outcome=Outcome.ABSTAINED, ends=True
+                        )
+                        return
+                any_text_sent = True
+            yield part
 
 
-def latency(finished: AnswerFinished) -> Mapping[str, float]:
-    """Milliseconds by stage, recording included, as the caller sees them."""
-    stages = dict(finished.interaction.latency_ms)
-    stages["record"] = round(finished.record_ms, 2)
-    stages["total"] = round(stages.get("total", 0.0) + finished.record_ms, 2)
-    return stages
+async def _by_sentence(parts: Parts) -> Parts:
+    tail = ""
+    async for part in parts:
+        if isinstance(part, StepResult):
+            yield part
+        else:
+            *whole, tail = _split_sentences(tail + part)
+            for sentence in whole:
+                yield sentence
+    if tail:
+        yield tail
 
 
-def _measure(event: InteractionCompleted) -> None:
-    METRICS.answers.labels(event.outcome).inc()
-    METRICS.answer_tokens.labels("prompt").inc(event.tokens.prompt)
-    METRICS.answer_tokens.labels("completion").inc(event.tokens.completion)
-    for stage, ms in event.latency_ms.items():
-        METRICS.stage_seconds.labels(SERVICE, stage).observe(ms / 1000)
+def _split_sentences(text: str) -> list[str]:
+    """Whole sentences, each with what stands before it, then what may still go on."""
+    ends = [sentence.end for sentence in sentences(text)[:-1]]
+    if not ends and len(text) > MOST_HELD:
+        ends = [text.rfind("\n") + 1 or text.rfind(" ") + 1 or len(text)]
+    return [text[start:end] for start, end in pairwise((0, *ends, len(text)))]

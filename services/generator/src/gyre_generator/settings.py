@@ -40,3 +40,7 @@ class GeneratorSettings(ServiceSettings):
         if self.prompts_dir is not None and not self.prompts_dir.is_dir():
             raise ValueError("GYRE_PROMPTS_DIR is not a folder")
         return self
+
+    def of_model_server(self) -> dict[str, object]:
+        """The variables GYRE_LLM_…, without that beginning."""
+        return {name[4:]: value for name, value in self if name.startswith("llm_")}

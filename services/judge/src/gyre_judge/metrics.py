@@ -1,12 +1,13 @@
 """Reference-free metrics by words alone: a baseline, documented as one in the README."""
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from gyre_common.events.interactions import Score
-from gyre_common.text import content_terms
-
-from gyre_judge.statements import Statement, WeightedPassages, statements
+from gyre_common.text import Kind, content_terms, numbers, sentences, terms
 
 GROUNDEDNESS = "groundedness"
 ANSWER_RELEVANCE = "answer_relevance"
@@ -22,20 +23,67 @@ RELEVANT_FROM = 0.5
 _CONTRADICTION_FROM = 0.6
 _SUBSTANCE_TERMS = 300
 _QUOTE_CHARACTERS = 120
+_NEGATIONS = frozenset({"not", "no", "never", "none", "neither", "nor", "cannot", "without"})
 
 
-@dataclass(frozen=True, slots=True)
-class Support:
-    """How well the passages carry one sentence; `reason` tells what is missing."""
+@dataclass(frozen=True)
+class Statement:
+    """A sentence, and what must agree between a claim and its source."""
 
-    statement: Statement
-    share: float
-    reason: str = ""
+    text: str
+    terms: frozenset[str]
+    numbers: frozenset[str]
+    negated: bool
 
-    @property
-    def holds(self) -> bool:
-        """Whether the sentence counts as supported."""
-        return not self.reason
+
+def statements(text: str) -> list[Statement]:
+    """The sentences that say something; headings and lone symbols do not."""
+    return [
+        Statement(
+            text=sentence.text,
+            terms=meaning,
+            numbers=numbers(sentence.text),
+            negated=any(w in _NEGATIONS or w.endswith("n't") for w in terms(sentence.text)),
+        )
+        for sentence in sentences(text)
+        if (meaning := frozenset(content_terms(sentence.text)))
+        and sentence.kind is not Kind.HEADING
+    ]
+
+
+class WeightedPassages:
+    """The passages of one answer, best first, each with its heading, and how much each term tells
+    among them.
+    """
+
+    def __init__(self, texts: Sequence[str], headings: Sequence[str] = ()) -> None:
+        self.texts = tuple(texts)
+        headed = [
+            f"{heading}\n{text}"
+            for heading, text in zip(headings or ("",) * len(texts), texts, strict=True)
+        ]
+        self.terms = [frozenset(content_terms(text)) for text in headed]
+        self.numbers = [numbers(text) for text in headed]
+
+    @cached_property
+    def statements(self) -> Sequence[Sequence[Statement]]:
+        """The statements of each passage."""
+        return [statements(text) for text in self.texts]
+
+    @cached_property
+    def _counts(self) -> Counter[str]:
+        return Counter(term for group in self.statements for s in group for term in s.terms)
+
+    def share(self, statement: Statement, source_terms: frozenset[str]) -> float:
+        """Share of the statement's weight that `source_terms` have; weights are inverse document
+        frequencies over the passages' sentences, so that what is everywhere counts little.
+        """
+        n = sum(len(group) for group in self.statements)
+        weights = {
+            term: math.log(1 + (n - self._counts[term] + 0.5) / (self._counts[term] + 0.5))
+            for term in statement.terms
+        }
+        return sum(w for t, w in weights.items() if t in source_terms) / sum(weights.values())
 
 
 def groundedness(answer: str, passages: WeightedPassages) -> Score:
@@ -47,57 +95,52 @@ def groundedness(answer: str, passages: WeightedPassages) -> Score:
         return _no_score(GROUNDEDNESS, "nothing was said")
     if not passages.texts:
         return _no_score(GROUNDEDNESS, "there are no passages to hold it against")
-    supports = [support_of(statement, passages) for statement in answer_statements]
-    supported_count = sum(support.holds for support in supports)
-    rationale = f"{supported_count} of {len(supports)} sentences supported"
-    if worst := min((s for s in supports if not s.holds), key=lambda s: s.share, default=None):
-        rationale += f'; not: "{_short(worst.statement.text)}" ({worst.reason})'
-    return Score(metric=GROUNDEDNESS, value=supported_count / len(supports), rationale=rationale)
+    doubts = [(*_doubt(each, passages), each.text) for each in answer_statements]
+    unsupported = [each for each in doubts if each[1]]
+    supported_count = len(doubts) - len(unsupported)
+    rationale = f"{supported_count} of {len(doubts)} sentences supported"
+    if unsupported:
+        _, reason, text = min(unsupported, key=lambda each: each[0])
+        flat = " ".join(text.split())
+        quote = flat if len(flat) <= _QUOTE_CHARACTERS else f"{flat[: _QUOTE_CHARACTERS - 1]}…"
+        rationale += f'; not: "{quote}" ({reason})'
+    return Score(metric=GROUNDEDNESS, value=supported_count / len(doubts), rationale=rationale)
 
 
-def support_of(statement: Statement, passages: WeightedPassages) -> Support:
-    """The support of the passage that carries most of the sentence."""
-    shares = [passages.share(statement.terms, passage_terms) for passage_terms in passages.terms]
-    best = max(range(len(shares)), key=shares.__getitem__)
-    share = shares[best]
+def _doubt(statement: Statement, passages: WeightedPassages) -> tuple[float, str]:
+    """How much of the sentence one passage carries, and what speaks against it; "" if nothing."""
+    shares = [passages.share(statement, passage_terms) for passage_terms in passages.terms]
+    share = max(shares)
+    best = shares.index(share)
     if share < SUPPORTED_FROM:
         missing = sorted(statement.terms - passages.terms[best])[:5]
-        return Support(statement, share, f"{share:.0%} in one passage, without {missing}")
+        return share, f"{share:.0%} in one passage, without {missing}"
     if unknown := sorted(statement.numbers - passages.numbers[best]):
-        return Support(statement, share, f"its passage does not name {', '.join(unknown[:3])}")
-    if _is_contradicted(statement, passages, best):
-        return Support(statement, share, "the nearest sentence says the opposite")
-    return Support(statement, share)
-
-
-def _is_contradicted(statement: Statement, passages: WeightedPassages, position: int) -> bool:
-    """Whether the sentence that shares most says yes where this one says no, or the reverse."""
+        return share, f"its passage does not name {', '.join(unknown[:3])}"
     nearest = max(
-        passages.statements[position],
-        key=lambda source: passages.share(statement.terms, source.terms),
-        default=None,
+        passages.statements[best],
+        key=lambda source: passages.share(statement, source.terms),
+        default=statement,
     )
-    if nearest is None or passages.share(statement.terms, nearest.terms) < _CONTRADICTION_FROM:
-        return False
-    return nearest.negated != statement.negated
+    is_near = passages.share(statement, nearest.terms) >= _CONTRADICTION_FROM
+    if is_near and nearest.negated != statement.negated:
+        return share, "the nearest sentence says the opposite"
+    return share, ""
 
 
 def answer_relevance(question: str, answer: str) -> Score:
     """Share of the question's terms that the answer takes up."""
-    question_terms = frozenset(content_terms(question))
+    question_terms, answer_terms = frozenset(content_terms(question)), content_terms(answer)
     if not question_terms:
         return _no_score(ANSWER_RELEVANCE, "the question has no terms to look for")
-    if not content_terms(answer):
+    if not answer_terms:
         return _no_score(ANSWER_RELEVANCE, "nothing was said")
-    answer_terms = frozenset(content_terms(answer))
-    missing = sorted(question_terms - answer_terms)[:5]
-    shared, total = len(question_terms & answer_terms), len(question_terms)
+    missing, total = sorted(question_terms.difference(answer_terms)), len(question_terms)
+    shared = total - len(missing)
     rationale = f"takes up {shared} of {total} terms of the question"
-    return Score(
-        metric=ANSWER_RELEVANCE,
-        value=shared / total,
-        rationale=f"{rationale}; not {', '.join(missing)}" if missing else rationale,
-    )
+    if missing:
+        rationale += f"; not {', '.join(missing[:5])}"
+    return Score(metric=ANSWER_RELEVANCE, value=shared / total, rationale=rationale)
 
 
 def context_precision(question: str, passages: WeightedPassages) -> Score:
@@ -109,18 +152,16 @@ def context_precision(question: str, passages: WeightedPassages) -> Score:
         return _no_score(CONTEXT_PRECISION, "nothing was retrieved")
     if not question_terms:
         return _no_score(CONTEXT_PRECISION, "the question has no terms to look for")
-    relevant = [
-        len(question_terms & passage_terms) / len(question_terms) >= RELEVANT_FROM
-        for passage_terms in passages.terms
-    ]
-    hits, total, bar = 0, 0.0, f"{RELEVANT_FROM:.0%} of the question's terms"
-    for rank, hit in enumerate(relevant, start=1):
-        hits += hit
-        total += hits / rank if hit else 0.0
+    hits, total = 0, 0.0
+    for rank, passage_terms in enumerate(passages.terms, start=1):
+        if len(question_terms & passage_terms) / len(question_terms) >= RELEVANT_FROM:
+            hits += 1
+            total += hits / rank
+    bar = f"{RELEVANT_FROM:.0%} of the question's terms"
     return Score(
         metric=CONTEXT_PRECISION,
         value=total / hits if hits else 0.0,
-        rationale=f"{hits} of {len(relevant)} passages hold {bar}",
+        rationale=f"{hits} of {len(passages.texts)} passages hold {bar}",
     )
 
 
@@ -131,16 +172,11 @@ def substance(answer: str, passages: WeightedPassages) -> Score:
     """
     answer_statements = statements(answer)
     if passages.texts:
-        answer_statements = [s for s in answer_statements if support_of(s, passages).holds]
-    count = len(frozenset[str]().union(*(s.terms for s in answer_statements)))
+        answer_statements = [s for s in answer_statements if not _doubt(s, passages)[1]]
+    count = len({term for statement in answer_statements for term in statement.terms})
     value = min(math.log1p(count) / math.log1p(_SUBSTANCE_TERMS), 1.0)
     return Score(metric=SUBSTANCE, value=value, rationale=f"{count} distinct terms")
 
 
 def _no_score(metric: str, why: str) -> Score:
     return Score(metric=metric, value=None, rationale=why)
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _QUOTE_CHARACTERS else flat[: _QUOTE_CHARACTERS - 1] + "…"

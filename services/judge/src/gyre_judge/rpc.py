@@ -1,22 +1,14 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
-from gyre.judge.v1 import judge_pb2, judge_pb2_grpc
+from gyre.judge.v1 import judge_pb2 as pb
+from gyre.judge.v1 import judge_pb2_grpc
 from gyre_common.events.interactions import Score
 from gyre_common.rpc import ServicerContext, request_context
 
-from gyre_judge.service import Judge, Preference
-
-_PREFERENCES: Mapping[Preference, judge_pb2.Preference] = MappingProxyType(
-    {
-        Preference.FIRST: judge_pb2.PREFERENCE_FIRST,
-        Preference.SECOND: judge_pb2.PREFERENCE_SECOND,
-        Preference.TIE: judge_pb2.PREFERENCE_TIE,
-    }
-)
+from gyre_judge.service import Judge
 
 
 class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
@@ -25,33 +17,20 @@ class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
 
-    async def Judge(
-        self, request: judge_pb2.JudgeRequest, context: ServicerContext
-    ) -> judge_pb2.JudgeResponse:
+    async def Judge(self, request: pb.JudgeRequest, context: ServicerContext) -> pb.JudgeResponse:
         """Scores one answer."""
-        judgement = await asyncio.to_thread(
-            self._judge.judge,
-            request_context().tenant,
-            request.question,
-            request.answer,
-            request.passages,
-        )
-        return judge_pb2.JudgeResponse(scores=_scores(judgement.scores), version=judgement.version)
+        parts = request_context().tenant, request.question, request.answer, request.passages
+        scores, version = await asyncio.to_thread(self._judge.judge, *parts)
+        return pb.JudgeResponse(scores=_scores(scores), version=version)
 
     async def Compare(
-        self, request: judge_pb2.CompareRequest, context: ServicerContext
-    ) -> judge_pb2.CompareResponse:
+        self, request: pb.CompareRequest, context: ServicerContext
+    ) -> pb.CompareResponse:
         """Tells which of two answers is better."""
-        comparison = await asyncio.to_thread(
-            self._judge.compare,
-            request_context().tenant,
-            request.question,
-            request.first,
-            request.second,
-            request.passages,
-        )
-        return judge_pb2.CompareResponse(
-            preference=_PREFERENCES[comparison.preference],
+        what = request.question, request.first, request.second, request.passages
+        comparison = await asyncio.to_thread(self._judge.compare, request_context().tenant, *what)
+        return pb.CompareResponse(
+            preference=f"PREFERENCE_{comparison.preference.name}",
             first=_scores(comparison.first),
             second=_scores(comparison.second),
             rationale=comparison.rationale,
@@ -59,5 +38,5 @@ class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
         )
 
 
-def _scores(scores: Sequence[Score]) -> list[judge_pb2.Score]:
-    return [judge_pb2.Score(metric=s.metric, value=s.value, rationale=s.rationale) for s in scores]
+def _scores(scores: Sequence[Score]) -> list[pb.Score]:
+    return [pb.Score(**score.model_dump()) for score in scores]

@@ -1,7 +1,6 @@
 """Scores answers without a reference: those that were given, and those that are shown to it."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,31 +15,21 @@ from gyre_common.events.interactions import (
     Score,
 )
 from gyre_common.events.publisher import Publisher
-from gyre_common.events.releases import Artifact, Roles
+from gyre_common.events.releases import Roles
 from gyre_common.passages import context_line
 from gyre_common.releases import ReleaseView
 
-from gyre_judge.metrics import (
-    ANSWER_RELEVANCE,
-    GROUNDEDNESS,
-    SUBSTANCE,
-    answer_relevance,
-    context_precision,
-    groundedness,
-    substance,
-)
-from gyre_judge.statements import WeightedPassages
-
-log = logging.getLogger(__name__)
+from gyre_judge import metrics
+from gyre_judge.metrics import WeightedPassages
 
 METHOD = "baseline"
 TIE = 0.02
 """Answers whose totals differ less are equally good; chosen on the tuning half of bench/judge."""
 
+_COMPARED = (metrics.GROUNDEDNESS, metrics.SUBSTANCE)
+
 MAX_TEXT = 65_536
 MAX_PASSAGES = 100
-
-_JUDGED_OUTCOMES = frozenset({Outcome.ANSWERED, Outcome.ABSTAINED})
 
 
 class Preference(StrEnum):
@@ -52,16 +41,8 @@ class Preference(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """The scores of one answer, and which judge gave them."""
-
-    scores: tuple[Score, ...]
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
 class AnswerComparison:
-    """Two verdicts and what follows."""
+    """The scores of two answers and what follows."""
 
     preference: Preference
     first: tuple[Score, ...]
@@ -84,31 +65,32 @@ class Judge:
         Raises:
             Retryable: the live judge version is newer than this process; Kafka is down.
         """
-        if event.outcome not in _JUDGED_OUTCOMES:
+        if event.outcome not in (Outcome.ANSWERED, Outcome.ABSTAINED):
             return
         try:
             version = self._version(event.tenant)
         except FailedPrecondition as error:
             raise Retryable(str(error)) from error
-        scores = await asyncio.to_thread(_scores_of, event)
         verdict = InteractionJudged(
             tenant=event.tenant,
             interaction_id=event.interaction_id,
             judge_version=version,
-            scores=scores,
+            scores=await asyncio.to_thread(_scores_of, event),
             judged_at=now(),
         )
-        await self._publisher.publish(
-            INTERACTION_JUDGED,
-            verdict,
-            event_id=derived_id(event.interaction_id, f"judge/{version}"),
-        )
+        event_id = derived_id(event.interaction_id, f"judge/{version}")
+        await self._publisher.publish(INTERACTION_JUDGED, verdict, event_id=event_id)
 
-    def judge(self, tenant: str, question: str, answer: str, passages: Sequence[str]) -> Judgement:
-        """Score an answer. Raises InvalidInput, and FailedPrecondition without a live version."""
+    def judge(
+        self, tenant: str, question: str, answer: str, passages: Sequence[str]
+    ) -> tuple[tuple[Score, ...], str]:
+        """The scores of an answer, and the version that gave them.
+
+        Raises InvalidInput, and FailedPrecondition without a live version.
+        """
         _check(question=question, answer=answer, passages=passages)
         weighted = WeightedPassages(passages)
-        return Judgement(_all_scores(question, answer, weighted), self._version(tenant))
+        return _scores(question, answer, weighted, weighted), self._version(tenant)
 
     def compare(
         self, tenant: str, question: str, first: str, second: str, passages: Sequence[str]
@@ -120,20 +102,21 @@ class Judge:
         _check(question=question, first=first, second=second, passages=passages)
         weighted = WeightedPassages(passages)
         scores = [
-            (*_all_scores(question, answer, weighted), substance(answer, weighted))
+            (*_scores(question, answer, weighted, weighted), metrics.substance(answer, weighted))
             for answer in (first, second)
         ]
         totals = [_total(answer_scores) for answer_scores in scores]
+        preference = Preference.FIRST if totals[0] > totals[1] else Preference.SECOND
         return AnswerComparison(
-            preference=_prefer(*totals),
+            preference=Preference.TIE if abs(totals[0] - totals[1]) <= TIE else preference,
             first=scores[0],
             second=scores[1],
-            rationale=f"{GROUNDEDNESS} and {SUBSTANCE}: {totals[0]:.2f} and {totals[1]:.2f}",
+            rationale=f"{' and '.join(_COMPARED)}: {totals[0]:.2f} and {totals[1]:.2f}",
             version=self._version(tenant),
         )
 
     def _version(self, tenant: str) -> str:
-        live: Artifact = self._releases.live(tenant, Roles.JUDGE)
+        live = self._releases.live(tenant, Roles.JUDGE)
         method = live.settings.get("method", METHOD)
         if method != METHOD:
             raise FailedPrecondition(
@@ -144,32 +127,31 @@ class Judge:
 
 
 def _scores_of(event: InteractionCompleted) -> tuple[Score, ...]:
-    """Groundedness is held against what was read; precision against all that was retrieved."""
     ranked = sorted(event.retrieved, key=lambda chunk: chunk.rank)
-    headings = [context_line(chunk.title, chunk.heading_path) for chunk in ranked]
-    retrieved = WeightedPassages([chunk.text for chunk in ranked], headings)
-    precision = context_precision(event.question, retrieved)
-    if event.outcome is Outcome.ABSTAINED:
-        why = "nothing was claimed"
-        return (
-            Score(metric=GROUNDEDNESS, value=None, rationale=why),
-            Score(metric=ANSWER_RELEVANCE, value=None, rationale=why),
-            precision,
+    used, retrieved = (
+        WeightedPassages(
+            [chunk.text for chunk in chunks],
+            [context_line(chunk.title, chunk.heading_path) for chunk in chunks],
         )
-    used = [(c, h) for c, h in zip(ranked, headings, strict=True) if c.used]
-    used_passages = WeightedPassages([c.text for c, _ in used], [h for _, h in used])
-    return (
-        groundedness(event.answer, used_passages),
-        answer_relevance(event.question, event.answer),
-        precision,
+        for chunks in ([chunk for chunk in ranked if chunk.used], ranked)
     )
+    if event.outcome is Outcome.ABSTAINED:
+        unclaimed = [
+            Score(metric=metric, value=None, rationale="nothing was claimed")
+            for metric in (metrics.GROUNDEDNESS, metrics.ANSWER_RELEVANCE)
+        ]
+        return (*unclaimed, metrics.context_precision(event.question, retrieved))
+    return _scores(event.question, event.answer, used, retrieved)
 
 
-def _all_scores(question: str, answer: str, passages: WeightedPassages) -> tuple[Score, ...]:
+def _scores(
+    question: str, answer: str, used: WeightedPassages, retrieved: WeightedPassages
+) -> tuple[Score, ...]:
+    """Groundedness is held against what was read; precision against all that was retrieved."""
     return (
-        groundedness(answer, passages),
-        answer_relevance(question, answer),
-        context_precision(question, passages),
+        metrics.groundedness(answer, used),
+        metrics.answer_relevance(question, answer),
+        metrics.context_precision(question, retrieved),
     )
 
 
@@ -177,24 +159,17 @@ def _total(scores: Sequence[Score]) -> float:
     """Mean of groundedness and substance. Relevance by words is left out: it does not agree with
     people (bench/judge/README.md).
     """
-    counted = [s.value for s in scores if s.metric in (GROUNDEDNESS, SUBSTANCE)]
+    counted = [s.value for s in scores if s.metric in _COMPARED]
     values = [value for value in counted if value is not None]
     return sum(values) / len(values) if values else 0.0
-
-
-def _prefer(first: float, second: float) -> Preference:
-    if abs(first - second) <= TIE:
-        return Preference.TIE
-    return Preference.FIRST if first > second else Preference.SECOND
 
 
 def _check(*, question: str, passages: Sequence[str], **answers: str) -> None:
     if not question.strip():
         raise InvalidInput("question", "is empty", "send the question that was answered")
     if len(passages) > MAX_PASSAGES:
-        raise InvalidInput(
-            "passages", f"are {len(passages)}", f"send the best {MAX_PASSAGES} at most"
-        )
+        fix = f"send the best {MAX_PASSAGES} at most"
+        raise InvalidInput("passages", f"are {len(passages)}", fix)
     longest = max(passages, key=len, default="")
     for name, text in {"question": question, **answers, "passages": longest}.items():
         if len(text) > MAX_TEXT:

@@ -7,14 +7,12 @@ from gyre_common.bus import Bus
 from gyre_common.bus.dead_letters import open_dead_letters
 from gyre_common.bus.held_records import skip
 
-from gyre_telemetry.clickhouse import open_clickhouse
+from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
-from gyre_telemetry.clickhouse_migrations import migrate
-from gyre_telemetry.clickhouse_sink import ClickHouseSink
 from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.handlers import InsertBatching, build_handlers
 from gyre_telemetry.history_reader import HistoryReader
-from gyre_telemetry.migrations import default_folder, read_migrations
+from gyre_telemetry.migrations import default_folder, migrate, read_migrations
 from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
 from gyre_telemetry.service import Telemetry
 from gyre_telemetry.settings import TelemetrySettings
@@ -22,28 +20,21 @@ from gyre_telemetry.settings import TelemetrySettings
 
 async def create_app(settings: TelemetrySettings, enter: Enter) -> App:
     """The schema first, then the topics."""
+    servers, password = settings.kafka_servers, settings.clickhouse_password.get_secret_value()
     migrations = read_migrations(settings.migrations or default_folder())
     client = await enter(
-        open_clickhouse(
-            settings.clickhouse_url,
-            user=settings.clickhouse_user,
-            password=settings.clickhouse_password.get_secret_value(),
-        )
+        open_clickhouse(settings.clickhouse_url, user=settings.clickhouse_user, password=password)
     )
     await migrate(client, migrations)
     sink = await ClickHouseSink.open(client)
-    bus = Bus(settings.kafka_servers, service=settings.service)
+    bus = Bus(servers, service=settings.service)
     batching = InsertBatching(settings.insert_records, settings.insert_wait)
     build_handlers(bus, Telemetry(sink), batching)
-    desk = DeadLetterDesk(
-        partial(open_dead_letters, settings.kafka_servers), partial(skip, settings.kafka_servers)
-    )
+    reader = HistoryReader(ClickHouseHistory(client))
+    desk = DeadLetterDesk(partial(open_dead_letters, servers), partial(skip, servers))
     await enter(bus)
-    return App(
-        rpc=[TelemetryRpc(HistoryReader(ClickHouseHistory(client))), DeadLetterRpc(desk)],
-        bus=bus,
-        ready={"clickhouse": sink.reachable},
-    )
+    rpc, ready = [TelemetryRpc(reader), DeadLetterRpc(desk)], {"clickhouse": sink.reachable}
+    return App(rpc=rpc, bus=bus, ready=ready)
 
 
 def main() -> None:

@@ -1,22 +1,21 @@
-"""The connection to ClickHouse, and what its errors mean to us."""
+"""ClickHouse: the connection, what its errors mean to us, and rows into it a batch an insert."""
 
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import clickhouse_connect
+from clickhouse_connect.driver import exceptions
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from clickhouse_connect.driver.exceptions import (
-    DatabaseError,
-    DataError,
-    Error,
-    InternalError,
-    NotSupportedError,
-    ProgrammingError,
-)
 from gyre_common.errors import Poison, Unavailable
 
+from gyre_telemetry.service import TableRow
+
+DATABASE = "gyre"
+_COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 60
 
@@ -30,11 +29,7 @@ _BAD_VALUE = frozenset(
 
 @asynccontextmanager
 async def open_clickhouse(url: str, *, user: str, password: str) -> AsyncIterator[AsyncClient]:
-    """Connect.
-
-    Raises:
-        Unavailable: ClickHouse is not there, or does not let the user in.
-    """
+    """Raises Unavailable where ClickHouse is not there, or does not let the user in."""
     parts = urlsplit(url)
     with clickhouse_errors():
         client = await clickhouse_connect.get_async_client(
@@ -65,18 +60,62 @@ def clickhouse_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (DataError, ValueError, OverflowError, struct.error) as error:
+    except (exceptions.DataError, ValueError, OverflowError, struct.error) as error:
         raise Poison(f"a row does not fit its table ({type(error).__name__})") from error
-    except (ProgrammingError, NotSupportedError, InternalError):
+    except (exceptions.ProgrammingError, exceptions.NotSupportedError, exceptions.InternalError):
         raise
-    except DatabaseError as error:
+    except exceptions.DatabaseError as error:
         if error.code in _BAD_VALUE:
             raise Poison(f"ClickHouse refuses a value (code {error.code})") from error
         raise Unavailable(f"ClickHouse: {_first_line(error)}") from error
-    except (Error, OSError) as error:
+    except (exceptions.Error, OSError) as error:
         raise Unavailable(f"ClickHouse does not answer: {_first_line(error)}") from error
 
 
 def _first_line(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:300]
+
+
+class ClickHouseSink:
+    """Implements `Sink` on tables that replace rows by their sorting key."""
+
+    def __init__(self, client: AsyncClient, types: Mapping[str, Mapping[str, str]]) -> None:
+        self._client = client
+        self._types = types
+
+    @classmethod
+    async def open(cls, client: AsyncClient) -> Self:
+        """Learn the tables' columns once, so that an insert need not ask. Raises Unavailable."""
+        with clickhouse_errors():
+            columns = await client.query(_COLUMNS, parameters={"database": DATABASE})
+        types: dict[str, dict[str, str]] = defaultdict(dict)
+        for table, name, kind in columns.result_rows:
+            types[str(table)][str(name)] = str(kind)
+        return cls(client, types)
+
+    async def insert(self, table: str, rows: Sequence[TableRow]) -> None:
+        """See `Sink`."""
+        kinds = {name: kind for name, kind in self._types[table].items() if name in rows[0].values}
+        with clickhouse_errors():
+            await self._client.insert(
+                table,
+                [_column(kind, [row.values[name] for row in rows]) for name, kind in kinds.items()],
+                column_names=list(kinds),
+                column_type_names=list(kinds.values()),
+                column_oriented=True,
+                database=DATABASE,
+            )
+
+    async def reachable(self) -> bool:
+        """Tell whether ClickHouse answers."""
+        return bool(await self._client.ping())
+
+
+def _column(kind: str, values: list[Any]) -> list[Any]:
+    """Values as a column of that type takes them: parts by name, "" for a text that is missing."""
+    if kind.startswith("Array(Tuple("):
+        return [[vars(part) for part in parts] for parts in values]
+    if None in values and not kind.startswith("Nullable("):
+        return ["" if value is None else value for value in values]
+    return values

@@ -1,8 +1,7 @@
 """The dead letters as people look at them: how many, the newest of one topic, and what is held."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
 
 from gyre_common.bus.dead_letters import DeadLetter, DeadLetters
 from gyre_common.bus.held_records import HeldRecord
@@ -10,20 +9,12 @@ from gyre_common.errors import InvalidInput
 from gyre_common.lines import has_control_characters
 
 DEFAULT_LIMIT, LARGEST_LIMIT = 10, 1_000
-LONGEST_VALUE = 64 * 1024
-_REPLY_BYTES = 2 * 1024 * 1024
 
 OpenLetters = Callable[[], AbstractAsyncContextManager[DeadLetters]]
 """Raises Unavailable when Kafka does not answer."""
 
-
-class SkipHeld(Protocol):
-    """`held_records.skip` on the Kafka of this system."""
-
-    async def __call__(
-        self, topic: str, partition: int, offset: int, *, actor: str, reason: str
-    ) -> Mapping[HeldRecord, bool]:
-        """See there."""
+SkipHeld = Callable[..., Awaitable[Mapping[HeldRecord, bool]]]
+"""`held_records.skip` on the Kafka of this system."""
 
 
 class DeadLetterDesk:
@@ -57,16 +48,9 @@ class DeadLetterDesk:
     ) -> Mapping[HeldRecord, bool]:
         """Let a held partition go on; tells what was skipped, and whether its consumer has gone on.
 
-        Raises:
-            InvalidInput: who or why is missing, or is no single line.
-            NotFound, FailedPrecondition: that record is not held.
+        Raises InvalidInput where who or why is missing or is no single line, and as `SkipHeld`.
         """
         for name, value in (("topic", topic), ("actor", actor), ("reason", reason)):
             if not value.strip() or has_control_characters(value):
                 raise InvalidInput(name, "is missing or no single line", "give one line")
         return await self._skip(topic, partition, offset, actor=actor, reason=reason)
-
-
-def value_limit(letters: int) -> int:
-    """How much of each record fits into one reply."""
-    return min(LONGEST_VALUE, _REPLY_BYTES // max(letters, 1))

@@ -28,12 +28,11 @@ LANDING_SECONDS = 5.0
 
 _POLL_SECONDS = 0.2
 _ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
-_INTERACTIONS = "interactions"
 
 
 @dataclass(frozen=True)
 class View:
-    """A view that people start from. Its first key is the time by which it is read."""
+    """What is read by page. Its first key is the time by which it is read."""
 
     keys: tuple[str, ...]
     shared: bool = False
@@ -49,23 +48,26 @@ VIEWS: Mapping[str, View] = MappingProxyType(
         "loop": View(("released_at", "role", "version", "tenant"), shared=True),
     }
 )
+"""Those that people name."""
+
+INTERACTIONS = "interactions"
+LISTS: Mapping[str, View] = MappingProxyType(
+    {INTERACTIONS: View(("time", "interaction_id")), **VIEWS}
+)
 
 
 @dataclass(frozen=True)
-class TimeRange:
-    """From `since` on and before `until`; None for no bound."""
+class ListQuery:
+    """From `since` on and before `until`, None for no bound; of interactions only those whose id
+    begins so, and that `actor` or the caller's groups may read. `page_size` of 0 is the usual one.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a view."""
-
-    name: str
-    type: str
-    description: str
+    id_prefix: str = ""
+    actor: str = ""
+    page_size: int = 0
+    page_token: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,24 +81,24 @@ class Page:
 class History(Protocol):
     """Everything that has landed. Each method raises Unavailable when the store is away.
 
-    Rows come newest first, at most `limit` of them, and only those behind `after`.
+    An interaction is there for its actor, and for callers whose groups meet every document that was
+    retrieved for it.
     """
 
-    async def interaction(self, tenant: str, interaction_id: UUID) -> JsonRow | None:
+    async def interaction(
+        self, caller: RequestContext, interaction_id: UUID, *, actor: str
+    ) -> JsonRow | None:
         """The interaction with its passages, verdicts and feedback; None before it has landed."""
 
-    async def interactions(
-        self, tenant: str, span: TimeRange, id_prefix: str, *, after: Position, limit: int
-    ) -> Sequence[tuple[Position, JsonRow]]:
-        """Interactions, each with its position."""
+    async def columns(self, view: str) -> Sequence[JsonRow]:
+        """Name, type and description of each column of a view of `VIEWS`."""
 
-    async def columns(self, name: str) -> Sequence[Column]:
-        """Those of a view of `VIEWS`."""
-
-    async def view(
-        self, tenant: str, name: str, span: TimeRange, *, after: Position, limit: int
+    async def page(
+        self, caller: RequestContext, name: str, query: ListQuery, *, after: Position, limit: int
     ) -> Sequence[tuple[Position, JsonRow]]:
-        """Rows of a view of `VIEWS`, each with its position."""
+        """Rows of one of `LISTS`, newest first, each with its position, only those behind `after`.
+        Interactions are summaries.
+        """
 
 
 class HistoryReader:
@@ -106,16 +108,22 @@ class HistoryReader:
         self._history = history
         self._landing_seconds = landing_seconds
 
-    async def interaction(self, caller: RequestContext, interaction_id: str) -> JsonRow:
+    async def interaction(
+        self, caller: RequestContext, interaction_id: str, *, actor: str = ""
+    ) -> JsonRow:
         """The whole story of one answer, which is waited for where it is on its way.
 
         Raises:
             InvalidInput: the id is malformed.
-            NotFound: the tenant has no such answer, or it has not landed in time.
+            NotFound: the tenant has no such answer for this reader, or it has not landed in time.
         """
-        uuid = _uuid(interaction_id)
+        try:
+            uuid = UUID(interaction_id)
+        except ValueError:
+            fix = "give the interaction_id of the answer"
+            raise InvalidInput("interaction_id", "is not a UUID", fix) from None
         deadline = time.monotonic() + self._landing_seconds
-        while (row := await self._history.interaction(caller.tenant, uuid)) is None:
+        while (row := await self._history.interaction(caller, uuid, actor=actor)) is None:
             if time.monotonic() > deadline:
                 raise NotFound(
                     f"tenant {caller.tenant} has no answer {uuid}: check the id and the tenant; "
@@ -124,79 +132,37 @@ class HistoryReader:
             await asyncio.sleep(_POLL_SECONDS)
         return row
 
-    async def interactions(
-        self,
-        caller: RequestContext,
-        span: TimeRange,
-        *,
-        id_prefix: str,
-        page_size: int,
-        page_token: str,
-    ) -> Page:
+    async def interactions(self, caller: RequestContext, query: ListQuery) -> Page:
         """One page of the interactions. Raises InvalidInput."""
-        if id_prefix and not _ID_PREFIX.fullmatch(id_prefix):
+        if query.id_prefix and not _ID_PREFIX.fullmatch(query.id_prefix):
             raise InvalidInput(
                 "id_prefix", "is no beginning of an id", "give 4 characters or more of a UUID"
             )
-        limit = _limit(page_size)
-        after = _position(_INTERACTIONS, page_token, size=2)
-        rows = await self._history.interactions(
-            caller.tenant, span, id_prefix, after=after, limit=limit
-        )
-        return _page(_INTERACTIONS, rows, limit)
+        return await self._page(caller, INTERACTIONS, query)
 
     async def series(
-        self,
-        caller: RequestContext,
-        view: str,
-        span: TimeRange,
-        *,
-        page_size: int,
-        page_token: str,
-    ) -> tuple[Sequence[Column], Page]:
+        self, caller: RequestContext, view: str, query: ListQuery
+    ) -> tuple[Sequence[JsonRow], Page]:
         """The columns of a view and one page of its rows. Raises InvalidInput."""
         if view not in VIEWS:
-            raise InvalidInput(
-                "view", f"{view!r} is unknown" if view else "is missing", f"name {_any_of(VIEWS)}"
-            )
-        limit = _limit(page_size)
-        after = _position(view, page_token, size=len(VIEWS[view].keys))
-        columns = await self._history.columns(view)
-        rows = await self._history.view(caller.tenant, view, span, after=after, limit=limit)
-        return columns, _page(view, rows, limit)
+            *first, last = VIEWS
+            problem = f"{view!r} is unknown" if view else "is missing"
+            raise InvalidInput("view", problem, f"name {', '.join(first)} or {last}")
+        page = await self._page(caller, view, query)
+        return await self._history.columns(view), page
+
+    async def _page(self, caller: RequestContext, name: str, query: ListQuery) -> Page:
+        size = query.page_size
+        if not 0 <= size <= LARGEST_PAGE:
+            raise InvalidInput("page_size", f"is {size}", f"ask for 1 to {LARGEST_PAGE}")
+        limit, after = size or DEFAULT_PAGE, _position(name, query.page_token)
+        rows = await self._history.page(caller, name, query, after=after, limit=limit)
+        token = json.dumps([name, *rows[-1][0]]) if len(rows) == limit else ""
+        return Page([row for _, row in rows], base64.urlsafe_b64encode(token.encode()).decode())
 
 
-def _any_of(names: Mapping[str, View]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} or {last}"
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise InvalidInput(
-            "interaction_id", "is not a UUID", "give the interaction_id of the answer"
-        ) from None
-
-
-def _limit(page_size: int) -> int:
-    if not 0 <= page_size <= LARGEST_PAGE:
-        raise InvalidInput("page_size", f"is {page_size}", f"ask for 1 to {LARGEST_PAGE}")
-    return page_size or DEFAULT_PAGE
-
-
-def _page(list_name: str, positioned: Sequence[tuple[Position, JsonRow]], limit: int) -> Page:
-    rows = [row for _, row in positioned]
-    return Page(rows, _token(list_name, positioned[-1][0]) if len(positioned) == limit else "")
-
-
-def _token(list_name: str, position: Position) -> str:
-    return base64.urlsafe_b64encode(json.dumps([list_name, *position]).encode()).decode()
-
-
-def _position(list_name: str, page_token: str, *, size: int) -> Position:
-    """What `_token` wrote; a token of another list is none of this one."""
+def _position(name: str, page_token: str) -> Position:
+    """Where the page before ended; a token of another list is none of this one."""
     if not page_token:
         return ()
     try:
@@ -204,8 +170,8 @@ def _position(list_name: str, page_token: str, *, size: int) -> Position:
     except (binascii.Error, ValueError):
         parts = None
     match parts:
-        case [str(name), *position] if name == list_name and len(position) == size:
-            if all(isinstance(part, str) for part in position):
+        case [str(list_name), *position] if list_name == name:
+            if len(position) == len(LISTS[name].keys) and all(isinstance(p, str) for p in position):
                 return tuple(position)
     raise InvalidInput(
         "page_token", "is not one of ours", "send next_page_token of the page before, or nothing"

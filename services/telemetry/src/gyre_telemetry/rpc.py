@@ -1,14 +1,19 @@
 """The gRPC edge: what people read, and the dead letters."""
 
+from dataclasses import replace
 from datetime import UTC
 
 from google.protobuf.json_format import ParseDict
-from gyre.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
+from gyre.telemetry.v1 import telemetry_pb2 as pb
+from gyre.telemetry.v1 import telemetry_pb2_grpc
 from gyre_common.bus.dead_letters import DeadLetter
 from gyre_common.rpc import ServicerContext, request_context
 
-from gyre_telemetry.dead_letters import DeadLetterDesk, value_limit
-from gyre_telemetry.history_reader import HistoryReader, TimeRange
+from gyre_telemetry.dead_letters import DeadLetterDesk
+from gyre_telemetry.history_reader import HistoryReader, ListQuery
+
+LONGEST_VALUE = 64 * 1024
+_VALUES_BYTES = 2 * 1024 * 1024  # of all records of a reply together
 
 
 class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
@@ -18,49 +23,32 @@ class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
         self._reader = reader
 
     async def GetInteraction(
-        self, request: telemetry_pb2.GetInteractionRequest, context: ServicerContext
-    ) -> telemetry_pb2.GetInteractionResponse:
+        self, request: pb.GetInteractionRequest, context: ServicerContext
+    ) -> pb.GetInteractionResponse:
         """Everything that is known of one answer."""
-        row = await self._reader.interaction(request_context(), request.interaction_id)
-        return ParseDict({"interaction": row}, telemetry_pb2.GetInteractionResponse())
+        row = await self._reader.interaction(
+            request_context(), request.interaction_id, actor=request.actor
+        )
+        return ParseDict({"interaction": row}, pb.GetInteractionResponse())
 
     async def ListInteractions(
-        self, request: telemetry_pb2.ListInteractionsRequest, context: ServicerContext
-    ) -> telemetry_pb2.ListInteractionsResponse:
+        self, request: pb.ListInteractionsRequest, context: ServicerContext
+    ) -> pb.ListInteractionsResponse:
         """One page, newest first."""
-        page = await self._reader.interactions(
-            request_context(),
-            _span(request),
-            id_prefix=request.id_prefix,
-            page_size=request.page_size,
-            page_token=request.page_token,
-        )
-        return telemetry_pb2.ListInteractionsResponse(
-            interactions=[
-                ParseDict(dict(row), telemetry_pb2.InteractionSummary()) for row in page.rows
-            ],
-            next_page_token=page.next_page_token,
-        )
+        query = replace(_list_query(request), id_prefix=request.id_prefix, actor=request.actor)
+        page = await self._reader.interactions(request_context(), query)
+        reply = {"interactions": page.rows, "next_page_token": page.next_page_token}
+        return ParseDict(reply, pb.ListInteractionsResponse())
 
     async def Series(
-        self, request: telemetry_pb2.SeriesRequest, context: ServicerContext
-    ) -> telemetry_pb2.SeriesResponse:
+        self, request: pb.SeriesRequest, context: ServicerContext
+    ) -> pb.SeriesResponse:
         """One page of a view, newest first."""
         columns, page = await self._reader.series(
-            request_context(),
-            request.view,
-            _span(request),
-            page_size=request.page_size,
-            page_token=request.page_token,
+            request_context(), request.view, _list_query(request)
         )
-        return ParseDict(
-            {
-                "columns": [vars(column) for column in columns],
-                "rows": list(page.rows),
-                "next_page_token": page.next_page_token,
-            },
-            telemetry_pb2.SeriesResponse(),
-        )
+        reply = {"columns": columns, "rows": page.rows, "next_page_token": page.next_page_token}
+        return ParseDict(reply, pb.SeriesResponse())
 
 
 class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
@@ -70,30 +58,26 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
         self._desk = desk
 
     async def List(
-        self, request: telemetry_pb2.ListDeadLettersRequest, context: ServicerContext
-    ) -> telemetry_pb2.ListDeadLettersResponse:
+        self, request: pb.ListDeadLettersRequest, context: ServicerContext
+    ) -> pb.ListDeadLettersResponse:
         """How many each topic has."""
         counts = await self._desk.counts()
-        return telemetry_pb2.ListDeadLettersResponse(
-            topics=[
-                telemetry_pb2.DeadLetterTopic(topic=topic, count=count)
-                for topic, count in counts.items()
-            ]
-        )
+        topics = [pb.DeadLetterTopic(topic=topic, count=n) for topic, n in counts.items()]
+        return pb.ListDeadLettersResponse(topics=topics)
 
     async def Show(
-        self, request: telemetry_pb2.ShowDeadLettersRequest, context: ServicerContext
-    ) -> telemetry_pb2.ShowDeadLettersResponse:
+        self, request: pb.ShowDeadLettersRequest, context: ServicerContext
+    ) -> pb.ShowDeadLettersResponse:
         """Those of one topic, newest first."""
         letters = await self._desk.newest(request.topic, request.limit)
-        longest = value_limit(len(letters))
-        return telemetry_pb2.ShowDeadLettersResponse(
+        longest = min(LONGEST_VALUE, _VALUES_BYTES // max(len(letters), 1))
+        return pb.ShowDeadLettersResponse(
             dead_letters=[_dead_letter(letter, longest) for letter in letters]
         )
 
     async def Skip(
-        self, request: telemetry_pb2.SkipHeldRecordRequest, context: ServicerContext
-    ) -> telemetry_pb2.SkipHeldRecordResponse:
+        self, request: pb.SkipHeldRecordRequest, context: ServicerContext
+    ) -> pb.SkipHeldRecordResponse:
         """Let a held partition go on."""
         skipped = await self._desk.skip(
             request.topic,
@@ -102,45 +86,33 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
             actor=request.actor,
             reason=request.reason,
         )
-        return telemetry_pb2.SkipHeldRecordResponse(
+        return pb.SkipHeldRecordResponse(
             skipped=[
-                telemetry_pb2.SkippedRecord(group=record.group, cause=record.cause, goes_on=goes_on)
+                pb.SkippedRecord(group=record.group, cause=record.cause, goes_on=goes_on)
                 for record, goes_on in skipped.items()
             ]
         )
 
 
-def _span(
-    request: telemetry_pb2.ListInteractionsRequest | telemetry_pb2.SeriesRequest,
-) -> TimeRange:
-    return TimeRange(
+def _list_query(request: pb.ListInteractionsRequest | pb.SeriesRequest) -> ListQuery:
+    return ListQuery(
         since=request.since.ToDatetime(UTC) if request.HasField("since") else None,
         until=request.until.ToDatetime(UTC) if request.HasField("until") else None,
+        page_size=request.page_size,
+        page_token=request.page_token,
     )
 
 
-def _dead_letter(letter: DeadLetter, longest: int) -> telemetry_pb2.DeadLetter:
-    value, cause = letter.value, letter.cause
-    message = telemetry_pb2.DeadLetter(
+def _dead_letter(letter: DeadLetter, longest: int) -> pb.DeadLetter:
+    value, cause = letter.value, None
+    if letter.cause is not None:
+        fields = {field.name for field in pb.DeadLetterCause.DESCRIPTOR.fields}
+        cause = {name: what for name, what in vars(letter.cause).items() if name in fields}
+    return pb.DeadLetter(
         offset=letter.offset,
         parked_at=letter.parked_at,
         key=letter.key,
         value=None if value is None else value[:longest],
         value_bytes=len(value or b""),
+        cause=cause,
     )
-    if cause is not None:
-        message.cause.CopyFrom(
-            telemetry_pb2.DeadLetterCause(
-                kind=cause.kind,
-                error=cause.error,
-                message=cause.message,
-                topic=cause.topic,
-                partition=cause.partition,
-                offset=cause.offset,
-                attempts=cause.attempts,
-                group=cause.group,
-                digest=cause.digest,
-                size=cause.size,
-            )
-        )
-    return message

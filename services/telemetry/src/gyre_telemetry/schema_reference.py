@@ -7,11 +7,9 @@ what the database says. Needs the package `chdb`; the service itself does not.
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from gyre_telemetry.clickhouse_migrations import JOURNAL
-from gyre_telemetry.migrations import Migration, default_folder, read_migrations
+from gyre_telemetry.migrations import JOURNAL, Migration, default_folder, read_migrations
 
 _HEAD = """# ClickHouse schema
 
@@ -28,76 +26,51 @@ _COLUMNS = """
 SELECT table, name, type, comment FROM system.columns WHERE database = 'gyre' ORDER BY position
 """
 
-
-@dataclass(frozen=True)
-class CatalogueColumn:
-    """A column of the catalogue."""
-
-    table: str
-    name: str
-    type: str
-    comment: str
-
-
-@dataclass(frozen=True)
-class CatalogueTable:
-    """A table or view of the catalogue."""
-
-    name: str
-    comment: str
-    engine: str
-    sorting_key: str
-
-
-def render(tables: list[CatalogueTable], columns: list[CatalogueColumn]) -> str:
-    """The page, in Markdown."""
-    views = [table for table in tables if table.engine == "View"]
-    facts = [table for table in tables if table.engine != "View"]
-    parts = [_HEAD]
-    for heading, group in (("Views", views), ("Tables", facts)):
-        parts.append(f"## {heading}\n")
-        for table in group:
-            parts.extend(_section(table, [c for c in columns if c.table == table.name]))
-    return "\n".join(parts)
-
-
-def _section(table: CatalogueTable, columns: list[CatalogueColumn]) -> Iterator[str]:
-    yield f"### {table.name}\n"
-    yield f"{table.comment}.\n"
-    if table.sorting_key:
-        yield f"Sorted and replaced by `{table.sorting_key}`.\n"
-    yield "| column | type | meaning |"
-    yield "|---|---|---|"
-    for column in columns:
-        yield f"| `{column.name}` | `{column.type}` | {column.comment} |"
-    yield ""
+CatalogueRow = dict[str, str]
 
 
 def read_catalogue(
     migrations: tuple[Migration, ...],
-) -> tuple[list[CatalogueTable], list[CatalogueColumn]]:
-    """The catalogue of an engine that has these migrations and nothing else."""
+) -> tuple[list[CatalogueRow], list[CatalogueRow]]:
+    """The tables and the columns of an engine that has these migrations and nothing else."""
     import chdb  # only this page's maker needs it
 
     engine = chdb.connect(":memory:")
     try:
         for statement in (*JOURNAL, *(s for m in migrations for s in m.statements)):
             engine.query(statement)
-        tables = [CatalogueTable(**row) for row in _read(engine, _TABLES)]
-        return tables, [CatalogueColumn(**row) for row in _read(engine, _COLUMNS)]
+        return _read(engine, _TABLES), _read(engine, _COLUMNS)
     finally:
         engine.close()
 
 
-def _read(engine: Any, query: str) -> Iterator[dict[str, str]]:
-    for line in bytes(engine.query(query, "JSONEachRow").bytes()).splitlines():
-        yield json.loads(line)
+def _read(engine: Any, query: str) -> list[CatalogueRow]:
+    lines = bytes(engine.query(query, "JSONEachRow").bytes()).splitlines()
+    return [json.loads(line) for line in lines]
 
 
-def main() -> None:
-    """Write the page to standard output."""
-    sys.stdout.write(render(*read_catalogue(read_migrations(default_folder()))))
+def render(tables: list[CatalogueRow], columns: list[CatalogueRow]) -> str:
+    """The page, in Markdown."""
+    parts = [_HEAD]
+    for heading, is_view in (("Views", True), ("Tables", False)):
+        parts.append(f"## {heading}\n")
+        for table in tables:
+            if (table["engine"] == "View") is is_view:
+                parts += _section(table, [c for c in columns if c["table"] == table["name"]])
+    return "\n".join(parts)
+
+
+def _section(table: CatalogueRow, columns: list[CatalogueRow]) -> Iterator[str]:
+    yield f"### {table['name']}\n"
+    yield f"{table['comment']}.\n"
+    if table["sorting_key"]:
+        yield f"Sorted and replaced by `{table['sorting_key']}`.\n"
+    yield "| column | type | meaning |"
+    yield "|---|---|---|"
+    for column in columns:
+        yield f"| `{column['name']}` | `{column['type']}` | {column['comment']} |"
+    yield ""
 
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.write(render(*read_catalogue(read_migrations(default_folder()))))

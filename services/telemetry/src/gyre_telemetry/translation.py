@@ -6,67 +6,67 @@ new field needs a migration that adds its column, and nothing else.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from gyre_common.bus import RawRecord
 from gyre_common.bus.dead_letters import Cause, read_cause
-from gyre_common.events.documents import (
-    DocumentAccepted,
-    DocumentChunked,
-    DocumentIndexed,
-    DocumentRejected,
-)
-from gyre_common.events.event import TENANT_PATTERN
+from gyre_common.bus.envelope import as_text, event_id, event_time
+from gyre_common.events import documents as docs
+from gyre_common.events.event import TENANT_PATTERN, Event
 from gyre_common.events.feedback import FeedbackReceived
 from gyre_common.events.interactions import InteractionCompleted, InteractionJudged
 from gyre_common.events.releases import Evidence, ReleaseChanged
 from gyre_common.events.topic import DLQ_SUFFIX
 from gyre_common.events.training import TrainingFinished, TrainingStarted
 from gyre_common.redaction import redact
+from gyre_common.telemetry.tracing import trace_from
+from opentelemetry import trace
 
-from gyre_telemetry.origin import Origin
-from gyre_telemetry.rows import TableRow
+from gyre_telemetry.service import TableRow
 
 
-def document_accepted(event: DocumentAccepted, origin: Origin) -> Iterator[TableRow]:
+@dataclass(frozen=True)
+class Origin:
+    """What every row says of its event. `trace_id` is 32 hexadecimal digits, or empty."""
+
+    event_id: UUID
+    time: datetime
+    trace_id: str
+    offset: int
+
+
+def origin_of(raw: RawRecord) -> Origin:
+    """The origin of the rows that follow from a record."""
+    span = trace.get_current_span(trace_from(as_text(raw.headers))).get_span_context()
+    return Origin(
+        event_id=event_id(raw),
+        time=event_time(raw),
+        trace_id=trace.format_trace_id(span.trace_id) if span.is_valid else "",
+        offset=raw.offset,
+    )
+
+
+def document_accepted(event: docs.DocumentAccepted, origin: Origin) -> Iterator[TableRow]:
     """The record's offset is the document's revision (docs/adr/0003)."""
-    yield _row(
-        "documents",
-        origin,
-        event,
-        stage="accepted",
-        time=event.accepted_at,
-        revision=origin.offset,
-    )
+    yield _stage("accepted", origin, event, time=event.accepted_at, revision=origin.offset)
 
 
-def document_chunked(event: DocumentChunked, origin: Origin) -> Iterator[TableRow]:
+def document_chunked(event: docs.DocumentChunked, origin: Origin) -> Iterator[TableRow]:
     """A document that was split."""
-    yield _row("documents", origin, event, stage="chunked", chunk_count=len(event.chunks))
+    yield _stage("chunked", origin, event, chunk_count=len(event.chunks))
 
 
-def document_indexed(event: DocumentIndexed, origin: Origin) -> Iterator[TableRow]:
+def document_indexed(event: docs.DocumentIndexed, origin: Origin) -> Iterator[TableRow]:
     """A document that became searchable, or disappeared."""
-    yield _row(
-        "documents",
-        origin,
-        event,
-        stage="indexed",
-        time=event.searchable_at,
-        index_name=event.index,
-    )
+    yield _stage("indexed", origin, event, time=event.searchable_at, index_name=event.index)
 
 
-def document_rejected(event: DocumentRejected, origin: Origin) -> Iterator[TableRow]:
+def document_rejected(event: docs.DocumentRejected, origin: Origin) -> Iterator[TableRow]:
     """A document that was turned away."""
-    yield _row(
-        "documents",
-        origin,
-        event,
-        stage="rejected",
-        time=event.rejected_at,
-        rejected_stage=event.stage,
-        reason=event.code,
-    )
+    why = {"rejected_stage": event.stage, "reason": event.code}
+    yield _stage("rejected", origin, event, time=event.rejected_at, **why)
 
 
 def interaction_completed(event: InteractionCompleted, origin: Origin) -> Iterator[TableRow]:
@@ -76,19 +76,14 @@ def interaction_completed(event: InteractionCompleted, origin: Origin) -> Iterat
         origin,
         event,
         time=event.completed_at,
+        document_acls=sorted({chunk.acl for chunk in event.retrieved if chunk.acl}),
         prompt_tokens=event.tokens.prompt,
         completion_tokens=event.tokens.completion,
         tokens_estimated=event.tokens.estimated,
     )
+    of_interaction = {"tenant": event.tenant, "interaction_id": event.interaction_id}
     for chunk in event.retrieved:
-        yield _row(
-            "retrieved_chunks",
-            origin,
-            chunk,
-            tenant=event.tenant,
-            interaction_id=event.interaction_id,
-            time=event.completed_at,
-        )
+        yield _row("retrieved_chunks", origin, chunk, **of_interaction, time=event.completed_at)
 
 
 def interaction_judged(event: InteractionJudged, origin: Origin) -> Iterator[TableRow]:
@@ -171,6 +166,10 @@ def dead_letter(raw: RawRecord, origin: Origin) -> Iterator[TableRow]:
         key=key,
         value_bytes=cause.size or len(raw.value or b""),
     )
+
+
+def _stage(stage: str, origin: Origin, event: Event, **columns: object) -> TableRow:
+    return _row("documents", origin, event, stage=stage, **columns)
 
 
 def _row(table: str, origin: Origin, *sources: object, **columns: object) -> TableRow:

@@ -1,21 +1,59 @@
 """What writes answers: one port, one file a kind."""
 
-from gyre_generator.backends.port import (
-    AnswerDraft,
-    Backend,
-    Claim,
-    Delta,
-    Piece,
-    PromptRecord,
-    WritingTask,
-)
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
-__all__ = [
-    "AnswerDraft",
-    "Backend",
-    "Claim",
-    "Delta",
-    "Piece",
-    "PromptRecord",
-    "WritingTask",
-]
+from gyre_common.events.interactions import GuardrailResult, TokenUsage
+from gyre_common.events.releases import Artifact
+
+from gyre_generator.ask import Ask
+from gyre_generator.passages import RetrievedPassage
+from gyre_generator.prompts import Prompt
+
+Artifacts = Mapping[str, Artifact]
+"""The released generator and prompt, by role; what was not released is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Characters `start`..`end` of the answer rest on passage `number`, counted from 1.
+
+    `quote` are the characters of the passage where the writer knows them.
+    """
+
+    start: int
+    end: int
+    number: int
+    quote: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDraft:
+    """The whole answer, exactly the text before it; empty where it is `abstained`, which means
+    that the passages hold no answer.
+    """
+
+    answer: str
+    claims: tuple[Claim, ...] = ()
+    abstained: bool = False
+    tokens: TokenUsage = field(default_factory=TokenUsage)
+    cost_usd: float = 0.0
+    guardrails: tuple[GuardrailResult, ...] = ()
+
+
+Piece = Prompt | str | AnswerDraft
+
+
+class Backend(Protocol):
+    """Writes an answer from passages."""
+
+    def write(
+        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+    ) -> AsyncGenerator[Piece, None]:
+        """The Prompt where there is one, then text as it comes, one AnswerDraft last.
+
+        Raises:
+            Unavailable: what does the writing is down, too slow, or answers nonsense.
+            FailedPrecondition: this version cannot be written with as it is set up.
+        """

@@ -1,21 +1,60 @@
-"""Turns claims into citations: a range of the answer on a range of a chunk."""
+"""What an answer rests on: passages that were shown, for every sentence that says something.
+
+What is missing is recorded, and does not stop the answer.
+"""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
-from gyre_common.events.interactions import Citation
-from gyre_common.text import content_terms, sentences
+from gyre_common.events.interactions import Citation, GuardrailResult
+from gyre_common.text import Kind, content_terms, sentences
 
-from gyre_generator.backends import Claim
+from gyre_generator.backends import AnswerDraft, Claim
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import AnswerProgress, StepResult
 
+_QUOTE_CHARACTERS = 80
+
+
+async def ground(progress: AnswerProgress) -> AsyncGenerator[StepResult, None]:
+    """Claims on passages that were never shown are dropped."""
+    draft, passage_count = progress.draft, len(progress.packed_passages)
+    claims = tuple(claim for claim in draft.claims if 1 <= claim.number <= passage_count)
+    grounded = replace(draft, claims=claims)
+    verdicts = [_check_citations(draft, grounded, passage_count)] if draft.claims else []
+    verdicts += [] if draft.abstained else [_check_sentences(grounded)]
+    yield StepResult(draft=grounded, guardrails=tuple(verdicts))
+
+
+def _check_citations(
+    draft: AnswerDraft, grounded: AnswerDraft, passage_count: int
+) -> GuardrailResult:
+    missing = sorted({c.number for c in draft.claims} - {c.number for c in grounded.claims})
+    numbers = ", ".join(f"[{n}]" for n in missing[:10])
+    detail = f"dropped {numbers}: {passage_count} passages were shown" if missing else ""
+    return GuardrailResult(name="cited_passages", passed=not missing, detail=detail)
+
+
+def _check_sentences(draft: AnswerDraft) -> GuardrailResult:
+    parts = sentences(draft.answer)
+    parts = [p for p in parts if p.kind is not Kind.HEADING and content_terms(p.text)]
+    uncited = [
+        p for p in parts if not any(c.start < p.end and p.start < c.end for c in draft.claims)
+    ]
+    detail = f"{len(parts) - len(uncited)} of {len(parts)} sentences cited"
+    if uncited:
+        detail += f'; not: "{uncited[0].text[:_QUOTE_CHARACTERS]}"'
+    return GuardrailResult(name="grounding", passed=not uncited, detail=detail)
+
 
 async def cite(progress: AnswerProgress) -> AsyncGenerator[StepResult, None]:
-    """A claim without a quote is given the nearest sentence of its passage."""
-    draft, passages = progress.draft, progress.packed_passages
+    """Claims become citations: a range of the answer on a range of a chunk. A claim without a quote
+    is given the nearest sentence of its passage.
+    """
+    answer, passages = progress.draft.answer, progress.packed_passages
     yield StepResult(
         citations=tuple(
-            _citation(claim, draft.answer, passages[claim.number - 1]) for claim in draft.claims
+            _citation(claim, answer, passages[claim.number - 1]) for claim in progress.draft.claims
         )
     )
 

@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
-from gyre_generator.passages import RetrievedPassage
+from gyre_generator.passages import RetrievedPassage, estimated_tokens
 from gyre_generator.progress import AnswerProgress, StepResult
-from gyre_generator.tokens import estimated_tokens
 
 _PER_PASSAGE = 12
 """Tokens that a passage's number, heading and separators take."""
@@ -49,11 +48,11 @@ def _plain(text: str) -> str:
 def _group_neighbours(chosen: Sequence[RetrievedPassage]) -> list[RetrievedPassage]:
     runs: list[list[RetrievedPassage]] = []
     for passage in chosen:
-        adjacent_runs = [run for run in runs if any(_are_adjacent(passage, other) for other in run)]
-        if not adjacent_runs:
+        adjacent = [run for run in runs if any(_are_adjacent(passage, other) for other in run)]
+        if not adjacent:
             runs.append([passage])
             continue
-        first, *others = adjacent_runs
+        first, *others = adjacent
         for other in others:
             first.extend(other)
             runs.remove(other)
@@ -62,8 +61,5 @@ def _group_neighbours(chosen: Sequence[RetrievedPassage]) -> list[RetrievedPassa
 
 
 def _are_adjacent(one: RetrievedPassage, other: RetrievedPassage) -> bool:
-    return (
-        one.document_id == other.document_id
-        and one.revision == other.revision
-        and abs(one.ordinal - other.ordinal) == 1
-    )
+    same_text = (one.document_id, one.revision) == (other.document_id, other.revision)
+    return same_text and abs(one.ordinal - other.ordinal) == 1

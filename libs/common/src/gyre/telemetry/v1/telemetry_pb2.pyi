@@ -11,10 +11,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetInteractionRequest(_message.Message):
-    __slots__ = ("interaction_id",)
+    __slots__ = ("interaction_id", "actor")
     INTERACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     interaction_id: str
-    def __init__(self, interaction_id: _Optional[str] = ...) -> None: ...
+    actor: str
+    def __init__(self, interaction_id: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class GetInteractionResponse(_message.Message):
     __slots__ = ("interaction",)
@@ -23,7 +25,7 @@ class GetInteractionResponse(_message.Message):
     def __init__(self, interaction: _Optional[_Union[Interaction, _Mapping]] = ...) -> None: ...
 
 class Interaction(_message.Message):
-    __slots__ = ("tenant", "interaction_id", "conversation_id", "trace_id", "started_at", "completed_at", "question", "history", "acl", "answer", "outcome", "error", "citations", "prompt", "prompt_version", "versions", "arms", "fallbacks", "guardrails", "prompt_tokens", "completion_tokens", "tokens_estimated", "cost_usd", "latency_ms", "retrieved", "verdicts", "feedback")
+    __slots__ = ("tenant", "interaction_id", "conversation_id", "trace_id", "started_at", "completed_at", "question", "history", "acl", "answer", "outcome", "error", "citations", "prompt", "prompt_version", "versions", "arms", "fallbacks", "guardrails", "prompt_tokens", "completion_tokens", "tokens_estimated", "cost_usd", "latency_ms", "retrieved", "verdicts", "feedback", "actor")
     class VersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +74,7 @@ class Interaction(_message.Message):
     RETRIEVED_FIELD_NUMBER: _ClassVar[int]
     VERDICTS_FIELD_NUMBER: _ClassVar[int]
     FEEDBACK_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     interaction_id: str
     conversation_id: str
@@ -99,7 +102,8 @@ class Interaction(_message.Message):
     retrieved: _containers.RepeatedCompositeFieldContainer[RetrievedPassage]
     verdicts: _containers.RepeatedCompositeFieldContainer[Verdict]
     feedback: _containers.RepeatedCompositeFieldContainer[InteractionFeedback]
-    def __init__(self, tenant: _Optional[str] = ..., interaction_id: _Optional[str] = ..., conversation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., completed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[InteractionTurn, _Mapping]]] = ..., acl: _Optional[_Iterable[str]] = ..., answer: _Optional[str] = ..., outcome: _Optional[str] = ..., error: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[InteractionCitation, _Mapping]]] = ..., prompt: _Optional[str] = ..., prompt_version: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., arms: _Optional[_Mapping[str, str]] = ..., fallbacks: _Optional[_Iterable[str]] = ..., guardrails: _Optional[_Iterable[_Union[Guardrail, _Mapping]]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., tokens_estimated: _Optional[bool] = ..., cost_usd: _Optional[float] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., retrieved: _Optional[_Iterable[_Union[RetrievedPassage, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., feedback: _Optional[_Iterable[_Union[InteractionFeedback, _Mapping]]] = ...) -> None: ...
+    actor: str
+    def __init__(self, tenant: _Optional[str] = ..., interaction_id: _Optional[str] = ..., conversation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., completed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[InteractionTurn, _Mapping]]] = ..., acl: _Optional[_Iterable[str]] = ..., answer: _Optional[str] = ..., outcome: _Optional[str] = ..., error: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[InteractionCitation, _Mapping]]] = ..., prompt: _Optional[str] = ..., prompt_version: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., arms: _Optional[_Mapping[str, str]] = ..., fallbacks: _Optional[_Iterable[str]] = ..., guardrails: _Optional[_Iterable[_Union[Guardrail, _Mapping]]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., tokens_estimated: _Optional[bool] = ..., cost_usd: _Optional[float] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., retrieved: _Optional[_Iterable[_Union[RetrievedPassage, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., feedback: _Optional[_Iterable[_Union[InteractionFeedback, _Mapping]]] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class InteractionTurn(_message.Message):
     __slots__ = ("role", "content")
@@ -207,18 +211,20 @@ class InteractionFeedback(_message.Message):
     def __init__(self, feedback_id: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., value: _Optional[str] = ..., target: _Optional[str] = ..., comment: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class ListInteractionsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "since", "until", "id_prefix")
+    __slots__ = ("page_size", "page_token", "since", "until", "id_prefix", "actor")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
     ID_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     since: _timestamp_pb2.Timestamp
     until: _timestamp_pb2.Timestamp
     id_prefix: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., id_prefix: _Optional[str] = ...) -> None: ...
+    actor: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., id_prefix: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class ListInteractionsResponse(_message.Message):
     __slots__ = ("interactions", "next_page_token")

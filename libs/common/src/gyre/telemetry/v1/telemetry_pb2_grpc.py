@@ -59,7 +59,8 @@ class TelemetryServiceServicer:
     """
 
     def GetInteraction(self, request, context):
-        """Everything that is known of one answer. Waits up to 5 seconds for an answer that was given just
+        """Everything that is known of one answer, to its actor and to callers whose access groups meet
+        every document that was retrieved for it. Waits up to 5 seconds for an answer that was given just
         now; NOT_FOUND after that.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -67,7 +68,7 @@ class TelemetryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListInteractions(self, request, context):
-        """Newest first.
+        """Newest first; those that GetInteraction would show.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,1 +1,0 @@
-"""Reading passages without a model: which sentences answer a question, and whether any does."""
