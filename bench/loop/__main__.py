@@ -25,9 +25,7 @@ from gyre_cli.command import Cli
 from gyre_cli.demo.corpus import Document
 from gyre_cli.demo.crowd import Crowd, Habits
 from gyre_cli.demo.measures import compare, slices
-from gyre_cli.demo.releasing import ACTOR, explore, until_live
-from gyre_cli.demo.stages import Stages, cpu_seconds
-from gyre_cli.demo.story import submit
+from gyre_cli.demo.story import ACTOR, Stages, cpu_seconds, explore, submit, until_live
 from gyre_cli.output import Output
 from gyre_cli.settings import settings_for
 from gyre_cli.training import begin

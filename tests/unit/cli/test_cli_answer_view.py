@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from gyre.generator.v1.generator_pb2 import AnswerResponse, Citation, Passage
-from gyre_cli.commands.ask import below
+from gyre_cli.commands.answers import below
 from gyre_cli.output import Output, plain, printable, table
 
 ID, TEA, COFFEE = "0199-interaction", "chunk-tea", "chunk-coffee"

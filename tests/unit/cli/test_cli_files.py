@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
-from gyre_cli.files import SourceFile, collect
+from gyre_cli.command import Cli
+from gyre_cli.commands.submit import _drafts, collect
+from gyre_cli.output import Output
+from gyre_cli.settings import settings_for
 from gyre_client.errors import InvalidInput, NotFound
 
 
@@ -20,19 +23,27 @@ def skipped() -> Skipped:
     return Skipped()
 
 
-def names(sources: list[SourceFile]) -> list[str]:
-    return [source.document_id for source in sources]
-
-
 def test_a_file_in_a_folder_is_called_by_the_folder_and_its_path_within(
     tmp_path: Path, skipped: Skipped
 ) -> None:
     (tmp_path / "docs" / "deep").mkdir(parents=True)
     (tmp_path / "docs" / "b.md").write_text("b")
     (tmp_path / "docs" / "deep" / "a.txt").write_text("a")
-    source_files = collect([tmp_path / "docs"], skipped)
-    assert names(source_files) == ["docs/b.md", "docs/deep/a.txt"]
-    assert [source.media_type for source in source_files] == ["text/markdown", "text/plain"]
+    assert list(collect([tmp_path / "docs"], skipped)) == ["docs/b.md", "docs/deep/a.txt"]
+
+
+def test_a_draft_has_the_media_type_of_its_ending_and_where_its_original_is(
+    tmp_path: Path,
+) -> None:
+    for name in ("a.md", "b.txt", "README"):
+        (tmp_path / name).write_text("words")
+    cli = Cli(settings_for(home=tmp_path), Output(as_json=False))
+    drafts = _drafts(cli, [str(tmp_path)], "", "", ("staff",), "https://example.org/")
+    kinds = {draft.document_id.partition("/")[2]: draft.media_type for draft in drafts}
+    assert kinds == {"README": "", "a.md": "text/markdown", "b.txt": "text/plain"}
+    assert drafts[1].source_uri == f"https://example.org/{tmp_path.name}/a.md"
+    assert drafts[1].acl == ("staff",)
+    assert drafts[1].read() == b"words"
 
 
 def test_a_folder_has_the_same_name_from_wherever_it_is_submitted(
@@ -40,9 +51,9 @@ def test_a_folder_has_the_same_name_from_wherever_it_is_submitted(
 ) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("a")
-    outside = names(collect([tmp_path / "docs"], skipped))
+    outside = list(collect([tmp_path / "docs"], skipped))
     monkeypatch.chdir(tmp_path / "docs")
-    assert names(collect([Path()], skipped)) == outside == ["docs/a.md"]
+    assert list(collect([Path()], skipped)) == outside == ["docs/a.md"]
 
 
 def test_hidden_and_binary_files_are_passed_over_with_a_word(
@@ -53,7 +64,7 @@ def test_hidden_and_binary_files_are_passed_over_with_a_word(
     (tmp_path / ".hidden").write_text("x")
     (tmp_path / "photo").write_bytes(b"\x89PNG\0")
     (tmp_path / "latin.txt").write_bytes("Grüße".encode("latin-1"))
-    assert names(collect([tmp_path], skipped)) == [f"{tmp_path.name}/latin.txt"]
+    assert list(collect([tmp_path], skipped)) == [f"{tmp_path.name}/latin.txt"]
     assert skipped.reasons == {".git": "hidden", ".hidden": "hidden", "photo": "binary"}
 
 
@@ -62,8 +73,8 @@ def test_a_file_that_is_named_by_itself_is_never_passed_over(
 ) -> None:
     for name in (".notes.md", "photo"):
         (tmp_path / name).write_bytes(b"\0")
-    source_files = collect([tmp_path / ".notes.md", tmp_path / "photo"], skipped)
-    assert (names(source_files), skipped.reasons) == ([".notes.md", "photo"], {})
+    files = collect([tmp_path / ".notes.md", tmp_path / "photo"], skipped)
+    assert (list(files), skipped.reasons) == ([".notes.md", "photo"], {})
 
 
 def test_a_file_below_here_keeps_its_path(
@@ -72,7 +83,7 @@ def test_a_file_below_here_keeps_its_path(
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("a")
     monkeypatch.chdir(tmp_path)
-    assert names(collect([Path("docs/a.md"), Path("docs")], skipped)) == ["docs/a.md"]
+    assert list(collect([Path("docs/a.md"), Path("docs")], skipped)) == ["docs/a.md"]
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path, skipped: Skipped) -> None:
@@ -92,7 +103,7 @@ def test_a_circle_of_links_ends(tmp_path: Path, skipped: Skipped) -> None:
     (tmp_path / "a.md").write_text("a")
     (tmp_path / "again").symlink_to(tmp_path)
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
-    assert names(collect([tmp_path], skipped)) == [f"{tmp_path.name}/a.md"]
+    assert list(collect([tmp_path], skipped)) == [f"{tmp_path.name}/a.md"]
 
 
 def test_files_in_a_folder_that_are_no_documents_are_passed_over(
@@ -100,6 +111,6 @@ def test_files_in_a_folder_that_are_no_documents_are_passed_over(
 ) -> None:
     (tmp_path / "schema.json").write_text("{}")
     (tmp_path / "README").write_text("read me")
-    assert names(collect([tmp_path], skipped)) == [f"{tmp_path.name}/README"]
+    assert list(collect([tmp_path], skipped)) == [f"{tmp_path.name}/README"]
     assert skipped.reasons["schema.json"].startswith("not a document by its ending")
     assert len(collect([tmp_path / "schema.json"], skipped)) == 1

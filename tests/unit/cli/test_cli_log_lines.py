@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gyre_cli.commands.logs import Tail, last_lines, parse
+from gyre_cli.commands.logs import Tail, as_text, last_lines, parse
 
 JSON_LINE = (
     '{"time": "2026-01-05T09:30:00.5+00:00", "level": "WARNING", "logger": "x", '
@@ -11,18 +11,18 @@ JSON_LINE = (
 
 
 def test_a_json_line_is_shown_as_time_level_message_and_the_rest() -> None:
-    text = parse("trainer", JSON_LINE).as_text(width=8).plain
+    text = as_text(parse("trainer", JSON_LINE), width=8).plain
     assert text == "trainer   09:30:00 WARNING waiting for=Kafka"
 
 
 def test_any_other_line_is_shown_as_it_is() -> None:
     for raw in ("[2026] INFO started", "[1, 2]", "null", '{"half": '):
-        assert parse("kafka", raw).as_text(width=5).plain == f"kafka  {raw}"
+        assert as_text(parse("kafka", raw), width=5).plain == f"kafka  {raw}"
 
 
 def test_programs_get_the_fields() -> None:
-    assert parse("trainer", JSON_LINE).as_json()["for"] == "Kafka"
-    assert parse("kafka", "plain").as_json() == {"process": "kafka", "message": "plain"}
+    assert parse("trainer", JSON_LINE)["for"] == "Kafka"
+    assert parse("kafka", "plain") == {"process": "kafka", "message": "plain"}
 
 
 def test_the_last_lines_are_found_from_the_end(tmp_path: Path) -> None:

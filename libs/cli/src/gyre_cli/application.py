@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 import typer
@@ -10,49 +9,49 @@ from typer._coercion import build_runtime_param
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
-HEADINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "Run it": {
-            "up": "Start engines and services, and keep them running.",
-            "down": "Stop the system that was started with `gyre up`.",
-            "status": "Show what runs: state, process, port, memory, restarts and lag.",
-            "logs": "Show the logs of the local system.",
-            "secrets": "Show where the engines' passwords lie.",
-        },
-        "Use it": {
-            "submit": "Submit documents and wait until they are searchable.",
-            "ask": "Ask a question; the answer streams, its sources follow.",
-            "questions": "Suggest three questions to start with.",
-            "vote": "Say what an answer was worth.",
-            "explain": "Tell how an answer was made.",
-        },
-        "Improve it": {
-            "demo": "Show the whole loop, from generated documents to a release and back.",
-            "train": "Train on the votes so far, and release what is better.",
-            "runs": "Show the training runs, newest first, or one with its gate's report.",
-            "datasets": "Look at the frozen data sets.",
-        },
-        "Look after it": {
-            "releases": "Show which version of every role is live, or all of one role.",
-            "register": "Make a version known that is another one with other settings.",
-            "promote": "Make a version live, with what has to go along.",
-            "rollback": "Go back to the version that was live before.",
-            "dlq": "Look at the records that could not be handled, and let held partitions go on.",
-            "forget": "Forget what training keeps of a person, a conversation or a document.",
-        },
-    }
-)
+HEADINGS: Mapping[str, Mapping[str, str]] = {
+    "Run it": {
+        "up": "Start engines and services, and keep them running.",
+        "down": "Stop the system that was started with `gyre up`.",
+        "status": "Show what runs: state, process, port, memory, restarts and lag.",
+        "logs": "Show the logs of the local system.",
+        "secrets": "Show where the engines' passwords lie.",
+    },
+    "Use it": {
+        "submit": "Submit documents and wait until they are searchable.",
+        "ask": "Ask a question; the answer streams, its sources follow.",
+        "questions": "Suggest three questions to start with.",
+        "vote": "Say what an answer was worth.",
+        "explain": "Tell how an answer was made.",
+    },
+    "Improve it": {
+        "demo": "Show the whole loop, from generated documents to a release and back.",
+        "train": "Train on the votes so far, and release what is better.",
+        "runs": "Show the training runs, newest first, or one with its gate's report.",
+        "datasets": "Look at the frozen data sets.",
+    },
+    "Look after it": {
+        "releases": "Show which version of every role is live, or all of one role.",
+        "register": "Make a version known that is another one with other settings.",
+        "promote": "Make a version live, with what has to go along.",
+        "rollback": "Go back to the version that was live before.",
+        "dlq": "Look at the records that could not be handled, and let held partitions go on.",
+        "forget": "Forget what training keeps of a person, a conversation or a document.",
+    },
+}
 """Each command with the first line of its own help."""
 
-COMMANDS: Mapping[str, str] = MappingProxyType(
-    {name: line for commands in HEADINGS.values() for name, line in commands.items()}
-)
+COMMANDS: Mapping[str, str] = {
+    name: line for commands in HEADINGS.values() for name, line in commands.items()
+}
 
 _MODULES = {
     "down": "up",
     "secrets": "up",
-    "questions": "ask",
-    "explain": "vote",
+    "ask": "answers",
+    "questions": "answers",
+    "vote": "answers",
+    "explain": "answers",
     "train": "runs",
     "datasets": "training_data",
     "forget": "training_data",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
+from typer import Option
 
 from gyre_cli.output import Output
 from gyre_cli.settings import CliSettings, settings_for
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
+Reason = Annotated[str, Option(help="Why; it is recorded.")]
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,21 @@ class Cli:
 def _shared_options(
     *,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON on stdout, progress on stderr.")
+        bool, Option("--json", help="Print JSON on stdout, progress on stderr.")
     ] = False,
     home: Annotated[
         str | None,
-        typer.Option(metavar="<path>", help="Folder of the local system [GYRE_HOME, .gyre]."),
+        Option(metavar="<path>", help="Folder of the local system [GYRE_HOME, .gyre]."),
     ] = None,
     port_offset: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="<int>",
             help="Shift of all ports, a multiple of 100 [GYRE_PORT_OFFSET, the home's own].",
         ),
     ] = None,
-    tenant: Annotated[str | None, typer.Option(help="Tenant [GYRE_TENANT, default].")] = None,
-    key: Annotated[str | None, typer.Option(help="Access key [GYRE_KEYS].")] = None,
+    tenant: Annotated[str | None, Option(help="Tenant [GYRE_TENANT, default].")] = None,
+    key: Annotated[str | None, Option(help="Access key [GYRE_KEYS].")] = None,
 ) -> Cli:
     settings = settings_for(home=home, port_offset=port_offset, tenant=tenant, key=key)
     return Cli(settings, Output(as_json=as_json))
@@ -76,6 +77,13 @@ def command(body: Callable[Concatenate[Cli, P], None]) -> Callable[..., None]:
     run.__annotations__ = {option.name: option.annotation for option in options}
     run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return run
+
+
+def group(help_line: str) -> typer.Typer:
+    """A command that is several."""
+    return typer.Typer(
+        help=help_line, no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    )
 
 
 def pairs(options: list[str]) -> dict[str, str]:

@@ -71,22 +71,11 @@ class Output:
 
     def bar(self) -> "Progress":
         """How far things are, in place on a terminal; elsewhere nothing."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-        )
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        return Progress(
-            *columns,
-            TimeElapsedColumn(),
-            console=self.notes,
-            transient=True,
-            disable=not self.notes.is_terminal,
-        )
+        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        silent = not self.notes.is_terminal
+        return Progress(*columns, console=self.notes, transient=True, disable=silent)
 
 
 @asynccontextmanager

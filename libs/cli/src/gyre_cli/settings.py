@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,23 +71,16 @@ def _invalid(name: str, problem: str, fix: str) -> InvalidInput:
 
 def _port_offset(home: Path) -> int:
     text = _variable("PORT_OFFSET")
+    if not text:  # what its last `gyre up` used; the whole state would cost a command its models
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            text = str(int(json.loads(Home(home).state.read_text())["port_offset"]))
+            os.environ[f"{_PREFIX}PORT_OFFSET"] = text
     if not text:
-        offset = _offset_of_system(home)
-        if offset:
-            os.environ[f"{_PREFIX}PORT_OFFSET"] = str(offset)
-        return offset
+        return 0
     if not text.isdecimal() or int(text) % STEP or int(text) > LARGEST_OFFSET:
         fix = f"give a multiple of {STEP} from 0 to {LARGEST_OFFSET}"
         raise _invalid("PORT_OFFSET", f"is {text}", fix)
     return int(text)
-
-
-def _offset_of_system(home: Path) -> int:
-    """What its last `gyre up` used. The whole state would cost every command its models."""
-    try:
-        return int(json.loads(Home(home).state.read_text())["port_offset"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
 
 
 def _caller() -> Caller:

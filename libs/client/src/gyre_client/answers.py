@@ -48,8 +48,7 @@ class Answers(Part[LoopT]):
     ) -> AsyncGenerator[generator_pb2.StreamAnswerResponse, None]:
         """`started`, then `delta`s, then `finished` with the whole answer.
 
-        Raises:
-            GyreError: also when the stream ends without `finished`.
+        Raises GyreError, also when the stream ends without `finished`.
         """
         request = self._request(question, conversation_id, history, filters, idempotency_key)
         async with aclosing(self._replies("StreamAnswer", request, timeout)) as pieces:

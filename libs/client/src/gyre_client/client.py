@@ -20,19 +20,8 @@ if TYPE_CHECKING:
     from gyre_client.runs import DataSets, Facts, Runs
     from gyre_client.search import Search
 
-PARTS = {
-    "answers": ("answers", "Answers"),
-    "data_sets": ("runs", "DataSets"),
-    "dead_letters": ("dead_letters", "DeadLetters"),
-    "documents": ("documents", "Documents"),
-    "facts": ("runs", "Facts"),
-    "feedback": ("feedback", "Feedback"),
-    "history": ("history", "History"),
-    "releases": ("releases", "Releases"),
-    "runs": ("runs", "Runs"),
-    "search": ("search", "Search"),
-}
-"""Module and class of each. One is imported when it is first used: asking pays for asking only."""
+_MODULES = {"data_sets": "runs", "facts": "runs"}
+"""Where a part is that has no module of its own name."""
 
 
 class _Parts(Generic[LoopT]):
@@ -54,11 +43,12 @@ class _Parts(Generic[LoopT]):
     if not TYPE_CHECKING:  # else type checkers would take any name for a part
 
         def __getattr__(self, name: str) -> Any:
+            """A part is imported when it is first used: whoever asks pays for asking only."""
             if name not in PARTS:
                 raise AttributeError(f"a client has no part {name!r}: {', '.join(PARTS)}")
-            module, kind = PARTS[name]
-            part = getattr(import_module(f"gyre_client.{module}"), kind)
-            setattr(self, name, part(self._connection, self._loop))
+            module = import_module(f"gyre_client.{_MODULES.get(name, name)}")
+            kind = getattr(module, name.title().replace("_", ""))
+            setattr(self, name, kind(self._connection, self._loop))
             return getattr(self, name)
 
     @property
@@ -72,6 +62,9 @@ class _Parts(Generic[LoopT]):
         other._connection = self._connection.with_caller(**changes)
         other._loop = self._loop
         return other
+
+
+PARTS = tuple(_Parts.__annotations__)
 
 
 class AsyncClient(_Parts[None]):

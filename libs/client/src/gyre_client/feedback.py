@@ -31,10 +31,7 @@ class Feedback(Part[LoopT]):
         """`up`, `down` or a rating from 1 to 5 of the answer, or of the passage `chunk_id`.
 
         A comment goes with the vote, and alone when there is none. Returns the id of each word that
-        was recorded, by its kind.
-
-        Raises:
-            InvalidInput: nothing is said, or the value is none of these.
+        was recorded, by its kind. Raises InvalidInput.
         """
         ids = {}
         for word in _words(value, comment, correction, chunk_id):

@@ -26,8 +26,7 @@ class History(Part[LoopT]):
     async def explain(self, interaction_id: str) -> telemetry_pb2.Interaction:
         """Everything that is known of one answer; one given just now is waited for, up to 5 s.
 
-        Raises:
-            NotFound: the tenant has no such answer.
+        Raises NotFound.
         """
         request = telemetry_pb2.GetInteractionRequest(
             interaction_id=interaction_id, actor=self._actor
@@ -37,11 +36,9 @@ class History(Part[LoopT]):
 
     @method
     async def interaction_id(self, beginning: str) -> str:
-        """The one interaction whose id begins so (4 characters or more).
+        """The one whose id begins so (4 characters or more).
 
-        Raises:
-            NotFound: there is none.
-            InvalidInput: there are several; it names some.
+        Raises NotFound; InvalidInput, which names some, where there are several.
         """
         request = telemetry_pb2.ListInteractionsRequest(
             id_prefix=beginning.lower(), page_size=_MOST_NAMED, actor=self._actor
@@ -69,8 +66,7 @@ class History(Part[LoopT]):
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Rows of a view, newest first: a value of each column, by its name.
 
-        Raises:
-            InvalidInput: there is no such view; it names those there are.
+        Raises InvalidInput, which names the views there are.
         """
         request = telemetry_pb2.SeriesRequest(view=view, since=since, until=until, page_size=_PAGE)
         async for page in self._pages("Series", request):

@@ -15,7 +15,6 @@ from gyre_client.connection import Connection
 from gyre_client.errors import DeadlineExceeded, GyreError, Unavailable
 from gyre_client.status import error_from
 
-_TIMEOUT = 30.0
 _TRIES = 5
 
 P = ParamSpec("P")
@@ -69,6 +68,8 @@ class Part(Generic[LoopT]):
 
     stub: ClassVar[type]
     service: ClassVar[str]
+    seconds: ClassVar[float] = 30.0
+    """What a call may take that is given no time-out."""
 
     def __init__(self, connection: Connection, loop: LoopT) -> None:
         self._connection = connection
@@ -79,11 +80,12 @@ class Part(Generic[LoopT]):
         rpc: str,
         request: Message,
         *,
-        timeout: float = _TIMEOUT,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
+        timeout: float | None = None,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
         repeatable: bool = True,
         reconnect_seconds: float | None = None,
     ) -> Any:
-        turns = _Turns(timeout, repeatable=repeatable, reconnect_seconds=reconnect_seconds)
+        seconds = self.seconds if timeout is None else timeout
+        turns = _Turns(seconds, repeatable=repeatable, reconnect_seconds=reconnect_seconds)
         while True:
             try:
                 return await self._start(rpc, request, turns)

@@ -10,9 +10,6 @@ from gyre.releases.v1.releases_pb2_grpc import ReleaseServiceStub
 from gyre_client.parts import LoopT, Part, method
 
 EVERY_TENANT = "*"
-PROMOTE_SECONDS = 100.0
-"""A new encoder is loaded and tried first."""
-
 ByRole = Mapping[str, releases_pb2.Release]
 """As the caller's tenant has them, or all tenants without their own."""
 
@@ -31,14 +28,13 @@ class Releases(Part[LoopT]):
     """A `tenant` of `*` means the default of all tenants; without one, what the caller has."""
 
     stub, service = ReleaseServiceStub, "releases"
+    seconds = 100.0  # a new encoder is loaded and tried before it is live, and other calls wait
 
     @method
     async def list(self, role: str = "", *, tenant: str = "") -> ByRole:
         """Every role, or one."""
         request = releases_pb2.ListReleasesRequest(role=role, tenant=tenant)
-        reply: releases_pb2.ListReleasesResponse = await self._call(
-            "ListReleases", request, timeout=PROMOTE_SECONDS
-        )
+        reply: releases_pb2.ListReleasesResponse = await self._call("ListReleases", request)
         return {release.role: release for release in reply.releases}
 
     @method
@@ -47,9 +43,7 @@ class Releases(Part[LoopT]):
     ) -> releases_pb2.GetVersionResponse:
         """One registered version, with what speaks for it. Raises NotFound."""
         request = releases_pb2.GetVersionRequest(role=role, version=version, tenant=tenant)
-        reply: releases_pb2.GetVersionResponse = await self._call(
-            "GetVersion", request, timeout=PROMOTE_SECONDS
-        )
+        reply: releases_pb2.GetVersionResponse = await self._call("GetVersion", request)
         return reply
 
     @method
@@ -121,7 +115,7 @@ class Releases(Part[LoopT]):
             tenant=tenant,
         )
         reply: releases_pb2.RegisterVersionResponse = await self._call(
-            "RegisterVersion", request, timeout=PROMOTE_SECONDS, repeatable=False
+            "RegisterVersion", request, repeatable=False
         )
         return reply.release
 
@@ -136,6 +130,6 @@ class Releases(Part[LoopT]):
         if role in before and not request.expected_generation:
             request.expected_generation = before[role].generation
         started = time.monotonic()
-        await self._call(rpc, request, timeout=PROMOTE_SECONDS, repeatable=False)
+        await self._call(rpc, request, repeatable=False)
         seconds = time.monotonic() - started
         return Change(role, before, await self.list(tenant=tenant), seconds)

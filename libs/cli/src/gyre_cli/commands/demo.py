@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from gyre_cli.command import Cli, command
 
@@ -11,7 +12,7 @@ from gyre_cli.command import Cli, command
 def demo(
     cli: Cli,
     short: Annotated[
-        bool, typer.Option("--short", help="A smaller corpus and crowd: a few minutes less.")
+        bool, Option("--short", help="A smaller corpus and crowd: a few minutes less.")
     ] = False,
 ) -> None:
     """Show the whole loop, from generated documents to a release and back.

@@ -3,26 +3,21 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
+from typer import Argument, Option
 
-from gyre_cli.command import Cli, command
+from gyre_cli.command import Cli, command, group
 from gyre_cli.output import Json, plain, table
 from gyre_cli.settings import login_name
 
 if TYPE_CHECKING:
-    from gyre.telemetry.v1.telemetry_pb2 import DeadLetter, SkippedRecord
+    from gyre.telemetry.v1.telemetry_pb2 import DeadLetter
 
 _LONGEST_VALUE = 400
 _CAUSE = ("kind", "error", "message", "attempts", "group", "size")
 
-dlq = typer.Typer(
-    help="Look at the records that could not be handled, and let held partitions go on.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-)
+dlq = group("Look at the records that could not be handled, and let held partitions go on.")
 
 
 @dlq.command("list")
@@ -42,8 +37,8 @@ def list_topics(cli: Cli) -> None:
 @command
 def show(
     cli: Cli,
-    topic: Annotated[str, typer.Argument(help="With or without .dlq at its end.")],
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, newest first.")] = 10,
+    topic: Annotated[str, Argument(help="With or without .dlq at its end.")],
+    limit: Annotated[int, Option(min=1, max=1_000, help="How many, newest first.")] = 10,
 ) -> None:
     """Show the newest dead letters of one topic, and why each was parked."""
     letters = cli.run(lambda gyre: gyre.dead_letters.show(topic, limit=limit))
@@ -57,29 +52,25 @@ def show(
 @command
 def skip(
     cli: Cli,
-    topic: Annotated[str, typer.Argument(help="As `gyre status` names it.")],
-    partition: Annotated[int, typer.Argument(min=0)],
-    offset: Annotated[int, typer.Argument(min=0)],
-    reason: Annotated[str, typer.Option(help="Why; it is kept with the record.")],
-    actor: Annotated[
-        str | None, typer.Option(help="Who decides [the user of this machine].")
-    ] = None,
+    topic: Annotated[str, Argument(help="As `gyre status` names it.")],
+    partition: Annotated[int, Argument(min=0)],
+    offset: Annotated[int, Argument(min=0)],
+    reason: Annotated[str, Option(help="Why; it is kept with the record.")],
+    actor: Annotated[str | None, Option(help="Who decides [the user of this machine].")] = None,
 ) -> None:
     """Let a held partition go on: park the record it is held at, and pass over it."""
     who = actor or login_name()
     skipped = cli.run(
         lambda gyre: gyre.dead_letters.skip(topic, partition, offset, actor=who, reason=reason)
     )
-    place = f"{topic} {partition} {offset}"
     cli.out.result(
         [{"group": one.group, "cause": one.cause, "goes_on": one.goes_on} for one in skipped],
-        lambda: "\n".join(_outcome(one, place) for one in skipped),
+        lambda: "\n".join(
+            f"{one.group} goes on behind {topic} {partition} {offset}"
+            + ("" if one.goes_on else " once it runs: see `gyre status`")
+            for one in skipped
+        ),
     )
-
-
-def _outcome(skipped: "SkippedRecord", place: str) -> str:
-    later = "" if skipped.goes_on else " once it runs: see `gyre status`"
-    return f"{skipped.group} goes on behind {place}{later}"
 
 
 def as_json(letter: "DeadLetter") -> dict[str, Json]:

@@ -3,14 +3,13 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from gyre_client.errors import NotFound
 from gyre_local.home import Home
 from rich.text import Text
+from typer import Argument, Option
 
 from gyre_cli.command import Cli, command
 from gyre_cli.output import Json, Output
@@ -18,17 +17,18 @@ from gyre_cli.output import Json, Output
 _POLL_SECONDS = 0.2
 _BLOCK = 64 * 1024
 _LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "WARN": "yellow"}
-_OWN_FIELDS = frozenset({"time", "level", "logger", "message", "service", "trace_id", "span_id"})
+_SHOWN = ("process", "time", "level", "message")
+_HIDDEN = ("logger", "service", "trace_id", "span_id")
+
+LogLine = dict[str, Json]
 
 
 @command
 def logs(
     cli: Cli,
-    service: Annotated[
-        str | None, typer.Argument(help="One service or engine; all if left out.")
-    ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each.")] = 20,
+    service: Annotated[str | None, Argument(help="One service or engine; all if left out.")] = None,
+    follow: Annotated[bool, Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, Option("--lines", "-n", min=0, help="Last lines of each.")] = 20,
 ) -> None:
     """Show the logs of the local system.
 
@@ -36,14 +36,15 @@ def logs(
     """
     files = _files(cli.settings.home, service)
     width = max(map(len, files))
-    tails, log_lines = {}, []
+    tails: dict[str, Tail] = {}
+    log_lines: list[LogLine] = []
     for name, path in files.items():
         texts, end = last_lines(path, lines)
         tails[name] = Tail(path, end)
         log_lines += [parse(name, text) for text in texts if text.strip()]
-    log_lines.sort(key=lambda line: str(line.fields.get("time", "")))
+    log_lines.sort(key=lambda line: str(line.get("time", "")))
     if cli.out.as_json and not follow:
-        cli.out.json([line.as_json() for line in log_lines])
+        cli.out.json(log_lines)
         return
     for line in log_lines:
         _show(line, cli.out, width)
@@ -65,47 +66,34 @@ def _files(home: Path, service: str | None) -> dict[str, Path]:
     return {service: files[service]}
 
 
-@dataclass(frozen=True)
-class LogLine:
-    """One line of one process. `fields` is empty where it was not JSON."""
-
-    process: str
-    raw: str
-    fields: dict[str, Json]
-
-    def as_json(self) -> dict[str, Json]:
-        """For programs."""
-        return {"process": self.process, **(self.fields or {"message": self.raw})}
-
-    def as_text(self, width: int) -> Text:
-        """For people: process, time, level, message, and what else it says."""
-        line = Text(f"{self.process:<{width}}  ", style="cyan")
-        if not self.fields:
-            return line.append(self.raw, style="default")
-        level = str(self.fields.get("level", ""))
-        line.append(str(self.fields.get("time", ""))[11:19] + " ", style="dim")
-        line.append(f"{level:<7} ", style=_LEVELS.get(level, "green"))
-        line.append(str(self.fields.get("message", "")), style="default")
-        for name, value in self.fields.items():
-            if name not in _OWN_FIELDS:
-                line.append(f" {name}={value}", style="dim")
-        return line
-
-
 def _show(line: LogLine, out: Output, width: int) -> None:
     if out.as_json:
-        out.write(json.dumps(line.as_json(), ensure_ascii=False) + "\n")
+        out.write(json.dumps(line, ensure_ascii=False) + "\n")
     else:
-        out.print(line.as_text(width), soft_wrap=True)
+        out.print(as_text(line, width), soft_wrap=True)
 
 
 def parse(process: str, raw: str) -> LogLine:
-    """Services write JSON, engines what they like: what is not a JSON object is text."""
+    """Services write JSON, engines what they like: what is not a JSON object is a message."""
     try:
         fields = json.loads(raw)
     except ValueError:
-        fields = {}
-    return LogLine(process, raw, fields if isinstance(fields, dict) else {})
+        fields = None
+    return {"process": process, **(fields if isinstance(fields, dict) else {"message": raw})}
+
+
+def as_text(line: LogLine, width: int) -> Text:
+    """For people: process, time, level, message, and what else it says."""
+    text = Text(f"{line['process']:<{width}}  ", style="cyan")
+    if "level" in line:
+        level = str(line["level"])
+        text.append(str(line.get("time", ""))[11:19] + " ", style="dim")
+        text.append(f"{level:<7} ", style=_LEVELS.get(level, "green"))
+    text.append(str(line.get("message", "")), style="default")
+    for name, value in line.items():
+        if name not in (*_SHOWN, *_HIDDEN):
+            text.append(f" {name}={value}", style="dim")
+    return text
 
 
 def last_lines(path: Path, count: int) -> tuple[list[str], int]:

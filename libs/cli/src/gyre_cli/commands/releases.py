@@ -3,32 +3,32 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
-import typer
 from gyre.releases.v1.releases_pb2 import Artifact, Release
 from gyre_client.releases import EVERY_TENANT, Change
 from gyre_common.events.releases import GATE_FAILED, GATE_PASSED, Evidence
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+from typer import Argument, Option
 
 from gyre_cli.command import Cli, Reason, command, pairs
 from gyre_cli.output import Json, minute, plain, table
 
 _VERDICTS = {GATE_PASSED: "green", GATE_FAILED: "red"}
 
-Role = Annotated[str, typer.Argument(help="As `gyre releases` names it.")]
+Role = Annotated[str, Argument(help="As `gyre releases` names it.")]
 EveryTenant = Annotated[
-    bool, typer.Option("--every-tenant", help="The default of all tenants, not the tenant's own.")
+    bool, Option("--every-tenant", help="The default of all tenants, not the tenant's own.")
 ]
 Generation = Annotated[
-    int, typer.Option(min=0, help="Only if the role is at this generation; 0 for as it is.")
+    int, Option(min=0, help="Only if the role is at this generation; 0 for as it is.")
 ]
 
 
 @command
 def releases(
     cli: Cli,
-    role: Annotated[str, typer.Argument(help="One role in detail; all if left out.")] = "",
+    role: Annotated[str, Argument(help="One role in detail; all if left out.")] = "",
     every_tenant: EveryTenant = False,
 ) -> None:
     """Show which version of every role is live, or all of one role.
@@ -45,13 +45,13 @@ def releases(
 @command
 def register(
     cli: Cli,
-    role: Annotated[str, typer.Argument(help="Such as retrieval.")],
-    version: Annotated[str, typer.Argument(help="A name that is not taken.")],
+    role: Annotated[str, Argument(help="Such as retrieval.")],
+    version: Annotated[str, Argument(help="A name that is not taken.")],
     settings: Annotated[
-        list[str], typer.Option("--set", metavar="NAME=VALUE", help="What is to differ; repeat it.")
+        list[str], Option("--set", metavar="NAME=VALUE", help="What is to differ; repeat it.")
     ],
     based_on: Annotated[
-        str, typer.Option("--from", help="The version that it is like otherwise [the live one].")
+        str, Option("--from", help="The version that it is like otherwise [the live one].")
     ] = "",
     reason: Reason = "",
     every_tenant: EveryTenant = False,
@@ -83,11 +83,11 @@ def register(
 def promote(
     cli: Cli,
     role: Role,
-    version: Annotated[str, typer.Argument(help="As `gyre releases ROLE` names it.")],
+    version: Annotated[str, Argument(help="As `gyre releases ROLE` names it.")],
     reason: Reason = "",
     override: Annotated[
         bool,
-        typer.Option("--override", help="Although no gate let it pass; needs --reason."),
+        Option("--override", help="Although no gate let it pass; needs --reason."),
     ] = False,
     generation: Generation = 0,
     every_tenant: EveryTenant = False,

@@ -3,12 +3,12 @@
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from gyre_client.errors import GyreError, InvalidInput
 from gyre_client.releases import EVERY_TENANT
 from gyre_client.runs import RUNNING
 from rich.console import Group, RenderableType
 from rich.text import Text
+from typer import Argument, Option
 
 from gyre_cli.command import Cli, Reason, command, pairs
 from gyre_cli.output import plain
@@ -24,22 +24,20 @@ _GOOD = frozenset({"released", "passed"})
 @command
 def train(
     cli: Cli,
-    recipe: Annotated[str, typer.Option(help="What to train.")] = "query-encoder",
+    recipe: Annotated[str, Option(help="What to train.")] = "query-encoder",
     profile: Annotated[
-        str, typer.Option(help="default; demo takes fewer votes, which is recorded.")
+        str, Option(help="default; demo takes fewer votes, which is recorded.")
     ] = "default",
     every_tenant: Annotated[
-        bool, typer.Option("--every-tenant", help="Train the default of all, from all their votes.")
+        bool, Option("--every-tenant", help="Train the default of all, from all their votes.")
     ] = False,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE of the recipe; repeatable.")
+        list[str] | None, Option("--set", help="NAME=VALUE of the recipe; repeatable.")
     ] = None,
-    hold: Annotated[
-        bool, typer.Option("--hold", help="Leave a version that passes unreleased.")
-    ] = False,
-    resume: Annotated[str, typer.Option(help="Go on with this run instead.")] = "",
+    hold: Annotated[bool, Option("--hold", help="Leave a version that passes unreleased.")] = False,
+    resume: Annotated[str, Option(help="Go on with this run instead.")] = "",
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Return at once; see `gyre runs`.")
+        bool, Option("--detach", "-d", help="Return at once; see `gyre runs`.")
     ] = False,
     reason: Reason = "",
 ) -> None:
@@ -95,12 +93,10 @@ def runs(
     cli: Cli,
     run: Annotated[
         str,
-        typer.Argument(
-            help="One run in detail, by its id or the beginning of it; all if left out."
-        ),
+        Argument(help="One run in detail, by its id or the beginning of it; all if left out."),
     ] = "",
-    follow_it: Annotated[bool, typer.Option("--follow", "-f", help="Wait for its end.")] = False,
-    cancel: Annotated[bool, typer.Option("--cancel", help="Stop it; it can be resumed.")] = False,
+    follow_it: Annotated[bool, Option("--follow", "-f", help="Wait for its end.")] = False,
+    cancel: Annotated[bool, Option("--cancel", help="Stop it; it can be resumed.")] = False,
 ) -> None:
     """Show the training runs, newest first, or one with its gate's report."""
     if not run:

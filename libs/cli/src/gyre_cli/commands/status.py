@@ -4,22 +4,39 @@ import asyncio
 import json
 import urllib.request
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 from urllib.error import HTTPError
 
+import psutil
 from gyre_client.errors import Unavailable
 from gyre_local.control import running_state
 from gyre_local.ports import SERVICES, Ports
+from gyre_local.state import ProcessState, Status, SystemState
 from prometheus_client.parser import text_string_to_metric_families
+from rich.table import Table
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
-from gyre_cli.output import table
-from gyre_cli.system_table import Health, system_json, system_table
+from gyre_cli.output import Json, table
+
+_STYLES = {
+    Status.READY: "green",
+    Status.UNREADY: "red",
+    Status.RESTARTING: "red",
+    Status.STARTING: "yellow",
+    Status.STOPPING: "yellow",
+}
 
 _LAG = "gyre_consumer_lag_records"
 _TIMEOUT = 1.0
 _NAMES = {"feedback": "feedback-collector"}
 """A service whose contract has another name than it has itself."""
+
+
+Health = Mapping[str, Mapping[str, Json]]
+"""`lag` (records not handled yet) and `problems` (why events do not flow), by service."""
 
 
 @command
@@ -58,24 +75,26 @@ def _elsewhere(cli: Cli) -> None:
     cli.out.result({"ready": all(serving.values()), "services": services}, lambda: rows)
 
 
-async def health_of_services(ports: Ports) -> Mapping[str, Health]:
-    """By service, as each says itself on its metrics port."""
+async def health_of_services(ports: Ports) -> Health:
+    """As each says itself on its metrics port."""
     health = await asyncio.gather(
         *(asyncio.to_thread(_health, ports.metrics(service)) for service in SERVICES)
     )
     return dict(zip(SERVICES, health, strict=True))
 
 
-def _health(port: int) -> Health:
+def _health(port: int) -> dict[str, Json]:
     readiness = json.loads(_get(port, "/readyz") or '{"waiting_for": "", "problems": []}')
-    problems = filter(None, [readiness["waiting_for"], *readiness["problems"]])
     lags = [
         sample.value
         for family in text_string_to_metric_families(_get(port, "/metrics"))
         if family.name == _LAG
         for sample in family.samples
     ]
-    return Health(int(sum(lags)) if lags else None, tuple(problems))
+    return {
+        "lag": int(sum(lags)) if lags else None,  # of a service that consumes nothing
+        "problems": [one for one in (readiness["waiting_for"], *readiness["problems"]) if one],
+    }
 
 
 def _get(port: int, path: str) -> str:
@@ -88,3 +107,67 @@ def _get(port: int, path: str) -> str:
     except OSError:  # of urllib too
         return ""
     return text
+
+
+def system_json(state: SystemState, health: Health = MappingProxyType({})) -> dict[str, Any]:
+    """The local system for programs; what only services say of themselves is null elsewhere."""
+    return {
+        "ready": state.ready,
+        "port_offset": state.port_offset,
+        "pid": state.supervisor.pid,
+        "problem": state.problem,
+        "services": [
+            {
+                "service": process.name,
+                "state": str(process.status),
+                "since_seconds": round((datetime.now(UTC) - process.since).total_seconds(), 1),
+                "pid": process.identity.pid if process.identity else None,
+                "ports": dict(process.ports),
+                "resident_bytes": _resident_bytes(process),
+                "restarts": process.restarts,
+                "lag": None,
+                "problems": [],
+                **health.get(process.name, {}),
+                "error": process.error,
+                "log": str(process.log),
+            }
+            for process in state.processes
+        ],
+    }
+
+
+def system_table(state: SystemState, health: Health = MappingProxyType({})) -> Table:
+    """One line a process; how far behind and what went wrong only where there is something."""
+    services = system_json(state, health)["services"]
+    optional = {
+        "RESTARTS": [str(one["restarts"] or "") for one in services],
+        "LAG": ["" if one["lag"] is None else str(one["lag"]) for one in services],
+        "NOTE": ["\n".join(filter(None, [one["error"], *one["problems"]])) for one in services],
+    }
+    more = {name: cells for name, cells in optional.items() if any(cells)}
+    numbers = ("PID", "PORT", "MEMORY", "RESTARTS", "LAG")
+    rows = table("SERVICE", "STATE", "PID", "PORT", "MEMORY", *more, right=numbers)
+    for place, one in enumerate(services):
+        resident = one["resident_bytes"]
+        memory = f"{resident / 1_048_576:.0f} MB" if resident else "–"
+        rows.add_row(
+            one["service"],
+            Text(one["state"], style=_STYLES.get(one["state"], "dim")),
+            str(one["pid"] or ""),
+            str(next(iter(one["ports"].values()), "")),
+            memory if one["pid"] else "",
+            *(Text(more[name][place], style="red" if name == "NOTE" else "") for name in more),
+        )
+    return rows
+
+
+def _resident_bytes(process: ProcessState) -> int | None:
+    """With those it started; None when it is gone."""
+    if process.identity is None:
+        return None
+    try:
+        leader = psutil.Process(process.identity.pid)
+        family = [leader, *leader.children(recursive=True)]
+        return sum(one.memory_info().rss for one in family)
+    except psutil.Error:
+        return None

@@ -3,22 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from gyre_client.errors import InvalidInput
 from rich.table import Table
+from typer import Argument, Option
 
-from gyre_cli.command import Cli, command
+from gyre_cli.command import Cli, command, group
 from gyre_cli.output import minute, plain, table
 
 if TYPE_CHECKING:
     from gyre.trainer.v1.trainer_pb2 import DataSet, ForgetResponse
 
-datasets = typer.Typer(
-    help="Look at the frozen data sets.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-)
+datasets = group("Look at the frozen data sets.")
 
 
 @datasets.command("list")
@@ -33,7 +28,7 @@ def list_data_sets(cli: Cli) -> None:
 @command
 def show(
     cli: Cli,
-    digest: Annotated[str, typer.Argument(help="Its digest, or the first 8 digits or more.")],
+    digest: Annotated[str, Argument(help="Its digest, or the first 8 digits or more.")],
 ) -> None:
     """Show the card of one data set."""
     one = cli.run(lambda gyre: gyre.data_sets.get(digest))
@@ -43,9 +38,9 @@ def show(
 @command
 def forget(
     cli: Cli,
-    actor: Annotated[str, typer.Option(help="Who asked and voted.")] = "",
-    conversation: Annotated[str, typer.Option(help="Id of a conversation.")] = "",
-    document: Annotated[str, typer.Option(help="Id of a document.")] = "",
+    actor: Annotated[str, Option(help="Who asked and voted.")] = "",
+    conversation: Annotated[str, Option(help="Id of a conversation.")] = "",
+    document: Annotated[str, Option(help="Id of a document.")] = "",
 ) -> None:
     """Forget what training keeps of a person, a conversation or a document.
 

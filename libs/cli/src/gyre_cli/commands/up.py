@@ -15,10 +15,11 @@ from gyre_local.state import Status, SystemState
 from gyre_local.supervisor import Supervisor, raise_if_hopeless, stopped_by_signals
 from gyre_local.system import system_specs
 from rich.live import Live
+from typer import Option
 
 from gyre_cli.command import Cli, command
+from gyre_cli.commands.status import system_json, system_table
 from gyre_cli.output import Output
-from gyre_cli.system_table import system_json, system_table
 
 READY_WITHIN_SECONDS = 180.0
 
@@ -27,7 +28,7 @@ READY_WITHIN_SECONDS = 180.0
 def up(
     cli: Cli,
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Return when all is ready; stop by `gyre down`.")
+        bool, Option("--detach", "-d", help="Return when all is ready; stop by `gyre down`.")
     ] = False,
 ) -> None:
     """Start engines and services, and keep them running."""
@@ -47,7 +48,7 @@ def down(cli: Cli) -> None:
 @command
 def secrets(
     cli: Cli,
-    rotate: Annotated[bool, typer.Option("--rotate", help="Make new ones.")] = False,
+    rotate: Annotated[bool, Option("--rotate", help="Make new ones.")] = False,
 ) -> None:
     """Show where the engines' passwords lie.
 
@@ -94,12 +95,8 @@ async def _in_background(cli: Cli) -> None:
         return
     system_specs(home, ports, {})  # says what is missing before anything is started
     where = ("--home", str(home), "--port-offset", str(ports.offset))
-    states = launch(
-        (sys.executable, "-m", "gyre_cli.main", "up", *where),
-        home,
-        env={},
-        deadline_seconds=READY_WITHIN_SECONDS,
-    )
+    argv = (sys.executable, "-m", "gyre_cli.main", "up", *where)
+    states = launch(argv, home, env={}, deadline_seconds=READY_WITHIN_SECONDS)
     try:
         await _show_until_ready(states, cli.out)
     except asyncio.CancelledError:
@@ -117,16 +114,16 @@ async def _join(running: SystemState, cli: Cli) -> None:
         )
     cli.out.note(f"already running in {home} (pid {running.supervisor.pid})")
     deadline = time.monotonic() + READY_WITHIN_SECONDS
-    while not running.ready:
-        raise_if_hopeless(running)
+    state: SystemState | None = running
+    while state is not None and not state.ready:
+        raise_if_hopeless(state)
         if time.monotonic() > deadline:
             raise FailedPrecondition("it does not become ready: see `gyre status`, `gyre logs`")
         await asyncio.sleep(0.2)
-        now = running_state(home)
-        if now is None:
-            raise FailedPrecondition("it stopped meanwhile: start it again with `gyre up`")
-        running = now
-    _print_ready(running, cli.out)
+        state = running_state(home)
+    if state is None:
+        raise FailedPrecondition("it stopped meanwhile: start it again with `gyre up`")
+    _print_ready(state, cli.out)
 
 
 async def _show_until_ready(states: AsyncIterator[SystemState], out: Output) -> SystemState | None:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from gyre.feedback.v1 import feedback_pb2
@@ -109,11 +110,8 @@ class Crowd:
                 word.target = passage.chunk_id
                 word.actor = actor
                 word.idempotency_key = str(uuid.uuid4())
-                await self._record(word)
+                await _with_retries(partial(self._gyre.feedback.record, word))
                 tally.last_word_at = time.monotonic()
-
-    async def _record(self, word: feedback_pb2.SubmitFeedbackRequest) -> None:
-        await _with_retries(lambda: self._gyre.feedback.record(word))
 
     def _words(
         self,

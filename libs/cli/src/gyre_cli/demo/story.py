@@ -2,28 +2,42 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import psutil
 from gyre.trainer.v1 import trainer_pb2
 from gyre_client import AsyncClient, Caller, GyreError, InvalidInput
 from gyre_client.runs import RUNNING
 from gyre_client.submission import Draft, Progress
+from gyre_common.events.releases import Roles
+from gyre_local.control import running_state
 
 from gyre_cli.command import Cli
 from gyre_cli.demo.corpus import SEED, DemoQuestion, Document, Size, generate
 from gyre_cli.demo.crowd import Crowd, CrowdTally, Habits
 from gyre_cli.demo.measures import QualityComparison, Rankings, alike, compare, rankings, slices
-from gyre_cli.demo.releasing import ACTOR, Switch, explore, promote_again, roll_back, until_live
-from gyre_cli.demo.stages import Stages, cpu_seconds
-from gyre_cli.output import repeatedly
+from gyre_cli.output import Output, repeatedly
 from gyre_cli.training import begin, follow
 
+ACTOR = "gyre-demo"
 _TENANT = "demo"
 _MOST_TENANTS = 1_000
 _PATIENCE_SECONDS = 120.0
 _GOODBYE_SECONDS = 5.0
+_EXPLORATION = "0.1"
+_SWITCHED_WITHIN = 60.0
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A change of the live query encoder: what serves now, and seconds until it did."""
+
+    version: str
+    seconds: float
 
 
 @dataclass
@@ -57,41 +71,39 @@ async def run_demo(cli: Cli, gyre: AsyncClient, size: Size) -> DemoResult:
         InvalidInput: the tenant that was asked for has documents.
         GyreError: the system is not up, or stopped taking what it was given.
     """
-    corpus, stages = generate(size), Stages(cli.out)
     tenant = await _free_tenant(gyre)
-    system = gyre.with_caller(tenant=tenant, actor=ACTOR)
     cpu_before = cpu_seconds(cli.settings.home)
-    result = DemoResult(tenant, len(corpus.documents), size.name)
-    async with _note_when_stopped(cli, tenant):
-        with stages.stage("submitting documents", len(corpus.documents)) as show:
-            await submit(system, corpus.documents, show)
-        before = await _measure(system, corpus.untouched, stages, "measuring before")
-        await explore(system)
-        turns = size.passes * len(corpus.crowd_questions)
-        with stages.stage("the crowd asks and votes", turns) as show:
-            crowd = Crowd(system, habits=Habits(), seed=SEED)
-            result.tally = await crowd.ask(corpus.crowd_questions, show, passes=size.passes)
-        with stages.clock("training and gate"):
-            result.run = await _train(cli, system, size)
-        if result.released:
-            await _release(system, corpus.untouched, before, result, stages)
-    result.seconds = stages.seconds
-    now = cpu_seconds(cli.settings.home)
-    if cpu_before is not None and now is not None:
-        result.cpu_minutes = (now - cpu_before) / 60
-    return result
-
-
-@asynccontextmanager
-async def _note_when_stopped(cli: Cli, tenant: str) -> AsyncIterator[None]:
     try:
-        yield
+        result = await _all_stages(cli, gyre.with_caller(tenant=tenant, actor=ACTOR), size)
     except asyncio.CancelledError:
         cli.out.note(
             f"stopped, no training goes on; tenant {tenant} keeps what it holds, and the next "
             "`gyre demo` begins in another one"
         )
         raise
+    now = cpu_seconds(cli.settings.home)
+    if cpu_before is not None and now is not None:
+        result.cpu_minutes = (now - cpu_before) / 60
+    return result
+
+
+async def _all_stages(cli: Cli, system: AsyncClient, size: Size) -> DemoResult:
+    corpus, stages = generate(size), Stages(cli.out)
+    result = DemoResult(system.caller.tenant, len(corpus.documents), size.name)
+    with stages.stage("submitting documents", len(corpus.documents)) as show:
+        await submit(system, corpus.documents, show)
+    before = await _measure(system, corpus.untouched, stages, "measuring before")
+    await explore(system)
+    turns = size.passes * len(corpus.crowd_questions)
+    with stages.stage("the crowd asks and votes", turns) as show:
+        crowd = Crowd(system, habits=Habits(), seed=SEED)
+        result.tally = await crowd.ask(corpus.crowd_questions, show, passes=size.passes)
+    with stages.clock("training and gate"):
+        result.run = await _train(cli, system, size)
+    if result.released:
+        await _release(system, corpus.untouched, before, result, stages)
+    result.seconds = stages.seconds
+    return result
 
 
 async def _free_tenant(gyre: AsyncClient) -> str:
@@ -130,7 +142,7 @@ async def submit(
 
 
 async def _measure(
-    system: AsyncClient, questions: Sequence[DemoQuestion], stages: Stages, name: str
+    system: AsyncClient, questions: Sequence[DemoQuestion], stages: "Stages", name: str
 ) -> Rankings:
     with stages.stage(name, len(questions)) as show:
         return await rankings(system, questions, show)
@@ -166,7 +178,7 @@ async def _release(
     questions: Sequence[DemoQuestion],
     before: Rankings,
     result: DemoResult,
-    stages: Stages,
+    stages: "Stages",
 ) -> None:
     """The run ends once the release is safe in Kafka; what counts is when searches use it."""
     await until_live(system, result.run.version)
@@ -181,3 +193,107 @@ async def _release(
     result.rankings_compared = len(questions)
     result.rankings_as_before = alike(before, back)
     result.promotion = await promote_again(system, result.run.version)
+
+
+async def explore(gyre: AsyncClient) -> None:
+    """A small share of what is shown is not what the ranking would show.
+
+    No gate judges settings alone, so this is an override, and is recorded as one.
+    """
+    role, tenant = Roles.RETRIEVAL, gyre.caller.tenant
+    live = (await gyre.releases.list(role))[role].live
+    version = f"{live}-exploring"
+    reason = "the demonstration's tenant explores, so that the gate is less biased towards live"
+    settings = {"exploration": _EXPLORATION}
+    await gyre.releases.register(
+        role, version, settings, based_on=live, reason=reason, tenant=tenant
+    )
+    await gyre.releases.promote(role, version, reason=reason, override=True, tenant=tenant)
+    await until_live(gyre, version, role)
+
+
+async def roll_back(gyre: AsyncClient) -> Switch:
+    """The command's RPC, timed from the request to the first answer by the version before."""
+    role = Roles.QUERY_ENCODER
+    before = (await gyre.releases.list(role))[role].history[0]
+    began = time.monotonic()
+    await gyre.releases.rollback(
+        role, reason="the demonstration shows the way back", tenant=gyre.caller.tenant
+    )
+    await until_live(gyre, before)
+    return Switch(before, time.monotonic() - began)
+
+
+async def promote_again(gyre: AsyncClient, version: str) -> Switch:
+    """A version that was live before needs no gate a second time."""
+    began = time.monotonic()
+    await gyre.releases.promote(
+        Roles.QUERY_ENCODER,
+        version,
+        reason="the demonstration leaves the trained version live",
+        tenant=gyre.caller.tenant,
+    )
+    await until_live(gyre, version)
+    return Switch(version, time.monotonic() - began)
+
+
+async def until_live(gyre: AsyncClient, version: str, role: Roles = Roles.QUERY_ENCODER) -> None:
+    """Returns once searches are answered by this version."""
+    deadline = time.monotonic() + _SWITCHED_WITHIN
+    while True:
+        reply = await gyre.search.retrieve("which version answers?", limit=1, timeout=10.0)
+        live = reply.versions.get(role, "")
+        if live == version:
+            return
+        if time.monotonic() > deadline:
+            tenant = gyre.caller.tenant
+            raise GyreError(
+                f"{role} {live} still serves tenant {tenant} after {_SWITCHED_WITHIN:.0f} s: see "
+                f"`gyre releases {role} --tenant {tenant}` and `gyre logs retriever`"
+            )
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+class Stages:
+    """A bar in place on a terminal; a line for each finished stage everywhere."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._began = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A stage of `total` equal steps; yields what shows how many are done."""
+        with self.clock(name), self._out.bar() as bar:
+            task = bar.add_task(name, total=total)
+            yield lambda done: bar.update(task, completed=done)
+
+    @contextmanager
+    def clock(self, name: str) -> Iterator[None]:
+        """A stage that shows itself in its own way."""
+        began = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - began, 1)
+        self.seconds["total"] = round(time.monotonic() - self._began, 1)
+        self._out.note(f"{self.seconds['total']:6.1f} s  {name} ({self.seconds[name]:.1f} s)")
+
+
+def cpu_seconds(home: Path) -> float | None:
+    """Spent by the local system, finished children included; None if there is none."""
+    state = running_state(home)
+    return None if state is None else spent_by(state.supervisor.pid)
+
+
+def spent_by(pid: int) -> float:
+    """Seconds of a process and its living kin; those that ended are in their parents' books."""
+    try:
+        leader = psutil.Process(pid)
+        kin = [leader, *leader.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0.0
+    seconds = 0.0
+    for process in kin:
+        with suppress(psutil.NoSuchProcess):
+            seconds += sum(process.cpu_times()[:4])
+    return seconds
