@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from gyre.trainer.v1 import trainer_pb2
+from gyre_cli.commands.runs import gate_table
 from gyre_cli.demo.crowd import CrowdTally
 from gyre_cli.demo.measures import QualityComparison
-from gyre_cli.training import gate_table
 from rich.console import Console
 
 from bench.report import machine, table

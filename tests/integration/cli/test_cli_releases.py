@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gyre_cli.application import guarded
 from gyre_cli.application import run as run_command_line
-from gyre_cli.failures import guarded
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import now
 from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged

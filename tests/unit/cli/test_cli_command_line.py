@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gyre_cli.application import run
-from gyre_cli.failures import guarded
+from gyre_cli.application import guarded, run
 from gyre_cli.settings import settings_for
 from gyre_client import InvalidInput
 from gyre_local.home import Home

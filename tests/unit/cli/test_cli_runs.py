@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from gyre.trainer.v1 import trainer_pb2
-from gyre_cli import training
 from gyre_cli.command import Cli
+from gyre_cli.commands import runs
+from gyre_cli.commands.runs import begin, gate_table, shown_progress
 from gyre_cli.output import Output
 from gyre_cli.settings import settings_for
-from gyre_cli.training import RunProgress, begin, gate_table
 from gyre_client import FailedPrecondition
 from rich.console import Console
 
@@ -47,7 +47,7 @@ def _nothing(home: Path) -> None:
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "running_state", _something)
+    monkeypatch.setattr(runs, "running_state", _something)
 
 
 async def test_the_first_run_on_a_local_system_installs_what_training_needs(
@@ -58,13 +58,13 @@ async def test_the_first_run_on_a_local_system_installs_what_training_needs(
     def install(the_cli: Cli) -> None:
         gyre.installed = True
 
-    monkeypatch.setattr(training, "_install", install)
+    monkeypatch.setattr(runs, "_install", install)
     run = await begin(cli, gyre)
     assert run.run_id == "r1"
 
 
 async def test_elsewhere_nothing_is_installed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "running_state", _nothing)
+    monkeypatch.setattr(runs, "running_state", _nothing)
     with pytest.raises(FailedPrecondition, match="needs torch"):
         await begin(cli, Refusing())  # type: ignore[arg-type]
 
@@ -77,15 +77,15 @@ async def test_another_refusal_installs_nothing(cli: Cli, local: None) -> None:
 def test_progress_without_a_terminal_is_a_line_a_change() -> None:
     out = Output(as_json=False)
     out.notes = Console(file=(printed_text := io.StringIO()), width=200)
-    with RunProgress(out) as progress:
+    with shown_progress(out) as show:
         for step in (1, 2, 3, 60, 61):
-            progress.show(
+            show(
                 trainer_pb2.Run(
                     state="running", stage="full", step=step, steps=100, metrics={"loss": 1.25}
                 )
             )
-        progress.show(trainer_pb2.Run(state="running", stage="gate", message="measuring"))
-        progress.show(trainer_pb2.Run(state="released", stage="gate", message="passed"))
+        show(trainer_pb2.Run(state="running", stage="gate", message="measuring"))
+        show(trainer_pb2.Run(state="released", stage="gate", message="passed"))
     lines = [line.split() for line in printed_text.getvalue().splitlines()]
     assert [(line[0], line[2]) for line in lines[:2]] == [("full", "1/100"), ("full", "60/100")]
     assert lines[0][3:] == ["loss", "1.250"]

@@ -39,8 +39,7 @@ CALLS = {"grpc", "google.protobuf", "gyre"}
 
 LISTED = """
 import atexit, sys
-from gyre_cli.failures import guarded
-from gyre_cli.application import run
+from gyre_cli.application import guarded, run
 atexit.register(lambda: sys.stderr.write("MODULES " + " ".join(sys.modules)))
 sys.exit(guarded(lambda: run(sys.argv[1:])))
 """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
+from gyre_client.errors import InvalidInput
 from typer import Option
 
 from gyre_cli.output import Output
@@ -88,8 +89,6 @@ def group(help_line: str) -> typer.Typer:
 
 def pairs(options: list[str]) -> dict[str, str]:
     """`--set NAME=VALUE` by name; the last one stands. Raises InvalidInput."""
-    from gyre_client.errors import InvalidInput
-
     parts = [one.partition("=") for one in options]
     for name, equals, _ in parts:
         if not name or not equals:

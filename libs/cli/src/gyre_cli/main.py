@@ -14,8 +14,7 @@ def main() -> NoReturn:
     """Run the command line: exit status 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # an early Ctrl-C ends it without a word
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC writes to stderr on its own account
-    from gyre_cli.application import run
-    from gyre_cli.failures import guarded
+    from gyre_cli.application import guarded, run
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(guarded(run))

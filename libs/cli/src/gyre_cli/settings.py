@@ -46,8 +46,7 @@ def settings_for(
 ) -> CliSettings:
     """Flags stand above the environment. A home that has run a system knows its port offset.
 
-    Raises:
-        InvalidInput: names the variable that cannot work.
+    Raises InvalidInput, which names the variable that cannot work.
     """
     flags = {"HOME": home, "PORT_OFFSET": port_offset, "TENANT": tenant, "KEYS": key}
     # Into the environment, where the services that `gyre up` starts find them.

@@ -1,6 +1,6 @@
 """One answer's story as a page: asked, found, said, judged, and how long each part took."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gyre_common.passages import context_line
@@ -58,11 +58,14 @@ def _facts(story: Story) -> Table:
         "Tokens": f"{tokens} (estimated)" if story["tokens_estimated"] else tokens,
         "Cost": f"${story['cost_usd']:.6f}" if story["cost_usd"] else "nothing",
     }
-    rows = Table.grid(padding=(0, 2))
-    for name, value in facts.items():
-        if value:
-            rows.add_row(Text(name, style="bold"), value)
-    return rows
+    return _grid((Text(name, style="bold"), value) for name, value in facts.items() if value)
+
+
+def _grid(rows: Iterable[tuple[RenderableType, ...]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for row in rows:
+        grid.add_row(*row)
+    return grid
 
 
 def _retrieved(chunks: Sequence[Story]) -> Table:
@@ -97,11 +100,11 @@ def _citations(story: Story) -> Table:
 
 
 def _guardrails(guardrails: Sequence[Story]) -> Table:
-    rows = Table.grid(padding=(0, 2))
-    for one in guardrails:
-        passed = Text("passed", style="green") if one["passed"] else Text("stopped", style="red")
-        rows.add_row(one["name"], passed, Text(one["detail"], style="dim"))
-    return rows
+    outcomes = {True: Text("passed", style="green"), False: Text("stopped", style="red")}
+    return _grid(
+        (one["name"], outcomes[one["passed"]], Text(one["detail"], style="dim"))
+        for one in guardrails
+    )
 
 
 def _latency(latency: Mapping[str, float]) -> Table:

@@ -249,12 +249,7 @@ def _recall(settings: CliSettings) -> _LastAnswer:
 
 
 async def _interaction_id(gyre: "AsyncClient", text: str, settings: CliSettings) -> str:
-    """What is meant by an id, the beginning of one, or nothing: the last answer.
-
-    Raises:
-        InvalidInput: it is no id, begins several, or nothing was asked here.
-        NotFound: no id begins so.
-    """
+    """What is meant by an id, the beginning of one, or nothing: the last answer."""
     beginning = text.lower()
     if not beginning:
         return _recall(settings).interaction_id
@@ -270,7 +265,7 @@ async def _interaction_id(gyre: "AsyncClient", text: str, settings: CliSettings)
 
 
 async def _chunk_id(gyre: "AsyncClient", text: str, answer_id: str, settings: CliSettings) -> str:
-    """What is meant by the beginning of a passage's id. Raises as `_interaction_id`."""
+    """What is meant by the beginning of a passage's id."""
     if not text or _UUID.fullmatch(text):
         return text
     from gyre_client.history import only_match

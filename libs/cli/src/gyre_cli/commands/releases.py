@@ -151,12 +151,18 @@ def _table(releases: Iterable[Release]) -> Table:
 def _details(release: Release) -> Group:
     """Every version, newest last, what its gate said, and what was live before."""
     rows = table("VERSION", "STATE", "GATE", "FITS", "REGISTERED", "BY", "DIGEST", "DETAILS")
+    states = {
+        **dict.fromkeys(release.history[:1], "previous"),
+        release.canary.version: f"canary {release.canary.share:.0%}",
+        release.shadow: "shadow",
+        release.live: "live",
+    }
     for artifact in release.artifacts:
         evidence = artifact.evidence
         gate = evidence.get(Evidence.GATE, evidence.get(Evidence.ORIGIN, "–"))
         rows.add_row(
             artifact.version,
-            Text(_state(release, artifact.version), style="green"),
+            Text(states.get(artifact.version, ""), style="green"),
             Text(gate, style=_VERDICTS.get(gate, "dim")),
             artifact.fits or "–",
             minute(artifact.registered_at),
@@ -167,24 +173,10 @@ def _details(release: Release) -> Group:
     return Group(rows, "\n" + "\n".join(_last_change(release)))
 
 
-def _state(release: Release, version: str) -> str:
-    if version == release.live:
-        return "live"
-    if version == release.shadow:
-        return "shadow"
-    if version == release.canary.version:
-        return f"canary {release.canary.share:.0%}"
-    if version in release.history[:1]:
-        return "previous"
-    return ""
-
-
 def _definition(artifact: Artifact) -> str:
     """The main line of the gate's report, then what defines the version."""
-    defined = dict(artifact.settings)
-    defined |= {
-        name: getattr(artifact, name) for name in ("index", "uri") if getattr(artifact, name)
-    }
+    places = {"index": artifact.index, "uri": artifact.uri}
+    defined = {**artifact.settings, **{name: place for name, place in places.items() if place}}
     settings = " ".join(f"{name}={value}" for name, value in sorted(defined.items()))
     summary = artifact.evidence.get(Evidence.SUMMARY, "")
     return " · ".join(part for part in (summary, settings) if part)

@@ -1,24 +1,49 @@
-"""`gyre train`: makes a better version out of what people said. `gyre runs`: how that went."""
+"""`gyre train`: makes a better version out of what people said. `gyre runs`: how that went.
+
+The demonstration begins, follows and shows its run in the same way.
+"""
 
 import asyncio
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from subprocess import PIPE, STDOUT
 from typing import TYPE_CHECKING, Annotated, Any
 
-from gyre_client.errors import GyreError, InvalidInput
+from gyre.trainer.v1.trainer_pb2 import Run, Verdict
+from gyre_client.errors import FailedPrecondition, GyreError, InvalidInput
 from gyre_client.releases import EVERY_TENANT
 from gyre_client.runs import RUNNING
+from gyre_common.events.training import Decision
+from gyre_local.control import running_state
+from gyre_local.setup import PROJECT
 from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 from typer import Argument, Option
 
 from gyre_cli.command import Cli, Reason, command, pairs
-from gyre_cli.output import plain
-from gyre_cli.training import begin, follow, gate_table, run_details, runs_table
+from gyre_cli.output import Output, minute, plain, table
 
 if TYPE_CHECKING:
-    from gyre.trainer.v1.trainer_pb2 import Run
     from gyre_client import AsyncClient
 
 _GOOD = frozenset({"released", "passed"})
+_PACKAGES_MISSING = "training-packages-missing"
+_STYLES = {
+    "released": "bold green",
+    "passed": "green",
+    RUNNING: "yellow",
+    "refused": "red",
+    "failed": "bold red",
+}
+_METRIC_TEXTS = (
+    ("loss", "loss {:.3f}"),
+    ("tokens_per_second", "{:.0f} tokens/s"),
+    ("seconds_left", "{:.0f} s left"),
+)
+_BAR = 24
 
 
 @command
@@ -62,7 +87,7 @@ def train(
         raise GyreError(f"run {run.run_id} {run.state}: {run.message}")
 
 
-async def _train(cli: Cli, gyre: "AsyncClient", request: dict[str, Any], *, detach: bool) -> "Run":
+async def _train(cli: Cli, gyre: "AsyncClient", request: dict[str, Any], *, detach: bool) -> Run:
     if request["resume"]:
         request["resume"] = await gyre.runs.run_id(request["resume"])
     run = await begin(cli, gyre, **request)
@@ -80,7 +105,7 @@ async def _train(cli: Cli, gyre: "AsyncClient", request: dict[str, Any], *, deta
         raise
 
 
-def _result_page(run: "Run") -> Group:
+def _result_page(run: Run) -> Group:
     parts: list[RenderableType] = [gate_table(run.verdict), ""] if run.HasField("verdict") else []
     parts.append(Text(f"{run.state}: {run.version or run.run_id}", style="bold"))
     if run.state in _GOOD:
@@ -106,7 +131,7 @@ def runs(
         cli.out.result([plain(one) for one in every], lambda: runs_table(every))
         return
 
-    async def one_run(gyre: "AsyncClient") -> "Run":
+    async def one_run(gyre: "AsyncClient") -> Run:
         run_id = await gyre.runs.run_id(run)
         if cancel:
             return await gyre.runs.cancel(run_id)
@@ -114,3 +139,142 @@ def runs(
 
     one = cli.run(one_run)
     cli.out.result(plain(one), lambda: run_details(one))
+
+
+async def begin(cli: Cli, gyre: "AsyncClient", **request: Any) -> Run:
+    """Start a run, as `Runs.start` takes it; the first on a local system installs what it needs.
+
+    Raises what that does; FailedPrecondition when the packages cannot be installed.
+    """
+    try:
+        return await gyre.runs.start(**request)
+    except FailedPrecondition as error:
+        if error.code != _PACKAGES_MISSING or running_state(cli.settings.home) is None:
+            raise
+    await asyncio.to_thread(_install, cli)
+    return await gyre.runs.start(**request)
+
+
+def _install(cli: Cli) -> None:
+    """The trainer finds them without a restart: each verb of a run is a new process."""
+    cli.out.note(
+        "installing what training needs (PyTorch, DeepSpeed: about 6 GB on disk, once) by "
+        "`make setup-train`",
+        style="bold",
+    )
+    make = ("make", "--no-print-directory", "setup-train")
+    result = subprocess.run(
+        make, cwd=PROJECT.parents[1], stdout=PIPE, stderr=STDOUT, text=True, check=False
+    )
+    if result.returncode != 0:
+        last = (result.stdout.strip().splitlines() or ["no word why"])[-1]
+        raise FailedPrecondition(f"`make setup-train` failed ({last}): run it by hand")
+
+
+async def follow(cli: Cli, gyre: "AsyncClient", run_id: str) -> Run:
+    """The run when it has ended; how far it is meanwhile is shown."""
+    with shown_progress(cli.out) as show:
+        return await gyre.runs.follow(run_id, show)
+
+
+@contextmanager
+def shown_progress(out: Output) -> Iterator[Callable[[Run], None]]:
+    """Yields what shows a run: in place on a terminal, elsewhere a line a change of stage."""
+    last_shown: tuple[str, str, int] = ("", "", 0)
+
+    def show(run: Run) -> None:
+        nonlocal last_shown
+        if out.notes.is_terminal:
+            live.update(Text(_line(run)), refresh=True)
+            return
+        quarter = 4 * run.step // run.steps if run.steps else 0
+        now = (run.stage, run.message, quarter)
+        if now != last_shown and run.stage and run.state == RUNNING:
+            out.note(_line(run), style="")
+        last_shown = now
+
+    with Live(console=out.notes, auto_refresh=False, transient=True) as live:
+        yield show
+
+
+def runs_table(runs: Sequence[Run]) -> Table:
+    """One line a run, newest first."""
+    rows = table("RUN", "STATE", "RECIPE", "TENANT", "STARTED", "GAIN", "VERSION", "MESSAGE")
+    for run in runs:
+        overall = next(iter(run.verdict.slices), None)
+        rows.add_row(
+            run.run_id,
+            _state(run),
+            run.recipe,
+            run.tenant,
+            minute(run.started_at),
+            f"{overall.difference:+.1f}" if overall and overall.HasField("difference") else "",
+            run.version,
+            run.message or _stage_text(run),
+        )
+    return rows
+
+
+def run_details(run: Run) -> Group:
+    """One run: what it was, how it went, and what the gate said."""
+    facts = table("", "")
+    seconds = run.finished_at.ToSeconds() - run.started_at.ToSeconds()
+    for name, value in (
+        ("run", run.run_id),
+        ("state", _state(run)),
+        ("recipe", f"{run.recipe} for {run.role}, tenant {run.tenant}, profile {run.profile}"),
+        ("by", f"{run.actor}{f': {run.reason}' if run.reason else ''}"),
+        ("started", f"{run.started_at.ToDatetime():%Y-%m-%d %H:%M:%S}"),
+        ("took", f"{seconds // 60} min {seconds % 60} s" if run.HasField("finished_at") else ""),
+        ("data set", run.data_set),
+        ("votes", str(run.votes or "")),
+        ("version", f"{run.version} (from {run.base})" if run.version else ""),
+        ("message", run.message or _stage_text(run)),
+    ):
+        if value:
+            facts.add_row(name, value)
+    return Group(facts, "", gate_table(run.verdict)) if run.HasField("verdict") else Group(facts)
+
+
+def gate_table(verdict: Verdict) -> Group:
+    """Live and candidate by slice, in the metric's own unit; then what the verdict rests on."""
+    numbers = ("EXAMPLES", "LIVE", "CANDIDATE", "DIFFERENCE")
+    rows = table("SLICE", *numbers, "95 % INTERVAL", right=numbers)
+    for one in verdict.slices:
+        rows.add_row(
+            one.name,
+            str(one.examples),
+            f"{one.live:.1f}" if one.HasField("live") else "–",
+            f"{one.candidate:.1f}" if one.HasField("candidate") else "–",
+            f"{one.difference:+.1f}" if one.HasField("difference") else "–",
+            f"{one.low:+.1f} to {one.high:+.1f}" if one.HasField("low") else "–",
+        )
+    style = "bold green" if verdict.decision == Decision.PASSED else "bold red"
+    return Group(
+        rows,
+        Text(f"\ngate: {verdict.summary}", style=style),
+        *(f"  {reason}" for reason in verdict.reasons),
+        Text(verdict.metric, style="dim"),
+    )
+
+
+def _line(run: Run) -> str:
+    parts = [f"{run.stage or 'starting':<10}"]
+    if run.steps:
+        done = _BAR * run.step // run.steps
+        parts.append(f"{'━' * done}{'╌' * (_BAR - done)} {run.step}/{run.steps}")
+    parts += [
+        template.format(run.metrics[name])
+        for name, template in _METRIC_TEXTS
+        if name in run.metrics
+    ]
+    parts.append(run.message)
+    return "  ".join(part for part in parts if part)
+
+
+def _stage_text(run: Run) -> str:
+    return " ".join(_line(run).split()) if run.state == RUNNING else ""
+
+
+def _state(run: Run) -> Text:
+    return Text(run.state, style=_STYLES.get(run.state, "dim"))

@@ -11,7 +11,7 @@ first, and nobody could vote for it.
 import random
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -19,28 +19,23 @@ from typing import Any
 SEED = 2026
 
 
+_NEVER_ASKED = 0.3  # of the documents: nobody in the crowd asks about them
+_HINTED = 0.6  # of the questions: they name the room
+
+
 @dataclass(frozen=True)
 class Size:
-    """How much is generated. Shares are of the whole."""
+    """How much is generated; `untouched_each` questions a slice are never asked by the crowd."""
 
     name: str
     areas: int
     aspects: int
     crowd_questions: int
-    passes: int
-    """How many people ask each of them: the more, the more of what is right is shown and judged."""
     untouched_each: int
-    """Questions a slice that the crowd never asks."""
-    never_asked: float = 0.3
-    """Of the documents: nobody in the crowd asks about them."""
-    hinted: float = 0.6
-    """Of the questions: they name the room."""
-    training: Mapping[str, str] = field(default_factory=lambda: {"rehearsal": "0"})
-    """The recipe's settings. The manual is all there is, so rehearsing keeps nothing findable."""
 
 
-FULL = Size("full", areas=8, aspects=12, crowd_questions=1_000, passes=2, untouched_each=140)
-SHORT = Size("short", areas=4, aspects=10, crowd_questions=420, passes=2, untouched_each=50)
+FULL = Size("full", areas=8, aspects=12, crowd_questions=1_000, untouched_each=140)
+SHORT = Size("short", areas=4, aspects=10, crowd_questions=420, untouched_each=50)
 
 
 @dataclass(frozen=True)
@@ -62,9 +57,7 @@ class DemoQuestion:
 
 @dataclass(frozen=True)
 class DemoCorpus:
-    """`untouched` are for measuring, on documents that the crowd asks about and on those it does
-    not.
-    """
+    """`untouched` measure, on documents that the crowd asks about and on those it does not."""
 
     documents: tuple[Document, ...]
     crowd_questions: tuple[DemoQuestion, ...]
@@ -97,18 +90,18 @@ def generate(size: Size, seed: int = SEED) -> DemoCorpus:
     chance = random.Random(seed)
     pages = _pages(size, _aliases(chance))
     chance.shuffle(pages)
-    quiet = pages[: round(len(pages) * size.never_asked)]
+    quiet = pages[: round(len(pages) * _NEVER_ASKED)]
     busy = pages[len(quiet) :]
     held_out = {page: chance.randrange(len(page.wordings)) for page in pages}
     crowd_questions = [
-        _question(page, wording, size, chance)
+        _question(page, wording, chance)
         for page in busy
         for wording in range(len(page.wordings))
         if wording != held_out[page]
     ]
     chance.shuffle(crowd_questions)
     untouched = [
-        _question(page, held_out[page], size, chance)
+        _question(page, held_out[page], chance)
         for some in (busy, quiet)
         for page in some[: size.untouched_each]
     ]
@@ -147,9 +140,9 @@ def _document(page: _Page, chance: random.Random) -> Document:
     return Document(page.document_id, f"# {title}\n\n{body}\n")
 
 
-def _question(page: _Page, wording: int, size: Size, chance: random.Random) -> DemoQuestion:
+def _question(page: _Page, wording: int, chance: random.Random) -> DemoQuestion:
     words, hint = _vocabulary(), ""
-    if chance.random() < size.hinted:
+    if chance.random() < _HINTED:
         hint = chance.choice(words["hints"]).format(area=page.area)
     wording_text = page.wordings[wording].format(alias=page.alias)
     text = f"{chance.choice(words['openings'])}{wording_text}?{hint}"

@@ -45,18 +45,20 @@ class Habits:
 
 @dataclass
 class CrowdTally:
-    """What the crowd did. `liked` are documents with a vote up, right or wrong."""
+    """What the crowd did. `hits` are questions for which a right passage was shown.
+
+    `liked` are documents with a vote up, right or wrong; `last_word_at` is when the last feedback
+    was safe, in monotonic seconds.
+    """
 
     questions: int = 0
     hits: int = 0
-    """Questions for which a right passage was shown."""
     ups: int = 0
     downs: int = 0
     clicks: int = 0
     wrong: int = 0
     liked: set[str] = field(default_factory=set)
     last_word_at: float = 0.0
-    """When the last feedback was safe, in monotonic seconds."""
 
     @property
     def votes(self) -> int:
@@ -79,11 +81,7 @@ class Crowd:
         *,
         passes: int = 1,
     ) -> CrowdTally:
-        """Everybody asks, `passes` times each question; `show` hears how many are done.
-
-        Raises:
-            GyreError: the system does not take questions or votes.
-        """
+        """Everybody asks, `passes` times each question; `show` hears how many are done."""
         tally = CrowdTally()
 
         async def one(turn: tuple[int, DemoQuestion]) -> None:

@@ -34,10 +34,8 @@ async def rankings(
 ) -> Rankings:
     """What the caller's tenant is shown now, of all documents or of those named.
 
-    Nothing of it is recorded. `show` hears how many questions are done.
-
-    Raises:
-        GyreError: the retriever does not answer in full for seconds on end.
+    Nothing of it is recorded. `show` hears how many questions are done. Raises GyreError when the
+    retriever does not answer in full for seconds on end.
     """
     by_question: dict[str, tuple[str, ...]] = {}
 
@@ -125,8 +123,3 @@ def slices(questions: Sequence[DemoQuestion], liked: set[str]) -> dict[str, list
         "voted": [q for q in questions if q.relevant & liked],
         "new": [q for q in questions if not q.relevant & liked],
     }
-
-
-def alike(one: Rankings, other: Rankings) -> int:
-    """How many questions have the same documents in the same order."""
-    return sum(one[key] == other[key] for key in one)

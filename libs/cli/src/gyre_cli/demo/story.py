@@ -16,13 +16,19 @@ from gyre_common.events.releases import Roles
 from gyre_local.control import running_state
 
 from gyre_cli.command import Cli
+from gyre_cli.commands.runs import begin, follow
 from gyre_cli.demo.corpus import SEED, DemoQuestion, Document, Size, generate
 from gyre_cli.demo.crowd import Crowd, CrowdTally, Habits
-from gyre_cli.demo.measures import QualityComparison, Rankings, alike, compare, rankings, slices
+from gyre_cli.demo.measures import QualityComparison, Rankings, compare, rankings, slices
 from gyre_cli.output import Output, repeatedly
-from gyre_cli.training import begin, follow
 
 ACTOR = "gyre-demo"
+_PASSES = 2
+"""How many ask each question: the more, the more of what is right is shown and judged."""
+
+_TRAINING = {"rehearsal": "0"}
+"""The manual is all there is: no other documents, which rehearsing would keep findable."""
+
 _TENANT = "demo"
 _MOST_TENANTS = 1_000
 _PATIENCE_SECONDS = 120.0
@@ -67,9 +73,7 @@ class DemoResult:
 async def run_demo(cli: Cli, gyre: AsyncClient, size: Size) -> DemoResult:
     """All of it, in a tenant that holds nothing yet.
 
-    Raises:
-        InvalidInput: the tenant that was asked for has documents.
-        GyreError: the system is not up, or stopped taking what it was given.
+    Raises GyreError, as InvalidInput when the tenant that was asked for has documents.
     """
     tenant = await _free_tenant(gyre)
     cpu_before = cpu_seconds(cli.settings.home)
@@ -94,12 +98,11 @@ async def _all_stages(cli: Cli, system: AsyncClient, size: Size) -> DemoResult:
         await submit(system, corpus.documents, show)
     before = await _measure(system, corpus.untouched, stages, "measuring before")
     await explore(system)
-    turns = size.passes * len(corpus.crowd_questions)
-    with stages.stage("the crowd asks and votes", turns) as show:
-        crowd = Crowd(system, habits=Habits(), seed=SEED)
-        result.tally = await crowd.ask(corpus.crowd_questions, show, passes=size.passes)
+    crowd, questions = Crowd(system, habits=Habits(), seed=SEED), corpus.crowd_questions
+    with stages.stage("the crowd asks and votes", _PASSES * len(questions)) as show:
+        result.tally = await crowd.ask(questions, show, passes=_PASSES)
     with stages.clock("training and gate"):
-        result.run = await _train(cli, system, size)
+        result.run = await _train(cli, system)
     if result.released:
         await _release(system, corpus.untouched, before, result, stages)
     result.seconds = stages.seconds
@@ -108,18 +111,17 @@ async def _all_stages(cli: Cli, system: AsyncClient, size: Size) -> DemoResult:
 
 async def _free_tenant(gyre: AsyncClient) -> str:
     """Each demonstration begins from nothing: `demo`, then `demo-2` and so on."""
-    own_tenant = gyre.caller.tenant
-    if own_tenant != Caller().tenant:
-        if await _has_documents(gyre):
-            raise InvalidInput(
-                "--tenant", f"{own_tenant} has documents", "leave it out, or name an unused one"
-            )
-        return own_tenant
-    for number in range(1, _MOST_TENANTS):
-        tenant = _TENANT if number == 1 else f"{_TENANT}-{number}"
+    named = gyre.caller.tenant
+    if named != Caller().tenant:
+        tenants = [named]
+        problem, fix = f"{named} has documents", "leave it out, or name an unused one"
+    else:
+        tenants = [_TENANT, *(f"{_TENANT}-{number}" for number in range(2, _MOST_TENANTS))]
+        problem, fix = "is missing: all names for it are taken", "name an unused one"
+    for tenant in tenants:
         if not await _has_documents(gyre.with_caller(tenant=tenant)):
             return tenant
-    raise InvalidInput("--tenant", "is missing: all names for it are taken", "name an unused one")
+    raise InvalidInput("--tenant", problem, fix)
 
 
 async def _has_documents(gyre: AsyncClient) -> bool:
@@ -148,7 +150,7 @@ async def _measure(
         return await rankings(system, questions, show)
 
 
-async def _train(cli: Cli, system: AsyncClient, size: Size) -> trainer_pb2.Run:
+async def _train(cli: Cli, system: AsyncClient) -> trainer_pb2.Run:
     try:
         run = await begin(
             cli,
@@ -156,7 +158,7 @@ async def _train(cli: Cli, system: AsyncClient, size: Size) -> trainer_pb2.Run:
             recipe="query-encoder",
             profile="demo",
             tenant=system.caller.tenant,
-            settings=size.training,
+            settings=_TRAINING,
             reason="gyre demo",
         )
         return await follow(cli, system, run.run_id)
@@ -191,7 +193,7 @@ async def _release(
     result.rollback = await roll_back(system)
     back = await _measure(system, questions, stages, "measuring after the rollback")
     result.rankings_compared = len(questions)
-    result.rankings_as_before = alike(before, back)
+    result.rankings_as_before = sum(before[key] == back[key] for key in before)
     result.promotion = await promote_again(system, result.run.version)
 
 

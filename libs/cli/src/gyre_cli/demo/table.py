@@ -6,9 +6,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gyre_cli.commands.runs import gate_table
 from gyre_cli.demo.story import DemoResult
 from gyre_cli.output import Json, plain, table
-from gyre_cli.training import gate_table
 
 _SLICES = {
     "all": "all",
@@ -51,7 +51,13 @@ def outcome_json(result: DemoResult) -> dict[str, Json]:
 
 def outcome_page(result: DemoResult) -> Group:
     """The tables, and what to do next."""
-    parts: list[RenderableType] = [_crowd_summary(result), ""]
+    tally = result.tally
+    parts: list[RenderableType] = [
+        f"{result.documents} generated documents in tenant {result.tenant}. The crowd asked "
+        f"{tally.questions} questions, was shown a right passage for {tally.hits}, and gave "
+        f"{tally.votes} votes ({tally.ups} up, {tally.downs} down, {tally.wrong} of them wrong) "
+        f"and {tally.clicks} clicks.\n"
+    ]
     if result.run.HasField("verdict"):
         parts += [Text("The gate, on held-out questions of the crowd", style="bold")]
         parts += [gate_table(result.run.verdict), ""]
@@ -68,16 +74,6 @@ def outcome_page(result: DemoResult) -> Group:
         ),
         _times(result),
         _next(result),
-    )
-
-
-def _crowd_summary(result: DemoResult) -> str:
-    tally = result.tally
-    return (
-        f"{result.documents} generated documents in tenant {result.tenant}. The crowd asked "
-        f"{tally.questions} questions, was shown a right passage for {tally.hits}, and gave "
-        f"{tally.votes} votes ({tally.ups} up, {tally.downs} down, {tally.wrong} of them wrong) "
-        f"and {tally.clicks} clicks."
     )
 
 
@@ -100,8 +96,7 @@ def _quality(result: DemoResult) -> Table:
 def _times(result: DemoResult) -> Table:
     assert result.rollback is not None
     assert result.promotion is not None
-    rows = table("", "")
-    rows.show_header = False
+    rows = Table.grid(padding=(0, 2, 0, 0))
     rows.add_row("last vote → live", f"{result.last_vote_to_live_seconds:.0f} s")
     rows.add_row(
         "rollback → served",
