@@ -13,17 +13,14 @@ from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.signature import Signature
 from gyre_common.store import Shelf
-from gyre_releases.book import Changes, ReleaseBook
+from gyre_releases.book import ReleaseBook
+from gyre_releases.draft import Changes
 from gyre_releases.handlers import build_handlers
 from gyre_releases.service import ReleaseController, ReleaseScope
 from gyre_trainer.recipes.recipe import Recipe
 from gyre_trainer.runs.book import Run, RunBook
-from gyre_trainer.runs.candidates import Candidates
 from gyre_trainer.runs.conductor import Conductor, Tools
-from gyre_trainer.runs.event_log import RunEventLog
-from gyre_trainer.runs.folder import RunFolder
-from gyre_trainer.runs.folders import RunFolders
-from gyre_trainer.runs.processes import VerbProcesses
+from gyre_trainer.runs.folder import RunFolder, RunFolders
 from gyre_trainer.runs.starting import NewRun, RunStarter
 from gyre_trainer.segments import FOLDER, Segments, Window
 from gyre_trainer.segments.facts import FeedbackFact
@@ -40,16 +37,14 @@ class TopicInMemory:
     def __init__(self) -> None:
         self.written: list[ReleaseChanged] = []
         self.controller: ReleaseController | None = None
-        self.event_log: RunEventLog | None = None
+        self.runs = RunBook()
 
     async def open(self) -> Sequence[ReleaseChanged]:
         return list(self.written)
 
     async def append(self, changes: Changes) -> None:
         self.written.extend(changes)
-        if self.event_log is not None:
-            for change in changes:
-                self.event_log.record_release_change(change)
+        self.runs.apply(changes)
 
     def state(self, tenant: str, role: str) -> ReleaseChanged:
         states = {each.tenant: each for each in self.written if each.role == role}
@@ -87,8 +82,7 @@ class Loop:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Loop"]:
         """Both services; verdicts go from one to the other as events."""
-        bus, book = MemoryBus(service="trainer"), RunBook()
-        self._topic.event_log = event_log = RunEventLog(book, bus)
+        bus, self._topic.runs = MemoryBus(service="trainer"), RunBook()
         self.controller = self._topic.controller = ReleaseController(
             self._topic, ReleaseBook(lambda: NOON), NoEncoders()
         )
@@ -102,10 +96,9 @@ class Loop:
         tools = Tools(
             starter=RunStarter(self._topic, current_window, recipes=recipes),
             folders=self._folders,
-            runner=VerbProcesses(),
-            candidates=Candidates(self._topic, patience=0.0),
+            registry=self._topic,
         )
-        async with Conductor(book, event_log, tools) as self.conductor:
+        async with Conductor(self._topic.runs, bus, tools) as self.conductor:
             yield self
 
     async def start(self, **settings: object) -> Run:
@@ -118,7 +111,7 @@ class Loop:
     async def ended(self, run: Run) -> Run:
         """The run once it is over."""
         async with asyncio.timeout(100):
-            async for latest in self.conductor.watch(run.run_id, "acme"):
+            async for latest in self.conductor.book.watch(run.run_id, "acme"):
                 run = latest
         return run
 

@@ -19,12 +19,12 @@ from gyre_common.events.training import (
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.signature import Signature
 from gyre_common.store import Store
-from gyre_releases.book import Changes, ReleaseBook
+from gyre_releases.book import ReleaseBook
+from gyre_releases.draft import Changes
 from gyre_releases.handlers import build_handlers
 from gyre_releases.service import ReleaseController, ReleaseScope
-from gyre_trainer.run_rpc import run_message
+from gyre_trainer.rpc import run_message
 from gyre_trainer.runs.book import RunBook
-from gyre_trainer.runs.reports import Reports
 
 from tests.before_verdicts import RELEASED_RUN, TENANT, VERSION, OldHome
 
@@ -96,7 +96,7 @@ def test_runs_are_as_they_ended_and_none_waits_for_the_release_controller(runs: 
 async def test_a_runs_report_is_read_from_the_store_and_shown_as_a_verdict(
     old: OldHome, runs: RunBook
 ) -> None:
-    message = await run_message(runs.run(UUID(RELEASED_RUN), TENANT), Reports(Store(old.store_url)))
+    message = await run_message(runs.run(UUID(RELEASED_RUN), TENANT), Store(old.store_url))
     assert message.report["verdict"] == "passed"
     assert message.verdict.decision == "passed"
     slice_of_all = message.verdict.slices[0]

@@ -17,9 +17,8 @@ from gyre_common.testing.eventually import eventually
 from gyre_trainer.data_sets import FOLDER, DataSetStore, FrozenDataSet
 from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.rpc import TrainerRpc
-from gyre_trainer.runs.folders import RunFolders
-from gyre_trainer.runs.processes import VerbFailed
-from gyre_trainer.runs.reports import Reports
+from gyre_trainer.runs.folder import RunFolders
+from gyre_trainer.runs.verbs import VerbFailed
 from gyre_trainer.segments import FOLDER as SEGMENTS
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
@@ -51,7 +50,7 @@ async def address(stage: Stage, segments: Segments) -> AsyncIterator[str]:
             current_window=segments.durable,
             without_runs=conductor.without_runs,
         )
-        rpc = TrainerRpc(conductor, Reports(stage.store), data_sets, forgetting)
+        rpc = TrainerRpc(conductor, stage.store, data_sets, forgetting)
         async with serve([rpc]) as server:
             await server.set_serving(True)
             yield f"127.0.0.1:{server.port}"

@@ -9,6 +9,7 @@ from gyre_common.events.training import TrainingFinished
 from gyre_common.signature import Signature
 from gyre_common.testing.builders import a_training_end, a_training_verdict
 from gyre_releases.book import ReleaseBook
+from gyre_releases.verdicts import JudgedRun
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ANN = Signature(actor="ann", reason="better on the held-out questions")
@@ -106,9 +107,9 @@ def a_judged_run(
 
 def apply_verdict(book: ReleaseBook, event: TrainingFinished) -> list[str]:
     """Applies it, and says what changed."""
-    assert event.candidate is not None
-    assert event.verdict is not None
-    changes = book.apply_verdict(event, event.candidate, event.verdict)
+    run = JudgedRun.of(event)
+    assert run is not None
+    changes = book.apply_verdict(run)
     book.apply(changes)
     return names(changes)
 

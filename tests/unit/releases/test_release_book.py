@@ -4,7 +4,8 @@ import pytest
 from gyre_common.errors import Conflict, FailedPrecondition, NotFound
 from gyre_common.events.releases import Canary
 from gyre_common.signature import Signature
-from gyre_releases.book import MAX_HISTORY, ReleaseBook
+from gyre_releases.book import ReleaseBook
+from gyre_releases.draft import MAX_HISTORY
 
 from tests.unit.releases.release_builders import (
     ANN,

@@ -27,11 +27,15 @@ from gyre_trainer.recipes.query_encoder.comparison.report import (
 )
 from gyre_trainer.recipes.query_encoder.comparison.verdict import verdict_of
 from gyre_trainer.runs.book import Run, RunBook
-from gyre_trainer.runs.candidates import Candidates
 from gyre_trainer.runs.conductor import Conductor, Tools
-from gyre_trainer.runs.event_log import RunEventLog
-from gyre_trainer.runs.folder import ExportedCandidate, Prepared, RunFolder, RunSpec, write_json
-from gyre_trainer.runs.folders import RunFolders
+from gyre_trainer.runs.folder import (
+    ExportedCandidate,
+    Prepared,
+    RunFolder,
+    RunFolders,
+    RunSpec,
+    write_json,
+)
 from gyre_trainer.runs.starting import NewRun, RunStarter
 from gyre_trainer.runs.verbs import COMPARE, EXPORT, PREPARE, Verb
 from gyre_trainer.segments import Window
@@ -140,9 +144,11 @@ class FakeVerbs:
     ended: list[str] = field(default_factory=list)
     contexts: list[RequestContext] = field(default_factory=list)
     note: str = ""
+    minutes: set[float | None] = field(default_factory=set)
 
     async def run(self, verb: Verb, folder: RunFolder) -> None:
         self.ran.append(verb.name)
+        self.minutes.add(verb.minutes)
         self.contexts.append(request_context())
         folder.progress(verb.name, 1, 2, {"loss": 0.5}, "at work")
         try:
@@ -197,23 +203,19 @@ class Stage:
         async def current_window() -> Window:
             return {"feedback.received.v1/0": (0, 9)}
 
-        self.event_log = event_log = RunEventLog(self.book, self.bus)
-
         @self.bus.on(TRAINING_FINISHED, group="releases")
         async def on_training_finished(event: TrainingFinished) -> None:
             if event.verdict is not None and self.applies:
                 passed = event.outcome is RunOutcome.PASSED and not event.hold
-                event_log.record_release_change(
-                    applied(event, "released" if passed else event.outcome)
-                )
+                self.book.apply([applied(event, "released" if passed else event.outcome)])
 
         tools = Tools(
             starter=RunStarter(self.registry, current_window, lambda _: list(self.missing)),
             folders=self.folders,
-            runner=self.verbs,
-            candidates=Candidates(self.registry, patience=0.0),
+            registry=self.registry,
+            run_verb=self.verbs.run,
         )
-        async with Conductor(self.book, event_log, tools) as conductor:
+        async with Conductor(self.book, self.bus, tools) as conductor:
             yield conductor
 
     def folder(self, run_id: UUID) -> RunFolder:
@@ -227,7 +229,7 @@ async def ended(conductor: Conductor, run_id: UUID, tenant: str = "default") -> 
     """The run once it is over."""
     last: Run | None = None
     async with asyncio.timeout(10):
-        async for run in conductor.watch(run_id, tenant):
+        async for run in conductor.book.watch(run_id, tenant):
             last = run
     assert last is not None
     return last

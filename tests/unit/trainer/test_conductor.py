@@ -22,8 +22,8 @@ from gyre_common.events.training import (
 from gyre_common.signature import Signature
 from gyre_common.testing.eventually import eventually
 from gyre_trainer.runs.conductor import Conductor
-from gyre_trainer.runs.processes import VerbFailed
 from gyre_trainer.runs.starting import PACKAGES_MISSING
+from gyre_trainer.runs.verbs import VerbFailed
 
 from tests.unit.trainer.run_fakes import Stage, a_new_run, a_report, applied, ended
 
@@ -111,20 +111,18 @@ async def test_a_run_goes_on_until_its_verdict_was_applied_and_then_says_what_it
     states: list[tuple[str, str]] = []
 
     async def watched(conductor: Conductor, run_id: UUID) -> None:
-        async for run in conductor.watch(run_id, "default"):
+        async for run in conductor.book.watch(run_id, "default"):
             states[:] = [*states, (run.state, run.stage)]
 
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
         watching = asyncio.create_task(watched(conductor, run.run_id))
         await eventually(lambda: states and states[-1] == ("running", "settling"))
-        assert "has yet to apply" in conductor.run(run.run_id, "default").message
+        assert "has yet to apply" in conductor.book.run(run.run_id, "default").message
         other = await conductor.start(a_new_run())  # its role is free meanwhile
         await conductor.cancel(other.run_id, "default", "bob")
         event = next(e for _, e in stage.bus.published if isinstance(e, TrainingFinished))
-        stage.event_log.record_release_change(
-            applied(event, "passed", "but it was not released: why not")
-        )
+        stage.book.apply([applied(event, "passed", "but it was not released: why not")])
         await asyncio.wait_for(watching, 5)
     run = stage.book.run(run.run_id, "default")
     assert (run.state, states[-1][0]) == ("passed", "passed")
@@ -167,7 +165,7 @@ async def test_a_second_run_of_the_same_role_is_refused_by_the_name_of_the_first
         with pytest.raises(Conflict, match=str(first.run_id)):
             await conductor.start(a_new_run(actor="bob"))
         other = await conductor.start(a_new_run(tenant="acme"))
-        assert {run.run_id for run in conductor.runs("acme")} == {other.run_id}
+        assert {run.run_id for run in conductor.book.runs("acme")} == {other.run_id}
 
 
 async def test_of_two_starts_at_once_one_wins(stage: Stage) -> None:
@@ -248,7 +246,7 @@ async def test_a_run_in_a_trainer_that_was_killed_is_told_of_by_the_next_one(sta
     after = Stage(stage.path)
     after.book.apply([started])
     async with after.conductor() as conductor:
-        assert conductor.run(run.run_id, "default").state == "interrupted"
+        assert conductor.book.run(run.run_id, "default").state == "interrupted"
         await conductor.resume(run.run_id, "default", BOB)
         assert (await ended(conductor, run.run_id)).state == "released"
     assert "prepare" not in after.verbs.ran
@@ -276,6 +274,8 @@ async def test_without_its_packages_training_is_refused_by_a_code(stage: Stage) 
         ({"recipe": "reranker"}, "recipe"),
         ({"profile": "huge"}, "profile"),
         ({"settings": {"epochz": "3"}}, "epochz"),
+        ({"settings": {"verb_minutes": "soon"}}, "verb_minutes"),
+        ({"settings": {"verb_minutes": "-1"}}, "verb_minutes"),
         ({"actor": " "}, "actor"),
     ],
 )
@@ -288,11 +288,20 @@ async def test_a_wrong_request_starts_nothing(
     assert not (stage.path / "runs").exists()
 
 
+async def test_the_time_that_verbs_have_is_no_setting_of_the_recipe(stage: Stage) -> None:
+    async with stage.conductor() as conductor:
+        settings = {"verb_minutes": "90", "epochs": "3"}
+        run = await ended(conductor, (await conductor.start(a_new_run(settings=settings))).run_id)
+    spec = stage.folder(run.run_id).spec()
+    assert (spec.verb_minutes, spec.settings) == (90, {"epochs": "3"})
+    assert stage.verbs.minutes == {90}
+
+
 async def test_another_tenants_run_is_not_there(stage: Stage) -> None:
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
         with pytest.raises(NotFound):
-            conductor.run(run.run_id, "acme")
+            conductor.book.run(run.run_id, "acme")
 
 
 async def test_a_run_outlives_the_call_that_asked_for_it(stage: Stage) -> None:
@@ -320,8 +329,8 @@ async def test_a_run_goes_on_though_its_asker_left_while_it_was_being_written_do
         asking.cancel()
         await asyncio.wait([asking])
         confirmed.set()
-        await eventually(lambda: conductor.runs("default"))
-        (run,) = conductor.runs("default")
+        await eventually(lambda: conductor.book.runs("default"))
+        (run,) = conductor.book.runs("default")
         assert (await ended(conductor, run.run_id)).state == "released"
 
 

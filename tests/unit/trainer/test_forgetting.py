@@ -25,8 +25,7 @@ from gyre_trainer.data_sets import DataSetStore, Profile
 from gyre_trainer.data_sets.freezing import freeze
 from gyre_trainer.forgetting import ErasureCounts, Forgetting
 from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
-from gyre_trainer.runs.folder import Prepared, write_json
-from gyre_trainer.runs.folders import RunFolders
+from gyre_trainer.runs.folder import Prepared, RunFolders, write_json
 from gyre_trainer.segments import FOLDER, Collector, Segments
 from gyre_trainer.segments.erasure import Subject, SubjectKind
 from gyre_trainer.segments.facts import Fact, InteractionFact

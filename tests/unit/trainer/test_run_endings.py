@@ -13,7 +13,7 @@ from gyre_common.events.training import TRAINING_FINISHED, TrainingFinished, Tra
 from gyre_common.testing.eventually import eventually
 from gyre_trainer.recipes.query_encoder.prepare import dropped_note
 from gyre_trainer.runs.conductor import Conductor
-from gyre_trainer.runs.processes import VerbFailed
+from gyre_trainer.runs.verbs import VerbFailed
 
 from tests.unit.trainer.run_fakes import Stage, a_new_run, ended
 
@@ -106,7 +106,7 @@ async def test_a_damaged_folder_does_not_keep_the_next_trainer_from_starting(
     after = Stage(stage.path)
     after.book.apply([started])
     async with after.conductor() as conductor:
-        assert "start another run" in conductor.run(run.run_id, "default").message
+        assert "start another run" in conductor.book.run(run.run_id, "default").message
 
 
 async def test_an_end_that_cannot_be_told_ends_nothing_else(
@@ -153,8 +153,8 @@ async def test_a_run_waits_until_that_of_another_tenant_is_over(stage: Stage) ->
         first = await conductor.start(a_new_run())
         await eventually(lambda: "train full" in stage.verbs.ran)
         second = await conductor.start(a_new_run(tenant="acme"))
-        await eventually(lambda: conductor.run(second.run_id, "acme").stage == "waiting")
-        assert "another run" in conductor.run(second.run_id, "acme").message
+        await eventually(lambda: conductor.book.run(second.run_id, "acme").stage == "waiting")
+        assert "another run" in conductor.book.run(second.run_id, "acme").message
         assert stage.verbs.ran == ["prepare", "train full"]
         with pytest.raises(Conflict, match=r"\(waiting\)"):
             await conductor.start(a_new_run(tenant="acme"))
@@ -169,7 +169,7 @@ async def test_a_run_that_waits_can_be_stopped(stage: Stage) -> None:
     async with stage.conductor() as conductor:
         await conductor.start(a_new_run())
         second = await conductor.start(a_new_run(tenant="acme"))
-        await eventually(lambda: conductor.run(second.run_id, "acme").stage == "waiting")
+        await eventually(lambda: conductor.book.run(second.run_id, "acme").stage == "waiting")
         assert (await conductor.cancel(second.run_id, "acme", "bob")).state == "cancelled"
         assert stage.verbs.ran == ["prepare"]
 

@@ -4,15 +4,14 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from gyre_common.testing.eventually import eventually
 from gyre_trainer.runs.folder import ProgressLine, RunFolder
-from gyre_trainer.runs.follower import Follower
-from gyre_trainer.runs.processes import VerbFailed, VerbProcesses
-from gyre_trainer.runs.verbs import Verb
+from gyre_trainer.runs.verbs import Follower, Verb, VerbFailed, run_verb
 
 _SPAWNS = """
 import pathlib, subprocess, sys, time
@@ -33,33 +32,31 @@ def a_phase(folder: RunFolder, program: str, *arguments: str) -> Verb:
 
 async def test_a_phase_is_done_when_its_mark_is_there(folder: RunFolder) -> None:
     program = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
-    await VerbProcesses().run(a_phase(folder, program, str(folder.path / "mark")), folder)
+    await run_verb(a_phase(folder, program, str(folder.path / "mark")), folder)
 
 
 async def test_its_last_clear_line_becomes_the_reason(folder: RunFolder) -> None:
     program = "import sys; sys.exit('noise\\nerror: too few votes: collect more\\nmore noise')"
     with pytest.raises(VerbFailed, match=r"^too few votes: collect more$"):
-        await VerbProcesses().run(a_phase(folder, program), folder)
+        await run_verb(a_phase(folder, program), folder)
 
 
 async def test_what_an_earlier_try_said_is_not_said_again(folder: RunFolder) -> None:
     first = "import sys; sys.stderr.write('error: once\\n'); sys.exit(1)"
     with pytest.raises(VerbFailed, match="once"):
-        await VerbProcesses().run(a_phase(folder, first), folder)
+        await run_verb(a_phase(folder, first), folder)
     with pytest.raises(VerbFailed, match="train full ended with status 3"):
-        await VerbProcesses().run(a_phase(folder, "import sys; sys.exit(3)"), folder)
+        await run_verb(a_phase(folder, "import sys; sys.exit(3)"), folder)
 
 
 async def test_an_end_without_the_mark_is_a_failure_even_with_status_0(folder: RunFolder) -> None:
     with pytest.raises(VerbFailed, match="stopped before it was done"):
-        await VerbProcesses().run(a_phase(folder, "pass"), folder)
+        await run_verb(a_phase(folder, "pass"), folder)
 
 
 async def test_a_killed_launcher_takes_its_workers_along_and_is_named(folder: RunFolder) -> None:
     worker = folder.path / "worker"
-    running = asyncio.create_task(
-        VerbProcesses().run(a_phase(folder, _SPAWNS, str(worker)), folder)
-    )
+    running = asyncio.create_task(run_verb(a_phase(folder, _SPAWNS, str(worker)), folder))
     pid = int(await eventually(lambda: worker.exists() and worker.read_text()))
     launcher = psutil.Process(pid).parent()
     assert launcher is not None
@@ -71,13 +68,22 @@ async def test_a_killed_launcher_takes_its_workers_along_and_is_named(folder: Ru
 
 async def test_a_cancelled_phase_leaves_nothing_behind(folder: RunFolder) -> None:
     worker = folder.path / "worker"
-    running = asyncio.create_task(
-        VerbProcesses().run(a_phase(folder, _SPAWNS, str(worker)), folder)
-    )
+    running = asyncio.create_task(run_verb(a_phase(folder, _SPAWNS, str(worker)), folder))
     pid = int(await eventually(lambda: worker.exists() and worker.read_text()))
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    await eventually(lambda: not _runs(pid))
+
+
+async def test_a_phase_that_takes_longer_than_it_may_is_ended_and_says_so(
+    folder: RunFolder,
+) -> None:
+    worker = folder.path / "worker"
+    phase = replace(a_phase(folder, _SPAWNS, str(worker)), minutes=2 / 60)
+    with pytest.raises(VerbFailed, match=r"^train full was stopped: .* verb_minutes"):
+        await run_verb(phase, folder)
+    pid = int(await eventually(lambda: worker.exists() and worker.read_text()))
     await eventually(lambda: not _runs(pid))
 
 
@@ -94,7 +100,7 @@ async def test_a_phase_that_is_cancelled_again_while_it_is_asked_to_end_is_gone_
 ) -> None:
     ready, asked_file = folder.path / "ready", folder.path / "asked"
     running = asyncio.create_task(
-        VerbProcesses().run(a_phase(folder, _STUBBORN, str(ready), str(asked_file)), folder)
+        run_verb(a_phase(folder, _STUBBORN, str(ready), str(asked_file)), folder)
     )
     await eventually(lambda: ready.exists() and ready.read_text())
     stubborn = psutil.Process(int(ready.read_text()))

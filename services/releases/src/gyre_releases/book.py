@@ -6,20 +6,12 @@ from datetime import datetime
 from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFound
 from gyre_common.events.event import EVERY_TENANT, Version
 from gyre_common.events.releases import SHIPPED, Artifact, Evidence, ReleaseChanged
-from gyre_common.events.training import RunOutcome, TrainingFinished, Verdict
+from gyre_common.events.training import RunOutcome
 from gyre_common.signature import Signature
 
-from gyre_releases.companions import Move, history_after, move_companions
-from gyre_releases.draft import MAX_HISTORY, Changes, ReleaseDraft, state_of
-from gyre_releases.verdicts import (
-    Ruling,
-    evidence_of,
-    outcome_evidence,
-    ruling,
-    signature_of,
-    unreleased,
-    versions_of,
-)
+from gyre_releases.companions import Move, move_companions
+from gyre_releases.draft import Changes, ReleaseDraft, state_of
+from gyre_releases.verdicts import JudgedRun, Ruling, outcome_evidence, unreleased
 from gyre_releases.versions import (
     check_same_content,
     differences,
@@ -27,8 +19,6 @@ from gyre_releases.versions import (
     with_checked_size,
     with_evidence,
 )
-
-__all__ = ["MAX_HISTORY", "Changes", "ReleaseBook", "ShippedArtifacts"]
 
 ShippedArtifacts = Mapping[str, Artifact]
 """The version of each role that came with the program."""
@@ -41,6 +31,9 @@ class ReleaseBook:
 
     A tenant without a state of its own has the default's. Its methods say what a change would write
     and change nothing themselves: `apply` makes it true once it is safe on the topic.
+
+    Raises, from every method: NotFound where there is no such role or version, naming those there
+    are; Conflict where the role is at another generation than the one expected.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -64,7 +57,7 @@ class ReleaseBook:
         return [self.release(role, tenant) for role in sorted(roles)]
 
     def release(self, role: str, tenant: str = EVERY_TENANT) -> ReleaseChanged:
-        """One role's state as a tenant has it. Raises NotFound that names the roles there are."""
+        """One role's state as a tenant has it."""
         release = state_of(self._states, tenant, role)
         if release is None:
             roles = sorted({known for _, known in self._states})
@@ -73,9 +66,7 @@ class ReleaseBook:
 
     def tenant_of(self, role: str, *, requested: str, caller: str) -> str:
         """Whose release a request means that names no tenant: the caller's own if there is one.
-
-        Raises:
-            InvalidInput: it names another tenant.
+        Raises InvalidInput when it names another one's.
         """
         if requested in (EVERY_TENANT, caller):
             return requested
@@ -95,30 +86,28 @@ class ReleaseBook:
         """
         draft = self._draft(by)
         for role, artifact in shipped.items():
-            shipped_artifact = artifact.model_copy(
-                update={"evidence": {**artifact.evidence, **_SHIPPED}}
-            )
+            version, evidence = artifact.version, artifact.evidence | _SHIPPED
             state = self._states.get((EVERY_TENANT, role))
-            known = state.artifact(artifact.version) if state else None
+            known = state.artifact(version) if state else None
+            artifact = artifact.model_copy(update={"evidence": evidence})
             if state is None:
-                draft.add_role(role, shipped_artifact)
+                draft.add_role(role, artifact)
             elif known is None:
-                draft.put_artifact(
-                    EVERY_TENANT, role, shipped_artifact, f"registered {artifact.version}"
-                )
+                draft.put_artifact(EVERY_TENANT, role, artifact, f"registered {version}")
             elif not known.evidence and not differences(known, artifact):
                 # Registered by a program that did not write down yet where versions come from.
                 known = known.model_copy(update={"evidence": _SHIPPED})
-                draft.put_artifact(EVERY_TENANT, role, known, f"{artifact.version} is shipped")
+                draft.put_artifact(EVERY_TENANT, role, known, f"{version} is shipped")
         return draft.changes
 
     def altered_versions(self, shipped: ShippedArtifacts) -> list[str]:
         """Shipped versions whose content is no longer what was registered under their name."""
+        states = {role: self._states.get((EVERY_TENANT, role)) for role in shipped}
         return [
             f"{role} {artifact.version}"
             for role, artifact in shipped.items()
-            if (known := self._states.get((EVERY_TENANT, role))) is not None
-            and (registered := known.artifact(artifact.version)) is not None
+            if (state := states[role]) is not None
+            and (registered := state.artifact(artifact.version)) is not None
             and registered.digest != artifact.digest
         ]
 
@@ -126,7 +115,6 @@ class ReleaseBook:
         """What makes a version known to a tenant; nothing when it is known already.
 
         Raises:
-            NotFound: there is no such role.
             FailedPrecondition: the name is taken, by whichever tenant, for other content.
             InvalidInput: it says more of itself than there is room for.
         """
@@ -135,20 +123,9 @@ class ReleaseBook:
         owners = (self._states.get((owner, role)) for owner in (tenant, EVERY_TENANT))
         if any(state is not None and state.artifact(artifact.version) for state in owners):
             return ()
-        signature_evidence = {
-            Evidence.REGISTERED_BY.value: by.actor,
-            Evidence.REASON.value: by.reason,
-        }
-        evidence = {
-            key: value for key, value in signature_evidence.items() if value
-        } | artifact.evidence
+        signed = {Evidence.REGISTERED_BY.value: by.actor, Evidence.REASON.value: by.reason}
         draft = self._draft(by)
-        draft.put_artifact(
-            tenant,
-            role,
-            with_checked_size(artifact.model_copy(update={"evidence": evidence})),
-            f"registered {artifact.version}",
-        )
+        _put_new(draft, tenant, role, artifact, {key: text for key, text in signed.items() if text})
         return draft.changes
 
     def promote(
@@ -163,96 +140,70 @@ class ReleaseBook:
     ) -> Changes:
         """What makes a registered version live; nothing when it is live already.
 
-        Raises:
-            NotFound: names what is registered.
-            Conflict: the role is at another generation.
-            FailedPrecondition: nothing speaks for the version, or encoders would not fit.
+        Raises FailedPrecondition when nothing speaks for the version, or encoders would not fit.
         """
         current = self._check_generation(tenant, role, expected_generation)
         draft = self._draft(by)
         draft.artifact(tenant, role, version)
         if version == current.live:
             return ()
-        self._make_live(draft, tenant, role, version, override=override)
+        _promote(draft, tenant, role, version, override=override)
         move_companions(draft, Move(tenant=tenant, roles=frozenset({role}), override=override))
         return draft.changes
 
-    def apply_verdict(
-        self, event: TrainingFinished, candidate: Artifact, verdict: Verdict, *, refusal: str = ""
-    ) -> Changes:
+    def apply_verdict(self, run: JudgedRun, *, refusal: str = "") -> Changes:
         """What a verdict comes to, all of it together: it is recorded with its version, companions
         are registered, and what passed goes live. Nothing when it was applied before.
 
         `refusal` tells why the version cannot serve.
 
         Raises:
-            NotFound: no such role, or its version is not registered (any more).
             FailedPrecondition: other content or evidence is on record under a name.
             InvalidInput: there is no room for what the verdict says.
         """
-        known = self._draft(signature_of(event, verdict)).artifact(
-            event.tenant, event.role, candidate.version
-        )
-        check_same_content(event.role, known, candidate)
+        tenant, role = run.event.tenant, run.event.role
+        known = self._draft(run.by).artifact(tenant, role, run.candidate.version)
+        check_same_content(role, known, run.candidate)
         if Evidence.OUTCOME in known.evidence:
             return ()
-        outcome, reason = ruling(event, verdict)
-        if outcome is RunOutcome.RELEASED:
+        ruling = run.ruling()
+        if ruling[0] is RunOutcome.RELEASED:
             try:
-                return self._release_candidate(
-                    event, candidate, verdict, (outcome, reason), refusal
-                )
+                return self._release_candidate(run, ruling, refusal)
             except (Conflict, FailedPrecondition) as error:
-                outcome, reason = unreleased(str(error))
-        return self._record_verdict(event, candidate, verdict, (outcome, reason)).changes
+                ruling = unreleased(str(error))
+        return self._record_verdict(run, ruling).changes
 
-    def _release_candidate(
-        self,
-        event: TrainingFinished,
-        candidate: Artifact,
-        verdict: Verdict,
-        verdict_ruling: Ruling,
-        refusal: str,
-    ) -> Changes:
+    def _release_candidate(self, run: JudgedRun, ruling: Ruling, refusal: str) -> Changes:
         """Raises Conflict or FailedPrecondition when it cannot go live."""
         if refusal:
             raise FailedPrecondition(refusal)
-        tenant, versions = event.tenant, versions_of(event.role, candidate, verdict)
-        lives = {role: self.release(role, tenant).live for role in {*event.against, *versions}}
-        for role, version in event.against.items():
-            if lives[role] not in (version, versions.get(role)):
+        tenant, against = run.event.tenant, run.event.against
+        lives = {role: self.release(role, tenant).live for role in {*against, *run.versions}}
+        for role, version in against.items():
+            if lives[role] not in (version, run.versions.get(role)):
                 raise Conflict(
                     f"{role} {lives[role]} is live by now, and the gate compared with {version}: "
                     "run the gate again"
                 )
-        draft = self._record_verdict(event, candidate, verdict, verdict_ruling)
-        for role, version in versions.items():
+        draft = self._record_verdict(run, ruling)
+        for role, version in run.versions.items():
             if version != lives[role]:
-                self._make_live(draft, tenant, role, version, override=False)
-        move_companions(draft, Move(tenant=tenant, roles=frozenset(versions)))
+                _promote(draft, tenant, role, version)
+        move_companions(draft, Move(tenant=tenant, roles=frozenset(run.versions)))
         return draft.changes
 
-    def _record_verdict(
-        self, event: TrainingFinished, candidate: Artifact, verdict: Verdict, verdict_ruling: Ruling
-    ) -> ReleaseDraft:
-        by = signature_of(event, verdict)
-        draft, tenant, version = self._draft(by), event.tenant, candidate.version
-        known = draft.artifact(tenant, event.role, version)
-        evidence = evidence_of(verdict)
-        artifact = with_evidence(known, evidence | outcome_evidence(verdict_ruling))
-        draft.put_artifact(tenant, event.role, artifact, f"verdict on {version}")
-        for role, companion in verdict.companions.items():
-            self.release(role, tenant)
-            self._check_name(role, companion)
-            companion_evidence = (
-                {Evidence.REGISTERED_BY.value: by.actor} | companion.evidence | evidence
-            )
-            draft.put_artifact(
-                tenant,
-                role,
-                with_checked_size(companion.model_copy(update={"evidence": companion_evidence})),
-                f"registered {companion.version}",
-            )
+    def _record_verdict(self, run: JudgedRun, ruling: Ruling) -> ReleaseDraft:
+        draft, tenant, role = self._draft(run.by), run.event.tenant, run.event.role
+        version, evidence = run.candidate.version, run.evidence
+        known = draft.artifact(tenant, role, version)
+        judged = with_evidence(known, evidence | outcome_evidence(ruling))
+        draft.put_artifact(tenant, role, judged, f"verdict on {version}")
+        for other, companion in run.verdict.companions.items():
+            self.release(other, tenant)
+            self._check_name(other, companion)
+            judged = companion.model_copy(update={"evidence": companion.evidence | evidence})
+            _put_new(draft, tenant, other, judged, {Evidence.REGISTERED_BY.value: run.by.actor})
         return draft
 
     def rollback(
@@ -260,18 +211,14 @@ class ReleaseBook:
     ) -> Changes:
         """What makes the version live that was live before; a second rollback goes further back.
 
-        Raises:
-            NotFound: there is no such role.
-            Conflict: the role is at another generation.
-            FailedPrecondition: nothing was live before, or the encoders would not fit each other.
+        Raises FailedPrecondition when nothing was live before, or encoders would not fit.
         """
         current = self._check_generation(tenant, role, expected_generation)
         if current.tenant != tenant or not current.history:
             raise FailedPrecondition(_no_history(current, tenant))
-        version, *older = current.history
-        draft = self._draft(by)
+        version, draft = current.history[0], self._draft(by)
         summary = f"rolled back {current.live} to {version}"
-        draft.make_live(tenant, role, version, history=older, summary=summary)
+        draft.make_live(tenant, role, version, summary, back=True)
         move_companions(draft, Move(tenant=tenant, roles=frozenset({role}), back=True))
         return draft.changes
 
@@ -293,29 +240,29 @@ class ReleaseBook:
             if of_role == role and (registered := state.artifact(artifact.version)) is not None:
                 check_same_content(role, registered, artifact)
 
-    def _make_live(
-        self, draft: ReleaseDraft, tenant: str, role: str, version: Version, *, override: bool
-    ) -> None:
-        if not override and draft.needs_override(tenant, role, version):
-            raise unproved_error(role, draft.artifact(tenant, role, version))
-        draft.make_live(
-            tenant,
-            role,
-            version,
-            history=history_after(draft.base(tenant, role), version, back=False),
-            summary=f"promoted {version}",
-            evidence=draft.evidence_for(tenant, role, version),
-        )
+
+def _put_new(
+    draft: ReleaseDraft, tenant: str, role: str, artifact: Artifact, signed: Mapping[str, str]
+) -> None:
+    """Register a version with who signed for it; what it says of itself stands."""
+    signed_artifact = artifact.model_copy(update={"evidence": {**signed, **artifact.evidence}})
+    checked = with_checked_size(signed_artifact)
+    draft.put_artifact(tenant, role, checked, f"registered {artifact.version}")
+
+
+def _promote(
+    draft: ReleaseDraft, tenant: str, role: str, version: Version, *, override: bool = False
+) -> None:
+    if not override and draft.needs_override(tenant, role, version):
+        raise unproved_error(role, draft.artifact(tenant, role, version))
+    draft.make_live(tenant, role, version, f"promoted {version}")
 
 
 def _no_history(current: ReleaseChanged, tenant: str) -> str:
+    first = f"{current.live} is the first version that a rollback knows of; promote another one"
     if tenant == EVERY_TENANT:
-        return (
-            f"{current.role} has nothing to roll back to: {current.live} is the first version that "
-            "a rollback knows of; promote another one instead"
-        )
+        return f"{current.role} has nothing to roll back to: {first} instead"
     return (
-        f"{tenant} has nothing of its own to roll {current.role} back to: {current.live} is the "
-        "first version that a rollback knows of; promote another one, or roll back the default of "
-        "all (--every-tenant)"
+        f"{tenant} has nothing of its own to roll {current.role} back to: {first}, or roll back "
+        "the default of all (--every-tenant)"
     )

@@ -9,7 +9,7 @@ not in all, must find them fitting as well.
 from dataclasses import dataclass
 
 from gyre_common.errors import FailedPrecondition
-from gyre_common.events.event import EVERY_TENANT, Version
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
 from gyre_common.releases.fitting import by_recency, fit_together, fits
 
@@ -26,21 +26,15 @@ class Move:
     back: bool = False
     override: bool = False
 
-
-def history_after(base: ReleaseChanged, version: Version, *, back: bool) -> tuple[Version, ...]:
-    """What was live before, newest first, once `version` is live. Going back forgets the way."""
-    if version == base.live:
-        return base.history
-    if back and version in base.history:
-        return base.history[base.history.index(version) + 1 :]
-    return (base.live, *(v for v in base.history if v != version))
+    def asks_for(self, tenant: str, role: str) -> bool:
+        """Tell whether somebody chose this role's version, so that no other one will do."""
+        return tenant == self.tenant and role in self.roles
 
 
 def move_companions(draft: ReleaseDraft, move: Move) -> None:
     """Bring along what has to fit, for every tenant that the move reaches.
 
-    Raises:
-        FailedPrecondition: the encoders would no longer fit each other.
+    Raises FailedPrecondition when the encoders would no longer fit each other.
     """
     _fit(draft, move.tenant, move)
     if move.tenant == EVERY_TENANT:
@@ -58,28 +52,34 @@ def _follow_default(draft: ReleaseDraft) -> None:
         for tenant in draft.tenants:
             own = draft.before.get((tenant, change.role))
             if own is not None and not own.history and own.live == before.live:
-                draft.make_live(
-                    tenant,
-                    change.role,
-                    change.live,
-                    history=(),
-                    summary=f"follows the default to {change.live}",
-                    evidence=change.evidence,
-                )
+                draft.follow_default(tenant, change)
 
 
 def _fit(draft: ReleaseDraft, tenant: str, move: Move) -> None:
-    _fit_query_encoder(draft, tenant, move)
-    _fit_retrieval(draft, tenant, move)
+    documents, queries, retrieval = (
+        draft.state(tenant, role)
+        for role in (Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER, Roles.RETRIEVAL)
+    )
+    if documents and queries and _any_moved(draft, tenant, documents, queries):
+        _fit_query_encoder(draft, tenant, move, documents, queries)
+        queries = draft.state(tenant, Roles.QUERY_ENCODER)
+    if queries and retrieval and _any_moved(draft, tenant, queries, retrieval):
+        _fit_retrieval(draft, tenant, move, queries, retrieval)
 
 
-def _fit_query_encoder(draft: ReleaseDraft, tenant: str, move: Move) -> None:
-    documents = draft.state(tenant, Roles.DOCUMENT_ENCODER)
-    queries = draft.state(tenant, Roles.QUERY_ENCODER)
-    if documents is None or queries is None or not _any_moved(draft, tenant, *_ENCODERS):
-        return
+def _any_moved(draft: ReleaseDraft, tenant: str, *states: ReleaseChanged) -> bool:
+    return any(draft.has_moved(tenant, state.role) for state in states)
+
+
+def _fit_query_encoder(
+    draft: ReleaseDraft,
+    tenant: str,
+    move: Move,
+    documents: ReleaseChanged,
+    queries: ReleaseChanged,
+) -> None:
     live = draft.artifact(tenant, Roles.QUERY_ENCODER, queries.live)
-    is_requested = tenant == move.tenant and Roles.QUERY_ENCODER in move.roles
+    is_requested = move.asks_for(tenant, Roles.QUERY_ENCODER)
     candidates = {
         Roles.DOCUMENT_ENCODER: [draft.artifact(tenant, Roles.DOCUMENT_ENCODER, documents.live)],
         Roles.QUERY_ENCODER: [live] if is_requested else _candidates(draft, tenant, queries, move),
@@ -96,19 +96,24 @@ def _fit_query_encoder(draft: ReleaseDraft, tenant: str, move: Move) -> None:
             f"no registered {queries.role} fits {documents.role} {documents.live} (live is "
             f"{queries.live}): register one that does, then promote {documents.role} again"
         )
-    _make_live(draft, tenant, queries, encoder, move, f"{documents.role} {documents.live}")
+    _take_along(draft, tenant, move, queries, encoder, documents)
 
 
-def _fit_retrieval(draft: ReleaseDraft, tenant: str, move: Move) -> None:
+def _fit_retrieval(
+    draft: ReleaseDraft,
+    tenant: str,
+    move: Move,
+    queries: ReleaseChanged,
+    retrieval: ReleaseChanged,
+) -> None:
     """Weights that fit badly rank worse and break nothing: where none fit, the live ones stay."""
-    queries = draft.state(tenant, Roles.QUERY_ENCODER)
-    retrieval = draft.state(tenant, Roles.RETRIEVAL)
-    if queries is None or retrieval is None:
-        return
-    if not _any_moved(draft, tenant, Roles.QUERY_ENCODER, Roles.RETRIEVAL):
-        return
-    if tenant == move.tenant and Roles.RETRIEVAL in move.roles:
-        _check_weights(draft.artifact(tenant, Roles.RETRIEVAL, retrieval.live), queries)
+    if move.asks_for(tenant, Roles.RETRIEVAL):
+        live = draft.artifact(tenant, Roles.RETRIEVAL, retrieval.live)
+        if not fits(live, queries.live):
+            raise FailedPrecondition(
+                f"{Roles.RETRIEVAL} {live.version} was fitted to {queries.role} {live.fits}, but "
+                f"{queries.live} is live: promote {queries.role} {live.fits}, which takes it along"
+            )
         return
     new_encoder = tenant == move.tenant and not move.back
     candidates = {
@@ -116,20 +121,7 @@ def _fit_retrieval(draft: ReleaseDraft, tenant: str, move: Move) -> None:
         Roles.RETRIEVAL: _candidates(draft, tenant, retrieval, move),
     }
     fitted = fit_together(candidates, settled=() if new_encoder else {queries.live})
-    companion_of = f"{queries.role} {queries.live}"
-    _make_live(draft, tenant, retrieval, fitted[Roles.RETRIEVAL], move, companion_of)
-
-
-def _check_weights(live: Artifact, queries: ReleaseChanged) -> None:
-    if not fits(live, queries.live):
-        raise FailedPrecondition(
-            f"{Roles.RETRIEVAL} {live.version} was fitted to {queries.role} {live.fits}, but "
-            f"{queries.live} is live: promote {queries.role} {live.fits}, which takes it along"
-        )
-
-
-def _any_moved(draft: ReleaseDraft, tenant: str, *roles: str) -> bool:
-    return any(draft.has_moved(tenant, role) for role in roles)
+    _take_along(draft, tenant, move, retrieval, fitted[Roles.RETRIEVAL], queries)
 
 
 def _candidates(
@@ -146,26 +138,14 @@ def _candidates(
     return [live, *releasable, *overridden, *last]
 
 
-def _make_live(
+def _take_along(
     draft: ReleaseDraft,
     tenant: str,
+    move: Move,
     state: ReleaseChanged,
     artifact: Artifact,
-    move: Move,
-    companion_of: str,
+    leader: ReleaseChanged,
 ) -> None:
-    role, version = state.role, artifact.version
-    if version == state.live:
-        return
-    base = draft.before.get((tenant, role)) or draft.base(tenant, role)
-    draft.make_live(
-        tenant,
-        role,
-        version,
-        history=history_after(base, version, back=move.back),
-        summary=f"goes with {companion_of}",
-        evidence={} if move.back else draft.evidence_for(tenant, role, version),
-    )
-
-
-_ENCODERS = (Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER)
+    if artifact.version != state.live:
+        summary = f"goes with {leader.role} {leader.live}"
+        draft.make_live(tenant, state.role, artifact.version, summary, back=move.back)

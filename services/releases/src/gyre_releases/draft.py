@@ -1,6 +1,6 @@
 """A change of releases in the making: what would stand after it, and what the topic would say."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -47,8 +47,7 @@ class ReleaseDraft:
 
     def state(self, tenant: str, role: str) -> ReleaseChanged | None:
         """What will hold for a tenant: its own state, else the default's."""
-        own = self.own(tenant, role)
-        return own or self.own(EVERY_TENANT, role)
+        return self.own(tenant, role) or self.own(EVERY_TENANT, role)
 
     def own(self, tenant: str, role: str) -> ReleaseChanged | None:
         """What a tenant's own state will be."""
@@ -61,11 +60,7 @@ class ReleaseDraft:
         return after is not None and (before is None or before.live != after.live)
 
     def artifact(self, tenant: str, role: str, version: Version) -> Artifact:
-        """A version that the tenant can have: registered for it, or for all.
-
-        Raises:
-            NotFound: names what is registered.
-        """
+        """A version that the tenant can have: registered for it, or for all. Raises NotFound."""
         states = [self.state(tenant, role), self.own(EVERY_TENANT, role)]
         known = [state for state in states if state is not None]
         for state in known:
@@ -80,19 +75,9 @@ class ReleaseDraft:
         proved = is_proved(self.artifact(tenant, role, version))
         return not proved and not any(has_served(state, version) for state in states)
 
-    def evidence_for(self, tenant: str, role: str, version: Version) -> dict[str, str]:
-        """What a release of the version is decided on: its evidence, or whose override it is."""
-        evidence = dict(self.artifact(tenant, role, version).evidence)
-        if self.needs_override(tenant, role, version):
-            evidence |= {
-                Evidence.OVERRIDE.value: self._by.actor,
-                Evidence.WHY.value: self._by.reason,
-            }
-        return evidence
-
     def add_role(self, role: str, artifact: Artifact) -> None:
         """A role that nobody had before goes live with its first version."""
-        first = ReleaseChanged(
+        self._after[EVERY_TENANT, role] = ReleaseChanged(
             role=role,
             generation=1,
             live=artifact.version,
@@ -101,46 +86,60 @@ class ReleaseDraft:
             reason=self._by.reason or f"first version {artifact.version}",
             changed_at=self._at,
         )
-        self._after[EVERY_TENANT, role] = first
 
     def put_artifact(self, tenant: str, role: str, artifact: Artifact, summary: str) -> None:
         """Add a version, or replace the same version with one that more is known of."""
-        artifacts = self.base(tenant, role).artifacts
-        others = [a for a in artifacts if a.version != artifact.version]
-        if len(others) < len(artifacts):
-            new = tuple(artifact if a.version == artifact.version else a for a in artifacts)
-        else:
-            new = (*artifacts, artifact)
-        self._put(tenant, role, summary, artifacts=new)
+        artifacts = {each.version: each for each in self._base(tenant, role).artifacts}
+        artifacts[artifact.version] = artifact
+        self._put(tenant, role, summary, artifacts=tuple(artifacts.values()))
 
     def make_live(
+        self, tenant: str, role: str, version: Version, summary: str, *, back: bool = False
+    ) -> None:
+        """Another version serves, on its evidence or somebody's override; `back` asks for none."""
+        evidence: dict[str, str] = {}
+        if not back:
+            evidence |= self.artifact(tenant, role, version).evidence
+            if self.needs_override(tenant, role, version):
+                evidence[Evidence.OVERRIDE.value] = self._by.actor
+                evidence[Evidence.WHY.value] = self._by.reason
+        base = self.before.get((tenant, role)) or self._base(tenant, role)
+        history = _history_after(base, version, back=back)
+        self._serve(tenant, role, version, summary, history=history, evidence=evidence)
+
+    def follow_default(self, tenant: str, change: ReleaseChanged) -> None:
+        """What the default has now serves a tenant that never chose a version of its own."""
+        summary = f"follows the default to {change.live}"
+        role, evidence = change.role, change.evidence
+        self._serve(tenant, role, change.live, summary, history=(), evidence=evidence)
+
+    def _serve(
         self,
         tenant: str,
         role: str,
         version: Version,
-        *,
-        history: Iterable[Version],
         summary: str,
-        evidence: Mapping[str, str] | None = None,
+        *,
+        history: tuple[Version, ...],
+        evidence: Mapping[str, str],
     ) -> None:
-        """Another version serves; it is no canary and no shadow any more."""
-        base = self.base(tenant, role)
-        artifact = self.artifact(tenant, role, version)
-        known = base.artifact(version) is not None
-        canary = base.canary
+        base = self._base(tenant, role)
+        artifacts = base.artifacts
+        if base.artifact(version) is None:
+            artifacts = (*artifacts, self.artifact(tenant, role, version))
         self._put(
             tenant,
             role,
             summary,
             live=version,
             shadow=None if base.shadow == version else base.shadow,
-            canary=None if canary and canary.version == version else canary,
-            history=tuple(history)[:MAX_HISTORY],
-            artifacts=base.artifacts if known else (*base.artifacts, artifact),
-            evidence=dict(evidence or {}),
+            canary=None if base.canary and base.canary.version == version else base.canary,
+            history=history[:MAX_HISTORY],
+            artifacts=artifacts,
+            evidence=dict(evidence),
         )
 
-    def base(self, tenant: str, role: str) -> ReleaseChanged:
+    def _base(self, tenant: str, role: str) -> ReleaseChanged:
         """A tenant's first own state starts from the default's, as it stood before the change."""
         own = self.own(tenant, role)
         if own is not None:
@@ -150,9 +149,8 @@ class ReleaseDraft:
         return default.model_copy(update=fields)
 
     def _put(self, tenant: str, role: str, summary: str, **update: Any) -> None:
-        base = self.base(tenant, role)
         before = self.before.get((tenant, role))
-        changed = base.model_copy(
+        changed = self._base(tenant, role).model_copy(
             update={
                 "generation": (before.generation if before else 0) + 1,
                 "actor": self._by.actor,
@@ -164,3 +162,12 @@ class ReleaseDraft:
         self._after[tenant, role] = changed.model_copy(
             update={"artifacts": artifacts_to_keep(changed)}
         )
+
+
+def _history_after(base: ReleaseChanged, version: Version, *, back: bool) -> tuple[Version, ...]:
+    """What was live before, newest first, once `version` is live. Going back forgets the way."""
+    if version == base.live:
+        return base.history
+    if back and version in base.history:
+        return base.history[base.history.index(version) + 1 :]
+    return (base.live, *(v for v in base.history if v != version))

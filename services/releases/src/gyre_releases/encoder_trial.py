@@ -12,11 +12,8 @@ class EncoderProbe(Protocol):
     """Asks whoever serves encoders for one vector."""
 
     async def encode(self, role: str, version: str) -> None:
-        """Return once a vector of that version has come.
-
-        Raises:
-            FailedPrecondition: the version is not known there (yet), or cannot be loaded.
-            Unavailable, DeadlineExceeded: nobody answers, or not in time.
+        """Return once a vector of that version has come. Raises FailedPrecondition when it is not
+        known there (yet) or cannot be loaded, Unavailable or DeadlineExceeded.
         """
 
 
@@ -26,9 +23,7 @@ async def try_encoder(encoders: EncoderProbe, role: str, version: str, *, patien
     A refusal is asked about again for `patience` seconds: news of a version that was registered a
     moment ago may still be on its way. One that is being loaded there is waited for longer.
 
-    Raises:
-        FailedPrecondition: it is refused, with the reason.
-        Unavailable: nobody is there to try it.
+    Raises FailedPrecondition when it is refused, Unavailable when nobody is there to try it.
     """
 
     def longest_wait(error: BaseException) -> float:

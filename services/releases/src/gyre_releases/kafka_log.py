@@ -63,9 +63,16 @@ class KafkaReleaseLog:
         """See ReleaseLog."""
         self._refuse_if_superseded()
         await self._close_producer()
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._servers,
+            transactional_id=f"{TRANSACTIONAL_ID}/{self._topic.name}",
+            # Longer than any append, so that being fenced always means that another one took over.
+            transaction_timeout_ms=int(self._timeout * 2000),
+            request_timeout_ms=int(self._timeout * 1000),
+        )
         try:
             async with asyncio.timeout(self._timeout):
-                await self._open_producer()
+                await self._producer.start()
                 return await self._read_committed()
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unavailable(f"Kafka at {self._servers} does not answer: is it up?") from error
@@ -76,7 +83,15 @@ class KafkaReleaseLog:
         assert self._producer is not None, "open() comes first"
         try:
             async with asyncio.timeout(self._timeout):
-                await self._write_all(self._producer, changes)
+                await self._producer.begin_transaction()
+                for change in changes:
+                    await self._producer.send_and_wait(
+                        self._topic.name,
+                        value=change.to_json(),
+                        key=self._topic.key(change).encode(),
+                        headers=headers_for(self._topic, new_id(), "releases"),
+                    )
+                await self._producer.commit_transaction()
         except ProducerFenced:
             self._superseded.set()
             self._refuse_if_superseded()
@@ -84,33 +99,12 @@ class KafkaReleaseLog:
             # Nothing to abort: whoever opens the log next ends what is left open here.
             raise Unavailable(f"Kafka at {self._servers} did not confirm") from error
 
-    async def _write_all(self, producer: AIOKafkaProducer, changes: Changes) -> None:
-        await producer.begin_transaction()
-        for change in changes:
-            await producer.send_and_wait(
-                self._topic.name,
-                value=change.to_json(),
-                key=self._topic.key(change).encode(),
-                headers=headers_for(self._topic, new_id(), "releases"),
-            )
-        await producer.commit_transaction()
-
     def _refuse_if_superseded(self) -> None:
         if self._superseded.is_set():
             raise Superseded(
                 "another release controller has taken over: stop this one, or stop the other and "
                 "start this one again"
             )
-
-    async def _open_producer(self) -> None:
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._servers,
-            transactional_id=f"{TRANSACTIONAL_ID}/{self._topic.name}",
-            # Longer than any append, so that being fenced always means that another one took over.
-            transaction_timeout_ms=int(self._timeout * 2000),
-            request_timeout_ms=int(self._timeout * 1000),
-        )
-        await self._producer.start()
 
     async def _close_producer(self) -> None:
         producer, self._producer = self._producer, None
@@ -127,23 +121,19 @@ class KafkaReleaseLog:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
+        partitions, states = partitions_of(self._topic), list[ReleaseChanged]()
         await consumer.start()
         try:
-            return await self._read(consumer)
+            consumer.assign(partitions)
+            async for record in records_up_to_now(consumer, partitions):
+                try:
+                    # A tombstone is none either: a release is never gone, nor does it start anew.
+                    states.append(ReleaseChanged.model_validate_json(record.value or b""))
+                except ValidationError:
+                    log.exception(
+                        "skipped a record that is not a release: somebody else writes to the topic",
+                        extra={"topic": record.topic, "offset": record.offset},
+                    )
         finally:
             await consumer.stop()
-
-    async def _read(self, consumer: AIOKafkaConsumer) -> list[ReleaseChanged]:
-        partitions = partitions_of(self._topic)
-        consumer.assign(partitions)
-        states = []
-        async for record in records_up_to_now(consumer, partitions):
-            try:
-                # A tombstone is none either: a release is never gone, nor does it start anew.
-                states.append(ReleaseChanged.model_validate_json(record.value or b""))
-            except ValidationError:
-                log.exception(
-                    "skipped a record that is not a release: somebody else writes to the topic",
-                    extra={"topic": record.topic, "offset": record.offset},
-                )
         return states

@@ -62,7 +62,8 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
         artifact, live = await self._controller.version(
             request.role, request.version, scope=_scope_of(request.tenant)
         )
-        return releases_pb2.GetVersionResponse(artifact=_artifact(artifact), live=live)
+        message = releases_pb2.Artifact(**artifact.model_dump(exclude_none=True))
+        return releases_pb2.GetVersionResponse(artifact=message, live=live)
 
     async def RegisterVersion(
         self, request: releases_pb2.RegisterVersionRequest, context: ServicerContext
@@ -121,31 +122,4 @@ def _scope_of(requested: str) -> ReleaseScope:
 
 
 def _release(release: ReleaseChanged) -> releases_pb2.Release:
-    canary = release.canary
-    return releases_pb2.Release(
-        tenant=release.tenant,
-        role=release.role,
-        generation=release.generation,
-        live=release.live,
-        shadow=release.shadow or "",
-        canary=releases_pb2.Canary(version=canary.version, share=canary.share) if canary else None,
-        artifacts=map(_artifact, release.artifacts),
-        history=release.history,
-        reason=release.reason,
-        actor=release.actor,
-        evidence=release.evidence,
-        changed_at=release.changed_at,
-    )
-
-
-def _artifact(artifact: Artifact) -> releases_pb2.Artifact:
-    return releases_pb2.Artifact(
-        version=artifact.version,
-        digest=artifact.digest,
-        uri=artifact.uri or "",
-        index=artifact.index or "",
-        fits=artifact.fits or "",
-        settings=artifact.settings,
-        evidence=artifact.evidence,
-        registered_at=artifact.registered_at,
-    )
+    return releases_pb2.Release(**release.model_dump(exclude_none=True))

@@ -1,17 +1,18 @@
 """Versions that need no files: those of `retrieval` and others, made from one there is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 
-from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
+from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_common.events.event import Version
 from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged, Roles
 from gyre_common.lines import check_line
 from gyre_common.releases.builtin import digest_of_settings
 from gyre_common.retrieval_settings import retrieval_settings
 from pydantic import TypeAdapter, ValidationError
+
+from gyre_releases.versions import registered_version
 
 MAX_SETTING_CHARACTERS = 1024
 
@@ -37,10 +38,7 @@ def settings_version(state: ReleaseChanged, new: NewSettings, at: datetime) -> A
         FailedPrecondition: versions of this role are more than settings.
     """
     _check(new)
-    base = state.artifact(new.based_on or state.live)
-    if base is None:
-        names = ", ".join(artifact.version for artifact in state.artifacts)
-        raise NotFound(f"{new.role} has no version {new.based_on}: registered are {names}")
+    base = registered_version(state, new.based_on or state.live)
     if base.uri is not None or base.digest != digest_of_settings(base.settings):
         raise FailedPrecondition(
             f"{new.role} {base.version} is more than its settings, so settings alone make no "
@@ -55,7 +53,15 @@ def settings_version(state: ReleaseChanged, new: NewSettings, at: datetime) -> A
         evidence={Evidence.BASED_ON: base.version},
         registered_at=at,
     )
-    _CHECKS.get(new.role, _no_new_settings(base))(artifact)
+    if new.role == Roles.RETRIEVAL:
+        _check_retrieval_settings(artifact)
+    elif unknown := sorted(new.settings.keys() - base.settings.keys()):
+        # What only the services understand may at least not name what was not there before.
+        raise InvalidInput(
+            "settings",
+            f"name {', '.join(unknown)}, which {base.version} has not",
+            f"it has {', '.join(sorted(base.settings))}",
+        )
     return artifact
 
 
@@ -79,22 +85,3 @@ def _check_retrieval_settings(artifact: Artifact) -> None:
         retrieval_settings(artifact)
     except FailedPrecondition as error:
         raise InvalidInput("settings", "cannot work", str(error)) from error
-
-
-def _no_new_settings(base: Artifact) -> Callable[[Artifact], None]:
-    """What only the services understand may at least not name what was not there before."""
-
-    def check(artifact: Artifact) -> None:
-        if unknown := sorted(artifact.settings.keys() - base.settings.keys()):
-            raise InvalidInput(
-                "settings",
-                f"name {', '.join(unknown)}, which {base.version} has not",
-                f"it has {', '.join(sorted(base.settings))}",
-            )
-
-    return check
-
-
-_CHECKS: Mapping[str, Callable[[Artifact], None]] = MappingProxyType(
-    {Roles.RETRIEVAL: _check_retrieval_settings}
-)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gyre_common.errors import FailedPrecondition, InvalidInput
+from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
 from gyre_common.events.event import Version
 from gyre_common.events.releases import (
     GATE_PASSED,
@@ -20,6 +20,15 @@ MAX_ARTIFACT_BYTES = 4096
 role's state stays below LARGEST_EVENT."""
 
 _CONTENT = ("digest", "uri", "index", "fits", "settings")
+
+
+def registered_version(state: ReleaseChanged, version: Version) -> Artifact:
+    """Raises NotFound that names what is registered."""
+    artifact = state.artifact(version)
+    if artifact is None:
+        names = ", ".join(known.version for known in state.artifacts)
+        raise NotFound(f"{state.role} has no version {version}: registered are {names}")
+    return artifact
 
 
 def differences(registered: Artifact, other: Artifact) -> list[str]:

@@ -17,15 +17,10 @@ from gyre_trainer.handlers import build_handlers
 from gyre_trainer.recipes import roles_read
 from gyre_trainer.rpc import TrainerRpc
 from gyre_trainer.runs.book import RunBook
-from gyre_trainer.runs.candidates import Candidates
 from gyre_trainer.runs.conductor import Conductor, Tools
-from gyre_trainer.runs.event_log import RunEventLog
-from gyre_trainer.runs.folders import RunFolders
-from gyre_trainer.runs.grpc_registry import GrpcRegistry
+from gyre_trainer.runs.folder import RunFolders
 from gyre_trainer.runs.kafka_history import TOPICS, read_history
-from gyre_trainer.runs.processes import VerbProcesses
-from gyre_trainer.runs.registry import Registry
-from gyre_trainer.runs.reports import Reports
+from gyre_trainer.runs.registry import GrpcRegistry, Registry
 from gyre_trainer.runs.starting import RunStarter
 from gyre_trainer.segments import FOLDER as SEGMENTS
 from gyre_trainer.segments import Collector, Segments, Window, until_collected
@@ -51,10 +46,9 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
     book = RunBook()
     book.apply(await read_history(settings.kafka_servers))
     book.apply(releases.states)
-    event_log = RunEventLog(book, bus)
-    releases.on_change(event_log.record_release_change)
-    tools = _tools(settings, store, segments, GrpcRegistry(releases, controller))
-    conductor = await enter(Conductor(book, event_log, tools))
+    releases.on_change(lambda change: book.apply([change]))
+    tools = _tools(settings, segments, GrpcRegistry(releases, controller))
+    conductor = await enter(Conductor(book, bus, tools))
     data_sets = DataSetStore(store, Shelf(settings.store_url, DATA_SETS))
     forgetting = Forgetting(
         segments,
@@ -64,15 +58,13 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
         without_runs=conductor.without_runs,
     )
     return App(
-        rpc=[TrainerRpc(conductor, Reports(store), data_sets, forgetting)],
+        rpc=[TrainerRpc(conductor, store, data_sets, forgetting)],
         bus=bus,
         tasks=[partial(forget_periodically, forgetting, days=settings.facts_days)],
     )
 
 
-def _tools(
-    settings: TrainerSettings, store: Store, segments: Segments, registry: Registry
-) -> Tools:
+def _tools(settings: TrainerSettings, segments: Segments, registry: Registry) -> Tools:
     async def current_window() -> Window:
         return await until_collected(
             settings.kafka_servers, segments, seconds=settings.collect_seconds
@@ -81,8 +73,7 @@ def _tools(
     return Tools(
         starter=RunStarter(registry, current_window),
         folders=RunFolders(settings.runs, keep_newest=settings.runs_kept),
-        runner=VerbProcesses(),
-        candidates=Candidates(registry),
+        registry=registry,
         workers=settings.train_processes,
     )
 

@@ -14,7 +14,7 @@ from gyre_common.events.interactions import INTERACTION_COMPLETED
 
 from gyre_trainer.data_sets import DataSetStore
 from gyre_trainer.data_sets.resolving import expire_incomplete_data_sets
-from gyre_trainer.runs.folders import RunFolders
+from gyre_trainer.runs.folder import RunFolders
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.erasure import Erasure, Subject
 
@@ -22,9 +22,6 @@ log = logging.getLogger(__name__)
 
 _EVERY_SECONDS = 3600.0
 _AGAIN_SECONDS = 60.0
-
-WithoutRuns = Callable[[str], AbstractAsyncContextManager[None]]
-"""No run of that tenant goes on or begins inside. Raises Conflict while one goes on."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,7 @@ class Forgetting:
     """Takes facts out of segments, passages, data sets and the folders of runs.
 
     Each erasure is on record before it begins. One that was interrupted goes on by `forget_due`.
+    Inside `without_runs` no run of a tenant goes on or begins; it raises Conflict while one does.
     """
 
     def __init__(
@@ -52,7 +50,7 @@ class Forgetting:
         folders: RunFolders,
         *,
         current_window: Callable[[], Awaitable[object]],
-        without_runs: WithoutRuns,
+        without_runs: Callable[[str], AbstractAsyncContextManager[None]],
     ) -> None:
         self._segments = segments
         self._data_sets = data_sets
@@ -73,19 +71,20 @@ class Forgetting:
         """
         if not subject.name:
             raise InvalidInput(subject.kind.value, "is empty", "say what is to be forgotten")
+
+        async def forget() -> ErasureCounts:
+            async with self._lock, self._without_runs(subject.tenant):
+                await self._current_window()
+                return await self._finish(await self._segments.begin_erasure(subject, now()))
+
         # Whoever asks may leave meanwhile.
-        task = asyncio.create_task(self._forget(subject))
+        task = asyncio.create_task(forget())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
     async def forget_due(self, oldest: datetime) -> None:
-        """Finish what was begun, and remove what is older than `oldest`.
-
-        Raises:
-            Conflict: a run goes on.
-            Retryable: the store is away.
-        """
+        """Finish what was begun, and remove what is older than `oldest`. Raises as `forget`."""
         async with self._lock, self._without_runs(EVERY_TENANT):
             for erasure in await self._segments.erasures.unfinished():
                 await self._finish(erasure)
@@ -93,16 +92,9 @@ class Forgetting:
                 await self._drop_before(oldest)
                 self._oldest = oldest
 
-    async def _forget(self, subject: Subject) -> ErasureCounts:
-        async with self._lock, self._without_runs(subject.tenant):
-            await self._current_window()
-            return await self._finish(await self._segments.begin_erasure(subject, now()))
-
     async def _drop_before(self, oldest: datetime) -> None:
-        """Texts and data sets are looked at even when no fact goes: a trainer may have been killed
-        between the two.
-        """
         dropped = await self._segments.drop_before(oldest)
+        # Also when no fact went: a trainer may have been killed in between.
         passages = await self._segments.drop_passages()
         await expire_incomplete_data_sets(self._data_sets, self._segments, now())
         every = await self._data_sets.of_every_tenant()

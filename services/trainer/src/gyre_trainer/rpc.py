@@ -1,26 +1,186 @@
-"""The gRPC edge: one service, its methods by subject in files of their own."""
+"""The gRPC edge: translates messages to the core's words and back."""
 
-from gyre.trainer.v1 import trainer_pb2_grpc
+from collections.abc import AsyncIterator
+from uuid import UUID
 
-from gyre_trainer.data_set_rpc import DataSetRpc
-from gyre_trainer.data_sets import DataSetStore
-from gyre_trainer.forget_rpc import ForgetRpc
+from google.protobuf.json_format import ParseDict
+from google.protobuf.struct_pb2 import Struct
+from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
+from gyre_common.errors import InvalidInput, NotFound
+from gyre_common.events.event import EVERY_TENANT
+from gyre_common.rpc import ServicerContext, request_context
+from gyre_common.signature import Signature
+from gyre_common.store import Store
+
+from gyre_trainer.data_sets import DataSetStore, StoredDataSet
 from gyre_trainer.forgetting import Forgetting
-from gyre_trainer.run_rpc import RunRpc
+from gyre_trainer.runs.book import Run
 from gyre_trainer.runs.conductor import Conductor
-from gyre_trainer.runs.reports import Reports
+from gyre_trainer.runs.reports import report_of
+from gyre_trainer.runs.starting import NewRun
+from gyre_trainer.segments.erasure import Subject, SubjectKind
+
+_SUBJECT_KINDS = {
+    "actor": SubjectKind.ACTOR,
+    "conversation_id": SubjectKind.CONVERSATION,
+    "document_id": SubjectKind.DOCUMENT,
+}
+_OF_THE_END = {"data_set", "base", "version", "finished_at", "votes", "last_vote_at"}
+_OF_A_VERDICT = {"metric", "decision", "summary", "reasons", "slices"}
 
 
-class TrainerRpc(RunRpc, DataSetRpc, ForgetRpc, trainer_pb2_grpc.TrainerServiceServicer):
+class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
     """Serves gyre.trainer.v1.TrainerService."""
 
     def __init__(
-        self,
-        conductor: Conductor,
-        reports: Reports,
-        data_sets: DataSetStore,
-        forgetting: Forgetting,
+        self, conductor: Conductor, store: Store, data_sets: DataSetStore, forgetting: Forgetting
     ) -> None:
-        RunRpc.__init__(self, conductor, reports)
-        DataSetRpc.__init__(self, data_sets)
-        ForgetRpc.__init__(self, forgetting)
+        self._conductor = conductor
+        self._store = store
+        self._data_sets = data_sets
+        self._forgetting = forgetting
+
+    async def StartRun(
+        self, request: trainer_pb2.StartRunRequest, context: ServicerContext
+    ) -> trainer_pb2.StartRunResponse:
+        """Starts a run, or resumes one."""
+        if request.resume:
+            run = await self._conductor.resume(
+                _run_id(request.resume),
+                request_context().tenant,
+                Signature(actor=request.actor, reason=request.reason),
+            )
+        else:
+            run = await self._conductor.start(_new_run(request))
+        return trainer_pb2.StartRunResponse(run=await run_message(run, self._store))
+
+    async def GetRun(
+        self, request: trainer_pb2.GetRunRequest, context: ServicerContext
+    ) -> trainer_pb2.GetRunResponse:
+        """One run, with its report."""
+        run = self._conductor.book.run(_run_id(request.run_id), request_context().tenant)
+        return trainer_pb2.GetRunResponse(run=await run_message(run, self._store))
+
+    async def ListRuns(
+        self, request: trainer_pb2.ListRunsRequest, context: ServicerContext
+    ) -> trainer_pb2.ListRunsResponse:
+        """Newest first, without their reports."""
+        runs = self._conductor.book.runs(request_context().tenant)
+        return trainer_pb2.ListRunsResponse(runs=map(_run, runs))
+
+    async def WatchRun(
+        self, request: trainer_pb2.WatchRunRequest, context: ServicerContext
+    ) -> AsyncIterator[trainer_pb2.WatchRunResponse]:
+        """The run as it is, then after each change."""
+        watched = self._conductor.book.watch(_run_id(request.run_id), request_context().tenant)
+        async for run in watched:
+            yield trainer_pb2.WatchRunResponse(run=await run_message(run, self._store))
+
+    async def CancelRun(
+        self, request: trainer_pb2.CancelRunRequest, context: ServicerContext
+    ) -> trainer_pb2.CancelRunResponse:
+        """Stops a run."""
+        run = await self._conductor.cancel(
+            _run_id(request.run_id), request_context().tenant, request.actor
+        )
+        return trainer_pb2.CancelRunResponse(run=await run_message(run, self._store))
+
+    async def ListDataSets(
+        self, request: trainer_pb2.ListDataSetsRequest, context: ServicerContext
+    ) -> trainer_pb2.ListDataSetsResponse:
+        """The caller's and those of all tenants together, newest first, without their cards."""
+        own, shared = request_context().tenant, EVERY_TENANT
+        data_sets = [
+            *await self._data_sets.of_tenant(own),
+            *await self._data_sets.of_tenant(shared),
+        ]
+        data_sets.sort(key=lambda stored: stored.frozen_at, reverse=True)
+        return trainer_pb2.ListDataSetsResponse(data_sets=map(_data_set, data_sets))
+
+    async def GetDataSet(
+        self, request: trainer_pb2.GetDataSetRequest, context: ServicerContext
+    ) -> trainer_pb2.GetDataSetResponse:
+        """One, with its card."""
+        try:
+            stored = await self._data_sets.get(request_context().tenant, request.digest)
+        except NotFound:
+            stored = await self._data_sets.get(EVERY_TENANT, request.digest)
+        message = _data_set(stored)
+        message.card.CopyFrom(ParseDict(stored.card, Struct()))
+        return trainer_pb2.GetDataSetResponse(data_set=message)
+
+    async def Forget(
+        self, request: trainer_pb2.ForgetRequest, context: ServicerContext
+    ) -> trainer_pb2.ForgetResponse:
+        """Forgets somebody or something of the caller's tenant."""
+        named = request.WhichOneof("subject")
+        if named is None:
+            raise InvalidInput("subject", "is missing", f"send one of {', '.join(_SUBJECT_KINDS)}")
+        subject = Subject(request_context().tenant, _SUBJECT_KINDS[named], getattr(request, named))
+        forgotten = await self._forgetting.forget(subject)
+        return trainer_pb2.ForgetResponse(
+            interactions=forgotten.interactions,
+            cleared_interactions=forgotten.cleared,
+            feedback=forgotten.feedback,
+            passages=forgotten.passages,
+            data_sets=forgotten.data_sets,
+            runs=forgotten.runs,
+        )
+
+
+async def run_message(run: Run, store: Store) -> trainer_pb2.Run:
+    """A run with its report, where the store can give it."""
+    message = _run(run)
+    report = await report_of(run, store)
+    if report is not None:
+        message.report.CopyFrom(ParseDict(report.content, Struct()))
+        if not message.HasField("verdict") and report.verdict is not None:
+            verdict = report.verdict.model_dump(include=_OF_A_VERDICT, exclude_none=True)
+            message.verdict.CopyFrom(trainer_pb2.Verdict(**verdict))
+    return message
+
+
+def _new_run(request: trainer_pb2.StartRunRequest) -> NewRun:
+    caller = request_context().tenant
+    if request.tenant not in ("", EVERY_TENANT, caller):
+        raise InvalidInput(
+            "tenant", "is another one's", "train your own (empty), or `*` for the default of all"
+        )
+    return NewRun(
+        tenant=request.tenant or caller,
+        actor=request.actor,
+        recipe=request.recipe,
+        profile=request.profile,
+        settings=dict(request.settings),
+        hold=request.hold,
+        reason=request.reason,
+    )
+
+
+def _run_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise InvalidInput("run_id", "is not one", "copy it from `gyre runs`") from error
+
+
+def _run(run: Run) -> trainer_pb2.Run:
+    fields = run.model_dump(exclude={"run_id", "settings", "finished"})
+    if finished := run.finished:
+        fields |= finished.model_dump(include=_OF_THE_END, exclude_none=True)
+        if finished.verdict:
+            fields["verdict"] = finished.verdict.model_dump(
+                include=_OF_A_VERDICT, exclude_none=True
+            )
+    return trainer_pb2.Run(run_id=str(run.run_id), **fields)
+
+
+def _data_set(stored: StoredDataSet) -> trainer_pb2.DataSet:
+    return trainer_pb2.DataSet(
+        digest=stored.digest,
+        tenant=stored.tenant,
+        frozen_at=stored.frozen_at,
+        train_questions=stored.train_questions,
+        gate_questions=stored.gate_questions,
+        expired_at=stored.expired_at,
+    )

@@ -1,23 +1,32 @@
-"""What is known of every run, pure: it follows from events alone.
+"""What is known of every run: it follows from events alone, which go to the topics first.
 
 Those of `training.*` tell how a run went; those of `releases.changed.v1` what its verdict came to.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from gyre_common.errors import Conflict, NotFound
-from gyre_common.events.event import EVERY_TENANT
+from gyre_common.errors import Conflict, NotFound, Retryable
+from gyre_common.events.event import EVERY_TENANT, new_id
+from gyre_common.events.publisher import Publisher
 from gyre_common.events.releases import Evidence, ReleaseChanged
 from gyre_common.events.training import (
+    TRAINING_FINISHED,
+    TRAINING_PROGRESSED,
+    TRAINING_STARTED,
     RunOutcome,
     TrainingEvent,
     TrainingFinished,
     TrainingProgressed,
     TrainingStarted,
 )
+from gyre_common.retrying import retry
+from pydantic import BaseModel, ConfigDict, Field
+
+log = logging.getLogger(__name__)
 
 RUNNING = "running"
 SETTLING = "settling"
@@ -26,9 +35,10 @@ SETTLING = "settling"
 RESUMABLE = frozenset({RunOutcome.INTERRUPTED, RunOutcome.FAILED, RunOutcome.CANCELLED})
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(BaseModel):
     """One run as it is. `state` is `running` or how it ended; `finished` holds what came of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     run_id: UUID
     tenant: str
@@ -38,12 +48,12 @@ class Run:
     actor: str
     reason: str
     started_at: datetime
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = Field(default_factory=dict)
     state: str = RUNNING
     stage: str = ""
     step: int = 0
     steps: int = 0
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
     message: str = ""
     finished: TrainingFinished | None = None
 
@@ -63,6 +73,7 @@ class RunBook:
     def __init__(self) -> None:
         self._runs: dict[UUID, Run] = {}
         self._evidence: dict[tuple[str, str, str], Mapping[str, str]] = {}
+        self._changed = asyncio.Event()
 
     def add_version(self, tenant: str, role: str, version: str) -> None:
         """The version is known to the release controller, which will tell more of it."""
@@ -71,18 +82,15 @@ class RunBook:
     def apply(self, events: Iterable[TrainingEvent | ReleaseChanged]) -> None:
         """Take over what happened. Progress of a run that is not known, or over, says nothing."""
         for event in events:
-            match event:
-                case TrainingStarted():
-                    self._start(event)
-                case TrainingProgressed():
-                    self._progress(event)
-                case TrainingFinished():
-                    self._finish(event)
-                case ReleaseChanged():
-                    self._evidence |= {
-                        (event.tenant, event.role, artifact.version): artifact.evidence
-                        for artifact in event.artifacts
-                    }
+            if isinstance(event, ReleaseChanged):
+                self._evidence |= {
+                    (event.tenant, event.role, artifact.version): artifact.evidence
+                    for artifact in event.artifacts
+                }
+            elif run := _run_after(event, self._runs.get(event.run_id)):
+                self._runs[event.run_id] = run
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def run(self, run_id: UUID, tenant: str) -> Run:
         """One that the tenant may see. Raises NotFound."""
@@ -97,6 +105,19 @@ class RunBook:
         return sorted(
             map(self._with_release_outcome, visible), key=lambda run: run.started_at, reverse=True
         )
+
+    async def watch(self, run_id: UUID, tenant: str) -> AsyncIterator[Run]:
+        """The run as it is, then after each change, until it has ended. Raises NotFound."""
+        last_sent: Run | None = None
+        while True:
+            changed = self._changed
+            run = self.run(run_id, tenant)
+            if run != last_sent:
+                yield run
+                last_sent = run
+            if not run.is_running:
+                return
+            await changed.wait()
 
     def unfinished(self) -> Sequence[Run]:
         """Those of which no end is known."""
@@ -124,57 +145,70 @@ class RunBook:
         outcome = evidence.get(Evidence.OUTCOME)
         if outcome is None:
             waits = f"{run.message}; the release controller has yet to apply this"
-            return replace(run, state=RUNNING, stage=SETTLING, step=0, steps=0, message=waits)
+            settling = {"state": RUNNING, "stage": SETTLING, "step": 0, "steps": 0}
+            return run.model_copy(update={**settling, "message": waits})
         parts = (run.message, evidence.get(Evidence.OUTCOME_REASON, ""))
-        return replace(run, state=outcome, message="; ".join(part for part in parts if part))
+        message = "; ".join(part for part in parts if part)
+        return run.model_copy(update={"state": outcome, "message": message})
 
-    def _start(self, event: TrainingStarted) -> None:
-        previous = self._runs.get(event.run_id)
-        if previous is not None:
-            self._runs[event.run_id] = replace(
-                previous,
-                state=RUNNING,
-                stage="",
-                step=0,
-                steps=0,
-                metrics={},
-                message=f"resumed by {event.actor}{f': {event.reason}' if event.reason else ''}",
-                finished=None,
-            )
-            return
-        self._runs[event.run_id] = Run(
-            run_id=event.run_id,
-            tenant=event.tenant,
-            recipe=event.recipe,
-            role=event.role,
-            profile=event.profile,
-            actor=event.actor,
-            reason=event.reason,
-            started_at=event.started_at,
-            settings=event.settings,
-        )
 
-    def _progress(self, event: TrainingProgressed) -> None:
-        previous = self._runs.get(event.run_id)
-        if previous is None or not previous.is_running:
-            return
-        self._runs[event.run_id] = replace(
-            previous,
-            stage=event.stage,
-            step=event.step,
-            steps=event.steps,
-            metrics=event.metrics,
-            message=event.message,
-        )
+class RunEventLog:
+    """The only writer of training.* events."""
 
-    def _finish(self, event: TrainingFinished) -> None:
-        previous = self._runs.get(event.run_id)
-        if previous is None:
-            return
-        self._runs[event.run_id] = replace(
-            previous,
-            state=event.outcome.value,
-            message=event.message,
-            metrics=event.metrics or previous.metrics,
-            finished=event,
+    def __init__(self, book: RunBook, publisher: Publisher) -> None:
+        self._book = book
+        self._publisher = publisher
+
+    async def record_started(self, event: TrainingStarted) -> None:
+        """Raises Unavailable when Kafka does not confirm: then the run has not begun."""
+        await self._publisher.publish(TRAINING_STARTED, event)
+        self._book.apply([event])
+
+    async def record_progress(self, event: TrainingProgressed) -> None:
+        """Progress that Kafka does not take is not worth a run: it is told to those who watch."""
+        try:
+            await self._publisher.publish(TRAINING_PROGRESSED, event)
+        except Retryable as error:
+            log.warning("progress not published", extra={"cause": str(error)})
+        self._book.apply([event])
+
+    async def record_finished(self, event: TrainingFinished) -> None:
+        """Returns once it is safe on the topic, however long that takes."""
+        event_id = new_id()
+        await retry(
+            lambda: self._publisher.publish(TRAINING_FINISHED, event, event_id=event_id),
+            Retryable,
+            first=0.5,
+            longest=10.0,
+            on_pause=lambda error, _: log.warning(
+                "a run's end waits for Kafka", extra={"cause": str(error)}
+            ),
         )
+        self._book.apply([event])
+
+
+_PROGRESS = {"stage", "step", "steps", "metrics", "message"}
+_FIRST_START = {"actor", "reason", "started_at"}
+
+
+def _run_after(event: TrainingEvent, run: Run | None) -> Run | None:
+    """None where the event changes nothing."""
+    match event:
+        case TrainingStarted():
+            started = Run.model_validate(dict(event))
+            if run is None:
+                return started
+            message = f"resumed by {event.actor}{f': {event.reason}' if event.reason else ''}"
+            first = run.model_dump(include=_FIRST_START)
+            return started.model_copy(update={**first, "message": message})
+        case TrainingProgressed() if run is not None and run.is_running:
+            return run.model_copy(update=event.model_dump(include=_PROGRESS))
+        case TrainingFinished() if run is not None:
+            end = {
+                "state": event.outcome.value,
+                "message": event.message,
+                "metrics": event.metrics or run.metrics,
+                "finished": event,
+            }
+            return run.model_copy(update=end)
+    return None

@@ -3,38 +3,42 @@
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
 from gyre_common.errors import Conflict, FailedPrecondition, GyreError
 from gyre_common.events.event import EVERY_TENANT, now
+from gyre_common.events.publisher import Publisher
 from gyre_common.events.training import RunOutcome, TrainingStarted
 from gyre_common.signature import Signature
 
-from gyre_trainer.runs.book import RESUMABLE, Run, RunBook
-from gyre_trainer.runs.candidates import Candidates
+from gyre_trainer.runs.book import RESUMABLE, Run, RunBook, RunEventLog
 from gyre_trainer.runs.endings import (
     Ending,
+    candidate_of,
     finished_event,
     interrupted_event,
+    judged_ending,
     progressed_event,
     stopped_ending,
-    waiting_event,
 )
-from gyre_trainer.runs.event_log import RunEventLog
 from gyre_trainer.runs.failures import failure_line
-from gyre_trainer.runs.folder import ProgressLine, RunFolder, RunSpec
-from gyre_trainer.runs.folders import RunFolders, drop_checkpoints
-from gyre_trainer.runs.follower import Follower
-from gyre_trainer.runs.processes import VerbRunner
+from gyre_trainer.runs.folder import ProgressLine, RunFolder, RunFolders, RunSpec
+from gyre_trainer.runs.registry import Registry
 from gyre_trainer.runs.starting import NewRun, RunStarter, check_signature
-from gyre_trainer.runs.verbs import EXPORT, Verb, verbs_of
+from gyre_trainer.runs.verbs import EXPORT, WAITING, Follower, RunVerb, Verb, run_verb, verbs_of
 
 log = logging.getLogger(__name__)
+
+_LONGEST_REASON = 1000
+_WAITING = ProgressLine(
+    stage=WAITING,
+    message="another run trains on this machine: this one goes on when that is over",
+)
 
 
 @dataclass
@@ -48,14 +52,13 @@ class _Job:
 
 @dataclass(frozen=True)
 class Tools:
-    """What the conductor leads runs with."""
+    """What the conductor leads runs with. `workers` are the processes of one training."""
 
     starter: RunStarter
     folders: RunFolders
-    runner: VerbRunner
-    candidates: Candidates
-    workers: int = field(default=2)
-    """Processes of one training."""
+    registry: Registry
+    run_verb: RunVerb = run_verb
+    workers: int = 2
 
 
 class Conductor:
@@ -66,9 +69,9 @@ class Conductor:
     behind; leaving stops those that go on, and they can be resumed.
     """
 
-    def __init__(self, book: RunBook, event_log: RunEventLog, tools: Tools) -> None:
-        self._book = book
-        self._event_log = event_log
+    def __init__(self, book: RunBook, publisher: Publisher, tools: Tools) -> None:
+        self.book = book
+        self._event_log = RunEventLog(book, publisher)
         self._tools = tools
         self._jobs: dict[UUID, _Job] = {}
         self._starting = asyncio.Lock()
@@ -76,10 +79,9 @@ class Conductor:
         self._group = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
-        for run in self._book.unfinished():
-            await self._event_log.record_finished(
-                interrupted_event(run, self._tools.folders.folder(run.run_id))
-            )
+        for run in self.book.unfinished():
+            folder = self._tools.folders.folder(run.run_id)
+            await self._event_log.record_finished(interrupted_event(run, folder))
         await asyncio.to_thread(self._tools.folders.tidy)
         await self._group.__aenter__()
         return self
@@ -104,13 +106,12 @@ class Conductor:
             Retryable: not every vote is durable yet, or an engine is away.
         """
         recipe = self._tools.starter.check(new)
-        self._book.check_free(new.tenant, recipe.role)
+        self.book.check_free(new.tenant, recipe.role)
         async with self._starting:
-            self._book.check_free(new.tenant, recipe.role)
+            self.book.check_free(new.tenant, recipe.role)
             spec = await self._tools.starter.spec(new)
             self._tools.folders.create(spec)
-            by = Signature(actor=spec.actor, reason=spec.reason)
-            return await self._begin_shielded(spec, by, resumed=False)
+            return await self._begin(spec, Signature(actor=spec.actor, reason=spec.reason))
 
     async def resume(self, run_id: UUID, tenant: str, by: Signature) -> Run:
         """Go on with a run that was interrupted, failed or was cancelled; what is done stays.
@@ -121,18 +122,18 @@ class Conductor:
             FailedPrecondition: it has nothing to resume.
         """
         check_signature(by)
-        run = self._book.run(run_id, tenant)
+        run = self.book.run(run_id, tenant)
         self._tools.starter.check_packages(self._tools.starter.recipe(run.recipe))
         async with self._starting:
-            run = self._book.run(run_id, tenant)
-            self._book.check_free(run.tenant, run.role)
+            run = self.book.run(run_id, tenant)
+            self.book.check_free(run.tenant, run.role)
             if run.state not in RESUMABLE:
                 raise FailedPrecondition(
                     f"run {run_id} is over ({run.state}): start another one with `gyre train`"
                 )
             with self._tools.folders.claim(run_id) as folder:
                 spec = folder.spec()
-            return await self._begin_shielded(spec, by, resumed=True)
+            return await self._begin(spec, by, resumed=True)
 
     async def cancel(self, run_id: UUID, tenant: str, actor: str) -> Run:
         """Stop a run; returns once nothing of it runs any more.
@@ -140,14 +141,14 @@ class Conductor:
         One whose gate has spoken, or that ends already, is waited for. One that is over stays as it
         is.
         """
-        run = self._book.run(run_id, tenant)
+        run = self.book.run(run_id, tenant)
         job = self._jobs.get(run_id)
         if job is not None:
             if not job.ending and not job.stopped_by:
                 job.stopped_by = actor or "somebody"
                 job.task.cancel()
             await asyncio.wait([job.task])
-            run = self._book.run(run_id, tenant)
+            run = self.book.run(run_id, tenant)
         return run
 
     @asynccontextmanager
@@ -158,7 +159,7 @@ class Conductor:
             Conflict: one goes on.
         """
         async with self._starting:
-            for run in self._book.unfinished():
+            for run in self.book.unfinished():
                 if EVERY_TENANT in (tenant, run.tenant) or tenant == run.tenant:
                     raise Conflict(
                         f"run {run.run_id} reads these facts: wait for its end, or stop it with "
@@ -166,44 +167,23 @@ class Conductor:
                     )
             yield
 
-    def run(self, run_id: UUID, tenant: str) -> Run:
-        """See RunBook."""
-        return self._book.run(run_id, tenant)
+    async def _begin(self, spec: RunSpec, by: Signature, *, resumed: bool = False) -> Run:
+        fields = dict(spec) | {"resumed": resumed, "actor": by.actor, "reason": by.reason}
+        if resumed:
+            fields["started_at"] = now()
+        started = TrainingStarted.model_validate(fields)
 
-    def runs(self, tenant: str) -> Sequence[Run]:
-        """See RunBook."""
-        return self._book.runs(tenant)
-
-    def watch(self, run_id: UUID, tenant: str) -> AsyncIterator[Run]:
-        """See RunEventLog."""
-        return self._event_log.watch(run_id, tenant)
-
-    async def _begin_shielded(self, spec: RunSpec, by: Signature, *, resumed: bool) -> Run:
-        """What is being written down happens, even if whoever asked for it leaves meanwhile."""
-        return await asyncio.shield(asyncio.create_task(self._begin(spec, by, resumed=resumed)))
-
-    async def _begin(self, spec: RunSpec, by: Signature, *, resumed: bool) -> Run:
-        await self._event_log.record_started(
-            TrainingStarted(
-                tenant=spec.tenant,
-                run_id=spec.run_id,
-                recipe=spec.recipe,
-                role=spec.role,
-                profile=spec.profile,
-                settings=spec.settings,
-                code=spec.code,
-                resumed=resumed,
-                actor=by.actor,
-                reason=by.reason,
-                started_at=now() if resumed else spec.started_at,
+        async def begin() -> Run:
+            await self._event_log.record_started(started)
+            # Who asked for the run has a deadline, a tenant and a trace; the run has its own.
+            task = self._group.create_task(
+                self._run_to_end(spec), name=f"run {spec.run_id}", context=contextvars.Context()
             )
-        )
-        # The call that asked for the run has a deadline, a tenant and a trace; the run has its own.
-        task = self._group.create_task(
-            self._run_to_end(spec), name=f"run {spec.run_id}", context=contextvars.Context()
-        )
-        self._jobs[spec.run_id] = _Job(task)
-        return self._book.run(spec.run_id, spec.tenant)
+            self._jobs[spec.run_id] = _Job(task)
+            return self.book.run(spec.run_id, spec.tenant)
+
+        # What is being written down happens, even if whoever asked for it leaves meanwhile.
+        return await asyncio.shield(asyncio.create_task(begin()))
 
     async def _run_to_end(self, spec: RunSpec) -> None:
         """The whole life of a run; ends with its end on the topic, whatever happens."""
@@ -211,7 +191,7 @@ class Conductor:
         try:
             ending = await self._claim_and_run(spec, job)
         except asyncio.CancelledError:
-            ending = stopped_ending(spec, by=job.stopped_by)
+            ending = stopped_ending(spec.run_id, by=job.stopped_by)
         except GyreError as error:
             ending = Ending(RunOutcome.FAILED, failure_line(error, str(spec.run_id)))
         except Exception as error:
@@ -234,22 +214,21 @@ class Conductor:
     async def _claim_and_run(self, spec: RunSpec, job: _Job) -> Ending:
         with self._tools.folders.claim(spec.run_id) as folder:
             if self._turn.locked():
-                await self._event_log.record_progress(waiting_event(spec))
+                await self._event_log.record_progress(progressed_event(spec, _WAITING))
             async with self._turn:
-                return await self._run_verbs(spec, job, folder)
+                await self._run_verbs(spec, folder)
+            job.ending = True
+            return judged_ending(folder)
 
-    async def _run_verbs(self, spec: RunSpec, job: _Job, folder: RunFolder) -> Ending:
+    async def _run_verbs(self, spec: RunSpec, folder: RunFolder) -> None:
         recipe = self._tools.starter.recipe(spec.recipe)
-        for verb in verbs_of(recipe, folder, workers=self._tools.workers):
+        workers, minutes = self._tools.workers, spec.verb_minutes
+        for verb in verbs_of(recipe, folder, workers=workers, minutes=minutes):
             if not verb.done:
                 await self._run_verb(verb, folder, spec)
             if verb.name == EXPORT:
-                await self._tools.candidates.register(folder)
-                self._book.add_version(spec.tenant, spec.role, spec.version)
-                await asyncio.to_thread(drop_checkpoints, folder, recipe.variants)
-        job.ending = True
-        judged = self._tools.candidates.judged_candidate(folder)
-        return Ending(judged.outcome, judged.message, judged)
+                await self._register_candidate(spec, folder)
+                await asyncio.to_thread(folder.drop_checkpoints, recipe.variants)
 
     async def _run_verb(self, verb: Verb, folder: RunFolder, spec: RunSpec) -> None:
         """One verb, with its progress told while it runs and once more when it is over."""
@@ -260,8 +239,16 @@ class Conductor:
         follower = Follower(folder.progress_file, report_progress)
         following = asyncio.create_task(follower.follow())
         try:
-            await self._tools.runner.run(verb, folder)
+            await self._tools.run_verb(verb, folder)
         finally:
             following.cancel()
             await asyncio.wait([following])
         await follower.look(last=True)
+
+    async def _register_candidate(self, spec: RunSpec, folder: RunFolder) -> None:
+        """Make the candidate known, so that `compare` can ask for it by name."""
+        reason = f"run {spec.run_id}: {spec.reason or 'made by a run'}"
+        by = Signature(actor=spec.actor, reason=reason[:_LONGEST_REASON])
+        candidate = candidate_of(folder)
+        await self._tools.registry.register(spec.tenant, spec.role, candidate, by)
+        self.book.add_version(spec.tenant, spec.role, spec.version)

@@ -1,116 +1,113 @@
-"""The events of a run, made of its folder: what it did so far, and how it ended."""
+"""What a run hands over, made of its folder: its candidate, and how it went and ended."""
 
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import now
-from gyre_common.events.training import RunOutcome, TrainingFinished, TrainingProgressed
+from gyre_common.events.releases import Artifact, Evidence
+from gyre_common.events.training import Decision, RunOutcome, TrainingFinished, TrainingProgressed
 
 from gyre_trainer.runs.book import Run
-from gyre_trainer.runs.candidates import JudgedCandidate
 from gyre_trainer.runs.folder import ExportedCandidate, Prepared, ProgressLine, RunFolder, RunSpec
-from gyre_trainer.runs.verbs import WAITING
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended; `judged` where it reached its verdict."""
+    """How a run ended; `judged` are the fields of its last event that only a verdict fills."""
 
     outcome: RunOutcome
     message: str
-    judged: JudgedCandidate | None = None
+    judged: Mapping[str, Any] = field(default_factory=dict)
 
 
-def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
-    """A verb's line as the topic has it."""
-    return TrainingProgressed(
-        tenant=spec.tenant,
-        run_id=spec.run_id,
-        recipe=spec.recipe,
-        role=spec.role,
-        stage=line.stage,
-        step=line.step,
-        steps=line.steps,
-        metrics=line.metrics,
-        message=line.message,
-        at=now(),
-    )
+def candidate_of(folder: RunFolder) -> Artifact:
+    """The version that the run made. Raises FailedPrecondition when the folder was changed."""
+    content = folder.exported().model_dump(exclude={"variant", "metrics"})
+    return Artifact(**content, evidence=_origin(folder), registered_at=now())
 
 
-def waiting_event(spec: RunSpec) -> TrainingProgressed:
-    """What a run says while it is not its turn yet."""
-    message = "another run trains on this machine: this one goes on when that is over"
-    return progressed_event(spec, ProgressLine(stage=WAITING, message=message))
+def judged_ending(folder: RunFolder) -> Ending:
+    """Of a run that has its verdict; what becomes of the version is for the release controller to
+    say. Raises FailedPrecondition when the folder was changed.
+    """
+    spec, verdict, origin = folder.spec(), folder.verdict(), _origin(folder)
+    companions = {
+        role: each.model_copy(update={"evidence": origin})
+        for role, each in verdict.companions.items()
+    }
+    judged = {
+        "verdict": verdict.model_copy(update={"companions": companions}),
+        "candidate": candidate_of(folder),
+        "against": {role: spec.live[role].version for role in (spec.role, *companions)},
+        "report": verdict.report,
+        "report_uri": verdict.report_uri,
+    }
+    if verdict.decision is Decision.PASSED:
+        return Ending(RunOutcome.PASSED, verdict.summary, judged)
+    reasons = "; ".join(verdict.reasons)
+    return Ending(RunOutcome.REFUSED, f"{verdict.decision}: {reasons}", judged)
 
 
-def stopped_ending(spec: RunSpec, *, by: str) -> Ending:
+def stopped_ending(run_id: object, *, by: str = "") -> Ending:
     """By somebody, or by nobody: then it is the trainer that ends."""
-    resume = f"`gyre train --resume {spec.run_id}` goes on from where it was"
+    resume = f"`gyre train --resume {run_id}` goes on from where it was"
     if by:
         return Ending(RunOutcome.CANCELLED, f"stopped by {by}: {resume}")
     return Ending(RunOutcome.INTERRUPTED, f"the trainer ended while it ran: {resume}")
 
 
+def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
+    """A verb's line as the topic has it."""
+    return TrainingProgressed.model_validate({**dict(spec), **dict(line), "at": now()})
+
+
 def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> TrainingFinished:
     """What the run says last, with as much as can be read of what it got done."""
-    prepared, exported, judged = _prepared(folder), _exported(folder), ending.judged
-    return TrainingFinished(
-        tenant=spec.tenant,
-        run_id=spec.run_id,
-        recipe=spec.recipe,
-        role=spec.role,
-        profile=spec.profile,
-        settings=spec.settings,
-        code=spec.code,
-        actor=spec.actor,
-        reason=spec.reason,
-        outcome=ending.outcome,
-        message=_message(ending, prepared),
-        data_set=prepared.data_set if prepared else None,
-        window=prepared.window if prepared else {},
-        votes=prepared.votes if prepared else 0,
-        first_vote_at=prepared.first_vote_at if prepared else None,
-        last_vote_at=prepared.last_vote_at if prepared else None,
-        base=spec.base,
-        version=exported.version if exported else None,
-        artifact=exported.digest if exported else None,
-        report=judged.verdict.report if judged else None,
-        report_uri=judged.verdict.report_uri if judged else None,
-        metrics=exported.metrics if exported else {},
-        verdict=judged.verdict if judged else None,
-        candidate=judged.candidate if judged else None,
-        against=dict(judged.against) if judged else {},
-        hold=spec.hold,
-        started_at=spec.started_at,
-        finished_at=now(),
+    prepared, exported, message = _prepared(folder), _exported(folder), ending.message
+    if ending.judged and prepared and prepared.note:
+        message = f"{message}; {prepared.note}"
+    return TrainingFinished.model_validate(
+        {
+            **spec.model_dump(exclude={"version", "window"}),
+            **(dict(prepared) if prepared else {}),
+            "version": exported.version if exported else None,
+            "artifact": exported.digest if exported else None,
+            "metrics": exported.metrics if exported else {},
+            **ending.judged,
+            "outcome": ending.outcome,
+            "message": message,
+            "finished_at": now(),
+        }
     )
 
 
 def interrupted_event(run: Run, folder: RunFolder) -> TrainingFinished:
     """For a run that an earlier trainer left behind."""
-    message = (
-        f"the trainer ended while it ran: `gyre train --resume {run.run_id}` goes on from where "
-        "it was"
-    )
-    ending = Ending(RunOutcome.INTERRUPTED, message)
     try:
-        return finished_event(folder.spec(), folder, ending)
+        return finished_event(folder.spec(), folder, stopped_ending(run.run_id))
     except (FailedPrecondition, OSError):
-        return TrainingFinished(
-            tenant=run.tenant,
-            run_id=run.run_id,
-            recipe=run.recipe,
-            role=run.role,
-            profile=run.profile,
-            actor=run.actor,
-            reason=run.reason,
-            outcome=ending.outcome,
-            message="the trainer ended while it ran, and its folder is gone or damaged: start "
-            "another run",
-            started_at=run.started_at,
-            finished_at=now(),
+        return TrainingFinished.model_validate(
+            {
+                **run.model_dump(exclude={"metrics"}),
+                "outcome": RunOutcome.INTERRUPTED,
+                "message": "the trainer ended while it ran, and its folder is gone or damaged: "
+                "start another run",
+                "finished_at": now(),
+            }
         )
+
+
+def _origin(folder: RunFolder) -> dict[str, str]:
+    spec = folder.spec()
+    return {
+        Evidence.RUN.value: str(spec.run_id),
+        Evidence.DATA_SET.value: folder.prepared().data_set,
+        Evidence.PROFILE.value: spec.profile,
+        **({Evidence.BASE.value: spec.base} if spec.base else {}),
+    }
 
 
 def _prepared(folder: RunFolder) -> Prepared | None:
@@ -123,9 +120,3 @@ def _exported(folder: RunFolder) -> ExportedCandidate | None:
     with suppress(FailedPrecondition, OSError):
         return folder.exported()
     return None
-
-
-def _message(ending: Ending, prepared: Prepared | None) -> str:
-    if ending.judged is None or prepared is None or not prepared.note:
-        return ending.message
-    return f"{ending.message}; {prepared.note}"

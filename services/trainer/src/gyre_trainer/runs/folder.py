@@ -1,14 +1,17 @@
-"""The folder of one run: the files through which its verbs, which are processes, speak."""
+"""The folder of one run, through whose files its verbs speak, and where the folders of runs are."""
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from gyre_common.errors import FailedPrecondition
+from gyre_common.errors import Conflict, FailedPrecondition, Retryable
 from gyre_common.events.event import Digest, Timestamp, Version, now
 from gyre_common.events.releases import Artifact, Role
 from gyre_common.events.training import Verdict
@@ -25,9 +28,10 @@ W = TypeVar("W", bound=BaseModel)
 class RunSpec(_RunFile):
     """What a run was asked to do, and what was live when it began (`run.json`).
 
-    `settings` are the recipe's where they differ from its own; `version` is the name that the
-    candidate will have; `live` holds the artifact of each role that the recipe reads, `base` the
-    version that the candidate starts from; `window` the offsets that were durable when it began.
+    `settings` are the recipe's where they differ from its own; `verb_minutes` is how long one verb
+    may take; `version` is the name that the candidate will have; `live` holds the artifact of each
+    role that the recipe reads, `base` the version that the candidate starts from; `window` the
+    offsets that were durable when it began.
     """
 
     run_id: UUID
@@ -36,6 +40,7 @@ class RunSpec(_RunFile):
     role: Role
     profile: str = "default"
     settings: dict[str, str] = Field(default_factory=dict)
+    verb_minutes: float | None = None
     hold: bool = False
     actor: str
     reason: str = ""
@@ -90,7 +95,10 @@ class ProgressLine(_RunFile):
 
 
 class RunFolder:
-    """Where each file of a run lies that every recipe has. A JSON file is whole or not there."""
+    """Where each file of a run lies that every recipe has. A JSON file is whole or not there.
+
+    What reads one raises FailedPrecondition where it is missing or damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -109,11 +117,11 @@ class RunFolder:
         return self.path / name
 
     def spec(self) -> RunSpec:
-        """Raises FailedPrecondition when the folder is not one of a run."""
+        """What was asked for."""
         return _read(self.spec_file, RunSpec)
 
     def prepared(self) -> Prepared:
-        """Raises FailedPrecondition before `prepare` is done."""
+        """What `prepare` made."""
         return _read(self.prepared_file, Prepared)
 
     @property
@@ -128,11 +136,11 @@ class RunFolder:
         return self.prepared().data_set
 
     def exported(self) -> ExportedCandidate:
-        """Raises FailedPrecondition before `export` is done."""
+        """What `export` made."""
         return _read(self.candidate_file, ExportedCandidate)
 
     def verdict(self) -> Verdict:
-        """Raises FailedPrecondition before `compare` is done."""
+        """What `compare` found."""
         return _read(self.verdict_file, Verdict)
 
     def progress(
@@ -154,6 +162,88 @@ class RunFolder:
         )
         with self.progress_file.open("a", encoding="utf-8") as file:
             file.write(line.model_dump_json() + "\n")
+
+    def drop_checkpoints(self, variants: tuple[str, ...]) -> None:
+        """What training needed to go on; what it says of itself stays."""
+        for variant in variants:
+            for path in self.variant(variant).glob("*"):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                elif path.suffix != ".json":
+                    path.unlink(missing_ok=True)
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+class RunFolders:
+    """One folder a run below `root`; of finished runs the newest `keep_newest` stay."""
+
+    def __init__(self, root: Path, *, keep_newest: int) -> None:
+        self._root = root
+        self._keep_newest = keep_newest
+
+    def folder(self, run_id: UUID) -> RunFolder:
+        """It need not be there."""
+        return RunFolder(self._root / str(run_id))
+
+    def create(self, spec: RunSpec) -> RunFolder:
+        """Raises Retryable when the disk is full or read-only."""
+        folder = self.folder(spec.run_id)
+        try:
+            write_json(folder.spec_file, spec)
+        except OSError as error:
+            raise Retryable(f"cannot write to {self._root}: {error.strerror or error}") from error
+        return folder
+
+    @contextmanager
+    def claim(self, run_id: UUID) -> Iterator[RunFolder]:
+        """Nobody else works in that folder meanwhile, not even another trainer on this machine.
+
+        Raises:
+            Conflict: somebody does.
+            FailedPrecondition: the folder is gone.
+        """
+        folder = self.folder(run_id)
+        if not folder.spec_file.exists():
+            raise FailedPrecondition(
+                f"the folder of run {run_id} is not on this machine any more: start another run"
+            )
+        with (folder.path / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise Conflict(f"another trainer still works on run {run_id}") from error
+            yield folder
+
+    def tidy(self) -> None:
+        """Remove the folders of older runs, but those that cannot be removed or are in use."""
+        if not self._root.is_dir():
+            return
+        # Ids are UUIDv7, so that names sort by time.
+        for path in sorted(self._root.iterdir(), reverse=True)[self._keep_newest :]:
+            try:
+                with self.claim(UUID(path.name)):
+                    shutil.rmtree(path, ignore_errors=True)
+            except (Conflict, FailedPrecondition, ValueError, OSError):
+                continue
+
+    def forget(self, concerned: Callable[[RunFolder], bool]) -> int:
+        """Remove the folders of the runs that are concerned, and those that tell nothing; returns
+        how many. One in use stays.
+        """
+        removed = 0
+        for path in sorted(self._root.glob("*/run.json")):
+            try:
+                with self.claim(UUID(path.parent.name)) as folder:
+                    if _is_concerned(folder, concerned):
+                        shutil.rmtree(folder.path)
+                        removed += 1
+            except (Conflict, ValueError):
+                continue
+            except OSError as error:
+                raise Retryable(
+                    f"cannot remove {path.parent}: {error.strerror or error}"
+                ) from error
+        return removed
 
 
 def write_json(path: Path, content: BaseModel | Mapping[str, object]) -> None:
@@ -179,3 +269,10 @@ def _read(path: Path, kind: type[W]) -> W:
         raise FailedPrecondition(
             f"{path} is damaged: remove the folder and start another run"
         ) from error
+
+
+def _is_concerned(folder: RunFolder, concerned: Callable[[RunFolder], bool]) -> bool:
+    try:
+        return concerned(folder)
+    except FailedPrecondition:
+        return True

@@ -1,7 +1,9 @@
 """Reads back what happened to runs, whole, from the topics that tell of them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -22,6 +24,12 @@ from gyre_common.events.training import (
 
 TOPICS: tuple[Topic[Any], ...] = (TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED)
 
+_MOMENT_OF: dict[type[TrainingEvent], attrgetter[datetime]] = {
+    TrainingStarted: attrgetter("started_at"),
+    TrainingProgressed: attrgetter("at"),
+    TrainingFinished: attrgetter("finished_at"),
+}
+
 
 async def read_history(servers: str) -> Sequence[TrainingEvent]:
     """Every event up to the topics' present ends, in the order in which things happened.
@@ -31,37 +39,18 @@ async def read_history(servers: str) -> Sequence[TrainingEvent]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest"
     )
+    events: list[TrainingEvent] = []
     try:
         await consumer.start()
-        events = [event for topic in TOPICS for event in await _read(consumer, topic)]
+        for topic in TOPICS:
+            decode, partitions = decoder(topic, ""), partitions_of(topic)
+            consumer.assign(partitions)
+            async for raw in records_up_to_now(consumer, partitions):
+                with suppress(Poison):
+                    if record := decode(raw):
+                        events.append(record.event)
     except (KafkaError, OSError) as error:
         raise Unavailable(f"Kafka at {servers} does not answer: is it up?") from error
     finally:
         await consumer.stop()
-    return sorted(events, key=_moment)
-
-
-async def _read(consumer: AIOKafkaConsumer, topic: Topic[Any]) -> list[TrainingEvent]:
-    decode = decoder(topic, "")
-    partitions = partitions_of(topic)
-    consumer.assign(partitions)
-    events = []
-    async for raw in records_up_to_now(consumer, partitions):
-        try:
-            record = decode(raw)
-        except Poison:
-            continue
-        if record is not None:
-            events.append(record.event)
-    return events
-
-
-def _moment(event: TrainingEvent) -> datetime:
-    match event:
-        case TrainingStarted():
-            return event.started_at
-        case TrainingProgressed():
-            return event.at
-        case TrainingFinished():
-            return event.finished_at
-    raise AssertionError(f"no such event of a run: {type(event).__name__}")
+    return sorted(events, key=lambda event: _MOMENT_OF[type(event)](event))

@@ -1,9 +1,18 @@
 """What runs need of the release controller: what is live, and a version made known."""
 
+from dataclasses import replace
 from typing import Protocol
 
+import grpc.aio
+from gyre.releases.v1 import releases_pb2, releases_pb2_grpc
+from gyre_common.context import request_context, use_context
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Artifact, ReleaseChanged
+from gyre_common.releases.view import ReleaseView
+from gyre_common.rpc import call
 from gyre_common.signature import Signature
+
+from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 
 
 class Registry(Protocol):
@@ -13,4 +22,40 @@ class Registry(Protocol):
         """One role as a tenant has it. Raises FailedPrecondition where nothing is live."""
 
     async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
-        """Make a version known. Raises FailedPrecondition when its name is taken, Unavailable."""
+        """Make a version known.
+
+        Raises:
+            FailedPrecondition: its name is taken.
+            Retryable: the release controller stays away.
+        """
+
+
+class GrpcRegistry:
+    """Implements the Registry port: reads what the topic says, and asks for what is new."""
+
+    def __init__(self, view: ReleaseView, channel: grpc.aio.Channel) -> None:
+        self._view = view
+        self._stub = releases_pb2_grpc.ReleaseServiceStub(channel)
+
+    def state(self, tenant: str, role: str) -> ReleaseChanged:
+        """See Registry."""
+        return self._view.state(tenant, role)
+
+    async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
+        """See Registry."""
+        content = artifact.model_dump(exclude={"version", "registered_at"}, exclude_none=True)
+        request = releases_pb2.RegisterVersionRequest(
+            role=role,
+            version=artifact.version,
+            artifact=releases_pb2.Artifact(**content),
+            actor=by.actor,
+            reason=by.reason,
+            tenant=tenant,
+        )
+        caller = request_context()
+        if tenant != EVERY_TENANT:
+            caller = replace(caller, tenant=tenant)
+        with use_context(caller):
+            await retry_while_away(
+                lambda: call(self._stub.RegisterVersion, request), seconds=STORE_SECONDS
+            )

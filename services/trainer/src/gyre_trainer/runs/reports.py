@@ -20,26 +20,18 @@ class StoredReport:
     verdict: Verdict | None
 
 
-class Reports:
-    """Each by its run; None for a run that has none, or whose report the store cannot give now."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def of(self, run: Run) -> StoredReport | None:
-        """A run can be looked at without its report: what cannot be read is left out."""
-        finished = run.finished
-        if finished is None or finished.report is None or finished.report_uri is None:
-            return None
-        try:
-            content = await self._store.get(finished.report_uri, finished.report)
-        except (NotFound, InvalidInput, DamagedContentError, Retryable):
-            return None
-        return StoredReport(
-            json.loads(content), finished.verdict or _verdict_in(run.recipe, content)
-        )
-
-
-def _verdict_in(recipe: str, content: bytes) -> Verdict | None:
-    known_recipe = RECIPES.get(recipe)
-    return known_recipe.verdict_in(content) if known_recipe is not None else None
+async def report_of(run: Run, store: Store) -> StoredReport | None:
+    """None for a run that has none, or whose report the store cannot give now: a run can be looked
+    at without it.
+    """
+    finished = run.finished
+    if finished is None or finished.report is None or finished.report_uri is None:
+        return None
+    try:
+        content = await store.get(finished.report_uri, finished.report)
+    except (NotFound, InvalidInput, DamagedContentError, Retryable):
+        return None
+    verdict, recipe = finished.verdict, RECIPES.get(run.recipe)
+    if verdict is None and recipe is not None:
+        verdict = recipe.verdict_in(content)
+    return StoredReport(json.loads(content), verdict)

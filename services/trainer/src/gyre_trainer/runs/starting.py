@@ -1,5 +1,6 @@
 """What has to hold before a run begins, and what is written down when it does."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import invalidate_caches
@@ -20,6 +21,9 @@ from gyre_trainer.segments import Window
 
 PACKAGES_MISSING = "training-packages-missing"
 """The code by which programs tell this refusal from others."""
+
+VERB_MINUTES = "verb_minutes"
+"""A setting of every recipe: how long one verb may take."""
 
 _MOST_CHARACTERS = 256
 _MOST_REASON = 512
@@ -86,7 +90,8 @@ class RunStarter:
         """
         recipe = self.recipe(new.recipe)
         profile_named(new.profile)
-        recipe.check(new.settings)
+        recipe.check(_recipe_settings(new))
+        _verb_minutes(new)
         check_signature(Signature(actor=new.actor, reason=new.reason))
         self.check_packages(recipe)
         return recipe
@@ -102,11 +107,10 @@ class RunStarter:
             )
 
     async def spec(self, new: NewRun) -> RunSpec:
-        """Raises Retryable when not every vote is durable yet."""
-        recipe = self.check(new)
+        """Of a run that was checked. Raises Retryable when not every vote is durable yet."""
+        recipe = self.recipe(new.recipe)
         run_id = new_id()
         states = {role: self._registry.state(new.tenant, role) for role in recipe.reads}
-        live = {role: state.artifact(state.live) for role, state in states.items()}
         base = states[recipe.starts_from].live
         return RunSpec.model_validate(
             {
@@ -115,15 +119,33 @@ class RunStarter:
                 "recipe": recipe.name,
                 "role": recipe.role,
                 "profile": profile_named(new.profile).name,
-                "settings": dict(new.settings),
+                "settings": _recipe_settings(new),
+                "verb_minutes": _verb_minutes(new),
                 "hold": new.hold,
                 "actor": new.actor,
                 "reason": new.reason,
                 "code": f"gyre-trainer {installed_version('gyre-trainer')}",
                 "version": f"{base[:_LONGEST_BASE]}-{run_id.hex[-8:]}",
-                "live": live,
+                "live": {role: state.artifact(state.live) for role, state in states.items()},
                 "base": base,
                 "window": dict(await self.current_window()),
                 "started_at": now(),
             }
         )
+
+
+def _recipe_settings(new: NewRun) -> dict[str, str]:
+    return {name: value for name, value in new.settings.items() if name != VERB_MINUTES}
+
+
+def _verb_minutes(new: NewRun) -> float | None:
+    text = new.settings.get(VERB_MINUTES)
+    if text is None:
+        return None
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise InvalidInput(f"setting {VERB_MINUTES}", "is no time", "give minutes above 0")
+    return minutes

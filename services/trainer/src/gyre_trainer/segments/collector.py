@@ -1,8 +1,9 @@
 """Collects facts as they come: a batch of a topic becomes a segment a partition."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from gyre_common.bus import Record
 from gyre_common.events.event import Event
@@ -11,6 +12,7 @@ from gyre_common.events.interactions import InteractionCompleted, InteractionJud
 from gyre_common.passages import context_line
 from gyre_common.redaction import redacted
 from gyre_common.store import digest_of
+from pydantic import BaseModel
 
 from gyre_trainer.segments.facts import (
     Fact,
@@ -22,6 +24,8 @@ from gyre_trainer.segments.facts import (
 )
 from gyre_trainer.segments.parquet import Stream
 from gyre_trainer.segments.shelf import Segments
+
+F = TypeVar("F", InteractionFact, FeedbackFact, JudgementFact, Shown)
 
 
 class Collector:
@@ -50,71 +54,46 @@ class Collector:
 def _fact_of(event: Event, offset: int) -> Fact:
     match event:
         case InteractionCompleted():
-            return _interaction(event, offset)
-        case FeedbackReceived():
-            return FeedbackFact(
+            texts = {chunk.rank: chunk.text for chunk in event.retrieved}
+            return _fact(
+                InteractionFact,
+                event,
                 offset=offset,
-                tenant=event.tenant,
+                interaction_id=str(event.interaction_id),
+                outcome=event.outcome.value,
+                shown=tuple(map(_shown, event.retrieved)),
+                cited=tuple(dict.fromkeys(str(each.chunk_id) for each in event.citations)),
+                prompt=without_passages(event.prompt, texts),
+            )
+        case FeedbackReceived():
+            return _fact(
+                FeedbackFact,
+                event,
+                offset=offset,
                 interaction_id=str(event.interaction_id),
                 feedback_id=str(event.feedback_id),
                 kind=event.kind.value,
-                value=event.value,
-                target=event.target,
-                actor=event.actor,
-                received_at=event.received_at,
-                comment=event.comment,
             )
         case InteractionJudged():
-            scores = {each.metric: each.value for each in event.scores if each.value is not None}
-            return JudgementFact(
+            return _fact(
+                JudgementFact,
+                event,
                 offset=offset,
-                tenant=event.tenant,
                 interaction_id=str(event.interaction_id),
-                judge_version=event.judge_version,
-                scores=scores,
-                judged_at=event.judged_at,
+                scores={one.metric: one.value for one in event.scores if one.value is not None},
             )
     raise AssertionError(f"no facts are kept of {type(event).__name__}")
 
 
-def _interaction(event: InteractionCompleted, offset: int) -> InteractionFact:
-    return InteractionFact(
-        offset=offset,
-        tenant=event.tenant,
-        interaction_id=str(event.interaction_id),
-        conversation_id=event.conversation_id,
-        question=event.question,
-        acl=event.acl,
-        outcome=event.outcome.value,
-        versions=dict(event.versions),
-        arms=dict(event.arms),
-        shown=tuple(map(_shown, event.retrieved)),
-        cited=tuple(dict.fromkeys(str(citation.chunk_id) for citation in event.citations)),
-        started_at=event.started_at,
-        completed_at=event.completed_at,
-        query=event.query,
-        filtered=event.filtered,
-        actor=event.actor,
-        history=event.history,
-        prompt=without_passages(event.prompt, {one.rank: one.text for one in event.retrieved}),
-        answer=event.answer,
-    )
-
-
 def _shown(chunk: RetrievedChunk) -> Shown:
-    return Shown(
-        chunk_id=str(chunk.chunk_id),
-        document_id=chunk.document_id,
-        revision=chunk.revision,
-        rank=chunk.rank,
-        scores=dict(chunk.scores),
-        used=chunk.used,
-        explored=chunk.explored,
-        propensity=chunk.propensity,
-        text=_digest(chunk),
-        heading=context_line(chunk.title, chunk.heading_path),
-        acl=chunk.acl,
-    )
+    heading = context_line(chunk.title, chunk.heading_path)
+    return _fact(Shown, chunk, chunk_id=str(chunk.chunk_id), text=_digest(chunk), heading=heading)
+
+
+def _fact(fact: type[F], event: BaseModel, /, **own: Any) -> F:
+    """The fact's `own` fields, and all others as the event has them."""
+    names = (one.name for one in dataclasses.fields(fact) if one.name not in own)
+    return fact(**{name: getattr(event, name) for name in names}, **own)
 
 
 def _digest(chunk: RetrievedChunk) -> str:

@@ -28,8 +28,8 @@ from gyre_trainer.recipes.query_encoder.live_search import (
     live_versions,
 )
 from gyre_trainer.recipes.query_encoder.rows import remaining_questions
+from gyre_trainer.runs.failures import NOT_YET, STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
-from gyre_trainer.runs.retry_while_away import NOT_YET, STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.verbs import COMPARE
 from gyre_trainer.segments import FOLDER as SEGMENTS
 from gyre_trainer.segments import Segments

@@ -26,8 +26,8 @@ from gyre_trainer.recipes.query_encoder.model import (
 )
 from gyre_trainer.recipes.query_encoder.onnx_export import write_onnx
 from gyre_trainer.recipes.query_encoder.variant_result import RESULT, TUNED, VariantResult
+from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.folder import ExportedCandidate, RunFolder, write_json
-from gyre_trainer.runs.retry_while_away import STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.verbs import EXPORT
 from gyre_trainer.settings import TrainerSettings
 

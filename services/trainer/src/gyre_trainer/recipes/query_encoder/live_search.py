@@ -11,8 +11,8 @@ from gyre_common.fusion import BM25, DENSE, Span
 from gyre_common.rpc import call
 
 from gyre_trainer.recipes.query_encoder.comparison.ranking import LegHit, Legs
+from gyre_trainer.runs.failures import NOT_YET, retry_while_away
 from gyre_trainer.runs.folder import RunSpec
-from gyre_trainer.runs.retry_while_away import NOT_YET, retry_while_away
 
 Retrieve = Callable[..., Awaitable[retriever_pb2.RetrieveResponse]]
 OnProgress = Callable[[int, int], None]

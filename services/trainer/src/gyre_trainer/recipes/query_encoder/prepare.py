@@ -29,8 +29,8 @@ from gyre_trainer.recipes.query_encoder.rows import (
     judged_passages,
     remaining_questions,
 )
+from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.folder import Prepared, RunFolder, RunSpec, write_json
-from gyre_trainer.runs.retry_while_away import STORE_SECONDS, retry_while_away
 from gyre_trainer.segments import FOLDER, Segments
 from gyre_trainer.settings import TrainerSettings
 
