@@ -18,10 +18,10 @@ from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
 from gyre_common.releases.builtin import built_in_artifacts, digest_of_settings
 from gyre_common.rpc import serve
 from gyre_common.signature import Signature
-from gyre_releases.book import ReleaseBook
+from gyre_releases.book import ReleaseBook, ReleaseScope
 from gyre_releases.draft import Changes
 from gyre_releases.rpc import ReleaseRpc
-from gyre_releases.service import ReleaseController, ReleaseScope
+from gyre_releases.service import ReleaseController
 
 ANN = Signature(actor="ann")
 OWN = ReleaseScope("default", "default")

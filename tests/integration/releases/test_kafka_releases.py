@@ -18,9 +18,9 @@ from gyre_common.events.event import EVERY_TENANT, new_id
 from gyre_common.events.releases import RELEASE_CHANGED, Artifact, ReleaseChanged
 from gyre_common.events.topic import Topic
 from gyre_common.signature import Signature
-from gyre_releases.book import ReleaseBook
+from gyre_releases.book import ReleaseBook, ReleaseScope
 from gyre_releases.kafka_log import KafkaReleaseLog, Superseded
-from gyre_releases.service import ALL_TENANTS, ReleaseController, ReleaseScope
+from gyre_releases.service import ALL_TENANTS, ReleaseController
 
 pytestmark = pytest.mark.integration
 

@@ -18,9 +18,9 @@ from gyre_common.errors import (
 from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.signature import Signature
 from gyre_common.testing.eventually import eventually
-from gyre_releases.book import ReleaseBook
+from gyre_releases.book import ReleaseBook, ReleaseScope
 from gyre_releases.draft import Changes
-from gyre_releases.service import ReleaseController, ReleaseScope
+from gyre_releases.service import ReleaseController
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ANN = Signature(actor="ann")

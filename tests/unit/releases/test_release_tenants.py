@@ -4,7 +4,7 @@ import pytest
 from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_common.events.releases import ReleaseChanged
 from gyre_common.releases import ReleaseView
-from gyre_releases.book import ReleaseBook
+from gyre_releases.book import ReleaseBook, ReleaseScope
 
 from tests.unit.releases.release_builders import (
     ANN,
@@ -193,13 +193,13 @@ def test_a_tenant_without_versions_of_its_own_has_nothing_to_roll_back() -> None
 
 def test_what_a_request_means_follows_from_who_asks() -> None:
     book = search()
-    assert book.tenant_of("query-encoder", requested="", caller="acme") == "*"
+    assert book.tenant_of("query-encoder", ReleaseScope("acme")) == "*"
     register(book, "query-encoder", an_artifact("own", fits="d1"), tenant="acme")
-    assert book.tenant_of("query-encoder", requested="", caller="acme") == "acme"
-    assert book.tenant_of("query-encoder", requested="*", caller="acme") == "*"
-    assert book.tenant_of("retrieval", requested="acme", caller="acme") == "acme"
+    assert book.tenant_of("query-encoder", ReleaseScope("acme")) == "acme"
+    assert book.tenant_of("query-encoder", ReleaseScope("acme", "*")) == "*"
+    assert book.tenant_of("retrieval", ReleaseScope("acme", "acme")) == "acme"
     with pytest.raises(InvalidInput, match="another tenant's"):
-        book.tenant_of("query-encoder", requested="umbrella", caller="acme")
+        book.tenant_of("query-encoder", ReleaseScope("acme", "umbrella"))
 
 
 def test_a_tenant_that_has_only_registered_goes_on_with_the_default() -> None:

@@ -125,7 +125,7 @@ async def test_what_was_said_and_read_is_kept(bus: MemoryBus, segments: Segments
     assert fact.acl == ("kitchen", "staff")
     assert [one.acl for one in fact.shown] == [("kitchen",), (), None]
     assert [one.heading for one in fact.shown] == ["Tea", "Tea", "Tea"]
-    texts = await segments.passages("default", [one.text for one in fact.shown])
+    texts = await segments.passages.get("default", [one.text for one in fact.shown])
     assert [texts[one.text] for one in fact.shown] == [one.text for one in read]
     assert passage not in fact.prompt
     assert fact.prompt_with(texts) == interaction.prompt

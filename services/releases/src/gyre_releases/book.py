@@ -1,6 +1,7 @@
 """The rules of releases, pure: what may become live, and what the topic then says."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFound
@@ -24,6 +25,16 @@ ShippedArtifacts = Mapping[str, Artifact]
 """The version of each role that came with the program."""
 
 _SHIPPED = {Evidence.ORIGIN.value: SHIPPED}
+
+
+@dataclass(frozen=True)
+class ReleaseScope:
+    """Whose release is meant: what a request names, and who sent it. Empty: the caller's own where
+    there is one, else the default of all tenants.
+    """
+
+    caller: str
+    requested: str = ""
 
 
 class ReleaseBook:
@@ -64,10 +75,9 @@ class ReleaseBook:
             raise NotFound(f"no role {role}: there are {', '.join(roles)}")
         return release
 
-    def tenant_of(self, role: str, *, requested: str, caller: str) -> str:
-        """Whose release a request means that names no tenant: the caller's own if there is one.
-        Raises InvalidInput when it names another one's.
-        """
+    def tenant_of(self, role: str, scope: ReleaseScope) -> str:
+        """Whose release a request means. Raises InvalidInput when it names another tenant."""
+        requested, caller = scope.requested, scope.caller
         if requested in (EVERY_TENANT, caller):
             return requested
         if requested:

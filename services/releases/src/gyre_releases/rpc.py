@@ -9,7 +9,8 @@ from gyre_common.rpc import ServicerContext
 from gyre_common.signature import Signature
 from pydantic import ValidationError
 
-from gyre_releases.service import ReleaseController, ReleaseScope
+from gyre_releases.book import ReleaseScope
+from gyre_releases.service import ReleaseController
 from gyre_releases.settings_only import NewSettings
 
 _ORIGIN = frozenset({Evidence.RUN, Evidence.DATA_SET, Evidence.PROFILE, Evidence.BASE})

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
@@ -14,7 +13,7 @@ from gyre_common.events.training import TrainingFinished
 from gyre_common.lines import check_line
 from gyre_common.signature import Signature
 
-from gyre_releases.book import ReleaseBook, ShippedArtifacts
+from gyre_releases.book import ReleaseBook, ReleaseScope, ShippedArtifacts
 from gyre_releases.draft import Changes
 from gyre_releases.encoder_trial import EncoderProbe, try_encoder
 from gyre_releases.settings_only import NewSettings, settings_version
@@ -44,21 +43,6 @@ class ReleaseLog(Protocol):
             Superseded: another writer has taken over; nothing was written.
             Unavailable: whether they are there is not known until the log is opened again.
         """
-
-
-@dataclass(frozen=True)
-class ReleaseScope:
-    """Whose release is meant: what a request names, and who sent it.
-
-    Empty: the caller's own where there is one, else the default of all tenants.
-    """
-
-    caller: str
-    requested: str = ""
-
-    def tenant_in(self, book: ReleaseBook, role: str) -> str:
-        """Raises InvalidInput when it names another tenant."""
-        return book.tenant_of(role, requested=self.requested, caller=self.caller)
 
 
 ALL_TENANTS = ReleaseScope(EVERY_TENANT, EVERY_TENANT)
@@ -107,8 +91,8 @@ class ReleaseController:
         """Every role, or the one named."""
         async with self._locked_book() as book:
             # Without a state of its own a tenant has the default's, so asking for either is one.
-            requested = scope.requested or scope.caller
-            tenant = book.tenant_of(role, requested=requested, caller=scope.caller)
+            either = ReleaseScope(scope.caller, scope.requested or scope.caller)
+            tenant = book.tenant_of(role, either)
             return [book.release(role, tenant)] if role else book.releases(tenant)
 
     async def state(self, tenant: str, role: str) -> ReleaseChanged:
@@ -129,7 +113,7 @@ class ReleaseController:
         """Make a version known to a tenant, or to all; one that is known changes nothing."""
         _check(by)
         async with self._locked_book() as book:
-            tenant = scope.tenant_in(book, role)
+            tenant = book.tenant_of(role, scope)
             await self._write(book.register(tenant, role, artifact, by))
             return book.release(role, tenant)
 
@@ -139,7 +123,7 @@ class ReleaseController:
         """Make a version known that is defined by its settings alone."""
         _check(by)
         async with self._locked_book() as book:
-            tenant = scope.tenant_in(book, new.role)
+            tenant = book.tenant_of(new.role, scope)
             artifact = settings_version(book.release(new.role, tenant), new, book.now())
             await self._write(book.register(tenant, new.role, artifact, by))
             return book.release(new.role, tenant)
@@ -161,7 +145,7 @@ class ReleaseController:
         """
         _check(by, expected_generation, override=override)
         async with self._locked_book() as book:
-            tenant = scope.tenant_in(book, role)
+            tenant = book.tenant_of(role, scope)
             generation = expected_generation or book.release(role, tenant).generation
 
         def plan(refusal: str) -> Changes:
@@ -210,7 +194,7 @@ class ReleaseController:
         """Make the version live that was live before, asking nobody."""
         _check(by, expected_generation)
         async with self._locked_book() as book:
-            tenant = scope.tenant_in(book, role)
+            tenant = book.tenant_of(role, scope)
             changes = book.rollback(
                 role, expected_generation=expected_generation, by=by, tenant=tenant
             )

@@ -20,10 +20,10 @@ from gyre_trainer.runs.book import RunBook
 from gyre_trainer.runs.conductor import Conductor, Tools
 from gyre_trainer.runs.folder import RunFolders
 from gyre_trainer.runs.kafka_history import TOPICS, read_history
-from gyre_trainer.runs.registry import GrpcRegistry, Registry
+from gyre_trainer.runs.registry import GrpcRegistry
 from gyre_trainer.runs.starting import RunStarter
 from gyre_trainer.segments import FOLDER as SEGMENTS
-from gyre_trainer.segments import Collector, Segments, Window, until_collected
+from gyre_trainer.segments import Collector, Segments, until_collected
 from gyre_trainer.settings import TrainerSettings
 
 
@@ -47,34 +47,29 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
     book.apply(await read_history(settings.kafka_servers))
     book.apply(releases.states)
     releases.on_change(lambda change: book.apply([change]))
-    tools = _tools(settings, segments, GrpcRegistry(releases, controller))
+    registry = GrpcRegistry(releases, controller)
+    current_window = partial(
+        until_collected, settings.kafka_servers, segments, seconds=settings.collect_seconds
+    )
+    tools = Tools(
+        starter=RunStarter(registry, current_window),
+        folders=RunFolders(settings.runs, keep_newest=settings.runs_kept),
+        registry=registry,
+        workers=settings.train_processes,
+    )
     conductor = await enter(Conductor(book, bus, tools))
     data_sets = DataSetStore(store, Shelf(settings.store_url, DATA_SETS))
     forgetting = Forgetting(
         segments,
         data_sets,
         tools.folders,
-        current_window=tools.starter.current_window,
+        current_window=current_window,
         without_runs=conductor.without_runs,
     )
     return App(
         rpc=[TrainerRpc(conductor, store, data_sets, forgetting)],
         bus=bus,
         tasks=[partial(forget_periodically, forgetting, days=settings.facts_days)],
-    )
-
-
-def _tools(settings: TrainerSettings, segments: Segments, registry: Registry) -> Tools:
-    async def current_window() -> Window:
-        return await until_collected(
-            settings.kafka_servers, segments, seconds=settings.collect_seconds
-        )
-
-    return Tools(
-        starter=RunStarter(registry, current_window),
-        folders=RunFolders(settings.runs, keep_newest=settings.runs_kept),
-        registry=registry,
-        workers=settings.train_processes,
     )
 
 

@@ -16,7 +16,7 @@ from gyre_trainer.data_sets import DataSetStore, StoredDataSet
 from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.runs.book import Run
 from gyre_trainer.runs.conductor import Conductor
-from gyre_trainer.runs.reports import report_of
+from gyre_trainer.runs.endings import report_of
 from gyre_trainer.runs.starting import NewRun
 from gyre_trainer.segments.erasure import Subject, SubjectKind
 

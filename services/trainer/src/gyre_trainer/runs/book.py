@@ -1,7 +1,4 @@
-"""What is known of every run: it follows from events alone, which go to the topics first.
-
-Those of `training.*` tell how a run went; those of `releases.changed.v1` what its verdict came to.
-"""
+"""What is known of every run: it follows from events alone, which go to the topics first."""
 
 import asyncio
 import logging
@@ -64,7 +61,8 @@ class Run(BaseModel):
 
 
 class RunBook:
-    """Every run, by id. `apply` takes events in the order in which they happened.
+    """Every run, by id. `apply` takes events in the order in which they happened: those of
+    `training.*` tell how a run went, those of `releases.changed.v1` what its verdict came to.
 
     A run that was judged shows as running, at stage `settling`, until the release controller has
     applied its verdict; its role is free meanwhile.

@@ -6,7 +6,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 from uuid import UUID
 
@@ -86,12 +85,7 @@ class Conductor:
         await self._group.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for job in self._jobs.values():
             job.task.cancel()
         await self._group.__aexit__(None, None, None)
@@ -116,10 +110,7 @@ class Conductor:
     async def resume(self, run_id: UUID, tenant: str, by: Signature) -> Run:
         """Go on with a run that was interrupted, failed or was cancelled; what is done stays.
 
-        Raises:
-            InvalidInput: it is not said by whom.
-            NotFound, Conflict: as `start`.
-            FailedPrecondition: it has nothing to resume.
+        Raises as `start`, NotFound, and FailedPrecondition when it has nothing to resume.
         """
         check_signature(by)
         run = self.book.run(run_id, tenant)
@@ -136,10 +127,8 @@ class Conductor:
             return await self._begin(spec, by, resumed=True)
 
     async def cancel(self, run_id: UUID, tenant: str, actor: str) -> Run:
-        """Stop a run; returns once nothing of it runs any more.
-
-        One whose gate has spoken, or that ends already, is waited for. One that is over stays as it
-        is.
+        """Stop a run; returns once nothing of it runs any more. One whose gate has spoken, or that
+        ends already, is waited for; one that is over stays as it is.
         """
         run = self.book.run(run_id, tenant)
         job = self._jobs.get(run_id)
@@ -153,10 +142,8 @@ class Conductor:
 
     @asynccontextmanager
     async def without_runs(self, tenant: str) -> AsyncIterator[None]:
-        """No run that reads the tenant's facts goes on or begins inside; `*` means any run.
-
-        Raises:
-            Conflict: one goes on.
+        """No run that reads the tenant's facts goes on or begins inside; `*` means any run. Raises
+        Conflict while one goes on.
         """
         async with self._starting:
             for run in self.book.unfinished():
@@ -186,7 +173,6 @@ class Conductor:
         return await asyncio.shield(asyncio.create_task(begin()))
 
     async def _run_to_end(self, spec: RunSpec) -> None:
-        """The whole life of a run; ends with its end on the topic, whatever happens."""
         job, folder = self._jobs[spec.run_id], self._tools.folders.folder(spec.run_id)
         try:
             ending = await self._claim_and_run(spec, job)
@@ -231,8 +217,6 @@ class Conductor:
                 await asyncio.to_thread(folder.drop_checkpoints, recipe.variants)
 
     async def _run_verb(self, verb: Verb, folder: RunFolder, spec: RunSpec) -> None:
-        """One verb, with its progress told while it runs and once more when it is over."""
-
         async def report_progress(line: ProgressLine) -> None:
             await self._event_log.record_progress(progressed_event(spec, line))
 
@@ -246,7 +230,7 @@ class Conductor:
         await follower.look(last=True)
 
     async def _register_candidate(self, spec: RunSpec, folder: RunFolder) -> None:
-        """Make the candidate known, so that `compare` can ask for it by name."""
+        # `compare` asks for it by name.
         reason = f"run {spec.run_id}: {spec.reason or 'made by a run'}"
         by = Signature(actor=spec.actor, reason=reason[:_LONGEST_REASON])
         candidate = candidate_of(folder)

@@ -1,17 +1,28 @@
-"""What a run hands over, made of its folder: its candidate, and how it went and ended."""
+"""What a run hands over: its candidate, how it went and ended, and its gate's report."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from gyre_common.errors import FailedPrecondition
+from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retryable
 from gyre_common.events.event import now
 from gyre_common.events.releases import Artifact, Evidence
-from gyre_common.events.training import Decision, RunOutcome, TrainingFinished, TrainingProgressed
+from gyre_common.events.training import (
+    Decision,
+    RunOutcome,
+    TrainingFinished,
+    TrainingProgressed,
+    Verdict,
+)
+from gyre_common.store import DamagedContentError, Store
 
+from gyre_trainer.recipes import RECIPES
 from gyre_trainer.runs.book import Run
-from gyre_trainer.runs.folder import ExportedCandidate, Prepared, ProgressLine, RunFolder, RunSpec
+from gyre_trainer.runs.folder import ProgressLine, RunFolder, RunSpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,8 @@ def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
 
 def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> TrainingFinished:
     """What the run says last, with as much as can be read of what it got done."""
-    prepared, exported, message = _prepared(folder), _exported(folder), ending.message
+    prepared, exported = _readable(folder.prepared), _readable(folder.exported)
+    message = ending.message
     if ending.judged and prepared and prepared.note:
         message = f"{message}; {prepared.note}"
     return TrainingFinished.model_validate(
@@ -100,6 +112,31 @@ def interrupted_event(run: Run, folder: RunFolder) -> TrainingFinished:
         )
 
 
+@dataclass(frozen=True)
+class StoredReport:
+    """As JSON, and the verdict in it: runs of before have theirs nowhere else."""
+
+    content: dict[str, Any]
+    verdict: Verdict | None
+
+
+async def report_of(run: Run, store: Store) -> StoredReport | None:
+    """None for a run that has none, or whose report the store cannot give now: a run can be looked
+    at without it.
+    """
+    finished = run.finished
+    if finished is None or finished.report is None or finished.report_uri is None:
+        return None
+    try:
+        content = await store.get(finished.report_uri, finished.report)
+    except (NotFound, InvalidInput, DamagedContentError, Retryable):
+        return None
+    verdict, recipe = finished.verdict, RECIPES.get(run.recipe)
+    if verdict is None and recipe is not None:
+        verdict = recipe.verdict_in(content)
+    return StoredReport(json.loads(content), verdict)
+
+
 def _origin(folder: RunFolder) -> dict[str, str]:
     spec = folder.spec()
     return {
@@ -110,13 +147,7 @@ def _origin(folder: RunFolder) -> dict[str, str]:
     }
 
 
-def _prepared(folder: RunFolder) -> Prepared | None:
+def _readable(read: Callable[[], T]) -> T | None:
     with suppress(FailedPrecondition, OSError):
-        return folder.prepared()
-    return None
-
-
-def _exported(folder: RunFolder) -> ExportedCandidate | None:
-    with suppress(FailedPrecondition, OSError):
-        return folder.exported()
+        return read()
     return None

@@ -73,7 +73,7 @@ class RunStarter:
         recipes: Mapping[str, Recipe] = RECIPES,
     ) -> None:
         self._registry = registry
-        self.current_window = current_window
+        self._current_window = current_window
         self._missing = missing
         self._recipes = recipes
 
@@ -82,11 +82,8 @@ class RunStarter:
         return recipe_named(name, self._recipes)
 
     def check(self, new: NewRun) -> Recipe:
-        """The recipe that is asked for.
-
-        Raises:
-            InvalidInput: a field cannot work.
-            FailedPrecondition: training is not installed here.
+        """The recipe that is asked for. Raises InvalidInput for a field that cannot work, and
+        FailedPrecondition when training is not installed here.
         """
         recipe = self.recipe(new.recipe)
         profile_named(new.profile)
@@ -114,21 +111,18 @@ class RunStarter:
         base = states[recipe.starts_from].live
         return RunSpec.model_validate(
             {
+                **vars(new),
                 "run_id": run_id,
-                "tenant": new.tenant,
                 "recipe": recipe.name,
                 "role": recipe.role,
                 "profile": profile_named(new.profile).name,
                 "settings": _recipe_settings(new),
                 "verb_minutes": _verb_minutes(new),
-                "hold": new.hold,
-                "actor": new.actor,
-                "reason": new.reason,
                 "code": f"gyre-trainer {installed_version('gyre-trainer')}",
                 "version": f"{base[:_LONGEST_BASE]}-{run_id.hex[-8:]}",
                 "live": {role: state.artifact(state.live) for role, state in states.items()},
                 "base": base,
-                "window": dict(await self.current_window()),
+                "window": dict(await self._current_window()),
                 "started_at": now(),
             }
         )

@@ -54,26 +54,21 @@ def verbs_of(
     recipe: Recipe, folder: RunFolder, *, workers: int, minutes: float | None = None
 ) -> list[Verb]:
     """Each variant is trained by a process of its own; the export chooses one."""
+    program = (sys.executable, "-m", "gyre_trainer.recipes.verbs")
+    about = ("--recipe", recipe.package, "--run", str(folder.path), "--parent", str(os.getpid()))
 
-    def verb(name: str, mark: Path, *more: str, label: str = "") -> Verb:
-        program = (sys.executable, "-m", "gyre_trainer.recipes.verbs", name)
-        recipe_and_run = ("--recipe", recipe.package, "--run", str(folder.path))
-        parent = ("--parent", str(os.getpid()))
-        return Verb(label or name, mark, (*program, *recipe_and_run, *parent, *more), minutes)
+    def verb(name: str, mark: Path) -> Verb:
+        return Verb(name, mark, (*program, name, *about), minutes)
 
-    launch = ("--deepspeed", str(workers)) if recipe.deepspeed else ()
-    trainings = [
-        verb(
-            TRAIN,
-            folder.variant(variant) / "result.json",
-            *("--variant", variant, *launch),
-            label=f"{TRAIN} {variant}",
-        )
-        for variant in recipe.variants
-    ]
+    def training(variant: str) -> Verb:
+        launch = ("--deepspeed", str(workers)) if recipe.deepspeed else ()
+        command = (*program, TRAIN, *about, "--variant", variant, *launch)
+        mark = folder.variant(variant) / "result.json"
+        return Verb(f"{TRAIN} {variant}", mark, command, minutes)
+
     return [
         verb(PREPARE, folder.prepared_file),
-        *trainings,
+        *map(training, recipe.variants),
         verb(EXPORT, folder.candidate_file),
         verb(COMPARE, folder.verdict_file),
     ]

@@ -35,10 +35,8 @@ class Collector:
         self._segments = segments
 
     async def collect(self, stream: Stream[Any], records: Iterable[Record[Any]]) -> None:
-        """Return once all of them are safe.
-
-        Raises Retryable when the store is full, read-only or out of reach. Then part of the batch
-        may be safe already, which does no harm: it is skipped when the batch comes again.
+        """Return once all of them are safe. Raises Retryable when the store is full, read-only or
+        out of reach; what is safe already is skipped when the batch comes again.
         """
         facts: dict[int, list[Fact]] = defaultdict(list)
         passages: dict[str, str] = {}

@@ -69,7 +69,7 @@ class InteractionFact:
         return self.query or self.question
 
     def prompt_with(self, texts: Mapping[str, str]) -> str:
-        """The prompt as the model read it; `texts` by digest, as `Segments.passages` gives them."""
+        """The prompt as the model read it; `texts` by digest, as `PassageTexts.get` gives them."""
         quoted = {str(shown.rank): texts[shown.text] for shown in self.shown if shown.text}
         return _QUOTED.sub(lambda mark: quoted[mark[1]] if mark[1] else _MARK, self.prompt)
 

@@ -73,8 +73,7 @@ class PassageTexts:
         return removed
 
     async def _put(self, tenant: str, texts: Mapping[str, str]) -> str:
-        """The same texts make the same pack."""
-        digests = sorted(texts)
+        digests = sorted(texts)  # the same texts make the same pack
         own = hashlib.sha256("\n".join(digests).encode()).hexdigest()[:32]
         name = f"{FOLDER}/{tenant}/{own}.parquet"
         columns = {"digest": digests, "text": [texts[digest] for digest in digests]}
@@ -84,7 +83,7 @@ class PassageTexts:
         return name
 
     async def _merge(self, tenant: str, names: Collection[str]) -> None:
-        """Killed after the put, this leaves texts twice: the next merge sees to that."""
+        # Killed after the put, this leaves texts twice: the next merge sees to that.
         texts: dict[str, str] = {}
         for name in names:
             texts |= _texts(await self._pack(name), self._digests[name])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,8 @@ class Rewritten:
 
 
 class Segments:
-    """The facts of the streams, until they are forgotten or too old.
+    """The facts of the streams, and the `passages` that they refer to, until they are forgotten or
+    too old.
 
     A writer puts a segment before it commits the offsets in it. Killed in between, the next
     writer finds the segment and skips its offsets; two writers at once, after a rebalance, may put
@@ -50,7 +51,7 @@ class Segments:
         """Small neighbours become one, `merge_at` at a time, as far as `records` rows go."""
         self.erasures = Erasures(shelf)
         self._files = SegmentFiles(shelf, records=records, merge_at=merge_at)
-        self._passages = PassageTexts(shelf)
+        self.passages = PassageTexts(shelf)
         self._writing = asyncio.Lock()
 
     async def append(
@@ -76,7 +77,7 @@ class Segments:
             remaining = await self._without_forgotten(fresh)
             for tenant, digests in _referred_passages(remaining).items():
                 texts = {digest: passages[digest] for digest in digests if digest in passages}
-                await self._passages.put(tenant, texts)
+                await self.passages.put(tenant, texts)
             await self._files.put(segment, await asyncio.to_thread(stream.table, remaining))
             await self._files.merge([*segments, segment])
             return len(fresh)
@@ -91,9 +92,7 @@ class Segments:
 
     async def facts(self, window: Window, tenant: str | None) -> AsyncIterator[PartitionFacts]:
         """The facts of a window, partition by partition; of one tenant, or of all with None.
-
-        Raises:
-            FailedPrecondition: the window goes beyond what is kept.
+        Raises FailedPrecondition when the window goes beyond what is kept.
         """
         durable = await self.durable()
         for place, (first, end) in window.items():
@@ -117,10 +116,6 @@ class Segments:
         for partition in partitions(window):
             yield await self._read(INTERACTIONS, partition, window, tenant)
 
-    async def passages(self, tenant: str, digests: Collection[str]) -> dict[str, str]:
-        """The texts that a tenant's facts refer to, by digest."""
-        return await self._passages.get(tenant, digests)
-
     async def begin_erasure(self, subject: Subject, until: datetime) -> Erasure:
         """Put an erasure on record; from now on nothing new of the subject is kept."""
         async with self._writing:
@@ -142,10 +137,8 @@ class Segments:
             return done
 
     async def drop_before(self, oldest: datetime) -> Rewritten:
-        """Remove the facts from before `oldest`, and with them whole segments.
-
-        The last segment of a place stays, if need be without rows: its name tells what was
-        collected.
+        """Remove the facts from before `oldest`, and with them whole segments. The last one of a
+        place stays, if need be without rows: its name tells what was collected.
         """
         done = Rewritten()
         async with self._writing:
@@ -168,7 +161,7 @@ class Segments:
             async for facts in self.interactions(await self.durable(), None):
                 for tenant, digests in _referred_passages(facts).items():
                     referred[tenant] |= digests
-            return await self._passages.keep_only(referred)
+            return await self.passages.keep_only(referred)
 
     async def _with_search_results(self, erasure: Erasure) -> Erasure:
         window = await self.durable()
