@@ -216,7 +216,7 @@ async def test_nothing_of_a_person_or_conversation_is_left_and_all_else_is_as_it
     }
     assert await room.facts() == [fact for fact in before if fact.interaction_id not in gone]
     assert forgotten == ErasureCounts(
-        interactions=2, cleared=0, feedback=6, passages=4, data_sets=1, runs=1
+        interactions=2, cleared_interactions=0, feedback=6, passages=4, data_sets=1, runs=1
     )
     assert all(map(room.holds, OF_OTHERS))
 
@@ -224,7 +224,7 @@ async def test_nothing_of_a_person_or_conversation_is_left_and_all_else_is_as_it
 async def test_a_forgotten_document_leaves_the_questions_that_it_was_shown_for(room: Room) -> None:
     room_of_words = [f for f in everything() if "canary.md" in str(f)]
     forgotten = await room.forgetting.forget(DOCUMENT)
-    assert (forgotten.interactions, forgotten.cleared, forgotten.passages) == (0, 2, 1)
+    assert (forgotten.interactions, forgotten.cleared_interactions, forgotten.passages) == (0, 2, 1)
     assert room.holds("canary.md") == room.holds("canary passage") == []
     assert room.holds("canary correction") == room.holds("canary answer") == []
     [fact] = [

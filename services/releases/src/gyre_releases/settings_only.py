@@ -30,12 +30,8 @@ class NewSettings:
 
 
 def settings_version(state: ReleaseChanged, new: NewSettings, at: datetime) -> Artifact:
-    """The artifact that was asked for.
-
-    Raises:
-        InvalidInput: the name or a setting cannot work.
-        NotFound: what it is based on is not registered.
-        FailedPrecondition: versions of this role are more than settings.
+    """The artifact that was asked for. Raises InvalidInput for a name or setting that cannot work,
+    NotFound, and FailedPrecondition where versions of this role are more than settings.
     """
     _check(new)
     base = registered_version(state, new.based_on or state.live)

@@ -4,13 +4,7 @@ from collections.abc import Mapping
 
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
 from gyre_common.events.event import Version
-from gyre_common.events.releases import (
-    GATE_PASSED,
-    SHIPPED,
-    Artifact,
-    Evidence,
-    ReleaseChanged,
-)
+from gyre_common.events.releases import GATE_PASSED, SHIPPED, Artifact, Evidence, ReleaseChanged
 
 MAX_ARTIFACTS = 50
 """Newest versions that a role keeps, beside those that serve, did, or ship with Gyre."""
@@ -46,11 +40,8 @@ def check_same_content(role: str, registered: Artifact, other: Artifact) -> None
 
 
 def with_evidence(artifact: Artifact, evidence: Mapping[str, str]) -> Artifact:
-    """The version with more that speaks for it, or against it.
-
-    Raises:
-        FailedPrecondition: something else was said of it before; that stands.
-        InvalidInput: it would be too much.
+    """The version with more that speaks for it, or against it. Raises FailedPrecondition when
+    something else was said of it before, which stands; InvalidInput when it would be too much.
     """
     for key, value in evidence.items():
         recorded = artifact.evidence.get(key, value)

@@ -26,10 +26,10 @@ _AGAIN_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class ErasureCounts:
-    """What an erasure removed; `cleared` interactions stay without what quoted the document."""
+    """What an erasure removed; cleared interactions stay without what quoted the document."""
 
     interactions: int
-    cleared: int
+    cleared_interactions: int
     feedback: int
     passages: int
     data_sets: int
@@ -110,7 +110,7 @@ class Forgetting:
         done = await self._segments.erase(erasure)
         counts = ErasureCounts(
             interactions=done.removed[INTERACTION_COMPLETED.name],
-            cleared=done.cleared[INTERACTION_COMPLETED.name],
+            cleared_interactions=done.cleared[INTERACTION_COMPLETED.name],
             feedback=done.removed[FEEDBACK_RECEIVED.name],
             passages=await self._segments.drop_passages(),
             data_sets=await expire_incomplete_data_sets(self._data_sets, self._segments, now()),

@@ -117,15 +117,7 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
         if named is None:
             raise InvalidInput("subject", "is missing", f"send one of {', '.join(_SUBJECT_KINDS)}")
         subject = Subject(request_context().tenant, _SUBJECT_KINDS[named], getattr(request, named))
-        forgotten = await self._forgetting.forget(subject)
-        return trainer_pb2.ForgetResponse(
-            interactions=forgotten.interactions,
-            cleared_interactions=forgotten.cleared,
-            feedback=forgotten.feedback,
-            passages=forgotten.passages,
-            data_sets=forgotten.data_sets,
-            runs=forgotten.runs,
-        )
+        return trainer_pb2.ForgetResponse(**vars(await self._forgetting.forget(subject)))
 
 
 async def run_message(run: Run, store: Store) -> trainer_pb2.Run:

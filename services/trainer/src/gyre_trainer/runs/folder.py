@@ -5,13 +5,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from gyre_common.errors import Conflict, FailedPrecondition, Retryable
+from gyre_common.errors import Conflict, FailedPrecondition, GyreError, Retryable
 from gyre_common.events.event import Digest, Timestamp, Version, now
 from gyre_common.events.releases import Artifact, Role
 from gyre_common.events.training import Verdict
@@ -126,10 +126,8 @@ class RunFolder:
 
     @property
     def data_set_digest(self) -> Digest | None:
-        """Of what it was prepared with; None where nothing was frozen yet.
-
-        Raises FailedPrecondition for a folder in which `prepare` did not come to its end: it holds
-        texts, and does not tell of what.
+        """Of what it was prepared with; None where nothing was frozen yet. Where `prepare` did not
+        come to its end, the folder holds texts and does not tell of what: FailedPrecondition.
         """
         if not self.data_set.exists() and not self.prepared_file.exists():
             return None
@@ -197,10 +195,7 @@ class RunFolders:
     @contextmanager
     def claim(self, run_id: UUID) -> Iterator[RunFolder]:
         """Nobody else works in that folder meanwhile, not even another trainer on this machine.
-
-        Raises:
-            Conflict: somebody does.
-            FailedPrecondition: the folder is gone.
+        Raises Conflict when somebody does, FailedPrecondition when the folder is gone.
         """
         folder = self.folder(run_id)
         if not folder.spec_file.exists():
@@ -220,11 +215,8 @@ class RunFolders:
             return
         # Ids are UUIDv7, so that names sort by time.
         for path in sorted(self._root.iterdir(), reverse=True)[self._keep_newest :]:
-            try:
-                with self.claim(UUID(path.name)):
-                    shutil.rmtree(path, ignore_errors=True)
-            except (Conflict, FailedPrecondition, ValueError, OSError):
-                continue
+            with suppress(GyreError, ValueError, OSError), self.claim(UUID(path.name)):
+                shutil.rmtree(path, ignore_errors=True)
 
     def forget(self, concerned: Callable[[RunFolder], bool]) -> int:
         """Remove the folders of the runs that are concerned, and those that tell nothing; returns
@@ -233,12 +225,10 @@ class RunFolders:
         removed = 0
         for path in sorted(self._root.glob("*/run.json")):
             try:
-                with self.claim(UUID(path.parent.name)) as folder:
+                with suppress(Conflict, ValueError), self.claim(UUID(path.parent.name)) as folder:
                     if _is_concerned(folder, concerned):
                         shutil.rmtree(folder.path)
                         removed += 1
-            except (Conflict, ValueError):
-                continue
             except OSError as error:
                 raise Retryable(
                     f"cannot remove {path.parent}: {error.strerror or error}"

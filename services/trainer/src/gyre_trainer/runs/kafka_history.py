@@ -1,6 +1,6 @@
 """Reads back what happened to runs, whole, from the topics that tell of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from operator import attrgetter
@@ -24,7 +24,7 @@ from gyre_common.events.training import (
 
 TOPICS: tuple[Topic[Any], ...] = (TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED)
 
-_MOMENT_OF: dict[type[TrainingEvent], attrgetter[datetime]] = {
+_MOMENT_OF: dict[type[TrainingEvent], Callable[[Any], datetime]] = {
     TrainingStarted: attrgetter("started_at"),
     TrainingProgressed: attrgetter("at"),
     TrainingFinished: attrgetter("finished_at"),

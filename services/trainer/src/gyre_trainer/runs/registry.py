@@ -22,11 +22,8 @@ class Registry(Protocol):
         """One role as a tenant has it. Raises FailedPrecondition where nothing is live."""
 
     async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
-        """Make a version known.
-
-        Raises:
-            FailedPrecondition: its name is taken.
-            Retryable: the release controller stays away.
+        """Make a version known. Raises FailedPrecondition when its name is taken, Retryable when
+        the release controller stays away.
         """
 
 

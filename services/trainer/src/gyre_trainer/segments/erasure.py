@@ -126,8 +126,7 @@ class Erasure(BaseModel):
 class Erasures:
     """Each is on record before anything of it happens, so that one that was killed goes on.
 
-    Raises, from every method: Retryable when the store is full, read-only or out of reach;
-    DamagedContentError for a record that cannot be read.
+    Raises, from every method: Retryable, and DamagedContentError for a record that is not readable.
     """
 
     def __init__(self, shelf: Shelf) -> None:

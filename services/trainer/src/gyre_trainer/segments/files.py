@@ -73,8 +73,7 @@ class SegmentFiles:
     """Segments on a shelf, each one file. Small neighbours become one, `merge_at` at a time, as far
     as `records` rows go, so that low traffic does not leave a file for every few seconds.
 
-    Raises, from every method: Retryable when the store is full, read-only or out of reach;
-    DamagedContentError for a segment that cannot be read.
+    Raises, from every method: Retryable, and DamagedContentError for one that is not readable.
     """
 
     def __init__(self, shelf: Shelf, *, records: int, merge_at: int) -> None:

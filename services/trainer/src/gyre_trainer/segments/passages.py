@@ -20,8 +20,7 @@ _SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("d
 class PassageTexts:
     """Packs of texts. What is put before the facts that refer to it is there when they are.
 
-    Raises, from every method: Retryable when the store is full, read-only or out of reach;
-    DamagedContentError for a pack that cannot be read.
+    Raises, from every method: Retryable, and DamagedContentError for a pack that is not readable.
     """
 
     def __init__(self, shelf: Shelf, *, merge_at: int = 16, texts: int = 5_000) -> None:
