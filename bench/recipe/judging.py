@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from gyre_cli.demo.corpus import DemoQuestion
 from gyre_cli.demo.measures import ndcg
-from gyre_trainer.recipes.query_encoder.comparison.ranking import Weights
-from gyre_trainer.recipes.query_encoder.exact_search import exact_legs
-from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
-from gyre_trainer.recipes.query_encoder.inputs import LiveHits, RunData
+from gyre_trainer.recipes.query_encoder.inputs import QueryEncoderFiles, RunData
 from gyre_trainer.recipes.query_encoder.model import (
+    encode_texts,
     interpolate_weights,
     open_base,
     open_tokenizer,
     window,
 )
-from gyre_trainer.recipes.query_encoder.variant_result import TUNED, encode_texts
+from gyre_trainer.recipes.query_encoder.ranking import LiveHits, exact_legs
+from gyre_trainer.recipes.query_encoder.report import Weights
+from gyre_trainer.recipes.query_encoder.validation import TUNED
 from gyre_trainer.runs.folder import RunFolder
 from safetensors.torch import load_file
 

@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gyre_trainer.recipes.query_encoder.batches import Batch, Batches
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
+from gyre_trainer.recipes.query_encoder.examples import (
+    Batch,
+    Batches,
+    TrainingExample,
+    examples_of,
+    merge_questions,
+)
 from gyre_trainer.recipes.query_encoder.inputs import RunData
+from gyre_trainer.recipes.query_encoder.loss import step_loss
 from gyre_trainer.recipes.query_encoder.model import make_trainable, open_base, open_tokenizer
-from gyre_trainer.recipes.query_encoder.questions import merge_questions
-from gyre_trainer.recipes.query_encoder.step_loss import step_loss
-from gyre_trainer.recipes.query_encoder.targets import TrainingExample, examples_of
 from gyre_trainer.runs.folder import RunFolder
 from torch import Tensor, nn
 

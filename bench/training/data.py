@@ -11,9 +11,8 @@ from gyre_common.events.event import now
 from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.store import digest_of
-from gyre_trainer.recipes.query_encoder.base_model import package_folder
-from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
-from gyre_trainer.recipes.query_encoder.variant_result import encode_texts
+from gyre_trainer.recipes.query_encoder.model import encode_texts, open_base, open_tokenizer
+from gyre_trainer.recipes.query_encoder.prepare import package_folder
 
 _TOKENS = 64  # of a passage: enough to train against, quick to encode
 

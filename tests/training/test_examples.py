@@ -3,20 +3,21 @@
 import numpy as np
 import pytest
 from gyre_common.errors import FailedPrecondition, InvalidInput
+from gyre_trainer.data_sets.frozen import DataSetRow, ShownRow
 from gyre_trainer.recipes import RECIPES
-from gyre_trainer.recipes.query_encoder.batches import Batches
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
-from gyre_trainer.recipes.query_encoder.inputs import (
-    CorpusPassage,
-    EncodedCorpus,
-    LabelledPassage,
-    LiveHit,
-    LiveHits,
-    QuestionRow,
+from gyre_trainer.recipes.query_encoder.examples import (
+    Batches,
+    TrainingExample,
+    examples_of,
+    merge_questions,
+    rehearsals,
 )
-from gyre_trainer.recipes.query_encoder.questions import merge_questions
-from gyre_trainer.recipes.query_encoder.rehearsal import rehearsals
-from gyre_trainer.recipes.query_encoder.targets import TrainingExample, examples_of
+from gyre_trainer.recipes.query_encoder.inputs import CorpusPassage, EncodedCorpus
+from gyre_trainer.recipes.query_encoder.ranking import (
+    LegHit,
+    LiveHits,
+)
 
 CORPUS = EncodedCorpus(
     [
@@ -32,9 +33,9 @@ CORPUS = EncodedCorpus(
 )
 
 
-def a_question_row(question: str, part: str = "fit", **labels: float) -> QuestionRow:
-    shown = tuple(LabelledPassage(chunk_id=chunk, label=label) for chunk, label in labels.items())
-    return QuestionRow(question_id=question, question=question, part=part, shown=shown)
+def a_question_row(question: str, **labels: float) -> DataSetRow:
+    shown = tuple(ShownRow(chunk_id=chunk, label=label) for chunk, label in labels.items())
+    return DataSetRow(question_id=question, question=question, shown=shown)
 
 
 def test_the_same_question_asked_twice_is_one_with_mean_labels() -> None:
@@ -76,7 +77,7 @@ def test_votes_on_deleted_passages_are_left_out_and_without_any_other_it_is_refu
 def test_what_bm25_brings_anyway_stands_beside_the_target() -> None:
     hits = LiveHits(
         question_id="tea",
-        legs=(LiveHit("c1", 4.0, None, 0.8), LiveHit("c2", 2.0, 0.1, 0.8)),
+        legs=(LegHit("c1", 4.0, None, 0.8), LegHit("c2", 2.0, 0.1, 0.8)),
         spans={"bm25": (0.0, 8.0)},
     )
     (example,) = examples_of(

@@ -14,16 +14,16 @@ from gyre_common.store import ContentRef, Store
 from gyre_embedder.encoder import Side
 from gyre_embedder.encoder_folder import read_encoder_folder
 from gyre_embedder.onnx_encoder import OnnxEncoder
-from gyre_trainer.recipes.query_encoder import onnx_export
+from gyre_trainer.recipes.query_encoder import export as exporting
 from gyre_trainer.recipes.query_encoder.config import Variant
 from gyre_trainer.recipes.query_encoder.export import choose_variant, export, write_candidate
-from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
+from gyre_trainer.recipes.query_encoder.model import encode_texts, open_base, open_tokenizer
 from gyre_trainer.recipes.query_encoder.train import train
-from gyre_trainer.recipes.query_encoder.variant_result import VariantResult, encode_texts
+from gyre_trainer.recipes.query_encoder.validation import VariantResult
 from gyre_trainer.runs.folder import RunFolder
 from gyre_trainer.settings import TrainerSettings
 
-from tests.training.tiny_runs import HIDDEN, Never, TinyRun, a_run
+from tests.training.tiny_runs import HIDDEN, TinyRun, a_run, never
 
 TEXTS = ["w1 w2 w3", "w100 w101 w102 w103 w104 w105 w106", "w7"]
 
@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> TinyRun:
         shares="0,1",
     )
     for variant in Variant:
-        train(trained_run.folder, variant, Never())
+        train(trained_run.folder, variant, never)
     write_candidate(trained_run.folder)
     return trained_run
 
@@ -156,7 +156,7 @@ def test_a_graph_that_differs_from_torch_is_refused(
 ) -> None:
     folder = type(run.folder)(shutil.copytree(run.folder.path, tmp_path / "copy"))
     shutil.rmtree(folder.candidate)
-    monkeypatch.setattr(onnx_export, "MOST_DIFFERENCE", -1.0)
+    monkeypatch.setattr(exporting, "MOST_DIFFERENCE", -1.0)
     with pytest.raises(FailedPrecondition, match="away from torch"):
         write_candidate(folder)
     assert not folder.candidate.exists()

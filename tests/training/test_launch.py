@@ -15,11 +15,11 @@ import pytest
 import torch
 from gyre_trainer.recipes.query_encoder import TRAIN_MODULE
 from gyre_trainer.recipes.query_encoder.config import Variant
-from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
+from gyre_trainer.recipes.query_encoder.inputs import QueryEncoderFiles
 from gyre_trainer.recipes.query_encoder.train import train
 from gyre_trainer.training.launching import training_command, training_environment
 
-from tests.training.tiny_runs import Never, TinyRun, a_run
+from tests.training.tiny_runs import TinyRun, a_run, never
 
 pytestmark = pytest.mark.timeout(900)
 LONG = {"epochs": 60, "checkpoint_every": 5, "rehearsal": 0.5}
@@ -112,7 +112,7 @@ def test_one_process_and_two_give_the_same_curve(
     tmp_path: Path, tiny_base: Path, straight: TinyRun
 ) -> None:
     alone = a_run(tmp_path / "alone", tiny_base, **LONG)
-    train(alone.folder, Variant.FULL, Never())
+    train(alone.folder, Variant.FULL, never)
     assert alone.outcome().loss == pytest.approx(straight.outcome().loss, abs=1e-3)
     assert alone.outcome().loss[:20] == pytest.approx(straight.outcome().loss[:20], abs=1e-5)
 

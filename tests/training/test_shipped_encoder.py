@@ -10,9 +10,8 @@ from gyre_common.model_folders import shipped_model
 from gyre_embedder.encoder import Side
 from gyre_embedder.encoder_folder import read_encoder_folder
 from gyre_embedder.onnx_encoder import OnnxEncoder
-from gyre_trainer.recipes.query_encoder.base_model import package_folder
-from gyre_trainer.recipes.query_encoder.model import open_base, open_tokenizer
-from gyre_trainer.recipes.query_encoder.variant_result import encode_texts
+from gyre_trainer.recipes.query_encoder.model import encode_texts, open_base, open_tokenizer
+from gyre_trainer.recipes.query_encoder.prepare import package_folder
 
 from tests.models import SHIPPED
 

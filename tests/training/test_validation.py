@@ -5,15 +5,13 @@ from collections.abc import Mapping
 import ir_measures
 import numpy as np
 import pytest
-from gyre_trainer.recipes.query_encoder.comparison.ranking import Weights
-from gyre_trainer.recipes.query_encoder.comparison.refit import refit
+from gyre_trainer.recipes.query_encoder.examples import TrainingQuestion
 from gyre_trainer.recipes.query_encoder.inputs import (
     CorpusPassage,
     EncodedCorpus,
-    LiveHit,
-    LiveHits,
 )
-from gyre_trainer.recipes.query_encoder.questions import TrainingQuestion
+from gyre_trainer.recipes.query_encoder.ranking import LegHit, LiveHits, refit
+from gyre_trainer.recipes.query_encoder.report import Weights
 from gyre_trainer.recipes.query_encoder.validation import Quality, Validation, chosen_share
 
 from tests.unit.trainer import gate_builders
@@ -30,7 +28,7 @@ def a_question(
 
 
 def live_hits(**bm25: float) -> Mapping[str, LiveHits]:
-    legs = tuple(LiveHit(chunk, score, None, 0.0) for chunk, score in bm25.items())
+    legs = tuple(LegHit(chunk, score, None) for chunk, score in bm25.items())
     return {"q": LiveHits(question_id="q", legs=legs)}
 
 
@@ -68,7 +66,7 @@ def test_candidates_are_chosen_by_the_measure_and_weights_that_the_gate_judges_b
         questions.append(TrainingQuestion(text="?", ids=(one,), labels=labels, cluster=one))
         grades = {chunk: max(0, round(2 * label)) for chunk, label in labels.items()}
         judged.append(gate_builders.a_question(one, grades))
-        live[one] = LiveHits(question_id=one, legs=tuple(LiveHit(*hit, 0.0) for hit in hits))
+        live[one] = LiveHits(question_id=one, legs=tuple(LegHit(*hit) for hit in hits))
         legs[one] = gate_builders.some_legs(*hits)
 
     (quality,) = Validation(questions, corpus, live, dense_weight=start, depth=100).qualities(

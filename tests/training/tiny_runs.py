@@ -10,10 +10,11 @@ import torch
 from gyre_common.store import digest_of
 from gyre_trainer.recipes.query_encoder.model import (
     TrainableQueryEncoder,
+    encode_texts,
     open_base,
     open_tokenizer,
 )
-from gyre_trainer.recipes.query_encoder.variant_result import VariantResult, encode_texts
+from gyre_trainer.recipes.query_encoder.validation import VariantResult
 from gyre_trainer.runs.folder import RunFolder
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
@@ -63,10 +64,9 @@ def _a_tokenizer(vocabulary: Mapping[str, int]) -> Tokenizer:
     return tokenizer
 
 
-class Never:
+def never() -> bool:
     """A stop signal that nobody gives."""
-
-    requested = False
+    return False
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,10 @@ def a_run(path: Path, base: Path, **settings: object) -> TinyRun:
 
 def seal(data_set: Path) -> None:
     """Write the manifest of what is there now."""
-    digest = digest_of((data_set / "train.jsonl").read_bytes())
-    manifest = {"files": {"train.jsonl": {"digest": digest}}}
+    (data_set / "card.json").write_text("{}")
+    names = ("train.jsonl", "card.json")
+    files = {name: {"digest": digest_of((data_set / name).read_bytes())} for name in names}
+    manifest = {"files": files}
     (data_set / "manifest.json").write_text(json.dumps(manifest))
 
 

@@ -30,10 +30,10 @@ from gyre_telemetry.handlers import InsertBatching
 from gyre_telemetry.handlers import build_handlers as build_telemetry
 from gyre_telemetry.service import TableRow, Telemetry
 from gyre_telemetry.translation import origin_of
-from gyre_trainer.data_sets import FrozenDataSet
-from gyre_trainer.data_sets.resolving import question_texts
+from gyre_trainer.data_sets.freezing import question_texts
+from gyre_trainer.data_sets.frozen import FrozenDataSet
 from gyre_trainer.handlers import build_handlers
-from gyre_trainer.recipes.query_encoder.corpus import Sample
+from gyre_trainer.recipes.query_encoder.prepare import Sample
 from gyre_trainer.segments import FOLDER, Collector, Segments
 from pydantic import BaseModel
 

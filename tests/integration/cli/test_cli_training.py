@@ -14,7 +14,8 @@ import pytest
 from gyre_common.rpc import serve
 from gyre_common.store import Shelf, Store
 from gyre_common.testing.eventually import eventually
-from gyre_trainer.data_sets import FOLDER, DataSetStore, FrozenDataSet
+from gyre_trainer.data_sets.data_set_store import FOLDER, DataSetStore
+from gyre_trainer.data_sets.frozen import FrozenDataSet
 from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.rpc import TrainerRpc
 from gyre_trainer.runs.folder import RunFolders

@@ -11,7 +11,8 @@ from elasticsearch import AsyncElasticsearch
 from gyre_common.chunk_index import VECTOR, chunk_mapping
 from gyre_common.elasticsearch import IndexMissing, open_elasticsearch
 from gyre_common.errors import FailedPrecondition
-from gyre_trainer.recipes.query_encoder.corpus import Snapshot, snapshot
+from gyre_trainer.recipes.query_encoder.prepare import Snapshot, snapshot
+from gyre_trainer.runs.folder import RunFolder
 
 pytestmark = pytest.mark.integration
 
@@ -52,21 +53,15 @@ def a_passage(number: int, tenant: str) -> dict[str, object]:
     }
 
 
-def _ignore_progress(passage_count: int) -> None:
-    """Progress is for the run."""
-
-
 async def take_snapshot(
     client: AsyncElasticsearch, index: str, folder: Path, *, tenant: str = "acme", most: int = 9999
 ) -> Snapshot:
     return await snapshot(
         client,
         index,
+        RunFolder(folder),
         tenant=tenant,
         required={str(UUID(int=7)), str(uuid4())},
-        rows=folder / "corpus.jsonl",
-        vectors=folder / "corpus.npy",
-        on_progress=_ignore_progress,
         most=most,
     )
 

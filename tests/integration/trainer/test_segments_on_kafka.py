@@ -17,7 +17,7 @@ from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_J
 from gyre_common.store import Shelf
 from gyre_common.testing.builders import CHUNK_ID, a_feedback, a_verdict, an_interaction
 from gyre_common.testing.eventually import eventually
-from gyre_trainer.data_sets.freezing import JoinedExamples
+from gyre_trainer.data_sets.joining import Joined
 from gyre_trainer.handlers import build_handlers
 from gyre_trainer.segments import Collector, Segments, Window, until_collected
 from gyre_trainer.segments.parquet import FEEDBACK, parquet_bytes
@@ -48,8 +48,8 @@ async def collecting(servers: str, segments: Segments, group: str) -> AsyncItera
         yield bus
 
 
-async def joined(segments: Segments, window: Window, tenant: str) -> JoinedExamples:
-    joined_facts = JoinedExamples()
+async def joined(segments: Segments, window: Window, tenant: str) -> Joined:
+    joined_facts = Joined()
     async for facts in segments.facts(window, tenant):
         joined_facts.add(facts)
     return joined_facts
@@ -82,8 +82,8 @@ async def test_feedback_that_comes_before_its_interaction_is_joined_and_nothing_
         ids
     )
     assert all(len(example.opinions) == 1 for example in joined_facts.examples)
-    assert joined_facts.tally.judged == len(ids)
-    assert joined_facts.tally.dropped.total() == 0
+    assert joined_facts.judged == len(ids)
+    assert joined_facts.dropped.total() == 0
 
 
 async def test_a_store_that_is_full_makes_collecting_wait_and_costs_nothing(

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from gyre_common.fusion import Span, span_of
-from gyre_trainer.recipes.query_encoder.comparison.questions import DataSetQuestion, GateQuestion
-from gyre_trainer.recipes.query_encoder.comparison.ranking import LegHit, Legs
-from gyre_trainer.recipes.query_encoder.comparison.report import MeasuredSlice, SliceName
+from gyre_trainer.data_sets.frozen import DataSetRow
+from gyre_trainer.recipes.query_encoder.ranking import (
+    GateQuestion,
+    LegHit,
+    Legs,
+)
+from gyre_trainer.recipes.query_encoder.report import MeasuredSlice, SliceName
 
 
-def a_row(*shown: tuple[str, float | None], **overrides: Any) -> DataSetQuestion:
+def a_row(*shown: tuple[str, float | None], **overrides: Any) -> DataSetRow:
     """Passages in the order of ranks, each with its label."""
     row = {
         "question_id": "q1",
@@ -22,7 +26,7 @@ def a_row(*shown: tuple[str, float | None], **overrides: Any) -> DataSetQuestion
             for rank, (name, label) in enumerate(shown, start=1)
         ],
     }
-    return DataSetQuestion.model_validate({**row, **overrides})
+    return DataSetRow.model_validate({**row, **overrides})
 
 
 def a_question(name: str, grades: Mapping[str, int], **overrides: Any) -> GateQuestion:

@@ -29,9 +29,10 @@ from gyre_common.testing.builders import (
     a_verdict,
     an_interaction,
 )
-from gyre_trainer.data_sets import FOLDER as DATA_SETS
-from gyre_trainer.data_sets import DataSetStore, Profile
+from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
+from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.freezing import freeze
+from gyre_trainer.data_sets.profiles import Profile
 from gyre_trainer.handlers import build_handlers
 from gyre_trainer.segments import FOLDER, Collector, Segments
 

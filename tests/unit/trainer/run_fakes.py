@@ -16,16 +16,16 @@ from gyre_common.events.training import TRAINING_FINISHED, RunOutcome, TrainingF
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.signature import Signature
 from gyre_common.store import Store
-from gyre_trainer.recipes.query_encoder.comparison.decision import decide
-from gyre_trainer.recipes.query_encoder.comparison.report import (
+from gyre_trainer.recipes.query_encoder.gate import decide
+from gyre_trainer.recipes.query_encoder.report import (
     GateReport,
-    Mixture,
     Pair,
     Rule,
     SliceName,
+    Weights,
     summary_of,
+    verdict_of,
 )
-from gyre_trainer.recipes.query_encoder.comparison.verdict import verdict_of
 from gyre_trainer.runs.book import Run, RunBook
 from gyre_trainer.runs.conductor import Conductor, Tools
 from gyre_trainer.runs.folder import (
@@ -82,9 +82,9 @@ def a_report(gain: float = 0.05, **overrides: object) -> GateReport:
         "query_encoder": Pair(live="minilm-l6-v2", candidate="minilm-l6-v2-7c4a2179"),
         "retrieval_live": "hybrid-1",
         "document_encoder": "minilm-l6-v2",
-        "live_weights": Mixture(bm25=0.55, dense=0.45),
-        "live_refitted_weights": Mixture(bm25=0.5, dense=0.5),
-        "candidate_weights": Mixture(bm25=0.4, dense=0.6),
+        "live_weights": Weights(bm25=0.55, dense=0.45),
+        "live_refitted_weights": Weights(bm25=0.5, dense=0.5),
+        "candidate_weights": Weights(bm25=0.4, dense=0.6),
         "validation_questions": 20,
         "validation_ndcg": 0.5,
         "without_good": 3,

@@ -8,7 +8,7 @@ from gyre_common.events.releases import Artifact
 from gyre_common.model_folders import ModelFolders, keep_model
 from gyre_common.store import Store
 from gyre_common.testing.builders import an_artifact
-from gyre_trainer.recipes.query_encoder.base_model import base_folder
+from gyre_trainer.recipes.query_encoder.prepare import base_folder
 
 
 @pytest.fixture

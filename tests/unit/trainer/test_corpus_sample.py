@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 from gyre_common.chunk_index import VECTOR
-from gyre_trainer.recipes.query_encoder.corpus import Sample
+from gyre_trainer.recipes.query_encoder.prepare import Sample
 
 
 def sampled(*, count: int, required: range, most: int) -> list[int]:

@@ -10,15 +10,9 @@ from uuid import uuid4
 import pytest
 from gyre_common.errors import FailedPrecondition
 from gyre_common.store import Shelf, digest_of
-from gyre_trainer.data_sets import (
-    DataSetRow,
-    FrozenDataSet,
-    Profile,
-    profile_named,
-    rows,
-    without_deleted,
-)
-from gyre_trainer.data_sets.freezing import JoinedExamples, freeze, freeze_joined
+from gyre_trainer.data_sets.freezing import freeze, freeze_joined
+from gyre_trainer.data_sets.frozen import DataSetRow, FrozenDataSet, without_deleted
+from gyre_trainer.data_sets.profiles import Profile, profile_named
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import PartitionFacts
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
@@ -30,6 +24,7 @@ from tests.unit.trainer.training_facts import (
     a_vote,
     an_interaction,
     chunk,
+    join,
     shown,
 )
 
@@ -41,10 +36,7 @@ WINDOW = {"feedback.received.v1/0": (0, 600), "interactions.completed.v1/0": (0,
 def a_data_set(
     *facts: PartitionFacts, profile: Profile = DEMO, tenant: str = "acme", **options: Any
 ) -> FrozenDataSet:
-    joined = JoinedExamples()
-    for one in facts:
-        joined.add(one)
-    return freeze_joined(joined, window=WINDOW, tenant=tenant, profile=profile, **options)
+    return freeze_joined(join(*facts), window=WINDOW, tenant=tenant, profile=profile, **options)
 
 
 def test_a_data_set_names_what_is_in_it() -> None:
@@ -65,18 +57,18 @@ def test_a_data_set_names_what_is_in_it() -> None:
 def test_a_row_says_what_was_shown_and_what_is_known_of_it() -> None:
     data_set = a_data_set(a_crowd(300))
     seventh = an_interaction(7).interaction_id
-    [row] = [row for row in rows(data_set, "train.jsonl") if row["question_id"] == seventh]
-    assert row["part"] in {"fit", "validation"}
-    assert row["tenant"] == "acme"
-    assert row["acl"] == ["staff"]
-    assert row["versions"] == {"query-encoder": "minilm-l6-v2"}
-    assert row["at"] == "2026-03-02T09:07:01.000000Z"
-    assert [(one["label"], one["why"], one["actors"]) for one in row["shown"]] == [
+    [row] = [row for row in data_set.rows("train.jsonl") if row.question_id == seventh]
+    assert row.part in {"fit", "validation"}
+    assert row.tenant == "acme"
+    assert row.acl == ("staff",)
+    assert row.versions == {"query-encoder": "minilm-l6-v2"}
+    assert row.at == "2026-03-02T09:07:01.000000Z"
+    assert [(one.label, one.why, one.actors) for one in row.shown] == [
         (-0.25, "passed_over", 1),
         (1.0, "vote_up", 1),
         (-1.0, "vote_down", 1),
     ]
-    [actor] = row["actors"]
+    [actor] = row.actors
     assert "user" not in actor
 
 
@@ -134,10 +126,10 @@ def test_explored_passages_are_kept_and_marked() -> None:
     vote = a_vote(explored, 9, offset=10_000)
     data_set = a_data_set(replace(facts, feedback=(*facts.feedback, vote)))
     assert data_set.card["explored"] == {"shown": 1, "labelled": 1, "positive": 1}
-    everything = rows(data_set, "train.jsonl") + rows(data_set, "gate.jsonl")
-    [row] = [r for r in everything if r["question_id"] == explored.interaction_id]
-    assert row["shown"][3]["explored"]
-    assert row["shown"][3]["propensity"] == 0.2
+    everything = data_set.rows("train.jsonl", "gate.jsonl")
+    [row] = [r for r in everything if r.question_id == explored.interaction_id]
+    assert row.shown[3].explored
+    assert row.shown[3].propensity == 0.2
 
 
 def test_a_held_out_question_knows_only_documents_that_training_does_not_like() -> None:
@@ -152,20 +144,20 @@ def test_a_held_out_question_knows_only_documents_that_training_does_not_like() 
         for n, one in enumerate(facts.interactions)
     ]
     data_set = a_data_set(PartitionFacts(interactions, [*facts.feedback, *also_liked]))
-    learned = {document for row in rows(data_set, "train.jsonl") for document in liked(row)}
-    held_out = [row for row in rows(data_set, "gate.jsonl") if row["held_out"]]
+    learned = {document for row in data_set.rows("train.jsonl") for document in liked(row)}
+    held_out = [row for row in data_set.rows("gate.jsonl") if row.held_out]
     assert len(held_out) >= DEMO.slice_questions
     for row in held_out:
         assert liked(row)
         assert not set(liked(row)) & learned
     clusters = [
-        {row["cluster"] for row in rows(data_set, name)} for name in ("train.jsonl", "gate.jsonl")
+        {row.cluster for row in data_set.rows(name)} for name in ("train.jsonl", "gate.jsonl")
     ]
     assert not clusters[0] & clusters[1]
 
 
 def liked(row: DataSetRow) -> list[str]:
-    return [one["document_id"] for one in row["shown"] if (one["label"] or 0) > 0]
+    return [one.document_id for one in row.shown if (one.label or 0) > 0]
 
 
 @given(st.randoms(use_true_random=False))
@@ -220,8 +212,8 @@ async def test_only_the_tenant_that_was_asked_for_is_in_it_and_the_star_means_al
         ]
         await segments.append(stream, 0, mixed)
     data_set = await freeze_all(segments, "acme")
-    everything = rows(data_set, "train.jsonl") + rows(data_set, "gate.jsonl")
-    assert {row["tenant"] for row in everything} == {"acme"}
+    everything = data_set.rows("train.jsonl", "gate.jsonl")
+    assert {row.tenant for row in everything} == {"acme"}
     assert data_set.card["interactions"]["read"] == 150
     data_set = await freeze_all(segments, "*")
     assert data_set.card["interactions"]["read"] == 300
@@ -301,21 +293,21 @@ def test_votes_that_only_contradict_each_other_are_refused() -> None:
 
 
 def test_votes_on_deleted_documents_are_taken_out() -> None:
-    train_rows = rows(a_data_set(a_crowd(300)), "train.jsonl")
+    train_rows = a_data_set(a_crowd(300)).rows("train.jsonl")
     first, second = train_rows[0], train_rows[-1]
-    corpus = {one["chunk_id"] for row in train_rows for one in row["shown"]}
-    corpus.remove(first["shown"][1]["chunk_id"])  # all that was liked
-    corpus.remove(second["shown"][2]["chunk_id"])
+    corpus = {one.chunk_id for row in train_rows for one in row.shown}
+    corpus.remove(first.shown[1].chunk_id)  # all that was liked
+    corpus.remove(second.shown[2].chunk_id)
     remaining = without_deleted(train_rows, corpus)
-    ids = {row["question_id"] for row in remaining}
-    assert first["question_id"] not in ids
-    [row] = [row for row in remaining if row["question_id"] == second["question_id"]]
-    assert row["shown"][2]["label"] is None
-    assert row["shown"][2]["why"] == "deleted"
+    ids = {row.question_id for row in remaining}
+    assert first.question_id not in ids
+    [row] = [row for row in remaining if row.question_id == second.question_id]
+    assert row.shown[2].label is None
+    assert row.shown[2].why == "deleted"
     assert len(remaining) < len(train_rows)
 
 
 def test_nothing_is_taken_out_while_all_documents_are_there() -> None:
-    train_rows = rows(a_data_set(a_crowd(300)), "train.jsonl")
+    train_rows = a_data_set(a_crowd(300)).rows("train.jsonl")
     corpus = {chunk(n) for n in range(40_000)}
     assert without_deleted(train_rows, corpus) == train_rows

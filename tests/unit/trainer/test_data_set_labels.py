@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from gyre_trainer.data_sets.joining import InteractionWithFeedback, JoinCounts, Reason, join
+from gyre_trainer.data_sets.joining import InteractionWithFeedback, Reason
 from gyre_trainer.data_sets.labels import labels
 from gyre_trainer.data_sets.reliability import Beliefs, beliefs
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
@@ -17,6 +17,7 @@ from tests.unit.trainer.training_facts import (
     an_interaction,
     an_opinion,
     chunk,
+    join,
     joined,
 )
 
@@ -51,7 +52,7 @@ def test_a_vote_down_alone_says_nothing_of_what_stood_above() -> None:
 
 def test_what_others_spoke_of_for_the_same_question_was_not_passed_over() -> None:
     again = an_interaction(1, 1, 2, 3, 4, question=TEA.question)
-    one, two = join(PartitionFacts((TEA, again), (a_vote(TEA, 1), a_vote(again, 3))), JoinCounts())
+    one, two = join(PartitionFacts((TEA, again), (a_vote(TEA, 1), a_vote(again, 3)))).examples
     estimates = beliefs([one, two])
     assert {why for why in _whys(two, estimates).values() if why} == {"passed_over", "vote_up"}
     assert _whys(two, estimates)[1] == ""
@@ -142,7 +143,7 @@ def test_nobody_weighs_more_by_clicking_and_praising() -> None:
 def test_words_without_an_actor_are_those_of_the_conversation() -> None:
     other = replace(TEA, interaction_id="other", conversation_id=TEA.conversation_id)
     facts = PartitionFacts((TEA, other), (a_vote(TEA, 1, actor=""), a_vote(other, 1, actor="")))
-    one, two = join(facts, JoinCounts())
+    one, two = join(facts).examples
     assert one.opinions[0].actor == two.opinions[0].actor
     assert TEA.conversation_id not in one.opinions[0].actor
 
@@ -167,8 +168,8 @@ def test_interactions_that_failed_and_votes_on_none_are_left_out() -> None:
     failed = an_interaction(1, outcome="error")
     elsewhere = replace(TEA, tenant="other")
     facts = PartitionFacts((failed, TEA, TEA), (a_vote(failed, 1), a_vote(elsewhere, 1)))
-    tally = JoinCounts()
-    assert join(facts, tally) == []
+    tally = join(facts)
+    assert tally.examples == []
     assert tally.interactions == 2
     assert tally.dropped[Reason.FAILED] == 1
     assert tally.dropped[Reason.NO_INTERACTION] == 1
@@ -184,9 +185,8 @@ def test_questions_of_filtered_searches_are_left_out_because_a_run_searches_ever
 
 
 def test_shown_passages_and_verdicts_are_counted_voted_on_or_not() -> None:
-    tally = JoinCounts()
     other = an_interaction(1, 7)
-    join(PartitionFacts((TEA, other), (), (a_judgement(TEA), a_judgement(TEA, 1))), tally)
+    tally = join(PartitionFacts((TEA, other), (), (a_judgement(TEA), a_judgement(TEA, 1))))
     assert tally.shown_by_rank == {1: 2, 2: 1, 3: 1, 4: 1}
     assert tally.with_feedback_by_rank == {}
     assert tally.judged == 1

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from gyre_common.errors import FailedPrecondition
 from gyre_common.store import Shelf, Store
-from gyre_trainer.data_sets import FOLDER as DATA_SETS
-from gyre_trainer.data_sets import GATE, TRAIN, DataSetStore, FrozenDataSet, rows
-from gyre_trainer.data_sets.freezing import freeze
-from gyre_trainer.data_sets.resolving import expire_incomplete_data_sets, question_texts
+from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
+from gyre_trainer.data_sets.data_set_store import DataSetStore, expire_incomplete_data_sets
+from gyre_trainer.data_sets.freezing import freeze, question_texts
+from gyre_trainer.data_sets.frozen import GATE, TRAIN, FrozenDataSet
 from gyre_trainer.segments import FOLDER, Segments
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
@@ -50,9 +50,7 @@ async def test_questions_are_read_where_the_facts_are(segments: Segments, tenant
     frozen = await frozen_of(segments, replace(facts, interactions=interactions), tenant)
     texts = await question_texts(frozen, segments)
     texts_asked = {(one.tenant, one.interaction_id): one.searched for one in interactions}
-    references = {
-        (row["tenant"], row["question_id"]) for row in [*rows(frozen, TRAIN), *rows(frozen, GATE)]
-    }
+    references = {(row.tenant, row.question_id) for row in frozen.rows(TRAIN, GATE)}
     assert texts == {reference: texts_asked[reference] for reference in references}
     assert "what is it\nand then?" in texts.values()
 

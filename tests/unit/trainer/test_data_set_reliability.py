@@ -5,12 +5,19 @@ import warnings
 from collections.abc import Sequence
 
 import pytest
-from gyre_trainer.data_sets.joining import InteractionWithFeedback, JoinCounts, join
+from gyre_trainer.data_sets.joining import InteractionWithFeedback
 from gyre_trainer.data_sets.labels import labels
 from gyre_trainer.data_sets.reliability import beliefs
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
 
-from tests.unit.trainer.training_facts import a_vote, an_interaction, an_opinion, chunk, joined
+from tests.unit.trainer.training_facts import (
+    a_vote,
+    an_interaction,
+    an_opinion,
+    chunk,
+    join,
+    joined,
+)
 
 GOOD_AT_RANK = (0.8, 0.5, 0.25, 0.1, 0.05)
 
@@ -44,7 +51,7 @@ def a_crowd(
                     feedback.append(a_vote(about, rank, "up" if says else "down", actor=actor))
                     if troll:
                         feedback.append(a_vote(about, rank, "down" if fit else "up", actor="troll"))
-    return join(PartitionFacts(interactions, feedback), JoinCounts()), good
+    return join(PartitionFacts(interactions, feedback)).examples, good
 
 
 def click(about: InteractionFact, rank: int, actor: str) -> FeedbackFact:
@@ -124,7 +131,7 @@ def test_one_who_contradicts_everybody_makes_nearly_everything_doubtful() -> Non
 def test_without_anybody_to_compare_with_votes_are_taken_at_their_word() -> None:
     about = [an_interaction(number, 1, 2) for number in range(40)]
     votes = [*(a_vote(each, 1) for each in about), a_vote(about[0], 2, "down")]
-    examples = join(PartitionFacts(about, votes), JoinCounts())
+    examples = join(PartitionFacts(about, votes)).examples
     estimates = beliefs(examples)
     assert estimates.compared == 0
     values = [value for _, _, why, value in labelled_passages(examples) if why == "vote_up"]
@@ -160,7 +167,7 @@ def test_many_who_agree_leave_no_number_too_large() -> None:
     votes += [a_vote(about, 2, "up", actor=f"a{number}") for number in range(300)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        estimates = beliefs(join(PartitionFacts([about], votes), JoinCounts()))
+        estimates = beliefs(join(PartitionFacts([about], votes)).examples)
     assert (estimates.good[_of(about, 1)], estimates.good[_of(about, 2)]) == (0.0, 1.0)
 
 

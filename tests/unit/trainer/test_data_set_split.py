@@ -4,9 +4,9 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from gyre_trainer.data_sets.clusters import clusters
+from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.data_sets.profiles import PROFILES
-from gyre_trainer.data_sets.split import DataSetPart, Place, QuestionOccurrence, split
+from gyre_trainer.data_sets.split import Place, QuestionOccurrence, clusters, split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

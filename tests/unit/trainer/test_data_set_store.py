@@ -8,27 +8,22 @@ from pathlib import Path
 import pytest
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retryable
 from gyre_common.store import Shelf, Store, digest_of
-from gyre_trainer.data_sets import (
-    FOLDER,
-    DataSetStore,
-    FrozenDataSet,
-    profile_named,
-    read_folder,
-    write_folder,
-)
-from gyre_trainer.data_sets.freezing import JoinedExamples, freeze_joined
+from gyre_trainer.data_sets.data_set_store import FOLDER, DataSetStore
+from gyre_trainer.data_sets.freezing import freeze_joined
+from gyre_trainer.data_sets.frozen import FrozenDataSet, read_folder, write_folder
+from gyre_trainer.data_sets.profiles import profile_named
 
 from tests.unit.failing_disk import failing
-from tests.unit.trainer.training_facts import a_crowd
+from tests.unit.trainer.training_facts import a_crowd, join
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def a_data_set(questions: int = 240, tenant: str = "acme") -> FrozenDataSet:
-    joined = JoinedExamples()
-    joined.add(a_crowd(questions))
     window = {"interactions.completed.v1/0": (0, questions)}
-    return freeze_joined(joined, window=window, tenant=tenant, profile=profile_named("demo"))
+    return freeze_joined(
+        join(a_crowd(questions)), window=window, tenant=tenant, profile=profile_named("demo")
+    )
 
 
 @pytest.fixture
@@ -91,7 +86,7 @@ def test_a_folder_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     data_set = a_data_set()
     for _ in range(2):
         write_folder(data_set, tmp_path / "run" / "data_set")
-    assert read_folder(tmp_path / "run" / "data_set", data_set.digest) == data_set
+    assert read_folder(tmp_path / "run" / "data_set", data_set.digest) == data_set.files
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["data_set"]
 
 
@@ -129,11 +124,11 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     write_folder(data_set, tmp_path / "data_set")
     bigger = a_data_set(270)
     with (
-        failing("gyre_trainer.data_sets.folders.os.fsync"),
+        failing("gyre_trainer.data_sets.frozen.os.fsync"),
         pytest.raises(Retryable, match=r"cannot write the data set .* No space left"),
     ):
         write_folder(bigger, tmp_path / "data_set")
-    assert read_folder(tmp_path / "data_set") == data_set
+    assert read_folder(tmp_path / "data_set") == data_set.files
     assert [path.name for path in tmp_path.iterdir()] == ["data_set"]
 
 

@@ -20,11 +20,12 @@ from gyre_common.events.feedback import FeedbackKind, FeedbackReceived
 from gyre_common.events.interactions import InteractionCompleted, Turn
 from gyre_common.store import Shelf, Store
 from gyre_common.testing.builders import a_feedback, a_retrieved_chunk
-from gyre_trainer.data_sets import FOLDER as DATA_SETS
-from gyre_trainer.data_sets import DataSetStore, Profile
+from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
+from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.freezing import freeze
+from gyre_trainer.data_sets.profiles import Profile
 from gyre_trainer.forgetting import ErasureCounts, Forgetting
-from gyre_trainer.recipes.query_encoder.files import QueryEncoderFiles
+from gyre_trainer.recipes.query_encoder.inputs import QueryEncoderFiles
 from gyre_trainer.runs.folder import Prepared, RunFolders, write_json
 from gyre_trainer.segments import FOLDER, Collector, Segments
 from gyre_trainer.segments.erasure import Subject, SubjectKind
@@ -364,7 +365,7 @@ async def test_facts_that_are_too_old_go_with_their_texts_data_sets_and_runs(roo
     assert 0 < len(remaining) < len(before)
     assert room.holds(CANARY) == room.holds("part7") == []
     assert room.holds(OF_OTHERS[1])
-    assert all(one.expired_at for one in await room.data_sets.of_every_tenant())
+    assert all(one.expired_at for one in await room.data_sets.of_tenant(None))
     assert list((room.path / "runs").iterdir()) == []
 
 

@@ -2,13 +2,13 @@
 
 import pytest
 from gyre_common.events.training import Decision
-from gyre_trainer.recipes.query_encoder.comparison.decision import decide, needed
-from gyre_trainer.recipes.query_encoder.comparison.report import Rule, SliceName
-from gyre_trainer.recipes.query_encoder.comparison.slices import (
-    SideRankings,
-    compare,
+from gyre_trainer.recipes.query_encoder.gate import (
+    decide,
     judged_in_top,
+    measure_slices,
+    needed,
 )
+from gyre_trainer.recipes.query_encoder.report import Rule, SliceName
 
 from tests.unit.trainer.gate_builders import a_question, a_slice, all_slices
 
@@ -53,8 +53,7 @@ def test_a_slice_below_its_minimum_is_too_small_however_good_it_looks(name: Slic
 
 
 def test_an_empty_gate_is_too_small_and_nothing_breaks() -> None:
-    sides = SideRankings({}, {}, {})
-    slices = compare([], sides, RULE)
+    slices = measure_slices([], RULE, live={}, live_refitted={}, candidate={})
     verdict, reasons = decide(slices, RULE)
     assert verdict is Decision.TOO_SMALL
     assert len(reasons) == 2
@@ -82,12 +81,13 @@ def test_the_slices_are_those_with_and_without_votes_in_training() -> None:
     voted = a_question("v", {"good": 1, "bad": 0})
     new = a_question("n", {"good": 1, "bad": 0}, new=True, chance=0.5)
     better, worse = ["good", "bad"], ["bad", "good"]
-    sides = SideRankings(
+    measured = measure_slices(
+        [voted, new],
+        RULE,
         live={"v": worse, "n": better},
         live_refitted={"v": better, "n": better},
         candidate={"v": better, "n": worse},
     )
-    measured = compare([voted, new], sides, RULE)
     lost = 1 - 1 / 1.584962500721156  # 1 - 1 / log2(3)
     assert measured[VOTED].difference == pytest.approx(lost)
     assert measured[NEW].difference == pytest.approx(-lost)

@@ -5,11 +5,15 @@ import math
 import pytest
 from gyre_common.errors import GyreError
 from gyre_common.fusion import Span
-from gyre_trainer.recipes.query_encoder.comparison.measuring import check_orders
-from gyre_trainer.recipes.query_encoder.comparison.ndcg import ndcg
-from gyre_trainer.recipes.query_encoder.comparison.questions import gate_questions
-from gyre_trainer.recipes.query_encoder.comparison.ranking import LegHit, Legs, Weights
-from gyre_trainer.recipes.query_encoder.comparison.refit import refit
+from gyre_trainer.recipes.query_encoder.gate import check_orders
+from gyre_trainer.recipes.query_encoder.ranking import (
+    LegHit,
+    Legs,
+    gate_questions,
+    ndcg,
+    refit,
+)
+from gyre_trainer.recipes.query_encoder.report import Weights
 
 from tests.unit.trainer.gate_builders import a_question, a_row, some_legs
 

@@ -1,6 +1,6 @@
 """Questions are asked as their askers would, with versions named, and only whole answers count."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -8,7 +8,8 @@ from gyre.retriever.v1 import retriever_pb2
 from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_common.fusion import Span
-from gyre_trainer.recipes.query_encoder.live_search import Asker, LiveSearch
+from gyre_trainer.recipes.query_encoder.live_search import Asker, search
+from gyre_trainer.recipes.query_encoder.ranking import Legs
 
 TEA = Asker("acme", ("staff",), "Where is tea?")
 VERSIONS = {"query-encoder": "q2", "document-encoder": "d1", "retrieval": "r1"}
@@ -44,13 +45,13 @@ def ignore_progress(done: int, of: int) -> None:
     """Nobody looks."""
 
 
-def a_retriever(retrieve: FakeRetrieve, patience: float = 5.0) -> LiveSearch:
-    return LiveSearch(retrieve, VERSIONS, patience=patience)
+async def searched(retrieve: FakeRetrieve, patience: float = 5.0) -> Mapping[str, Legs]:
+    return await search(retrieve, {"q1": TEA}, VERSIONS, ignore_progress, patience=patience)
 
 
 async def test_a_question_is_asked_with_its_askers_tenant_groups_and_the_named_versions() -> None:
     retrieve = FakeRetrieve(a_reply())
-    legs = await a_retriever(retrieve).legs({"q1": TEA}, ignore_progress)
+    legs = await searched(retrieve)
     assert retrieve.requests == [("Where is tea?", "acme", ("staff",), VERSIONS, True)]
     (hit,) = legs["q1"].hits
     assert (hit.chunk_id, hit.bm25, hit.dense, hit.fused) == ("a", 7.0, None, 0.5)
@@ -61,7 +62,7 @@ async def test_the_same_question_of_the_same_asker_is_asked_once() -> None:
     retrieve = FakeRetrieve(a_reply())
     questions = {"q1": TEA, "q2": TEA, "q3": Asker("acme", (), "Where is tea?")}
     progress: list[tuple[int, int]] = []
-    legs = await a_retriever(retrieve).legs(questions, lambda done, of: progress.append((done, of)))
+    legs = await search(retrieve, questions, VERSIONS, lambda done, of: progress.append((done, of)))
     assert len(retrieve.requests) == 2
     assert set(legs) == {"q1", "q2", "q3"}
     assert progress == [(1, 2), (2, 2)]
@@ -80,14 +81,14 @@ async def test_what_is_not_a_whole_answer_is_asked_for_again(
     first: retriever_pb2.RetrieveResponse | Exception,
 ) -> None:
     retrieve = FakeRetrieve(first, a_reply())
-    assert (await a_retriever(retrieve).legs({"q1": TEA}, ignore_progress))["q1"].order == ["a"]
+    assert (await searched(retrieve))["q1"].order == ["a"]
     assert len(retrieve.requests) == 2
 
 
 async def test_patience_ends() -> None:
     retrieve = FakeRetrieve(a_reply(fallbacks=["searched without dense"]))
     with pytest.raises(ExceptionGroup) as raised:
-        await a_retriever(retrieve, patience=0.0).legs({"q1": TEA}, ignore_progress)
+        await searched(retrieve, patience=0.0)
     assert isinstance(raised.value.exceptions[0], Unavailable)
 
 
@@ -96,7 +97,5 @@ async def test_what_was_shown_only_to_explore_is_no_part_of_the_ranking() -> Non
         retriever_pb2.Chunk(chunk_id="x", explored=True),
         retriever_pb2.Chunk(chunk_id="a", scores={"bm25": 7.0}),
     ]
-    legs = await a_retriever(FakeRetrieve(a_reply(chunks=chunks))).legs(
-        {"q1": TEA}, ignore_progress
-    )
+    legs = await searched(FakeRetrieve(a_reply(chunks=chunks)))
     assert legs["q1"].order == ["a"]

@@ -8,10 +8,10 @@ import pytest
 from gyre_common.errors import Retryable, Unavailable
 from gyre_common.events.releases import Roles
 from gyre_common.store import Shelf, Store
-from gyre_trainer.data_sets import read_folder
+from gyre_trainer.data_sets.frozen import read_folder
 from gyre_trainer.recipes.query_encoder import prepare
 from gyre_trainer.recipes.query_encoder.compare import keep_card
-from gyre_trainer.recipes.query_encoder.corpus import Snapshot
+from gyre_trainer.recipes.query_encoder.prepare import Snapshot
 from gyre_trainer.runs.folder import RunFolder
 from gyre_trainer.segments import FOLDER, Segments
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
@@ -67,11 +67,11 @@ async def collected(settings: TrainerSettings) -> Segments:
 async def test_a_data_set_is_kept_when_there_is_room_again(
     folder: RunFolder, settings: TrainerSettings, full: AwayAtFirst
 ) -> None:
-    window = dict(await (await collected(settings)).durable())
-    spec = a_spec(tenant="acme", profile="demo", window=window)
-    frozen = await prepare.freeze_and_store(folder, spec, settings)
+    segments = await collected(settings)
+    spec = a_spec(tenant="acme", profile="demo", window=dict(await segments.durable()))
+    frozen = await prepare.freeze_and_store(folder, spec, segments, settings)
     assert full.calls == 1 + len(frozen.files)
-    assert read_folder(folder.data_set, frozen.digest) == frozen
+    assert read_folder(folder.data_set, frozen.digest) == frozen.files
 
 
 async def test_a_model_card_is_kept_when_there_is_room_again(

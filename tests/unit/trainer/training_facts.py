@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gyre_trainer.data_sets.joining import InteractionWithFeedback, JoinCounts, join
+from gyre_trainer.data_sets.joining import InteractionWithFeedback, Joined
 from gyre_trainer.segments.facts import (
     FeedbackFact,
     InteractionFact,
@@ -91,11 +91,18 @@ def a_judgement(about: InteractionFact, offset: int = 0) -> JudgementFact:
     )
 
 
+def join(*partitions: PartitionFacts) -> Joined:
+    joined_facts = Joined()
+    for facts in partitions:
+        joined_facts.add(facts)
+    return joined_facts
+
+
 def joined(
     interaction: InteractionFact, *feedback: FeedbackFact
-) -> tuple[list[InteractionWithFeedback], JoinCounts]:
-    tally = JoinCounts()
-    return join(PartitionFacts((interaction,), feedback), tally), tally
+) -> tuple[list[InteractionWithFeedback], Joined]:
+    counted = join(PartitionFacts((interaction,), feedback))
+    return counted.examples, counted
 
 
 def a_crowd(questions: int, *, actors: int = 5, shared: int = 3) -> PartitionFacts:

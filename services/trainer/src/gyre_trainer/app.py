@@ -10,8 +10,8 @@ from gyre_common.releases.following import open_releases
 from gyre_common.rpc import channel
 from gyre_common.store import Shelf, Store
 
-from gyre_trainer.data_sets import FOLDER as DATA_SETS
-from gyre_trainer.data_sets import DataSetStore
+from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
+from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.forgetting import Forgetting, forget_periodically
 from gyre_trainer.handlers import build_handlers
 from gyre_trainer.recipes import roles_read

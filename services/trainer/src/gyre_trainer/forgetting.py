@@ -12,8 +12,7 @@ from gyre_common.events.event import EVERY_TENANT, now
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED
 
-from gyre_trainer.data_sets import DataSetStore
-from gyre_trainer.data_sets.resolving import expire_incomplete_data_sets
+from gyre_trainer.data_sets.data_set_store import DataSetStore, expire_incomplete_data_sets
 from gyre_trainer.runs.folder import RunFolders
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.erasure import Erasure, Subject
@@ -97,7 +96,7 @@ class Forgetting:
         # Also when no fact went: a trainer may have been killed in between.
         passages = await self._segments.drop_passages()
         await expire_incomplete_data_sets(self._data_sets, self._segments, now())
-        every = await self._data_sets.of_every_tenant()
+        every = await self._data_sets.of_tenant(None)
         expired = {one.digest for one in every if one.expired_at is not None}
         runs = await asyncio.to_thread(
             self._folders.forget, lambda folder: folder.data_set_digest in expired

@@ -12,7 +12,7 @@ from gyre_common.rpc import ServicerContext, request_context
 from gyre_common.signature import Signature
 from gyre_common.store import Store
 
-from gyre_trainer.data_sets import DataSetStore, StoredDataSet
+from gyre_trainer.data_sets.data_set_store import DataSetStore, StoredDataSet
 from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.runs.book import Run
 from gyre_trainer.runs.conductor import Conductor

@@ -1,23 +1,22 @@
-"""The data card: what a data set is made of, counted."""
+"""The data card: what a data set is made of, counted; and refused where nothing can be learned.
+
+Every check raises FailedPrecondition, which says what there is, what it takes and what to do.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TypeVar
 
-from gyre_trainer.data_sets.joining import InteractionWithFeedback, JoinCounts
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.event import EVERY_TENANT
+
+from gyre_trainer.data_sets.frozen import Card, DataSetPart, DataSetRow, rfc3339
+from gyre_trainer.data_sets.joining import Joined
 from gyre_trainer.data_sets.labels import CONTRADICTORY_WHY, PASSED_OVER_WHY, Label
-from gyre_trainer.data_sets.profiles import Profile
+from gyre_trainer.data_sets.profiles import PROFILES, Profile
 from gyre_trainer.data_sets.reliability import Beliefs
-from gyre_trainer.data_sets.rows import DataSetRow, rfc3339
-from gyre_trainer.data_sets.split import DataSetPart
 from gyre_trainer.segments.window import Window, window_as_text
-
-Card = dict[str, Any]
-"""JSON; docs/guides/data-sets.md says how to read it."""
-
-TRAIN_PARTS = (DataSetPart.FIT.value, DataSetPart.VALIDATION.value)
 
 
 def card_of(
@@ -25,15 +24,24 @@ def card_of(
     tenant: str,
     profile: Profile,
     window: Window,
-    tally: JoinCounts,
-    examples: Sequence[InteractionWithFeedback],
+    joined: Joined,
     rows: Sequence[DataSetRow],
-    most_of_one_actor: float,
+    labels: Sequence[Mapping[str, Label]],
     beliefs: Beliefs,
 ) -> Card:
-    """Everything that is counted, and nothing that depends on when or where it was."""
-    train = [row for row in rows if row["part"] in TRAIN_PARTS]
-    gate = [row for row in rows if row["part"] == DataSetPart.GATE]
+    """Everything that is counted, and nothing that depends on when or where it was.
+
+    `labels` are those of each row, by chunk id.
+    """
+    train = [row for row in rows if row.part != DataSetPart.GATE]
+    gate = [row for row in rows if row.part == DataSetPart.GATE]
+    opinions = [opinion for example in joined.examples for opinion in example.opinions]
+    moments = sorted(opinion.at for opinion in opinions)
+    cluster_sizes = Counter(row.cluster for row in rows)
+    shown = [one for row in rows for one in row.shown]
+    explored = [one for one in shown if one.explored]
+    versions = ((role, name) for row in rows for role, name in row.versions.items())
+    whys = ((one.rank, one.why) for one in shown if one.why)
     return {
         "format": 2,
         "builder": f"gyre-trainer {version('gyre-trainer')}",
@@ -47,132 +55,150 @@ def card_of(
             "most_of_one_actor": profile.most_of_one_actor,
         },
         "train_questions": len(train),
-        "train_with_positive": sum(map(is_liked, train)),
-        "gate_questions": sum(map(is_liked, gate)),
+        "train_with_positive": sum(row.is_liked for row in train),
+        "gate_questions": sum(row.is_liked for row in gate),
         "interactions": {
-            "read": tally.interactions,
-            "judged": tally.judged,
-            "with_feedback": len(examples),
+            "read": joined.interactions,
+            "judged": joined.judged,
+            "with_feedback": len(joined.examples),
         },
-        **_votes(examples),
-        "actors": len({actor for row in rows for actor in row["actors"]}),
-        "most_of_one_actor": round(most_of_one_actor, 6),
+        "votes": len(opinions),
+        "votes_by_kind": dict(Counter(f"{opinion.kind} {opinion.value}" for opinion in opinions)),
+        "first_vote_at": rfc3339(moments[0]) if moments else None,
+        "last_vote_at": rfc3339(moments[-1]) if moments else None,
+        "actors": len({actor for row in rows for actor in row.actors}),
+        "most_of_one_actor": round(_largest_actor_share(rows, labels), 6),
         "wrong_votes": {"share": beliefs.wrong, "votes_compared": beliefs.compared},
-        "parts": {part.value: _part(rows, part) for part in DataSetPart},
-        "clusters": _clusters(rows),
-        "labels": dict(Counter(s["why"] for row in rows for s in row["shown"] if s["why"])),
-        "labels_by_rank": _labels_by_rank(rows),
-        "judged_by_rank": judged_by_rank(tally.shown_by_rank, tally.with_feedback_by_rank),
-        "explored": _explored(rows),
-        "dropped": {reason.value: n for reason, n in sorted(tally.dropped.items()) if n},
-        "versions": _versions(rows),
+        "parts": {
+            part.value: _part([row for row in rows if row.part == part]) for part in DataSetPart
+        },
+        "clusters": {
+            "total": len(cluster_sizes),
+            "largest": max(cluster_sizes.values(), default=0),
+        },
+        "labels": dict(Counter(one.why for one in shown if one.why)),
+        "labels_by_rank": {str(rank): counts for rank, counts in _counted(whys).items()},
+        "judged_by_rank": _judged_by_rank(joined.shown_by_rank, joined.with_feedback_by_rank),
+        "explored": {
+            "shown": len(explored),
+            "labelled": sum(one.label is not None for one in explored),
+            "positive": sum(one.is_liked for one in explored),
+        },
+        "dropped": {reason.value: n for reason, n in sorted(joined.dropped.items()) if n},
+        "versions": _counted(versions),
     }
 
 
-def is_liked(row: DataSetRow) -> bool:
-    """Tell whether a passage is liked for the question, so that the gate can score it."""
-    return any((shown["label"] or 0) > 0 for shown in row["shown"])
-
-
-def largest_actor_share(
-    rows: Iterable[DataSetRow], labels: Mapping[tuple[str, str], Mapping[str, Label]]
+def _largest_actor_share(
+    rows: Sequence[DataSetRow], labels: Sequence[Mapping[str, Label]]
 ) -> float:
-    """The greatest share of the train labels' weight that rests on one actor; 0 without labels."""
+    """Of the train labels' weight, what rests on one actor at most."""
     weights: dict[str, float] = defaultdict(float)
-    for row in rows:
-        if row["part"] in TRAIN_PARTS:
-            for label in labels[row["tenant"], row["question_id"]].values():
+    for row, labels_of_row in zip(rows, labels, strict=True):
+        if row.part != DataSetPart.GATE:
+            for label in labels_of_row.values():
                 for actor in sorted(label.actors):
                     weights[actor] += abs(label.value or 0) / len(label.actors)
     total = sum(weights.values())
     return max(weights.values()) / total if total else 0.0
 
 
-def judged_by_rank(
+def _judged_by_rank(
     shown_by_rank: Mapping[int, int], with_feedback_by_rank: Mapping[int, int]
 ) -> dict[str, dict[str, float]]:
-    """How often anybody said anything of a passage shown at a rank, of all interactions.
+    """How often anybody said anything, clear or not, of a passage shown at a rank.
 
-    `p` has half a count added on either side (Jeffreys), so that it is never nought or one. A
-    passage that was passed over counts as not judged; one whose words are contradictory or doubtful
-    was judged.
+    `p` has half a count added on either side (Jeffreys), so that it is never nought or one.
     """
-    return {
-        str(rank): {
-            "shown": shown,
-            "judged": with_feedback_by_rank.get(rank, 0),
-            "p": round((with_feedback_by_rank.get(rank, 0) + 0.5) / (shown + 1), 6),
-        }
-        for rank, shown in sorted(shown_by_rank.items())
+    by_rank = {}
+    for rank, shown in sorted(shown_by_rank.items()):
+        judged = with_feedback_by_rank.get(rank, 0)
+        p = round((judged + 0.5) / (shown + 1), 6)
+        by_rank[str(rank)] = {"shown": shown, "judged": judged, "p": p}
+    return by_rank
+
+
+def _part(rows: Sequence[DataSetRow]) -> Card:
+    shown = [one for row in rows for one in row.shown]
+    liked = [row for row in rows if row.is_liked]
+    documents = {
+        (row.tenant, one.document_id) for row in liked for one in row.shown if one.is_liked
     }
-
-
-def _votes(examples: Iterable[InteractionWithFeedback]) -> Card:
-    opinions = [opinion for example in examples for opinion in example.opinions]
-    moments = [opinion.at for opinion in opinions]
     return {
-        "votes": len(opinions),
-        "votes_by_kind": dict(Counter(f"{opinion.kind} {opinion.value}" for opinion in opinions)),
-        "first_vote_at": _when(min(moments, default=None)),
-        "last_vote_at": _when(max(moments, default=None)),
-    }
-
-
-def _when(moment: datetime | None) -> str | None:
-    return rfc3339(moment) if moment else None
-
-
-def _part(rows: Iterable[DataSetRow], part: DataSetPart) -> Card:
-    part_rows = [row for row in rows if row["part"] == part]
-    shown = [one for row in part_rows for one in row["shown"]]
-    liked = [row for row in part_rows if is_liked(row)]
-    return {
-        "questions": len(part_rows),
+        "questions": len(rows),
         "with_positive": len(liked),
-        "held_out": sum(row["held_out"] for row in liked),
-        "voted": sum(not row["held_out"] for row in liked),
-        "clusters": len({row["cluster"] for row in part_rows}),
-        "positives": sum((one["label"] or 0) > 0 for one in shown),
-        "negatives": sum((one["label"] or 0) < 0 for one in shown),
-        "passed_over": sum(one["why"] == PASSED_OVER_WHY for one in shown),
-        "contradictory": sum(one["why"] == CONTRADICTORY_WHY for one in shown),
-        "documents_liked": len(
-            {
-                (row["tenant"], one["document_id"])
-                for row in part_rows
-                for one in row["shown"]
-                if (one["label"] or 0) > 0
-            }
-        ),
+        "held_out": sum(row.held_out for row in liked),
+        "voted": sum(not row.held_out for row in liked),
+        "clusters": len({row.cluster for row in rows}),
+        "positives": sum(one.is_liked for one in shown),
+        "negatives": sum((one.label or 0) < 0 for one in shown),
+        "passed_over": sum(one.why == PASSED_OVER_WHY for one in shown),
+        "contradictory": sum(one.why == CONTRADICTORY_WHY for one in shown),
+        "documents_liked": len(documents),
     }
 
 
-def _clusters(rows: Iterable[DataSetRow]) -> Card:
-    sizes = Counter(row["cluster"] for row in rows)
-    return {"total": len(sizes), "largest": max(sizes.values(), default=0)}
+K = TypeVar("K", int, str)
 
 
-def _labels_by_rank(rows: Iterable[DataSetRow]) -> Card:
-    counts_by_rank: dict[int, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        for shown in row["shown"]:
-            if shown["why"]:
-                counts_by_rank[shown["rank"]][shown["why"]] += 1
-    return {str(rank): dict(counts) for rank, counts in sorted(counts_by_rank.items())}
+def _counted(pairs: Iterable[tuple[K, str]]) -> dict[K, dict[str, int]]:
+    """How often each second came with each first, these in their order."""
+    counts: dict[K, Counter[str]] = defaultdict(Counter)
+    for first, second in pairs:
+        counts[first][second] += 1
+    return {first: dict(counts[first]) for first in sorted(counts)}
 
 
-def _explored(rows: Iterable[DataSetRow]) -> Card:
-    explored = [one for row in rows for one in row["shown"] if one["explored"]]
-    return {
-        "shown": len(explored),
-        "labelled": sum(one["label"] is not None for one in explored),
-        "positive": sum((one["label"] or 0) > 0 for one in explored),
-    }
+def check_there_is_something(joined: Joined, tenant: str) -> None:
+    """An empty window, or one in which nobody voted."""
+    whose = "any tenant" if tenant == EVERY_TENANT else f"tenant {tenant}"
+    if not joined.interactions and not sum(joined.dropped.values()):
+        raise FailedPrecondition(
+            f"the window is empty: no question of {whose} has been collected in it; ask with "
+            "`gyre ask`, vote with `gyre vote`, then try again"
+        )
+    if not joined.examples:
+        raise FailedPrecondition(
+            f"the window holds {joined.interactions:,} questions of {whose}, but no vote on what "
+            "they showed: vote on passages or answers with `gyre vote`, then try again"
+        )
 
 
-def _versions(rows: Iterable[DataSetRow]) -> Card:
-    counts_by_role: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        for role, name in row["versions"].items():
-            counts_by_role[role][name] += 1
-    return {role: dict(counts) for role, counts in sorted(counts_by_role.items())}
+def check_enough(card: Card, profile: Profile) -> None:
+    """Votes that all say the same or nothing, that are too much one actor's, or too few."""
+    positives = sum(part["positives"] for part in card["parts"].values())
+    negatives = sum(part["negatives"] for part in card["parts"].values())
+    if not positives and not negatives:
+        raise FailedPrecondition(
+            f"the {card['votes']:,} votes in the window say nothing clear of any passage: "
+            "they contradict each other, or are on answers that cite nothing; collect more"
+        )
+    if not positives or not negatives:
+        present, absent = ("for", "against") if positives else ("against", "for")
+        raise FailedPrecondition(
+            f"the votes are one-sided: all {positives or negatives:,} labels are {present} what "
+            f"was shown, none is {absent}, so nothing tells better from worse; collect votes both "
+            "up and down, on passages of all ranks"
+        )
+    share = card["most_of_one_actor"]
+    if share > profile.most_of_one_actor:
+        much_of_it = f"{share:.0%} of what is to be learned is"
+        what = "all votes are" if card["actors"] == 1 else much_of_it
+        raise FailedPrecondition(
+            f"{what} by one actor, and profile {profile.name} takes at most "
+            f"{profile.most_of_one_actor:.0%} from one: collect votes of more people (with an "
+            "actor each), or try the loop with --profile demo, which is recorded"
+        )
+    train, gate = card["train_questions"], card["gate_questions"]
+    if train < profile.train_questions or gate < profile.gate_questions:
+        demo = PROFILES["demo"]
+        way_out = (
+            f", or try the loop with --profile demo ({demo.train_questions:,} and "
+            f"{demo.gate_questions:,}), which is recorded with all that comes of it"
+        )
+        raise FailedPrecondition(
+            f"too few votes: {train:,} questions to train on ({card['train_with_positive']:,} of "
+            f"them with a passage that somebody liked: only those teach) and {gate:,} to judge by, "
+            f"but profile {profile.name} needs {profile.train_questions:,} and "
+            f"{profile.gate_questions:,}; collect more votes{'' if profile == demo else way_out}"
+        )

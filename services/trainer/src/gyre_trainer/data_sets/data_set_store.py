@@ -1,7 +1,7 @@
 """Frozen data sets in the store: content by digest, and a list of them by tenant."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,18 @@ from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.store import DamagedContentError, Shelf, Store
 
-from gyre_trainer.data_sets.card import Card
-from gyre_trainer.data_sets.frozen import FrozenDataSet
-from gyre_trainer.data_sets.rows import canonical, rfc3339
+from gyre_trainer.data_sets.frozen import (
+    GATE,
+    TRAIN,
+    Card,
+    FrozenDataSet,
+    Reference,
+    canonical,
+    rfc3339,
+)
+from gyre_trainer.data_sets.joining import actor_digest
+from gyre_trainer.segments.facts import PartitionFacts
+from gyre_trainer.segments.shelf import Segments
 
 FOLDER = "data-sets"
 """Where the list stands in the store."""
@@ -26,9 +35,8 @@ _EXPIRED = ".expired"
 
 @dataclass(frozen=True)
 class StoredDataSet:
-    """A data set in the list. `files` names the digest of each file.
-
-    Its files are gone at `expired_at`: a fact that it refers to was forgotten, or is too old.
+    """A data set in the list, with the digest of each of its files. These are gone at `expired_at`:
+    a fact that it refers to was forgotten, or is too old.
     """
 
     digest: str
@@ -68,22 +76,17 @@ class DataSetStore:
         await self._shelf.put(name, canonical(entry).encode())
         # The same facts may be there again, read anew from their topics.
         await self._shelf.delete(f"{name}{_EXPIRED}")
-        return await self._entry(name, expired=False)
+        return await self._entry(name)
 
-    async def of_tenant(self, tenant: str) -> list[StoredDataSet]:
-        """Those of a tenant, or those of all tenants together (`*`); newest first."""
-        return await self._list(_folder(tenant))
-
-    async def of_every_tenant(self) -> list[StoredDataSet]:
-        """All there are, whoever they are of."""
-        return await self._list("")
+    async def of_tenant(self, tenant: str | None) -> list[StoredDataSet]:
+        """Those of a tenant or of all tenants together (`*`), or, with None, all; newest first."""
+        names = set(await self._shelf.names("" if tenant is None else _folder(tenant)))
+        data_sets = [await self._entry(name, names) for name in _entries(names)]
+        return sorted(data_sets, key=lambda data_set: data_set.frozen_at, reverse=True)
 
     async def files(self, data_set: StoredDataSet) -> FrozenDataSet:
-        """A data set itself.
-
-        Raises:
-            FailedPrecondition: it has expired.
-            NotFound, DamagedContentError: the store has lost a file of it.
+        """A data set itself. Raises FailedPrecondition when it has expired, NotFound or
+        DamagedContentError when the store has lost a file of it.
         """
         if data_set.expired_at is not None:
             raise FailedPrecondition(
@@ -105,13 +108,10 @@ class DataSetStore:
         await self._shelf.put(f"{_name(data_set.tenant, data_set.digest)}{_EXPIRED}", mark)
 
     async def get(self, tenant: str, digest: str) -> StoredDataSet:
-        """One by its digest, or the first digits of it.
-
-        Raises:
-            InvalidInput: that is no digest, too short, or begins more than one.
-            NotFound: the tenant has none of that digest.
+        """By its digest, or the first digits of it. Raises InvalidInput when that is no digest, too
+        short, or begins more than one, NotFound when the tenant has none of it.
         """
-        start = _bare(digest)
+        start = digest.removeprefix(_ALGORITHM)
         if len(start) < SHORTEST or len(start) > 64 or not set(start) <= set("0123456789abcdef"):
             raise InvalidInput(
                 "digest", "is not one", f"send {SHORTEST} or more of its hexadecimal digits"
@@ -125,21 +125,13 @@ class DataSetStore:
             raise InvalidInput(
                 "digest", "begins more than one", f"send more digits, such as {longer}"
             )
-        return await self._entry(matches[0], expired=f"{matches[0]}{_EXPIRED}" in names)
+        return await self._entry(matches[0], names)
 
-    async def _list(self, folder: str) -> list[StoredDataSet]:
-        names = set(await self._shelf.names(folder))
-        data_sets = [
-            await self._entry(name, expired=f"{name}{_EXPIRED}" in names)
-            for name in _entries(names)
-        ]
-        return sorted(data_sets, key=lambda data_set: data_set.frozen_at, reverse=True)
-
-    async def _entry(self, name: str, *, expired: bool) -> StoredDataSet:
+    async def _entry(self, name: str, names: Collection[str] = ()) -> StoredDataSet:
         try:
             entry: dict[str, Any] = json.loads(await self._shelf.get(name))
             expired_at = None
-            if expired:
+            if f"{name}{_EXPIRED}" in names:
                 mark = json.loads(await self._shelf.get(f"{name}{_EXPIRED}"))
                 expired_at = datetime.fromisoformat(mark["expired_at"])
             card = entry["card"]
@@ -158,7 +150,7 @@ class DataSetStore:
 
 
 def _name(tenant: str, digest: str) -> str:
-    return f"{_folder(tenant)}/{_bare(digest)}.json"
+    return f"{_folder(tenant)}/{digest.removeprefix(_ALGORITHM)}.json"
 
 
 def _entries(names: Iterable[str]) -> list[str]:
@@ -170,5 +162,48 @@ def _folder(tenant: str) -> str:
     return "_every" if tenant == EVERY_TENANT else tenant
 
 
-def _bare(digest: str) -> str:
-    return digest.removeprefix(_ALGORITHM)
+async def expire_incomplete_data_sets(
+    data_sets: DataSetStore, segments: Segments, at: datetime
+) -> int:
+    """Expire every data set of which a fact is gone; returns how many."""
+    stored = [one for one in await data_sets.of_tenant(None) if one.expired_at is None]
+    needed_ids = {one.digest: await _needed(data_sets, one) for one in stored}
+    references = {reference for each in needed_ids.values() for reference in each or ()}
+    present_ids: dict[Reference, set[str]] = {}
+    async for facts in segments.facts(await segments.durable(), None):
+        present_ids |= _present(facts, references)
+    expired = 0
+    for one in stored:
+        ids = needed_ids[one.digest]
+        if ids is None or any(ids[each] - present_ids.get(each, set()) for each in ids):
+            await data_sets.expire(one, at)
+            expired += 1
+    return expired
+
+
+async def _needed(
+    data_sets: DataSetStore, data_set: StoredDataSet
+) -> dict[Reference, set[str]] | None:
+    """Ids of passages and digests of actors, by the question that it refers to; None where the
+    store cannot give it whole any more: nobody can train on it.
+    """
+    try:
+        return {
+            row.reference: {*row.actors, *(shown.chunk_id for shown in row.shown)}
+            for row in (await data_sets.files(data_set)).rows(TRAIN, GATE)
+        }
+    except (NotFound, DamagedContentError, KeyError, ValueError):
+        return None
+
+
+def _present(facts: PartitionFacts, references: set[Reference]) -> dict[Reference, set[str]]:
+    """The same, as it is there."""
+    present_ids = {}
+    interactions = {(fact.tenant, fact.interaction_id): fact for fact in facts.interactions}
+    for reference in references & interactions.keys():
+        present_ids[reference] = {shown.chunk_id for shown in interactions[reference].shown}
+    for feedback in facts.feedback:
+        reference = (feedback.tenant, feedback.interaction_id)
+        if reference in present_ids:
+            present_ids[reference].add(actor_digest(interactions[reference], feedback))
+    return present_ids

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,9 +13,6 @@ from gyre_common.events.interactions import Outcome
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts, Shown
 
 _SHOWN_FOR_GOOD = frozenset({Outcome.ANSWERED.value, Outcome.ABSTAINED.value})
-_SIGNALS = frozenset({"click", "copy", "dwell"})
-_RATINGS = {"1": -1, "2": -1, "3": 0, "4": 1, "5": 1}
-_VOTES = {"up": 1, "down": -1}
 
 
 class Reason(StrEnum):
@@ -41,12 +38,19 @@ class Family(StrEnum):
     SIGNAL = "signal"
 
 
+_VOTES = {"up": 1, "down": -1}
+_MEANINGS: Mapping[str, tuple[Family, Mapping[str, int]]] = {
+    FeedbackKind.CHUNK: (Family.VOTE, _VOTES),
+    FeedbackKind.THUMB: (Family.VERDICT, _VOTES),
+    FeedbackKind.RATING: (Family.VERDICT, {"1": -1, "2": -1, "3": 0, "4": 1, "5": 1}),
+    FeedbackKind.IMPLICIT: (Family.SIGNAL, {"click": 1, "copy": 1, "dwell": 1}),
+}
+"""By the kind of a feedback, its family and the signs of its values; 0 is a neutral rating."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What an actor said: `sign` is 1, -1 or, for a neutral rating, 0.
-
-    `target` is a chunk's id or the answer.
-    """
+    """What an actor said of `target`, a chunk's id or the answer; `sign` is 1 or -1."""
 
     actor: str
     family: Family
@@ -73,110 +77,87 @@ class InteractionWithFeedback:
 
 
 @dataclass
-class JoinCounts:
-    """What was counted while joining: for the data card.
-
-    `shown_by_rank` counts the passages shown, `with_feedback_by_rank` those of which anybody said
-    anything.
+class Joined:
+    """The interactions of a window that somebody said something of, and what was counted on the
+    way. `shown_by_rank` counts passages, `with_feedback_by_rank` those with words on them.
     """
 
+    examples: list[InteractionWithFeedback] = field(default_factory=list)
     interactions: int = 0
     judged: int = 0
     dropped: Counter[Reason] = field(default_factory=Counter)
     shown_by_rank: Counter[int] = field(default_factory=Counter)
     with_feedback_by_rank: Counter[int] = field(default_factory=Counter)
 
+    def add(self, facts: PartitionFacts) -> None:
+        """Join one partition."""
+        feedback_by_interaction: dict[tuple[str, str], list[FeedbackFact]] = defaultdict(list)
+        for fact in facts.feedback:
+            feedback_by_interaction[fact.tenant, fact.interaction_id].append(fact)
+        interactions: dict[tuple[str, str], InteractionFact] = {}
+        for one in sorted(facts.interactions, key=lambda fact: fact.offset):
+            place = (one.tenant, one.interaction_id)
+            self.dropped[Reason.REPEATED] += place in interactions
+            interactions.setdefault(place, one)
+        self.interactions += len(interactions)
+        for place, interaction in interactions.items():
+            feedback = feedback_by_interaction.pop(place, [])
+            if interaction.outcome not in _SHOWN_FOR_GOOD:
+                self.dropped[Reason.FAILED] += 1
+            elif interaction.filtered:
+                self.dropped[Reason.FILTERED] += 1
+            else:
+                self._add_example(interaction, feedback)
+        self.dropped[Reason.NO_INTERACTION] += sum(map(len, feedback_by_interaction.values()))
+        self.judged += len({(each.tenant, each.interaction_id) for each in facts.judgements})
 
-def join(facts: PartitionFacts, tally: JoinCounts) -> list[InteractionWithFeedback]:
-    """The examples of one partition: the interactions that somebody said something of."""
-    feedback_by_interaction: dict[tuple[str, str], list[FeedbackFact]] = defaultdict(list)
-    for fact in facts.feedback:
-        feedback_by_interaction[fact.tenant, fact.interaction_id].append(fact)
-    examples = []
-    for interaction in _each_once(facts.interactions, tally):
-        feedback = feedback_by_interaction.pop((interaction.tenant, interaction.interaction_id), [])
-        if interaction.outcome not in _SHOWN_FOR_GOOD:
-            tally.dropped[Reason.FAILED] += 1
-            continue
-        if interaction.filtered:
-            tally.dropped[Reason.FILTERED] += 1
-            continue
-        tally.shown_by_rank.update(shown.rank for shown in interaction.shown)
-        counting = _opinions(interaction, feedback, tally)
-        if counting:
-            example = InteractionWithFeedback(interaction, counting)
-            examples.append(example)
-            tally.with_feedback_by_rank.update(
-                one.rank for one in interaction.shown if example.opinions_on(one)
+    def _add_example(self, interaction: InteractionFact, feedback: Sequence[FeedbackFact]) -> None:
+        self.shown_by_rank.update(shown.rank for shown in interaction.shown)
+        opinions = _opinions(interaction, feedback, self.dropped)
+        if opinions:
+            example = InteractionWithFeedback(interaction, opinions)
+            self.examples.append(example)
+            self.with_feedback_by_rank.update(
+                shown.rank for shown in interaction.shown if example.opinions_on(shown)
             )
-    tally.dropped[Reason.NO_INTERACTION] += sum(map(len, feedback_by_interaction.values()))
-    tally.judged += len({(j.tenant, j.interaction_id) for j in facts.judgements})
-    return examples
-
-
-def _each_once(interactions: Iterable[InteractionFact], tally: JoinCounts) -> list[InteractionFact]:
-    first_by_place: dict[tuple[str, str], InteractionFact] = {}
-    for one in sorted(interactions, key=lambda fact: fact.offset):
-        place = (one.tenant, one.interaction_id)
-        tally.dropped[Reason.REPEATED] += place in first_by_place
-        first_by_place.setdefault(place, one)
-    tally.interactions += len(first_by_place)
-    return list(first_by_place.values())
 
 
 def _opinions(
-    interaction: InteractionFact, feedback: Sequence[FeedbackFact], tally: JoinCounts
+    interaction: InteractionFact, feedback: Sequence[FeedbackFact], dropped: Counter[Reason]
 ) -> tuple[Opinion, ...]:
     """The latest word of each actor on each target; a neutral one takes back what came before."""
-    shown = {one.chunk_id for one in interaction.shown}
+    targets = {ANSWER_TARGET, *(shown.chunk_id for shown in interaction.shown)}
     latest: dict[tuple[str, Family, str], Opinion] = {}
     counted: set[tuple[str, str]] = set()
     for fact in sorted(feedback, key=lambda f: (f.received_at, f.feedback_id, f.value, f.offset)):
-        opinion = _opinion(interaction, fact)
         if (fact.feedback_id, fact.value) in counted:
-            tally.dropped[Reason.REPEATED] += 1
+            dropped[Reason.REPEATED] += 1
             continue
         counted.add((fact.feedback_id, fact.value))
-        if opinion is None:
-            tally.dropped[Reason.NO_OPINION] += 1
-        elif opinion.target != ANSWER_TARGET and opinion.target not in shown:
-            tally.dropped[Reason.NOT_SHOWN] += 1
+        family, signs = _MEANINGS.get(fact.kind, (Family.VOTE, {}))
+        sign = signs.get(fact.value)
+        on_answer = fact.target == ANSWER_TARGET
+        if sign is None or (on_answer and family is Family.SIGNAL):
+            dropped[Reason.NO_OPINION] += 1
+        elif fact.target not in targets:
+            dropped[Reason.NOT_SHOWN] += 1
         else:
-            subject = (opinion.actor, opinion.family, opinion.target)
-            tally.dropped[Reason.SUPERSEDED] += latest.pop(subject, None) is not None
-            if opinion.sign:
-                latest[subject] = opinion
+            actor = actor_digest(interaction, fact)
+            subject = (actor, family, fact.target)
+            dropped[Reason.SUPERSEDED] += latest.pop(subject, None) is not None
+            if sign:
+                latest[subject] = Opinion(
+                    actor=actor,
+                    family=family,
+                    kind=fact.kind,
+                    target=fact.target,
+                    value=fact.value,
+                    sign=sign,
+                    at=fact.received_at,
+                )
             else:
-                tally.dropped[Reason.NO_OPINION] += 1
+                dropped[Reason.NO_OPINION] += 1
     return tuple(latest[subject] for subject in sorted(latest))
-
-
-def _opinion(interaction: InteractionFact, fact: FeedbackFact) -> Opinion | None:
-    """What a feedback says of passages; None where it cannot say anything of them."""
-    family, sign = _meaning(fact)
-    if family is None or sign is None:
-        return None
-    return Opinion(
-        actor=actor_digest(interaction, fact),
-        family=family,
-        kind=fact.kind,
-        target=fact.target,
-        value=fact.value,
-        sign=sign,
-        at=fact.received_at,
-    )
-
-
-def _meaning(fact: FeedbackFact) -> tuple[Family | None, int | None]:
-    if fact.kind == FeedbackKind.CHUNK:
-        return Family.VOTE, _VOTES.get(fact.value)
-    if fact.kind == FeedbackKind.THUMB:
-        return Family.VERDICT, _VOTES.get(fact.value)
-    if fact.kind == FeedbackKind.RATING:
-        return Family.VERDICT, _RATINGS.get(fact.value)
-    if fact.kind == FeedbackKind.IMPLICIT and fact.target != ANSWER_TARGET:
-        return Family.SIGNAL, 1 if fact.value in _SIGNALS else None
-    return None, None
 
 
 def actor_digest(interaction: InteractionFact, fact: FeedbackFact) -> str:

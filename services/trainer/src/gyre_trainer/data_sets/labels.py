@@ -1,13 +1,13 @@
 """What the words on an interaction say of each passage that was shown, and how sure that is."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
 from gyre_common.events.feedback import ANSWER_TARGET
 
-from gyre_trainer.data_sets.joining import Family, InteractionWithFeedback, Opinion
+from gyre_trainer.data_sets.joining import Family, InteractionWithFeedback
 from gyre_trainer.data_sets.reliability import Beliefs
 
 WEAK = 0.5
@@ -43,63 +43,48 @@ def labels(example: InteractionWithFeedback, beliefs: Beliefs) -> Mapping[str, L
     nobody who asked this said anything, shown above one that somebody liked, was passed over: a
     weak no (Joachims et al. 2005, doi:10.1145/1076034.1076063, "click > skip above").
     """
-    labels_by_chunk = {
-        shown.chunk_id: _weighed(
-            _combined_label(example, shown.chunk_id), beliefs.of(example, shown.chunk_id)
-        )
-        for shown in example.interaction.shown
-    }
+    shown = example.interaction.shown
+    labels_by_chunk = {one.chunk_id: _label(example, one.chunk_id, beliefs) for one in shown}
     liked = [
-        (shown.rank, label.actors)
-        for shown in example.interaction.shown
-        if (label := labels_by_chunk[shown.chunk_id]).why not in _OF_THE_ANSWER
+        (one.rank, label.actors)
+        for one in shown
+        if (label := labels_by_chunk[one.chunk_id]).why not in _OF_THE_ANSWER
         and (label.value or 0) > 0
     ]
-    if not liked:
-        return labels_by_chunk
-    lowest = max(rank for rank, _ in liked)
-    for shown in example.interaction.shown:
-        without_opinion = (
-            beliefs.of(example, shown.chunk_id) is None and not labels_by_chunk[shown.chunk_id].why
-        )
-        if shown.rank < lowest and without_opinion:
-            who = frozenset().union(*(actors for rank, actors in liked if rank > shown.rank))
-            labels_by_chunk[shown.chunk_id] = Label(PASSED_OVER, PASSED_OVER_WHY, who)
+    for one in shown:
+        below = [actors for rank, actors in liked if rank > one.rank]
+        spoken_of = beliefs.of(example, one.chunk_id) is not None
+        if below and not spoken_of and labels_by_chunk[one.chunk_id] == UNKNOWN:
+            who = frozenset().union(*below)
+            labels_by_chunk[one.chunk_id] = Label(PASSED_OVER, PASSED_OVER_WHY, who)
     return labels_by_chunk
 
 
-def _weighed(label: Label, good: float | None) -> Label:
-    if label.value is None:
-        return label
-    expected = label.value if good is None else round(2 * good - 1, 3)
-    if expected * label.value <= 0:
-        return Label(None, DOUBTFUL_WHY, label.actors)
-    weak = WEAK if label.why in _OF_THE_ANSWER else 1.0
-    return Label(weak * expected, label.why, label.actors)
-
-
-def _combined_label(example: InteractionWithFeedback, chunk_id: str) -> Label:
-    votes = [
-        one for one in example.opinions if one.family is Family.VOTE and one.target == chunk_id
-    ]
-    if votes:
-        return _mean(votes, {1: "vote_up", -1: "vote_down"})
-    signals = [
-        one for one in example.opinions if one.family is Family.SIGNAL and one.target == chunk_id
-    ]
+def _label(example: InteractionWithFeedback, chunk_id: str, beliefs: Beliefs) -> Label:
+    """By the words of this interaction alone, weighed by what is believed."""
+    on_passage = [one for one in example.opinions if one.target == chunk_id]
+    votes = [one for one in on_passage if one.family is Family.VOTE]
+    signals = [one for one in on_passage if one.family is Family.SIGNAL]
     cited = chunk_id in example.interaction.cited
     verdicts = [one for one in example.opinions if cited and one.target == ANSWER_TARGET]
-    if signals:
-        return _mean([*signals, *verdicts], {1: "click", -1: "cited_down"})
-    return _mean(verdicts, {1: "cited_up", -1: "cited_down"}) if verdicts else UNKNOWN
-
-
-def _mean(opinions: Iterable[Opinion], whys: Mapping[int, str]) -> Label:
-    """Each actor's own mean first, so that nobody weighs more by saying more."""
+    words, why_good, why_bad = votes, "vote_up", "vote_down"
+    if not votes:
+        words, why_good, why_bad = [*signals, *verdicts], "cited_up", "cited_down"
+        if signals:
+            why_good = "click"
+    if not words:
+        return UNKNOWN
     by_actor: dict[str, list[int]] = defaultdict(list)
-    for opinion in opinions:
+    for opinion in words:
         by_actor[opinion.actor].append(opinion.sign)
+    # Each actor's own mean first, so that nobody weighs more by saying more.
     value = round(fmean(fmean(signs) for _, signs in sorted(by_actor.items())), 6)
+    actors = frozenset(by_actor)
     if value == 0:
-        return Label(None, CONTRADICTORY_WHY, frozenset(by_actor))
-    return Label(value, whys[1 if value > 0 else -1], frozenset(by_actor))
+        return Label(None, CONTRADICTORY_WHY, actors)
+    good = beliefs.of(example, chunk_id)
+    expected = value if good is None else round(2 * good - 1, 3)
+    if expected * value <= 0:
+        return Label(None, DOUBTFUL_WHY, actors)
+    why = why_good if value > 0 else why_bad
+    return Label((WEAK if why in _OF_THE_ANSWER else 1.0) * expected, why, actors)

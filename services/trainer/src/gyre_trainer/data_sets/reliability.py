@@ -16,9 +16,9 @@ import numpy as np
 from gyre_common.events.feedback import ANSWER_TARGET
 from gyre_common.lines import folded
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from gyre_trainer.data_sets.joining import Family, InteractionWithFeedback
-from gyre_trainer.segments.facts import Shown
 
 _ROUNDS = 50
 _DEEPEST = 10
@@ -35,8 +35,6 @@ _LIKE_SUBJECTS = 4.0
 _LIKE_VOICES = 5.0
 _LEAST, _MOST = 0.005, 0.5
 """Nobody is taken to be surely right, or to mean the opposite."""
-_SURE = 30.0
-"""Log odds from which on nothing is surer: the exponential of much larger ones overflows."""
 _UPPER = NormalDist().inv_cdf(0.95)
 
 Floats = NDArray[np.float64]
@@ -71,15 +69,46 @@ class Beliefs:
 
 def beliefs(examples: Iterable[InteractionWithFeedback]) -> Beliefs:
     """Estimated by expectation maximisation, the same for the same examples in any order."""
-    voices = _voices(examples)
-    if not voices:
+    by_subject_and_actor = _voices(examples)
+    if not by_subject_and_actor:
         return Beliefs()
-    model = _VoiceModel(sorted(voices, key=lambda voice: (voice.subject, voice.actor)))
-    good, wrong = model.estimate()
+    voices = by_subject_and_actor.values()
+    subjects = list(dict.fromkeys(subject for subject, _ in by_subject_and_actor))
+    place = {subject: at for at, subject in enumerate(subjects)}
+    of: Places = np.array([place[subject] for subject, _ in by_subject_and_actor])
+    kind: Places = np.array([voice.kind for voice in voices])
+    vote: Floats = np.array([_mean(voice.votes) for voice in voices])
+    verdict: Floats = np.array([0.0 if v.votes else _mean(v.verdicts) for v in voices])
+    bucket: Places = np.full(len(subjects), _EXPLORED)
+    np.minimum.at(bucket, of, [voice.bucket for voice in voices])
+    in_company = (vote != 0) & (_sums(of, vote != 0, len(subjects)) > 1)[of]
+
+    most = _most_wrong(vote, bucket[of])
+    expected = wrong = min(_WRONG, most / 2)
+    wrong_verdict = min(_WRONG_VERDICT, _most_wrong(verdict, bucket[of]))
+    good_rates: Floats = np.full(_BUCKETS, 0.5)
+    kind_shares = _PRIOR_KIND_SHARES
+    votes_compared = np.abs(vote)[in_company].sum()
+    in_bucket = _sums(bucket, np.ones(len(subjects)), _BUCKETS)
+    for _ in range(_ROUNDS):
+        evidence = vote * logit(1 - wrong) + verdict * logit(1 - wrong_verdict)
+        evidence = evidence + np.log(kind_shares[1] / kind_shares[0])[kind]
+        good = expit(logit(good_rates)[bucket] + _sums(of, evidence, len(subjects)))
+
+        errors = np.abs(vote) * np.where(vote < 0, good[of], 1 - good[of])
+        errors_compared = errors[in_company].sum() + _LIKE_VOTES * expected
+        wrong = min(most, float(errors_compared / (votes_compared + _LIKE_VOTES)))
+        overall = (good.sum() + _LIKE_SUBJECTS / 2) / (len(good) + _LIKE_SUBJECTS)
+        goods = _sums(bucket, good, _BUCKETS) + _LIKE_SUBJECTS * overall
+        good_rates = np.clip(goods / (in_bucket + _LIKE_SUBJECTS), _LEAST, 1 - _LEAST)
+        kinds = len(_PRIOR_KIND_SHARES[0])
+        counts = np.array([_sums(kind, each[of], kinds) for each in (1 - good, good)])
+        counts = counts + _LIKE_VOICES * _PRIOR_KIND_SHARES
+        kind_shares = counts / counts.sum(axis=1, keepdims=True)
     return Beliefs(
-        good=dict(zip(model.subjects, good.round(4).tolist(), strict=True)),
+        good=dict(zip(subjects, good.round(4).tolist(), strict=True)),
         wrong=round(wrong, 4),
-        compared=model.compared,
+        compared=int(in_company.sum()),
     )
 
 
@@ -87,8 +116,6 @@ def beliefs(examples: Iterable[InteractionWithFeedback]) -> Beliefs:
 class _Voice:
     """All that one actor said of a subject; means where it was said more than once."""
 
-    subject: Subject
-    actor: str
     bucket: int
     votes: list[int] = field(default_factory=list)
     verdicts: list[int] = field(default_factory=list)
@@ -105,119 +132,37 @@ def _subject(example: InteractionWithFeedback, chunk_id: str) -> Subject:
     return (example.interaction.tenant, folded(example.interaction.searched), chunk_id)
 
 
-def _voices(examples: Iterable[InteractionWithFeedback]) -> list[_Voice]:
+def _voices(examples: Iterable[InteractionWithFeedback]) -> dict[tuple[Subject, str], _Voice]:
+    """By subject and actor, in their order."""
     voices: dict[tuple[Subject, str], _Voice] = {}
     for example in examples:
         for shown in example.interaction.shown:
             subject = _subject(example, shown.chunk_id)
+            bucket = _EXPLORED if shown.explored else min(shown.rank, _DEEPEST)
             for opinion in example.opinions_on(shown):
-                new_voice = _Voice(subject, opinion.actor, _bucket(shown))
-                voice = voices.setdefault((subject, opinion.actor), new_voice)
-                voice.bucket = min(voice.bucket, new_voice.bucket)
+                voice = voices.setdefault((subject, opinion.actor), _Voice(bucket))
+                voice.bucket = min(voice.bucket, bucket)
                 if opinion.family is Family.VOTE:
                     voice.votes.append(opinion.sign)
                 elif opinion.target == ANSWER_TARGET:
                     voice.verdicts.append(opinion.sign)
                 else:
                     voice.signalled = True
-    return list(voices.values())
+    return {key: voices[key] for key in sorted(voices)}
 
 
-def _bucket(shown: Shown) -> int:
-    return _EXPLORED if shown.explored else min(shown.rank, _DEEPEST)
+def _sums(places: Places, values: NDArray[np.generic], count: int) -> Floats:
+    """What the values at each of `count` places add up to."""
+    return np.bincount(places, weights=values, minlength=count).astype(np.float64)
 
 
-class _VoiceModel:
-    """The voices as arrays, and what is estimated from them."""
-
-    def __init__(self, voices: Sequence[_Voice]) -> None:
-        self.subjects = list(dict.fromkeys(voice.subject for voice in voices))
-        place = {subject: at for at, subject in enumerate(self.subjects)}
-        self._of: Places = np.array([place[voice.subject] for voice in voices])
-        self._kind: Places = np.array([voice.kind for voice in voices])
-        self._vote: Floats = np.array([_mean(voice.votes) for voice in voices])
-        self._verdict: Floats = np.array(
-            [0.0 if voice.votes else _mean(voice.verdicts) for voice in voices]
-        )
-        self._bucket: Places = np.full(len(place), _EXPLORED)
-        np.minimum.at(self._bucket, self._of, [voice.bucket for voice in voices])
-        voted = self._vote != 0
-        self._in_company = voted & (self._sum(voted) > 1)[self._of]
-        self.compared = int(self._in_company.sum())
-
-    def estimate(self) -> tuple[Floats, float]:
-        """Each subject's probability of being good, and the share of wrong votes."""
-        most = self._most_wrong(self._vote)
-        expected = min(_WRONG, most / 2)
-        wrong = expected
-        wrong_verdict = min(_WRONG_VERDICT, self._most_wrong(self._verdict))
-        good_rates = np.full(_BUCKETS, 0.5)
-        kind_shares = _PRIOR_KIND_SHARES.copy()
-        good: Floats = np.full(len(self.subjects), 0.5)
-        for _ in range(_ROUNDS):
-            evidence = self._vote * _logit(1 - wrong) + self._verdict * _logit(1 - wrong_verdict)
-            evidence = evidence + np.log(kind_shares[1] / kind_shares[0])[self._kind]
-            good = _logistic(_logit(good_rates)[self._bucket] + self._sum(evidence))
-            wrong = min(most, self._wrong_votes(good, expected))
-            good_rates = self._good_rates(good)
-            kind_shares = self._kind_shares(good)
-        return good, wrong
-
-    def _sum(self, of_voices: NDArray[np.generic]) -> Floats:
-        sums = np.bincount(self._of, weights=of_voices, minlength=len(self.subjects))
-        return sums.astype(np.float64)
-
-    def _most_wrong(self, signs: Floats) -> float:
-        """If errors are as likely either way, no rank has fewer votes up, or down, than errors."""
-        ups, votes = (
-            np.bincount(self._bucket[self._of], weights=each, minlength=_BUCKETS)
-            for each in (np.maximum(signs, 0), np.abs(signs))
-        )
-        rarer = (np.minimum(ups, votes - ups) + 1) / (votes + 2)
-        at_most = rarer + _UPPER * np.sqrt(rarer * (1 - rarer) / (votes + 2))
-        return float(np.clip(at_most.min(), _LEAST, _MOST))
-
-    def _errors(self, signs: Floats, good: Floats) -> Floats:
-        likely = good[self._of]
-        return np.abs(signs) * np.where(signs < 0, likely, 1 - likely)
-
-    def _wrong_votes(self, good: Floats, expected: float) -> float:
-        errors = self._errors(self._vote, good)[self._in_company].sum()
-        votes = np.abs(self._vote)[self._in_company].sum()
-        return float((errors + _LIKE_VOTES * expected) / (votes + _LIKE_VOTES))
-
-    def _good_rates(self, good: Floats) -> Floats:
-        goods, subjects = (
-            np.bincount(self._bucket, weights=each, minlength=_BUCKETS)
-            for each in (good, np.ones_like(good))
-        )
-        overall = (good.sum() + _LIKE_SUBJECTS / 2) / (len(good) + _LIKE_SUBJECTS)
-        shares: Floats = (goods + _LIKE_SUBJECTS * overall) / (subjects + _LIKE_SUBJECTS)
-        return np.clip(shares, _LEAST, 1 - _LEAST)
-
-    def _kind_shares(self, good: Floats) -> Floats:
-        counts = np.array(
-            [
-                np.bincount(
-                    self._kind, weights=each[self._of], minlength=len(_PRIOR_KIND_SHARES[0])
-                )
-                for each in (1 - good, good)
-            ]
-        )
-        counts = counts + _LIKE_VOICES * _PRIOR_KIND_SHARES
-        shares: Floats = counts / counts.sum(axis=1, keepdims=True)
-        return shares
+def _most_wrong(signs: Floats, bucket: Places) -> float:
+    """If errors are as likely either way, no rank has fewer votes up, or down, than errors."""
+    ups, votes = _sums(bucket, np.maximum(signs, 0), _BUCKETS), _sums(bucket, abs(signs), _BUCKETS)
+    rarer = (np.minimum(ups, votes - ups) + 1) / (votes + 2)
+    at_most = rarer + _UPPER * np.sqrt(rarer * (1 - rarer) / (votes + 2))
+    return float(np.clip(at_most.min(), _LEAST, _MOST))
 
 
 def _mean(signs: Sequence[int]) -> float:
     return sum(signs) / len(signs) if signs else 0.0
-
-
-def _logit(probability: float | Floats) -> Floats:
-    log_odds: Floats = np.log(probability / (1 - np.asarray(probability)))
-    return log_odds
-
-
-def _logistic(log_odds: Floats) -> Floats:
-    probability: Floats = 1 / (1 + np.exp(-np.clip(log_odds, -_SURE, _SURE)))
-    return probability

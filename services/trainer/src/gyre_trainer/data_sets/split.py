@@ -5,23 +5,63 @@ Both a cluster of near-identical questions and a document kept for the judging s
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from datasketch import MinHash, MinHashLSH
+from gyre_common.lines import folded
+from gyre_common.text import content_terms
+from scipy.cluster.hierarchy import DisjointSet
+
+from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.data_sets.profiles import Profile
 
 _LARGEST_SHARE = 0.2
 _VALIDATION_SHARE = 0.05
 _MARGIN = 1.5
 
+SAME = 0.8
+"""Jaccard similarity of the sets of content terms from which two questions are one."""
 
-class DataSetPart(StrEnum):
-    """What a question is for: `fit` and `validation` are the train side."""
+_BANDS, _ROWS = 25, 5
+"""Of pairs at 0.8 this misses 5 in 100,000 (1 - (1 - 0.8^5)^25; Leskovec et al., Mining of Massive
+Datasets, section 3.4), and many pairs below are found only to be turned down."""
 
-    FIT = "fit"
-    VALIDATION = "validation"
-    GATE = "gate"
+
+def clusters(questions: Sequence[str]) -> list[str]:
+    """A name for each question; near-identical ones share theirs.
+
+    Alike are questions with the same words but for case, white space and punctuation, and those
+    whose content terms overlap enough; what is alike to the same question is in one cluster, in
+    whatever order they come.
+    """
+    groups: dict[frozenset[str], set[str]] = defaultdict(set)
+    for question in set(questions):
+        # Where it has no content terms, its own words, marked so that they match no others.
+        terms = frozenset(content_terms(question)) or frozenset({f"\n{folded(question)}"})
+        groups[terms].add(question)
+    keys = sorted(groups, key=sorted)
+    alike = DisjointSet(keys)
+    for one, two in _similar(keys):
+        alike.merge(one, two)
+    names: dict[str, str] = {}
+    for subset in alike.subsets():
+        members = [question for terms in subset for question in groups[terms]]
+        name = hashlib.sha256(min(members).encode()).hexdigest()[:16]
+        names |= dict.fromkeys(members, name)
+    return [names[question] for question in questions]
+
+
+def _similar(keys: Sequence[frozenset[str]]) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
+    """Pairs that overlap enough; exact, but for the pairs that hashing misses."""
+    near = MinHashLSH(num_perm=_BANDS * _ROWS, params=(_BANDS, _ROWS))
+    encoded = ([term.encode() for term in key] for key in keys)
+    for number, sketch in enumerate(MinHash.generator(encoded, num_perm=_BANDS * _ROWS)):
+        for other in near.query(sketch):
+            one, two = keys[number], keys[other]
+            if len(one & two) / len(one | two) >= SAME:
+                yield one, two
+        near.insert(number, sketch, check_duplication=False)
 
 
 @dataclass(frozen=True)
@@ -34,10 +74,9 @@ class QuestionOccurrence:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a question stands. `held_out`: none of its documents is liked on the side that learns.
-
-    Of a gate question that side is fit and validation, of a validation question it is fit.
-    `masked` documents are liked there too: what was said of them must be left out of the question.
+    """Where a question stands; of a gate question the side that learns is fit and validation.
+    `held_out`: none of its documents is liked on the side that learns. `masked` ones are: what was
+    said of them must be left out.
     """
 
     part: DataSetPart
@@ -53,25 +92,28 @@ def split(occurrences: Sequence[QuestionOccurrence], profile: Profile) -> list[P
     which some document is liked elsewhere. From what remains `validation` takes in the same way,
     but less. A cluster that likes nothing always fits.
     """
-    sides = _Sides(occurrences)
+    learning = _LearningSide(occurrences)
     liked = sum(bool(one.documents) for one in occurrences)
     enough_to_decide = min(_MARGIN * profile.slice_questions, _LARGEST_SHARE * liked)
     enough = max(profile.slice_share * liked, enough_to_decide)
-    places = _part(occurrences, sides, DataSetPart.GATE, enough)
-    places |= _part(occurrences, sides, DataSetPart.VALIDATION, _VALIDATION_SHARE * liked)
+    places = _part(occurrences, learning, DataSetPart.GATE, enough)
+    places |= _part(occurrences, learning, DataSetPart.VALIDATION, _VALIDATION_SHARE * liked)
     return [places.get(number, Place(DataSetPart.FIT)) for number in range(len(occurrences))]
 
 
 def _part(
-    occurrences: Sequence[QuestionOccurrence], sides: "_Sides", part: DataSetPart, enough: float
+    occurrences: Sequence[QuestionOccurrence],
+    learning: "_LearningSide",
+    part: DataSetPart,
+    enough: float,
 ) -> dict[int, Place]:
     """The places of the questions that a part takes from the learning side."""
-    exclusive = _exclusive_clusters(sides, part, enough)
-    shared = _shared_clusters(sides, part, enough)
+    exclusive = _take_exclusive(learning, part, enough)
+    shared = _take_shared(learning, part, enough)
     places = {}
     for number, one in enumerate(occurrences):
         if one.cluster in exclusive | shared:
-            masked = frozenset(filter(sides.is_liked, one.documents))
+            masked = frozenset(each for each in one.documents if learning.likers[each] > 0)
             if masked == one.documents or one.cluster in shared:
                 places[number] = Place(part, bool(one.documents) and not masked)
             else:
@@ -79,15 +121,16 @@ def _part(
     return places
 
 
-def _exclusive_clusters(sides: "_Sides", part: DataSetPart, enough: float) -> set[str]:
+def _take_exclusive(learning: "_LearningSide", part: DataSetPart, enough: float) -> set[str]:
     """Clusters by documents, with which those documents leave the learning side altogether."""
     moved_clusters: set[str] = set()
     count = 0
-    for document in _shuffled(sides.documents(), part):
-        clusters = sides.learning_from(document)
-        size = sides.size(clusters)
+    documents = [name for name, likers in learning.likers.items() if likers > 0]
+    for document in _shuffled(documents, part):
+        clusters = learning.liked_by[document] & learning.clusters
+        size = sum(learning.sizes[cluster] for cluster in clusters)
         if count + size <= _MARGIN * enough:
-            sides.take(clusters)
+            learning.lose(clusters)
             moved_clusters |= clusters
             count += size
         if count >= enough:
@@ -95,70 +138,43 @@ def _exclusive_clusters(sides: "_Sides", part: DataSetPart, enough: float) -> se
     return moved_clusters
 
 
-def _shared_clusters(sides: "_Sides", part: DataSetPart, enough: float) -> set[str]:
+def _take_shared(learning: "_LearningSide", part: DataSetPart, enough: float) -> set[str]:
     """Clusters of which some document stays on the learning side with another one."""
     moved_clusters: set[str] = set()
     anchored: set[str] = set()
     count = 0
-    for cluster in _shuffled(sides.learning(), part):
-        anchors = sides.liked_elsewhere(cluster)
-        if anchors and not sides.liked_here_alone(cluster) & anchored:
-            sides.take({cluster})
+    for cluster in _shuffled(learning.clusters, part):
+        anchors = {each for each in learning.likes[cluster] if learning.likers[each] > 1}
+        liked_here_alone = learning.likes[cluster] - anchors
+        if anchors and not liked_here_alone & anchored:
+            learning.lose({cluster})
             moved_clusters.add(cluster)
             anchored |= anchors
-            count += sides.size({cluster})
+            count += learning.sizes[cluster]
         if count >= enough:
             break
     return moved_clusters
 
 
-class _Sides:
-    """Which clusters are still on the learning side, and which documents they like."""
+class _LearningSide:
+    """The `clusters` that still learn, and how many of them like each document."""
 
     def __init__(self, occurrences: Sequence[QuestionOccurrence]) -> None:
-        self._likes: dict[str, set[str]] = defaultdict(set)
-        self._liked_by: dict[str, set[str]] = defaultdict(set)
-        self._sizes = Counter(one.cluster for one in occurrences if one.documents)
+        self.likes: dict[str, set[str]] = defaultdict(set)
+        self.liked_by: dict[str, set[str]] = defaultdict(set)
+        self.sizes = Counter(one.cluster for one in occurrences if one.documents)
         for one in occurrences:
             for document in one.documents:
-                self._likes[one.cluster].add(document)
-                self._liked_by[document].add(one.cluster)
-        self._learning = set(self._likes)
-        self._learners = Counter({name: len(who) for name, who in self._liked_by.items()})
+                self.likes[one.cluster].add(document)
+                self.liked_by[document].add(one.cluster)
+        self.clusters = set(self.likes)
+        self.likers = Counter({name: len(who) for name, who in self.liked_by.items()})
 
-    def documents(self) -> list[str]:
-        """Those that are liked on the learning side."""
-        return list(filter(self.is_liked, self._learners))
-
-    def is_liked(self, document: str) -> bool:
-        """Tell whether anybody on the learning side likes a document."""
-        return self._learners[document] > 0
-
-    def learning(self) -> list[str]:
-        """The clusters on the learning side that like anything."""
-        return list(self._learning)
-
-    def learning_from(self, document: str) -> set[str]:
-        """The clusters on the learning side that like a document."""
-        return self._liked_by[document] & self._learning
-
-    def size(self, clusters: Iterable[str]) -> int:
-        """How many of their questions like anything."""
-        return sum(self._sizes[cluster] for cluster in clusters)
-
-    def take(self, clusters: set[str]) -> None:
-        """Move clusters away from the learning side."""
-        self._learning -= clusters
+    def lose(self, clusters: set[str]) -> None:
+        """They do not learn any more."""
+        self.clusters -= clusters
         for cluster in clusters:
-            self._learners.subtract(self._likes[cluster])
-
-    def liked_elsewhere(self, cluster: str) -> set[str]:
-        """Its documents that another cluster on the learning side likes too."""
-        return {document for document in self._likes[cluster] if self._learners[document] > 1}
-
-    def liked_here_alone(self, cluster: str) -> set[str]:
-        """Its documents that no other cluster on the learning side likes."""
-        return {document for document in self._likes[cluster] if self._learners[document] == 1}
+            self.likers.subtract(self.likes[cluster])
 
 
 def _shuffled(names: Iterable[str], salt: str) -> list[str]:

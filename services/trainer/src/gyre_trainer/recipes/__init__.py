@@ -14,11 +14,7 @@ DEFAULT_RECIPE = QUERY_ENCODER.name
 
 
 def recipe_named(name: str, recipes: Mapping[str, Recipe] = RECIPES) -> Recipe:
-    """The recipe of that name; the default one when it is empty.
-
-    Raises:
-        InvalidInput: there is none; says which there are.
-    """
+    """The one of that name, the default one when it is empty. Raises InvalidInput."""
     recipe = recipes.get(name or DEFAULT_RECIPE)
     if recipe is None:
         raise InvalidInput("recipe", "is unknown", f"use one of {', '.join(sorted(recipes))}")

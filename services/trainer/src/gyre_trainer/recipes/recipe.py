@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from gyre_common.events.training import Verdict
 
 
-def _no_verdict(report: bytes) -> Verdict | None:
-    return None
-
-
 @dataclass(frozen=True)
 class Recipe:
     """A way to train one role, in four verbs, each a module of `package` and a child process.
@@ -21,9 +17,10 @@ class Recipe:
 
     `reads` names the roles whose live versions a run writes down when it begins, the trained role
     among them; `starts_from` the one of these whose live version the candidate is made of and named
-    after. `launcher` starts `train`: this interpreter, or DeepSpeed's with several workers.
-    `packages` must be installed where the trainer runs. `check` raises InvalidInput for a setting
-    that is unknown or out of range.
+    after. With `deepspeed` its launcher starts `train` with several workers, else this interpreter
+    does. `packages` must be installed where the trainer runs. `check` raises InvalidInput for a
+    setting that is unknown or out of range. `verdict_in` reads the verdict out of a report in the
+    store: runs of before have theirs nowhere else.
     """
 
     name: str
@@ -35,5 +32,4 @@ class Recipe:
     variants: tuple[str, ...] = ("only",)
     deepspeed: bool = False
     packages: tuple[str, ...] = ()
-    verdict_in: Callable[[bytes], Verdict | None] = _no_verdict
-    """Reads the verdict out of a report in the store: runs of before have theirs nowhere else."""
+    verdict_in: Callable[[bytes], Verdict | None] = lambda _: None

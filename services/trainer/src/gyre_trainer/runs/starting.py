@@ -12,7 +12,7 @@ from gyre_common.events.event import new_id, now
 from gyre_common.lines import check_line
 from gyre_common.signature import Signature
 
-from gyre_trainer.data_sets import profile_named
+from gyre_trainer.data_sets.profiles import profile_named
 from gyre_trainer.recipes import RECIPES, recipe_named
 from gyre_trainer.recipes.recipe import Recipe
 from gyre_trainer.runs.folder import RunSpec

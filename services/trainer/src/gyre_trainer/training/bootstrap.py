@@ -20,6 +20,9 @@ DRAWS = 10_000
 SEED = 20_090_719
 _DRAWS_AT_ONCE = 500
 
+ONE_SIDED = 1.645
+"""The normal quantile of 95 %."""
+
 Floats = NDArray[np.float64]
 Numbers = Sequence[float] | Floats
 Names = Sequence[str] | NDArray[np.str_]
@@ -28,9 +31,7 @@ Names = Sequence[str] | NDArray[np.str_]
 @dataclass(frozen=True)
 class Paired:
     """A weighted mean difference with its two-sided 95 % interval and one-sided 95 % lower bound.
-
-    `spread` is the standard error, `effective` how many equally weighted clusters would tell as
-    much.
+    `effective` is how many equally weighted clusters would tell as much.
     """
 
     difference: float
@@ -46,7 +47,12 @@ def paired(differences: Numbers, weights: Numbers, clusters: Names) -> Paired:
     gains, masses = _by_cluster(differences, weights, clusters)
     difference = float(gains.sum() / masses.sum())
     effective = float(masses.sum() ** 2 / np.square(masses).sum())
-    draws = _draw(gains, masses)
+    generator = np.random.default_rng(SEED)
+    parts = []
+    for _ in range(DRAWS // _DRAWS_AT_ONCE):
+        sample = generator.integers(0, len(gains), size=(_DRAWS_AT_ONCE, len(gains)))
+        parts.append(gains[sample].sum(axis=1) / masses[sample].sum(axis=1))
+    draws = np.concatenate(parts)
     low, high = np.quantile(draws, [_tail(0.025, effective), 1 - _tail(0.025, effective)])
     return Paired(
         difference=difference,
@@ -72,20 +78,9 @@ def mean_and_error(differences: Numbers, weights: Numbers, clusters: Names) -> t
 def _by_cluster(differences: Numbers, weights: Numbers, clusters: Names) -> tuple[Floats, Floats]:
     names, places = np.unique(np.asarray(clusters), return_inverse=True)
     mass = np.asarray(weights, dtype=np.float64)
-    gains = np.zeros(len(names))
-    masses = np.zeros(len(names))
-    np.add.at(gains, places, mass * np.asarray(differences, dtype=np.float64))
-    np.add.at(masses, places, mass)
-    return gains, masses
-
-
-def _draw(gains: Floats, masses: Floats) -> Floats:
-    generator = np.random.default_rng(SEED)
-    draws = []
-    for _ in range(DRAWS // _DRAWS_AT_ONCE):
-        sample = generator.integers(0, len(gains), size=(_DRAWS_AT_ONCE, len(gains)))
-        draws.append(gains[sample].sum(axis=1) / masses[sample].sum(axis=1))
-    return np.concatenate(draws)
+    gains = np.bincount(places, weights=mass * np.asarray(differences), minlength=len(names))
+    masses = np.bincount(places, weights=mass, minlength=len(names))
+    return gains.astype(np.float64), masses.astype(np.float64)
 
 
 def _tail(share: float, effective: float) -> float:

@@ -3,45 +3,56 @@
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from deepspeed import DeepSpeedEngine
 from gyre_common.errors import FailedPrecondition, Retryable
 
-from gyre_trainer.training.position import Position
-from gyre_trainer.training.workers import Workers
+from gyre_trainer.training.workers import StepReport, Workers
 
 _KEEP_LAST = 2
 _PARTIAL = ".partial-"
 _STEP = "step-"
 
 
-class Checkpoints:
-    """The last two checkpoints of a variant. One that is there is whole.
+@dataclass
+class Position:
+    """Where a training stands: steps done, what they cost, the loss of each."""
 
-    `belongs_to` says what they are of (settings, data); one of something else is refused.
+    step: int = 0
+    tokens: int = 0
+    cpu_seconds: float = 0.0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+
+    def add(self, report: StepReport, seconds: float) -> None:
+        """One more step is done."""
+        self.step += 1
+        self.tokens += report.tokens
+        self.cpu_seconds += report.cpu_seconds
+        self.seconds += seconds
+        self.losses.append(report.loss)
+
+
+class Checkpoints:
+    """The last two checkpoints of a variant. One that is there is whole; one that does not belong
+    to the same (settings, data) is refused.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        engine: DeepSpeedEngine,
-        workers: Workers,
-        belongs_to: Mapping[str, str],
+        self, folder: Path, engine: DeepSpeedEngine, workers: Workers, belongs_to: Mapping[str, str]
     ) -> None:
         self._folder = folder
         self._engine = engine
         self._workers = workers
         self._belongs_to = dict(belongs_to) | {"processes": str(workers.count)}
+        self._random_file = f"random-{workers.rank}.pt"
 
     def save(self, position: Position) -> None:
         """Keep weights, optimiser, random state and position; forget the one before the last.
-
-        Raises:
-            Retryable: the disk is full or read-only; the checkpoint before this one stands.
+        Raises Retryable when the disk is full or read-only; then the one before this stands.
         """
         partial = f"{_PARTIAL}{position.step:08d}"
         try:
@@ -52,7 +63,9 @@ class Checkpoints:
                 save_latest=False,
                 exclude_frozen_parameters=True,
             )
-            torch.save(_random_state(), self._folder / partial / self._random_file())
+            device = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
+            random = {"torch": torch.get_rng_state(), "device": device}
+            torch.save(random, self._folder / partial / self._random_file)
             self._workers.wait()
             if self._workers.first:
                 self._finish(partial, position.step)
@@ -65,10 +78,8 @@ class Checkpoints:
         self._workers.wait()
 
     def resume(self) -> Position:
-        """Go back to the last one; the beginning where there is none.
-
-        Raises:
-            FailedPrecondition: it is of other settings or data, or is damaged.
+        """Go back to the last one; the beginning where there is none. Raises FailedPrecondition
+        when it is of other settings or data, or is damaged.
         """
         if self._workers.first and self._folder.is_dir():
             for partial in self._folder.glob(f"{_PARTIAL}*"):
@@ -81,23 +92,22 @@ class Checkpoints:
             _, state = self._engine.load_checkpoint(
                 str(self._folder), tag=saved[-1].name, load_module_strict=False
             )
-            random = torch.load(saved[-1] / self._random_file(), weights_only=False)
+            random = torch.load(saved[-1] / self._random_file, weights_only=False)
         except (OSError, RuntimeError, EOFError, KeyError) as error:
             raise FailedPrecondition(
                 f"checkpoint {saved[-1]} cannot be read: {_cause(error)} — remove it to go on from "
                 "the one before"
             ) from error
-        self._check(state["belongs_to"], saved[-1])
-        _restore(random)
-        return Position(**state["position"])
-
-    def _check(self, stored: Mapping[str, str], path: Path) -> None:
         for name, value in self._belongs_to.items():
-            if stored.get(name) != value:
+            if state["belongs_to"].get(name) != value:
                 raise FailedPrecondition(
-                    f"checkpoint {path} was made with other {name}: remove {self._folder} to "
+                    f"checkpoint {saved[-1]} was made with other {name}: remove {self._folder} to "
                     "begin again"
                 )
+        torch.set_rng_state(random["torch"])
+        for each in random["device"]:
+            torch.cuda.set_rng_state(each)
+        return Position(**state["position"])
 
     def _finish(self, partial: str, step: int) -> None:
         folder = self._folder / partial
@@ -112,23 +122,9 @@ class Checkpoints:
         for old in _steps(self._folder)[:-_KEEP_LAST]:
             shutil.rmtree(old, ignore_errors=True)
 
-    def _random_file(self) -> str:
-        return f"random-{self._workers.rank}.pt"
-
 
 def _steps(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{_STEP}*"))
-
-
-def _random_state() -> dict[str, Any]:
-    device = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
-    return {"torch": torch.get_rng_state(), "device": device}
-
-
-def _restore(state: Mapping[str, Any]) -> None:
-    torch.set_rng_state(state["torch"])
-    for each in state["device"]:
-        torch.cuda.set_rng_state(each)
 
 
 def _sync(path: Path) -> None:

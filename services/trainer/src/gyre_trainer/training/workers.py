@@ -4,9 +4,8 @@ import os
 import signal
 import threading
 import time
-from dataclasses import astuple
-from types import FrameType
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 
 import deepspeed
 import psutil
@@ -14,10 +13,18 @@ import torch
 from gyre_common.errors import Retryable
 from torch import distributed
 
-from gyre_trainer.training.position import StepReport
-
 _LAUNCHERS = 2  # `deepspeed`, and the process that it starts on each machine
 _LOOK_EVERY_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a worker reports of its part of a step, or the sum over all workers."""
+
+    loss: float
+    tokens: int
+    cpu_seconds: float
+    stop: bool
 
 
 class Workers:
@@ -59,38 +66,19 @@ class Workers:
 
     @staticmethod
     def leave() -> None:
-        """Leave the others, when all are at their end; a process that never joined does nothing.
-
-        Gloo's threads that are still there when the interpreter goes abort the process now and
-        then, and then a training that was done would look as if it had failed.
+        """Leave the others, when all are at their end: Gloo's threads that are still there when the
+        interpreter goes abort the process now and then, as if the training had failed.
         """
         if distributed.is_initialized():
             distributed.destroy_process_group()
 
 
-class Stop(Protocol):
-    """Whether somebody wants the training to end."""
-
-    @property
-    def requested(self) -> bool:
-        """Looked at once a step."""
-
-
-class StopSignal:
-    """Set by SIGTERM or SIGINT: the step under way is finished and kept, then the program ends."""
-
-    def __init__(self) -> None:
-        self._requested = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self._requested = True
-
-    @property
-    def requested(self) -> bool:
-        """See `Stop`."""
-        return self._requested
+def stop_signal() -> Callable[[], bool]:
+    """Whether SIGTERM or SIGINT came: the step under way is finished and kept before the end."""
+    received: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: received.append(number))
+    return lambda: bool(received)
 
 
 def end_with_launcher() -> None:

@@ -26,8 +26,8 @@ candidate the held-out questions and writes `report.json` and the verdict.
 
 from gyre_common.events.releases import Roles
 
-from gyre_trainer.recipes.query_encoder.comparison.verdict import verdict_in
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
+from gyre_trainer.recipes.query_encoder.report import verdict_in
 from gyre_trainer.recipes.recipe import Recipe
 
 TRAIN_MODULE = f"{__name__}.train"

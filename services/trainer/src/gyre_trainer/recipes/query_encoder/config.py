@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 
 class Variant(StrEnum):
-    """`full` trains whole matrices of the upper layers, `low-rank` a small update of each of them.
-
-    Low rank: Hu et al. 2021, arXiv:2106.09685.
+    """`full` trains whole matrices of the upper layers, `low-rank` a small update of each of them
+    (Hu et al. 2021, arXiv:2106.09685).
     """
 
     FULL = "full"
@@ -64,10 +63,8 @@ class QueryEncoderConfig(BaseModel):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str]) -> Self:
-        """Read settings given as text; lists are separated by commas.
-
-        Raises:
-            InvalidInput: a setting is unknown or out of range.
+        """Read settings given as text, lists separated by commas. Raises InvalidInput for one that
+        is unknown or out of range.
         """
         values: dict[str, object] = dict(settings)
         if "shares" in settings:

@@ -1,12 +1,13 @@
-"""Reads what `prepare` wrote: the questions, the passages, what live found."""
+"""What `prepare` wrote into a run's folder, as the other verbs read it."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from gyre_common.chunk_index import readable_by, readers
@@ -15,9 +16,10 @@ from gyre_common.events.releases import Roles
 from gyre_common.fusion import BM25, DENSE
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gyre_trainer.recipes.query_encoder.files import Inputs, QueryEncoderFiles
+from gyre_trainer.data_sets.frozen import CARD, TRAIN, DataSetRow, read_folder
+from gyre_trainer.recipes.query_encoder.ranking import LiveHits
 from gyre_trainer.runs.folder import RunFolder, RunSpec
 
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "sentence_bert_config.json")
@@ -25,31 +27,39 @@ BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "sentence_be
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
-Line = TypeVar("Line", bound=BaseModel)
+L = TypeVar("L", bound=BaseModel)
+
+
+class QueryEncoderFiles:
+    """Where the files lie that this recipe has beside those of every recipe."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.inputs = folder.path / "inputs.json"
+        self.questions = folder.path / "questions.jsonl"
+        self.corpus_rows = folder.path / "corpus.jsonl"
+        self.corpus_vectors = folder.path / "corpus.npy"
+        self.live = folder.path / "live.jsonl"
+        self.report = folder.path / "report.json"
+        self.card = folder.path / "README.md"
 
 
 class _Line(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class LabelledPassage(_Line):
-    """A passage that a question was shown, and what people made of it: 1 good, -1 bad."""
+class Inputs(_Line):
+    """What training checks before it begins (`inputs.json`).
 
-    chunk_id: str
-    label: float | None = None
+    `base_folder` is where the base model's files lie (the live document encoder's, whose vectors
+    fill the index). Digests, not checked where they are empty, are of the base's files, of
+    `data_set/manifest.json`, of `corpus.npy` and of `questions.jsonl`.
+    """
 
-
-class QuestionRow(_Line):
-    """A question, asked once and judged. `held_out`: none of its documents has a vote in fit."""
-
-    question_id: str
-    tenant: str = ""
-    acl: tuple[str, ...] = ()
-    question: str = ""
-    cluster: str = ""
-    part: str = "fit"
-    held_out: bool = False
-    shown: tuple[LabelledPassage, ...] = ()
+    base_folder: str
+    base_digest: str = ""
+    data_set: str = ""
+    corpus_digest: str = ""
+    questions_digest: str = ""
 
 
 class QuestionText(_Line):
@@ -70,31 +80,6 @@ class CorpusPassage(_Line):
     text: str
 
 
-class LiveHit(NamedTuple):
-    """A passage that live found for a question; a leg that did not find it has no score."""
-
-    chunk_id: str
-    bm25: float | None
-    dense: float | None
-    fused: float
-
-
-class LiveHits(_Line):
-    """What live found for a question. `spans` are the least and the greatest score of each leg."""
-
-    question_id: str
-    legs: tuple[LiveHit, ...] = ()
-    spans: dict[str, tuple[float, float]] = Field(default_factory=dict)
-
-
-class _ManifestFile(_Line):
-    digest: str = Field(min_length=1)
-
-
-class _DataSetManifest(_Line):
-    files: dict[str, _ManifestFile]
-
-
 @dataclass(frozen=True)
 class EncodedCorpus:
     """The passages and their unit vectors, in the same order."""
@@ -107,6 +92,11 @@ class EncodedCorpus:
     def dimensions(self) -> int:
         """How many numbers a vector has."""
         return int(self.vectors.shape[1])
+
+    @cached_property
+    def position(self) -> Mapping[str, int]:
+        """Where a passage stands, by its id."""
+        return {passage.chunk_id: at for at, passage in enumerate(self.passages)}
 
     def hidden(self, tenant: str, acl: Sequence[str]) -> Flags | None:
         """Which passages that tenant and those groups cannot find; None where they find all."""
@@ -122,16 +112,10 @@ class EncodedCorpus:
             self._hidden[asker] = hidden if hidden.any() else None
         return self._hidden[asker]
 
-    @cached_property
-    def position(self) -> Mapping[str, int]:
-        """Where a passage stands, by its id."""
-        return {passage.chunk_id: at for at, passage in enumerate(self.passages)}
-
 
 class RunData:
-    """The inputs of a run, each read when it is asked for.
-
-    Raises, from every member: FailedPrecondition, naming the file and what is wrong with it.
+    """The inputs of a run, each read when it is asked for. Raises, from every member:
+    FailedPrecondition, naming the file and what is wrong with it.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -140,34 +124,72 @@ class RunData:
 
     @cached_property
     def spec(self) -> RunSpec:
-        """What is asked for."""
+        """What the run was asked to do."""
         return self._folder.spec()
 
     @cached_property
     def inputs(self) -> Inputs:
         """Where the base model lies, and what the files should be."""
-        return _parsed(self._files.inputs, Inputs)
+        with _opened(self._files.inputs) as file:
+            (inputs,) = _parsed(self._files.inputs, [file.read()], Inputs)
+        return inputs
 
     @cached_property
     def base_folder(self) -> Path:
         """Where the base model lies, unchanged since the run began."""
         folder = Path(self.inputs.base_folder)
-        digest = base_digest(folder)
-        if self.inputs.base_digest and digest != self.inputs.base_digest:
+        if self.inputs.base_digest not in ("", base_digest(folder)):
             raise FailedPrecondition(
                 f"the base model {folder} has changed since the run began: start a new run"
             )
         return folder
 
     @cached_property
-    def questions(self) -> Sequence[QuestionRow]:
+    def questions(self) -> Sequence[DataSetRow]:
         """Every labelled question of the training side, in the data set's order."""
-        path = self._questions
-        self._check_data_set(path)
-        rows = [self._with_text(row) for row in _lines(path, QuestionRow)]
+        rows = self.rows(TRAIN)
         if not any(row.part == "fit" for row in rows):
+            path = self._folder.data_set / TRAIN
             raise FailedPrecondition(f"{path} holds no question to learn from")
         return rows
+
+    def rows(self, name: str) -> list[DataSetRow]:
+        """Those of `TRAIN` or `GATE`. Data sets of before they held references have their texts."""
+        content = self._data_set_file(name)
+        rows = []
+        for row in _parsed(self._folder.data_set / name, content.splitlines(), DataSetRow):
+            if row.question:
+                rows.append(row)
+                continue
+            text = self._texts.get(row.reference)
+            if text is None:
+                raise FailedPrecondition(
+                    f"{self._files.questions} lacks question {row.question_id}: start a new run"
+                )
+            rows.append(row.model_copy(update={"question": text}))
+        return rows
+
+    @cached_property
+    def data_set_card(self) -> Mapping[str, Any]:
+        """What the data set is made of; see docs/guides/data-sets.md."""
+        card: Mapping[str, Any] = json.loads(self._data_set_file(CARD))
+        return card
+
+    def _data_set_file(self, name: str) -> bytes:
+        """Each process of a training reads no other file of the data set."""
+        return read_folder(self._folder.data_set, self.inputs.data_set, (name,))[name]
+
+    @cached_property
+    def _texts(self) -> Mapping[tuple[str, str], str]:
+        path = self._files.questions
+        _check(path, self.inputs.questions_digest)
+        lines = _lines(path, QuestionText)
+        return {(line.tenant, line.question_id): line.question for line in lines}
+
+    @cached_property
+    def passages(self) -> Sequence[CorpusPassage]:
+        """Those of the run's snapshot of the index."""
+        return list(_lines(self._files.corpus_rows, CorpusPassage))
 
     @cached_property
     def corpus(self) -> EncodedCorpus:
@@ -178,14 +200,14 @@ class RunData:
             vectors = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise FailedPrecondition(f"{path} cannot be read as vectors: {error}") from error
-        passages = list(_lines(self._files.corpus_rows, CorpusPassage))
         if vectors.ndim != 2 or vectors.dtype != np.float32:
             raise FailedPrecondition(f"{path} does not hold float32 vectors, one a row")
-        if len(passages) != len(vectors) or not passages:
+        if len(self.passages) != len(vectors) or not self.passages:
             raise FailedPrecondition(
-                f"{path} holds {len(vectors)} vectors for {len(passages)} passages in corpus.jsonl"
+                f"{path} holds {len(vectors)} vectors for {len(self.passages)} passages in "
+                "corpus.jsonl"
             )
-        return EncodedCorpus(passages, vectors)
+        return EncodedCorpus(self.passages, vectors)
 
     @cached_property
     def live(self) -> Mapping[str, LiveHits]:
@@ -198,62 +220,27 @@ class RunData:
     @property
     def depth(self) -> int:
         """How many hits live takes from each leg; as Gyre's own where live says nothing."""
-        live = self.spec.live.get(Roles.RETRIEVAL)
-        return int({**RETRIEVAL_SETTINGS, **(live.settings if live else {})}["candidates"])
+        return int({**RETRIEVAL_SETTINGS, **self._live_retrieval}["candidates"])
 
     @property
     def dense_weight(self) -> float:
         """The share of live's dense leg in fusion; half of it where live says nothing."""
-        live = self.spec.live.get(Roles.RETRIEVAL)
-        legs = [
-            float(live.settings.get(f"{leg}_weight", 1)) if live else 1.0 for leg in (BM25, DENSE)
-        ]
+        legs = [float(self._live_retrieval.get(f"{leg}_weight", 1)) for leg in (BM25, DENSE)]
         return legs[1] / sum(legs)
+
+    @property
+    def _live_retrieval(self) -> Mapping[str, str]:
+        live = self.spec.live.get(Roles.RETRIEVAL)
+        return live.settings if live else {}
 
     def digest(self) -> str:
         """Of everything that is learned from."""
-        inputs = (
-            self._questions,
-            self._files.questions,
-            self._files.corpus_rows,
-            self._files.corpus_vectors,
-            self._files.live,
-        )
-        digests = [_digest(path) for path in inputs if path.exists()]
+        files = self._files
+        inputs = (files.questions, files.corpus_rows, files.corpus_vectors, files.live)
+        paths = [self._folder.data_set / TRAIN, *inputs]
+        digests = [_digest(path) for path in paths if path.exists()]
         digests.append(base_digest(Path(self.inputs.base_folder)))
         return hashlib.sha256(" ".join(digests).encode()).hexdigest()
-
-    def _with_text(self, row: QuestionRow) -> QuestionRow:
-        """Rows of data sets from before they held references have their text."""
-        if row.question:
-            return row
-        text = self._texts.get((row.tenant, row.question_id))
-        if text is None:
-            raise FailedPrecondition(
-                f"{self._files.questions} lacks question {row.question_id}: start a new run"
-            )
-        return row.model_copy(update={"question": text})
-
-    @cached_property
-    def _texts(self) -> Mapping[tuple[str, str], str]:
-        _check(self._files.questions, self.inputs.questions_digest)
-        lines = _lines(self._files.questions, QuestionText)
-        return {(line.tenant, line.question_id): line.question for line in lines}
-
-    @property
-    def _questions(self) -> Path:
-        return self._folder.data_set / "train.jsonl"
-
-    def _check_data_set(self, path: Path) -> None:
-        """By the manifest alone: each process of a training reads no other file of the data set."""
-        manifest = self._folder.data_set / "manifest.json"
-        if not manifest.exists():
-            raise FailedPrecondition(f"{manifest} is missing: the data set is not whole")
-        _check(manifest, self.inputs.data_set)
-        named = _parsed(manifest, _DataSetManifest).files.get(path.name)
-        if named is None:
-            raise FailedPrecondition(f"{manifest} lacks {path.name}: the data set is not whole")
-        _check(path, named.digest)
 
 
 def check_base(folder: Path) -> None:
@@ -272,9 +259,7 @@ def base_digest(folder: Path) -> str:
 
 def _check(path: Path, digest: str) -> None:
     """Refuse a file that is not what the run began with."""
-    if not digest:
-        return
-    actual_digest = _digest(path)
+    actual_digest = _digest(path) if digest else ""
     if actual_digest != digest:
         raise FailedPrecondition(
             f"{path} has changed: it should be {digest} but is {actual_digest} — start a new run"
@@ -293,25 +278,18 @@ def _opened(path: Path) -> BufferedReader:
         raise FailedPrecondition(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _parsed(path: Path, model: type[Line]) -> Line:
-    try:
-        with _opened(path) as file:
-            return model.model_validate_json(file.read())
-    except ValidationError as error:
-        raise FailedPrecondition(f"{path} is not what it should be: {_first(error)}") from error
-
-
-def _lines(path: Path, model: type[Line]) -> Iterator[Line]:
+def _lines(path: Path, model: type[L]) -> Iterator[L]:
     with _opened(path) as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield model.model_validate_json(line)
-            except ValidationError as error:
-                raise FailedPrecondition(
-                    f"{path} line {number} is not what it should be: {_first(error)}"
-                ) from error
+        yield from _parsed(path, file, model)
 
 
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc']) or 'line'}: {first['msg']}"
+def _parsed(path: Path, lines: Iterable[bytes], model: type[L]) -> Iterator[L]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield model.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            what = ".".join(str(part) for part in first["loc"]) or "line"
+            raise FailedPrecondition(
+                f"{path} line {number} is not what it should be: {what}: {first['msg']}"
+            ) from error

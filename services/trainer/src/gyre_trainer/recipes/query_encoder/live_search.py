@@ -3,21 +3,24 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from gyre.retriever.v1 import retriever_pb2
+from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import Unavailable
+from gyre_common.events.releases import Roles
 from gyre_common.fusion import BM25, DENSE, Span
-from gyre_common.rpc import call
+from gyre_common.rpc import call, channel
 
-from gyre_trainer.recipes.query_encoder.comparison.ranking import LegHit, Legs
+from gyre_trainer.recipes.query_encoder.ranking import LegHit, Legs
 from gyre_trainer.runs.failures import NOT_YET, retry_while_away
-from gyre_trainer.runs.folder import RunSpec
+from gyre_trainer.runs.folder import RunFolder
+from gyre_trainer.settings import TrainerSettings
 
 Retrieve = Callable[..., Awaitable[retriever_pb2.RetrieveResponse]]
-OnProgress = Callable[[int, int], None]
-"""How many of how many questions are answered."""
 
+_AT_ONCE = 4
+_REPORT_EVERY = 10
 _TIMEOUT = 10.0
 _PATIENCE = 60.0
 
@@ -31,85 +34,77 @@ class Asker:
     text: str
 
 
-class LiveSearch:
-    """Retrieves with the same named versions for all questions, a few at a time.
+async def ask_live(
+    folder: RunFolder,
+    settings: TrainerSettings,
+    questions: Mapping[str, Asker],
+    *,
+    stage: str,
+    message: str,
+    candidate: bool = False,
+) -> dict[str, Legs]:
+    """`search` by what was live when the run began, or with the candidate as query encoder."""
+    spec = folder.spec()
+    versions = {role: artifact.version for role, artifact in spec.live.items()}
+    if candidate:
+        versions[Roles.QUERY_ENCODER.value] = spec.version
 
-    Each reply holds all that either leg found, searched as deep as live searches: so its scores are
-    normalised as they are when it serves, and fusing them by other weights loses nothing.
-    A retriever that is away or busy is waited for, up to `patience` seconds a question, and so is
-    an encoder that is still being loaded.
+    def on_progress(done: int, of: int) -> None:
+        if done % _REPORT_EVERY == 0 or done == of:
+            folder.progress(stage, done, of, message=message)
+
+    async with channel(settings.retriever_address, key=settings.key) as opened:
+        retrieve = retriever_pb2_grpc.RetrieverServiceStub(opened).Retrieve
+        return await search(retrieve, questions, versions, on_progress)
+
+
+async def search(
+    retrieve: Retrieve,
+    questions: Mapping[str, Asker],
+    versions: Mapping[str, str],
+    on_progress: Callable[[int, int], None],
+    *,
+    patience: float = _PATIENCE,
+) -> dict[str, Legs]:
+    """By question id, all that either leg found by the same named versions.
+
+    The same question of the same asker is asked once. Legs are searched as deep as live searches:
+    so their scores are normalised as they are when it serves, and fusing them by other weights
+    loses nothing. A retriever that is away or busy is waited for, up to `patience` seconds a
+    question, and so is an encoder that is still being loaded.
+
+    Raises Unavailable when it was not served whole within that time, FailedPrecondition when a
+    version is not there or cannot be loaded.
     """
+    distinct = list(dict.fromkeys(questions.values()))
+    legs_by_asker: dict[Asker, Legs] = {}
+    queue = iter(distinct)
 
-    def __init__(
-        self,
-        retrieve: Retrieve,
-        versions: Mapping[str, str],
-        *,
-        at_once: int = 4,
-        patience: float = _PATIENCE,
-    ) -> None:
-        self._retrieve = retrieve
-        self._versions = dict(versions)
-        self._at_once = at_once
-        self._patience = patience
-
-    async def legs(
-        self, questions: Mapping[str, Asker], on_progress: OnProgress
-    ) -> dict[str, Legs]:
-        """By question id. The same question of the same asker is asked once.
-
-        Raises:
-            Unavailable: the retriever did not serve it whole within its patience.
-            FailedPrecondition: a version is not there, or cannot be loaded.
-        """
-        distinct = list(dict.fromkeys(questions.values()))
-        legs_by_asker: dict[Asker, Legs] = {}
-        queue = iter(distinct)
-
-        async def work() -> None:
-            for asker in queue:
-                legs_by_asker[asker] = await self._ask(asker)
-                on_progress(len(legs_by_asker), len(distinct))
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._at_once):
-                group.create_task(work())
-        return {question_id: legs_by_asker[asker] for question_id, asker in questions.items()}
-
-    async def _ask(self, asker: Asker) -> Legs:
-        context = RequestContext(tenant=asker.tenant, acl=asker.acl, versions=self._versions)
-        request = retriever_pb2.RetrieveRequest(query=asker.text, all_hits=True)
-
-        async def ask() -> Legs:
+    async def work() -> None:
+        for asker in queue:
+            context = RequestContext(tenant=asker.tenant, acl=asker.acl, versions=dict(versions))
             with use_context(context):
-                reply = await call(self._retrieve, request, timeout=_TIMEOUT)
-            _check_whole(reply)
-            return _legs(reply)
+                legs_by_asker[asker] = await retry_while_away(
+                    partial(_retrieved, retrieve, asker.text), seconds=patience, over=NOT_YET
+                )
+            on_progress(len(legs_by_asker), len(distinct))
 
-        return await retry_while_away(ask, seconds=self._patience, over=NOT_YET)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_AT_ONCE):
+            group.create_task(work())
+    return {question_id: legs_by_asker[asker] for question_id, asker in questions.items()}
 
 
-def _check_whole(reply: retriever_pb2.RetrieveResponse) -> None:
+async def _retrieved(retrieve: Retrieve, text: str) -> Legs:
+    request = retriever_pb2.RetrieveRequest(query=text, all_hits=True)
+    reply = await call(retrieve, request, timeout=_TIMEOUT)
     if reply.fallbacks:
         raise Unavailable(f"the retriever did not search as asked: {'; '.join(reply.fallbacks)}")
-
-
-def _legs(reply: retriever_pb2.RetrieveResponse) -> Legs:
     return Legs(
         hits=[
-            LegHit(
-                chunk_id=chunk.chunk_id,
-                bm25=chunk.scores.get(BM25),
-                dense=chunk.scores.get(DENSE),
-                fused=chunk.score,
-            )
+            LegHit(chunk.chunk_id, chunk.scores.get(BM25), chunk.scores.get(DENSE), chunk.score)
             for chunk in reply.chunks
             if not chunk.explored
         ],
         spans={name: Span(leg.hits, leg.least, leg.greatest) for name, leg in reply.legs.items()},
     )
-
-
-def live_versions(spec: RunSpec) -> dict[str, str]:
-    """By role, what was live when the run began."""
-    return {role: artifact.version for role, artifact in spec.live.items()}

@@ -1,7 +1,15 @@
 """The losses of the recipe: pure functions of tensors."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
+from gyre_trainer.recipes.query_encoder.examples import Batch, Shares
+
+_OUT_OF_SIGHT = -10.0
+"""Added to the cosine of a passage that whoever asks cannot find: far below every other."""
 
 
 def log_likelihood(
@@ -32,3 +40,49 @@ def soft_cross_entropy(log_probabilities: Tensor, targets: Tensor, *, robustness
     if robustness == 0:
         return -(targets * log_probabilities).sum(dim=1)
     return (targets * -torch.expm1(robustness * log_probabilities)).sum(dim=1) / robustness
+
+
+def step_loss(
+    vectors: Tensor, base: Tensor, batch: Batch, passages: Tensor, config: QueryEncoderConfig
+) -> Tensor:
+    """This batch's part of the step's loss: the parts of all batches of a step add up to it.
+
+    Questions go towards their votes, rehearsed texts towards their own passage and what the base
+    finds for them (distillation: Hinton et al. 2015, arXiv:1503.02531). Shapes: `vectors` (asked
+    and rehearsed, d) in that order, `base` (rehearsed, d) as the base encodes those, `passages`
+    (n, d). Returns a scalar in nats.
+    """
+    questions, rehearsals = batch.questions, batch.rehearsals
+    total = 0.0 * vectors.sum()
+    if questions:
+        beside = config.bm25_weight * _rows([example.lexical for example in questions], passages)
+        for row, example in enumerate(questions):
+            if example.hidden is not None:
+                beside[row, torch.from_numpy(example.hidden)] = _OUT_OF_SIGHT
+        question_vectors = vectors[: len(questions)]
+        log_probabilities = log_likelihood(
+            question_vectors, passages, temperature=config.temperature, beside=beside
+        )
+        targets = _rows([example.target for example in questions], passages)
+        each = soft_cross_entropy(log_probabilities, targets, robustness=config.robustness)
+        weights = torch.tensor([example.weight for example in questions]).to(each)
+        total = total + (weights * each).sum() / batch.question_total
+    if rehearsals:
+        temperature = config.rehearsal_temperature
+        own = _rows([example.target for example in rehearsals], passages)
+        base_probabilities = log_likelihood(base, passages, temperature=temperature).exp()
+        targets = own + (1 - own.sum(dim=1, keepdim=True)) * base_probabilities
+        rehearsal_vectors = vectors[len(vectors) - len(rehearsals) :]
+        log_probabilities = log_likelihood(rehearsal_vectors, passages, temperature=temperature)
+        each = soft_cross_entropy(log_probabilities, targets, robustness=0)
+        total = total + config.rehearsal_weight * each.sum() / batch.rehearsal_total
+    return total
+
+
+def _rows(shares: Sequence[Shares], passages: Tensor) -> Tensor:
+    """As a matrix of shape (examples, n)."""
+    result = torch.zeros(len(shares), len(passages))
+    for row, each in enumerate(shares):
+        if each:
+            result[row, list(each)] = torch.tensor(list(each.values()), dtype=result.dtype)
+    return result.to(passages)

@@ -12,38 +12,31 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
+from torch.nn.utils.rnn import pad_sequence
 from transformers.models.bert import BertConfig, BertModel
 
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
-from gyre_trainer.recipes.query_encoder.inputs import check_base
+from gyre_trainer.recipes.query_encoder.inputs import Floats, check_base
 
 WEIGHTS = "model.safetensors"
-_TOKENS_AT_ONCE = 2048
+_TOKENS_AT_ONCE, _TEXTS_AT_ONCE = 2048, 64
 
 
 class TrainableQueryEncoder(nn.Module):
-    """Token ids of texts to vectors of length 1: mean over the tokens, then normalised.
-
-    Reimers and Gurevych 2019, arXiv:1908.10084.
+    """Token ids of texts to vectors of length 1: mean over the tokens, then normalised (Reimers and
+    Gurevych 2019, arXiv:1908.10084).
     """
 
     def __init__(self, bert: BertModel) -> None:
         super().__init__()
         self.bert = bert
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        device: torch.device = self.bert.device
-        return device
-
     def forward(self, texts: Sequence[Sequence[int]]) -> Tensor:
-        """One vector a text, in the order given; texts of like length go together.
-
-        Shape of the result: (texts, d).
+        """One vector a text, in the order given; texts of like length go together. Returns (texts,
+        d).
         """
         if not texts:
-            return torch.zeros(0, self.bert.config.hidden_size, device=self.device)
+            return torch.zeros(0, self.bert.config.hidden_size, device=self.bert.device)
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
         groups = [self.padded([texts[at] for at in group]) for group in _groups(order, texts)]
         vectors = torch.cat([self.encode(ids, mask) for ids, mask in groups])
@@ -55,13 +48,9 @@ class TrainableQueryEncoder(nn.Module):
 
     def padded(self, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Token ids and mask, on the device of the weights."""
-        longest = max(len(text) for text in texts)
-        ids = torch.zeros(len(texts), longest, dtype=torch.long)
-        mask = torch.zeros(len(texts), longest, dtype=torch.long)
-        for row, text in enumerate(texts):
-            ids[row, : len(text)] = torch.tensor(text)
-            mask[row, : len(text)] = 1
-        return ids.to(self.device), mask.to(self.device)
+        ids = pad_sequence([torch.tensor(text) for text in texts], batch_first=True)
+        mask = pad_sequence([torch.ones(len(text)).long() for text in texts], batch_first=True)
+        return ids.to(self.bert.device), mask.to(self.bert.device)
 
 
 def pooled(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -86,22 +75,36 @@ def _groups(order: Sequence[int], texts: Sequence[Sequence[int]]) -> Iterator[Se
 
 
 def open_base(folder: Path, dimensions: int) -> TrainableQueryEncoder:
-    """The encoder in a folder of sentence-transformers' layout.
-
-    Raises:
-        FailedPrecondition: a file is missing or damaged, or the network is not of its config's
-            sizes, or makes vectors of other than `dimensions` numbers.
+    """The encoder in a folder of sentence-transformers' layout. Raises FailedPrecondition when a
+    file is missing or damaged, or the network is not of its config's sizes, or makes vectors of
+    other than `dimensions` numbers.
     """
     check_base(folder)
     window(folder)
-    config = _config(folder)
+    path = folder / "config.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.get("model_type") != "bert":
+            raise FailedPrecondition(f"{path} does not describe a BERT encoder")
+        config = BertConfig(**values)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FailedPrecondition(f"{path} does not describe a BERT encoder: {error}") from error
     if config.hidden_size != dimensions:
         raise FailedPrecondition(
             f"the base model {folder} makes vectors of {config.hidden_size} numbers, "
             f"the index holds {dimensions}: they do not fit"
         )
     bert = BertModel(config, add_pooling_layer=False)
-    _fill(bert, read_weights(folder), folder)
+    weights, path = read_weights(folder), folder / WEIGHTS
+    for name, value in bert.state_dict().items():
+        if name not in weights:
+            raise FailedPrecondition(f"{path} has no {name}: it is not whole")
+        if weights[name].shape != value.shape:
+            raise FailedPrecondition(
+                f"{path} holds {name} of {tuple(weights[name].shape)}, "
+                f"config.json says {tuple(value.shape)}"
+            )
+    bert.load_state_dict({name: weights[name].float() for name in bert.state_dict()})
     return TrainableQueryEncoder(bert).eval()
 
 
@@ -150,21 +153,17 @@ def make_trainable(
     if variant is Variant.FULL:
         upper.requires_grad_(True)
     else:
-        inject_adapter_in_model(_low_rank(base.bert, upper, config), base.bert)
+        # W + scale · B A instead of W, for every matrix: Hu et al. 2021, arXiv:2106.09685, eq. 3.
+        linears = {id(each) for each in upper.modules() if isinstance(each, nn.Linear)}
+        low_rank = LoraConfig(
+            r=config.rank,
+            lora_alpha=config.rank_scale * config.rank,  # which PEFT divides by the rank
+            target_modules=[
+                name for name, each in base.bert.named_modules() if id(each) in linears
+            ],
+        )
+        inject_adapter_in_model(low_rank, base.bert)
     return base.train()
-
-
-def _low_rank(bert: BertModel, upper: nn.Module, config: QueryEncoderConfig) -> LoraConfig:
-    """W + scale · B A instead of W, for every matrix of the upper layers.
-
-    Hu et al. 2021, arXiv:2106.09685, eq. 3.
-    """
-    linears = {id(each) for each in upper.modules() if isinstance(each, nn.Linear)}
-    return LoraConfig(
-        r=config.rank,
-        lora_alpha=config.rank_scale * config.rank,  # which PEFT divides by the rank
-        target_modules=[name for name, each in bert.named_modules() if id(each) in linears],
-    )
 
 
 def merged_weights(encoder: TrainableQueryEncoder) -> dict[str, Tensor]:
@@ -185,35 +184,22 @@ def merged_weights(encoder: TrainableQueryEncoder) -> dict[str, Tensor]:
 def interpolate_weights(
     base: Mapping[str, Tensor], tuned: Mapping[str, Tensor], share: float
 ) -> dict[str, Tensor]:
-    """Weights `share` of the way from the base to what was trained; 0 and 1 are the ends exactly.
-
-    Wortsman et al. 2022, arXiv:2109.01903, eq. 1.
+    """Weights `share` of the way from the base to what was trained; 0 and 1 are the ends exactly
+    (Wortsman et al. 2022, arXiv:2109.01903, eq. 1).
     """
     if share == 1:
         return dict(tuned)
     return {name: base[name] + share * (value - base[name]) for name, value in tuned.items()}
 
 
-def _config(folder: Path) -> BertConfig:
-    path = folder / "config.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.get("model_type") != "bert":
-            raise FailedPrecondition(f"{path} does not describe a BERT encoder")
-        return BertConfig(**values)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise FailedPrecondition(f"{path} does not describe a BERT encoder: {error}") from error
-
-
-def _fill(bert: BertModel, weights: Mapping[str, Tensor], folder: Path) -> None:
-    expected = bert.state_dict()
-    for name, value in expected.items():
-        weight = weights.get(name)
-        if weight is None:
-            raise FailedPrecondition(f"{folder / WEIGHTS} has no {name}: it is not whole")
-        if weight.shape != value.shape:
-            raise FailedPrecondition(
-                f"{folder / WEIGHTS} holds {name} of {tuple(weight.shape)}, "
-                f"config.json says {tuple(value.shape)}"
-            )
-    bert.load_state_dict({name: weights[name].float() for name in expected})
+def encode_texts(
+    encoder: TrainableQueryEncoder, tokenizer: Tokenizer, texts: Sequence[str]
+) -> Floats:
+    """Vectors of length 1, shape (texts, d)."""
+    parts = []
+    with torch.no_grad():
+        for start in range(0, max(1, len(texts)), _TEXTS_AT_ONCE):
+            encodings = tokenizer.encode_batch(list(texts[start : start + _TEXTS_AT_ONCE]))
+            parts.append(encoder([each.ids for each in encodings]).cpu())
+    vectors: Floats = torch.cat(parts).numpy()
+    return vectors

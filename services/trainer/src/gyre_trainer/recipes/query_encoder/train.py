@@ -12,15 +12,17 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import deepspeed
 import torch
 from gyre_common.errors import FailedPrecondition, GyreError
 
-from gyre_trainer.recipes.query_encoder.batches import Batches
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
+from gyre_trainer.recipes.query_encoder.examples import Batches, examples_of, merge_questions
 from gyre_trainer.recipes.query_encoder.inputs import RunData
+from gyre_trainer.recipes.query_encoder.loss import step_loss
 from gyre_trainer.recipes.query_encoder.model import (
     TrainableQueryEncoder,
     make_trainable,
@@ -28,15 +30,11 @@ from gyre_trainer.recipes.query_encoder.model import (
     open_base,
     open_tokenizer,
 )
-from gyre_trainer.recipes.query_encoder.questions import merge_questions
-from gyre_trainer.recipes.query_encoder.step_loss import step_loss
-from gyre_trainer.recipes.query_encoder.targets import examples_of
-from gyre_trainer.recipes.query_encoder.variant_result import write_result
+from gyre_trainer.recipes.query_encoder.validation import write_result
 from gyre_trainer.runs.failures import failure_line
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.training.checkpoint import Checkpoints
-from gyre_trainer.training.position import Position, StepReport
-from gyre_trainer.training.workers import Stop, StopSignal, Workers, end_with_launcher
+from gyre_trainer.training.workers import StepReport, Workers, end_with_launcher, stop_signal
 
 _STOPPED = 143  # as a shell tells SIGTERM
 
@@ -51,7 +49,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--variant", type=Variant, choices=tuple(Variant), required=True)
     options = parser.parse_args()
-    stop = StopSignal()
+    stop = stop_signal()
     end_with_launcher()
     try:
         train(RunFolder(options.run), options.variant, stop)
@@ -64,7 +62,7 @@ def main() -> None:
         sys.exit(_STOPPED if isinstance(error, Stopped) else 1)
 
 
-def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
+def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None:
     """From the votes to `<variant>/result.json`; raises GyreError for what a person should know."""
     data = RunData(folder)
     config = QueryEncoderConfig.from_settings(data.spec.settings)
@@ -110,7 +108,7 @@ def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
             loss += part.item()
             tokens += sum(map(len, (*question_ids, *rehearsal_ids)))
         spent = time.process_time() - spent
-        totals = workers.sum_reports(StepReport(loss, tokens, spent, stop=stop.requested))
+        totals = workers.sum_reports(StepReport(loss, tokens, spent, stop=stop()))
         if not math.isfinite(totals.loss):
             raise FailedPrecondition(
                 f"the loss is {totals.loss} at step {step + 1} of {batches.steps}: "
@@ -118,7 +116,13 @@ def train(folder: RunFolder, variant: Variant, stop: Stop) -> None:
             )
         position.add(totals, time.monotonic() - began)
         if workers.first:
-            report(folder, variant, position, batches.steps, group["lr"])
+            metrics = {
+                "loss": totals.loss,
+                "rate": group["lr"],
+                "tokens_per_second": position.tokens / position.seconds,
+                "seconds_left": position.seconds / position.step * (batches.steps - position.step),
+            }
+            folder.progress(variant, position.step, batches.steps, metrics)
         done = position.step == batches.steps
         if done or totals.stop or position.step % config.checkpoint_every == 0:
             checkpoints.save(position)
@@ -153,24 +157,6 @@ def start_engine(
     }
     engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)
     return engine
-
-
-def report(
-    folder: RunFolder, variant: Variant, position: Position, steps: int, rate: float
-) -> None:
-    """One line of progress."""
-    pace = position.seconds / position.step
-    folder.progress(
-        variant,
-        position.step,
-        steps,
-        {
-            "loss": position.losses[-1],
-            "rate": rate,
-            "tokens_per_second": position.tokens / position.seconds,
-            "seconds_left": pace * (steps - position.step),
-        },
-    )
 
 
 if __name__ == "__main__":
