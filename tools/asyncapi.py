@@ -25,9 +25,7 @@ EDGES: dict[str, Callable[[Bus], None]] = {
     "feedback-collector": feedback_collector.build_handlers,
     "trainer": lambda bus: bus.publishes(TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED),
     "releases": lambda bus: releases.build_handlers(bus, _CORE),
-    "telemetry": lambda bus: telemetry.build_handlers(
-        bus, _CORE, telemetry.InsertBatching(records=1, wait=0.0)
-    ),
+    "telemetry": lambda bus: telemetry.build_handlers(bus, _CORE, records=1, wait=0.0),
 }
 
 

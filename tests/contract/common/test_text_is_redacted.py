@@ -26,7 +26,6 @@ from gyre_common.events.topic import Topic
 from gyre_common.redaction import Redaction, redact, redacted
 from gyre_common.store import Shelf
 from gyre_telemetry import translation
-from gyre_telemetry.handlers import InsertBatching
 from gyre_telemetry.handlers import build_handlers as build_telemetry
 from gyre_telemetry.service import TableRow, Telemetry
 from gyre_telemetry.translation import origin_of
@@ -155,7 +154,7 @@ class RowsInMemory:
 
 async def test_telemetry_holds_redacted_texts_only(redacting: None) -> None:
     sink, bus = RowsInMemory(), MemoryBus()
-    build_telemetry(bus, Telemetry(sink), InsertBatching(records=10, wait=0.01))
+    build_telemetry(bus, Telemetry(sink), records=10, wait=0.01)
     async with bus:
         for topic in ALL_TOPICS:
             await bus.deliver(topic, example_with_text(topic))

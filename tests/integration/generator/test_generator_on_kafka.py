@@ -25,7 +25,7 @@ from gyre_common.testing.builders import MORNING, a_release, an_interaction
 from gyre_common.testing.eventually import eventually
 from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
-from gyre_generator.steps.retrieve import Search, search_by_rpc
+from gyre_generator.steps import Search
 
 from tests.unit.generator.conftest import steps_of
 
@@ -35,7 +35,7 @@ TEA = "Water for green tea should be about 80 degrees Celsius. Steep it for two 
 
 
 def search_of(channel: grpc.aio.Channel) -> Search:
-    return partial(search_by_rpc, stub=retriever_pb2_grpc.RetrieverServiceStub(channel), seconds=5)
+    return partial(call, retriever_pb2_grpc.RetrieverServiceStub(channel).Retrieve, timeout=5)
 
 
 class TeaRetriever(retriever_pb2_grpc.RetrieverServiceServicer):

@@ -21,7 +21,7 @@ from gyre_common.testing.builders import (
 from gyre_telemetry import translation
 from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
-from gyre_telemetry.history_reader import VIEWS, HistoryReader, ListQuery
+from gyre_telemetry.history_reader import VIEWS, HistoryReader
 from gyre_telemetry.migrations import default_folder, migrate, read_migrations
 from gyre_telemetry.service import Telemetry
 from gyre_telemetry.translation import Origin
@@ -110,8 +110,13 @@ async def test_an_answer_is_there_for_its_actor_and_for_groups_that_meet_all_its
     ):
         caller = RequestContext(tenant=tenant, acl=groups)
         story = await history.interaction(caller, event.interaction_id, actor=actor)
-        page = await HistoryReader(history).interactions(caller, ListQuery(actor=actor))
-        assert (story is not None, len(page.rows)) == (readable, int(readable)), (groups, actor)
+        page = await HistoryReader(history).interactions(
+            caller, pb.ListInteractionsRequest(actor=actor)
+        )
+        assert (story is not None, len(page.interactions)) == (readable, int(readable)), (
+            groups,
+            actor,
+        )
         assert story is None or story["actor"] == "ann"
 
 
@@ -124,20 +129,21 @@ async def test_pages_spans_and_beginnings_find_each_interaction_once(
     listed_ids: list[object] = []
     token = ""
     for _ in range(3):
-        page = await reading.interactions(caller, ListQuery(page_size=2, page_token=token))
-        rows = [ParseDict(dict(row), pb.InteractionSummary()) for row in page.rows]
-        listed_ids += [row.interaction_id for row in rows]
+        request = pb.ListInteractionsRequest(page_size=2, page_token=token)
+        page = await reading.interactions(caller, request)
+        listed_ids += [one.interaction_id for one in page.interactions]
         token = page.next_page_token
     assert token == ""
     assert sorted(map(str, ids)) == sorted(map(str, listed_ids))
     assert listed_ids[0] == str(ids[-1])
 
-    middle = ListQuery(MORNING + timedelta(minutes=1), MORNING + timedelta(minutes=2))
+    since, until = MORNING + timedelta(minutes=1), MORNING + timedelta(minutes=2)
+    middle = pb.ListInteractionsRequest(since=since, until=until)
     page = await reading.interactions(caller, middle)
-    assert {row["interaction_id"] for row in page.rows} == {str(ids[2]), str(ids[3])}
+    assert {one.interaction_id for one in page.interactions} == {str(ids[2]), str(ids[3])}
     prefix = str(ids[0])[:12]
-    page = await reading.interactions(caller, ListQuery(id_prefix=prefix))
-    assert [row["interaction_id"] for row in page.rows] == [str(ids[0])]
+    page = await reading.interactions(caller, pb.ListInteractionsRequest(id_prefix=prefix))
+    assert [one.interaction_id for one in page.interactions] == [str(ids[0])]
 
 
 async def test_every_view_reads_by_tenant_and_page(
@@ -159,21 +165,19 @@ async def test_every_view_reads_by_tenant_and_page(
     reading = HistoryReader(history)
     for view in VIEWS:
         caller = RequestContext(tenant=tenant)
-        columns, page = await reading.series(caller, view, ListQuery(page_size=1))
+        request = pb.SeriesRequest(view=view, page_size=1)
+        page = await reading.series(caller, request)
         assert page.rows, view
-        assert set(page.rows[0]) == {column["name"] for column in columns}
-        assert all(column["type"] and column["description"] for column in columns)
-        ParseDict({"rows": list(page.rows)}, pb.SeriesResponse())
+        assert set(page.rows[0].fields) == {column.name for column in page.columns}
+        assert all(column.type and column.description for column in page.columns)
         if page.next_page_token:
             token = page.next_page_token
-            _, rest = await reading.series(caller, view, ListQuery(page_size=1, page_token=token))
-            assert list(rest.rows) != list(page.rows)
+            more = pb.SeriesRequest(view=view, page_size=1, page_token=token)
+            assert list((await reading.series(caller, more)).rows) != list(page.rows)
         other = RequestContext(tenant=f"{tenant}-other")
-        _, none = await reading.series(other, view, ListQuery(page_size=1))
-        assert not none.rows, view
-        late = ListQuery(since=MORNING + timedelta(days=9_000))
-        _, none = await reading.series(caller, view, late)
-        assert not none.rows, view
+        assert not (await reading.series(other, request)).rows, view
+        late = pb.SeriesRequest(view=view, since=MORNING + timedelta(days=9_000))
+        assert not (await reading.series(caller, late)).rows, view
 
 
 async def test_a_release_for_everybody_is_in_everybodys_loop(
@@ -188,7 +192,7 @@ async def test_a_release_for_everybody_is_in_everybodys_loop(
         artifacts=[{**shipped, "version": "votes-1"}],
     )
     await telemetry.record(translation.release_changed(change, origin()))
-    _, page = await HistoryReader(history).series(
-        RequestContext(tenant=tenant), "loop", ListQuery()
+    page = await HistoryReader(history).series(
+        RequestContext(tenant=tenant), pb.SeriesRequest(view="loop")
     )
     assert {row["tenant"] for row in page.rows} == {"*"}

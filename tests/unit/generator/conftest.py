@@ -5,7 +5,7 @@ from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
-from gyre.retriever.v1.retriever_pb2 import RetrieveRequest
+from gyre.retriever.v1.retriever_pb2 import AccessGroups, Chunk, RetrieveRequest, RetrieveResponse
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition
@@ -15,13 +15,19 @@ from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.testing.builders import MORNING, a_release
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
-from gyre_generator.passages import RetrievedPassage, RetrievedPassages
+from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import Step, Steps
 from gyre_generator.service import Answerer, SentenceCheck
-from gyre_generator.steps.cite import cite, ground
-from gyre_generator.steps.generate import EXTRACTIVE, generate, route
-from gyre_generator.steps.pack import pack
-from gyre_generator.steps.retrieve import Search, retrieve
+from gyre_generator.steps import (
+    EXTRACTIVE,
+    Search,
+    cite,
+    generate,
+    ground,
+    pack,
+    retrieve,
+    route,
+)
 
 TEA = (
     "Green tea is made from leaves that were not fermented. "
@@ -55,7 +61,7 @@ class FakeRetriever:
         self.error: Exception | None = None
         self.lacks: str | None = None
 
-    async def search(self, request: RetrieveRequest) -> RetrievedPassages:
+    async def search(self, request: RetrieveRequest) -> RetrieveResponse:
         self.queries.append(request.query)
         self.explored.append(request.explore)
         self.versions.append(dict(request_context().versions))
@@ -63,11 +69,17 @@ class FakeRetriever:
             raise self.error
         if self.lacks in request_context().versions.values():
             raise FailedPrecondition(f"no version {self.lacks} here (yet)")
-        return RetrievedPassages(
-            self.passages[: request.limit],
-            {"encode": 3.0, "search": 7.0},
-            {Roles.RETRIEVAL: "hybrid-1"},
+        return RetrieveResponse(
+            chunks=[a_chunk(passage) for passage in self.passages[: request.limit]],
+            latency_ms={"encode": 3.0, "search": 7.0},
+            versions={Roles.RETRIEVAL: "hybrid-1"},
         )
+
+
+def a_chunk(passage: RetrievedPassage) -> Chunk:
+    acl = None if passage.acl is None else AccessGroups(groups=passage.acl)
+    fields = passage.model_dump(exclude={"chunk_id", "acl", "rank", "used"})
+    return Chunk(chunk_id=str(passage.chunk_id), acl=acl, **fields)
 
 
 def built_in_releases() -> ReleaseView:

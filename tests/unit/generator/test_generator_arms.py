@@ -5,7 +5,7 @@ from random import Random
 from uuid import UUID, uuid4
 
 import pytest
-from gyre.retriever.v1.retriever_pb2 import RetrieveRequest
+from gyre.retriever.v1.retriever_pb2 import Chunk, RetrieveRequest, RetrieveResponse
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.context import RequestContext, request_context, use_context
@@ -16,7 +16,6 @@ from gyre_common.releases.builtin import RETRIEVAL_SETTINGS, built_in_artifacts
 from gyre_common.testing.builders import MORNING, a_release, an_artifact
 from gyre_common.testing.chunk_index import StoredChunk
 from gyre_generator.ask import Ask
-from gyre_generator.passages import RetrievedPassage, RetrievedPassages
 from gyre_generator.service import Answerer
 from gyre_retriever.query import Query
 from gyre_retriever.service import Retriever
@@ -38,19 +37,19 @@ class InMemoryRetriever:
     def __init__(self, core: Retriever) -> None:
         self._core = core
 
-    async def search(self, request: RetrieveRequest) -> RetrievedPassages:
+    async def search(self, request: RetrieveRequest) -> RetrieveResponse:
         query = Query(request.query, request.limit)
         reply = await self._core.retrieve(query, request_context())
-        passages = [
-            RetrievedPassage(
-                chunk_id=ranked.hit.chunk.chunk_id,
-                document_id=ranked.hit.chunk.document_id,
-                text=TEA,
-                rank=rank,
-            )
-            for rank, ranked in enumerate(reply.chunks, start=1)
-        ]
-        return RetrievedPassages(passages, reply.latency_ms, reply.versions, reply.fallbacks)
+        chunks = [ranked.hit.chunk for ranked in reply.chunks]
+        return RetrieveResponse(
+            chunks=[
+                Chunk(chunk_id=str(chunk.chunk_id), document_id=chunk.document_id, text=TEA)
+                for chunk in chunks
+            ],
+            latency_ms=reply.latency_ms,
+            versions=reply.versions,
+            fallbacks=reply.fallbacks,
+        )
 
 
 @pytest.fixture

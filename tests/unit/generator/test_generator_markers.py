@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from gyre_generator.backends.prompted_model import MarkerReader
+from gyre_generator.backends.markers import MarkerReader
 from hypothesis import given
 from hypothesis import strategies as st
 

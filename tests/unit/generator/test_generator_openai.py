@@ -10,15 +10,14 @@ import pytest
 from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft
-from gyre_generator.backends.openai_chat import MAX_ANSWER, OpenAIChat, ServedModel
-from gyre_generator.backends.prompted_model import PromptedModel
+from gyre_generator.backends.model_server import MAX_ANSWER, ModelServer, ServedModel
 from gyre_generator.prompts import Prompt, Prompts
 
 Write = Callable[[bytes], Awaitable[None]]
 Behaviour = Callable[[Write, int], Awaitable[None]]
 
 
-class ModelServer:
+class FakeServer:
     """A real HTTP server on a free port that answers every request as it is told."""
 
     def __init__(self, behave: Behaviour) -> None:
@@ -47,8 +46,8 @@ class ModelServer:
 
 
 @asynccontextmanager
-async def model_server(behave: Behaviour) -> AsyncIterator[ModelServer]:
-    fake = ModelServer(behave)
+async def model_server(behave: Behaviour) -> AsyncIterator[FakeServer]:
+    fake = FakeServer(behave)
     server = await asyncio.start_server(fake.handle, "127.0.0.1", 0)
     async with server:
         fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
@@ -91,8 +90,7 @@ async def read(url: str, source: Any, **changes: Any) -> tuple[str, AnswerDraft,
     settings = {"timeout_seconds": 5.0, "stall_seconds": 2.0, "retries": 2, **changes}
     model = ServedModel(url=url, model="tiny", **settings)
     text, prompt = "", None
-    async with OpenAIChat(model) as chat:
-        backend = PromptedModel(chat, Prompts())
+    async with ModelServer(model, Prompts()) as backend:
         async for piece in backend.write(Ask("How hot?"), (source,), {}):
             match piece:
                 case Prompt():

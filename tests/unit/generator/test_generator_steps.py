@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -24,7 +23,7 @@ from gyre_generator.service import (
     Answerer,
     check_sentences,
 )
-from gyre_generator.steps.generate import EXTRACTIVE, Override, route
+from gyre_generator.steps import EXTRACTIVE, Override, route
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,12 +35,9 @@ MakeAnswerer = Callable[..., Answerer]
 
 async def worst_first(progress: AnswerProgress) -> AsyncGenerator[StepResult, None]:
     """A step that the service does not have: turns the ranking round, as a version of its own."""
-    retrieved = progress.retrieved
-    count = len(retrieved.passages)
-    turned = tuple(p.model_copy(update={"rank": count + 1 - p.rank}) for p in retrieved.passages)
-    yield StepResult(
-        retrieved=replace(retrieved, passages=turned), versions={"reranker": "worst-first"}
-    )
+    count = len(progress.retrieved)
+    turned = tuple(p.model_copy(update={"rank": count + 1 - p.rank}) for p in progress.retrieved)
+    yield StepResult(retrieved=turned, versions={"reranker": "worst-first"})
 
 
 async def no_password(sentence: str) -> GuardrailResult | None:

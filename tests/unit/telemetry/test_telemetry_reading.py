@@ -33,8 +33,9 @@ from gyre_telemetry.history_reader import (
     LISTS,
     HistoryReader,
     JsonRow,
-    ListQuery,
+    ListRequest,
     Position,
+    list_name,
 )
 from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
 
@@ -50,7 +51,7 @@ class FakeHistory:
         self.looks = 0
         self.away = False
         self.lists: dict[tuple[str, str], list[JsonRow]] = {}
-        self.queries: list[ListQuery] = []
+        self.requests: list[ListRequest] = []
         self.readers: list[tuple[tuple[str, ...], str]] = []
 
     async def interaction(
@@ -77,17 +78,19 @@ class FakeHistory:
         return [{"name": "day", "type": "Date", "description": "In UTC"}]
 
     async def page(
-        self, caller: RequestContext, name: str, query: ListQuery, *, after: Position, limit: int
+        self, caller: RequestContext, request: ListRequest, *, after: Position, limit: int
     ) -> Sequence[tuple[Position, JsonRow]]:
         self._require()
-        self.readers.append((caller.acl, query.actor))
-        self.queries.append(query)
+        self.requests.append(request)
+        name, prefix, keys = list_name(request), "", LISTS[list_name(request)].keys
+        if isinstance(request, pb.ListInteractionsRequest):
+            self.readers.append((caller.acl, request.actor))
+            prefix, keys = request.id_prefix, ("completed_at", "interaction_id")
         rows = [
             row
             for row in self.lists.get((caller.tenant, name), [])
-            if str(row.get("interaction_id", "")).startswith(query.id_prefix)
+            if str(row.get("interaction_id", "")).startswith(prefix)
         ]
-        keys = ("completed_at", "interaction_id") if name == INTERACTIONS else LISTS[name].keys
         placed = sorted(
             ((tuple(str(row[key]) for key in keys), row) for row in rows),
             key=lambda placed: placed[0],
@@ -301,7 +304,7 @@ async def test_a_beginning_of_an_id_and_a_span_narrow_the_list(
     request = pb.ListInteractionsRequest(id_prefix="0199a1b2-0004", since=NOON)
     reply = await ask(address, "ListInteractions", request)
     assert [one.interaction_id for one in reply.interactions] == ["0199a1b2-0004"]
-    assert [query.since for query in history.queries] == [NOON]
+    assert [one.since.ToDatetime(UTC) for one in history.requests] == [NOON]
 
 
 @pytest.mark.parametrize(

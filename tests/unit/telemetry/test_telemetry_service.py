@@ -11,7 +11,7 @@ from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED
 from gyre_common.events.training import TRAINING_PROGRESSED
 from gyre_common.testing.builders import a_feedback, an_interaction
-from gyre_telemetry.handlers import InsertBatching, build_handlers
+from gyre_telemetry.handlers import build_handlers
 from gyre_telemetry.service import TableRow, Telemetry
 
 
@@ -37,7 +37,7 @@ class FakeSink:
 
 def telemetry_on(bus: MemoryBus) -> FakeSink:
     sink = FakeSink()
-    build_handlers(bus, Telemetry(sink), InsertBatching(records=100, wait=0.01))
+    build_handlers(bus, Telemetry(sink), records=100, wait=0.01)
     return sink
 
 

@@ -9,21 +9,17 @@ from gyre_common.bus import Bus
 from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import GENERATOR_VERSION
 from gyre_common.releases.following import open_releases
-from gyre_common.rpc import channel
+from gyre_common.rpc import call, channel
 
+from gyre_generator import steps
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
-from gyre_generator.backends.prompted_model import PromptedModel
 from gyre_generator.handlers import build_handlers
 from gyre_generator.progress import Steps
 from gyre_generator.prompts import Prompts
 from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
 from gyre_generator.settings import GeneratorSettings
-from gyre_generator.steps.cite import cite, ground
-from gyre_generator.steps.generate import EXTRACTIVE, OPENAI, Override, generate, route
-from gyre_generator.steps.pack import pack
-from gyre_generator.steps.retrieve import retrieve, search_by_rpc
 
 
 async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
@@ -36,35 +32,37 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     releases = await enter(
         open_releases(settings.kafka_servers, required=[Roles.GENERATOR, Roles.ANSWER_PROMPT])
     )
-    backends: dict[str, Backend] = {EXTRACTIVE: ExtractiveReader()}
+    backends: dict[str, Backend] = {steps.EXTRACTIVE: ExtractiveReader()}
     if settings.llm_url:
         # The client takes a second and 50 MB to import: only those who use it pay.
-        from gyre_generator.backends.openai_chat import OpenAIChat, ServedModel
+        from gyre_generator.backends.model_server import ModelServer, ServedModel
 
-        chat = OpenAIChat(ServedModel.model_validate(settings.of_model_server()))
-        backends[OPENAI] = PromptedModel(await enter(chat), prompts)
+        served = ServedModel.model_validate(settings.of_model_server())
+        backends[steps.OPENAI] = await enter(ModelServer(served, prompts))
     to_retriever = await enter(channel(settings.retriever_address, key=settings.key))
-    stub, seconds = RetrieverServiceStub(to_retriever), settings.retrieve_seconds
-    search = partial(search_by_rpc, stub=stub, seconds=seconds)
-    steps: Steps = {
-        "route": partial(route, backends=backends, releases=releases, override=_override(settings)),
-        "retrieve": partial(retrieve, search=search, limit=settings.passages),
-        "pack": partial(pack, budget=settings.context_tokens),
-        "generate": generate,
-        "ground": ground,
-        "cite": cite,
+    stub = RetrieverServiceStub(to_retriever)
+    search = partial(call, stub.Retrieve, timeout=settings.retrieve_seconds)
+    chain: Steps = {
+        "route": partial(
+            steps.route, backends=backends, releases=releases, override=_override(settings)
+        ),
+        "retrieve": partial(steps.retrieve, search=search, limit=settings.passages),
+        "pack": partial(steps.pack, budget=settings.context_tokens),
+        "generate": steps.generate,
+        "ground": steps.ground,
+        "cite": steps.cite,
     }
-    answerer = await enter(Answerer(steps, bus))
+    answerer = await enter(Answerer(chain, bus))
     return App(rpc=[GeneratorRpc(answerer)], bus=bus)
 
 
-def _override(settings: GeneratorSettings) -> Override | None:
+def _override(settings: GeneratorSettings) -> steps.Override | None:
     if settings.generator_backend is None:
         return None
-    if settings.generator_backend == EXTRACTIVE:
-        return Override(EXTRACTIVE, GENERATOR_VERSION)
+    if settings.generator_backend == steps.EXTRACTIVE:
+        return steps.Override(steps.EXTRACTIVE, GENERATOR_VERSION)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", settings.llm_model)[:100]
-    return Override(OPENAI, f"openai-{name}")
+    return steps.Override(steps.OPENAI, f"openai-{name}")
 
 
 def main() -> None:

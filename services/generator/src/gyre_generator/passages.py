@@ -1,8 +1,5 @@
 """The passages an answer is made from, and how many tokens text takes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
 from gyre_common.events.interactions import RetrievedChunk
 from gyre_common.passages import context_line
 
@@ -21,16 +18,6 @@ class RetrievedPassage(RetrievedChunk):
     def heading(self) -> str:
         """Where in its document the passage stands, as a reader would say it."""
         return context_line(self.title, self.heading_path)
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievedPassages:
-    """What the retriever gave, and how: times in milliseconds, version by role."""
-
-    passages: Sequence[RetrievedPassage]
-    latency_ms: Mapping[str, float] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    fallbacks: Sequence[str] = ()
 
 
 def estimated_tokens(text: str) -> int:

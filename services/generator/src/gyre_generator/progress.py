@@ -15,7 +15,7 @@ from gyre_common.releases import Resolved
 
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft, Artifacts, Backend
-from gyre_generator.passages import RetrievedPassage, RetrievedPassages
+from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 
 _UNUSED_CHARACTERS = 400
@@ -38,7 +38,7 @@ class StepResult:
     resolved: Resolved | None = None
     backend: Backend | None = None
     artifacts: Artifacts | None = None
-    retrieved: RetrievedPassages | None = None
+    retrieved: tuple[RetrievedPassage, ...] | None = None
     packed_passages: tuple[RetrievedPassage, ...] | None = None
     prompt: Prompt | None = None
     draft: AnswerDraft | None = None
@@ -63,19 +63,16 @@ class AnswerProgress:
     ask: Ask
     caller: RequestContext
     interaction_id: UUID
-    conversation_id: str
-    started_at: datetime
-    clock: float
+    started_at: datetime = field(default_factory=now)
+    clock: float = field(default_factory=time.perf_counter)
     reports: tuple[StepResult, ...] = ()
     step: str = ""
     began: float = 0.0
 
-    @classmethod
-    def begin(cls, ask: Ask, caller: RequestContext) -> Self:
-        """A question that was let in just now."""
-        interaction_id = ask.interaction_id(caller.tenant)
-        conversation_id = ask.conversation_id or str(interaction_id)
-        return cls(ask, caller, interaction_id, conversation_id, now(), time.perf_counter())
+    @property
+    def conversation_id(self) -> str:
+        """Of the conversation that the question goes on with or begins."""
+        return self.ask.conversation_id or str(self.interaction_id)
 
     def at(self, step: str) -> Self:
         """The same when a step begins."""
@@ -86,11 +83,6 @@ class AnswerProgress:
         report = part if isinstance(part, StepResult) else StepResult(text=part)
         ms = (time.perf_counter() - self.began) * 1000
         return replace(self, reports=(*self.reports, replace(report, step=self.step, ms=ms)))
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether no further step runs."""
-        return any(report.ends for report in self.reports)
 
     def latest(self, value: Callable[[StepResult], _Value | None]) -> _Value | None:
         """The value of the last report that has one."""
@@ -103,9 +95,9 @@ class AnswerProgress:
         return self.latest(lambda report: report.resolved) or Resolved({})
 
     @property
-    def retrieved(self) -> RetrievedPassages:
+    def retrieved(self) -> tuple[RetrievedPassage, ...]:
         """The passages that were retrieved."""
-        return self.latest(lambda report: report.retrieved) or RetrievedPassages(())
+        return self.latest(lambda report: report.retrieved) or ()
 
     @property
     def packed_passages(self) -> tuple[RetrievedPassage, ...]:
@@ -139,7 +131,7 @@ class AnswerProgress:
             citations=self.latest(lambda report: report.citations) or (),
             retrieved=tuple(
                 passage.model_copy(update={"used": passage.chunk_id in used})
-                for passage in self.retrieved.passages
+                for passage in self.retrieved
             ),
             prompt=prompt.text if prompt else "",
             prompt_version=prompt.version if prompt else None,
@@ -166,32 +158,24 @@ class AnswerProgress:
 
 
 def _shortened(event: InteractionCompleted) -> InteractionCompleted:
-    """Without what explains least: texts that were not used, and most of the prompt.
-
-    What was used and answered is bounded by the token budget and stays whole: citations point into
-    it.
+    """Without what explains least: texts that were not used, and most of the prompt. What was used
+    is bounded by the token budget and stays whole: citations point into it.
     """
-    cut = GuardrailResult(
-        name="record_size",
-        passed=False,
-        detail="texts of passages that were not used, and a long prompt, are cut in the record",
-    )
-    shorter = (
+    detail = "texts of passages that were not used, and a long prompt, are cut in the record"
+    cut = GuardrailResult(name="record_size", passed=False, detail=detail)
+    retrieved = tuple(
         c if c.used else c.model_copy(update={"text": c.text[:_UNUSED_CHARACTERS]})
         for c in event.retrieved
     )
+    prompt, guardrails = event.prompt[:_PROMPT_CHARACTERS], (*event.guardrails, cut)
     return event.model_copy(
-        update={
-            "retrieved": tuple(shorter),
-            "prompt": event.prompt[:_PROMPT_CHARACTERS],
-            "guardrails": (*event.guardrails, cut),
-        }
+        update={"retrieved": retrieved, "prompt": prompt, "guardrails": guardrails}
     )
 
 
 Step = Callable[[AnswerProgress], AsyncGenerator[str | StepResult, None]]
-"""One part of the way to an answer: yields text as it comes and reports what it did, in several
-reports where one must outlive a failure of the rest."""
+"""Yields text as it comes and reports what it did, in several reports where one must outlive a
+failure of the rest."""
 
 Steps = Mapping[str, Step]
 """In the order in which they run, by the name of their stage in the interaction's latency."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import asdict
 
 from google.protobuf.json_format import ParseDict
 from gyre.generator.v1 import generator_pb2 as pb
@@ -10,7 +11,7 @@ from gyre_common.events.interactions import Citation, InteractionCompleted, Turn
 from gyre_common.rpc import ServicerContext
 
 from gyre_generator.ask import Ask
-from gyre_generator.service import Answerer, AnswerPiece, AnswerStarted
+from gyre_generator.service import Answerer, AnswerStarted
 
 
 class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
@@ -31,7 +32,14 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
         """Started, deltas, and finished once the interaction is safe in Kafka."""
         async with aclosing(self._answerer.stream(_ask(request))) as pieces:
             async for piece in pieces:
-                yield _piece(piece)
+                match piece:
+                    case AnswerStarted():
+                        started = pb.Started(**asdict(piece))
+                        yield pb.StreamAnswerResponse(started=started)
+                    case str():
+                        yield pb.StreamAnswerResponse(delta=pb.Delta(text=piece))
+                    case InteractionCompleted():
+                        yield pb.StreamAnswerResponse(finished=_response(piece))
 
 
 def _ask(request: pb.AnswerRequest) -> Ask:
@@ -43,17 +51,6 @@ def _ask(request: pb.AnswerRequest) -> Ask:
         filters=request.filters,
         actor=request.actor,
     )
-
-
-def _piece(piece: AnswerPiece) -> pb.StreamAnswerResponse:
-    match piece:
-        case AnswerStarted(interaction_id, conversation_id):
-            started = pb.Started(interaction_id=interaction_id, conversation_id=conversation_id)
-            return pb.StreamAnswerResponse(started=started)
-        case str():
-            return pb.StreamAnswerResponse(delta=pb.Delta(text=piece))
-        case InteractionCompleted():
-            return pb.StreamAnswerResponse(finished=_response(piece))
 
 
 def _response(event: InteractionCompleted) -> pb.AnswerResponse:

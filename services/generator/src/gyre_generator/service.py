@@ -32,12 +32,8 @@ MOST_HELD = 2_000
 """Characters. A longer sentence, as code may be one, leaves in parts, each checked alone."""
 
 _DRAIN_SECONDS = 10.0
-_ENDED_BY_BUG = StepResult(
-    outcome=Outcome.ERROR, error="ended by a bug; the service's log tells more"
-)
-_ENDED_BY_CALLER = StepResult(
-    outcome=Outcome.CANCELLED, error="the caller hung up, or its time ran out"
-)
+_BUG = StepResult(outcome=Outcome.ERROR, error="ended by a bug; the service's log tells more")
+_HUNG_UP = StepResult(outcome=Outcome.CANCELLED, error="the caller hung up, or its time ran out")
 
 SentenceCheck = Callable[[str], Awaitable[GuardrailResult | None]]
 """Sees each sentence of an answer before the caller does: the verdict that stops it, or None."""
@@ -96,11 +92,8 @@ class Answerer:
         """The text leaves as it comes, the interaction once Kafka has it; its latency then tells of
         recording too. An answer that fails or is cancelled is recorded as such.
 
-        Raises:
-            InvalidInput: the question is out of bounds; nothing is recorded.
-            Unavailable: Kafka, the retriever or the model server is not there, or nonsense came
-                from it. Without Kafka nothing is even begun.
-            FailedPrecondition: a version that was asked for is not here.
+        Raises InvalidInput, and nothing is recorded; Unavailable where something is not there or
+        sends nonsense (without Kafka nothing is begun); FailedPrecondition for a missing version.
         """
         ask.check()
         if not self._recorder.healthy():
@@ -109,8 +102,9 @@ class Answerer:
                 "it, or check GYRE_KAFKA_SERVERS",
                 retry_after_seconds=5.0,
             )
-        progress = AnswerProgress.begin(ask, request_context())
-        ending, is_recorded = _ENDED_BY_BUG, False
+        caller = request_context()
+        progress = AnswerProgress(ask, caller, ask.interaction_id(caller.tenant))
+        ending, is_recorded = _BUG, False
         try:
             yield AnswerStarted(str(progress.interaction_id), progress.conversation_id)
             for name, step in self._steps.items():
@@ -120,12 +114,12 @@ class Answerer:
                         progress = progress.after(part)
                         if isinstance(part, str):
                             yield part
-                if progress.has_ended:
+                if progress.latest(lambda report: report.ends or None):
                     break
             is_recorded = True
             yield await self._record(progress)
         except (asyncio.CancelledError, GeneratorExit):
-            ending = _ENDED_BY_CALLER
+            ending = _HUNG_UP
             raise
         except GyreError as error:
             ending = StepResult(outcome=Outcome.ERROR, error=str(error))
@@ -159,9 +153,8 @@ class Answerer:
 
 
 async def check_sentences(parts: Parts, checks: Sequence[SentenceCheck]) -> Parts:
-    """The same text by whole sentences, up to the first that a check stops; reports pass at once.
-
-    Where one is stopped, `parts` is closed, and the last report ends the answer with the verdict.
+    """The same text by whole sentences; reports pass at once. Where a check stops one, `parts` is
+    closed, and the last report ends the answer with the verdict.
     """
     any_text_sent = False
     async with aclosing(parts), aclosing(_by_sentence(parts)) as sentence_parts:

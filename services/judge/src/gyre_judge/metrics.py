@@ -52,16 +52,12 @@ def statements(text: str) -> list[Statement]:
 
 
 class WeightedPassages:
-    """The passages of one answer, best first, each with its heading, and how much each term tells
-    among them.
-    """
+    """The passages of one answer, best first, and how much each term tells among them."""
 
     def __init__(self, texts: Sequence[str], headings: Sequence[str] = ()) -> None:
         self.texts = tuple(texts)
-        headed = [
-            f"{heading}\n{text}"
-            for heading, text in zip(headings or ("",) * len(texts), texts, strict=True)
-        ]
+        pairs = zip(headings or ("",) * len(texts), texts, strict=True)
+        headed = [f"{heading}\n{text}" for heading, text in pairs]
         self.terms = [frozenset(content_terms(text)) for text in headed]
         self.numbers = [numbers(text) for text in headed]
 
@@ -92,9 +88,9 @@ def groundedness(answer: str, passages: WeightedPassages) -> Score:
     """
     answer_statements = statements(answer)
     if not answer_statements:
-        return _no_score(GROUNDEDNESS, "nothing was said")
+        return no_score(GROUNDEDNESS, "nothing was said")
     if not passages.texts:
-        return _no_score(GROUNDEDNESS, "there are no passages to hold it against")
+        return no_score(GROUNDEDNESS, "there are no passages to hold it against")
     doubts = [(*_doubt(each, passages), each.text) for each in answer_statements]
     unsupported = [each for each in doubts if each[1]]
     supported_count = len(doubts) - len(unsupported)
@@ -132,9 +128,9 @@ def answer_relevance(question: str, answer: str) -> Score:
     """Share of the question's terms that the answer takes up."""
     question_terms, answer_terms = frozenset(content_terms(question)), content_terms(answer)
     if not question_terms:
-        return _no_score(ANSWER_RELEVANCE, "the question has no terms to look for")
+        return no_score(ANSWER_RELEVANCE, "the question has no terms to look for")
     if not answer_terms:
-        return _no_score(ANSWER_RELEVANCE, "nothing was said")
+        return no_score(ANSWER_RELEVANCE, "nothing was said")
     missing, total = sorted(question_terms.difference(answer_terms)), len(question_terms)
     shared = total - len(missing)
     rationale = f"takes up {shared} of {total} terms of the question"
@@ -149,9 +145,9 @@ def context_precision(question: str, passages: WeightedPassages) -> Score:
     """
     question_terms = frozenset(content_terms(question))
     if not passages.texts:
-        return _no_score(CONTEXT_PRECISION, "nothing was retrieved")
+        return no_score(CONTEXT_PRECISION, "nothing was retrieved")
     if not question_terms:
-        return _no_score(CONTEXT_PRECISION, "the question has no terms to look for")
+        return no_score(CONTEXT_PRECISION, "the question has no terms to look for")
     hits, total = 0, 0.0
     for rank, passage_terms in enumerate(passages.terms, start=1):
         if len(question_terms & passage_terms) / len(question_terms) >= RELEVANT_FROM:
@@ -178,5 +174,6 @@ def substance(answer: str, passages: WeightedPassages) -> Score:
     return Score(metric=SUBSTANCE, value=value, rationale=f"{count} distinct terms")
 
 
-def _no_score(metric: str, why: str) -> Score:
+def no_score(metric: str, why: str) -> Score:
+    """Of a metric that does not apply."""
     return Score(metric=metric, value=None, rationale=why)

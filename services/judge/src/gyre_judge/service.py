@@ -26,10 +26,9 @@ METHOD = "baseline"
 TIE = 0.02
 """Answers whose totals differ less are equally good; chosen on the tuning half of bench/judge."""
 
-_COMPARED = (metrics.GROUNDEDNESS, metrics.SUBSTANCE)
-
 MAX_TEXT = 65_536
 MAX_PASSAGES = 100
+_COMPARED = (metrics.GROUNDEDNESS, metrics.SUBSTANCE)
 
 
 class Preference(StrEnum):
@@ -59,12 +58,8 @@ class Judge:
         self._publisher = publisher
 
     async def judge_interaction(self, event: InteractionCompleted) -> None:
-        """Publish a verdict. An answer that failed or was broken off gets none: there is nothing
-        to score, and its outcome says so already.
-
-        Raises:
-            Retryable: the live judge version is newer than this process; Kafka is down.
-        """
+        """Publish a verdict. Raises Retryable: a newer judge than this is live, Kafka is down."""
+        # What failed or was broken off holds nothing to score, and its outcome says so already.
         if event.outcome not in (Outcome.ANSWERED, Outcome.ABSTAINED):
             return
         try:
@@ -84,10 +79,7 @@ class Judge:
     def judge(
         self, tenant: str, question: str, answer: str, passages: Sequence[str]
     ) -> tuple[tuple[Score, ...], str]:
-        """The scores of an answer, and the version that gave them.
-
-        Raises InvalidInput, and FailedPrecondition without a live version.
-        """
+        """The scores and the version of the judge. Raises InvalidInput, FailedPrecondition."""
         _check(question=question, answer=answer, passages=passages)
         weighted = WeightedPassages(passages)
         return _scores(question, answer, weighted, weighted), self._version(tenant)
@@ -95,17 +87,16 @@ class Judge:
     def compare(
         self, tenant: str, question: str, first: str, second: str, passages: Sequence[str]
     ) -> AnswerComparison:
-        """Tell which answer is better: more of it is supported, and it says more of what is.
-
-        Raises as `judge` does.
-        """
+        """By the mean of groundedness and substance. Raises as `judge` does."""
         _check(question=question, first=first, second=second, passages=passages)
         weighted = WeightedPassages(passages)
-        scores = [
-            (*_scores(question, answer, weighted, weighted), metrics.substance(answer, weighted))
-            for answer in (first, second)
-        ]
-        totals = [_total(answer_scores) for answer_scores in scores]
+        scores, totals = [], []
+        for answer in (first, second):
+            substance = metrics.substance(answer, weighted)
+            scores.append((*_scores(question, answer, weighted, weighted), substance))
+            # Relevance by words does not agree with people (bench/judge/README.md).
+            counted = [s.value for s in scores[-1] if s.metric in _COMPARED and s.value is not None]
+            totals.append(sum(counted) / len(counted) if counted else 0.0)
         preference = Preference.FIRST if totals[0] > totals[1] else Preference.SECOND
         return AnswerComparison(
             preference=Preference.TIE if abs(totals[0] - totals[1]) <= TIE else preference,
@@ -136,10 +127,8 @@ def _scores_of(event: InteractionCompleted) -> tuple[Score, ...]:
         for chunks in ([chunk for chunk in ranked if chunk.used], ranked)
     )
     if event.outcome is Outcome.ABSTAINED:
-        unclaimed = [
-            Score(metric=metric, value=None, rationale="nothing was claimed")
-            for metric in (metrics.GROUNDEDNESS, metrics.ANSWER_RELEVANCE)
-        ]
+        not_claimed = (metrics.GROUNDEDNESS, metrics.ANSWER_RELEVANCE)
+        unclaimed = [metrics.no_score(name, "nothing was claimed") for name in not_claimed]
         return (*unclaimed, metrics.context_precision(event.question, retrieved))
     return _scores(event.question, event.answer, used, retrieved)
 
@@ -153,15 +142,6 @@ def _scores(
         metrics.answer_relevance(question, answer),
         metrics.context_precision(question, retrieved),
     )
-
-
-def _total(scores: Sequence[Score]) -> float:
-    """Mean of groundedness and substance. Relevance by words is left out: it does not agree with
-    people (bench/judge/README.md).
-    """
-    counted = [s.value for s in scores if s.metric in _COMPARED]
-    values = [value for value in counted if value is not None]
-    return sum(values) / len(values) if values else 0.0
 
 
 def _check(*, question: str, passages: Sequence[str], **answers: str) -> None:

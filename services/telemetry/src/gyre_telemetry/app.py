@@ -10,7 +10,7 @@ from gyre_common.bus.held_records import skip
 from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
 from gyre_telemetry.dead_letters import DeadLetterDesk
-from gyre_telemetry.handlers import InsertBatching, build_handlers
+from gyre_telemetry.handlers import build_handlers
 from gyre_telemetry.history_reader import HistoryReader
 from gyre_telemetry.migrations import default_folder, migrate, read_migrations
 from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
@@ -28,8 +28,8 @@ async def create_app(settings: TelemetrySettings, enter: Enter) -> App:
     await migrate(client, migrations)
     sink = await ClickHouseSink.open(client)
     bus = Bus(servers, service=settings.service)
-    batching = InsertBatching(settings.insert_records, settings.insert_wait)
-    build_handlers(bus, Telemetry(sink), batching)
+    records, wait = settings.insert_records, settings.insert_wait
+    build_handlers(bus, Telemetry(sink), records=records, wait=wait)
     reader = HistoryReader(ClickHouseHistory(client))
     desk = DeadLetterDesk(partial(open_dead_letters, servers), partial(skip, servers))
     await enter(bus)

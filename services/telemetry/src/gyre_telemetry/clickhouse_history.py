@@ -1,6 +1,4 @@
-"""Reads ClickHouse for people. Columns have the names of the messages' fields, so that a field is
-spelt once.
-"""
+"""Reads ClickHouse for people: columns have the names of messages' fields, each spelt once."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,23 +8,18 @@ from uuid import UUID
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from google.protobuf.message import Message
-from gyre.telemetry.v1.telemetry_pb2 import (
-    Interaction,
-    InteractionFeedback,
-    InteractionSummary,
-    RetrievedPassage,
-    Verdict,
-)
+from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre_common.context import RequestContext, request_context
 from gyre_common.events.event import EVERY_TENANT
 
 from gyre_telemetry.clickhouse import DATABASE, clickhouse_errors
-from gyre_telemetry.history_reader import INTERACTIONS, LISTS, JsonRow, ListQuery, Position
+from gyre_telemetry.history_reader import LISTS, JsonRow, ListRequest, Position, list_name
 
 _PARTS = {"retrieved", "verdicts", "feedback"}
 _ALIASES = dict.fromkeys(("completed_at", "judged_at", "received_at"), "time")
 _TEXT_CHARACTERS = 400  # characters of a text that stands in a list
 _LONGEST_SECONDS = 60.0
+_TENANT = "tenant = {tenant:String}"
 
 
 def _fields(message: type[Message], sources: Mapping[str, str] = _ALIASES) -> str:
@@ -37,7 +30,7 @@ def _fields(message: type[Message], sources: Mapping[str, str] = _ALIASES) -> st
 def _of_interaction(message: type[Message], table: str) -> str:
     return (
         f"SELECT {_fields(message)} FROM {DATABASE}.{table} FINAL "
-        "WHERE tenant = {tenant:String} AND interaction_id = {id:UUID}"
+        f"WHERE {_TENANT} AND interaction_id = {{id:UUID}}"
     )
 
 
@@ -45,14 +38,14 @@ _READABLE = (
     "(actor != '' AND actor = {actor:String} "
     "OR arrayAll(one -> hasAny(one, {groups:Array(String)}), document_acls))"
 )
-_INTERACTION = f"{_of_interaction(Interaction, 'interactions')} AND {_READABLE}"
+_INTERACTION = f"{_of_interaction(pb.Interaction, 'interactions')} AND {_READABLE}"
 _PART_QUERIES = {
-    "retrieved": f"{_of_interaction(RetrievedPassage, 'retrieved_chunks')} ORDER BY rank",
-    "verdicts": f"{_of_interaction(Verdict, 'judgements')} ORDER BY time, metric",
-    "feedback": f"{_of_interaction(InteractionFeedback, 'feedback')} ORDER BY time",
+    "retrieved": f"{_of_interaction(pb.RetrievedPassage, 'retrieved_chunks')} ORDER BY rank",
+    "verdicts": f"{_of_interaction(pb.Verdict, 'judgements')} ORDER BY time, metric",
+    "feedback": f"{_of_interaction(pb.InteractionFeedback, 'feedback')} ORDER BY time",
 }
 _SUMMARY = _fields(
-    InteractionSummary,
+    pb.InteractionSummary,
     {
         "completed_at": "time",
         "question": f"leftUTF8(a.question, {_TEXT_CHARACTERS})",
@@ -87,32 +80,28 @@ class ClickHouseHistory:
         return await self._rows(_COLUMNS, {"database": DATABASE, "view": view})
 
     async def page(
-        self, caller: RequestContext, name: str, query: ListQuery, *, after: Position, limit: int
+        self, caller: RequestContext, request: ListRequest, *, after: Position, limit: int
     ) -> Sequence[tuple[Position, JsonRow]]:
         """See `History`. Keys sort as text: times in UTC do, and names are text already."""
-        view, table, columns = LISTS[name], name, "*"
-        parameters = _reader(caller, query.actor)
-        where = ["tenant = {tenant:String}"]
-        if view.shared:
-            where = ["tenant IN ({tenant:String}, {every:String})"]
-            parameters["every"] = EVERY_TENANT
-        if name == INTERACTIONS:
+        table, columns = list_name(request), "*"
+        view, parameters = LISTS[table], {"tenant": caller.tenant, "every": EVERY_TENANT}
+        where = ["tenant IN ({tenant:String}, {every:String})"] if view.shared else [_TENANT]
+        if isinstance(request, pb.ListInteractionsRequest):
+            parameters |= _reader(caller, request.actor) | {"prefix": request.id_prefix}
             table, columns = "answers", _SUMMARY
-            where.append(
+            where += [
+                "startsWith(toString(interaction_id), {prefix:String})",
                 f"interaction_id IN (SELECT interaction_id FROM {DATABASE}.interactions "
-                f"WHERE tenant = {{tenant:String}} AND {_READABLE})"
-            )
-        if query.id_prefix:
-            where.append("startsWith(toString(interaction_id), {prefix:String})")
-            parameters["prefix"] = query.id_prefix
-        bounds = (("since", ">=", query.since), ("until", "<", query.until))
-        for bound, comparison, moment in bounds:
-            if moment is not None:
+                f"WHERE {_TENANT} AND {_READABLE})",
+            ]
+        for bound, comparison in (("since", ">="), ("until", "<")):
+            if request.HasField(bound):
+                moment: datetime = getattr(request, bound).ToDatetime(UTC)
                 where.append(
                     f"toDateTime64({view.keys[0]}, 3, 'UTC') {comparison} "
                     f"toDateTime64({{{bound}:String}}, 3, 'UTC')"
                 )
-                parameters[bound] = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+                parameters[bound] = f"{moment:%Y-%m-%d %H:%M:%S.%f}"[:-3]
         texts = ", ".join(f"toString({key})" for key in view.keys)
         if after:
             values = ", ".join(f"{{key{place}:String}}" for place in range(len(after)))

@@ -30,11 +30,8 @@ class DeadLetterDesk:
             return await letters.counts()
 
     async def newest(self, topic: str, limit: int) -> Sequence[DeadLetter]:
-        """Newest first; `limit` of 0 for the usual number.
-
-        Raises:
-            InvalidInput: the topic is missing, or the limit cannot work.
-            NotFound: names the topics there are.
+        """Newest first; `limit` of 0 for the usual number. Raises InvalidInput; NotFound, which
+        names the topics there are.
         """
         if not topic:
             raise InvalidInput("topic", "is missing", "name one that List counts")
@@ -47,8 +44,7 @@ class DeadLetterDesk:
         self, topic: str, partition: int, offset: int, *, actor: str, reason: str
     ) -> Mapping[HeldRecord, bool]:
         """Let a held partition go on; tells what was skipped, and whether its consumer has gone on.
-
-        Raises InvalidInput where who or why is missing or is no single line, and as `SkipHeld`.
+        Raises InvalidInput where who or why is missing or is no single line.
         """
         for name, value in (("topic", topic), ("actor", actor), ("reason", reason)):
             if not value.strip() or has_control_characters(value):

@@ -1,7 +1,6 @@
 """The telemetry service's Kafka edge: every topic becomes rows, and so do all dead letters."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from gyre_common.bus import EventBus, RawRecord, Record
@@ -23,33 +22,25 @@ GROUP = "telemetry"
 E = TypeVar("E", bound=Event)
 
 
-@dataclass(frozen=True)
-class InsertBatching:
-    """A batch is inserted at so many records, or once its first one waited so many seconds."""
-
-    records: int
-    wait: float
-
-
-def build_handlers(bus: EventBus, telemetry: Telemetry, batching: InsertBatching) -> None:
-    """Let everything that happens become rows.
+def build_handlers(bus: EventBus, telemetry: Telemetry, *, records: int, wait: float) -> None:
+    """Let everything that happens become rows: a batch at so many records, or once its first one
+    waited so many seconds.
 
     `documents.submitted.v1` is left out: it is a raw zone, and what is in it comes again, checked,
     with the accepted or rejected event that follows. So is `training.progressed.v1`: it is there to
     be watched while it lasts, and what is worth keeping comes again with the finished event.
     """
-    size, wait = batching.records, batching.wait
 
     def on(topic: Topic[E], translate: Callable[[E, Origin], Iterator[TableRow]]) -> None:
-        async def on_events(records: Sequence[Record[E]]) -> None:
+        async def on_events(batch: Sequence[Record[E]]) -> None:
             await telemetry.record(
                 row
-                for record in records
+                for record in batch
                 for row in translate(redacted(record.event), origin_of(record.raw))
             )
 
         on_events.__name__ = f"on_{translate.__name__}"
-        bus.on_batch(topic, group=GROUP, max_records=size, max_wait=wait)(on_events)
+        bus.on_batch(topic, group=GROUP, max_records=records, max_wait=wait)(on_events)
 
     on(docs.DOCUMENT_ACCEPTED, translation.document_accepted)
     on(docs.DOCUMENT_CHUNKED, translation.document_chunked)
@@ -64,8 +55,8 @@ def build_handlers(bus: EventBus, telemetry: Telemetry, batching: InsertBatching
 
     dead_letters = [topic.dlq for topic in ALL_TOPICS]
 
-    @bus.on_raw_batch(dead_letters, group=f"{GROUP}-dlq", max_records=size, max_wait=wait)
-    async def on_dead_letter(records: Sequence[RawRecord]) -> None:
+    @bus.on_raw_batch(dead_letters, group=f"{GROUP}-dlq", max_records=records, max_wait=wait)
+    async def on_dead_letter(batch: Sequence[RawRecord]) -> None:
         await telemetry.record(
-            row for raw in records for row in translation.dead_letter(raw, origin_of(raw))
+            row for raw in batch for row in translation.dead_letter(raw, origin_of(raw))
         )

@@ -8,11 +8,11 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from types import MappingProxyType
 from typing import Protocol
 from uuid import UUID
 
+from google.protobuf.json_format import ParseDict
+from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre_common.context import RequestContext
 from gyre_common.errors import InvalidInput, NotFound
 
@@ -39,43 +39,25 @@ class View:
     """It also has rows of the default of all tenants (tenant `*`), which every tenant may read."""
 
 
-VIEWS: Mapping[str, View] = MappingProxyType(
-    {
-        "daily_quality": View(("day",)),
-        "version_quality": View(("last_used", "role", "version")),
-        "cost": View(("day", "generator")),
-        "freshness": View(("hour",)),
-        "loop": View(("released_at", "role", "version", "tenant"), shared=True),
-    }
-)
+VIEWS: Mapping[str, View] = {
+    "daily_quality": View(("day",)),
+    "version_quality": View(("last_used", "role", "version")),
+    "cost": View(("day", "generator")),
+    "freshness": View(("hour",)),
+    "loop": View(("released_at", "role", "version", "tenant"), shared=True),
+}
 """Those that people name."""
 
 INTERACTIONS = "interactions"
-LISTS: Mapping[str, View] = MappingProxyType(
-    {INTERACTIONS: View(("time", "interaction_id")), **VIEWS}
-)
+LISTS: Mapping[str, View] = {INTERACTIONS: View(("time", "interaction_id")), **VIEWS}
 
 
-@dataclass(frozen=True)
-class ListQuery:
-    """From `since` on and before `until`, None for no bound; of interactions only those whose id
-    begins so, and that `actor` or the caller's groups may read. `page_size` of 0 is the usual one.
-    """
-
-    since: datetime | None = None
-    until: datetime | None = None
-    id_prefix: str = ""
-    actor: str = ""
-    page_size: int = 0
-    page_token: str = ""
+ListRequest = pb.ListInteractionsRequest | pb.SeriesRequest
 
 
-@dataclass(frozen=True)
-class Page:
-    """Some rows, newest first, and the token of the next page ("" after the last)."""
-
-    rows: Sequence[JsonRow]
-    next_page_token: str
+def list_name(request: ListRequest) -> str:
+    """Which of `LISTS` is asked for."""
+    return request.view if isinstance(request, pb.SeriesRequest) else INTERACTIONS
 
 
 class History(Protocol):
@@ -94,7 +76,7 @@ class History(Protocol):
         """Name, type and description of each column of a view of `VIEWS`."""
 
     async def page(
-        self, caller: RequestContext, name: str, query: ListQuery, *, after: Position, limit: int
+        self, caller: RequestContext, request: ListRequest, *, after: Position, limit: int
     ) -> Sequence[tuple[Position, JsonRow]]:
         """Rows of one of `LISTS`, newest first, each with its position, only those behind `after`.
         Interactions are summaries.
@@ -102,63 +84,67 @@ class History(Protocol):
 
 
 class HistoryReader:
-    """Answers for the tenant of the caller alone."""
+    """Answers for the tenant of the caller alone. Raises InvalidInput."""
 
     def __init__(self, history: History, *, landing_seconds: float = LANDING_SECONDS) -> None:
         self._history = history
         self._landing_seconds = landing_seconds
 
     async def interaction(
-        self, caller: RequestContext, interaction_id: str, *, actor: str = ""
-    ) -> JsonRow:
-        """The whole story of one answer, which is waited for where it is on its way.
-
-        Raises:
-            InvalidInput: the id is malformed.
-            NotFound: the tenant has no such answer for this reader, or it has not landed in time.
+        self, caller: RequestContext, request: pb.GetInteractionRequest
+    ) -> pb.GetInteractionResponse:
+        """The whole story of one answer, which is waited for where it is on its way. Raises
+        NotFound where there is none for this reader, or it does not land in time.
         """
         try:
-            uuid = UUID(interaction_id)
+            uuid = UUID(request.interaction_id)
         except ValueError:
             fix = "give the interaction_id of the answer"
             raise InvalidInput("interaction_id", "is not a UUID", fix) from None
         deadline = time.monotonic() + self._landing_seconds
-        while (row := await self._history.interaction(caller, uuid, actor=actor)) is None:
+        while (row := await self._history.interaction(caller, uuid, actor=request.actor)) is None:
             if time.monotonic() > deadline:
                 raise NotFound(
                     f"tenant {caller.tenant} has no answer {uuid}: check the id and the tenant; "
                     "if it was given just now, see whether telemetry is behind (`gyre status`)"
                 )
             await asyncio.sleep(_POLL_SECONDS)
-        return row
+        return ParseDict({"interaction": row}, pb.GetInteractionResponse())
 
-    async def interactions(self, caller: RequestContext, query: ListQuery) -> Page:
-        """One page of the interactions. Raises InvalidInput."""
-        if query.id_prefix and not _ID_PREFIX.fullmatch(query.id_prefix):
+    async def interactions(
+        self, caller: RequestContext, request: pb.ListInteractionsRequest
+    ) -> pb.ListInteractionsResponse:
+        """One page of the interactions."""
+        if request.id_prefix and not _ID_PREFIX.fullmatch(request.id_prefix):
             raise InvalidInput(
                 "id_prefix", "is no beginning of an id", "give 4 characters or more of a UUID"
             )
-        return await self._page(caller, INTERACTIONS, query)
+        rows, token = await self._page(caller, request)
+        reply = {"interactions": rows, "next_page_token": token}
+        return ParseDict(reply, pb.ListInteractionsResponse())
 
-    async def series(
-        self, caller: RequestContext, view: str, query: ListQuery
-    ) -> tuple[Sequence[JsonRow], Page]:
-        """The columns of a view and one page of its rows. Raises InvalidInput."""
+    async def series(self, caller: RequestContext, request: pb.SeriesRequest) -> pb.SeriesResponse:
+        """The columns of a view and one page of its rows."""
+        view = request.view
         if view not in VIEWS:
             *first, last = VIEWS
             problem = f"{view!r} is unknown" if view else "is missing"
             raise InvalidInput("view", problem, f"name {', '.join(first)} or {last}")
-        page = await self._page(caller, view, query)
-        return await self._history.columns(view), page
+        rows, token = await self._page(caller, request)
+        columns = await self._history.columns(view)
+        reply = {"columns": columns, "rows": rows, "next_page_token": token}
+        return ParseDict(reply, pb.SeriesResponse())
 
-    async def _page(self, caller: RequestContext, name: str, query: ListQuery) -> Page:
-        size = query.page_size
+    async def _page(
+        self, caller: RequestContext, request: ListRequest
+    ) -> tuple[Sequence[JsonRow], str]:
+        name, size = list_name(request), request.page_size
         if not 0 <= size <= LARGEST_PAGE:
             raise InvalidInput("page_size", f"is {size}", f"ask for 1 to {LARGEST_PAGE}")
-        limit, after = size or DEFAULT_PAGE, _position(name, query.page_token)
-        rows = await self._history.page(caller, name, query, after=after, limit=limit)
+        limit, after = size or DEFAULT_PAGE, _position(name, request.page_token)
+        rows = await self._history.page(caller, request, after=after, limit=limit)
         token = json.dumps([name, *rows[-1][0]]) if len(rows) == limit else ""
-        return Page([row for _, row in rows], base64.urlsafe_b64encode(token.encode()).decode())
+        return [row for _, row in rows], base64.urlsafe_b64encode(token.encode()).decode()
 
 
 def _position(name: str, page_token: str) -> Position:

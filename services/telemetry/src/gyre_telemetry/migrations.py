@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.resources
-import itertools
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -66,35 +65,29 @@ def default_folder() -> Path:
 
 
 def read_migrations(folder: Path) -> tuple[Migration, ...]:
-    """The migrations of a folder, in order.
-
-    Raises:
-        NotFound: there are none.
-        FailedPrecondition: a file's name is not `NNNN_what.sql`, or a number comes twice.
+    """The migrations of a folder, in order. Raises NotFound where there are none,
+    FailedPrecondition where a name is not `NNNN_what.sql` or a number comes twice.
     """
     paths = sorted(folder.glob("*.sql"))
     if not paths:
         raise NotFound(
             f"no migrations in {folder}: set GYRE_MIGRATIONS to the folder that has them"
         )
-    for path in paths:
+    for before, path in zip([None, *paths], paths, strict=False):
         if not _NAME.match(path.name):
             raise FailedPrecondition(f"{path} is not named as a migration: NNNN_what.sql")
-    for one, other in itertools.pairwise(paths):
-        if one.name[:4] == other.name[:4]:
-            raise FailedPrecondition(f"{one.name} and {other.name} have one number: rename one")
+        if before and before.name[:4] == path.name[:4]:
+            raise FailedPrecondition(f"{before.name} and {path.name} have one number: rename one")
     return tuple(Migration(path.name, path.read_text("utf-8")) for path in paths)
 
 
 def pending_migrations(
     migrations: Sequence[Migration], applied: Mapping[str, str]
 ) -> tuple[Migration, ...]:
-    """Those to apply now, given the digest by name of those that were.
+    """Those to apply now, given the digest by name of those that were. A database may know others:
+    an older service on a newer schema.
 
-    A database may know migrations that these files do not: an older service on a newer schema.
-
-    Raises:
-        FailedPrecondition: an applied file was changed, or a new one stands before an applied one.
+    Raises FailedPrecondition where an applied file was changed, or a new one stands before it.
     """
     last = max((m.name for m in migrations if m.name in applied), default="")
     for migration in migrations:
@@ -112,10 +105,8 @@ def pending_migrations(
 
 
 async def migrate(client: AsyncClient, migrations: Sequence[Migration]) -> None:
-    """Apply what is missing, in order, and write it down.
-
-    Two services that start at once both apply it: every statement may run twice, and the journal
-    keeps one line a file. Raises as `pending_migrations`, and Unavailable.
+    """Apply what is missing, in order, and write it down. Two services that start at once both do:
+    every statement may run twice. Raises as `pending_migrations`, and Unavailable.
     """
     with clickhouse_errors():
         for statement in JOURNAL:

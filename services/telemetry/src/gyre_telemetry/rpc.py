@@ -1,16 +1,12 @@
 """The gRPC edge: what people read, and the dead letters."""
 
-from dataclasses import replace
-from datetime import UTC
-
-from google.protobuf.json_format import ParseDict
 from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre.telemetry.v1 import telemetry_pb2_grpc
 from gyre_common.bus.dead_letters import DeadLetter
 from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_telemetry.dead_letters import DeadLetterDesk
-from gyre_telemetry.history_reader import HistoryReader, ListQuery
+from gyre_telemetry.history_reader import HistoryReader
 
 LONGEST_VALUE = 64 * 1024
 _VALUES_BYTES = 2 * 1024 * 1024  # of all records of a reply together
@@ -26,29 +22,19 @@ class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
         self, request: pb.GetInteractionRequest, context: ServicerContext
     ) -> pb.GetInteractionResponse:
         """Everything that is known of one answer."""
-        row = await self._reader.interaction(
-            request_context(), request.interaction_id, actor=request.actor
-        )
-        return ParseDict({"interaction": row}, pb.GetInteractionResponse())
+        return await self._reader.interaction(request_context(), request)
 
     async def ListInteractions(
         self, request: pb.ListInteractionsRequest, context: ServicerContext
     ) -> pb.ListInteractionsResponse:
         """One page, newest first."""
-        query = replace(_list_query(request), id_prefix=request.id_prefix, actor=request.actor)
-        page = await self._reader.interactions(request_context(), query)
-        reply = {"interactions": page.rows, "next_page_token": page.next_page_token}
-        return ParseDict(reply, pb.ListInteractionsResponse())
+        return await self._reader.interactions(request_context(), request)
 
     async def Series(
         self, request: pb.SeriesRequest, context: ServicerContext
     ) -> pb.SeriesResponse:
         """One page of a view, newest first."""
-        columns, page = await self._reader.series(
-            request_context(), request.view, _list_query(request)
-        )
-        reply = {"columns": columns, "rows": page.rows, "next_page_token": page.next_page_token}
-        return ParseDict(reply, pb.SeriesResponse())
+        return await self._reader.series(request_context(), request)
 
 
 class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
@@ -92,15 +78,6 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
                 for record, goes_on in skipped.items()
             ]
         )
-
-
-def _list_query(request: pb.ListInteractionsRequest | pb.SeriesRequest) -> ListQuery:
-    return ListQuery(
-        since=request.since.ToDatetime(UTC) if request.HasField("since") else None,
-        until=request.until.ToDatetime(UTC) if request.HasField("until") else None,
-        page_size=request.page_size,
-        page_token=request.page_token,
-    )
 
 
 def _dead_letter(letter: DeadLetter, longest: int) -> pb.DeadLetter:

@@ -1,7 +1,5 @@
-"""`python -m gyre_telemetry.schema_reference`: the schema's reference, from the engine itself.
-
-Applies the migrations to an empty engine in this process and reads its catalogue, so the page says
-what the database says. Needs the package `chdb`; the service itself does not.
+"""`python -m gyre_telemetry.schema_reference`: the schema's reference, as an empty engine in this
+process tells it after the migrations. Needs the package `chdb`; the service itself does not.
 """
 
 import json

@@ -35,10 +35,8 @@ class Telemetry:
         self._sink = sink
 
     async def record(self, rows: Iterable[TableRow]) -> None:
-        """Keep the rows of a batch of events; returns when all are kept.
-
-        Raises as `Sink.insert`. Then part of the batch may be kept, which does no harm: the batch
-        comes again, and each row replaces itself.
+        """Return when all rows of a batch of events are kept. Raises as `Sink.insert`: part of them
+        may be kept then, which does no harm, as the batch comes again and rows replace themselves.
         """
         batches: dict[tuple[str, ...], list[TableRow]] = defaultdict(list)
         for row in rows:

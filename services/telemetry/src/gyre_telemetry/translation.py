@@ -1,7 +1,6 @@
-"""From an event to its rows: pure, and the same for the same event, so a replay changes nothing.
+"""From an event to its rows: the same for the same event, so a replay changes nothing.
 
-A field of an event fills the column of the same name, so what stands here is only what differs. A
-new field needs a migration that adds its column, and nothing else.
+A field of an event fills the column of the same name: what stands here is only what differs.
 """
 
 import re
@@ -108,9 +107,9 @@ def release_changed(event: ReleaseChanged, origin: Origin) -> Iterator[TableRow]
         canary_share=event.canary.share if event.canary else 0.0,
         artifacts={artifact.version: artifact.digest for artifact in event.artifacts},
         verdicts={
-            artifact.version: artifact.evidence[Evidence.GATE]
-            for artifact in event.artifacts
-            if Evidence.GATE in artifact.evidence
+            each.version: each.evidence[Evidence.GATE]
+            for each in event.artifacts
+            if Evidence.GATE in each.evidence
         },
     )
 

@@ -53,7 +53,6 @@ class Backend(Protocol):
     ) -> AsyncGenerator[Piece, None]:
         """The Prompt where there is one, then text as it comes, one AnswerDraft last.
 
-        Raises:
-            Unavailable: what does the writing is down, too slow, or answers nonsense.
-            FailedPrecondition: this version cannot be written with as it is set up.
+        Raises Unavailable where what does the writing is down, too slow or answers nonsense,
+        FailedPrecondition where this version cannot be written with as it is set up.
         """

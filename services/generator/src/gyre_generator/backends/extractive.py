@@ -123,23 +123,17 @@ def _select_sentences(
 
 def _separator(before: CandidateSentence | None, candidate: CandidateSentence) -> str:
     """What stands between two sentences: a bullet, a blank line, or a space."""
-    kind = candidate.sentence.kind
-    bullet = "- " if kind is Kind.ITEM and not _continues(before, candidate) else ""
+    kind, passage = candidate.sentence.kind, candidate.passage
     if before is None:
-        return bullet
-    if bullet:
-        return f"\n{bullet}"
-    if before.passage is not candidate.passage or before.sentence.kind is not kind:
+        return "- " if kind is Kind.ITEM else ""
+    if before.passage is not passage:
+        return "\n- " if kind is Kind.ITEM else "\n\n"
+    between = passage.text[before.sentence.end : candidate.sentence.start]
+    if kind is Kind.ITEM and (between.strip() or "\n" in between):  # not of the same list item
+        return "\n- "
+    if before.sentence.kind is not kind:
         return "\n\n"
     return {Kind.CODE: "\n\n", Kind.TABLE: "\n"}.get(kind, " ")
-
-
-def _continues(before: CandidateSentence | None, candidate: CandidateSentence) -> bool:
-    """Whether both are sentences of one list item: only spaces lie between them."""
-    if before is None or before.passage is not candidate.passage:
-        return False
-    between = candidate.passage.text[before.sentence.end : candidate.sentence.start]
-    return not between.strip() and "\n" not in between
 
 
 def candidate_sentences(
@@ -149,6 +143,10 @@ def candidate_sentences(
     parts_by_passage = [sentences(passage.text) for passage in passages]
     terms_by_passage = [[content_terms(s.text) for s in parts] for parts in parts_by_passage]
     weights = _weights(question, [frozenset(w) for group in terms_by_passage for w in group])
+
+    def share(terms: frozenset[str]) -> float:
+        return sum(weight for term, weight in weights.items() if term in terms)
+
     candidates: list[CandidateSentence] = []
     for passage, parts, part_terms in zip(
         passages, parts_by_passage, terms_by_passage, strict=True
@@ -159,11 +157,11 @@ def candidate_sentences(
         sentences_before = 0
         for position, (sentence, sentence_terms) in enumerate(zip(parts, part_terms, strict=True)):
             terms = frozenset(sentence_terms)
-            own = _share(weights, terms)
+            own = share(terms)
             shared_pairs = question.bigrams.intersection(pairwise(sentence_terms))
             features = {
                 "coverage": own,
-                "context": _share(weights, terms | heading | before) - own,
+                "context": share(terms | heading | before) - own,
                 "pairs": len(shared_pairs) / max(len(question.bigrams), 1),
                 "sign": float(bears_sign(question, sentence.text, sentence.kind)),
                 "defines": float(defines(question, sentence.text)),
@@ -182,19 +180,13 @@ def candidate_sentences(
 
 
 def _weights(question: AnalysedQuestion, pool: Sequence[frozenset[str]]) -> dict[str, float]:
-    """Inverse document frequency over the sentences at hand (Robertson and Zaragoza 2009, eq. 3.1,
-    smoothed to stay positive). A term that no sentence holds weighs most: it is what is missing.
+    """Share of each term in the question's weight: inverse document frequency over the sentences at
+    hand (Robertson and Zaragoza 2009, eq. 3.1, smoothed to stay positive). A term that no sentence
+    holds weighs most: it is what is missing.
     """
     n, counts = len(pool), Counter(term for terms in pool for term in terms)
-    return {
-        term: math.log(1 + (n - counts[term] + 0.5) / (counts[term] + 0.5))
-        for term in question.terms
-    }
-
-
-def _share(weights: dict[str, float], terms: frozenset[str]) -> float:
-    total = sum(weights.values())
-    return sum(w for term, w in weights.items() if term in terms) / total if total else 0.0
+    weights = {t: math.log(1 + (n - counts[t] + 0.5) / (counts[t] + 0.5)) for t in question.terms}
+    return {term: weight / sum(weights.values()) for term, weight in weights.items()}
 
 
 def _is_structure(question: AnalysedQuestion, sentence: Sentence) -> bool:
@@ -204,9 +196,8 @@ def _is_structure(question: AnalysedQuestion, sentence: Sentence) -> bool:
 
 
 def confidence(question: AnalysedQuestion, candidates: Sequence[CandidateSentence]) -> float:
-    """How likely it is that the passages answer (0..1), by the best sentence and its passage.
-
-    A logistic regression on ClapNQ and XQuAD (bench/answers/README.md).
+    """How likely it is that the passages answer (0..1), by the best sentence and its passage: a
+    logistic regression on ClapNQ and XQuAD (bench/answers/README.md).
     """
     if not candidates or not question.terms:
         return 0.0

@@ -81,26 +81,22 @@ class Prompts:
         self._last_good: Template | None = None
 
     def load(self, version: str, digest: str | None = None) -> Template:
-        """The template of that version, read once.
-
-        Raises:
-            PromptError: there is no such file, it does not parse, misses a variable or a block, or
-                its bytes are not those that were released under this version.
+        """The template of that version, read once. Raises PromptError where there is none that can
+        be used, or its bytes are not those that were released.
         """
         template = self._templates.get(version) or self._read(version)
         if digest and template.digest != digest:
+            differ = f"{template.digest[:19]}…, released {digest[:19]}…"
             raise PromptError(
-                f"prompt {_NAME}/{version} is not the file that was released "
-                f"({template.digest[:19]}…, released {digest[:19]}…): give a changed prompt a new "
-                "version"
+                f"prompt {_NAME}/{version} is not the file that was released ({differ}): give a "
+                "changed prompt a new version"
             )
         self._templates[version] = self._last_good = template
         return template
 
     def load_all(self) -> None:
-        """Read every template there is, so that a broken one is known at start.
-
-        A broken one of the operator's is refused and reported; one of Gyre's own is raised.
+        """Read every template, so that a broken one is known at start. One of the operator's is
+        refused and reported; one of Gyre's own is raised.
         """
         for folder in self._folders:
             for path in sorted((folder / _NAME).glob("*.jinja")):
@@ -143,23 +139,19 @@ def _compile(path: Path, text: str) -> jinja2.Template:
         compiled = _ENVIRONMENT.from_string(tree)
     except jinja2.TemplateSyntaxError as error:
         raise PromptError(f"{path}:{error.lineno}: {error.message}") from error
-    _check_variables(path, tree)
-    missing = [block for block in _BLOCKS if block not in compiled.blocks]
-    if missing:
-        raise PromptError(f"{path}:1: has no block {missing[0]!r}; needs {' and '.join(_BLOCKS)}")
-    compiled.filename = str(path)
-    return compiled
-
-
-def _check_variables(path: Path, tree: nodes.Template) -> None:
     used = meta.find_undeclared_variables(tree)
     for name in sorted(used - _SAMPLE.keys()):
         line = next((n.lineno for n in tree.find_all(nodes.Name) if n.name == name), 1)
-        raise PromptError(
-            f"{path}:{line}: unknown variable {name!r}; there are {', '.join(sorted(_SAMPLE))}"
-        )
+        known = ", ".join(sorted(_SAMPLE))
+        raise PromptError(f"{path}:{line}: unknown variable {name!r}; there are {known}")
     for name in sorted(_NEEDED - used):
         raise PromptError(f"{path}:1: never uses {name!r}, which an answer cannot do without")
+    for block in _BLOCKS:
+        if block not in compiled.blocks:
+            needs = " and ".join(_BLOCKS)
+            raise PromptError(f"{path}:1: has no block {block!r}; needs {needs}")
+    compiled.filename = str(path)
+    return compiled
 
 
 def _where(compiled: jinja2.Template, error: Exception) -> str:
