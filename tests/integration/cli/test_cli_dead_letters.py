@@ -8,15 +8,20 @@ from functools import partial
 import pytest
 from aiokafka import AIOKafkaProducer
 from gyre_cli.commands.dlq import as_json
-from gyre_client import Addresses, AsyncClient, NotFound, Unavailable
+from gyre_client import Addresses, AsyncClient, FailedPrecondition, NotFound, Unavailable
+from gyre_common.bus import Bus
 from gyre_common.bus.dead_letters import open_dead_letters
-from gyre_common.bus.held_records import skip
+from gyre_common.bus.held_records import held_by, skip
 from gyre_common.bus.topics import ensure_topics
+from gyre_common.errors import Poison
 from gyre_common.events.documents import DOCUMENT_SUBMITTED
 from gyre_common.events.event import new_id
 from gyre_common.rpc import serve
+from gyre_common.testing.eventually import eventually
 from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.rpc import DeadLetterRpc
+
+from tests.bus_contract import QUICK, MessageSent, message_topic
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +69,32 @@ async def test_what_is_not_held_is_not_skipped(kafka_servers: str, topic: str) -
     async with talking_to(kafka_servers) as gyre:
         with pytest.raises(NotFound, match=f"nothing is held on {topic} 0"):
             await gyre.dead_letters.skip(topic, 0, 7, actor="ann", reason="a typo")
+
+
+async def test_a_held_record_is_skipped_and_its_consumer_goes_on(kafka_servers: str) -> None:
+    topic = message_topic(f"test-cli.{new_id()}.v1")
+    await ensure_topics(kafka_servers, [topic])
+    done: list[int] = []
+    bus = Bus(kafka_servers, service="test", delivery=replace(QUICK, parked_streak=1))
+
+    @bus.on(topic, group="g")
+    async def on_message_sent(event: MessageSent) -> None:
+        if event.ordinal < 2:
+            raise Poison("a bad deploy")
+        done.append(event.ordinal)
+
+    async with AIOKafkaProducer(bootstrap_servers=kafka_servers) as producer:
+        for ordinal in range(3):
+            value = MessageSent(listener="ann", ordinal=ordinal).to_json()
+            await producer.send_and_wait(topic.name, value, b"ann", partition=0)
+    async with talking_to(kafka_servers) as gyre, bus:
+        await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
+        with pytest.raises(FailedPrecondition, match=f"held is {topic.name} 0 1, not offset 0"):
+            await gyre.dead_letters.skip(topic.name, 0, 0, actor="ann", reason="a typo")
+        await gyre.dead_letters.skip(topic.name, 0, 1, actor="ann", reason="mended")
+        await eventually(lambda: done == [2])
+        newest, _ = await gyre.dead_letters.show(topic.name)
+        assert "skipped by ann: mended" in str(as_json(newest)["message"])
 
 
 async def test_dead_letters_are_counted_by_topic(kafka_servers: str, topic: str) -> None:
