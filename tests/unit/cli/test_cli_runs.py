@@ -12,6 +12,7 @@ from gyre_cli.commands.runs import begin, gate_table, shown_progress
 from gyre_cli.output import Output
 from gyre_cli.settings import settings_for
 from gyre_client import FailedPrecondition
+from gyre_local import control
 from rich.console import Console
 
 
@@ -47,7 +48,7 @@ def _nothing(home: Path) -> None:
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "running_state", _something)
+    monkeypatch.setattr(control, "running_state", _something)
 
 
 async def test_the_first_run_on_a_local_system_installs_what_training_needs(
@@ -64,7 +65,7 @@ async def test_the_first_run_on_a_local_system_installs_what_training_needs(
 
 
 async def test_elsewhere_nothing_is_installed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "running_state", _nothing)
+    monkeypatch.setattr(control, "running_state", _nothing)
     with pytest.raises(FailedPrecondition, match="needs torch"):
         await begin(cli, Refusing())  # type: ignore[arg-type]
 

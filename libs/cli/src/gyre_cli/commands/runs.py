@@ -14,9 +14,6 @@ from gyre.trainer.v1.trainer_pb2 import Run, Verdict
 from gyre_client.errors import FailedPrecondition, GyreError, InvalidInput
 from gyre_client.releases import EVERY_TENANT
 from gyre_client.runs import RUNNING
-from gyre_common.events.training import Decision
-from gyre_local.control import running_state
-from gyre_local.setup import PROJECT
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -146,6 +143,8 @@ async def begin(cli: Cli, gyre: "AsyncClient", **request: Any) -> Run:
 
     Raises what that does; FailedPrecondition when the packages cannot be installed.
     """
+    from gyre_local.control import running_state  # slow, and who looks at runs need not wait
+
     try:
         return await gyre.runs.start(**request)
     except FailedPrecondition as error:
@@ -157,6 +156,8 @@ async def begin(cli: Cli, gyre: "AsyncClient", **request: Any) -> Run:
 
 def _install(cli: Cli) -> None:
     """The trainer finds them without a restart: each verb of a run is a new process."""
+    from gyre_local.setup import PROJECT
+
     cli.out.note(
         "installing what training needs (PyTorch, DeepSpeed: about 6 GB on disk, once) by "
         "`make setup-train`",
@@ -238,6 +239,8 @@ def run_details(run: Run) -> Group:
 
 def gate_table(verdict: Verdict) -> Group:
     """Live and candidate by slice, in the metric's own unit; then what the verdict rests on."""
+    from gyre_common.events.training import Decision  # with all models of events
+
     numbers = ("EXAMPLES", "LIVE", "CANDIDATE", "DIFFERENCE")
     rows = table("SLICE", *numbers, "95 % INTERVAL", right=numbers)
     for one in verdict.slices:

@@ -14,7 +14,6 @@ from gyre_client.errors import Unavailable
 from gyre_local.control import running_state
 from gyre_local.ports import SERVICES, Ports
 from gyre_local.state import ProcessState, Status, SystemState
-from prometheus_client.parser import text_string_to_metric_families
 from rich.table import Table
 from rich.text import Text
 
@@ -84,6 +83,9 @@ async def health_of_services(ports: Ports) -> Health:
 
 
 def _health(port: int) -> dict[str, Json]:
+    # Slow to import, for commands that show the same table and do not ask.
+    from prometheus_client.parser import text_string_to_metric_families
+
     readiness = json.loads(_get(port, "/readyz") or '{"waiting_for": "", "problems": []}')
     lags = [
         sample.value
