@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import pytest
 from gyre.ingestor.v1 import ingestor_pb2 as pb
 from gyre.ingestor.v1 import ingestor_pb2_grpc as pb_grpc
@@ -27,12 +28,16 @@ class FakeIngestor(pb_grpc.IngestorServiceServicer):
         self.submissions: dict[str, str] = {}
         self.polls: dict[str, int] = defaultdict(int)
         self.unavailable = 0
+        self.restarting = 0
         self.never = False
         self.last: set[str] = set()
         """Documents that are searchable only when all others are known to be."""
 
     async def SubmitDocument(self, request: Any, context: Any) -> pb.SubmitDocumentResponse:
         self.keys.append(request.idempotency_key)
+        if self.restarting:
+            self.restarting -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "as a server that is not there yet")
         if self.unavailable:
             self.unavailable -= 1
             raise Unavailable("Kafka does not answer", retry_after_seconds=0.01)
@@ -131,6 +136,16 @@ async def test_a_submission_is_tried_again_under_the_same_key(
     await submitter.submit([a_draft("d")], wait=True)
     assert len(ingestor.keys) == 3
     assert len(set(ingestor.keys)) == 1
+
+
+async def test_an_ingestor_that_starts_anew_is_waited_for(
+    submitter: Submitter, ingestor: FakeIngestor, progress: Progress
+) -> None:
+    ingestor.restarting = 1
+    await submitter.submit([a_draft("d")], wait=True)
+    assert len(ingestor.keys) == 2
+    assert len(set(ingestor.keys)) == 1
+    assert [fate.outcome for fate in progress.finished] == ["indexed"]
 
 
 async def test_an_ingestor_that_stays_away_ends_the_submission(
