@@ -1,1 +1,1 @@
-"""One file a command."""
+"""The commands; those that share their words share a file."""
