@@ -1,29 +1,21 @@
-"""What is known of every run: it follows from events alone, which go to the topics first."""
+"""What is known of every run: it follows from events alone."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from gyre_common.errors import Conflict, NotFound, Retryable
-from gyre_common.events.event import EVERY_TENANT, new_id
-from gyre_common.events.publisher import Publisher
+from gyre_common.errors import Conflict, NotFound
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Evidence, ReleaseChanged
 from gyre_common.events.training import (
-    TRAINING_FINISHED,
-    TRAINING_PROGRESSED,
-    TRAINING_STARTED,
     RunOutcome,
     TrainingEvent,
     TrainingFinished,
     TrainingProgressed,
     TrainingStarted,
 )
-from gyre_common.retrying import retry
 from pydantic import BaseModel, ConfigDict, Field
-
-log = logging.getLogger(__name__)
 
 RUNNING = "running"
 SETTLING = "settling"
@@ -148,41 +140,6 @@ class RunBook:
         parts = (run.message, evidence.get(Evidence.OUTCOME_REASON, ""))
         message = "; ".join(part for part in parts if part)
         return run.model_copy(update={"state": outcome, "message": message})
-
-
-class RunEventLog:
-    """The only writer of training.* events."""
-
-    def __init__(self, book: RunBook, publisher: Publisher) -> None:
-        self._book = book
-        self._publisher = publisher
-
-    async def record_started(self, event: TrainingStarted) -> None:
-        """Raises Unavailable when Kafka does not confirm: then the run has not begun."""
-        await self._publisher.publish(TRAINING_STARTED, event)
-        self._book.apply([event])
-
-    async def record_progress(self, event: TrainingProgressed) -> None:
-        """Progress that Kafka does not take is not worth a run: it is told to those who watch."""
-        try:
-            await self._publisher.publish(TRAINING_PROGRESSED, event)
-        except Retryable as error:
-            log.warning("progress not published", extra={"cause": str(error)})
-        self._book.apply([event])
-
-    async def record_finished(self, event: TrainingFinished) -> None:
-        """Returns once it is safe on the topic, however long that takes."""
-        event_id = new_id()
-        await retry(
-            lambda: self._publisher.publish(TRAINING_FINISHED, event, event_id=event_id),
-            Retryable,
-            first=0.5,
-            longest=10.0,
-            on_pause=lambda error, _: log.warning(
-                "a run's end waits for Kafka", extra={"cause": str(error)}
-            ),
-        )
-        self._book.apply([event])
 
 
 _PROGRESS = {"stage", "step", "steps", "metrics", "message"}

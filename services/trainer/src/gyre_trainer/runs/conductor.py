@@ -6,16 +6,25 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 from uuid import UUID
 
-from gyre_common.errors import Conflict, FailedPrecondition, GyreError
-from gyre_common.events.event import EVERY_TENANT, now
+from gyre_common.errors import Conflict, FailedPrecondition, GyreError, Retryable
+from gyre_common.events.event import EVERY_TENANT, new_id, now
 from gyre_common.events.publisher import Publisher
-from gyre_common.events.training import RunOutcome, TrainingStarted
+from gyre_common.events.training import (
+    TRAINING_FINISHED,
+    TRAINING_PROGRESSED,
+    TRAINING_STARTED,
+    RunOutcome,
+    TrainingFinished,
+    TrainingStarted,
+)
+from gyre_common.retrying import retry
 from gyre_common.signature import Signature
 
-from gyre_trainer.runs.book import RESUMABLE, Run, RunBook, RunEventLog
+from gyre_trainer.runs.book import RESUMABLE, Run, RunBook
 from gyre_trainer.runs.endings import (
     Ending,
     candidate_of,
@@ -63,14 +72,15 @@ class Tools:
 class Conductor:
     """Starts, follows, stops and resumes runs: one at a time for each role of each tenant.
 
-    One trains while the others wait for their turn: each wants the whole machine. Whatever a run
-    does, it ends with one event that says how. Entering ends the runs that an earlier trainer left
-    behind; leaving stops those that go on, and they can be resumed.
+    One trains while the others wait for their turn: each wants the whole machine. The only writer
+    of training.* events: they go to the topics first, then to the book and whoever watches.
+    Whatever a run does, it ends with one event that says how. Entering ends the runs that an
+    earlier trainer left behind; leaving stops those that go on, and they can be resumed.
     """
 
     def __init__(self, book: RunBook, publisher: Publisher, tools: Tools) -> None:
         self.book = book
-        self._event_log = RunEventLog(book, publisher)
+        self._publisher = publisher
         self._tools = tools
         self._jobs: dict[UUID, _Job] = {}
         self._starting = asyncio.Lock()
@@ -80,7 +90,7 @@ class Conductor:
     async def __aenter__(self) -> Self:
         for run in self.book.unfinished():
             folder = self._tools.folders.folder(run.run_id)
-            await self._event_log.record_finished(interrupted_event(run, folder))
+            await self._record_end(interrupted_event(run, folder))
         await asyncio.to_thread(self._tools.folders.tidy)
         await self._group.__aenter__()
         return self
@@ -161,7 +171,8 @@ class Conductor:
         started = TrainingStarted.model_validate(fields)
 
         async def begin() -> Run:
-            await self._event_log.record_started(started)
+            await self._publisher.publish(TRAINING_STARTED, started)
+            self.book.apply([started])
             # Who asked for the run has a deadline, a tenant and a trace; the run has its own.
             task = self._group.create_task(
                 self._run_to_end(spec), name=f"run {spec.run_id}", context=contextvars.Context()
@@ -187,7 +198,7 @@ class Conductor:
         job.ending = True
         log.info("run ended", extra={"run": str(spec.run_id), "outcome": ending.outcome.value})
         try:
-            await self._event_log.record_finished(finished_event(spec, folder, ending))
+            await self._record_end(finished_event(spec, folder, ending))
             await asyncio.to_thread(self._tools.folders.tidy)
         except Exception:
             # What the topic has no end of counts as running until the next trainer starts.
@@ -200,7 +211,7 @@ class Conductor:
     async def _claim_and_run(self, spec: RunSpec, job: _Job) -> Ending:
         with self._tools.folders.claim(spec.run_id) as folder:
             if self._turn.locked():
-                await self._event_log.record_progress(progressed_event(spec, _WAITING))
+                await self._report_progress(spec, _WAITING)
             async with self._turn:
                 await self._run_verbs(spec, folder)
             job.ending = True
@@ -217,10 +228,7 @@ class Conductor:
                 await asyncio.to_thread(folder.drop_checkpoints, recipe.variants)
 
     async def _run_verb(self, verb: Verb, folder: RunFolder, spec: RunSpec) -> None:
-        async def report_progress(line: ProgressLine) -> None:
-            await self._event_log.record_progress(progressed_event(spec, line))
-
-        follower = Follower(folder.progress_file, report_progress)
+        follower = Follower(folder.progress_file, partial(self._report_progress, spec))
         following = asyncio.create_task(follower.follow())
         try:
             await self._tools.run_verb(verb, folder)
@@ -228,6 +236,28 @@ class Conductor:
             following.cancel()
             await asyncio.wait([following])
         await follower.look(last=True)
+
+    async def _report_progress(self, spec: RunSpec, line: ProgressLine) -> None:
+        event = progressed_event(spec, line)
+        try:
+            await self._publisher.publish(TRAINING_PROGRESSED, event)
+        except Retryable as error:  # not worth a run
+            log.warning("progress not published", extra={"cause": str(error)})
+        self.book.apply([event])
+
+    async def _record_end(self, event: TrainingFinished) -> None:
+        """Returns once it is safe on the topic, however long that takes."""
+        event_id = new_id()
+        await retry(
+            lambda: self._publisher.publish(TRAINING_FINISHED, event, event_id=event_id),
+            Retryable,
+            first=0.5,
+            longest=10.0,
+            on_pause=lambda error, _: log.warning(
+                "a run's end waits for Kafka", extra={"cause": str(error)}
+            ),
+        )
+        self.book.apply([event])
 
     async def _register_candidate(self, spec: RunSpec, folder: RunFolder) -> None:
         # `compare` asks for it by name.
