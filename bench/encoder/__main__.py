@@ -22,8 +22,8 @@ import numpy as np
 from gyre_common.events.releases import Roles
 from gyre_common.model_folders import shipped_model
 from gyre_common.releases.builtin import built_in_artifacts
-from gyre_embedder.encoder import Side
 from gyre_embedder.encoder_folder import read_encoder_folder
+from gyre_embedder.encoders import Side
 from gyre_embedder.onnx_encoder import TOKEN_BUDGET, OnnxEncoder
 
 from bench.report import data_folder, machine, median, table

@@ -10,8 +10,8 @@ from gyre_common.model_folders import shipped_model
 from gyre_common.passages import encoder_input
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.settings import ServiceSettings, load_settings
-from gyre_embedder.encoder import Side
 from gyre_embedder.encoder_folder import read_encoder_folder
+from gyre_embedder.encoders import Side
 from gyre_embedder.onnx_encoder import OnnxEncoder
 
 ARTIFACT = built_in_artifacts(datetime.now(UTC))[Roles.DOCUMENT_ENCODER]

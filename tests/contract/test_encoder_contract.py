@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from gyre_common.errors import FailedPrecondition
 from gyre_common.model_folders import shipped_model
-from gyre_embedder.encoder import Side
 from gyre_embedder.encoder_folder import Pooling, read_encoder_folder
+from gyre_embedder.encoders import Side
 from gyre_embedder.onnx_encoder import OnnxEncoder
 
 from tests.models import SHIPPED

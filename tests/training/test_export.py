@@ -11,8 +11,8 @@ import pytest
 import torch
 from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_common.store import ContentRef, Store
-from gyre_embedder.encoder import Side
 from gyre_embedder.encoder_folder import read_encoder_folder
+from gyre_embedder.encoders import Side
 from gyre_embedder.onnx_encoder import OnnxEncoder
 from gyre_trainer.recipes.query_encoder import export as exporting
 from gyre_trainer.recipes.query_encoder.config import Variant

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gyre_common.model_folders import shipped_model
-from gyre_embedder.encoder import Side
 from gyre_embedder.encoder_folder import read_encoder_folder
+from gyre_embedder.encoders import Side
 from gyre_embedder.onnx_encoder import OnnxEncoder
 from gyre_trainer.recipes.query_encoder.model import encode_texts, open_base, open_tokenizer
 from gyre_trainer.recipes.query_encoder.prepare import package_folder

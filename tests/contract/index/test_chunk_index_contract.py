@@ -12,13 +12,14 @@ from gyre_common.document_index import DocumentRecord, DocumentState
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.errors import Retryable
 from gyre_common.testing.chunk_index import MemoryChunks
-from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head, Removal
+from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head
 from gyre_embedder.elasticsearch_index import ElasticsearchIndex
-from gyre_embedder.testing import MemoryIndex
 from gyre_retriever.elasticsearch_search import ElasticsearchSearch
+from gyre_retriever.ports import SearchIndex, SearchRequest, SearchResult
 from gyre_retriever.query import Filters
-from gyre_retriever.search_index import SearchIndex, SearchRequest, SearchResult, SearchScope
-from gyre_retriever.testing import MemorySearch
+
+from tests.fakes.embedder import MemoryIndex
+from tests.fakes.retriever import MemorySearch
 
 DIMENSIONS = 4
 EAST, NORTH = (1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0)
@@ -35,7 +36,7 @@ class Sides:
 
     async def put(self, *chunks: IndexedChunk, vector: tuple[float, ...] = EAST) -> None:
         passages = [EncodedChunk(chunk, np.array(vector, np.float32)) for chunk in chunks]
-        await self.writer.write(self.index, passages, [])
+        await self.writer.write(self.index, passages, {})
 
     async def find(
         self,
@@ -46,9 +47,8 @@ class Sides:
         groups: tuple[str, ...] = (),
         filters: Filters = Filters(),  # noqa: B008 (frozen)
     ) -> SearchResult:
-        reach = SearchScope(tenant, groups, filters)
         return await self.reader.search(
-            SearchRequest(self.index, text, vector, reach, candidates=10)
+            SearchRequest(self.index, text, vector, 10, tenant, groups, filters)
         )
 
 
@@ -79,19 +79,15 @@ def ids(*names: str) -> set[UUID]:
 
 
 def ids_of_either(results: SearchResult) -> set[UUID]:
-    assert results.bm25 is not None
-    assert results.dense is not None
-    return {hit.chunk_id for hit in (*results.bm25, *results.dense)}
+    return {hit.chunk.chunk_id for hit in (*results.legs["bm25"], *results.legs["dense"])}
 
 
 async def test_putting_a_chunk_twice_keeps_one(sides: Sides) -> None:
     for _ in range(2):
         await sides.put(a_passage("c1"))
     results = await sides.find()
-    assert results.bm25 is not None
-    assert results.dense is not None
-    assert [hit.chunk_id for hit in results.bm25] == [*ids("c1")]
-    assert [hit.chunk_id for hit in results.dense] == [*ids("c1")]
+    assert [hit.chunk.chunk_id for hit in results.legs["bm25"]] == [*ids("c1")]
+    assert [hit.chunk.chunk_id for hit in results.legs["dense"]] == [*ids("c1")]
 
 
 async def test_a_chunk_comes_back_as_it_was_put(sides: Sides) -> None:
@@ -107,25 +103,21 @@ async def test_a_chunk_comes_back_as_it_was_put(sides: Sides) -> None:
     )
     await sides.put(chunk)
     results = await sides.find()
-    assert results.bm25
-    assert results.bm25[0].chunk == chunk
+    assert results.legs["bm25"][0].chunk == chunk
 
 
 @pytest.mark.parametrize("acl", [(), ("staff",), ("boss", "staff")])
 async def test_a_passage_says_who_may_read_its_document(sides: Sides, acl: tuple[str, ...]) -> None:
     await sides.put(a_passage("c1", acl=acl))
     results = await sides.find(groups=("staff",))
-    assert results.bm25
-    assert results.dense
-    assert [hit.chunk.acl for hit in (*results.bm25, *results.dense)] == [acl, acl]
+    assert [hit.chunk.acl for hit in (*results.legs["bm25"], *results.legs["dense"])] == [acl, acl]
 
 
 async def test_the_dense_leg_scores_by_cosine(sides: Sides) -> None:
     await sides.put(a_passage("same"), vector=EAST)
     await sides.put(a_passage("across"), vector=NORTH)
     results = await sides.find(vector=EAST)
-    assert results.dense is not None
-    scores = {hit.chunk_id: hit.score for hit in results.dense}
+    scores = {hit.chunk.chunk_id: hit.score for hit in results.legs["dense"]}
     assert scores[uuid5(NAMES, "same")] == pytest.approx(1, abs=0.02)
     assert scores[uuid5(NAMES, "across")] == pytest.approx(0, abs=0.02)
 
@@ -133,30 +125,29 @@ async def test_the_dense_leg_scores_by_cosine(sides: Sides) -> None:
 async def test_without_a_vector_there_is_no_dense_leg(sides: Sides) -> None:
     await sides.put(a_passage("c1"))
     results = await sides.find(vector=None)
-    assert results.dense is None
-    assert results.bm25
+    assert "dense" not in results.legs
+    assert results.legs["bm25"]
 
 
 async def test_words_of_title_and_headings_are_found_too(sides: Sides) -> None:
     await sides.put(a_passage("c1", "Boil it.", title="Oolong", heading_path=("Kettle",)))
     for word in ("oolong", "kettle"):
         results = await sides.find(word)
-        assert results.bm25, word
+        assert results.legs["bm25"], word
 
 
 async def test_a_lower_revision_changes_nothing(sides: Sides) -> None:
     await sides.put(a_passage("c1", "New tea.", revision=5))
     await sides.put(a_passage("c1", "Old tea.", revision=4))
-    await sides.writer.write(sides.index, [], [Removal(uuid5(NAMES, "c1"), revision=4)])
+    await sides.writer.write(sides.index, [], {uuid5(NAMES, "c1"): 4})
     results = await sides.find()
-    assert results.bm25
-    assert results.bm25[0].chunk.text == "New tea."
+    assert results.legs["bm25"][0].chunk.text == "New tea."
 
 
 async def test_removed_chunks_are_gone_and_may_be_removed_again(sides: Sides) -> None:
     await sides.put(a_passage("c1"), a_passage("c2"))
     for _ in range(2):
-        await sides.writer.write(sides.index, [], [Removal(uuid5(NAMES, "c1"), revision=2)])
+        await sides.writer.write(sides.index, [], {uuid5(NAMES, "c1"): 2})
     assert ids_of_either(await sides.find()) == ids("c2")
 
 

@@ -78,7 +78,7 @@ async def test_a_document_of_more_chunks_than_a_page_or_a_bulk_request_is_whole(
     chunk_ids = {each.chunk.chunk_id for each in put}
     embedder = writer(client)
     await embedder.prepare(index, dimensions=4)
-    await embedder.write(index, put, [])
+    await embedder.write(index, put, {})
     assert await embedder.stored_chunk_ids(index, [KEY]) == {KEY: chunk_ids}
     assert (await embedder.vectors(index, [*chunk_ids])).keys() == chunk_ids
 
@@ -90,7 +90,7 @@ async def test_what_the_mapping_refuses_is_poison_and_spoils_nothing_else(
     await embedder.prepare(index, dimensions=4)
     good, bad = passages(1), passages(1, dimensions=8)
     with pytest.raises(Poison):
-        await embedder.write(index, [*good, *bad], [])
+        await embedder.write(index, [*good, *bad], {})
     stored = await embedder.stored_chunk_ids(index, [KEY])
     assert stored == {KEY: {good[0].chunk.chunk_id}}
 
@@ -112,7 +112,7 @@ async def test_terms_of_any_length_can_be_indexed(client: AsyncElasticsearch, in
     await embedder.prepare(index, dimensions=4)
     (passage,) = passages(1)
     long = passage.chunk.model_copy(update={"metadata": {"é" * 9000: "x", "k": "é" * 40_000}})
-    await embedder.write(index, [EncodedChunk(long, passage.vector)], [])
+    await embedder.write(index, [EncodedChunk(long, passage.vector)], {})
     assert await embedder.stored_chunk_ids(index, [KEY]) == {KEY: {long.chunk_id}}
 
 

@@ -16,9 +16,8 @@ from gyre_common.model_folders import ModelFolders, keep_model
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.testing.builders import a_release, an_artifact
-from gyre_embedder.encoder import EncodedText, Side, Vector
-from gyre_embedder.encoders import Encoders
-from gyre_embedder.onnx_models import OnnxModels
+from gyre_embedder.encoders import EncodedText, Encoders, Side, Vector
+from gyre_embedder.onnx_encoder import OnnxModels
 
 from tests.models import GRAPH, TRAINED_BEFORE, tiny_model
 

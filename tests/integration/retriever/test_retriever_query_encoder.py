@@ -9,9 +9,9 @@ from gyre_common.rpc import channel, serve
 from gyre_common.testing.builders import a_release, an_artifact
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.rpc import EmbedderRpc
-from gyre_embedder.testing import HashEncoder, MemoryModels
-from gyre_embedder.text_embedder import TextEmbedder
 from gyre_retriever.grpc_query_encoder import GrpcQueryEncoder
+
+from tests.fakes.embedder import HashEncoder, MemoryModels
 
 ENCODER = HashEncoder()
 
@@ -33,7 +33,7 @@ async def embedder(releases: ReleaseView) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to the embedder's real RPC edge, over an encoder that needs no weights."""
     async with (
         Encoders(MemoryModels({"q-1": ENCODER}), releases, most_bytes=100) as encoders,
-        serve([EmbedderRpc(TextEmbedder(encoders, releases))]) as server,
+        serve([EmbedderRpc(encoders)]) as server,
     ):
         await encoders.hold()
         ENCODER.encoded_texts.clear()

@@ -19,12 +19,12 @@ from gyre_common.testing.builders import a_release, an_artifact
 from gyre_common.testing.chunk_index import StoredChunk
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.rpc import EmbedderRpc
-from gyre_embedder.testing import HashEncoder, MemoryModels
-from gyre_embedder.text_embedder import TextEmbedder
 from gyre_retriever.grpc_query_encoder import GrpcQueryEncoder
 from gyre_retriever.query import Query
 from gyre_retriever.service import Retrieved, Retriever
-from gyre_retriever.testing import MemorySearch
+
+from tests.fakes.embedder import HashEncoder, MemoryModels
+from tests.fakes.retriever import MemorySearch
 
 VERSIONS = ("q-1", "q-2", "q-3")
 QUERY = Roles.QUERY_ENCODER
@@ -93,7 +93,7 @@ async def room() -> AsyncIterator[Room]:
     releases.apply(a_release(Roles.DOCUMENT_ENCODER, live="d", artifacts=documents))
     async with (
         Encoders(models, releases, most_bytes=100) as encoders,
-        serve([EmbedderRpc(TextEmbedder(encoders, releases))]) as server,
+        serve([EmbedderRpc(encoders)]) as server,
         channel(f"127.0.0.1:{server.port}") as to_embedder,
     ):
         await server.set_serving(True)

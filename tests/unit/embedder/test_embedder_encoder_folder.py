@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gyre_common.errors import FailedPrecondition
-from gyre_embedder.encoder import Side, Vector
 from gyre_embedder.encoder_folder import Pooling, read_encoder_folder
+from gyre_embedder.encoders import Side, Vector
 from gyre_embedder.onnx_encoder import OnnxEncoder
 
 from tests.models import tiny_model, write_json

@@ -10,10 +10,9 @@ from gyre_common.events.releases import Canary, ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.testing.builders import a_release, an_artifact
 from gyre_common.testing.eventually import eventually
-from gyre_embedder.encoder import Encoder, Side
-from gyre_embedder.encoders import Encoders
-from gyre_embedder.testing import HashEncoder, MemoryModels
-from gyre_embedder.text_embedder import TextEmbedder
+from gyre_embedder.encoders import Encoder, Encoders, Side
+
+from tests.fakes.embedder import HashEncoder, MemoryModels
 
 DOCUMENT, QUERY = Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER
 ALL = ("one", "two", "three", "four", "five")
@@ -228,22 +227,22 @@ async def test_files_of_versions_that_are_not_held_are_removed(room: Room) -> No
 
 
 @pytest.fixture
-async def embedder(room: Room) -> TextEmbedder:
+async def two_live(room: Room) -> Encoders:
     await room.promote("two", "one")
-    return TextEmbedder(room.encoders, room.releases)
+    return room.encoders
 
 
-async def test_without_a_version_the_live_one_encodes(embedder: TextEmbedder) -> None:
-    assert (await embedder.embed(["tea"], Side.QUERY, "")).version == "two"
+async def test_without_a_version_the_live_one_encodes(two_live: Encoders) -> None:
+    assert (await two_live.embed(["tea"], Side.QUERY, ""))[0] == "two"
 
 
-async def test_the_version_that_travels_with_the_request_is_obeyed(embedder: TextEmbedder) -> None:
+async def test_the_version_that_travels_with_the_request_is_obeyed(two_live: Encoders) -> None:
     with use_context(RequestContext(versions={QUERY: "one"})):
-        assert (await embedder.embed(["tea"], Side.QUERY, "")).version == "one"
+        assert (await two_live.embed(["tea"], Side.QUERY, ""))[0] == "one"
 
 
 async def test_a_request_waits_for_a_load_for_half_of_its_time_at_most(
-    room: Room, embedder: TextEmbedder
+    room: Room, two_live: Encoders
 ) -> None:
     room.models.available.clear()
     began = monotonic()
@@ -251,12 +250,12 @@ async def test_a_request_waits_for_a_load_for_half_of_its_time_at_most(
         use_context(RequestContext(deadline=began + 0.2)),
         pytest.raises(FailedPrecondition, match="is being loaded"),
     ):
-        await embedder.embed(["tea"], Side.QUERY, "three")
+        await two_live.embed(["tea"], Side.QUERY, "three")
     assert monotonic() - began < 0.2
 
 
 @pytest.mark.parametrize("count", [0, 257])
-async def test_a_wrong_number_of_texts_names_the_field(embedder: TextEmbedder, count: int) -> None:
+async def test_a_wrong_number_of_texts_names_the_field(two_live: Encoders, count: int) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await embedder.embed(["tea"] * count, Side.QUERY, "")
+        await two_live.embed(["tea"] * count, Side.QUERY, "")
     assert refused.value.field == "texts"

@@ -20,12 +20,12 @@ from gyre_common.testing.builders import (
     a_release,
     an_artifact,
 )
-from gyre_embedder.chunk_source import ChunkSource
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.handlers import build_handlers
 from gyre_embedder.service import Indexer
-from gyre_embedder.testing import MemoryIndex, MemoryModels
 from pydantic import TypeAdapter
+
+from tests.fakes.embedder import MemoryIndex, MemoryModels
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ async def bus(tmp_path: Path) -> AsyncIterator[MemoryBus]:
     releases, bus = ReleaseView(), MemoryBus()
     artifact = an_artifact("e-1", index="chunks-1")
     releases.apply(a_release(Roles.DOCUMENT_ENCODER, live="e-1", artifacts=(artifact,)))
-    source = ChunkSource(Store(f"file://{tmp_path}"))
+    store = Store(f"file://{tmp_path}")
     async with Encoders(MemoryModels(), releases, most_bytes=100) as encoders:
-        build_handlers(bus, Indexer(MemoryIndex(), encoders, releases, source.read))
+        build_handlers(bus, Indexer(MemoryIndex(), encoders, releases, store))
         yield bus
 
 

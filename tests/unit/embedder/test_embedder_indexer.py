@@ -4,9 +4,10 @@ from uuid import UUID, uuid4, uuid5
 import pytest
 from gyre_common.document_index import DocumentRecord, DocumentState
 from gyre_common.errors import FailedPrecondition, Retryable
-from gyre_common.events.documents import Chunk, DocumentChunked
+from gyre_common.events.documents import DocumentChunked
 from gyre_common.events.releases import ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
+from gyre_common.store import Store
 from gyre_common.testing.builders import (
     a_chunk,
     a_document_chunked,
@@ -15,10 +16,10 @@ from gyre_common.testing.builders import (
     an_artifact,
 )
 from gyre_embedder.chunk_index import DocumentKey, Head
-from gyre_embedder.encoder import Side
-from gyre_embedder.encoders import Encoders
+from gyre_embedder.encoders import Encoders, Side
 from gyre_embedder.service import Indexer
-from gyre_embedder.testing import HashEncoder, MemoryIndex, MemoryModels
+
+from tests.fakes.embedder import HashEncoder, MemoryIndex, MemoryModels
 
 NAMES = UUID("5b1a0000-0000-4000-8000-000000000000")
 INDEX = "chunks-1"
@@ -54,7 +55,7 @@ class Room:
         self.releases = ReleaseView()
         self.models = MemoryModels({"e-1": self.encoder})
         self.encoders = Encoders(self.models, self.releases, most_bytes=100)
-        self.indexer = Indexer(self.index, self.encoders, self.releases, _inline)
+        self.indexer = Indexer(self.index, self.encoders, self.releases, Store("memory://"))
 
     async def release(self, change: ReleaseChanged) -> None:
         self.releases.apply(change)
@@ -71,10 +72,6 @@ class Room:
 
     def record(self, document_id: str = "d") -> DocumentRecord:
         return self.index.records[DocumentKey("default", document_id)]
-
-
-async def _inline(document: DocumentChunked) -> Sequence[Chunk]:
-    return document.chunks
 
 
 @pytest.fixture
@@ -184,6 +181,15 @@ async def test_documents_wait_for_an_encoder_that_cannot_be_loaded(room: Room) -
     room.models.broken["e-2"] = FailedPrecondition("no weights")
     room.releases.apply(encoder_release("e-2", "chunks-2", generation=2))
     with pytest.raises(Retryable, match="e-2"):
+        await room.apply(a_document(1, "one"))
+
+
+async def test_documents_wait_for_an_index_that_fits_their_encoder(room: Room) -> None:
+    async def misfit(index: str, dimensions: int) -> None:
+        raise FailedPrecondition(f"the index {index} exists with another mapping")
+
+    room.index.prepare = misfit  # type: ignore[method-assign]
+    with pytest.raises(Retryable, match="another mapping"):
         await room.apply(a_document(1, "one"))
 
 

@@ -1,4 +1,4 @@
-from gyre_embedder.micro_batches import micro_batches
+from gyre_embedder.onnx_encoder import micro_batches
 from hypothesis import given
 from hypothesis import strategies as st
 

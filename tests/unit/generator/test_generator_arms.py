@@ -19,8 +19,8 @@ from gyre_generator.ask import Ask
 from gyre_generator.service import Answerer
 from gyre_retriever.query import Query
 from gyre_retriever.service import Retriever
-from gyre_retriever.testing import FixedEncoder, MemorySearch
 
+from tests.fakes.retriever import FixedEncoder, MemorySearch
 from tests.unit.generator.conftest import steps_of
 
 QUESTION = "How hot should the water for green tea be?"
@@ -40,7 +40,7 @@ class InMemoryRetriever:
     async def search(self, request: RetrieveRequest) -> RetrieveResponse:
         query = Query(request.query, request.limit)
         reply = await self._core.retrieve(query, request_context())
-        chunks = [ranked.hit.chunk for ranked in reply.chunks]
+        chunks = [ranked.chunk for ranked in reply.chunks]
         return RetrieveResponse(
             chunks=[
                 Chunk(chunk_id=str(chunk.chunk_id), document_id=chunk.document_id, text=TEA)

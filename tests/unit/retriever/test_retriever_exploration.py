@@ -7,27 +7,22 @@ from uuid import UUID
 import pytest
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.fusion import FUSED
-from gyre_retriever.exploration import SAFE_SLOTS, explore
-from gyre_retriever.fusion import RankedPassage
-from gyre_retriever.search_index import Hit
+from gyre_retriever.ranking import SAFE_SLOTS, RankedPassage, explore
 
 
 def ranked(count: int) -> list[RankedPassage]:
     """Passages 0, 1, 2 … with falling scores."""
     return [
         RankedPassage(
-            Hit(
-                IndexedChunk(
-                    tenant="default",
-                    document_id=str(number),
-                    chunk_id=UUID(int=number),
-                    revision=1,
-                    ordinal=0,
-                    text=f"passage {number}",
-                    start=0,
-                    end=9,
-                ),
-                1 / (number + 1),
+            IndexedChunk(
+                tenant="default",
+                document_id=str(number),
+                chunk_id=UUID(int=number),
+                revision=1,
+                ordinal=0,
+                text=f"passage {number}",
+                start=0,
+                end=9,
             ),
             {FUSED: 1 / (number + 1)},
         )
@@ -36,7 +31,7 @@ def ranked(count: int) -> list[RankedPassage]:
 
 
 def numbers(ranking: list[RankedPassage]) -> list[int]:
-    return [each.hit.chunk_id.int for each in ranking]
+    return [each.chunk.chunk_id.int for each in ranking]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +64,7 @@ def test_every_passage_is_shown_as_often_as_its_propensity_says(limit: int, shar
     propensities: dict[int, float] = {}
     for _ in range(rounds):
         for each in explore(passages, limit, share, dice):
-            number = each.hit.chunk_id.int
+            number = each.chunk.chunk_id.int
             often[number] += 1
             assert propensities.setdefault(number, each.propensity) == each.propensity
     assert sum(propensities.values()) == pytest.approx(limit), "slots are conserved"
@@ -97,6 +92,6 @@ def test_weighing_by_propensity_counts_what_was_not_shown_without_bias() -> None
     total = 0.0
     for _ in range(rounds):
         for each in explore(passages, 10, 0.1, dice):
-            if each.hit.chunk_id.int in relevant:
+            if each.chunk.chunk_id.int in relevant:
                 total += 1 / each.propensity
     assert total / rounds == pytest.approx(len(relevant), rel=0.05)

@@ -8,9 +8,8 @@ from uuid import UUID
 import pytest
 from gyre.retriever.v1 import retriever_pb2
 from gyre_common.chunk_index import IndexedChunk
-from gyre_retriever.fusion import RankedPassage
+from gyre_retriever.ranking import RankedPassage
 from gyre_retriever.rpc import RetrieverRpc
-from gyre_retriever.search_index import Hit
 from gyre_retriever.service import Retrieved
 
 
@@ -27,7 +26,7 @@ async def test_it_says_who_may_read_the_document(acl: Sequence[str]) -> None:
         end=3,
         acl=tuple(acl),
     )
-    retrieved = Retrieved([RankedPassage(Hit(chunk, 1.0), {"fused": 1.0})], {}, {}, [], {})
+    retrieved = Retrieved([RankedPassage(chunk, {"fused": 1.0})], {}, {}, [], {})
 
     async def retrieve(query: object, context: object) -> Retrieved:
         return retrieved

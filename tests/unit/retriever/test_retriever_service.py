@@ -18,7 +18,8 @@ from gyre_common.testing.builders import a_release, an_artifact
 from gyre_common.testing.chunk_index import StoredChunk
 from gyre_retriever.query import Filters, Query
 from gyre_retriever.service import Retrieved, Retriever
-from gyre_retriever.testing import FixedEncoder, MemorySearch
+
+from tests.fakes.retriever import FixedEncoder, MemorySearch
 
 
 class Room:
@@ -75,7 +76,7 @@ def room() -> Room:
 
 
 def texts(retrieved: Retrieved) -> list[str]:
-    return [ranked.hit.chunk.text for ranked in retrieved.chunks]
+    return [ranked.chunk.text for ranked in retrieved.chunks]
 
 
 async def test_both_legs_are_asked_and_told_apart_in_the_scores(room: Room) -> None:

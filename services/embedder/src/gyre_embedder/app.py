@@ -10,15 +10,13 @@ from gyre_common.model_folders import ModelFolders
 from gyre_common.releases.following import open_releases
 from gyre_common.store import Store
 
-from gyre_embedder.chunk_source import ChunkSource
 from gyre_embedder.elasticsearch_index import ElasticsearchIndex
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.handlers import build_handlers
-from gyre_embedder.onnx_models import OnnxModels
+from gyre_embedder.onnx_encoder import OnnxModels
 from gyre_embedder.rpc import EmbedderRpc
 from gyre_embedder.service import Indexer
 from gyre_embedder.settings import EmbedderSettings
-from gyre_embedder.text_embedder import TextEmbedder
 
 _ROLES = (Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER)
 
@@ -38,13 +36,13 @@ async def create_app(settings: EmbedderSettings, enter: Enter) -> App:
         Encoders(models, releases, most_bytes=settings.encoder_memory_mb * 1_000_000)
     )
     await encoders.hold()
-    indexer = Indexer(index, encoders, releases, ChunkSource(store).read)
+    indexer = Indexer(index, encoders, releases, store)
     await indexer.prepare()
     bus = Bus(settings.kafka_servers, service=settings.service)
     build_handlers(bus, indexer)
     await enter(bus)
     return App(
-        rpc=[EmbedderRpc(TextEmbedder(encoders, releases))],
+        rpc=[EmbedderRpc(encoders)],
         bus=bus,
         ready={"elasticsearch": partial(reachable, client)},
         tasks=[encoders.follow_releases],

@@ -1,14 +1,13 @@
 """The port to the search index, as the embedder writes it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.document_index import DocumentRecord
 
-from gyre_embedder.encoder import Vector
+from gyre_embedder.encoders import Vector
 
 
 class DocumentKey(NamedTuple):
@@ -18,20 +17,15 @@ class DocumentKey(NamedTuple):
     document_id: str
 
 
-@dataclass(frozen=True)
-class Seal:
-    """Where a head record stood when it was read: a write that carries it happens only there."""
+class Head(NamedTuple):
+    """A document's head record.
 
-    sequence: int
-    term: int
-
-
-@dataclass(frozen=True)
-class Head:
-    """A document's head record; without a seal it must not exist yet."""
+    `seal` says where it stood when it was read (sequence number and primary term): it is written
+    only if it still stands there. Without a seal it must not exist yet.
+    """
 
     record: DocumentRecord
-    seal: Seal | None = None
+    seal: tuple[int, int] | None = None
 
     @property
     def key(self) -> DocumentKey:
@@ -39,20 +33,11 @@ class Head:
         return DocumentKey(self.record.tenant, self.record.document_id)
 
 
-@dataclass(frozen=True)
-class EncodedChunk:
+class EncodedChunk(NamedTuple):
     """A chunk and its vector, to be put into the index."""
 
     chunk: IndexedChunk
     vector: Vector
-
-
-@dataclass(frozen=True)
-class Removal:
-    """A chunk that is gone since `revision` of its document."""
-
-    chunk_id: UUID
-    revision: int
 
 
 class ChunkIndex(Protocol):
@@ -80,9 +65,10 @@ class ChunkIndex(Protocol):
         """The vectors of the chunks that exist."""
 
     async def write(
-        self, index: str, chunks: Sequence[EncodedChunk], removals: Sequence[Removal]
+        self, index: str, chunks: Sequence[EncodedChunk], removals: Mapping[UUID, int]
     ) -> None:
-        """Put and remove chunks, then make that searchable.
+        """Put chunks, remove those of `removals`, and make that searchable.
 
-        A chunk of a higher revision than the given one stays as it is.
+        A removal names the revision since which the chunk is gone. A chunk of a higher revision
+        than the given one stays as it is.
         """

@@ -1,32 +1,48 @@
 """The search index on Elasticsearch, as the embedder writes it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 import elasticsearch
 import numpy as np
 import orjson
 from elasticsearch import AsyncElasticsearch
-from gyre_common.chunk_index import VECTOR, chunk_mapping
+from gyre_common.chunk_index import ENGLISH, VECTOR, chunk_mapping
 from gyre_common.document_index import DOCUMENTS_INDEX, DocumentRecord, record_key
 from gyre_common.elasticsearch import IndexMissing, elasticsearch_errors, error_of
 from gyre_common.errors import FailedPrecondition
 
-from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, Head, Removal, Seal
-from gyre_embedder.documents_mapping import DOCUMENTS_MAPPING
-from gyre_embedder.encoder import Vector
+from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, Head
+from gyre_embedder.encoders import Vector
 
 _BULK_BYTES = 4 * 1024 * 1024
 _IDS_PER_PAGE = 5_000
 _VECTORS_PER_PAGE = 500
 
+_NOT_INDEXED = {"type": "object", "enabled": False}
+_DOCUMENTS_MAPPING: Mapping[str, Any] = MappingProxyType(
+    {
+        "dynamic": "strict",
+        "properties": {
+            **{key: {"type": "keyword"} for key in DocumentRecord.model_fields},
+            "title": {"type": "text", "analyzer": ENGLISH},
+            "source_uri": {"type": "keyword", "ignore_above": 4096},
+            "metadata": _NOT_INDEXED,
+            "revision": {"type": "long"},
+            "chunk_count": {"type": "integer"},
+            "encoded_count": {"type": "integer"},
+            "timeline": _NOT_INDEXED,
+        },
+    }
+)
+
 Item = Mapping[str, Any]
 Lines = Any
 """JSON lines as bytes: the client passes them on as they are, though its types do not say so."""
-T = TypeVar("T")
 
 
 class ElasticsearchIndex:
@@ -45,19 +61,16 @@ class ElasticsearchIndex:
 
     async def prepare(self, index: str, dimensions: int) -> None:
         """See `ChunkIndex`."""
-        await self._create(DOCUMENTS_INDEX, DOCUMENTS_MAPPING, {})
+        await self._create(DOCUMENTS_INDEX, _DOCUMENTS_MAPPING, {})
         settings = {"refresh_interval": self._refresh_interval}
         await self._create(index, chunk_mapping(dimensions), settings)
 
     async def heads(self, keys: Sequence[DocumentKey]) -> Mapping[DocumentKey, Head]:
         """See `ChunkIndex`."""
-        if not keys:
-            return {}
-        await self._create(DOCUMENTS_INDEX, DOCUMENTS_MAPPING, {})
+        await self._create(DOCUMENTS_INDEX, _DOCUMENTS_MAPPING, {})
         with self._translated_errors():
-            reply = await self._client.mget(
-                index=DOCUMENTS_INDEX, ids=[record_key(*key) for key in dict.fromkeys(keys)]
-            )
+            ids = [record_key(*key) for key in keys]
+            reply = await self._client.mget(index=DOCUMENTS_INDEX, ids=ids)
             _check(reply["docs"])
         heads = [_head(document) for document in reply["docs"] if document.get("found")]
         return {head.key: head for head in heads}
@@ -75,28 +88,43 @@ class ElasticsearchIndex:
         self, index: str, keys: Sequence[DocumentKey]
     ) -> Mapping[DocumentKey, frozenset[UUID]]:
         """See `ChunkIndex`."""
+        is_theirs = [
+            {"bool": {"filter": [{"term": {"tenant": tenant}}, {"term": {"document_id": name}}]}}
+            for tenant, name in keys
+        ]
+        chunk_ids: dict[DocumentKey, set[UUID]] = {key: set() for key in keys}
+        last: list[str] | None = None
         with self._translated_errors():
             await self._client.indices.refresh(index=index)
-        ids_by_document: dict[DocumentKey, set[UUID]] = {key: set() for key in keys}
-        last_ids: dict[DocumentKey, str | None] = dict.fromkeys(keys)
-        while last_ids:
-            pages = await self._pages(index, last_ids)
-            for (key, _), page in zip(list(last_ids.items()), pages, strict=True):
-                ids_by_document[key].update(UUID(chunk_id) for chunk_id in page)
-                if len(page) == _IDS_PER_PAGE:
-                    last_ids[key] = page[-1]
-                else:
-                    del last_ids[key]
-        return {key: frozenset(chunk_ids) for key, chunk_ids in ids_by_document.items()}
+            while True:
+                reply = await self._client.search(
+                    index=index,
+                    query={"bool": {"should": is_theirs, "minimum_should_match": 1}},
+                    source=False,
+                    docvalue_fields=[{"field": "tenant"}, {"field": "document_id"}],
+                    sort=["chunk_id"],
+                    search_after=last,
+                    size=_IDS_PER_PAGE,
+                    track_total_hits=False,
+                )
+                page = reply["hits"]["hits"]
+                for hit in page:
+                    fields = hit["fields"]
+                    key = DocumentKey(*fields["tenant"], *fields["document_id"])
+                    chunk_ids[key].add(UUID(hit["_id"]))
+                if len(page) < _IDS_PER_PAGE:
+                    return {key: frozenset(ids) for key, ids in chunk_ids.items()}
+                last = page[-1]["sort"]
 
     async def vectors(self, index: str, chunk_ids: Sequence[UUID]) -> Mapping[UUID, Vector]:
         """See `ChunkIndex`."""
         vectors: dict[UUID, Vector] = {}
-        for piece in _pieces(chunk_ids, _VECTORS_PER_PAGE):
+        for start in range(0, len(chunk_ids), _VECTORS_PER_PAGE):
+            ids = [str(chunk_id) for chunk_id in chunk_ids[start : start + _VECTORS_PER_PAGE]]
             with self._translated_errors():
                 reply = await self._client.search(
                     index=index,
-                    query={"ids": {"values": [str(chunk_id) for chunk_id in piece]}},
+                    query={"ids": {"values": ids}},
                     size=_VECTORS_PER_PAGE,
                     source={"includes": [VECTOR], "exclude_vectors": False},
                 )
@@ -105,11 +133,11 @@ class ElasticsearchIndex:
         return vectors
 
     async def write(
-        self, index: str, chunks: Sequence[EncodedChunk], removals: Sequence[Removal]
+        self, index: str, chunks: Sequence[EncodedChunk], removals: Mapping[UUID, int]
     ) -> None:
         """See `ChunkIndex`."""
         await self._bulk(index, map(_put_chunk, chunks))
-        await self._bulk(index, map(_remove, removals))
+        await self._bulk(index, (_remove(*removal) for removal in removals.items()))
         if chunks or removals:
             with self._translated_errors():
                 await self._client.indices.refresh(index=index)
@@ -117,67 +145,30 @@ class ElasticsearchIndex:
     async def _create(
         self, index: str, mapping: Mapping[str, Any], settings: Mapping[str, str]
     ) -> None:
+        """Create the index, or let it know new fields; Elasticsearch refuses other kinds of those
+        that it has.
+        """
         if index in self._prepared:
             return
+        shape = {"number_of_shards": self._shards, "auto_expand_replicas": "0-1", **settings}
         with self._translated_errors():
             if not await self._client.indices.exists(index=index):
-                await self._create_or_find(index, mapping, settings)
-            else:
-                await self._extend(index, mapping)
+                # Another embedder may have created it a moment ago; if not, what comes next tells
+                # what is wrong.
+                with suppress(elasticsearch.BadRequestError):
+                    await self._client.indices.create(
+                        index=index, mappings=dict(mapping), settings=shape
+                    )
+            try:
+                await self._client.indices.put_mapping(
+                    index=index, properties=mapping["properties"], dynamic=mapping["dynamic"]
+                )
+            except elasticsearch.BadRequestError as error:
+                raise FailedPrecondition(
+                    f"the index {index} exists with another mapping: delete it and replay its "
+                    "documents, or release a document-encoder version with an index of its own"
+                ) from error
         self._prepared.add(index)
-
-    async def _create_or_find(
-        self, index: str, mapping: Mapping[str, Any], settings: Mapping[str, str]
-    ) -> None:
-        try:
-            await self._client.indices.create(
-                index=index,
-                mappings=dict(mapping),
-                settings={
-                    "number_of_shards": self._shards,
-                    "auto_expand_replicas": "0-1",
-                    **settings,
-                },
-            )
-        except elasticsearch.BadRequestError:
-            # Another embedder may have created it a moment ago; if not, this tells what is wrong.
-            await self._extend(index, mapping)
-
-    async def _extend(self, index: str, mapping: Mapping[str, Any]) -> None:
-        """Elasticsearch itself compares: it takes new fields in and refuses other kinds."""
-        try:
-            await self._client.indices.put_mapping(
-                index=index, properties=mapping["properties"], dynamic=mapping["dynamic"]
-            )
-        except elasticsearch.BadRequestError as error:
-            raise FailedPrecondition(
-                f"the index {index} exists with another mapping: delete it and replay its "
-                "documents, or release a document-encoder version with an index of its own"
-            ) from error
-
-    async def _pages(self, index: str, after: Mapping[DocumentKey, str | None]) -> list[list[str]]:
-        """The next page of chunk ids of each document, in order of the ids."""
-        searches: list[Item] = []
-        for key, last in after.items():
-            search: dict[str, Any] = {
-                "query": {
-                    "bool": {
-                        "filter": [
-                            {"term": {"tenant": key.tenant}},
-                            {"term": {"document_id": key.document_id}},
-                        ]
-                    }
-                },
-                "_source": False,
-                "size": _IDS_PER_PAGE,
-                "sort": ["chunk_id"],
-                "track_total_hits": False,
-            }
-            searches += [{"index": index}, search | ({"search_after": [last]} if last else {})]
-        with self._translated_errors():
-            reply = await self._client.msearch(searches=searches)
-            _check(reply["responses"])
-        return [[hit["_id"] for hit in page["hits"]["hits"]] for page in reply["responses"]]
 
     async def _bulk(self, index: str, actions: Iterable[Lines]) -> list[Item]:
         """Send actions and return what became of each.
@@ -218,17 +209,15 @@ def _check(items: Iterable[Item]) -> None:
 def _head(document: Item) -> Head:
     return Head(
         DocumentRecord.model_validate(document["_source"]),
-        Seal(document["_seq_no"], document["_primary_term"]),
+        (document["_seq_no"], document["_primary_term"]),
     )
 
 
 def _put_head(head: Head) -> Lines:
-    name = {"_id": record_key(*head.key)}
-    if head.seal is None:
-        action: Item = {"create": name}
-    else:
-        seal = {"if_seq_no": head.seal.sequence, "if_primary_term": head.seal.term}
-        action = {"index": {**name, **seal}}
+    action: Item = {"create": {"_id": record_key(*head.key)}}
+    if head.seal is not None:
+        sequence, term = head.seal
+        action = {"index": {**action["create"], "if_seq_no": sequence, "if_primary_term": term}}
     return _lines(action, head.record.model_dump(mode="json"))
 
 
@@ -238,8 +227,8 @@ def _put_chunk(encoded: EncodedChunk) -> Lines:
     return _lines({"index": _versioned(indexed.chunk_id, indexed.revision)}, fields)
 
 
-def _remove(removal: Removal) -> Lines:
-    return _lines({"delete": _versioned(removal.chunk_id, removal.revision)})
+def _remove(chunk_id: UUID, revision: int) -> Lines:
+    return _lines({"delete": _versioned(chunk_id, revision)})
 
 
 def _versioned(chunk_id: UUID, revision: int) -> Item:
@@ -261,8 +250,3 @@ def _bodies(actions: Iterable[Lines]) -> Iterator[list[Lines]]:
         size += len(action)
     if body:
         yield body
-
-
-def _pieces(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

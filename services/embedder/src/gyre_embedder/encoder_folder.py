@@ -13,7 +13,7 @@ from typing import Any
 
 from gyre_common.errors import FailedPrecondition
 
-from gyre_embedder.encoder import Side
+from gyre_embedder.encoders import Side
 
 GRAPH, TOKENIZER = "onnx/model.onnx", "tokenizer.json"
 _MODULES, _POOLING = "modules.json", "1_Pooling/config.json"
@@ -76,8 +76,8 @@ def read_encoder_folder(path: Path) -> EncoderFolder:
 
 def _check_modules(path: Path) -> None:
     """Every vector here is brought to length 1, which is what cosine compares anyway."""
-    modules = _json(path, _MODULES, list)
-    names = [str(each["type"]).rpartition(".")[2] for each in modules or ()]
+    modules = _json(path, _MODULES, list) or ()
+    names = [str(each["type"]).rpartition(".")[2] for each in modules]
     if unknown := [name for name in names if name not in _KNOWN_MODULES]:
         raise FailedPrecondition(f"{_MODULES}: {', '.join(unknown)} is not served")
     similarity = _read(path, _LIBRARY).get("similarity_fn_name")

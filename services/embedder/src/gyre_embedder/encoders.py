@@ -1,23 +1,60 @@
-"""The encoders of this process: those that the releases name, and the last one asked for."""
+"""What an encoder is, and which ones this process has: what the releases name, and one more."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
 from time import monotonic
-from types import MappingProxyType, TracebackType
-from typing import NoReturn, Self
+from types import MappingProxyType
+from typing import Any, NoReturn, Protocol, Self
 
 import numpy as np
-from gyre_common.errors import FailedPrecondition
+from gyre_common.context import request_context
+from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
 from gyre_common.held import Held, ModelSource
 from gyre_common.releases import ReleaseView
+from numpy.typing import NDArray
 
-from gyre_embedder.encoder import Encoder, Side
+Vector = NDArray[np.float32]
+
+
+class Side(StrEnum):
+    """What a text is: queries are short and somebody waits for them, passages come in bulk."""
+
+    QUERY = "query"
+    DOCUMENT = "document"
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """A text's vector of length 1, how many tokens were read, and whether that was not all."""
+
+    vector: Vector
+    tokens: int
+    truncated: bool
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors. The same text gives the same vector, whatever stands beside it."""
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has."""
+
+    async def encode(self, texts: Sequence[str], side: Side) -> list[EncodedText]:
+        """One result a text, in the order of `texts`. Queries never wait behind passages."""
+
+    def close(self) -> None:
+        """Give back its memory: nothing is encoded any more. May block."""
+
 
 ROLE: Mapping[Side, Roles] = MappingProxyType(
     {Side.QUERY: Roles.QUERY_ENCODER, Side.DOCUMENT: Roles.DOCUMENT_ENCODER}
 )
+
+MOST_TEXTS = 256
 
 
 class Encoders:
@@ -40,13 +77,8 @@ class Encoders:
         await self._held.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._held.__aexit__(kind, error, trace)
+    async def __aexit__(self, *exc: Any) -> None:
+        await self._held.__aexit__(*exc)
 
     async def follow_releases(self) -> NoReturn:
         """Hold what the releases name, now and after each change."""
@@ -71,6 +103,32 @@ class Encoders:
                 does.
         """
         return self._held.use(self._releases.artifact(ROLE[side], version), within=within)
+
+    async def embed(
+        self, texts: Sequence[str], side: Side, version: str
+    ) -> tuple[str, list[EncodedText]]:
+        """Encode texts; returns the version that did it, too.
+
+        An empty `version` leaves the choice to the request, or else to the releases.
+
+        Raises:
+            InvalidInput: no text, or more than `MOST_TEXTS`.
+            FailedPrecondition: the version is not registered here (yet), cannot be loaded, or takes
+                longer to load than half of the time that the caller gave.
+        """
+        if not 1 <= len(texts) <= MOST_TEXTS:
+            raise InvalidInput("texts", f"holds {len(texts)} texts", f"send 1 to {MOST_TEXTS}")
+        context, role = request_context(), ROLE[side]
+        version = (
+            version
+            or context.versions.get(role)
+            or self._releases.live(context.tenant, role).version
+        )
+        remaining = context.remaining()
+        # The other half is for the caller, who may know another version to ask for.
+        within = None if remaining is None else remaining / 2
+        async with self.use(side, version, within=within) as encoder:
+            return version, await encoder.encode(texts, side)
 
     async def _check_encoder(self, artifact: Artifact, encoder: Encoder) -> None:
         """Vectors must have length 1, and as many numbers as those that they are compared with."""

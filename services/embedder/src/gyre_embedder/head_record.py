@@ -33,23 +33,16 @@ def with_revision(
         happened_at=searchable_at,
     )
     timeline = _timeline_with(before, happening)
-    return DocumentRecord(
-        tenant=document.tenant,
-        document_id=document.document_id,
-        state=_state(timeline),
-        title=document.title,
-        media_type=document.media_type,
-        source_uri=document.source_uri,
-        metadata=document.metadata,
-        acl=before.acl if before and document.deleted else document.acl,
-        revision=document.revision,
-        content_digest=document.content_digest,
-        chunk_count=chunk_count,
-        encoded_count=encoded_count,
-        index=index,
-        encoder_version=encoder_version,
-        timeline=timeline,
-    )
+    of_revision = {
+        "state": _state(timeline),
+        "acl": before.acl if before and document.deleted else document.acl,
+        "chunk_count": chunk_count,
+        "encoded_count": encoded_count,
+        "index": index,
+        "encoder_version": encoder_version,
+        "timeline": timeline,
+    }
+    return DocumentRecord.model_validate({**dict(document), **of_revision})
 
 
 def with_rejection(before: DocumentRecord | None, rejection: DocumentRejected) -> DocumentRecord:
@@ -64,58 +57,44 @@ def with_rejection(before: DocumentRecord | None, rejection: DocumentRejected) -
         detail=rejection.detail,
     )
     timeline = _timeline_with(before, happening)
-    record = before or DocumentRecord(
-        tenant=rejection.tenant,
-        document_id=rejection.document_id,
-        state=DocumentState.REJECTED,
+    state = _state(timeline)
+    if before is not None:
+        return before.model_copy(update={"state": state, "timeline": timeline})
+    return DocumentRecord(
+        tenant=rejection.tenant, document_id=rejection.document_id, state=state, timeline=timeline
     )
-    return record.model_copy(update={"state": _state(timeline), "timeline": timeline})
 
 
 def indexed_event(
     record: DocumentRecord, document: DocumentChunked, *, index: str
 ) -> DocumentIndexed | None:
     """The event that told of this revision, if the record shows that it was applied to `index`."""
-    if record.revision != document.revision or record.index != index:
+    if (record.revision, record.index) != (document.revision, index):
         return None
-    searchable_at = next(
-        (
-            happening.happened_at
-            for happening in record.timeline
-            if happening.revision == document.revision
-            and happening.state is not DocumentState.REJECTED
-        ),
-        None,
-    )
-    if searchable_at is None or record.encoder_version is None:
+    searchable_at = [
+        happening.happened_at
+        for happening in record.timeline
+        if happening.revision == document.revision and happening.state is not DocumentState.REJECTED
+    ]
+    if not searchable_at or record.encoder_version is None:
         return None
-    return DocumentIndexed(
-        tenant=document.tenant,
-        document_id=document.document_id,
-        revision=document.revision,
-        submission_id=document.submission_id,
-        deleted=document.deleted,
-        index=record.index,
-        encoder_version=record.encoder_version,
-        chunk_count=record.chunk_count,
-        encoded_count=record.encoded_count,
-        submitted_at=document.submitted_at,
-        searchable_at=searchable_at,
+    return DocumentIndexed.model_validate(
+        {**dict(document), **dict(record), "searchable_at": searchable_at[0]}
     )
 
 
 def _timeline_with(
     before: DocumentRecord | None, happening: DocumentHappening
 ) -> tuple[DocumentHappening, ...]:
-    """The timeline with the happening in its place; telling it again changes nothing."""
-    others = [each for each in before.timeline if not _is_same(each, happening)] if before else []
+    """The timeline with the happening in its place; telling it again changes nothing.
+
+    A submission that its sender repeated may have several revisions; it happened once.
+    """
+    same = (happening.submission_id, happening.state)
+    known = before.timeline if before else ()
+    others = [each for each in known if (each.submission_id, each.state) != same]
     ordered = sorted([*others, happening], key=lambda each: each.happened_at)
     return tuple(ordered[-TIMELINE_LENGTH:])
-
-
-def _is_same(one: DocumentHappening, other: DocumentHappening) -> bool:
-    """A submission that its sender repeated may have several revisions; it happened once."""
-    return (one.submission_id, one.state) == (other.submission_id, other.state)
 
 
 def _state(timeline: tuple[DocumentHappening, ...]) -> DocumentState:

@@ -1,8 +1,8 @@
-"""A sentence encoder on ONNX Runtime."""
+"""Sentence encoders from model folders, on ONNX Runtime."""
 
 import asyncio
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -10,13 +10,22 @@ from typing import Any, TypeVar
 import numpy as np
 import onnxruntime
 from gyre_common.errors import FailedPrecondition
+from gyre_common.events.releases import Artifact
+from gyre_common.held import Loadable
+from gyre_common.model_folders import ModelFolders
 from gyre_common.telemetry import METRICS
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from gyre_embedder.encoder import EncodedText, Side, Vector
-from gyre_embedder.encoder_folder import GRAPH, TOKENIZER, EncoderFolder, Pooling
-from gyre_embedder.micro_batches import micro_batches
+from gyre_embedder.encoder_folder import (
+    GRAPH,
+    SERVED,
+    TOKENIZER,
+    EncoderFolder,
+    Pooling,
+    read_encoder_folder,
+)
+from gyre_embedder.encoders import EncodedText, Encoder, Side, Vector
 
 T = TypeVar("T")
 Floats = NDArray[np.float32]
@@ -31,6 +40,26 @@ _MOST_CHARACTERS = 16_384
 _IDS, _MASK, _SEGMENTS = ("input_ids", "token_ids"), ("attention_mask", "mask"), "token_type_ids"
 _PER_TOKEN, _PER_TEXT = 3, 2
 """Dimensions of an output: (texts, tokens, d), still to be pooled, or (texts, d)."""
+
+
+class OnnxModels:
+    """Implements `ModelSource`."""
+
+    def __init__(self, folders: ModelFolders, *, threads: int) -> None:
+        self._folders = folders
+        self._threads = threads
+        self.keep_only = folders.keep_only
+
+    async def open(self, artifact: Artifact) -> Loadable[Encoder]:
+        """See `ModelSource`. An encoder takes about as much as its files."""
+        folder = await self._folders.folder(artifact, only=SERVED)
+        files = [folder / name for name in SERVED if (folder / name).is_file()]
+
+        def load() -> Encoder:
+            return OnnxEncoder(read_encoder_folder(folder), threads=self._threads)
+
+        size_bytes = sum(file.stat().st_size for file in files)
+        return Loadable(size_bytes, partial(asyncio.to_thread, load))
 
 
 class OnnxEncoder:
@@ -108,6 +137,21 @@ class OnnxEncoder:
             return hidden[:, 0]
         pooled: Floats = (mask[:, np.newaxis].astype(np.float32) @ hidden)[:, 0]
         return pooled
+
+
+def micro_batches(lengths: Sequence[int], *, token_budget: int) -> Iterator[list[int]]:
+    """Positions of `lengths`, shortest texts first, in batches of at most `token_budget` tokens.
+
+    A batch's cost is its longest text times its size. A text longer than the budget stands alone.
+    """
+    batch: list[int] = []
+    for position in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and lengths[position] * (len(batch) + 1) > token_budget:
+            yield batch
+            batch = []
+        batch.append(position)
+    if batch:
+        yield batch
 
 
 def _trim_memory() -> None:

@@ -6,8 +6,7 @@ from types import MappingProxyType
 from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from gyre_common.rpc import ServicerContext
 
-from gyre_embedder.encoder import Side
-from gyre_embedder.text_embedder import TextEmbedder
+from gyre_embedder.encoders import Encoders, Side
 
 _SIDES: Mapping[int, Side] = MappingProxyType(
     {
@@ -21,22 +20,22 @@ _SIDES: Mapping[int, Side] = MappingProxyType(
 class EmbedderRpc(embedder_pb2_grpc.EmbedderServiceServicer):
     """Serves gyre.embedder.v1.EmbedderService."""
 
-    def __init__(self, embedder: TextEmbedder) -> None:
-        self._embedder = embedder
+    def __init__(self, encoders: Encoders) -> None:
+        self._encoders = encoders
 
     async def Embed(
         self, request: embedder_pb2.EmbedRequest, context: ServicerContext
     ) -> embedder_pb2.EmbedResponse:
         """Encodes texts into unit vectors."""
         side = _SIDES.get(request.side, Side.QUERY)
-        embeddings = await self._embedder.embed(list(request.texts), side, request.version)
+        version, results = await self._encoders.embed(list(request.texts), side, request.version)
         return embedder_pb2.EmbedResponse(
             embeddings=[
                 embedder_pb2.Embedding(
                     values=result.vector.tolist(), tokens=result.tokens, truncated=result.truncated
                 )
-                for result in embeddings.results
+                for result in results
             ],
-            version=embeddings.version,
-            dimensions=embeddings.dimensions,
+            version=version,
+            dimensions=len(results[0].vector),
         )

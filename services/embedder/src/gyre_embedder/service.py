@@ -1,38 +1,36 @@
 """Keeps the index in step with the documents."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from gyre_common.chunk_index import IndexedChunk
-from gyre_common.document_index import DocumentRecord
-from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Poison, Retryable
 from gyre_common.events.documents import Chunk, DocumentChunked, DocumentIndexed, DocumentRejected
 from gyre_common.events.event import DEFAULT_TENANT, now
 from gyre_common.events.releases import Roles
 from gyre_common.passages import encoder_input
 from gyre_common.releases import ReleaseView
+from gyre_common.store import DamagedContentError, Store
 from gyre_common.telemetry import METRICS
+from pydantic import TypeAdapter, ValidationError
 
-from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head, Removal
-from gyre_embedder.encoder import Encoder, Side, Vector
-from gyre_embedder.encoders import Encoders
+from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head
+from gyre_embedder.encoders import Encoder, Encoders, Side, Vector
 from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
 
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
 
-ReadChunks = Callable[[DocumentChunked], Awaitable[Sequence[Chunk]]]
-"""The chunks of a document, wherever they are kept."""
+_CHUNKS = TypeAdapter(tuple[Chunk, ...])
 
 
 @dataclass(frozen=True)
 class Target:
-    """The index that a document goes to, and the version of the encoder that made it."""
+    """The index that a document goes to, and the version of the encoder that makes it."""
 
     index: str
     encoder_version: str
@@ -50,10 +48,6 @@ class _Work:
     def key(self) -> DocumentKey:
         return _key(self.document)
 
-    @property
-    def record(self) -> DocumentRecord | None:
-        return self.before.record if self.before else None
-
 
 class Indexer:
     """Applies documents in order of their revisions. Applying one again changes nothing.
@@ -67,14 +61,12 @@ class Indexer:
         index: ChunkIndex,
         encoders: Encoders,
         releases: ReleaseView,
-        read_chunks: ReadChunks,
-        clock: Callable[[], datetime] = now,
+        store: Store,
     ) -> None:
         self._index = index
         self._encoders = encoders
         self._releases = releases
-        self._read_chunks = read_chunks
-        self._clock = clock
+        self._store = store
 
     async def prepare(self) -> None:
         """Make the default tenant's index ready before the first document comes.
@@ -98,10 +90,10 @@ class Indexer:
             Poison: the index refuses a document.
         """
         events_by_document: list[list[DocumentIndexed]] = [[] for _ in documents]
-        for wave in _waves(documents):
-            outcome = await self._apply([documents[position] for position in wave])
-            for position in wave:
-                events_by_document[position] = outcome.get(_key(documents[position]), [])
+        for target, positions in self._batches(documents):
+            events_by_key = await self._apply(target, [documents[each] for each in positions])
+            for position in positions:
+                events_by_document[position] = events_by_key.get(_key(documents[position]), [])
         return events_by_document
 
     async def note_rejection(self, rejection: DocumentRejected) -> None:
@@ -118,29 +110,51 @@ class Indexer:
                 return
         raise Retryable(f"the head record of {key.document_id} is being written by others")
 
+    def _batches(self, documents: Sequence[DocumentChunked]) -> Iterable[tuple[Target, list[int]]]:
+        """Positions of documents for one index each, such that no document comes twice in a batch,
+        and its revisions come in order.
+        """
+        times: Counter[DocumentKey] = Counter()
+        batches: dict[tuple[Target, int], list[int]] = {}
+        for position, document in enumerate(documents):
+            key = _key(document)
+            batches.setdefault((self._target(document.tenant), times[key]), []).append(position)
+            times[key] += 1
+        return [(target, positions) for (target, _), positions in batches.items()]
+
     async def _apply(
-        self, documents: Sequence[DocumentChunked]
+        self, target: Target, documents: Sequence[DocumentChunked]
     ) -> Mapping[DocumentKey, list[DocumentIndexed]]:
         """Apply one revision of each document."""
         events_by_key: dict[DocumentKey, list[DocumentIndexed]] = {}
-        pending = list(documents)
         for _ in range(_ATTEMPTS):
-            heads = await self._index.heads([_key(document) for document in pending])
-            conflicts: list[DocumentChunked] = []
-            for target, group in self._by_target(pending):
-                works = []
-                for document in group:
-                    before = heads.get(_key(document))
-                    events = _known_events(document, before, target)
-                    if events is None:
-                        works.append(_Work(document, await self._read_chunks(document), before))
-                    else:
-                        events_by_key[_key(document)] = events
-                conflicts += await self._write_documents(target, works, events_by_key)
-            if not conflicts:
+            heads = await self._index.heads([_key(document) for document in documents])
+            works = []
+            for document in documents:
+                before = heads.get(_key(document))
+                events = _known_events(document, before, target)
+                if events is None:
+                    works.append(_Work(document, await self._chunks(document), before))
+                else:
+                    events_by_key[_key(document)] = events
+            documents = await self._write_documents(target, works, events_by_key)
+            if not documents:
                 return events_by_key
-            pending = conflicts
-        raise Retryable(f"head records are being written by others: {len(pending)} left")
+        raise Retryable(f"head records are being written by others: {len(documents)} left")
+
+    async def _chunks(self, document: DocumentChunked) -> Sequence[Chunk]:
+        """From the event, or from the store when there are too many for one."""
+        if document.deleted:
+            return ()
+        if document.chunks_ref is None:
+            return document.chunks
+        try:
+            data = await self._store.get(document.chunks_ref, document.chunks_digest or "")
+            return _CHUNKS.validate_json(data)
+        except (InvalidInput, NotFound, DamagedContentError) as error:
+            raise Poison(f"the chunks cannot be read: {error}") from error
+        except ValidationError as error:
+            raise Poison("what chunks_ref points to is not a list of chunks") from error
 
     async def _write_documents(
         self,
@@ -151,24 +165,25 @@ class Indexer:
         """Bring documents into one index; returns those whose head record changed meanwhile."""
         if not works:
             return []
-        async with self._encoder(target.encoder_version) as encoder:
-            await self._index.prepare(target.index, encoder.dimensions)
-            stored = await self._index.stored_chunk_ids(target.index, [work.key for work in works])
-            vectors, encoded = await self._vectors(target, encoder, works, stored)
-        await self._index.write(
-            target.index,
-            [
-                EncodedChunk(_indexed_chunk(work.document, chunk), vectors[chunk.chunk_id])
-                for work in works
-                for chunk in work.chunks
-            ],
-            [
-                Removal(chunk_id, work.document.revision)
-                for work in works
-                for chunk_id in stored.get(work.key, frozenset())
-                - {chunk.chunk_id for chunk in work.chunks}
-            ],
-        )
+        try:
+            async with self._encoders.use(Side.DOCUMENT, target.encoder_version) as encoder:
+                await self._index.prepare(target.index, encoder.dimensions)
+                keys = [work.key for work in works]
+                stored = await self._index.stored_chunk_ids(target.index, keys)
+                vectors, encoded = await self._vectors(target, encoder, works, stored)
+        except FailedPrecondition as error:
+            # Documents wait for an encoder, or an index, of use; somebody may still roll back.
+            raise Retryable(str(error)) from error
+        put: list[EncodedChunk] = []
+        removals: dict[UUID, int] = {}
+        for work in works:
+            document = dict(work.document)
+            removals |= dict.fromkeys(stored[work.key], work.document.revision)
+            for chunk in work.chunks:
+                indexed = IndexedChunk.model_validate({**document, **dict(chunk)})
+                put.append(EncodedChunk(indexed, vectors[chunk.chunk_id]))
+                removals.pop(chunk.chunk_id, None)
+        await self._index.write(target.index, put, removals)
         heads = [self._head(target, work, encoded) for work in works]
         conflicts = await self._index.put_heads(heads)
         for work, head in zip(works, heads, strict=True):
@@ -189,54 +204,29 @@ class Indexer:
 
         A chunk's id covers all that the encoder reads of it, so a known id has a known vector.
         """
-        known = [
-            chunk.chunk_id
-            for work in works
-            for chunk in work.chunks
-            if chunk.chunk_id in stored.get(work.key, frozenset())
-        ]
+        chunks = [(work, chunk) for work in works for chunk in work.chunks]
+        known = [chunk.chunk_id for work, chunk in chunks if chunk.chunk_id in stored[work.key]]
         vectors = dict(await self._index.vectors(target.index, known)) if known else {}
         unknown = {
             chunk.chunk_id: encoder_input(work.document.title, chunk.heading_path, chunk.text)
-            for work in works
-            for chunk in work.chunks
+            for work, chunk in chunks
             if chunk.chunk_id not in vectors
         }
         encoded = await encoder.encode(list(unknown.values()), Side.DOCUMENT) if unknown else []
-        for chunk_id, result in zip(unknown, encoded, strict=True):
-            vectors[chunk_id] = result.vector
-        return vectors, frozenset(unknown)
+        results = zip(unknown, encoded, strict=True)
+        return vectors | {chunk_id: each.vector for chunk_id, each in results}, frozenset(unknown)
 
     def _head(self, target: Target, work: _Work, encoded: frozenset[UUID]) -> Head:
         record = with_revision(
-            work.record,
+            work.before.record if work.before else None,
             work.document,
             index=target.index,
             encoder_version=target.encoder_version,
             chunk_count=len(work.chunks),
             encoded_count=sum(chunk.chunk_id in encoded for chunk in work.chunks),
-            searchable_at=self._clock(),
+            searchable_at=now(),
         )
         return Head(record, work.before.seal if work.before else None)
-
-    @asynccontextmanager
-    async def _encoder(self, version: str) -> AsyncIterator[Encoder]:
-        async with AsyncExitStack() as stack:
-            try:
-                use = self._encoders.use(Side.DOCUMENT, version)
-                encoder = await stack.enter_async_context(use)
-            except FailedPrecondition as error:
-                # Documents wait for it; somebody may still install it or roll back.
-                raise Retryable(str(error)) from error
-            yield encoder
-
-    def _by_target(
-        self, documents: Sequence[DocumentChunked]
-    ) -> Iterator[tuple[Target, list[DocumentChunked]]]:
-        groups: dict[Target, list[DocumentChunked]] = {}
-        for document in documents:
-            groups.setdefault(self._target(document.tenant), []).append(document)
-        yield from groups.items()
 
     def _target(self, tenant: str) -> Target:
         artifact = self._releases.live(tenant, Roles.DOCUMENT_ENCODER)
@@ -256,38 +246,6 @@ def _known_events(
         return []
     event = indexed_event(before.record, document, index=target.index)
     return None if event is None else [event]
-
-
-def _indexed_chunk(document: DocumentChunked, chunk: Chunk) -> IndexedChunk:
-    return IndexedChunk(
-        tenant=document.tenant,
-        document_id=document.document_id,
-        chunk_id=chunk.chunk_id,
-        revision=document.revision,
-        ordinal=chunk.ordinal,
-        title=document.title,
-        heading_path=chunk.heading_path,
-        text=chunk.text,
-        start=chunk.start,
-        end=chunk.end,
-        source_uri=document.source_uri,
-        media_type=document.media_type,
-        metadata=document.metadata,
-        acl=document.acl,
-    )
-
-
-def _waves(documents: Sequence[DocumentChunked]) -> Iterator[list[int]]:
-    """Positions, in order, cut so that no document comes twice in a wave."""
-    waves: list[list[int]] = []
-    occurrences: dict[DocumentKey, int] = {}
-    for position, document in enumerate(documents):
-        number = occurrences.get(_key(document), -1) + 1
-        occurrences[_key(document)] = number
-        if number == len(waves):
-            waves.append([])
-        waves[number].append(position)
-    yield from waves
 
 
 def _key(document: DocumentChunked | DocumentRejected) -> DocumentKey:

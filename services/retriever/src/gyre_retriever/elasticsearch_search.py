@@ -1,6 +1,6 @@
 """The search index on Elasticsearch, as the retriever reads it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch
@@ -9,7 +9,7 @@ from gyre_common.elasticsearch import elasticsearch_errors, error_of
 from gyre_common.errors import GyreError
 from gyre_common.fusion import BM25, DENSE
 
-from gyre_retriever.search_index import Hit, SearchRequest, SearchResult, SearchScope
+from gyre_retriever.ports import Hit, SearchRequest, SearchResult
 
 Body = Mapping[str, Any]
 
@@ -35,14 +35,13 @@ class ElasticsearchSearch:
         if len(problems) == len(answers):
             raise problems[BM25]
         return SearchResult(
-            bm25=_hits(answers[BM25], lambda score: score),
-            dense=_hits(answers[DENSE], _cosine) if DENSE in answers else None,
+            legs={leg: _hits(leg, answers[leg]) for leg in legs if leg not in problems},
             problems={leg: str(error) for leg, error in problems.items()},
         )
 
 
 def _legs(search: SearchRequest) -> dict[str, Body]:
-    allowed = _filter(search.scope)
+    allowed = _filter(search)
     shape = {"size": search.candidates, "_source": _SOURCE_FIELDS, "track_total_hits": False}
     words = {
         "combined_fields": {
@@ -67,12 +66,12 @@ def _legs(search: SearchRequest) -> dict[str, Body]:
     return legs
 
 
-def _filter(scope: SearchScope) -> list[Body]:
+def _filter(search: SearchRequest) -> list[Body]:
     """Tenant, groups and filters, for inside the leg: what is not allowed is never a candidate."""
-    filters = scope.filters
+    filters = search.filters
     allowed: list[Body] = [
-        {"term": {"tenant": scope.tenant}},
-        {"terms": {"acl": readers(scope.groups)}},
+        {"term": {"tenant": search.tenant}},
+        {"terms": {"acl": readers(search.groups)}},
     ]
     if filters.document_ids:
         allowed.append({"terms": {"document_id": list(filters.document_ids)}})
@@ -84,9 +83,8 @@ def _filter(scope: SearchScope) -> list[Body]:
     return allowed
 
 
-def _hits(answer: Body, score: Callable[[float], float]) -> list[Hit] | None:
-    if "error" in answer:
-        return None
+def _hits(leg: str, answer: Body) -> list[Hit]:
+    score = _cosine if leg == DENSE else float
     return [Hit(_chunk(hit["_source"]), score(hit["_score"])) for hit in answer["hits"]["hits"]]
 
 

@@ -9,7 +9,7 @@ from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from gyre_common.errors import FailedPrecondition
 from gyre_common.rpc import call
 
-from gyre_retriever.query_encoder import Vector
+from gyre_retriever.ports import Vector
 
 _REFUSED_SECONDS = 0.5
 
@@ -39,28 +39,24 @@ class GrpcQueryEncoder:
     async def encode(self, text: str, version: str) -> Vector:
         """See `QueryEncoder`."""
         key = (version, text)
-        vector = self._cache.get(key)
-        if vector is None:
-            vector = self._cache[key] = await self._embed_unless_refused(text, version)
-            if len(self._cache) > self._cache_size:
-                self._cache.popitem(last=False)
-        else:
+        if key in self._cache:
             self._cache.move_to_end(key)
+            return self._cache[key]
+        vector = self._cache[key] = await self._embed(text, version)
+        if len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
         return vector
 
-    async def _embed_unless_refused(self, text: str, version: str) -> Vector:
+    async def _embed(self, text: str, version: str) -> Vector:
         reason, until = self._refusals.get(version, ("", 0.0))
         if self._clock() < until:
             raise FailedPrecondition(reason)
-        try:
-            return await self._embed(text, version)
-        except FailedPrecondition as error:
-            self._refusals[version] = str(error), self._clock() + _REFUSED_SECONDS
-            raise
-
-    async def _embed(self, text: str, version: str) -> Vector:
         request = embedder_pb2.EmbedRequest(
             texts=[text], version=version, side=embedder_pb2.SIDE_QUERY
         )
-        reply = await call(self._stub.Embed, request, timeout=self._seconds)
+        try:
+            reply = await call(self._stub.Embed, request, timeout=self._seconds)
+        except FailedPrecondition as error:
+            self._refusals[version] = str(error), self._clock() + _REFUSED_SECONDS
+            raise
         return tuple(reply.embeddings[0].values)

@@ -36,28 +36,17 @@ class Query:
 
 
 def check(query: Query) -> int:
-    """Returns how many passages to find.
-
-    Raises:
-        InvalidInput: a field is out of its range.
-    """
+    """Returns how many passages to find; raises InvalidInput when a field is out of its range."""
     if not query.text.strip():
         raise InvalidInput("query", "is empty", "write what to look for")
     if len(query.text) > MOST_CHARACTERS:
-        raise InvalidInput(
-            "query",
-            f"is {len(query.text)} characters long",
-            f"shorten it to {MOST_CHARACTERS} or less",
-        )
+        problem = f"is {len(query.text)} characters long"
+        raise InvalidInput("query", problem, f"shorten it to {MOST_CHARACTERS} or less")
     if not 0 <= query.limit <= MOST_CHUNKS:
         raise InvalidInput("limit", f"is {query.limit}", f"ask for 1 to {MOST_CHUNKS}")
     if query.all_hits and query.limit:
         raise InvalidInput("limit", f"is {query.limit} beside all_hits", "leave one of them out")
-    for name, values in (
-        ("document_ids", query.filters.document_ids),
-        ("metadata", query.filters.metadata),
-        ("media_types", query.filters.media_types),
-    ):
+    for name, values in vars(query.filters).items():
         if len(values) > MOST_FILTER_VALUES:
             raise InvalidInput(
                 f"filters.{name}", f"has {len(values)} values", f"send {MOST_FILTER_VALUES} at most"

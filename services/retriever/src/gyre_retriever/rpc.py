@@ -4,8 +4,8 @@ from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre_common.fusion import Span
 from gyre_common.rpc import ServicerContext, request_context
 
-from gyre_retriever.fusion import RankedPassage
 from gyre_retriever.query import Filters, Query
+from gyre_retriever.ranking import RankedPassage
 from gyre_retriever.service import Retriever
 
 
@@ -49,7 +49,7 @@ def _leg(span: Span) -> retriever_pb2.Leg:
 
 
 def _chunk(ranked: RankedPassage) -> retriever_pb2.Chunk:
-    chunk = ranked.hit.chunk
+    chunk = ranked.chunk
     return retriever_pb2.Chunk(
         chunk_id=str(chunk.chunk_id),
         document_id=chunk.document_id,

@@ -15,12 +15,10 @@ from gyre_common.fusion import DENSE, Span
 from gyre_common.releases import ReleaseView
 from gyre_common.telemetry import METRICS
 
-from gyre_retriever.exploration import explore
-from gyre_retriever.fusion import RankedPassage, fuse, spans, without_repeats
 from gyre_retriever.plan import Plan, fallback_plans, plan_of
+from gyre_retriever.ports import QueryEncoder, SearchIndex, SearchRequest, Vector
 from gyre_retriever.query import Query, check
-from gyre_retriever.query_encoder import QueryEncoder, Vector
-from gyre_retriever.search_index import SearchIndex, SearchRequest, SearchScope
+from gyre_retriever.ranking import RankedPassage, explore, fuse, spans, without_repeats
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +95,10 @@ class Retriever:
                     index=plan.index,
                     text=query.text,
                     vector=vector,
-                    scope=SearchScope(context.tenant, context.acl, query.filters),
                     candidates=max(plan.recipe.candidates, limit),
+                    tenant=context.tenant,
+                    groups=context.acl,
+                    filters=query.filters,
                     title_boost=plan.recipe.title_boost,
                     heading_boost=plan.recipe.heading_boost,
                 )

@@ -1,33 +1,30 @@
-"""The port to the search index, as the retriever reads it."""
+"""What the retriever asks of others: a search index, and an encoder of queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
-from uuid import UUID
 
 from gyre_common.chunk_index import IndexedChunk
 
 from gyre_retriever.query import Filters
 
-
-@dataclass(frozen=True)
-class SearchScope:
-    """What a search may see: one tenant, what the caller's groups may read, what passes filters."""
-
-    tenant: str
-    groups: tuple[str, ...]
-    filters: Filters
+Vector = Sequence[float]
 
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """Both legs of one search. Without a vector there is only the lexical one."""
+    """Both legs of one search; without a vector there is only the lexical one.
+
+    It sees one tenant, what a caller with `groups` may read, and what passes the filters.
+    """
 
     index: str
     text: str
-    vector: Sequence[float] | None
-    scope: SearchScope
+    vector: Vector | None
     candidates: int
+    tenant: str
+    groups: tuple[str, ...]
+    filters: Filters
     title_boost: float = 1
     heading_boost: float = 1
 
@@ -39,21 +36,15 @@ class Hit:
     chunk: IndexedChunk
     score: float
 
-    @property
-    def chunk_id(self) -> UUID:
-        """The passage's id."""
-        return self.chunk.chunk_id
-
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What each leg found, best first; None for a leg that was not searched or failed.
+    """What each leg found, best first; a leg that was not searched or failed is missing.
 
     `problems` says, by leg, what went wrong.
     """
 
-    bm25: Sequence[Hit] | None
-    dense: Sequence[Hit] | None
+    legs: Mapping[str, Sequence[Hit]]
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,4 +58,14 @@ class SearchIndex(Protocol):
 
         Raises:
             Retryable: the engine is down, or no leg could be searched.
+        """
+
+
+class QueryEncoder(Protocol):
+    """Turns a query into a vector of length 1."""
+
+    async def encode(self, text: str, version: str) -> Vector:
+        """Raises:
+        FailedPrecondition: the version cannot be served there (yet).
+        Unavailable, DeadlineExceeded: the encoder is down or too slow.
         """

@@ -1,14 +1,12 @@
 """Stand-ins for tests: a search index and a query encoder in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
 from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
-
-from gyre_retriever.query_encoder import Vector
-from gyre_retriever.search_index import Hit, SearchRequest, SearchResult, SearchScope
+from gyre_retriever.ports import Hit, SearchRequest, SearchResult, Vector
 
 
 @dataclass
@@ -24,23 +22,25 @@ class MemorySearch:
     searches: list[SearchRequest] = field(default_factory=list)
 
     async def search(self, search: SearchRequest) -> SearchResult:
-        """See `SearchIndex`."""
         if self.down:
             raise Unavailable("the index is down")
         self.searches.append(search)
         visible = [
             stored
             for stored in self.chunks.by_index[search.index].values()
-            if _is_visible(search.scope, stored.chunk)
+            if _is_visible(search, stored.chunk)
         ]
         words = set(search.text.lower().split())
         bm25 = [Hit(stored.chunk, _common_words(words, stored.chunk)) for stored in visible]
-        dense = [Hit(each.chunk, _dot(search.vector, each)) for each in visible if search.vector]
+        legs = {"bm25": [hit for hit in bm25 if hit.score]}
+        if search.vector is not None:
+            legs["dense"] = [Hit(each.chunk, _dot(search.vector, each)) for each in visible]
         return SearchResult(
-            bm25=None if "bm25" in self.broken else _best(bm25, search.candidates),
-            dense=None
-            if search.vector is None or "dense" in self.broken
-            else [*sorted(dense, key=lambda hit: -hit.score)][: search.candidates],
+            {
+                leg: sorted(hits, key=lambda hit: -hit.score)[: search.candidates]
+                for leg, hits in legs.items()
+                if leg not in self.broken
+            },
             problems=self.broken,
         )
 
@@ -58,7 +58,6 @@ class FixedEncoder:
     requested_versions: list[str] = field(default_factory=list)
 
     async def encode(self, text: str, version: str) -> Vector:
-        """See `QueryEncoder`."""
         self.requested_versions.append(version)
         if self.error is not None:
             raise self.error
@@ -67,11 +66,11 @@ class FixedEncoder:
         return self.vector
 
 
-def _is_visible(scope: SearchScope, chunk: IndexedChunk) -> bool:
-    filters = scope.filters
+def _is_visible(search: SearchRequest, chunk: IndexedChunk) -> bool:
+    filters = search.filters
     return (
-        chunk.tenant == scope.tenant
-        and (not chunk.acl or not set(chunk.acl).isdisjoint(scope.groups))
+        chunk.tenant == search.tenant
+        and (not chunk.acl or not set(chunk.acl).isdisjoint(search.groups))
         and (not filters.document_ids or chunk.document_id in filters.document_ids)
         and (not filters.media_types or chunk.media_type in filters.media_types)
         and filters.metadata.items() <= chunk.metadata.items()
@@ -83,9 +82,5 @@ def _common_words(words: set[str], chunk: IndexedChunk) -> float:
     return float(len(words & set(fields.lower().replace(".", "").split())))
 
 
-def _best(hits: Sequence[Hit], most: int) -> list[Hit]:
-    return sorted((hit for hit in hits if hit.score), key=lambda hit: -hit.score)[:most]
-
-
-def _dot(vector: Vector | None, stored: StoredChunk) -> float:
-    return sum(one * other for one, other in zip(vector or (), stored.vector, strict=True))
+def _dot(vector: Vector, stored: StoredChunk) -> float:
+    return sum(one * other for one, other in zip(vector, stored.vector, strict=True))

@@ -7,8 +7,8 @@ from gyre_common.fusion import Fusion
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
 from gyre_common.retrieval_settings import RetrievalSettings, retrieval_settings
 from gyre_common.testing.builders import an_artifact
-from gyre_retriever.fusion import fuse, without_repeats
-from gyre_retriever.search_index import Hit, SearchResult
+from gyre_retriever.ports import Hit, SearchResult
+from gyre_retriever.ranking import fuse, without_repeats
 
 RRF = RetrievalSettings(fusion=Fusion.RRF, bm25_weight=1, dense_weight=1, candidates=10, rrf_k=60)
 SUM = RRF.model_copy(update={"fusion": Fusion.WEIGHTED_SUM})
@@ -29,20 +29,20 @@ def hit(number: int, score: float, text: str | None = None) -> Hit:
 
 
 def numbers(found: SearchResult, recipe: RetrievalSettings) -> list[int]:
-    return [each.hit.chunk.ordinal for each in fuse(found, recipe)]
+    return [each.chunk.ordinal for each in fuse(found, recipe)]
 
 
 def test_reciprocal_ranks_add_up_to_the_published_figure() -> None:
-    result = SearchResult(bm25=[hit(1, 9.0), hit(2, 8.0)], dense=[hit(2, 0.9)])
+    result = SearchResult({"bm25": [hit(1, 9.0), hit(2, 8.0)], "dense": [hit(2, 0.9)]})
     best, second = fuse(result, RRF)
-    assert best.hit.chunk.ordinal == 2
+    assert best.chunk.ordinal == 2
     assert best.score == pytest.approx(1 / 62 + 1 / 61)
     assert second.score == pytest.approx(1 / 61)
 
 
 def test_raw_scores_are_kept_by_stage_and_a_leg_that_missed_is_absent() -> None:
-    result = SearchResult(bm25=[hit(1, 9.0), hit(2, 8.0)], dense=[hit(2, 0.9)])
-    scores = {each.hit.chunk.ordinal: dict(each.scores) for each in fuse(result, RRF)}
+    result = SearchResult({"bm25": [hit(1, 9.0), hit(2, 8.0)], "dense": [hit(2, 0.9)]})
+    scores = {each.chunk.ordinal: dict(each.scores) for each in fuse(result, RRF)}
     assert scores[2].keys() == {"bm25", "dense", "fused"}
     assert (scores[2]["bm25"], scores[2]["dense"]) == (8.0, 0.9)
     assert scores[1].keys() == {"bm25", "fused"}
@@ -50,17 +50,19 @@ def test_raw_scores_are_kept_by_stage_and_a_leg_that_missed_is_absent() -> None:
 
 def test_a_weighted_sum_follows_the_distance_between_scores() -> None:
     result = SearchResult(
-        bm25=[hit(1, 20.0), hit(2, 10.0), hit(3, 0.0)],
-        dense=[hit(2, 0.9), hit(1, 0.8), hit(3, 0.1)],
+        {
+            "bm25": [hit(1, 20.0), hit(2, 10.0), hit(3, 0.0)],
+            "dense": [hit(2, 0.9), hit(1, 0.8), hit(3, 0.1)],
+        }
     )
-    scores = {each.hit.chunk.ordinal: each.score for each in fuse(result, SUM)}
+    scores = {each.chunk.ordinal: each.score for each in fuse(result, SUM)}
     assert scores == pytest.approx({1: 1 + 0.7 / 0.8, 2: 1.5, 3: 0.0})
 
 
 @pytest.mark.parametrize("recipe", [RRF, SUM], ids=["rrf", "sum"])
 def test_a_weight_of_nought_leaves_the_other_leg_its_order(recipe: RetrievalSettings) -> None:
     result = SearchResult(
-        bm25=[hit(1, 9.0), hit(2, 5.0), hit(4, 1.0)], dense=[hit(2, 0.9), hit(3, 0.8)]
+        {"bm25": [hit(1, 9.0), hit(2, 5.0), hit(4, 1.0)], "dense": [hit(2, 0.9), hit(3, 0.8)]}
     )
     words_only = recipe.model_copy(update={"dense_weight": 0.0})
     assert numbers(result, words_only)[:2] == [1, 2]
@@ -68,19 +70,19 @@ def test_a_weight_of_nought_leaves_the_other_leg_its_order(recipe: RetrievalSett
 
 @pytest.mark.parametrize("recipe", [RRF, SUM], ids=["rrf", "sum"])
 def test_one_leg_alone_keeps_its_order(recipe: RetrievalSettings) -> None:
-    assert numbers(SearchResult(bm25=[hit(3, 9.0), hit(1, 5.0)], dense=None), recipe) == [3, 1]
-    assert numbers(SearchResult(bm25=[], dense=[]), recipe) == []
+    assert numbers(SearchResult({"bm25": [hit(3, 9.0), hit(1, 5.0)]}), recipe) == [3, 1]
+    assert numbers(SearchResult({"bm25": [], "dense": []}), recipe) == []
 
 
 def test_equal_scores_have_one_order() -> None:
-    result = SearchResult(bm25=[hit(2, 1.0)], dense=[hit(1, 1.0)])
+    result = SearchResult({"bm25": [hit(2, 1.0)], "dense": [hit(1, 1.0)]})
     assert numbers(result, RRF) == [1, 2]
 
 
 def test_the_same_words_in_several_documents_are_shown_once() -> None:
     hits = [hit(1, 9.0, "Same  words."), hit(2, 8.0, "Same words.\n"), hit(3, 7.0, "Others.")]
-    passages = without_repeats(fuse(SearchResult(bm25=hits, dense=None), RRF))
-    assert [each.hit.chunk.ordinal for each in passages] == [1, 3]
+    passages = without_repeats(fuse(SearchResult({"bm25": hits}), RRF))
+    assert [each.chunk.ordinal for each in passages] == [1, 3]
 
 
 def test_the_built_in_version_is_understood() -> None:

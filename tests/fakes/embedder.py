@@ -13,9 +13,8 @@ from gyre_common.errors import GyreError, Unavailable
 from gyre_common.events.releases import Artifact
 from gyre_common.held import Loadable
 from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
-
-from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, Head, Removal, Seal
-from gyre_embedder.encoder import EncodedText, Encoder, Side, Vector
+from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, Head
+from gyre_embedder.encoders import EncodedText, Encoder, Side, Vector
 
 
 @dataclass
@@ -28,25 +27,22 @@ class MemoryIndex:
     _writes: dict[DocumentKey, int] = field(default_factory=dict)
 
     async def prepare(self, index: str, dimensions: int) -> None:
-        """See `ChunkIndex`."""
         self._check()
 
     async def heads(self, keys: Sequence[DocumentKey]) -> Mapping[DocumentKey, Head]:
-        """See `ChunkIndex`."""
         self._check()
         return {
-            key: Head(self.records[key], Seal(self._writes[key], 1))
+            key: Head(self.records[key], (self._writes[key], 1))
             for key in keys
             if key in self.records
         }
 
     async def put_heads(self, heads: Sequence[Head]) -> set[DocumentKey]:
-        """See `ChunkIndex`."""
         self._check()
         conflicts = set()
         for head in heads:
             written = self._writes.get(head.key)
-            if written != (head.seal.sequence if head.seal else None):
+            if written != (head.seal[0] if head.seal else None):
                 conflicts.add(head.key)
                 continue
             self.records[head.key] = head.record
@@ -56,7 +52,6 @@ class MemoryIndex:
     async def stored_chunk_ids(
         self, index: str, keys: Sequence[DocumentKey]
     ) -> Mapping[DocumentKey, frozenset[UUID]]:
-        """See `ChunkIndex`."""
         self._check()
         stored = self.chunks.by_index[index].values()
         return {
@@ -69,7 +64,6 @@ class MemoryIndex:
         }
 
     async def vectors(self, index: str, chunk_ids: Sequence[UUID]) -> Mapping[UUID, Vector]:
-        """See `ChunkIndex`."""
         self._check()
         stored = self.chunks.by_index[index]
         return {
@@ -79,19 +73,18 @@ class MemoryIndex:
         }
 
     async def write(
-        self, index: str, chunks: Sequence[EncodedChunk], removals: Sequence[Removal]
+        self, index: str, chunks: Sequence[EncodedChunk], removals: Mapping[UUID, int]
     ) -> None:
-        """See `ChunkIndex`."""
         self._check()
         stored = self.chunks.by_index[index]
         for encoded in chunks:
             known = stored.get(encoded.chunk.chunk_id)
             if known is None or known.chunk.revision <= encoded.chunk.revision:
                 stored[encoded.chunk.chunk_id] = StoredChunk(encoded.chunk, encoded.vector.tolist())
-        for removal in removals:
-            known = stored.get(removal.chunk_id)
-            if known is not None and known.chunk.revision <= removal.revision:
-                del stored[removal.chunk_id]
+        for chunk_id, revision in removals.items():
+            known = stored.get(chunk_id)
+            if known is not None and known.chunk.revision <= revision:
+                del stored[chunk_id]
 
     def _check(self) -> None:
         if self.down:
@@ -107,12 +100,10 @@ class HashEncoder:
     closed: bool = False
 
     async def encode(self, texts: Sequence[str], side: Side) -> list[EncodedText]:
-        """See `Encoder`."""
         self.encoded_texts += [(text, side) for text in texts]
         return [EncodedText(self._vector(text), len(text.split()), False) for text in texts]
 
     def close(self) -> None:
-        """See `Encoder`."""
         self.closed = True
 
     def _vector(self, text: str) -> Vector:
@@ -140,7 +131,6 @@ class MemoryModels:
         self.available.set()
 
     async def open(self, artifact: Artifact) -> Loadable[Encoder]:
-        """See `ModelSource`."""
         await self.available.wait()
         return Loadable(1, partial(self._load, artifact.version))
 
@@ -151,5 +141,4 @@ class MemoryModels:
         return self.encoders.setdefault(version, HashEncoder())
 
     async def keep_only(self, digests: Collection[str]) -> None:
-        """See `ModelSource`."""
         self.kept_digests = set(digests)
