@@ -133,6 +133,13 @@ def test_html_shows_what_a_browser_shows() -> None:
     assert {path for path, _, _ in blocks(document)} == {("Tea",)}
 
 
+@pytest.mark.parametrize("media_type", ["text/markdown", "text/html"])
+def test_an_empty_list_of_html_takes_nothing_in(media_type: str) -> None:
+    source = "<ul></ul>\n\n<p>Green tea.</p>\n\n<p>Black tea.</p>"
+    kinds = [kind for _, kind, _ in blocks(parse(source, media_type))]
+    assert kinds == [BlockKind.PARAGRAPH, BlockKind.PARAGRAPH]
+
+
 def test_only_a_break_ends_a_line_of_html() -> None:
     source = "<p><b>Green</b>\n<i>tea</i>\nis<br>hot.</p>"
     assert texts(source, "text/html") == ["Green tea is\nhot."]

@@ -16,7 +16,7 @@ CALLER = RequestContext(tenant="acme", acl=("kitchen",))
 
 
 class IndexHere:
-    """A `DocumentLookup` that holds its records in a list."""
+    """As `ElasticsearchDocuments`, with its records in a list."""
 
     def __init__(self, *records: DocumentRecord) -> None:
         self._records = sorted(records, key=lambda record: record.document_id)
@@ -40,12 +40,8 @@ def a_record(document_id: str, *acl: str, tenant: str = "acme") -> DocumentRecor
 
 
 def door(world: World, *records: DocumentRecord) -> FrontDoor:
-    return FrontDoor(
-        contents=world.contents,
-        uploads=world.uploads,
-        publisher=world.bus,
-        index=IndexHere(*records),
-    )
+    documents: Any = IndexHere(*records)
+    return FrontDoor(world.contents, world.uploads, world.bus, documents)
 
 
 async def test_a_submission_is_an_event_of_the_callers_tenant(world: World) -> None:

@@ -52,9 +52,8 @@ class EncoderFolder:
 def read_encoder_folder(path: Path) -> EncoderFolder:
     """Read the small files; those that are missing mean what the library takes them to mean.
 
-    Raises:
-        FailedPrecondition: the folder lacks the graph or the tokenizer, a file is damaged, or the
-            encoder needs what is not served here, such as another pooling.
+    Raises FailedPrecondition: the folder lacks the graph or the tokenizer, a file is damaged, or
+    the encoder needs what is not served here, such as another pooling.
     """
     for name in (GRAPH, TOKENIZER):
         if not (path / name).is_file():

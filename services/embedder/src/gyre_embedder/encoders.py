@@ -98,9 +98,7 @@ class Encoders:
     ) -> AbstractAsyncContextManager[Encoder]:
         """The encoder of a registered version, as `Held.use` gives it.
 
-        Raises:
-            FailedPrecondition: the version is not registered here (yet); and as `Held.use`
-                does.
+        Raises FailedPrecondition: the version is not registered here (yet); and as `Held.use` does.
         """
         return self._held.use(self._releases.artifact(ROLE[side], version), within=within)
 

@@ -71,8 +71,8 @@ class OnnxEncoder:
     def __init__(self, folder: EncoderFolder, *, threads: int) -> None:
         """Read the model and compile it; takes a few tenths of a second, so call it in a thread.
 
-        Raises:
-            FailedPrecondition: the graph wants other inputs, or gives nothing that can be pooled.
+        Raises FailedPrecondition: the graph wants other inputs, or gives nothing that can be
+        pooled.
         """
         self._folder = folder
         self._tokenizer = Tokenizer.from_file(str(folder.path / TOKENIZER))

@@ -99,8 +99,7 @@ class Indexer:
     async def note_rejection(self, rejection: DocumentRejected) -> None:
         """Put a rejection on the document's timeline.
 
-        Raises:
-            Retryable: the index is not there now, or others keep writing the same record.
+        Raises Retryable: the index is not there now, or others keep writing the same record.
         """
         key = _key(rejection)
         for _ in range(_ATTEMPTS):

@@ -47,12 +47,8 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         publisher=bus,
         clock_skew=timedelta(seconds=settings.clock_skew_seconds),
     )
-    door = FrontDoor(
-        contents=contents,
-        uploads=Store(uploads_url),
-        publisher=bus,
-        index=ElasticsearchDocuments(elasticsearch),
-    )
+    documents = ElasticsearchDocuments(elasticsearch)
+    door = FrontDoor(contents, Store(uploads_url), bus, documents)
     build_handlers(bus, ingestor)
     await enter(bus)
     return App(rpc=[IngestorRpc(door)], bus=bus, ready={"reader": reader.healthy})

@@ -48,16 +48,14 @@ class ChunkRecipe(BaseModel):
     def from_settings(cls, settings: Mapping[str, str]) -> Self:
         """Read an ingestion artifact's settings; what it does not name keeps its default.
 
-        Raises:
-            FailedPrecondition: a value cannot work.
+        Raises FailedPrecondition: a value cannot work.
         """
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
             problems = [": ".join([*map(str, each["loc"]), each["msg"]]) for each in error.errors()]
-            raise FailedPrecondition(
-                f"ingestion settings cannot work: {'; '.join(problems)}"
-            ) from error
+            text = f"ingestion settings cannot work: {'; '.join(problems)}"
+            raise FailedPrecondition(text) from error
 
 
 def chunk(

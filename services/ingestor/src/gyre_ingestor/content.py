@@ -12,6 +12,7 @@ from gyre_ingestor.reading import ProcessReader
 
 METADATA_CHARACTERS = 16 * 1024
 _FIELDS = ("text", "content_base64", "content_uri")
+_SEND_ONE = f"send exactly one of {', '.join(_FIELDS)}"
 _BLANK = b" \t\r\n\x0b\x0c\xef\xbb\xbf"
 
 
@@ -55,11 +56,9 @@ class ContentSource:
         except ContentTooLargeError as error:
             raise self._too_large(field) from error
         except NotFound as error:
+            fix = "submit the document again once the file is there"
             raise DocumentRefused(
-                RejectionCode.CONTENT_NOT_FOUND,
-                field,
-                "points to nothing",
-                "submit the document again once the file is there",
+                RejectionCode.CONTENT_NOT_FOUND, field, "points to nothing", fix
             ) from error
 
     def _from_base64(self, encoded: str) -> bytes:
@@ -69,20 +68,15 @@ class ContentSource:
         try:
             return base64.b64decode(compact, validate=True)
         except (binascii.Error, ValueError) as error:
+            fix = "encode the bytes as in RFC 4648, section 4"
             raise DocumentRefused(
-                RejectionCode.BAD_BASE64,
-                "content_base64",
-                "is not base64",
-                "encode the bytes as in RFC 4648, section 4",
+                RejectionCode.BAD_BASE64, "content_base64", "is not base64", fix
             ) from error
 
     def _too_large(self, field: str) -> DocumentRefused:
-        return DocumentRefused(
-            RejectionCode.TOO_LARGE,
-            field,
-            f"is larger than {self._max_bytes} bytes",
-            "split the document, or raise GYRE_MAX_DOCUMENT_BYTES",
-        )
+        problem = f"is larger than {self._max_bytes} bytes"
+        fix = "split the document, or raise GYRE_MAX_DOCUMENT_BYTES"
+        return DocumentRefused(RejectionCode.TOO_LARGE, field, problem, fix)
 
 
 def _check_metadata(submission: DocumentSubmitted) -> None:
@@ -90,34 +84,23 @@ def _check_metadata(submission: DocumentSubmitted) -> None:
     size = sum(len(name) + len(value) for name, value in submission.metadata.items())
     for field, characters in (("metadata", size), ("acl", sum(map(len, submission.acl)))):
         if characters > METADATA_CHARACTERS:
-            raise DocumentRefused(
-                RejectionCode.TOO_LARGE,
-                field,
-                f"is larger than {METADATA_CHARACTERS} characters",
-                "keep there only what searches are filtered by",
-            )
+            problem = f"is larger than {METADATA_CHARACTERS} characters"
+            fix = "keep there only what searches are filtered by"
+            raise DocumentRefused(RejectionCode.TOO_LARGE, field, problem, fix)
 
 
 def _content_field(submission: DocumentSubmitted) -> str:
     sent = [field for field in _FIELDS if getattr(submission, field) is not None]
     filled = [field for field in sent if getattr(submission, field)]
     if len(filled) > 1:
-        raise DocumentRefused(
-            RejectionCode.SEVERAL_CONTENTS,
-            filled[1],
-            f"stands beside {filled[0]}",
-            f"send exactly one of {', '.join(_FIELDS)}",
-        )
+        problem = f"stands beside {filled[0]}"
+        raise DocumentRefused(RejectionCode.SEVERAL_CONTENTS, filled[1], problem, _SEND_ONE)
     if filled:
         return filled[0]
     if sent:
         raise _empty(sent[0])
-    raise DocumentRefused(
-        RejectionCode.NO_CONTENT,
-        "content",
-        "is missing",
-        f"send exactly one of {', '.join(_FIELDS)}, or deleted: true",
-    )
+    fix = f"{_SEND_ONE}, or deleted: true"
+    raise DocumentRefused(RejectionCode.NO_CONTENT, "content", "is missing", fix)
 
 
 def _empty(field: str) -> DocumentRefused:

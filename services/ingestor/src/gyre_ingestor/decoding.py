@@ -78,20 +78,16 @@ class MediaType:
 def media_type_of(head: bytes, declared: str | None, names: tuple[str | None, ...]) -> MediaType:
     """Decide how to read a document by its first `HEAD_BYTES`.
 
-    `names` are file names or addresses that may end in `.md`.
-
-    Raises:
-        DocumentRefused: it is nothing that can be read, or not what it is declared to be.
+    `names` are file names or addresses that may end in `.md`. Raises DocumentRefused: it is nothing
+    that can be read, or not what it is declared to be.
     """
     binary = _binary_kind(head)
     if declared:
         media_type = parse_media_type(declared)
         if binary:
+            problem = f"says {media_type.name}, but the content is {binary}"
             raise DocumentRefused(
-                RejectionCode.MEDIA_TYPE_MISMATCH,
-                "media_type",
-                f"says {media_type.name}, but the content is {binary}",
-                _SEND_KNOWN_FORMAT,
+                RejectionCode.MEDIA_TYPE_MISMATCH, "media_type", problem, _SEND_KNOWN_FORMAT
             )
         return media_type
     if binary:
@@ -104,19 +100,16 @@ def media_type_of(head: bytes, declared: str | None, names: tuple[str | None, ..
 def parse_media_type(declared: str) -> MediaType:
     """Read a media type (RFC 9110, section 8.3.1).
 
-    Raises:
-        DocumentRefused: Gyre cannot read that type.
+    Raises DocumentRefused: Gyre cannot read that type.
     """
     header = Message()
     header["content-type"] = "".join(c if c.isprintable() else " " for c in declared)
     name = header.get_content_type() if "/" in declared else declared.strip().lower()
     name = _BY_ALIAS.get(name, name)
     if name not in FORMATS:
+        problem = f"{name[:100]!r} cannot be read"
         raise DocumentRefused(
-            RejectionCode.UNSUPPORTED_MEDIA_TYPE,
-            "media_type",
-            f"{name[:100]!r} cannot be read",
-            _SEND_KNOWN_FORMAT,
+            RejectionCode.UNSUPPORTED_MEDIA_TYPE, "media_type", problem, _SEND_KNOWN_FORMAT
         )
     return MediaType(name, header.get_content_charset())
 
@@ -126,10 +119,7 @@ def decode(data: bytes, media_type: MediaType) -> str:
 
     Decoded by byte order mark, else as UTF-8, else as declared, else as the bytes suggest. UTF-8
     goes before the declaration because other text hardly ever passes for it, while wrong
-    declarations are common.
-
-    Raises:
-        DocumentRefused: no way of reading gives text.
+    declarations are common. Raises DocumentRefused: no way of reading gives text.
     """
     charset = media_type.charset
     if not charset and media_type.name == "text/html":
@@ -138,12 +128,9 @@ def decode(data: bytes, media_type: MediaType) -> str:
     text = _decode(data, charset)
     sample = (text or "")[:_SAMPLE_BYTES]
     if text is None or len(_CONTROL.findall(sample)) > max(1, _MOST_CONTROL * len(sample)):
-        raise DocumentRefused(
-            RejectionCode.BAD_ENCODING,
-            "content",
-            f"is not text in {charset or 'any known character set'}",
-            "send UTF-8, or name the character set in media_type (text/plain; charset=…)",
-        )
+        problem = f"is not text in {charset or 'any known character set'}"
+        fix = "send UTF-8, or name the character set in media_type (text/plain; charset=…)"
+        raise DocumentRefused(RejectionCode.BAD_ENCODING, "content", problem, fix)
     return unicodedata.normalize("NFC", _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text)))
 
 

@@ -10,14 +10,17 @@ _SECONDS = 5.0
 
 
 class ElasticsearchDocuments:
-    """The `DocumentLookup` of a running system; before the first document there is no index."""
+    """The head records of documents; before the first one there is no index.
+
+    Raises, from every method: Unavailable when Elasticsearch is out of reach.
+    """
 
     def __init__(self, client: AsyncElasticsearch, *, index: str = DOCUMENTS_INDEX) -> None:
         self._client = client.options(request_timeout=_SECONDS)
         self._index = index
 
     async def get(self, tenant: str, document_id: str) -> DocumentRecord | None:
-        """See `DocumentLookup`; reads what was written last, refreshed or not."""
+        """What was written last, refreshed or not; None where nothing ever happened to it."""
         client = self._client.options(ignore_status=404)
         with elasticsearch_errors():
             reply = await client.get(index=self._index, id=record_key(tenant, document_id))
@@ -26,7 +29,10 @@ class ElasticsearchDocuments:
     async def page(
         self, tenant: str, groups: Sequence[str], *, after: str, limit: int
     ) -> Sequence[DocumentRecord]:
-        """See `DocumentLookup`."""
+        """Documents that a caller with these access groups may read, by document_id past `after`.
+
+        Deleted ones are left out.
+        """
         is_public = {"bool": {"must_not": {"exists": {"field": "acl"}}}}
         is_shared = {"terms": {"acl": list(groups)}}
         readable = {"bool": {"should": [is_public, is_shared], "minimum_should_match": 1}}

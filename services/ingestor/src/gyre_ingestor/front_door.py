@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from gyre_common.context import RequestContext
@@ -19,27 +18,10 @@ from pydantic import ValidationError
 
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.decoding import DocumentRefused
+from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 _LONGEST_IDEMPOTENCY_KEY = 256
-
-
-class DocumentLookup(Protocol):
-    """The head records of documents, as the embedder keeps them.
-
-    Raises, from every method: Unavailable when the index is out of reach.
-    """
-
-    async def get(self, tenant: str, document_id: str) -> DocumentRecord | None:
-        """One document's record; None where nothing ever happened to it."""
-
-    async def page(
-        self, tenant: str, groups: Sequence[str], *, after: str, limit: int
-    ) -> Sequence[DocumentRecord]:
-        """Documents that a caller with these access groups may read, by document_id past `after`.
-
-        Deleted ones are left out.
-        """
 
 
 class FrontDoor:
@@ -47,19 +29,18 @@ class FrontDoor:
 
     def __init__(
         self,
-        *,
         contents: ContentSource,
         uploads: Store,
         publisher: Publisher,
-        index: DocumentLookup,
+        documents: ElasticsearchDocuments,
     ) -> None:
         self._contents = contents
         self._uploads = uploads
         self._publisher = publisher
-        self._index = index
+        self._documents = documents
 
     async def submit(
-        self, caller: RequestContext, fields: Mapping[str, object], *, idempotency_key: str = ""
+        self, caller: RequestContext, fields: Mapping[str, object], idempotency_key: str = ""
     ) -> UUID:
         """Check a submission and put it on its topic; returns its id once Kafka has it.
 
@@ -75,12 +56,8 @@ class FrontDoor:
         return submission_id
 
     async def get(self, caller: RequestContext, document_id: str) -> DocumentRecord:
-        """Where a document stands.
-
-        Raises:
-            NotFound: there is none that the caller may know of.
-        """
-        record = await self._index.get(caller.tenant, document_id)
+        """Where a document stands. Raises NotFound: there is none that the caller may know of."""
+        record = await self._documents.get(caller.tenant, document_id)
         if record is None or not caller.may_read(record.acl):
             raise NotFound("there is no such document, or nothing has happened to it yet")
         return record
@@ -90,8 +67,7 @@ class FrontDoor:
     ) -> tuple[Sequence[DocumentRecord], str]:
         """One page of documents, and the token of the next ("" after the last).
 
-        Raises:
-            InvalidInput: the size or the token cannot work.
+        Raises InvalidInput: the size or the token cannot work.
         """
         if not 0 <= page_size <= LARGEST_PAGE:
             raise InvalidInput("page_size", f"is {page_size}", f"ask for 1 to {LARGEST_PAGE}")
@@ -102,7 +78,7 @@ class FrontDoor:
                 "page_token", "is not one of ours", "send next_page_token of the page before"
             ) from error
         limit = page_size or DEFAULT_PAGE
-        records = await self._index.page(caller.tenant, caller.acl, after=after, limit=limit)
+        records = await self._documents.page(caller.tenant, caller.acl, after=after, limit=limit)
         if len(records) < limit:
             return records, ""
         return records, base64.urlsafe_b64encode(records[-1].document_id.encode()).decode()

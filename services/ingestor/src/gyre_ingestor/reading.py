@@ -142,29 +142,21 @@ def run_guarded(work: Callable[[*Ts], R_], *args: *Ts) -> R_:
 
 
 def _unreadable(problem: str) -> DocumentRefused:
-    return DocumentRefused(
-        RejectionCode.CORRUPT,
-        "content",
-        problem,
-        "check that it is a well-formed document, or split it into smaller ones",
-    )
+    fix = "check that it is a well-formed document, or split it into smaller ones"
+    return DocumentRefused(RejectionCode.CORRUPT, "content", problem, fix)
 
 
 def read(document: DocumentAccepted, content: bytes, recipe: ChunkRecipe) -> ReadResult:
     """Decode, parse and cut. Pure, so that it can run in another process.
 
-    Raises:
-        DocumentRefused: the bytes are no text, or nothing is left to search for.
+    Raises DocumentRefused: the bytes are no text, or nothing is left to search for.
     """
     media_type = parse_media_type(document.media_type)
     parsed = FORMATS[media_type.name].parse(decode(content, media_type))
     title = document.title or parsed.title[:_LONGEST_TITLE]
     chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
     if not chunks:
-        raise DocumentRefused(
-            RejectionCode.EMPTY,
-            "content",
-            "holds no text that a reader would see",
-            "send a document with text, or delete it",
-        )
+        problem = "holds no text that a reader would see"
+        fix = "send a document with text, or delete it"
+        raise DocumentRefused(RejectionCode.EMPTY, "content", problem, fix)
     return ReadResult(title, chunks)

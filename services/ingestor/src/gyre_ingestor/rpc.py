@@ -21,9 +21,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         # In proto3 an empty string is one that was not sent: it is left out here.
         fields = MessageToDict(request.document, preserving_proto_field_name=True)
         submission_id = await self._door.submit(
-            request_context(),
-            {"document_id": "", **fields},
-            idempotency_key=request.idempotency_key,
+            request_context(), {"document_id": "", **fields}, request.idempotency_key
         )
         return ingestor_pb2.SubmitDocumentResponse(submission_id=str(submission_id))
 
@@ -31,11 +29,8 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         self, request: ingestor_pb2.DeleteDocumentRequest, context: ServicerContext
     ) -> ingestor_pb2.DeleteDocumentResponse:
         """Replies once Kafka has the deletion."""
-        submission_id = await self._door.submit(
-            request_context(),
-            {"document_id": request.document_id, "deleted": True},
-            idempotency_key=request.idempotency_key,
-        )
+        fields = {"document_id": request.document_id, "deleted": True}
+        submission_id = await self._door.submit(request_context(), fields, request.idempotency_key)
         return ingestor_pb2.DeleteDocumentResponse(submission_id=str(submission_id))
 
     async def GetDocument(
@@ -68,12 +63,10 @@ def _status(record: DocumentRecord) -> ingestor_pb2.DocumentStatus:
 
 
 def _event(happening: DocumentHappening) -> ingestor_pb2.DocumentEvent:
+    same_fields = happening.model_dump(exclude={"state", "submission_id", "revision"})
     return ingestor_pb2.DocumentEvent(
+        **same_fields,
         state=_state(happening.state),
         submission_id=str(happening.submission_id),
         revision=-1 if happening.revision is None else happening.revision,
-        submitted_at=happening.submitted_at,
-        happened_at=happening.happened_at,
-        code=happening.code,
-        detail=happening.detail,
     )

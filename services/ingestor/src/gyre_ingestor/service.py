@@ -61,8 +61,7 @@ class Ingestor:
     ) -> None:
         """Accept a submission, or reject it with a reason. `received_at` is the broker's time.
 
-        Raises:
-            Retryable: the store, Kafka or the content's place is out of reach.
+        Raises Retryable: the store, Kafka or the content's place is out of reach.
         """
         document = DocumentAccepted(
             tenant=submission.tenant,
@@ -100,8 +99,7 @@ class Ingestor:
     async def chunk(self, accepted: DocumentAccepted, *, revision: int) -> None:
         """Read and cut an accepted document; `revision` is its record's offset.
 
-        Raises:
-            Retryable: the store, Kafka or a usable ingestion release is missing.
+        Raises Retryable: the store, Kafka or a usable ingestion release is missing.
         """
         release = self._releases.live(accepted.tenant, Roles.INGESTION)
         event = DocumentChunked.model_validate(
@@ -132,16 +130,9 @@ class Ingestor:
         stage: RejectionStage,
         revision: int | None = None,
     ) -> None:
-        rejection = DocumentRejected(
-            tenant=document.tenant,
-            document_id=document.document_id,
-            submission_id=document.submission_id,
-            revision=revision,
-            stage=stage,
-            code=refusal.code,
-            detail=str(refusal),
-            submitted_at=document.submitted_at,
-            rejected_at=now(),
+        reason = {"stage": stage, "code": refusal.code, "detail": str(refusal)}
+        rejection = DocumentRejected.model_validate(
+            {**dict(document), **reason, "revision": revision, "rejected_at": now()}
         )
         await self._publisher.publish(DOCUMENT_REJECTED, rejection)
         _count("rejected")

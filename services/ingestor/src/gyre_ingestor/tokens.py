@@ -23,9 +23,6 @@ Span = tuple[int, int]
 Cut = Callable[[str], Iterable[int]]
 """Where the parts of a text start."""
 
-_LINE_START = re.compile(r"(?<=\n)(?=[^\n])")
-_WORD_START = re.compile(r"(?<=\s)(?=\S)")
-
 
 @cache
 def encoder_tokenizer() -> Tokenizer:
@@ -104,17 +101,16 @@ def split(
             yield from split(text, (first, stripped_end), cuts[1:], size, budget)
 
 
+def _matches(pattern: str) -> Cut:
+    compiled = re.compile(pattern)
+    return lambda text: (match.start() for match in compiled.finditer(text))
+
+
 def _sentences(text: str) -> Iterator[int]:
     return (start for start, _ in prose_spans(text))
 
 
-def _lines(text: str) -> Iterator[int]:
-    return (match.start() for match in _LINE_START.finditer(text))
+BY_LINE: Sequence[Cut] = (_matches(r"(?<=\n)(?=[^\n])"), _matches(r"(?<=\s)(?=\S)"))
+"""Between lines, then between words."""
 
-
-def _words(text: str) -> Iterator[int]:
-    return (match.start() for match in _WORD_START.finditer(text))
-
-
-BY_LINE: Sequence[Cut] = (_lines, _words)
 BY_SENTENCE: Sequence[Cut] = (_sentences, *BY_LINE)

@@ -43,16 +43,8 @@ class ElasticsearchSearch:
 def _legs(search: SearchRequest) -> dict[str, Body]:
     allowed = _filter(search)
     shape = {"size": search.candidates, "_source": _SOURCE_FIELDS, "track_total_hits": False}
-    words = {
-        "combined_fields": {
-            "query": search.text,
-            "fields": [
-                "text",
-                f"title^{search.title_boost}",
-                f"heading_path^{search.heading_boost}",
-            ],
-        }
-    }
+    fields = ["text", f"title^{search.title_boost}", f"heading_path^{search.heading_boost}"]
+    words = {"combined_fields": {"query": search.text, "fields": fields}}
     legs: dict[str, Body] = {BM25: {**shape, "query": {"bool": {"must": words, "filter": allowed}}}}
     if search.vector is not None:
         near = {
@@ -77,10 +69,8 @@ def _filter(search: SearchRequest) -> list[Body]:
         allowed.append({"terms": {"document_id": list(filters.document_ids)}})
     if filters.media_types:
         allowed.append({"terms": {"media_type": list(filters.media_types)}})
-    allowed += [
-        {"term": {"metadata": metadata_term(key, value)}} for key, value in filters.metadata.items()
-    ]
-    return allowed
+    metadata_terms = [metadata_term(key, value) for key, value in filters.metadata.items()]
+    return allowed + [{"term": {"metadata": term}} for term in metadata_terms]
 
 
 def _hits(leg: str, answer: Body) -> list[Hit]:

@@ -52,12 +52,9 @@ class SearchIndex(Protocol):
     """Searches chunk indexes."""
 
     async def search(self, search: SearchRequest) -> SearchResult:
-        """Search both legs in one round trip.
+        """Search both legs in one round trip; what is out of reach is not ranked or counted.
 
-        No passage outside of the reach is scored, ranked or counted.
-
-        Raises:
-            Retryable: the engine is down, or no leg could be searched.
+        Raises Retryable: the engine is down, or no leg could be searched.
         """
 
 

@@ -1,7 +1,6 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
 from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
-from gyre_common.fusion import Span
 from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_retriever.query import Filters, Query
@@ -25,7 +24,7 @@ class RetrieverRpc(retriever_pb2_grpc.RetrieverServiceServicer):
             latency_ms=retrieved.latency_ms,
             versions=retrieved.versions,
             fallbacks=retrieved.fallbacks,
-            legs={name: _leg(span) for name, span in retrieved.legs.items()},
+            legs={name: retriever_pb2.Leg(**vars(span)) for name, span in retrieved.legs.items()},
         )
 
 
@@ -35,17 +34,7 @@ def _query(request: retriever_pb2.RetrieveRequest) -> Query:
         metadata=dict(request.filters.metadata),
         media_types=tuple(request.filters.media_types),
     )
-    return Query(
-        request.query,
-        request.limit,
-        filters,
-        explore=request.explore,
-        all_hits=request.all_hits,
-    )
-
-
-def _leg(span: Span) -> retriever_pb2.Leg:
-    return retriever_pb2.Leg(hits=span.hits, least=span.least, greatest=span.greatest)
+    return Query(request.query, request.limit, filters, request.explore, request.all_hits)
 
 
 def _chunk(ranked: RankedPassage) -> retriever_pb2.Chunk:

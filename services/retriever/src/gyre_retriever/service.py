@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import chain
 from random import Random
 from time import perf_counter
@@ -13,9 +13,10 @@ from gyre_common.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from gyre_common.events.releases import Roles
 from gyre_common.fusion import DENSE, Span
 from gyre_common.releases import ReleaseView
+from gyre_common.releases.fitting import FITTED_ROLES, fits
+from gyre_common.retrieval_settings import RetrievalSettings, retrieval_settings
 from gyre_common.telemetry import METRICS
 
-from gyre_retriever.plan import Plan, fallback_plans, plan_of
 from gyre_retriever.ports import QueryEncoder, SearchIndex, SearchRequest, Vector
 from gyre_retriever.query import Query, check
 from gyre_retriever.ranking import RankedPassage, explore, fuse, spans, without_repeats
@@ -38,26 +39,13 @@ class Retrieved:
     legs: Mapping[str, Span]
 
 
-@dataclass
-class _Stopwatch:
-    started: float = field(default_factory=perf_counter)
-    latency_ms: dict[str, float] = field(default_factory=dict)
+@dataclass(frozen=True)
+class _Plan:
+    """The versions of one request, and what follows from them."""
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        began = perf_counter()
-        try:
-            yield
-        finally:
-            self._note(name, perf_counter() - began)
-
-    def stop(self) -> Mapping[str, float]:
-        self._note("total", perf_counter() - self.started)
-        return self.latency_ms
-
-    def _note(self, name: str, seconds: float) -> None:
-        self.latency_ms[name] = round(seconds * 1000, 3)
-        METRICS.stage_seconds.labels(SERVICE, name).observe(seconds)
+    versions: Mapping[str, str]
+    recipe: RetrievalSettings
+    index: str
 
 
 class Retriever:
@@ -85,11 +73,12 @@ class Retriever:
             Unavailable: the index is down.
         """
         limit = check(query)
-        stopwatch = _Stopwatch()
+        began = perf_counter()
+        latency_ms: dict[str, float] = {}
         fallbacks: list[str] = []
-        with stopwatch.stage("encode"):
+        with _stage(latency_ms, "encode"):
             plan, vector = await self._encode_query(query, context, fallbacks)
-        with stopwatch.stage("search"):
+        with _stage(latency_ms, "search"):
             result = await self._index.search(
                 SearchRequest(
                     index=plan.index,
@@ -104,32 +93,86 @@ class Retriever:
                 )
             )
         fallbacks += [_leg_fallback(leg, problem) for leg, problem in result.problems.items()]
-        with stopwatch.stage("fuse"):
+        with _stage(latency_ms, "fuse"):
             ranked = without_repeats(fuse(result, plan.recipe))
             share = plan.recipe.exploration if query.explore else 0
             slots = len(ranked) if query.all_hits else limit
             chunks = explore(ranked, slots, share, self._rng)
-        return Retrieved(chunks, stopwatch.stop(), plan.versions, fallbacks, spans(result))
+        _note(latency_ms, "total", began)
+        return Retrieved(chunks, latency_ms, plan.versions, fallbacks, spans(result))
 
     async def _encode_query(
         self, query: Query, context: RequestContext, fallbacks: list[str]
-    ) -> tuple[Plan, Vector | None]:
+    ) -> tuple[_Plan, Vector | None]:
         """The query's vector, and the versions that go with it."""
-        first = plan_of(self._releases, context, sticky_key=query.text)
+        first = _plan_of(self._releases, context, sticky_key=query.text)
         is_pinned = Roles.QUERY_ENCODER in context.versions
-        others = () if is_pinned else fallback_plans(self._releases, context, first)
+        others = () if is_pinned else _fallback_plans(self._releases, context, first)
         for plan in chain([first], others):
+            version = plan.versions[Roles.QUERY_ENCODER]
             try:
-                return plan, await self._encoder.encode(query.text, plan.query_encoder)
+                return plan, await self._encoder.encode(query.text, version)
             except FailedPrecondition as error:
                 if is_pinned:
                     raise
-                fallbacks.append(_encoder_fallback(plan.query_encoder, str(error)))
+                fallbacks.append(_encoder_fallback(version, str(error)))
             except (Unavailable, DeadlineExceeded) as error:
                 fallbacks.append(_leg_fallback(DENSE, str(error)))
                 return plan, None
         fallbacks.append(_leg_fallback(DENSE, "no version of the query encoder can be served"))
         return first, None
+
+
+def _plan_of(releases: ReleaseView, context: RequestContext, sticky_key: str) -> _Plan:
+    versions = releases.for_request(context, sticky_key).versions
+    documents, queries, retrieval = (
+        releases.artifact(role, versions[role])
+        if role in versions
+        else releases.live(context.tenant, role)
+        for role in FITTED_ROLES
+    )
+    if not fits(queries, documents.version):
+        raise FailedPrecondition(
+            f"query-encoder {queries.version} fits document-encoder {queries.fits}, not "
+            f"{documents.version}"
+        )
+    if documents.index is None:
+        raise FailedPrecondition(f"document-encoder {documents.version} names no index")
+    return _Plan(
+        versions={role: versions[role] for role in FITTED_ROLES},
+        recipe=retrieval_settings(retrieval),
+        index=documents.index,
+    )
+
+
+def _fallback_plans(releases: ReleaseView, context: RequestContext, plan: _Plan) -> Iterator[_Plan]:
+    """Live in place of a canary, then what was live before: as far as they search the same index.
+
+    Another index may hold documents that are gone by now, or hidden.
+    """
+    state = releases.state(context.tenant, Roles.QUERY_ENCODER)
+    for version in (state.live, *state.history[:1]):
+        if version == plan.versions[Roles.QUERY_ENCODER] or state.artifact(version) is None:
+            continue
+        versions = {**context.versions, Roles.QUERY_ENCODER: version}
+        other = _plan_of(releases, replace(context, versions=versions), "")
+        if other.index == plan.index:
+            yield other
+
+
+@contextmanager
+def _stage(latency_ms: dict[str, float], stage: str) -> Iterator[None]:
+    began = perf_counter()
+    try:
+        yield
+    finally:
+        _note(latency_ms, stage, began)
+
+
+def _note(latency_ms: dict[str, float], stage: str, began: float) -> None:
+    seconds = perf_counter() - began
+    latency_ms[stage] = round(seconds * 1000, 3)
+    METRICS.stage_seconds.labels(SERVICE, stage).observe(seconds)
 
 
 def _encoder_fallback(version: str, problem: str) -> str:

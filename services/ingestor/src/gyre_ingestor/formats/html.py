@@ -49,20 +49,13 @@ class _HtmlReader:
         self._inline: list[str] = []
 
     def read(self, root: LexborNode) -> None:
-        node = root.child
-        depth = 0
-        while node is not None:
-            child = node.child if self._enter(node) else None
-            if child is not None:
-                node, depth = child, depth + 1
-                continue
-            while node.next is None and depth:
-                parent = node.parent
-                if parent is None:
-                    break
-                node, depth = parent, depth - 1
+        pending = _unread_children(root)
+        while pending:
+            node, is_read = pending.pop()
+            if is_read:
                 self._leave(node)
-            node = node.next
+            elif self._enter(node):
+                pending += [(node, True), *_unread_children(node)]
         self._end_paragraph()
 
     def _enter(self, node: LexborNode) -> bool:
@@ -110,6 +103,10 @@ class _HtmlReader:
         self._inline.clear()
         if text := "\n".join(filter(None, lines)):
             self._outline.paragraph(text)
+
+
+def _unread_children(node: LexborNode) -> list[tuple[LexborNode, bool]]:
+    return [(child, False) for child in reversed(list(node.iter(include_text=True)))]
 
 
 def _squeeze(text: str) -> str:

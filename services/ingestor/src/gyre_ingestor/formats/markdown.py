@@ -122,17 +122,15 @@ def _without_template_tags(text: str) -> str:
             continue
         parts.append(text[end : tag.start()])
         end = tag.end()
+        is_code = tag["name"] == "highlight" or (
+            tag["name"] == "tab" and "codelang" in tag["arguments"]
+        )
         is_closed = last_closings.get(f"/{tag['name']}", 0) > tag.start()
-        if is_closed and (tag["name"] in _WITHOUT_PROSE or _opens_code(tag)):
+        if is_closed and (is_code or tag["name"] in _WITHOUT_PROSE):
             opening = tag
         else:
             parts.append(_tag_words(tag))
     return "".join([*parts, text[end:]])
-
-
-def _opens_code(tag: re.Match[str]) -> bool:
-    name = tag["name"]
-    return name == "highlight" or (name == "tab" and "codelang" in tag["arguments"])
 
 
 def _code_block(opening: re.Match[str], inside: str) -> str:

@@ -32,10 +32,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading line that stands directly before a section's first block.
-
-    `depth` is its place in the section's heading path, from 0.
-    """
+    """A heading line before a section's first block; `depth` is its place in the path, from 0."""
 
     depth: int
     start: int
