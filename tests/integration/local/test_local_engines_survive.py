@@ -39,7 +39,7 @@ async def kill_and_wait_for_restart(supervisor: Supervisor) -> None:
 
 
 async def test_kafka_killed_keeps_its_records(tmp_path: Path, ports: Ports) -> None:
-    async with Supervisor([ENGINES["kafka"](tmp_path, ports).spec()], tmp_path) as supervisor:
+    async with Supervisor([ENGINES["kafka"](tmp_path, ports)], tmp_path) as supervisor:
         await supervisor.wait_ready(DEADLINE)
         await make_topic(ports.kafka_servers, "facts", cleanup="delete")
         async with aiokafka.AIOKafkaProducer(
@@ -74,7 +74,7 @@ async def test_kafka_runs_transactions_and_makes_no_topic_unasked(kafka_servers:
 
 
 async def test_elasticsearch_killed_keeps_its_documents(tmp_path: Path, ports: Ports) -> None:
-    spec = ENGINES["elasticsearch"](tmp_path, ports).spec()
+    spec = ENGINES["elasticsearch"](tmp_path, ports)
     async with Supervisor([spec], tmp_path) as supervisor:
         await supervisor.wait_ready(DEADLINE)
         login = ("elastic", Secret.of(tmp_path, ELASTICSEARCH_PASSWORD).read())
@@ -97,7 +97,7 @@ async def test_elasticsearch_killed_keeps_its_documents(tmp_path: Path, ports: P
 async def test_clickhouse_killed_or_stopped_keeps_its_rows_and_its_password(
     tmp_path: Path, ports: Ports
 ) -> None:
-    spec = ENGINES["clickhouse"](tmp_path, ports).spec()
+    spec = ENGINES["clickhouse"](tmp_path, ports)
     async with Supervisor([spec], tmp_path) as supervisor:
         await supervisor.wait_ready(DEADLINE)
         login = ("default", Secret.of(tmp_path, CLICKHOUSE_PASSWORD).read())

@@ -16,7 +16,6 @@ from pathlib import Path
 import psutil
 import pytest
 from gyre_local import control, keeper
-from gyre_local.child import is_alive
 from gyre_local.errors import (
     AlreadyRunningError,
     HomeError,
@@ -25,7 +24,7 @@ from gyre_local.errors import (
     StartError,
 )
 from gyre_local.home import Home
-from gyre_local.process import ProcessSpec
+from gyre_local.process import ProcessSpec, is_alive
 from gyre_local.state import Status, SystemState, read_state, write_state
 from gyre_local.supervisor import Supervisor
 
@@ -365,7 +364,7 @@ async def test_what_a_killed_supervisor_left_behind_is_swept_up(tmp_path: Path) 
 
 async def test_launching_waits_until_ready_and_stopping_leaves_nothing(tmp_path: Path) -> None:
     command = a_supervising_program(tmp_path, "")
-    states = [s async for s in control.launch(command, tmp_path, env={}, deadline_seconds=DEADLINE)]
+    states = [s async for s in control.launch(command, tmp_path, deadline_seconds=DEADLINE)]
     assert states[-1].ready
     assert await control.stop_running(tmp_path)
     assert not is_alive(states[-1].supervisor)
@@ -375,9 +374,9 @@ async def test_launching_waits_until_ready_and_stopping_leaves_nothing(tmp_path:
 
 async def test_launching_twice_is_refused_and_leaves_the_first_alone(tmp_path: Path) -> None:
     command = a_supervising_program(tmp_path, "")
-    states = [s async for s in control.launch(command, tmp_path, env={}, deadline_seconds=DEADLINE)]
+    states = [s async for s in control.launch(command, tmp_path, deadline_seconds=DEADLINE)]
     with pytest.raises(AlreadyRunningError, match=f"pid {states[-1].supervisor.pid}"):
-        await anext(control.launch(command, tmp_path, env={}, deadline_seconds=DEADLINE))
+        await anext(control.launch(command, tmp_path, deadline_seconds=DEADLINE))
     assert control.running_state(tmp_path) == states[-1]
     await control.stop_running(tmp_path)
 
@@ -385,7 +384,7 @@ async def test_launching_twice_is_refused_and_leaves_the_first_alone(tmp_path: P
 async def test_launching_what_is_never_ready_ends_at_its_deadline(tmp_path: Path) -> None:
     command = a_supervising_program(tmp_path, "time.sleep(600)")
     with pytest.raises(StartError, match="not ready after 2 s"):
-        async for _ in control.launch(command, tmp_path, env={}, deadline_seconds=2.0):
+        async for _ in control.launch(command, tmp_path, deadline_seconds=2.0):
             pass
     assert control.running_state(tmp_path) is None
 
@@ -393,13 +392,13 @@ async def test_launching_what_is_never_ready_ends_at_its_deadline(tmp_path: Path
 async def test_launching_what_cannot_start_gives_its_error_line(tmp_path: Path) -> None:
     command = (sys.executable, "-c", "import sys; sys.exit('error: no Java found: install it')")
     with pytest.raises(StartError, match=r"^no Java found: install it$"):
-        async for _ in control.launch(command, tmp_path, env={}, deadline_seconds=DEADLINE):
+        async for _ in control.launch(command, tmp_path, deadline_seconds=DEADLINE):
             pass
 
 
 async def test_killing_the_supervisor_takes_its_processes_along(tmp_path: Path) -> None:
     command = a_supervising_program(tmp_path, "")
-    async for state in control.launch(command, tmp_path, env={}, deadline_seconds=DEADLINE):
+    async for state in control.launch(command, tmp_path, deadline_seconds=DEADLINE):
         last = state
     child = last.processes[0].identity
     assert child is not None
@@ -412,7 +411,7 @@ async def test_killing_the_supervisor_takes_its_processes_along(tmp_path: Path) 
 
 async def test_a_second_ctrl_c_ends_a_system_that_hangs(tmp_path: Path) -> None:
     command = a_supervising_program(tmp_path, "signal.signal(signal.SIGTERM, print)")
-    async for state in control.launch(command, tmp_path, env={}, deadline_seconds=DEADLINE):
+    async for state in control.launch(command, tmp_path, deadline_seconds=DEADLINE):
         last = state
     os.kill(last.supervisor.pid, signal.SIGINT)
     async with asyncio.timeout(DEADLINE):
@@ -467,9 +466,9 @@ def a_supervising_program(folder: Path, code: str) -> tuple[str, ...]:
     sign = folder / "service.ready"
     program = textwrap.dedent(f"""\
         import asyncio, pathlib
-        from gyre_local.foreground import run_in_foreground
         from gyre_local.ports import Ports
         from gyre_local.process import ProcessSpec
+        from gyre_local.system import run_in_foreground
 
         class Probe:
             async def ready(self):

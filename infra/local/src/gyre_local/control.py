@@ -4,16 +4,17 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from gyre_local import child, log_files
+from gyre_local import log_files
 from gyre_local.errors import AlreadyRunningError, LocalError, StartError
 from gyre_local.home import Home
-from gyre_local.leftovers import sweep
+from gyre_local.process import is_alive, sweep
 from gyre_local.state import ProcessIdentity, SystemState, read_state
 from gyre_local.supervisor import raise_if_hopeless
 
@@ -25,39 +26,71 @@ _MAIN_LOG = "supervisor"
 def running_state(path: Path) -> SystemState | None:
     """What the system of this home says of itself; None when no supervisor lives there."""
     state = read_state(Home(path).state)
-    return state if state is not None and child.is_alive(state.supervisor) else None
+    return state if state is not None and is_alive(state.supervisor) else None
+
+
+def spawn_supervisor(
+    argv: Sequence[str],
+    home: Home,
+    *,
+    env: Mapping[str, str] | None = None,
+    preexec: Callable[[], None] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Runs a command that opens a Supervisor on `home`, in a session of its own.
+
+    `env` is added to this process's own. Raises HomeError.
+    """
+    home.prepare()
+    log = home.log(_MAIN_LOG)
+    log_files.rotate(log)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            argv,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=preexec,
+        )
+
+
+def state_of(supervisor: subprocess.Popen[bytes], home: Home) -> SystemState | None:
+    """What it says of itself; None before it says anything. Raises StartError when it has ended."""
+    if supervisor.poll() is not None:
+        reason = log_files.cause_line(home.log(_MAIN_LOG)).removeprefix("error: ")
+        raise StartError(reason or f"the supervisor ended with exit code {supervisor.returncode}")
+    state = read_state(home.state)
+    return state if state is not None and state.supervisor.pid == supervisor.pid else None
 
 
 async def launch(
-    argv: Sequence[str], path: Path, *, env: Mapping[str, str], deadline_seconds: float
+    argv: Sequence[str], path: Path, *, deadline_seconds: float
 ) -> AsyncIterator[SystemState]:
-    """Runs a supervising command in a session of its own and yields its states until it is ready.
+    """Runs a supervising command in the background and yields its states until it is ready.
 
-    `argv` must open a Supervisor on `path`. Raises AlreadyRunningError when one is open there, and
-    StartError when it ends, takes too long or one of its processes keeps dying; it is stopped then.
+    Raises AlreadyRunningError when one is open on that home, and StartError when it ends, takes too
+    long or one of its processes keeps dying; it is stopped then.
     """
     running = running_state(path)
     if running is not None:
         raise AlreadyRunningError.in_home(path, running.supervisor.pid)
     home = Home(path)
-    home.prepare()
-    log = home.log(_MAIN_LOG)
-    log_files.rotate(log)
-    with log.open("ab") as output:
-        supervisor = subprocess.Popen(  # noqa: ASYNC220 (a fork is over in a moment)
-            argv,
-            env={**os.environ, **env},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    supervisor = spawn_supervisor(argv, home)
+    deadline = time.monotonic() + deadline_seconds
+    last = None
     try:
-        async for state in _states_of(supervisor, home, deadline_seconds):
-            yield state
-            raise_if_hopeless(state)
-            if state.ready:
-                return
+        while True:
+            state = state_of(supervisor, home)
+            if state is not None and state != last:
+                yield state
+                raise_if_hopeless(state)
+                if state.ready:
+                    return
+                last = state
+            if time.monotonic() > deadline:
+                raise StartError(f"not ready after {deadline_seconds:.0f} s; see {home.logs}")
+            await asyncio.sleep(_POLL_SECONDS)
     except StartError:
         supervisor.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -66,39 +99,20 @@ async def launch(
         raise
 
 
-async def _states_of(
-    supervisor: subprocess.Popen[bytes], home: Home, deadline_seconds: float
-) -> AsyncIterator[SystemState]:
-    """Each state that this supervisor writes; raises StartError when it ends or time runs out."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + deadline_seconds
-    last = None
-    while supervisor.poll() is None:
-        state = read_state(home.state)
-        if state is not None and state.supervisor.pid == supervisor.pid and state != last:
-            yield state
-            last = state
-        if loop.time() > deadline:
-            raise StartError(f"not ready after {deadline_seconds:.0f} s; see {home.logs}")
-        await asyncio.sleep(_POLL_SECONDS)
-    reason = log_files.cause_line(home.log(_MAIN_LOG)).removeprefix("error: ")
-    raise StartError(reason or f"the supervisor ended with exit code {supervisor.returncode}")
-
-
-async def stop_running(path: Path, *, deadline_seconds: float = _STOP_SECONDS) -> bool:
-    """Stops the system of this home in order, by force past the deadline; False when none ran."""
+async def stop_running(path: Path) -> bool:
+    """Stops the system of this home in order, by force if that takes long; False when none ran."""
     home = Home(path)
     state = read_state(home.state)
     if state is None:
         return False
-    ran = child.is_alive(state.supervisor)
-    if ran and not await _end_process(state.supervisor, signal.SIGTERM, deadline_seconds):
-        await _end_process(state.supervisor, signal.SIGKILL, deadline_seconds)
+    ran = is_alive(state.supervisor)
+    if ran and not await _end_process(state.supervisor, signal.SIGTERM):
+        await _end_process(state.supervisor, signal.SIGKILL)
     await asyncio.to_thread(sweep, read_state(home.state))
     return ran
 
 
-async def _end_process(supervisor: ProcessIdentity, number: signal.Signals, seconds: float) -> bool:
+async def _end_process(supervisor: ProcessIdentity, number: signal.Signals) -> bool:
     try:
         os.kill(supervisor.pid, number)
     except ProcessLookupError:
@@ -108,5 +122,5 @@ async def _end_process(supervisor: ProcessIdentity, number: signal.Signals, seco
             f"pid {supervisor.pid} belongs to another user: stop it as that user"
         ) from error
     with suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
-        await asyncio.to_thread(psutil.Process(supervisor.pid).wait, seconds)
-    return not child.is_alive(supervisor)
+        await asyncio.to_thread(psutil.Process(supervisor.pid).wait, _STOP_SECONDS)
+    return not is_alive(supervisor)

@@ -33,12 +33,14 @@ class Home:
         Raises HomeError when it cannot be written, AlreadyRunningError when another holds it.
         """
         self.prepare()
-        lock = os.open(self.run / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            self._lock(lock)
+        with (self.run / "lock").open("a+") as lock:
+            lock.seek(0)
+            if not try_lock(lock.fileno()):
+                raise AlreadyRunningError.in_home(self.path, lock.read().strip() or "unknown")
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
             yield
-        finally:
-            os.close(lock)
 
     def prepare(self) -> None:
         """Makes the folders. Raises HomeError when that, or writing to them, is not possible."""
@@ -59,11 +61,11 @@ class Home:
                 "needed: make room or choose another folder with --home"
             )
 
-    def _lock(self, lock: int) -> None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            owner = os.pread(lock, 32, 0).decode().strip() or "unknown"
-            raise AlreadyRunningError.in_home(self.path, owner) from error
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+
+def try_lock(descriptor: int) -> bool:
+    """Lock a file until it is closed; False where another process has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

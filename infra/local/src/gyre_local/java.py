@@ -36,26 +36,15 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Java:
 
     Raises SetupError that names what was found instead and how to install what is needed.
     """
-    javas: list[Java] = []
-    for place in (_from_environment(environ), _from_path(environ)):
-        if place is not None:
-            if place.version >= MINIMUM:
-                return place
-            javas.append(place)
-    installed = sorted(_installed(), key=lambda java: java.version)
-    if installed and installed[-1].version >= MINIMUM:
-        return installed[-1]
-    raise SetupError(_advice([*javas, *installed]))
-
-
-def _from_environment(environ: Mapping[str, str]) -> Java | None:
-    home = environ.get("JAVA_HOME")
-    return read_java(Path(home)) if home else None
-
-
-def _from_path(environ: Mapping[str, str]) -> Java | None:
-    executable = shutil.which("java", path=environ.get("PATH", ""))
-    return read_java(Path(executable).resolve().parent.parent) if executable else None
+    homes = [Path(home)] if (home := environ.get("JAVA_HOME")) else []
+    if on_path := shutil.which("java", path=environ.get("PATH", "")):
+        homes.append(Path(on_path).resolve().parent.parent)
+    installed = sorted(_installed(), key=lambda java: java.version, reverse=True)
+    javas = [*filter(None, map(read_java, homes)), *installed]
+    for java in javas:
+        if java.version >= MINIMUM:
+            return java
+    raise SetupError(_advice(javas))
 
 
 def _installed() -> Iterator[Java]:

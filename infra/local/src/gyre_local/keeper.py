@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from gyre_local import child, log_files
+from gyre_local import log_files, process
 from gyre_local.errors import LocalError
 from gyre_local.home import Home
 from gyre_local.process import ProcessSpec
@@ -34,7 +34,7 @@ class Keeper:
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
-        self._ended = asyncio.Event()
+        self.ended = asyncio.Event()
         self._last_alive: float | None = None
         self._pause = _FIRST_PAUSE
         self.state = ProcessState(
@@ -54,24 +54,25 @@ class Keeper:
             if not self._stopping.is_set():
                 restarts = self.state.restarts + 1
                 self._become(Status.RESTARTING, restarts=restarts, error=error, identity=None)
-                await self._sleep(self._pause)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), self._pause)
                 self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         self._become(Status.STOPPED, identity=None)
-        self._ended.set()
+        self.ended.set()
 
     async def stop(self) -> None:
         """Ends the process and starts it no more; returns when `keep` is done."""
         self._stopping.set()
         if self._process is not None and self._process.returncode is None:
             self._become(Status.STOPPING)
-            await child.stop(self._process, grace=self.spec.stop_grace)
-        await self._ended.wait()
+            await process.stop(self._process, grace=self.spec.stop_grace)
+        await self.ended.wait()
 
     def kill(self) -> None:
         """The same without patience."""
         self._stopping.set()
         if self._process is not None and self._process.returncode is None:
-            child.kill_session(self._process.pid)
+            process.kill_session(self._process.pid)
 
     async def _run_once(self) -> str:
         """One life of the process; returns why it ended."""
@@ -81,19 +82,19 @@ class Keeper:
             if self._stopping.is_set():
                 return ""
             born_at = log_files.size(self.state.log)
-            self._process = await child.spawn(self.spec, self.state.log)
+            self._process = await process.spawn(self.spec, self.state.log)
         except LocalError as error:
             return str(error)
         except OSError as error:
             return f"cannot start: {error}"
-        self._become(Status.STARTING, identity=child.identity(self._process.pid))
+        self._become(Status.STARTING, identity=process.identity(self._process.pid))
         if self._stopping.is_set():  # asked while it was being started
-            await child.stop(self._process, grace=self.spec.stop_grace)
+            await process.stop(self._process, grace=self.spec.stop_grace)
         try:
             await self._attend(self._process)
         finally:
             self.ready.clear()
-            child.kill_session(self._process.pid)
+            process.kill_session(self._process.pid)
         if self._lost_liveness():
             return f"ended after {_LIVENESS_SECONDS:g} s without a sign of life"
         return self._cause_of_death(self._process.returncode, born_at)
@@ -104,52 +105,40 @@ class Keeper:
         line = log_files.cause_line(self.state.log, since=born_at)
         return line or f"ended with exit code {exit_code}"
 
-    async def _attend(self, process: asyncio.subprocess.Process) -> None:
+    async def _attend(self, running: asyncio.subprocess.Process) -> None:
         """Asks again and again whether it is ready and alive, until it ends or is to end."""
         loop = asyncio.get_running_loop()
         born = loop.time()
         self._last_alive = None
-        end = asyncio.create_task(process.wait())
+        end = asyncio.create_task(running.wait())
         while not end.done():
-            if await self.spec.probe.ready():
-                self._become_ready()
+            ready = await self.spec.probe.ready()
+            self._show(ready)
+            # A process that never gave a sign of life is still starting.
+            if ready or (self.spec.liveness is not None and await self.spec.liveness.ready()):
                 self._last_alive = loop.time()
-            else:
-                self._become_unready()
-                await self._probe_liveness()
             if self._lost_liveness() and not self._stopping.is_set():
-                await child.stop(process, grace=_LIVENESS_GRACE)
+                await process.stop(running, grace=_LIVENESS_GRACE)
                 return
             if loop.time() - born > _STEADY_SECONDS:
                 self._pause = _FIRST_PAUSE
-            pause = _PAUSES.get(self.state.status, _PROBE_WHILE_STARTING)
-            await asyncio.wait({end}, timeout=pause)
+            await asyncio.wait({end}, timeout=_PAUSES.get(self.state.status, _PROBE_WHILE_STARTING))
             log_files.bound(self.state.log)
-
-    async def _probe_liveness(self) -> None:
-        """A process that never gave a sign of life is still starting."""
-        if self.spec.liveness is not None and await self.spec.liveness.ready():
-            self._last_alive = asyncio.get_running_loop().time()
 
     def _lost_liveness(self) -> bool:
         if self.spec.liveness is None or self._last_alive is None:
             return False
         return asyncio.get_running_loop().time() - self._last_alive > _LIVENESS_SECONDS
 
-    def _become_ready(self) -> None:
-        if not self.ready.is_set() and not self._stopping.is_set():
+    def _show(self, ready: bool) -> None:
+        if ready is self.ready.is_set() or self._stopping.is_set():
+            return
+        if ready:
             self.ready.set()
             self._become(Status.READY)
-
-    def _become_unready(self) -> None:
-        if self.ready.is_set() and not self._stopping.is_set():
+        else:
             self.ready.clear()
             self._become(Status.UNREADY)
-
-    async def _sleep(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
 
     def _become(self, status: Status, **changes: object) -> None:
         if status is not self.state.status:

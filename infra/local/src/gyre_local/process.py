@@ -1,13 +1,25 @@
-"""What the supervisor has to know of a process: how to start it, and when it is ready."""
+"""One operating-system process: what the supervisor has to know of it, how it starts and ends."""
 
+import asyncio
+import ctypes
+import os
+import signal
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
 
 from gyre_local.probes import Probe
+from gyre_local.state import ProcessIdentity, SystemState
 
-
-def _nothing_to_prepare() -> None:
-    pass
+_PR_SET_PDEATHSIG = 1
+_END_SECONDS = 2.0
+_POLL_SECONDS = 0.01
+_SWEEP_SECONDS = 5.0
+_C_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,5 +39,104 @@ class ProcessSpec:
     ports: Mapping[str, int] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
-    prepare: Callable[[], None] = _nothing_to_prepare
+    prepare: Callable[[], None] = lambda: None
     stop_grace: float = 10.0
+
+
+async def spawn(spec: ProcessSpec, log: Path) -> asyncio.subprocess.Process:
+    """Starts it in a session of its own, so that a terminal's Ctrl-C reaches the supervisor only.
+
+    Raises OSError when the program or the log file cannot be opened.
+    """
+    with log.open("ab") as output:
+        return await asyncio.create_subprocess_exec(
+            *spec.argv,
+            env={**os.environ, **spec.env},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=end_with_parent(os.getpid()),
+        )
+
+
+def end_with_parent(supervisor: int) -> Callable[[], None] | None:
+    """What the child runs first: Linux shall kill it when the thread that started it ends.
+
+    Elsewhere there is no such order, and the next start sweeps up.
+    """
+    if sys.platform != "linux":
+        return None
+
+    def ask_kernel() -> None:
+        _C_LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != supervisor:  # it died before we could ask
+            os._exit(1)
+
+    return ask_kernel
+
+
+async def stop(process: asyncio.subprocess.Process, *, grace: float) -> None:
+    """SIGTERM, and SIGKILL for whatever of its session is left after `grace` seconds."""
+    if process.returncode is None:
+        process.terminate()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), grace)
+    kill_session(process.pid)
+    await process.wait()
+    # What was killed is there until the kernel has ended it; a zombie is left to whoever reaps.
+    with suppress(ProcessLookupError, PermissionError, TimeoutError):
+        async with asyncio.timeout(_END_SECONDS):
+            while True:
+                os.killpg(process.pid, 0)
+                await asyncio.sleep(_POLL_SECONDS)
+
+
+def kill_session(leader: int) -> None:
+    """Kills the process and those that it started."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def identity(pid: int) -> ProcessIdentity | None:
+    """None when no such process runs."""
+    try:
+        return ProcessIdentity(pid=pid, created=psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
+def is_alive(process_identity: ProcessIdentity) -> bool:
+    """Whether that very process still runs, and not a later one with its pid."""
+    try:
+        process = psutil.Process(process_identity.pid)
+        same = abs(process.create_time() - process_identity.created) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def sweep(state: SystemState | None) -> None:
+    """Kills what a supervisor that was killed has left behind, and what that has started."""
+    if state is None:
+        return
+    leaders = [process.identity for process in state.processes if process.identity is not None]
+    remains = [process for leader in leaders for process in _session_of(leader)]
+    for process in remains:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(remains, timeout=_SWEEP_SECONDS)
+
+
+def _session_of(leader: ProcessIdentity) -> list[psutil.Process]:
+    """While any member lives, the kernel gives the leader's pid to no new process."""
+    if psutil.pid_exists(leader.pid) and not is_alive(leader):
+        return []
+    return [process for process in psutil.process_iter() if _session(process.pid) == leader.pid]
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None

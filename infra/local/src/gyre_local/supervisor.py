@@ -5,18 +5,14 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from graphlib import TopologicalSorter
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from gyre_local import child
 from gyre_local.errors import StartError
 from gyre_local.home import Home
 from gyre_local.keeper import Keeper
-from gyre_local.leftovers import sweep
 from gyre_local.port_reservation import reserved_ports
-from gyre_local.process import ProcessSpec
+from gyre_local.process import ProcessSpec, identity, sweep
 from gyre_local.state import ProcessIdentity, Status, SystemState, read_state, write_state
 
 _TRIES_BEFORE_GIVING_UP = 3
@@ -32,7 +28,7 @@ class Supervisor:
         self.home = Home(home)
         self._specs = specs
         self._port_offset = port_offset
-        self._identity = child.identity(os.getpid()) or ProcessIdentity(pid=os.getpid(), created=0)
+        self._identity = identity(os.getpid()) or ProcessIdentity(pid=os.getpid(), created=0)
         self._keepers: dict[str, Keeper] = {}
         self._stopping = asyncio.Event()
         self._tick = asyncio.Event()
@@ -54,12 +50,7 @@ class Supervisor:
             self._stack = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     @property
@@ -105,36 +96,29 @@ class Supervisor:
         self._stopping.set()
 
     async def _run(self) -> None:
-        order = TopologicalSorter({spec.name: spec.depends_on for spec in self._specs})
-        names = list(order.static_order())
         try:
             async with asyncio.TaskGroup() as group:
-                for name in names:
-                    group.create_task(self._start(self._keepers[name]))
+                for keeper in self._keepers.values():
+                    group.create_task(self._start(keeper))
                 await self._stopping.wait()
-                await self._stop_in_reverse()
+                await asyncio.gather(*map(self._stop, self._keepers.values()))
         finally:
             for keeper in self._keepers.values():
                 keeper.kill()
             asyncio.get_running_loop().call_soon(self._announce)
 
     async def _start(self, keeper: Keeper) -> None:
+        """As soon as all that it needs is ready."""
         needed = [self._keepers[name].ready.wait() for name in keeper.spec.depends_on]
         await _first_of(asyncio.gather(*needed), self._stopping.wait())
         await keeper.keep()
 
-    async def _stop_in_reverse(self) -> None:
-        """Whoever nobody needs any more stops, all of them together, then the next layer."""
-        needs: dict[str, set[str]] = {spec.name: set() for spec in self._specs}
-        for spec in self._specs:
-            for needed in spec.depends_on:
-                needs[needed].add(spec.name)
-        layers = TopologicalSorter(needs)
-        layers.prepare()
-        while layers.is_active():
-            layer = layers.get_ready()
-            await asyncio.gather(*(self._keepers[name].stop() for name in layer))
-            layers.done(*layer)
+    async def _stop(self, keeper: Keeper) -> None:
+        """As soon as nothing needs it any more."""
+        for other in self._keepers.values():
+            if keeper.spec.name in other.spec.depends_on:
+                await other.ended.wait()
+        await keeper.stop()
 
     async def _finish(self) -> None:
         self._stopping.set()

@@ -1,6 +1,5 @@
 """Real engines for tests: a private home, ports that no other run uses, started when asked for."""
 
-import fcntl
 import os
 import random
 import subprocess
@@ -14,12 +13,12 @@ from pathlib import Path
 from gyre_common.settings import SECRETS_DIR
 
 from gyre_local import log_files
-from gyre_local.child import end_with_parent
-from gyre_local.control import running_state
+from gyre_local.control import running_state, spawn_supervisor, state_of
 from gyre_local.errors import StartError
-from gyre_local.home import Home
+from gyre_local.home import Home, try_lock
 from gyre_local.port_reservation import is_free
 from gyre_local.ports import LARGEST_OFFSET, STEP, Ports
+from gyre_local.process import end_with_parent
 from gyre_local.secrets import CLICKHOUSE_PASSWORD, ELASTICSEARCH_PASSWORD, Secret
 
 _FIRST_OFFSET = 11_000
@@ -79,32 +78,22 @@ class LocalEngines:
         self._supervisors.clear()
 
     def _launch(self, name: str) -> subprocess.Popen[bytes]:
-        home = Home(self.home / name)
-        home.prepare()
-        command = (sys.executable, "-m", "gyre_local.engines")
-        where = ("--home", str(home.path), "--port-offset", str(self.ports.offset))
-        with home.log("supervisor").open("ab") as output:
-            return subprocess.Popen(
-                (*command, *where, name),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env={**os.environ, SECRETS_DIR: str(self.secrets)},
-                preexec_fn=end_with_parent(os.getpid()),
-            )
+        home = self.home / name
+        where = ("--home", str(home), "--port-offset", str(self.ports.offset))
+        return spawn_supervisor(
+            (sys.executable, "-m", "gyre_local.system", *where, name),
+            Home(home),
+            env={SECRETS_DIR: str(self.secrets)},
+            preexec=end_with_parent(os.getpid()),
+        )
 
     def _wait_until_ready(self, name: str, deadline: float) -> None:
         home = Home(self.home / name)
-        while time.monotonic() < deadline:
-            state = running_state(home.path)
-            if state is not None and state.ready:
-                return
-            if self._supervisors[name].poll() is not None:
-                raise StartError(log_files.cause_line(home.log("supervisor")))
+        while (state := state_of(self._supervisors[name], home)) is None or not state.ready:
+            if time.monotonic() > deadline:
+                reason = log_files.cause_line(home.log(name))
+                raise StartError(f"{name} not ready after {_START_SECONDS:.0f} s: {reason}")
             time.sleep(_POLL_SECONDS)
-        reason = log_files.cause_line(home.log(name))
-        raise StartError(f"{name} not ready after {_START_SECONDS:.0f} s: {reason}")
 
 
 @contextmanager
@@ -115,22 +104,11 @@ def reserved_offset() -> Iterator[int]:
     offsets = list(range(_FIRST_OFFSET, LARGEST_OFFSET, STEP))
     random.shuffle(offsets)
     for offset in offsets:
-        lock = os.open(folder / str(offset), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            if _locked(lock) and all(map(is_free, Ports(offset).all())):
+        with (folder / str(offset)).open("w") as lock:
+            if try_lock(lock.fileno()) and all(map(is_free, Ports(offset).all())):
                 yield offset
                 return
-        finally:
-            os.close(lock)
     raise StartError("no free ports for a test run")
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def secrets(
 
 async def _in_foreground(cli: Cli) -> None:
     home, ports = cli.settings.home, Ports(cli.settings.port_offset)
-    specs = system_specs(home, ports, {})
+    specs = system_specs(home, ports)
     async with Supervisor(specs, home, port_offset=ports.offset) as supervisor:
         with stopped_by_signals(supervisor):
             states = supervisor.watch()
@@ -93,10 +93,10 @@ async def _in_background(cli: Cli) -> None:
     if running is not None:
         await _join(running, cli)
         return
-    system_specs(home, ports, {})  # says what is missing before anything is started
+    system_specs(home, ports)  # says what is missing before anything is started
     where = ("--home", str(home), "--port-offset", str(ports.offset))
     argv = (sys.executable, "-m", "gyre_cli.main", "up", *where)
-    states = launch(argv, home, env={}, deadline_seconds=READY_WITHIN_SECONDS)
+    states = launch(argv, home, deadline_seconds=READY_WITHIN_SECONDS)
     try:
         await _show_until_ready(states, cli.out)
     except asyncio.CancelledError:
