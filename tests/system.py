@@ -1,5 +1,6 @@
 """A whole running Gyre as tests see it: its command, its ports, its processes."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 from gyre_local.control import running_state
 from gyre_local.ports import Ports
 from gyre_local.state import ProcessState, SystemState
+from gyre_local.supervisor import Supervisor, raise_if_hopeless
 
 GYRE = Path(sys.executable).parent / "gyre"
 
@@ -48,3 +50,13 @@ class System:
     def process(self, name: str) -> ProcessState:
         """One engine or service, as of now."""
         return next(process for process in self.state().processes if process.name == name)
+
+
+async def wait_ready(supervisor: Supervisor, seconds: float) -> None:
+    """Raises StartError when a process keeps dying, and TimeoutError."""
+    async with asyncio.timeout(seconds):
+        async for state in supervisor.watch():
+            if state.ready:
+                return
+            raise_if_hopeless(state)
+    raise AssertionError("stopped before it was ready")

@@ -17,6 +17,8 @@ from gyre_local.state import Status
 from gyre_local.supervisor import Supervisor
 from gyre_local.testing import reserved_offset
 
+from tests.system import wait_ready
+
 pytestmark = pytest.mark.integration
 
 DEADLINE = 90.0
@@ -40,7 +42,7 @@ async def kill_and_wait_for_restart(supervisor: Supervisor) -> None:
 
 async def test_kafka_killed_keeps_its_records(tmp_path: Path, ports: Ports) -> None:
     async with Supervisor([ENGINES["kafka"](tmp_path, ports)], tmp_path) as supervisor:
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         await make_topic(ports.kafka_servers, "facts", cleanup="delete")
         async with aiokafka.AIOKafkaProducer(
             bootstrap_servers=ports.kafka_servers, acks="all"
@@ -76,7 +78,7 @@ async def test_kafka_runs_transactions_and_makes_no_topic_unasked(kafka_servers:
 async def test_elasticsearch_killed_keeps_its_documents(tmp_path: Path, ports: Ports) -> None:
     spec = ENGINES["elasticsearch"](tmp_path, ports)
     async with Supervisor([spec], tmp_path) as supervisor:
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         login = ("elastic", Secret.of(tmp_path, ELASTICSEARCH_PASSWORD).read())
         async with httpx.AsyncClient(
             base_url=ports.elasticsearch_url, auth=login, timeout=30
@@ -99,7 +101,7 @@ async def test_clickhouse_killed_or_stopped_keeps_its_rows_and_its_password(
 ) -> None:
     spec = ENGINES["clickhouse"](tmp_path, ports)
     async with Supervisor([spec], tmp_path) as supervisor:
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         login = ("default", Secret.of(tmp_path, CLICKHOUSE_PASSWORD).read())
         async with httpx.AsyncClient(
             base_url=ports.clickhouse_url, auth=login, timeout=30
@@ -111,7 +113,7 @@ async def test_clickhouse_killed_or_stopped_keeps_its_rows_and_its_password(
             assert await sql(client, "SELECT count() FROM gyre.facts") == "1000"
 
     async with Supervisor([spec], tmp_path) as supervisor:
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         async with httpx.AsyncClient(
             base_url=ports.clickhouse_url, auth=login, timeout=30
         ) as client:

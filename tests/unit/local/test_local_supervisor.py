@@ -28,6 +28,8 @@ from gyre_local.process import ProcessSpec, is_alive
 from gyre_local.state import Status, SystemState, read_state, write_state
 from gyre_local.supervisor import Supervisor
 
+from tests.system import wait_ready
+
 DEADLINE = 20.0
 IP_LOCAL_PORT_RANGE = 51
 """Of linux/in.h, since 6.3; the socket module does not name it."""
@@ -112,7 +114,7 @@ async def test_processes_start_after_those_they_need_and_stop_before_them(tmp_pa
         a_process(tmp_path, "index"),
     ]
     async with Supervisor(specs, tmp_path) as supervisor:
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
     happened = events(tmp_path)
     assert set(happened[:2]) == {"kafka start", "index start"}
     assert happened[2:4] == ["service start", "service stop"]
@@ -137,12 +139,12 @@ async def test_waiting_for_a_process_that_keeps_dying_ends_with_its_reason(tmp_p
     dying = a_process(tmp_path, "service", "raise SystemExit('error: bad setting')")
     async with Supervisor([dying], tmp_path) as supervisor:
         with pytest.raises(StartError, match="service keeps dying: error: bad setting"):
-            await supervisor.wait_ready(DEADLINE)
+            await wait_ready(supervisor, DEADLINE)
 
 
 async def test_a_process_that_is_killed_comes_back(tmp_path: Path) -> None:
     async with Supervisor([a_process(tmp_path, "service")], tmp_path) as supervisor:
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         os.kill(pid_of(supervisor.state), signal.SIGKILL)
         async with asyncio.timeout(DEADLINE):
             async for state in supervisor.watch():
@@ -156,13 +158,12 @@ async def test_a_process_that_gives_no_sign_of_life_any_more_is_started_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeper, "_LIVENESS_SECONDS", 0.2)
-    monkeypatch.setattr(keeper, "_PROBE_WHEN_READY", 0.05)
-    monkeypatch.setattr(keeper, "_PROBE_WHEN_UNREADY", 0.05)
+    monkeypatch.setattr(keeper, "_PAUSES", {})
     sign, life = tmp_path / "service.ready", tmp_path / "life"
     life.touch()
     spec = a_process(tmp_path, "service", liveness=FileProbe(life))
     async with Supervisor([spec], tmp_path) as supervisor, asyncio.timeout(DEADLINE):
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         sign.unlink()  # unready, as with an engine away or a partition held
         await anext(s async for s in supervisor.watch() if statuses(s) == [Status.UNREADY])
         life.unlink()
@@ -181,7 +182,7 @@ async def test_a_process_that_is_unready_but_alive_is_left_alone(
     spec = a_process(tmp_path, "service", liveness=probe)
     monkeypatch.setattr(keeper, "_PAUSES", {})
     async with Supervisor([spec], tmp_path) as supervisor, asyncio.timeout(DEADLINE):
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         (tmp_path / "service.ready").unlink()
         await probe.wait_for_calls(10)
         (process,) = supervisor.state.processes
@@ -205,7 +206,7 @@ async def test_a_program_that_does_not_exist_is_an_error_line_and_not_a_tracebac
     spec = a_process(tmp_path, "service", argv=("/nonexistent/program",))
     async with Supervisor([spec], tmp_path) as supervisor:
         with pytest.raises(StartError, match="cannot start"):
-            await supervisor.wait_ready(DEADLINE)
+            await wait_ready(supervisor, DEADLINE)
 
 
 async def test_a_process_that_cannot_be_prepared_says_why(tmp_path: Path) -> None:
@@ -214,13 +215,13 @@ async def test_a_process_that_cannot_be_prepared_says_why(tmp_path: Path) -> Non
 
     async with Supervisor([a_process(tmp_path, "index", prepare=refuse)], tmp_path) as supervisor:
         with pytest.raises(StartError, match="no room for the index"):
-            await supervisor.wait_ready(DEADLINE)
+            await wait_ready(supervisor, DEADLINE)
 
 
 async def test_who_ignores_the_request_to_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
     deaf = a_process(tmp_path, "deaf", "signal.signal(signal.SIGTERM, print)", stop_grace=0.2)
     async with Supervisor([deaf], tmp_path) as supervisor:
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         pid = pid_of(supervisor.state)
     assert not psutil.pid_exists(pid)
 
@@ -239,7 +240,7 @@ async def test_stopping_in_the_midst_of_starting_leaves_nothing(tmp_path: Path) 
 async def test_asking_twice_to_stop_kills_at_once(tmp_path: Path) -> None:
     deaf = a_process(tmp_path, "deaf", "signal.signal(signal.SIGTERM, print)", stop_grace=600.0)
     async with asyncio.timeout(DEADLINE), Supervisor([deaf], tmp_path) as supervisor:
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         supervisor.stop()
         async for state in supervisor.watch():
             if state.processes[0].status is Status.STOPPING:
@@ -255,7 +256,7 @@ async def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:
         f"time.sleep(600)'])\npathlib.Path({str(tmp_path / 'inner')!r}).write_text(str(inner.pid))",
     )
     async with Supervisor([parent], tmp_path) as supervisor:
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         inner = psutil.Process(int((tmp_path / "inner").read_text()))
     assert not inner.is_running() or inner.status() == psutil.STATUS_ZOMBIE
 
@@ -292,7 +293,7 @@ async def test_no_outgoing_connection_gets_a_port_before_its_server_listens(tmp_
         async with Supervisor([spec], tmp_path) as supervisor:
             with pytest.raises(OSError, match="Cannot assign requested address"):
                 going_out(server, port)
-            await supervisor.wait_ready(DEADLINE)
+            await wait_ready(supervisor, DEADLINE)
 
 
 def going_out(to: socket.socket, port: int | None = None) -> socket.socket:
@@ -336,7 +337,7 @@ async def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
 async def test_the_state_file_tells_what_runs_and_then_that_nothing_does(tmp_path: Path) -> None:
     spec = a_process(tmp_path, "service", ports={"grpc": 1})
     async with Supervisor([spec], tmp_path, port_offset=300) as supervisor:
-        await supervisor.wait_ready(DEADLINE)
+        await wait_ready(supervisor, DEADLINE)
         state = control.running_state(tmp_path)
         assert state is not None
         assert (state.port_offset, state.processes[0].ports) == (300, {"grpc": 1})

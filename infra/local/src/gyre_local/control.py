@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from gyre_local import log_files
 from gyre_local.errors import AlreadyRunningError, LocalError, StartError
 from gyre_local.home import Home
 from gyre_local.process import is_alive, sweep
-from gyre_local.state import ProcessIdentity, SystemState, read_state
+from gyre_local.state import SystemState, read_state
 from gyre_local.supervisor import raise_if_hopeless
 
 _POLL_SECONDS = 0.1
@@ -101,26 +100,23 @@ async def launch(
 
 async def stop_running(path: Path) -> bool:
     """Stops the system of this home in order, by force if that takes long; False when none ran."""
-    home = Home(path)
-    state = read_state(home.state)
-    if state is None:
-        return False
-    ran = is_alive(state.supervisor)
-    if ran and not await _end_process(state.supervisor, signal.SIGTERM):
-        await _end_process(state.supervisor, signal.SIGKILL)
-    await asyncio.to_thread(sweep, read_state(home.state))
-    return ran
+    state = running_state(path)
+    if state is not None:
+        await asyncio.to_thread(_end, state.supervisor.pid)
+    await asyncio.to_thread(sweep, read_state(Home(path).state))
+    return state is not None
 
 
-async def _end_process(supervisor: ProcessIdentity, number: signal.Signals) -> bool:
+def _end(supervisor: int) -> None:
     try:
-        os.kill(supervisor.pid, number)
-    except ProcessLookupError:
-        return True
-    except PermissionError as error:
+        process = psutil.Process(supervisor)
+        process.terminate()
+        for survivor in psutil.wait_procs([process], timeout=_STOP_SECONDS)[1]:
+            survivor.kill()
+            psutil.wait_procs([survivor], timeout=_STOP_SECONDS)
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.AccessDenied as error:
         raise LocalError(
-            f"pid {supervisor.pid} belongs to another user: stop it as that user"
+            f"pid {supervisor} belongs to another user: stop it as that user"
         ) from error
-    with suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
-        await asyncio.to_thread(psutil.Process(supervisor.pid).wait, _STOP_SECONDS)
-    return not is_alive(supervisor)

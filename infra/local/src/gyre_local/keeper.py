@@ -12,17 +12,15 @@ from gyre_local.home import Home
 from gyre_local.process import ProcessSpec
 from gyre_local.state import ProcessState, Status
 
-_PROBE_WHILE_STARTING = 0.1
-_PROBE_WHEN_UNREADY = 1.0
-_PROBE_WHEN_READY = 5.0
+_PAUSE_WHILE_STARTING = 0.1
+_PAUSES = {Status.READY: 5.0, Status.UNREADY: 1.0}
+"""Seconds from one probe to the next."""
 _LIVENESS_SECONDS = 30.0
 """Seconds without a sign of life after which a process that gave one before is ended."""
 _LIVENESS_GRACE = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0
 """Who ran this long has earned a short pause again."""
-
-_PAUSES = {Status.READY: _PROBE_WHEN_READY, Status.UNREADY: _PROBE_WHEN_UNREADY}
 
 
 class Keeper:
@@ -35,7 +33,6 @@ class Keeper:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self.ended = asyncio.Event()
-        self._last_alive: float | None = None
         self._pause = _FIRST_PAUSE
         self.state = ProcessState(
             name=spec.name,
@@ -91,11 +88,11 @@ class Keeper:
         if self._stopping.is_set():  # asked while it was being started
             await process.stop(self._process, grace=self.spec.stop_grace)
         try:
-            await self._attend(self._process)
+            hung = await self._attend(self._process)
         finally:
             self.ready.clear()
             process.kill_session(self._process.pid)
-        if self._lost_liveness():
+        if hung:
             return f"ended after {_LIVENESS_SECONDS:g} s without a sign of life"
         return self._cause_of_death(self._process.returncode, born_at)
 
@@ -105,30 +102,29 @@ class Keeper:
         line = log_files.cause_line(self.state.log, since=born_at)
         return line or f"ended with exit code {exit_code}"
 
-    async def _attend(self, running: asyncio.subprocess.Process) -> None:
-        """Asks again and again whether it is ready and alive, until it ends or is to end."""
-        loop = asyncio.get_running_loop()
-        born = loop.time()
-        self._last_alive = None
+    async def _attend(self, running: asyncio.subprocess.Process) -> bool:
+        """Asks again and again whether it is ready and alive, until it ends; ends it if it hangs.
+
+        Returns whether it did.
+        """
+        clock = asyncio.get_running_loop().time
+        born, last_alive = clock(), None
         end = asyncio.create_task(running.wait())
         while not end.done():
             ready = await self.spec.probe.ready()
             self._show(ready)
-            # A process that never gave a sign of life is still starting.
             if ready or (self.spec.liveness is not None and await self.spec.liveness.ready()):
-                self._last_alive = loop.time()
-            if self._lost_liveness() and not self._stopping.is_set():
+                last_alive = clock()
+            # A process that never gave a sign of life is still starting.
+            silent = clock() - last_alive if last_alive is not None else 0.0
+            if self.spec.liveness and silent > _LIVENESS_SECONDS and not self._stopping.is_set():
                 await process.stop(running, grace=_LIVENESS_GRACE)
-                return
-            if loop.time() - born > _STEADY_SECONDS:
+                return True
+            if clock() - born > _STEADY_SECONDS:
                 self._pause = _FIRST_PAUSE
-            await asyncio.wait({end}, timeout=_PAUSES.get(self.state.status, _PROBE_WHILE_STARTING))
+            await asyncio.wait({end}, timeout=_PAUSES.get(self.state.status, _PAUSE_WHILE_STARTING))
             log_files.bound(self.state.log)
-
-    def _lost_liveness(self) -> bool:
-        if self.spec.liveness is None or self._last_alive is None:
-            return False
-        return asyncio.get_running_loop().time() - self._last_alive > _LIVENESS_SECONDS
+        return False
 
     def _show(self, ready: bool) -> None:
         if ready is self.ready.is_set() or self._stopping.is_set():

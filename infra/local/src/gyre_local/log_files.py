@@ -54,18 +54,16 @@ def cause_line(path: Path, *, since: int = 0) -> str:
     except OSError:
         return ""
     lines = [line for line in lines if line.strip() and not _STACK_FRAME.match(line)]
-    telling = [line for line in lines if _LAST_WORDS.match(line)]
-    telling = telling or [line for line in lines if _TELLING.search(line)]
-    return _message((telling or lines or [""])[-1])[:_LONGEST_LINE]
+    last_words = [line for line in lines if _LAST_WORDS.match(line)]
+    telling = last_words or [line for line in lines if _TELLING.search(line)] or lines or [""]
+    return _message(telling[-1])[:_LONGEST_LINE]
 
 
 def _message(line: str) -> str:
     try:
         record = json.loads(line)
-    except ValueError:
+        message = str(record["message"])
+    except (ValueError, TypeError, KeyError):
         return line.strip()
-    if not isinstance(record, dict) or "message" not in record:
-        return line.strip()
-    trace = [line.strip(_FRAME_OF_A_GROUP) for line in str(record.get("exc_info", "")).splitlines()]
-    cause = [line for line in trace if line][-1:]
-    return ": ".join([str(record["message"]), *cause])
+    trace = (line.strip(_FRAME_OF_A_GROUP) for line in str(record.get("exc_info", "")).splitlines())
+    return ": ".join([message, *list(filter(None, trace))[-1:]])

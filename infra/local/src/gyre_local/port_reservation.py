@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 
@@ -17,31 +17,34 @@ def reserved_ports(specs: Iterable[ProcessSpec]) -> Iterator[None]:
     gRPC's usual ports lie in the range from which Linux takes those of outgoing connections, and
     the engines and services make some hundred of these while others still wait for their turn to
     listen. A socket that is bound but does not listen keeps its port out of that range, and does
-    not hinder servers, which bind with SO_REUSEADDR as it does.
-
-    Raises:
-        PortTakenError: it lists every port in use and its owner where the system tells.
+    not hinder servers, which bind with SO_REUSEADDR as it does. Raises PortTakenError, which lists
+    every port in use and its owner where the system tells.
     """
     needed = [(name, port) for spec in specs for name, port in spec.ports.items()]
+    in_use = []
     with ExitStack() as sockets:
-        in_use = []
         for name, port in needed:
             try:
                 sockets.enter_context(_bound_socket(port))
             except OSError:
                 in_use.append((name, port))
-        if in_use:
-            raise PortTakenError(_describe(in_use))
-        yield
+        if not in_use:
+            yield
+            return
+    owners = _owners()
+    listed = ", ".join(
+        f"{port} for {name} (by {owners.get(port, 'a process of another user')})"
+        for name, port in in_use
+    )
+    raise PortTakenError(f"taken: port {listed}; stop it or shift all ports with --port-offset")
 
 
 def is_free(port: int) -> bool:
     """Whether a server could listen there now."""
-    try:
+    with suppress(OSError):
         _bound_socket(port).close()
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _bound_socket(port: int) -> socket.socket:
@@ -53,15 +56,6 @@ def _bound_socket(port: int) -> socket.socket:
         reserved.close()
         raise
     return reserved
-
-
-def _describe(in_use: list[tuple[str, int]]) -> str:
-    owners = _owners()
-    listed = ", ".join(
-        f"{port} for {name} (by {owners.get(port, 'a process of another user')})"
-        for name, port in in_use
-    )
-    return f"taken: port {listed}; stop it or shift all ports with --port-offset"
 
 
 def _owners() -> dict[int, str]:

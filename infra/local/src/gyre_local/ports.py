@@ -36,6 +36,10 @@ class Ports:
         self.clickhouse = 8123 + offset
         self.gateway = 8080 + offset
         self.gateway_metrics = 9110 + offset
+        # As the variables of the same names want them.
+        self.kafka_servers = f"127.0.0.1:{self.kafka}"
+        self.elasticsearch_url = f"http://127.0.0.1:{self.elasticsearch}"
+        self.clickhouse_url = f"http://127.0.0.1:{self.clickhouse}"
 
     def grpc(self, service: str) -> int:
         """Where a service of SERVICES answers RPCs."""
@@ -47,20 +51,6 @@ class Ports:
 
     def all(self) -> tuple[int, ...]:
         """Every port that a whole system may use."""
-        own = (port for name, port in vars(self).items() if name != "offset")
+        fields = vars(self).items()
+        own = (port for name, port in fields if isinstance(port, int) and name != "offset")
         return (*own, *map(self.grpc, SERVICES), *map(self.metrics, SERVICES))
-
-    @property
-    def kafka_servers(self) -> str:
-        """As GYRE_KAFKA_SERVERS wants it."""
-        return f"127.0.0.1:{self.kafka}"
-
-    @property
-    def elasticsearch_url(self) -> str:
-        """As GYRE_ELASTICSEARCH_URL wants it."""
-        return f"http://127.0.0.1:{self.elasticsearch}"
-
-    @property
-    def clickhouse_url(self) -> str:
-        """As GYRE_CLICKHOUSE_URL wants it."""
-        return f"http://127.0.0.1:{self.clickhouse}"

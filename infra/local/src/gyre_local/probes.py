@@ -2,10 +2,11 @@
 
 import asyncio
 import base64
-import http.client
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from typing import Protocol
 
 _TIMEOUT = 2.0
@@ -31,20 +32,16 @@ class HttpProbe:
         return await asyncio.to_thread(self._answers)
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT)
-        try:
-            connection.request("GET", self.path, headers=self._headers())
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
-    def _headers(self) -> dict[str, str]:
-        if self.login is None:
-            return {}
-        login = ":".join(self.login()).encode()
-        return {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
+        headers = {}
+        if self.login is not None:
+            login = base64.b64encode(":".join(self.login()).encode()).decode()
+            headers["Authorization"] = f"Basic {login}"
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT)) as connection:
+            try:
+                connection.request("GET", self.path, headers=headers)
+                return connection.getresponse().status == 200
+            except (OSError, HTTPException):
+                return False
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,6 @@ class KafkaProbe:
 
     port: int
 
-    _METADATA, _VERSION, _CORRELATION = 3, 1, 1
-
     async def ready(self) -> bool:
         """Whether it answers."""
         try:
@@ -68,18 +63,14 @@ class KafkaProbe:
             return False
 
     async def _broker_count(self) -> int:
+        metadata, version, correlation, no_client_id, no_topics = 3, 1, 1, -1, 0
+        request = struct.pack(">hhihi", metadata, version, correlation, no_client_id, no_topics)
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            no_client_id, no_topics = -1, 0
-            request = struct.pack(
-                ">hhihi", self._METADATA, self._VERSION, self._CORRELATION, no_client_id, no_topics
-            )
+        with closing(writer):
             writer.write(struct.pack(">i", len(request)) + request)
             (length,) = struct.unpack(">i", await reader.readexactly(4))
             _, brokers = struct.unpack_from(">ii", await reader.readexactly(length))
             return int(brokers)
-        finally:
-            writer.close()
 
 
 @dataclass(frozen=True)

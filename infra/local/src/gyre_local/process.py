@@ -132,11 +132,9 @@ def _session_of(leader: ProcessIdentity) -> list[psutil.Process]:
     """While any member lives, the kernel gives the leader's pid to no new process."""
     if psutil.pid_exists(leader.pid) and not is_alive(leader):
         return []
-    return [process for process in psutil.process_iter() if _session(process.pid) == leader.pid]
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return None
+    members = []
+    for process in psutil.process_iter():
+        with suppress(OSError):  # it has ended meanwhile
+            if os.getsid(process.pid) == leader.pid:
+                members.append(process)
+    return members

@@ -13,8 +13,6 @@ CLICKHOUSE_PASSWORD = "gyre_clickhouse_password"  # noqa: S105 - a file's name
 ELASTICSEARCH_PASSWORD = "gyre_elasticsearch_password"  # noqa: S105 - a file's name
 NAMES = (CLICKHOUSE_PASSWORD, ELASTICSEARCH_PASSWORD)
 
-_BYTES = 32
-
 
 @dataclass(frozen=True)
 class Secret:
@@ -55,7 +53,7 @@ class Secret:
         draft = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(_BYTES))
+            file.write(secrets.token_urlsafe(32))
             file.flush()
             os.fsync(file.fileno())
         try:

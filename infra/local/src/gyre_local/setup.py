@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from gyre_local.errors import LocalError, SetupError
@@ -34,22 +34,34 @@ _PROGRESS_EVERY = 25
 _DESCRIPTOR = "plugin-descriptor.properties"
 
 
-def ensure_jars(report: Callable[[str], None]) -> None:
-    """Fetches the jars and the encoder and compiles the Java classes unless what is there fits the
-    sources.
+def ensure_jars(report: Callable[[str], object]) -> None:
+    """Fetches the jars and the encoder and compiles the Java classes, where sources have changed.
 
     Raises SetupError when Java or Maven is missing, or when Maven fails.
     """
-    digest = _sources_digest()
-    if not _is_current(digest):
+    if not _is_current():
         _fetch(report)
-        _STAMP.write_text(digest)
+        _STAMP.write_text(_sources_digest())
         report(f"engines: {len(list(JARS.rglob('*.jar')))} jars ready")
-    _install_models()
+    if INSTALLED_MODELS.resolve() != MODELS:
+        INSTALLED_MODELS.parent.mkdir(parents=True, exist_ok=True)
+        INSTALLED_MODELS.unlink(missing_ok=True)
+        INSTALLED_MODELS.symlink_to(MODELS)
 
 
-def _fetch(report: Callable[[str], None]) -> None:
-    java, maven = find_java(), _find_maven()
+def require_jars() -> None:
+    """Raises SetupError when the jars are not there or are older than their sources."""
+    if not _is_current():
+        raise SetupError("the engines' jars are missing or out of date: run `make setup`")
+
+
+def _fetch(report: Callable[[str], object]) -> None:
+    java, maven = find_java(), shutil.which("mvn")
+    if maven is None:
+        raise SetupError(
+            "Maven is missing, it fetches the engines' jars. Install it with `apt install maven` "
+            "(Debian, Ubuntu), `dnf install maven` (Fedora) or `brew install maven` (macOS)"
+        )
     report(f"engines: fetching jars with Maven on Java {java.version} (170 MB the first time)")
     for folder in (JARS, MODELS):
         shutil.rmtree(folder, ignore_errors=True)
@@ -60,49 +72,22 @@ def _fetch(report: Callable[[str], None]) -> None:
         shutil.copytree(PROJECT / "models" / folder.name, folder, dirs_exist_ok=True)
 
 
-def _install_models() -> None:
-    if INSTALLED_MODELS.resolve() != MODELS:
-        INSTALLED_MODELS.parent.mkdir(parents=True, exist_ok=True)
-        INSTALLED_MODELS.unlink(missing_ok=True)
-        INSTALLED_MODELS.symlink_to(MODELS)
-
-
-def require_jars() -> None:
-    """Raises SetupError when the jars are not there or are older than their sources."""
-    if not _is_current(_sources_digest()):
-        raise SetupError("the engines' jars are missing or out of date: run `make setup`")
-
-
-def _is_current(digest: str) -> bool:
-    return _STAMP.is_file() and _STAMP.read_text() == digest
+def _is_current() -> bool:
+    return _STAMP.is_file() and _STAMP.read_text() == _sources_digest()
 
 
 def _sources_digest() -> str:
+    sources = [PROJECT / "pom.xml"]
+    for engine in sorted((PROJECT / "engines").iterdir()):
+        sources += [engine / "pom.xml", *sorted((engine / "src").rglob("*"))]
+    sources += sorted((PROJECT / "models").rglob("*"))
     digest = hashlib.sha256()
-    for path in _sources():
+    for path in filter(Path.is_file, sources):
         digest.update(str(path.relative_to(PROJECT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def _sources() -> Iterator[Path]:
-    yield PROJECT / "pom.xml"
-    for engine in sorted((PROJECT / "engines").iterdir()):
-        yield engine / "pom.xml"
-        yield from sorted(path for path in (engine / "src").rglob("*") if path.is_file())
-    yield from sorted(path for path in (PROJECT / "models").rglob("*") if path.is_file())
-
-
-def _find_maven() -> str:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise SetupError(
-            "Maven is missing, it fetches the engines' jars. Install it with `apt install maven` "
-            "(Debian, Ubuntu), `dnf install maven` (Fedora) or `brew install maven` (macOS)"
-        )
-    return maven
-
-
-def _run_maven(maven: str, java: Java, report: Callable[[str], None]) -> None:
+def _run_maven(maven: str, java: Java, report: Callable[[str], object]) -> None:
     command = [maven, "--batch-mode", "--file", str(PROJECT / "pom.xml"), "package"]
     environ = {**os.environ, "JAVA_HOME": str(java.home)}
     output: list[str] = []
@@ -120,12 +105,9 @@ def _run_maven(maven: str, java: Java, report: Callable[[str], None]) -> None:
     if process.returncode:
         log = Path(tempfile.gettempdir()) / "gyre-setup-maven.log"
         log.write_text("".join(output))
-        raise SetupError(f"Maven failed: {_first_error(output)} (whole output in {log})")
-
-
-def _first_error(output: list[str]) -> str:
-    errors = (line.removeprefix("[ERROR]").strip() for line in output if line.startswith("[ERROR]"))
-    return next(errors, "it gave no reason")
+        errors = (line for line in output if line.startswith("[ERROR]"))
+        reason = next(errors, "it gave no reason").removeprefix("[ERROR]").strip()
+        raise SetupError(f"Maven failed: {reason} (whole output in {log})")
 
 
 def _unpack_descriptor(module: Path) -> None:
@@ -134,10 +116,9 @@ def _unpack_descriptor(module: Path) -> None:
         with zipfile.ZipFile(jar) as archive:
             for name in archive.namelist():
                 if name.endswith(f"/{module.name}/{_DESCRIPTOR}"):
-                    lines = archive.read(name).decode().splitlines(keepends=True)
+                    text = archive.read(name).decode()
                     # Named Java modules need a module layer, which plain jars do not make.
-                    other_lines = (line for line in lines if not line.startswith("modulename="))
-                    (module / _DESCRIPTOR).write_text("".join(other_lines))
+                    (module / _DESCRIPTOR).write_text(re.sub(r"(?m)^modulename=.*\n?", "", text))
                     return
     raise SetupError(f"no plugin descriptor in {module}: run `make clean setup`")
 
@@ -150,14 +131,9 @@ def main() -> None:
         if parser.parse_args().check_java:
             find_java()
         else:
-            ensure_jars(_print)
+            ensure_jars(lambda line: sys.stderr.write(f"{line}\n"))
     except LocalError as error:
         sys.exit(f"error: {error}")
-
-
-def _print(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

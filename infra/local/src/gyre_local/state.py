@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 
 class Status(StrEnum):
@@ -20,19 +20,15 @@ class Status(StrEnum):
     STOPPED = "stopped"
 
 
-class ProcessIdentity(BaseModel):
+class ProcessIdentity(BaseModel, frozen=True):
     """A pid and the moment that process began, since pids are used again."""
-
-    model_config = ConfigDict(frozen=True)
 
     pid: int
     created: float
 
 
-class ProcessState(BaseModel):
+class ProcessState(BaseModel, frozen=True):
     """`since` is when `status` began; `error` is the last line that explains a death, or empty."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     status: Status
@@ -44,10 +40,8 @@ class ProcessState(BaseModel):
     log: Path
 
 
-class SystemState(BaseModel):
+class SystemState(BaseModel, frozen=True):
     """All processes of one supervisor; `problem` is what keeps it from its own work, or empty."""
-
-    model_config = ConfigDict(frozen=True)
 
     supervisor: ProcessIdentity
     port_offset: int

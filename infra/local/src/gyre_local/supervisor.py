@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +13,7 @@ from gyre_local.home import Home
 from gyre_local.keeper import Keeper
 from gyre_local.port_reservation import reserved_ports
 from gyre_local.process import ProcessSpec, identity, sweep
-from gyre_local.state import ProcessIdentity, Status, SystemState, read_state, write_state
+from gyre_local.state import ProcessIdentity, SystemState, read_state, write_state
 
 _TRIES_BEFORE_GIVING_UP = 3
 
@@ -34,10 +34,10 @@ class Supervisor:
         self._tick = asyncio.Event()
         self._problem = ""
         self._running: asyncio.Task[None] | None = None
-        self._stack = AsyncExitStack()
+        self._stack = ExitStack()
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
+        with ExitStack() as stack:
             stack.enter_context(self.home.claimed())
             await asyncio.to_thread(sweep, read_state(self.home.state))
             stack.enter_context(reserved_ports(self._specs))
@@ -46,12 +46,14 @@ class Supervisor:
             }
             self._announce()
             self._running = asyncio.create_task(self._run(), name="supervisor")
-            stack.push_async_callback(self._finish)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        with self._stack:
+            self._stopping.set()
+            if self._running is not None:
+                await self._running
 
     @property
     def state(self) -> SystemState:
@@ -71,22 +73,6 @@ class Supervisor:
             if self._running is None or self._running.done():
                 return
             await tick.wait()
-
-    async def wait_ready(self, deadline_seconds: float) -> None:
-        """Raises StartError when that takes too long or a process keeps dying."""
-        try:
-            async with asyncio.timeout(deadline_seconds):
-                async for state in self.watch():
-                    if state.ready:
-                        return
-                    raise_if_hopeless(state)
-        except TimeoutError as error:
-            waiting = [p.name for p in self.state.processes if p.status is not Status.READY]
-            raise StartError(
-                f"not ready after {deadline_seconds:.0f} s: {', '.join(waiting)}; "
-                f"see the logs in {self.home.logs}"
-            ) from error
-        raise StartError("stopped before it was ready")
 
     def stop(self) -> None:
         """Begins an orderly stop; asked a second time, kills at once."""
@@ -109,8 +95,11 @@ class Supervisor:
 
     async def _start(self, keeper: Keeper) -> None:
         """As soon as all that it needs is ready."""
-        needed = [self._keepers[name].ready.wait() for name in keeper.spec.depends_on]
-        await _first_of(asyncio.gather(*needed), self._stopping.wait())
+        needed = (self._keepers[name].ready.wait() for name in keeper.spec.depends_on)
+        waits = [asyncio.gather(*needed), asyncio.ensure_future(self._stopping.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
         await keeper.keep()
 
     async def _stop(self, keeper: Keeper) -> None:
@@ -119,11 +108,6 @@ class Supervisor:
             if keeper.spec.name in other.spec.depends_on:
                 await other.ended.wait()
         await keeper.stop()
-
-    async def _finish(self) -> None:
-        self._stopping.set()
-        if self._running is not None:
-            await self._running
 
     def _announce(self) -> None:
         try:
@@ -154,13 +138,3 @@ def stopped_by_signals(supervisor: Supervisor) -> Iterator[None]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-
-
-async def _first_of(*waits: Awaitable[object]) -> None:
-    """Waits until one of them is done and gives up the others."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -7,13 +7,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gyre_common.settings import SECRETS_DIR
 
 from gyre_local import log_files
-from gyre_local.control import running_state, spawn_supervisor, state_of
+from gyre_local.control import spawn_supervisor, state_of
 from gyre_local.errors import StartError
 from gyre_local.home import Home, try_lock
 from gyre_local.port_reservation import is_free
@@ -43,18 +43,27 @@ class LocalEngines:
         self.secrets = home / "secrets"
         self._supervisors: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, *names: str) -> None:
-        """Returns when all of them are ready. Raises StartError."""
-        for name in names:
-            if name not in self._supervisors:
-                self._supervisors[name] = self._launch(name)
+    def start(self, name: str) -> None:
+        """Returns when it is ready. Raises StartError."""
+        home = Home(self.home / name)
+        if name not in self._supervisors:
+            where = ("--home", str(home.path), "--port-offset", str(self.ports.offset))
+            self._supervisors[name] = spawn_supervisor(
+                (sys.executable, "-m", "gyre_local.system", *where, name),
+                home,
+                env={SECRETS_DIR: str(self.secrets)},
+                preexec=end_with_parent(os.getpid()),
+            )
         deadline = time.monotonic() + _START_SECONDS
-        for name in names:
-            self._wait_until_ready(name, deadline)
+        while (state := state_of(self._supervisors[name], home)) is None or not state.ready:
+            if time.monotonic() > deadline:
+                reason = log_files.cause_line(home.log(name))
+                raise StartError(f"{name} not ready after {_START_SECONDS:.0f} s: {reason}")
+            time.sleep(_POLL_SECONDS)
 
     def pid(self, name: str) -> int:
         """The engine's own process, for tests that kill it; its supervisor starts it again."""
-        state = running_state(self.home / name)
+        state = state_of(self._supervisors[name], Home(self.home / name))
         if state is None or state.processes[0].identity is None:
             raise StartError(f"{name} does not run")
         return state.processes[0].identity.pid
@@ -77,24 +86,6 @@ class LocalEngines:
             supervisor.wait(_STOP_SECONDS)
         self._supervisors.clear()
 
-    def _launch(self, name: str) -> subprocess.Popen[bytes]:
-        home = self.home / name
-        where = ("--home", str(home), "--port-offset", str(self.ports.offset))
-        return spawn_supervisor(
-            (sys.executable, "-m", "gyre_local.system", *where, name),
-            Home(home),
-            env={SECRETS_DIR: str(self.secrets)},
-            preexec=end_with_parent(os.getpid()),
-        )
-
-    def _wait_until_ready(self, name: str, deadline: float) -> None:
-        home = Home(self.home / name)
-        while (state := state_of(self._supervisors[name], home)) is None or not state.ready:
-            if time.monotonic() > deadline:
-                reason = log_files.cause_line(home.log(name))
-                raise StartError(f"{name} not ready after {_START_SECONDS:.0f} s: {reason}")
-            time.sleep(_POLL_SECONDS)
-
 
 @contextmanager
 def reserved_offset() -> Iterator[int]:
@@ -114,9 +105,5 @@ def reserved_offset() -> Iterator[int]:
 @contextmanager
 def engines(home: Path) -> Iterator[LocalEngines]:
     """Engines on reserved ports under `home`, none started yet, all stopped at the end."""
-    with reserved_offset() as offset:
-        running = LocalEngines(home, Ports(offset))
-        try:
-            yield running
-        finally:
-            running.close()
+    with reserved_offset() as offset, closing(LocalEngines(home, Ports(offset))) as running:
+        yield running

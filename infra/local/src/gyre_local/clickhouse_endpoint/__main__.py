@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import aiohttp.web  # noqa: F401 - before the confinement: it reads the system's media types
@@ -20,7 +21,15 @@ log = logging.getLogger("gyre_local.clickhouse_endpoint")
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 1 with one line on stderr where that cannot begin."""
-    options = _options()
+    parser = argparse.ArgumentParser(
+        prog="python -m gyre_local.clickhouse_endpoint", description=__doc__
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder for tables and metadata")
+    parser.add_argument("--port", type=int, default=8123)
+    parser.add_argument("--password-file", type=Path, required=True, help="of user `default`")
+    levels = ["debug", "info", "warning", "error"]
+    parser.add_argument("--log-level", default="info", choices=levels)
+    options = parser.parse_args()
     logging.basicConfig(
         level=options.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
@@ -36,9 +45,9 @@ def main() -> int:
         shutil.rmtree(spool, ignore_errors=True)  # what a killed process has left
         for name in ("data", "files", "spool"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        # Within reach of what comes. chdb shows the files of the working folder as tables and takes
-        # a config.xml there for its own.
-        os.environ["TMPDIR"] = str(spool)
+        # Within reach of what comes, its temporary files too. chdb shows the files of the working
+        # folder as tables and takes a config.xml there for its own.
+        os.environ["TMPDIR"] = tempfile.tempdir = str(spool)
         os.chdir(folder / "files")
         if not confine(folder, options.port):
             log.warning("this system cannot confine a process: the engine's grants must do")
@@ -49,20 +58,6 @@ def main() -> int:
     from gyre_local.clickhouse_endpoint.server import serve
 
     return serve(folder, passwords, options.port)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m gyre_local.clickhouse_endpoint", description=__doc__
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder for tables and metadata")
-    parser.add_argument("--port", type=int, default=8123)
-    parser.add_argument(
-        "--password-file", type=Path, required=True, help="holds the password of `default`"
-    )
-    levels = ["debug", "info", "warning", "error"]
-    parser.add_argument("--log-level", default="info", choices=levels)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -18,19 +18,13 @@ class Account(Enum):
     DEFAULT = "default"
     ANALYST = "analyst"
 
-    @property
-    def reads_only(self) -> bool:
-        """Whether the account may only read."""
-        return self is Account.ANALYST
-
 
 def authenticate(
     headers: Mapping[str, str], params: Mapping[str, str], passwords: Mapping[Account, str]
 ) -> Account:
     """An account without a password accepts any, as in ClickHouse.
 
-    Raises:
-        EngineError: AUTHENTICATION_FAILED; it does not tell a wrong name from a wrong password.
+    Raises EngineError, which does not tell a wrong name from a wrong password.
     """
     user, password = _credentials(headers, params)
     for account in Account:
@@ -47,13 +41,10 @@ def authenticate(
 
 
 def refuse_web_pages(headers: Mapping[str, str]) -> None:
-    """Pass tools, which send none of a browser's marks, and an address that a person types.
+    """Raises EngineError, but for tools, which send none of a browser's marks, and a typed address.
 
     A browser runs anybody's code. A page elsewhere sends an Origin or Sec-Fetch-Site; a page whose
     name was made to point at this machine (DNS rebinding) sends that name as Host.
-
-    Raises:
-        EngineError: ACCESS_DENIED.
     """
     if not _is_this_machine(headers.get("Host", "")):
         problem = "the Host header does not name this machine"

@@ -49,11 +49,7 @@ def encoder(accept_encoding: str, *, in_blocks: bool = False) -> tuple[str | Non
 
 
 def decoder(encoding: str) -> "Decoder":
-    """Find the decoder for a Content-Encoding header.
-
-    Raises:
-        EngineError: NOT_IMPLEMENTED, naming what there is.
-    """
+    """For a Content-Encoding header. Raises EngineError, naming what there is."""
     name = encoding.strip().lower()
     if name not in _FRAMES:
         raise EngineError.refusal(
@@ -129,10 +125,9 @@ class Decoder:
         return self._frame is None or self._frame.eof
 
     def decode(self, piece: bytes) -> Iterator[bytes]:
-        """Yield what is ready, some LARGEST_PIECE at once, so that a bomb fills no memory.
+        """What is ready, some LARGEST_PIECE at once, so that a bomb fills no memory.
 
-        Raises:
-            EngineError: the body is broken.
+        Raises EngineError where the body is broken.
         """
         more = bool(piece)
         while more:

@@ -19,7 +19,7 @@ _ASK_VERSION = 1
 _SET_NO_NEW_PRIVS = 38
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-_TRUNCATE, _IOCTL = 1 << 14, 1 << 15
+_REFER, _TRUNCATE, _IOCTL = 1 << 13, 1 << 14, 1 << 15
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
 _READ = _READ_FILE | _READ_DIR
 _BIND, _BIND_AND_CONNECT = 1, 3
@@ -38,11 +38,8 @@ def confine(folder: Path, port: int) -> bool:
     """Leave to this process and its threads to come its folder, its libraries and its port.
 
     False where the kernel knows no Landlock (before Linux 5.13, other systems); ports are held from
-    Linux 6.7 on. Call it before any thread starts: older threads would stay free.
-
-    Raises:
-        OSError: the kernel refuses, though it knows how.
-        RuntimeError: a thread runs already.
+    Linux 6.7 on. Raises OSError where the kernel refuses, though it knows how, and RuntimeError
+    where a thread runs already, which would stay free.
     """
     if sys.platform != "linux":
         return False
@@ -52,13 +49,18 @@ def confine(folder: Path, port: int) -> bool:
         return False
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         raise RuntimeError("a thread runs already, which would not be confined")
-    everything = _everything(version)
+    everything = (1 << 13) - 1
+    for since, right in ((2, _REFER), (3, _TRUNCATE), (5, _IOCTL)):
+        everything |= right if version >= since else 0
     net = _BIND_AND_CONNECT if version >= 4 else 0
     attributes = struct.pack("=QQ", everything, net)
     size = len(attributes) if net else len(attributes) // 2
     rules = _checked(kernel.syscall(_CREATE_RULESET, attributes, size, 0))
     try:
-        _allow(kernel, rules, _READ & everything, [*_libraries(), *map(Path, _SYSTEM)])
+        # Not sys.path: its first entry is the folder of whoever started us, with all that is there.
+        common = Path(sys.modules["gyre_common"].__file__ or "").parents[1]
+        libraries = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[2], common]
+        _allow(kernel, rules, _READ & everything, [*libraries, *map(Path, _SYSTEM)])
         # What lies in it may be a link to another disk.
         _allow(kernel, rules, everything, [folder, *folder.iterdir(), Path("/dev/null")])
         if net:
@@ -69,20 +71,6 @@ def confine(folder: Path, port: int) -> bool:
     finally:
         os.close(rules)
     return True
-
-
-def _everything(version: int) -> int:
-    rights = (1 << 13) - 1
-    for since, right in ((2, 1 << 13), (3, _TRUNCATE), (5, _IOCTL)):
-        rights |= right if version >= since else 0
-    return rights
-
-
-def _libraries() -> Iterable[Path]:
-    # Not sys.path: its first entry is the folder of whoever started us, with all that lies there.
-    packages = Path(__file__).parents[2]
-    common = Path(sys.modules["gyre_common"].__file__ or "").parents[1]
-    return (Path(sys.prefix), Path(sys.base_prefix), packages, common)
 
 
 def _allow(kernel: ctypes.CDLL, rules: int, rights: int, paths: Iterable[Path]) -> None:

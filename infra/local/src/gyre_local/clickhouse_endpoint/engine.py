@@ -3,11 +3,10 @@
 import ast
 import importlib.resources
 import json
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from gyre_local.clickhouse_endpoint.statement import SqlStatement, StatementKind
 
 _RENDERED = "SELECT hex(formatQuerySingleLine(unhex('{hex}')) AS text), highlightQuery(text)"
 _SETTINGS = (
-    "SELECT name, value, changed FROM system.settings WHERE has({names:Array(String)}, name)"
+    "SELECT name, if(changed, value, NULL) FROM system.settings "
+    "WHERE has({names:Array(String)}, name) FORMAT JSONCompactEachRow"
 )
 _MARK = "log_comment"
 """The setting by which a session's query is known among those that run."""
@@ -80,23 +80,18 @@ class EngineSession:
         self._handle: Any
         with self._calling():
             self._handle = chdb.connect(connection)
-
-    def enter(self) -> None:
-        """Mark the session; a reader keeps only its role, its profile, its limits and reading."""
         settings = {_MARK: f"'{self.id}'"}
-        if self.account.reads_only:
-            role = self.account.value
-            self.ask(f"SET ROLE {role}")
+        if account is Account.ANALYST:  # it keeps only its role, profile, limits and reading
+            self.ask(f"SET ROLE {account.value}")
             # The profile first, which brings the constraints; `readonly` last.
             limits = {name: str(value) for name, value in ANALYST_STARTS_WITH.items()}
-            settings = {"profile": f"'{role}'", **limits, **settings, "readonly": "2"}
+            settings = {"profile": f"'{account.value}'", **limits, **settings, "readonly": "2"}
         self.ask("SET " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
 
     def begin(self, settings: Mapping[str, str], database: str | None) -> None:
         """Give the next query its settings and database, in place of those of the query before.
 
-        Raises:
-            EngineError: there is no such setting, value or database.
+        Raises EngineError where there is no such setting, value or database.
         """
         if self._applied == (settings, database):
             return
@@ -168,14 +163,8 @@ class EngineSession:
             for piece in pieces:
                 inserter.append(piece)
             done = inserter.finish()
-        return Result(
-            None,
-            stats=Stats(
-                written_rows=done.rows_written,
-                written_bytes=done.bytes_written,
-                elapsed_ns=int(done.elapsed * 1e9),
-            ),
-        )
+        elapsed = int(done.elapsed * 1e9)
+        return Result(None, stats=Stats(0, 0, done.rows_written, done.bytes_written, elapsed))
 
     def close(self) -> None:
         """End the session, once nothing runs in it."""
@@ -205,11 +194,8 @@ class EngineSession:
     def _values(self, names: Iterable[str]) -> dict[str, str | None]:
         """What the settings are now; None for a default."""
         quoted = ", ".join(f"'{_escaped(name)}'" for name in names)
-        if not quoted:
-            return {}
-        answer = self.ask(f"{_SETTINGS} FORMAT JSONEachRow", {"names": f"[{quoted}]"})
-        rows = map(json.loads, answer.splitlines())
-        return {row["name"]: row["value"] if row["changed"] else None for row in rows}
+        rows = self.ask(_SETTINGS, {"names": f"[{quoted}]"}).splitlines() if quoted else ()
+        return dict(map(json.loads, rows))
 
     def _rendered(self, sql: bytes) -> tuple[str, Sequence[Token]]:
         # In hexadecimal, so that no byte of the caller's text is read as part of ours, and no
@@ -226,67 +212,38 @@ class EngineSession:
 
 
 class ChdbEngine:
-    """chdb on a folder, and its sessions."""
+    """chdb on a folder that has `data`, and its sessions; another process on it is refused."""
 
-    def __init__(self, folder: Path, connection: str) -> None:
-        self._folder = folder
-        self._connection = connection
+    def __init__(self, folder: Path) -> None:
+        users = folder / "users.xml"
+        users.write_text(_users())
+        # chdb reads `users_config` only where a `config-file` is named too. Every handle must name
+        # the same: a handle that names other users replaces the users of the whole engine.
+        self._connection = f"{folder / 'data'}?config-file={users}&users_config={users}"
         self._owner = self.session(Account.DEFAULT)  # keeps the engine up between requests
         self.session(Account.ANALYST).close()  # without its role there is no read-only user
         self.version, self.timezone = self._owner.ask("SELECT version(), timezone()").split("\t")
 
     def session(self, account: Account) -> EngineSession:
         """Open a session that may do what the account may. Cheap: a fraction of a millisecond."""
-        session = EngineSession(self._connection, account)
-        try:
-            session.enter()
-        except EngineError:
-            session.close()
-            raise
-        return session
+        return EngineSession(self._connection, account)
 
     def cancel(self, session: EngineSession) -> None:
         """End what the session reads; nothing where it does not, or writes."""
         if session.reading:
             self._owner.ask(f"KILL QUERY WHERE Settings['{_MARK}'] = '{session.id}' ASYNC")
 
-    def spool(self, in_memory: int) -> "tempfile.SpooledTemporaryFile[bytes]":
-        """A place for bytes on their way in or out; past `in_memory` it moves to the data disk."""
-        return tempfile.SpooledTemporaryFile(max_size=in_memory, dir=str(self._folder / "spool"))
-
     def close(self) -> None:
         """End the engine, once all other sessions are closed."""
         self._owner.close()
 
 
-@contextmanager
-def open_engine(folder: Path) -> Iterator[ChdbEngine]:
-    """Open a folder that has `data` and `spool`; another process on it is refused.
-
-    Raises:
-        EngineError: chdb's own.
-    """
-    users = folder / "users.xml"
-    users.write_text(_users())
-    # chdb reads `users_config` only where a `config-file` is named too. Every handle must name the
-    # same: a handle that names other users replaces the users of the whole engine.
-    engine = ChdbEngine(folder, f"{folder / 'data'}?config-file={users}&users_config={users}")
-    try:
-        yield engine
-    finally:
-        engine.close()
-
-
 def _users() -> str:
     """users.xml, with the analyst's constraints for the settings that this engine has."""
-    handle = chdb.connect(":memory:")
-    try:
-        names = handle.query("SELECT name FROM system.settings WHERE alias_for = ''", "TSVRaw")
-        constraints = analyst_constraints(bytes(names.bytes()).decode().split())
-    finally:
-        handle.close()
+    with closing(EngineSession(":memory:", Account.DEFAULT)) as session:
+        names = session.ask("SELECT name FROM system.settings WHERE alias_for = ''").split()
     template = importlib.resources.files(__package__).joinpath("users.xml").read_text()
-    return template.replace("CONSTRAINTS", constraints)
+    return template.replace("CONSTRAINTS", analyst_constraints(names))
 
 
 def _literal(value: str | None) -> str:

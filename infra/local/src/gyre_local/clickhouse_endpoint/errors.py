@@ -54,24 +54,18 @@ class EngineError(Exception):
 
 # As ClickHouse's src/Server/HTTP/exceptionCodeToHTTPStatus.cpp; permission errors, for which it
 # answers 500, are told apart as 403.
-_BAD_REQUEST = (
-    6, 15, 16, 25, 26, 27, 36, 38, 41, 44, 53, 62, 69, 72, 117, 124, 130, 167, 168, 169, 235,
-    306, 372, 373, 376, 427, 441, 456, 457, 675, 676,
-)  # fmt: skip
-_FORBIDDEN = (164, 192, 193, 452, 497, 512, 516)
-_NOT_FOUND = (46, 47, 50, 56, 60, 63, 73, 78, 81, 82, 115, 511)
-_STATUS = {
-    194: 401,
-    159: 408,
-    160: 408,
-    381: 411,
-    425: 500,
-    48: 501,
-    307: 413,
-    76: 503,
-    209: 503,
-    439: 503,
-    **dict.fromkeys(_BAD_REQUEST, 400),
-    **dict.fromkeys(_FORBIDDEN, 403),
-    **dict.fromkeys(_NOT_FOUND, 404),
-}
+_CODES = {
+    400: (
+        6, 15, 16, 25, 26, 27, 36, 38, 41, 44, 53, 62, 69, 72, 117, 124, 130, 167, 168, 169, 235,
+        306, 372, 373, 376, 427, 441, 456, 457, 675, 676,
+    ),
+    401: (194,),
+    403: (164, 192, 193, 452, 497, 512, 516),
+    404: (46, 47, 50, 56, 60, 63, 73, 78, 81, 82, 115, 511),
+    408: (159, 160),
+    411: (381,),
+    413: (307,),
+    501: (48,),
+    503: (76, 209, 439),
+}  # fmt: skip
+_STATUS = {code: status for status, codes in _CODES.items() for code in codes}

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from itertools import chain
 
+from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.engine import EngineSession, Result
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 from gyre_local.clickhouse_endpoint.limits import LARGEST_WHOLE_RESULT
@@ -27,11 +28,7 @@ _PIECE = 1 << 20
 
 
 def execute(session: EngineSession, query: QueryRequest) -> Result:
-    """Check and start a query; blocks until it is done, or until it begins to stream.
-
-    Raises:
-        EngineError: ClickHouse's own.
-    """
+    """Check and start a query; blocks until it is done, or until it begins to stream."""
     session.reading = False
     if not query.head.strip():
         raise EngineError.refusal(Code.SYNTAX_ERROR, "Syntax error: Empty query")
@@ -92,7 +89,7 @@ def _read(
         session.begin(query.settings, query.database)
         return session.stream(sql, output, query.params)
     settings = {"max_result_bytes": str(LARGEST_WHOLE_RESULT), **query.settings}
-    if session.account.reads_only and settings["max_result_bytes"] == "0":
+    if session.account is Account.ANALYST and settings["max_result_bytes"] == "0":
         settings["max_result_bytes"] = str(LARGEST_WHOLE_RESULT)  # no limit is none of the bounds
     session.begin(settings, query.database)
     return replace(session.query(sql, output, query.params), format=output)

@@ -1,6 +1,5 @@
 """A query as it comes over HTTP: which parts of URL, form and body mean what."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
@@ -8,11 +7,10 @@ from typing import IO
 from aiohttp import BodyPartReader, web
 
 from gyre_local.clickhouse_endpoint.compression import decoder
-from gyre_local.clickhouse_endpoint.engine import LONGEST_QUERY, ChdbEngine
+from gyre_local.clickhouse_endpoint.engine import LONGEST_QUERY
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 
 QUERY_ID = web.RequestKey("query_id", str)
-_IN_MEMORY = 16 << 20
 _PIECE = 1 << 16
 # Not application/x-www-form-urlencoded, which is what `curl -d` calls every body.
 _FORM = "multipart/form-data"
@@ -35,21 +33,12 @@ _NOT_OFFERED = {
 }
 
 
-@dataclass(frozen=True)
-class SessionRef:
-    """A session that the caller wants to keep between requests."""
-
-    id: str
-    timeout_seconds: float
-    must_exist: bool
-
-
 @dataclass(frozen=True, kw_only=True)
 class QueryRequest:
     """Everything a caller asks of one query.
 
     The statement, and what data follows it, are `head` and behind it all of `rest`; the statement
-    ends within `head`.
+    ends within `head`. A session without an id ends with the query.
     """
 
     head: bytes
@@ -58,38 +47,39 @@ class QueryRequest:
     settings: Mapping[str, str]
     database: str | None
     default_format: str
-    session: SessionRef | None
+    session_id: str
+    session_seconds: float
+    session_must_exist: bool
     accept_encoding: str
     in_blocks: bool
     whole_first: bool
     over_get: bool
 
 
-async def read_request(request: web.Request, engine: ChdbEngine, largest: int) -> QueryRequest:
-    """Read the request to its end, which may come after `largest` bytes, decompressed or not.
+async def read_request(request: web.Request, body: IO[bytes], largest: int) -> QueryRequest:
+    """Read the request to its end, what it carries into `body`, an empty file.
 
-    `request[QUERY_ID]` becomes the caller's own, where it has one.
-
-    Raises:
-        EngineError: it asks for something that is not offered, or its body is broken or too large.
+    `request[QUERY_ID]` becomes the caller's own, where it has one. Raises EngineError where it asks
+    for something that is not offered, or where its body is broken or larger than `largest` bytes,
+    decompressed or not.
     """
     url = dict(request.query)
-    rest: IO[bytes]
     for name, instead in _NOT_OFFERED.items():
         if url.get(name, "0") not in ("", "0"):
             raise EngineError.refusal(Code.NOT_IMPLEMENTED, f"{name} is not offered: {instead}.")
     if request.content_type == _FORM:
         url |= await _form(request, largest)
-        head, rest = url.get("query", "").encode(), io.BytesIO()
     else:
-        head, rest = await _body(request, engine, url.get("query", "").encode(), largest)
-    session = _session(url)
+        await _unpack(request, body, largest)
+        body.seek(0)
+    query, data = url.get("query", "").encode(), body.read(LONGEST_QUERY)
     settings = {
         name: value
         for name, value in url.items()
         if name not in _OF_THE_INTERFACE | _NOT_OFFERED.keys() and not name.startswith(_PARAMETER)
     }
-    if session is not None and "readonly" in settings:
+    session_id = url.get("session_id", "")
+    if session_id and "readonly" in settings:
         raise EngineError.refusal(
             Code.NOT_IMPLEMENTED,
             "readonly cannot be taken back from a session: leave out session_id.",
@@ -98,8 +88,9 @@ async def read_request(request: web.Request, engine: ChdbEngine, largest: int) -
     headers = request.headers
     compressed = url.get("enable_http_compression") == "1"
     return QueryRequest(
-        head=head,
-        rest=rest,
+        # As ClickHouse reads them: the URL's text, a line end, the body.
+        head=query.rstrip() + b"\n" + data if query and data else query or data,
+        rest=body,
         params={
             name.removeprefix(_PARAMETER): value
             for name, value in url.items()
@@ -110,7 +101,9 @@ async def read_request(request: web.Request, engine: ChdbEngine, largest: int) -
         default_format=url.get("default_format")
         or headers.get("X-ClickHouse-Format")
         or "TabSeparated",
-        session=session,
+        session_id=session_id,
+        session_seconds=_seconds(url.get("session_timeout", "60")),
+        session_must_exist=url.get("session_check") == "1",
         accept_encoding=headers.get("Accept-Encoding", "") if compressed else "",
         in_blocks=url.get("compress", "0") not in ("", "0", "false"),
         whole_first=url.get("wait_end_of_query") == "1",
@@ -142,22 +135,7 @@ async def _form(request: web.Request, largest: int) -> dict[str, str]:
     return fields
 
 
-async def _body(
-    request: web.Request, engine: ChdbEngine, query: bytes, largest: int
-) -> tuple[bytes, IO[bytes]]:
-    spool = engine.spool(in_memory=_IN_MEMORY)
-    try:
-        await _spool_body(request, spool, largest)
-        spool.seek(0)
-        start = spool.read(LONGEST_QUERY)
-    except BaseException:
-        spool.close()
-        raise
-    # As ClickHouse reads them: the URL's text, a line end, the body.
-    return (query.rstrip() + b"\n" + start if query and start else query or start), spool
-
-
-async def _spool_body(request: web.Request, spool: IO[bytes], largest: int) -> None:
+async def _unpack(request: web.Request, body: IO[bytes], largest: int) -> None:
     encoding = request.headers.get("Content-Encoding", "identity")
     unpack = None if encoding == "identity" else decoder(encoding)
     packed_size = size = 0
@@ -165,7 +143,7 @@ async def _spool_body(request: web.Request, spool: IO[bytes], largest: int) -> N
         packed_size = _within(packed_size + len(piece), largest)  # empty frames add up to nothing
         for plain in (piece,) if unpack is None else unpack.decode(piece):
             size = _within(size + len(plain), largest)
-            spool.write(plain)
+            body.write(plain)
     if unpack is not None and not unpack.finished:
         raise EngineError.refusal(Code.CANNOT_DECOMPRESS, "The compressed body ends too early.")
 
@@ -178,15 +156,13 @@ def _within(size: int, largest: int) -> int:
     return size
 
 
-def _session(url: Mapping[str, str]) -> SessionRef | None:
-    if not url.get("session_id"):
-        return None
+def _seconds(timeout: str) -> float:
     try:
-        timeout = float(url.get("session_timeout", "60"))
-        if not timeout >= 0:  # nor is NaN a time
+        seconds = float(timeout)
+        if not seconds >= 0:  # nor is NaN a time
             raise ValueError(timeout)
     except ValueError as error:
         raise EngineError.refusal(
             Code.BAD_ARGUMENTS, "Invalid session timeout: give a number of seconds."
         ) from error
-    return SessionRef(url["session_id"], timeout, url.get("session_check") == "1")
+    return seconds

@@ -1,14 +1,15 @@
 """The HTTP edge: ClickHouse's interface on aiohttp (clickhouse.com/docs/interfaces/http)."""
 
-import asyncio
 import json
 import logging
 import secrets
-import signal
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -16,13 +17,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gyre_local.clickhouse_endpoint.accounts import Account, authenticate, refuse_web_pages
-from gyre_local.clickhouse_endpoint.compression import Encoder, encoder
-from gyre_local.clickhouse_endpoint.engine import (
-    ChdbEngine,
-    EngineSession,
-    Result,
-    open_engine,
-)
+from gyre_local.clickhouse_endpoint.compression import encoder
+from gyre_local.clickhouse_endpoint.engine import ChdbEngine, EngineSession, Result
 from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.execution import execute
 from gyre_local.clickhouse_endpoint.limits import LARGEST_BODY
@@ -33,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _HOST = "127.0.0.1"  # the analyst needs no password: never listen on anything else
 _GRACE_SECONDS = 10.0
+_BODY_IN_MEMORY = 16 << 20
 _SENT_AT_ONCE = 4 << 20
 _TEXT = "text/plain; charset=UTF-8"
 _MEDIA_TYPES = {
@@ -50,8 +47,17 @@ _MEDIA_TYPES = {
 def serve(folder: Path, passwords: Mapping[Account, str], port: int) -> int:
     """Serve until SIGTERM or SIGINT; 1 with one line on stderr where that cannot begin."""
     try:
-        with open_engine(folder) as engine:
-            asyncio.run(_serve(engine, passwords, port))
+        with closing(ChdbEngine(folder)) as engine:
+            web.run_app(
+                Endpoint(engine, passwords).app(),
+                host=_HOST,
+                port=port,
+                print=lambda _: log.info("ClickHouse %s ready at port %d", engine.version, port),
+                access_log=None,
+                auto_decompress=False,
+                handler_cancellation=True,  # a caller that leaves cancels its query
+                shutdown_timeout=_GRACE_SECONDS,
+            )
     except EngineError as error:
         sys.stderr.write(f"ClickHouse cannot open {folder}: {error.text}\n")
         return 1
@@ -61,44 +67,24 @@ def serve(folder: Path, passwords: Mapping[Account, str], port: int) -> int:
     return 0
 
 
-async def _serve(engine: ChdbEngine, passwords: Mapping[Account, str], port: int) -> None:
-    stopped = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    sessions = Sessions(engine)
-    runner = web.AppRunner(
-        Endpoint(engine, sessions, passwords).app(),
-        access_log=None,
-        auto_decompress=False,
-        handler_cancellation=True,  # a caller that leaves cancels its query
-        shutdown_timeout=_GRACE_SECONDS,
-    )
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, _HOST, port).start()
-        log.info("ClickHouse %s ready on http://%s:%d", engine.version, _HOST, port)
-        await stopped.wait()
-    finally:
-        await runner.cleanup()
-        sessions.close()
-
-
 class Endpoint:
     """Answers queries on `/` and `/ping`. An account without a password lets everybody in."""
 
-    def __init__(
-        self, engine: ChdbEngine, sessions: Sessions, passwords: Mapping[Account, str]
-    ) -> None:
+    def __init__(self, engine: ChdbEngine, passwords: Mapping[Account, str]) -> None:
         self._engine = engine
-        self._sessions = sessions
         self._passwords = passwords
+        self._sessions = Sessions(engine)
 
     def app(self) -> web.Application:
-        """The routes."""
+        """The routes, and what ends with them."""
         app = web.Application(middlewares=[self._refuse])
         app.router.add_get("/ping", self._ping)
         app.router.add_route("*", "/", self._answer)
+        app.on_cleanup.append(self._close)
         return app
+
+    async def _close(self, _: web.Application) -> None:
+        self._sessions.close()
 
     @web.middleware
     async def _refuse(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -122,9 +108,9 @@ class Endpoint:
         if request.method == "HEAD" or (request.method == "GET" and not request.query_string):
             return await self._ping(request)
         account = authenticate(request.headers, request.query, self._passwords)
-        query = await read_request(request, self._engine, LARGEST_BODY[account])
-        with query.rest:
-            async with self._sessions.lend(account, query.session) as session:
+        with tempfile.SpooledTemporaryFile(_BODY_IN_MEMORY) as body:
+            query = await read_request(request, body, LARGEST_BODY[account])
+            async with self._sessions.lend(account, query) as session:
                 result = await self._sessions.run(session, lambda: execute(session, query))
                 try:
                     return await self._send(request, query, session, result)
@@ -135,46 +121,33 @@ class Endpoint:
         self, request: web.Request, query: QueryRequest, session: EngineSession, result: Result
     ) -> web.StreamResponse:
         """Send a small result at once with its length, a large one as it comes."""
-        first, ended = await self._sessions.run(session, lambda: _next_piece(result.blocks))
+        run = partial(self._sessions.run, session)
+        piece, ended = await run(lambda: _next_piece(result.blocks))
         headers = self._headers(request) | _headers_of(result)
         encoding, pack = encoder(query.accept_encoding, in_blocks=query.in_blocks)
         if encoding is not None:
             headers["Content-Encoding"] = encoding
         if ended:
-            return web.Response(body=pack.compress(first) + pack.flush(), headers=headers)
-        with self._engine.spool(in_memory=_SENT_AT_ONCE) as spool:
+            return web.Response(body=pack.compress(piece) + pack.flush(), headers=headers)
+        with tempfile.SpooledTemporaryFile(_SENT_AT_ONCE) as spool:
             if query.whole_first:  # so that an error still has its own status
-                await self._sessions.run(session, lambda: _spool(result, spool))
-            return await self._send_streamed(request, headers, pack, first, session, result)
-
-    async def _send_streamed(
-        self,
-        request: web.Request,
-        headers: Mapping[str, str],
-        pack: Encoder,
-        piece: bytes,
-        session: EngineSession,
-        result: Result,
-    ) -> web.StreamResponse:
-        tag = secrets.token_hex(8)
-        response = web.StreamResponse(headers={**headers, "X-ClickHouse-Exception-Tag": tag})
-        await response.prepare(request)
-        ended = False
-        try:
-            while True:
-                await response.write(pack.compress(piece))
-                if ended:
-                    break
-                piece, ended = await self._sessions.run(session, lambda: _next_piece(result.blocks))
-            await response.write(pack.flush())
-            await response.write_eof()
-        except EngineError as error:
-            trailer = _exception_trailer(self._text(error), tag)
-            await response.write(pack.compress(trailer) + pack.flush())
-            # The status is long sent: a body that ends early is how the caller learns of it.
-            if request.transport is not None:
-                request.transport.close()
-        return response
+                await run(lambda: _spool(result, spool))
+            tag = headers["X-ClickHouse-Exception-Tag"] = secrets.token_hex(8)
+            response = web.StreamResponse(headers=headers)
+            await response.prepare(request)
+            try:
+                while not ended:
+                    await response.write(pack.compress(piece))
+                    piece, ended = await run(lambda: _next_piece(result.blocks))
+                await response.write(pack.compress(piece) + pack.flush())
+                await response.write_eof()
+            except EngineError as error:
+                trailer = _exception_trailer(self._text(error), tag)
+                await response.write(pack.compress(trailer) + pack.flush())
+                # The status is long sent: a body that ends early is how the caller learns of it.
+                if request.transport is not None:
+                    request.transport.close()
+            return response
 
     def _headers(self, request: web.Request) -> dict[str, str]:
         return {
@@ -215,9 +188,6 @@ def _spool(result: Result, spool: IO[bytes]) -> None:
 
 def _exception_trailer(text: str, tag: str) -> bytes:
     """How ClickHouse 25.11 and later report an error behind a result that has begun."""
-    message = text.encode() + b"\n"
-    return (
-        f"\r\n__exception__\r\n{tag}\r\n".encode()
-        + message
-        + f"{len(message)} {tag}\r\n__exception__\r\n".encode()
-    )
+    message = f"{text}\n"
+    end = f"{len(message.encode())} {tag}\r\n__exception__\r\n"
+    return f"\r\n__exception__\r\n{tag}\r\n{message}{end}".encode()

@@ -11,7 +11,7 @@ from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.engine import ChdbEngine, EngineSession
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 from gyre_local.clickhouse_endpoint.limits import AT_ONCE
-from gyre_local.clickhouse_endpoint.request import SessionRef
+from gyre_local.clickhouse_endpoint.request import QueryRequest
 
 _LONGEST_SECONDS = 3600.0
 _CANCEL_AGAIN_SECONDS = 0.2
@@ -40,21 +40,20 @@ class Sessions:
         }
 
     @asynccontextmanager
-    async def lend(self, account: Account, ref: SessionRef | None) -> AsyncIterator[EngineSession]:
-        """Lend the session that `ref` names, made if need be, or a fresh one without `ref`.
+    async def lend(self, account: Account, query: QueryRequest) -> AsyncIterator[EngineSession]:
+        """The session that the query names, made if need be, or a fresh one if it names none.
 
-        Raises:
-            EngineError: SESSION_IS_LOCKED or SESSION_NOT_FOUND.
+        Raises EngineError where it is locked, or not found and must exist.
         """
-        if ref is None:
+        if not query.session_id:
             session = await asyncio.to_thread(self._engine.session, account)
             try:
                 yield session
             finally:
                 await asyncio.to_thread(session.close)
             return
-        key = (account, ref.id)
-        entry = self._acquire(key, ref)
+        key = (account, query.session_id)
+        entry = self._acquire(key, query.session_must_exist)
         try:
             yield entry.session
         finally:
@@ -62,7 +61,7 @@ class Sessions:
                 del self._persistent[key]
                 await asyncio.to_thread(entry.session.close)
             else:
-                seconds = min(ref.timeout_seconds, _LONGEST_SECONDS)
+                seconds = min(query.session_seconds, _LONGEST_SECONDS)
                 entry.end = asyncio.get_running_loop().call_later(seconds, self._end, key)
 
     async def run(self, session: EngineSession, step: Callable[[], T]) -> T:
@@ -86,16 +85,17 @@ class Sessions:
         for key in list(self._persistent):
             self._end(key)
 
-    def _acquire(self, key: tuple[Account, str], ref: SessionRef) -> _Persistent:
+    def _acquire(self, key: tuple[Account, str], must_exist: bool) -> _Persistent:
+        account, name = key
         entry = self._persistent.get(key)
+        if entry is None and must_exist:
+            raise EngineError.refusal(Code.SESSION_NOT_FOUND, f"Session {name} not found")
         if entry is None:
-            if ref.must_exist:
-                raise EngineError.refusal(Code.SESSION_NOT_FOUND, f"Session {ref.id} not found")
-            entry = self._persistent[key] = _Persistent(self._engine.session(key[0]))
+            entry = self._persistent[key] = _Persistent(self._engine.session(account))
             entry.session.persistent = True
         elif entry.end is None:
             raise EngineError.refusal(
-                Code.SESSION_IS_LOCKED, f"Session {ref.id} is locked by a concurrent client."
+                Code.SESSION_IS_LOCKED, f"Session {name} is locked by a concurrent client."
             )
         else:
             entry.end.cancel()

@@ -83,10 +83,8 @@ _NO_GRANT_COVERS = frozenset({"file", "python"})
 def check(statement: SqlStatement, account: Account, *, over_get: bool) -> None:
     """Refuse what ClickHouse's HTTP interface refuses, and what neither grants nor profiles cover.
 
-    chdb itself would run several statements, and read and write files of this machine.
-
-    Raises:
-        EngineError: SYNTAX_ERROR, UNKNOWN_TYPE_OF_QUERY, ACCESS_DENIED or READONLY.
+    chdb itself would run several statements, and read and write files of this machine. Raises
+    EngineError.
     """
     if statement.count > 1:
         raise EngineError.refusal(
@@ -98,8 +96,8 @@ def check(statement: SqlStatement, account: Account, *, over_get: bool) -> None:
             "INTO OUTFILE and FROM INFILE are for command-line clients: read the result from the "
             "response, send the data in the body.",
         )
-    if account.reads_only:
-        _check_reader(statement, account)
+    if account is Account.ANALYST:
+        _check_analyst(statement)
     if over_get and not _is_harmless(statement):
         raise EngineError.refusal(
             Code.READONLY,
@@ -108,7 +106,7 @@ def check(statement: SqlStatement, account: Account, *, over_get: bool) -> None:
         )
 
 
-def _check_reader(statement: SqlStatement, account: Account) -> None:
+def _check_analyst(statement: SqlStatement) -> None:
     """Refuse what the analyst's role and profile leave open.
 
     The engine itself refuses every write, every setting out of bounds and every table function that
@@ -116,7 +114,7 @@ def _check_reader(statement: SqlStatement, account: Account) -> None:
     QUERY of others (all sessions are one engine user), the scalar function `file()`, which no grant
     covers, and `Python()`, which reads this process's own variables.
     """
-    refused = f"{account.value}: Not enough privileges. "
+    refused = f"{Account.ANALYST.value}: Not enough privileges. "
     if statement.kind is StatementKind.CONTROL and not statement.canonical.startswith("USE "):
         raise EngineError.refusal(Code.ACCESS_DENIED, f"{refused}This user may only read.")
     unreadable = statement.kind is StatementKind.READ_ONLY and not statement.tokens
