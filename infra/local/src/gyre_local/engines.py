@@ -11,23 +11,22 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from gyre_local import setup
 from gyre_local.errors import StartError
-from gyre_local.java import Java, find_java
 from gyre_local.ports import Ports
 from gyre_local.probes import HttpProbe, KafkaProbe
 from gyre_local.process import ProcessSpec
 from gyre_local.secrets import CLICKHOUSE_PASSWORD, ELASTICSEARCH_PASSWORD, Secret
-from gyre_local.setup import ELASTICSEARCH_HOME, JARS, KAFKA_JARS, PROJECT, require_jars
 
-_TEMPLATES = PROJECT / "engines"
+_TEMPLATES = setup.PROJECT / "engines"
 _STOP_GRACE = 20.0
 _VECTOR_MODULE = "jdk.incubator.vector"
 
 
 def kafka(home: Path, ports: Ports) -> ProcessSpec:
     """Kafka 4 on one node: broker and controller in one process, no other to wait for."""
-    require_jars()
-    java = find_java()
+    setup.require_jars()
+    java = setup.find_java()
     data, properties = home / "kafka" / "data", home / "kafka" / "server.properties"
 
     def prepare() -> None:
@@ -40,7 +39,7 @@ def kafka(home: Path, ports: Ports) -> ProcessSpec:
             _format_kafka(java, properties)
 
     logging = f"-Dlog4j2.configurationFile={_TEMPLATES / 'kafka' / 'log4j2.properties'}"
-    argv = _java_argv(java, "kafka", 256, class_path=f"{KAFKA_JARS}/*", options=(logging,))
+    argv = _java_argv(java, "kafka", 256, class_path=f"{setup.KAFKA_JARS}/*", options=(logging,))
     return ProcessSpec(
         name="kafka",
         argv=(*argv, "kafka.Kafka", str(properties)),
@@ -53,8 +52,8 @@ def kafka(home: Path, ports: Ports) -> ProcessSpec:
 
 def elasticsearch(home: Path, ports: Ports) -> ProcessSpec:
     """Elasticsearch 9 from plain jars and a launcher of ours; every path asks for the password."""
-    require_jars()
-    java = find_java()
+    setup.require_jars()
+    java = setup.find_java()
     config = home / "elasticsearch" / "config"
     password = Secret.of(home, ELASTICSEARCH_PASSWORD)
 
@@ -77,12 +76,12 @@ def elasticsearch(home: Path, ports: Ports) -> ProcessSpec:
         java,
         "elasticsearch",
         512,
-        class_path=f"{ELASTICSEARCH_HOME}/lib/*",
+        class_path=f"{setup.ELASTICSEARCH_HOME}/lib/*",
         options=(*vector, "--enable-native-access=ALL-UNNAMED"),
     )
     return ProcessSpec(
         name="elasticsearch",
-        argv=(*argv, "gyre.local.SingleNode", str(ELASTICSEARCH_HOME), str(config)),
+        argv=(*argv, "gyre.local.SingleNode", str(setup.ELASTICSEARCH_HOME), str(config)),
         probe=HttpProbe(
             ports.elasticsearch,
             "/_cluster/health?wait_for_status=yellow&timeout=1s",
@@ -122,7 +121,7 @@ ENGINES: dict[str, Callable[[Path, Ports], ProcessSpec]] = {
 
 
 def _java_argv(
-    java: Java, engine: str, heap_megabytes: int, *, class_path: str, options: tuple[str, ...]
+    java: setup.Java, engine: str, heap_megabytes: int, *, class_path: str, options: tuple[str, ...]
 ) -> tuple[str, ...]:
     """A command up to the main class.
 
@@ -138,7 +137,7 @@ def _java_argv(
         "-XX:+UseSerialGC",
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:+AutoCreateSharedArchive",
-        f"-XX:SharedArchiveFile={JARS / f'{engine}-java{java.version}.jsa'}",
+        f"-XX:SharedArchiveFile={setup.JARS / f'{engine}-java{java.version}.jsa'}",
         "-Xlog:disable",
         "-Xlog:all=error:stderr",
         "-Xlog:cds=off:stderr",
@@ -150,12 +149,12 @@ def _java_argv(
     )
 
 
-def _format_kafka(java: Java, properties: Path) -> None:
+def _format_kafka(java: setup.Java, properties: Path) -> None:
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     tool = (java.executable, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
     arguments = ("format", "--cluster-id", cluster_id, "--config", str(properties))
     result = subprocess.run(
-        (*tool, "-cp", f"{KAFKA_JARS}/*", "kafka.tools.StorageTool", *arguments),
+        (*tool, "-cp", f"{setup.KAFKA_JARS}/*", "kafka.tools.StorageTool", *arguments),
         capture_output=True,
         text=True,
         check=False,

@@ -67,12 +67,6 @@ def _owners() -> dict[int, str]:
     owners: dict[int, str] = {}
     for one in sorted(connections, key=lambda one: one.status == psutil.CONN_LISTEN):
         if one.laddr and one.pid:
-            owners[one.laddr[1]] = _name(one.pid)
+            with suppress(psutil.NoSuchProcess):
+                owners[one.laddr[1]] = f"{psutil.Process(one.pid).name()}, pid {one.pid}"
     return owners
-
-
-def _name(pid: int) -> str:
-    try:
-        return f"{psutil.Process(pid).name()}, pid {pid}"
-    except psutil.Error:
-        return f"pid {pid}"

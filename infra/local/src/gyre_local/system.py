@@ -81,13 +81,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gyre_local.system", description=__doc__)
     parser.add_argument("--home", type=Path, default=Path(".gyre"))
     parser.add_argument("--port-offset", type=int, default=0)
-    parser.add_argument("engines", nargs="*", metavar="ENGINE", help=f"of {', '.join(ENGINES)}")
+    parser.add_argument("engines", nargs="*", choices=tuple(ENGINES), help="only these engines")
     arguments = parser.parse_args()
     home = arguments.home.expanduser().absolute()
     try:
-        for name in arguments.engines:
-            if name not in ENGINES:
-                raise LocalError(f"no engine is called {name}: there are {', '.join(ENGINES)}")
         ports = Ports(arguments.port_offset)
         specs = [ENGINES[name](home, ports) for name in arguments.engines]
         asyncio.run(run_in_foreground(specs or system_specs(home, ports), home, ports))
