@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from gyre_local.errors import StartError
 from gyre_local.home import Home
@@ -33,7 +33,6 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._tick = asyncio.Event()
         self._problem = ""
-        self._running: asyncio.Task[None] | None = None
         self._stack = ExitStack()
 
     async def __aenter__(self) -> Self:
@@ -52,8 +51,7 @@ class Supervisor:
     async def __aexit__(self, *_: object) -> None:
         with self._stack:
             self._stopping.set()
-            if self._running is not None:
-                await self._running
+            await self._running
 
     @property
     def state(self) -> SystemState:
@@ -70,7 +68,7 @@ class Supervisor:
         while True:
             tick = self._tick
             yield self.state
-            if self._running is None or self._running.done():
+            if self._running.done():
                 return
             await tick.wait()
 
@@ -96,7 +94,10 @@ class Supervisor:
     async def _start(self, keeper: Keeper) -> None:
         """As soon as all that it needs is ready."""
         needed = (self._keepers[name].ready.wait() for name in keeper.spec.depends_on)
-        waits = [asyncio.gather(*needed), asyncio.ensure_future(self._stopping.wait())]
+        waits: list[asyncio.Future[Any]] = [
+            asyncio.gather(*needed),
+            asyncio.ensure_future(self._stopping.wait()),
+        ]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()

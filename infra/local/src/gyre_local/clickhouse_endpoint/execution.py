@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 
 from gyre_local.clickhouse_endpoint.accounts import Account
 from gyre_local.clickhouse_endpoint.engine import EngineSession, Result
@@ -62,9 +62,7 @@ def _find_data(session: EngineSession, text: bytes) -> tuple[SqlStatement, int] 
     """
     if not _INSERT.search(text):
         return None
-    for tries, end in enumerate(_END_OF_INSERT.finditer(text)):
-        if tries == _MOST_TRIES:
-            return None
+    for end in islice(_END_OF_INSERT.finditer(text), _MOST_TRIES):
         statement = session.inspect(text[: end.end()])
         if statement.count == 1 and statement.awaits_data:
             return statement, end.end()

@@ -24,7 +24,7 @@ _OF_THE_INTERFACE = frozenset(
         "session_id", "session_timeout", "session_check", "close_session", "buffer_size",
         "wait_end_of_query", "compress", "decompress", "stacktrace", "client_protocol_version",
         "enable_http_compression", "http_zlib_compression_level", "send_progress_in_http_headers",
-        "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close",
+        "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close", "role",
     }
 )  # fmt: skip
 _NOT_OFFERED = {
@@ -73,10 +73,9 @@ async def read_request(request: web.Request, body: IO[bytes], largest: int) -> Q
         await _unpack(request, body, largest)
         body.seek(0)
     query, data = url.get("query", "").encode(), body.read(LONGEST_QUERY)
+    params = {name: value for name, value in url.items() if name.startswith(_PARAMETER)}
     settings = {
-        name: value
-        for name, value in url.items()
-        if name not in _OF_THE_INTERFACE | _NOT_OFFERED.keys() and not name.startswith(_PARAMETER)
+        name: value for name, value in url.items() if name not in _OF_THE_INTERFACE | params.keys()
     }
     session_id = url.get("session_id", "")
     if session_id and "readonly" in settings:
@@ -91,11 +90,7 @@ async def read_request(request: web.Request, body: IO[bytes], largest: int) -> Q
         # As ClickHouse reads them: the URL's text, a line end, the body.
         head=query.rstrip() + b"\n" + data if query and data else query or data,
         rest=body,
-        params={
-            name.removeprefix(_PARAMETER): value
-            for name, value in url.items()
-            if name.startswith(_PARAMETER)
-        },
+        params={name.removeprefix(_PARAMETER): value for name, value in params.items()},
         settings=settings,
         database=url.get("database") or headers.get("X-ClickHouse-Database"),
         default_format=url.get("default_format")
