@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+
+from bench.own_system import own_system
 
 OFFSET = 600
-GYRE = str(Path(sys.executable).parent / "gyre")
 
 ALONE = (
     ("bench.encoder",),
@@ -33,14 +32,8 @@ def run(module: str, *arguments: str) -> bool:
 def main() -> int:
     """Runs all; returns 1 when one failed."""
     passed = [run(*command) for command in ALONE]
-    with tempfile.TemporaryDirectory() as home:
-        subprocess.run(
-            [GYRE, "up", "--detach", "--home", home, "--port-offset", str(OFFSET)], check=True
-        )
-        try:
-            passed += [run(*command, "--port-offset", str(OFFSET)) for command in WITH_SYSTEM]
-        finally:
-            subprocess.run([GYRE, "down", "--home", home], check=True)
+    with own_system(OFFSET):
+        passed += [run(*command, "--port-offset", str(OFFSET)) for command in WITH_SYSTEM]
     return 0 if all(passed) else 1
 
 

@@ -1,5 +1,6 @@
 """Prints a benchmark's figures: one aligned table, percentiles with their counts."""
 
+import os
 import platform
 import statistics
 from collections.abc import Sequence
@@ -36,6 +37,12 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
+def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """The share of pairs in which the positive one is greater; a tie is half a pair."""
+    pairs = [(p > n) + 0.5 * (p == n) for p in positive for n in negative]
+    return sum(pairs) / len(pairs)
+
+
 def table(head: Row, rows: Sequence[Row]) -> str:
     """A plain table with aligned columns."""
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
@@ -49,11 +56,8 @@ def table(head: Row, rows: Sequence[Row]) -> str:
 def data_folder(name: str) -> Path:
     """A folder of public benchmark data, by GYRE_BENCH_DATA or beside the checkout.
 
-    Raises:
-        SystemExit: it is not there.
+    Raises SystemExit when it is not there.
     """
-    import os
-
     root = Path(os.environ.get("GYRE_BENCH_DATA", Path(__file__).parents[2] / "shared" / "data"))
     folder = root / name
     if not folder.is_dir():

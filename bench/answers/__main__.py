@@ -20,6 +20,7 @@ from gyre_generator.backends.extractive import (
 from gyre_generator.backends.questions import analyse
 
 from bench.answers.data import Case, clapnq, foreign, pooled, xquad
+from bench.report import auc, spread
 
 Pick = Callable[[Case, list[CandidateSentence]], list[CandidateSentence]]
 
@@ -147,11 +148,6 @@ def abstention_row(name: str, positive: Sequence[Case], negative: Sequence[Case]
     )
 
 
-def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
-    pairs = [(p > n) + 0.5 * (p == n) for p in positive for n in negative]
-    return sum(pairs) / len(pairs)
-
-
 def string_row(language: str, cases: Sequence[Case]) -> None:
     parts = []
     for label, pick in PICKS.items():
@@ -173,10 +169,8 @@ def speed(cases: Sequence[Case]) -> None:
             confidence(analyse(case.question), scored)
             ours(case, scored)
             times.append((time.perf_counter() - began) * 1000)
-    times.sort()
     words = statistics.mean(sum(len(p.text.split()) for p in c.passages) for c in cases)
-    print(f"- p50 {times[len(times) // 2]:.1f} ms, p95 {times[int(len(times) * 0.95)]:.1f} ms, ")
-    print(f"  {words:.0f} words a question")
+    print(f"- {spread(times, digits=1)}, {words:.0f} words a question")
 
 
 if __name__ == "__main__":

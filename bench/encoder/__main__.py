@@ -12,11 +12,10 @@ abstracts, cut to a mix of lengths around 85 tokens.
 
 import argparse
 import asyncio
-import gzip
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
 import numpy as np
 from gyre_common.events.releases import Roles
@@ -26,6 +25,7 @@ from gyre_embedder.encoder_folder import read_encoder_folder
 from gyre_embedder.encoders import Side
 from gyre_embedder.onnx_encoder import TOKEN_BUDGET, OnnxEncoder
 
+from bench import beir
 from bench.report import data_folder, machine, median, table
 
 REFERENCE = 50  # texts of 85 tokens a second, fp32, ONNX Runtime, 2 cores
@@ -37,9 +37,8 @@ Arm = Callable[[], Awaitable[None]]
 
 def some_texts(count: int) -> list[str]:
     """Beginnings of abstracts, of five lengths in turn."""
-    with gzip.open(data_folder("scifact") / "corpus.jsonl.gz", "rt") as lines:
-        abstracts = [json.loads(line)["text"] for line, _ in zip(lines, range(count), strict=False)]
-    return [text[: LENGTHS[n % len(LENGTHS)]] for n, text in enumerate(abstracts)]
+    abstracts = islice(beir.documents(data_folder("scifact")), count)
+    return [row["text"][: LENGTHS[n % len(LENGTHS)]] for n, row in enumerate(abstracts)]
 
 
 def arms(encoder: OnnxEncoder, texts: Sequence[str]) -> dict[str, Arm]:

@@ -3,7 +3,6 @@
 Run from the repository: `python -m bench.judge`.
 """
 
-import gzip
 import json
 import math
 import re
@@ -18,7 +17,8 @@ from gyre_common.text import content_terms
 from gyre_judge.metrics import WeightedPassages, groundedness, substance
 from gyre_judge.service import TIE
 
-from bench.report import data_folder
+from bench import beir
+from bench.report import auc, data_folder
 
 Pair = Mapping[str, Any]
 """A question, two answers and which of them people preferred: 0, 1, or 2 for a tie."""
@@ -102,8 +102,7 @@ def nearest(case: Grounded, cases: Sequence[Grounded]) -> float:
 
 def groundedness_of_claims() -> None:
     folder = data_folder("scifact")
-    with gzip.open(folder / "corpus.jsonl.gz", "rt") as lines:
-        corpus = {row["_id"]: row for row in map(json.loads, lines)}
+    corpus = {row["_id"]: row for row in beir.documents(folder)}
     by_label: dict[str, list[float]] = {"SUPPORT": [], "CONTRADICT": []}
     for line in (folder / "evidence.jsonl").read_text().splitlines():
         row = json.loads(line)
@@ -114,9 +113,8 @@ def groundedness_of_claims() -> None:
 
 
 def report(name: str, good: Sequence[float], bad: Sequence[float]) -> None:
-    pairs = [(g > b) + 0.5 * (g == b) for g in good for b in bad]
     print(
-        f"- against {name}: AUC {sum(pairs) / len(pairs):.3f} (mean {statistics.mean(good):.3f} "
+        f"- against {name}: AUC {auc(good, bad):.3f} (mean {statistics.mean(good):.3f} "
         f"and {statistics.mean(bad):.3f}; {len(good)} and {len(bad)})"
     )
 

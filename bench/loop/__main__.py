@@ -11,12 +11,9 @@ not learned yet: its votes and its encoder would count in the next round.
 
 import argparse
 import asyncio
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,13 +29,13 @@ from gyre_cli.settings import settings_for
 from gyre_client import AsyncClient, NotFound
 from gyre_common.events.releases import Roles
 
-from bench.loop.beir import Folder
+from bench.loop.beir import demo_documents, demo_questions
 from bench.loop.tables import report, show
 from bench.loop.weights import tune_weights, with_versions
+from bench.own_system import own_system
 from bench.report import data_folder
 
 OFFSET = 11_000
-GYRE = str(Path(sys.executable).parent / "gyre")
 SEED = 20
 
 
@@ -61,12 +58,12 @@ async def run(options: Options, home: Path) -> None:
     """One round; prints its tables."""
     cli = Cli(settings_for(home=home, tenant=options.tenant), Output(as_json=False))
     stages = Stages(cli.out)
-    folder = Folder(options.folder)
+    folder = options.folder
     caller = replace(cli.settings.caller, actor=ACTOR)
     async with AsyncClient(cli.settings.addresses, caller) as system:
         await check_fresh(system)
-        await submit_corpus(system, folder.documents(), folder.name, stages)
-        train, dev = folder.questions("train"), folder.questions("dev")
+        await submit_corpus(system, demo_documents(folder), folder.name, stages)
+        train, dev = demo_questions(folder, "train"), demo_questions(folder, "dev")
         with stages.clock("tuning zero-shot on train"):
             share, best_version = await tune_weights(system, train)
         versions = {"query-encoder": await live(system, Roles.QUERY_ENCODER)}
@@ -159,11 +156,11 @@ async def guard(
 ) -> None:
     """What the same versions do to a corpus that nobody voted on, searched by itself."""
     assert options.guard is not None
-    folder = Folder(options.guard)
-    questions = folder.questions(options.guard_split or folder.name)
+    folder = options.guard
+    questions = demo_questions(folder, options.guard_split or folder.name)
     relevant_ids = {key for question in questions for key in question.relevant}
     by_relevance = sorted(
-        folder.documents(), key=lambda document: document.document_id not in relevant_ids
+        demo_documents(folder), key=lambda document: document.document_id not in relevant_ids
     )
     documents = by_relevance[: options.guard_documents]
     await submit_corpus(system, documents, folder.name, stages)
@@ -171,24 +168,6 @@ async def guard(
     both = [await with_versions(system, questions, each, names) for each in (before, after)]
     print(f"\n{folder.name}: another corpus ({len(documents)} documents), the same versions")
     show({"all": compare(questions, both[0], both[1])})
-
-
-@contextmanager
-def working_home() -> Iterator[Path]:
-    """A system of its own in a temporary folder."""
-    with tempfile.TemporaryDirectory() as home:
-        where = ["--home", home, "--port-offset", str(OFFSET)]
-        subprocess.run([GYRE, "up", "--detach", *where], check=True)
-        try:
-            yield Path(home)
-        finally:
-            subprocess.run([GYRE, "down", "--home", home], check=True)
-
-
-@contextmanager
-def running(home: Path) -> Iterator[Path]:
-    """A system that somebody else started, and stops."""
-    yield home
 
 
 def main() -> None:
@@ -204,19 +183,10 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=2, help="how often each question is asked")
     parser.add_argument("--profile", default="default")
     arguments = parser.parse_args()
-    options = Options(
-        arguments.folder or data_folder("scifact"),
-        data_folder(arguments.guard) if arguments.guard else None,
-        arguments.guard_split,
-        arguments.guard_documents,
-        arguments.home,
-        arguments.tenant,
-        arguments.wrong,
-        arguments.passes,
-        arguments.profile,
-    )
-    place: AbstractContextManager[Path] = running(options.home) if options.home else working_home()
-    with place as home:
+    arguments.folder = arguments.folder or data_folder("scifact")
+    arguments.guard = data_folder(arguments.guard) if arguments.guard else None
+    options = Options(**vars(arguments))
+    with nullcontext(options.home) if options.home else own_system(OFFSET) as home:
         asyncio.run(run(options, home))
 
 

@@ -25,7 +25,7 @@ from gyre_common.lines import folded
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
 from gyre_trainer.training.bootstrap import Floats, Names, mean_and_error
 
-from bench.loop.beir import Folder
+from bench.loop.beir import demo_questions
 from bench.recipe.folds import Fold, liked_documents, rows_of, texts_of, train_fold
 from bench.recipe.judging import SHARES, HeldOutQuestion, QuestionScores, score_questions
 from bench.report import data_folder, machine, table
@@ -42,14 +42,14 @@ class FoldTask:
     fold: Fold
 
 
-async def run(run_folder: Path, folder: Folder, arms: Sequence[str], folds: int) -> None:
+async def run(run_folder: Path, folder: Path, arms: Sequence[str], folds: int) -> None:
     """Trains every arm on every fold, then prints the table."""
     tasks = [
         FoldTask(arm, settings_of(arm), Fold(number, folds))
         for number in range(folds)
         for arm in (AS_IT_IS, *arms)
     ]
-    by_text = {folded(question.text): question for question in folder.questions("train")}
+    by_text = {folded(question.text): question for question in demo_questions(folder, "train")}
     waiting = iter(tasks)
     scores: dict[str, list[QuestionScores]] = {arm: [] for arm in (AS_IT_IS, *arms)}
 
@@ -141,7 +141,7 @@ def main() -> None:
         raise SystemExit("error: --folds: at least 2")
     if not (arguments.run / "prepared.json").is_file():
         raise SystemExit(f"error: {arguments.run} is no folder of a run that has been prepared")
-    folder = Folder(arguments.folder or data_folder("scifact"))
+    folder = arguments.folder or data_folder("scifact")
     asyncio.run(run(arguments.run.absolute(), folder, arguments.arm, arguments.folds))
 
 

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bench.report import machine, median, table
 from bench.system.corpora import CorpusPage, kubernetes_pages
 from bench.system.encoding import bare_encoder, passages
-from bench.system.producer import KafkaSubmitter, submitter
+from bench.system.producer import submitter
 
 Encode = Callable[[Sequence[str]], Awaitable[None]]
 
@@ -36,7 +36,7 @@ async def run(offset: int, pages: Sequence[CorpusPage], rounds: int) -> None:
         async with submitter(f"127.0.0.1:{9092 + offset}", tenant) as client:
             if number % 2:
                 bare.append(await seconds(encode, texts))
-            system.append(await submit_all(client, pages))
+            system.append(await client.submit_all(pages, timeout=3000))
             rejected = Counter(client.rejected.values())
         if number % 2 == 0:
             texts = await passages(offset, tenant)
@@ -63,15 +63,6 @@ def row(name: str, times: Sequence[float], pages: int, texts: int) -> tuple[str,
         f"{pages / median_seconds:.1f}",
         f"{texts / median_seconds:.1f}",
     )
-
-
-async def submit_all(client: KafkaSubmitter, pages: Sequence[CorpusPage]) -> float:
-    """Seconds from the first submission to the last page searchable."""
-    started = time.monotonic()
-    for batch in (pages[n : n + 100] for n in range(0, len(pages), 100)):
-        await asyncio.gather(*(client.submit(page) for page in batch))
-    await client.wait_for([page.document_id for page in pages], timeout=3000)
-    return time.monotonic() - started
 
 
 async def seconds(encode: Encode, texts: Sequence[str]) -> float:

@@ -1,12 +1,10 @@
 """The public corpora, as documents to submit."""
 
-import csv
-import gzip
-import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bench import beir
 from bench.report import data_folder
 
 
@@ -41,26 +39,21 @@ def kubernetes_pages() -> Iterator[CorpusPage]:
 
 def scifact_abstracts() -> Iterator[CorpusPage]:
     """The 5,183 abstracts of SciFact."""
-    with gzip.open(data_folder("scifact") / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            yield CorpusPage(f"scifact/{row['_id']}", row["title"], row["text"], "text/plain")
+    for row in beir.documents(data_folder("scifact")):
+        yield CorpusPage(f"scifact/{row['_id']}", row["title"], row["text"], "text/plain")
 
 
 def scifact_claims(split: str) -> JudgedQuestions:
     """The claims of `train` or `dev` with their judgements."""
     folder = data_folder("scifact")
-    with (folder / f"qrels.{split}.tsv").open(encoding="utf-8") as file:
-        relevant: dict[str, dict[str, int]] = {}
-        for row in csv.DictReader(file, delimiter="\t"):
-            grades = relevant.setdefault(row["query-id"], {})
-            grades[f"scifact/{row['corpus-id']}"] = int(row["score"])
-    with (folder / "queries.jsonl").open(encoding="utf-8") as file:
-        texts = {row["_id"]: row["text"] for row in map(json.loads, file)}
+    relevant = {
+        key: {f"scifact/{document}": grade for document, grade in grades.items()}
+        for key, grades in beir.judgements(folder, split).items()
+    }
+    texts = beir.queries(folder)
     return JudgedQuestions({key: texts[key] for key in relevant}, relevant)
 
 
 def glossary_questions() -> dict[str, str]:
     """144 "What is X" questions over the Kubernetes pages."""
-    with (data_folder("glossary") / "queries.jsonl").open(encoding="utf-8") as file:
-        return {row["_id"]: row["text"] for row in map(json.loads, file)}
+    return beir.queries(data_folder("glossary"))

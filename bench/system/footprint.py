@@ -10,7 +10,6 @@ once.
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,9 +18,8 @@ import psutil
 from gyre_local.control import running_state
 from gyre_local.state import ProcessIdentity
 
+from bench.own_system import GYRE
 from bench.report import machine, table
-
-GYRE = str(Path(sys.executable).parent / "gyre")
 
 
 def run(offset: int, *, rest: float, window: float) -> None:

@@ -39,12 +39,16 @@ class KafkaSubmitter:
         await self.producer.send_and_wait(SUBMITTED, json.dumps(value).encode())
         return started
 
-    async def wait_for(self, document_ids: Sequence[str], timeout: float) -> None:
-        """Until every document was indexed or rejected.
+    async def submit_all(self, pages: Sequence[CorpusPage], timeout: float) -> float:
+        """Seconds from the first submission to the last outcome. Raises TimeoutError."""
+        started = time.monotonic()
+        for batch in (pages[n : n + 100] for n in range(0, len(pages), 100)):
+            await asyncio.gather(*map(self.submit, batch))
+        await self.wait_for([page.document_id for page in pages], timeout)
+        return time.monotonic() - started
 
-        Raises:
-            TimeoutError: not all were, in time.
-        """
+    async def wait_for(self, document_ids: Sequence[str], timeout: float) -> None:
+        """Until every document was indexed or rejected. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             while not all(key in self.finished for key in document_ids):
                 batch = await self.consumer.getmany(timeout_ms=200)

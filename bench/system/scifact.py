@@ -9,7 +9,6 @@ all-MiniLM-L6-v2, RRF of both).
 
 import argparse
 import asyncio
-import time
 
 import grpc
 import ir_measures
@@ -28,11 +27,7 @@ async def submit(servers: str, tenant: str) -> None:
     """Submits every abstract and waits until all are searchable."""
     pages = list(scifact_abstracts())
     async with submitter(servers, tenant) as client:
-        started = time.monotonic()
-        for batch in (pages[n : n + 200] for n in range(0, len(pages), 200)):
-            await asyncio.gather(*(client.submit(page) for page in batch))
-        await client.wait_for([page.document_id for page in pages], timeout=1800)
-        seconds = time.monotonic() - started
+        seconds = await client.submit_all(pages, timeout=1800)
     print(
         f"{len(pages)} abstracts searchable in {seconds:.0f} s ({len(pages) / seconds:.1f}/s), "
         f"{len(client.rejected)} rejected"

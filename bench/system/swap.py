@@ -15,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ NEAR = 2.0
 """Seconds around a command that count as during the swap."""
 _BETWEEN = 1.0
 _PATIENCE = 30.0
+NUMBERS = count(int(time.time()) % 100_000 * 1000)
+"""Of questions, in no run the same."""
 
 
 @dataclass
@@ -76,34 +79,19 @@ class Calls:
         )
 
 
-async def answering(stub: GeneratorServiceStub, calls: Calls, numbers: Iterator[int]) -> None:
-    """Asks without a break; every question is new, so that each needs the query encoder."""
+async def keep_asking(ask: Callable[[int], Awaitable[Any]], calls: Calls, pause: float) -> None:
+    """Every question is new, so that each needs the query encoder."""
     while True:
-        request = generator_pb2.AnswerRequest(question=f"How does step {next(numbers)} work?")
         began = time.monotonic()
         try:
-            reply = await call(stub.Answer, request, timeout=30)
+            reply = await ask(next(NUMBERS))
         except GyreError as error:
             calls.failed.append(f"{type(error).__name__}: {error}")
             continue
         version = reply.versions[Roles.QUERY_ENCODER]
         calls.done.append((began, time.monotonic() - began, version))
-
-
-async def retrieving(stub: RetrieverServiceStub, calls: Calls, numbers: Iterator[int]) -> None:
-    """Searches every few milliseconds."""
-    while True:
-        request = retriever_pb2.RetrieveRequest(query=f"step {next(numbers)}", limit=5)
-        began = time.monotonic()
-        try:
-            reply = await call(stub.Retrieve, request, timeout=30)
-        except GyreError as error:
-            calls.failed.append(f"{type(error).__name__}: {error}")
-            continue
-        version = reply.versions[Roles.QUERY_ENCODER]
-        calls.done.append((began, time.monotonic() - began, version))
-        calls.fell_back += reply.fallbacks
-        await asyncio.sleep(0.02)
+        calls.fell_back += getattr(reply, "fallbacks", ())
+        await asyncio.sleep(pause)
 
 
 @contextmanager
@@ -211,16 +199,23 @@ async def under_load(
             return await stack.enter_async_context(channel(f"127.0.0.1:{ports.grpc(service)}"))
 
         answers, one, other = Calls(), Calls(), Calls()
-        numbers = count(int(time.time()) % 100_000 * 1000)
         generator = GeneratorServiceStub(await to("generator", system.ports))
         releases = ReleaseServiceStub(await to("releases", system.ports))
+
+        def answer(number: int) -> Awaitable[Any]:
+            request = generator_pb2.AnswerRequest(question=f"How does step {number} work?")
+            return call(generator.Answer, request, timeout=30)
+
+        def retrieve(retriever: RetrieverServiceStub, number: int) -> Awaitable[Any]:
+            request = retriever_pb2.RetrieveRequest(query=f"step {number}", limit=5)
+            return call(retriever.Retrieve, request, timeout=30)
+
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks = [
-            group.create_task(answering(generator, answers, numbers)) for _ in range(in_flight)
-        ]
+        tasks = [group.create_task(keep_asking(answer, answers, pause=0)) for _ in range(in_flight)]
         for ports, calls in ((system.ports, one), (second, other)):
             retriever = RetrieverServiceStub(await to("retriever", ports))
-            tasks.append(group.create_task(retrieving(retriever, calls, numbers)))
+            asking = keep_asking(partial(retrieve, retriever), calls, pause=0.02)
+            tasks.append(group.create_task(asking))
         yield releases, [answers, one, other]
         for task in tasks:
             task.cancel()

@@ -1,6 +1,5 @@
 """A run's folder to train on: SciFact's train claims with their passages, or invented words."""
 
-import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.store import digest_of
 from gyre_trainer.recipes.query_encoder.model import encode_texts, open_base, open_tokenizer
 from gyre_trainer.recipes.query_encoder.prepare import package_folder
+
+from bench import beir
 
 _TOKENS = 64  # of a passage: enough to train against, quick to encode
 
@@ -83,25 +84,22 @@ def _write_data_set(folder: Path, pairs: Pairs) -> None:
 
 
 def _from_beir(folder: Path, questions: int, passages: int) -> Pairs:
-    with (folder / "queries.jsonl").open() as lines:
-        texts = {each["_id"]: each["text"] for each in map(json.loads, lines)}
-    relevant: dict[str, list[str]] = {}
-    for line in (folder / "qrels.train.tsv").read_text().splitlines()[1:]:
-        question, document, grade = line.split()
-        if int(grade) > 0:
-            relevant.setdefault(question, []).append(document)
-    question_ids = sorted(relevant)[:questions]
-    needed = {document for question in question_ids for document in relevant[question]}
+    texts = beir.queries(folder)
+    judged = {
+        question: [document for document, grade in grades.items() if grade > 0]
+        for question, grades in beir.judgements(folder, "train").items()
+    }
+    relevant = [(key, judged[key]) for key in sorted(judged) if judged[key]][:questions]
+    needed = {document for _, some in relevant for document in some}
     texts_by_id: dict[str, str] = {}
-    with gzip.open(folder / "corpus.jsonl.gz", "rt") as lines:
-        for each in map(json.loads, lines):
-            if each["_id"] in needed or len(texts_by_id) < passages:
-                texts_by_id[each["_id"]] = f"{each['title']}\n{each['text']}"
+    for row in beir.documents(folder):
+        if row["_id"] in needed or len(texts_by_id) < passages:
+            texts_by_id[row["_id"]] = f"{row['title']}\n{row['text']}"
     position = {document: at for at, document in enumerate(texts_by_id)}
     return Pairs(
-        [texts[question] for question in question_ids],
+        [texts[question] for question, _ in relevant],
         list(texts_by_id.values()),
-        [[position[document] for document in relevant[question]] for question in question_ids],
+        [[position[document] for document in some] for _, some in relevant],
     )
 
 
