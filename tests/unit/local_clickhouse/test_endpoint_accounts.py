@@ -1,9 +1,14 @@
-"""Who is let in: three ways to name a user, and no page of a browser."""
+"""Who is let in, three ways to name a user, no page of a browser; what the analyst may set."""
 
 import base64
 
 import pytest
-from gyre_local.clickhouse_endpoint.accounts import Account, authenticate, refuse_web_pages
+from gyre_local.clickhouse_endpoint.accounts import (
+    Account,
+    analyst_constraints,
+    authenticate,
+    refuse_web_pages,
+)
 from gyre_local.clickhouse_endpoint.errors import EngineError
 
 PASSWORDS = {Account.ANALYST: "tea"}
@@ -77,3 +82,21 @@ def test_pages_are_not(headers: dict[str, str]) -> None:
     with pytest.raises(EngineError) as excinfo:
         refuse_web_pages(headers)
     assert excinfo.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("setting", "constraint"),
+    [
+        (
+            "max_execution_time",
+            "<max_execution_time><min>1</min><max>300</max></max_execution_time>",
+        ),
+        ("max_result_rows", ""),
+        ("output_format_json_quote_64bit_integers", ""),
+        ("readonly", ""),
+        ("output_format_schema", "<output_format_schema><readonly/></output_format_schema>"),
+        ("of_a_later_engine", "<of_a_later_engine><readonly/></of_a_later_engine>"),
+    ],
+)
+def test_what_is_not_named_stays_as_it_is(setting: str, constraint: str) -> None:
+    assert analyst_constraints([setting]) == constraint

@@ -20,7 +20,8 @@ else:
 
 
 LARGEST_PIECE = 1 << 20
-_WINDOW_LOG = 25  # zstd asks for a window of up to 2 GB in memory; no level below 20 needs 32 MB
+# zstd asks for a window of up to 2 GB in memory; no level below 20 needs 32 MB.
+_ZSTD_LIMITS = {zstd.DecompressionParameter.window_log_max: 25}
 _GZIP_WINDOW, _ZLIB_WINDOW = 31, 15
 
 
@@ -184,10 +185,6 @@ class _BrotliFrame:
         return bool(self._stream.is_finished())
 
 
-def _zstd_frame() -> zstd.ZstdDecompressor:
-    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
-
-
 _ENCODERS: dict[str, Callable[[], Encoder]] = {
     "lz4": _Lz4Encoder,
     "zstd": lambda: zstd.ZstdCompressor(level=1),
@@ -197,7 +194,7 @@ _ENCODERS: dict[str, Callable[[], Encoder]] = {
 }
 _FRAMES: dict[str, Callable[[], _Frame]] = {
     "lz4": lz4.frame.LZ4FrameDecompressor,
-    "zstd": _zstd_frame,
+    "zstd": lambda: zstd.ZstdDecompressor(options=_ZSTD_LIMITS),
     "gzip": lambda: _ZlibFrame(_GZIP_WINDOW),
     "deflate": lambda: _ZlibFrame(_ZLIB_WINDOW),
     "br": _BrotliFrame,

@@ -14,9 +14,12 @@ from typing import Any
 import chdb
 from chdb import ChdbError
 
-from gyre_local.clickhouse_endpoint.accounts import Account
+from gyre_local.clickhouse_endpoint.accounts import (
+    ANALYST_STARTS_WITH,
+    Account,
+    analyst_constraints,
+)
 from gyre_local.clickhouse_endpoint.errors import EngineError
-from gyre_local.clickhouse_endpoint.limits import ANALYST_STARTS_WITH, analyst_constraints
 from gyre_local.clickhouse_endpoint.statement import SqlStatement, StatementKind, Token
 
 _RENDERED = "SELECT hex(formatQuerySingleLine(unhex('{hex}')) AS text), highlightQuery(text)"

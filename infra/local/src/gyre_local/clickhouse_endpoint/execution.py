@@ -4,10 +4,9 @@ import re
 from dataclasses import replace
 from itertools import chain, islice
 
-from gyre_local.clickhouse_endpoint.accounts import Account
+from gyre_local.clickhouse_endpoint.accounts import LARGEST_WHOLE_RESULT, Account
 from gyre_local.clickhouse_endpoint.engine import EngineSession, Result
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
-from gyre_local.clickhouse_endpoint.limits import LARGEST_WHOLE_RESULT
 from gyre_local.clickhouse_endpoint.request import QueryRequest
 from gyre_local.clickhouse_endpoint.statement import SqlStatement, StatementKind, check
 

@@ -16,12 +16,16 @@ from typing import IO
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gyre_local.clickhouse_endpoint.accounts import Account, authenticate, refuse_web_pages
+from gyre_local.clickhouse_endpoint.accounts import (
+    LARGEST_BODY,
+    Account,
+    authenticate,
+    refuse_web_pages,
+)
 from gyre_local.clickhouse_endpoint.compression import encoder
 from gyre_local.clickhouse_endpoint.engine import ChdbEngine, EngineSession, Result
 from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.execution import execute
-from gyre_local.clickhouse_endpoint.limits import LARGEST_BODY
 from gyre_local.clickhouse_endpoint.request import QUERY_ID, QueryRequest, read_request
 from gyre_local.clickhouse_endpoint.sessions import Sessions
 

@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gyre_local.clickhouse_endpoint.accounts import Account
+from gyre_local.clickhouse_endpoint.accounts import AT_ONCE, Account
 from gyre_local.clickhouse_endpoint.engine import ChdbEngine, EngineSession
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
-from gyre_local.clickhouse_endpoint.limits import AT_ONCE
 from gyre_local.clickhouse_endpoint.request import QueryRequest
 
 _LONGEST_SECONDS = 3600.0
