@@ -35,10 +35,7 @@ def spawn_supervisor(
     env: Mapping[str, str] | None = None,
     preexec: Callable[[], None] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Runs a command that opens a Supervisor on `home`, in a session of its own.
-
-    `env` is added to this process's own. Raises HomeError.
-    """
+    """A command that opens a Supervisor on `home`, in a session of its own. Raises HomeError."""
     home.prepare()
     log = home.log(_MAIN_LOG)
     log_files.rotate(log)

@@ -103,10 +103,7 @@ class Keeper:
         return line or f"ended with exit code {exit_code}"
 
     async def _attend(self, running: asyncio.subprocess.Process) -> bool:
-        """Asks again and again whether it is ready and alive, until it ends; ends it if it hangs.
-
-        Returns whether it did.
-        """
+        """Asks until it ends whether it is ready and alive; ends one that hangs: returns True."""
         clock = asyncio.get_running_loop().time
         born, last_alive = clock(), None
         end = asyncio.create_task(running.wait())

@@ -1,7 +1,4 @@
-"""Brings the engines' jars and the first encoder here; instant when they are current.
-
-Started as `python -m gyre_local.setup`.
-"""
+"""Brings the engines' jars and the first encoder here; instant when they are current."""
 
 import argparse
 import hashlib

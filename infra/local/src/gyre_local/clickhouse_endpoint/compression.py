@@ -21,21 +21,18 @@ else:
 
 LARGEST_PIECE = 1 << 20
 # zstd asks for a window of up to 2 GB in memory; no level below 20 needs 32 MB.
-_ZSTD_LIMITS = {zstd.DecompressionParameter.window_log_max: 25}
+_ZSTD_LIMITS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 25}
 _GZIP_WINDOW, _ZLIB_WINDOW = 31, 15
 
 
-class Encoder(Protocol):
-    """Compresses a body; the compressors of zlib and zstd are such."""
+class _Encoder(Protocol):
+    """The compressors of zlib and zstd are such; `flush`, once at the end, gives the rest."""
 
-    def compress(self, piece: bytes, /) -> bytes:
-        """What is ready, perhaps nothing."""
-
-    def flush(self) -> bytes:
-        """The rest. Call it once, at the end."""
+    def compress(self, piece: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
 
 
-def encoder(accept_encoding: str, *, in_blocks: bool = False) -> tuple[str | None, Encoder]:
+def encoder(accept_encoding: str, *, in_blocks: bool = False) -> tuple[str | None, _Encoder]:
     """The first known encoding of an Accept-Encoding header, None without any, and its encoder.
 
     `in_blocks` (`compress=1`) asks for ClickHouse's own blocks instead, which are no encoding.
@@ -185,7 +182,7 @@ class _BrotliFrame:
         return bool(self._stream.is_finished())
 
 
-_ENCODERS: dict[str, Callable[[], Encoder]] = {
+_ENCODERS: dict[str, Callable[[], _Encoder]] = {
     "lz4": _Lz4Encoder,
     "zstd": lambda: zstd.ZstdCompressor(level=1),
     "gzip": lambda: zlib.compressobj(3, wbits=_GZIP_WINDOW),

@@ -83,12 +83,12 @@ class EngineSession:
         self._handle: Any
         with self._calling():
             self._handle = chdb.connect(connection)
-        settings = {_MARK: f"'{self.id}'"}
+        settings: dict[str, object] = {_MARK: f"'{self.id}'"}
         if account is Account.ANALYST:  # it keeps only its role, profile, limits and reading
             self.ask(f"SET ROLE {account.value}")
             # The profile first, which brings the constraints; `readonly` last.
-            limits = {name: str(value) for name, value in ANALYST_STARTS_WITH.items()}
-            settings = {"profile": f"'{account.value}'", **limits, **settings, "readonly": "2"}
+            profile = {"profile": f"'{account.value}'", **ANALYST_STARTS_WITH}
+            settings = {**profile, **settings, "readonly": 2}
         self.ask("SET " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
 
     def begin(self, settings: Mapping[str, str], database: str | None) -> None:
