@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from gyre_common.events import ALL_TOPICS
-from gyre_common.events.examples import EXAMPLES
+from gyre_common.testing.builders import EXAMPLES
 
 from tools.asyncapi import whole_system
 

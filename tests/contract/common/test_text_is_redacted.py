@@ -19,12 +19,12 @@ from gyre_common.bus.memory import MemoryBus, StoredRecord
 from gyre_common.errors import Poison
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import IsText
-from gyre_common.events.examples import EXAMPLES
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, GuardrailResult, Turn
 from gyre_common.events.topic import Topic
 from gyre_common.redaction import Redaction, redact, redacted
 from gyre_common.store import Shelf
+from gyre_common.testing.builders import EXAMPLES
 from gyre_telemetry import translation
 from gyre_telemetry.handlers import build_handlers as build_telemetry
 from gyre_telemetry.service import TableRow, Telemetry

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from gyre_common.events import ALL_TOPICS, Topic
-from gyre_common.events.examples import EXAMPLES
+from gyre_common.testing.builders import EXAMPLES
 
 from tools import contracts, proto
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from gyre_common.bus.memory import StoredRecord
-from gyre_common.events.examples import EXAMPLES
+from gyre_common.testing.builders import EXAMPLES
 from gyre_telemetry import translation
 from gyre_telemetry.migrations import default_folder, read_migrations
 from gyre_telemetry.schema_reference import read_catalogue

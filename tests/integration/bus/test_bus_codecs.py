@@ -14,8 +14,8 @@ from gyre_common.bus import Bus, CompactedReader, RawRecord
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import Event
-from gyre_common.events.examples import EXAMPLES
 from gyre_common.events.topic import Topic
+from gyre_common.testing.builders import EXAMPLES
 from gyre_common.testing.eventually import eventually
 
 from tests.bus_contract import QUICK

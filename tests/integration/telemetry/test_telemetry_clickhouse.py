@@ -11,9 +11,9 @@ import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from gyre_common.errors import FailedPrecondition, Poison, Retryable
 from gyre_common.events import ALL_TOPICS
-from gyre_common.events.examples import EXAMPLES
 from gyre_common.events.interactions import GuardrailResult, InteractionCompleted, Turn
 from gyre_common.testing.builders import (
+    EXAMPLES,
     MORNING,
     a_document_indexed,
     a_feedback,

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -255,6 +256,20 @@ async def test_a_model_that_requests_still_have_takes_room_until_they_leave(room
     await eventually(lambda: old.closed)
     room.now += 2
     await room.use("d")
+
+
+async def test_what_is_being_closed_is_waited_for(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await room.hold("a", "b", "c")
+    may_close = threading.Event()
+    async with room.pool.use(an_artifact("a")) as old:
+        await room.hold("b", "c")
+        monkeypatch.setattr(old, "close", may_close.wait)
+    loading = asyncio.create_task(room.use("d"))
+    await asyncio.sleep(0.05)
+    may_close.set()
+    assert (await loading).name == "d"
 
 
 async def test_at_the_end_all_are_closed() -> None:

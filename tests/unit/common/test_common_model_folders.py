@@ -205,7 +205,7 @@ async def test_a_full_cache_can_be_tried_again_and_keeps_no_half_file(
     store: Store, cache: Path, model_ref: ContentRef
 ) -> None:
     full = os.strerror(errno.ENOSPC)
-    with failing("gyre_common.folder_cache.os.fdopen"), pytest.raises(Retryable, match=full):
+    with failing("gyre_common.store.os.fdopen"), pytest.raises(Retryable, match=full):
         await ModelFolders(store, cache).folder(an_artifact(model_ref))
     assert not [path for path in cache.rglob("*") if path.is_file()]
 

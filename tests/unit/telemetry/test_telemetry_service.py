@@ -6,11 +6,10 @@ from gyre_common.bus.memory import MemoryBus
 from gyre_common.errors import Poison, Unavailable
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_SUBMITTED
-from gyre_common.events.examples import EXAMPLES
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED
 from gyre_common.events.training import TRAINING_PROGRESSED
-from gyre_common.testing.builders import a_feedback, an_interaction
+from gyre_common.testing.builders import EXAMPLES, a_feedback, an_interaction
 from gyre_telemetry.handlers import build_handlers
 from gyre_telemetry.service import TableRow, Telemetry
 

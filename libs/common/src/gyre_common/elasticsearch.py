@@ -13,8 +13,6 @@ from elasticsearch import AsyncElasticsearch
 
 from gyre_common.errors import GyreError, Poison, Retryable, Unavailable
 
-_INDEX_NOT_FOUND = "index_not_found_exception"
-_INDEX_CLOSED = "index_closed_exception"
 _REQUEST_SECONDS = 30.0
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -32,7 +30,7 @@ async def open_elasticsearch(
 
     `login` is user and password; None where Elasticsearch asks for none.
     """
-    # It would tell of every request, and of every failed one, which our own errors tell better.
+    # Our own errors say more of a request that failed.
     logging.getLogger("elastic_transport").setLevel(logging.ERROR)
     client = AsyncElasticsearch(
         url,
@@ -68,14 +66,16 @@ def elasticsearch_errors() -> Iterator[None]:
     except (elasticsearch.ConnectionError, elasticsearch.ConnectionTimeout) as error:
         raise Unavailable("Elasticsearch cannot be reached, or did not answer in time") from error
     except elasticsearch.ApiError as error:
-        raise error_of(error.status_code, _kind(error.body)) from error
+        detail = error.body.get("error") if isinstance(error.body, dict) else None
+        kind = detail.get("type") if isinstance(detail, dict) else None
+        raise error_of(error.status_code, str(kind or "no reason given")) from error
 
 
 def error_of(status: int, kind: str) -> GyreError:
     """The error for an HTTP status and Elasticsearch's own name of the problem."""
-    if kind == _INDEX_NOT_FOUND:
+    if kind == "index_not_found_exception":
         return IndexMissing("the index is not there: is the embedder running?")
-    if kind == _INDEX_CLOSED:
+    if kind == "index_closed_exception":
         return Unavailable("the index is closed: open it again, or delete it and replay")
     if status in _NOT_LET_IN:
         return Unavailable(
@@ -85,9 +85,3 @@ def error_of(status: int, kind: str) -> GyreError:
     if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(f"Elasticsearch is busy or in trouble ({kind})")
     return Poison(f"Elasticsearch refuses this ({kind})")
-
-
-def _kind(body: object) -> str:
-    error = body.get("error") if isinstance(body, dict) else None
-    kind = error.get("type") if isinstance(error, dict) else None
-    return str(kind or "no reason given")

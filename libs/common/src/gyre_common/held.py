@@ -26,7 +26,7 @@ class Closeable(Protocol):
     """What every model can do."""
 
     def close(self) -> None:
-        """Give back what it takes: no request has it any more. May block."""
+        """Free its memory: no request has it any more. May block."""
 
 
 Model = TypeVar("Model", bound=Closeable)
@@ -58,13 +58,11 @@ TryOut = Callable[[Artifact, Model], Awaitable[None]]
 
 @dataclass
 class _Place(Generic[Model]):
-    """A model in memory, and the requests that have it."""
-
     digest: str
     model: Model
     size_bytes: int
+    last_used: float
     users: int = 0
-    last_used: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -82,9 +80,8 @@ class Held(Generic[Model]):
     - Refuse: what does not load, fails its try or finds no room is refused with the reason, for a
       while; what serves goes on.
     - Unload: what is no longer to be held is closed when the last request has left it.
-    - Memory: all models, those that requests still have included, take `most_bytes` at most. To
-      make room, what `hold` does not name is let go of, the least recently used first; what it
-      names never is.
+    - Memory: all models, those that requests still have included, take `most_bytes` at most. What
+      `hold` does not name makes room, the least recently used first; what it names never does.
 
     Besides what `hold` names, the last `spares` that somebody asked for are held.
     """
@@ -105,6 +102,7 @@ class Held(Generic[Model]):
         self._clock = clock
         self._places: dict[str, _Place[Model]] = {}
         self._leaving: list[_Place[Model]] = []
+        self._closing: set[asyncio.Task[None]] = set()
         self._pinned: frozenset[str] = frozenset()
         self._spares: list[str] = []
         self._loading: dict[str, asyncio.Task[None]] = {}
@@ -133,9 +131,9 @@ class Held(Generic[Model]):
         self._places.clear()
 
     async def hold(self, artifacts: Sequence[Artifact]) -> None:
-        """Load what is not here yet, in this order, and let go of all else.
+        """Load what is not here yet, in this order, and unload all else.
 
-        What cannot be loaded is named in the log, and refused when it is asked for.
+        What cannot be loaded is named in the log, and refused when a request wants it.
         """
         self._pinned = frozenset(each.digest for each in artifacts)
         self._spares = [each for each in self._spares if each not in self._pinned]
@@ -161,10 +159,12 @@ class Held(Generic[Model]):
             place.users -= 1
             place.last_used = self._clock()
             if place in self._leaving and not place.users and not self._closed:
-                self._tasks.create_task(self._unload(place))
+                closing = self._tasks.create_task(self._unload(place))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
 
     def peek(self, digest: str) -> Model | None:
-        """The model, if it is held, to be looked at now; nothing keeps it here."""
+        """The model, if it is held now; nothing keeps it here."""
         place = self._places.get(digest)
         return place.model if place else None
 
@@ -190,7 +190,7 @@ class Held(Generic[Model]):
             self._waiting[artifact.digest] -= 1
 
     async def _bring(self, artifact: Artifact) -> None:
-        """Load once, however many ask; what comes of it is in `_places` or in `_refusals`."""
+        """Load once, however many ask; the result is in `_places` or in `_refusals`."""
         task = self._loading.get(artifact.digest)
         if task is None:
             task = self._tasks.create_task(self._load(artifact))
@@ -209,20 +209,17 @@ class Held(Generic[Model]):
                 # version that cannot be used must not take down what serves.
                 self._refuse(artifact, error)
             else:
-                self._accept(artifact, place)
+                self._refusals.pop(artifact.digest, None)
+                self._places[artifact.digest] = place
+                METRICS.model_loads.labels("loaded").inc()
+                METRICS.models_held.set(len(self._places))
+                log.info("model loaded", extra={"version": artifact.version})
+                if artifact.digest not in self._pinned:
+                    self._spares.append(artifact.digest)
             finally:
                 del self._loading[artifact.digest]
         if self._spares[-1:] == [artifact.digest]:
             await self._tidy()
-
-    def _accept(self, artifact: Artifact, place: _Place[Model]) -> None:
-        self._refusals.pop(artifact.digest, None)
-        self._places[artifact.digest] = place
-        if artifact.digest not in self._pinned:
-            self._spares.append(artifact.digest)
-        METRICS.model_loads.labels("loaded").inc()
-        METRICS.models_held.set(len(self._places))
-        log.info("model loaded", extra={"version": artifact.version})
 
     async def _load_and_try(self, artifact: Artifact) -> _Place[Model]:
         loadable = await self._source.open(artifact)
@@ -233,7 +230,7 @@ class Held(Generic[Model]):
         except BaseException:
             await asyncio.to_thread(model.close)
             raise
-        return _Place(artifact.digest, model, loadable.size_bytes, last_used=self._clock())
+        return _Place(artifact.digest, model, loadable.size_bytes, self._clock())
 
     async def _make_room(self, artifact: Artifact, size_bytes: int) -> None:
         needed = {*self._pinned, *(+self._waiting)}
@@ -241,6 +238,8 @@ class Held(Generic[Model]):
         for place in sorted(idle, key=lambda each: each.last_used):
             if self._bytes_in_use() + size_bytes > self._most_bytes:
                 await self._let_go(place)
+        if self._closing:
+            await asyncio.wait(self._closing)
         if self._bytes_in_use() + size_bytes > self._most_bytes:
             raise Retryable(
                 f"there is no room for it: {artifact.version} takes {size_bytes // _MEGABYTE} MB, "
@@ -260,7 +259,7 @@ class Held(Generic[Model]):
             log.error("model not loaded", extra={"version": artifact.version, "why": reason})
 
     async def _tidy(self) -> None:
-        """Let go of what is neither named nor one of the last spares."""
+        """Unload what is neither named nor one of the last spares."""
         async with self._one_at_a_time:
             self._spares = [each for each in self._spares if each in self._places]
             del self._spares[: max(0, len(self._spares) - self._most_spares)]

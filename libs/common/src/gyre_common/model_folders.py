@@ -1,23 +1,25 @@
 """Models as folders: kept in the store file by file, fetched into a cache, checked when opened."""
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import logging
-import re
+import os
+import shutil
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retryable
 from gyre_common.events.event import Digest
 from gyre_common.events.releases import Artifact
-from gyre_common.folder_cache import FolderCache, write_whole
 from gyre_common.releases.builtin import ENCODER_DIGEST, ENCODER_FILES, ENCODER_VERSION
-from gyre_common.store import ContentRef, DamagedContentError, Store, digest_of
+from gyre_common.store import ContentRef, DamagedContentError, Store, write_file
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +27,7 @@ SHIPPED_MODELS = Path(sys.prefix) / "share" / "gyre" / "models"
 """Where `make setup`, and the images, put the models that come with Gyre."""
 
 _MANIFEST = ".manifest.json"
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
-
-
-def _a_name_inside(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError("is not the name of a file inside the folder")
-    return name
+_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 
 
 class _File(BaseModel):
@@ -44,14 +40,14 @@ class _File(BaseModel):
 class _Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    files: dict[Annotated[str, AfterValidator(_a_name_inside)], _File] = Field(min_length=1)
+    files: dict[Annotated[str, StringConstraints(pattern=_NAME)], _File] = Field(min_length=1)
 
 
 async def keep_model(store: Store, folder: Path) -> ContentRef:
-    """Put every file of the folder, then a manifest that lists them; returns the manifest's. Hidden
-    files are no part of a model.
+    """Put every file of the folder but hidden ones, then a manifest that lists them.
 
-    Its digest and uri are those of an artifact. The same files give the same digest.
+    Returns the manifest's digest and uri, which are those of an artifact. The same files give the
+    same digest.
 
     Raises:
         FailedPrecondition: the folder is not there, empty, or holds a name that is not plain.
@@ -80,13 +76,13 @@ def _files_below(folder: Path) -> list[Path]:
 class ModelFolders:
     """Opens the folder of a version: from the store through a cache, or what ships with Gyre.
 
-    Processes may share a cache: a folder that one of them opened is in use, and stays, until its
-    `keep_only` lets go of it or it ends.
+    Processes may share a cache: a folder that one of them opened stays until its `keep_only` does
+    not name it, or it ends.
     """
 
     def __init__(self, store: Store, cache: Path) -> None:
         self._store = store
-        self._cache = FolderCache(cache)
+        self._cache = _FolderCache(cache)
 
     async def folder(self, artifact: Artifact, only: Collection[str] | None = None) -> Path:
         """Where the version's files lie, each of them checked against its digest.
@@ -98,14 +94,19 @@ class ModelFolders:
             FailedPrecondition: what the version names is not there or not what its digest says.
             Retryable: the store is out of reach, or the cache is full or read-only.
         """
+        manifest = f"the manifest of {artifact.version}"
         try:
             if artifact.uri is None:
                 return await asyncio.to_thread(shipped_model, artifact)
             folder = await asyncio.to_thread(self._cache.open, _stem(artifact.digest))
-            files = await self._files(artifact, artifact.uri, folder)
-            for name, file in files.items():
+            await self._bring(manifest, folder / _MANIFEST, artifact.uri, artifact.digest)
+            content = await asyncio.to_thread((folder / _MANIFEST).read_bytes)
+            for name, file in _Manifest.model_validate_json(content).files.items():
                 if only is None or name in only:
-                    await self._bring(f"{name} of {artifact.version}", folder / name, file)
+                    what, uri = f"{name} of {artifact.version}", self._store.uri(file.digest)
+                    await self._bring(what, folder / name, uri, file.digest)
+        except ValidationError as error:
+            raise FailedPrecondition(f"{manifest} does not list a model's files") from error
         except OSError as error:
             raise Retryable(f"cannot use {self._cache.path}: {error.strerror or error}") from error
         return folder
@@ -121,34 +122,71 @@ class ModelFolders:
         except OSError as error:
             raise Retryable(f"cannot use {self._cache.path}: {error.strerror or error}") from error
 
-    async def _files(self, artifact: Artifact, uri: str, folder: Path) -> Mapping[str, _File]:
-        """What the manifest lists; a whole cache serves without the store."""
-        path = folder / _MANIFEST
-        content = await asyncio.to_thread(_content, path, artifact.digest)
-        if content is None:
-            content = await self._get(f"the manifest of {artifact.version}", uri, artifact.digest)
-            await asyncio.to_thread(write_whole, path, content)
-        try:
-            return _Manifest.model_validate_json(content).files
-        except ValidationError as error:
-            raise FailedPrecondition(
-                f"the manifest of {artifact.version} does not list a model's files"
-            ) from error
-
-    async def _bring(self, what: str, path: Path, file: _File) -> None:
-        digest = await asyncio.to_thread(digest_of_file, path)
-        if digest == file.digest:
+    async def _bring(self, what: str, path: Path, uri: str, digest: str) -> None:
+        """Fetch a file, unless the cache has it: a whole cache serves without the store."""
+        cached = await asyncio.to_thread(digest_of_file, path)
+        if cached == digest:
             return
-        if digest is not None:
+        if cached is not None:
             log.warning("cached model file is damaged, fetching it again", extra={"file": what})
-        content = await self._get(what, self._store.uri(file.digest), file.digest)
-        await asyncio.to_thread(write_whole, path, content)
-
-    async def _get(self, what: str, uri: str, digest: str) -> bytes:
         try:
-            return await self._store.get(uri, digest)
+            content = await self._store.get(uri, digest)
         except (NotFound, InvalidInput, DamagedContentError) as error:
             raise FailedPrecondition(f"{what} cannot be had: {error}") from error
+        await asyncio.to_thread(write_file, path, content)
+
+
+class _FolderCache:
+    """Folders by name, each locked while this process has it in use. Methods block; any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._in_use: dict[str, int] = {}
+
+    def open(self, name: str) -> Path:
+        folder = self.path / name
+        while name not in self._in_use:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _locked(folder, fcntl.LOCK_SH)
+            if lock is not None and self._in_use.setdefault(name, lock) != lock:
+                os.close(lock)
+        return folder
+
+    def keep_only(self, names: Collection[str]) -> None:
+        for name in self._in_use.keys() - set(names):
+            os.close(self._in_use.pop(name))
+        if not self.path.is_dir():
+            return
+        for folder in self.path.iterdir():
+            if folder.name not in names and folder.is_dir():
+                self._remove(folder)
+
+    def _remove(self, folder: Path) -> None:
+        lock = _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lock is None:
+            return
+        try:
+            # Away in one step, so that nobody opens what is half gone.
+            away = folder.rename(self.path / f".removed-{uuid4().hex}")
+        finally:
+            os.close(lock)
+        shutil.rmtree(away, ignore_errors=True)
+
+
+def _locked(folder: Path, how: int) -> int | None:
+    """A lock on the folder that stands at this path; None when it is taken, or was moved away."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, how)
+        if os.path.samestat(os.fstat(lock), folder.stat()):
+            return lock
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(lock)
+    return None
 
 
 def _stem(digest: str) -> str:
@@ -189,12 +227,3 @@ def digest_of_file(path: Path) -> str | None:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     except FileNotFoundError:
         return None
-
-
-def _content(path: Path, digest: str) -> bytes | None:
-    """What lies there, if it is what the digest says."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    return content if digest_of(content) == digest else None

@@ -79,7 +79,6 @@ class OutsideContent:
 
 
 def _error_from(error: OSError) -> GyreError:
-    """A name that no file can have stays wrong; what a disk or a network does may pass."""
     if error.errno == errno.ENAMETOOLONG:
         return NotFound(f"{FIELD}: nothing can have so long a name")
     if error.errno == errno.ENXIO:

@@ -1,21 +1,21 @@
-"""Content by its digest, in any store that fsspec knows: a folder, S3, GCS."""
+"""Content by its digest or by a name, in any store that fsspec knows: a folder, S3, GCS."""
 
 import asyncio
 import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 import fsspec
 
 from gyre_common.errors import GyreError, InvalidInput, NotFound, Retryable
 
-_PIECE = 1024 * 1024
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Store:
         """Return once the bytes are safe."""
         digest = digest_of(data)
         ref = ContentRef(uri=self.uri(digest), digest=digest, size_bytes=len(data))
-        await asyncio.to_thread(_put, ref.uri, data, self._url)
+        await _in_thread("write to", self._url, _put_content, ref.uri, data)
         return ref
 
     async def get(self, uri: str, digest: str) -> bytes:
@@ -64,7 +64,7 @@ class Store:
         """
         if uri != self.uri(digest):
             raise InvalidInput("uri", "is not this store's", f"only read what lies in {self._url}")
-        data = await asyncio.to_thread(_get, uri, self._url)
+        data = await _in_thread("read from", self._url, _get, uri)
         if digest_of(data) != digest:
             raise DamagedContentError(
                 f"{uri} does not hold the content that it is named after: bring the file back from "
@@ -73,13 +73,13 @@ class Store:
         return data
 
     async def delete(self, digest: str) -> None:
-        """Let go of content; what is not there is fine."""
-        await asyncio.to_thread(_delete, self.uri(digest), self._url)
+        """Remove content; what is not there is fine."""
+        await _in_thread("write to", self._url, _delete, self.uri(digest))
 
     def uri(self, digest: str) -> str:
         """Where content of that digest lies, or would lie. Raises InvalidInput: it is malformed."""
         algorithm, _, name = digest.partition(":")
-        if algorithm != "sha256" or len(name) != 64 or not set(name) <= set("0123456789abcdef"):
+        if algorithm != "sha256" or not _HEX_DIGEST.fullmatch(name):
             raise InvalidInput("digest", "is malformed", "write sha256: and 64 hex digits")
         return f"{self._url}/{algorithm}/{name[:2]}/{name}"
 
@@ -100,23 +100,24 @@ class Shelf:
 
     async def put(self, name: str, data: bytes) -> None:
         """Return once the bytes are safe. A name that is taken keeps what it has."""
-        await asyncio.to_thread(_put_once, self._uri(name), data, self._url)
+        await _in_thread("write to", self._url, _put_new, self._uri(name), data)
 
     async def replace(self, name: str, data: bytes) -> None:
         """Return once the bytes are safe, in the place of whatever stood under the name."""
-        await asyncio.to_thread(_replace, self._uri(name), data, self._url)
+        await _in_thread("write to", self._url, _replace, self._uri(name), data)
 
     async def get(self, name: str) -> bytes:
         """What stands under the name. Raises NotFound."""
-        return await asyncio.to_thread(_get, self._uri(name), self._url)
+        return await _in_thread("read from", self._url, _get, self._uri(name))
 
     async def names(self, folder: str = "") -> list[str]:
         """Every name in that folder and below, in order."""
-        return await asyncio.to_thread(self._names, self._uri(folder) if folder else self._url)
+        below = self._uri(folder) if folder else self._url
+        return await _in_thread("read from", self._url, _names, below, self._url)
 
     async def delete(self, name: str) -> None:
-        """Let go of a name; one that is not there is fine."""
-        await asyncio.to_thread(_delete, self._uri(name), self._url)
+        """Remove a name; one that is not there is fine."""
+        await _in_thread("write to", self._url, _delete, self._uri(name))
 
     def _uri(self, name: str) -> str:
         if not _NAME.fullmatch(name):
@@ -125,123 +126,104 @@ class Shelf:
             )
         return f"{self._url}/{name}"
 
-    def _names(self, below: str) -> list[str]:
-        try:
-            filesystem, path = _open_filesystem(below)
-            root = fsspec.core.url_to_fs(self._url)[1]
-            paths: list[str] = filesystem.find(path)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise Retryable(f"cannot read from {self._url}: {error.strerror or error}") from error
-        names = (path[len(root) :].lstrip("/") for path in paths)
-        return sorted(name for name in names if not _is_temporary(name))
 
-
-_TEMPORARY = ".put-"
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_TEMPORARY = ".put-"
 
 
-def _is_temporary(name: str) -> bool:
-    return name.rpartition("/")[2].startswith(_TEMPORARY)
+async def _in_thread(action: str, root: str, work: Callable[..., T], *arguments: Any) -> T:
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    except OSError as error:
+        raise Retryable(f"cannot {action} {root}: {error.strerror or error}") from error
 
 
 def _open_filesystem(uri: str) -> tuple[Any, str]:
     filesystem, path = fsspec.core.url_to_fs(uri)
-    # Listings of others' writes are kept by some file systems.
-    filesystem.invalidate_cache()
+    filesystem.invalidate_cache()  # some file systems keep listings that others have changed since
     return filesystem, path
 
 
-def _put(uri: str, data: bytes, root: str) -> None:
+def _get(uri: str) -> bytes:
+    filesystem, path = fsspec.core.url_to_fs(uri)
     try:
-        if uri.startswith("file://"):
-            _put_file(Path(urlsplit(uri).path), data)
-        else:
-            _put_object(uri, data)
-    except OSError as error:
-        raise Retryable(f"cannot write to {root}: {error.strerror or error}") from error
-
-
-def _get(uri: str, root: str) -> bytes:
-    try:
-        filesystem, path = fsspec.core.url_to_fs(uri)
         content: bytes = filesystem.cat_file(path)
     except FileNotFoundError as error:
         raise NotFound(f"{uri} is not in the store") from error
-    except OSError as error:
-        raise Retryable(f"cannot read from {root}: {error.strerror or error}") from error
     return content
 
 
-def _put_once(uri: str, data: bytes, root: str) -> None:
+def _names(below: str, root: str) -> list[str]:
+    filesystem, path = _open_filesystem(below)
     try:
-        if uri.startswith("file://"):
-            path = Path(urlsplit(uri).path)
-            if not path.exists():
-                _write_file(path, data, _link_new_name)
-        else:
-            filesystem, path_there = _open_filesystem(uri)
-            filesystem.pipe_file(path_there, data, mode="create")
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise Retryable(f"cannot write to {root}: {error.strerror or error}") from error
-
-
-def _replace(uri: str, data: bytes, root: str) -> None:
-    try:
-        if uri.startswith("file://"):
-            _write_file(Path(urlsplit(uri).path), data, Path.replace)
-        else:
-            filesystem, path = _open_filesystem(uri)
-            filesystem.pipe_file(path, data)
-    except OSError as error:
-        raise Retryable(f"cannot write to {root}: {error.strerror or error}") from error
-
-
-def _delete(uri: str, root: str) -> None:
-    try:
-        filesystem, path = _open_filesystem(uri)
-        filesystem.rm_file(path)
+        paths: list[str] = filesystem.find(path)
     except FileNotFoundError:
-        return
-    except OSError as error:
-        raise Retryable(f"cannot write to {root}: {error.strerror or error}") from error
+        return []
+    prefix = fsspec.core.url_to_fs(root)[1]
+    names = (path.removeprefix(prefix).lstrip("/") for path in paths)
+    return sorted(name for name in names if not Path(name).name.startswith(_TEMPORARY))
 
 
-def _put_file(path: Path, data: bytes) -> None:
-    if path.is_file() and path.stat().st_size == len(data):
-        return
-    _write_file(path, data, Path.replace)
+def _put_content(uri: str, data: bytes) -> None:
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    try:
+        whole = filesystem.size(path) == len(data)
+    except FileNotFoundError:
+        whole = False
+    if not whole:
+        _replace(uri, data)
 
 
-def _write_file(path: Path, data: bytes, into_place: Callable[[Path, Path], object]) -> None:
+def _put_new(uri: str, data: bytes) -> None:
+    filesystem, path = _open_filesystem(uri)
+    with suppress(FileExistsError):
+        if not uri.startswith("file://"):
+            filesystem.pipe_file(path, data, mode="create")
+        elif not filesystem.exists(path):
+            # Unlike a rename, a link never takes the place of a file that came first.
+            with _safe_file(Path(path), data) as temporary:
+                Path(path).hardlink_to(temporary)
+
+
+def _replace(uri: str, data: bytes) -> None:
+    filesystem, path = _open_filesystem(uri)
+    if uri.startswith("file://"):
+        write_file(Path(path), data)
+    else:
+        filesystem.pipe_file(path, data)  # object stores show an object only once it is whole
+
+
+def _delete(uri: str) -> None:
+    filesystem, path = _open_filesystem(uri)
+    with suppress(FileNotFoundError):
+        filesystem.rm_file(path)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Return once a file's content is safe: whole, or not at all.
+
+    Whoever has the old file open keeps it. Raises OSError: the disk is full or read-only.
+    """
+    with _safe_file(path, data) as temporary:
+        temporary.replace(path)
+
+
+@contextmanager
+def _safe_file(path: Path, data: bytes) -> Iterator[Path]:
+    """The data in a file of another name beside the path; the block moves it there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        into_place(Path(temporary), path)
+        yield Path(name)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _link_new_name(temporary: Path, path: Path) -> None:
-    # Unlike a rename, a link never takes the place of a file that came first.
-    path.hardlink_to(temporary)
-
-
-def _put_object(uri: str, data: bytes) -> None:
-    # Object stores show an object only once it is whole.
-    filesystem: Any
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    if not filesystem.exists(path):
-        filesystem.pipe_file(path, data)

@@ -1,7 +1,6 @@
 """What happens to a document on its way from a producer to the index."""
 
 from enum import StrEnum
-from typing import Protocol
 from uuid import UUID
 
 from pydantic import Field
@@ -19,19 +18,18 @@ from gyre_common.events.event import (
 from gyre_common.events.topic import DAY_MS, Topic
 
 
-class _OfDocument(Protocol):
-    @property
-    def tenant(self) -> str: ...
-    @property
-    def document_id(self) -> str: ...
+class DocumentEvent(Event):
+    """A fact about a document."""
+
+    document_id: DocumentId
 
 
-def by_document(event: _OfDocument) -> str:
+def by_document(event: DocumentEvent) -> str:
     """One document, one partition."""
     return f"{event.tenant}/{event.document_id}"
 
 
-class DocumentSubmitted(Event):
+class DocumentSubmitted(DocumentEvent):
     """A producer asks for a document to be stored, replaced or deleted.
 
     Exactly one of `text`, `content_base64` and `content_uri` carries the content, unless `deleted`.
@@ -39,7 +37,6 @@ class DocumentSubmitted(Event):
     producer can read, instead of parked as a broken record.
     """
 
-    document_id: DocumentId
     title: Text | None = Field(default=None, max_length=1024)
     text: Text | None = None
     content_base64: str | None = None
@@ -52,13 +49,12 @@ class DocumentSubmitted(Event):
     submitted_at: Timestamp | None = None
 
 
-class DocumentHeader(Event):
+class DocumentHeader(DocumentEvent):
     """What every stage after acceptance knows of the document.
 
     `submission_id` is the id of the submission that this state of the document came from.
     """
 
-    document_id: DocumentId
     submission_id: UUID
     submitted_at: Timestamp
     title: Text = ""
@@ -108,10 +104,9 @@ class DocumentChunked(DocumentHeader):
     chunks_digest: Digest | None = None
 
 
-class DocumentIndexed(Event):
+class DocumentIndexed(DocumentEvent):
     """A document's chunks are searchable, or gone if it was deleted."""
 
-    document_id: DocumentId
     revision: int = Field(ge=0)
     submission_id: UUID
     deleted: bool = False
@@ -153,10 +148,9 @@ class RejectionCode(StrEnum):
     CORRUPT = "corrupt"
 
 
-class DocumentRejected(Event):
+class DocumentRejected(DocumentEvent):
     """A document was turned away; `detail` names the field and the fix."""
 
-    document_id: DocumentId
     submission_id: UUID
     revision: int | None = Field(default=None, ge=0)
     stage: RejectionStage

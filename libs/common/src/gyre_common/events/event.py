@@ -22,23 +22,23 @@ EVERY_TENANT = "*"
 TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 
-def _no_control_characters(value: str) -> str:
+Tenant = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
+"""Lower-case letters, digits and dashes; at most 63 characters."""
+
+TenantOrEvery = Annotated[str, StringConstraints(pattern=rf"^\*$|{TENANT_PATTERN}")]
+
+
+def _one_line(value: str) -> str:
     if has_control_characters(value):
         raise ValueError("must not contain control characters")
     return value
 
 
-Tenant = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
-"""Lower-case letters, digits and dashes; at most 63 characters."""
-
-DocumentId = Annotated[
-    str, StringConstraints(min_length=1, max_length=512), AfterValidator(_no_control_characters)
-]
+_OneLine = Annotated[str, AfterValidator(_one_line)]
+DocumentId = Annotated[_OneLine, StringConstraints(min_length=1, max_length=512)]
 """The producer's own name for a document; unique within a tenant."""
 
-AccessGroup = Annotated[
-    str, StringConstraints(min_length=1, max_length=256), AfterValidator(_no_control_characters)
-]
+AccessGroup = Annotated[_OneLine, StringConstraints(min_length=1, max_length=256)]
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """The name of one immutable artifact of a role."""
 
@@ -55,17 +55,17 @@ of people or of documents is a Text.
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Timestamp = AwareDatetime
 
+_FROZEN = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
 
 class Event(BaseModel):
     """A fact that happened. Unknown fields are ignored, so that a new optional field breaks nobody.
 
-    The event's own id, time and trace travel in the CloudEvents headers, not in the value. What is
-    wrong with a value is told without the value, because it ends up in logs.
+    The event's own id, time and trace travel in the CloudEvents headers, not in the value. Errors
+    do not repeat the value, because they end up in logs.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", ser_json_bytes="base64", hide_input_in_errors=True
-    )
+    model_config = _FROZEN
 
     tenant: Tenant = DEFAULT_TENANT
 
@@ -103,7 +103,7 @@ def _without_nulls(value: object) -> object:
 class Part(BaseModel):
     """A piece of an event."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = _FROZEN
 
 
 def new_id() -> UUID:

@@ -3,8 +3,8 @@
 from enum import StrEnum
 from uuid import UUID
 
-from gyre_common.events.event import Event, Text, Timestamp
-from gyre_common.events.interactions import by_interaction
+from gyre_common.events.event import Text, Timestamp
+from gyre_common.events.interactions import InteractionEvent, by_interaction
 from gyre_common.events.topic import Topic
 
 
@@ -32,14 +32,13 @@ class FeedbackKind(StrEnum):
 ANSWER_TARGET = "answer"
 
 
-class FeedbackReceived(Event):
+class FeedbackReceived(InteractionEvent):
     """One actor's word on one target of one interaction; the latest word wins.
 
     It may arrive before its interaction.
     """
 
     feedback_id: UUID
-    interaction_id: UUID
     kind: FeedbackKind
     value: Text = ""
     target: str = ANSWER_TARGET

@@ -1,7 +1,6 @@
 """What was asked, shown and answered, and how it scored."""
 
 from enum import StrEnum
-from typing import Protocol
 from uuid import UUID
 
 from pydantic import Field
@@ -10,14 +9,13 @@ from gyre_common.events.event import AccessGroup, DocumentId, Event, Part, Text,
 from gyre_common.events.topic import Topic
 
 
-class _OfInteraction(Protocol):
-    @property
-    def tenant(self) -> str: ...
-    @property
-    def interaction_id(self) -> UUID: ...
+class InteractionEvent(Event):
+    """A fact about one question and its answer."""
+
+    interaction_id: UUID
 
 
-def by_interaction(event: _OfInteraction) -> str:
+def by_interaction(event: InteractionEvent) -> str:
     """An interaction, its verdicts and its votes share a partition."""
     return f"{event.tenant}/{event.interaction_id}"
 
@@ -95,7 +93,7 @@ class TokenUsage(Part):
     estimated: bool = True
 
 
-class InteractionCompleted(Event):
+class InteractionCompleted(InteractionEvent):
     """A question was answered, declined or failed; everything needed to explain it.
 
     `query` is what was searched for, where that is not the question itself: a follow-up takes the
@@ -106,7 +104,6 @@ class InteractionCompleted(Event):
     is who asked, by the name that the caller's system has for them; empty where it does not tell.
     """
 
-    interaction_id: UUID
     conversation_id: str
     actor: str = ""
     question: Text
@@ -140,10 +137,9 @@ class Score(Part):
     rationale: Text = ""
 
 
-class InteractionJudged(Event):
+class InteractionJudged(InteractionEvent):
     """A judge scored an interaction."""
 
-    interaction_id: UUID
     judge_version: Version
     scores: tuple[Score, ...]
     judged_at: Timestamp

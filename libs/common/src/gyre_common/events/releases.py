@@ -7,10 +7,10 @@ from pydantic import Field, StringConstraints
 
 from gyre_common.events.event import (
     EVERY_TENANT,
-    TENANT_PATTERN,
     Digest,
     Event,
     Part,
+    TenantOrEvery,
     Text,
     Timestamp,
     Version,
@@ -103,7 +103,7 @@ class ReleaseChanged(Event):
     `history` holds the versions that were live before, newest first.
     """
 
-    tenant: Annotated[str, StringConstraints(pattern=rf"^\*$|{TENANT_PATTERN}")] = EVERY_TENANT
+    tenant: TenantOrEvery = EVERY_TENANT
     role: Role
     generation: int = Field(ge=1)
     live: Version

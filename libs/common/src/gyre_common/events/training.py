@@ -1,17 +1,16 @@
 """Training runs: what was trained on what, how it went, and what became of it."""
 
 from enum import StrEnum
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from gyre_common.events.event import (
     EVERY_TENANT,
-    TENANT_PATTERN,
     Digest,
     Event,
     Part,
+    TenantOrEvery,
     Text,
     Timestamp,
     Version,
@@ -83,7 +82,7 @@ class Verdict(Part):
 class TrainingEvent(Event):
     """What every fact about a run says. `tenant` is `*` where the default is trained on purpose."""
 
-    tenant: Annotated[str, StringConstraints(pattern=rf"^\*$|{TENANT_PATTERN}")] = EVERY_TENANT
+    tenant: TenantOrEvery = EVERY_TENANT
     run_id: UUID
     recipe: str
     role: Role

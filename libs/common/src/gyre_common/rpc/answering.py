@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 Request = Any
 Behaviour = Any
 Context = Any
-Trailing = tuple[tuple[str, bytes], ...]
+Failure = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]
+"""What the caller sees: code, message and trailing metadata."""
 
 _HEALTH = "/grpc.health."
 _INFRASTRUCTURE = "/grpc."
@@ -59,104 +60,81 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
             if self.open:
                 return None  # UNIMPLEMENTED
             method, handler = _STARTING, grpc.unary_unary_rpc_method_handler(self._still_starting)
-        if method.startswith(_INFRASTRUCTURE):
-            return self._wrap(handler, self._guarded(handler))
-        if handler.response_streaming:
-            return self._wrap(handler, self._streaming(method, handler))
-        return self._wrap(handler, self._unary(method, handler))
+        return _with_behaviour(handler, self._behaviour(method, handler))
 
     async def _still_starting(self, request: Request, context: Context) -> None:
         because = f" ({self.waiting_for})" if self.waiting_for else ""
         raise Unavailable(f"the service is still starting{because}: try again in a moment")
 
-    @staticmethod
-    def _wrap(handler: Any, behaviour: Behaviour) -> Any:
-        make = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, False): grpc.stream_unary_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }[handler.request_streaming, handler.response_streaming]
-        return make(behaviour, handler.request_deserializer, handler.response_serializer)
+    def _behaviour(self, method: str, handler: Any) -> Behaviour:
+        inner = handler.unary_unary or handler.unary_stream
+        inner = inner or handler.stream_unary or handler.stream_stream
+        surrounding = self._guarding if method.startswith(_INFRASTRUCTURE) else self._answering
 
-    def _guarded(self, handler: Any) -> Behaviour:
-        async def behaviour(request: Request, context: Context) -> None:
-            try:
-                self._check_key(context)
-            except Unauthenticated as error:
-                code = grpc.StatusCode.UNAUTHENTICATED
-                message, details = details_of(error, code)
-                await context.abort(code, message, ((DETAILS, details),))
-            await _pump(_behaviour_of(handler), request, context)
-
-        return behaviour
-
-    def _unary(self, method: str, handler: Any) -> Behaviour:
-        inner = _behaviour_of(handler)
-
-        async def behaviour(request: Request, context: Context) -> Any:
-            async with self._answering(method, context):
-                return await inner(request, context)
-
-        return behaviour
-
-    def _streaming(self, method: str, handler: Any) -> Behaviour:
-        # Written with `context.write`, not as a generator: then a cancelled call unwinds here, in
+        # Streams with `context.write`, not as a generator: then a cancelled call unwinds here, in
         # the task and context that it ran in, and not whenever the generator is collected.
-        inner = _behaviour_of(handler)
-
-        async def behaviour(request: Request, context: Context) -> None:
-            async with self._answering(method, context):
-                await _pump(inner, request, context)
+        async def behaviour(request: Request, context: Context) -> Any:
+            async with surrounding(method, context):
+                replies = inner(request, context)
+                if not hasattr(replies, "__aiter__"):
+                    return await replies
+                async with aclosing(replies):
+                    async for reply in replies:
+                        await context.write(reply)
+                return None
 
         return behaviour
 
     @asynccontextmanager
+    async def _guarding(self, method: str, context: Context) -> AsyncIterator[None]:
+        try:
+            self._check_key(context)
+        except Unauthenticated as error:
+            await context.abort(*_failure(error, method, RequestContext()))
+        yield
+
+    @asynccontextmanager
     async def _answering(self, method: str, context: Context) -> AsyncIterator[None]:
-        answer = _Answer(method)
-        headers = dict(context.invocation_metadata() or ())
+        started, code = time.monotonic(), grpc.StatusCode.OK
+        caller = RequestContext()
+        METRICS.rpc_in_flight.labels(method).inc()
         self._in_flight += 1
         with tracer.start_as_current_span(
             method.removeprefix("/"),
-            context=trace_from(headers),
+            context=trace_from(dict(context.invocation_metadata() or ())),
             kind=SpanKind.SERVER,
             record_exception=False,
             set_status_on_exception=False,
         ):
             try:
-                async with self._serving(answer, context):
-                    yield
+                seconds = self._seconds(context)
+                caller = self._admit(context, deadline=started + seconds)
+                async with _within(seconds):
+                    with use_context(caller):
+                        yield
             except grpc.aio.AbortError:
-                answer.code = context.code()
+                code = context.code()
                 raise
             except asyncio.CancelledError:
-                answer.code = grpc.StatusCode.CANCELLED
+                code = grpc.StatusCode.CANCELLED
                 raise
             except Exception as error:  # noqa: BLE001 (the edge: what no one knows is a bug)
-                answer.code, message, details = answer.failure(error)
-                await context.abort(answer.code, message, details)
+                failure = _failure(error, method, caller)
+                code = failure[0]
+                await context.abort(*failure)
             finally:
                 self._in_flight -= 1
-                answer.record()
+                _record(method, code, caller, time.monotonic() - started)
 
-    @asynccontextmanager
-    async def _serving(self, answer: "_Answer", context: Context) -> AsyncIterator[None]:
+    def _seconds(self, context: Context) -> float:
+        remaining: float | None = context.time_remaining()
+        return self._default_deadline if remaining is None else remaining
+
+    def _admit(self, context: Context, *, deadline: float) -> RequestContext:
         self._check_key(context)
         if self._in_flight > self._max_in_flight:
             raise Unavailable(f"{self._max_in_flight} calls are in flight here already")
-        remaining = context.time_remaining()
-        seconds = self._default_deadline if remaining is None else remaining
-        answer.request = read_context(
-            context.invocation_metadata() or (), deadline=answer.started + seconds
-        )
-        try:
-            with use_context(answer.request):
-                async with asyncio.timeout(seconds) as limit:
-                    yield
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise DeadlineExceeded(f"not done within {seconds:.1f} s") from error
+        return read_context(context.invocation_metadata() or (), deadline=deadline)
 
     def _check_key(self, context: Context) -> None:
         if not self._keys:
@@ -170,60 +148,49 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
             )
 
 
-class _Answer:
-    """How one call goes, for its metrics and its line in the log."""
-
-    def __init__(self, method: str) -> None:
-        self.started = time.monotonic()
-        self.request = RequestContext()
-        self.code = grpc.StatusCode.OK
-        self._method = method
-        METRICS.rpc_in_flight.labels(method).inc()
-
-    def failure(self, error: Exception) -> tuple[grpc.StatusCode, str, Trailing]:
-        """The status that the caller sees: code, message and trailing metadata."""
-        if isinstance(error, GyreError) and (code := code_of(error)) is not None:
-            message, details = details_of(error, code)
-            return code, message, ((DETAILS, details),)
-        if isinstance(error, NotImplementedError):
-            # What a generated base class raises for a method that nobody wrote.
-            return grpc.StatusCode.UNIMPLEMENTED, f"{self._method} is not implemented here", ()
-        log.error(
-            "call crashed",
-            extra={"method": self._method, "tenant": self.request.tenant},
-            exc_info=error,
-        )
-        message = f"internal error; the server's log tells more under trace {current_trace_id()}"
-        return grpc.StatusCode.INTERNAL, message, ()
-
-    def record(self) -> None:
-        """The call is over."""
-        seconds = time.monotonic() - self.started
-        METRICS.rpc_in_flight.labels(self._method).dec()
-        METRICS.rpc_handled.labels(self._method, self.code.name).inc()
-        METRICS.rpc_handle_seconds.labels(self._method).observe(seconds)
-        log.info(
-            "call answered",
-            extra={
-                "method": self._method,
-                "code": self.code.name,
-                "ms": round(seconds * 1000, 2),
-                "tenant": self.request.tenant,
-            },
-        )
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise DeadlineExceeded(f"not done within {seconds:.1f} s") from error
 
 
-def _behaviour_of(handler: Any) -> Behaviour:
-    return (
-        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+def _failure(error: Exception, method: str, caller: RequestContext) -> Failure:
+    if isinstance(error, GyreError) and (code := code_of(error)) is not None:
+        message, details = details_of(error, code)
+        return code, message, ((DETAILS, details),)
+    if isinstance(error, NotImplementedError):
+        # What a generated base class raises for a method that nobody wrote.
+        return grpc.StatusCode.UNIMPLEMENTED, f"{method} is not implemented here", ()
+    log.error("call crashed", extra={"method": method, "tenant": caller.tenant}, exc_info=error)
+    message = f"internal error; the server's log tells more under trace {current_trace_id()}"
+    return grpc.StatusCode.INTERNAL, message, ()
+
+
+def _record(method: str, code: grpc.StatusCode, caller: RequestContext, seconds: float) -> None:
+    METRICS.rpc_in_flight.labels(method).dec()
+    METRICS.rpc_handled.labels(method, code.name).inc()
+    METRICS.rpc_handle_seconds.labels(method).observe(seconds)
+    log.info(
+        "call answered",
+        extra={
+            "method": method,
+            "code": code.name,
+            "ms": round(seconds * 1000, 2),
+            "tenant": caller.tenant,
+        },
     )
 
 
-async def _pump(behaviour: Behaviour, request: Request, context: Context) -> None:
-    replies = behaviour(request, context)
-    if not hasattr(replies, "__aiter__"):
-        await replies
-        return
-    async with aclosing(replies):
-        async for reply in replies:
-            await context.write(reply)
+def _with_behaviour(handler: Any, behaviour: Behaviour) -> Any:
+    make = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }[handler.request_streaming, handler.response_streaming]
+    return make(behaviour, handler.request_deserializer, handler.response_serializer)

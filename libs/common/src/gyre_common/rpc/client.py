@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
-from gyre_common.context import RequestContext, request_context
+from gyre_common.context import request_context
 from gyre_common.errors import DeadlineExceeded
 from gyre_common.rpc.metadata import AUTHORIZATION, write_context
 from gyre_common.rpc.server import MAX_MESSAGE_BYTES
@@ -21,6 +22,7 @@ from gyre_common.telemetry.tracing import current_traceparent
 DEFAULT_TIMEOUT = 30.0
 
 ReplyT = TypeVar("ReplyT")
+_Complete = Callable[[grpc.aio.ClientCallDetails], grpc.aio.ClientCallDetails]
 
 
 def channel(
@@ -36,7 +38,7 @@ def channel(
     Every call carries the context of the request being served: tenant, groups, versions, trace and
     the time that is left. `tenant` and `acl` speak for a caller of its own, such as the CLI.
     """
-    extra = _Along(tenant, acl, key)
+    complete = partial(_with_context, tenant=tenant, acl=acl, key=key)
     options: list[tuple[str, Any]] = [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
@@ -49,7 +51,7 @@ def channel(
     ]
     if is_loopback(address.rpartition(":")[0]):
         options.append(("grpc.enable_http_proxy", 0))
-    interceptors: list[Any] = [_UnaryAlong(extra), _StreamAlong(extra)]
+    interceptors: list[Any] = [_UnaryCalls(complete), _StreamedCalls(complete)]
     return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
 
 
@@ -102,76 +104,63 @@ def _require_time() -> None:
         raise DeadlineExceeded("no time was left for the call")
 
 
-class _Along:
-    """What goes along with every call of one channel."""
-
-    def __init__(self, tenant: str | None, acl: tuple[str, ...] | None, key: str | None) -> None:
-        self._tenant = tenant
-        self._acl = acl
-        self._key = key
-
-    def add(self, details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
-        """The same call with the context of the current request."""
-        context = request_context()
-        return grpc.aio.ClientCallDetails(
-            method=details.method,
-            timeout=_shorter(details.timeout, context.remaining()),
-            metadata=grpc.aio.Metadata(*(details.metadata or ()), *self._metadata(context)),
-            credentials=details.credentials,
-            wait_for_ready=details.wait_for_ready,
-        )
-
-    def _metadata(self, context: RequestContext) -> list[tuple[str, str]]:
-        speaker = replace(
-            context,
-            tenant=context.tenant if self._tenant is None else self._tenant,
-            acl=context.acl if self._acl is None else self._acl,
-        )
-        pairs = write_context(speaker)
-        if self._key:
-            pairs.append((AUTHORIZATION, f"Bearer {self._key}"))
-        if traceparent := current_traceparent():
-            pairs.append(("traceparent", traceparent))
-        return pairs
+def _with_context(
+    details: grpc.aio.ClientCallDetails,
+    *,
+    tenant: str | None,
+    acl: tuple[str, ...] | None,
+    key: str | None,
+) -> grpc.aio.ClientCallDetails:
+    context = request_context()
+    speaker = replace(
+        context,
+        tenant=context.tenant if tenant is None else tenant,
+        acl=context.acl if acl is None else acl,
+    )
+    metadata = write_context(speaker)
+    if key:
+        metadata.append((AUTHORIZATION, f"Bearer {key}"))
+    if traceparent := current_traceparent():
+        metadata.append(("traceparent", traceparent))
+    limit = DEFAULT_TIMEOUT if details.timeout is None else details.timeout
+    remaining = context.remaining()
+    return grpc.aio.ClientCallDetails(
+        method=details.method,
+        timeout=limit if remaining is None else min(limit, remaining),
+        metadata=grpc.aio.Metadata(*(details.metadata or ()), *metadata),
+        credentials=details.credentials,
+        wait_for_ready=details.wait_for_ready,
+    )
 
 
-def _shorter(timeout: float | None, remaining: float | None) -> float:
-    limit = DEFAULT_TIMEOUT if timeout is None else timeout
-    return limit if remaining is None else min(limit, remaining)
-
-
-class _UnaryAlong(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
-    def __init__(self, along: _Along) -> None:
-        self._along = along
+class _UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
+    def __init__(self, complete: _Complete) -> None:
+        self._complete = complete
 
     async def intercept_unary_unary(
         self, continuation: Any, client_call_details: grpc.aio.ClientCallDetails, request: Any
     ) -> Any:
         """Called by gRPC for each call."""
         started = time.monotonic()
-        details = self._along.add(client_call_details)
-        call = await continuation(details, request)
+        call = await continuation(self._complete(client_call_details), request)
         try:
             code = await call.code()
         except asyncio.CancelledError:
             call.cancel()
             raise
-        method = _name(details.method)
+        name: str | bytes = client_call_details.method
+        method = name.decode() if isinstance(name, bytes) else name
         METRICS.rpc_calls.labels(method, code.name).inc()
         METRICS.rpc_call_seconds.labels(method).observe(time.monotonic() - started)
         return call
 
 
-class _StreamAlong(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[type-arg]
-    def __init__(self, along: _Along) -> None:
-        self._along = along
+class _StreamedCalls(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[type-arg]
+    def __init__(self, complete: _Complete) -> None:
+        self._complete = complete
 
     async def intercept_unary_stream(
         self, continuation: Any, client_call_details: grpc.aio.ClientCallDetails, request: Any
     ) -> Any:
         """Called by gRPC for each call."""
-        return await continuation(self._along.add(client_call_details), request)
-
-
-def _name(method: str | bytes) -> str:
-    return method.decode() if isinstance(method, bytes) else method
+        return await continuation(self._complete(client_call_details), request)

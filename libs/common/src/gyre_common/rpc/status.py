@@ -4,7 +4,7 @@ The details follow google.rpc's error model (https://google.aip.dev/193).
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -22,6 +22,8 @@ from gyre_common.errors import (
     Unauthenticated,
     Unavailable,
 )
+
+M = TypeVar("M", bound=Message)
 
 DOMAIN = "gyre"
 DETAILS = "grpc-status-details-bin"
@@ -81,17 +83,25 @@ def _short(text: str) -> str:
 def error_from(error: grpc.aio.AioRpcError) -> GyreError:
     """The error that the server raised; for other servers and transports, the nearest one."""
     code, message = error.code(), error.details() or error.code().name
-    details = _Details(error)
+    details = _details_in(error)
+    info = _unpacked(details, error_details_pb2.ErrorInfo())
+    ours = info.metadata if info is not None and info.domain == DOMAIN else {}
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.OUT_OF_RANGE:
-            return details.invalid_input() or InvalidInput("request", message, "correct it")
+            bad = _unpacked(details, error_details_pb2.BadRequest())
+            if bad is None or not bad.field_violations:
+                return InvalidInput("request", message, "correct it")
+            field, description = bad.field_violations[0].field, bad.field_violations[0].description
+            if ours:
+                return InvalidInput(field, ours["problem"], ours["fix"], code=ours["code"])
+            return InvalidInput(field, "is not valid", description)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             # Gyre's servers answer overload with UNAVAILABLE; what is left is a message's size.
             return InvalidInput("request", f"was refused ({message})", "send or ask for less")
         case grpc.StatusCode.NOT_FOUND:
             return NotFound(message)
         case grpc.StatusCode.FAILED_PRECONDITION:
-            return FailedPrecondition(message, code=details.code())
+            return FailedPrecondition(message, code=ours.get("code", ""))
         case grpc.StatusCode.ABORTED | grpc.StatusCode.ALREADY_EXISTS:
             return Conflict(message)
         case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
@@ -99,45 +109,23 @@ def error_from(error: grpc.aio.AioRpcError) -> GyreError:
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceeded(message)
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
-            return Unavailable(message, retry_after_seconds=details.retry_after_seconds())
+            retry = _unpacked(details, error_details_pb2.RetryInfo())
+            seconds = 1.0 if retry is None else retry.retry_delay.ToNanoseconds() / 1e9
+            return Unavailable(message, retry_after_seconds=seconds)
         case _:
             return GyreError(f"{code.name}: {message}")
 
 
-class _Details:
-    """What the google.rpc details of a failed call say."""
+def _details_in(error: grpc.aio.AioRpcError) -> Sequence[AnyMessage]:
+    status = status_pb2.Status()
+    trailing: Iterable[Any] = error.trailing_metadata() or ()
+    try:
+        status.ParseFromString(dict(trailing).get(DETAILS, b""))
+    except (DecodeError, TypeError):
+        return ()
+    details: Sequence[AnyMessage] = status.details
+    return details
 
-    def __init__(self, error: grpc.aio.AioRpcError) -> None:
-        status = status_pb2.Status()
-        trailing: Iterable[Any] = error.trailing_metadata() or ()
-        for key, value in trailing:
-            if key == DETAILS and isinstance(value, bytes):
-                try:
-                    status.ParseFromString(value)
-                except DecodeError:
-                    status.Clear()
-        self._packed: Sequence[AnyMessage] = status.details
 
-    def invalid_input(self) -> InvalidInput | None:
-        bad, info = error_details_pb2.BadRequest(), error_details_pb2.ErrorInfo()
-        if not self._unpack(bad) or not bad.field_violations:
-            return None
-        violation = bad.field_violations[0]
-        if self._unpack(info) and info.domain == DOMAIN:
-            details = info.metadata
-            return InvalidInput(
-                violation.field, details["problem"], details["fix"], code=details["code"]
-            )
-        return InvalidInput(violation.field, "is not valid", violation.description)
-
-    def code(self) -> str:
-        """The reason for programs; empty where the server names none."""
-        info = error_details_pb2.ErrorInfo()
-        return info.metadata["code"] if self._unpack(info) and info.domain == DOMAIN else ""
-
-    def retry_after_seconds(self) -> float:
-        retry = error_details_pb2.RetryInfo()
-        return retry.retry_delay.ToNanoseconds() / 1e9 if self._unpack(retry) else 1.0
-
-    def _unpack(self, message: Message) -> bool:
-        return any(packed.Unpack(message) for packed in self._packed)
+def _unpacked(details: Sequence[AnyMessage], message: M) -> M | None:
+    return message if any(detail.Unpack(message) for detail in details) else None
