@@ -218,17 +218,14 @@ class _Process:
 
     def _liveness_problem(self, loop: asyncio.AbstractEventLoop) -> str:
         """What only a restart helps against; called in another thread."""
-
-        async def look() -> str:
-            alive = self._bus is None or self._stopping.is_set() or self._bus.alive()
-            return "" if alive else "a task that consumes has ended"
-
-        looking = asyncio.run_coroutine_threadsafe(look(), loop)
+        turn = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop)
         try:
-            return looking.result(_LOOP_LIMIT)
+            turn.result(_LOOP_LIMIT)
         except TimeoutError:
-            looking.cancel()
+            turn.cancel()
             return f"the event loop did not turn for {_LOOP_LIMIT:g} s"
+        alive = self._bus is None or self._stopping.is_set() or self._bus.alive()
+        return "" if alive else "a task that consumes has ended"
 
 
 def _single_cause(error: Exception) -> Exception:

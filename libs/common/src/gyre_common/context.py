@@ -5,27 +5,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from gyre_common.events.event import DEFAULT_TENANT
-
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class RequestContext:
     """The caller of the current request.
 
-    `acl` holds the access groups of the caller. A document with no groups of its own is public
-    within its tenant; any other needs one of these. `versions` maps a role to the version that the
-    first service resolved, `arms` a role under experiment to the side that this version is on;
-    empty where nobody resolved yet. `deadline` is a moment on the monotonic clock.
+    `acl` holds the caller's access groups: a document without groups is public within its tenant,
+    any other needs one of these. `versions` maps a role to the version that the first service
+    resolved, `arms` a role under experiment to the side that this version is on; empty where nobody
+    resolved yet. `deadline` is a moment on the monotonic clock.
     """
 
     tenant: str = DEFAULT_TENANT
     acl: tuple[str, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
-    arms: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    arms: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None
 
     def remaining(self) -> float | None:
@@ -33,7 +30,7 @@ class RequestContext:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def may_read(self, acl: tuple[str, ...]) -> bool:
-        """Tell whether a document of the caller's tenant with these groups is theirs to read."""
+        """Whether the caller may read a document of their tenant with these groups."""
         return not acl or not set(acl).isdisjoint(self.acl)
 
 
@@ -58,8 +55,8 @@ def use_context(context: RequestContext) -> Iterator[RequestContext]:
 
 @contextmanager
 def use_versions(
-    versions: Mapping[str, str], arms: Mapping[str, str] = _NOTHING
+    versions: Mapping[str, str], arms: Mapping[str, str] | None = None
 ) -> Iterator[RequestContext]:
     """Send calls made inside with these versions and arms, by role."""
-    with use_context(replace(request_context(), versions=versions, arms=arms)) as context:
+    with use_context(replace(request_context(), versions=versions, arms=arms or {})) as context:
         yield context

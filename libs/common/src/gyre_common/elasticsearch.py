@@ -26,9 +26,8 @@ class IndexMissing(Retryable):
 async def open_elasticsearch(
     url: str, login: tuple[str, str] | None
 ) -> AsyncIterator[AsyncElasticsearch]:
-    """A client that retries nothing by itself and logs nothing a request; connects when used.
-
-    `login` is user and password; None where Elasticsearch asks for none.
+    """A client that retries nothing by itself; it connects when used. `login` is user and password,
+    None where Elasticsearch asks for none.
     """
     # Our own errors say more of a request that failed.
     logging.getLogger("elastic_transport").setLevel(logging.ERROR)
@@ -46,7 +45,7 @@ async def open_elasticsearch(
 
 
 async def reachable(client: AsyncElasticsearch) -> bool:
-    """Tell whether Elasticsearch answers; raises Unavailable when it does not."""
+    """True; raises Unavailable when Elasticsearch does not answer."""
     with elasticsearch_errors():
         await client.cluster.health(timeout="1s")
     return True

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from gyre_common.errors import LOADING, FailedPrecondition, Retryable
 from gyre_common.events.releases import Artifact
@@ -41,8 +40,8 @@ class Loadable(Generic[Model]):
 
 
 class ModelSource(Protocol[Model]):
-    """Where models come from. What it and its models raise refuses a version, and nothing else:
-    Retryable may pass by itself, all else needs help.
+    """Where models come from. What it and its models raise refuses a version, and nothing else;
+    Retryable may pass by itself.
     """
 
     async def open(self, artifact: Artifact) -> Loadable[Model]:
@@ -116,16 +115,11 @@ class Held(Generic[Model]):
         await self._tasks.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: Any) -> None:
         self._closed = True
         for task in self._loading.values():
             task.cancel()
-        await self._tasks.__aexit__(kind, error, trace)
+        await self._tasks.__aexit__(*error)
         for place in (*self._places.values(), *self._leaving):
             await asyncio.to_thread(place.model.close)
         self._places.clear()

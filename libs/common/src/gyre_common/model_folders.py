@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retryable
-from gyre_common.events.event import Digest
+from gyre_common.events.event import Digest, Part
 from gyre_common.events.releases import Artifact
 from gyre_common.releases.builtin import ENCODER_DIGEST, ENCODER_FILES, ENCODER_VERSION
 from gyre_common.store import ContentRef, DamagedContentError, Store, write_file
@@ -30,16 +30,12 @@ _MANIFEST = ".manifest.json"
 _NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class _File(Part):
     digest: Digest
     size_bytes: int = Field(ge=0)
 
 
-class _Manifest(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class _Manifest(Part):
     files: dict[Annotated[str, StringConstraints(pattern=_NAME)], _File] = Field(min_length=1)
 
 
@@ -85,10 +81,7 @@ class ModelFolders:
         self._cache = _FolderCache(cache)
 
     async def folder(self, artifact: Artifact, only: Collection[str] | None = None) -> Path:
-        """Where the version's files lie, each of them checked against its digest.
-
-        `only` names the files that are of use, as far as the version has them; all of them, when it
-        is not given. A file that is damaged in the cache is fetched again.
+        """Where the version's files lie (or `only` those named), each checked against its digest.
 
         Raises:
             FailedPrecondition: what the version names is not there or not what its digest says.
@@ -112,10 +105,8 @@ class ModelFolders:
         return folder
 
     async def keep_only(self, digests: Collection[str]) -> None:
-        """Remove every other folder, unless another process has it in use.
-
-        Raises:
-            Retryable: the cache is read-only or out of reach.
+        """Remove every other folder, unless another process has it in use. Raises Retryable: the
+        cache is read-only or out of reach.
         """
         try:
             await asyncio.to_thread(self._cache.keep_only, {_stem(each) for each in digests})
@@ -194,10 +185,9 @@ def _stem(digest: str) -> str:
 
 
 def shipped_model(artifact: Artifact) -> Path:
-    """The folder of the version that ships with Gyre, its model and tokenizer checked.
+    """The checked folder of the version that ships with Gyre.
 
-    Raises:
-        FailedPrecondition: it is another version, is not installed here, or holds other files.
+    Raises FailedPrecondition: it is another version, is not installed here, or holds other files.
     """
     if artifact.digest != ENCODER_DIGEST:
         raise FailedPrecondition(

@@ -15,6 +15,8 @@ from gyre_common.errors import GyreError, InvalidInput, NotFound, Retryable
 
 FIELD = "content_uri"
 _SECONDS = 60.0
+_Segments = tuple[str, ...]
+"""Scheme, host (or bucket), and the parts of the path."""
 _REFUSED_SCHEMES = frozenset({"http", "https", "ftp", "data"})
 
 
@@ -56,7 +58,7 @@ class OutsideContent:
         except TimeoutError as error:
             raise Retryable(f"{FIELD} could not be read within {_SECONDS:.0f} s") from error
 
-    def _read(self, root: "_Root", segments: "_Segments") -> bytes:
+    def _read(self, root: "_Root", segments: _Segments) -> bytes:
         try:
             with root.open(segments) as file:
                 data: bytes = file.read(self._max_bytes + 1)
@@ -64,11 +66,8 @@ class OutsideContent:
             raise NotFound(f"{FIELD}: nothing is there") from error
         except PermissionError as error:
             # Waiting would hold up every document behind it until somebody changes the rights.
-            raise UriNotAllowedError(
-                FIELD,
-                "may not be read by the ingestor",
-                "let it read the file, or send its content",
-            ) from error
+            fix = "let it read the file, or send its content"
+            raise UriNotAllowedError(FIELD, "may not be read by the ingestor", fix) from error
         except OSError as error:
             raise _error_from(error) from error
         if len(data) > self._max_bytes:
@@ -84,10 +83,6 @@ def _error_from(error: OSError) -> GyreError:
     if error.errno == errno.ENXIO:
         return _refusal("is not a plain file")
     return Retryable(f"{FIELD} cannot be read: {error.strerror or error}")
-
-
-_Segments = tuple[str, ...]
-"""Scheme, host (or bucket), and the parts of the path."""
 
 
 class _Root:

@@ -10,10 +10,8 @@ from gyre_common.fusion import Fusion
 
 
 class RetrievalSettings(BaseModel):
-    """The settings of one version. `candidates` passages are taken from each leg.
-
-    `exploration` is the share of slots, behind the first two, that show a passage which would not
-    have been shown.
+    """`candidates` passages are taken from each leg. `exploration` is the share of slots behind the
+    first two that show a passage which would not have been shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

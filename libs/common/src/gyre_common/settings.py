@@ -41,6 +41,9 @@ CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A setting written as `one,two`."""
 
 
+_HOST = re.compile(r"[0-9A-Za-z._:%-]+")
+
+
 def _an_address(value: str) -> str:
     host, _, port = value.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
@@ -73,26 +76,19 @@ def _long_enough(key: SecretStr) -> SecretStr:
     return key
 
 
-_HOST = re.compile(r"[0-9A-Za-z._:%-]+")
-
 Address = Annotated[str, AfterValidator(_an_address)]
 Addresses = Annotated[str, AfterValidator(_addresses)]
 Url = Annotated[str, AfterValidator(_a_web_address)]
 Key = Annotated[SecretStr, AfterValidator(_long_enough)]
 
 
-def _local_port(base: int) -> Any:
-    return Field(default_factory=lambda fields: f"127.0.0.1:{base + fields['port_offset']}")
-
-
-def _local_url(base: int) -> Any:
-    return Field(default_factory=lambda fields: f"http://127.0.0.1:{base + fields['port_offset']}")
+def _local_port(base: int, scheme: str = "") -> Any:
+    return Field(default_factory=lambda fields: f"{scheme}127.0.0.1:{base + fields['port_offset']}")
 
 
 class ServiceSettings(BaseSettings):
-    """What every service can be told. A service's own settings derive from this class.
-
-    Every address defaults to this machine, moved by `port_offset`.
+    """The base of every service's settings. Addresses default to this machine, moved by
+    `port_offset`.
     """
 
     model_config = SettingsConfigDict(
@@ -116,10 +112,10 @@ class ServiceSettings(BaseSettings):
     drain_seconds: float = Field(default=20.0, gt=0, le=600)
 
     kafka_servers: Addresses = _local_port(9092)
-    elasticsearch_url: Url = _local_url(9200)
+    elasticsearch_url: Url = _local_port(9200, "http://")
     elasticsearch_user: str = "elastic"
     elasticsearch_password: SecretStr = SecretStr("")
-    clickhouse_url: Url = _local_url(8123)
+    clickhouse_url: Url = _local_port(8123, "http://")
     store_url: str = Field(default_factory=lambda fields: f"file://{fields['home']}/store")
 
     ingestor_address: Address = _local_port(50051)
@@ -193,11 +189,9 @@ class ServiceSettings(BaseSettings):
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach a server on `host`."""
-    if host == "localhost":
-        return True
+    """Whether only this machine can reach a server on `host`."""
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
 

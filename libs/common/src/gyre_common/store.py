@@ -87,9 +87,8 @@ class Store:
 class Shelf:
     """Named content under `<url>/<folder>/<name>`, where names matter: segments, data sets.
 
-    A name, once written, keeps its first content until it is deleted; a reader never sees half of
-    a put. Names are parts of letters, digits, `.`, `_` and `-`, with `/` between them; none begins
-    with a dot.
+    A name keeps its first content until it is deleted; a reader never sees half of a put. Names are
+    parts of letters, digits, `.`, `_` and `-` with `/` between them; no part begins with a dot.
 
     Raises, from every method: Retryable when the store is full, read-only or out of reach;
     InvalidInput for a name that cannot be one.
@@ -100,7 +99,7 @@ class Shelf:
 
     async def put(self, name: str, data: bytes) -> None:
         """Return once the bytes are safe. A name that is taken keeps what it has."""
-        await _in_thread("write to", self._url, _put_new, self._uri(name), data)
+        await _in_thread("write to", self._url, _put_once, self._uri(name), data)
 
     async def replace(self, name: str, data: bytes) -> None:
         """Return once the bytes are safe, in the place of whatever stood under the name."""
@@ -175,7 +174,7 @@ def _put_content(uri: str, data: bytes) -> None:
         _replace(uri, data)
 
 
-def _put_new(uri: str, data: bytes) -> None:
+def _put_once(uri: str, data: bytes) -> None:
     filesystem, path = _open_filesystem(uri)
     with suppress(FileExistsError):
         if not uri.startswith("file://"):

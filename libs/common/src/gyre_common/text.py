@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -37,11 +37,8 @@ def sentences(text: str, *, language: str = "en") -> list[Sentence]:
     A fenced block and a table's row are one sentence each, and a table's header is a heading; a
     list item is cut like prose, its bullet left out; line breaks inside a paragraph end nothing.
     """
-    return [
-        Sentence(text[start:end], start, end, kind)
-        for block in _blocks(text)
-        for kind, start, end in _pieces(text, block, language)
-    ]
+    pieces = (piece for block in _blocks(text) for piece in _pieces(text, block, language))
+    return [Sentence(text[start:end], start, end, kind) for kind, start, end in pieces]
 
 
 def prose_spans(text: str, *, language: str = "en") -> Iterator[tuple[int, int]]:
@@ -118,14 +115,16 @@ def _classify(line: str, before: _Block | None) -> tuple[Kind, bool]:
 
 
 def _pieces(text: str, block: _Block, language: str) -> Iterator[tuple[Kind, int, int]]:
+    spans: Iterable[tuple[Kind, int, int]] = [(block.kind, block.start, block.end)]
     if block.kind is Kind.TABLE:
-        for kind, start, end in _rows(text, block):
-            yield from _trimmed(text, kind, start, end)
+        spans = _rows(text, block)
     elif block.kind in (Kind.PROSE, Kind.ITEM):
-        for start, end in prose_spans(text[block.start : block.end], language=language):
-            yield from _trimmed(text, block.kind, block.start + start, block.start + end)
-    else:
-        yield from _trimmed(text, block.kind, block.start, block.end)
+        prose = prose_spans(text[block.start : block.end], language=language)
+        spans = ((block.kind, block.start + start, block.start + end) for start, end in prose)
+    for kind, start, end in spans:
+        if content := text[start:end].strip():
+            start = text.index(content, start)
+            yield kind, start, start + len(content)
 
 
 def _rows(text: str, block: _Block) -> Iterator[tuple[Kind, int, int]]:
@@ -136,15 +135,6 @@ def _rows(text: str, block: _Block) -> Iterator[tuple[Kind, int, int]]:
         if not rules[number]:
             is_header = number + 1 < len(lines) and rules[number + 1]
             yield (Kind.HEADING if is_header else Kind.TABLE), start, end
-
-
-def _trimmed(text: str, kind: Kind, start: int, end: int) -> Iterator[tuple[Kind, int, int]]:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    if start < end:
-        yield kind, start, end
 
 
 STOP_WORDS = frozenset(

@@ -19,8 +19,8 @@ E = TypeVar("E", bound=Event)
 class Topic(Generic[E]):
     """A named stream of one kind of event.
 
-    `from_outside`: others than Gyre's own services may write it, so that records which are no such
-    events say nothing about this version of Gyre.
+    `from_outside`: not only Gyre's services write it, so that records which are no such events say
+    nothing about this version of Gyre.
     """
 
     name: str

@@ -14,14 +14,10 @@ from gyre_common.releases.view import ReleaseView
 async def open_releases(
     kafka_servers: str, *, required: Iterable[str], patience: float = 5.0
 ) -> AsyncIterator[ReleaseView]:
-    """Read the whole topic, then follow it until the block ends.
+    """Follow the topic until the block ends; inside it every required role has a live version.
 
-    Inside the block every required role has a live version. Errors come out in an ExceptionGroup,
-    as from any task group.
-
-    Raises:
-        Retryable: Kafka is out of reach, or a required role had no live version within `patience`
-            seconds.
+    Raises, in an ExceptionGroup: Retryable, when Kafka is out of reach, or a required role had no
+    live version within `patience` seconds.
     """
     view = ReleaseView(required)
     async with (
@@ -31,18 +27,14 @@ async def open_releases(
         for record in reader.records:
             view.apply(record.event)
         following = tasks.create_task(_follow(reader, view))
-        await _wait(view, patience)
+        try:
+            async with asyncio.timeout(patience):
+                await view.wait_until_complete()
+        except TimeoutError as error:
+            roles = ", ".join(view.missing)
+            raise Retryable(f"no live version of {roles} yet: does `releases` run?") from error
         yield view
         following.cancel()
-
-
-async def _wait(view: ReleaseView, patience: float) -> None:
-    try:
-        async with asyncio.timeout(patience):
-            await view.wait_until_complete()
-    except TimeoutError as error:
-        roles = ", ".join(view.missing)
-        raise Retryable(f"no live version of {roles} yet: does `releases` run?") from error
 
 
 async def _follow(reader: CompactedReader[ReleaseChanged], view: ReleaseView) -> None:

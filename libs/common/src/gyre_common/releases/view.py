@@ -28,11 +28,9 @@ class Resolved:
     arms: Mapping[str, str] = field(default_factory=dict)
 
     def without(self, roles: Collection[str]) -> Self:
-        """What is left when somebody else chooses for these roles."""
-        versions, arms = (
-            {role: value for role, value in by_role.items() if role not in roles}
-            for by_role in (self.versions, self.arms)
-        )
+        """The rest, where another service chooses for these roles."""
+        versions = {role: each for role, each in self.versions.items() if role not in roles}
+        arms = {role: each for role, each in self.arms.items() if role not in roles}
         return replace(self, versions=versions, arms=arms)
 
     def arms_with(self, served_versions: Mapping[str, str]) -> dict[str, str]:
@@ -47,7 +45,7 @@ class Resolved:
 class ReleaseView:
     """The newest state of every role, by tenant. A tenant without its own state has the default's.
 
-    `gyre_common.releases.following.open_releases` keeps one up to date.
+    `open_releases` keeps one up to date.
     """
 
     def __init__(self, required: Iterable[str] = ()) -> None:
@@ -57,10 +55,7 @@ class ReleaseView:
         self._changed = asyncio.Event()
 
     def apply(self, event: ReleaseChanged) -> None:
-        """Take a change in, unless an equal or newer generation is known or it names no artifact.
-
-        What was known before stays in force then.
-        """
+        """Take a change in, unless as new a generation is known or it names no artifact."""
         key = by_role(event)
         current = self._states.get(key)
         if current is not None and event.generation <= current.generation:
@@ -82,14 +77,18 @@ class ReleaseView:
     def retire(self, key: str) -> None:
         """Forget a tenant's own state of a role. The default's is never forgotten."""
         if not key.startswith(f"{EVERY_TENANT}/") and self._states.pop(key, None) is not None:
-            tenant_role = key.partition("/")[2]
-            default = self._states.get(f"{EVERY_TENANT}/{tenant_role}")
+            default = self._states.get(f"{EVERY_TENANT}/{key.partition('/')[2]}")
             if default is not None:
                 self._announce(default)
 
     def on_change(self, callback: OnChange) -> None:
         """Call this, in the event loop, with each new state. It must be quick and must not fail."""
         self._callbacks.append(callback)
+
+    def _announce(self, event: ReleaseChanged) -> None:
+        self._changed.set()
+        for callback in self._callbacks:
+            callback(event)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -109,16 +108,14 @@ class ReleaseView:
 
     def state(self, tenant: str, role: str) -> ReleaseChanged:
         """The state of a role for a tenant; raises FailedPrecondition when there is none."""
-        own = self._states.get(f"{tenant}/{role}")
-        state = own or self._states.get(f"{EVERY_TENANT}/{role}")
+        state = self._state(tenant, role)
         if state is None:
             raise FailedPrecondition(f"no version of {role} is live: does `releases` run?")
         return state
 
     def live(self, tenant: str, role: str) -> Artifact:
         """The live version; raises FailedPrecondition when there is none."""
-        state = self.state(tenant, role)
-        return self.artifact(role, state.live)
+        return self.artifact(role, self.state(tenant, role).live)
 
     def artifact(self, role: str, version: str) -> Artifact:
         """A registered version; raises FailedPrecondition when this process does not know it."""
@@ -135,12 +132,12 @@ class ReleaseView:
         """
         states = self._states_of(tenant)
         canaries = {role: s.canary for role, s in states.items() if s.canary is not None}
-        canary_versions = {
+        drawn = {
             role: canary.version
             for role, canary in canaries.items()
             if _share(f"{role}/{canary.version}/{sticky_key}") < canary.share
         }
-        versions = self._fitting(states, canary_versions=canary_versions, requested_versions={})
+        versions = self._fitting(states, drawn, requested={})
         arms = {
             role: Arm.CANARY if versions[role] == canary.version else Arm.LIVE
             for role, canary in canaries.items()
@@ -166,62 +163,53 @@ class ReleaseView:
             if owners and not owners & {context.tenant, EVERY_TENANT}:
                 raise FailedPrecondition(f"{role} has no version {version} here (yet)")
         states = self._states_of(context.tenant)
-        return Resolved(
-            self._fitting(states, canary_versions={}, requested_versions=context.versions),
-            context.arms,
-        )
+        return Resolved(self._fitting(states, {}, requested=context.versions), context.arms)
+
+    def _state(self, tenant: str, role: str) -> ReleaseChanged | None:
+        return self._states.get(f"{tenant}/{role}") or self._states.get(f"{EVERY_TENANT}/{role}")
+
+    def _states_of(self, tenant: str) -> dict[str, ReleaseChanged]:
+        roles = sorted({state.role for state in self._states.values()})
+        states = {role: self._state(tenant, role) for role in roles}
+        return {role: state for role, state in states.items() if state is not None}
 
     def _find(self, role: str, version: str) -> Artifact | None:
         of_role = (state for state in self._states.values() if state.role == role)
         artifacts = (state.artifact(version) for state in of_role)
         return next((artifact for artifact in artifacts if artifact is not None), None)
 
-    def _states_of(self, tenant: str) -> dict[str, ReleaseChanged]:
-        """What holds for a tenant, by role; another tenant's own roles are not in it."""
-        roles = sorted({state.role for state in self._states.values()})
-        own = {role: self._states.get(f"{tenant}/{role}") for role in roles}
-        in_force = {role: own[role] or self._states.get(f"{EVERY_TENANT}/{role}") for role in roles}
-        return {role: state for role, state in in_force.items() if state is not None}
-
     def _fitting(
         self,
         states: Mapping[str, ReleaseChanged],
+        drawn: Mapping[str, str],
         *,
-        canary_versions: Mapping[str, str],
-        requested_versions: Mapping[str, str],
+        requested: Mapping[str, str],
     ) -> dict[str, str]:
-        """A version of every role: as named, else as drawn where that fits, else live.
+        """A version of every role: as requested, else as drawn where that fits, else live.
 
-        What goes with a named query encoder that is not known here is left to who knows it.
+        What goes with a requested query encoder that is not known here is left to the service that
+        knows it.
         """
         query, document = Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER
         live = {role: state.live for role, state in states.items()}
-        versions = {**live, **canary_versions, **requested_versions}
+        versions = {**live, **drawn, **requested}
         candidates: dict[Roles, list[Artifact]] = {}
         for role in FITTED_ROLES:
             if role in states:
-                other = () if role in requested_versions else by_recency(states[role])
+                other = () if role in requested else by_recency(states[role])
                 artifacts = (self._find(role, versions[role]), *other)
                 candidates[role] = [artifact for artifact in artifacts if artifact is not None]
-        if not candidates.get(query) and query in requested_versions:
-            return {
-                r: v
-                for r, v in versions.items()
-                if r in requested_versions or r not in FITTED_ROLES
-            }
-        if document in candidates and document not in requested_versions:
+        if not candidates.get(query) and query in requested:
+            settled = {role for role in versions if role in requested or role not in FITTED_ROLES}
+            return {role: versions[role] for role in versions if role in settled}
+        if document in candidates and document not in requested:
             # Vectors of a query encoder only mean something beside those that it fits.
-            encoder = self._find(query, {**live, **requested_versions}.get(query, ""))
+            encoder = self._find(query, {**live, **requested}.get(query, ""))
             fits = encoder.fits if encoder else None
             names = dict.fromkeys((versions[document], live[document], fits))
             candidates[document] = [self.artifact(document, name) for name in names if name]
-        fitting_artifacts = fit_together(candidates, settled={live.get(query, "")})
-        return versions | {role: artifact.version for role, artifact in fitting_artifacts.items()}
-
-    def _announce(self, event: ReleaseChanged) -> None:
-        self._changed.set()
-        for callback in self._callbacks:
-            callback(event)
+        fitting = fit_together(candidates, settled={live.get(query, "")})
+        return versions | {role: artifact.version for role, artifact in fitting.items()}
 
 
 def _share(key: str) -> float:

@@ -30,6 +30,7 @@ Failure = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]
 _HEALTH = "/grpc.health."
 _INFRASTRUCTURE = "/grpc."
 _STARTING = "/starting"
+_FLOW = {False: "unary", True: "stream"}
 
 
 class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
@@ -60,15 +61,15 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
             if self.open:
                 return None  # UNIMPLEMENTED
             method, handler = _STARTING, grpc.unary_unary_rpc_method_handler(self._still_starting)
-        return _with_behaviour(handler, self._behaviour(method, handler))
+        return self._wrapped(method, handler)
 
     async def _still_starting(self, request: Request, context: Context) -> None:
         because = f" ({self.waiting_for})" if self.waiting_for else ""
         raise Unavailable(f"the service is still starting{because}: try again in a moment")
 
-    def _behaviour(self, method: str, handler: Any) -> Behaviour:
-        inner = handler.unary_unary or handler.unary_stream
-        inner = inner or handler.stream_unary or handler.stream_stream
+    def _wrapped(self, method: str, handler: Any) -> Any:
+        shape = f"{_FLOW[handler.request_streaming]}_{_FLOW[handler.response_streaming]}"
+        inner: Behaviour = getattr(handler, shape)
         surrounding = self._guarding if method.startswith(_INFRASTRUCTURE) else self._answering
 
         # Streams with `context.write`, not as a generator: then a cancelled call unwinds here, in
@@ -83,7 +84,8 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
                         await context.write(reply)
                 return None
 
-        return behaviour
+        wrap = getattr(grpc, f"{shape}_rpc_method_handler")
+        return wrap(behaviour, handler.request_deserializer, handler.response_serializer)
 
     @asynccontextmanager
     async def _guarding(self, method: str, context: Context) -> AsyncIterator[None]:
@@ -184,13 +186,3 @@ def _record(method: str, code: grpc.StatusCode, caller: RequestContext, seconds:
             "tenant": caller.tenant,
         },
     )
-
-
-def _with_behaviour(handler: Any, behaviour: Behaviour) -> Any:
-    make = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }[handler.request_streaming, handler.response_streaming]
-    return make(behaviour, handler.request_deserializer, handler.response_serializer)

@@ -36,7 +36,7 @@ def channel(
     """Open a channel to a service; it is closed by `async with`.
 
     Every call carries the context of the request being served: tenant, groups, versions, trace and
-    the time that is left. `tenant` and `acl` speak for a caller of its own, such as the CLI.
+    the time that is left. `tenant` and `acl` take the place of the context's.
     """
     complete = partial(_with_context, tenant=tenant, acl=acl, key=key)
     options: list[tuple[str, Any]] = [
@@ -61,10 +61,8 @@ async def call(
     *,
     timeout: float | None = None,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
 ) -> ReplyT:
-    """Ask a method of a stub, and wait for its one reply.
-
-    As in `await call(stub.Retrieve, request, timeout=2.0)`.
-    The time-out is never longer than what is left of the request being served.
+    """Wait for a stub's one reply. The time-out is never longer than what is left of the request
+    being served.
 
     Raises:
         GyreError: the one that the server raised; Unavailable when it cannot be reached.
@@ -82,11 +80,7 @@ async def stream(
     *,
     timeout: float | None = None,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
 ) -> AsyncGenerator[ReplyT, None]:
-    """Ask a method of a stub that replies many times.
-
-    As in `async for reply in stream(stub.StreamAnswer, request)`.
-    Raises as `call` does. Closing the iterator (`contextlib.aclosing`) cancels the call.
-    """
+    """The replies of a stub's method; raises as `call` does. Closing the iterator cancels it."""
     _require_time()
     replies: Any = method(request, timeout=timeout)
     try:

@@ -1,16 +1,15 @@
 """How a request's context is written in gRPC metadata."""
 
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 from pydantic import TypeAdapter, ValidationError
 
 from gyre_common.context import RequestContext
 from gyre_common.errors import InvalidInput
-from gyre_common.events.event import DEFAULT_TENANT, TENANT_PATTERN, AccessGroup, Version
+from gyre_common.events.event import DEFAULT_TENANT, AccessGroup, Tenant, Version
 from gyre_common.events.releases import Arm, Role
 
 TENANT = "gyre-tenant"
@@ -19,10 +18,10 @@ VERSIONS = "gyre-versions"
 ARMS = "gyre-arms"
 AUTHORIZATION = "authorization"
 
-_Value = TypeVar("_Value")
+T = TypeVar("T")
 Metadata = Iterable[tuple[str, str | bytes]]
 
-_TENANT = re.compile(TENANT_PATTERN.removesuffix("$") + r"\Z")
+_TENANT: TypeAdapter[str] = TypeAdapter(Tenant)
 _GROUPS: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[AccessGroup, ...])
 _VERSIONS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[Role, Version])
 _ARMS: TypeAdapter[dict[str, Arm]] = TypeAdapter(dict[Role, Arm])
@@ -35,18 +34,29 @@ def text_of(metadata: Metadata, name: str) -> str:
 
 
 def read_context(metadata: Metadata, *, deadline: float | None) -> RequestContext:
-    """Understand what a caller says of itself.
-
-    Raises:
-        InvalidInput: a value breaks its contract.
-    """
+    """What the caller says of itself; raises InvalidInput when a value breaks its contract."""
     pairs = list(metadata)
-    arms = _by_role(ARMS, text_of(pairs, ARMS), _ARMS, "live or canary")
+    tenant = _checked(
+        _TENANT,
+        text_of(pairs, TENANT) or DEFAULT_TENANT,
+        TENANT,
+        "is not a tenant's name",
+        "use up to 63 lower-case letters, digits and dashes, starting with a letter or digit",
+    )
+    groups = tuple(dict.fromkeys(unquote(group) for group in _parts(text_of(pairs, ACL))))
+    if len(groups) > _MOST_GROUPS:
+        raise InvalidInput(ACL, f"names {len(groups)} groups", f"name {_MOST_GROUPS} at most")
     return RequestContext(
-        tenant=_tenant(text_of(pairs, TENANT)),
-        acl=_groups(text_of(pairs, ACL)),
+        tenant=tenant,
+        acl=_checked(
+            _GROUPS,
+            groups,
+            ACL,
+            "holds a malformed group",
+            "separate groups of 1 to 256 characters by commas",
+        ),
         versions=MappingProxyType(parse_versions(text_of(pairs, VERSIONS))),
-        arms=MappingProxyType(arms),
+        arms=MappingProxyType(_by_role(ARMS, text_of(pairs, ARMS), _ARMS, "live or canary")),
         deadline=deadline,
     )
 
@@ -73,38 +83,21 @@ def parse_versions(text: str) -> dict[str, str]:
     return _by_role(VERSIONS, text, _VERSIONS, "version")
 
 
-def _by_role(
-    field: str, text: str, values: TypeAdapter[dict[str, _Value]], value: str
-) -> dict[str, _Value]:
-    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _by_role(field: str, text: str, roles: TypeAdapter[dict[str, T]], value: str) -> dict[str, T]:
+    pairs = [part.partition("=") for part in _parts(text)]
     by_role = {role: each for role, _, each in pairs}
+    problem, fix = "is malformed", f"write role={value},role={value}"
+    if len(by_role) < len(pairs):  # a role is named twice
+        raise InvalidInput(field, problem, fix)
+    return _checked(roles, by_role, field, problem, fix)
+
+
+def _checked(contract: TypeAdapter[T], value: Any, field: str, problem: str, fix: str) -> T:
     try:
-        if len(by_role) < len(pairs):
-            raise ValueError("a role is named twice")
-        return values.validate_python(by_role)
-    except ValueError as error:
-        fix = f"write role={value},role={value}"
-        raise InvalidInput(field, "is malformed", fix) from error
-
-
-def _tenant(text: str) -> str:
-    tenant = text or DEFAULT_TENANT
-    if not _TENANT.match(tenant):
-        raise InvalidInput(
-            TENANT,
-            "is not a tenant's name",
-            "use up to 63 lower-case letters, digits and dashes, starting with a letter or digit",
-        )
-    return tenant
-
-
-def _groups(text: str) -> tuple[str, ...]:
-    groups = tuple(dict.fromkeys(unquote(part.strip()) for part in text.split(",") if part.strip()))
-    if len(groups) > _MOST_GROUPS:
-        raise InvalidInput(ACL, f"names {len(groups)} groups", f"name {_MOST_GROUPS} at most")
-    try:
-        return _GROUPS.validate_python(groups)
+        return contract.validate_python(value)
     except ValidationError as error:
-        raise InvalidInput(
-            ACL, "holds a malformed group", "separate groups of 1 to 256 characters by commas"
-        ) from error
+        raise InvalidInput(field, problem, fix) from error

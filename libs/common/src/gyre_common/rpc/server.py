@@ -4,6 +4,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -56,47 +57,39 @@ class _ServiceTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]
                 add(servicer, self)
 
 
+@dataclass(frozen=True)
 class RpcServer:
     """A server that runs. It is NOT_SERVING until `set_serving(True)`."""
 
-    def __init__(
-        self,
-        port: int,
-        server: grpc.aio.Server,
-        table: _ServiceTable,
-        checks: Any,
-        interceptor: AnsweringInterceptor,
-    ) -> None:
-        self.port = port
-        self._server = server
-        self._table = table
-        self._health = checks
-        self._interceptor = interceptor
+    port: int
+    _server: grpc.aio.Server
+    _table: _ServiceTable
+    _health: Any
+    _interceptor: AnsweringInterceptor
 
     async def add(self, servicers: Sequence[object]) -> None:
         """Answer for these services from now on; health and reflection know them."""
         for servicer in servicers:
             self._table.add(servicer)
         names = [*self._table.names]
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
-            _ReflectionServicer(names), self._table
-        )
+        reflection_servicer = _ReflectionServicer(names)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection_servicer, self._table)
         self._interceptor.open = True
         for name in names:
             await self._health.set(name, _NOT_SERVING)
 
     def set_waiting_for(self, reason: str) -> None:
-        """Tell callers why there are no services here yet."""
+        """What callers hear while there are no services here yet."""
         self._interceptor.waiting_for = reason
 
     async def set_serving(self, serving: bool) -> None:
-        """Tell load balancers and probes whether to send calls here."""
+        """Say so to load balancers and probes."""
         status = _SERVING if serving else _NOT_SERVING
         for name in ("", *self._table.names):
             await self._health.set(name, status)
 
     async def drain(self, seconds: float) -> None:
-        """Take no more calls, and finish those in flight; cancel what is left after `seconds`."""
+        """Take no more calls; those in flight have `seconds` to end."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(seconds)
 
@@ -115,12 +108,10 @@ async def serve(
 ) -> AsyncIterator[RpcServer]:
     """Listen on `host:port` (a free port when 0) until the block ends, then drain.
 
-    A call without a deadline gets `default_deadline` seconds. A larger message than
-    `max_message_bytes` is refused with RESOURCE_EXHAUSTED, calls past `max_in_flight` with
-    UNAVAILABLE.
+    `default_deadline` is for calls that bring none. Larger messages are refused with
+    RESOURCE_EXHAUSTED, calls past `max_in_flight` with UNAVAILABLE.
 
-    Raises:
-        GyreError: `host` is beyond loopback and there are no keys, or the port is taken.
+    Raises GyreError: `host` is beyond loopback and there are no keys, or the port is taken.
     """
     if not keys and not is_loopback(host):
         raise GyreError(f"will not listen on {host} without keys: set GYRE_KEYS")
@@ -141,8 +132,7 @@ async def serve(
     table, checks = _ServiceTable(), _HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, table)
     server.add_generic_rpc_handlers((table,))
-    bound = _bind(server, host, port)
-    running = RpcServer(bound, server, table, checks, interceptor)
+    running = RpcServer(_bind(server, host, port), server, table, checks, interceptor)
     await running.set_serving(False)
     await server.start()
     try:

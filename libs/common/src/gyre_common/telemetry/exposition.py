@@ -26,7 +26,7 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """Tell whether every check holds."""
+        """Whether every check holds."""
         return all(self.checks.values())
 
 
@@ -34,15 +34,28 @@ class Readiness:
 def expose(
     host: str, port: int, state: Callable[[], Readiness], liveness_problem: Callable[[], str]
 ) -> Iterator[int]:
-    """Answer `/metrics`, `/readyz` (200 or 503, and why) and `/healthz`: 503 where only a restart
-    helps, and why. Both are asked in threads of the server.
+    """Answer `/metrics`, `/readyz` (200 or 503, and why) and `/healthz` (503 where only a restart
+    helps, and why); `state` and `liveness_problem` are called in threads of the server.
 
     Yields the port, a free one when `port` is 0. Raises GyreError when the port is taken.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, kind, body = _reply(self.path, state, liveness_problem)
+            match self.path.partition("?")[0]:
+                case "/metrics":
+                    self._reply(200, CONTENT_TYPE_LATEST, generate_latest(METRICS.registry))
+                case "/healthz":
+                    problem = liveness_problem()
+                    self._reply(503 if problem else 200, _TEXT, f"{problem or 'ok'}\n".encode())
+                case "/readyz":
+                    now = state()
+                    body = json.dumps({"ready": now.ready, **asdict(now)}).encode() + b"\n"
+                    self._reply(200 if now.ready else 503, "application/json", body)
+                case _:
+                    self._reply(404, _TEXT, b"try /metrics, /healthz or /readyz\n")
+
+        def _reply(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
@@ -70,20 +83,3 @@ def expose(
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def _reply(
-    path: str, state: Callable[[], Readiness], liveness_problem: Callable[[], str]
-) -> tuple[int, str, bytes]:
-    match path.partition("?")[0]:
-        case "/metrics":
-            return 200, CONTENT_TYPE_LATEST, generate_latest(METRICS.registry)
-        case "/healthz":
-            problem = liveness_problem()
-            return 503 if problem else 200, _TEXT, f"{problem or 'ok'}\n".encode()
-        case "/readyz":
-            now = state()
-            body = json.dumps({"ready": now.ready, **asdict(now)}).encode() + b"\n"
-            return 200 if now.ready else 503, "application/json", body
-        case _:
-            return 404, _TEXT, b"try /metrics, /healthz or /readyz\n"
