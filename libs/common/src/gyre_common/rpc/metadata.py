@@ -46,6 +46,7 @@ def read_context(metadata: Metadata, *, deadline: float | None) -> RequestContex
     groups = tuple(dict.fromkeys(unquote(group) for group in _parts(text_of(pairs, ACL))))
     if len(groups) > _MOST_GROUPS:
         raise InvalidInput(ACL, f"names {len(groups)} groups", f"name {_MOST_GROUPS} at most")
+    arms = _by_role(ARMS, text_of(pairs, ARMS), _ARMS, "live or canary")
     return RequestContext(
         tenant=tenant,
         acl=_checked(
@@ -56,7 +57,7 @@ def read_context(metadata: Metadata, *, deadline: float | None) -> RequestContex
             "separate groups of 1 to 256 characters by commas",
         ),
         versions=MappingProxyType(parse_versions(text_of(pairs, VERSIONS))),
-        arms=MappingProxyType(_by_role(ARMS, text_of(pairs, ARMS), _ARMS, "live or canary")),
+        arms=MappingProxyType(arms),
         deadline=deadline,
     )
 
