@@ -25,7 +25,7 @@ from gyre_common.testing.builders import MORNING, a_release, an_interaction
 from gyre_common.testing.eventually import eventually
 from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
-from gyre_generator.steps import Search
+from gyre_generator.steps.retrieve import Search
 
 from tests.unit.generator.conftest import steps_of
 

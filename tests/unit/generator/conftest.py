@@ -18,16 +18,12 @@ from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import Step, Steps
 from gyre_generator.service import Answerer, SentenceCheck
-from gyre_generator.steps import (
-    EXTRACTIVE,
-    Search,
-    cite,
-    generate,
-    ground,
-    pack,
-    retrieve,
-    route,
-)
+from gyre_generator.steps.cite import cite
+from gyre_generator.steps.generate import generate
+from gyre_generator.steps.ground import ground
+from gyre_generator.steps.pack import pack
+from gyre_generator.steps.retrieve import Search, retrieve
+from gyre_generator.steps.route import EXTRACTIVE, route
 
 TEA = (
     "Green tea is made from leaves that were not fermented. "

@@ -19,7 +19,7 @@ from gyre_generator.backends import AnswerDraft, Artifacts, Claim, Piece
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 from gyre_generator.service import Answerer, AnswerStarted
-from gyre_generator.steps import NO_ANSWER
+from gyre_generator.steps.generate import NO_ANSWER
 
 ASK = Ask("How hot should the water for green tea be?")
 MakeAnswerer = Callable[..., Answerer]

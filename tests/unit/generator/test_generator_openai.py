@@ -10,7 +10,9 @@ import pytest
 from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft
-from gyre_generator.backends.model_server import MAX_ANSWER, ModelServer, ServedModel
+from gyre_generator.backends.openai.client import MAX_ANSWER, ChatClient
+from gyre_generator.backends.openai.usage import ServedModel
+from gyre_generator.backends.prompted_model import PromptedModel
 from gyre_generator.prompts import Prompt, Prompts
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -90,7 +92,8 @@ async def read(url: str, source: Any, **changes: Any) -> tuple[str, AnswerDraft,
     settings = {"timeout_seconds": 5.0, "stall_seconds": 2.0, "retries": 2, **changes}
     model = ServedModel(url=url, model="tiny", **settings)
     text, prompt = "", None
-    async with ModelServer(model, Prompts()) as backend:
+    async with ChatClient(model) as client:
+        backend = PromptedModel(client, model, Prompts())
         async for piece in backend.write(Ask("How hot?"), (source,), {}):
             match piece:
                 case Prompt():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gyre_generator.steps import pack_passages
+from gyre_generator.steps.pack import pack_passages
 
 TEXT = "word " * 80  # 100 tokens and the overhead
 

@@ -23,7 +23,7 @@ from gyre_generator.service import (
     Answerer,
     check_sentences,
 )
-from gyre_generator.steps import EXTRACTIVE, Override, route
+from gyre_generator.steps.route import EXTRACTIVE, Override, route
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,7 +11,6 @@ from gyre_common.releases.builtin import GENERATOR_VERSION
 from gyre_common.releases.following import open_releases
 from gyre_common.rpc import call, channel
 
-from gyre_generator import steps
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.handlers import build_handlers
@@ -20,6 +19,12 @@ from gyre_generator.prompts import Prompts
 from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
 from gyre_generator.settings import GeneratorSettings
+from gyre_generator.steps.cite import cite
+from gyre_generator.steps.generate import generate
+from gyre_generator.steps.ground import ground
+from gyre_generator.steps.pack import pack
+from gyre_generator.steps.retrieve import retrieve
+from gyre_generator.steps.route import EXTRACTIVE, OPENAI, Override, route
 
 
 async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
@@ -32,37 +37,38 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     releases = await enter(
         open_releases(settings.kafka_servers, required=[Roles.GENERATOR, Roles.ANSWER_PROMPT])
     )
-    backends: dict[str, Backend] = {steps.EXTRACTIVE: ExtractiveReader()}
+    backends: dict[str, Backend] = {EXTRACTIVE: ExtractiveReader()}
     if settings.llm_url:
         # The client takes a second and 50 MB to import: only those who use it pay.
-        from gyre_generator.backends.model_server import ModelServer, ServedModel
+        from gyre_generator.backends.openai.client import ChatClient
+        from gyre_generator.backends.openai.usage import ServedModel
+        from gyre_generator.backends.prompted_model import PromptedModel
 
         served = ServedModel.model_validate(settings.of_model_server())
-        backends[steps.OPENAI] = await enter(ModelServer(served, prompts))
+        client = await enter(ChatClient(served))
+        backends[OPENAI] = PromptedModel(client, served, prompts)
     to_retriever = await enter(channel(settings.retriever_address, key=settings.key))
     stub = RetrieverServiceStub(to_retriever)
     search = partial(call, stub.Retrieve, timeout=settings.retrieve_seconds)
     chain: Steps = {
-        "route": partial(
-            steps.route, backends=backends, releases=releases, override=_override(settings)
-        ),
-        "retrieve": partial(steps.retrieve, search=search, limit=settings.passages),
-        "pack": partial(steps.pack, budget=settings.context_tokens),
-        "generate": steps.generate,
-        "ground": steps.ground,
-        "cite": steps.cite,
+        "route": partial(route, backends=backends, releases=releases, override=_override(settings)),
+        "retrieve": partial(retrieve, search=search, limit=settings.passages),
+        "pack": partial(pack, budget=settings.context_tokens),
+        "generate": generate,
+        "ground": ground,
+        "cite": cite,
     }
     answerer = await enter(Answerer(chain, bus))
     return App(rpc=[GeneratorRpc(answerer)], bus=bus)
 
 
-def _override(settings: GeneratorSettings) -> steps.Override | None:
+def _override(settings: GeneratorSettings) -> Override | None:
     if settings.generator_backend is None:
         return None
-    if settings.generator_backend == steps.EXTRACTIVE:
-        return steps.Override(steps.EXTRACTIVE, GENERATOR_VERSION)
+    if settings.generator_backend == EXTRACTIVE:
+        return Override(EXTRACTIVE, GENERATOR_VERSION)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", settings.llm_model)[:100]
-    return steps.Override(steps.OPENAI, f"openai-{name}")
+    return Override(OPENAI, f"openai-{name}")
 
 
 def main() -> None:

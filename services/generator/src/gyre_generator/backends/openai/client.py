@@ -1,0 +1,84 @@
+"""Streams one chat completion. The server is trusted with nothing: time, size, shape."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from typing import Self
+
+import openai
+from openai.types.chat import ChatCompletionChunk
+
+from gyre_generator.backends.openai.errors import ServerErrors
+from gyre_generator.backends.openai.usage import Meter, ServedModel
+from gyre_generator.prompts import Prompt
+
+MAX_ANSWER = 32_768
+_CONNECT_SECONDS = 5.0
+
+
+class ChatClient:
+    """Connects on the first use; `async with` to close."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
+        self._errors = ServerErrors(model)
+        self._client = openai.AsyncOpenAI(
+            base_url=model.url,
+            api_key=model.key.get_secret_value(),
+            timeout=openai.Timeout(model.stall_seconds, connect=_CONNECT_SECONDS),
+            max_retries=model.retries,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._client.close()
+
+    async def complete(
+        self, prompt: Prompt, settings: Mapping[str, str], meter: Meter
+    ) -> AsyncGenerator[str, None]:
+        """Text as it comes; `meter` counts it.
+
+        A connection that fails, 429 and 5xx are tried again by the client, but nothing is once the
+        answer has begun. Raises Unavailable or FailedPrecondition, see `ServerErrors`.
+        """
+        deadline = asyncio.get_running_loop().time() + self._model.timeout_seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                stream = await self._open(prompt, settings)
+            async with stream:
+                chunks = aiter(stream)
+                while True:
+                    async with asyncio.timeout_at(deadline):
+                        chunk = await anext(chunks, None)
+                    if chunk is None:
+                        break
+                    text = meter.read(chunk)
+                    if meter.characters > MAX_ANSWER:
+                        raise self._errors.unusable(f"more than {MAX_ANSWER:,} characters")
+                    yield text
+        except TimeoutError as error:
+            raise self._errors.too_slow() from error
+        except openai.OpenAIError as error:
+            raise self._errors.translated(error) from error
+        except ValueError as error:  # JSON, UTF-8 and pydantic all raise it
+            raise self._errors.unusable("something that is not a chat completion") from error
+        if not meter.finish_reason:
+            raise self._errors.unusable(
+                "no answer that ends" if meter.characters else "no answer at all"
+            )
+
+    async def _open(
+        self, prompt: Prompt, settings: Mapping[str, str]
+    ) -> openai.AsyncStream[ChatCompletionChunk]:
+        return await self._client.chat.completions.create(
+            model=settings.get("model", self._model.model),
+            messages=[
+                {"role": "system", "content": prompt.system},
+                {"role": "user", "content": prompt.user},
+            ],
+            temperature=float(settings.get("temperature", "0")),
+            max_tokens=self._model.max_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
+        )

@@ -1,0 +1,57 @@
+"""What to tell people when a model server fails: what is wrong, and which setting to look at."""
+
+from urllib.parse import urlsplit
+
+import openai
+from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
+
+from gyre_generator.backends.openai.usage import ServedModel
+
+
+class ServerErrors:
+    """Of the server of one model."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
+        self._server = f"the model server at {urlsplit(model.url).netloc.rpartition('@')[2]}"
+
+    def translated(self, error: openai.OpenAIError) -> GyreError:
+        """By the client's type, or the status."""
+        match error:
+            case openai.APITimeoutError():
+                return self.too_slow()
+            case openai.AuthenticationError() | openai.PermissionDeniedError():
+                return FailedPrecondition(f"{self._server} refused the key: set GYRE_LLM_KEY")
+            case openai.NotFoundError():
+                return FailedPrecondition(
+                    f"{self._server} does not know model {self._model.model!r} or the path: check "
+                    "GYRE_LLM_MODEL and GYRE_LLM_URL (which ends in /v1)"
+                )
+            case openai.RateLimitError():
+                return Unavailable(f"{self._server} is over its limit", retry_after_seconds=10.0)
+            case openai.APIStatusError(status_code=status) if status < 500:
+                problem = f"{self._server} refused the request (HTTP {status}): see its log"
+                return FailedPrecondition(problem)
+            case openai.APIStatusError(status_code=status):
+                return self._retry_later(f"fails (HTTP {status}): see its log")
+            case openai.APIConnectionError():
+                fix = "start it, or check GYRE_LLM_URL"
+                return self._retry_later(f"cannot be reached or hung up: {fix}")
+            case _:
+                return self.unusable("an error in the middle of its answer")
+
+    def too_slow(self) -> GyreError:
+        """It took more time than it has."""
+        silent, total = self._model.stall_seconds, self._model.timeout_seconds
+        return self._retry_later(
+            f"is too slow (silent for {silent:g} s, or not done in {total:g} s): raise "
+            "GYRE_LLM_STALL_SECONDS or GYRE_LLM_TIMEOUT_SECONDS, or serve a smaller model"
+        )
+
+    def unusable(self, what: str) -> GyreError:
+        """It sent `what`, which is no answer."""
+        fix = "check that GYRE_LLM_URL is an OpenAI-shaped API (it ends in /v1)"
+        return self._retry_later(f"sent {what}: {fix}")
+
+    def _retry_later(self, problem: str) -> GyreError:
+        return Unavailable(f"{self._server} {problem}", retry_after_seconds=5.0)

@@ -1,0 +1,77 @@
+"""What a model costs: the model as it is served, and tokens counted along a stream."""
+
+from gyre_common.events.interactions import TokenUsage
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from gyre_generator.passages import estimated_tokens
+
+
+class ServedModel(BaseModel):
+    """A model and where it is served; prices in US dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    model: str
+    key: SecretStr = SecretStr("none")
+    max_tokens: int = 1024
+    timeout_seconds: float = 60.0
+    stall_seconds: float = 20.0
+    retries: int = 2
+    prompt_usd: float = 0.0
+    completion_usd: float = 0.0
+
+
+class _Delta(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    delta: _Delta
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+
+
+class _Chunk(BaseModel):
+    """What is needed of a chat completion chunk; the last one may carry only the usage."""
+
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+class Meter:
+    """Counts along a stream. Tokens are estimated where the server does not count them."""
+
+    def __init__(self, prompt: str) -> None:
+        self.finish_reason = ""
+        self.characters = 0
+        self.tokens = TokenUsage(prompt=estimated_tokens(prompt))
+
+    def cost_usd(self, model: ServedModel) -> float:
+        """Of all tokens so far."""
+        tokens = self.tokens
+        prices = tokens.prompt * model.prompt_usd + tokens.completion * model.completion_usd
+        return prices / 1_000_000
+
+    def read(self, chunk: object) -> str:
+        """The chunk's text; raises ValueError where it is no chunk of a chat completion."""
+        # The client does not check what it gets: missing fields would surface anywhere.
+        raw = chunk.model_dump(warnings=False) if isinstance(chunk, BaseModel) else chunk
+        parsed = _Chunk.model_validate(raw)
+        text = ""
+        for choice in parsed.choices[:1]:
+            text = choice.delta.content or ""
+            self.finish_reason = choice.finish_reason or self.finish_reason
+        self.characters += len(text)
+        if usage := parsed.usage:
+            self.tokens = TokenUsage(
+                prompt=usage.prompt_tokens, completion=usage.completion_tokens, estimated=False
+            )
+        elif self.tokens.estimated:
+            completion = self.tokens.completion + estimated_tokens(text)
+            self.tokens = self.tokens.model_copy(update={"completion": completion})
+        return text

@@ -1,0 +1,78 @@
+"""A chat model that is prompted with numbered passages: prompt, abstention and markers."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from gyre_common.events.interactions import GuardrailResult
+from gyre_common.events.releases import Artifact, Roles
+from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION
+
+from gyre_generator.ask import Ask
+from gyre_generator.backends import AnswerDraft, Artifacts, Piece
+from gyre_generator.backends.markers import MarkerReader
+from gyre_generator.backends.openai.client import ChatClient
+from gyre_generator.backends.openai.errors import ServerErrors
+from gyre_generator.backends.openai.usage import Meter, ServedModel
+from gyre_generator.passages import RetrievedPassage
+from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
+
+
+class PromptedModel:
+    """Implements `Backend`: renders the prompt, knows an abstention, turns [n] into claims."""
+
+    def __init__(self, client: ChatClient, model: ServedModel, prompts: Prompts) -> None:
+        self._client = client
+        self._model = model
+        self._prompts = prompts
+
+    async def write(
+        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+    ) -> AsyncGenerator[Piece, None]:
+        """See `Backend`."""
+        prompt = self._prompt(ask, passages, artifacts.get(Roles.ANSWER_PROMPT))
+        yield prompt
+        generator = artifacts.get(Roles.GENERATOR)
+        settings = generator.settings if generator else {}
+        markers, meter = MarkerReader(), Meter(prompt.text)
+        opening, abstains = "", True
+        async with aclosing(self._client.complete(prompt, settings, meter)) as pieces:
+            async for piece in pieces:
+                if abstains:  # as far as one can tell by the words so far
+                    opening += piece
+                    if NO_ANSWER.startswith(_bare(opening)):
+                        continue
+                    abstains, piece = False, opening.lstrip()
+                if text := markers.feed(piece):
+                    yield text
+        tokens, cost_usd = meter.tokens, meter.cost_usd(self._model)
+        if abstains and _bare(opening) == NO_ANSWER:
+            yield AnswerDraft("", abstained=True, tokens=tokens, cost_usd=cost_usd)
+            return
+        if rest := markers.feed(opening if abstains else "", final=True):
+            yield rest
+        if not markers.text.strip():
+            raise ServerErrors(self._model).unusable("an empty answer")
+        end = meter.finish_reason
+        verdict = GuardrailResult(name="complete", passed=end == "stop", detail=f"ended by {end}")
+        draft = AnswerDraft(markers.text, markers.claims(), tokens=tokens, cost_usd=cost_usd)
+        yield replace(draft, guardrails=(verdict,))
+
+    def _prompt(
+        self, ask: Ask, passages: tuple[RetrievedPassage, ...], released: Artifact | None
+    ) -> Prompt:
+        template, fallback = self._prompts.load_or_keep(
+            released.version if released else ANSWER_PROMPT_VERSION,
+            released.digest if released else None,
+        )
+        numbered = [
+            {"number": n, "heading": p.heading, "text": p.text}
+            for n, p in enumerate(passages, start=1)
+        ]
+        history = [turn.model_dump() for turn in ask.history]
+        variables = {"question": ask.question, "passages": numbered, "history": history}
+        return replace(template.render(variables), fallback=fallback)
+
+
+def _bare(text: str) -> str:
+    return text.strip().rstrip(".")

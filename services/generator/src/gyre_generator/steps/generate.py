@@ -1,0 +1,42 @@
+"""Lets the back end write."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from gyre_common.events.interactions import GuardrailResult, Outcome
+from gyre_common.events.releases import Roles
+
+from gyre_generator.backends import AnswerDraft
+from gyre_generator.progress import AnswerProgress, StepResult
+from gyre_generator.prompts import Prompt
+
+NO_ANSWER = "The indexed documents do not seem to answer this."
+_NO_PASSAGES = GuardrailResult(
+    name="passages", passed=False, detail="nothing was found that could be read"
+)
+
+
+async def generate(progress: AnswerProgress) -> AsyncGenerator[str | StepResult, None]:
+    """What the back end writes, or that the passages hold no answer. Raises what it raises."""
+    backend, passages = progress.latest(lambda report: report.backend), progress.packed_passages
+    artifacts = progress.latest(lambda report: report.artifacts) or {}
+    assert backend is not None, "no step before this one chose who writes"
+    draft = AnswerDraft("", abstained=True, guardrails=(_NO_PASSAGES,))
+    if passages:
+        async with aclosing(backend.write(progress.ask, passages, artifacts)) as pieces:
+            async for piece in pieces:
+                match piece:
+                    case str():
+                        yield piece
+                    case AnswerDraft():
+                        draft = piece
+                    case Prompt(version=version, fallback=fallback):
+                        yield StepResult(
+                            prompt=piece,
+                            versions={Roles.ANSWER_PROMPT: version},
+                            fallbacks=(fallback,) if fallback else (),
+                        )
+    if draft.abstained:
+        yield NO_ANSWER
+    outcome = Outcome.ABSTAINED if draft.abstained else Outcome.ANSWERED
+    yield StepResult(draft=draft, guardrails=draft.guardrails, outcome=outcome)

@@ -1,0 +1,59 @@
+"""Resolves the request's versions, and chooses the back end that writes."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.releases import Roles
+from gyre_common.releases import ReleaseView
+
+from gyre_generator.backends import Backend
+from gyre_generator.progress import AnswerProgress, StepResult
+
+EXTRACTIVE = "extractive"
+OPENAI = "openai"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A back end that the operator set for this process, whatever is released."""
+
+    backend: str
+    version: str
+
+
+async def route(
+    progress: AnswerProgress,
+    *,
+    backends: Mapping[str, Backend],
+    releases: ReleaseView,
+    override: Override | None = None,
+) -> AsyncGenerator[StepResult, None]:
+    """Resolve the request's versions, and say who writes. Raises FailedPrecondition when this
+    process does not have a version or its back end.
+    """
+    resolved = releases.for_request(progress.caller, progress.conversation_id)
+    yield StepResult(resolved=resolved)
+    roles = {Roles.ANSWER_PROMPT} if override else {Roles.ANSWER_PROMPT, Roles.GENERATOR}
+    versions = {role: v for role, v in resolved.versions.items() if role in roles}
+    artifacts = {role: releases.artifact(role, v) for role, v in versions.items()}
+    live, generator = resolved.versions.get(Roles.GENERATOR, "none"), artifacts.get(Roles.GENERATOR)
+    if override:
+        name, version = override.backend, override.version
+    elif generator:
+        name, version = generator.settings.get("backend", ""), generator.version
+    else:
+        raise FailedPrecondition("no generator version is live: does `releases` run?")
+    if name not in backends:
+        fix = "set GYRE_LLM_URL and GYRE_LLM_MODEL" if name == OPENAI else "roll it back"
+        raise FailedPrecondition(
+            f"generator version {version} needs back end {name!r}, which this process does not "
+            f"have: {fix}"
+        )
+    note = f"generator: {version} by GYRE_GENERATOR_BACKEND instead of {live}"
+    yield StepResult(
+        backend=backends[name],
+        artifacts=artifacts,
+        versions={Roles.GENERATOR: version},
+        fallbacks=() if version == live else (note,),
+    )
