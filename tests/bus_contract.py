@@ -19,8 +19,9 @@ from gyre_common.errors import Poison, Retryable
 from gyre_common.events.event import Event, derived_id, new_id
 from gyre_common.events.topic import LARGEST_EVENT, Topic
 from gyre_common.telemetry.tracing import current_trace_id
-from gyre_common.testing.eventually import eventually
 from opentelemetry import trace
+
+from tests.eventually import eventually
 
 QUICK = Delivery(
     retry_first=0.01, retry_longest=0.05, commit_every=0.1, drain_limit=5.0, session=6.0

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from gyre_common.events import ALL_TOPICS
-from gyre_common.testing.builders import EXAMPLES
 
+from tests.builders import EXAMPLES
 from tools.asyncapi import whole_system
 
 ROOT = Path(__file__).resolve().parent.parent

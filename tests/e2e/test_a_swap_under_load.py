@@ -15,8 +15,8 @@ from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
 from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import ENCODER_VERSION
 from gyre_common.rpc import call, channel
-from gyre_common.testing.eventually import eventually
 
+from tests.eventually import eventually
 from tests.models import changed_model, tiny_model
 from tests.releasing import register_encoder
 from tests.system import System

@@ -8,8 +8,8 @@ import grpc
 import pytest
 from aiokafka import AIOKafkaProducer
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
-from gyre_common.testing.eventually import eventually
 
+from tests.eventually import eventually
 from tests.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import clickhouse_connect
 import pytest
-from gyre_common.testing.eventually import eventually
 
+from tests.eventually import eventually
 from tests.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]

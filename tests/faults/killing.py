@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gyre_common.testing.eventually import eventually
+from tests.eventually import eventually
 
 _SEED = int(os.environ.get("GYRE_CRASH_SEED", "7"))
 _PATIENCE = 60

@@ -22,8 +22,8 @@ from gyre.ingestor.v1 import ingestor_pb2
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 from gyre_common.errors import NotFound, Unavailable
 from gyre_common.rpc import call, channel
-from gyre_common.testing.eventually import eventually
 
+from tests.eventually import eventually
 from tests.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.faults, pytest.mark.timeout(300)]

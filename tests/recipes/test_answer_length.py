@@ -11,9 +11,9 @@ import pytest
 from gyre_common.errors import InvalidInput
 from gyre_common.releases.builtin import GENERATOR_VERSION, digest_of_settings
 from gyre_common.signature import Signature
-from gyre_common.testing.eventually import eventually
 from gyre_releases.book import ReleaseScope
 
+from tests.eventually import eventually
 from tests.recipes.answer_length import ANSWER_LENGTH, WORDS
 from tests.recipes.loop import ANN, NOON, Loop
 

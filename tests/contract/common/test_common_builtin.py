@@ -9,7 +9,8 @@ from gyre_common.events import ALL_TOPICS
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.model_folders import shipped_model
 from gyre_common.releases import builtin
-from gyre_common.testing import builders
+
+from tests import builders
 
 ROOT = Path(__file__).parents[3]
 ARTIFACTS = builtin.built_in_artifacts(datetime(2026, 3, 2, tzinfo=UTC))

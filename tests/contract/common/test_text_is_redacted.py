@@ -24,7 +24,6 @@ from gyre_common.events.interactions import INTERACTION_COMPLETED, GuardrailResu
 from gyre_common.events.topic import Topic
 from gyre_common.redaction import Redaction, redact, redacted
 from gyre_common.store import Shelf
-from gyre_common.testing.builders import EXAMPLES
 from gyre_telemetry import translation
 from gyre_telemetry.handlers import build_handlers as build_telemetry
 from gyre_telemetry.service import TableRow, Telemetry
@@ -35,6 +34,8 @@ from gyre_trainer.handlers import build_handlers
 from gyre_trainer.recipes.query_encoder.prepare import Sample
 from gyre_trainer.segments import FOLDER, Collector, Segments
 from pydantic import BaseModel
+
+from tests.builders import EXAMPLES
 
 SECRET = "secret-of-somebody"
 NO_TEXT = frozenset(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from gyre_common.events import ALL_TOPICS, Topic
-from gyre_common.testing.builders import EXAMPLES
 
+from tests.builders import EXAMPLES
 from tools import contracts, proto
 
 ROOT = Path(__file__).resolve().parents[3]

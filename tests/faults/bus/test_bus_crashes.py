@@ -17,9 +17,9 @@ from gyre_common.bus.compacted import records_up_to_now
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.event import derived_id, new_id
 from gyre_common.events.topic import Topic
-from gyre_common.testing.eventually import eventually
 
 from tests.bus_contract import MessageSent, message_topic
+from tests.eventually import eventually
 from tests.faults.killing import kill_points, kill_when, kills_wanted, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration]

@@ -13,10 +13,10 @@ from gyre_common.bus import Bus, CompactedReader, Record, Retired
 from gyre_common.errors import Unavailable
 from gyre_common.events.event import new_id
 from gyre_common.events.topic import Topic
-from gyre_common.testing.eventually import eventually
 from gyre_local.testing import LocalEngines
 
 from tests.bus_contract import QUICK, MessageSent, message_topic
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration]
 

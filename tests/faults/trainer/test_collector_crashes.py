@@ -13,9 +13,9 @@ from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
 from gyre_common.store import Shelf
-from gyre_common.testing.builders import a_feedback
 from gyre_trainer.segments import Segments, until_collected
 
+from tests.builders import a_feedback
 from tests.faults.killing import kill_points, kill_when, kills_wanted, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration]

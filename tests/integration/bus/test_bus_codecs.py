@@ -15,10 +15,10 @@ from gyre_common.bus.topics import ensure_topics
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic
-from gyre_common.testing.builders import EXAMPLES
-from gyre_common.testing.eventually import eventually
 
+from tests.builders import EXAMPLES
 from tests.bus_contract import QUICK
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -13,9 +13,9 @@ from gyre_common.bus.held_records import held_by, skip
 from gyre_common.errors import FailedPrecondition, NotFound, Poison
 from gyre_common.events.topic import Topic
 from gyre_common.telemetry import METRICS
-from gyre_common.testing import eventually as waiting
 from gyre_local.testing import LocalEngines
 
+from tests import eventually as waiting
 from tests.batches import a_batch, send_batch
 from tests.bus_contract import QUICK, MessageSent
 

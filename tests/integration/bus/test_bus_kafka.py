@@ -23,9 +23,9 @@ from gyre_common.bus.topics import ensure_topics
 from gyre_common.errors import Retryable
 from gyre_common.events.topic import Topic
 from gyre_common.telemetry import METRICS
-from gyre_common.testing.eventually import eventually
 
 from tests.bus_contract import QUICK, MessageSent, message_topic
+from tests.eventually import eventually
 from tests.kafka_messages import a_bus, reads_as, send_messages
 
 pytestmark = pytest.mark.integration

@@ -18,10 +18,10 @@ from gyre_common.bus.record import sha256
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.errors import NotFound, Poison
 from gyre_common.events.topic import Topic
-from gyre_common.testing.eventually import eventually
 
 from tests.batches import Headers, a_batch, a_bomb, send_batch
 from tests.bus_contract import MessageSent, message_topic
+from tests.eventually import eventually
 from tests.kafka_messages import a_bus, reads_as, send_messages
 
 pytestmark = pytest.mark.integration

@@ -9,9 +9,9 @@ from gyre_common.bus import (
 )
 from gyre_common.errors import Retryable
 from gyre_common.events.topic import Topic
-from gyre_common.testing.eventually import eventually
 
 from tests.bus_contract import MessageSent
+from tests.eventually import eventually
 from tests.kafka_messages import a_bus, send_messages
 
 pytestmark = pytest.mark.integration

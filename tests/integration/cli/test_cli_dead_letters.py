@@ -17,11 +17,11 @@ from gyre_common.errors import Poison
 from gyre_common.events.documents import DOCUMENT_SUBMITTED
 from gyre_common.events.event import new_id
 from gyre_common.rpc import serve
-from gyre_common.testing.eventually import eventually
 from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.rpc import DeadLetterRpc
 
 from tests.bus_contract import QUICK, MessageSent, message_topic
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from gyre_common.rpc import serve
 from gyre_common.store import Shelf, Store
-from gyre_common.testing.eventually import eventually
 from gyre_trainer.data_sets.data_set_store import FOLDER, DataSetStore
 from gyre_trainer.data_sets.frozen import FrozenDataSet
 from gyre_trainer.forgetting import Forgetting
@@ -24,6 +23,7 @@ from gyre_trainer.segments import FOLDER as SEGMENTS
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
 
+from tests.eventually import eventually
 from tests.unit.trainer.run_fakes import Stage, a_report
 from tests.unit.trainer.training_facts import a_vote, an_interaction
 

@@ -9,8 +9,9 @@ from gyre_common.bus import Bus
 from gyre_common.errors import Retryable
 from gyre_common.events.releases import RELEASE_CHANGED
 from gyre_common.releases.following import open_releases
-from gyre_common.testing.builders import a_release
-from gyre_common.testing.eventually import eventually
+
+from tests.builders import a_release
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.integration
 

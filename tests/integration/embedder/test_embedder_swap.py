@@ -15,10 +15,10 @@ from gyre_common.events.releases import Artifact, Roles
 from gyre_common.model_folders import ModelFolders, keep_model
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
-from gyre_common.testing.builders import a_release, an_artifact
 from gyre_embedder.encoders import EncodedText, Encoders, Side, Vector
 from gyre_embedder.onnx_encoder import OnnxModels
 
+from tests.builders import a_release, an_artifact
 from tests.models import GRAPH, TRAINED_BEFORE, tiny_model
 
 TEXT = "How hot should the water be?"

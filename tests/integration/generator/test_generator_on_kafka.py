@@ -21,12 +21,12 @@ from gyre_common.events.interactions import (
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.rpc import call, channel, serve, stream
-from gyre_common.testing.builders import MORNING, a_release, an_interaction
-from gyre_common.testing.eventually import eventually
 from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
 from gyre_generator.steps.retrieve import Search
 
+from tests.builders import MORNING, a_release, an_interaction
+from tests.eventually import eventually
 from tests.unit.generator.conftest import steps_of
 
 pytestmark = pytest.mark.integration

@@ -15,10 +15,11 @@ from gyre_common.events.interactions import (
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.rpc import call, channel, serve
-from gyre_common.testing.builders import a_release, an_interaction
 from gyre_judge.handlers import build_handlers
 from gyre_judge.rpc import JudgeRpc
 from gyre_judge.service import Judge
+
+from tests.builders import a_release, an_interaction
 
 pytestmark = pytest.mark.integration
 

@@ -13,12 +13,12 @@ from gyre_common.events.event import new_id
 from gyre_common.events.releases import RELEASE_CHANGED, ReleaseChanged
 from gyre_common.events.topic import Topic
 from gyre_common.events.training import TRAINING_FINISHED
-from gyre_common.testing.eventually import eventually
 from gyre_releases.book import ReleaseBook
 from gyre_releases.handlers import build_handlers
 from gyre_releases.kafka_log import KafkaReleaseLog
 from gyre_releases.service import ReleaseController
 
+from tests.eventually import eventually
 from tests.unit.releases.release_builders import ANN, NOON, a_judged_run, an_artifact
 
 pytestmark = pytest.mark.integration

@@ -6,11 +6,11 @@ from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_common.events.releases import ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.rpc import channel, serve
-from gyre_common.testing.builders import a_release, an_artifact
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.rpc import EmbedderRpc
 from gyre_retriever.grpc_query_encoder import GrpcQueryEncoder
 
+from tests.builders import a_release, an_artifact
 from tests.fakes.embedder import HashEncoder, MemoryModels
 
 ENCODER = HashEncoder()

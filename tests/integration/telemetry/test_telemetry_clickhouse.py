@@ -12,7 +12,13 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from gyre_common.errors import FailedPrecondition, Poison, Retryable
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.interactions import GuardrailResult, InteractionCompleted, Turn
-from gyre_common.testing.builders import (
+from gyre_telemetry import translation
+from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
+from gyre_telemetry.migrations import Migration, default_folder, migrate, read_migrations
+from gyre_telemetry.service import TableRow, Telemetry
+from gyre_telemetry.translation import Origin
+
+from tests.builders import (
     EXAMPLES,
     MORNING,
     a_document_indexed,
@@ -24,11 +30,6 @@ from gyre_common.testing.builders import (
     a_verdict,
     an_interaction,
 )
-from gyre_telemetry import translation
-from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
-from gyre_telemetry.migrations import Migration, default_folder, migrate, read_migrations
-from gyre_telemetry.service import TableRow, Telemetry
-from gyre_telemetry.translation import Origin
 
 pytestmark = pytest.mark.integration
 

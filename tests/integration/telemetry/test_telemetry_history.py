@@ -8,7 +8,15 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre_common.context import RequestContext
-from gyre_common.testing.builders import (
+from gyre_telemetry import translation
+from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
+from gyre_telemetry.clickhouse_history import ClickHouseHistory
+from gyre_telemetry.history_reader import VIEWS, HistoryReader
+from gyre_telemetry.migrations import default_folder, migrate, read_migrations
+from gyre_telemetry.service import Telemetry
+from gyre_telemetry.translation import Origin
+
+from tests.builders import (
     MORNING,
     a_document_indexed,
     a_feedback,
@@ -18,13 +26,6 @@ from gyre_common.testing.builders import (
     a_verdict,
     an_interaction,
 )
-from gyre_telemetry import translation
-from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
-from gyre_telemetry.clickhouse_history import ClickHouseHistory
-from gyre_telemetry.history_reader import VIEWS, HistoryReader
-from gyre_telemetry.migrations import default_folder, migrate, read_migrations
-from gyre_telemetry.service import Telemetry
-from gyre_telemetry.translation import Origin
 
 pytestmark = pytest.mark.integration
 

@@ -14,11 +14,12 @@ from gyre_common.events import ALL_TOPICS
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
 from gyre_common.events.training import TrainingEvent
-from gyre_common.testing.builders import EXAMPLES, a_feedback, a_verdict, an_interaction
-from gyre_common.testing.eventually import eventually
 from gyre_telemetry.app import create_app
 from gyre_telemetry.clickhouse import open_clickhouse
 from gyre_telemetry.settings import TelemetrySettings
+
+from tests.builders import EXAMPLES, a_feedback, a_verdict, an_interaction
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.integration
 

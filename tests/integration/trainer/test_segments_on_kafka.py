@@ -15,12 +15,13 @@ from gyre_common.errors import FailedPrecondition, Retryable, Unavailable
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackKind
 from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
 from gyre_common.store import Shelf
-from gyre_common.testing.builders import CHUNK_ID, a_feedback, a_verdict, an_interaction
-from gyre_common.testing.eventually import eventually
 from gyre_trainer.data_sets.joining import Joined
 from gyre_trainer.handlers import build_handlers
 from gyre_trainer.segments import Collector, Segments, Window, until_collected
 from gyre_trainer.segments.parquet import FEEDBACK, parquet_bytes
+
+from tests.builders import CHUNK_ID, a_feedback, a_verdict, an_interaction
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.integration
 

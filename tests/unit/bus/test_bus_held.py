@@ -11,9 +11,9 @@ from gyre_common.bus.partition import Partition
 from gyre_common.bus.record import UnreadValue
 from gyre_common.bus.scheduler import Consumer, Handling, Scheduler
 from gyre_common.errors import Poison
-from gyre_common.testing.eventually import eventually
 
 from tests.bus_contract import QUICK, MessageSent, message_topic
+from tests.eventually import eventually
 
 TOPIC = message_topic("messages.sent.v1")
 DAMAGED = UnreadValue("a batch cannot be read", first=0, batch=b"", damaged=True)

@@ -25,7 +25,8 @@ from gyre_common.bus.subscription import KafkaSubscription
 from gyre_common.errors import Poison, Unavailable
 from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
 from gyre_common.events.topic import LARGEST_EVENT
-from gyre_common.testing.builders import a_document_submitted
+
+from tests.builders import a_document_submitted
 
 
 def a_raw(value: bytes | None) -> StoredRecord:

@@ -3,7 +3,8 @@
 import pytest
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.releases.fitting import by_recency, fit_together, fits
-from gyre_common.testing.builders import a_release, an_artifact
+
+from tests.builders import a_release, an_artifact
 
 D, Q, R = Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER, Roles.RETRIEVAL
 

@@ -11,8 +11,9 @@ import pytest
 from gyre_common.errors import LOADING, FailedPrecondition, Retryable
 from gyre_common.events.releases import Artifact
 from gyre_common.held import Held, Loadable
-from gyre_common.testing.builders import an_artifact
-from gyre_common.testing.eventually import eventually
+
+from tests.builders import an_artifact
+from tests.eventually import eventually
 
 NAMES = ("a", "b", "c", "d", "e")
 

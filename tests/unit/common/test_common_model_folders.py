@@ -15,8 +15,8 @@ from gyre_common.events.releases import Artifact, Roles
 from gyre_common.model_folders import ModelFolders, keep_model
 from gyre_common.releases.builtin import ENCODER_VERSION, built_in_artifacts
 from gyre_common.store import ContentRef, Store, digest_of
-from gyre_common.testing.builders import MORNING
 
+from tests.builders import MORNING
 from tests.unit.failing_disk import failing
 
 FILES = {

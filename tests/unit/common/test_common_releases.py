@@ -7,7 +7,8 @@ from gyre_common.context import RequestContext
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Canary, ReleaseChanged, Roles
 from gyre_common.releases import Arm, ReleaseView, Resolved
-from gyre_common.testing.builders import a_release, an_artifact
+
+from tests.builders import a_release, an_artifact
 
 
 def view_of(*releases: ReleaseChanged, required: tuple[str, ...] = ()) -> ReleaseView:

@@ -8,10 +8,10 @@ from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import LOADING, FailedPrecondition, InvalidInput, Retryable
 from gyre_common.events.releases import Canary, ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
-from gyre_common.testing.builders import a_release, an_artifact
-from gyre_common.testing.eventually import eventually
 from gyre_embedder.encoders import Encoder, Encoders, Side
 
+from tests.builders import a_release, an_artifact
+from tests.eventually import eventually
 from tests.fakes.embedder import HashEncoder, MemoryModels
 
 DOCUMENT, QUERY = Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER

@@ -14,17 +14,17 @@ from gyre_common.events.documents import (
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
-from gyre_common.testing.builders import (
-    a_document_chunked,
-    a_document_rejected,
-    a_release,
-    an_artifact,
-)
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.handlers import build_handlers
 from gyre_embedder.service import Indexer
 from pydantic import TypeAdapter
 
+from tests.builders import (
+    a_document_chunked,
+    a_document_rejected,
+    a_release,
+    an_artifact,
+)
 from tests.fakes.embedder import MemoryIndex, MemoryModels
 
 

@@ -4,8 +4,9 @@ from uuid import UUID, uuid4
 
 from gyre_common.document_index import TIMELINE_LENGTH, DocumentRecord, DocumentState
 from gyre_common.events.documents import DocumentRejected
-from gyre_common.testing.builders import MORNING, a_document_chunked, a_document_rejected
 from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
+
+from tests.builders import MORNING, a_document_chunked, a_document_rejected
 
 
 def minutes(count: int) -> Any:

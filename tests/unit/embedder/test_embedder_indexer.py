@@ -8,17 +8,17 @@ from gyre_common.events.documents import DocumentChunked
 from gyre_common.events.releases import ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
-from gyre_common.testing.builders import (
+from gyre_embedder.chunk_index import DocumentKey, Head
+from gyre_embedder.encoders import Encoders, Side
+from gyre_embedder.service import Indexer
+
+from tests.builders import (
     a_chunk,
     a_document_chunked,
     a_document_rejected,
     a_release,
     an_artifact,
 )
-from gyre_embedder.chunk_index import DocumentKey, Head
-from gyre_embedder.encoders import Encoders, Side
-from gyre_embedder.service import Indexer
-
 from tests.fakes.embedder import HashEncoder, MemoryIndex, MemoryModels
 
 NAMES = UUID("5b1a0000-0000-4000-8000-000000000000")

@@ -12,7 +12,6 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import built_in_artifacts
-from gyre_common.testing.builders import MORNING, a_release
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.passages import RetrievedPassage
@@ -24,6 +23,8 @@ from gyre_generator.steps.ground import ground
 from gyre_generator.steps.pack import pack
 from gyre_generator.steps.retrieve import Search, retrieve
 from gyre_generator.steps.route import EXTRACTIVE, route
+
+from tests.builders import MORNING, a_release
 
 TEA = (
     "Green tea is made from leaves that were not fermented. "

@@ -13,13 +13,13 @@ from gyre_common.events.interactions import InteractionCompleted
 from gyre_common.events.releases import Canary, Roles
 from gyre_common.releases import Arm, ReleaseView
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS, built_in_artifacts
-from gyre_common.testing.builders import MORNING, a_release, an_artifact
 from gyre_common.testing.chunk_index import StoredChunk
 from gyre_generator.ask import Ask
 from gyre_generator.service import Answerer
 from gyre_retriever.query import Query
 from gyre_retriever.service import Retriever
 
+from tests.builders import MORNING, a_release, an_artifact
 from tests.fakes.retriever import FixedEncoder, MemorySearch
 from tests.unit.generator.conftest import steps_of
 

@@ -13,11 +13,12 @@ from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
-from gyre_common.testing.builders import a_release, an_artifact
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.reading import ProcessReader, run_guarded
 from gyre_ingestor.service import Ingestor
+
+from tests.builders import a_release, an_artifact
 
 MAX_BYTES = 100_000
 E_ = TypeVar("E_", bound=Event)

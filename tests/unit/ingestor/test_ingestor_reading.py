@@ -8,10 +8,11 @@ from contextlib import suppress
 import pytest
 from gyre_common.errors import Retryable
 from gyre_common.events.documents import RejectionCode
-from gyre_common.testing.builders import a_document_accepted
 from gyre_ingestor.chunking import ChunkRecipe
 from gyre_ingestor.decoding import DocumentRefused
 from gyre_ingestor.reading import ProcessReader, ReadResult, run_guarded
+
+from tests.builders import a_document_accepted
 
 MIB = 1024 * 1024
 BILLION_LAUGHS = "a: &a [x, x]\n" + "".join(

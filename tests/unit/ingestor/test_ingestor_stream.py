@@ -18,7 +18,8 @@ from gyre_common.events.documents import (
     RejectionCode,
     RejectionStage,
 )
-from gyre_common.testing.builders import a_document_submitted
+
+from tests.builders import a_document_submitted
 
 from .conftest import MAX_BYTES, World
 

@@ -6,9 +6,10 @@ from gyre_common.errors import FailedPrecondition, InvalidInput, Retryable
 from gyre_common.events.interactions import INTERACTION_COMPLETED, InteractionJudged, Outcome
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
-from gyre_common.testing.builders import a_release, a_retrieved_chunk, an_artifact, an_interaction
 from gyre_judge.handlers import build_handlers
 from gyre_judge.service import Judge, Preference
+
+from tests.builders import a_release, a_retrieved_chunk, an_artifact, an_interaction
 
 
 def released(**settings: str) -> ReleaseView:

@@ -7,9 +7,10 @@ from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.events.training import TrainingFinished
 from gyre_common.signature import Signature
-from gyre_common.testing.builders import a_training_end, a_training_verdict
 from gyre_releases.book import ReleaseBook
 from gyre_releases.verdicts import JudgedRun
+
+from tests.builders import a_training_end, a_training_verdict
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ANN = Signature(actor="ann", reason="better on the held-out questions")

@@ -17,10 +17,11 @@ from gyre_common.errors import (
 )
 from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.signature import Signature
-from gyre_common.testing.eventually import eventually
 from gyre_releases.book import ReleaseBook, ReleaseScope
 from gyre_releases.draft import Changes
 from gyre_releases.service import ReleaseController
+
+from tests.eventually import eventually
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ANN = Signature(actor="ann")

@@ -8,14 +8,14 @@ from gyre_common.bus.memory import MemoryBus
 from gyre_common.errors import FailedPrecondition, NotFound, Unavailable
 from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.events.training import TRAINING_FINISHED, Decision, Slice
-from gyre_common.testing.builders import a_training_end
-from gyre_common.testing.eventually import eventually
 from gyre_releases.book import ReleaseBook
 from gyre_releases.draft import Changes
 from gyre_releases.handlers import build_handlers
 from gyre_releases.kafka_log import Superseded
 from gyre_releases.service import ReleaseController
 
+from tests.builders import a_training_end
+from tests.eventually import eventually
 from tests.unit.releases.release_builders import (
     ANN,
     NOON,

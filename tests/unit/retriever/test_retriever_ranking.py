@@ -6,9 +6,10 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.fusion import Fusion
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
 from gyre_common.retrieval_settings import RetrievalSettings, retrieval_settings
-from gyre_common.testing.builders import an_artifact
 from gyre_retriever.ports import Hit, SearchResult
 from gyre_retriever.ranking import fuse, without_repeats
+
+from tests.builders import an_artifact
 
 RRF = RetrievalSettings(fusion=Fusion.RRF, bm25_weight=1, dense_weight=1, candidates=10, rrf_k=60)
 SUM = RRF.model_copy(update={"fusion": Fusion.WEIGHTED_SUM})

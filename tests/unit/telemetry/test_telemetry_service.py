@@ -9,9 +9,10 @@ from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_SUBMITTED
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED
 from gyre_common.events.training import TRAINING_PROGRESSED
-from gyre_common.testing.builders import EXAMPLES, a_feedback, an_interaction
 from gyre_telemetry.handlers import build_handlers
 from gyre_telemetry.service import TableRow, Telemetry
+
+from tests.builders import EXAMPLES, a_feedback, an_interaction
 
 
 class FakeSink:

@@ -12,7 +12,11 @@ from gyre_common.bus.memory import StoredRecord
 from gyre_common.errors import Poison
 from gyre_common.events.interactions import GuardrailResult, Score, Turn
 from gyre_common.events.releases import Canary
-from gyre_common.testing.builders import (
+from gyre_telemetry import translation
+from gyre_telemetry.service import TableRow
+from gyre_telemetry.translation import Origin, origin_of
+
+from tests.builders import (
     MORNING,
     a_document_accepted,
     a_document_chunked,
@@ -26,9 +30,6 @@ from gyre_common.testing.builders import (
     a_verdict,
     an_interaction,
 )
-from gyre_telemetry import translation
-from gyre_telemetry.service import TableRow
-from gyre_telemetry.translation import Origin, origin_of
 
 ORIGIN = Origin(
     event_id=UUID("0195566a-0000-7000-8000-00000000000e"),

@@ -22,19 +22,20 @@ from gyre_common.events.interactions import (
     InteractionJudged,
 )
 from gyre_common.store import Shelf, Store
-from gyre_common.testing.builders import (
-    MORNING,
-    a_feedback,
-    a_retrieved_chunk,
-    a_verdict,
-    an_interaction,
-)
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.freezing import freeze
 from gyre_trainer.data_sets.profiles import Profile
 from gyre_trainer.handlers import build_handlers
 from gyre_trainer.segments import FOLDER, Collector, Segments
+
+from tests.builders import (
+    MORNING,
+    a_feedback,
+    a_retrieved_chunk,
+    a_verdict,
+    an_interaction,
+)
 
 QUESTIONS = 60
 TINY = Profile("tiny", 10, 2, 1, 1.0, 0.15)

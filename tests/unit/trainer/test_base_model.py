@@ -7,8 +7,9 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Artifact
 from gyre_common.model_folders import ModelFolders, keep_model
 from gyre_common.store import Store
-from gyre_common.testing.builders import an_artifact
 from gyre_trainer.recipes.query_encoder.prepare import base_folder
+
+from tests.builders import an_artifact
 
 
 @pytest.fixture

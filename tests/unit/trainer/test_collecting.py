@@ -16,19 +16,19 @@ from gyre_common.events.interactions import (
     Turn,
 )
 from gyre_common.store import Shelf
-from gyre_common.testing.builders import (
-    CHUNK_ID,
-    a_feedback,
-    a_retrieved_chunk,
-    a_verdict,
-    an_interaction,
-)
 from gyre_trainer.handlers import build_handlers
 from gyre_trainer.segments import Collector, Segments
 from gyre_trainer.segments.facts import PartitionFacts, without_passages
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.builders import (
+    CHUNK_ID,
+    a_feedback,
+    a_retrieved_chunk,
+    a_verdict,
+    an_interaction,
+)
 from tests.unit.trainer.training_facts import an_interaction as a_fact
 from tests.unit.trainer.training_facts import shown as a_shown
 

@@ -20,11 +20,11 @@ from gyre_common.events.training import (
     TrainingStarted,
 )
 from gyre_common.signature import Signature
-from gyre_common.testing.eventually import eventually
 from gyre_trainer.runs.conductor import Conductor
 from gyre_trainer.runs.starting import PACKAGES_MISSING
 from gyre_trainer.runs.verbs import VerbFailed
 
+from tests.eventually import eventually
 from tests.unit.trainer.run_fakes import Stage, a_new_run, a_report, applied, ended
 
 BOB = Signature(actor="bob", reason="votes came in")

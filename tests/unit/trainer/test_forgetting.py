@@ -19,7 +19,6 @@ from gyre_common.events.event import now
 from gyre_common.events.feedback import FeedbackKind, FeedbackReceived
 from gyre_common.events.interactions import InteractionCompleted, Turn
 from gyre_common.store import Shelf, Store
-from gyre_common.testing.builders import a_feedback, a_retrieved_chunk
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.freezing import freeze
@@ -32,6 +31,7 @@ from gyre_trainer.segments.erasure import Subject, SubjectKind
 from gyre_trainer.segments.facts import Fact, InteractionFact
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS, JUDGEMENTS, STREAMS
 
+from tests.builders import a_feedback, a_retrieved_chunk
 from tests.unit.trainer.make_store import a_question, its_verdict, its_votes
 from tests.unit.trainer.run_fakes import a_spec
 

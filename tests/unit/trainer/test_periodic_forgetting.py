@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from gyre_common.errors import Conflict, Retryable
-from gyre_common.testing.eventually import eventually
 from gyre_trainer import forgetting
 from gyre_trainer.forgetting import forget_periodically
+
+from tests.eventually import eventually
 
 NOON = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 

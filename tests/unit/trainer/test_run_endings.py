@@ -10,11 +10,11 @@ import pytest
 from gyre_common.errors import Conflict
 from gyre_common.events.topic import Topic
 from gyre_common.events.training import TRAINING_FINISHED, TrainingFinished, TrainingStarted
-from gyre_common.testing.eventually import eventually
 from gyre_trainer.recipes.query_encoder.prepare import dropped_note
 from gyre_trainer.runs.conductor import Conductor
 from gyre_trainer.runs.verbs import VerbFailed
 
+from tests.eventually import eventually
 from tests.unit.trainer.run_fakes import Stage, a_new_run, ended
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from gyre_common.testing.eventually import eventually
 from gyre_trainer.runs.folder import ProgressLine, RunFolder
 from gyre_trainer.runs.verbs import Follower, Verb, VerbFailed, run_verb
+
+from tests.eventually import eventually
 
 _SPAWNS = """
 import pathlib, subprocess, sys, time

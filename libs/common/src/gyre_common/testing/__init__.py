@@ -1,1 +1,1 @@
-"""What tests of several members share: builders, contract suites, waiting."""
+"""What the fakes of several services share."""

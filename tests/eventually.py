@@ -1,7 +1,5 @@
 """Waits until something is true, or says what it was instead."""
 
-# ruff: noqa: ASYNC109 - the timeout bounds the waiting, and cancels no check
-
 import asyncio
 import inspect
 import time
