@@ -101,16 +101,18 @@ def split(
             yield from split(text, (first, stripped_end), cuts[1:], size, budget)
 
 
-def _matches(pattern: str) -> Cut:
-    compiled = re.compile(pattern)
-    return lambda text: (match.start() for match in compiled.finditer(text))
+def _matches(pattern: re.Pattern[str]) -> Cut:
+    return lambda text: (match.start() for match in pattern.finditer(text))
 
 
 def _sentences(text: str) -> Iterator[int]:
     return (start for start, _ in prose_spans(text))
 
 
-BY_LINE: Sequence[Cut] = (_matches(r"(?<=\n)(?=[^\n])"), _matches(r"(?<=\s)(?=\S)"))
+_LINE_START = re.compile(r"(?<=\n)(?=[^\n])")
+_WORD_START = re.compile(r"(?<=\s)(?=\S)")
+
+BY_LINE: Sequence[Cut] = (_matches(_LINE_START), _matches(_WORD_START))
 """Between lines, then between words."""
 
 BY_SENTENCE: Sequence[Cut] = (_sentences, *BY_LINE)
