@@ -3,9 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 GYRE := .venv/bin/gyre
-EXPORT := .venv/bin/uv export -q --all-packages --no-emit-workspace --no-header
 
-.PHONY: help setup setup-train up down test unit e2e faults training lint types proto contracts lock bench clean
+.PHONY: help setup setup-train up down test unit e2e faults training lint types proto contracts lock upgrade bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,10 +52,11 @@ proto: ## Generate the Python stubs from proto/
 contracts: proto ## Generate stubs, JSON schemas, example payloads, AsyncAPI and the ClickHouse reference
 	@$(PY) -m tools.contracts
 
-lock: ## Resolve the third-party versions again and write both lock files
-	@.venv/bin/uv lock --upgrade
-	@$(EXPORT) --all-groups --no-group train-peers -o requirements.lock >/dev/null
-	@$(EXPORT) --all-groups --all-extras -o requirements-train.lock >/dev/null
+lock: ## Write both lock files again; what is locked keeps its version
+	@$(PY) -m tools.lock
+
+upgrade: ## Write both lock files with the newest versions
+	@$(PY) -m tools.lock --upgrade
 
 bench: setup-train ## Run the benchmarks (see bench/README.md)
 	@$(PY) -m bench

@@ -26,8 +26,7 @@ VIEWS = (
 
 def test_every_table_and_view_of_the_contract_is_documented_column_by_column() -> None:
     tables, columns = read_catalogue(read_migrations(default_folder()))
-    expected = {*TABLES, *VIEWS, "migrations"}
-    assert {table["name"] for table in tables} == expected
+    assert {table["name"] for table in tables} >= {*TABLES, *VIEWS}
     assert all(table["comment"] for table in tables)
     assert not [f"{c['table']}.{c['name']}" for c in columns if not c["comment"]]
     page = render(tables, columns)
@@ -39,6 +38,6 @@ def test_every_table_and_view_of_the_contract_is_documented_column_by_column() -
 
 def test_every_table_says_whose_row_it_is_and_what_event_made_it() -> None:
     _, columns = read_catalogue(read_migrations(default_folder()))
-    for table in TABLES:
+    for table in {column["table"] for column in columns} - {*VIEWS, "migrations"}:
         names = {column["name"] for column in columns if column["table"] == table}
-        assert {"tenant", "event_id", "time", "trace_id"} <= names
+        assert {"tenant", "event_id", "time", "trace_id"} <= names, table

@@ -4,11 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from gyre_common.bus.memory import StoredRecord
-from gyre_telemetry import translation
 from gyre_telemetry.migrations import default_folder, read_migrations
 from gyre_telemetry.schema_reference import read_catalogue
 from gyre_telemetry.service import TableRow
-from gyre_telemetry.translation import Origin, origin_of
+from gyre_telemetry.translation import TRANSLATIONS, Origin, dead_letter, origin_of
 
 from tests.builders import EXAMPLES
 
@@ -37,20 +36,9 @@ def rows() -> Iterable[TableRow]:
     """Of the example of every topic, and of a dead letter."""
     raw = StoredRecord("feedback.received.v1.dlq", 0, 7, 0, None, b"{}", ())
     origin: Origin = origin_of(raw)
-    for topic, translate in {
-        "documents.accepted.v1": translation.document_accepted,
-        "documents.chunked.v1": translation.document_chunked,
-        "documents.indexed.v1": translation.document_indexed,
-        "documents.rejected.v1": translation.document_rejected,
-        "interactions.completed.v1": translation.interaction_completed,
-        "interactions.judged.v1": translation.interaction_judged,
-        "feedback.received.v1": translation.feedback_received,
-        "releases.changed.v1": translation.release_changed,
-        "training.started.v1": translation.training_started,
-        "training.finished.v1": translation.training_finished,
-    }.items():
-        yield from translate(EXAMPLES[topic], origin)  # type: ignore[operator]
-    yield from translation.dead_letter(raw, origin)
+    for topic, translate in TRANSLATIONS:
+        yield from translate(EXAMPLES[topic.name], origin)
+    yield from dead_letter(raw, origin)
 
 
 def filled() -> dict[str, set[str]]:

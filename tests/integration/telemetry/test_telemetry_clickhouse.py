@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from gyre_common.errors import FailedPrecondition, Poison, Retryable
-from gyre_common.events import ALL_TOPICS
 from gyre_common.events.interactions import GuardrailResult, InteractionCompleted, Turn
 from gyre_telemetry import translation
 from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
@@ -364,22 +363,8 @@ async def test_what_was_released_without_a_gate_names_who_did_it(
 
 
 async def test_the_example_of_every_topic_fits_its_table(telemetry: Telemetry) -> None:
-    translations: dict[str, Any] = {
-        "documents.accepted.v1": translation.document_accepted,
-        "documents.chunked.v1": translation.document_chunked,
-        "documents.indexed.v1": translation.document_indexed,
-        "documents.rejected.v1": translation.document_rejected,
-        "interactions.completed.v1": translation.interaction_completed,
-        "interactions.judged.v1": translation.interaction_judged,
-        "feedback.received.v1": translation.feedback_received,
-        "releases.changed.v1": translation.release_changed,
-        "training.started.v1": translation.training_started,
-        "training.finished.v1": translation.training_finished,
-    }
-    for topic in ALL_TOPICS:
-        if topic.name in translations:
-            example = EXAMPLES[topic.name]
-            await telemetry.record(translations[topic.name](example, origin()))
+    for topic, translate in translation.TRANSLATIONS:
+        await telemetry.record(translate(EXAMPLES[topic.name], origin()))
 
 
 async def test_a_value_that_never_fits_is_poison(client: AsyncClient) -> None:

@@ -17,12 +17,10 @@ from gyre_telemetry.service import TableRow
 from gyre_telemetry.translation import Origin, origin_of
 
 from tests.builders import (
+    EXAMPLES,
     MORNING,
     a_document_accepted,
-    a_document_chunked,
-    a_document_indexed,
     a_document_rejected,
-    a_feedback,
     a_release,
     a_retrieved_chunk,
     a_training_end,
@@ -37,18 +35,7 @@ ORIGIN = Origin(
     trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
     offset=41,
 )
-EVERY_KIND: list[tuple[Callable[..., Any], Any]] = [
-    (translation.document_accepted, a_document_accepted()),
-    (translation.document_chunked, a_document_chunked()),
-    (translation.document_indexed, a_document_indexed()),
-    (translation.document_rejected, a_document_rejected()),
-    (translation.interaction_completed, an_interaction()),
-    (translation.interaction_judged, a_verdict()),
-    (translation.feedback_received, a_feedback()),
-    (translation.release_changed, a_release()),
-    (translation.training_started, a_training_start()),
-    (translation.training_finished, a_training_end()),
-]
+EVERY_KIND = [(translate, EXAMPLES[topic.name]) for topic, translate in translation.TRANSLATIONS]
 
 
 @pytest.mark.parametrize(("translate", "event"), EVERY_KIND)

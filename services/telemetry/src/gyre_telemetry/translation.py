@@ -4,9 +4,10 @@ A field of an event fills the column of the same name: what stands here is only 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from gyre_common.bus import RawRecord
@@ -14,11 +15,21 @@ from gyre_common.bus.dead_letters import Cause, read_cause
 from gyre_common.bus.envelope import as_text, event_id, event_time
 from gyre_common.events import documents as docs
 from gyre_common.events.event import TENANT_PATTERN, Event
-from gyre_common.events.feedback import FeedbackReceived
-from gyre_common.events.interactions import InteractionCompleted, InteractionJudged
-from gyre_common.events.releases import Evidence, ReleaseChanged
-from gyre_common.events.topic import DLQ_SUFFIX
-from gyre_common.events.training import TrainingFinished, TrainingStarted
+from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackReceived
+from gyre_common.events.interactions import (
+    INTERACTION_COMPLETED,
+    INTERACTION_JUDGED,
+    InteractionCompleted,
+    InteractionJudged,
+)
+from gyre_common.events.releases import RELEASE_CHANGED, Evidence, ReleaseChanged
+from gyre_common.events.topic import DLQ_SUFFIX, Topic
+from gyre_common.events.training import (
+    TRAINING_FINISHED,
+    TRAINING_STARTED,
+    TrainingFinished,
+    TrainingStarted,
+)
 from gyre_common.redaction import redact
 from gyre_common.telemetry.tracing import trace_from
 from opentelemetry import trace
@@ -135,6 +146,26 @@ def training_finished(event: TrainingFinished, origin: Origin) -> Iterator[Table
         gain_low=whole.low if whole else None,
         gain_high=whole.high if whole else None,
     )
+
+
+TRANSLATIONS: Sequence[tuple[Topic[Any], Callable[[Any, Origin], Iterator[TableRow]]]] = (
+    (docs.DOCUMENT_ACCEPTED, document_accepted),
+    (docs.DOCUMENT_CHUNKED, document_chunked),
+    (docs.DOCUMENT_INDEXED, document_indexed),
+    (docs.DOCUMENT_REJECTED, document_rejected),
+    (INTERACTION_COMPLETED, interaction_completed),
+    (INTERACTION_JUDGED, interaction_judged),
+    (FEEDBACK_RECEIVED, feedback_received),
+    (RELEASE_CHANGED, release_changed),
+    (TRAINING_STARTED, training_started),
+    (TRAINING_FINISHED, training_finished),
+)
+"""What becomes rows.
+
+`documents.submitted.v1` is left out: it is a raw zone, and what is in it comes again, checked, with
+the accepted or rejected event that follows. So is `training.progressed.v1`: it is there to be
+watched while it lasts, and what is worth keeping comes again with the finished event.
+"""
 
 
 def dead_letter(raw: RawRecord, origin: Origin) -> Iterator[TableRow]:
