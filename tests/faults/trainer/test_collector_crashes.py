@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaProducer
 from gyre_common.bus.topics import ensure_topics
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
 from gyre_common.store import Shelf
@@ -47,7 +48,7 @@ async def test_a_collector_killed_at_random_points_keeps_every_offset_once(
         window = await until_collected(kafka_servers, segments, group=group, seconds=60)
     read: dict[int, list[int]] = defaultdict(list)
     ids: list[str] = []
-    for number, facts in enumerate([f async for f in segments.facts(window, None)]):
+    for number, facts in enumerate([f async for f in segments.facts(window, EVERY_TENANT)]):
         read[number] = [fact.offset for fact in facts.feedback]
         ids += [fact.feedback_id for fact in facts.feedback]
     assert sorted(ids) == sorted(vote_events)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.rpc import serve
 from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets.data_set_store import FOLDER, DataSetStore
@@ -209,7 +210,7 @@ async def test_a_person_is_forgotten_and_told_what_is_not(segments: Segments, ad
     assert code == 0, err
     assert out.startswith("removed: 1 questions, 1 votes and comments, 0 texts of passages")
     assert "ClickHouse and Kafka's topics still hold theirs" in out
-    [remaining] = [part async for part in segments.facts(await segments.durable(), None)]
+    [remaining] = [part async for part in segments.facts(await segments.durable(), EVERY_TENANT)]
     assert (remaining.interactions, remaining.feedback) == ([interaction_records[1]], [votes[1]])
 
 

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from gyre_common.bus.memory import MemoryBus
 from gyre_common.errors import Retryable
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackKind
 from gyre_common.events.interactions import (
     INTERACTION_COMPLETED,
@@ -51,7 +52,7 @@ def bus(segments: Segments) -> MemoryBus:
 
 
 async def everything(segments: Segments) -> list[PartitionFacts]:
-    return [facts async for facts in segments.facts(await segments.durable(), None)]
+    return [facts async for facts in segments.facts(await segments.durable(), EVERY_TENANT)]
 
 
 async def test_an_interaction_its_verdict_and_its_votes_are_kept_side_by_side(

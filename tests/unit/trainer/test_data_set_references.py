@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from gyre_common.errors import FailedPrecondition
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore, expire_incomplete_data_sets
@@ -132,7 +133,7 @@ def old_store(tmp_path: Path) -> str:
 async def test_facts_from_before_texts_were_kept_are_read(old_store: str) -> None:
     segments = Segments(Shelf(old_store, FOLDER))
     window = await segments.durable()
-    facts = [part async for part in segments.facts(window, None)]
+    facts = [part async for part in segments.facts(window, EVERY_TENANT)]
     interactions: list[InteractionFact] = [one for part in facts for one in part.interactions]
     feedback: list[FeedbackFact] = [one for part in facts for one in part.feedback]
     assert len(interactions) == QUESTIONS

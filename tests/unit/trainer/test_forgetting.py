@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from gyre_common import store
 from gyre_common.errors import Conflict, InvalidInput, Retryable
-from gyre_common.events.event import now
+from gyre_common.events.event import EVERY_TENANT, now
 from gyre_common.events.feedback import FeedbackKind, FeedbackReceived
 from gyre_common.events.interactions import InteractionCompleted, Turn
 from gyre_common.store import Shelf, Store
@@ -96,7 +96,7 @@ class Room:
 
     async def facts(self) -> list[Fact]:
         window = await self.segments.durable()
-        parts = [part async for part in self.segments.facts(window, None)]
+        parts = [part async for part in self.segments.facts(window, EVERY_TENANT)]
         facts: list[Fact] = []
         for part in parts:
             facts += [*part.interactions, *part.feedback, *part.judgements]

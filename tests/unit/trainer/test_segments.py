@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retryable
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.interactions import Turn
 from gyre_common.store import DamagedContentError, Shelf
 from gyre_trainer.segments import Segments
@@ -43,7 +44,9 @@ def votes(first: int, end: int) -> list[FeedbackFact]:
 
 
 async def read(segments: Segments, window: Window | None = None) -> list[PartitionFacts]:
-    return [facts async for facts in segments.facts(window or await segments.durable(), None)]
+    return [
+        facts async for facts in segments.facts(window or await segments.durable(), EVERY_TENANT)
+    ]
 
 
 async def offsets(segments: Segments, window: Window | None = None) -> list[int]:

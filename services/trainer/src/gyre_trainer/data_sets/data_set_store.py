@@ -170,7 +170,7 @@ async def expire_incomplete_data_sets(
     needed_ids = {one.digest: await _needed(data_sets, one) for one in stored}
     references = {reference for each in needed_ids.values() for reference in each or ()}
     present_ids: dict[Reference, set[str]] = {}
-    async for facts in segments.facts(await segments.durable(), None):
+    async for facts in segments.facts(await segments.durable(), EVERY_TENANT):
         present_ids |= _present(facts, references)
     expired = 0
     for one in stored:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gyre_common.errors import FailedPrecondition
-from gyre_common.events.event import EVERY_TENANT
 from gyre_common.redaction import redact
 
 from gyre_trainer.data_sets.card import card_of, check_enough, check_there_is_something
@@ -44,7 +43,7 @@ async def freeze(
     """
     window = validate_window(window)
     joined = Joined()
-    async for facts in segments.facts(window, None if tenant == EVERY_TENANT else tenant):
+    async for facts in segments.facts(window, tenant):
         joined.add(facts)
     return freeze_joined(joined, window=window, tenant=tenant, profile=profile)
 
@@ -149,10 +148,9 @@ async def question_texts(frozen: FrozenDataSet, segments: Segments) -> Mapping[R
     were forgotten or are too old.
     """
     references = {row.reference for row in frozen.rows(TRAIN, GATE)}
-    tenant = None if frozen.tenant == EVERY_TENANT else frozen.tenant
     texts: dict[Reference, str] = {}
     window = window_from_text(frozen.card["window"])
-    async for facts in segments.interactions(window, tenant):
+    async for facts in segments.interactions(window, frozen.tenant):
         for fact in facts:
             reference = (fact.tenant, fact.interaction_id)
             if reference in references:

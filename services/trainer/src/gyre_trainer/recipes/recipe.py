@@ -33,3 +33,8 @@ class Recipe:
     deepspeed: bool = False
     packages: tuple[str, ...] = ()
     verdict_in: Callable[[bytes], Verdict | None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        missing = sorted({self.role, self.starts_from} - set(self.reads))
+        if missing:
+            raise ValueError(f"recipe {self.name}: `reads` lacks {', '.join(missing)}")

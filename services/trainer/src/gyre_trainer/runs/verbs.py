@@ -129,7 +129,7 @@ def _why(verb: Verb, status: int, log: Path, start: int) -> str:
     if status < 0:
         how = f"was killed by {signal.Signals(-status).name}"
     elif status == 0:
-        how = "was stopped before it was done"
+        how = f"ended without writing {verb.mark.name}, its last file"
     return f"{verb.name} {how}: {log} tells more, and the run can be resumed"
 
 

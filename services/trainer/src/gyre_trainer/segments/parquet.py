@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED, Turn
 from gyre_common.store import DamagedContentError
@@ -54,9 +55,9 @@ class Stream(Generic[F]):
         """The facts as rows."""
         return pa.Table.from_pylist(list(map(_row, facts)), schema=self.schema)
 
-    def facts(self, table: pa.Table, tenant: str | None) -> list[F]:
-        """The facts in a table, of one tenant or of all, in the order of their offsets."""
-        if tenant is not None:
+    def facts(self, table: pa.Table, tenant: str) -> list[F]:
+        """Those in a table, of one tenant or of EVERY_TENANT, in the order of their offsets."""
+        if tenant != EVERY_TENANT:
             table = table.filter(pc.equal(table["tenant"], tenant))
         names = self.schema.names
         batches = (dict(zip(names, batch.columns, strict=True)) for batch in table.to_batches())

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from gyre_common.errors import FailedPrecondition, NotFound
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.store import Shelf
 
 from gyre_trainer.segments.erasure import Erasure, Erasures, Subject, SubjectKind
@@ -90,8 +91,8 @@ class Segments:
             window[segment.place] = (min(first, segment.first), max(end, segment.last + 1))
         return window
 
-    async def facts(self, window: Window, tenant: str | None) -> AsyncIterator[PartitionFacts]:
-        """The facts of a window, partition by partition; of one tenant, or of all with None.
+    async def facts(self, window: Window, tenant: str) -> AsyncIterator[PartitionFacts]:
+        """The facts of a window, partition by partition; of one tenant, or of EVERY_TENANT.
         Raises FailedPrecondition when the window goes beyond what is kept.
         """
         durable = await self.durable()
@@ -110,7 +111,7 @@ class Segments:
             )
 
     async def interactions(
-        self, window: Window, tenant: str | None
+        self, window: Window, tenant: str
     ) -> AsyncIterator[list[InteractionFact]]:
         """Those of a window as far as they are kept, partition by partition."""
         for partition in partitions(window):
@@ -158,7 +159,7 @@ class Segments:
         """Remove the texts that no fact refers to any more; returns how many."""
         async with self._writing:
             referred: dict[str, set[str]] = defaultdict(set)
-            async for facts in self.interactions(await self.durable(), None):
+            async for facts in self.interactions(await self.durable(), EVERY_TENANT):
                 for tenant, digests in _referred_passages(facts).items():
                     referred[tenant] |= digests
             return await self.passages.keep_only(referred)
@@ -184,7 +185,7 @@ class Segments:
         return remaining
 
     async def _read(
-        self, stream: Stream[Any], partition: int, window: Window, tenant: str | None
+        self, stream: Stream[Any], partition: int, window: Window, tenant: str
     ) -> list[Any]:
         place = f"{stream.topic}/{partition}"
         first, end = window.get(place, (0, 0))
@@ -221,7 +222,7 @@ def _erased(
     stream: Stream[Any], table: pa.Table, erasure: Erasure, done: Rewritten
 ) -> pa.Table | None:
     """The rows as they may stay; None where all may stay as they are."""
-    before = stream.facts(table, None)
+    before = stream.facts(table, EVERY_TENANT)
     after = [erasure.apply(fact) for fact in before]
     if after == before:
         return None
