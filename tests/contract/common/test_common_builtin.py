@@ -14,6 +14,7 @@ from tests import builders
 
 ROOT = Path(__file__).parents[3]
 ARTIFACTS = builtin.built_in_artifacts(datetime(2026, 3, 2, tzinfo=UTC))
+WITH_FILES = {Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER, Roles.ANSWER_PROMPT}
 
 
 def sha256_of(path: Path) -> str:
@@ -43,7 +44,7 @@ def test_the_query_encoder_fits_the_index() -> None:
     assert document.version in document.index
 
 
-@pytest.mark.parametrize("role", [role for role, one in ARTIFACTS.items() if one.settings])
+@pytest.mark.parametrize("role", sorted(set(Roles) - WITH_FILES))
 def test_a_version_without_files_is_defined_by_its_settings(role: Roles) -> None:
     artifact: Artifact = ARTIFACTS[role]
     assert artifact.digest == builtin.digest_of_settings(artifact.settings)

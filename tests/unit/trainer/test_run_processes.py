@@ -51,7 +51,7 @@ async def test_what_an_earlier_try_said_is_not_said_again(folder: RunFolder) -> 
 
 
 async def test_an_end_without_the_mark_is_a_failure_even_with_status_0(folder: RunFolder) -> None:
-    with pytest.raises(VerbFailed, match="stopped before it was done"):
+    with pytest.raises(VerbFailed, match="ended without writing mark, its last file"):
         await run_verb(a_phase(folder, "pass"), folder)
 
 
