@@ -13,7 +13,6 @@ import pytest
 from gyre_common.bus import Bus, Delivery, Record, current_record
 from gyre_common.bus.dead_letters import Cause
 from gyre_common.bus.limits import RecordTooLarge
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.bus.record import ManyCurrentRecordsError, RawRecord
 from gyre_common.errors import Poison, Retryable
 from gyre_common.events.event import Event, derived_id, new_id
@@ -22,6 +21,7 @@ from gyre_common.telemetry.tracing import current_trace_id
 from opentelemetry import trace
 
 from tests.eventually import eventually
+from tests.fakes.bus import MemoryBus
 
 QUICK = Delivery(
     retry_first=0.01, retry_longest=0.05, commit_every=0.1, drain_limit=5.0, session=6.0

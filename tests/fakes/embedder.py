@@ -12,9 +12,10 @@ from gyre_common.document_index import DocumentRecord
 from gyre_common.errors import GyreError, Unavailable
 from gyre_common.events.releases import Artifact
 from gyre_common.held import Loadable
-from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
 from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, Head
 from gyre_embedder.encoders import EncodedText, Encoder, Side, Vector
+
+from tests.fakes.chunk_index import MemoryChunks, StoredChunk
 
 
 @dataclass

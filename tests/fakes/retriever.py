@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
-from gyre_common.testing.chunk_index import MemoryChunks, StoredChunk
 from gyre_retriever.ports import Hit, SearchRequest, SearchResult, Vector
+
+from tests.fakes.chunk_index import MemoryChunks, StoredChunk
 
 
 @dataclass

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid5
 
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.releases.builtin import built_in_artifacts
@@ -25,6 +24,8 @@ from gyre_trainer.runs.starting import NewRun, RunStarter
 from gyre_trainer.segments import FOLDER, Segments, Window
 from gyre_trainer.segments.facts import FeedbackFact
 from gyre_trainer.segments.parquet import FEEDBACK
+
+from tests.fakes.bus import MemoryBus
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ANN = Signature(actor="ann")

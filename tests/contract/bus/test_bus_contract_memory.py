@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 from gyre_common.bus import Delivery, RawRecord
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.events.topic import Topic
 
 from tests.bus_contract import (
@@ -17,6 +16,7 @@ from tests.bus_contract import (
     World,
     message_topic,
 )
+from tests.fakes.bus import MemoryBus
 
 
 class MemoryWorld:

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from gyre_common import redaction
 from gyre_common.bus.dead_letters import cause_of, headers_of
-from gyre_common.bus.memory import MemoryBus, StoredRecord
 from gyre_common.errors import Poison
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import IsText
@@ -36,6 +35,7 @@ from gyre_trainer.segments import FOLDER, Collector, Segments
 from pydantic import BaseModel
 
 from tests.builders import EXAMPLES
+from tests.fakes.bus import MemoryBus, StoredRecord
 
 SECRET = "secret-of-somebody"
 NO_TEXT = frozenset(

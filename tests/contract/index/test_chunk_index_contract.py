@@ -11,13 +11,13 @@ from gyre_common.chunk_index import IndexedChunk
 from gyre_common.document_index import DocumentRecord, DocumentState
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.errors import Retryable
-from gyre_common.testing.chunk_index import MemoryChunks
 from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head
 from gyre_embedder.elasticsearch_index import ElasticsearchIndex
 from gyre_retriever.elasticsearch_search import ElasticsearchSearch
 from gyre_retriever.ports import SearchIndex, SearchRequest, SearchResult
 from gyre_retriever.query import Filters
 
+from tests.fakes.chunk_index import MemoryChunks
 from tests.fakes.embedder import MemoryIndex
 from tests.fakes.retriever import MemorySearch
 

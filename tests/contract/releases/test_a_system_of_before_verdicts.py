@@ -5,7 +5,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.events.event import now
 from gyre_common.events.releases import RELEASE_CHANGED, ReleaseChanged
 from gyre_common.events.training import (
@@ -27,6 +26,7 @@ from gyre_trainer.rpc import run_message
 from gyre_trainer.runs.book import RunBook
 
 from tests.before_verdicts import RELEASED_RUN, TENANT, VERSION, OldHome
+from tests.fakes.bus import MemoryBus
 
 ANN = Signature(actor="ann")
 DEMO = ReleaseScope(TENANT)

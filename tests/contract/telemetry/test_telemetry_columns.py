@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from gyre_common.bus.memory import StoredRecord
 from gyre_telemetry.migrations import default_folder, read_migrations
 from gyre_telemetry.schema_reference import read_catalogue
 from gyre_telemetry.service import TableRow
 from gyre_telemetry.translation import TRANSLATIONS, Origin, dead_letter, origin_of
 
 from tests.builders import EXAMPLES
+from tests.fakes.bus import StoredRecord
 
 WITHOUT_A_COLUMN = {
     "documents": {"content_ref", "chunks", "chunks_ref", "chunks_digest"},

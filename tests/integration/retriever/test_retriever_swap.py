@@ -15,7 +15,6 @@ from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
 from gyre_common.rpc import channel, serve
-from gyre_common.testing.chunk_index import StoredChunk
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.rpc import EmbedderRpc
 from gyre_retriever.grpc_query_encoder import GrpcQueryEncoder
@@ -23,6 +22,7 @@ from gyre_retriever.query import Query
 from gyre_retriever.service import Retrieved, Retriever
 
 from tests.builders import a_release, an_artifact
+from tests.fakes.chunk_index import StoredChunk
 from tests.fakes.embedder import HashEncoder, MemoryModels
 from tests.fakes.retriever import MemorySearch
 

@@ -7,10 +7,11 @@ import pytest
 from gyre_common.bus import Record
 from gyre_common.bus.dead_letters import cause_of, headers_of, read_cause
 from gyre_common.bus.envelope import headers_for
-from gyre_common.bus.memory import StoredRecord
 from gyre_common.errors import Poison
 from gyre_common.events.documents import DOCUMENT_SUBMITTED
 from gyre_common.events.event import Event, new_id
+
+from tests.fakes.bus import StoredRecord
 
 Headers = tuple[tuple[str, bytes], ...]
 

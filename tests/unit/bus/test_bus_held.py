@@ -6,7 +6,6 @@ from dataclasses import replace
 from gyre_common.bus import Delivery, RawRecord, Record
 from gyre_common.bus.decoding import decoder
 from gyre_common.bus.handling import BatchSize, InBatches, OneByOne
-from gyre_common.bus.memory import StoredRecord
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.record import UnreadValue
 from gyre_common.bus.scheduler import Consumer, Handling, Scheduler
@@ -14,6 +13,7 @@ from gyre_common.errors import Poison
 
 from tests.bus_contract import QUICK, MessageSent, message_topic
 from tests.eventually import eventually
+from tests.fakes.bus import StoredRecord
 
 TOPIC = message_topic("messages.sent.v1")
 DAMAGED = UnreadValue("a batch cannot be read", first=0, batch=b"", damaged=True)

@@ -3,10 +3,11 @@
 from itertools import pairwise
 from random import Random
 
-from gyre_common.bus.memory import StoredRecord
 from gyre_common.bus.partition import Partition, Pending
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.fakes.bus import StoredRecord
 
 
 def a_record(offset: int, key: str | None = None) -> StoredRecord:

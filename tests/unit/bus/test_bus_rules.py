@@ -14,7 +14,6 @@ from gyre_common.bus.breaker import Breaker
 from gyre_common.bus.decoding import decoder
 from gyre_common.bus.handling import OneByOne
 from gyre_common.bus.limits import RecordTooLarge, check_size
-from gyre_common.bus.memory import MemoryBus, StoredRecord
 from gyre_common.bus.record import (
     NoCurrentRecordError,
     RawRecord,
@@ -27,6 +26,7 @@ from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
 from gyre_common.events.topic import LARGEST_EVENT
 
 from tests.builders import a_document_submitted
+from tests.fakes.bus import MemoryBus, StoredRecord
 
 
 def a_raw(value: bytes | None) -> StoredRecord:

@@ -2,7 +2,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.events.documents import (
     DOCUMENT_CHUNKED,
     DOCUMENT_INDEXED,
@@ -25,6 +24,7 @@ from tests.builders import (
     a_release,
     an_artifact,
 )
+from tests.fakes.bus import MemoryBus
 from tests.fakes.embedder import MemoryIndex, MemoryModels
 
 

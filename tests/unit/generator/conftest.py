@@ -6,7 +6,6 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from gyre.retriever.v1.retriever_pb2 import AccessGroups, Chunk, RetrieveRequest, RetrieveResponse
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
@@ -25,6 +24,7 @@ from gyre_generator.steps.retrieve import Search, retrieve
 from gyre_generator.steps.route import EXTRACTIVE, route
 
 from tests.builders import MORNING, a_release
+from tests.fakes.bus import MemoryBus
 
 TEA = (
     "Green tea is made from leaves that were not fermented. "

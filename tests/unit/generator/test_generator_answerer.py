@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from gyre.retriever.v1.retriever_pb2 import Filters
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import FailedPrecondition, InvalidInput, Unavailable
 from gyre_common.events.interactions import InteractionCompleted, Outcome, Turn
@@ -20,6 +19,8 @@ from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 from gyre_generator.service import Answerer, AnswerStarted
 from gyre_generator.steps.generate import NO_ANSWER
+
+from tests.fakes.bus import MemoryBus
 
 ASK = Ask("How hot should the water for green tea be?")
 MakeAnswerer = Callable[..., Answerer]

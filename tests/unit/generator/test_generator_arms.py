@@ -6,20 +6,20 @@ from uuid import UUID, uuid4
 
 import pytest
 from gyre.retriever.v1.retriever_pb2 import Chunk, RetrieveRequest, RetrieveResponse
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.context import RequestContext, request_context, use_context
 from gyre_common.events.interactions import InteractionCompleted
 from gyre_common.events.releases import Canary, Roles
 from gyre_common.releases import Arm, ReleaseView
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS, built_in_artifacts
-from gyre_common.testing.chunk_index import StoredChunk
 from gyre_generator.ask import Ask
 from gyre_generator.service import Answerer
 from gyre_retriever.query import Query
 from gyre_retriever.service import Retriever
 
 from tests.builders import MORNING, a_release, an_artifact
+from tests.fakes.bus import MemoryBus
+from tests.fakes.chunk_index import StoredChunk
 from tests.fakes.retriever import FixedEncoder, MemorySearch
 from tests.unit.generator.conftest import steps_of
 

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.events.interactions import GuardrailResult, InteractionCompleted, Outcome
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
@@ -27,6 +26,7 @@ from gyre_generator.steps.route import EXTRACTIVE, Override, route
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.bus import MemoryBus
 from tests.unit.generator.conftest import steps_of
 
 ASK = Ask("How hot should the water for green tea be?")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 import pytest
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.events import Event, Topic
 from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
@@ -19,6 +18,7 @@ from gyre_ingestor.reading import ProcessReader, run_guarded
 from gyre_ingestor.service import Ingestor
 
 from tests.builders import a_release, an_artifact
+from tests.fakes.bus import MemoryBus
 
 MAX_BYTES = 100_000
 E_ = TypeVar("E_", bound=Event)

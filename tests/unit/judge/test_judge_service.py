@@ -1,7 +1,6 @@
 """Answers are judged once each, with the version that is live; failures are not."""
 
 import pytest
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.errors import FailedPrecondition, InvalidInput, Retryable
 from gyre_common.events.interactions import INTERACTION_COMPLETED, InteractionJudged, Outcome
 from gyre_common.events.releases import Roles
@@ -10,6 +9,7 @@ from gyre_judge.handlers import build_handlers
 from gyre_judge.service import Judge, Preference
 
 from tests.builders import a_release, a_retrieved_chunk, an_artifact, an_interaction
+from tests.fakes.bus import MemoryBus
 
 
 def released(**settings: str) -> ReleaseView:

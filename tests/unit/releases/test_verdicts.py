@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.errors import FailedPrecondition, NotFound, Unavailable
 from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.events.training import TRAINING_FINISHED, Decision, Slice
@@ -16,6 +15,7 @@ from gyre_releases.service import ReleaseController
 
 from tests.builders import a_training_end
 from tests.eventually import eventually
+from tests.fakes.bus import MemoryBus
 from tests.unit.releases.release_builders import (
     ANN,
     NOON,

@@ -14,11 +14,11 @@ from gyre_common.errors import (
 from gyre_common.events.releases import Canary, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
-from gyre_common.testing.chunk_index import StoredChunk
 from gyre_retriever.query import Filters, Query
 from gyre_retriever.service import Retrieved, Retriever
 
 from tests.builders import a_release, an_artifact
+from tests.fakes.chunk_index import StoredChunk
 from tests.fakes.retriever import FixedEncoder, MemorySearch
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.errors import Poison, Unavailable
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_SUBMITTED
@@ -13,6 +12,7 @@ from gyre_telemetry.handlers import build_handlers
 from gyre_telemetry.service import TableRow, Telemetry
 
 from tests.builders import EXAMPLES, a_feedback, an_interaction
+from tests.fakes.bus import MemoryBus
 
 
 class FakeSink:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 from gyre_common.bus.dead_letters import cause_of, headers_of
-from gyre_common.bus.memory import StoredRecord
 from gyre_common.errors import Poison
 from gyre_common.events.interactions import GuardrailResult, Score, Turn
 from gyre_common.events.releases import Canary
@@ -28,6 +27,7 @@ from tests.builders import (
     a_verdict,
     an_interaction,
 )
+from tests.fakes.bus import StoredRecord
 
 ORIGIN = Origin(
     event_id=UUID("0195566a-0000-7000-8000-00000000000e"),

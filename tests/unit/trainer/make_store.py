@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackKind, FeedbackReceived
 from gyre_common.events.interactions import (
     INTERACTION_COMPLETED,
@@ -36,6 +35,7 @@ from tests.builders import (
     a_verdict,
     an_interaction,
 )
+from tests.fakes.bus import MemoryBus
 
 QUESTIONS = 60
 TINY = Profile("tiny", 10, 2, 1, 1.0, 0.15)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.context import RequestContext, request_context
 from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
 from gyre_common.events.training import TRAINING_FINISHED, RunOutcome, TrainingFinished
@@ -40,6 +39,7 @@ from gyre_trainer.runs.starting import NewRun, RunStarter
 from gyre_trainer.runs.verbs import COMPARE, EXPORT, PREPARE, Verb
 from gyre_trainer.segments import Window
 
+from tests.fakes.bus import MemoryBus
 from tests.unit.trainer.gate_builders import a_slice, all_slices
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pyarrow.parquet as pq
 import pytest
-from gyre_common.bus.memory import MemoryBus
 from gyre_common.errors import Retryable
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackKind
@@ -30,6 +29,7 @@ from tests.builders import (
     a_verdict,
     an_interaction,
 )
+from tests.fakes.bus import MemoryBus
 from tests.unit.trainer.training_facts import an_interaction as a_fact
 from tests.unit.trainer.training_facts import shown as a_shown
 

@@ -1,6 +1,6 @@
 """Delivery over Kafka: at least once, in order per key, with retries and dead letters.
 
-`Bus` is the real one; `gyre_common.bus.memory.MemoryBus` has the same face for unit tests.
+`Bus` is the real one; unit tests have one in memory with the same face (`tests/fakes`).
 """
 
 from gyre_common.bus import fetched

@@ -146,7 +146,7 @@ class MemoryBus(EventBus):
 
     async def settled(self) -> None:
         """Wait until every record delivered or published is handled or parked."""
-        while any(s.scheduler.unfinished and not s.scheduler.stopped for s in self._all()):  # noqa: ASYNC110 - no event
+        while any(s.scheduler.unfinished and not s.scheduler.stopped for s in self._all()):
             await asyncio.sleep(0.0005)
 
     def _send(

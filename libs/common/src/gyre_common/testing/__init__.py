@@ -1,1 +1,0 @@
-"""What the fakes of several services share."""
