@@ -58,7 +58,7 @@ def test_the_port_offset_moves_every_port(monkeypatch: pytest.MonkeyPatch) -> No
     settings = load_settings(TeaSettings)
     assert settings.kafka_servers == "127.0.0.1:10692"
     assert settings.elasticsearch_url == "http://127.0.0.1:10800"
-    assert settings.trainer_address == "127.0.0.1:51657"
+    assert settings.releases_address == "127.0.0.1:51659"
     assert settings.releases_address == "127.0.0.1:51659"
     assert (settings.grpc_port, settings.metrics_port) == (51661, 10731)
 

@@ -118,14 +118,8 @@ class ServiceSettings(BaseSettings):
     clickhouse_url: Url = _local_port(8123, "http://")
     store_url: str = Field(default_factory=lambda fields: f"file://{fields['home']}/store")
 
-    ingestor_address: Address = _local_port(50051)
     embedder_address: Address = _local_port(50052)
     retriever_address: Address = _local_port(50053)
-    generator_address: Address = _local_port(50054)
-    judge_address: Address = _local_port(50055)
-    feedback_address: Address = _local_port(50056)
-    trainer_address: Address = _local_port(50057)
-    telemetry_address: Address = _local_port(50058)
     releases_address: Address = _local_port(50059)
 
     @field_validator("home")

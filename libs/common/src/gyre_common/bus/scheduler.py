@@ -94,8 +94,6 @@ class Scheduler:
         self._room = asyncio.Event()
         self._hurry = asyncio.Event()
 
-    # Records in
-
     def add(self, records: Iterable[RawRecord]) -> None:
         """Take records in, in the order of their offsets, and start work on them."""
         lanes = self._handling.keeps_key_order
@@ -166,8 +164,6 @@ class Scheduler:
             partition.paused = False
             self._flow.resume(partition)
 
-    # Records out
-
     def take(self) -> Pending | None:
         """The next record that may start; partitions take turns of many records."""
         if self.stopped:
@@ -201,8 +197,6 @@ class Scheduler:
         """A call of the handler went well."""
         self._breaker.handled(count)
         self.measures.handled(count, seconds)
-
-    # Failures
 
     def hold(self, pendings: list[Pending], cause: BaseException) -> None:
         """Put unfinished records back and keep their partitions waiting, each by itself."""
@@ -362,8 +356,6 @@ class Scheduler:
             "consuming stopped: mend the cause and restart, or `gyre dlq skip` the record",
             extra={**self.consumer.log_fields, "reason": reason},
         )
-
-    # Workers
 
     def _wake(self) -> None:
         if self.stopped:

@@ -152,8 +152,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
     def _consumer(self) -> AIOKafkaConsumer | None:
         return self._subscriber.consumer if self._subscriber is not None else None
 
-    # Records in
-
     async def _add_records(self, records: Sequence[RawRecord]) -> None:
         scheduler = self.scheduler
         if self._closing:
@@ -180,8 +178,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         if consumer is not None and self._closing:
             consumer.pause(*assigned)
 
-    # Flow
-
     def pause(self, partition: Partition) -> None:
         """See `Flow`."""
         self._if_assigned(partition, AIOKafkaConsumer.pause)
@@ -201,8 +197,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
         """See `Flow`."""
         await self._park(raw, cause, attempts)
-
-    # Polling
 
     def _polling(self, consumer: AIOKafkaConsumer) -> Poll:
         """Poll so that an idle consumer rests, and a fetch that fails is tried again: FastStream's
@@ -232,8 +226,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
         return poll
 
-    # Held partitions
-
     def held_before(self, records: Sequence[HeldRecord]) -> None:
         """What this group held when it was last seen: an open breaker stays open."""
         for record in records:
@@ -244,8 +236,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """See `Flow`."""
         assert self._consumer is not None
         self._holding.hold(partition, self._consumer)
-
-    # Commits
 
     async def _tick(self) -> None:
         while True:

@@ -25,7 +25,6 @@ class Metrics:
         gauge = partial(Gauge, registry=registry)
         histogram = partial(Histogram, registry=registry, buckets=_SECONDS)
 
-        # Readiness
         self.ready = gauge("gyre_ready", "1 while the named check holds.", ["check"])
 
         # Delivery: what the bus consumes and publishes
@@ -85,7 +84,6 @@ class Metrics:
             "gyre_rpc_call_seconds", "Time waited for another service.", ["method"]
         )
 
-        # Work
         self.stage_seconds = histogram(
             "gyre_stage_seconds", "Time in a stage of a service's work.", ["service", "stage"]
         )
