@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from gyre_common.events.event import DocumentId, Part, Tenant
+from gyre_common.events.event import DocumentId, EventPart, Tenant
 
 PUBLIC = "\x1fpublic"
 """Stands in the index for "no access groups": every caller of the tenant may read the passage.
@@ -19,7 +19,7 @@ VECTOR = "vector"
 _LONGEST_TERM = 8191  # Lucene's limit is 32,766 bytes; a character takes four at most.
 
 
-class IndexedChunk(Part):
+class IndexedChunk(EventPart):
     """A passage as the index keeps it, without its vector."""
 
     tenant: Tenant

@@ -5,7 +5,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import Field
 
-from gyre_common.events.event import Digest, DocumentId, Part, Tenant, Timestamp, Version
+from gyre_common.events.event import Digest, DocumentId, EventPart, Tenant, Timestamp, Version
 
 DOCUMENTS_INDEX = "gyre-documents"
 TIMELINE_LENGTH = 20
@@ -19,7 +19,7 @@ class DocumentState(StrEnum):
     DELETED = "deleted"
 
 
-class DocumentHappening(Part):
+class DocumentHappening(EventPart):
     """One thing that happened to a document."""
 
     state: DocumentState
@@ -31,7 +31,7 @@ class DocumentHappening(Part):
     detail: str = ""
 
 
-class DocumentRecord(Part):
+class DocumentRecord(EventPart):
     """The newest state of a document and its latest `TIMELINE_LENGTH` happenings, oldest first.
 
     `revision` is the highest one applied; a lower one that comes later changes nothing. It is -1

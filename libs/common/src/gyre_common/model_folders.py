@@ -16,7 +16,7 @@ from uuid import uuid4
 from pydantic import Field, StringConstraints, ValidationError
 
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retryable
-from gyre_common.events.event import Digest, Part
+from gyre_common.events.event import Digest, EventPart
 from gyre_common.events.releases import Artifact
 from gyre_common.releases.builtin import ENCODER_DIGEST, ENCODER_FILES, ENCODER_VERSION
 from gyre_common.store import ContentRef, DamagedContentError, Store, write_file
@@ -30,12 +30,12 @@ _MANIFEST = ".manifest.json"
 _NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 
 
-class _File(Part):
+class _File(EventPart):
     digest: Digest
     size_bytes: int = Field(ge=0)
 
 
-class _Manifest(Part):
+class _Manifest(EventPart):
     files: dict[Annotated[str, StringConstraints(pattern=_NAME)], _File] = Field(min_length=1)
 
 

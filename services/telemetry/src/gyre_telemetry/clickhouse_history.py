@@ -59,7 +59,7 @@ _COLUMNS = (
 
 
 class ClickHouseHistory:
-    """Implements `History`."""
+    """Implements `HistoryStore`."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
@@ -67,7 +67,7 @@ class ClickHouseHistory:
     async def interaction(
         self, caller: RequestContext, interaction_id: UUID, *, actor: str
     ) -> JsonRow | None:
-        """See `History`."""
+        """See `HistoryStore`."""
         parameters = {**_reader(caller, actor), "id": interaction_id}
         rows = await self._rows(_INTERACTION, parameters)
         if not rows:
@@ -76,13 +76,13 @@ class ClickHouseHistory:
         return {**rows[0], **parts}
 
     async def columns(self, view: str) -> Sequence[JsonRow]:
-        """See `History`."""
+        """See `HistoryStore`."""
         return await self._rows(_COLUMNS, {"database": DATABASE, "view": view})
 
     async def page(
         self, caller: RequestContext, request: ListRequest, *, after: Position, limit: int
     ) -> Sequence[tuple[Position, JsonRow]]:
-        """See `History`. Keys sort as text: times in UTC do, and names are text already."""
+        """See `HistoryStore`. Keys sort as text: times in UTC do, and names are text already."""
         table, columns = list_name(request), "*"
         view, parameters = LISTS[table], {"tenant": caller.tenant, "every": EVERY_TENANT}
         where = ["tenant IN ({tenant:String}, {every:String})"] if view.shared else [_TENANT]

@@ -60,7 +60,7 @@ def list_name(request: ListRequest) -> str:
     return request.view if isinstance(request, pb.SeriesRequest) else INTERACTIONS
 
 
-class History(Protocol):
+class HistoryStore(Protocol):
     """Everything that has landed. Each method raises Unavailable when the store is away.
 
     An interaction is there for its actor, and for callers whose groups meet every document that was
@@ -86,7 +86,7 @@ class History(Protocol):
 class HistoryReader:
     """Answers for the tenant of the caller alone. Raises InvalidInput."""
 
-    def __init__(self, history: History, *, landing_seconds: float = LANDING_SECONDS) -> None:
+    def __init__(self, history: HistoryStore, *, landing_seconds: float = LANDING_SECONDS) -> None:
         self._history = history
         self._landing_seconds = landing_seconds
 

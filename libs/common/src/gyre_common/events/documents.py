@@ -10,7 +10,7 @@ from gyre_common.events.event import (
     Digest,
     DocumentId,
     Event,
-    Part,
+    EventPart,
     Text,
     Timestamp,
     Version,
@@ -78,7 +78,7 @@ class DocumentAccepted(DocumentHeader):
     accepted_at: Timestamp
 
 
-class Chunk(Part):
+class Chunk(EventPart):
     """A passage: `start` and `end` are character offsets into the document's cleaned text."""
 
     chunk_id: UUID

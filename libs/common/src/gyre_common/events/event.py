@@ -100,7 +100,7 @@ def _without_nulls(value: object) -> object:
     return value
 
 
-class Part(BaseModel):
+class EventPart(BaseModel):
     """A piece of an event."""
 
     model_config = _FROZEN

@@ -5,7 +5,15 @@ from uuid import UUID
 
 from pydantic import Field
 
-from gyre_common.events.event import AccessGroup, DocumentId, Event, Part, Text, Timestamp, Version
+from gyre_common.events.event import (
+    AccessGroup,
+    DocumentId,
+    Event,
+    EventPart,
+    Text,
+    Timestamp,
+    Version,
+)
 from gyre_common.events.topic import Topic
 
 
@@ -29,7 +37,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
-class RetrievedChunk(Part):
+class RetrievedChunk(EventPart):
     """A passage as it was read when the answer was made.
 
     `rank` counts from 1 in the order shown to the generator. `scores` holds one raw score a stage
@@ -56,7 +64,7 @@ class RetrievedChunk(Part):
     propensity: float = Field(default=1.0, gt=0, le=1)
 
 
-class Citation(Part):
+class Citation(EventPart):
     """Characters `start`..`end` of the answer rest on characters `chunk_start`..`chunk_end` of the
     chunk's text.
     """
@@ -70,14 +78,14 @@ class Citation(Part):
     chunk_end: int = Field(ge=0)
 
 
-class Turn(Part):
+class Turn(EventPart):
     """One earlier turn of the conversation, as the caller sent it."""
 
     role: str
     content: Text
 
 
-class GuardrailResult(Part):
+class GuardrailResult(EventPart):
     """One guardrail that ran, and what it decided."""
 
     name: str
@@ -85,7 +93,7 @@ class GuardrailResult(Part):
     detail: Text = ""
 
 
-class TokenUsage(Part):
+class TokenUsage(EventPart):
     """Tokens read and written; `estimated` where the back end did not count them itself."""
 
     prompt: int = Field(default=0, ge=0)
@@ -129,7 +137,7 @@ class InteractionCompleted(InteractionEvent):
     completed_at: Timestamp
 
 
-class Score(Part):
+class Score(EventPart):
     """One metric of one verdict: `value` in 0..1, or None where it does not apply."""
 
     metric: str

@@ -9,7 +9,7 @@ from gyre_common.events.event import (
     EVERY_TENANT,
     Digest,
     Event,
-    Part,
+    EventPart,
     TenantOrEvery,
     Text,
     Timestamp,
@@ -71,7 +71,7 @@ SHIPPED = "shipped"
 GATE_PASSED, GATE_FAILED = "passed", "failed"
 
 
-class Artifact(Part):
+class Artifact(EventPart):
     """One immutable version of a role.
 
     `digest` names its bytes; `settings` what else defines it. A document encoder names its concrete
@@ -90,7 +90,7 @@ class Artifact(Part):
     registered_at: Timestamp
 
 
-class Canary(Part):
+class Canary(EventPart):
     """A version that serves a share (0..1) of conversations."""
 
     version: Version

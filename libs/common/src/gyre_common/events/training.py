@@ -9,7 +9,7 @@ from gyre_common.events.event import (
     EVERY_TENANT,
     Digest,
     Event,
-    Part,
+    EventPart,
     TenantOrEvery,
     Text,
     Timestamp,
@@ -44,7 +44,7 @@ class Decision(StrEnum):
     TOO_SMALL = "too small to tell"
 
 
-class Slice(Part):
+class Slice(EventPart):
     """Live and candidate on one part of the held-out examples.
 
     Numbers are in the metric's own unit, as people quote them, and more is better. `difference` is
@@ -61,7 +61,7 @@ class Slice(Part):
     high: float | None = None
 
 
-class Verdict(Part):
+class Verdict(EventPart):
     """What held-out examples say of a candidate, in terms that no recipe has to explain.
 
     `metric` says for people what the numbers are. The first of `slices` is the whole. `reasons` are
