@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.eventually import eventually
 
 _SEED = int(os.environ.get("GYRE_CRASH_SEED", "7"))
+_ROOT = Path(__file__).parents[2]
 _PATIENCE = 60
 
 
@@ -35,7 +36,12 @@ async def running(
     """Such a program, killed at the end if it still runs; what it says goes to `log`."""
     with log.open("ab") as file:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(program), *arguments, stdout=file, stderr=file
+            sys.executable,
+            str(program),
+            *arguments,
+            stdout=file,
+            stderr=file,
+            env={**os.environ, "PYTHONPATH": str(_ROOT)},
         )
     try:
         yield process
