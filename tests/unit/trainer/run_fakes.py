@@ -35,6 +35,7 @@ from gyre_trainer.runs.folder import (
     RunSpec,
     write_json,
 )
+from gyre_trainer.runs.registry import Registry
 from gyre_trainer.runs.starting import NewRun, RunStarter
 from gyre_trainer.runs.verbs import COMPARE, EXPORT, PREPARE, Verb
 from gyre_trainer.segments import Window
@@ -97,7 +98,7 @@ def a_report(gain: float = 0.05, **overrides: object) -> GateReport:
 
 
 @dataclass
-class FakeRegistry:
+class FakeRegistry(Registry):
     """Remembers what was registered."""
 
     registered: dict[str, Artifact] = field(default_factory=dict)

@@ -61,12 +61,9 @@ class Forgetting:
         self._oldest: datetime | None = None
 
     async def forget(self, subject: Subject) -> ErasureCounts:
-        """Forget all that was kept of a subject up to now; once on record, it will happen.
-
-        Raises:
-            InvalidInput: the subject has no name.
-            Conflict: a run of the tenant goes on, which reads what is to be forgotten.
-            Retryable: Kafka or the store is away. What was begun goes on by itself.
+        """Forget all that was kept of a subject up to now; once on record, it will happen. Raises
+        InvalidInput: no name; Conflict: a run of the tenant goes on; Retryable: Kafka or the store
+        is away.
         """
         if not subject.name:
             raise InvalidInput(subject.kind.value, "is empty", "say what is to be forgotten")

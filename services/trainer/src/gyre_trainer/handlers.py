@@ -24,10 +24,7 @@ def build_handlers(
     seconds: float = 2.0,
     group: str = GROUP,
 ) -> None:
-    """Let what is asked, judged and said become facts.
-
-    A segment is written at so many `records`, or once its first one waited so many `seconds`.
-    """
+    """A segment is written at so many `records`, or so many `seconds` after its first one."""
 
     @bus.on_batch(INTERACTION_COMPLETED, group=group, max_records=records, max_wait=seconds)
     async def on_interaction_completed(batch: Sequence[Record[InteractionCompleted]]) -> None:

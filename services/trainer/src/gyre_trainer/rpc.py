@@ -1,19 +1,22 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import Parse, ParseDict
 from google.protobuf.struct_pb2 import Struct
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_common.errors import InvalidInput, NotFound
 from gyre_common.events.event import EVERY_TENANT
+from gyre_common.events.training import Verdict
 from gyre_common.rpc import ServicerContext, request_context
 from gyre_common.signature import Signature
 from gyre_common.store import Store
 
 from gyre_trainer.data_sets.data_set_store import DataSetStore, StoredDataSet
 from gyre_trainer.forgetting import Forgetting
+from gyre_trainer.recipes import RECIPES
 from gyre_trainer.runs.book import Run
 from gyre_trainer.runs.conductor import Conductor
 from gyre_trainer.runs.endings import report_of
@@ -125,10 +128,11 @@ async def run_message(run: Run, store: Store) -> trainer_pb2.Run:
     message = _run(run)
     report = await report_of(run, store)
     if report is not None:
-        message.report.CopyFrom(ParseDict(report.content, Struct()))
-        if not message.HasField("verdict") and report.verdict is not None:
-            verdict = report.verdict.model_dump(include=_OF_A_VERDICT, exclude_none=True)
-            message.verdict.CopyFrom(trainer_pb2.Verdict(**verdict))
+        Parse(report, message.report)
+        recipe = RECIPES.get(run.recipe)
+        # Runs of before have their verdict nowhere else.
+        if not message.HasField("verdict") and recipe and (verdict := recipe.verdict_in(report)):
+            message.verdict.CopyFrom(trainer_pb2.Verdict(**_verdict_fields(verdict)))
     return message
 
 
@@ -161,18 +165,14 @@ def _run(run: Run) -> trainer_pb2.Run:
     if finished := run.finished:
         fields |= finished.model_dump(include=_OF_THE_END, exclude_none=True)
         if finished.verdict:
-            fields["verdict"] = finished.verdict.model_dump(
-                include=_OF_A_VERDICT, exclude_none=True
-            )
+            fields["verdict"] = _verdict_fields(finished.verdict)
     return trainer_pb2.Run(run_id=str(run.run_id), **fields)
 
 
+def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
+    return verdict.model_dump(include=_OF_A_VERDICT, exclude_none=True)
+
+
 def _data_set(stored: StoredDataSet) -> trainer_pb2.DataSet:
-    return trainer_pb2.DataSet(
-        digest=stored.digest,
-        tenant=stored.tenant,
-        frozen_at=stored.frozen_at,
-        train_questions=stored.train_questions,
-        gate_questions=stored.gate_questions,
-        expired_at=stored.expired_at,
-    )
+    listed = {name: value for name, value in vars(stored).items() if name not in ("card", "files")}
+    return trainer_pb2.DataSet(**listed)

@@ -29,10 +29,7 @@ def card_of(
     labels: Sequence[Mapping[str, Label]],
     beliefs: Beliefs,
 ) -> Card:
-    """Everything that is counted, and nothing that depends on when or where it was.
-
-    `labels` are those of each row, by chunk id.
-    """
+    """All counts, the same whenever it is made; `labels` are those of each row, by chunk id."""
     train = [row for row in rows if row.part != DataSetPart.GATE]
     gate = [row for row in rows if row.part == DataSetPart.GATE]
     opinions = [opinion for example in joined.examples for opinion in example.opinions]
@@ -106,10 +103,7 @@ def _largest_actor_share(
 def _judged_by_rank(
     shown_by_rank: Mapping[int, int], with_feedback_by_rank: Mapping[int, int]
 ) -> dict[str, dict[str, float]]:
-    """How often anybody said anything, clear or not, of a passage shown at a rank.
-
-    `p` has half a count added on either side (Jeffreys), so that it is never nought or one.
-    """
+    """Shown, spoken of, and `p`, which has half a count on either side (Jeffreys)."""
     by_rank = {}
     for rank, shown in sorted(shown_by_rank.items()):
         judged = with_feedback_by_rank.get(rank, 0)

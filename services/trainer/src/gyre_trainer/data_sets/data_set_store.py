@@ -35,9 +35,7 @@ _EXPIRED = ".expired"
 
 @dataclass(frozen=True)
 class StoredDataSet:
-    """A data set in the list, with the digest of each of its files. These are gone at `expired_at`:
-    a fact that it refers to was forgotten, or is too old.
-    """
+    """A data set in the list, with its files' digests; these are gone at `expired_at`."""
 
     digest: str
     tenant: str
@@ -85,9 +83,7 @@ class DataSetStore:
         return sorted(data_sets, key=lambda data_set: data_set.frozen_at, reverse=True)
 
     async def files(self, data_set: StoredDataSet) -> FrozenDataSet:
-        """A data set itself. Raises FailedPrecondition when it has expired, NotFound or
-        DamagedContentError when the store has lost a file of it.
-        """
+        """Raises FailedPrecondition: expired; NotFound or DamagedContentError: a file is lost."""
         if data_set.expired_at is not None:
             raise FailedPrecondition(
                 f"data set {data_set.digest} expired at {data_set.expired_at:%Y-%m-%d %H:%M}: "
@@ -184,9 +180,7 @@ async def expire_incomplete_data_sets(
 async def _needed(
     data_sets: DataSetStore, data_set: StoredDataSet
 ) -> dict[Reference, set[str]] | None:
-    """Ids of passages and digests of actors, by the question that it refers to; None where the
-    store cannot give it whole any more: nobody can train on it.
-    """
+    """Chunk ids and actor digests, by question; None where the store has lost a file of it."""
     try:
         return {
             row.reference: {*row.actors, *(shown.chunk_id for shown in row.shown)}

@@ -144,9 +144,7 @@ def _row(
 
 
 async def question_texts(frozen: FrozenDataSet, segments: Segments) -> Mapping[Reference, str]:
-    """What was searched for, by reference. Raises FailedPrecondition when facts that it refers to
-    were forgotten or are too old.
-    """
+    """By reference. Raises FailedPrecondition when facts were forgotten or are too old."""
     references = {row.reference for row in frozen.rows(TRAIN, GATE)}
     texts: dict[Reference, str] = {}
     window = window_from_text(frozen.card["window"])

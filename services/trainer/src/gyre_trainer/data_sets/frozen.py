@@ -151,9 +151,7 @@ def without_deleted(rows: Iterable[DataSetRow], chunk_ids: Collection[str]) -> l
 
 
 def write_folder(frozen: FrozenDataSet, folder: Path) -> None:
-    """A folder that is there already is replaced. Raises Retryable when the disk is full or
-    read-only.
-    """
+    """Replaces the folder. Raises Retryable when the disk is full or read-only."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as half:

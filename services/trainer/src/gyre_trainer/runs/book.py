@@ -53,11 +53,9 @@ class Run(BaseModel):
 
 
 class RunBook:
-    """Every run, by id. `apply` takes events in the order in which they happened: those of
-    `training.*` tell how a run went, those of `releases.changed.v1` what its verdict came to.
-
-    A run that was judged shows as running, at stage `settling`, until the release controller has
-    applied its verdict; its role is free meanwhile.
+    """Every run, by id, from events in the order in which they happened. A run that was judged
+    shows as running, at stage `settling`, until the release controller has applied its verdict;
+    its role is free meanwhile.
     """
 
     def __init__(self) -> None:

@@ -101,13 +101,8 @@ class Conductor:
         await self._group.__aexit__(None, None, None)
 
     async def start(self, new: NewRun) -> Run:
-        """Begin a run; it goes on by itself.
-
-        Raises:
-            InvalidInput: a field cannot work.
-            FailedPrecondition: training is not installed here.
-            Conflict: another run trains the same role of the same tenant.
-            Retryable: not every vote is durable yet, or an engine is away.
+        """Begin a run; it goes on by itself. Raises as `RunStarter.check` and `RunStarter.spec`
+        do, and Conflict: another run trains the same role of the same tenant.
         """
         recipe = self._tools.starter.check(new)
         self.book.check_free(new.tenant, recipe.role)
@@ -118,10 +113,7 @@ class Conductor:
             return await self._begin(spec, Signature(actor=spec.actor, reason=spec.reason))
 
     async def resume(self, run_id: UUID, tenant: str, by: Signature) -> Run:
-        """Go on with a run that was interrupted, failed or was cancelled; what is done stays.
-
-        Raises as `start`, NotFound, and FailedPrecondition when it has nothing to resume.
-        """
+        """Raises as `start`, NotFound, and FailedPrecondition when there is nothing to resume."""
         check_signature(by)
         run = self.book.run(run_id, tenant)
         self._tools.starter.check_packages(self._tools.starter.recipe(run.recipe))
@@ -152,9 +144,7 @@ class Conductor:
 
     @asynccontextmanager
     async def without_runs(self, tenant: str) -> AsyncIterator[None]:
-        """No run that reads the tenant's facts goes on or begins inside; `*` means any run. Raises
-        Conflict while one goes on.
-        """
+        """No run of the tenant (`*`: of any) begins inside. Raises Conflict while one goes on."""
         async with self._starting:
             for run in self.book.unfinished():
                 if EVERY_TENANT in (tenant, run.tenant) or tenant == run.tenant:

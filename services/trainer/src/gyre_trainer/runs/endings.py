@@ -1,6 +1,5 @@
 """What a run hands over: its candidate, how it went and ended, and its gate's report."""
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,16 +8,9 @@ from typing import Any, TypeVar
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retryable
 from gyre_common.events.event import now
 from gyre_common.events.releases import Artifact, Evidence
-from gyre_common.events.training import (
-    Decision,
-    RunOutcome,
-    TrainingFinished,
-    TrainingProgressed,
-    Verdict,
-)
+from gyre_common.events.training import Decision, RunOutcome, TrainingFinished, TrainingProgressed
 from gyre_common.store import DamagedContentError, Store
 
-from gyre_trainer.recipes import RECIPES
 from gyre_trainer.runs.book import Run
 from gyre_trainer.runs.folder import ProgressLine, RunFolder, RunSpec
 
@@ -41,9 +33,7 @@ def candidate_of(folder: RunFolder) -> Artifact:
 
 
 def judged_ending(folder: RunFolder) -> Ending:
-    """Of a run that has its verdict; what becomes of the version is for the release controller to
-    say. Raises FailedPrecondition when the folder was changed.
-    """
+    """Of a run that has its verdict. Raises FailedPrecondition when the folder was changed."""
     spec, verdict, origin = folder.spec(), folder.verdict(), _origin(folder)
     companions = {
         role: each.model_copy(update={"evidence": origin})
@@ -112,29 +102,14 @@ def interrupted_event(run: Run, folder: RunFolder) -> TrainingFinished:
         )
 
 
-@dataclass(frozen=True)
-class StoredReport:
-    """As JSON, and the verdict in it: runs of before have theirs nowhere else."""
-
-    content: dict[str, Any]
-    verdict: Verdict | None
-
-
-async def report_of(run: Run, store: Store) -> StoredReport | None:
-    """None for a run that has none, or whose report the store cannot give now: a run can be looked
-    at without it.
-    """
+async def report_of(run: Run, store: Store) -> bytes | None:
+    """None where there is none, or the store cannot give it: a run can be shown without it."""
     finished = run.finished
     if finished is None or finished.report is None or finished.report_uri is None:
         return None
-    try:
-        content = await store.get(finished.report_uri, finished.report)
-    except (NotFound, InvalidInput, DamagedContentError, Retryable):
-        return None
-    verdict, recipe = finished.verdict, RECIPES.get(run.recipe)
-    if verdict is None and recipe is not None:
-        verdict = recipe.verdict_in(content)
-    return StoredReport(json.loads(content), verdict)
+    with suppress(NotFound, InvalidInput, DamagedContentError, Retryable):
+        return await store.get(finished.report_uri, finished.report)
+    return None
 
 
 def _origin(folder: RunFolder) -> dict[str, str]:

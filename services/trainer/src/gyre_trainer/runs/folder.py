@@ -95,10 +95,7 @@ class ProgressLine(_RunFile):
 
 
 class RunFolder:
-    """Where each file of a run lies that every recipe has. A JSON file is whole or not there.
-
-    What reads one raises FailedPrecondition where it is missing or damaged.
-    """
+    """Where each file of a run lies. Reading one raises FailedPrecondition: missing or damaged."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -194,9 +191,7 @@ class RunFolders:
 
     @contextmanager
     def claim(self, run_id: UUID) -> Iterator[RunFolder]:
-        """Nobody else works in that folder meanwhile, not even another trainer on this machine.
-        Raises Conflict when somebody does, FailedPrecondition when the folder is gone.
-        """
+        """Hold its lock. Raises Conflict when another holds it, FailedPrecondition: no folder."""
         folder = self.folder(run_id)
         if not folder.spec_file.exists():
             raise FailedPrecondition(
@@ -219,9 +214,7 @@ class RunFolders:
                 shutil.rmtree(path, ignore_errors=True)
 
     def forget(self, concerned: Callable[[RunFolder], bool]) -> int:
-        """Remove the folders of the runs that are concerned, and those that tell nothing; returns
-        how many. One in use stays.
-        """
+        """Remove the runs that are concerned or damaged, but those in use; returns how many."""
         removed = 0
         for path in sorted(self._root.glob("*/run.json")):
             try:

@@ -32,10 +32,7 @@ _MOMENT_OF: dict[type[TrainingEvent], Callable[[Any], datetime]] = {
 
 
 async def read_history(servers: str) -> Sequence[TrainingEvent]:
-    """Every event up to the topics' present ends, in the order in which things happened.
-
-    A record that is no such event is passed over. Raises Unavailable when Kafka does not answer.
-    """
+    """Every event, in the order of their moments. Raises Unavailable: Kafka does not answer."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest"
     )

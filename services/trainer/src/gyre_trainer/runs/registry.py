@@ -1,7 +1,6 @@
 """What runs need of the release controller: what is live, and a version made known."""
 
 from dataclasses import replace
-from typing import Protocol
 
 import grpc.aio
 from gyre.releases.v1 import releases_pb2, releases_pb2_grpc
@@ -15,31 +14,19 @@ from gyre_common.signature import Signature
 from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 
 
-class Registry(Protocol):
-    """Both may be repeated."""
-
-    def state(self, tenant: str, role: str) -> ReleaseChanged:
-        """One role as a tenant has it. Raises FailedPrecondition where nothing is live."""
-
-    async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
-        """Make a version known. Raises FailedPrecondition when its name is taken, Retryable when
-        the release controller stays away.
-        """
-
-
-class GrpcRegistry:
-    """Implements the Registry port: reads what the topic says, and asks for what is new."""
+class Registry:
+    """Reads what the topic says, and asks for what is new; both may be repeated."""
 
     def __init__(self, view: ReleaseView, channel: grpc.aio.Channel) -> None:
         self._view = view
         self._stub = releases_pb2_grpc.ReleaseServiceStub(channel)
 
     def state(self, tenant: str, role: str) -> ReleaseChanged:
-        """See Registry."""
+        """One role as a tenant has it. Raises FailedPrecondition where nothing is live."""
         return self._view.state(tenant, role)
 
     async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
-        """See Registry."""
+        """Raises FailedPrecondition when the name is taken, Retryable when nobody answers."""
         content = artifact.model_dump(exclude={"version", "registered_at"}, exclude_none=True)
         request = releases_pb2.RegisterVersionRequest(
             role=role,

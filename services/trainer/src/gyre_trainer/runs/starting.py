@@ -59,9 +59,7 @@ def check_signature(by: Signature) -> None:
 
 
 class RunStarter:
-    """Checks what is asked for and writes down what is live.
-
-    `current_window` waits until every vote that Kafka holds is durable; `missing` names the
+    """`current_window` waits until every vote that Kafka holds is durable; `missing` names the
     packages that are not installed.
     """
 
@@ -82,9 +80,7 @@ class RunStarter:
         return recipe_named(name, self._recipes)
 
     def check(self, new: NewRun) -> Recipe:
-        """The recipe that is asked for. Raises InvalidInput for a field that cannot work, and
-        FailedPrecondition when training is not installed here.
-        """
+        """Raises InvalidInput: a field cannot work; FailedPrecondition: packages are missing."""
         recipe = self.recipe(new.recipe)
         profile_named(new.profile)
         recipe.check(_recipe_settings(new))

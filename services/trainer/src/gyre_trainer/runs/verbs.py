@@ -134,9 +134,7 @@ def _why(verb: Verb, status: int, log: Path, start: int) -> str:
 
 
 class Follower:
-    """Tells the newest line of a run's `progress.jsonl`: at once when the stage is another, else
-    about as often as somebody would look.
-    """
+    """Reports the newest line of `progress.jsonl`: a new stage at once, else once a second."""
 
     def __init__(self, path: Path, on_progress: Callable[[ProgressLine], Awaitable[None]]) -> None:
         self._path = path

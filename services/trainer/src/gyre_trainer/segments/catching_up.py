@@ -24,12 +24,9 @@ _TOPICS = [stream.topic for stream in STREAMS]
 async def until_collected(
     servers: str, segments: Segments, *, group: str = GROUP, seconds: float = 15.0
 ) -> dict[str, tuple[int, int]]:
-    """Wait for the collector to reach Kafka's present end; returns all that is durable then.
-
-    Raises:
-        Unavailable: Kafka does not answer, or the collector is still behind after `seconds`.
-        FailedPrecondition: the store holds more than Kafka ever had, so one of them was replaced.
-        Retryable: the store cannot be read.
+    """All that is durable once the collector has reached Kafka's present end. Raises Unavailable:
+    Kafka does not answer, or the collector is still behind after `seconds`; FailedPrecondition:
+    the store holds more than Kafka ever had; Retryable: the store cannot be read.
     """
     deadline = time.monotonic() + seconds
     async with _open_admin(servers) as admin:

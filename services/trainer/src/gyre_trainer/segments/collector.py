@@ -35,9 +35,7 @@ class Collector:
         self._segments = segments
 
     async def collect(self, stream: Stream[Any], records: Iterable[Record[Any]]) -> None:
-        """Return once all of them are safe. Raises Retryable when the store is full, read-only or
-        out of reach; what is safe already is skipped when the batch comes again.
-        """
+        """Return once all are safe; what is safe is skipped in a repeated batch. Raises Retryable."""
         facts: dict[int, list[Fact]] = defaultdict(list)
         passages: dict[str, str] = {}
         for record in records:

@@ -124,10 +124,7 @@ class Erasure(BaseModel):
 
 
 class Erasures:
-    """Each is on record before anything of it happens, so that one that was killed goes on.
-
-    Raises, from every method: Retryable, and DamagedContentError for a record that is not readable.
-    """
+    """The records. Every method raises Retryable, and DamagedContentError for one unreadable."""
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf

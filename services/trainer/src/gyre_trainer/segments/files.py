@@ -59,10 +59,7 @@ def end_of(segments: Iterable[Segment]) -> int:
 
 
 async def read_unmerged(what: str, read: Callable[[], Awaitable[T]]) -> T:
-    """What `read` returns once nothing that it listed was merged away before it was read.
-
-    Raises Retryable when that happens again and again.
-    """
+    """Read again what was merged away meanwhile. Raises Retryable when that does not end."""
     for _ in range(_READS):
         with suppress(NotFound):
             return await read()

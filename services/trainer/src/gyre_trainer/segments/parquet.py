@@ -45,10 +45,10 @@ class Stream(Generic[F]):
     def schema(self) -> pa.Schema:
         """Fields with a default came after the first segments: older ones lack these columns."""
         hints = get_type_hints(self.fact)
-        columns = [
-            pa.field(one.name, _arrow_type(hints[one.name]), nullable=_has_default(one))
-            for one in dataclasses.fields(self.fact)
-        ]
+        columns = []
+        for one in dataclasses.fields(self.fact):
+            is_newer = one.default is not dataclasses.MISSING
+            columns.append(pa.field(one.name, _arrow_type(hints[one.name]), nullable=is_newer))
         return pa.schema(columns, metadata={"gyre.format": "2"})
 
     def table(self, facts: Sequence[F]) -> pa.Table:
@@ -88,10 +88,6 @@ def each_once(tables: Sequence[pa.Table], *, first: int, end: int) -> pa.Table:
     offsets = table["offset"].to_numpy()
     unique_offsets, places = np.unique(offsets, return_index=True)
     return table.take(pa.array(places[(unique_offsets >= first) & (unique_offsets < end)]))
-
-
-def _has_default(one: Any) -> bool:
-    return one.default is not dataclasses.MISSING
 
 
 def _arrow_type(hint: Any) -> pa.DataType:

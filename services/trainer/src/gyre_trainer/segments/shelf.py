@@ -38,11 +38,9 @@ class Segments:
     """The facts of the streams, and the `passages` that they refer to, until they are forgotten or
     too old.
 
-    A writer puts a segment before it commits the offsets in it. Killed in between, the next
-    writer finds the segment and skips its offsets; two writers at once, after a rebalance, may put
-    segments that overlap, which readers see through: each row carries its offset. Appending waits
-    while something is forgotten. Facts are forgotten in place, under the same names, so that the
-    same offsets count as collected.
+    A segment is put before its offsets are committed; writers and readers take each offset once,
+    also where segments overlap after a rebalance. Facts are forgotten in place, under the same
+    names, so that the same offsets count as collected.
 
     Raises, from every method: Retryable when the store is full, read-only or out of reach;
     DamagedContentError for a file that cannot be read.

@@ -37,9 +37,7 @@ class Position:
 
 
 class Checkpoints:
-    """The last two checkpoints of a variant. One that is there is whole; one that does not belong
-    to the same (settings, data) is refused.
-    """
+    """The last two of a variant, each whole; `belongs_to` names the settings and data."""
 
     def __init__(
         self, folder: Path, engine: DeepSpeedEngine, workers: Workers, belongs_to: Mapping[str, str]
@@ -51,9 +49,7 @@ class Checkpoints:
         self._random_file = f"random-{workers.rank}.pt"
 
     def save(self, position: Position) -> None:
-        """Keep weights, optimiser, random state and position; forget the one before the last.
-        Raises Retryable when the disk is full or read-only; then the one before this stands.
-        """
+        """Raises Retryable when the disk is full or read-only; then the one before this stands."""
         partial = f"{_PARTIAL}{position.step:08d}"
         try:
             self._engine.save_checkpoint(
@@ -78,9 +74,7 @@ class Checkpoints:
         self._workers.wait()
 
     def resume(self) -> Position:
-        """Go back to the last one; the beginning where there is none. Raises FailedPrecondition
-        when it is of other settings or data, or is damaged.
-        """
+        """The last, or the beginning. Raises FailedPrecondition: damaged or of other settings."""
         if self._workers.first and self._folder.is_dir():
             for partial in self._folder.glob(f"{_PARTIAL}*"):
                 shutil.rmtree(partial, ignore_errors=True)

@@ -16,9 +16,7 @@ _GRACE = 5
 
 
 def training_command(module: str, folder: Path, variant: str, *, workers: int) -> list[str]:
-    """DeepSpeed's launcher with `workers` on this machine, at most one for each GPU; without any,
-    the training program in this interpreter, one process.
-    """
+    """DeepSpeed's launcher, at most one worker a GPU; with 0 workers this interpreter."""
     options = ["--run", str(folder), "--variant", variant]
     if not workers:
         return [sys.executable, "-m", module, *options]
@@ -32,9 +30,7 @@ def training_command(module: str, folder: Path, variant: str, *, workers: int) -
 
 
 def training_environment(workers: int) -> dict[str, str]:
-    """This process's, and what workers need beside it: a share of the cores, and the CPU for
-    DeepSpeed where there is no GPU.
-    """
+    """This process's, with a share of the cores, and the CPU where there is no GPU."""
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     needed = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
     if not _gpus():

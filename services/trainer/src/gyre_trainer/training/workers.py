@@ -66,9 +66,7 @@ class Workers:
 
     @staticmethod
     def leave() -> None:
-        """Leave the others, when all are at their end: Gloo's threads that are still there when the
-        interpreter goes abort the process now and then, as if the training had failed.
-        """
+        """Gloo's threads that outlive the interpreter abort the process now and then."""
         if distributed.is_initialized():
             distributed.destroy_process_group()
 

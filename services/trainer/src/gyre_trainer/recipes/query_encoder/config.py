@@ -63,9 +63,7 @@ class QueryEncoderConfig(BaseModel):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str]) -> Self:
-        """Read settings given as text, lists separated by commas. Raises InvalidInput for one that
-        is unknown or out of range.
-        """
+        """Lists are separated by commas. Raises InvalidInput for one unknown or out of range."""
         values: dict[str, object] = dict(settings)
         if "shares" in settings:
             values["shares"] = settings["shares"].split(",")

@@ -92,9 +92,7 @@ class TrainingExample:
 def examples_of(
     questions: Sequence[TrainingQuestion], corpus: EncodedCorpus, live: Mapping[str, LiveHits]
 ) -> list[TrainingExample]:
-    """One for each question that wants a passage which is still there. Raises FailedPrecondition
-    when there is none.
-    """
+    """Of questions that want a passage still there. Raises FailedPrecondition: there is none."""
 
     def by_position(numbers: Mapping[str, float]) -> dict[int, float]:
         position = corpus.position
@@ -163,9 +161,7 @@ class Batch:
 
 
 class Batches:
-    """Shuffled questions, each `epochs` times, with texts of the corpus to rehearse among them: a
-    function of the step, so that a run can go on anywhere.
-    """
+    """Shuffled questions and rehearsals, a function of the step: a run can go on anywhere."""
 
     def __init__(
         self,
@@ -188,9 +184,7 @@ class Batches:
         )
 
     def at(self, step: int, *, rank: int, ranks: int) -> list[Batch]:
-        """What the process `rank` of `ranks` does in this step (from 0), batch by batch. Together
-        the processes do the same, however many they are.
-        """
+        """The batches of a process in a step (from 0): of all processes always the same ones."""
         first = step * self._questions_per_step
         questions = [self._question(first + place) for place in range(self._questions_per_step)]
         first = step * self._rehearsals_per_step

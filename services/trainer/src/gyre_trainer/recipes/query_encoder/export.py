@@ -52,9 +52,7 @@ _MODULES = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Norm
 
 
 async def export(folder: RunFolder, settings: TrainerSettings) -> None:
-    """Write `candidate/`, put it into the store, then write `candidate.json`. Raises as
-    `write_candidate` does, and Retryable when the store is away.
-    """
+    """Raises as `write_candidate` does, and Retryable when the store is away."""
     folder.progress(EXPORT, message="choosing a variant and writing its model")
     best, difference = write_candidate(folder)
     folder.progress(EXPORT, message="putting the model into the store")

@@ -66,10 +66,7 @@ def measure(
     live: Mapping[str, Legs],
     candidate: Mapping[str, Legs],
 ) -> GateReport:
-    """By question id, `live` and `candidate` are what each encoder retrieved.
-
-    Raises OrderDiffers when the retriever fuses in another way than is done here.
-    """
+    """`live` and `candidate` are by question id. Raises OrderDiffers as `check_orders` does."""
     settings = retrieval_settings(spec.live[Roles.RETRIEVAL])
     own = Weights(bm25=settings.bm25_weight, dense=settings.dense_weight)
     summed = settings.fusion is Fusion.WEIGHTED_SUM

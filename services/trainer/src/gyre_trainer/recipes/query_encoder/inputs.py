@@ -114,9 +114,7 @@ class EncodedCorpus:
 
 
 class RunData:
-    """The inputs of a run, each read when it is asked for. Raises, from every member:
-    FailedPrecondition, naming the file and what is wrong with it.
-    """
+    """A run's inputs. Every member raises FailedPrecondition that names the file and its fault."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
@@ -238,7 +236,7 @@ class RunData:
         files = self._files
         inputs = (files.questions, files.corpus_rows, files.corpus_vectors, files.live)
         paths = [self._folder.data_set / TRAIN, *inputs]
-        digests = [_digest(path) for path in paths if path.exists()]
+        digests = [file_digest(path) for path in paths if path.exists()]
         digests.append(base_digest(Path(self.inputs.base_folder)))
         return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
@@ -253,20 +251,21 @@ def check_base(folder: Path) -> None:
 def base_digest(folder: Path) -> str:
     """Of the files that training needs; raises as `check_base` does."""
     check_base(folder)
-    digests = " ".join(_digest(folder / name) for name in BASE_FILES)
+    digests = " ".join(file_digest(folder / name) for name in BASE_FILES)
     return f"sha256:{hashlib.sha256(digests.encode()).hexdigest()}"
 
 
 def _check(path: Path, digest: str) -> None:
     """Refuse a file that is not what the run began with."""
-    actual_digest = _digest(path) if digest else ""
+    actual_digest = file_digest(path) if digest else ""
     if actual_digest != digest:
         raise FailedPrecondition(
             f"{path} has changed: it should be {digest} but is {actual_digest} — start a new run"
         )
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Raises FailedPrecondition when it cannot be read."""
     with _opened(path) as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 

@@ -32,9 +32,7 @@ class TrainableQueryEncoder(nn.Module):
         self.bert = bert
 
     def forward(self, texts: Sequence[Sequence[int]]) -> Tensor:
-        """One vector a text, in the order given; texts of like length go together. Returns (texts,
-        d).
-        """
+        """One vector a text, in their order. Returns (texts, d)."""
         if not texts:
             return torch.zeros(0, self.bert.config.hidden_size, device=self.bert.device)
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))

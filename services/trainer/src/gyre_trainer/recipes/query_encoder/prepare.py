@@ -4,7 +4,6 @@ import hashlib
 import heapq
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from gyre_common.events.event import EVERY_TENANT, now
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.model_folders import ModelFolders, digest_of_file
 from gyre_common.redaction import redact
-from gyre_common.store import Shelf, Store, digest_of
+from gyre_common.store import Shelf, Store
 from numpy.typing import NDArray
 
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
@@ -36,7 +35,12 @@ from gyre_trainer.data_sets.frozen import (
     write_folder,
 )
 from gyre_trainer.data_sets.profiles import profile_named
-from gyre_trainer.recipes.query_encoder.inputs import Inputs, QueryEncoderFiles, base_digest
+from gyre_trainer.recipes.query_encoder.inputs import (
+    Inputs,
+    QueryEncoderFiles,
+    base_digest,
+    file_digest,
+)
 from gyre_trainer.recipes.query_encoder.live_search import Asker, ask_live
 from gyre_trainer.recipes.query_encoder.ranking import LiveHits
 from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
@@ -54,14 +58,6 @@ _FIELDS = ("chunk_id", "tenant", "acl", "document_id", "title", "text")
 
 IndexedPassage = Mapping[str, Any]
 Vector = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What was written; the digest is that of the vectors' file."""
-
-    chunk_ids: frozenset[str]
-    digest: str
 
 
 async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
@@ -82,8 +78,8 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     train, gate = frozen.rows(TRAIN), frozen.rows(GATE)
     shown = [passage for row in (*train, *gate) for passage in row.shown]
     judged = {passage.chunk_id for passage in shown if passage.label is not None}
-    corpus = await corpus_of(folder, spec, settings, judged)
-    remaining = without_deleted(train, corpus.chunk_ids)
+    chunk_ids = await corpus_of(folder, spec, settings, judged)
+    remaining = without_deleted(train, chunk_ids)
     check_enough(len(remaining), len(train), spec.profile)
     folder.progress(PREPARE, message="checking the base model")
     models = ModelFolders(Store(settings.store_url), settings.model_cache)
@@ -95,8 +91,8 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
         base_folder=str(base),
         base_digest=base_digest(base),
         data_set=frozen.digest,
-        corpus_digest=corpus.digest,
-        questions_digest=_digest(files.questions),
+        corpus_digest=file_digest(files.corpus_vectors),
+        questions_digest=file_digest(files.questions),
     )
     write_json(files.inputs, inputs)
     note = dropped_note(len(train) - len(remaining))
@@ -132,7 +128,7 @@ async def freeze_and_store(
 
 async def corpus_of(
     folder: RunFolder, spec: RunSpec, settings: TrainerSettings, required: Collection[str]
-) -> Snapshot:
+) -> frozenset[str]:
     """The passages of the live index. An Elasticsearch that is away is waited for."""
     index = spec.live[Roles.DOCUMENT_ENCODER].index
     if index is None:
@@ -154,8 +150,8 @@ async def snapshot(
     tenant: str,
     required: Collection[str],
     most: int = MOST_CHUNKS,
-) -> Snapshot:
-    """Write every passage, in the order of chunk ids, and their vectors in the same order.
+) -> frozenset[str]:
+    """Write every passage and vector, in the order of chunk ids; returns these ids.
 
     Of more than `most`, those `required` stay (where they are still there) and of the others those
     with the smallest hash of their id, so that the same index gives the same snapshot. Raises
@@ -186,8 +182,7 @@ async def snapshot(
     files = QueryEncoderFiles(folder)
     _write_lines(files.corpus_rows, (row for row, _ in passages))
     np.save(files.corpus_vectors, np.stack([vector for _, vector in passages]))
-    chunk_ids = frozenset(row["chunk_id"] for row, _ in passages)
-    return Snapshot(chunk_ids, _digest(files.corpus_vectors))
+    return frozenset(row["chunk_id"] for row, _ in passages)
 
 
 class Sample:
@@ -298,10 +293,6 @@ def package_folder(package: str, artifact: Artifact) -> Path:
             f"{digest or 'no weights'}: install the package's version that was registered"
         )
     return folder
-
-
-def _digest(path: Path) -> str:
-    return digest_of(path.read_bytes())
 
 
 def _write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:

@@ -60,9 +60,7 @@ class GateQuestion:
 
     @property
     def weight(self) -> float:
-        """Inverse propensity (Horvitz and Thompson 1952), clipped, times how sure it is that
-        anything here is good; `paired` normalises it.
-        """
+        """Clipped inverse propensity (Horvitz and Thompson 1952) times the best grade's share."""
         return min(MOST_WEIGHT, 1.0 / self.chance) * max(self.grades.values()) / BEST
 
 

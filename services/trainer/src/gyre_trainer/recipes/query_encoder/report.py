@@ -22,9 +22,7 @@ MARK = "<!-- gate -->"
 
 
 class SliceName(StrEnum):
-    """All questions; those whose good documents had good votes on the training side, be it to learn
-    from or to choose by; the others.
-    """
+    """`voted`: good documents had good votes on the training side; `new`: they had none."""
 
     OVERALL = "overall"
     VOTED = "voted"
@@ -124,9 +122,7 @@ class GateReport(_ReportPart):
 
 
 def verdict_of(spec: RunSpec, report: GateReport, stored_report: ContentRef) -> Verdict:
-    """Live's way of retrieving, with the weights that fit the candidate, goes live together with
-    it. `stored_report` is where the store has the report.
-    """
+    """With live's way of retrieving and the weights that fit the candidate as its companion."""
     settings = {
         **spec.live[Roles.RETRIEVAL].settings,
         "fusion": Fusion.WEIGHTED_SUM.value,

@@ -62,9 +62,7 @@ class Quality(BaseModel):
 
 
 class VariantResult(BaseModel):
-    """`result.json`. `loss` has a number a step, `cpu_seconds` is of all processes, `tokens` are
-    real ones, without padding.
-    """
+    """`result.json`: `loss` by step, `cpu_seconds` of all processes, `tokens` without padding."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -94,9 +92,7 @@ def write_result(
     tuned: Mapping[str, Tensor],
     data: RunData,
 ) -> None:
-    """Validate each share, write the weights, then `result.json`. Raises Retryable when the disk is
-    full or read-only.
-    """
+    """`result.json` is last. Raises Retryable when the disk is full or read-only."""
     folder = data.base_folder
     tokenizer = open_tokenizer(folder, window(folder))
     questions = merge_questions(data.questions, "validation")
@@ -186,9 +182,7 @@ class Validation:
         return {"overall": len(self._questions), "voted": len(self._questions) - new, "new": new}
 
     def qualities(self, vectors: Mapping[float, Floats]) -> list[Quality]:
-        """Judge the vectors of `texts` at each share, 0 among them. The dense leg's weight is
-        live's, unless another one surely does better here.
-        """
+        """`vectors` holds those of `texts` at each share, 0 among them."""
         questions, shares, new = self._questions, sorted(vectors), self._new
         if not questions:
             weight = round(self._dense_weight, 4)
