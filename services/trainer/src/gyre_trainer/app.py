@@ -36,10 +36,7 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
     controller = await enter(channel(settings.releases_address, key=settings.key))
     bus = Bus(settings.kafka_servers, service=settings.service)
     build_handlers(
-        bus,
-        Collector(segments),
-        records=settings.segment_records,
-        seconds=settings.segment_seconds,
+        bus, Collector(segments), records=settings.segment_records, seconds=settings.segment_seconds
     )
     bus.publishes(TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED)
     await enter(bus)

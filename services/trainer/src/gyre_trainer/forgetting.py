@@ -36,9 +36,7 @@ class ErasureCounts:
 
 
 class Forgetting:
-    """Takes facts out of segments, passages, data sets and the folders of runs.
-
-    Each erasure is on record before it begins. One that was interrupted goes on by `forget_due`.
+    """Each erasure is on record before it begins; one that was interrupted goes on by `forget_due`.
     Inside `without_runs` no run of a tenant goes on or begins; it raises Conflict while one does.
     """
 

@@ -1,7 +1,4 @@
-"""The data card: what a data set is made of, counted; and refused where nothing can be learned.
-
-Every check raises FailedPrecondition, which says what there is, what it takes and what to do.
-"""
+"""The data card, and checks that raise FailedPrecondition: what there is, and what it takes."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -89,7 +86,6 @@ def card_of(
 def _largest_actor_share(
     rows: Sequence[DataSetRow], labels: Sequence[Mapping[str, Label]]
 ) -> float:
-    """Of the train labels' weight, what rests on one actor at most."""
     weights: dict[str, float] = defaultdict(float)
     for row, labels_of_row in zip(rows, labels, strict=True):
         if row.part != DataSetPart.GATE:
@@ -136,7 +132,6 @@ K = TypeVar("K", int, str)
 
 
 def _counted(pairs: Iterable[tuple[K, str]]) -> dict[K, dict[str, int]]:
-    """How often each second came with each first, these in their order."""
     counts: dict[K, Counter[str]] = defaultdict(Counter)
     for first, second in pairs:
         counts[first][second] += 1

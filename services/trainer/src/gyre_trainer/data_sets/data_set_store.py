@@ -48,10 +48,7 @@ class StoredDataSet:
 
 
 class DataSetStore:
-    """Keeps data sets, each once, until a fact that they refer to is gone; and their cards.
-
-    Raises, from every method: Retryable when the store is full, read-only or out of reach.
-    """
+    """Data sets and their cards. Every method raises Retryable when the store cannot be used."""
 
     def __init__(self, store: Store, shelf: Shelf) -> None:
         self._store = store
@@ -104,9 +101,7 @@ class DataSetStore:
         await self._shelf.put(f"{_name(data_set.tenant, data_set.digest)}{_EXPIRED}", mark)
 
     async def get(self, tenant: str, digest: str) -> StoredDataSet:
-        """By its digest, or the first digits of it. Raises InvalidInput when that is no digest, too
-        short, or begins more than one, NotFound when the tenant has none of it.
-        """
+        """By the first digits. Raises InvalidInput: no digest, short or ambiguous; NotFound."""
         start = digest.removeprefix(_ALGORITHM)
         if len(start) < SHORTEST or len(start) > 64 or not set(start) <= set("0123456789abcdef"):
             raise InvalidInput(
@@ -191,7 +186,6 @@ async def _needed(
 
 
 def _present(facts: PartitionFacts, references: set[Reference]) -> dict[Reference, set[str]]:
-    """The same, as it is there."""
     present_ids = {}
     interactions = {(fact.tenant, fact.interaction_id): fact for fact in facts.interactions}
     for reference in references & interactions.keys():

@@ -35,11 +35,10 @@ LabelledExample = tuple[InteractionWithFeedback, Mapping[str, Label]]
 async def freeze(
     segments: Segments, *, tenant: str, profile: Profile, window: Window
 ) -> FrozenDataSet:
-    """Freeze a window of what was collected; `*` takes every tenant's.
-
-    Computes for seconds where there is much: not for a process that has calls to answer. Raises
-    FailedPrecondition when there is not enough to learn from, or the window is not collected, and
-    says what to do; InvalidInput when the window is malformed; the rest as `Segments` does.
+    """Freeze a window of what was collected; `*` takes every tenant's. Computes for seconds: not
+    for a process that has calls to answer. Raises FailedPrecondition: there is too little to learn
+    from, or the window is not collected; InvalidInput: it is malformed; the rest as `Segments`
+    does.
     """
     window = validate_window(window)
     joined = Joined()

@@ -37,9 +37,7 @@ class _Row(BaseModel):
 
 
 class ShownRow(_Row):
-    """A passage that was shown. `label` is in -1..1, None where nothing is known; `why` says what
-    it rests on and `actors` how many people.
-    """
+    """`label` is in -1..1, None: nothing is known; `why`: what it rests on; `actors`: how many."""
 
     chunk_id: str
     document_id: str = ""
@@ -60,9 +58,9 @@ class ShownRow(_Row):
 
 
 class DataSetRow(_Row):
-    """See docs/guides/data-sets.md. The text of the `question` is that of the fact to which the row
-    refers, and is never written. `held_out`: none of the documents that are liked for it is liked
-    on the side that learns. `actors` are digests of who spoke; `at` is RFC 3339 in UTC.
+    """See docs/guides/data-sets.md. `question` is the text of the fact that the row refers to, and
+    is never written. `held_out`: none of the documents liked for it is liked on the
+    side that learns. `actors` are digests of who spoke; `at` is RFC 3339 in UTC.
     """
 
     question_id: str
@@ -131,10 +129,8 @@ def canonical(value: Any) -> str:
 
 
 def without_deleted(rows: Iterable[DataSetRow], chunk_ids: Collection[str]) -> list[DataSetRow]:
-    """The rows as far as their passages are still in the corpus.
-
-    A passage that is gone has no label any more (`why` is `deleted`). A question goes with the
-    last passage liked for it, and one that liked nothing with its last label.
+    """A passage that is not in the corpus any more has no label (`why` is `deleted`). A question
+    goes with the last passage liked for it, and one that liked nothing with its last label.
     """
     deleted = {"label": None, "why": "deleted", "actors": 0}
     remaining = []
@@ -173,9 +169,8 @@ def write_folder(frozen: FrozenDataSet, folder: Path) -> None:
 def read_folder(
     folder: Path, digest: str = "", names: Iterable[str] = (TRAIN, GATE, CARD)
 ) -> dict[str, bytes]:
-    """The files of these names and the manifest; with `digest`, of that data set and no other.
-
-    Raises FailedPrecondition that names a file which is missing, or is not what was frozen.
+    """The files of these names and the manifest; with `digest`, of no other data set. Raises
+    FailedPrecondition that names a file which is missing, or is not what was frozen.
     """
     try:
         files = {name: (folder / name).read_bytes() for name in (MANIFEST, *names)}

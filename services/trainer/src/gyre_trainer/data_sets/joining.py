@@ -78,9 +78,7 @@ class InteractionWithFeedback:
 
 @dataclass
 class Joined:
-    """The interactions of a window that somebody said something of, and what was counted on the
-    way. `shown_by_rank` counts passages, `with_feedback_by_rank` those with words on them.
-    """
+    """What somebody spoke of in a window. `shown_by_rank` counts passages; `dropped`, records."""
 
     examples: list[InteractionWithFeedback] = field(default_factory=list)
     interactions: int = 0

@@ -52,10 +52,8 @@ Subject = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Beliefs:
-    """The probability that a passage is good, by what was said of it for the same question.
-
-    `wrong` is the estimated share of wrong votes, `compared` the votes that it rests on: those on
-    passages that several actors voted on for the same question.
+    """`good` is the probability that a passage is good for a question, `wrong` the estimated share
+    of wrong votes, `compared` how many it rests on: on passages that several actors voted on.
     """
 
     good: dict[Subject, float] = field(default_factory=dict)
@@ -133,7 +131,6 @@ def _subject(example: InteractionWithFeedback, chunk_id: str) -> Subject:
 
 
 def _voices(examples: Iterable[InteractionWithFeedback]) -> dict[tuple[Subject, str], _Voice]:
-    """By subject and actor, in their order."""
     voices: dict[tuple[Subject, str], _Voice] = {}
     for example in examples:
         for shown in example.interaction.shown:
@@ -152,7 +149,6 @@ def _voices(examples: Iterable[InteractionWithFeedback]) -> dict[tuple[Subject, 
 
 
 def _sums(places: Places, values: NDArray[np.generic], count: int) -> Floats:
-    """What the values at each of `count` places add up to."""
     return np.bincount(places, weights=values, minlength=count).astype(np.float64)
 
 

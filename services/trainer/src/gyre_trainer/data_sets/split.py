@@ -1,7 +1,4 @@
-"""Decides by content alone which questions train, which choose settings and which judge.
-
-Both a cluster of near-identical questions and a document kept for the judging stay on one side.
-"""
+"""Splits by content alone: near-identical questions, and a gate's documents, keep to one side."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -29,11 +26,9 @@ Datasets, section 3.4), and many pairs below are found only to be turned down.""
 
 
 def clusters(questions: Sequence[str]) -> list[str]:
-    """A name for each question; near-identical ones share theirs.
-
-    Alike are questions with the same words but for case, white space and punctuation, and those
-    whose content terms overlap enough; what is alike to the same question is in one cluster, in
-    whatever order they come.
+    """A name for each question. Those share one whose words are the same but for case, white space
+    and punctuation, or whose content terms overlap enough, directly or by way of others; in any
+    order.
     """
     groups: dict[frozenset[str], set[str]] = defaultdict(set)
     for question in set(questions):
@@ -107,7 +102,6 @@ def _part(
     part: DataSetPart,
     enough: float,
 ) -> dict[int, Place]:
-    """The places of the questions that a part takes from the learning side."""
     exclusive = _take_exclusive(learning, part, enough)
     shared = _take_shared(learning, part, enough)
     places = {}

@@ -11,16 +11,14 @@ class Recipe:
     """A way to train one role, in four verbs, each a module of `package` and a child process.
 
     `prepare`, `export` and `compare` hold a function of that name that takes the run's folder and
-    the trainer's settings: `prepare` makes a data set of facts, `export` a candidate of what was
-    trained, `compare` a verdict of live and candidate. `train` is a program, started once for each
-    variant with `--run FOLDER --variant NAME`; the export chooses a variant.
+    the trainer's settings. `train` is a program, started once for each variant with `--run FOLDER
+    --variant NAME`; the export chooses one. With `deepspeed` it has several workers.
 
-    `reads` names the roles whose live versions a run writes down when it begins, the trained role
-    among them; `starts_from` the one of these whose live version the candidate is made of and named
-    after. With `deepspeed` its launcher starts `train` with several workers, else this interpreter
-    does. `packages` must be installed where the trainer runs. `check` raises InvalidInput for a
-    setting that is unknown or out of range. `verdict_in` reads the verdict out of a report in the
-    store: runs of before have theirs nowhere else.
+    `reads` names the roles whose live versions a run writes down when it begins; `starts_from` is
+    the one whose live version the candidate is made of and named after. `packages` must be
+    installed where the trainer runs. `check` raises InvalidInput for a setting that is unknown or
+    out of range. `verdict_in` reads a stored report: runs of before have their verdict nowhere
+    else.
     """
 
     name: str

@@ -1,8 +1,4 @@
-"""A verb of a recipe as a process: `python -m gyre_trainer.recipes.verbs VERB --recipe PACKAGE …`.
-
-A verb reads and writes files in the run's folder, and its result appears there only once it is
-whole; so one that was killed is simply run again.
-"""
+"""A verb as a process: its result is there once it is whole, so that one killed is run again."""
 
 import argparse
 import asyncio

@@ -145,7 +145,6 @@ _FIRST_START = {"actor", "reason", "started_at"}
 
 
 def _run_after(event: TrainingEvent, run: Run | None) -> Run | None:
-    """None where the event changes nothing."""
     match event:
         case TrainingStarted():
             started = Run.model_validate(dict(event))

@@ -70,12 +70,10 @@ class Tools:
 
 
 class Conductor:
-    """Starts, follows, stops and resumes runs: one at a time for each role of each tenant.
-
-    One trains while the others wait for their turn: each wants the whole machine. The only writer
-    of training.* events: they go to the topics first, then to the book and whoever watches.
-    Whatever a run does, it ends with one event that says how. Entering ends the runs that an
-    earlier trainer left behind; leaving stops those that go on, and they can be resumed.
+    """One run at a time for each role of each tenant; one trains while others wait for the machine.
+    The only writer of training.* events: first to the topics, then to the book. A run ends with one
+    event that says how. Entering ends the runs that an earlier trainer left behind; leaving stops
+    those that go on, and they can be resumed.
     """
 
     def __init__(self, book: RunBook, publisher: Publisher, tools: Tools) -> None:
@@ -129,9 +127,7 @@ class Conductor:
             return await self._begin(spec, by, resumed=True)
 
     async def cancel(self, run_id: UUID, tenant: str, actor: str) -> Run:
-        """Stop a run; returns once nothing of it runs any more. One whose gate has spoken, or that
-        ends already, is waited for; one that is over stays as it is.
-        """
+        """Returns once nothing of it runs. One whose gate has spoken is waited for."""
         run = self.book.run(run_id, tenant)
         job = self._jobs.get(run_id)
         if job is not None:

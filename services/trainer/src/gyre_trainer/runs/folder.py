@@ -53,10 +53,8 @@ class RunSpec(_RunFile):
 
 
 class Prepared(_RunFile):
-    """What there is to train with (`prepared.json`, the mark that `prepare` is done).
-
-    `window` holds the offsets that the data set covers; `note` is what whoever reads how the run
-    ended should know of the data set.
+    """`prepared.json`, the mark that `prepare` is done. `window` holds the offsets of the data set;
+    `note` goes into how the run ended.
     """
 
     data_set: Digest
@@ -68,10 +66,8 @@ class Prepared(_RunFile):
 
 
 class ExportedCandidate(_RunFile):
-    """The version that the run made (`candidate.json`).
-
-    Its files lie in the store at `uri`; a version that is settings alone has none. `fits` is the
-    version of another role that it works with.
+    """The version that the run made (`candidate.json`). One that is settings alone has no `uri`;
+    `fits` is the version of another role that it works with.
     """
 
     version: Version
@@ -123,9 +119,7 @@ class RunFolder:
 
     @property
     def data_set_digest(self) -> Digest | None:
-        """Of what it was prepared with; None where nothing was frozen yet. Where `prepare` did not
-        come to its end, the folder holds texts and does not tell of what: FailedPrecondition.
-        """
+        """None before a freeze. Raises FailedPrecondition where `prepare` was not finished."""
         if not self.data_set.exists() and not self.prepared_file.exists():
             return None
         return self.prepared().data_set

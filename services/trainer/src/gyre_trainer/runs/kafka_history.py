@@ -1,9 +1,9 @@
 """Reads back what happened to runs, whole, from the topics that tell of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -17,18 +17,14 @@ from gyre_common.events.training import (
     TRAINING_PROGRESSED,
     TRAINING_STARTED,
     TrainingEvent,
-    TrainingFinished,
-    TrainingProgressed,
-    TrainingStarted,
 )
 
-TOPICS: tuple[Topic[Any], ...] = (TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED)
-
-_MOMENT_OF: dict[type[TrainingEvent], Callable[[Any], datetime]] = {
-    TrainingStarted: attrgetter("started_at"),
-    TrainingProgressed: attrgetter("at"),
-    TrainingFinished: attrgetter("finished_at"),
-}
+_MOMENTS: tuple[tuple[Topic[Any], str], ...] = (
+    (TRAINING_STARTED, "started_at"),
+    (TRAINING_PROGRESSED, "at"),
+    (TRAINING_FINISHED, "finished_at"),
+)
+TOPICS = tuple(topic for topic, _ in _MOMENTS)
 
 
 async def read_history(servers: str) -> Sequence[TrainingEvent]:
@@ -36,18 +32,18 @@ async def read_history(servers: str) -> Sequence[TrainingEvent]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest"
     )
-    events: list[TrainingEvent] = []
+    events: list[tuple[datetime, TrainingEvent]] = []
     try:
         await consumer.start()
-        for topic in TOPICS:
+        for topic, moment in _MOMENTS:
             decode, partitions = decoder(topic, ""), partitions_of(topic)
             consumer.assign(partitions)
             async for raw in records_up_to_now(consumer, partitions):
                 with suppress(Poison):
                     if record := decode(raw):
-                        events.append(record.event)
+                        events.append((getattr(record.event, moment), record.event))
     except (KafkaError, OSError) as error:
         raise Unavailable(f"Kafka at {servers} does not answer: is it up?") from error
     finally:
         await consumer.stop()
-    return sorted(events, key=lambda event: _MOMENT_OF[type(event)](event))
+    return [event for _, event in sorted(events, key=itemgetter(0))]

@@ -82,7 +82,6 @@ async def _open_admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def _kafka_window(servers: str, admin: AIOKafkaAdminClient) -> Window:
-    """What Kafka holds of each `topic/partition` now."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=servers, request_timeout_ms=int(_KAFKA_SECONDS * 1000)
     )

@@ -35,7 +35,7 @@ class Collector:
         self._segments = segments
 
     async def collect(self, stream: Stream[Any], records: Iterable[Record[Any]]) -> None:
-        """Return once all are safe; what is safe is skipped in a repeated batch. Raises Retryable."""
+        """Return once all are safe; a repeated batch adds what is missing. Raises Retryable."""
         facts: dict[int, list[Fact]] = defaultdict(list)
         passages: dict[str, str] = {}
         for record in records:
@@ -87,7 +87,6 @@ def _shown(chunk: RetrievedChunk) -> Shown:
 
 
 def _fact(fact: type[F], event: BaseModel, /, **own: Any) -> F:
-    """The fact's `own` fields, and all others as the event has them."""
     names = (one.name for one in dataclasses.fields(fact) if one.name not in own)
     return fact(**{name: getattr(event, name) for name in names}, **own)
 

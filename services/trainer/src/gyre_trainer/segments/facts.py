@@ -14,11 +14,9 @@ _SHORTEST_QUOTE = 40
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A passage as it was shown; the fields mean what they do in `RetrievedChunk`.
-
-    `text` is the digest under which `Passages` keeps what was read, and `heading` where in its
-    document that stood; both are empty in facts from before texts were kept. `acl` is None where
-    the event did not tell.
+    """As in `RetrievedChunk`. `text` is the digest that `PassageTexts` keeps it under, `heading`
+    where it stood; both are empty in facts from before texts were kept. `acl` is None: the event
+    has none.
     """
 
     chunk_id: str
@@ -36,11 +34,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class InteractionFact:
-    """A question, what was shown for it and what was answered. `cited` holds ids of chunks.
-
-    `query` is what was searched for, empty where that is the question; `filtered` tells that the
-    asker's filters bounded the search. `prompt` has a mark in place of each passage that it quotes:
-    read it by `prompt_with`. `acl` are the asker's groups.
+    """`cited` holds chunk ids. `query` is what was searched for, empty where that is the question;
+    `filtered`: the asker's filters bounded the search. Read `prompt` by `prompt_with`. `acl` are
+    the asker's groups.
     """
 
     offset: int

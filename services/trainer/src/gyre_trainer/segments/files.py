@@ -67,10 +67,8 @@ async def read_unmerged(what: str, read: Callable[[], Awaitable[T]]) -> T:
 
 
 class SegmentFiles:
-    """Segments on a shelf, each one file. Small neighbours become one, `merge_at` at a time, as far
-    as `records` rows go, so that low traffic does not leave a file for every few seconds.
-
-    Raises, from every method: Retryable, and DamagedContentError for one that is not readable.
+    """One file each; small neighbours become one, `merge_at` at a time, up to `records` rows. Every
+    method raises Retryable, and DamagedContentError for one that is not readable.
     """
 
     def __init__(self, shelf: Shelf, *, records: int, merge_at: int) -> None:

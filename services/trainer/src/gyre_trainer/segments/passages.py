@@ -18,9 +18,8 @@ _SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("d
 
 
 class PassageTexts:
-    """Packs of texts. What is put before the facts that refer to it is there when they are.
-
-    Raises, from every method: Retryable, and DamagedContentError for a pack that is not readable.
+    """Packs of texts, put before the facts that refer to them. Every method raises Retryable, and
+    DamagedContentError for a pack that is not readable.
     """
 
     def __init__(self, shelf: Shelf, *, merge_at: int = 16, texts: int = 5_000) -> None:
@@ -91,8 +90,6 @@ class PassageTexts:
             await self._delete(name)
 
     async def _packs(self, tenant: str) -> dict[str, frozenset[str]]:
-        """The digests in each pack of a tenant, by the pack's name."""
-
         async def read() -> dict[str, frozenset[str]]:
             names = await self._shelf.names(f"{FOLDER}/{tenant}")
             for name in set(names).difference(self._digests):

@@ -35,15 +35,12 @@ class Rewritten:
 
 
 class Segments:
-    """The facts of the streams, and the `passages` that they refer to, until they are forgotten or
-    too old.
+    """Facts, and the `passages` that they refer to, until they are forgotten or too old.
 
-    A segment is put before its offsets are committed; writers and readers take each offset once,
-    also where segments overlap after a rebalance. Facts are forgotten in place, under the same
-    names, so that the same offsets count as collected.
-
-    Raises, from every method: Retryable when the store is full, read-only or out of reach;
-    DamagedContentError for a file that cannot be read.
+    A segment is put before its offsets are committed; each offset is read once, also where segments
+    overlap after a rebalance. Facts are forgotten in place: the same offsets count as collected.
+    Every method raises Retryable: the store is full, read-only or out of reach; and
+    DamagedContentError: a file cannot be read.
     """
 
     def __init__(self, shelf: Shelf, *, records: int = 5_000, merge_at: int = 16) -> None:
@@ -60,10 +57,8 @@ class Segments:
         facts: Sequence[Fact],
         passages: Mapping[str, str] = _NO_PASSAGES,
     ) -> int:
-        """Keep facts, in the order of their offsets; returns how many were not there before.
-
-        `passages` are the texts, by digest, that the facts refer to. What was forgotten does not
-        come back, but counts as collected.
+        """In the order of their offsets; returns how many are new. `passages` are the texts, by
+        digest, that they refer to. What was forgotten does not come back, but counts as collected.
         """
         place = f"{stream.topic}/{partition}"
         async with self._writing:
@@ -90,9 +85,7 @@ class Segments:
         return window
 
     async def facts(self, window: Window, tenant: str) -> AsyncIterator[PartitionFacts]:
-        """The facts of a window, partition by partition; of one tenant, or of EVERY_TENANT.
-        Raises FailedPrecondition when the window goes beyond what is kept.
-        """
+        """By partition, of a tenant or EVERY_TENANT. Raises FailedPrecondition: not all is kept."""
         durable = await self.durable()
         for place, (first, end) in window.items():
             there_first, there_end = durable.get(place, (0, 0))
@@ -136,9 +129,7 @@ class Segments:
             return done
 
     async def drop_before(self, oldest: datetime) -> Rewritten:
-        """Remove the facts from before `oldest`, and with them whole segments. The last one of a
-        place stays, if need be without rows: its name tells what was collected.
-        """
+        """A place's last segment stays, if need be empty: its name tells what was collected."""
         done = Rewritten()
         async with self._writing:
             for segment in await self._files.all():
@@ -208,7 +199,6 @@ class Segments:
 
 
 def _referred_passages(facts: Sequence[Fact]) -> dict[str, set[str]]:
-    """The digests of the texts that are referred to, by tenant."""
     referred: dict[str, set[str]] = defaultdict(set)
     for fact in facts:
         if isinstance(fact, InteractionFact):

@@ -49,10 +49,8 @@ def lower_priority() -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Get SIGTERM when the process `parent` dies; exit where it is gone already.
-
-    See prctl(2); where there is no prctl, a verb outlives a trainer that was killed, and its
-    files are simply not used.
+    """SIGTERM when the process `parent` dies; exit where it is gone. Where there is no prctl(2), a
+    verb outlives a trainer that was killed, and its files are not used.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -61,9 +59,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def run_in_group(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command that starts processes of its own, in this process's group; returns its exit
-    status. Told to end, it tells all of them, and ends by force, itself too, what lingers.
-    """
+    """Returns the exit status. SIGTERM goes to the whole group; what lingers is killed."""
     if os.getpgrp() != os.getpid():
         os.setpgrp()
     with subprocess.Popen(command, env=dict(environment)) as process:

@@ -1,27 +1,13 @@
 """Recipe `query-encoder`: tunes the query side against the frozen vectors of the passages.
 
-`prepare` writes, and the others read:
+`prepare` writes `inputs.json`, `data_set/`, `questions.jsonl`, `corpus.jsonl` with `corpus.npy`
+(unit vectors in the same order) and `live.jsonl`, all as `inputs` reads them.
 
-- `inputs.json`: where the base model lies, and digests of it, the data set and the vectors
-- `data_set/`: references to the questions, their passages and labels; of `train.jsonl` a part
-  validates
-- `questions.jsonl`: what the questions say, by `tenant` and `question_id`
-- `corpus.jsonl`, `corpus.npy`: the passages with who may find them, and their unit vectors in the
-  same order
-- `live.jsonl`: what live found for each question: `legs` of [chunk_id, bm25, dense, fused]
-
-`train` writes, one variant at a time (`full`, `low-rank`):
-
-- `<variant>/checkpoints/step-<n>/`: weights, optimiser, position and random state; the last two
-- `<variant>/config.json`: the settings, as printed
-- `<variant>/tuned.safetensors`: the trained weights, merged, by the base's names; only those
-- `<variant>/result.json`: `variant`, `steps`, `loss` (a curve), `tokens`, `seconds`,
-  `cpu_seconds`, `validation` (quality by share of the tuned weights, both slices) and
-  `chosen_share`; it is written last, so a variant that has it is finished
-
-`export` writes `candidate/`, a folder in the layout of sentence-transformers with a model card
-(`README.md`) and its figures (`card.json`), and puts it into the store. `compare` asks live and
-candidate the held-out questions and writes `report.json` and the verdict.
+`train` writes a folder for each variant: `config.json`, `checkpoints/step-<n>/` (the last two),
+`tuned.safetensors` (what was trained, merged, by the base's names) and, when it is finished,
+`result.json`. `export` writes `candidate/` in the layout of sentence-transformers, with a model
+card (`README.md`) and its figures (`card.json`), and puts it into the store. `compare` asks live
+and candidate the held-out questions and writes `report.json` and the verdict.
 """
 
 from gyre_common.events.releases import Roles

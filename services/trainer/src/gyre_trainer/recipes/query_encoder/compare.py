@@ -19,10 +19,9 @@ _LOAD_SECONDS = 120.0
 
 
 async def compare(folder: RunFolder, settings: TrainerSettings) -> None:
-    """Keep the report, and the model card with it in it, in the store, then write the verdict.
-
-    Raises FailedPrecondition when the candidate cannot be served or the data set was changed,
-    Retryable when a service or the store is away, OrderDiffers as `measure` does.
+    """The verdict is written last. Raises FailedPrecondition: the candidate cannot be served, or
+    the data set was changed; Retryable: a service or the store is away; OrderDiffers as `measure`
+    does.
     """
     spec, files = folder.spec(), QueryEncoderFiles(folder)
     questions = _questions(RunData(folder))

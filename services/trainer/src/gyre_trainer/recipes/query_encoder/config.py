@@ -9,9 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 
 class Variant(StrEnum):
-    """`full` trains whole matrices of the upper layers, `low-rank` a small update of each of them
-    (Hu et al. 2021, arXiv:2106.09685).
-    """
+    """`low-rank`: a small update of each matrix (Hu et al. 2021, arXiv:2106.09685)."""
 
     FULL = "full"
     LOW_RANK = "low-rank"

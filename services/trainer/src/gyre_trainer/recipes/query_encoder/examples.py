@@ -24,9 +24,7 @@ Shares = Mapping[int, float]
 
 @dataclass(frozen=True)
 class TrainingQuestion:
-    """A question and the mean label of each passage that was judged for it, by chunk id. `ids` are
-    its occurrences; `held_out`: no document that it wants had a vote to learn from.
-    """
+    """`labels`: means by chunk id; `ids`: its occurrences; `held_out`: as in `DataSetRow`."""
 
     text: str
     ids: tuple[str, ...]
@@ -42,10 +40,9 @@ class TrainingQuestion:
 
 
 def merge_questions(rows: Sequence[DataSetRow], part: str) -> list[TrainingQuestion]:
-    """The questions of one part that want something, in the order in which they were first asked.
-
-    Two rows are the same question when their words are, whatever the case and the spaces, and both
-    askers can find the same: another tenant, or other groups, make another question of it.
+    """Those of one part that want something, as first asked. Two rows are the same question when
+    their words are, whatever case and spaces, and both askers, by tenant and groups, can find the
+    same.
     """
     groups: dict[tuple[str, ...], list[DataSetRow]] = defaultdict(list)
     for row in rows:
@@ -122,9 +119,8 @@ def examples_of(
 def rehearsals(
     corpus: EncodedCorpus, *, count: int, own_share: float, seed: int
 ) -> list[TrainingExample]:
-    """Texts of the corpus itself: what nobody asked about must keep its place. `count` titles or
-    sentences, of passages that are drawn without repeats while they last; `own_share` of a text's
-    target is its own passage.
+    """`count` titles or sentences of the corpus, which must keep their place; passages are drawn
+    without repeats while they last. `own_share` of a text's target is its own passage.
     """
     random = np.random.default_rng([seed, 1])
     order: list[int] = []

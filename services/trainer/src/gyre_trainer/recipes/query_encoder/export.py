@@ -78,11 +78,9 @@ async def export(folder: RunFolder, settings: TrainerSettings) -> None:
 
 
 def write_candidate(folder: RunFolder) -> tuple[VariantResult, float]:
-    """Fill `candidate/`, whole or not at all; returns the variant that it holds, and how far any
-    number of its ONNX graph's vectors is from torch's at most.
-
-    Raises FailedPrecondition when a variant is not finished or ONNX gives other vectors than torch,
-    Retryable when the disk is full or read-only.
+    """Fill `candidate/`, whole or not at all; returns its variant, and how far a number of the ONNX
+    graph's vectors is from torch's at most. Raises FailedPrecondition: a variant is not finished,
+    or they are too far apart; Retryable: the disk is full or read-only.
     """
     data = RunData(folder)
     results = [_result(folder.variant(variant) / RESULT, variant) for variant in Variant]
@@ -163,10 +161,8 @@ class _Graph(nn.Module):
 def _write_onnx(
     encoder: TrainableQueryEncoder, path: Path, samples: Sequence[Sequence[int]]
 ) -> float:
-    """Export; returns the greatest difference of any number of any vector from torch's.
-
-    Inputs and output have the names that exported BERT encoders have everywhere: int64 of shape
-    (texts, tokens), both dimensions free, to float32 of shape (texts, tokens, d), not yet pooled.
+    """Returns the greatest difference from torch. By the usual names of exported BERT encoders:
+    int64 of (texts, tokens), both free, to float32 of (texts, tokens, d), not yet pooled.
     """
     path.parent.mkdir(parents=True)
     ids, mask = encoder.padded([[101, 2003, 102], [101, 102]])

@@ -1,7 +1,4 @@
-"""The gate: whether a candidate may replace what is live, by what both sides retrieved.
-
-The rule: a gain overall, and no loss for questions about documents that nobody voted on.
-"""
+"""The gate: a candidate needs a gain overall and no loss on documents that nobody voted on."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -49,9 +46,7 @@ class OrderDiffers(GyreError):
 
 @dataclass(frozen=True)
 class ComparisonQuestions:
-    """Those that choose the weights, those that judge, and how many of these were left out because
-    nothing good is known for them (any more).
-    """
+    """`validation` chooses the weights; `left_out` have nothing good that is still known."""
 
     validation: Sequence[GateQuestion]
     held_out: Sequence[GateQuestion]

@@ -48,11 +48,8 @@ class _Line(BaseModel):
 
 
 class Inputs(_Line):
-    """What training checks before it begins (`inputs.json`).
-
-    `base_folder` is where the base model's files lie (the live document encoder's, whose vectors
-    fill the index). Digests, not checked where they are empty, are of the base's files, of
-    `data_set/manifest.json`, of `corpus.npy` and of `questions.jsonl`.
+    """What training checks before it begins (`inputs.json`). Digests, unchecked where empty, are of
+    the base's files, of `data_set/manifest.json`, of `corpus.npy` and of `questions.jsonl`.
     """
 
     base_folder: str
@@ -256,7 +253,6 @@ def base_digest(folder: Path) -> str:
 
 
 def _check(path: Path, digest: str) -> None:
-    """Refuse a file that is not what the run began with."""
     actual_digest = file_digest(path) if digest else ""
     if actual_digest != digest:
         raise FailedPrecondition(

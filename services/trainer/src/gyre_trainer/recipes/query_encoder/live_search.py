@@ -66,15 +66,10 @@ async def search(
     *,
     patience: float = _PATIENCE,
 ) -> dict[str, Legs]:
-    """By question id, all that either leg found by the same named versions.
-
-    The same question of the same asker is asked once. Legs are searched as deep as live searches:
-    so their scores are normalised as they are when it serves, and fusing them by other weights
-    loses nothing. A retriever that is away or busy is waited for, up to `patience` seconds a
-    question, and so is an encoder that is still being loaded.
-
-    Raises Unavailable when it was not served whole within that time, FailedPrecondition when a
-    version is not there or cannot be loaded.
+    """By question id, all that either leg found by the same named versions, as deep as live
+    searches: so scores are normalised as they are when it serves. The same question of the same
+    asker is asked once. Raises Unavailable when it was not served whole within `patience` seconds,
+    FailedPrecondition when a version is not there or cannot be loaded.
     """
     distinct = list(dict.fromkeys(questions.values()))
     legs_by_asker: dict[Asker, Legs] = {}

@@ -55,7 +55,7 @@ def step_loss(
     questions, rehearsals = batch.questions, batch.rehearsals
     total = 0.0 * vectors.sum()
     if questions:
-        beside = config.bm25_weight * _rows([example.lexical for example in questions], passages)
+        beside = config.bm25_weight * _matrix([example.lexical for example in questions], passages)
         for row, example in enumerate(questions):
             if example.hidden is not None:
                 beside[row, torch.from_numpy(example.hidden)] = _OUT_OF_SIGHT
@@ -63,13 +63,13 @@ def step_loss(
         log_probabilities = log_likelihood(
             question_vectors, passages, temperature=config.temperature, beside=beside
         )
-        targets = _rows([example.target for example in questions], passages)
+        targets = _matrix([example.target for example in questions], passages)
         each = soft_cross_entropy(log_probabilities, targets, robustness=config.robustness)
         weights = torch.tensor([example.weight for example in questions]).to(each)
         total = total + (weights * each).sum() / batch.question_total
     if rehearsals:
         temperature = config.rehearsal_temperature
-        own = _rows([example.target for example in rehearsals], passages)
+        own = _matrix([example.target for example in rehearsals], passages)
         base_probabilities = log_likelihood(base, passages, temperature=temperature).exp()
         targets = own + (1 - own.sum(dim=1, keepdim=True)) * base_probabilities
         rehearsal_vectors = vectors[len(vectors) - len(rehearsals) :]
@@ -79,8 +79,7 @@ def step_loss(
     return total
 
 
-def _rows(shares: Sequence[Shares], passages: Tensor) -> Tensor:
-    """As a matrix of shape (examples, n)."""
+def _matrix(shares: Sequence[Shares], passages: Tensor) -> Tensor:
     result = torch.zeros(len(shares), len(passages))
     for row, each in enumerate(shares):
         if each:

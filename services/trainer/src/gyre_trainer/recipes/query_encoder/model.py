@@ -73,9 +73,8 @@ def _groups(order: Sequence[int], texts: Sequence[Sequence[int]]) -> Iterator[Se
 
 
 def open_base(folder: Path, dimensions: int) -> TrainableQueryEncoder:
-    """The encoder in a folder of sentence-transformers' layout. Raises FailedPrecondition when a
-    file is missing or damaged, or the network is not of its config's sizes, or makes vectors of
-    other than `dimensions` numbers.
+    """In sentence-transformers' layout. Raises FailedPrecondition: a file is missing or damaged, or
+    the network is not of its config's sizes, or its vectors are not of `dimensions` numbers.
     """
     check_base(folder)
     window(folder)

@@ -61,10 +61,8 @@ Vector = NDArray[np.float32]
 
 
 async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
-    """Write the data set, the corpus, what live found, `inputs.json` and at last `prepared.json`.
-
-    Raises FailedPrecondition when there is too little to learn from or the base model is broken,
-    Retryable when an engine, the store or a service is away.
+    """`prepared.json` is last. Raises FailedPrecondition: too little to learn from, or a broken
+    base; Retryable: an engine, the store or a service is away.
     """
     spec, files = folder.spec(), QueryEncoderFiles(folder)
     segments = Segments(Shelf(settings.store_url, FOLDER))
@@ -151,12 +149,10 @@ async def snapshot(
     required: Collection[str],
     most: int = MOST_CHUNKS,
 ) -> frozenset[str]:
-    """Write every passage and vector, in the order of chunk ids; returns these ids.
-
-    Of more than `most`, those `required` stay (where they are still there) and of the others those
-    with the smallest hash of their id, so that the same index gives the same snapshot. Raises
-    FailedPrecondition when the tenant has no passages in that index, Retryable when Elasticsearch
-    is away or the index is not there.
+    """Write passages and vectors, in the order of chunk ids; returns these. Of more than `most`,
+    those `required` stay and those with the smallest hash of their id: the same index, the same
+    snapshot. Raises FailedPrecondition: no passages of the tenant; Retryable: Elasticsearch or the
+    index is away.
     """
     sample = Sample(most, frozenset(required))
     of_tenant = {"match_all": {}} if tenant == EVERY_TENANT else {"term": {"tenant": tenant}}
@@ -222,7 +218,6 @@ async def _write_live(
     rows: Sequence[DataSetRow],
     texts: Mapping[Reference, str],
 ) -> None:
-    """What live finds for each question, with the raw score of each leg."""
     askers = {}
     for row in rows:
         askers[row.question_id] = Asker(row.tenant, row.acl, texts[row.reference])
@@ -265,9 +260,7 @@ def dropped_note(questions: int) -> str:
 
 async def base_folder(models: ModelFolders, artifact: Artifact) -> Path:
     """The folder of a version's trainable weights: those of the shipped one lie in a package.
-
-    Raises FailedPrecondition when what the version names is not there, or not what its digest says,
-    Retryable when the store is out of reach.
+    Raises FailedPrecondition: missing, or not of its digest; Retryable: the store is out of reach.
     """
     package = artifact.settings.get("package")
     if artifact.uri is not None or package is None:

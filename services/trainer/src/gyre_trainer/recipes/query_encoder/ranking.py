@@ -69,10 +69,8 @@ def gate_questions(
     judged: Mapping[int, float],
     present: Collection[str] | None = None,
 ) -> list[GateQuestion]:
-    """Those rows with a good passage: of the others nDCG says nothing.
-
-    `judged` holds, by rank, the probability that a passage shown there is judged. With `present`,
-    votes on other passages do not count.
+    """Those rows with a good passage: of the others nDCG says nothing. `judged` is the probability,
+    by rank, that a passage shown is judged. With `present`, votes on other passages do not count.
     """
     best = max(judged.values(), default=1.0)
     questions = []
@@ -197,11 +195,9 @@ def exact_legs(
     hidden: NDArray[np.bool_] | None = None,
     among: Collection[str] | None = None,
 ) -> Legs:
-    """Live's BM25 leg beside a dense leg that is searched exactly: what another encoder would find.
-
-    `similarity` has a number for each passage of the corpus, `positions` says where each stands.
-    The dense leg's `depth` best of those that are not `hidden` are found; with `among`, only hits
-    with these ids are in the result, and the spans are still of all.
+    """Live's BM25 leg beside an exact dense leg: the `depth` best that are not `hidden`.
+    `similarity` has a number for each of `positions`. With `among` only these are hits; the spans
+    are still of all.
     """
     bm25, bm25_span = live_hits.bm25_scores, live_hits.bm25_span
     visible = similarity if hidden is None else similarity[~hidden]
@@ -228,15 +224,10 @@ class WeightFit:
 
 
 def refit(
-    questions: Sequence[GateQuestion],
-    legs: Mapping[str, Legs],
-    start: Weights,
-    live: Rankings,
+    questions: Sequence[GateQuestion], legs: Mapping[str, Legs], start: Weights, live: Rankings
 ) -> tuple[Weights, float]:
-    """The fitted weights, and their mean nDCG@10 on these questions; without any it is `start`.
-
-    Of the weights above `start` only those count by which the never-voted questions do not lose
-    against `live`'s rankings, by more than one standard error.
+    """The weights and their mean nDCG@10; `start` without questions. Of those above it only those
+    count that do not lose on never-voted questions against `live`, by more than one standard error.
     """
     share = start.dense / (start.bm25 + start.dense)
     if not questions:
@@ -264,9 +255,7 @@ def fit_weights(
     mass: Floats,
     allowed: Callable[[WeightFit], bool] = lambda _: True,
 ) -> WeightFit:
-    """The best of the allowed shares of the dense leg above `share` that gain on it by more than
-    chance explains; `share` itself where there is none. `mass` is what each question counts.
-    """
+    """The best allowed share that surely gains on `share`, else that; `mass` is by question."""
     clusters = np.array([question.cluster for question in questions])
     own = fit_at_share(questions, legs, share)
     best, best_gain = own, 0.0

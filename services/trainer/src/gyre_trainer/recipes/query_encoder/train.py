@@ -1,9 +1,8 @@
-"""Verb `train`: trains one variant on a frozen data set; DeepSpeed's launcher starts it.
+"""Verb `train`: trains one variant, from its last checkpoint on; DeepSpeed's launcher starts it.
 
     deepspeed --module gyre_trainer.recipes.query_encoder.train --run FOLDER --variant full|low-rank
 
-What it reads and writes: `gyre_trainer.recipes.query_encoder`. Interrupted, it goes on from its
-last checkpoint when it is started again. A failure is one line, `error: …`, and exit status 1.
+A failure is one line, `error: …`, and exit status 1.
 """
 
 import argparse

@@ -131,9 +131,8 @@ def write_result(
 
 
 class Validation:
-    """How good fused retrieval is, on questions of the training side that taught nothing: live's
-    BM25 leg beside a dense leg that is searched exactly, measured as the comparison measures, each
-    question alike.
+    """Fused retrieval on questions of the training side that taught nothing: live's BM25 leg beside
+    an exact dense leg, measured as the comparison measures, each question alike.
     """
 
     def __init__(
