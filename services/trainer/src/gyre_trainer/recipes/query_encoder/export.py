@@ -14,7 +14,7 @@ from gyre_common.store import Store
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.export import Dim
 
 from gyre_trainer.recipes.query_encoder.config import Variant
@@ -147,17 +147,6 @@ def _write_model(candidate: Path, chosen: Mapping[str, Tensor], data: RunData) -
     (candidate / "1_Pooling" / "config.json").write_text(json.dumps(pooling, indent=2))
 
 
-class _Graph(nn.Module):
-    def __init__(self, encoder: TrainableQueryEncoder) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
-        output = self.encoder.bert(input_ids, attention_mask, token_type_ids)
-        hidden: Tensor = output.last_hidden_state
-        return hidden
-
-
 def _write_onnx(
     encoder: TrainableQueryEncoder, path: Path, samples: Sequence[Sequence[int]]
 ) -> float:
@@ -168,9 +157,8 @@ def _write_onnx(
     ids, mask = encoder.padded([[101, 2003, 102], [101, 102]])
     shapes = {0: Dim("texts", min=1), 1: Dim("tokens", min=1)}
     program = torch.onnx.export(
-        _Graph(encoder).eval(),
-        (ids, mask, torch.zeros_like(ids)),
-        input_names=INPUTS,
+        encoder.bert,
+        kwargs=dict(zip(INPUTS, (ids, mask, torch.zeros_like(ids)), strict=True)),
         output_names=[OUTPUT],
         dynamic_shapes=dict.fromkeys(INPUTS, shapes),
         dynamo=True,
