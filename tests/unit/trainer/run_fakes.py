@@ -35,7 +35,6 @@ from gyre_trainer.runs.folder import (
     RunSpec,
     write_json,
 )
-from gyre_trainer.runs.registry import Registry
 from gyre_trainer.runs.starting import NewRun, RunStarter
 from gyre_trainer.runs.verbs import COMPARE, EXPORT, PREPARE, Verb
 from gyre_trainer.segments import Window
@@ -98,7 +97,7 @@ def a_report(gain: float = 0.05, **overrides: object) -> GateReport:
 
 
 @dataclass
-class FakeRegistry(Registry):
+class FakeRegistry:
     """Remembers what was registered."""
 
     registered: dict[str, Artifact] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from gyre_trainer.runs.book import RunBook
 from gyre_trainer.runs.conductor import Conductor, Tools
 from gyre_trainer.runs.folder import RunFolders
 from gyre_trainer.runs.kafka_history import TOPICS, read_history
-from gyre_trainer.runs.registry import Registry
+from gyre_trainer.runs.registry import GrpcRegistry
 from gyre_trainer.runs.starting import RunStarter
 from gyre_trainer.segments import FOLDER as SEGMENTS
 from gyre_trainer.segments import Collector, Segments, until_collected
@@ -44,7 +44,7 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
     book.apply(await read_history(settings.kafka_servers))
     book.apply(releases.states)
     releases.on_change(lambda change: book.apply([change]))
-    registry = Registry(releases, controller)
+    registry = GrpcRegistry(releases, controller)
     current_window = partial(
         until_collected, settings.kafka_servers, segments, seconds=settings.collect_seconds
     )

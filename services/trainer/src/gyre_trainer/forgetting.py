@@ -59,9 +59,8 @@ class Forgetting:
         self._oldest: datetime | None = None
 
     async def forget(self, subject: Subject) -> ErasureCounts:
-        """Forget all that was kept of a subject up to now; once on record, it will happen. Raises
-        InvalidInput: no name; Conflict: a run of the tenant goes on; Retryable: Kafka or the store
-        is away.
+        """Forget a subject up to now; once on record, it will happen. Raises InvalidInput: no name;
+        Conflict: a run of the tenant goes on; Retryable: Kafka or the store is away.
         """
         if not subject.name:
             raise InvalidInput(subject.kind.value, "is empty", "say what is to be forgotten")

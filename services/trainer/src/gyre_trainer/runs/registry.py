@@ -1,6 +1,7 @@
 """What runs need of the release controller: what is live, and a version made known."""
 
 from dataclasses import replace
+from typing import Protocol
 
 import grpc.aio
 from gyre.releases.v1 import releases_pb2, releases_pb2_grpc
@@ -14,19 +15,29 @@ from gyre_common.signature import Signature
 from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 
 
-class Registry:
-    """Reads what the topic says, and asks for what is new; both may be repeated."""
+class Registry(Protocol):
+    """Both may be repeated."""
+
+    def state(self, tenant: str, role: str) -> ReleaseChanged:
+        """One role as a tenant has it. Raises FailedPrecondition where nothing is live."""
+
+    async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
+        """Raises FailedPrecondition when the name is taken, Retryable when nobody answers."""
+
+
+class GrpcRegistry:
+    """Implements the Registry port: reads what the topic says, and asks for what is new."""
 
     def __init__(self, view: ReleaseView, channel: grpc.aio.Channel) -> None:
         self._view = view
         self._stub = releases_pb2_grpc.ReleaseServiceStub(channel)
 
     def state(self, tenant: str, role: str) -> ReleaseChanged:
-        """One role as a tenant has it. Raises FailedPrecondition where nothing is live."""
+        """See Registry."""
         return self._view.state(tenant, role)
 
     async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
-        """Raises FailedPrecondition when the name is taken, Retryable when nobody answers."""
+        """See Registry."""
         content = artifact.model_dump(exclude={"version", "registered_at"}, exclude_none=True)
         request = releases_pb2.RegisterVersionRequest(
             role=role,

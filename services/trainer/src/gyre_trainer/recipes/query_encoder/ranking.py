@@ -65,9 +65,7 @@ class GateQuestion:
 
 
 def gate_questions(
-    rows: Iterable[DataSetRow],
-    judged: Mapping[int, float],
-    present: Collection[str] | None = None,
+    rows: Iterable[DataSetRow], judged: Mapping[int, float], present: Collection[str] | None = None
 ) -> list[GateQuestion]:
     """Those rows with a good passage: of the others nDCG says nothing. `judged` is the probability,
     by rank, that a passage shown is judged. With `present`, votes on other passages do not count.
