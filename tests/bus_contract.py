@@ -12,8 +12,7 @@ from uuid import UUID
 import pytest
 from gyre_common.bus import Bus, Delivery, Record, current_record
 from gyre_common.bus.dead_letters import Cause
-from gyre_common.bus.limits import RecordTooLarge
-from gyre_common.bus.record import ManyCurrentRecordsError, RawRecord
+from gyre_common.bus.record import ManyCurrentRecordsError, RawRecord, RecordTooLarge
 from gyre_common.errors import Poison, Retryable
 from gyre_common.events.event import Event, derived_id, new_id
 from gyre_common.events.topic import LARGEST_EVENT, Topic

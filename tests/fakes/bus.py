@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
@@ -13,11 +13,10 @@ from gyre_common.bus.dead_letters import Cause, cause_of
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.envelope import headers_for
 from gyre_common.bus.handling import InBatches
-from gyre_common.bus.limits import check_size
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.port import EventBus
-from gyre_common.bus.record import RawRecord, id_for_next_event
-from gyre_common.bus.scheduler import Consumer, Handling, Scheduler
+from gyre_common.bus.record import RawRecord, check_size, id_for_next_event
+from gyre_common.bus.scheduler import Handling, Scheduler
 from gyre_common.errors import Unavailable
 from gyre_common.events.event import Event, new_id, now
 from gyre_common.events.topic import Topic
@@ -77,7 +76,7 @@ class MemoryBus(EventBus):
     ) -> None:
         names = [topics.name] if isinstance(topics, Topic) else topics
         if isinstance(handling, InBatches):
-            handling.wait_for_no_more()
+            handling.size = replace(handling.size, max_wait=0)
         subscription = _Subscription(names, group, handling, self._delivery, self.parked)
         for name in names:
             self._subscriptions[name].append(subscription)
@@ -225,7 +224,7 @@ class _Subscription:
     ) -> None:
         self._group = group
         self._parked = parked
-        self.scheduler = Scheduler(Consumer(topics[0], group), handling, self, delivery)
+        self.scheduler = Scheduler(handling, self, delivery, topic=topics[0], group=group)
 
     def pause(self, partition: Partition) -> None:
         """See `Flow`: all records are here already."""

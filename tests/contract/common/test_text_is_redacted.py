@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from gyre_common import redaction
-from gyre_common.bus.dead_letters import cause_of, headers_of
+from gyre_common.bus.dead_letters import cause_of, headers_with
 from gyre_common.errors import Poison
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import IsText
@@ -171,7 +171,7 @@ async def test_telemetry_holds_redacted_texts_only(redacting: None) -> None:
 def test_what_an_error_says_of_a_dead_letter_is_redacted(redacting: None) -> None:
     raw = StoredRecord("feedback.received.v1.dlq", 0, 1, 0, b"acme/1", b"{", ())
     cause = cause_of(raw, Poison(f"not {SECRET}"), attempts=1, group="trainer")
-    parked = replace(raw, headers=tuple(headers_of(raw, cause)))
+    parked = replace(raw, headers=tuple(headers_with(raw.headers, cause)))
     [row] = translation.dead_letter(parked, origin_of(parked))
     assert "not [gone]" in repr(row)
 

@@ -13,8 +13,8 @@ from gyre_common.bus import (
     current_record,
 )
 from gyre_common.bus.dead_letters import DeadLetter, open_dead_letters
-from gyre_common.bus.limits import LARGEST_BATCH, LARGEST_FOREIGN_RECORD
-from gyre_common.bus.record import sha256
+from gyre_common.bus.fetched import LARGEST_BATCH
+from gyre_common.bus.record import LARGEST_FOREIGN_RECORD, sha256
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.errors import NotFound, Poison
 from gyre_common.events.topic import Topic

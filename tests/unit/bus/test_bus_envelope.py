@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 from gyre_common.bus import Record
-from gyre_common.bus.dead_letters import cause_of, headers_of, read_cause
-from gyre_common.bus.envelope import headers_for
+from gyre_common.bus.dead_letters import cause_of, headers_with, read_cause
+from gyre_common.bus.envelope import headers_for, text_header
 from gyre_common.errors import Poison
 from gyre_common.events.documents import DOCUMENT_SUBMITTED
 from gyre_common.events.event import Event, new_id
@@ -58,7 +58,7 @@ def test_bytes_that_are_not_utf_8_are_shown_and_never_raise() -> None:
     record = a_record(("odd", b"\xff"), ("traceparent", b"\xff"), ("ce_id", b"\xff"), key=b"\xff")
     assert record.headers["odd"] == "\\xff"
     assert record.key == "\\xff"
-    assert record.traceparent is None
+    assert text_header(record.raw.headers, "traceparent") is None
     assert isinstance(record.event_id, UUID)
 
 
@@ -71,7 +71,7 @@ def test_the_last_of_several_headers_counts() -> None:
 def test_a_dead_letter_tells_its_cause_and_keeps_its_own_headers() -> None:
     raw = a_record(("odd", b"\xff"), ("odd", b"2")).raw
     cause = cause_of(raw, Poison("line\none \ud800"), attempts=4, group="g")
-    headers = headers_of(raw, cause)
+    headers = headers_with(raw.headers, cause)
     assert headers[:2] == [("odd", b"\xff"), ("odd", b"2")]
     read = read_cause(headers)
     assert read is not None
@@ -83,9 +83,9 @@ def test_a_dead_letter_tells_its_cause_and_keeps_its_own_headers() -> None:
 
 def test_a_letter_parked_again_tells_only_the_latest_cause() -> None:
     raw = a_record(("own", b"1")).raw
-    once = headers_of(raw, cause_of(raw, Poison("first"), attempts=1, group="g"))
+    once = headers_with(raw.headers, cause_of(raw, Poison("first"), attempts=1, group="g"))
     again = StoredRecord("x", 0, 0, 0, None, None, tuple(once))
-    twice = headers_of(again, cause_of(again, Poison("second"), attempts=1, group="g"))
+    twice = headers_with(again.headers, cause_of(again, Poison("second"), attempts=1, group="g"))
     assert len(twice) == len(once)
     read = read_cause(twice)
     assert read is not None

@@ -9,8 +9,7 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
 from gyre_common.bus import fetched
-from gyre_common.bus.fetched import FetchedRecords
-from gyre_common.bus.limits import LARGEST_BATCH
+from gyre_common.bus.fetched import LARGEST_BATCH, FetchedRecords
 from gyre_common.bus.record import UnreadValue, sha256
 
 from tests.batches import CODECS, Headers, a_batch, with_body

@@ -8,7 +8,7 @@ from gyre_common.bus.decoding import decoder
 from gyre_common.bus.handling import BatchSize, InBatches, OneByOne
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.record import UnreadValue
-from gyre_common.bus.scheduler import Consumer, Handling, Scheduler
+from gyre_common.bus.scheduler import Handling, Scheduler
 from gyre_common.errors import Poison
 
 from tests.bus_contract import QUICK, MessageSent, message_topic
@@ -27,7 +27,7 @@ class Broker:
         self.paused: set[int] = set()
         self.holding: list[Partition] = []
         self.refusal: Exception | None = None
-        self.scheduler = Scheduler(Consumer(TOPIC.name, "g"), handling, self, delivery)
+        self.scheduler = Scheduler(handling, self, delivery, topic=TOPIC.name, group="g")
 
     def pause(self, partition: Partition) -> None:
         self.paused.add(partition.number)
@@ -121,14 +121,14 @@ async def test_a_breaker_that_was_open_before_a_restart_parks_nothing_until_some
 ):
     listener = Listener()
     broker = Broker(one_by_one(listener))
-    broker.scheduler.reopen_breaker("50 records in a row could not be handled")
+    broker.scheduler.breaker.open("50 records in a row could not be handled")
     broker.bring(message_value(0, "bad"))
     await eventually(lambda: broker.holding)
     assert "50 records in a row" in broker.scheduler.problems[0]
     mended = Listener()
     mended.broken = False
     again = Broker(one_by_one(mended))
-    again.scheduler.reopen_breaker("50 records in a row could not be handled")
+    again.scheduler.breaker.open("50 records in a row could not be handled")
     again.bring(message_value(0, "bad"), b"{", message_value(1))
     await eventually(lambda: mended.deliveries == [0, 1])
     assert (again.parked, again.scheduler.problems) == ([1], [])

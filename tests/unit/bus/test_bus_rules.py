@@ -10,13 +10,14 @@ from aiokafka.partitioner import murmur2
 from faststream.kafka import KafkaBroker
 from gyre_common.bus import Delivery
 from gyre_common.bus import subscription as subscription_module
-from gyre_common.bus.breaker import Breaker
 from gyre_common.bus.decoding import decoder
+from gyre_common.bus.delivery import Breaker
 from gyre_common.bus.handling import OneByOne
-from gyre_common.bus.limits import RecordTooLarge, check_size
 from gyre_common.bus.record import (
     NoCurrentRecordError,
     RawRecord,
+    RecordTooLarge,
+    check_size,
     current_record,
     id_for_next_event,
 )

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from gyre_common.bus.dead_letters import cause_of, headers_of
+from gyre_common.bus.dead_letters import cause_of, headers_with
 from gyre_common.errors import Poison
 from gyre_common.events.interactions import GuardrailResult, Score, Turn
 from gyre_common.events.releases import Canary
@@ -145,7 +145,10 @@ SPOILED = StoredRecord(
 def dead(raw: StoredRecord, *, dlq_offset: int = 5) -> StoredRecord:
     cause = cause_of(raw, Poison("not JSON"), attempts=1, group="trainer")
     return replace(
-        raw, topic=f"{raw.topic}.dlq", offset=dlq_offset, headers=tuple(headers_of(raw, cause))
+        raw,
+        topic=f"{raw.topic}.dlq",
+        offset=dlq_offset,
+        headers=tuple(headers_with(raw.headers, cause)),
     )
 
 

@@ -27,4 +27,4 @@ def build_handlers(bus: EventBus, ingestor: Ingestor) -> None:
 
     @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS)
     async def on_document_accepted(event: DocumentAccepted) -> None:
-        await ingestor.chunk(event, revision=current_record().offset)
+        await ingestor.chunk(event, revision=current_record().raw.offset)

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from gyre_common.bus import RawRecord
 from gyre_common.bus.dead_letters import Cause, read_cause
-from gyre_common.bus.envelope import as_text, event_id, event_time
+from gyre_common.bus.envelope import as_text
+from gyre_common.bus.record import event_id, event_time
 from gyre_common.events import documents as docs
 from gyre_common.events.event import TENANT_PATTERN, Event
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackReceived

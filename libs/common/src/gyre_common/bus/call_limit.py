@@ -2,7 +2,6 @@
 
 import asyncio
 from time import perf_counter
-from types import TracebackType
 from typing import Self
 
 from gyre_common.errors import Retryable
@@ -26,12 +25,7 @@ class CallLimit:
         self._started = perf_counter()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         assert self._started is not None
         self.ended_at = perf_counter()
         self.took = self.ended_at - self._started

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Annotated
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from gyre_common.bus.envelope import Headers, as_text, text_header
-from gyre_common.bus.record import RawRecord, UnreadValue, sha256
-from gyre_common.errors import NotFound, Poison, Unavailable
+from gyre_common.bus.envelope import Headers, as_text
+from gyre_common.bus.record import RawRecord, digest_and_size
+from gyre_common.bus.topics import opened
+from gyre_common.errors import NotFound, Poison
 from gyre_common.events.event import now
 from gyre_common.events.topic import DLQ_SUFFIX
 
@@ -23,10 +25,11 @@ _MOST_KEPT_BY_A_STUB = 16 * 1024
 
 @dataclass(frozen=True)
 class Cause:
-    """Why, where and when a record was parked. `kind` is `poison`, `bug` or `skipped`.
+    """Why, where and when a record was parked; each field is a header of the dead letter.
 
-    A stub has a digest (`sha256:…`) and a size in bytes: of its value after decompression or,
-    where that was not read, of its batch as it lay in Kafka.
+    `kind` is `poison`, `bug` or `skipped`, the last by an `actor` for a `reason`. A stub has a
+    digest (`sha256:…`) and a size in bytes: of its value after decompression or, where that was
+    not read, of its batch as it lay in Kafka.
     """
 
     kind: str
@@ -37,9 +40,14 @@ class Cause:
     offset: int
     attempts: int
     group: str
-    parked_at: datetime
+    parked_at: Annotated[datetime, Field(alias="time")]
     digest: str = ""
     size: int | None = None
+    actor: str = ""
+    reason: str = ""
+
+
+_CAUSE = TypeAdapter(Cause)
 
 
 def cause_of(raw: RawRecord, error: Exception, *, attempts: int, group: str) -> Cause:
@@ -57,75 +65,37 @@ def cause_of(raw: RawRecord, error: Exception, *, attempts: int, group: str) -> 
     )
 
 
-def headers_of(raw: RawRecord, cause: Cause) -> list[tuple[str, bytes]]:
-    """The record's own headers, byte for byte, and the cause behind them."""
-    return _with_cause(raw.headers, cause)
-
-
 def stub_of(raw: RawRecord, cause: Cause) -> tuple[bytes | None, None, list[tuple[str, bytes]]]:
     """Key, value and headers of what is parked in place of a record that is too large.
 
     Key and headers are the record's own unless they are large themselves.
     """
-    value = b"" if raw.value is None else raw.value
-    if isinstance(value, UnreadValue):
-        cause = replace(cause, digest=value.digest, size=value.size)
-    else:
-        cause = replace(cause, digest=sha256(value), size=len(value))
+    digest, size = digest_and_size(raw.value)
     key = raw.key if len(raw.key or b"") <= _MOST_KEPT_BY_A_STUB else None
-    size = sum(len(name) + len(value or b"") for name, value in raw.headers)
-    own = raw.headers if size <= _MOST_KEPT_BY_A_STUB else ()
-    return key, None, _with_cause(own, cause)
+    headers_size = sum(len(name) + len(value or b"") for name, value in raw.headers)
+    own = raw.headers if headers_size <= _MOST_KEPT_BY_A_STUB else ()
+    return key, None, headers_with(own, replace(cause, digest=digest, size=size))
 
 
-def stub_headers(cause: Cause, *, actor: str, reason: str) -> list[tuple[str, bytes]]:
-    """Of the stub of a record that somebody skipped: the cause, and who and why."""
-    decided = {"actor": actor, "reason": reason}
-    headers = [(PREFIX + name, text.encode(errors="replace")) for name, text in decided.items()]
-    return _with_cause((), cause) + headers
-
-
-def _with_cause(own: Headers, cause: Cause) -> list[tuple[str, bytes]]:
-    cause_headers = {
-        "kind": cause.kind,
-        "error": cause.error,
-        "message": cause.message,
-        "topic": cause.topic,
-        "partition": str(cause.partition),
-        "offset": str(cause.offset),
-        "attempts": str(cause.attempts),
-        "group": cause.group,
-        "time": cause.parked_at.isoformat().replace("+00:00", "Z"),
-    }
-    if cause.digest:
-        cause_headers |= {"digest": cause.digest, "size": str(cause.size)}
+def headers_with(own: Headers, cause: Cause) -> list[tuple[str, bytes]]:
+    """A record's own headers, byte for byte, and the cause behind them."""
+    fields = _CAUSE.dump_python(cause, mode="json", by_alias=True, exclude_defaults=True)
     own_headers = [(name, value) for name, value in own if not name.startswith(PREFIX)]
     return own_headers + [
-        (PREFIX + name, text.encode(errors="replace")) for name, text in cause_headers.items()
+        (PREFIX + name, str(value).encode(errors="replace")) for name, value in fields.items()
     ]
 
 
 def read_cause(headers: Headers) -> Cause | None:
     """The cause that a parked record carries; None if it is not one of ours."""
-
-    def text(name: str) -> str:
-        return text_header(headers, PREFIX + name) or ""
-
+    fields = {
+        name.removeprefix(PREFIX): value
+        for name, value in as_text(headers).items()
+        if name.startswith(PREFIX)
+    }
     try:
-        return Cause(
-            kind=text("kind"),
-            error=text("error"),
-            message=text("message"),
-            topic=text("topic"),
-            partition=int(text("partition")),
-            offset=int(text("offset")),
-            attempts=int(text("attempts")),
-            group=text("group"),
-            parked_at=datetime.fromisoformat(text("time")),
-            digest=text("digest"),
-            size=int(text("size")) if text("digest") else None,
-        )
-    except ValueError:
+        return _CAUSE.validate_python(fields)
+    except ValidationError:
         return None
 
 
@@ -201,17 +171,8 @@ class DeadLetters:
 async def open_dead_letters(servers: str) -> AsyncIterator[DeadLetters]:
     """Raises Unavailable when Kafka does not answer."""
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
-    try:
-        async with asyncio.timeout(_TIMEOUT):
-            await consumer.start()
-            yield DeadLetters(consumer)
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise Unavailable(
-            f"Kafka at {servers} does not answer: start the system with `gyre up`, or set "
-            "GYRE_KAFKA_SERVERS"
-        ) from error
-    finally:
-        await consumer.stop()
+    async with opened(consumer, servers), asyncio.timeout(_TIMEOUT):
+        yield DeadLetters(consumer)
 
 
 def _letter(record: ConsumerRecord) -> DeadLetter:

@@ -5,8 +5,13 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD
-from gyre_common.bus.record import RawRecord, Record, Unreadable, UnreadValue
+from gyre_common.bus.record import (
+    LARGEST_FOREIGN_RECORD,
+    RawRecord,
+    Record,
+    Unreadable,
+    UnreadValue,
+)
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic

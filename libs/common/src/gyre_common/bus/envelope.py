@@ -4,9 +4,8 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-proto
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, Protocol
-from uuid import NAMESPACE_URL, UUID, uuid5
+from typing import Any
+from uuid import UUID
 
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -16,19 +15,6 @@ from gyre_common.events.topic import Topic
 Headers = Sequence[tuple[str, bytes]]
 
 _PROPAGATOR = TraceContextTextMapPropagator()
-
-
-class _HasPosition(Protocol):
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def headers(self) -> Headers: ...
 
 
 def headers_for(topic: Topic[Any], event_id: UUID, service: str) -> list[tuple[str, bytes]]:
@@ -70,33 +56,3 @@ def text_header(headers: Headers, name: str) -> str | None:
 def as_text(headers: Headers) -> dict[str, str]:
     """All headers as text; bytes that are not UTF-8 become `\\xNN`."""
     return {name: (value or b"").decode(errors="backslashreplace") for name, value in headers}
-
-
-def event_id(record: _HasPosition) -> UUID:
-    """`ce_id` if it is a UUID; else one derived from it, its source or the record's place.
-
-    CloudEvents ids are unique within their source only, and outside producers may send none.
-    """
-    text = text_header(record.headers, "ce_id")
-    if not text:
-        place = f"kafka:{record.topic}/{record.partition}/{record.offset}"
-        return uuid5(NAMESPACE_URL, place)
-    try:
-        return UUID(text)
-    except ValueError:
-        source = text_header(record.headers, "ce_source") or ""
-        return uuid5(NAMESPACE_URL, f"cloudevent:{source}#{text}")
-
-
-def event_time(record: _HasPosition) -> datetime:
-    """`ce_time` if it is an RFC 3339 time with a zone; else the record's timestamp."""
-    text = text_header(record.headers, "ce_time")
-    if text:
-        try:
-            time = datetime.fromisoformat(text)
-        except ValueError:
-            pass
-        else:
-            if time.tzinfo is not None:
-                return time.astimezone(UTC)
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC)

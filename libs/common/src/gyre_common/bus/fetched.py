@@ -15,7 +15,6 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
 from gyre_common.bus.decompression import decompress
-from gyre_common.bus.limits import LARGEST_BATCH
 from gyre_common.bus.record import UnreadValue
 
 # Where a batch says how it goes on; https://kafka.apache.org/documentation/#recordbatch
@@ -24,6 +23,9 @@ _MAGIC = 16
 _ATTRIBUTES = slice(21, 23)
 _COUNT = slice(57, 61)
 _HEADER_BYTES = 61
+
+LARGEST_BATCH = 32 * 1024 * 1024
+"""Bytes that one batch may hold after decompression; what lies behind them is not read."""
 
 _AT_ONCE = 8 * 1024 * 1024
 """Decompressed bytes of a partition past which the rest of a fetch is left for the next one."""

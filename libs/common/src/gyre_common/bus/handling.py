@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +14,7 @@ from gyre_common.bus.call_limit import CallLimit
 from gyre_common.bus.envelope import header
 from gyre_common.bus.partition import Pending
 from gyre_common.bus.record import BATCH, CURRENT, RawRecord, Record
-from gyre_common.bus.scheduler import LONGEST_TURN, Scheduler
+from gyre_common.bus.scheduler import LONGEST_TURN, Scheduler, is_set
 from gyre_common.errors import Poison, Retryable
 from gyre_common.events.event import Event
 from gyre_common.telemetry import tracer
@@ -103,11 +103,7 @@ class InBatches(Generic[T]):
     ) -> None:
         self._decode = decode
         self._handler = handler
-        self._size = size
-
-    def wait_for_no_more(self) -> None:
-        """A batch is ready with what is there."""
-        self._size = replace(self._size, max_wait=0)
+        self.size = size
 
     async def work(self, scheduler: Scheduler) -> None:
         """Handle batches until no more may start."""
@@ -133,17 +129,20 @@ class InBatches(Generic[T]):
             return self._fill([], probe), None
         batch: list[Pending] = []
         while not scheduler.leaving:
-            while len(batch) < self._size.max_records and (pending := scheduler.take()):
-                if not pending.partition.on_probe:
+            while len(batch) < self.size.max_records and (pending := scheduler.take()):
+                if not pending.partition.failures:
                     self._fill(batch, pending)
                 elif batch:
                     return batch, pending
                 else:
                     return self._fill([], pending), None
-            if not batch or len(batch) >= self._size.max_records:
+            if not batch or len(batch) >= self.size.max_records:
                 return batch, None
-            patience = batch[0].arrived + self._size.max_wait - perf_counter()
-            if not await self._wait_for_more(scheduler, patience):
+            patience = batch[0].arrived + self.size.max_wait - perf_counter()
+            if patience <= 0:
+                return batch, None
+            scheduler.arrival.clear()
+            if not await is_set(scheduler.arrival, within=patience):
                 return batch, None
         return [], None
 
@@ -151,19 +150,9 @@ class InBatches(Generic[T]):
         """Add a record and those behind it in its partition, as far as they fit."""
         batch.append(first)
         take = first.partition.take_along
-        while len(batch) < self._size.max_records and (more := take()):
+        while len(batch) < self.size.max_records and (more := take()):
             batch.append(more)
         return batch
-
-    async def _wait_for_more(self, scheduler: Scheduler, patience: float) -> bool:
-        if patience <= 0:
-            return False
-        scheduler.arrival.clear()
-        try:
-            await asyncio.wait_for(scheduler.arrival.wait(), patience)
-        except TimeoutError:
-            return False
-        return True
 
     async def _handle(self, scheduler: Scheduler, limit: CallLimit, batch: list[Pending]) -> None:
         """Hand a batch over; split it where it fails, until the culprit is alone."""
@@ -199,7 +188,7 @@ class InBatches(Generic[T]):
         for record in records:
             if isinstance(record, Record):
                 record.begin()
-        with batch_span(scheduler.consumer.topic, records), limit:
+        with batch_span(scheduler.topic, records), limit:
             await self._handler(records)
         scheduler.handled(len(records), limit.took)
 
@@ -228,17 +217,18 @@ def handling_span(record: Record[Any], *, traced: bool) -> AbstractContextManage
 
     Without tracing in this process, a trace that came with the record is still passed on.
     """
-    if not traced and header(record.raw.headers, "traceparent") is None:
+    raw = record.raw
+    if not traced and header(raw.headers, "traceparent") is None:
         return _NOTHING
     return tracer.start_as_current_span(
-        f"{record.topic} process",
+        f"{raw.topic} process",
         context=trace_from(record.headers),
         kind=trace.SpanKind.CONSUMER,
         attributes={
             "messaging.system": "kafka",
-            "messaging.destination.name": record.topic,
-            "messaging.destination.partition.id": str(record.partition),
-            "messaging.kafka.offset": record.offset,
+            "messaging.destination.name": raw.topic,
+            "messaging.destination.partition.id": str(raw.partition),
+            "messaging.kafka.offset": raw.offset,
         },
     )
 

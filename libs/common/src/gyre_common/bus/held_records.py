@@ -8,24 +8,32 @@ record (docs/adr/0011).
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from gyre_common.bus.dead_letters import SKIPPED, Cause, read_cause, stub_headers
+from gyre_common.bus.dead_letters import SKIPPED, Cause, headers_with, read_cause
 from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.partition import Partition, Pending
 from gyre_common.bus.publisher import KafkaPublisher
-from gyre_common.bus.topics import connected
-from gyre_common.errors import FailedPrecondition, NotFound, Unavailable
+from gyre_common.bus.record import UnreadValue, digest_and_size
+from gyre_common.bus.scheduler import Scheduler, describe
+from gyre_common.bus.topics import connected, opened
+from gyre_common.errors import FailedPrecondition, GyreError, NotFound
 from gyre_common.events.event import now
 from gyre_common.events.topic import DLQ_SUFFIX
 
-_TIMEOUT = 15.0
+log = logging.getLogger(__name__)
+
+_END_LIMIT = 15.0
+_STUB_LIMIT = Delivery().publish_limit
+_PAUSE_AFTER_FAILURE = 1.0
 _POLL_MS = 500
 _ASK_AGAIN = 0.3
 _LONGEST_CAUSE = 1_000
@@ -131,7 +139,7 @@ def _at(
 
 
 async def _put_stubs(servers: str, held: Sequence[HeldRecord], *, actor: str, reason: str) -> None:
-    async with KafkaPublisher(servers, service="dlq", delivery=Delivery()) as publisher:
+    async with KafkaPublisher(servers, service="dlq", limit=_STUB_LIMIT) as publisher:
         for record in held:
             cause = Cause(
                 kind=SKIPPED,
@@ -145,17 +153,95 @@ async def _put_stubs(servers: str, held: Sequence[HeldRecord], *, actor: str, re
                 parked_at=now(),
                 digest=record.digest,
                 size=record.size,
+                actor=actor,
+                reason=reason,
             )
-            headers = stub_headers(cause, actor=actor, reason=reason)
-            await publisher.put(dead_letters_of(record.topic), b"", None, headers)
+            await publisher.put(dead_letters_of(record.topic), b"", None, headers_with((), cause))
 
 
-async def wait_for_skip(servers: str, held: HeldRecord) -> None:
-    """Return once somebody decided to skip this record.
+class Holding:
+    """The partitions that a subscription holds, each until its record is skipped.
 
-    Raises:
-        KafkaError: it did not get through.
+    `notes` are to be committed: metadata by partition, and the offset while nothing is finished.
     """
+
+    def __init__(self, servers: str, group_id: str, scheduler: Scheduler) -> None:
+        self.notes: dict[TopicPartition, tuple[int, str]] = {}
+        self._servers = servers
+        self._group_id = group_id
+        self._scheduler = scheduler
+        self._waiting: dict[TopicPartition, asyncio.Task[None]] = {}
+
+    def hold(self, partition: Partition, consumer: AIOKafkaConsumer) -> None:
+        """Wait until the record at which this partition is held is skipped, then go on."""
+        place = TopicPartition(partition.topic, partition.number)
+        waiting = self._waiting.pop(place, None)
+        if waiting is not None:
+            waiting.cancel()
+        self._waiting[place] = asyncio.create_task(self._until_skipped(place, partition, consumer))
+
+    def stop(self) -> None:
+        """Wait no more; the notes stay."""
+        for waiting in self._waiting.values():
+            waiting.cancel()
+        self._waiting.clear()
+
+    async def _until_skipped(
+        self, place: TopicPartition, partition: Partition, consumer: AIOKafkaConsumer
+    ) -> None:
+        pending = partition.held_record
+        assert pending is not None
+        while True:
+            try:
+                record = await self._record(partition, pending)
+                resume_at = _resume_at(partition, pending, await consumer.committed(place))
+                self.notes[place] = resume_at, record.to_metadata()
+                await _wait_for_skip(self._servers, record)
+            except (KafkaError, GyreError, TimeoutError) as error:
+                log.warning(
+                    "held, and not known whether skipped",
+                    extra=self._scheduler.log_fields(cause=describe(error)),
+                )
+                await asyncio.sleep(_PAUSE_AFTER_FAILURE)
+            else:
+                break
+        log.warning("held record skipped", extra={"held": record.place, "group": record.group})
+        self._waiting.pop(place, None)
+        self.notes.pop(place, None)
+        self._scheduler.skip(partition)
+
+    async def _record(self, partition: Partition, pending: Pending) -> HeldRecord:
+        """As it was noted before a restart, so that a skip decided meanwhile counts."""
+        raw = pending.raw
+        digest, size = digest_and_size(raw.value)
+        record = HeldRecord(
+            group=self._scheduler.group,
+            topic=raw.topic,
+            partition=raw.partition,
+            offset=raw.offset,
+            cause=partition.held_cause,
+            since=now().isoformat(timespec="seconds"),
+            dlq_offset=-1,
+            digest=digest,
+            size=size,
+            breaker_open=self._scheduler.stopped is not None,
+        )
+        for before in await held_by(self._servers, [self._group_id]):
+            if before.place == record.place:
+                return replace(record, since=before.since, dlq_offset=before.dlq_offset)
+        return replace(record, dlq_offset=await _dlq_end(self._servers, raw.topic))
+
+
+def _resume_at(partition: Partition, pending: Pending, committed: int | None) -> int:
+    """What stays committed while nothing is finished: never what lies behind the record."""
+    if committed is not None:
+        return committed
+    value = pending.raw.value
+    first = value.first if isinstance(value, UnreadValue) else pending.raw.offset
+    return min(first, partition.oldest_unfinished)
+
+
+async def _wait_for_skip(servers: str, held: HeldRecord) -> None:
     letters = TopicPartition(dead_letters_of(held.topic), 0)
     consumer: AIOKafkaConsumer = await connected(
         lambda: AIOKafkaConsumer(
@@ -172,15 +258,20 @@ async def wait_for_skip(servers: str, held: HeldRecord) -> None:
         while True:
             batches = await consumer.getmany(timeout_ms=_POLL_MS)
             for raw in batches.get(letters, ()):
-                cause = read_cause(raw.headers)
-                if cause is not None and _skips(cause, held):
+                if _skips(read_cause(raw.headers), held):
                     return
     finally:
         await consumer.stop()
 
 
-def _skips(cause: Cause, held: HeldRecord) -> bool:
-    return (cause.kind, cause.group, cause.topic, cause.partition, cause.offset) == (
+def _skips(cause: Cause | None, held: HeldRecord) -> bool:
+    return cause is not None and (
+        cause.kind,
+        cause.group,
+        cause.topic,
+        cause.partition,
+        cause.offset,
+    ) == (
         SKIPPED,
         held.group,
         held.topic,
@@ -199,35 +290,12 @@ async def _held_by(admin: AIOKafkaAdminClient, group_ids: Sequence[str] | None) 
     return [record for record in notes if record is not None]
 
 
-@asynccontextmanager
-async def _admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers, client_id="gyre-held")
-    try:
-        async with asyncio.timeout(_TIMEOUT):
-            await admin.start()
-        yield admin
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise Unavailable(
-            f"Kafka at {servers} does not answer: start the system with `gyre up`, or set "
-            "GYRE_KAFKA_SERVERS"
-        ) from error
-    finally:
-        await admin.close()
+def _admin(servers: str) -> AbstractAsyncContextManager[AIOKafkaAdminClient]:
+    return opened(AIOKafkaAdminClient(bootstrap_servers=servers, client_id="gyre-held"), servers)
 
 
-async def dlq_end(servers: str, topic: str) -> int:
-    """Behind the newest dead letter of a topic.
-
-    Raises:
-        Unavailable: Kafka does not answer.
-    """
+async def _dlq_end(servers: str, topic: str) -> int:
     letters = TopicPartition(dead_letters_of(topic), 0)
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
-    try:
-        async with asyncio.timeout(_TIMEOUT):
-            await consumer.start()
-            return int((await consumer.end_offsets([letters]))[letters])
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Kafka at {servers} does not answer") from error
-    finally:
-        await consumer.stop()
+    async with opened(consumer, servers), asyncio.timeout(_END_LIMIT):
+        return int((await consumer.end_offsets([letters]))[letters])

@@ -5,19 +5,17 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from faststream.kafka import KafkaBroker
 
-from gyre_common.bus.dead_letters import cause_of, headers_of, stub_of
+from gyre_common.bus.dead_letters import cause_of, headers_with, stub_of
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.held_records import HeldRecord, held_by
-from gyre_common.bus.limits import RecordTooLarge
 from gyre_common.bus.port import EventBus
 from gyre_common.bus.publisher import KafkaPublisher
-from gyre_common.bus.record import RawRecord, UnreadValue
+from gyre_common.bus.record import RawRecord, RecordTooLarge, UnreadValue
 from gyre_common.bus.scheduler import Handling
 from gyre_common.bus.subscription import KafkaSubscription, Park
 from gyre_common.errors import Unavailable
@@ -44,7 +42,9 @@ class Bus(EventBus):
         self._servers = servers
         self._service = service
         self._delivery = delivery or Delivery()
-        self._publisher = KafkaPublisher(servers, service=service, delivery=self._delivery)
+        self._publisher = KafkaPublisher(
+            servers, service=service, limit=self._delivery.publish_limit
+        )
         self._topics: dict[str, Topic[Any]] = {topic.name: topic for topic in ALL_TOPICS}
         self._subscriptions: list[KafkaSubscription] = []
         self._open: AsyncExitStack | None = None
@@ -99,7 +99,9 @@ class Bus(EventBus):
         topic = raw.topic + DLQ_SUFFIX
         if not isinstance(raw.value, UnreadValue):
             try:
-                await self._publisher.put(topic, raw.key, raw.value, headers_of(raw, cause))
+                await self._publisher.put(
+                    topic, raw.key, raw.value, headers_with(raw.headers, cause)
+                )
             except RecordTooLarge:
                 log.info("parked without its value", extra={"topic": raw.topic})
             else:
@@ -122,7 +124,7 @@ class Bus(EventBus):
         """Why events do not flow, a line each: Kafka is away, or a subscription stopped."""
         away = [self._publisher.problem] if self._publisher.problem is not None else []
         return away + [
-            f"{s.scheduler.consumer.group} on {s.scheduler.consumer.topic}: {problem}"
+            f"{s.scheduler.group} on {s.scheduler.topic}: {problem}"
             for s in self._subscriptions
             for problem in s.problems
         ]
@@ -154,12 +156,7 @@ class Bus(EventBus):
             log.warning("not known what was held before", extra={"cause": str(error.__cause__)})
             return []
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         if self._open is None:
             return
         stack, self._open = self._open, None

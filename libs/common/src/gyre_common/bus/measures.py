@@ -12,25 +12,24 @@ _TIMED_EACH_SECOND = 200
 
 
 class Measures:
-    """The counts of one subscription since they were last published."""
+    """The counts of one subscription since they were last published.
+
+    `consumed` counts records that were read, `retried` attempts that failed and will be made again.
+    """
 
     def __init__(self, topic: str, group: str) -> None:
         self._consumed_total = METRICS.records_consumed.labels(topic, group)
         self._handled_total = METRICS.records_handled.labels(topic, group)
         self._retried_total = METRICS.records_retried.labels(topic, group)
         self._in_flight = METRICS.records_in_flight.labels(topic, group)
-        self._problem = METRICS.consumer_problem.labels(topic, group)
-        self._lag = METRICS.consumer_lag.labels(topic, group)
+        self.problem = METRICS.consumer_problem.labels(topic, group)
+        self.lag = METRICS.consumer_lag.labels(topic, group)
         self._seconds = METRICS.record_handle_seconds.labels(topic, group)
         self._labels = (topic, group)
-        self._consumed = 0
+        self.consumed = 0
         self._handled = 0
-        self._retried = 0
+        self.retried = 0
         self._timed = 0
-
-    def consumed(self, count: int) -> None:
-        """Records were read."""
-        self._consumed += count
 
     def handled(self, count: int, seconds: float) -> None:
         """A call of the handler, with so many records, went well."""
@@ -38,10 +37,6 @@ class Measures:
         if self._timed < _TIMED_EACH_SECOND:
             self._timed += 1
             self._seconds.observe(seconds)
-
-    def retried(self, count: int) -> None:
-        """Attempts failed and will be made again."""
-        self._retried += count
 
     def parked(self, cause: str) -> None:
         """A record went to the dead letters."""
@@ -56,18 +51,10 @@ class Measures:
         with suppress(KeyError):
             METRICS.partition_held_offset.remove(topic, self._labels[1], str(partition))
 
-    def problem(self, exists: bool) -> None:
-        """Whether anything keeps records from being handled."""
-        self._problem.set(exists)
-
-    def lag(self, records: int) -> None:
-        """So many records are between the watermark and the end of the topic."""
-        self._lag.set(records)
-
     def publish(self, in_flight: int) -> None:
         """Move the counts to the process's metrics."""
-        self._consumed_total.inc(self._consumed)
+        self._consumed_total.inc(self.consumed)
         self._handled_total.inc(self._handled)
-        self._retried_total.inc(self._retried)
+        self._retried_total.inc(self.retried)
         self._in_flight.set(in_flight)
-        self._consumed = self._handled = self._retried = self._timed = 0
+        self.consumed = self._handled = self.retried = self._timed = 0

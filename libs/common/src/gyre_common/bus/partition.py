@@ -80,11 +80,6 @@ class Partition:
         waiting = len(self._queue) + len(self._ready)
         return min(1, waiting) if self.failures else waiting
 
-    @property
-    def on_probe(self) -> bool:
-        """Tell whether work on this partition failed last, so that it must not join others'."""
-        return self.failures > 0
-
     def take(self) -> Pending | None:
         """The next record whose lane is free and that the gate lets through."""
         if self.closed or self.held_record or (self.failures and self.running):

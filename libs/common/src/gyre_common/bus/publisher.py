@@ -2,22 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import suppress
 from time import perf_counter
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from gyre_common.bus.delivery import Delivery
-from gyre_common.bus.envelope import headers_for
-from gyre_common.bus.limits import RecordTooLarge, check_size
-from gyre_common.bus.record import id_for_next_event
-from gyre_common.bus.topics import TopicMaker, connected
+from gyre_common.bus.envelope import Headers, headers_for
+from gyre_common.bus.record import RecordTooLarge, check_size, id_for_next_event
+from gyre_common.bus.topics import TopicMaker, connected, opened
 from gyre_common.errors import Unavailable
 from gyre_common.events.event import Event
 from gyre_common.events.topic import LARGEST_EVENT, Topic
@@ -32,12 +28,15 @@ _PAUSE_WHILE_DOWN = 0.5
 
 
 class KafkaPublisher:
-    """Implements `Publisher` on Kafka. Keys decide the partition by murmur2, as in every client."""
+    """Implements `Publisher` on Kafka. Keys decide the partition by murmur2, as in every client.
 
-    def __init__(self, servers: str, *, service: str, delivery: Delivery | None = None) -> None:
+    `limit` is the longest that a publish may wait for its confirmation, in seconds.
+    """
+
+    def __init__(self, servers: str, *, service: str, limit: float) -> None:
         self._servers = servers
         self._service = service
-        self._limit = (delivery or Delivery()).publish_limit
+        self._limit = limit
         self.topics = TopicMaker(servers)
         self._producer: AIOKafkaProducer | None = None
         self._down = False
@@ -57,12 +56,7 @@ class KafkaPublisher:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         if self._watching is not None:
             self._watching.cancel()
         if self._producer is None:
@@ -87,78 +81,58 @@ class KafkaPublisher:
         """
         value = event.to_json()
         check_size(topic.name, value)
-        headers = headers_for(topic, event_id or id_for_next_event(), self._service)
         started = perf_counter()
-        async with self._limited(topic.name):
-            await self.topics.ensure(topic)
-            await self._put(topic.name, topic.key(event).encode(), value, headers)
+        headers = headers_for(topic, event_id or id_for_next_event(), self._service)
+        await self.put(topic, topic.key(event).encode(), value, headers)
         METRICS.records_published.labels(topic.name).inc()
         METRICS.record_publish_seconds.labels(topic.name).observe(perf_counter() - started)
 
     async def retire(self, topic: Topic[E], key: str) -> None:
         """See `Publisher`."""
         headers = headers_for(topic, id_for_next_event(), self._service)
-        async with self._limited(topic.name):
-            await self.topics.ensure(topic)
-            await self._put(topic.name, key.encode(), None, headers)
+        await self.put(topic, key.encode(), None, headers)
 
     async def put(
-        self,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        headers: list[tuple[str, bytes]],
+        self, topic: Topic[Any] | str, key: bytes | None, value: bytes | None, headers: Headers
     ) -> None:
-        """Put bytes on a topic that exists, and wait until they are safe. Raises as `publish`."""
-        async with self._limited(topic):
-            await self._put(topic, key, value, headers)
+        """Put bytes on a topic, and wait until they are safe. One given by name must exist.
 
-    async def _put(
-        self,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        headers: list[tuple[str, bytes]],
-    ) -> None:
-        if self._producer is None:
-            raise Unavailable("the bus is not open")
+        Raises:
+            Unavailable, RecordTooLarge: as `publish`.
+        """
+        name = topic.name if isinstance(topic, Topic) else topic
+        # Who waited in vain a moment ago need not wait as long again.
+        limit = min(_LIMIT_WHILE_DOWN, self._limit) if self._down else self._limit
         # Kafka's protocol knows records with neither key nor value; this client's API does not.
         if key is None and value is None:
             key = b""
-        await self._producer.send_and_wait(topic, value, key, headers=headers)
-
-    @asynccontextmanager
-    async def _limited(self, topic: str) -> AsyncIterator[None]:
-        """Bound the wait. Who waited in vain a moment ago need not wait as long again."""
-        limit = min(_LIMIT_WHILE_DOWN, self._limit) if self._down else self._limit
         try:
             async with asyncio.timeout(limit):
-                yield
+                if isinstance(topic, Topic):
+                    await self.topics.ensure(topic)
+                if self._producer is None:
+                    raise Unavailable("the bus is not open")
+                await self._producer.send_and_wait(name, value, key, headers=headers)
         except MessageSizeTooLargeError as error:
-            raise RecordTooLarge(f"Kafka refuses a record of this size on {topic}") from error
+            raise RecordTooLarge(f"Kafka refuses a record of this size on {name}") from error
         except (TimeoutError, KafkaError) as error:
-            self._mark_down()
+            self._down = True
+            if self._watching is None or self._watching.done():
+                self._watching = asyncio.create_task(self._until_it_answers())
             raise Unavailable(
-                f"Kafka at {self._servers} did not confirm a record on {topic} within {limit:g} s"
+                f"Kafka at {self._servers} did not confirm a record on {name} within {limit:g} s"
             ) from error
         self._down = False
 
-    def _mark_down(self) -> None:
-        """Remember it, and notice when Kafka is back: callers may have stopped trying."""
-        self._down = True
-        if self._watching is None or self._watching.done():
-            self._watching = asyncio.create_task(self._until_it_answers())
-
     async def _until_it_answers(self) -> None:
+        """Notice when Kafka is back: callers may have stopped trying."""
         while self._down:
             await asyncio.sleep(_PAUSE_WHILE_DOWN)
             admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, client_id="gyre-watch")
-            try:
-                async with asyncio.timeout(_LIMIT_WHILE_DOWN):
-                    await admin.start()
+            with suppress(Unavailable):
+                async with (
+                    opened(admin, self._servers, within=_LIMIT_WHILE_DOWN),
+                    asyncio.timeout(_LIMIT_WHILE_DOWN),
+                ):
                     await admin.list_topics()
-                self._down = False
-            except (TimeoutError, KafkaError, OSError):
-                continue
-            finally:
-                await admin.close()
+                    self._down = False

@@ -1,18 +1,19 @@
 """A record as handlers see it: the event, and where it came from."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Generic, Protocol, Self, TypeVar
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from opentelemetry import context as otel
 
-from gyre_common.bus import envelope
+from gyre_common.bus.envelope import Headers, as_text, text_header
 from gyre_common.errors import GyreError, Poison
 from gyre_common.events.event import Event, derived_id, new_id
+from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.telemetry.tracing import trace_from
 
 E = TypeVar("E", bound=Event, covariant=True)
@@ -46,7 +47,7 @@ class RawRecord(Protocol):
         """The event, or None for a tombstone."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
+    def headers(self) -> Headers:
         """In the order sent; a name may come twice."""
 
 
@@ -62,21 +63,6 @@ class Record(Generic[E]):
         self._ids_derived = 0
 
     @property
-    def topic(self) -> str:
-        """The topic's name."""
-        return self.raw.topic
-
-    @property
-    def partition(self) -> int:
-        """The number of the partition."""
-        return self.raw.partition
-
-    @property
-    def offset(self) -> int:
-        """The place in the partition."""
-        return self.raw.offset
-
-    @property
     def key(self) -> str | None:
         """The key as text; bytes that are not UTF-8 become `\\xNN`."""
         key = self.raw.key
@@ -85,27 +71,22 @@ class Record(Generic[E]):
     @property
     def headers(self) -> dict[str, str]:
         """The headers as text; bytes that are not UTF-8 become `\\xNN`."""
-        return envelope.as_text(self.raw.headers)
+        return as_text(self.raw.headers)
 
     @property
     def event_id(self) -> UUID:
         """The id of the fact: `ce_id`, or one derived from the record's place without it."""
-        return envelope.event_id(self.raw)
+        return event_id(self.raw)
 
     @property
     def time(self) -> datetime:
         """When it happened: `ce_time`, or the record's own timestamp without it."""
-        return envelope.event_time(self.raw)
+        return event_time(self.raw)
 
     @property
     def timestamp(self) -> datetime:
         """The record's own timestamp."""
-        return datetime.fromtimestamp(self.raw.timestamp / 1000, UTC)
-
-    @property
-    def traceparent(self) -> str | None:
-        """The W3C trace context that the producer sent along."""
-        return envelope.text_header(self.raw.headers, "traceparent")
+        return _timestamp(self.raw)
 
     @contextmanager
     def handling(self) -> Iterator[None]:
@@ -175,6 +156,58 @@ def id_for_next_event() -> UUID:
     return record.next_id()
 
 
+def event_id(record: RawRecord) -> UUID:
+    """`ce_id` if it is a UUID; else one derived from it, its source or the record's place.
+
+    CloudEvents ids are unique within their source only, and outside producers may send none.
+    """
+    text = text_header(record.headers, "ce_id")
+    if not text:
+        place = f"kafka:{record.topic}/{record.partition}/{record.offset}"
+        return uuid5(NAMESPACE_URL, place)
+    try:
+        return UUID(text)
+    except ValueError:
+        source = text_header(record.headers, "ce_source") or ""
+        return uuid5(NAMESPACE_URL, f"cloudevent:{source}#{text}")
+
+
+def event_time(record: RawRecord) -> datetime:
+    """`ce_time` if it is an RFC 3339 time with a zone; else the record's timestamp."""
+    text = text_header(record.headers, "ce_time")
+    if text:
+        try:
+            time = datetime.fromisoformat(text)
+        except ValueError:
+            pass
+        else:
+            if time.tzinfo is not None:
+                return time.astimezone(UTC)
+    return _timestamp(record)
+
+
+def _timestamp(record: RawRecord) -> datetime:
+    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+
+
+LARGEST_FOREIGN_RECORD = 1024 * 1024
+"""Bytes of a value that outside producers may send, after decompression: a larger event gets a
+readable refusal."""
+
+
+class RecordTooLarge(Poison):
+    """An event is too large to publish, however often it is tried."""
+
+
+def check_size(topic: str, value: bytes) -> None:
+    """Raises: RecordTooLarge."""
+    if len(value) > LARGEST_EVENT:
+        raise RecordTooLarge(
+            f"an event of {len(value)} bytes does not fit on {topic}, which takes "
+            f"{LARGEST_EVENT}: put the large part in the store and send its reference and digest"
+        )
+
+
 class UnreadValue(bytes):
     """An empty value, why it is empty, and how to know again what it stands for.
 
@@ -199,6 +232,13 @@ class UnreadValue(bytes):
 
 class Unreadable(Poison):
     """Kafka holds something that cannot be read; parking it could lose good records."""
+
+
+def digest_and_size(value: bytes | None) -> tuple[str, int]:
+    """Of a value, or of the batch that it stands for."""
+    if isinstance(value, UnreadValue):
+        return value.digest, value.size
+    return sha256(value or b""), len(value or b"")
 
 
 def sha256(data: bytes) -> str:

@@ -8,14 +8,12 @@ import logging
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
-from gyre_common.bus.breaker import Breaker
 from gyre_common.bus.call_limit import CallLimit
 from gyre_common.bus.decoding import NoEventFromOutside
-from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.delivery import Breaker, Delivery
 from gyre_common.bus.measures import Measures
 from gyre_common.bus.partition import Partition, Pending
 from gyre_common.bus.record import RawRecord, Unreadable
@@ -55,37 +53,29 @@ class Handling(Protocol):
         """Handle records until the scheduler has no more that may start."""
 
 
-@dataclass(frozen=True)
-class Consumer:
-    """Who consumes what; names a subscription in logs and metrics."""
-
-    topic: str
-    group: str
-
-    @property
-    def log_fields(self) -> dict[str, str]:
-        """For a log record's `extra`."""
-        return {"topic": self.topic, "group": self.group}
-
-
 class Scheduler:
-    """The records of one subscription that were read and are not finished."""
+    """The records of one subscription that were read and are not finished.
+
+    `topic` and `group` name the subscription in logs and metrics; `partitions` are those that
+    records came from.
+    """
 
     def __init__(
-        self, consumer: Consumer, handling: Handling, flow: Flow, delivery: Delivery
+        self, handling: Handling, flow: Flow, delivery: Delivery, *, topic: str, group: str
     ) -> None:
-        self.consumer = consumer
+        self.topic = topic
+        self.group = group
+        self.partitions: list[Partition] = []
         self.delivery = delivery
-        self.measures = Measures(consumer.topic, consumer.group)
+        self.breaker = Breaker(delivery)
+        self.measures = Measures(topic, group)
         self.stopped: str | None = None
         self.failed = False
         self.leaving = False
         self.arrival = asyncio.Event()
         self._handling = handling
         self._flow = flow
-        self._breaker = Breaker(delivery)
-        self._partitions: dict[tuple[str, int], Partition] = {}
-        self._turns: list[Partition] = []
+        self._by_place: dict[tuple[str, int], Partition] = {}
         self._turn = 0
         self._take_count = 0
         self._workers: set[asyncio.Task[None]] = set()
@@ -97,44 +87,33 @@ class Scheduler:
     def add(self, records: Iterable[RawRecord]) -> None:
         """Take records in, in the order of their offsets, and start work on them."""
         lanes = self._handling.keeps_key_order
-        partitions = self._partitions
+        by_place = self._by_place
         arrived = perf_counter()
         count = 0
         for raw in records:
-            partition = partitions.get((raw.topic, raw.partition))
+            partition = by_place.get((raw.topic, raw.partition))
             if partition is None:
-                partition = self._new_partition(raw.topic, raw.partition)
+                partition = Partition(raw.topic, raw.partition)
+                by_place[raw.topic, raw.partition] = partition
+                self.partitions.append(partition)
             count += partition.add(raw, raw.key if lanes else None, arrived)
-        self.measures.consumed(count)
+        self.measures.consumed += count
         self.arrival.set()
         self._wake()
 
-    def _new_partition(self, topic: str, number: int) -> Partition:
-        partition = self._partitions[topic, number] = Partition(topic, number)
-        self._turns.append(partition)
-        return partition
-
-    @property
-    def partitions(self) -> Iterable[Partition]:
-        """The partitions that records came from."""
-        return self._turns
+    def log_fields(self, **more: object) -> dict[str, object]:
+        """For a log record's `extra`."""
+        return {"topic": self.topic, "group": self.group, **more}
 
     @property
     def unfinished(self) -> int:
         """Records read and not finished."""
-        return sum(partition.unfinished for partition in self._turns)
+        return sum(partition.unfinished for partition in self.partitions)
 
     @property
     def busy(self) -> bool:
         """Whether records are unfinished or partitions paused."""
-        return any(partition.unfinished or partition.paused for partition in self._turns)
-
-    def is_full(self, partition: Partition) -> bool:
-        """Tell whether a partition has as many unfinished records as it may."""
-        return (
-            partition.unfinished >= self.delivery.partition_records
-            or partition.unfinished_bytes >= self.delivery.partition_bytes
-        )
+        return any(partition.unfinished or partition.paused for partition in self.partitions)
 
     async def make_room(self, patience: float) -> None:
         """Wait a moment for full partitions to empty; pause those that stay full.
@@ -144,14 +123,17 @@ class Scheduler:
         if not self._full():
             return
         self._room.clear()
-        try:
-            await asyncio.wait_for(self._room.wait(), patience)
-        except TimeoutError:
+        if not await is_set(self._room, within=patience):
             for partition in self._full():
                 self._pause(partition)
 
     def _full(self) -> list[Partition]:
-        return [p for p in self._turns if not p.paused and self.is_full(p)]
+        records, size = self.delivery.partition_records, self.delivery.partition_bytes
+        return [
+            p
+            for p in self.partitions
+            if not p.paused and (p.unfinished >= records or p.unfinished_bytes >= size)
+        ]
 
     def _pause(self, partition: Partition) -> None:
         partition.paused = True
@@ -168,7 +150,7 @@ class Scheduler:
         """The next record that may start; partitions take turns of many records."""
         if self.stopped:
             return None
-        turns = self._turns
+        turns = self.partitions
         self._take_count += 1
         first = self._turn + (self._take_count % _SAME_PARTITION == 0)
         for turn in range(first, first + len(turns)):
@@ -195,7 +177,7 @@ class Scheduler:
 
     def handled(self, count: int, seconds: float) -> None:
         """A call of the handler went well."""
-        self._breaker.handled(count)
+        self.breaker.handled(count)
         self.measures.handled(count, seconds)
 
     def hold(self, pendings: list[Pending], cause: BaseException) -> None:
@@ -203,23 +185,22 @@ class Scheduler:
         for pending in reversed(pendings):
             pending.attempts += 1
             pending.partition.put_back(pending)
-        self.measures.retried(len(pendings))
+        self.measures.retried += len(pendings)
         for partition in {id(p.partition): p.partition for p in pendings}.values():
             if partition.close() and not self.leaving:
                 self._wait_before_probe(partition, cause)
 
     def _wait_before_probe(self, partition: Partition, cause: BaseException) -> None:
-        pause = self.backoff(partition.failures)
+        pause = self._backoff(partition.failures)
         self._pause(partition)
         log.warning(
             "waiting to try again",
-            extra={
-                **self.consumer.log_fields,
-                "partition": partition.number,
-                "failures": partition.failures,
-                "pause_seconds": round(pause, 3),
-                "cause": describe(cause),
-            },
+            extra=self.log_fields(
+                partition=partition.number,
+                failures=partition.failures,
+                pause_seconds=round(pause, 3),
+                cause=describe(cause),
+            ),
         )
 
         def probe() -> None:
@@ -230,7 +211,7 @@ class Scheduler:
         timer = asyncio.get_running_loop().call_later(pause, probe)
         self._timers.add(timer)
 
-    def backoff(self, failures: int) -> float:
+    def _backoff(self, failures: int) -> float:
         """Seconds to wait after so many failures: doubling, bounded, with jitter."""
         longest = self.delivery.retry_longest
         pause = min(longest, self.delivery.retry_first * 2.0 ** min(failures - 1, 30))
@@ -244,12 +225,8 @@ class Scheduler:
         if pending.bugs >= self.delivery.bug_tries:
             return False
         pending.attempts += 1
-        self.measures.retried(1)
-        try:
-            await asyncio.wait_for(self._hurry.wait(), self.backoff(pending.bugs))
-        except TimeoutError:
-            return True
-        return False
+        self.measures.retried += 1
+        return not await is_set(self._hurry, within=self._backoff(pending.bugs))
 
     async def park(self, pending: Pending, cause: Exception) -> None:
         """Move a record that cannot be handled out of the way, unless there are too many."""
@@ -257,7 +234,7 @@ class Scheduler:
             self._hold_record(pending, str(cause))
             return
         foreign = isinstance(cause, NoEventFromOutside)
-        objection = None if foreign else self._breaker.objection()
+        objection = None if foreign else self.breaker.objection()
         if objection is not None:
             reason = f"{objection}; the last one: {describe(cause)}"
             self.stop(reason)
@@ -277,13 +254,12 @@ class Scheduler:
         self.measures.parked("poison" if isinstance(cause, Poison) else "bug")
         log.error(
             "record parked",
-            extra={
-                **self.consumer.log_fields,
-                "partition": pending.raw.partition,
-                "offset": pending.raw.offset,
-                "attempts": attempts,
-                "cause": describe(cause),
-            },
+            extra=self.log_fields(
+                partition=pending.raw.partition,
+                offset=pending.raw.offset,
+                attempts=attempts,
+                cause=describe(cause),
+            ),
             exc_info=None if isinstance(cause, Poison) else cause,
         )
         self.finish(pending)
@@ -299,10 +275,8 @@ class Scheduler:
         log.error(
             "partition held: mend the cause and restart the service, or `gyre dlq skip` the record",
             extra={
-                **self.consumer.log_fields,
+                **self.log_fields(partition=partition.number, offset=pending.raw.offset),
                 "topic": partition.topic,
-                "partition": partition.number,
-                "offset": pending.raw.offset,
                 "cause": cause,
             },
         )
@@ -317,7 +291,7 @@ class Scheduler:
         if self.failed:
             return
         self.stopped = None
-        for each in self._turns:
+        for each in self.partitions:
             self._resume_if_it_may(each)
         self._wake()
 
@@ -327,40 +301,36 @@ class Scheduler:
         problems = [
             f"{p.topic} partition {p.number} is held at offset {p.held_record.raw.offset}: "
             f"{p.held_cause}"
-            for p in self._turns
+            for p in self.partitions
             if p.held_record is not None
         ]
         if self.stopped is None:
             return problems
         return problems[:1] or [self.stopped]
 
-    def reopen_breaker(self, reason: str) -> None:
-        """It was open before a restart: nothing is parked before one record is handled well."""
-        self._breaker.open(reason)
-
     def fail(self, error: BaseException) -> None:
         """The delivery layer itself failed: only a restart helps."""
         self.failed = True
         self.stop(f"the delivery layer itself failed: {describe(error)}")
-        log.error("delivery failed", extra=self.consumer.log_fields, exc_info=error)
+        log.error("delivery failed", extra=self.log_fields(), exc_info=error)
 
     def stop(self, reason: str) -> None:
         """Take no more records until the held one is skipped or the process is restarted."""
         if self.stopped is not None:
             return
         self.stopped = reason
-        for partition in self._turns:
+        for partition in self.partitions:
             self._pause(partition)
         self.arrival.set()
         log.error(
             "consuming stopped: mend the cause and restart, or `gyre dlq skip` the record",
-            extra={**self.consumer.log_fields, "reason": reason},
+            extra=self.log_fields(reason=reason),
         )
 
     def _wake(self) -> None:
         if self.stopped:
             return
-        startable = sum(partition.startable for partition in self._turns)
+        startable = sum(partition.startable for partition in self.partitions)
         for _ in range(min(startable, self._handling.at_once - len(self._workers))):
             worker = asyncio.get_running_loop().create_task(self._handling.work(self))
             self._workers.add(worker)
@@ -401,7 +371,7 @@ class Scheduler:
         self.leaving = True
         self._hurry.set()
         self.arrival.set()
-        for partition in self._turns:
+        for partition in self.partitions:
             partition.drop_unstarted_tail()
         for timer in self._timers:
             timer.cancel()
@@ -413,22 +383,31 @@ class Scheduler:
             if unfinished:
                 log.warning(
                     "handlers cancelled: they took longer than the drain may",
-                    extra={**self.consumer.log_fields, "handlers": len(unfinished)},
+                    extra=self.log_fields(handlers=len(unfinished)),
                 )
                 await asyncio.wait(unfinished, timeout=1.0)
 
     def forget(self) -> None:
         """Let go of all partitions, and be ready for the next ones."""
-        for partition in self._turns:
+        for partition in self.partitions:
             if partition.held_record is not None:
                 self.measures.released(partition.topic, partition.number)
-        self._partitions.clear()
-        self._turns.clear()
+        self._by_place.clear()
+        self.partitions.clear()
         self._turn = 0
         if not self.failed:
             self.stopped = None  # the breaker still objects: what is read again opens it again
         self._hurry.clear()
         self.leaving = False
+
+
+async def is_set(event: asyncio.Event, *, within: float) -> bool:
+    """Wait until an event is set. False if it was not, within so many seconds."""
+    try:
+        await asyncio.wait_for(event.wait(), within)
+    except TimeoutError:
+        return False
+    return True
 
 
 def describe(error: BaseException) -> str:

@@ -19,12 +19,11 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage
 
 from gyre_common.bus.delivery import Delivery
-from gyre_common.bus.held_records import HeldRecord
-from gyre_common.bus.holding import Holding
+from gyre_common.bus.held_records import HeldRecord, Holding
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.record import RawRecord
 from gyre_common.bus.resting import FETCH_WAIT_MS, rest
-from gyre_common.bus.scheduler import Consumer, Handling, Scheduler, describe
+from gyre_common.bus.scheduler import Handling, Scheduler, describe
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._topics = tuple(topics)
         self._group = group
         self.group_id = f"{group}.{topics[0]}"
-        self._park = park
+        self.park = park
         self._delivery = delivery
         self._ticking: asyncio.Task[None] | None = None
         self._fetch_problem = ""
@@ -70,7 +69,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._subscriber: Any = None
         self._closing = False
         name = topics[0] if len(topics) == 1 else f"{len(topics)} topics"
-        self.scheduler = Scheduler(Consumer(name, group), handling, self, delivery)
+        self.scheduler = Scheduler(handling, self, delivery, topic=name, group=group)
         self._holding = Holding(servers, self.group_id, self.scheduler)
 
     def register(self, broker: KafkaBroker, handler: Callable[..., Any], payload: object) -> None:
@@ -122,10 +121,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             self._ticking.cancel()
         await self._commit()
 
-    async def stop(self) -> None:
-        """Leave the group."""
-        await self._subscriber.stop()
-
     @property
     def problems(self) -> list[str]:
         """Why this subscription does not consume, or not from every partition."""
@@ -169,7 +164,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._holding.stop()
         await self.scheduler.drain(self._delivery.drain_limit)
         await self._commit()
-        self._holding.forget()
+        self._holding.notes.clear()
         self.scheduler.forget()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
@@ -193,10 +188,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer = self._consumer
         if consumer is not None and place in consumer.assignment():
             act(consumer, place)
-
-    async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
-        """See `Flow`."""
-        await self._park(raw, cause, attempts)
 
     def _polling(self, consumer: AIOKafkaConsumer) -> Poll:
         """Poll so that an idle consumer rests, and a fetch that fails is tried again: FastStream's
@@ -230,7 +221,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """What this group held when it was last seen: an open breaker stays open."""
         for record in records:
             if record.breaker_open and f"{record.group}.{self._topics[0]}" == self.group_id:
-                self.scheduler.reopen_breaker(record.cause)
+                self.scheduler.breaker.open(record.cause)
 
     def partition_held(self, partition: Partition) -> None:
         """See `Flow`."""
@@ -246,7 +237,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
                     await self._measure_lag()
             except (TimeoutError, KafkaError) as error:
                 log.info("lag not measured", extra=self._about(error))
-            self.scheduler.measures.problem(bool(self.problems))
+            self.scheduler.measures.problem.set(bool(self.problems))
             await self._commit()
 
     async def _commit(self) -> None:
@@ -259,13 +250,10 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         partition_of: dict[TopicPartition, Partition] = {}
         for partition in self.scheduler.partitions:
             place = TopicPartition(partition.topic, partition.number)
-            note = self._holding.notes.get(place)
-            offset = partition.watermark
-            if offset is None and note is not None:
-                offset = note.resume_at
-            text = note.text if note is not None else ""
-            if place in assigned and offset is not None and (offset, text) != partition.committed:
-                offsets[place] = offset, text
+            resume_at, note = self._holding.notes.get(place, (None, ""))
+            offset = resume_at if partition.watermark is None else partition.watermark
+            if place in assigned and offset is not None and (offset, note) != partition.committed:
+                offsets[place] = offset, note
                 partition_of[place] = partition
         if not offsets:
             return
@@ -281,8 +269,8 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             for place, committed in offsets.items():
                 partition_of[place].committed = committed
 
-    def _about(self, error: Exception) -> dict[str, str]:
-        return {**self.scheduler.consumer.log_fields, "cause": f"{type(error).__name__}: {error}"}
+    def _about(self, error: Exception) -> dict[str, object]:
+        return self.scheduler.log_fields(cause=describe(error))
 
     async def _measure_lag(self) -> None:
         consumer = self._consumer
@@ -299,7 +287,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
                 # The position passes the markers of transactions, which are no records.
                 done = max(done, await consumer.position(place))
             lag += max(0, end - done)
-        self.scheduler.measures.lag(lag)
+        self.scheduler.measures.lag.set(lag)
 
 
 async def _parse(records: tuple[Any, ...]) -> KafkaAckableMessage:

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from gyre_common.bus.limits import LARGEST_FOREIGN_RECORD
+from gyre_common.bus.record import LARGEST_FOREIGN_RECORD
 from gyre_common.errors import Unavailable
 from gyre_common.events.event import Event
 from gyre_common.events.topic import DAY_MS, Topic
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 DLQ_RETENTION_MS = 7 * DAY_MS
 _ENVELOPE_ROOM = 64 * 1024
+_ANSWER_LIMIT = 15.0
 
 C = TypeVar("C")
 
@@ -39,6 +41,27 @@ async def connected(make: Callable[[], C], servers: str) -> C:
         log.warning("waiting for Kafka", extra={"servers": servers, "cause": cause})
 
     return await retry(started, KafkaError, OSError, first=0.2, longest=5.0, on_pause=waiting)
+
+
+@asynccontextmanager
+async def opened(client: C, servers: str, *, within: float = _ANSWER_LIMIT) -> AsyncIterator[C]:
+    """Start a client once, within so many seconds, and stop it after use.
+
+    Raises:
+        Unavailable: Kafka does not answer, now or while the client is used.
+    """
+    starting: Any = client
+    try:
+        async with asyncio.timeout(within):
+            await starting.start()
+        yield client
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Unavailable(
+            f"Kafka at {servers} does not answer: start the system with `gyre up`, or set "
+            "GYRE_KAFKA_SERVERS"
+        ) from error
+    finally:
+        await _close(client)
 
 
 async def _close(client: Any) -> None:

@@ -40,7 +40,7 @@ class Collector:
         passages: dict[str, str] = {}
         for record in records:
             event = redacted(record.event)
-            facts[record.partition].append(_fact_of(event, record.offset))
+            facts[record.raw.partition].append(_fact_of(event, record.raw.offset))
             if isinstance(event, InteractionCompleted):
                 passages |= {_digest(chunk): chunk.text for chunk in event.retrieved}
         for partition, of_partition in sorted(facts.items()):
