@@ -117,7 +117,8 @@ def _records(events: Sequence[Any]) -> list[Any]:
     records = []
     for event in events:
         partition = event.interaction_id.int % PARTITIONS
-        records.append(SimpleNamespace(event=event, partition=partition, offset=ends[partition]))
+        raw = SimpleNamespace(partition=partition, offset=ends[partition])
+        records.append(SimpleNamespace(event=event, raw=raw))
         ends[partition] += 1
     return records
 
