@@ -8,8 +8,9 @@ from gyre_common.events.documents import DocumentChunked
 from gyre_common.events.releases import ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
+from gyre_embedder import service
 from gyre_embedder.chunk_index import DocumentKey, Head
-from gyre_embedder.encoders import Encoders, Side
+from gyre_embedder.encoders import EncodedText, Encoders, Side
 from gyre_embedder.service import Indexer
 
 from tests.builders import (
@@ -226,3 +227,25 @@ async def test_a_rejection_is_noted_once(room: Room) -> None:
         await room.indexer.note_rejection(a_document_rejected(document_id="d"))
     assert room.record().state is DocumentState.REJECTED
     assert [each.code for each in room.record().timeline] == ["empty"]
+
+
+async def test_what_was_encoded_before_an_attempt_ended_is_not_encoded_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document that takes longer than one call of a handler may take gets there in several."""
+    monkeypatch.setattr(service, "_PIECE", 2)
+    encode, calls = room.encoder.encode, 0
+
+    async def ended_at_the_third_piece(texts: Sequence[str], side: Side) -> list[EncodedText]:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise Retryable("the handler took too long")
+        return await encode(texts, side)
+
+    monkeypatch.setattr(room.encoder, "encode", ended_at_the_third_piece)
+    document = a_document(1, *"abcdefg")
+    with pytest.raises(Retryable):
+        await room.apply(document)
+    assert await room.apply(document) == [1]
+    assert len(room.encoder.encoded_texts) == len(room.texts()) == 7

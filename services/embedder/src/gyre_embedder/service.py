@@ -24,6 +24,7 @@ from gyre_embedder.head_record import indexed_event, with_rejection, with_revisi
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
+_PIECE = 512  # chunks that one call of the encoder takes: some ten seconds of work
 
 _CHUNKS = TypeAdapter(tuple[Chunk, ...])
 
@@ -67,6 +68,7 @@ class Indexer:
         self._encoders = encoders
         self._releases = releases
         self._store = store
+        self._unwritten: dict[tuple[str, UUID], Vector] = {}
 
     async def prepare(self) -> None:
         """Make the default tenant's index ready before the first document comes.
@@ -183,6 +185,7 @@ class Indexer:
                 put.append(EncodedChunk(indexed, vectors[chunk.chunk_id]))
                 removals.pop(chunk.chunk_id, None)
         await self._index.write(target.index, put, removals)
+        self._unwritten.clear()
         heads = [self._head(target, work, encoded) for work in works]
         conflicts = await self._index.put_heads(heads)
         for work, head in zip(works, heads, strict=True):
@@ -201,7 +204,9 @@ class Indexer:
     ) -> tuple[dict[UUID, Vector], frozenset[UUID]]:
         """A vector for each chunk, and which of them had to be encoded.
 
-        A chunk's id covers all that the encoder reads of it, so a known id has a known vector.
+        A chunk's id covers all that the encoder reads of it, so a known id has a known vector. What
+        was encoded stays until it is written: where there is more than one call has time for, the
+        next attempt goes on behind it.
         """
         chunks = [(work, chunk) for work in works for chunk in work.chunks]
         known = [chunk.chunk_id for work, chunk in chunks if chunk.chunk_id in stored[work.key]]
@@ -211,9 +216,15 @@ class Indexer:
             for work, chunk in chunks
             if chunk.chunk_id not in vectors
         }
-        encoded = await encoder.encode(list(unknown.values()), Side.DOCUMENT) if unknown else []
-        results = zip(unknown, encoded, strict=True)
-        return vectors | {chunk_id: each.vector for chunk_id, each in results}, frozenset(unknown)
+        version = target.encoder_version
+        missing = [chunk_id for chunk_id in unknown if (version, chunk_id) not in self._unwritten]
+        for first in range(0, len(missing), _PIECE):
+            piece = missing[first : first + _PIECE]
+            encoded = await encoder.encode([unknown[each] for each in piece], Side.DOCUMENT)
+            for chunk_id, result in zip(piece, encoded, strict=True):
+                self._unwritten[version, chunk_id] = result.vector
+        new = {chunk_id: self._unwritten[version, chunk_id] for chunk_id in unknown}
+        return vectors | new, frozenset(unknown)
 
     def _head(self, target: Target, work: _Work, encoded: frozenset[UUID]) -> Head:
         record = with_revision(

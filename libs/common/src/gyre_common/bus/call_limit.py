@@ -7,10 +7,14 @@ from typing import Self
 from gyre_common.errors import Retryable
 
 
+class HandlerTooSlow(Retryable):
+    """One call of a handler took longer than it may; no engine need be away."""
+
+
 class CallLimit:
     """Times the calls that one worker makes; `check` ends a call that takes too long.
 
-    Around a call: `with limit: ...`. An ended call raises `Retryable` there.
+    Around a call: `with limit: ...`. An ended call raises `HandlerTooSlow` there.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -34,7 +38,7 @@ class CallLimit:
             return
         self._overdue = False
         if self._worker is not None and self._worker.uncancel() == 0:
-            raise Retryable(f"the handler took longer than {self._seconds:g} s") from None
+            raise HandlerTooSlow(f"the handler took longer than {self._seconds:g} s") from None
 
     def check(self) -> None:
         """End the running call if it takes too long."""

@@ -44,6 +44,7 @@ class Partition:
         self.failures = 0
         self.held_record: Pending | None = None
         self.held_cause = ""
+        self.too_slow = False
         self.running = 0
         self.unfinished = 0
         self.unfinished_bytes = 0
@@ -180,6 +181,7 @@ class Partition:
     def open(self) -> None:
         """Work succeeds again."""
         self.failures = 0
+        self.too_slow = False
 
     def drop_unstarted_tail(self) -> None:
         """Forget records above all that was started: whoever reads them next repeats nothing.

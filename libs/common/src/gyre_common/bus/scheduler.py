@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Protocol
 
-from gyre_common.bus.call_limit import CallLimit
+from gyre_common.bus.call_limit import CallLimit, HandlerTooSlow
 from gyre_common.bus.decoding import NoEventFromOutside
 from gyre_common.bus.delivery import Breaker, Delivery
 from gyre_common.bus.measures import Measures
@@ -187,6 +187,7 @@ class Scheduler:
             pending.partition.put_back(pending)
         self.measures.retried += len(pendings)
         for partition in {id(p.partition): p.partition for p in pendings}.values():
+            partition.too_slow = isinstance(cause, HandlerTooSlow)
             if partition.close() and not self.leaving:
                 self._wait_before_probe(partition, cause)
 
@@ -303,6 +304,13 @@ class Scheduler:
             f"{p.held_cause}"
             for p in self.partitions
             if p.held_record is not None
+        ]
+        problems += [
+            f"{p.topic} partition {p.number} does not get on: {p.failures} times a handler took "
+            f"longer than {self.delivery.handler_limit:g} s at offset {p.oldest_unfinished} or "
+            "behind it"
+            for p in self.partitions
+            if p.too_slow
         ]
         if self.stopped is None:
             return problems
