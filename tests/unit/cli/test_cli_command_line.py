@@ -58,6 +58,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (("explain", *NOWHERE), 2, "ID is missing, and this shell has no answer for tenant def"),
         (("releases", "--tenant", "Not A Tenant"), 2, "GYRE_TENANT is Not A Tenant: use up to 63"),
         (("releases", "--key", "short"), 2, "GYRE_KEYS holds a key that cannot work"),
+        (("ask", "caf\udce9", *NOWHERE), 2, r"caf\xe9 is not UTF-8: "),
+        (("ask", "why", "--acl", "\udcff", *NOWHERE), 2, r"\xff is not UTF-8: "),
+        (("vote", "up", "--comment", "\udcff", *NOWHERE), 2, r"\xff is not UTF-8: "),
+        (("forget", "--actor", "\udcff", *NOWHERE), 2, r"\xff is not UTF-8: "),
+        (("register", "r", "v", "--set", "a=\udcff", *NOWHERE), 2, r"a=\xff is not UTF-8: "),
     ],
 )
 def test_an_error_is_one_line_with_the_fix(
@@ -75,6 +80,30 @@ def test_an_error_is_one_line_with_the_fix(
     assert output.err.count("\n") == 1
     assert says in output.err
     assert output.out == ""
+
+
+@pytest.mark.parametrize("arguments", [(), ("dlq",), ("datasets",)])
+def test_without_arguments_the_help_is_printed_as_it_is(
+    arguments: tuple[str, ...],
+    here: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gyre", *arguments, "--help"])
+    assert guarded(run) == 0
+    help_text = capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["gyre", *arguments])
+    assert guarded(run) == 2
+    output = capsys.readouterr()
+    assert (output.out, output.err) == ("", help_text)
+
+
+def test_an_actor_that_is_not_utf_8_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, here: None
+) -> None:
+    monkeypatch.setenv("GYRE_ACTOR", "\udcff")
+    with pytest.raises(InvalidInput, match=r"GYRE_ACTOR is \\xff, which is not UTF-8"):
+        settings_for()
 
 
 def test_a_cause_is_shown_when_asked_for(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Which files become documents, and what they are called."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from gyre_cli.command import Cli
 from gyre_cli.commands.submit import _drafts, collect
 from gyre_cli.output import Output
 from gyre_cli.settings import settings_for
-from gyre_client.errors import InvalidInput, NotFound
+from gyre_client.errors import FailedPrecondition, InvalidInput, NotFound
 
 
 class Skipped:
@@ -114,3 +115,34 @@ def test_files_in_a_folder_that_are_no_documents_are_passed_over(
     assert list(collect([tmp_path], skipped)) == [f"{tmp_path.name}/README"]
     assert skipped.reasons["schema.json"].startswith("not a document by its ending")
     assert len(collect([tmp_path / "schema.json"], skipped)) == 1
+
+
+def test_what_is_not_a_file_is_refused_instead_of_waited_for(
+    tmp_path: Path, skipped: Skipped
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(FailedPrecondition, match=f"{path} is not a file"):
+            collect([path], skipped)
+
+
+def test_a_name_that_is_not_utf_8_is_passed_over_in_a_folder(
+    tmp_path: Path, skipped: Skipped, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "caf\udce9.md").write_text("a")
+    (tmp_path / "tea.md").write_text("b")
+    assert list(collect([tmp_path], skipped)) == [f"{tmp_path.name}/tea.md"]
+    assert list(skipped.reasons.values()) == ["its name is not UTF-8"]
+    cli = Cli(settings_for(home=tmp_path), Output(as_json=False))
+    assert len(_drafts(cli, [str(tmp_path)], "", "", (), "")) == 1
+    assert r"caf\xe9.md: its name is not UTF-8" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf_8_needs_another_one(tmp_path: Path) -> None:
+    file = tmp_path / "caf\udce9.md"
+    file.write_text("a")
+    cli = Cli(settings_for(home=tmp_path), Output(as_json=False))
+    with pytest.raises(InvalidInput, match=r"caf\\xe9.md, which is not UTF-8: .*--id"):
+        _drafts(cli, [str(file)], "", "", (), "")
+    [draft] = _drafts(cli, [str(file)], "coffee.md", "", (), "")
+    assert draft.read() == b"a"

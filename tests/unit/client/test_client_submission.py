@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -180,3 +181,13 @@ async def test_waiting_gives_up_when_nothing_moves_any_more(
     ingestor.never = True
     with pytest.raises(ClientError, match=r"1 of 1 documents are accepted but not searchable"):
         await submitter.submit([a_draft("d")], wait=True, patience_seconds=0.2)
+
+
+async def test_two_minutes_without_news_are_no_stall(
+    submitter: Submitter, ingestor: FakeIngestor, progress: Progress
+) -> None:
+    ingestor.never = True
+    progress.moved_at = time.monotonic() - 120
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.5):  # the first look is after a second
+            await submitter.submit([a_draft("d")], wait=True)

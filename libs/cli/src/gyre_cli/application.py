@@ -16,6 +16,7 @@ from typing import Any
 import typer
 from gyre_client import errors as client_errors
 from gyre_common import errors as local_errors
+from typer._click.exceptions import NoArgsIsHelpError
 from typer._coercion import build_runtime_param
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
@@ -166,6 +167,9 @@ def guarded(run: Callable[[], int]) -> int:
         logging.disable(logging.CRITICAL)
     try:
         return run()
+    except NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return USAGE
     except typer.TyperException as error:
         return _failed(_usage(error), error.exit_code)
     except (client_errors.InvalidInput, local_errors.InvalidInput) as error:

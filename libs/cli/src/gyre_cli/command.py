@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
@@ -10,7 +10,7 @@ import typer
 from gyre_client.errors import InvalidInput
 from typer import Option
 
-from gyre_cli.output import Output
+from gyre_cli.output import Output, escaped, is_utf8
 from gyre_cli.settings import CliSettings, settings_for
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_PATHS = ("home", "paths")
 
 Reason = Annotated[str, Option(help="Why; it is recorded.")]
 
@@ -69,6 +71,7 @@ def command(body: Callable[Concatenate[Cli, P], None]) -> Callable[..., None]:
     shared = list(inspect.signature(_shared_options).parameters.values())
 
     def run(**values: Any) -> None:
+        _refuse_other_than_utf8(values)
         cli = _shared_options(**{option.name: values.pop(option.name) for option in shared})
         takes_them: Callable[..., None] = body
         takes_them(cli, **values)
@@ -78,6 +81,14 @@ def command(body: Callable[Concatenate[Cli, P], None]) -> Callable[..., None]:
     run.__annotations__ = {option.name: option.annotation for option in options}
     run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return run
+
+
+def _refuse_other_than_utf8(values: Mapping[str, Any]) -> None:
+    """Paths may be any bytes. Raises InvalidInput, which names the word."""
+    for name, value in values.items():
+        for word in value if isinstance(value, list) else [value]:
+            if isinstance(word, str) and name not in _PATHS and not is_utf8(word):
+                raise InvalidInput(escaped(word), "is not UTF-8", "write it in UTF-8")
 
 
 def group(help_line: str) -> typer.Typer:

@@ -109,6 +109,16 @@ def printable(text: str) -> str:
     return text.translate(_UNPRINTABLE)
 
 
+def is_utf8(word: str) -> bool:
+    """Of a word from outside: Python keeps each byte that is none as a lone surrogate (PEP 383)."""
+    return not any("\udc80" <= letter <= "\udcff" for letter in word)
+
+
+def escaped(word: str) -> str:
+    """Bytes that are not UTF-8 as `\\xNN`."""
+    return word.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 @dataclass(frozen=True)
 class _Printable:
     """The same for all that is in a table."""

@@ -16,6 +16,8 @@ from gyre_client.errors import InvalidInput
 from gyre_local.home import Home
 from gyre_local.ports import LARGEST_OFFSET, STEP
 
+from gyre_cli.output import escaped, is_utf8
+
 _PREFIX = "GYRE_"
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ADDRESS = re.compile(r"([0-9A-Za-z._%-]+|\[[0-9A-Fa-f:%.]+\]):([0-9]{1,5})")
@@ -92,6 +94,8 @@ def _caller() -> Caller:
         fix = f"separate keys of {_SHORTEST_KEY} or more printable ASCII characters by commas"
         raise _invalid("KEYS", "holds a key that cannot work", fix)
     actor = _variable("ACTOR") or login_name()
+    if not is_utf8(actor):
+        raise _invalid("ACTOR", f"is {escaped(actor)}, which is not UTF-8", "write it in UTF-8")
     return Caller(tenant=tenant, key=keys[0] if keys else None, actor=actor)
 
 

@@ -7,7 +7,7 @@ from gyre.ingestor.v1 import ingestor_pb2
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 
 from gyre_client.parts import LoopT, Part, method, stream
-from gyre_client.submission import Draft, Progress, Submitter
+from gyre_client.submission import PATIENCE_SECONDS, Draft, Progress, Submitter
 
 _PAGE = 500
 
@@ -33,7 +33,7 @@ class Documents(Part[LoopT]):
         progress: Progress,
         *,
         wait: bool = True,
-        patience_seconds: float = 60.0,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """Sends many, and with `wait` follows each until it is searchable or turned away.
 

@@ -25,6 +25,9 @@ _TOO_LARGE = (
 _AT_ONCE = 16
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
+PATIENCE_SECONDS = 180.0
+"""The embedder finishes up to 32 documents at once, and a slow machine is long about them."""
+
 _OUTCOMES = {
     ingestor_pb2.DOCUMENT_STATE_INDEXED: "indexed",
     ingestor_pb2.DOCUMENT_STATE_REJECTED: "rejected",
@@ -104,7 +107,7 @@ class Submitter(Part[None]):
         self._accepted: asyncio.Queue[_Submission] = asyncio.Queue()
 
     async def submit(
-        self, drafts: Sequence[Draft], *, wait: bool, patience_seconds: float = 60.0
+        self, drafts: Sequence[Draft], *, wait: bool, patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
         """As `Documents.submit_all` has it."""
         waiters = _AT_ONCE if wait else 0

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from gyre_client.errors import InvalidInput, NotFound
+from gyre_client.errors import FailedPrecondition, InvalidInput, NotFound
 from gyre_client.submission import Draft, Progress
 from rich.console import Group, RenderableType
 from rich.text import Text
 from typer import Argument, Option
 
 from gyre_cli.command import Cli, command
-from gyre_cli.output import repeatedly, table
+from gyre_cli.output import escaped, is_utf8, repeatedly, table
 
 if TYPE_CHECKING:
     from gyre_client import AsyncClient
@@ -86,11 +86,15 @@ def _drafts(
         [Path(path) for path in paths], lambda path, reason: skipped[reason].append(path)
     )
     for reason, some in skipped.items():
-        names = ", ".join(map(str, some[:_FEW]))
+        names = ", ".join(escaped(str(path)) for path in some[:_FEW])
         more = f" and {len(some) - _FEW} more" if len(some) > _FEW else ""
         cli.out.note(f"skipped {names}{more}: {reason}")
     if document_id and len(files) != 1:
         raise InvalidInput("--id", f"names one document, not {len(files)}", "leave it out")
+    for name in files:
+        if not is_utf8(name) and (source_uri or not document_id):
+            problem = f"is {escaped(name)}, which is not UTF-8"
+            raise InvalidInput("PATH", problem, "rename it, or name the document with --id alone")
     return [
         Draft(
             document_id or name,
@@ -108,11 +112,12 @@ def collect(paths: Sequence[Path], passed_over: Callable[[Path, str], None]) -> 
 
     A file in a folder is called by the folder's name and its path within; a file named by itself by
     its path from here, or by its bare name where it lies elsewhere. In folders, files that are
-    hidden, binary or end in another way than documents do are passed over; a file that is named by
-    itself never is: the server says what it thinks of it.
+    hidden, binary, end in another way than documents do or whose names are not UTF-8 are passed
+    over; a file that is named by itself never is: the server says what it thinks of it.
 
     Raises:
         NotFound: a path does not exist.
+        FailedPrecondition: a path is a pipe or a device, which may never end.
         InvalidInput: two different files would have the same name.
     """
     by_id: dict[str, Path] = {}
@@ -131,7 +136,14 @@ def collect(paths: Sequence[Path], passed_over: Callable[[Path, str], None]) -> 
 
 def _name_of(path: Path) -> str:
     if not path.exists():
-        raise NotFound(f"there is no {path}: give files, folders or {STDIN} for standard input")
+        raise NotFound(
+            f"there is no {escaped(str(path))}: give files, folders or {STDIN} for standard input"
+        )
+    if not path.is_file():
+        raise FailedPrecondition(
+            f"{escaped(str(path))} is not a file: send what a pipe gives with "
+            f"`gyre submit {STDIN} --id NAME`"
+        )
     absolute, here = path.resolve(), Path.cwd().resolve()
     inside = absolute.is_relative_to(here)
     return absolute.relative_to(here).as_posix() if inside else path.name
@@ -146,10 +158,13 @@ def _below(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[t
                 passed_over(Path(parent, name), "hidden")
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in (Path(parent, name) for name in sorted(files)):
+            document_id = f"{folder_name}/{path.relative_to(folder).as_posix()}"
             if reason := _skip_reason(path):
                 passed_over(path, reason)
+            elif not is_utf8(document_id):
+                passed_over(path, "its name is not UTF-8")
             else:
-                yield f"{folder_name}/{path.relative_to(folder).as_posix()}", path
+                yield document_id, path
 
 
 def _skip_reason(path: Path) -> str:

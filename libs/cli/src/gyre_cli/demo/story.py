@@ -31,7 +31,6 @@ _TRAINING = {"rehearsal": "0"}
 
 _TENANT = "demo"
 _MOST_TENANTS = 1_000
-_PATIENCE_SECONDS = 120.0
 _GOODBYE_SECONDS = 5.0
 _EXPLORATION = "0.1"
 _SWITCHED_WITHIN = 60.0
@@ -137,7 +136,7 @@ async def submit(
     progress = Progress()
     drafts = [Draft(one.document_id, one.text.encode, "text/markdown") for one in documents]
     async with repeatedly(lambda: show(len(progress.finished))):
-        await gyre.documents.submit_all(drafts, progress, patience_seconds=_PATIENCE_SECONDS)
+        await gyre.documents.submit_all(drafts, progress)
     others = [fate for fate in progress.finished if fate.outcome != "indexed"]
     if others:
         raise GyreError(f"{others[0].document_id} was {others[0].outcome}: {others[0].detail}")
