@@ -58,6 +58,12 @@ def test_where_nothing_can_be_remembered_a_vote_needs_the_id() -> None:
     assert lines(an_answer(), remembered=False)[-1] == f"vote: gyre vote {ID} up|down|1..5"
 
 
+def test_one_blank_line_stands_below_an_answer_without_sources() -> None:
+    page = lines(an_answer())
+    assert page[0] == ""
+    assert page[1].startswith("vote: ")
+
+
 def test_all_of_it_has_ids_to_vote_on() -> None:
     page = lines(an_answer("80 degrees"), everything=True)
     start = page.index("[1] Tea > Water  https://example.org/tea")

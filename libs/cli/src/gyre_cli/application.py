@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -131,7 +132,22 @@ class _Coercion:
             return () if param.multiple or param.nargs == -1 else None
         if kind == list[str] or type(value) is kind:
             return value
+        if kind is int:
+            return _whole_number(value, param)
         return build_runtime_param(param.type_descriptor).coerce(value, param=param, ctx=ctx)
+
+
+def _whole_number(text: str, param: Any) -> int:
+    """Within the bounds of its parameter. Raises InvalidInput, which names it."""
+    bounds = param.type_descriptor.parameter_info
+    least, most = bounds.min or 0, bounds.max
+    with suppress(ValueError):
+        number = int(text)
+        if number >= least and (most is None or number <= most):
+            return number
+    name = max(param.opts, key=len) if isinstance(param, TyperOption) else param.name.upper()
+    span = f"from {least} on" if most is None else f"from {least} to {most}"
+    raise client_errors.InvalidInput(name, f"is {text}", f"give a whole number {span}")
 
 
 for _kind in (TyperArgument, TyperOption):

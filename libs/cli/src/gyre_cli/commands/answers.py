@@ -109,25 +109,31 @@ def vote(
     comment: Annotated[str, Option(help="Why.")] = "",
     correction: Annotated[str, Option(help="The better answer.")] = "",
     chunk: Annotated[
-        str, Option(help="Vote on this passage instead, by its id or its beginning.")
-    ] = "",
+        str | None, Option(help="Vote on this passage instead, by its id or its beginning.")
+    ] = None,
 ) -> None:
     """Say what an answer was worth.
 
     A thumb, a rating, a comment, a correction, or several of them.
     """
-    if answer in _VALUES and not value:  # `gyre vote up`
+    if not value and not _BEGINNING.fullmatch(answer.lower()):  # `gyre vote up`
         answer, value = "", answer
+    if value and answer in _VALUES:
+        fix = "say one of up, down or 1 to 5, after the ID if you give one"
+        raise InvalidInput("VALUE", f"is {answer} {value}", fix)
     if value and value not in _VALUES:
         raise InvalidInput("VALUE", f"is {value}", "say up, down or a rating from 1 to 5")
     if not (value or comment or correction):
         raise InvalidInput(
             "VALUE", "is missing", "say up, down or 1 to 5, or give --comment or --correction"
         )
+    if chunk == "":
+        fix = "give a passage's id or its beginning, or leave it out"
+        raise InvalidInput("--chunk", "is empty", fix)
 
     async def send(gyre: "AsyncClient") -> tuple[str, dict[str, str]]:
         answer_id = await _interaction_id(gyre, answer, cli.settings)
-        passage = await _chunk_id(gyre, chunk, answer_id, cli.settings)
+        passage = await _chunk_id(gyre, chunk or "", answer_id, cli.settings)
         words = await gyre.feedback.vote(
             answer_id, value, comment=comment, correction=correction, chunk_id=passage
         )
@@ -163,12 +169,21 @@ def below(answer: "AnswerResponse", *, everything: bool, remembered: bool) -> It
     With `everything` each passage that was shown, cited or not, has its id, to vote on it.
     `remembered`: this shell's next vote means this answer without its id.
     """
+    sources = list(_sources(answer, everything=everything))
+    if answer.answer:
+        yield ""
+    yield from sources
+    if sources:
+        yield ""
+    for line in _what_next(answer, everything=everything, remembered=remembered):
+        yield typer.style(line, dim=True)
+
+
+def _sources(answer: "AnswerResponse", *, everything: bool) -> Iterator[str]:
     quotes: dict[str, dict[str, None]] = {}
     for citation in answer.citations:
         quotes.setdefault(citation.chunk_id, {})[citation.quote] = None
     passages = {passage.chunk_id: passage for passage in answer.passages}
-    if answer.answer:
-        yield ""
     for number, (chunk_id, quoted) in enumerate(quotes.items(), start=1):
         if chunk_id in passages:
             yield _heading(f"[{number}]", passages[chunk_id])
@@ -184,10 +199,6 @@ def below(answer: "AnswerResponse", *, everything: bool, remembered: bool) -> It
             yield _heading(f"{passage.rank:>3}", passage)
             yield _INDENT + typer.style(shortened(passage.text, _LONGEST_SNIPPET), dim=True)
             yield _INDENT + typer.style(passage.chunk_id, dim=True)
-    if passages:
-        yield ""
-    for line in _what_next(answer, everything=everything, remembered=remembered):
-        yield typer.style(line, dim=True)
 
 
 def _heading(number: str, passage: "Passage") -> str:

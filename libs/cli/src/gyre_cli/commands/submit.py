@@ -77,8 +77,10 @@ def _drafts(
     source_uri: str,
 ) -> list[Draft]:
     if STDIN in paths:
-        if len(paths) > 1 or not document_id:
-            raise InvalidInput("PATH", f"is {STDIN}", "give it alone, and name it with --id")
+        if len(paths) > 1:
+            raise InvalidInput("PATH", f"is {STDIN}", "give it alone")
+        if not document_id:
+            raise InvalidInput("--id", "is missing", "name what standard input holds")
         data = sys.stdin.buffer.read()
         return [Draft(document_id, lambda: data, media_type, source_uri, acl)]
     skipped: dict[str, list[Path]] = defaultdict(list)
