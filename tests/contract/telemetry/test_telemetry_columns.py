@@ -16,7 +16,7 @@ WITHOUT_A_COLUMN = {
     "interactions": {"query", "filtered"},
     "retrieved_chunks": {"acl"},
     "training_runs": {"resumed", "candidate", "against", "hold"},
-    "dead_letters": {"digest"},
+    "dead_letters": {"digest", "actor", "reason"},  # who skipped and why stands in the message
 }
 """Fields that analysts do not need, or that stand elsewhere in other words."""
 
