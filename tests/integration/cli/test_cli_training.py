@@ -127,6 +127,28 @@ async def test_a_detached_run_can_be_followed_and_stopped(stage: Stage, address:
     assert run_shown["verdict"]["decision"] == "passed"
 
 
+@pytest.mark.parametrize(
+    ("option", "field"),
+    [
+        (("--set", "epochs=2"), "settings"),
+        (("--hold",), "hold"),
+        (("--profile", "demo"), "profile"),
+        (("--recipe", "query-encoder"), "recipe"),
+        (("--every-tenant",), "tenant"),
+    ],
+)
+async def test_a_resumed_run_keeps_its_settings(
+    stage: Stage, address: str, option: tuple[str, ...], field: str
+) -> None:
+    stage.verbs.waits["train full"] = asyncio.Event()
+    run = await data(address, "train", "--detach")
+    await data(address, "runs", run["run_id"], "--cancel")
+    code, _, err = await gyre(address, "train", "--detach", "--resume", run["run_id"], *option)
+    assert code == 2
+    assert f"{field} cannot change: a resumed run keeps its settings: start a new one" in err
+    assert (await data(address, "runs"))[0]["state"] == "cancelled"
+
+
 async def test_ctrl_c_lets_go_and_the_run_goes_on(stage: Stage, address: str) -> None:
     stage.verbs.waits["train full"] = asyncio.Event()
     process = await start_command(address, "train")

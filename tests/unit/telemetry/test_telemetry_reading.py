@@ -202,7 +202,7 @@ async def test_an_answer_that_is_on_its_way_is_waited_for(
 
 
 async def test_an_answer_that_never_lands_is_not_there(address: str, history: FakeHistory) -> None:
-    with pytest.raises(NotFound, match=r"tenant acme has no answer .*check the id"):
+    with pytest.raises(NotFound, match=r"tenant acme .*check the id.*actor.*groups"):
         await interaction(address, uuid4())
     assert history.looks > 2
 

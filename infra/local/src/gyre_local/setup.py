@@ -25,7 +25,7 @@ ELASTICSEARCH_HOME = JARS / "elasticsearch"
 
 MODELS = PROJECT / "target" / "models"
 INSTALLED_MODELS = Path(sys.prefix) / "share" / "gyre" / "models"
-"""Where services look for what ships with Gyre (`gyre_common.shipped_models`)."""
+"""Where services look for what ships with Gyre (`gyre_common.model_folders`)."""
 
 _MINIMUM_JAVA = 21
 """Elasticsearch 9 asks for it; Kafka 4 would run on 17."""

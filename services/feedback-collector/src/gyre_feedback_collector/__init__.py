@@ -1,1 +1,1 @@
-"""Accepts feedback and the review queue."""
+"""Accepts feedback on answers."""

@@ -22,6 +22,7 @@ from gyre_ingestor.decoding import (
     parse_media_type,
 )
 from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.formats.markdown import BadFrontMatter
 from gyre_ingestor.tokens import encoder_tokenizer
 
 _TRIES = 2
@@ -136,6 +137,8 @@ def run_guarded(work: Callable[[*Ts], R_], *args: *Ts) -> R_:
         return work(*args)
     except (DocumentRefused, MemoryError):
         raise
+    except BadFrontMatter:
+        raise _unreadable("has front matter that cannot be read") from None
     except BaseException as error:  # noqa: BLE001 - a panic of a parser in Rust is no Exception
         where = traceback.extract_tb(error.__traceback__)[-1].name
         raise _unreadable(f"broke its parser ({type(error).__name__} in {where})") from None

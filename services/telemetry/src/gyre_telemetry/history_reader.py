@@ -105,7 +105,8 @@ class HistoryReader:
         while (row := await self._history.interaction(caller, uuid, actor=request.actor)) is None:
             if time.monotonic() > deadline:
                 raise NotFound(
-                    f"tenant {caller.tenant} has no answer {uuid}: check the id and the tenant; "
+                    f"tenant {caller.tenant} has no answer {uuid} for this reader: check the id "
+                    "and the tenant, and send the actor who asked or the groups that may read it; "
                     "if it was given just now, see whether telemetry is behind (`gyre status`)"
                 )
             await asyncio.sleep(_POLL_SECONDS)

@@ -1,1 +1,1 @@
-"""Release controller."""
+"""Segments of facts, data sets, runs and recipes."""

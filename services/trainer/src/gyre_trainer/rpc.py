@@ -28,6 +28,7 @@ _SUBJECT_KINDS = {
     "conversation_id": SubjectKind.CONVERSATION,
     "document_id": SubjectKind.DOCUMENT,
 }
+_FIXED_AT_START = ("recipe", "profile", "tenant", "settings", "hold")
 _OF_THE_END = {"data_set", "base", "version", "finished_at", "votes", "last_vote_at"}
 _OF_A_VERDICT = {"metric", "decision", "summary", "reasons", "slices"}
 
@@ -48,6 +49,10 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
     ) -> trainer_pb2.StartRunResponse:
         """Starts a run, or resumes one."""
         if request.resume:
+            for field in _FIXED_AT_START:
+                if getattr(request, field):
+                    fix = "a resumed run keeps its settings: start a new one"
+                    raise InvalidInput(field, "cannot change", fix)
             run = await self._conductor.resume(
                 _run_id(request.resume),
                 request_context().tenant,

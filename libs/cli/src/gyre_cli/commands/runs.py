@@ -46,10 +46,10 @@ _BAR = 24
 @command
 def train(
     cli: Cli,
-    recipe: Annotated[str, Option(help="What to train.")] = "query-encoder",
+    recipe: Annotated[str, Option(help="What to train; query-encoder if not given.")] = "",
     profile: Annotated[
         str, Option(help="default; demo takes fewer votes, which is recorded.")
-    ] = "default",
+    ] = "",
     every_tenant: Annotated[
         bool, Option("--every-tenant", help="Train the default of all, from all their votes.")
     ] = False,

@@ -28,7 +28,7 @@ class Partition:
     `watermark` is the offset to commit: every record below it is finished. It is None until the
     first one is.
 
-    A held record keeps the whole partition back until somebody decides: `held` is that record.
+    A held record keeps the whole partition back until somebody decides: that is `held_record`.
 
     The gate holds the whole partition back after a `Retryable`: closed while the pause lasts,
     then one record (or batch) goes ahead as a probe, and its success opens the gate.

@@ -24,6 +24,10 @@ _WITHOUT_PROSE = ("comment", "mermaid")
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(front_matter_plugin)
 
 
+class BadFrontMatter(ValueError):
+    """A value of the front matter is not what its tag says."""
+
+
 def parse_markdown(text: str) -> ParsedDocument:
     """Read Markdown. Its title is the front matter's `title`, else its first level-1 heading."""
     outline, title = Outline(), ""
@@ -94,11 +98,16 @@ def _fields(front_matter: str) -> dict[object, object]:
         fields = yaml.load(front_matter, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}
+    except (LookupError, AttributeError) as error:  # of a constructor: `!!int ""`, `!!bool x`
+        raise BadFrontMatter from error
     return fields if isinstance(fields, dict) else {}
 
 
 def _text(value: object) -> str:
-    return str(value) if isinstance(value, str | int | float) else ""
+    try:
+        return str(value) if isinstance(value, str | int | float) else ""
+    except ValueError as error:  # a number of more digits than Python writes
+        raise BadFrontMatter from error
 
 
 def _without_template_tags(text: str) -> str:
