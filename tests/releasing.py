@@ -16,11 +16,11 @@ from tests.system import System
 
 async def register_encoder(system: System, version: str, model: Path) -> None:
     """Keep the model in the system's store and register it for every tenant."""
-    kept = await keep_model(Store(f"file://{system.home}/store"), model)
+    stored = await keep_model(Store(f"file://{system.home}/store"), model)
     request = releases_pb2.RegisterVersionRequest(
         role=Roles.QUERY_ENCODER,
         version=version,
-        artifact=releases_pb2.Artifact(digest=kept.digest, uri=kept.uri, fits=ENCODER_VERSION),
+        artifact=releases_pb2.Artifact(digest=stored.digest, uri=stored.uri, fits=ENCODER_VERSION),
         actor="test",
         reason="a version to swap with",
         tenant=EVERY_TENANT,

@@ -73,12 +73,12 @@ def families(home: str) -> dict[str, list[psutil.Process]]:
     """Every process of the system with what it started, the supervisor alone."""
     state = running_state(Path(home))
     assert state is not None, "the system does not run"
-    found = {
+    processes = {
         process.name: _family(process.identity)
         for process in state.processes
         if process.identity is not None
     }
-    return {**found, "supervisor": [psutil.Process(state.supervisor.pid)]}
+    return {**processes, "supervisor": [psutil.Process(state.supervisor.pid)]}
 
 
 def memory(home: str) -> list[tuple[str, str, str]]:

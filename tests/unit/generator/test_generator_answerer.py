@@ -31,12 +31,12 @@ class ScriptedBackend:
 
     def __init__(self, *pieces: Piece | Exception) -> None:
         self._pieces = pieces
-        self.asked: list[Ask] = []
+        self.received: list[Ask] = []
 
     async def write(
         self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
     ) -> AsyncGenerator[Piece, None]:
-        self.asked.append(ask)
+        self.received.append(ask)
         for piece in self._pieces:
             if isinstance(piece, Exception):
                 raise piece
@@ -139,7 +139,7 @@ async def test_without_passages_nobody_is_asked_to_write(
     await make_answerer(backend).answer(ASK)
 
     assert recorded(bus).outcome is Outcome.ABSTAINED
-    assert backend.asked == []
+    assert backend.received == []
 
 
 async def test_kafka_down_refuses_before_anything_is_said(

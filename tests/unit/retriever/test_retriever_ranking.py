@@ -29,8 +29,8 @@ def hit(number: int, score: float, text: str | None = None) -> Hit:
     return Hit(chunk, score)
 
 
-def numbers(found: SearchResult, recipe: RetrievalSettings) -> list[int]:
-    return [each.chunk.ordinal for each in fuse(found, recipe)]
+def numbers(result: SearchResult, recipe: RetrievalSettings) -> list[int]:
+    return [each.chunk.ordinal for each in fuse(result, recipe)]
 
 
 def test_reciprocal_ranks_add_up_to_the_published_figure() -> None:
