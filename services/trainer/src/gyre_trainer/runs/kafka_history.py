@@ -19,12 +19,8 @@ from gyre_common.events.training import (
     TrainingEvent,
 )
 
-_MOMENTS: tuple[tuple[Topic[Any], str], ...] = (
-    (TRAINING_STARTED, "started_at"),
-    (TRAINING_PROGRESSED, "at"),
-    (TRAINING_FINISHED, "finished_at"),
-)
-TOPICS = tuple(topic for topic, _ in _MOMENTS)
+TOPICS: Sequence[Topic[Any]] = (TRAINING_STARTED, TRAINING_PROGRESSED, TRAINING_FINISHED)
+_MOMENTS = ("started_at", "at", "finished_at")
 
 
 async def read_history(servers: str) -> Sequence[TrainingEvent]:
@@ -35,7 +31,7 @@ async def read_history(servers: str) -> Sequence[TrainingEvent]:
     events: list[tuple[datetime, TrainingEvent]] = []
     try:
         await consumer.start()
-        for topic, moment in _MOMENTS:
+        for topic, moment in zip(TOPICS, _MOMENTS, strict=True):
             decode, partitions = decoder(topic, ""), partitions_of(topic)
             consumer.assign(partitions)
             async for raw in records_up_to_now(consumer, partitions):
