@@ -152,6 +152,8 @@ async def test_a_resumed_run_keeps_its_settings(
 async def test_ctrl_c_lets_go_and_the_run_goes_on(stage: Stage, address: str) -> None:
     stage.verbs.waits["train full"] = asyncio.Event()
     process = await start_command(address, "train")
+    assert process.stderr is not None
+    assert (await process.stderr.readline()).startswith(b"run ")
     await eventually(lambda: "train full" in stage.verbs.ran, timeout=30)
     process.send_signal(signal.SIGINT)
     _, err = await process.communicate()
@@ -159,6 +161,20 @@ async def test_ctrl_c_lets_go_and_the_run_goes_on(stage: Stage, address: str) ->
     assert b"the run goes on: `gyre runs " in err
     (run,) = await data(address, "runs")
     assert run["state"] == "running"
+
+
+async def test_ctrl_c_before_the_trainer_replied_says_that_a_run_may_have_begun() -> None:
+    called = asyncio.Event()
+    silent = await asyncio.start_server(lambda *_: called.set(), "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        process = await start_command(f"127.0.0.1:{port}", "train")
+        async with asyncio.timeout(30):
+            await called.wait()
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert process.returncode == 130
+    assert b"the run may have begun: `gyre runs` shows it" in err
 
 
 async def test_two_runs_at_once_name_the_first(stage: Stage, address: str) -> None:

@@ -93,7 +93,7 @@ async def read(url: str, source: Any, **changes: Any) -> tuple[str, AnswerDraft,
     model = ServedModel(url=url, model="tiny", **settings)
     text, prompt = "", None
     async with ChatClient(model) as client:
-        backend = PromptedModel(client, model, Prompts())
+        backend = PromptedModel(client, Prompts())
         async for piece in backend.write(Ask("How hot?"), (source,), {}):
             match piece:
                 case Prompt():

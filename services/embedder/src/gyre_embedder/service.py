@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _ATTEMPTS = 5
 _PIECE = 512  # chunks that one call of the encoder takes: some ten seconds of work
 
+_MOST_UNWRITTEN = 100_000  # vectors: what documents that never got there leave behind
+
 _CHUNKS = TypeAdapter(tuple[Chunk, ...])
 
 
@@ -185,7 +187,8 @@ class Indexer:
                 put.append(EncodedChunk(indexed, vectors[chunk.chunk_id]))
                 removals.pop(chunk.chunk_id, None)
         await self._index.write(target.index, put, removals)
-        self._unwritten.clear()
+        for chunk_id in encoded:
+            del self._unwritten[target.encoder_version, chunk_id]
         heads = [self._head(target, work, encoded) for work in works]
         conflicts = await self._index.put_heads(heads)
         for work, head in zip(works, heads, strict=True):
@@ -217,6 +220,8 @@ class Indexer:
             if chunk.chunk_id not in vectors
         }
         version = target.encoder_version
+        if len(self._unwritten) > _MOST_UNWRITTEN:
+            self._unwritten.clear()
         missing = [chunk_id for chunk_id in unknown if (version, chunk_id) not in self._unwritten]
         for first in range(0, len(missing), _PIECE):
             piece = missing[first : first + _PIECE]

@@ -46,7 +46,7 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
 
         served = ServedModel.model_validate(settings.of_model_server())
         client = await enter(ChatClient(served))
-        backends[OPENAI] = PromptedModel(client, served, prompts)
+        backends[OPENAI] = PromptedModel(client, prompts)
     to_retriever = await enter(channel(settings.retriever_address, key=settings.key))
     stub = RetrieverServiceStub(to_retriever)
     search = partial(call, stub.Retrieve, timeout=settings.retrieve_seconds)

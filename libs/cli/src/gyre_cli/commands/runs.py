@@ -87,16 +87,19 @@ def train(
 async def _train(cli: Cli, gyre: "AsyncClient", request: dict[str, Any], *, detach: bool) -> Run:
     if request["resume"]:
         request["resume"] = await gyre.runs.run_id(request["resume"])
-    run = await begin(cli, gyre, **request)
-    if detach:
-        return run
-    cli.out.note(f"run {run.run_id}")
+    run: Run | None = None
     try:
+        run = await begin(cli, gyre, **request)
+        if detach:
+            return run
+        cli.out.note(f"run {run.run_id}")
         return await follow(cli, gyre, run.run_id)
     except asyncio.CancelledError:
         cli.out.note(
             f"the run goes on: `gyre runs {run.run_id} --follow` shows it, "
-            f"`gyre runs {run.run_id} --cancel` stops it",
+            f"`gyre runs {run.run_id} --cancel` stops it"
+            if run
+            else "the run may have begun: `gyre runs` shows it",
             style="bold",
         )
         raise

@@ -17,7 +17,13 @@ from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic
 from gyre_common.retrying import retry
 
-POLL_MS = 200
+E = TypeVar("E", bound=Event)
+
+log = logging.getLogger(__name__)
+
+_POLL_MS = 200
+_IDLE_POLL_MS = 5_000
+_PAUSE_AFTER_ERROR = 1.0
 
 
 def partitions_of(topic: Topic[Any]) -> list[TopicPartition]:
@@ -42,17 +48,9 @@ async def records_up_to_now(
     await consumer.seek_to_beginning(*places)
     # Positions pass transaction markers, which are no records, so they tell when it is done.
     while [place for place in places if await consumer.position(place) < ends[place]]:
-        for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+        for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
             for raw in records:
                 yield raw
-
-
-E = TypeVar("E", bound=Event)
-
-log = logging.getLogger(__name__)
-
-_PAUSE_AFTER_ERROR = 1.0
-_IDLE_POLL_MS = 5_000
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft, Artifacts, Piece
 from gyre_generator.backends.markers import MarkerReader
 from gyre_generator.backends.openai.client import ChatClient
-from gyre_generator.backends.openai.errors import ServerErrors
-from gyre_generator.backends.openai.usage import Meter, ServedModel
+from gyre_generator.backends.openai.usage import Meter
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
 
@@ -21,9 +20,8 @@ from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
 class PromptedModel:
     """Implements `Backend`: renders the prompt, knows an abstention, turns [n] into claims."""
 
-    def __init__(self, client: ChatClient, model: ServedModel, prompts: Prompts) -> None:
+    def __init__(self, client: ChatClient, prompts: Prompts) -> None:
         self._client = client
-        self._model = model
         self._prompts = prompts
 
     async def write(
@@ -45,14 +43,14 @@ class PromptedModel:
                     abstains, piece = False, opening.lstrip()
                 if text := markers.feed(piece):
                     yield text
-        tokens, cost_usd = meter.tokens, meter.cost_usd(self._model)
+        tokens, cost_usd = meter.tokens, meter.cost_usd(self._client.model)
         if abstains and _bare(opening) == NO_ANSWER:
             yield AnswerDraft("", abstained=True, tokens=tokens, cost_usd=cost_usd)
             return
         if rest := markers.feed(opening if abstains else "", final=True):
             yield rest
         if not markers.text.strip():
-            raise ServerErrors(self._model).unusable("an empty answer")
+            raise self._client.errors.unusable("an empty answer")
         end = meter.finish_reason
         verdict = GuardrailResult(name="complete", passed=end == "stop", detail=f"ended by {end}")
         draft = AnswerDraft(markers.text, markers.claims(), tokens=tokens, cost_usd=cost_usd)

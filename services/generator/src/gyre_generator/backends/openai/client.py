@@ -16,11 +16,11 @@ _CONNECT_SECONDS = 5.0
 
 
 class ChatClient:
-    """Connects on the first use; `async with` to close."""
+    """Connects on the first use; `async with` to close. `errors` name its model and server."""
 
     def __init__(self, model: ServedModel) -> None:
-        self._model = model
-        self._errors = ServerErrors(model)
+        self.model = model
+        self.errors = ServerErrors(model)
         self._client = openai.AsyncOpenAI(
             base_url=model.url,
             api_key=model.key.get_secret_value(),
@@ -42,7 +42,7 @@ class ChatClient:
         A connection that fails, 429 and 5xx are tried again by the client, but nothing is once the
         answer has begun. Raises Unavailable or FailedPrecondition, see `ServerErrors`.
         """
-        deadline = asyncio.get_running_loop().time() + self._model.timeout_seconds
+        deadline = asyncio.get_running_loop().time() + self.model.timeout_seconds
         try:
             async with asyncio.timeout_at(deadline):
                 stream = await self._open(prompt, settings)
@@ -55,16 +55,16 @@ class ChatClient:
                         break
                     text = meter.read(chunk)
                     if meter.characters > MAX_ANSWER:
-                        raise self._errors.unusable(f"more than {MAX_ANSWER:,} characters")
+                        raise self.errors.unusable(f"more than {MAX_ANSWER:,} characters")
                     yield text
         except TimeoutError as error:
-            raise self._errors.too_slow() from error
+            raise self.errors.too_slow() from error
         except openai.OpenAIError as error:
-            raise self._errors.translated(error) from error
+            raise self.errors.translated(error) from error
         except ValueError as error:  # JSON, UTF-8 and pydantic all raise it
-            raise self._errors.unusable("something that is not a chat completion") from error
+            raise self.errors.unusable("something that is not a chat completion") from error
         if not meter.finish_reason:
-            raise self._errors.unusable(
+            raise self.errors.unusable(
                 "no answer that ends" if meter.characters else "no answer at all"
             )
 
@@ -72,13 +72,13 @@ class ChatClient:
         self, prompt: Prompt, settings: Mapping[str, str]
     ) -> openai.AsyncStream[ChatCompletionChunk]:
         return await self._client.chat.completions.create(
-            model=settings.get("model", self._model.model),
+            model=settings.get("model", self.model.model),
             messages=[
                 {"role": "system", "content": prompt.system},
                 {"role": "user", "content": prompt.user},
             ],
             temperature=float(settings.get("temperature", "0")),
-            max_tokens=self._model.max_tokens,
+            max_tokens=self.model.max_tokens,
             stream=True,
             stream_options={"include_usage": True},
         )
