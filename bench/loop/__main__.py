@@ -76,7 +76,7 @@ async def run(options: Options, home: Path) -> None:
         trained_run = await run_training(cli, system, options, stages)
         seconds_to_live = None
         if trained_run.state == "released":
-            await until_live(system, trained_run.version)
+            await until_live(system)
             seconds_to_live = time.monotonic() - tally.last_word_at
         total_seconds = (cpu_seconds(home) or 0.0) - cpu_before
         report(

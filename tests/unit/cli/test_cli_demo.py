@@ -11,11 +11,13 @@ import psutil
 import pytest
 from gyre.feedback.v1 import feedback_pb2
 from gyre.generator.v1 import generator_pb2
+from gyre.releases.v1 import releases_pb2, releases_pb2_grpc
+from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_cli.demo.corpus import FULL, SHORT, DemoQuestion, generate
 from gyre_cli.demo.crowd import Crowd, CrowdTally, Habits
 from gyre_cli.demo.measures import compare, ndcg, slices
-from gyre_cli.demo.story import spent_by, stop_training
+from gyre_cli.demo.story import spent_by, stop_training, until_live
 from gyre_client import Addresses, AsyncClient, Caller
 from gyre_client.submission import in_turns
 from gyre_common.errors import NotFound
@@ -244,3 +246,37 @@ def test_cpu_seconds_count_each_process_once() -> None:
         assert parent.stdin is not None
         parent.stdin.close()
     assert spent_by(parent.pid) == 0.0
+
+
+async def test_a_release_is_live_once_all_that_moved_with_it_is() -> None:
+    """The encoder and its weights are two records, which come to a service one after the other."""
+    released = releases_pb2.ListReleasesResponse(
+        releases=[
+            releases_pb2.Release(role="query-encoder", live="old"),
+            releases_pb2.Release(role="retrieval", live="old-weights"),
+        ]
+    )
+    seen = [
+        {"query-encoder": "new", "retrieval": "new-weights", "document-encoder": "all"},
+        {"query-encoder": "old", "retrieval": "new-weights", "document-encoder": "all"},
+        {"query-encoder": "old", "retrieval": "old-weights", "document-encoder": "all"},
+    ]
+    searched: list[str] = []
+
+    class Releases(releases_pb2_grpc.ReleaseServiceServicer):
+        async def ListReleases(self, *_: Any) -> releases_pb2.ListReleasesResponse:
+            return released
+
+    class Retriever(retriever_pb2_grpc.RetrieverServiceServicer):
+        async def Retrieve(
+            self, request: retriever_pb2.RetrieveRequest, _: Any
+        ) -> retriever_pb2.RetrieveResponse:
+            searched.append(request.query)
+            return retriever_pb2.RetrieveResponse(versions=seen[len(searched) - 1])
+
+    async with serve([Releases(), Retriever()]) as server:
+        address = f"127.0.0.1:{server.port}"
+        addresses = Addresses(releases=address, retriever=address)
+        async with AsyncClient(addresses, Caller()) as gyre:
+            await until_live(gyre)
+    assert len(searched) == 3

@@ -182,7 +182,7 @@ async def _release(
     stages: "Stages",
 ) -> None:
     """The run ends once the release is safe in Kafka; what counts is when searches use it."""
-    await until_live(system, result.run.version)
+    await until_live(system)
     result.last_vote_to_live_seconds = time.monotonic() - result.tally.last_word_at
     after = await _measure(system, questions, stages, "measuring after")
     result.quality = {
@@ -210,7 +210,7 @@ async def explore(gyre: AsyncClient) -> None:
         role, version, settings, based_on=live, reason=reason, tenant=tenant
     )
     await gyre.releases.promote(role, version, reason=reason, override=True, tenant=tenant)
-    await until_live(gyre, version, role)
+    await until_live(gyre)
 
 
 async def roll_back(gyre: AsyncClient) -> Switch:
@@ -221,7 +221,7 @@ async def roll_back(gyre: AsyncClient) -> Switch:
     await gyre.releases.rollback(
         role, reason="the demonstration shows the way back", tenant=gyre.caller.tenant
     )
-    await until_live(gyre, before)
+    await until_live(gyre)
     return Switch(before, time.monotonic() - began)
 
 
@@ -234,23 +234,28 @@ async def promote_again(gyre: AsyncClient, version: str) -> Switch:
         reason="the demonstration leaves the trained version live",
         tenant=gyre.caller.tenant,
     )
-    await until_live(gyre, version)
+    await until_live(gyre)
     return Switch(version, time.monotonic() - began)
 
 
-async def until_live(gyre: AsyncClient, version: str, role: Roles = Roles.QUERY_ENCODER) -> None:
-    """Returns once searches are answered by this version."""
+async def until_live(gyre: AsyncClient) -> None:
+    """Returns once searches are answered by what is released now: an encoder moves with its
+    weights, and the two reach a service one after the other.
+    """
     deadline = time.monotonic() + _SWITCHED_WITHIN
+    released = await gyre.releases.list()
     while True:
         reply = await gyre.search.retrieve("which version answers?", limit=1, timeout=10.0)
-        live = reply.versions.get(role, "")
-        if live == version:
+        serving = {role: live for role, live in reply.versions.items() if role in released}
+        late = [role for role, live in serving.items() if live != released[role].live]
+        if not late:
             return
         if time.monotonic() > deadline:
-            tenant = gyre.caller.tenant
+            role, tenant = late[0], gyre.caller.tenant
             raise GyreError(
-                f"{role} {live} still serves tenant {tenant} after {_SWITCHED_WITHIN:.0f} s: see "
-                f"`gyre releases {role} --tenant {tenant}` and `gyre logs retriever`"
+                f"{role} {serving[role]} still serves tenant {tenant} after "
+                f"{_SWITCHED_WITHIN:.0f} s: see `gyre releases {role} --tenant {tenant}` and "
+                "`gyre logs retriever`"
             )
         await asyncio.sleep(_POLL_SECONDS)
 
