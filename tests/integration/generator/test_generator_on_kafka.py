@@ -93,7 +93,7 @@ async def generator(
         bus,
         serve([retriever]) as retriever_server,
         channel(f"127.0.0.1:{retriever_server.port}") as to_retriever,
-        Answerer(steps_of(search_of(to_retriever), releases), bus) as answerer,
+        Answerer(steps_of(search_of(to_retriever), releases), bus, releases) as answerer,
         serve([GeneratorRpc(answerer)]) as generator_server,
         channel(
             f"127.0.0.1:{generator_server.port}", tenant="acme", acl=("staff",)

@@ -8,7 +8,7 @@ from typing import assert_type
 import gyre_client
 import gyre_common.errors
 import pytest
-from gyre.generator.v1.generator_pb2 import AnswerResponse
+from gyre.generator.v1.generator_pb2 import AnswerRequest, AnswerResponse
 from gyre.trainer.v1 import trainer_pb2
 from gyre_client import (
     Addresses,
@@ -23,6 +23,7 @@ from gyre_client import (
     Unavailable,
     Unreachable,
 )
+from gyre_client.answers import AskOptions
 from gyre_client.client import PARTS
 from gyre_client.parts import PartMethod
 from gyre_client.submission import Draft, Progress
@@ -64,6 +65,26 @@ async def test_who_calls_goes_along(system: FakeSystem) -> None:
         ("acme", ("staff", "größe, alle")),
     ]
     assert system.requests[-1].actor == "ann"
+
+
+async def test_what_goes_along_with_a_question_is_in_the_request(
+    client: AsyncClient, system: FakeSystem
+) -> None:
+    options: AskOptions = {
+        "instructions": "Be brief.",
+        "version": "chat-1",
+        "max_tokens": 50,
+        "temperature": 0.0,
+        "idempotency_key": "try-1",
+    }
+    await client.answers.ask("How hot?", **options)
+    _ = [piece async for piece in client.answers.stream("How hot?", **options)]
+    await client.answers.ask("How hot?")
+
+    asked, streamed, plain = system.requests
+    assert asked == streamed == AnswerRequest(question="How hot?", actor="ann", **options)
+    assert plain.idempotency_key
+    assert not plain.HasField("temperature")
 
 
 async def test_metadata_of_ones_own_goes_along(client: AsyncClient, system: FakeSystem) -> None:

@@ -140,6 +140,6 @@ def make_answerer(bus: MemoryBus, retriever: FakeRetriever, releases: ReleaseVie
         steps: dict[str, Step] = {}
         for name, step in steps_of(retriever.search, releases, backend, passages=passages).items():
             steps |= {**((before_pack or {}) if name == "pack" else {}), name: step}
-        return Answerer(steps, bus, checks)
+        return Answerer(steps, bus, releases, checks)
 
     return make

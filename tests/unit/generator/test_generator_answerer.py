@@ -12,14 +12,16 @@ from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import FailedPrecondition, InvalidInput, Unavailable
 from gyre_common.events.interactions import InteractionCompleted, Outcome, Turn
 from gyre_common.events.releases import Roles
+from gyre_common.releases import ReleaseView, Resolved
 from gyre_common.releases.fitting import FITTED_ROLES
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft, Artifacts, Claim, Piece
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
-from gyre_generator.service import Answerer, AnswerStarted
+from gyre_generator.service import Answerer, AnswerFinished, AnswerStarted
 from gyre_generator.steps.generate import NO_ANSWER
 
+from tests.builders import a_release, an_artifact
 from tests.fakes.bus import MemoryBus
 
 ASK = Ask("How hot should the water for green tea be?")
@@ -28,6 +30,8 @@ MakeAnswerer = Callable[..., Answerer]
 
 class ScriptedBackend:
     """Says what it was told to say; an exception among the pieces is raised."""
+
+    ignores = ()
 
     def __init__(self, *pieces: Piece | Exception) -> None:
         self._pieces = pieces
@@ -45,6 +49,8 @@ class ScriptedBackend:
 
 class StuckBackend:
     """Writes a sentence and half of another one, then nothing."""
+
+    ignores = ()
 
     def __init__(self) -> None:
         self.stuck = asyncio.Event()
@@ -83,7 +89,7 @@ async def test_an_answer_quotes_the_passage_and_is_recorded(
     finished = await make_answerer().answer(ASK)
 
     event = recorded(bus)
-    assert finished.interaction_id == event.interaction_id
+    assert finished.interaction.interaction_id == event.interaction_id
     assert event.outcome is Outcome.ANSWERED
     assert "80 degrees" in event.answer
     texts = {chunk.chunk_id: chunk.text for chunk in event.retrieved}
@@ -107,16 +113,16 @@ async def test_the_record_explains_the_answer(make_answerer: MakeAnswerer, bus: 
     steps = {"route", "retrieve", "pack", "generate", "ground", "cite"}
     stages = steps | {"encode", "search", "total"}
     assert set(event.latency_ms) == stages
-    assert set(finished.latency_ms) == stages | {"record"}
+    assert set(finished.interaction.latency_ms) == stages | {"record"}
 
 
 async def test_a_stream_starts_says_and_finishes_in_that_order(make_answerer: MakeAnswerer) -> None:
     first, *deltas, last = await collect(make_answerer())
 
     assert isinstance(first, AnswerStarted)
-    assert isinstance(last, InteractionCompleted)
-    assert first.interaction_id == str(last.interaction_id)
-    assert "".join(deltas) == last.answer
+    assert isinstance(last, AnswerFinished)
+    assert first.interaction_id == str(last.interaction.interaction_id)
+    assert "".join(deltas) == last.interaction.answer
 
 
 async def test_passages_that_do_not_answer_make_it_abstain(
@@ -164,7 +170,7 @@ async def test_a_stream_that_cannot_be_recorded_never_finishes(
         await collect(make_answerer(), into=received)
 
     assert any(isinstance(piece, str) for piece in received)
-    assert not any(isinstance(piece, InteractionCompleted) for piece in received)
+    assert not any(isinstance(piece, AnswerFinished) for piece in received)
 
 
 async def test_a_retriever_that_is_down_is_recorded_as_an_error(
@@ -235,7 +241,7 @@ async def test_a_retry_with_the_same_key_is_the_same_interaction(
     keyed = Ask(ASK.question, idempotency_key="try-1")
 
     first, again, other = [
-        (await answerer.answer(ask)).interaction_id for ask in (keyed, keyed, ASK)
+        (await answerer.answer(ask)).interaction.interaction_id for ask in (keyed, keyed, ASK)
     ]
 
     assert first == again != other
@@ -251,7 +257,7 @@ async def test_a_key_of_one_tenant_says_nothing_about_another(
     for tenant in ("acme", "zoo"):
         with use_context(RequestContext(tenant=tenant)):
             finished = await answerer.answer(Ask(ASK.question, idempotency_key="1"))
-            ids.add(finished.interaction_id)
+            ids.add(finished.interaction.interaction_id)
 
     assert len(ids) == 2
 
@@ -344,6 +350,76 @@ async def test_an_unknown_generator_version_is_a_failed_precondition(
         pytest.raises(FailedPrecondition, match="from-the-future"),
     ):
         await make_answerer().answer(ASK)
+
+
+@pytest.fixture
+def two_versions(releases: ReleaseView) -> tuple[str, str]:
+    """The live one, and one that is registered."""
+    artifacts = tuple(an_artifact(v, settings={"backend": "extractive"}) for v in ("r-1", "r-2"))
+    releases.apply(a_release(Roles.GENERATOR, live="r-1", artifacts=artifacts, generation=2))
+    return "r-1", "r-2"
+
+
+async def test_a_version_that_the_question_names_answers_it(
+    make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any, two_versions: tuple[str, str]
+) -> None:
+    live, other = two_versions
+    for name in ("", "gyre", live, other):
+        await make_answerer().answer(replace(ASK, version=name))
+
+    events = [event for _, event in bus.published if isinstance(event, InteractionCompleted)]
+    assert [event.versions[Roles.GENERATOR] for event in events] == [live, live, live, other]
+    assert [versions[Roles.GENERATOR] for versions in retriever.versions][-1] == other
+    assert retriever.explored == [True, True, False, False]
+
+
+async def test_a_version_that_the_question_names_is_in_no_experiment(
+    make_answerer: MakeAnswerer, bus: MemoryBus, two_versions: tuple[str, str]
+) -> None:
+    drawn = Resolved({Roles.GENERATOR: "r-1"}, {Roles.GENERATOR: "live"})
+    with use_context(RequestContext(versions=drawn.versions, arms=drawn.arms)):
+        await make_answerer().answer(replace(ASK, version="r-2"))
+
+    event = recorded(bus)
+    assert (event.versions[Roles.GENERATOR], event.arms) == ("r-2", {})
+
+
+async def test_an_unknown_version_is_refused_with_those_there_are(
+    make_answerer: MakeAnswerer, releases: ReleaseView, two_versions: tuple[str, str]
+) -> None:
+    zoo = an_artifact("zoo-1", settings={"backend": "extractive"})
+    releases.apply(a_release(Roles.GENERATOR, tenant="zoo", live="zoo-1", artifacts=(zoo,)))
+
+    with pytest.raises(InvalidInput, match=r"use gyre .*, or one of r-1, r-2$"):
+        await make_answerer().answer(replace(ASK, version="zoo-1"))
+    with use_context(RequestContext(tenant="zoo")):
+        await make_answerer().answer(replace(ASK, version="zoo-1"))
+
+
+async def test_a_version_whose_back_end_is_not_here_is_a_failed_precondition(
+    make_answerer: MakeAnswerer, releases: ReleaseView
+) -> None:
+    chat = an_artifact("chat-1", settings={"backend": "openai"})
+    releases.apply(
+        a_release(Roles.GENERATOR, live="chat-1", artifacts=(chat,), generation=2, tenant="acme")
+    )
+    with (
+        use_context(RequestContext(tenant="acme")),
+        pytest.raises(FailedPrecondition, match="set GYRE_LLM_URL"),
+    ):
+        await make_answerer().answer(replace(ASK, version="chat-1"))
+
+
+async def test_wishes_that_the_reader_cannot_honour_are_named_and_recorded(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    wishes = replace(ASK, instructions="Rhyme.", temperature=0.0, version="extractive-1")
+
+    finished = await make_answerer().answer(wishes)
+
+    assert finished.ignored == ("instructions", "temperature")
+    assert recorded(bus).fallbacks == ("generator: extractive-1 ignores instructions, temperature",)
+    assert (await make_answerer().answer(ASK)).ignored == ()
 
 
 async def test_a_follow_up_takes_the_turn_before_along(
@@ -442,6 +518,13 @@ async def test_an_event_always_fits_a_record(
         (Ask("tea?", conversation_id="a\nb"), "conversation_id"),
         (Ask("tea?", conversation_id="c" * 129), "conversation_id"),
         (Ask("tea?", idempotency_key="\x00"), "idempotency_key"),
+        (Ask("tea?", version="extractive-9"), "version"),
+        (Ask("tea?", version="v" * 10_000), "version"),
+        (Ask("tea?", instructions="x" * 8_193), "instructions"),
+        (Ask("tea?", max_tokens=0), "max_tokens"),
+        (Ask("tea?", temperature=2.01), "temperature"),
+        (Ask("tea?", temperature=-0.1), "temperature"),
+        (Ask("tea?", temperature=float("nan")), "temperature"),
     ],
 )
 async def test_a_question_out_of_bounds_is_refused_and_not_recorded(

@@ -93,7 +93,7 @@ def answerer(view: ReleaseView, encoder: FixedEncoder, bus: MemoryBus) -> Answer
     )
     index.chunks.by_index["chunks-1"][chunk.chunk_id] = StoredChunk(chunk, (1.0, 0.0))
     retriever = InMemoryRetriever(Retriever(index, encoder, view, Random(1)))
-    return Answerer(steps_of(retriever.search, view), bus)
+    return Answerer(steps_of(retriever.search, view), bus, view)
 
 
 async def answers(answerer: Answerer, bus: MemoryBus) -> Iterator[InteractionCompleted]:

@@ -1,13 +1,14 @@
 """A model server is trusted with nothing: whatever it does, there is an answer or a reason."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from gyre_common.errors import FailedPrecondition, Unavailable
+from gyre_common.events.releases import Artifact, Roles
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft
 from gyre_generator.backends.openai.client import MAX_ANSWER, ChatClient
@@ -15,86 +16,35 @@ from gyre_generator.backends.openai.usage import ServedModel
 from gyre_generator.backends.prompted_model import PromptedModel
 from gyre_generator.prompts import Prompt, Prompts
 
-Write = Callable[[bytes], Awaitable[None]]
-Behaviour = Callable[[Write, int], Awaitable[None]]
+from tests.builders import an_artifact
+from tests.fakes.model_server import (
+    DONE,
+    EVENTS,
+    USAGE,
+    Write,
+    delta_event,
+    event,
+    model_server,
+    once,
+    status,
+)
+
+ASK = Ask("How hot?")
 
 
-class FakeServer:
-    """A real HTTP server on a free port that answers every request as it is told."""
-
-    def __init__(self, behave: Behaviour) -> None:
-        self._behave = behave
-        self.requests: list[dict[str, Any]] = []
-        self.url = ""
-
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async def write(data: bytes) -> None:
-            writer.write(data)
-            await writer.drain()
-
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            [length] = [
-                int(line.split(b":")[1])
-                for line in head.split(b"\r\n")
-                if line.lower().startswith(b"content-length")
-            ]
-            self.requests.append(json.loads(await reader.readexactly(length)))
-            await self._behave(write, len(self.requests))
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def model_server(behave: Behaviour) -> AsyncIterator[FakeServer]:
-    fake = FakeServer(behave)
-    server = await asyncio.start_server(fake.handle, "127.0.0.1", 0)
-    async with server:
-        fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        yield fake
-        server.close()
-
-
-def status(code: int, body: bytes = b"{}", *, kind: str = "application/json") -> bytes:
-    return (
-        f"HTTP/1.1 {code} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    ).encode() + body
-
-
-EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
-DONE = b"data: [DONE]\n\n"
-
-
-def event(data: object) -> bytes:
-    return f"data: {json.dumps(data)}\n\n".encode()
-
-
-def delta_event(text: str | None, *, finish: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
-    return event({"id": "1", "object": "chat.completion.chunk", "choices": [choice]})
-
-
-USAGE = event({"id": "1", "choices": [], "usage": {"prompt_tokens": 50, "completion_tokens": 7}})
-
-
-def once(*data: bytes) -> Behaviour:
-    async def behave(write: Write, nth: int) -> None:
-        for piece in data:
-            await write(piece)
-
-    return behave
-
-
-async def read(url: str, source: Any, **changes: Any) -> tuple[str, AnswerDraft, Prompt]:
+async def read(
+    url: str,
+    source: Any,
+    ask: Ask = ASK,
+    released: Mapping[str, Artifact] = MappingProxyType({}),
+    **changes: Any,
+) -> tuple[str, AnswerDraft, Prompt]:
     settings = {"timeout_seconds": 5.0, "stall_seconds": 2.0, "retries": 2, **changes}
     model = ServedModel(url=url, model="tiny", **settings)
     text, prompt = "", None
     async with ChatClient(model) as client:
         backend = PromptedModel(client, Prompts())
-        async for piece in backend.write(Ask("How hot?"), (source,), {}):
+        async for piece in backend.write(ask, (source,), released):
             match piece:
                 case Prompt():
                     prompt = piece
@@ -127,6 +77,39 @@ async def test_an_answer_streams_and_its_markers_become_claims(passage: Any) -> 
     [request] = server.requests
     assert request["stream"] is True
     assert "80 degrees Celsius" in request["messages"][1]["content"]
+
+
+async def test_the_callers_instructions_stand_below_gyres_own_and_in_the_record(
+    passage: Any,
+) -> None:
+    ask = replace(ASK, instructions="Answer in French.")
+    async with model_server(once(EVENTS, delta_event("Chaud [1].", finish="stop"))) as server:
+        _, _, prompt = await read(server.url, passage(), ask)
+
+    system = server.requests[0]["messages"][0]["content"]
+    assert system.startswith("You answer questions from numbered passages")
+    assert system.endswith(":\nAnswer in French.")
+    assert system in prompt.text
+
+
+@pytest.mark.parametrize(
+    ("ask", "max_tokens", "temperature"),
+    [
+        (ASK, 100, 0.5),
+        (replace(ASK, max_tokens=7, temperature=0.0), 7, 0.0),
+        (replace(ASK, max_tokens=5_000, temperature=2.0), 100, 2.0),
+    ],
+)
+async def test_length_and_temperature_are_the_callers_within_what_the_model_serves(
+    passage: Any, ask: Ask, max_tokens: int, temperature: float
+) -> None:
+    version = an_artifact("warm-1", settings={"temperature": "0.5"})
+    behave = once(EVENTS, delta_event("Hot [1].", finish="stop"))
+    async with model_server(behave) as server:
+        await read(server.url, passage(), ask, {Roles.GENERATOR: version}, max_tokens=100)
+
+    [request] = server.requests
+    assert (request["max_tokens"], request["temperature"]) == (max_tokens, temperature)
 
 
 async def test_tokens_are_estimated_where_the_server_does_not_count(passage: Any) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,7 @@ from gyre_generator.service import (
     MOST_HELD,
     STOPPED,
     Answerer,
+    AnswerFinished,
     check_sentences,
 )
 from gyre_generator.steps.route import EXTRACTIVE, Override, route
@@ -48,6 +50,8 @@ async def no_password(sentence: str) -> GuardrailResult | None:
 
 class Writer:
     """Writes piece by piece; each waits until `go_on` is set."""
+
+    ignores = ()
 
     def __init__(self, *pieces: str) -> None:
         self._pieces = pieces
@@ -93,13 +97,16 @@ async def test_a_back_end_that_the_operator_set_writes_and_the_record_says_so(
     override = Override(EXTRACTIVE, "mine-1")
     backends = {EXTRACTIVE: ExtractiveReader()}
     steps["route"] = partial(route, backends=backends, releases=releases, override=override)
-    await Answerer(steps, bus).answer(ASK)
+    ask = replace(ASK, version="extractive-1")
+    finished = await Answerer(steps, bus, releases).answer(ask)
 
     event = recorded(bus)
     assert event.versions[Roles.GENERATOR] == "mine-1"
     assert event.fallbacks == (
         "generator: mine-1 by GYRE_GENERATOR_BACKEND instead of extractive-1",
+        "generator: mine-1 ignores version",
     )
+    assert finished.ignored == ("version",)
 
 
 async def test_a_sentence_that_a_check_stops_never_leaves(
@@ -116,7 +123,7 @@ async def test_a_sentence_that_a_check_stops_never_leaves(
     assert [g for g in event.guardrails if not g.passed] == [
         GuardrailResult(name="no_secrets", passed=False, detail="a secret")
     ]
-    assert isinstance(parts[-1], InteractionCompleted)
+    assert isinstance(parts[-1], AnswerFinished)
     assert backend.closed
     assert "password" not in event.to_json().decode()
 
@@ -129,8 +136,8 @@ async def test_an_answer_that_is_stopped_at_once_says_nothing_but_that(
 
     finished = await make_answerer(backend, checks=[no_password]).answer(ASK)
 
-    assert finished.answer == STOPPED
-    assert finished.outcome is Outcome.ABSTAINED
+    assert finished.interaction.answer == STOPPED
+    assert finished.interaction.outcome is Outcome.ABSTAINED
 
 
 async def test_the_first_sentence_leaves_before_the_last_is_written(
@@ -143,8 +150,8 @@ async def test_the_first_sentence_leaves_before_the_last_is_written(
         backend.go_on.set()
         *_, last = [piece async for piece in pieces]
 
-    assert isinstance(last, InteractionCompleted)
-    assert last.answer == "Water is hot. Steep it."
+    assert isinstance(last, AnswerFinished)
+    assert last.interaction.answer == "Water is hot. Steep it."
 
 
 async def parts_of(pieces: Iterable[str]) -> AsyncGenerator[str | StepResult, None]:

@@ -58,7 +58,7 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
         "ground": ground,
         "cite": cite,
     }
-    answerer = await enter(Answerer(chain, bus))
+    answerer = await enter(Answerer(chain, bus, releases))
     return App(rpc=[GeneratorRpc(answerer)], bus=bus)
 
 

@@ -1,13 +1,16 @@
 """What a caller asks, and the bounds that keep a question a question."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from gyre.retriever.v1.retriever_pb2 import Filters
+from gyre_common.context import RequestContext
 from gyre_common.errors import InvalidInput
 from gyre_common.events.event import derived_id, new_id
 from gyre_common.events.interactions import Turn
+from gyre_common.events.releases import Roles
 from gyre_common.lines import check_line
 from gyre_common.text import content_terms
 
@@ -16,6 +19,10 @@ MAX_TURNS = 20
 MAX_HISTORY = 16_384
 MAX_ID = 128
 MAX_ACTOR = 256
+MAX_INSTRUCTIONS = 8_192
+MAX_TEMPERATURE = 2.0
+LIVE = "gyre"
+"""The version that is whichever is live."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]*\Z")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -29,7 +36,11 @@ _FEW_TERMS = 2
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question of one caller; `filters` say which documents may be read, empty for any."""
+    """One question of one caller; `filters` say which documents may be read, empty for any.
+
+    `instructions` are for the model, below Gyre's own; `version` is the generator's, empty or
+    `gyre` for the live one. Where `max_tokens` and `temperature` are None, the version's own hold.
+    """
 
     question: str
     conversation_id: str = ""
@@ -37,20 +48,50 @@ class Ask:
     idempotency_key: str = ""
     filters: Filters = field(default_factory=Filters)
     actor: str = ""
+    instructions: str = ""
+    version: str = ""
+    max_tokens: int | None = None
+    temperature: float | None = None
 
-    def check(self) -> None:
-        """Raise InvalidInput for the first field that breaks its bounds."""
+    def check(self, versions: Collection[str]) -> None:
+        """Raise InvalidInput for the first field that breaks its bounds; `versions` are those of
+        the generator that this caller may name.
+        """
         _check_question(self.question)
         _check_history(self.history)
         _check_id("conversation_id", self.conversation_id)
         _check_id("idempotency_key", self.idempotency_key)
         check_line("actor", self.actor, most=MAX_ACTOR)
+        _check_version(self.version, versions)
+        _check_writing(self)
 
     def interaction_id(self, tenant: str) -> UUID:
         """A retry with the same key is the same interaction; without a key each is a new one."""
         if not self.idempotency_key:
             return new_id()
         return derived_id(uuid5(NAMESPACE_URL, f"gyre:{tenant}"), f"answer/{self.idempotency_key}")
+
+    @property
+    def names_version(self) -> bool:
+        """Whether a version other than the live one is asked for."""
+        return self.version not in ("", LIVE)
+
+    def with_version(self, caller: RequestContext) -> RequestContext:
+        """The caller with the version that is asked for, as if it had come in `gyre-versions`."""
+        if not self.names_version:
+            return caller
+        arms = {role: arm for role, arm in caller.arms.items() if role != Roles.GENERATOR}
+        versions = {**caller.versions, Roles.GENERATOR: self.version}
+        return replace(caller, versions=versions, arms=arms)
+
+    def wishes(self) -> tuple[str, ...]:
+        """The fields on how to write that are set, which not every back end honours."""
+        values = {
+            "instructions": self.instructions or None,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+        }
+        return tuple(name for name, value in values.items() if value is not None)
 
     def query(self) -> str:
         """What to search for: a question that leans on the turn before takes that turn along."""
@@ -91,3 +132,21 @@ def _check_id(name: str, value: str) -> None:
     if value and (len(value) > MAX_ID or not _ID.match(value)):
         characters = "letters, digits and . _ : @ / -, starting with a letter or digit"
         raise InvalidInput(name, "is malformed", f"use up to {MAX_ID} {characters}")
+
+
+def _check_version(version: str, versions: Collection[str]) -> None:
+    if version not in ("", LIVE, *versions):
+        fix = f"use {LIVE} (the live one), or one of {', '.join(versions)}"
+        raise InvalidInput("version", f"{version[:MAX_ID]!r} is not there", fix)
+
+
+def _check_writing(ask: Ask) -> None:
+    size, tokens, temperature = len(ask.instructions), ask.max_tokens, ask.temperature
+    if size > MAX_INSTRUCTIONS:
+        problem, fix = f"has {size:,} characters", f"send at most {MAX_INSTRUCTIONS:,}"
+        raise InvalidInput("instructions", problem, fix)
+    if tokens is not None and tokens < 1:
+        raise InvalidInput("max_tokens", f"is {tokens}", "send 1 or more, or leave it out")
+    if temperature is not None and not 0 <= temperature <= MAX_TEMPERATURE:
+        fix = f"send a number from 0 to {MAX_TEMPERATURE:g}"
+        raise InvalidInput("temperature", f"is {temperature:g}", fix)

@@ -47,6 +47,7 @@ class StepResult:
     error: str | None = None
     ends: bool = False
     text: str = ""
+    ignored: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     fallbacks: tuple[str, ...] = ()
@@ -108,6 +109,11 @@ class AnswerProgress:
     def draft(self) -> AnswerDraft:
         """What was written."""
         return self.latest(lambda report: report.draft) or AnswerDraft("", abstained=True)
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Fields of the request that are not honoured."""
+        return tuple(name for each in self.reports for name in each.ignored)
 
     def interaction(self) -> InteractionCompleted:
         """What happened, as one event that fits a record."""

@@ -11,7 +11,7 @@ from gyre_common.events.interactions import Citation, InteractionCompleted, Turn
 from gyre_common.rpc import ServicerContext
 
 from gyre_generator.ask import Ask
-from gyre_generator.service import Answerer, AnswerStarted
+from gyre_generator.service import Answerer, AnswerFinished, AnswerStarted
 
 
 class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
@@ -38,7 +38,7 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
                         yield pb.StreamAnswerResponse(started=started)
                     case str():
                         yield pb.StreamAnswerResponse(delta=pb.Delta(text=piece))
-                    case InteractionCompleted():
+                    case AnswerFinished():
                         yield pb.StreamAnswerResponse(finished=_response(piece))
 
 
@@ -50,10 +50,15 @@ def _ask(request: pb.AnswerRequest) -> Ask:
         idempotency_key=request.idempotency_key,
         filters=request.filters,
         actor=request.actor,
+        instructions=request.instructions.strip(),
+        version=request.version,
+        max_tokens=request.max_tokens if request.HasField("max_tokens") else None,
+        temperature=request.temperature if request.HasField("temperature") else None,
     )
 
 
-def _response(event: InteractionCompleted) -> pb.AnswerResponse:
+def _response(finished: AnswerFinished) -> pb.AnswerResponse:
+    event = finished.interaction
     return pb.AnswerResponse(
         interaction_id=str(event.interaction_id),
         answer=event.answer,
@@ -68,6 +73,7 @@ def _response(event: InteractionCompleted) -> pb.AnswerResponse:
             ParseDict(chunk.model_dump(mode="json"), pb.Passage(), ignore_unknown_fields=True)
             for chunk in event.retrieved
         ],
+        ignored=finished.ignored,
     )
 
 

@@ -19,6 +19,8 @@ from gyre_common.events.interactions import (
     Outcome,
 )
 from gyre_common.events.publisher import Publisher
+from gyre_common.events.releases import Roles
+from gyre_common.releases import ReleaseView
 from gyre_common.telemetry import METRICS
 from gyre_common.text import sentences
 
@@ -56,7 +58,15 @@ class AnswerStarted:
     conversation_id: str
 
 
-AnswerPiece = AnswerStarted | str | InteractionCompleted
+@dataclass(frozen=True, slots=True)
+class AnswerFinished:
+    """The interaction is safe; what answered did not honour the fields in `ignored`."""
+
+    interaction: InteractionCompleted
+    ignored: tuple[str, ...]
+
+
+AnswerPiece = AnswerStarted | str | AnswerFinished
 """The first, any number of texts, and the last of an answer."""
 
 
@@ -66,9 +76,14 @@ class Answerer:
     """
 
     def __init__(
-        self, steps: Steps, recorder: InteractionRecorder, checks: Sequence[SentenceCheck] = ()
+        self,
+        steps: Steps,
+        recorder: InteractionRecorder,
+        releases: ReleaseView,
+        checks: Sequence[SentenceCheck] = (),
     ) -> None:
         self._steps = steps
+        self._releases = releases
         self._recorder = recorder
         self._checks = checks
         self._recording_tasks: set[asyncio.Task[InteractionCompleted]] = set()
@@ -80,11 +95,11 @@ class Answerer:
         if self._recording_tasks:
             await asyncio.wait(self._recording_tasks, timeout=_DRAIN_SECONDS)
 
-    async def answer(self, ask: Ask) -> InteractionCompleted:
+    async def answer(self, ask: Ask) -> AnswerFinished:
         """The whole answer at once. Raises as `stream` does."""
         async with aclosing(self.stream(ask)) as pieces:
             async for piece in pieces:
-                if isinstance(piece, InteractionCompleted):
+                if isinstance(piece, AnswerFinished):
                     return piece
         raise AssertionError("a stream ends with the interaction or an error")
 
@@ -95,15 +110,16 @@ class Answerer:
         Raises InvalidInput, and nothing is recorded; Unavailable where something is not there or
         sends nonsense (without Kafka nothing is begun); FailedPrecondition for a missing version.
         """
-        ask.check()
+        caller = request_context()
+        ask.check(self._releases.versions(caller.tenant, Roles.GENERATOR))
         if not self._recorder.healthy():
             raise Unavailable(
                 "Kafka cannot be reached, and nothing is answered that cannot be recorded: start "
                 "it, or check GYRE_KAFKA_SERVERS",
                 retry_after_seconds=5.0,
             )
-        caller = request_context()
-        progress = AnswerProgress(ask, caller, ask.interaction_id(caller.tenant))
+        interaction_id = ask.interaction_id(caller.tenant)
+        progress = AnswerProgress(ask, ask.with_version(caller), interaction_id)
         ending, is_recorded = _BUG, False
         try:
             yield AnswerStarted(str(progress.interaction_id), progress.conversation_id)
@@ -117,7 +133,7 @@ class Answerer:
                 if progress.latest(lambda report: report.ends or None):
                     break
             is_recorded = True
-            yield await self._record(progress)
+            yield AnswerFinished(await self._record(progress), progress.ignored)
         except (asyncio.CancelledError, GeneratorExit):
             ending = _HUNG_UP
             raise

@@ -124,6 +124,12 @@ class ReleaseView:
             raise FailedPrecondition(f"{role} has no version {version} here (yet)")
         return artifact
 
+    def versions(self, tenant: str, role: str) -> tuple[str, ...]:
+        """The versions of a role that a request of this tenant may name, sorted."""
+        owners = (tenant, EVERY_TENANT)
+        states = (s for s in self._states.values() if s.role == role and s.tenant in owners)
+        return tuple(sorted({artifact.version for state in states for artifact in state.artifacts}))
+
     def resolve(self, tenant: str, sticky_key: str) -> Resolved:
         """Choose a version of every role; the same key gives the same choice.
 

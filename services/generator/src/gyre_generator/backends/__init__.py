@@ -1,6 +1,6 @@
 """What writes answers: one port, one file a kind."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,6 +47,10 @@ Piece = Prompt | str | AnswerDraft
 
 class Backend(Protocol):
     """Writes an answer from passages."""
+
+    @property
+    def ignores(self) -> Collection[str]:
+        """Of the fields that `Ask.wishes` may name, those that this does not honour."""
 
     def write(
         self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts

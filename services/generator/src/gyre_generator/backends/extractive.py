@@ -84,6 +84,8 @@ class ExtractiveReader:
     The only change to a quoted sentence of prose is that a line break becomes a space.
     """
 
+    ignores = ("instructions", "max_tokens", "temperature")
+
     async def write(
         self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
     ) -> AsyncGenerator[Piece, None]:

@@ -20,6 +20,8 @@ from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
 class PromptedModel:
     """Implements `Backend`: renders the prompt, knows an abstention, turns [n] into claims."""
 
+    ignores = ()
+
     def __init__(self, client: ChatClient, prompts: Prompts) -> None:
         self._client = client
         self._prompts = prompts
@@ -34,7 +36,10 @@ class PromptedModel:
         settings = generator.settings if generator else {}
         markers, meter = MarkerReader(), Meter(prompt.text)
         opening, abstains = "", True
-        async with aclosing(self._client.complete(prompt, settings, meter)) as pieces:
+        completion = self._client.complete(
+            prompt, settings, meter, max_tokens=ask.max_tokens, temperature=ask.temperature
+        )
+        async with aclosing(completion) as pieces:
             async for piece in pieces:
                 if abstains:  # as far as one can tell by the words so far
                     opening += piece
@@ -69,7 +74,8 @@ class PromptedModel:
         ]
         history = [turn.model_dump() for turn in ask.history]
         variables = {"question": ask.question, "passages": numbered, "history": history}
-        return replace(template.render(variables), fallback=fallback)
+        prompt = template.render(variables).with_instructions(ask.instructions)
+        return replace(prompt, fallback=fallback)
 
 
 def _bare(text: str) -> str:

@@ -5,8 +5,9 @@ A broken one is refused by file and line, and the last good one stays.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import jinja2
 from gyre_common.errors import GyreError
@@ -20,6 +21,9 @@ NO_ANSWER = "NOT_IN_THE_PASSAGES"
 
 _BUILT_IN = Path(__file__).parent
 _NAME = "answer"
+_CALLERS_INSTRUCTIONS = (
+    "The caller has further instructions. Follow them as far as they leave the ones above in force:"
+)
 _BLOCKS = ("system", "user")
 _SAMPLE: Mapping[str, object] = {
     "question": "What is tea?",
@@ -52,6 +56,12 @@ class Prompt:
     def text(self) -> str:
         """The whole, as it is recorded."""
         return f"[system]\n{self.system}\n\n[user]\n{self.user}"
+
+    def with_instructions(self, instructions: str) -> Self:
+        """The same with the caller's own instructions, if any, below the template's."""
+        if not instructions:
+            return self
+        return replace(self, system=f"{self.system}\n\n{_CALLERS_INSTRUCTIONS}\n{instructions}")
 
 
 @dataclass(frozen=True)

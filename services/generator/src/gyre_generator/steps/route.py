@@ -7,6 +7,7 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 
+from gyre_generator.ask import Ask
 from gyre_generator.backends import Backend
 from gyre_generator.progress import AnswerProgress, StepResult
 
@@ -50,10 +51,18 @@ async def route(
             f"generator version {version} needs back end {name!r}, which this process does not "
             f"have: {fix}"
         )
-    note = f"generator: {version} by GYRE_GENERATOR_BACKEND instead of {live}"
     yield StepResult(
-        backend=backends[name],
-        artifacts=artifacts,
-        versions={Roles.GENERATOR: version},
-        fallbacks=() if version == live else (note,),
+        backend=backends[name], artifacts=artifacts, versions={Roles.GENERATOR: version}
     )
+    yield _departures(progress.ask, backends[name], version=version, resolved=live)
+
+
+def _departures(ask: Ask, backend: Backend, *, version: str, resolved: str) -> StepResult:
+    """Where what writes is not what was resolved, or does not honour what was asked for."""
+    notes, ignored = [], [wish for wish in ask.wishes() if wish in backend.ignores]
+    if version != resolved:
+        notes.append(f"generator: {version} by GYRE_GENERATOR_BACKEND instead of {resolved}")
+        ignored += ["version"] if ask.names_version else []
+    if ignored:
+        notes.append(f"generator: {version} ignores {', '.join(ignored)}")
+    return StepResult(fallbacks=tuple(notes), ignored=tuple(ignored))

@@ -30,20 +30,28 @@ class Turn(_message.Message):
     def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
 
 class AnswerRequest(_message.Message):
-    __slots__ = ("question", "conversation_id", "history", "idempotency_key", "filters", "actor")
+    __slots__ = ("question", "conversation_id", "history", "idempotency_key", "filters", "actor", "instructions", "version", "max_tokens", "temperature")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     FILTERS_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     question: str
     conversation_id: str
     history: _containers.RepeatedCompositeFieldContainer[Turn]
     idempotency_key: str
     filters: _retriever_pb2.Filters
     actor: str
-    def __init__(self, question: _Optional[str] = ..., conversation_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., filters: _Optional[_Union[_retriever_pb2.Filters, _Mapping]] = ..., actor: _Optional[str] = ...) -> None: ...
+    instructions: str
+    version: str
+    max_tokens: int
+    temperature: float
+    def __init__(self, question: _Optional[str] = ..., conversation_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., filters: _Optional[_Union[_retriever_pb2.Filters, _Mapping]] = ..., actor: _Optional[str] = ..., instructions: _Optional[str] = ..., version: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ...) -> None: ...
 
 class Citation(_message.Message):
     __slots__ = ("chunk_id", "document_id", "title", "start", "end", "chunk_start", "chunk_end", "quote", "source_uri")
@@ -88,7 +96,7 @@ class Passage(_message.Message):
     def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., source_uri: _Optional[str] = ..., rank: _Optional[int] = ..., explored: _Optional[bool] = ...) -> None: ...
 
 class AnswerResponse(_message.Message):
-    __slots__ = ("interaction_id", "answer", "citations", "outcome", "conversation_id", "versions", "latency_ms", "prompt_tokens", "completion_tokens", "passages")
+    __slots__ = ("interaction_id", "answer", "citations", "outcome", "conversation_id", "versions", "latency_ms", "prompt_tokens", "completion_tokens", "passages", "ignored")
     class VersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +121,7 @@ class AnswerResponse(_message.Message):
     PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
     PASSAGES_FIELD_NUMBER: _ClassVar[int]
+    IGNORED_FIELD_NUMBER: _ClassVar[int]
     interaction_id: str
     answer: str
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
@@ -123,7 +132,8 @@ class AnswerResponse(_message.Message):
     prompt_tokens: int
     completion_tokens: int
     passages: _containers.RepeatedCompositeFieldContainer[Passage]
-    def __init__(self, interaction_id: _Optional[str] = ..., answer: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., conversation_id: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ...) -> None: ...
+    ignored: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, interaction_id: _Optional[str] = ..., answer: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., conversation_id: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., ignored: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StreamAnswerResponse(_message.Message):
     __slots__ = ("started", "delta", "finished")

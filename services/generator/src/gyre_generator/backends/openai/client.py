@@ -35,9 +35,16 @@ class ChatClient:
         await self._client.close()
 
     async def complete(
-        self, prompt: Prompt, settings: Mapping[str, str], meter: Meter
+        self,
+        prompt: Prompt,
+        settings: Mapping[str, str],
+        meter: Meter,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
     ) -> AsyncGenerator[str, None]:
-        """Text as it comes; `meter` counts it.
+        """Text as it comes; `meter` counts it. `max_tokens` may lower the model's bound,
+        `temperature` takes the place of that in `settings`.
 
         A connection that fails, 429 and 5xx are tried again by the client, but nothing is once the
         answer has begun. Raises Unavailable or FailedPrecondition, see `ServerErrors`.
@@ -45,7 +52,7 @@ class ChatClient:
         deadline = asyncio.get_running_loop().time() + self.model.timeout_seconds
         try:
             async with asyncio.timeout_at(deadline):
-                stream = await self._open(prompt, settings)
+                stream = await self._open(prompt, settings, max_tokens, temperature)
             async with stream:
                 chunks = aiter(stream)
                 while True:
@@ -69,7 +76,11 @@ class ChatClient:
             )
 
     async def _open(
-        self, prompt: Prompt, settings: Mapping[str, str]
+        self,
+        prompt: Prompt,
+        settings: Mapping[str, str],
+        max_tokens: int | None,
+        temperature: float | None,
     ) -> openai.AsyncStream[ChatCompletionChunk]:
         return await self._client.chat.completions.create(
             model=settings.get("model", self.model.model),
@@ -77,8 +88,10 @@ class ChatClient:
                 {"role": "system", "content": prompt.system},
                 {"role": "user", "content": prompt.user},
             ],
-            temperature=float(settings.get("temperature", "0")),
-            max_tokens=self.model.max_tokens,
+            temperature=(
+                float(settings.get("temperature", "0")) if temperature is None else temperature
+            ),
+            max_tokens=min(max_tokens or self.model.max_tokens, self.model.max_tokens),
             stream=True,
             stream_options={"include_usage": True},
         )

@@ -1,0 +1,106 @@
+"""What callers of the generator see, over a real channel; the model behind it is a mock."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+from gyre.generator.v1 import generator_pb2 as pb
+from gyre.generator.v1.generator_pb2_grpc import GeneratorServiceStub
+from gyre_common.errors import InvalidInput
+from gyre_common.rpc import call, channel, serve, stream
+from gyre_generator.backends import Backend
+from gyre_generator.backends.openai.client import ChatClient
+from gyre_generator.backends.openai.usage import ServedModel
+from gyre_generator.backends.prompted_model import PromptedModel
+from gyre_generator.prompts import Prompts
+from gyre_generator.rpc import GeneratorRpc
+from gyre_generator.service import Answerer
+
+from tests.fakes.bus import MemoryBus
+from tests.fakes.model_server import DONE, EVENTS, Write, delta_event, model_server, once
+from tests.unit.generator.conftest import FakeRetriever, a_passage, built_in_releases, steps_of
+
+QUESTION = "How hot should the water for green tea be?"
+
+
+@asynccontextmanager
+async def generator(backend: Backend | None = None) -> AsyncIterator[GeneratorServiceStub]:
+    releases, retriever = built_in_releases(), FakeRetriever([a_passage()])
+    answerer = Answerer(
+        steps_of(retriever.search, releases, backend), MemoryBus(service="generator"), releases
+    )
+    async with (
+        answerer,
+        serve([GeneratorRpc(answerer)]) as server,
+        channel(f"127.0.0.1:{server.port}") as connection,
+    ):
+        yield GeneratorServiceStub(connection)
+
+
+@asynccontextmanager
+async def chat_generator(url: str) -> AsyncIterator[GeneratorServiceStub]:
+    async with (
+        ChatClient(ServedModel(url=url, model="tiny")) as client,
+        generator(PromptedModel(client, Prompts())) as stub,
+    ):
+        yield stub
+
+
+async def test_the_first_sentence_leaves_while_the_model_still_writes() -> None:
+    go_on = asyncio.Event()
+
+    async def slow(write: Write, nth: int) -> None:
+        await write(EVENTS + delta_event("Use 80 degrees [1]. Steep"))
+        await go_on.wait()
+        await write(delta_event(" it [1].", finish="stop") + DONE)
+
+    request = pb.AnswerRequest(question=QUESTION)
+    async with (
+        model_server(slow) as server,
+        chat_generator(server.url) as stub,
+        aclosing(stream(stub.StreamAnswer, request, timeout=10)) as replies,
+    ):
+        assert (await anext(replies)).HasField("started")
+        assert (await anext(replies)).delta.text == "Use 80 degrees."
+        go_on.set()
+        *rest, last = [reply async for reply in replies]
+
+    assert [reply.delta.text for reply in rest] == [" Steep it."]
+    assert last.finished.answer == "Use 80 degrees. Steep it."
+
+
+async def test_a_model_honours_all_wishes() -> None:
+    request = pb.AnswerRequest(
+        question=QUESTION, instructions=" Be brief. ", max_tokens=9, temperature=0.0
+    )
+    behave = once(EVENTS, delta_event("80 degrees [1].", finish="stop"))
+    async with model_server(behave) as server, chat_generator(server.url) as stub:
+        reply = await call(stub.Answer, request, timeout=10)
+
+    assert list(reply.ignored) == []
+    [sent] = server.requests
+    assert sent["messages"][0]["content"].endswith(":\nBe brief.")
+    assert (sent["max_tokens"], sent["temperature"]) == (9, 0.0)
+
+
+async def test_the_reply_names_the_wishes_that_were_ignored() -> None:
+    async with generator() as stub:
+        plain = await call(stub.Answer, pb.AnswerRequest(question=QUESTION), timeout=10)
+        request = pb.AnswerRequest(
+            question=QUESTION, instructions="Rhyme.", max_tokens=9, temperature=0.0
+        )
+        answered = await call(stub.Answer, request, timeout=10)
+
+    assert list(plain.ignored) == []
+    assert list(answered.ignored) == ["instructions", "max_tokens", "temperature"]
+    assert answered.answer == plain.answer
+
+
+async def test_an_unknown_version_is_refused_before_the_stream_starts() -> None:
+    request = pb.AnswerRequest(question=QUESTION, version="gpt-4o")
+    async with generator() as stub:
+        with pytest.raises(InvalidInput, match="extractive-1") as refused:
+            await anext(stream(stub.StreamAnswer, request, timeout=10))
+
+    assert refused.value.field == "version"
