@@ -5,14 +5,17 @@ from uuid import uuid4
 
 import pytest
 from elasticsearch import AsyncElasticsearch
-from gyre_common.document_index import DocumentRecord, DocumentState, record_key
+from gyre_common.document_index import (
+    DOCUMENTS_MAPPING,
+    DocumentRecord,
+    DocumentState,
+    record_key,
+)
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.errors import Unavailable
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 
 pytestmark = pytest.mark.integration
-
-KEYWORD = {"type": "keyword"}
 
 
 @pytest.fixture
@@ -26,20 +29,25 @@ async def client(
 @pytest.fixture
 async def documents(client: AsyncElasticsearch) -> ElasticsearchDocuments:
     index = f"test-documents-{uuid4().hex[:8]}"
-    fields = dict.fromkeys(("tenant", "document_id", "state", "acl"), KEYWORD)
-    await client.indices.create(index=index, mappings={"dynamic": False, "properties": fields})
-    for record in (
+    await client.indices.create(index=index, mappings=dict(DOCUMENTS_MAPPING))
+    await put(
+        client,
+        index,
         DocumentRecord(tenant="acme", document_id="a", state=DocumentState.INDEXED),
         DocumentRecord(tenant="acme", document_id="b", state=DocumentState.INDEXED, acl=("x",)),
         DocumentRecord(tenant="acme", document_id="c", state=DocumentState.INDEXED, acl=("y",)),
         DocumentRecord(tenant="acme", document_id="d", state=DocumentState.DELETED),
         DocumentRecord(tenant="acme", document_id="e", state=DocumentState.REJECTED),
         DocumentRecord(tenant="else", document_id="f", state=DocumentState.INDEXED),
-    ):
+    )
+    return ElasticsearchDocuments(client, index=index)
+
+
+async def put(client: AsyncElasticsearch, index: str, *records: DocumentRecord) -> None:
+    for record in records:
         key = record_key(record.tenant, record.document_id)
         await client.index(index=index, id=key, document=record.model_dump(mode="json"))
     await client.indices.refresh(index=index)
-    return ElasticsearchDocuments(client, index=index)
 
 
 async def test_a_document_is_found_in_its_own_tenant_only(
@@ -57,6 +65,57 @@ async def test_a_page_holds_what_the_caller_may_read_and_goes_on_where_it_ended(
     everything = await documents.page("acme", ["x"], after="", limit=10)
     assert [record.document_id for record in everything] == ["a", "b", "e"]
     assert [r.document_id for r in await documents.page("acme", [], after="a", limit=1)] == ["e"]
+
+
+async def test_a_page_holds_one_state_where_it_is_asked_for(
+    documents: ElasticsearchDocuments,
+) -> None:
+    for state, ids in (
+        (DocumentState.INDEXED, ["a"]),
+        (DocumentState.REJECTED, ["e"]),
+        (DocumentState.DELETED, ["d"]),
+    ):
+        page = await documents.page("acme", [], state=state, after="", limit=10)
+        assert [record.document_id for record in page] == ids
+
+
+async def test_documents_are_found_by_words_and_parts_of_words_of_their_names(
+    client: AsyncElasticsearch, documents: ElasticsearchDocuments
+) -> None:
+    named = {
+        "guides/Größe_ОТЧЁТ.pdf": "Brewing green Tea",
+        "a*b?c": "The ÉTÉ (v1.2) is 100% + more",
+        "x[y].z\\w": "",
+    }
+    records = [
+        DocumentRecord(tenant="acme", document_id=one, title=title, state=DocumentState.INDEXED)
+        for one, title in named.items()
+    ]
+    hidden = records[0].model_copy(update={"document_id": "tea/hidden", "acl": ("y",)})
+    await put(client, documents._index, *records, hidden)
+    first, second, third = named
+    for search, ids in (
+        ("TEA", [first]),
+        ("brews", [first]),
+        ("brewi gre", [first]),
+        ("green guides отчёт größe", [first]),
+        ("green coffee", []),
+        ("été THE", [second]),
+        ("v1.2 100% + (", [second]),
+        ("*", [second]),
+        ("b?", [second]),
+        ("b.c", []),
+        ("[y]", [third]),
+        ("Z\\W", [third]),
+        ("." * 200, []),
+        ("hidden", []),
+    ):
+        page = await documents.page("acme", ["x"], search=search, after="", limit=10)
+        assert [record.document_id for record in page] == ids, search
+    page = await documents.page("acme", ["y"], search="hidden", after="", limit=10)
+    assert [record.document_id for record in page] == ["tea/hidden"]
+    page = await documents.page("acme", [], search="a", after="a", limit=1)
+    assert [record.document_id for record in page] == ["a*b?c"]
 
 
 async def test_before_the_first_document_there_is_nothing(client: AsyncElasticsearch) -> None:

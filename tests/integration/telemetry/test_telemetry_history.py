@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -145,6 +146,141 @@ async def test_pages_spans_and_beginnings_find_each_interaction_once(
     prefix = str(ids[0])[:12]
     page = await reading.interactions(caller, pb.ListInteractionsRequest(id_prefix=prefix))
     assert [one.interaction_id for one in page.interactions] == [str(ids[0])]
+
+
+async def ids_of(
+    history: ClickHouseHistory,
+    caller: RequestContext,
+    **filters: Any,
+) -> list[str]:
+    """All that a list has, read two at a time."""
+    request, ids = pb.ListInteractionsRequest(page_size=2, **filters), []
+    while True:
+        page = await HistoryReader(history).interactions(caller, request)
+        ids += [one.interaction_id for one in page.interactions]
+        if not page.next_page_token:
+            return ids
+        request.page_token = page.next_page_token
+
+
+async def test_a_list_is_narrowed_by_what_was_asked_answered_served_and_voted(
+    telemetry: Telemetry, history: ClickHouseHistory, tenant: str
+) -> None:
+    caller = RequestContext(tenant=tenant)
+    facts: dict[str, dict[str, Any]] = {
+        "green": {"question": "How hot for GRÜNER tea?", "answer": "80 °C, 100% of the time."},
+        "black": {"question": "And black\ttea_2?", "answer": "95 °C", "conversation_id": "c:2/x"},
+        "cold": {"question": "It's cold?", "answer": "", "outcome": "abstained"},
+        "old": {"question": "Tea?", "answer": "Yes.", "versions": {"reranker": "r-1"}},
+    }
+    ids: dict[str, UUID] = {}
+    for minutes, (name, about) in enumerate(facts.items()):
+        event = an_interaction(
+            tenant=tenant,
+            interaction_id=uuid4(),
+            completed_at=MORNING + timedelta(minutes=minutes),
+            **{"conversation_id": "c:1", "versions": {"reranker": "r-2", "judge": "j-1"}, **about},
+        )
+        ids[name] = event.interaction_id
+        await telemetry.record(translation.interaction_completed(event, origin(minutes)))
+    said = (
+        ("green", "thumb", "down", "ann", 1),
+        ("green", "thumb", "up", "ann", 2),
+        ("black", "rating", "1", "ann", 1),
+        ("black", "thumb", "up", "bob", 1),
+        ("cold", "rating", "3", "ann", 1),
+        ("old", "comment", "", "ann", 1),
+    )
+    for name, kind, value, actor, second in said:
+        word = a_feedback(
+            tenant=tenant,
+            interaction_id=ids[name],
+            feedback_id=uuid4(),
+            kind=kind,
+            value=value,
+            comment="hm",
+            actor=actor,
+            received_at=MORNING + timedelta(seconds=second),
+        )
+        await telemetry.record(translation.feedback_received(word, origin()))
+    for filters, names in (
+        ({}, ["old", "cold", "black", "green"]),
+        ({"conversation_id": "c:1"}, ["old", "cold", "green"]),
+        ({"conversation_id": "c:2/x"}, ["black"]),
+        ({"conversation_id": "c:"}, []),
+        ({"outcome": "abstained"}, ["cold"]),
+        ({"version": "r-2"}, ["cold", "black", "green"]),
+        ({"version": "j-1", "outcome": "answered"}, ["black", "green"]),
+        ({"version": "r-3"}, []),
+        ({"vote": "up"}, ["black", "green"]),
+        ({"vote": "down"}, ["black"]),
+        ({"vote": "none"}, ["old"]),
+        ({"search": "TEA"}, ["old", "black", "green"]),
+        ({"search": " grüner  80"}, ["green"]),
+        ({"search": "grüner 95"}, []),
+        ({"search": "100%"}, ["green"]),
+        ({"search": "%"}, ["green"]),
+        ({"search": "tea_2"}, ["black"]),
+        ({"search": "t.a"}, []),
+        ({"search": "it's"}, ["cold"]),
+        ({"search": "\\' OR 1"}, []),
+        ({"search": "  "}, ["old", "cold", "black", "green"]),
+        ({"search": "a " * 100}, ["old", "black", "green"]),
+        ({"conversation_id": "c:1", "search": "tea", "vote": "none"}, ["old"]),
+    ):
+        assert await ids_of(history, caller, **filters) == [str(ids[one]) for one in names], filters
+        assert await ids_of(history, RequestContext(tenant="other"), **filters) == []
+    span = {"since": MORNING + timedelta(minutes=1), "until": MORNING + timedelta(minutes=3)}
+    assert await ids_of(history, caller, search="tea", **span) == [str(ids["black"])]
+
+
+async def test_a_conversation_is_rebuilt_for_its_actor_and_for_nobody_who_may_not_read_it(
+    telemetry: Telemetry, history: ClickHouseHistory, tenant: str
+) -> None:
+    turns = []
+    for minutes, actor in enumerate(("ann", "ann", "bob")):
+        event = an_interaction(
+            tenant=tenant,
+            interaction_id=uuid4(),
+            conversation_id="c-1",
+            actor=actor,
+            completed_at=MORNING + timedelta(minutes=minutes),
+            retrieved=[a_retrieved_chunk(acl=("staff",))],
+        )
+        turns.append(str(event.interaction_id))
+        await telemetry.record(translation.interaction_completed(event, origin(minutes)))
+    many = tuple(f"a-group-of-a-large-organisation-{n}" for n in range(200))
+    for groups, actor, readable in (
+        ((), "ann", [turns[1], turns[0]]),
+        (("staff",), "", turns[::-1]),
+        ((*many, "staff"), "", turns[::-1]),
+        (many, "bob", [turns[2]]),
+        (("board",), "eve", []),
+    ):
+        caller = RequestContext(tenant=tenant, acl=groups)
+        for filters in ({}, {"search": "%"}, {"vote": "none"}, {"outcome": "answered"}):
+            filters = {"conversation_id": "c-1", "actor": actor, **filters}
+            expected = [] if "search" in filters else readable
+            assert await ids_of(history, caller, **filters) == expected, (groups, filters)
+
+
+async def test_a_row_of_the_list_says_who_asked_and_what_it_took(
+    telemetry: Telemetry, history: ClickHouseHistory, tenant: str
+) -> None:
+    event = an_interaction(
+        tenant=tenant, interaction_id=uuid4(), actor="ann", arms={"judge": "live"}
+    )
+    await telemetry.record(translation.interaction_completed(event, origin()))
+    page = await HistoryReader(history).interactions(
+        RequestContext(tenant=tenant), pb.ListInteractionsRequest()
+    )
+    [row] = page.interactions
+    assert (row.actor, dict(row.arms), row.error) == ("ann", {"judge": "live"}, "")
+    assert (row.prompt_tokens, row.completion_tokens) == (
+        event.tokens.prompt,
+        event.tokens.completion,
+    )
+    assert row.cost_usd == event.cost_usd
 
 
 async def test_every_view_reads_by_tenant_and_page(

@@ -127,6 +127,12 @@ class FakeSystem(
         status = ingestor_pb2.DocumentStatus(timeline=[event])
         return ingestor_pb2.GetDocumentResponse(document=status)
 
+    async def ListDocuments(self, request: Any, context: Any) -> ingestor_pb2.ListDocumentsResponse:
+        self._record_call(request)
+        status = ingestor_pb2.DocumentStatus(document_id=request.page_token or "first")
+        token = "" if request.page_token else "more"
+        return ingestor_pb2.ListDocumentsResponse(documents=[status], next_page_token=token)
+
     async def WatchRun(
         self, request: Any, context: Any
     ) -> AsyncIterator[trainer_pb2.WatchRunResponse]:

@@ -9,6 +9,7 @@ import gyre_client
 import gyre_common.errors
 import pytest
 from gyre.generator.v1.generator_pb2 import AnswerRequest, AnswerResponse
+from gyre.ingestor.v1 import ingestor_pb2
 from gyre.trainer.v1 import trainer_pb2
 from gyre_client import (
     Addresses,
@@ -224,6 +225,32 @@ async def test_lists_are_read_page_by_page(client: AsyncClient) -> None:
     assert [one.interaction_id async for one in client.history.interactions()] == list(IDS)
     rows = [row async for row in client.history.series("cost")]
     assert rows == [{"day": "first", "interactions": 2}, {"day": "more", "interactions": 2}]
+
+
+async def test_a_list_is_bounded_and_read_one_page_at_a_time_where_that_is_asked_for(
+    client: AsyncClient, system: FakeSystem
+) -> None:
+    page = await client.history.page(page_size=1, vote="down", search="tea")
+    assert [one.interaction_id for one in page.interactions] == [IDS[0]]
+    more = await client.history.page(page_token=page.next_page_token, since=None)
+    assert [one.interaction_id for one in more.interactions] == [IDS[1]]
+    _ = [one async for one in client.history.interactions(conversation_id="c-1")]
+    first, second, *streamed = system.requests
+    assert (first.page_size, first.vote, first.search, first.actor) == (1, "down", "tea", "ann")
+    assert not second.HasField("since")
+    assert [one.conversation_id for one in streamed] == ["c-1", "c-1"]
+
+    series = await client.history.series_page("cost", page_token="more")
+    assert ([dict(row) for row in series.rows], series.next_page_token) == (
+        [{"day": "more", "interactions": 2}],
+        "",
+    )
+    state = ingestor_pb2.DOCUMENT_STATE_REJECTED
+    documents = await client.documents.page(page_size=1, search="tea", state=state)
+    assert [one.document_id for one in documents.documents] == ["first"]
+    listed = [one.document_id async for one in client.documents.list(search="tea", state=state)]
+    assert (listed, documents.next_page_token) == (["first", "more"], "more")
+    assert {(one.search, one.state) for one in system.requests[-3:]} == {("tea", state)}
 
 
 async def test_an_id_is_known_by_its_beginning(client: AsyncClient) -> None:

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from gyre_common.context import RequestContext
+from gyre.ingestor.v1 import ingestor_pb2
+from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
+from gyre_common.context import RequestContext, use_context
 from gyre_common.document_index import DocumentRecord, DocumentState
 from gyre_common.errors import InvalidInput, NotFound, Unavailable
 from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_SUBMITTED
+from gyre_common.rpc import call, channel, serve
 from gyre_ingestor.front_door import FrontDoor
+from gyre_ingestor.rpc import IngestorRpc
 
 from .conftest import World
 
@@ -26,11 +30,19 @@ class IndexHere:
         return known.get((tenant, document_id))
 
     async def page(
-        self, tenant: str, groups: Sequence[str], *, after: str, limit: int
+        self,
+        tenant: str,
+        groups: Sequence[str],
+        *,
+        search: str,
+        state: DocumentState | None,
+        after: str,
+        limit: int,
     ) -> Sequence[DocumentRecord]:
         caller = RequestContext(tenant=tenant, acl=tuple(groups))
         readable = (r for r in self._records if r.tenant == tenant and caller.may_read(r.acl))
-        return [r for r in readable if r.document_id > after][:limit]
+        listed = [r for r in readable if r.state is state or (not state and r.state != "deleted")]
+        return [r for r in listed if search in r.document_id and r.document_id > after][:limit]
 
 
 def a_record(document_id: str, *acl: str, tenant: str = "acme") -> DocumentRecord:
@@ -125,6 +137,30 @@ async def test_pages_follow_each_other_to_the_end(world: World) -> None:
         if not token:
             break
     assert listed_ids == [f"d{n}é" for n in range(5)]
+
+
+async def test_a_list_says_what_it_holds_and_in_which_state(world: World) -> None:
+    gone = a_record("gone").model_copy(update={"state": DocumentState.DELETED})
+    rpc = IngestorRpc(door(world, a_record("kept"), a_record("tea"), gone))
+    async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
+        stub = IngestorServiceStub(opened)
+        for about, ids in (
+            ({}, ["kept", "tea"]),
+            ({"search": "te"}, ["tea"]),
+            ({"state": ingestor_pb2.DOCUMENT_STATE_DELETED}, ["gone"]),
+        ):
+            request = ingestor_pb2.ListDocumentsRequest(**about)
+            with use_context(CALLER):
+                reply = await call(stub.ListDocuments, request)
+            assert [one.document_id for one in reply.documents] == ids
+        with pytest.raises(InvalidInput, match="state is 9: name one of DocumentState"):
+            await call(stub.ListDocuments, ingestor_pb2.ListDocumentsRequest(state=9))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("search", ["s" * 201, "a\0"])
+async def test_a_search_that_cannot_be_is_refused(world: World, search: str) -> None:
+    with pytest.raises(InvalidInput, match="search has"):
+        await door(world).page(CALLER, page_size=1, page_token="", search=search)
 
 
 @pytest.mark.parametrize(("size", "token"), [(-1, ""), (1001, ""), (1, "%%%"), (1, "/////")])

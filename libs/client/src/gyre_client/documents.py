@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncGenerator, Sequence
+from typing import TypedDict, Unpack
 
 from gyre.ingestor.v1 import ingestor_pb2
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
@@ -10,6 +11,15 @@ from gyre_client.parts import LoopT, Part, method, stream
 from gyre_client.submission import PATIENCE_SECONDS, Draft, Progress, Submitter
 
 _PAGE = 500
+
+
+class DocumentFilters(TypedDict, total=False):
+    """What bounds a list of documents, as in ListDocumentsRequest; deleted ones are in it only
+    where their state is asked for.
+    """
+
+    search: str
+    state: ingestor_pb2.DocumentState
 
 
 class Documents(Part[LoopT]):
@@ -54,10 +64,23 @@ class Documents(Part[LoopT]):
         reply: ingestor_pb2.GetDocumentResponse = await self._call("GetDocument", request)
         return reply.document
 
+    @method
+    async def page(
+        self, *, page_size: int = 0, page_token: str = "", **filters: Unpack[DocumentFilters]
+    ) -> ingestor_pb2.ListDocumentsResponse:
+        """One page of `list`, and the token of the next. Raises InvalidInput."""
+        request = ingestor_pb2.ListDocumentsRequest(
+            page_size=page_size, page_token=page_token, **filters
+        )
+        reply: ingestor_pb2.ListDocumentsResponse = await self._call("ListDocuments", request)
+        return reply
+
     @stream
-    async def list(self) -> AsyncGenerator[ingestor_pb2.DocumentStatus, None]:
-        """By document_id, as far as you read."""
-        request = ingestor_pb2.ListDocumentsRequest(page_size=_PAGE)
+    async def list(
+        self, **filters: Unpack[DocumentFilters]
+    ) -> AsyncGenerator[ingestor_pb2.DocumentStatus, None]:
+        """By document_id, as far as you read. Raises InvalidInput."""
+        request = ingestor_pb2.ListDocumentsRequest(page_size=_PAGE, **filters)
         async for page in self._pages("ListDocuments", request):
             for one in page.documents:
                 yield one

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from google.protobuf.json_format import MessageToDict
 from gyre.telemetry.v1 import telemetry_pb2
@@ -13,6 +13,18 @@ from gyre_client.parts import LoopT, Part, method, stream
 
 _PAGE = 500
 _MOST_NAMED = 5
+
+
+class InteractionFilters(TypedDict, total=False):
+    """What bounds a list of interactions, as in ListInteractionsRequest; empty for no bound."""
+
+    since: datetime | None
+    until: datetime | None
+    conversation_id: str
+    outcome: str
+    version: str
+    vote: str
+    search: str
 
 
 class History(Part[LoopT]):
@@ -50,15 +62,28 @@ class History(Part[LoopT]):
 
     @stream
     async def interactions(
-        self, *, since: datetime | None = None, until: datetime | None = None
+        self, **filters: Unpack[InteractionFilters]
     ) -> AsyncGenerator[telemetry_pb2.InteractionSummary, None]:
-        """Newest first, as far as you read."""
+        """Newest first, as far as you read. Raises InvalidInput."""
         request = telemetry_pb2.ListInteractionsRequest(
-            since=since, until=until, page_size=_PAGE, actor=self._actor
+            page_size=_PAGE, actor=self._actor, **filters
         )
         async for page in self._pages("ListInteractions", request):
             for one in page.interactions:
                 yield one
+
+    @method
+    async def page(
+        self, *, page_size: int = 0, page_token: str = "", **filters: Unpack[InteractionFilters]
+    ) -> telemetry_pb2.ListInteractionsResponse:
+        """One page of `interactions`, and the token of the next. Raises InvalidInput."""
+        request = telemetry_pb2.ListInteractionsRequest(
+            page_size=page_size, page_token=page_token, actor=self._actor, **filters
+        )
+        reply: telemetry_pb2.ListInteractionsResponse = await self._call(
+            "ListInteractions", request
+        )
+        return reply
 
     @stream
     async def series(
@@ -72,6 +97,23 @@ class History(Part[LoopT]):
         async for page in self._pages("Series", request):
             for row in page.rows:
                 yield MessageToDict(row)
+
+    @method
+    async def series_page(
+        self,
+        view: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        page_size: int = 0,
+        page_token: str = "",
+    ) -> telemetry_pb2.SeriesResponse:
+        """One page of `series`, what its columns are, and the token of the next page."""
+        request = telemetry_pb2.SeriesRequest(
+            view=view, since=since, until=until, page_size=page_size, page_token=page_token
+        )
+        reply: telemetry_pb2.SeriesResponse = await self._call("Series", request)
+        return reply
 
 
 def only_match(ids: Sequence[str], beginning: str, what: str) -> str:

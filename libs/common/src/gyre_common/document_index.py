@@ -1,10 +1,14 @@
 """The head record of a document: what the embedder writes and the ingestor's RPCs read."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import Field
 
+from gyre_common.chunk_index import ENGLISH
 from gyre_common.events.event import Digest, DocumentId, EventPart, Tenant, Timestamp, Version
 
 DOCUMENTS_INDEX = "gyre-documents"
@@ -54,6 +58,26 @@ class DocumentRecord(EventPart):
     index: str = ""
     encoder_version: Version | None = None
     timeline: tuple[DocumentHappening, ...] = ()
+
+
+_NOT_INDEXED = {"type": "object", "enabled": False}
+_LINE = {"type": "keyword", "ignore_above": 4096}
+DOCUMENTS_MAPPING: Mapping[str, Any] = MappingProxyType(
+    {
+        "dynamic": "strict",
+        "properties": {
+            **{key: {"type": "keyword"} for key in DocumentRecord.model_fields},
+            "title": {"type": "text", "analyzer": ENGLISH, "fields": {"keyword": _LINE}},
+            "source_uri": _LINE,
+            "metadata": _NOT_INDEXED,
+            "revision": {"type": "long"},
+            "chunk_count": {"type": "integer"},
+            "encoded_count": {"type": "integer"},
+            "timeline": _NOT_INDEXED,
+        },
+    }
+)
+"""How Elasticsearch keeps the records."""
 
 
 def record_key(tenant: str, document_id: str) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +10,13 @@ import elasticsearch
 import numpy as np
 import orjson
 from elasticsearch import AsyncElasticsearch
-from gyre_common.chunk_index import ENGLISH, VECTOR, chunk_mapping
-from gyre_common.document_index import DOCUMENTS_INDEX, DocumentRecord, record_key
+from gyre_common.chunk_index import VECTOR, chunk_mapping
+from gyre_common.document_index import (
+    DOCUMENTS_INDEX,
+    DOCUMENTS_MAPPING,
+    DocumentRecord,
+    record_key,
+)
 from gyre_common.elasticsearch import IndexMissing, elasticsearch_errors, error_of
 from gyre_common.errors import FailedPrecondition
 
@@ -22,23 +26,6 @@ from gyre_embedder.encoders import Vector
 _BULK_BYTES = 4 * 1024 * 1024
 _IDS_PER_PAGE = 5_000
 _VECTORS_PER_PAGE = 500
-
-_NOT_INDEXED = {"type": "object", "enabled": False}
-_DOCUMENTS_MAPPING: Mapping[str, Any] = MappingProxyType(
-    {
-        "dynamic": "strict",
-        "properties": {
-            **{key: {"type": "keyword"} for key in DocumentRecord.model_fields},
-            "title": {"type": "text", "analyzer": ENGLISH},
-            "source_uri": {"type": "keyword", "ignore_above": 4096},
-            "metadata": _NOT_INDEXED,
-            "revision": {"type": "long"},
-            "chunk_count": {"type": "integer"},
-            "encoded_count": {"type": "integer"},
-            "timeline": _NOT_INDEXED,
-        },
-    }
-)
 
 Item = Mapping[str, Any]
 Lines = Any
@@ -61,13 +48,13 @@ class ElasticsearchIndex:
 
     async def prepare(self, index: str, dimensions: int) -> None:
         """See `ChunkIndex`."""
-        await self._create(DOCUMENTS_INDEX, _DOCUMENTS_MAPPING, {})
+        await self._create(DOCUMENTS_INDEX, DOCUMENTS_MAPPING, {})
         settings = {"refresh_interval": self._refresh_interval}
         await self._create(index, chunk_mapping(dimensions), settings)
 
     async def heads(self, keys: Sequence[DocumentKey]) -> Mapping[DocumentKey, Head]:
         """See `ChunkIndex`."""
-        await self._create(DOCUMENTS_INDEX, _DOCUMENTS_MAPPING, {})
+        await self._create(DOCUMENTS_INDEX, DOCUMENTS_MAPPING, {})
         with self._translated_errors():
             ids = [record_key(*key) for key in keys]
             reply = await self._client.mget(index=DOCUMENTS_INDEX, ids=ids)

@@ -1,6 +1,7 @@
 """Reads the head records of documents from Elasticsearch; the embedder writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from elasticsearch import AsyncElasticsearch
 from gyre_common.document_index import DOCUMENTS_INDEX, DocumentRecord, DocumentState, record_key
@@ -27,22 +28,35 @@ class ElasticsearchDocuments:
         return DocumentRecord.model_validate(reply["_source"]) if reply.body.get("found") else None
 
     async def page(
-        self, tenant: str, groups: Sequence[str], *, after: str, limit: int
+        self,
+        tenant: str,
+        groups: Sequence[str],
+        *,
+        search: str = "",
+        state: DocumentState | None = None,
+        after: str,
+        limit: int,
     ) -> Sequence[DocumentRecord]:
         """Documents that a caller with these access groups may read, by document_id past `after`.
 
-        Deleted ones are left out.
+        With `search` those that have all of its words in title or document_id, in any case. Without
+        a `state` deleted ones are left out.
         """
         is_public = {"bool": {"must_not": {"exists": {"field": "acl"}}}}
         is_shared = {"terms": {"acl": list(groups)}}
-        readable = {"bool": {"should": [is_public, is_shared], "minimum_should_match": 1}}
+        is_deleted = {"term": {"state": DocumentState.DELETED}}
+        in_state = {"term": {"state": state}} if state else {"bool": {"must_not": is_deleted}}
         with elasticsearch_errors():
             reply = await self._client.search(
                 index=self._index,
                 query={
                     "bool": {
-                        "filter": [{"term": {"tenant": tenant}}, readable],
-                        "must_not": {"term": {"state": DocumentState.DELETED}},
+                        "filter": [
+                            {"term": {"tenant": tenant}},
+                            _any_of(is_public, is_shared),
+                            in_state,
+                            *map(_named, search.split()),
+                        ]
                     }
                 },
                 sort=[{"document_id": "asc"}],
@@ -52,3 +66,18 @@ class ElasticsearchDocuments:
                 ignore_unavailable=True,
             )
         return [DocumentRecord.model_validate(hit["_source"]) for hit in reply["hits"]["hits"]]
+
+
+def _named(word: str) -> Mapping[str, Any]:
+    """The word as a part of a name, or as one of the title's words in another form."""
+    literal = "".join(one if one.isalnum() else f"\\{one}" for one in word)
+    part = {"value": f".*{literal}.*", "flags": "NONE", "case_insensitive": True}
+    return _any_of(
+        {"regexp": {"document_id": part}},
+        {"regexp": {"title.keyword": part}},
+        {"match": {"title": word}},
+    )
+
+
+def _any_of(*queries: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"bool": {"should": queries, "minimum_should_match": 1}}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from gyre_common.context import RequestContext
-from gyre_common.document_index import DocumentRecord
+from gyre_common.document_index import DocumentRecord, DocumentState
 from gyre_common.errors import InvalidInput, NotFound
 from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
 from gyre_common.events.event import derived_id, new_id, now
@@ -22,6 +22,7 @@ from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 _LONGEST_IDEMPOTENCY_KEY = 256
+_LONGEST_SEARCH = 200
 
 
 class FrontDoor:
@@ -63,12 +64,19 @@ class FrontDoor:
         return record
 
     async def page(
-        self, caller: RequestContext, *, page_size: int, page_token: str
+        self,
+        caller: RequestContext,
+        *,
+        page_size: int,
+        page_token: str,
+        search: str = "",
+        state: DocumentState | None = None,
     ) -> tuple[Sequence[DocumentRecord], str]:
         """One page of documents, and the token of the next ("" after the last).
 
-        Raises InvalidInput: the size or the token cannot work.
+        Raises InvalidInput: the size, the token or the search cannot work.
         """
+        check_line("search", search, most=_LONGEST_SEARCH)
         if not 0 <= page_size <= LARGEST_PAGE:
             raise InvalidInput("page_size", f"is {page_size}", f"ask for 1 to {LARGEST_PAGE}")
         try:
@@ -78,7 +86,9 @@ class FrontDoor:
                 "page_token", "is not one of ours", "send next_page_token of the page before"
             ) from error
         limit = page_size or DEFAULT_PAGE
-        records = await self._documents.page(caller.tenant, caller.acl, after=after, limit=limit)
+        records = await self._documents.page(
+            caller.tenant, caller.acl, search=search, state=state, after=after, limit=limit
+        )
         if len(records) < limit:
             return records, ""
         return records, base64.urlsafe_b64encode(records[-1].document_id.encode()).decode()

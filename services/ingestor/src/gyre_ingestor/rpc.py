@@ -1,8 +1,11 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
+from collections.abc import Mapping
+
 from google.protobuf.json_format import MessageToDict
 from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
 from gyre_common.document_index import DocumentHappening, DocumentRecord, DocumentState
+from gyre_common.errors import InvalidInput
 from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_ingestor.front_door import FrontDoor
@@ -45,11 +48,28 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
     ) -> ingestor_pb2.ListDocumentsResponse:
         """One page of documents."""
         records, next_page_token = await self._door.page(
-            request_context(), page_size=request.page_size, page_token=request.page_token
+            request_context(),
+            page_size=request.page_size,
+            page_token=request.page_token,
+            search=request.search,
+            state=_asked_state(request.state),
         )
         return ingestor_pb2.ListDocumentsResponse(
             documents=[_status(record) for record in records], next_page_token=next_page_token
         )
+
+
+_STATES: Mapping[int, DocumentState] = {
+    ingestor_pb2.DOCUMENT_STATE_INDEXED: DocumentState.INDEXED,
+    ingestor_pb2.DOCUMENT_STATE_REJECTED: DocumentState.REJECTED,
+    ingestor_pb2.DOCUMENT_STATE_DELETED: DocumentState.DELETED,
+}
+
+
+def _asked_state(number: int) -> DocumentState | None:
+    if number and number not in _STATES:
+        raise InvalidInput("state", f"is {number}", "name one of DocumentState, or none")
+    return _STATES.get(number)
 
 
 def _state(state: DocumentState) -> str:

@@ -13,7 +13,15 @@ from gyre_common.context import RequestContext, request_context
 from gyre_common.events.event import EVERY_TENANT
 
 from gyre_telemetry.clickhouse import DATABASE, clickhouse_errors
-from gyre_telemetry.history_reader import LISTS, JsonRow, ListRequest, Position, list_name
+from gyre_telemetry.history_reader import (
+    LISTS,
+    JsonRow,
+    ListRequest,
+    Position,
+    View,
+    Vote,
+    list_name,
+)
 
 _PARTS = {"retrieved", "verdicts", "feedback"}
 _ALIASES = dict.fromkeys(("completed_at", "judged_at", "received_at"), "time")
@@ -52,6 +60,25 @@ _SUMMARY = _fields(
         "answer": f"leftUTF8(a.answer, {_TEXT_CHARACTERS})",
     },
 )
+_FILTERS: Mapping[str, str] = {
+    "id_prefix": "startsWith(toString(interaction_id), {id_prefix:String})",
+    "conversation_id": "conversation_id = {conversation_id:String}",
+    "outcome": "outcome = {outcome:String}",
+    "version": "has(mapValues(versions), {version:String})",
+    "search": "NOT has(multiSearchAllPositionsCaseInsensitiveUTF8("
+    "concat(question, '\\n', answer), splitByWhitespace({search:String})), 0)",
+}
+"""What a field that is set asks of an interaction."""
+
+_VOTED = (
+    f"interaction_id IN (SELECT interaction_id FROM {DATABASE}.current_feedback "
+    f"WHERE {_TENANT} AND kind IN ('thumb', 'rating')%s)"
+)
+_VOTES: Mapping[str, str] = {
+    Vote.UP: _VOTED % " AND value IN ('up', '4', '5')",
+    Vote.DOWN: _VOTED % " AND value IN ('down', '1', '2')",
+    Vote.NONE: "NOT " + _VOTED % "",
+}
 _COLUMNS = (
     "SELECT name, type, comment AS description FROM system.columns "
     "WHERE database = {database:String} AND table = {view:String} ORDER BY position"
@@ -83,33 +110,23 @@ class ClickHouseHistory:
         self, caller: RequestContext, request: ListRequest, *, after: Position, limit: int
     ) -> Sequence[tuple[Position, JsonRow]]:
         """See `HistoryStore`. Keys sort as text: times in UTC do, and names are text already."""
-        table, columns = list_name(request), "*"
-        view, parameters = LISTS[table], {"tenant": caller.tenant, "every": EVERY_TENANT}
-        where = ["tenant IN ({tenant:String}, {every:String})"] if view.shared else [_TENANT]
+        name = list_name(request)
+        where, parameters = _bounds(LISTS[name], request, after)
+        parameters |= {"tenant": caller.tenant, "every": EVERY_TENANT}
+        keys = ", ".join(f"toString({key})" for key in LISTS[name].keys)
+        first = f"ORDER BY ({keys}) DESC LIMIT {limit:d}"
+        columns, source = "*", f"{DATABASE}.{name}"
         if isinstance(request, pb.ListInteractionsRequest):
-            parameters |= _reader(caller, request.actor) | {"prefix": request.id_prefix}
-            table, columns = "answers", _SUMMARY
-            where += [
-                "startsWith(toString(interaction_id), {prefix:String})",
-                f"interaction_id IN (SELECT interaction_id FROM {DATABASE}.interactions "
-                f"WHERE {_TENANT} AND {_READABLE})",
-            ]
-        for bound, comparison in (("since", ">="), ("until", "<")):
-            if request.HasField(bound):
-                moment: datetime = getattr(request, bound).ToDatetime(UTC)
-                where.append(
-                    f"toDateTime64({view.keys[0]}, 3, 'UTC') {comparison} "
-                    f"toDateTime64({{{bound}:String}}, 3, 'UTC')"
-                )
-                parameters[bound] = f"{moment:%Y-%m-%d %H:%M:%S.%f}"[:-3]
-        texts = ", ".join(f"toString({key})" for key in view.keys)
-        if after:
-            values = ", ".join(f"{{key{place}:String}}" for place in range(len(after)))
-            where.append(f"({texts}) < ({values})")
-            parameters |= {f"key{place}": value for place, value in enumerate(after)}
+            parameters |= _reader(caller, request.actor)
+            parameters |= {field: getattr(request, field) for field in _FILTERS}
+            where += [_READABLE, *_conditions(request)]
+            # The table tells which, so that the view joins verdicts and votes of those alone.
+            ids = f"SELECT interaction_id FROM {source} FINAL WHERE {' AND '.join(where)} {first}"
+            columns, source = _SUMMARY, f"{DATABASE}.answers AS a"
+            where = [_TENANT, f"interaction_id IN ({ids})"]
         rows = await self._rows(
-            f"SELECT {columns}, [{texts}] AS position FROM {DATABASE}.{table} AS a "
-            f"WHERE {' AND '.join(where)} ORDER BY position DESC LIMIT {limit:d}",
+            f"SELECT {columns}, [{keys}] AS position FROM {source} "
+            f"WHERE {' AND '.join(where)} {first}",
             parameters,
         )
         return [(tuple(row.pop("position")), row) for row in rows]
@@ -125,6 +142,30 @@ class ClickHouseHistory:
                 settings={"max_execution_time": max(1, round(seconds))},
             )
         return [json.loads(json.dumps(row, default=_text)) for row in result.named_results()]
+
+
+def _bounds(view: View, request: ListRequest, after: Position) -> tuple[list[str], dict[str, Any]]:
+    """What every row of the list is within, and the parameters of that."""
+    where = ["tenant IN ({tenant:String}, {every:String})" if view.shared else _TENANT]
+    parameters: dict[str, Any] = {f"key{place}": value for place, value in enumerate(after)}
+    for bound, comparison in (("since", ">="), ("until", "<")):
+        if request.HasField(bound):
+            moment: datetime = getattr(request, bound).ToDatetime(UTC)
+            where.append(
+                f"toDateTime64({view.keys[0]}, 3, 'UTC') {comparison} "
+                f"toDateTime64({{{bound}:String}}, 3, 'UTC')"
+            )
+            parameters[bound] = f"{moment:%Y-%m-%d %H:%M:%S.%f}"[:-3]
+    if after:
+        keys = ", ".join(f"toString({key})" for key in view.keys)
+        values = ", ".join(f"{{{name}:String}}" for name in parameters if name.startswith("key"))
+        where.append(f"({keys}) < ({values})")
+    return where, parameters
+
+
+def _conditions(request: pb.ListInteractionsRequest) -> list[str]:
+    votes = [_VOTES[request.vote]] if request.vote else []
+    return votes + [one for field, one in _FILTERS.items() if getattr(request, field)]
 
 
 def _reader(caller: RequestContext, actor: str) -> dict[str, Any]:

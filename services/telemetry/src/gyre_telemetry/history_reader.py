@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from google.protobuf.json_format import ParseDict
 from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre_common.context import RequestContext
 from gyre_common.errors import InvalidInput, NotFound
+from gyre_common.events.interactions import Outcome
+from gyre_common.lines import check_line
 
 JsonRow = Mapping[str, object]
 """A value of each column, by its name, as JSON has them: times are RFC 3339 in UTC."""
@@ -27,7 +30,16 @@ LANDING_SECONDS = 5.0
 """An answer reaches ClickHouse a moment after it was given: so long it is waited for."""
 
 _POLL_SECONDS = 0.2
+_LONGEST_NAME, _LONGEST_SEARCH = 128, 200
 _ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
+
+
+class Vote(StrEnum):
+    """What people said of an answer; several may have said both."""
+
+    UP = "up"
+    DOWN = "down"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -116,10 +128,7 @@ class HistoryReader:
         self, caller: RequestContext, request: pb.ListInteractionsRequest
     ) -> pb.ListInteractionsResponse:
         """One page of the interactions."""
-        if request.id_prefix and not _ID_PREFIX.fullmatch(request.id_prefix):
-            raise InvalidInput(
-                "id_prefix", "is no beginning of an id", "give 4 characters or more of a UUID"
-            )
+        _check_filters(request)
         rows, token = await self._page(caller, request)
         reply = {"interactions": rows, "next_page_token": token}
         return ParseDict(reply, pb.ListInteractionsResponse())
@@ -146,6 +155,22 @@ class HistoryReader:
         rows = await self._history.page(caller, request, after=after, limit=limit)
         token = json.dumps([name, *rows[-1][0]]) if len(rows) == limit else ""
         return [row for _, row in rows], base64.urlsafe_b64encode(token.encode()).decode()
+
+
+def _check_filters(request: pb.ListInteractionsRequest) -> None:
+    if request.id_prefix and not _ID_PREFIX.fullmatch(request.id_prefix):
+        fix = "give 4 characters or more of a UUID"
+        raise InvalidInput("id_prefix", "is no beginning of an id", fix)
+    for field, names in (("outcome", Outcome), ("vote", Vote)):
+        value: str = getattr(request, field)
+        if value and value not in list(names):
+            *first, last = names
+            raise InvalidInput(
+                field, f"{value[:40]!r} is unknown", f"say {', '.join(first)} or {last}"
+            )
+    check_line("conversation_id", request.conversation_id, most=_LONGEST_NAME)
+    check_line("version", request.version, most=_LONGEST_NAME)
+    check_line("search", request.search, most=_LONGEST_SEARCH)
 
 
 def _position(name: str, page_token: str) -> Position:

@@ -211,20 +211,30 @@ class InteractionFeedback(_message.Message):
     def __init__(self, feedback_id: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., value: _Optional[str] = ..., target: _Optional[str] = ..., comment: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class ListInteractionsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "since", "until", "id_prefix", "actor")
+    __slots__ = ("page_size", "page_token", "since", "until", "id_prefix", "actor", "conversation_id", "outcome", "version", "vote", "search")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
     ID_PREFIX_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    VOTE_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     since: _timestamp_pb2.Timestamp
     until: _timestamp_pb2.Timestamp
     id_prefix: str
     actor: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., id_prefix: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+    conversation_id: str
+    outcome: str
+    version: str
+    vote: str
+    search: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., id_prefix: _Optional[str] = ..., actor: _Optional[str] = ..., conversation_id: _Optional[str] = ..., outcome: _Optional[str] = ..., version: _Optional[str] = ..., vote: _Optional[str] = ..., search: _Optional[str] = ...) -> None: ...
 
 class ListInteractionsResponse(_message.Message):
     __slots__ = ("interactions", "next_page_token")
@@ -235,8 +245,15 @@ class ListInteractionsResponse(_message.Message):
     def __init__(self, interactions: _Optional[_Iterable[_Union[InteractionSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class InteractionSummary(_message.Message):
-    __slots__ = ("interaction_id", "conversation_id", "completed_at", "question", "answer", "outcome", "versions", "total_ms", "groundedness", "answer_relevance", "context_precision", "thumbs_up", "thumbs_down", "rating")
+    __slots__ = ("interaction_id", "conversation_id", "completed_at", "question", "answer", "outcome", "versions", "total_ms", "groundedness", "answer_relevance", "context_precision", "thumbs_up", "thumbs_down", "rating", "actor", "arms", "error", "prompt_tokens", "completion_tokens", "cost_usd")
     class VersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ArmsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -257,6 +274,12 @@ class InteractionSummary(_message.Message):
     THUMBS_UP_FIELD_NUMBER: _ClassVar[int]
     THUMBS_DOWN_FIELD_NUMBER: _ClassVar[int]
     RATING_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    ARMS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_FIELD_NUMBER: _ClassVar[int]
     interaction_id: str
     conversation_id: str
     completed_at: _timestamp_pb2.Timestamp
@@ -271,7 +294,13 @@ class InteractionSummary(_message.Message):
     thumbs_up: int
     thumbs_down: int
     rating: float
-    def __init__(self, interaction_id: _Optional[str] = ..., conversation_id: _Optional[str] = ..., completed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., question: _Optional[str] = ..., answer: _Optional[str] = ..., outcome: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., total_ms: _Optional[float] = ..., groundedness: _Optional[float] = ..., answer_relevance: _Optional[float] = ..., context_precision: _Optional[float] = ..., thumbs_up: _Optional[int] = ..., thumbs_down: _Optional[int] = ..., rating: _Optional[float] = ...) -> None: ...
+    actor: str
+    arms: _containers.ScalarMap[str, str]
+    error: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    def __init__(self, interaction_id: _Optional[str] = ..., conversation_id: _Optional[str] = ..., completed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., question: _Optional[str] = ..., answer: _Optional[str] = ..., outcome: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., total_ms: _Optional[float] = ..., groundedness: _Optional[float] = ..., answer_relevance: _Optional[float] = ..., context_precision: _Optional[float] = ..., thumbs_up: _Optional[int] = ..., thumbs_down: _Optional[int] = ..., rating: _Optional[float] = ..., actor: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ..., error: _Optional[str] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ...) -> None: ...
 
 class SeriesRequest(_message.Message):
     __slots__ = ("view", "page_size", "page_token", "since", "until")
