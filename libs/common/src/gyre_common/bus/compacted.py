@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from gyre_common.bus.decoding import decoder
 from gyre_common.bus.record import RawRecord, Record
+from gyre_common.bus.resting import rest
 from gyre_common.bus.topics import connected, ensure_topics
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
@@ -104,6 +105,7 @@ class CompactedReader(Generic[E]):
         except BaseException:
             await consumer.stop()
             raise
+        rest(consumer, idle=True)
         self._consumer = consumer
         return self
 
