@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any
 
+from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from gyre.feedback.v1 import feedback_pb2, feedback_pb2_grpc
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
 from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
+from gyre.releases.v1 import releases_pb2, releases_pb2_grpc
 from gyre.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_client import Addresses
 from gyre_common.context import RequestContext
-from gyre_common.errors import InvalidInput, NotFound
+from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
 from gyre_common.rpc import request_context, serve
 
 IDS = ("0199a1b2-0000-7000-8000-000000000001", "0199a1b2-0000-7000-8000-000000000002")
@@ -28,6 +30,8 @@ class FakeSystem(
     telemetry_pb2_grpc.DeadLetterServiceServicer,
     ingestor_pb2_grpc.IngestorServiceServicer,
     trainer_pb2_grpc.TrainerServiceServicer,
+    embedder_pb2_grpc.EmbedderServiceServicer,
+    releases_pb2_grpc.ReleaseServiceServicer,
 ):
     """`failures` are raised one a call, before anything else happens."""
 
@@ -41,7 +45,11 @@ class FakeSystem(
     async def Answer(self, request: Any, context: Any) -> generator_pb2.AnswerResponse:
         self._record_call(request)
         if request.question == "slow":
-            await self.released.wait()
+            try:
+                await self.released.wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
         if not request.question:
             raise InvalidInput("question", "is empty", "ask something")
         return self._answer()
@@ -145,6 +153,30 @@ class FakeSystem(
         self._record_call(request)
         runs = [trainer_pb2.Run(run_id=run_id) for run_id in ("run-aa", "run-ab", "run-b")]
         return trainer_pb2.ListRunsResponse(runs=runs)
+
+    async def Embed(self, request: Any, context: Any) -> embedder_pb2.EmbedResponse:
+        self._record_call(request)
+        if request.version not in ("", "minilm-1"):
+            raise FailedPrecondition(f"encoder {request.version} is not registered")
+        vectors = [
+            embedder_pb2.Embedding(values=[0.6, -0.8], tokens=len(text.split()))
+            for text in request.texts
+        ]
+        return embedder_pb2.EmbedResponse(embeddings=vectors, version="minilm-1", dimensions=2)
+
+    async def ListReleases(self, request: Any, context: Any) -> releases_pb2.ListReleasesResponse:
+        self._record_call(request)
+        return releases_pb2.ListReleasesResponse(
+            releases=[
+                releases_pb2.Release(
+                    role=role,
+                    live=live,
+                    generation=3,
+                    artifacts=[releases_pb2.Artifact(version=live)],
+                )
+                for role, live in (("generator", "extractive-1"), ("query-encoder", "minilm-1"))
+            ]
+        )
 
     def _record_call(self, request: Any) -> None:
         self.callers.append(request_context())

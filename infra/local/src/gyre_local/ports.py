@@ -2,6 +2,8 @@
 
 from gyre_local.errors import LocalError
 
+GATEWAY = "gateway"
+
 SERVICES = (
     "ingestor",
     "embedder",
@@ -12,6 +14,7 @@ SERVICES = (
     "trainer",
     "telemetry",
     "releases",
+    GATEWAY,
 )
 """In the order of their ports: a new one goes to the end."""
 
@@ -34,6 +37,7 @@ class Ports:
         self.elasticsearch = 9200 + offset
         self.elasticsearch_transport = 9294 + offset
         self.clickhouse = 8123 + offset
+        self.http = 8080 + offset
         # As the variables of the same names want them.
         self.kafka_servers = f"127.0.0.1:{self.kafka}"
         self.elasticsearch_url = f"http://127.0.0.1:{self.elasticsearch}"
@@ -46,6 +50,11 @@ class Ports:
     def metrics(self, service: str) -> int:
         """Where a service of SERVICES shows its metrics."""
         return 9101 + SERVICES.index(service) + self.offset
+
+    def of(self, service: str) -> dict[str, int]:
+        """Every port of a service of SERVICES, by what it is for."""
+        ports = {"grpc": self.grpc(service), "metrics": self.metrics(service)}
+        return {**ports, "http": self.http} if service == GATEWAY else ports
 
     def all(self) -> tuple[int, ...]:
         """Every port that a whole system may use."""

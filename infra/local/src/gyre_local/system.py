@@ -14,6 +14,7 @@ from gyre_local.errors import LocalError
 from gyre_local.ports import SERVICES, Ports
 from gyre_local.probes import GrpcProbe, HttpProbe
 from gyre_local.process import ProcessSpec
+from gyre_local.secrets import SESSION_SECRET, Secret
 from gyre_local.state import ProcessState
 from gyre_local.supervisor import Supervisor, stopped_by_signals
 
@@ -44,7 +45,8 @@ def system_specs(home: Path, ports: Ports) -> list[ProcessSpec]:
             env=env,
             probe=GrpcProbe(ports.grpc(name)),
             liveness=HttpProbe(ports.metrics(name), "/healthz"),
-            ports={"grpc": ports.grpc(name), "metrics": ports.metrics(name)},
+            ports=ports.of(name),
+            prepare=Secret.of(home, SESSION_SECRET).ensure,
             depends_on=tuple(ENGINES),
             stop_grace=_STOP_GRACE,
         )

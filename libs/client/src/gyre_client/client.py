@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gyre_client.answers import Answers
     from gyre_client.dead_letters import DeadLetters
     from gyre_client.documents import Documents
+    from gyre_client.embeddings import Embeddings
     from gyre_client.feedback import Feedback
     from gyre_client.history import History
     from gyre_client.releases import Releases
@@ -29,6 +30,7 @@ class _Parts(Generic[LoopT]):
     data_sets: "DataSets[LoopT]"
     dead_letters: "DeadLetters[LoopT]"
     documents: "Documents[LoopT]"
+    embeddings: "Embeddings[LoopT]"
     facts: "Facts[LoopT]"
     feedback: "Feedback[LoopT]"
     history: "History[LoopT]"

@@ -71,6 +71,14 @@ class Metrics:
             "gyre_record_publish_seconds", "Publish to confirmation.", ["topic"]
         )
 
+        # HTTP
+        self.http_requests = counter(
+            "gyre_http_requests_total", "Requests answered.", ["method", "route", "status"]
+        )
+        self.http_seconds = histogram(
+            "gyre_http_seconds", "Time to answer a request, its stream included.", ["route"]
+        )
+
         # RPC
         self.rpc_handled = counter("gyre_rpc_handled_total", "Calls answered.", ["method", "code"])
         self.rpc_handle_seconds = histogram(

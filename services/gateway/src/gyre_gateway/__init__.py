@@ -1,0 +1,1 @@
+"""The HTTP edge in OpenAI's shape, and the web console."""

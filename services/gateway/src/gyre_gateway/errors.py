@@ -1,0 +1,104 @@
+"""Errors as OpenAI's clients expect them: a status, and an object with the field and the fix."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from gyre_client import errors
+from starlette.exceptions import HTTPException
+
+_RETRY_SECONDS = 2
+
+_KINDS: tuple[tuple[type[errors.GyreError], int, str], ...] = (
+    (errors.InvalidInput, 400, "invalid_request_error"),
+    (errors.Unauthenticated, 401, "authentication_error"),
+    (errors.NotFound, 404, "not_found_error"),
+    (errors.Conflict, 409, "conflict_error"),
+    (errors.FailedPrecondition, 409, "failed_precondition_error"),
+    (errors.Unavailable, 503, "unavailable_error"),
+    (errors.DeadlineExceeded, 504, "timeout_error"),
+)
+
+
+class Refused(errors.GyreError):
+    """A request that is refused before anything behind it hears of it, with its HTTP status."""
+
+    def __init__(self, status: int, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+def error_body(error: Exception) -> tuple[int, dict[str, object]]:
+    """The HTTP status and the body that say the same."""
+    status, kind, param, code = 500, "api_error", None, None
+    message = str(error)
+    if isinstance(error, Refused):
+        status, kind, code = error.status, "invalid_request_error", error.code
+    elif isinstance(error, errors.GyreError):
+        for known, its_status, its_kind in _KINDS:
+            if isinstance(error, known):
+                status, kind = its_status, its_kind
+                break
+        code = getattr(error, "code", "") or None
+        param = error.field if isinstance(error, errors.InvalidInput) else None
+    else:
+        message = "something went wrong that nobody foresaw: the gateway's log tells more"
+    body = {"message": message, "type": kind, "param": param, "code": code}
+    return status, {"error": body}
+
+
+def error_reply(error: Exception) -> JSONResponse:
+    """The reply to a request that failed with this error."""
+    status, body = error_body(error)
+    headers: Mapping[str, str] = {}
+    if isinstance(error, errors.Unavailable):
+        seconds = error.retry_after_seconds or _RETRY_SECONDS
+        headers = {"retry-after": str(max(1, round(seconds)))}
+    if isinstance(error, errors.Unauthenticated):
+        headers = {"www-authenticate": "Bearer"}
+    return JSONResponse(body, status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Every error of every route goes through here."""
+
+    @app.exception_handler(errors.GyreError)
+    async def on_gyre_error(_: Request, error: errors.GyreError) -> JSONResponse:
+        return error_reply(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return error_reply(_invalid_input(error))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error.__cause__, Refused):  # while the body was being read
+            return error_reply(error.__cause__)
+        if error.status_code == 404:
+            message = f"there is no {request.method} {request.url.path}: see /docs"
+            return error_reply(errors.NotFound(message))
+        code = {405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "refused")
+        return error_reply(Refused(error.status_code, str(error.detail), code=code))
+
+
+def _invalid_input(error: RequestValidationError) -> errors.InvalidInput:
+    """The first thing that is wrong, by its path as OpenAI writes it: messages[0].role."""
+    first = error.errors()[0]
+    path = ""
+    for part in first["loc"][1:] or first["loc"]:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    problem = str(first["msg"]).removeprefix("Value error, ")
+    match first["type"]:
+        case "missing":
+            return errors.InvalidInput(path, "is missing", "send it")
+        case "json_invalid":
+            return errors.InvalidInput("body", "is not JSON", "send a JSON object in UTF-8")
+        case "extra_forbidden":
+            return errors.InvalidInput(path, "is not known here", "leave it out")
+        case "model_attributes_type" | "dict_type" if not first["loc"][1:]:
+            fix = "send a JSON object with content-type: application/json"
+            return errors.InvalidInput("body", "is not a JSON object", fix)
+        case _:
+            return errors.InvalidInput(path, f"cannot work: {problem}", "see /docs for its form")

@@ -1,0 +1,113 @@
+"""Who calls: by key, by headers, or by the console's session."""
+
+import hmac
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Request
+from gyre_client import AsyncClient, Caller, InvalidInput, Unauthenticated
+
+from gyre_gateway.errors import Refused
+from gyre_gateway.sessions import Session, Sessions
+
+_SAFE = ("GET", "HEAD")
+_TRACE = "traceparent"
+
+
+class Identities:
+    """Makes a `Caller` of a request. Without keys, callers say themselves who they are."""
+
+    def __init__(self, keys: Sequence[str], sessions: Sessions) -> None:
+        self._keys = [key.encode() for key in keys]
+        self.sessions = sessions
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether callers have to show one."""
+        return bool(self._keys)
+
+    def caller(self, request: Request) -> Caller:
+        """Raises Unauthenticated; InvalidInput, which names the header; Refused, for a change that
+        the console did not send.
+        """
+        session = None
+        key = _bearer(request)
+        if not key and (session := self.sessions.read(request)) is not None:
+            _check_sent_by_console(request)
+            key = session.key
+        self.check(key)
+        session = session or Session()
+        tenant = request.headers.get("gyre-tenant") or session.tenant or "default"
+        groups = request.headers.get("gyre-groups")
+        return Caller(
+            tenant=_ascii("gyre-tenant", tenant),
+            groups=session.groups if groups is None else split_groups(groups),
+            key=key or None,
+            actor=_utf8("gyre-actor", request.headers.get("gyre-actor", "")) or session.actor,
+            metadata=_trace(request),
+        )
+
+    def check(self, key: str) -> None:
+        """Raises Unauthenticated where keys are set and this is none of them."""
+        if not self._keys:
+            return
+        if not key:
+            raise Unauthenticated("a key is missing: send Authorization: Bearer KEY, or sign in")
+        matches = [hmac.compare_digest(key.encode(), each) for each in self._keys]
+        if not any(matches):
+            raise Unauthenticated("the key is not one of this server's: check it, or sign in again")
+
+
+def split_groups(text: str) -> tuple[str, ...]:
+    """`one,two`; the services check what a group may be called."""
+    return tuple(part.strip() for part in _utf8("gyre-groups", text).split(",") if part.strip())
+
+
+def client(request: Request) -> AsyncClient:
+    """The services behind, as the caller of this request."""
+    identities: Identities = request.app.state.identities
+    gyre: AsyncClient = request.app.state.gyre
+    caller = identities.caller(request)
+    return gyre.with_caller(**vars(caller))
+
+
+Gyre = Annotated[AsyncClient, Depends(client)]
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        return ""
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthenticated("Authorization is not a bearer key: send Authorization: Bearer KEY")
+    return _ascii("authorization", key.strip())
+
+
+def _check_sent_by_console(request: Request) -> None:
+    """Other pages cannot set the header without asking first, and they are told no."""
+    if request.method not in _SAFE and request.headers.get("gyre-console") != "1":
+        raise Refused(
+            HTTPStatus.FORBIDDEN,
+            "header gyre-console is missing: with a session's cookie, send gyre-console: 1",
+            code="no_console_header",
+        )
+
+
+def _ascii(header: str, value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise InvalidInput(header, "holds other than printable ASCII", "correct it")
+    return value
+
+
+def _utf8(header: str, value: str) -> str:
+    """Headers arrive as Latin-1, whatever they were."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError as error:
+        raise InvalidInput(header, "is not UTF-8", "send it in UTF-8") from error
+
+
+def _trace(request: Request) -> tuple[tuple[str, str], ...]:
+    value = request.headers.get(_TRACE, "")
+    return ((_TRACE, value),) if value.isascii() and value.isprintable() and value else ()

@@ -1,0 +1,54 @@
+"""Gyre's messages as JSON."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+Json = dict[str, Any]
+
+
+def as_json(message: Message) -> Json:
+    """A message by the names of its fields, with those that hold their default; numbers are
+    numbers, and times RFC 3339.
+    """
+    fields = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return _with_numbers(message, fields)
+
+
+def page(
+    messages: Iterable[Message], next_token: str = "", *, convert: Callable[..., Json] = as_json
+) -> Json:
+    """A list as OpenAI writes one; `next` goes into `after` for the page behind it."""
+    data = [convert(each) for each in messages]
+    return {
+        "object": "list",
+        "data": data,
+        "has_more": bool(next_token),
+        "next": next_token or None,
+    }
+
+
+def _with_numbers(message: Message, fields: Json) -> Json:
+    """Whole numbers of 64 bits are strings in proto JSON; ours are far below 2**53."""
+    for field in message.DESCRIPTOR.fields:
+        value = fields.get(field.name)
+        if value is None:
+            continue
+        if field.message_type is None:
+            if isinstance(value, str) and field.cpp_type in (
+                field.CPPTYPE_INT64,
+                field.CPPTYPE_UINT64,
+            ):
+                fields[field.name] = int(value)
+        elif isinstance(value, dict) and not field.message_type.GetOptions().map_entry:
+            if not field.message_type.full_name.startswith("google.protobuf"):
+                _with_numbers(getattr(message, field.name), value)
+        elif isinstance(value, list):
+            for each, part in zip(getattr(message, field.name), value, strict=True):
+                if isinstance(part, dict):
+                    _with_numbers(each, part)
+    return fields

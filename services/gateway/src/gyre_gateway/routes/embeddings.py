@@ -1,0 +1,84 @@
+"""POST /v1/embeddings: vectors of the encoders that search uses.
+
+Reference: https://platform.openai.com/docs/api-reference/embeddings/create
+"""
+
+import base64
+import struct
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request
+from gyre.embedder.v1 import embedder_pb2
+from gyre_client import InvalidInput
+from pydantic import BaseModel, ConfigDict, Field
+
+from gyre_gateway.chat_request import LIVE
+from gyre_gateway.disconnect import unless_gone
+from gyre_gateway.identity import Gyre
+from gyre_gateway.replies import Json
+
+router = APIRouter(tags=["OpenAI"])
+
+_SIDES = {"query": embedder_pb2.SIDE_QUERY, "document": embedder_pb2.SIDE_DOCUMENT}
+
+
+class EmbeddingRequest(BaseModel):
+    """`side` says which encoder `gyre` means: the one for questions or the one for documents."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str, Field(min_length=1, max_length=256)]
+    input: str | list[str] | list[int] | list[list[int]]
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = None
+    user: str | None = None
+    side: Literal["query", "document"] = "query"
+
+
+@router.post("/v1/embeddings", summary="Embed texts")
+async def embed(body: EmbeddingRequest, request: Request, gyre: Gyre) -> Json:
+    """Unit vectors, in the order of the texts; a text is cut at the encoder's window."""
+    texts = _texts(body.input)
+    version = "" if body.model == LIVE else body.model
+    work = gyre.embeddings.embed(texts, version=version, side=_SIDES[body.side])
+    reply = await unless_gone(request, work)
+    if body.dimensions not in (None, reply.dimensions):
+        raise InvalidInput(
+            "dimensions",
+            f"is {body.dimensions}, and {reply.version} makes {reply.dimensions}",
+            "leave it out",
+        )
+    tokens = sum(each.tokens for each in reply.embeddings)
+    return {
+        "object": "list",
+        "model": body.model,
+        "data": [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": _encoded(list(each.values), body.encoding_format),
+            }
+            for index, each in enumerate(reply.embeddings)
+        ],
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        "gyre": {
+            "version": reply.version,
+            "truncated": [n for n, each in enumerate(reply.embeddings) if each.truncated],
+        },
+    }
+
+
+def _texts(given: str | list[str] | list[int] | list[list[int]]) -> list[str]:
+    texts = [given] if isinstance(given, str) else given
+    words = [each for each in texts if isinstance(each, str)]
+    if len(words) < len(texts):
+        raise InvalidInput("input", "holds tokens, and theirs are not known here", "send text")
+    if not words:
+        raise InvalidInput("input", "is empty", "send one text or more")
+    return words
+
+
+def _encoded(values: list[float], encoding: str) -> list[float] | str:
+    if encoding == "float":
+        return values
+    return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()

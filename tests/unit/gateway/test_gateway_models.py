@@ -1,0 +1,68 @@
+"""Models and embeddings in OpenAI's shape."""
+
+from collections.abc import AsyncIterator
+
+import openai
+import pytest
+
+from tests.unit.client.fake_system import FakeSystem
+from tests.unit.gateway.edge import Edge, an_edge
+
+
+@pytest.fixture
+async def edge() -> AsyncIterator[Edge]:
+    async with an_edge(FakeSystem()) as edge:
+        yield edge
+
+
+@pytest.fixture
+async def client(edge: Edge) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=f"{edge.url}/v1", api_key="any") as client:
+        yield client
+
+
+async def test_versions_are_models_by_their_names(client: openai.AsyncOpenAI) -> None:
+    models = [model.id async for model in await client.models.list()]
+    assert models == ["gyre", "extractive-1", "minilm-1"]
+    assert (await client.models.retrieve("extractive-1")).owned_by == "gyre"
+    with pytest.raises(openai.NotFoundError, match="see /v1/models"):
+        await client.models.retrieve("gpt-9")
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+async def test_texts_become_vectors(client: openai.AsyncOpenAI, encoding: str) -> None:
+    reply = await client.embeddings.create(
+        model="gyre",
+        input=["warm tea", "cup"],
+        encoding_format=encoding,  # type: ignore[arg-type]
+    )
+    assert [each.index for each in reply.data] == [0, 1]
+    assert reply.usage.prompt_tokens == 3
+    if encoding == "float":
+        assert reply.data[0].embedding == pytest.approx([0.6, -0.8])
+
+
+async def test_openais_client_reads_its_own_default_encoding(client: openai.AsyncOpenAI) -> None:
+    reply = await client.embeddings.create(model="minilm-1", input="tea")
+    assert reply.data[0].embedding == pytest.approx([0.6, -0.8])
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"input": []}, "input"),
+        ({"input": [1, 2]}, "input"),
+        ({"input": "tea", "dimensions": 7}, "dimensions"),
+        ({"input": "tea", "encoding_format": "hex"}, "encoding_format"),
+        ({}, "input"),
+    ],
+)
+async def test_bad_requests_name_the_field(edge: Edge, body: dict[str, object], param: str) -> None:
+    reply = await edge.http.post("/v1/embeddings", json={"model": "gyre", **body})
+    assert (reply.status_code, reply.json()["error"]["param"].split(".")[0]) == (400, param)
+
+
+async def test_a_version_that_is_not_there_is_said(edge: Edge) -> None:
+    reply = await edge.http.post("/v1/embeddings", json={"model": "bert-9", "input": "tea"})
+    assert reply.status_code == 409
+    assert "bert-9 is not registered" in reply.json()["error"]["message"]

@@ -1,0 +1,69 @@
+"""Who sits at the console."""
+
+import pytest
+
+from tests.unit.client.fake_system import FakeSystem
+from tests.unit.gateway.edge import KEY, an_edge
+
+CONSOLE = {"gyre-console": "1"}
+ASK = {"model": "gyre", "messages": [{"role": "user", "content": "How hot?"}]}
+
+
+async def test_a_browser_gets_a_name_and_keeps_it() -> None:
+    system = FakeSystem()
+    async with an_edge(system) as edge:
+        first = (await edge.http.get("/session")).json()
+        again = (await edge.http.get("/session")).json()
+        assert first == again
+        assert first["actor"].startswith("browser-")
+        assert not first["needs_key"]
+        changed = {"tenant": "acme", "groups": ["staff", " "]}
+        reply = await edge.http.put("/session", json=changed, headers=CONSOLE)
+        assert reply.json()["groups"] == ["staff"]
+        await edge.http.post("/v1/chat/completions", json=ASK, headers=CONSOLE)
+    assert (system.callers[0].tenant, system.callers[0].acl) == ("acme", ("staff",))
+    assert system.requests[0].actor == first["actor"]
+
+
+async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites() -> None:
+    async with an_edge(FakeSystem()) as edge:
+        cookie = (await edge.http.get("/session")).headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+
+
+async def test_a_key_is_asked_for_kept_sealed_and_given_up() -> None:
+    system = FakeSystem()
+    async with an_edge(system, keys=KEY) as edge:
+        assert (await edge.http.get("/session")).json()["signed_in"] is False
+        reply = await edge.http.put("/session", json={"key": "wrong-key-000001"}, headers=CONSOLE)
+        assert reply.status_code == 401
+        reply = await edge.http.put("/session", json={"key": KEY}, headers=CONSOLE)
+        assert reply.json()["signed_in"] is True
+        assert KEY not in reply.headers["set-cookie"]
+        assert (await edge.http.get("/v1/models")).status_code == 200
+        await edge.http.delete("/session", headers=CONSOLE)
+        assert (await edge.http.get("/v1/models")).status_code == 401
+
+
+async def test_a_change_by_cookie_needs_the_header_of_the_console() -> None:
+    system = FakeSystem()
+    async with an_edge(system) as edge:
+        await edge.http.get("/session")
+        reply = await edge.http.post("/v1/chat/completions", json=ASK)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (403, "no_console_header")
+    assert not system.requests
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "gAAAAA==", "ü"])
+async def test_a_cookie_that_is_not_ours_is_none(cookie: str) -> None:
+    async with an_edge(FakeSystem(), keys=KEY) as edge:
+        headers = [("cookie", f"gyre-session={cookie}".encode())]
+        assert (await edge.http.get("/v1/models", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize("tenant", ["Acme", "a b", "", "x" * 64])
+async def test_a_tenant_that_cannot_be_is_named(tenant: str) -> None:
+    async with an_edge(FakeSystem()) as edge:
+        reply = await edge.http.put("/session", json={"tenant": tenant}, headers=CONSOLE)
+        assert (reply.status_code, reply.json()["error"]["param"]) == (400, "tenant")
