@@ -1,6 +1,10 @@
 """Real engines and one whole system, shared by the whole run; each starts when it is asked for."""
 
+import os
 from collections.abc import Iterator
+
+# Tests fork children while gRPC's threads are at work, as the supervisor does (gyre_local.probes).
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import pytest
 from gyre_local.ports import Ports

@@ -25,14 +25,9 @@ async def edge(system: FakeSystem) -> AsyncIterator[Edge]:
 
 async def test_tenant_and_groups_reach_every_call_behind(edge: Edge, system: FakeSystem) -> None:
     for tenant, groups in (("acme", "staff,Räte"), ("globex", "guests")):
-        headers = [("gyre-tenant", tenant), ("gyre-groups", groups.encode())]
-        for path in ("/v1/models", CHAT):
-            await edge.http.request(
-                "GET" if path == "/v1/models" else "POST",
-                path,
-                json=None if path == "/v1/models" else ASK,
-                headers=headers,
-            )
+        headers = {b"gyre-tenant": tenant.encode(), b"gyre-groups": groups.encode()}
+        await edge.http.get("/v1/models", headers=headers)
+        await edge.http.post(CHAT, json=ASK, headers=headers)
     said = [(caller.tenant, caller.acl) for caller in system.callers]
     assert said == [("acme", ("staff", "Räte"))] * 2 + [("globex", ("guests",))] * 2
 

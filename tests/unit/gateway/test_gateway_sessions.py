@@ -58,7 +58,7 @@ async def test_a_change_by_cookie_needs_the_header_of_the_console() -> None:
 @pytest.mark.parametrize("cookie", ["", "x", "gAAAAA==", "ü"])
 async def test_a_cookie_that_is_not_ours_is_none(cookie: str) -> None:
     async with an_edge(FakeSystem(), keys=KEY) as edge:
-        headers = [("cookie", f"gyre-session={cookie}".encode())]
+        headers = {b"cookie": f"gyre-session={cookie}".encode()}
         assert (await edge.http.get("/v1/models", headers=headers)).status_code == 401
 
 

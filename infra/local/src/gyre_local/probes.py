@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import struct
 from collections.abc import Callable
 from contextlib import closing
@@ -81,6 +82,9 @@ class GrpcProbe:
 
     async def ready(self) -> bool:
         """Whether it answers."""
+        # Children are forked, and become other programs at once: gRPC's handlers for forks, which
+        # may abort them while calls are under way, have nothing to do here.
+        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
         import grpc  # only a system with services pays for it
         from grpc_health.v1 import health_pb2, health_pb2_grpc
 
