@@ -53,6 +53,8 @@ async def test_openais_client_gets_an_answer_with_its_sources(
             {"role": "user", "content": [{"type": "text", "text": "How hot?"}]},
         ],
         user="ann",
+        max_tokens=50,
+        temperature=0.5,
     )
     assert reply.choices[0].message.content == "80 degrees."
     assert reply.choices[0].finish_reason == "stop"
@@ -67,7 +69,8 @@ async def test_openais_client_gets_an_answer_with_its_sources(
         ("user", "Tea?"),
         ("assistant", "Green."),
     ]
-    assert request.actor == "ann"
+    assert (request.actor, request.instructions) == ("ann", "Be brief.")
+    assert (request.version, request.max_tokens, request.temperature) == ("", 50, 0.5)
 
 
 async def test_a_stream_ends_with_sources_usage_and_done(client: openai.AsyncOpenAI) -> None:
@@ -213,10 +216,13 @@ async def test_an_unknown_parameter_is_no_500(edge: Edge) -> None:
 
 
 async def test_what_the_generator_refuses_keeps_its_words(edge: Edge, system: FakeSystem) -> None:
-    system.failures.append(InvalidInput("question", "has 5,000 characters", "ask in 4,096"))
-    reply = await ask(edge, stream=True)
-    assert reply.status_code == 400
-    assert reply.json()["error"]["message"] == "question has 5,000 characters: ask in 4,096"
+    for stream in (False, True):
+        system.failures.append(InvalidInput("version", "is unknown", "use one of extractive-1"))
+        reply = await ask(edge, stream=stream, model="gpt-9")
+        assert reply.status_code == 400
+        assert reply.json()["error"]["param"] == "model"
+        assert reply.json()["error"]["message"] == "model is unknown: use one of extractive-1"
+        assert system.requests[-1].version == "gpt-9"
 
 
 async def test_what_is_away_says_when_to_come_back(edge: Edge, system: FakeSystem) -> None:

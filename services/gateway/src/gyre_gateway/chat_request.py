@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from gyre.generator.v1.generator_pb2 import Turn
 from gyre.retriever.v1.retriever_pb2 import Filters as FiltersMessage
 from gyre_client import Caller, InvalidInput
+from gyre_client.answers import AskOptions
 from pydantic import BaseModel, ConfigDict, Field
 
 LIVE = "gyre"
@@ -118,16 +119,10 @@ _IGNORED = (
 
 @dataclass(frozen=True)
 class Question:
-    """What the generator is asked."""
+    """What the generator is asked; `ignored` names what it does not hear of."""
 
-    question: str
-    history: tuple[Turn, ...]
-    instructions: str
-    conversation_id: str
-    filters: FiltersMessage
-    version: str
-    max_tokens: int | None
-    temperature: float | None
+    text: str
+    options: AskOptions
     ignored: tuple[str, ...]
 
 
@@ -148,19 +143,17 @@ def read_question(request: ChatRequest, caller: Caller) -> Question:
     ignored = [name for name in _IGNORED if getattr(request, name) is not None]
     if left_out:
         ignored.append(f"messages (the oldest {left_out})")
-    return Question(
-        question=said[-1][1],
-        history=tuple(Turn(role=role, content=text) for role, text in history),
-        instructions="\n\n".join(
-            text for role, text in turns if role in ("system", "developer") and text.strip()
-        ),
+    instructions = [text for role, text in turns if role in ("system", "developer")]
+    options = AskOptions(
+        history=[Turn(role=role, content=text) for role, text in history],
+        instructions="\n\n".join(text for text in instructions if text.strip()),
         conversation_id=request.conversation_id or _conversation_id(turns, request, caller),
         filters=request.filters.to_message(),
         version="" if request.model == LIVE else request.model,
         max_tokens=request.max_completion_tokens or request.max_tokens,
         temperature=request.temperature,
-        ignored=tuple(ignored),
     )
+    return Question(said[-1][1], options, tuple(ignored))
 
 
 def _check_defaults(request: ChatRequest) -> None:

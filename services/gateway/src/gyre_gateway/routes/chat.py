@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 from gyre.generator.v1 import generator_pb2
-from gyre_client import GyreError
+from gyre_client import GyreError, InvalidInput
+from gyre_client.answers import AskOptions
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from gyre_gateway.chat_request import ChatRequest, Question, read_question
@@ -25,6 +26,12 @@ _OUTCOMES = {
     generator_pb2.OUTCOME_ERROR: "error",
     generator_pb2.OUTCOME_CANCELLED: "cancelled",
 }
+_FIELDS = {
+    "version": "model",
+    "question": "messages",
+    "history": "messages",
+    "instructions": "messages",
+}
 _SLOW_READER_SECONDS = 60.0
 """A stream whose reader takes nothing for so long is ended: it holds a call open."""
 
@@ -39,12 +46,15 @@ async def complete(
     if body.user and not gyre.caller.actor:
         gyre = gyre.with_caller(actor=body.user)
     question = read_question(body, gyre.caller)
-    arguments = _arguments(request, question, idempotency_key)
-    if not body.stream:
-        work = gyre.answers.ask(question.question, **arguments)
-        return _reply(body, question, await unless_gone(request, work))
-    pieces = gyre.answers.stream(question.question, **arguments)
-    first = await unless_gone(request, anext(pieces))  # so that a refusal is one by its status
+    options: AskOptions = {**question.options, "idempotency_key": idempotency_key}
+    seconds = request.app.state.settings.answer_seconds
+    with _in_openais_terms():
+        if not body.stream:
+            work = gyre.answers.ask(question.text, timeout=seconds, **options)
+            return _reply(body, question, await unless_gone(request, work))
+        pieces = gyre.answers.stream(question.text, timeout=seconds, **options)
+        # Before the reply begins, so that a refusal is one by its status.
+        first = await unless_gone(request, anext(pieces))
     settings = request.app.state.settings
     usage = bool(body.stream_options and body.stream_options.include_usage)
     return EventSourceResponse(
@@ -55,14 +65,14 @@ async def complete(
     )
 
 
-def _arguments(request: Request, question: Question, idempotency_key: str) -> dict[str, Any]:
-    return {
-        "conversation_id": question.conversation_id,
-        "history": question.history,
-        "filters": question.filters,
-        "idempotency_key": idempotency_key,
-        "timeout": request.app.state.settings.answer_seconds,
-    }
+@contextmanager
+def _in_openais_terms() -> Iterator[None]:
+    """What the generator refuses, by the fields of the request that it came from."""
+    try:
+        yield
+    except InvalidInput as error:
+        field = _FIELDS.get(error.field, error.field)
+        raise InvalidInput(field, error.problem, error.fix, code=error.code) from error
 
 
 def _reply(body: ChatRequest, question: Question, answer: generator_pb2.AnswerResponse) -> Json:
