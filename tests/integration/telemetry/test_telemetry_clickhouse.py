@@ -13,6 +13,7 @@ from gyre_common.errors import FailedPrecondition, Poison, Retryable
 from gyre_common.events.interactions import GuardrailResult, InteractionCompleted, Turn
 from gyre_telemetry import translation
 from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
+from gyre_telemetry.history_reader import VIEWS
 from gyre_telemetry.migrations import Migration, default_folder, migrate, read_migrations
 from gyre_telemetry.service import TableRow, Telemetry
 from gyre_telemetry.translation import Origin
@@ -254,6 +255,62 @@ async def test_the_views_add_up(client: AsyncClient, telemetry: Telemetry) -> No
     assert (fresh["documents"], fresh["max_seconds"]) == (2, 3.0)
 
 
+async def test_what_is_drawn_by_day_and_by_version_adds_up(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    for day, version, ms in (
+        (0, "g-1", 10.0),
+        (0, "g-1", 10.0),
+        (0, "g-2", 50.0),
+        (1, "g-2", 70.0),
+    ):
+        event = an_interaction(
+            tenant="charts",
+            interaction_id=uuid4(),
+            versions={"generator": version, "judge": "j-1"},
+            outcome="answered" if ms < 50 else "abstained",
+            cost_usd=0.5,
+            latency_ms={"retrieve": 4.0, "total": ms},
+            completed_at=MORNING + timedelta(days=day),
+        )
+        await telemetry.record(translation.interaction_completed(event, origin()))
+        about = {"tenant": "charts", "interaction_id": event.interaction_id}
+        vote = a_feedback(**about, feedback_id=uuid4(), value="up" if ms < 70 else "down")
+        await telemetry.record(translation.feedback_received(vote, origin()))
+        await telemetry.record(translation.interaction_judged(a_verdict(**about), origin()))
+
+    async def rows(columns: str, view: str) -> list[tuple[Any, ...]]:
+        select = f"SELECT {columns} FROM gyre.{view} WHERE tenant = 'charts' ORDER BY ALL"
+        return [tuple(row) for row in (await client.query(select)).result_rows]
+
+    today, tomorrow = MORNING.date(), (MORNING + timedelta(days=1)).date()
+    columns = (
+        "day, role, version, interactions, answered, abstained, judged, thumbs_up, thumbs_down, "
+        "prompt_tokens, cost_usd, p95_ms"
+    )
+    assert await rows(columns, "daily_version_quality") == [
+        (today, "generator", "g-1", 2, 2, 0, 2, 2, 0, 48, 1.0, 10.0),
+        (today, "generator", "g-2", 1, 0, 1, 1, 1, 0, 24, 0.5, 50.0),
+        (today, "judge", "j-1", 3, 2, 1, 3, 3, 0, 72, 1.5, 50.0),
+        (tomorrow, "generator", "g-2", 1, 0, 1, 1, 0, 1, 24, 0.5, 70.0),
+        (tomorrow, "judge", "j-1", 1, 0, 1, 1, 0, 1, 24, 0.5, 70.0),
+    ]
+    assert await rows("day, stage, interactions, p50_ms, p95_ms", "daily_latency") == [
+        (today, "retrieve", 3, 4.0, 4.0),
+        (today, "total", 3, 10.0, 50.0),
+        (tomorrow, "retrieve", 1, 4.0, 4.0),
+        (tomorrow, "total", 1, 70.0, 70.0),
+    ]
+    assert await rows("role, version, stage, interactions, p50_ms", "version_latency") == [
+        ("generator", "g-1", "retrieve", 2, 4.0),
+        ("generator", "g-1", "total", 2, 10.0),
+        ("generator", "g-2", "retrieve", 2, 4.0),
+        ("generator", "g-2", "total", 2, 50.0),
+        ("judge", "j-1", "retrieve", 4, 4.0),
+        ("judge", "j-1", "total", 4, 10.0),
+    ]
+
+
 async def test_an_explored_passage_says_so_and_what_came_before_was_certain(
     client: AsyncClient, telemetry: Telemetry
 ) -> None:
@@ -405,7 +462,7 @@ async def test_no_clickhouse_is_something_to_wait_for() -> None:
 
 async def test_the_analyst_reads_the_views(client: AsyncClient, clickhouse_url: str) -> None:
     async with open_clickhouse(clickhouse_url, user="analyst", password="") as analyst:
-        for view in ("answers", "daily_quality", "version_quality", "cost", "freshness", "loop"):
+        for view in ("answers", *VIEWS):
             await analyst.query(f"SELECT * FROM gyre.{view} LIMIT 1")
 
 

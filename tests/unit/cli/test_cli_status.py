@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from gyre_cli.commands.status import health_of_services, system_json, system_table
+from gyre_client.health import Health
 from gyre_local.ports import Ports
 from gyre_local.state import ProcessIdentity, ProcessState, Status, SystemState
 from rich.console import Console
@@ -53,8 +54,8 @@ async def test_a_held_partition_is_shown_beside_its_service(
         Ports, "metrics", lambda _, name: metrics_port if name == "ingestor" else nobody
     )
     health = await health_of_services(Ports())
-    assert health["ingestor"] == {"lag": 5, "problems": [HELD]}
-    assert health["judge"] == {"lag": None, "problems": []}
+    assert health["ingestor"] == Health(5, (HELD,))
+    assert health["judge"] == Health()
     ingestor = ProcessState(
         name="ingestor", status=Status.UNREADY, since=datetime.now(UTC), log=Path("log")
     )
@@ -62,7 +63,7 @@ async def test_a_held_partition_is_shown_beside_its_service(
         supervisor=ProcessIdentity(pid=1, created=0), port_offset=0, processes=(ingestor,)
     )
     services: Any = system_json(state, health)["services"]
-    assert services[0]["problems"] == [HELD]
+    assert (services[0]["lag"], services[0]["problems"]) == (5, (HELD,))
     console = Console(width=200)
     with console.capture() as capture:
         console.print(system_table(state, health))

@@ -26,8 +26,11 @@ from gyre_client import (
 )
 from gyre_client.answers import AskOptions
 from gyre_client.client import PARTS
+from gyre_client.health import Health, health_at, metrics_address
 from gyre_client.parts import PartMethod
 from gyre_client.submission import Draft, Progress
+from gyre_common.telemetry.exposition import Readiness, expose
+from gyre_common.telemetry.metrics import METRICS
 
 from tests.unit.client.fake_system import IDS, FakeSystem, serve_fake, served_beside
 
@@ -277,6 +280,27 @@ async def test_who_serves_is_told(client: AsyncClient, unused_tcp_port: int) -> 
     nobody = Addresses(**dict.fromkeys(vars(Addresses()), f"127.0.0.1:{unused_tcp_port}"))
     async with AsyncClient(nobody) as other:
         assert not any((await other.serving()).values())
+
+
+async def test_a_service_says_how_far_behind_it_is_and_what_troubles_it() -> None:
+    state = Readiness({"kafka": False}, waiting_for="", problems=["partition 3 is held"])
+    with expose("127.0.0.1", 0, lambda: state, lambda: "") as port:
+        before = health_at(f"127.0.0.1:{port}", timeout=5).lag or 0
+        METRICS.consumer_lag.labels("tea.v1", "drinkers").set(3)
+        METRICS.consumer_lag.labels("cups.v1", "drinkers").set(2)
+        health = health_at(f"127.0.0.1:{port}", timeout=5)
+    assert (health.lag, health.problems) == (before + 5, ("partition 3 is held",))
+    assert metrics_address("10.0.0.7:50158") == "10.0.0.7:9208"
+
+
+async def test_who_does_not_answer_is_neither_behind_nor_ahead(
+    client: AsyncClient, system: FakeSystem
+) -> None:
+    nobody = Addresses(**dict.fromkeys(vars(Addresses()), "127.0.0.1:40952"))
+    async with AsyncClient(nobody) as other:
+        assert set((await other.health()).values()) == {Health()}
+    grpc = client._connection.addresses.ingestor
+    assert health_at(grpc, timeout=5) == Health()
 
 
 def test_ports_of_one_machine_move_together() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self
 
 from gyre_client.caller import Addresses, Caller
 from gyre_client.connection import Connection
+from gyre_client.health import Health
 from gyre_client.parts import Loop, LoopT
 
 if TYPE_CHECKING:
@@ -96,6 +97,10 @@ class AsyncClient(_Parts[None]):
         """Whether each service says that it serves, by name."""
         return await self._connection.serving(timeout)
 
+    async def health(self, *, timeout: float = 1.0) -> Mapping[str, Health]:  # noqa: ASYNC109
+        """What each service says of itself on its metrics port, by name."""
+        return await self._connection.health(timeout)
+
 
 class Client(_Parts[Loop]):
     """As `AsyncClient` for programs without asyncio: opened by `with`, and calls block."""
@@ -121,3 +126,7 @@ class Client(_Parts[Loop]):
     def serving(self, *, timeout: float = 2.0) -> Mapping[str, bool]:
         """Whether each service says that it serves, by name."""
         return self._loop.run(self._connection.serving(timeout))
+
+    def health(self, *, timeout: float = 1.0) -> Mapping[str, Health]:
+        """What each service says of itself on its metrics port, by name."""
+        return self._loop.run(self._connection.health(timeout))

@@ -8,6 +8,7 @@ from typing import Any, Self
 import grpc.aio
 
 from gyre_client.caller import Addresses, Caller
+from gyre_client.health import Health, health_at, metrics_address
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
@@ -61,6 +62,15 @@ class Connection:
         """Whether each service says that it serves, by name."""
         addresses = vars(self.addresses)
         answers = await asyncio.gather(*(self._serves(one, timeout) for one in addresses.values()))
+        return dict(zip(addresses, answers, strict=True))
+
+    async def health(self, timeout: float) -> Mapping[str, Health]:  # noqa: ASYNC109
+        """What each service says of itself on its metrics port, by name."""
+        addresses = vars(self.addresses)
+        places = map(metrics_address, addresses.values())
+        answers = await asyncio.gather(
+            *(asyncio.to_thread(health_at, place, timeout=timeout) for place in places)
+        )
         return dict(zip(addresses, answers, strict=True))
 
     async def _serves(self, address: str, timeout: float) -> bool:  # noqa: ASYNC109

@@ -54,6 +54,9 @@ class View:
 VIEWS: Mapping[str, View] = {
     "daily_quality": View(("day",)),
     "version_quality": View(("last_used", "role", "version")),
+    "daily_version_quality": View(("day", "role", "version")),
+    "daily_latency": View(("day", "stage")),
+    "version_latency": View(("last_used", "role", "version", "stage")),
     "cost": View(("day", "generator")),
     "freshness": View(("hour",)),
     "loop": View(("released_at", "role", "version", "tenant"), shared=True),

@@ -1,16 +1,14 @@
 """`gyre status`: what runs, where, how big it is, how far behind and what troubles it."""
 
 import asyncio
-import json
-import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
-from urllib.error import HTTPError
 
 import psutil
 from gyre_client.errors import Unavailable
+from gyre_client.health import Health, health_at
 from gyre_local.control import running_state
 from gyre_local.ports import SERVICES, Ports
 from gyre_local.state import ProcessState, Status, SystemState
@@ -18,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gyre_cli.command import Cli, command
-from gyre_cli.output import Json, table
+from gyre_cli.output import table
 
 _STYLES = {
     Status.READY: "green",
@@ -28,14 +26,9 @@ _STYLES = {
     Status.STOPPING: "yellow",
 }
 
-_LAG = "gyre_consumer_lag_records"
 _TIMEOUT = 1.0
 _NAMES = {"feedback": "feedback-collector"}
 """A service whose contract has another name than it has itself."""
-
-
-Health = Mapping[str, Mapping[str, Json]]
-"""`lag` (records not handled yet) and `problems` (why events do not flow), by service."""
 
 
 @command
@@ -74,44 +67,20 @@ def _elsewhere(cli: Cli) -> None:
     cli.out.result({"ready": all(serving.values()), "services": services}, lambda: rows)
 
 
-async def health_of_services(ports: Ports) -> Health:
+async def health_of_services(ports: Ports) -> Mapping[str, Health]:
     """As each says itself on its metrics port."""
     health = await asyncio.gather(
-        *(asyncio.to_thread(_health, ports.metrics(service)) for service in SERVICES)
+        *(
+            asyncio.to_thread(health_at, f"127.0.0.1:{ports.metrics(one)}", timeout=_TIMEOUT)
+            for one in SERVICES
+        )
     )
     return dict(zip(SERVICES, health, strict=True))
 
 
-def _health(port: int) -> dict[str, Json]:
-    # Slow to import, for commands that show the same table and do not ask.
-    from prometheus_client.parser import text_string_to_metric_families
-
-    readiness = json.loads(_get(port, "/readyz") or '{"waiting_for": "", "problems": []}')
-    lags = [
-        sample.value
-        for family in text_string_to_metric_families(_get(port, "/metrics"))
-        if family.name == _LAG
-        for sample in family.samples
-    ]
-    return {
-        "lag": int(sum(lags)) if lags else None,  # of a service that consumes nothing
-        "problems": [one for one in (readiness["waiting_for"], *readiness["problems"]) if one],
-    }
-
-
-def _get(port: int, path: str) -> str:
-    """What is said there, whatever the status; nothing without an answer."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=_TIMEOUT) as reply:
-            text: str = reply.read().decode()
-    except HTTPError as error:
-        return error.read().decode()
-    except OSError:  # of urllib too
-        return ""
-    return text
-
-
-def system_json(state: SystemState, health: Health = MappingProxyType({})) -> dict[str, Any]:
+def system_json(
+    state: SystemState, health: Mapping[str, Health] = MappingProxyType({})
+) -> dict[str, Any]:
     """The local system for programs; what only services say of themselves is null elsewhere."""
     return {
         "ready": state.ready,
@@ -127,9 +96,7 @@ def system_json(state: SystemState, health: Health = MappingProxyType({})) -> di
                 "ports": dict(process.ports),
                 "resident_bytes": _resident_bytes(process),
                 "restarts": process.restarts,
-                "lag": None,
-                "problems": [],
-                **health.get(process.name, {}),
+                **vars(health.get(process.name, Health())),
                 "error": process.error,
                 "log": str(process.log),
             }
@@ -138,7 +105,7 @@ def system_json(state: SystemState, health: Health = MappingProxyType({})) -> di
     }
 
 
-def system_table(state: SystemState, health: Health = MappingProxyType({})) -> Table:
+def system_table(state: SystemState, health: Mapping[str, Health] = MappingProxyType({})) -> Table:
     """One line a process; how far behind and what went wrong only where there is something."""
     services = system_json(state, health)["services"]
     optional = {
