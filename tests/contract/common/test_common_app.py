@@ -301,6 +301,20 @@ def test_a_call_in_flight_is_answered_before_the_process_ends(service: Service) 
     assert service.exit_status() == 0
 
 
+def test_a_key_of_somebody_opens_their_tenants_alone(service: Service) -> None:
+    ann = {"key": "key-of-ann-0123456", "actor": "ann", "tenants": ["acme"]}
+    service.start(GYRE_KEYS="key-of-the-services", GYRE_IDENTITIES=json.dumps([ann]))
+    until(lambda: service.health() == "SERVING")
+    with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+        stub = retriever_pb2_grpc.RetrieverServiceStub(channel)
+        for tenant, code in (("acme", None), ("zoo", grpc.StatusCode.PERMISSION_DENIED)):
+            metadata = (("gyre-tenant", tenant), ("authorization", f"Bearer {ann['key']}"))
+            error = stub.Retrieve.future(
+                retriever_pb2.RetrieveRequest(), metadata=metadata
+            ).exception(timeout=10)
+            assert (error.code() if error else None) == code
+
+
 def test_a_drain_that_takes_too_long_is_cut_off(service: Service) -> None:
     service.set_flag("never-drain")
     service.start(GYRE_DRAIN_SECONDS="0.3")
@@ -334,6 +348,7 @@ def test_a_second_signal_ends_the_process_at_once(service: Service) -> None:
         ("GYRE_PORT_OFFSET", "50", "GYRE_PORT_OFFSET"),
         ("GYRE_HOST", "0.0.0.0", "GYRE_KEYS"),
         ("GYRE_KEYS", "short", "GYRE_KEYS"),
+        ("GYRE_IDENTITIES", '[{"key": "key-of-ann-0123456", "actor": "ann"}]', "set GYRE_KEYS"),
     ],
 )
 def test_a_setting_that_cannot_work_is_one_line_and_status_2(

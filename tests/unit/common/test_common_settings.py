@@ -1,6 +1,7 @@
 """Settings are checked before anything starts, and say what is wrong in one line."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import ClassVar
 
@@ -143,3 +144,87 @@ def test_others_are_let_in_only_with_keys(monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_loopback_is_told_from_the_rest(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+ANNS_KEY, BOBS_KEY = "key-of-ann-0123456", "key-of-bob-0123456"
+ANN = {"key": ANNS_KEY, "actor": "ann", "groups": ["staff"], "tenants": ["acme"]}
+BOB = {"key": BOBS_KEY, "actor": "bob"}
+
+
+def set_identities(monkeypatch: pytest.MonkeyPatch, *entries: object) -> None:
+    monkeypatch.setenv("GYRE_KEYS", KEY)
+    monkeypatch.setenv("GYRE_IDENTITIES", json.dumps(entries))
+
+
+def test_a_key_stands_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_identities(monkeypatch, ANN, BOB)
+    settings = load_settings(TeaSettings)
+
+    ann, bob = settings.identity_of(ANNS_KEY), settings.identity_of(BOBS_KEY)
+    assert ann
+    assert bob
+    assert (ann.actor, ann.groups, ann.tenants) == ("ann", ("staff",), ("acme",))
+    assert (bob.actor, bob.groups, bob.tenants) == ("bob", (), ("default",))
+    for unknown in (KEY, "", "key-of-eve-0123456", "schlüssel", "\ud800"):
+        assert settings.identity_of(unknown) is None
+    assert "key-of" not in repr(settings)
+
+
+def test_identities_are_read_from_the_secrets_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GYRE_HOME", str(tmp_path))
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "gyre_keys").write_text(KEY)
+    (folder / "gyre_identities").write_text(json.dumps([ANN], indent=1) + "\n")
+
+    identity = load_settings(TeaSettings).identity_of(ANNS_KEY)
+    assert identity
+    assert identity.actor == "ann"
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({**BOB, "key": "s3cret"}, "entry 2: key: holds a key that is not 16"),
+        ({"actor": "bob"}, "entry 2: key: field required"),
+        ({**BOB, "actor": ""}, "entry 2: actor: must be one line"),
+        ({**BOB, "actor": "b\nob"}, "entry 2: actor: must be one line"),
+        ({**BOB, "actor": "b" * 257}, "entry 2: actor: string should have at most 256"),
+        ({**BOB, "groups": "staff"}, "entry 2: groups: input should be a valid tuple"),
+        ({**BOB, "groups": ["x", ""]}, "entry 2: groups: entry 2: value should have at least 1"),
+        ({**BOB, "tenants": []}, "entry 2: tenants: tuple should have at least 1"),
+        ({**BOB, "tenants": ["*"]}, "entry 2: tenants: entry 1: string should match"),
+        ({**BOB, "s3cret-s3cret-s3cret": 1}, "entry 2: has another name than key, actor, groups"),
+        ("s3cret-s3cret-s3cret", "entry 2: input should be a valid dictionary"),
+        ({**BOB, "key": ANN["key"]}, "entry 2: has the key of an earlier entry"),
+        ({**BOB, "key": KEY}, "entry 2: has the key of an earlier entry or of GYRE_KEYS"),
+    ],
+)
+def test_a_malformed_identity_is_named_by_its_number_and_never_by_its_key(
+    monkeypatch: pytest.MonkeyPatch, entry: object, says: str
+) -> None:
+    set_identities(monkeypatch, ANN, entry)
+    problem = problem_of(monkeypatch)
+    assert problem.startswith(f"GYRE_IDENTITIES: {says}")
+    assert "\n" not in problem
+    assert "s3cret" not in problem
+    assert "key-of" not in problem
+
+
+@pytest.mark.parametrize("value", ["{s3cret", '{"key": "s3cret"}', "s3cret", "7"])
+def test_identities_that_are_no_list_are_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    problem = problem_of(monkeypatch, GYRE_KEYS=KEY, GYRE_IDENTITIES=value)
+    assert problem.startswith("GYRE_IDENTITIES: ")
+    assert "s3cret" not in problem
+
+
+def test_identities_alone_would_leave_the_services_without_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem = problem_of(monkeypatch, GYRE_IDENTITIES=json.dumps([ANN]))
+    assert "set GYRE_KEYS" in problem
+    assert "could not call each other" in problem

@@ -42,6 +42,10 @@ class Unauthenticated(GyreError):
     """The call carries no key that this server knows."""
 
 
+class PermissionDenied(GyreError):
+    """The caller's key does not allow it."""
+
+
 class DeadlineExceeded(GyreError):
     """The call took longer than it was given."""
 

@@ -30,8 +30,10 @@ def error_from(error: grpc.aio.AioRpcError, address: str) -> errors.GyreError:
             return errors.FailedPrecondition(message, code=details.facts.get("code", ""))
         case grpc.StatusCode.ABORTED | grpc.StatusCode.ALREADY_EXISTS:
             return errors.Conflict(message)
-        case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
+        case grpc.StatusCode.UNAUTHENTICATED:
             return errors.Unauthenticated(message)
+        case grpc.StatusCode.PERMISSION_DENIED:
+            return errors.PermissionDenied(message)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return errors.DeadlineExceeded(message)
         case grpc.StatusCode.UNAVAILABLE if not details.present:

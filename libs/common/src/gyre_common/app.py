@@ -143,7 +143,12 @@ class _Process:
                 )
             )
             server = await stack.enter_async_context(
-                serve(host=settings.host, port=settings.grpc_port, keys=settings.accepted_keys)
+                serve(
+                    host=settings.host,
+                    port=settings.grpc_port,
+                    keys=settings.accepted_keys,
+                    identities=settings.identities,
+                )
             )
             app = await self._open(stack, server)
             await server.add(app.rpc)

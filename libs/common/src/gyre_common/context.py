@@ -14,13 +14,15 @@ class RequestContext:
     """The caller of the current request.
 
     `acl` holds the caller's access groups: a document without groups is public within its tenant,
-    any other needs one of these. `versions` maps a role to the version that the first service
+    any other needs one of these. `actor` is who calls, where their key tells; else it is empty, and
+    a request's own word counts. `versions` maps a role to the version that the first service
     resolved, `arms` a role under experiment to the side that this version is on; empty where nobody
     resolved yet. `deadline` is a moment on the monotonic clock.
     """
 
     tenant: str = DEFAULT_TENANT
     acl: tuple[str, ...] = ()
+    actor: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     arms: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None

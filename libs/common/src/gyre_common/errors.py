@@ -64,3 +64,7 @@ class Conflict(GyreError):
 
 class Unauthenticated(GyreError):
     """The call carries no key that this server knows."""
+
+
+class PermissionDenied(GyreError):
+    """The caller's key does not allow it."""

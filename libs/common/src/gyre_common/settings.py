@@ -1,6 +1,7 @@
 """Settings that every service shares, read from the environment, checked before anything starts."""
 
 import ipaddress
+import json
 import os
 import re
 from pathlib import Path
@@ -21,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
 from gyre_common.errors import GyreError
+from gyre_common.identities import Identity, Key, identity_of
 
 PREFIX = "GYRE_"
 SECRETS_DIR = "GYRE_SECRETS_DIR"
@@ -69,17 +71,18 @@ def _a_web_address(value: str) -> str:
     return value.rstrip("/")
 
 
-def _long_enough(key: SecretStr) -> SecretStr:
-    secret = key.get_secret_value()
-    if len(secret) < 16 or not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise ValueError("holds a key that is not 16 or more printable ASCII characters")
-    return key
+def _parse_json(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"is not JSON: {error}") from error
+    return value
 
 
 Address = Annotated[str, AfterValidator(_an_address)]
 Addresses = Annotated[str, AfterValidator(_addresses)]
 Url = Annotated[str, AfterValidator(_a_web_address)]
-Key = Annotated[SecretStr, AfterValidator(_long_enough)]
 
 
 def _local_port(base: int, scheme: str = "") -> Any:
@@ -107,6 +110,7 @@ class ServiceSettings(BaseSettings):
     port_offset: int = Field(default=0, ge=0, le=15_000, multiple_of=100)
     host: str = "127.0.0.1"
     keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_split)] = ()
+    identities: Annotated[tuple[Identity, ...], NoDecode, BeforeValidator(_parse_json)] = ()
     home: Path = Path(".gyre")
     log_level: str = "INFO"
     drain_seconds: float = Field(default=20.0, gt=0, le=600)
@@ -155,6 +159,25 @@ class ServiceSettings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _each_key_is_one_callers(self) -> Self:
+        name = f"{PREFIX}IDENTITIES"
+        if self.identities and not self.keys:
+            raise ValueError(
+                f"{name} is set, but {PREFIX}KEYS is not, so that services could not call each "
+                f"other: set {PREFIX}KEYS to a secret of 16 characters or more"
+            )
+        keys = [*self.accepted_keys]
+        for number, identity in enumerate(self.identities, start=1):
+            key = identity.key.get_secret_value()
+            if key in keys:
+                raise ValueError(
+                    f"{name}: entry {number}: has the key of an earlier entry or of {PREFIX}KEYS: "
+                    "give it one of its own"
+                )
+            keys.append(key)
+        return self
+
     @property
     def grpc_port(self) -> int:
         """Where the service answers."""
@@ -178,8 +201,14 @@ class ServiceSettings(BaseSettings):
 
     @property
     def accepted_keys(self) -> tuple[str, ...]:
-        """The keys that this process accepts from callers; none means that it asks for none."""
+        """The keys of services, whose callers are believed what they say of themselves; none means
+        that this process asks for no key.
+        """
         return tuple(key.get_secret_value() for key in self.keys)
+
+    def identity_of(self, key: str) -> Identity | None:
+        """The person or program whose key it is; None for a service's key, or an unknown one."""
+        return identity_of(key, self.identities)
 
 
 def is_loopback(host: str) -> bool:
@@ -227,4 +256,6 @@ def _one_line(kind: type[BaseSettings], error: ValidationError) -> str:
     if not first["loc"]:
         return problem
     prefix = kind.model_config.get("env_prefix", "")
-    return f"{prefix}{str(first['loc'][0]).upper()}: {problem[:1].lower()}{problem[1:]}"
+    variable, *place = first["loc"]
+    where = "".join(f"entry {at + 1}: " if isinstance(at, int) else f"{at}: " for at in place)
+    return f"{prefix}{str(variable).upper()}: {where}{problem[:1].lower()}{problem[1:]}"

@@ -1,7 +1,6 @@
 """What surrounds every call that is answered: key, tenant, deadline, trace, errors, metrics."""
 
 import asyncio
-import hmac
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,10 +8,12 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
 
 from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import DeadlineExceeded, GyreError, Unauthenticated, Unavailable
+from gyre_common.identities import Identity, identity_of, is_key
 from gyre_common.rpc.metadata import AUTHORIZATION, read_context, text_of
 from gyre_common.rpc.status import DETAILS, code_of, details_of
 from gyre_common.telemetry.metrics import METRICS
@@ -37,9 +38,15 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
     """Wraps every handler, unary or streaming, in what all of them need."""
 
     def __init__(
-        self, *, keys: tuple[str, ...], default_deadline: float, max_in_flight: int
+        self,
+        *,
+        keys: tuple[str, ...],
+        identities: tuple[Identity, ...],
+        default_deadline: float,
+        max_in_flight: int,
     ) -> None:
-        self._keys = tuple(key.encode() for key in keys)
+        self._keys = keys
+        self._identities = identities
         self._default_deadline = default_deadline
         self._max_in_flight = max_in_flight
         self._in_flight = 0
@@ -75,8 +82,8 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         # Streams with `context.write`, not as a generator: then a cancelled call unwinds here, in
         # the task and context that it ran in, and not whenever the generator is collected.
         async def behaviour(request: Request, context: Context) -> Any:
-            async with surrounding(method, context):
-                replies = inner(request, context)
+            async with surrounding(method, context) as caller:
+                replies = inner(_in_the_name_of(caller, request), context)
                 if not hasattr(replies, "__aiter__"):
                     return await replies
                 async with aclosing(replies):
@@ -88,15 +95,15 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         return wrap(behaviour, handler.request_deserializer, handler.response_serializer)
 
     @asynccontextmanager
-    async def _guarding(self, method: str, context: Context) -> AsyncIterator[None]:
+    async def _guarding(self, method: str, context: Context) -> AsyncIterator[RequestContext]:
         try:
-            self._check_key(context)
+            self._identity(context)
         except Unauthenticated as error:
             await context.abort(*_failure(error, method, RequestContext()))
-        yield
+        yield RequestContext()
 
     @asynccontextmanager
-    async def _answering(self, method: str, context: Context) -> AsyncIterator[None]:
+    async def _answering(self, method: str, context: Context) -> AsyncIterator[RequestContext]:
         started, code = time.monotonic(), grpc.StatusCode.OK
         caller = RequestContext()
         METRICS.rpc_in_flight.labels(method).inc()
@@ -113,7 +120,7 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
                 caller = self._admit(context, deadline=started + seconds)
                 async with _within(seconds):
                     with use_context(caller):
-                        yield
+                        yield caller
             except grpc.aio.AbortError:
                 code = context.code()
                 raise
@@ -133,21 +140,36 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         return self._default_deadline if remaining is None else remaining
 
     def _admit(self, context: Context, *, deadline: float) -> RequestContext:
-        self._check_key(context)
+        identity = self._identity(context)
         if self._in_flight > self._max_in_flight:
             raise Unavailable(f"{self._max_in_flight} calls are in flight here already")
-        return read_context(context.invocation_metadata() or (), deadline=deadline)
+        caller = read_context(context.invocation_metadata() or (), deadline=deadline)
+        return identity.bind(caller) if identity else caller
 
-    def _check_key(self, context: Context) -> None:
-        if not self._keys:
-            return
-        header = text_of(context.invocation_metadata() or (), AUTHORIZATION).encode()
-        scheme, _, key = header.partition(b" ")
-        matches = [hmac.compare_digest(key.strip(), accepted) for accepted in self._keys]
-        if scheme.lower() != b"bearer" or not any(matches):
+    def _identity(self, context: Context) -> Identity | None:
+        """Whose key it is; None where it is a service's, or no key is asked for."""
+        if not self._keys and not self._identities:
+            return None
+        header = text_of(context.invocation_metadata() or (), AUTHORIZATION)
+        scheme, _, key = header.partition(" ")
+        matches = [is_key(key.strip(), accepted) for accepted in self._keys]
+        identity = identity_of(key.strip(), self._identities)
+        if scheme.lower() != "bearer" or not (any(matches) or identity):
             raise Unauthenticated(
                 "send metadata `authorization: Bearer <one of the server's keys>`"
             )
+        return identity
+
+
+def _in_the_name_of(caller: RequestContext, request: Request) -> Request:
+    """The request with the caller's name in its `actor`, where their key tells it. In all of
+    `proto/` that field says who asks, unless it is one subject among several.
+    """
+    if caller.actor and isinstance(request, Message):
+        field = request.DESCRIPTOR.fields_by_name.get("actor")
+        if field is not None and not field.has_presence:
+            setattr(request, field.name, caller.actor)
+    return request
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from gyre_common.errors import GyreError
+from gyre_common.identities import Identity
 from gyre_common.rpc.answering import AnsweringInterceptor
 from gyre_common.settings import is_loopback
 
@@ -101,6 +102,7 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     keys: tuple[str, ...] = (),
+    identities: tuple[Identity, ...] = (),
     default_deadline: float = 60.0,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     max_in_flight: int = 1000,
@@ -108,15 +110,19 @@ async def serve(
 ) -> AsyncIterator[RpcServer]:
     """Listen on `host:port` (a free port when 0) until the block ends, then drain.
 
-    `default_deadline` is for calls that bring none. Larger messages are refused with
-    RESOURCE_EXHAUSTED, calls past `max_in_flight` with UNAVAILABLE.
+    Who shows one of `keys` is believed what it says of its caller; a key of `identities` says who
+    calls, see `Identity`. `default_deadline` is for calls that bring none. Larger messages are
+    refused with RESOURCE_EXHAUSTED, calls past `max_in_flight` with UNAVAILABLE.
 
     Raises GyreError: `host` is beyond loopback and there are no keys, or the port is taken.
     """
     if not keys and not is_loopback(host):
         raise GyreError(f"will not listen on {host} without keys: set GYRE_KEYS")
     interceptor = AnsweringInterceptor(
-        keys=keys, default_deadline=default_deadline, max_in_flight=max_in_flight
+        keys=keys,
+        identities=identities,
+        default_deadline=default_deadline,
+        max_in_flight=max_in_flight,
     )
     server = grpc.aio.server(
         interceptors=[interceptor],

@@ -18,6 +18,7 @@ from gyre_common.errors import (
     GyreError,
     InvalidInput,
     NotFound,
+    PermissionDenied,
     Retryable,
     Unauthenticated,
     Unavailable,
@@ -36,6 +37,7 @@ _CODES: tuple[tuple[type[GyreError], grpc.StatusCode], ...] = (
     (FailedPrecondition, grpc.StatusCode.FAILED_PRECONDITION),
     (Conflict, grpc.StatusCode.ABORTED),
     (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
+    (PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
     (DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
     (Retryable, grpc.StatusCode.UNAVAILABLE),
 )
@@ -104,8 +106,10 @@ def error_from(error: grpc.aio.AioRpcError) -> GyreError:
             return FailedPrecondition(message, code=ours.get("code", ""))
         case grpc.StatusCode.ABORTED | grpc.StatusCode.ALREADY_EXISTS:
             return Conflict(message)
-        case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
+        case grpc.StatusCode.UNAUTHENTICATED:
             return Unauthenticated(message)
+        case grpc.StatusCode.PERMISSION_DENIED:
+            return PermissionDenied(message)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceeded(message)
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
