@@ -15,10 +15,11 @@ setup: ## Install everything: Python packages, engine jars (idempotent, instant 
 setup-train: setup ## Install what training needs too: torch, DeepSpeed (about 6 GB; only the first time)
 	@tools/setup.sh train
 
-up: setup ## Start the whole system, submit the project's own docs and suggest three questions
+up: setup ## Start the whole system, submit the project's own docs, suggest three questions, name the page
 	@$(GYRE) up --detach
 	@$(GYRE) submit README.md docs --source-uri .
 	@$(GYRE) questions
+	@echo "Or ask on the page: $$($(GYRE) open --address)"
 
 down: ## Stop the system started by `make up`
 	@$(GYRE) down

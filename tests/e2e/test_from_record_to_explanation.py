@@ -5,6 +5,7 @@ import uuid
 
 import clickhouse_connect
 import grpc
+import openai
 import pytest
 from aiokafka import AIOKafkaProducer
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
@@ -176,3 +177,15 @@ async def test_submit_waits_until_searchable_and_names_what_it_could_not_read(
     assert "Traceback" not in done.stderr
     answer = system.json("ask", "When does the north lock close?")
     assert "nine in the evening" in answer["answer"]
+
+
+async def test_the_page_and_openais_clients_have_an_address(system: System) -> None:
+    url = system.json("open", "--address")["url"]
+    async with openai.AsyncOpenAI(base_url=f"{url}v1", api_key="any") as client:
+        reply = await client.chat.completions.create(
+            model="gyre", messages=[{"role": "user", "content": "How is green tea brewed?"}]
+        )
+    assert reply.choices[0].finish_reason == "stop"
+    assert reply.model_extra is not None
+    interaction = system.json("explain", reply.model_extra["gyre"]["interaction_id"])
+    assert interaction["question"] == "How is green tea brewed?"

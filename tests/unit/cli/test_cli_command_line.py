@@ -132,6 +132,12 @@ def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
     assert logs == [{"process": "kafka", "message": "started"}]
 
 
+def test_the_page_of_a_system_that_does_not_run_is_not_opened(tmp_path: Path) -> None:
+    done = gyre("open", "--home", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == f"error: nothing runs in {tmp_path}: start it with `gyre up`\n"
+
+
 def test_every_command_has_help() -> None:
     help_text = gyre("--help").stdout
     for name in ("up", "down", "status", "logs", "submit", "ask", "vote", "explain", "dlq"):

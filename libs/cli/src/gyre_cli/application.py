@@ -25,6 +25,7 @@ from typer.main import get_command
 HEADINGS: Mapping[str, Mapping[str, str]] = {
     "Run it": {
         "up": "Start engines and services, and keep them running.",
+        "open": "Open the web page of the local system.",
         "down": "Stop the system that was started with `gyre up`.",
         "status": "Show what runs: state, process, port, memory, restarts and lag.",
         "logs": "Show the logs of the local system.",
@@ -59,6 +60,7 @@ COMMANDS: Mapping[str, str] = {
 }
 
 _MODULES = {
+    "open": "up",
     "down": "up",
     "secrets": "up",
     "ask": "answers",

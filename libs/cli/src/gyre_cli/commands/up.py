@@ -1,8 +1,11 @@
-"""The local system: `gyre up` runs it, `gyre down` stops it, `gyre secrets` knows its passwords."""
+"""The local system: `gyre up` runs it, `gyre open` shows its page, `gyre down` stops it, `gyre
+secrets` knows its passwords.
+"""
 
 import asyncio
 import sys
 import time
+import webbrowser
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -33,6 +36,21 @@ def up(
 ) -> None:
     """Start engines and services, and keep them running."""
     asyncio.run(_in_background(cli) if detach else _in_foreground(cli))
+
+
+@command
+def open(  # noqa: A001 (the command's name)
+    cli: Cli,
+    address_only: Annotated[
+        bool, Option("--address", help="Print its address, and open nothing.")
+    ] = False,
+) -> None:
+    """Open the web page of the local system."""
+    if running_state(cli.settings.home) is None:
+        raise FailedPrecondition(f"nothing runs in {cli.settings.home}: start it with `gyre up`")
+    url = f"http://127.0.0.1:{Ports(cli.settings.port_offset).http}/"
+    opened = not address_only and webbrowser.open(url)
+    cli.out.result({"url": url, "opened": opened}, lambda: url)
 
 
 @command
@@ -139,7 +157,9 @@ async def _show_until_ready(states: AsyncIterator[SystemState], out: Output) -> 
             before = state
             if state.ready:
                 live.update("")
-                out.note(f"ready in {time.monotonic() - began:.1f} s", style="bold green")
+                seconds = time.monotonic() - began
+                page = f"http://127.0.0.1:{Ports(state.port_offset).http}/"
+                out.note(f"ready in {seconds:.1f} s: {page}", style="bold green")
                 break
         else:
             return None
