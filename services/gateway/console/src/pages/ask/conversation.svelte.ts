@@ -1,0 +1,146 @@
+// The conversation on screen. It outlives the page, so that an answer goes on while one looks elsewhere.
+import { api } from "../../api.ts";
+import { isAbort } from "../../errors.ts";
+import type { AnswerDetails, FeedbackDraft, Interaction, Turn, Vote } from "../../messages.ts";
+import { session } from "../../session.svelte.ts";
+import { sourcesOf } from "./quotes.ts";
+import { inOrder } from "./record.ts";
+
+type State = "waiting" | "streaming" | "done" | "stopped" | "failed";
+
+/** One question, its answer, and what this reader says of it. */
+export class Exchange {
+  readonly question: string;
+  answer = $state("");
+  /** The answer as it came while one waited; empty where it was on record. */
+  pieces = $state<string[]>([]);
+  state = $state<State>("waiting");
+  interactionId = $state("");
+  details = $state.raw<AnswerDetails>();
+  error = $state.raw<unknown>();
+  vote = $state<Vote>();
+  passageVotes = $state<Record<string, Vote>>({});
+  correction = $state("");
+  sources = $derived(this.details ? sourcesOf(this.details.citations, this.details.passages) : []);
+
+  constructor(question: string) {
+    this.question = question;
+  }
+
+  /** As it was recorded. */
+  static of(interaction: Interaction): Exchange {
+    const exchange = new Exchange(interaction.question);
+    exchange.answer = interaction.answer;
+    exchange.state = interaction.outcome === "cancelled" ? "stopped" : "done";
+    exchange.interactionId = interaction.interaction_id;
+    exchange.details = { ...interaction, passages: interaction.retrieved, ignored: [] };
+    for (const word of interaction.feedback) {
+      if (word.actor !== session.current?.actor) continue;
+      if (word.kind === "thumb") exchange.vote = word.value as Vote;
+      if (word.kind === "chunk") exchange.passageVotes[word.target] = word.value as Vote;
+      if (word.kind === "correction") exchange.correction = word.value;
+    }
+    return exchange;
+  }
+
+  get running(): boolean {
+    return this.state === "waiting" || this.state === "streaming";
+  }
+
+  /** Raises ApiError. */
+  async say(feedback: Omit<FeedbackDraft, "interaction_id">): Promise<void> {
+    await api.sendFeedback({ interaction_id: this.interactionId, ...feedback });
+    if (feedback.correction) this.correction = feedback.correction;
+    else if (feedback.chunk_id && feedback.value) {
+      this.passageVotes[feedback.chunk_id] = feedback.value;
+    } else if (feedback.value) this.vote = feedback.value;
+  }
+}
+
+class Conversation {
+  /** Empty until the first answer has begun. */
+  id = $state("");
+  exchanges = $state<Exchange[]>([]);
+  #stop: AbortController | undefined;
+
+  get running(): boolean {
+    return this.exchanges.at(-1)?.running ?? false;
+  }
+
+  /** Leaves what is on screen for a new conversation. */
+  clear(): void {
+    this.stop();
+    this.id = "";
+    this.exchanges = [];
+  }
+
+  /** A conversation as it was recorded; without exchanges if nothing was. Raises ApiError. */
+  async open(id: string): Promise<void> {
+    this.clear();
+    this.id = id;
+    const recorded = await recordOf(id);
+    if (this.id !== id) return; // somebody went on meanwhile
+    this.exchanges = inOrder(recorded).map((interaction) => Exchange.of(interaction));
+  }
+
+  async ask(question: string): Promise<void> {
+    this.stop();
+    const history = this.#history();
+    this.exchanges.push(new Exchange(question));
+    await this.#answer(this.exchanges.at(-1)!, history);
+  }
+
+  /** Asks the last question again. */
+  async regenerate(): Promise<void> {
+    const last = this.exchanges.pop();
+    if (last) await this.ask(last.question);
+  }
+
+  stop(): void {
+    this.#stop?.abort();
+  }
+
+  #history(): Turn[] {
+    return this.exchanges
+      .filter((each) => each.answer)
+      .flatMap((each) => [
+        { role: "user", content: each.question } as const,
+        { role: "assistant", content: each.answer } as const,
+      ]);
+  }
+
+  async #answer(exchange: Exchange, history: Turn[]): Promise<void> {
+    const stop = (this.#stop = new AbortController());
+    const messages: Turn[] = [...history, { role: "user", content: exchange.question }];
+    try {
+      for await (const piece of api.ask(messages, this.id, stop.signal)) {
+        if (piece.kind === "started") {
+          exchange.interactionId = piece.interaction_id;
+          this.id = piece.conversation_id;
+        } else if (piece.kind === "text") {
+          exchange.state = "streaming";
+          exchange.answer += piece.text;
+          exchange.pieces.push(piece.text);
+        } else {
+          exchange.details = piece.details;
+          exchange.state = "done";
+        }
+      }
+    } catch (error) {
+      exchange.state = isAbort(error) ? "stopped" : "failed";
+      if (!isAbort(error)) exchange.error = error;
+    }
+  }
+}
+
+/** What was answered just now takes a second to be on record. */
+async function recordOf(conversationId: string): Promise<Interaction[]> {
+  for (const pause of [1_000, 2_000, 0]) {
+    const { data } = await api.interactions({ conversation_id: conversationId, limit: 100 });
+    if (data.length) return Promise.all(data.map((each) => api.interaction(each.interaction_id)));
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+  return [];
+}
+
+export const conversation = new Conversation();

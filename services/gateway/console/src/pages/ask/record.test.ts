@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Turn } from "../../messages.ts";
+import { anInteraction } from "./builders.ts";
+import { inOrder } from "./record.ts";
+
+const FIRST: Turn[] = [
+  { role: "user", content: "How hot?" },
+  { role: "assistant", content: "80 degrees." },
+];
+
+test("a conversation is in the order in which it was held", () => {
+  const recorded = [
+    anInteraction("2", { started_at: "2026-03-01T12:05:00Z", question: "Why?", history: FIRST }),
+    anInteraction("1", { started_at: "2026-03-01T12:00:00Z" }),
+  ];
+  assert.deepEqual(
+    inOrder(recorded).map((each) => each.interaction_id),
+    ["1", "2"],
+  );
+});
+
+test("of a question that was asked again at the same place the last answer stands", () => {
+  const recorded = [
+    anInteraction("1", { started_at: "2026-03-01T12:00:00Z" }),
+    anInteraction("2", { started_at: "2026-03-01T12:01:00Z" }),
+    anInteraction("3", { started_at: "2026-03-01T12:02:00Z", history: FIRST }),
+  ];
+  assert.deepEqual(
+    inOrder(recorded).map((each) => each.interaction_id),
+    ["2", "3"],
+  );
+});

@@ -1,0 +1,26 @@
+// Every page of the console, one line each: its address, its place in the navigation, its code.
+import MessageCircle from "@lucide/svelte/icons/message-circle-question-mark";
+import type { Component } from "svelte";
+import type { Params } from "../routes.ts";
+import { texts } from "../texts.ts";
+
+export interface PageProps {
+  params: Params;
+}
+
+export interface PageEntry {
+  /** `:name` is one segment of the address, `*name` all the rest. */
+  path: string;
+  load: () => Promise<{ default: Component<PageProps> }>;
+  /** Only those with a label stand in the navigation; others belong to the entry of `section`. */
+  label?: string;
+  icon?: Component;
+  section?: string;
+}
+
+const ask = () => import("./ask/AskPage.svelte");
+
+export const pages: PageEntry[] = [
+  { path: "/", load: ask, label: texts.navigation.ask, icon: MessageCircle },
+  { path: "/conversations/:id", load: ask, section: "/" },
+];

@@ -1,0 +1,62 @@
+// The address bar: where this page is, and how it goes elsewhere without being loaded again.
+import { type PageEntry, pages } from "./pages/pages.ts";
+import { match, type Params } from "./routes.ts";
+
+interface Place {
+  page: PageEntry | undefined;
+  params: Params;
+  path: string;
+  query: URLSearchParams;
+}
+
+class Router {
+  place = $state.raw<Place>(here());
+
+  constructor() {
+    addEventListener("popstate", () => (this.place = here()));
+  }
+
+  /** Goes to an address of the console. */
+  go(address: string): void {
+    history.pushState(null, "", address);
+    this.place = here();
+  }
+
+  /** The address of what is already on screen. */
+  rename(address: string): void {
+    history.replaceState(null, "", address);
+    this.place = here();
+  }
+}
+
+/** Makes plain links go through the router. */
+export function followLinks(event: MouseEvent): void {
+  const link = (event.target as Element).closest("a");
+  const special = event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  if (
+    !link ||
+    special ||
+    event.defaultPrevented ||
+    link.target ||
+    link.origin !== location.origin
+  ) {
+    return;
+  }
+  if (link.hasAttribute("download") || !find(link.pathname).page) return;
+  event.preventDefault();
+  if (link.href !== location.href) router.go(link.href);
+}
+
+function here(): Place {
+  return { ...find(location.pathname), query: new URLSearchParams(location.search) };
+}
+
+function find(path: string): Omit<Place, "query"> {
+  for (const page of pages) {
+    const params = match(page.path, path);
+    if (params) return { page, params, path };
+  }
+  return { page: undefined, params: {}, path };
+}
+
+export const router = new Router();

@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ago } from "./times.ts";
+
+const NOW = Date.parse("2026-03-01T12:00:00Z");
+
+test("a time is told in its largest whole unit", () => {
+  const told = (before: number) => ago(NOW - before * 1000, NOW);
+  assert.equal(told(5), "just now");
+  assert.equal(told(60), "1 minute ago");
+  assert.equal(told(2 * 3600 + 1), "2 hours ago");
+  assert.equal(told(26 * 3600), "yesterday");
+  assert.equal(told(400 * 24 * 3600), "last year");
+});
+
+test("a clock that is ahead makes it just now", () => {
+  assert.equal(ago(NOW + 90_000, NOW), "just now");
+});

@@ -1,0 +1,20 @@
+// Builds the page into the gateway's package; `npm run dev` serves it from here, over a running gateway.
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vite";
+
+const gateway = process.env["GYRE_GATEWAY_URL"] ?? "http://127.0.0.1:8080";
+
+export default defineConfig({
+  plugins: [svelte()],
+  build: {
+    outDir: "../src/gyre_gateway/static",
+    emptyOutDir: true,
+    // The content-security policy lets no script stand in the page, and no font or picture in a script.
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+  },
+  server: {
+    host: "127.0.0.1",
+    proxy: Object.fromEntries(["/v1", "/session", "/healthz"].map((path) => [path, gateway])),
+  },
+});
