@@ -17,6 +17,7 @@ from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_client import Addresses
 from gyre_common.context import RequestContext
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
+from gyre_common.identities import Identity
 from gyre_common.rpc import request_context, serve
 
 IDS = ("0199a1b2-0000-7000-8000-000000000001", "0199a1b2-0000-7000-8000-000000000002")
@@ -200,10 +201,12 @@ class FakeSystem(
 
 
 @asynccontextmanager
-async def serve_fake(system: FakeSystem, *, keys: tuple[str, ...] = ()) -> AsyncIterator[Addresses]:
+async def serve_fake(
+    system: FakeSystem, *, keys: tuple[str, ...] = (), identities: tuple[Identity, ...] = ()
+) -> AsyncIterator[Addresses]:
     """The system on one port, and that port as the address of every service."""
 
-    async with serve([system], keys=keys) as server:
+    async with serve([system], keys=keys, identities=identities) as server:
         await server.set_serving(True)
         address = f"127.0.0.1:{server.port}"
         yield Addresses(**dict.fromkeys(vars(Addresses()), address))

@@ -27,7 +27,7 @@ async def an_edge(system: FakeSystem, **settings: object) -> AsyncIterator[Edge]
     """`settings` are the gateway's own; the services ask for the same keys."""
     own = GatewaySettings.model_validate(settings)
     async with (
-        serve_fake(system, keys=own.accepted_keys) as addresses,
+        serve_fake(system, keys=own.accepted_keys, identities=own.identities) as addresses,
         AsyncClient(addresses) as gyre,
         http_server(create_http(own, gyre), "127.0.0.1", 0) as port,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,

@@ -1,9 +1,12 @@
 """Who sits at the console."""
 
+import json
+from collections.abc import AsyncIterator
+
 import pytest
 
 from tests.unit.client.fake_system import FakeSystem
-from tests.unit.gateway.edge import KEY, an_edge
+from tests.unit.gateway.edge import KEY, Edge, an_edge
 
 CONSOLE = {"gyre-console": "1"}
 ASK = {"model": "gyre", "messages": [{"role": "user", "content": "How hot?"}]}
@@ -44,6 +47,54 @@ async def test_a_key_is_asked_for_kept_sealed_and_given_up() -> None:
         assert (await edge.http.get("/v1/models")).status_code == 200
         await edge.http.delete("/session", headers=CONSOLE)
         assert (await edge.http.get("/v1/models")).status_code == 401
+
+
+ANN = {"key": "the-key-of-ann-0001", "actor": "ann", "groups": ["staff"], "tenants": ["acme", "b"]}
+BOB = {"key": "the-key-of-bob-0001", "actor": "bob", "groups": ["guests"]}
+
+
+@pytest.fixture
+async def two_people(system: FakeSystem) -> AsyncIterator[Edge]:
+    async with an_edge(system, keys=KEY, identities=json.dumps([ANN, BOB])) as edge:
+        yield edge
+
+
+@pytest.fixture
+def system() -> FakeSystem:
+    return FakeSystem()
+
+
+async def test_a_key_says_who_calls_whatever_the_request_says(
+    system: FakeSystem, two_people: Edge
+) -> None:
+    lies = {"gyre-groups": "board", "gyre-actor": "eve"}
+    for person in (ANN, BOB):
+        headers = {**lies, "authorization": f"Bearer {person['key']}"}
+        body = {**ASK, "user": "eve"}
+        reply = await two_people.http.post("/v1/chat/completions", json=body, headers=headers)
+        assert reply.status_code == 200
+    assert [(one.tenant, one.acl, one.actor) for one in system.callers] == [
+        ("acme", ("staff",), "ann"),
+        ("default", ("guests",), "bob"),
+    ]
+    assert [request.actor for request in system.requests] == ["ann", "bob"]
+
+
+async def test_a_tenant_that_a_key_does_not_open_is_named(two_people: Edge) -> None:
+    headers = {"gyre-tenant": "globex", "authorization": f"Bearer {ANN['key']}"}
+    reply = await two_people.http.post("/v1/chat/completions", json=ASK, headers=headers)
+    assert (reply.status_code, reply.json()["error"]["type"]) == (403, "permission_error")
+    assert "acme, b" in reply.json()["error"]["message"]
+
+
+async def test_who_signs_in_sees_who_they_are(system: FakeSystem, two_people: Edge) -> None:
+    reply = await two_people.http.put("/session", json={"key": ANN["key"]}, headers=CONSOLE)
+    state = reply.json()
+    assert (state["actor"], state["groups"], state["tenant"]) == ("ann", ["staff"], "acme")
+    assert (state["tenants"], state["bound"]) == (["acme", "b"], True)
+    await two_people.http.put("/session", json={"tenant": "b"}, headers=CONSOLE)
+    await two_people.http.post("/v1/chat/completions", json=ASK, headers=CONSOLE)
+    assert [(one.tenant, one.actor) for one in system.callers] == [("b", "ann")]
 
 
 async def test_a_change_by_cookie_needs_the_header_of_the_console() -> None:

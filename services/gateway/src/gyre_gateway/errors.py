@@ -13,6 +13,7 @@ _RETRY_SECONDS = 2
 _KINDS: tuple[tuple[type[errors.GyreError], int, str], ...] = (
     (errors.InvalidInput, 400, "invalid_request_error"),
     (errors.Unauthenticated, 401, "authentication_error"),
+    (errors.PermissionDenied, 403, "permission_error"),
     (errors.NotFound, 404, "not_found_error"),
     (errors.Conflict, 409, "conflict_error"),
     (errors.FailedPrecondition, 409, "failed_precondition_error"),

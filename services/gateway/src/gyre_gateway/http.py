@@ -34,7 +34,7 @@ def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
     app.state.settings = settings
     app.state.gyre = gyre
     sessions = Sessions(settings.session_secret.get_secret_value())
-    app.state.identities = Identities(settings.accepted_keys, sessions)
+    app.state.identities = Identities(settings, sessions)
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)

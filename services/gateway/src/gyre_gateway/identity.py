@@ -1,12 +1,14 @@
 """Who calls: by key, by headers, or by the console's session."""
 
-import hmac
-from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Request
 from gyre_client import AsyncClient, Caller, InvalidInput, Unauthenticated
+from gyre_common.events.event import DEFAULT_TENANT
+from gyre_common.identities import Identity, is_key
+from gyre_common.settings import ServiceSettings
 
 from gyre_gateway.errors import Refused
 from gyre_gateway.sessions import Session, Sessions
@@ -16,16 +18,18 @@ _TRACE = "traceparent"
 
 
 class Identities:
-    """Makes a `Caller` of a request. Without keys, callers say themselves who they are."""
+    """Makes a `Caller` of a request. Who shows a key of GYRE_IDENTITIES is who it says; all others
+    say themselves who they are.
+    """
 
-    def __init__(self, keys: Sequence[str], sessions: Sessions) -> None:
-        self._keys = [key.encode() for key in keys]
+    def __init__(self, settings: ServiceSettings, sessions: Sessions) -> None:
+        self._settings = settings
         self.sessions = sessions
 
     @property
     def needs_key(self) -> bool:
         """Whether callers have to show one."""
-        return bool(self._keys)
+        return bool(self._settings.accepted_keys)
 
     def caller(self, request: Request) -> Caller:
         """Raises Unauthenticated; InvalidInput, which names the header; Refused, for a change that
@@ -36,27 +40,46 @@ class Identities:
         if not key and (session := self.sessions.read(request)) is not None:
             _check_sent_by_console(request)
             key = session.key
-        self.check(key)
-        session = session or Session()
-        tenant = request.headers.get("gyre-tenant") or session.tenant or "default"
-        groups = request.headers.get("gyre-groups")
-        return Caller(
-            tenant=_ascii("gyre-tenant", tenant),
-            groups=session.groups if groups is None else split_groups(groups),
-            key=key or None,
-            actor=_utf8("gyre-actor", request.headers.get("gyre-actor", "")) or session.actor,
-            metadata=_trace(request),
+        identity = self.check(key)
+        named = session or Session()
+        headers = request.headers
+        named = replace(
+            named,
+            key=key,
+            tenant=_ascii("gyre-tenant", headers.get("gyre-tenant", "")) or named.tenant,
+            actor=_utf8("gyre-actor", headers.get("gyre-actor", "")) or named.actor,
         )
+        if (groups := headers.get("gyre-groups")) is not None:
+            named = replace(named, groups=split_groups(groups))
+        return replace(as_said(named, identity), metadata=_trace(request))
 
-    def check(self, key: str) -> None:
-        """Raises Unauthenticated where keys are set and this is none of them."""
-        if not self._keys:
-            return
+    def check(self, key: str) -> Identity | None:
+        """Whose key it is, if it is a person's or a program's. Raises Unauthenticated where keys
+        are set and this is none of them.
+        """
+        if not self.needs_key:
+            return None
         if not key:
             raise Unauthenticated("a key is missing: send Authorization: Bearer KEY, or sign in")
-        matches = [hmac.compare_digest(key.encode(), each) for each in self._keys]
-        if not any(matches):
+        identity = self._settings.identity_of(key)
+        matches = [is_key(key, accepted) for accepted in self._settings.accepted_keys]
+        if identity is None and not any(matches):
             raise Unauthenticated("the key is not one of this server's: check it, or sign in again")
+        return identity
+
+
+def as_said(session: Session, identity: Identity | None) -> Caller:
+    """Who a session names, as far as its key lets it: the services hold every call to that."""
+    tenant = session.tenant
+    if not tenant:
+        bound = identity is not None and DEFAULT_TENANT not in identity.tenants
+        tenant = identity.tenants[0] if identity and bound else DEFAULT_TENANT
+    return Caller(
+        tenant=tenant,
+        groups=identity.groups if identity else session.groups,
+        key=session.key or None,
+        actor=identity.actor if identity else session.actor,
+    )
 
 
 def split_groups(text: str) -> tuple[str, ...]:

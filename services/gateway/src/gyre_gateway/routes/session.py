@@ -2,14 +2,15 @@
 
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from gyre_client import InvalidInput
+from gyre_client import InvalidInput, Unauthenticated
 from pydantic import BaseModel, ConfigDict, Field
 
-from gyre_gateway.identity import Identities
+from gyre_gateway.identity import Identities, as_said
 from gyre_gateway.replies import Json
 from gyre_gateway.sessions import Session
 
@@ -46,8 +47,8 @@ async def change(body: SessionChange, request: Request, response: Response) -> J
     identities: Identities = request.app.state.identities
     session = identities.sessions.read(request) or Session(actor=_new_actor())
     if body.key is not None:
-        identities.check(body.key)
         session = replace(session, key=body.key)
+    identities.check(session.key)
     if body.tenant is not None:
         if not _TENANT.fullmatch(body.tenant):
             fix = "use lower-case letters, digits and dashes"
@@ -72,10 +73,20 @@ def _new_actor() -> str:
 
 
 def _state(identities: Identities, session: Session | None) -> Json:
+    """`tenants` are those to choose from, where the key says so; else any may be named."""
+    signed_in, identity = False, None
+    if session is not None:
+        with suppress(Unauthenticated):
+            identity = identities.check(session.key)
+            signed_in = True
+    session = session or Session()
+    caller = as_said(session, identity)
     return {
         "needs_key": identities.needs_key,
-        "signed_in": session is not None and (bool(session.key) or not identities.needs_key),
-        "actor": session.actor if session else "",
-        "tenant": (session.tenant if session else "") or "default",
-        "groups": list(session.groups) if session else [],
+        "signed_in": signed_in,
+        "actor": caller.actor,
+        "tenant": caller.tenant,
+        "groups": list(caller.groups),
+        "tenants": list(identity.tenants) if identity else [],
+        "bound": identity is not None,
     }
