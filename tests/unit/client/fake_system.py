@@ -127,13 +127,23 @@ class FakeSystem(
         self, request: Any, context: Any
     ) -> ingestor_pb2.SubmitDocumentResponse:
         self._record_call(request)
+        if request.document.text == "nothing":
+            raise InvalidInput("document.text", "is empty", "send text", code="empty")
         return ingestor_pb2.SubmitDocumentResponse(submission_id="s1")
+
+    async def DeleteDocument(
+        self, request: Any, context: Any
+    ) -> ingestor_pb2.DeleteDocumentResponse:
+        self._record_call(request)
+        return ingestor_pb2.DeleteDocumentResponse(submission_id="s2")
 
     async def GetDocument(self, request: Any, context: Any) -> ingestor_pb2.GetDocumentResponse:
         event = ingestor_pb2.DocumentEvent(
             state=ingestor_pb2.DOCUMENT_STATE_INDEXED, submission_id="s1"
         )
-        status = ingestor_pb2.DocumentStatus(timeline=[event])
+        if request.document_id == "missing":
+            raise NotFound("there is no such document")
+        status = ingestor_pb2.DocumentStatus(document_id=request.document_id, timeline=[event])
         return ingestor_pb2.GetDocumentResponse(document=status)
 
     async def ListDocuments(self, request: Any, context: Any) -> ingestor_pb2.ListDocumentsResponse:

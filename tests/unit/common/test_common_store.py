@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,6 +30,27 @@ async def test_putting_twice_keeps_one(store_url: str) -> None:
     assert first == second
     filesystem, path = fsspec.core.url_to_fs(store_url)
     assert len(filesystem.find(path)) == 1
+
+
+async def pieces(*, breaks_off: bool = False) -> AsyncIterator[bytes]:
+    for word in TEA.split(b" "):
+        yield word
+    if breaks_off:
+        raise ConnectionResetError
+
+
+async def test_pieces_become_one_content(store_url: str) -> None:
+    store = Store(store_url)
+    whole = TEA.replace(b" ", b"")
+    assert await store.put_stream(pieces()) == await store.put(whole)
+    ref = await store.put_stream(pieces())
+    assert await store.get(ref.uri, ref.digest) == whole
+
+
+async def test_pieces_that_break_off_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionResetError):
+        await Store(f"file://{tmp_path}").put_stream(pieces(breaks_off=True))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 async def test_empty_content_is_content(store_url: str) -> None:
@@ -80,11 +102,16 @@ async def test_a_full_or_read_only_store_can_be_tried_again(tmp_path: Path, numb
     store = Store(f"file://{tmp_path}")
     with failing(NEW_FILE, number), pytest.raises(Retryable, match=os.strerror(number)):
         await store.put(TEA)
+    with failing(NEW_FILE, number), pytest.raises(Retryable, match=os.strerror(number)):
+        await store.put_stream(pieces())
     ref = await store.put(TEA)
     assert await store.get(ref.uri, ref.digest) == TEA
 
 
 async def test_a_put_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
-    with failing(WRITTEN), pytest.raises(Retryable):
-        await Store(f"file://{tmp_path}").put(TEA)
+    store = Store(f"file://{tmp_path}")
+    with failing(WRITTEN):
+        for put in (store.put(TEA), store.put_stream(pieces())):
+            with pytest.raises(Retryable):
+                await put
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -82,6 +82,10 @@ async def test_a_retry_with_the_same_key_is_the_same_submission(world: World) ->
         ({"document_id": "d", "text": "x", "content_uri": "file:///x"}, "document.content_uri"),
         ({"document_id": "d", "content_base64": "%"}, "document.content_base64"),
         ({"document_id": "d", "text": "x", "media_type": "image/png"}, "document.media_type"),
+        (
+            {"document_id": "d", "content_uri": "file:///x", "media_type": "image/png"},
+            "document.media_type",
+        ),
         ({"document_id": "d", "text": "x", "acl": ("",)}, "document.acl.0"),
         ({"document_id": "d", "text": "x", "title": "t" * 2000}, "document.title"),
     ],

@@ -189,6 +189,11 @@ class ServiceSettings(BaseSettings):
         return self.metrics_port_base + self.port_offset
 
     @property
+    def uploads_url(self) -> str:
+        """Where bodies lie that are too large for a record."""
+        return f"{self.store_url}/uploads"
+
+    @property
     def elasticsearch_login(self) -> tuple[str, str] | None:
         """User and password; None where Elasticsearch asks for none."""
         password = self.elasticsearch_password.get_secret_value()

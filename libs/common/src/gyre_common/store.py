@@ -5,11 +5,11 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import fsspec
 
@@ -51,8 +51,23 @@ class Store:
         """Return once the bytes are safe."""
         digest = digest_of(data)
         ref = ContentRef(uri=self.uri(digest), digest=digest, size_bytes=len(data))
-        await _in_thread("write to", self._url, _put_content, ref.uri, data)
+        await self._write(_put_content, ref.uri, data)
         return ref
+
+    async def put_stream(self, pieces: AsyncIterable[bytes]) -> ContentRef:
+        """As `put`, of content that is never held whole; nothing stays of pieces that break off."""
+        sha256, size = hashlib.sha256(), 0
+        temporary = await self._write(_new_file, self._url)
+        try:
+            async for piece in pieces:
+                sha256.update(piece)
+                size += len(piece)
+                await self._write(temporary.write, piece)
+            digest = f"sha256:{sha256.hexdigest()}"
+            await self._write(_move, temporary, self.uri(digest))
+        finally:
+            _remove(temporary)
+        return ContentRef(uri=self.uri(digest), digest=digest, size_bytes=size)
 
     async def get(self, uri: str, digest: str) -> bytes:
         """Read content back.
@@ -74,7 +89,7 @@ class Store:
 
     async def delete(self, digest: str) -> None:
         """Remove content; what is not there is fine."""
-        await _in_thread("write to", self._url, _delete, self.uri(digest))
+        await self._write(_delete, self.uri(digest))
 
     def uri(self, digest: str) -> str:
         """Where content of that digest lies, or would lie. Raises InvalidInput: it is malformed."""
@@ -82,6 +97,9 @@ class Store:
         if algorithm != "sha256" or not _HEX_DIGEST.fullmatch(name):
             raise InvalidInput("digest", "is malformed", "write sha256: and 64 hex digits")
         return f"{self._url}/{algorithm}/{name[:2]}/{name}"
+
+    async def _write(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await _in_thread("write to", self._url, work, *arguments)
 
 
 class Shelf:
@@ -174,6 +192,34 @@ def _put_content(uri: str, data: bytes) -> None:
         _replace(uri, data)
 
 
+def _new_file(root: str) -> BinaryIO:
+    """Where a store is a folder it lies there, so that it only has to change its name."""
+    folder = _open_filesystem(root)[1] if root.startswith("file://") else None
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
+    os.close(descriptor)
+    return Path(name).open("wb")
+
+
+def _move(file: BinaryIO, uri: str) -> None:
+    file.flush()
+    filesystem, path = _open_filesystem(uri)
+    if not uri.startswith("file://"):
+        filesystem.put_file(file.name, path)
+        return
+    os.fsync(file.fileno())
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(file.name).replace(path)
+    _sync_folder(Path(path).parent)
+
+
+def _remove(file: BinaryIO) -> None:
+    with suppress(OSError):  # of a full disk, which was said already
+        file.close()
+    Path(file.name).unlink(missing_ok=True)
+
+
 def _put_once(uri: str, data: bytes) -> None:
     filesystem, path = _open_filesystem(uri)
     with suppress(FileExistsError):
@@ -221,7 +267,11 @@ def _safe_file(path: Path, data: bytes) -> Iterator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

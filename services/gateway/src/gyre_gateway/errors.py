@@ -1,11 +1,13 @@
 """Errors as OpenAI's clients expect them: a status, and an object with the field and the fix."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from gyre_client import errors
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 _RETRY_SECONDS = 2
@@ -50,8 +52,8 @@ def error_body(error: Exception) -> tuple[int, dict[str, object]]:
     return status, {"error": body}
 
 
-def error_reply(error: Exception) -> JSONResponse:
-    """The reply to a request that failed with this error."""
+def error_reply(error: Exception, **beside: object) -> JSONResponse:
+    """The reply to a request that failed with this error, and what else there is to say."""
     status, body = error_body(error)
     headers: Mapping[str, str] = {}
     if isinstance(error, errors.Unavailable):
@@ -59,7 +61,17 @@ def error_reply(error: Exception) -> JSONResponse:
         headers = {"retry-after": str(max(1, round(seconds)))}
     if isinstance(error, errors.Unauthenticated):
         headers = {"www-authenticate": "Bearer"}
-    return JSONResponse(body, status, headers)
+    return JSONResponse({**body, **beside}, status, headers)
+
+
+@contextmanager
+def renamed(fields: Mapping[str, str]) -> Iterator[None]:
+    """What a service refuses is named by the fields of the HTTP request that it came from."""
+    try:
+        yield
+    except errors.InvalidInput as error:
+        field = fields.get(error.field, error.field)
+        raise errors.InvalidInput(field, error.problem, error.fix, code=error.code) from error
 
 
 def install(app: FastAPI) -> None:
@@ -71,7 +83,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return error_reply(_invalid_input(error))
+        return error_reply(invalid_input(error))
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
@@ -84,11 +96,14 @@ def install(app: FastAPI) -> None:
         return error_reply(Refused(error.status_code, str(error.detail), code=code))
 
 
-def _invalid_input(error: RequestValidationError) -> errors.InvalidInput:
+def invalid_input(error: RequestValidationError | ValidationError) -> errors.InvalidInput:
     """The first thing that is wrong, by its path as OpenAI writes it: messages[0].role."""
     first = error.errors()[0]
+    place = first["loc"]
+    if isinstance(error, RequestValidationError):  # it begins with body, query, path or header
+        place = place[1:] or place
     path = ""
-    for part in first["loc"][1:] or first["loc"]:
+    for part in place:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     problem = str(first["msg"]).removeprefix("Value error, ")
     match first["type"]:
@@ -98,7 +113,7 @@ def _invalid_input(error: RequestValidationError) -> errors.InvalidInput:
             return errors.InvalidInput("body", "is not JSON", "send a JSON object in UTF-8")
         case "extra_forbidden":
             return errors.InvalidInput(path, "is not known here", "leave it out")
-        case "model_attributes_type" | "dict_type" if not first["loc"][1:]:
+        case "model_attributes_type" | "dict_type" if place == ("body",):
             fix = "send a JSON object with content-type: application/json"
             return errors.InvalidInput("body", "is not a JSON object", fix)
         case _:

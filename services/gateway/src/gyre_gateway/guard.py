@@ -2,11 +2,13 @@
 share.
 """
 
+import asyncio
 import logging
 import re
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,8 +25,12 @@ log = logging.getLogger(__name__)
 MAX_JSON_BYTES: Final = 4 * 1024 * 1024
 """As much as one call to a service carries."""
 
+_UPLOADS = "/v1/documents"
+
 _CLIENT_GONE = 499
 """In metrics alone: nobody is there to read it."""
+
+_LINGER_SECONDS = 30.0
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
@@ -65,11 +71,11 @@ class Guard:
         request_id = headers.get("x-request-id", "")
         if not _REQUEST_ID.match(request_id):
             request_id = uuid.uuid4().hex
-        reply = _Reply(send, request_id)
+        reply = _Reply(send, receive, request_id)
         began = time.perf_counter()
         try:
             self._check(scope["method"], headers)
-            await self._app(scope, _Bounded(receive, headers), reply)
+            await self._app(scope, _Bounded(receive, scope["path"], headers), reply)
         except ClientGone:
             reply.status = _CLIENT_GONE
         except Exception as error:
@@ -109,12 +115,13 @@ class Guard:
 
 
 class _Bounded:
-    """The body, as far as it is within bounds; uploads count their files by themselves."""
+    """The body, as far as it is within bounds; uploads bound their files by themselves."""
 
-    def __init__(self, receive: Receive, headers: Headers) -> None:
+    def __init__(self, receive: Receive, path: str, headers: Headers) -> None:
         self._receive = receive
         self._left = MAX_JSON_BYTES
-        self._counts = not headers.get("content-type", "").startswith("multipart/form-data")
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._counts = path != _UPLOADS or kind != "multipart/form-data"
 
     async def __call__(self) -> Message:
         message = await self._receive()
@@ -133,8 +140,9 @@ class _Bounded:
 class _Reply:
     """Sends with the headers that every reply has; remembers whether anything left."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, receive: Receive, request_id: str) -> None:
         self._send = send
+        self._receive = receive
         self._request_id = request_id
         self.started = False
         self.status = 0
@@ -146,7 +154,22 @@ class _Reply:
             headers["x-request-id"] = self._request_id
             for name, value in _SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
+            if self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                headers["connection"] = "close"
+        elif self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not message.get("more_body"):
+            await self._send({**message, "more_body": True})
+            await self._linger()
+            message = {"type": message["type"]}
         await self._send(message)
+
+    async def _linger(self) -> None:
+        """Many callers read the reply only once they have sent all, or lose it with the connection
+        if that is cut while they send.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while (await self._receive()).get("more_body"):
+                    pass
 
 
 def _name(host: str) -> str:

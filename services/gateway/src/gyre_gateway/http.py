@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from gyre_client import AsyncClient
 from gyre_common.errors import GyreError
+from gyre_common.store import Store
 from starlette.middleware.cors import CORSMiddleware
 
 from gyre_gateway import errors
@@ -18,6 +19,7 @@ from gyre_gateway.identity import Identities
 from gyre_gateway.routes import ROUTERS
 from gyre_gateway.sessions import Sessions
 from gyre_gateway.settings import GatewaySettings
+from gyre_gateway.uploads import Uploads
 
 STATIC = Path(__file__).parent / "static"
 _DRAIN_SECONDS = 10
@@ -33,6 +35,7 @@ def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
     )
     app.state.settings = settings
     app.state.gyre = gyre
+    app.state.uploads = Uploads(Store(settings.uploads_url), max_bytes=settings.max_document_bytes)
     sessions = Sessions(settings.session_secret.get_secret_value())
     app.state.identities = Identities(settings, sessions)
     errors.install(app)

@@ -1,12 +1,22 @@
 """Gyre's messages as JSON."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Header, Query
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 Json = dict[str, Any]
+
+Limit = Annotated[int, Query(ge=1, le=1_000, description="How many a page has.")]
+After = Annotated[str, Query(max_length=4_096, description="`next` of the page before.")]
+PAGE_FIELDS = {"page_size": "limit", "page_token": "after"}
+"""What the services call these."""
+
+IdempotencyKey = Annotated[
+    str, Header(max_length=128, description="A retry with the same one is the same request.")
+]
 
 
 def as_json(message: Message) -> Json:

@@ -22,9 +22,9 @@ from gyre_ingestor.settings import IngestorSettings
 
 async def create_app(settings: IngestorSettings, enter: Enter) -> App:
     """The ingestor, consuming and ready to answer."""
-    uploads_url = f"{settings.store_url}/uploads"
     outside = OutsideContent(
-        [*settings.allowed_content_roots, uploads_url], max_bytes=settings.max_document_bytes
+        [*settings.allowed_content_roots, settings.uploads_url],
+        max_bytes=settings.max_document_bytes,
     )
     bus = Bus(settings.kafka_servers, service=settings.service)
     elasticsearch = await enter(
@@ -48,7 +48,7 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         clock_skew=timedelta(seconds=settings.clock_skew_seconds),
     )
     documents = ElasticsearchDocuments(elasticsearch)
-    door = FrontDoor(contents, Store(uploads_url), bus, documents)
+    door = FrontDoor(contents, Store(settings.uploads_url), bus, documents)
     build_handlers(bus, ingestor)
     await enter(bus)
     return App(rpc=[IngestorRpc(door)], bus=bus, ready={"reader": reader.healthy})

@@ -7,7 +7,7 @@ from gyre_common.errors import NotFound
 from gyre_common.events.documents import DocumentSubmitted, RejectionCode
 from gyre_common.outside_content import ContentTooLargeError, OutsideContent, UriNotAllowedError
 
-from gyre_ingestor.decoding import HEAD_BYTES, DocumentRefused, MediaType
+from gyre_ingestor.decoding import HEAD_BYTES, DocumentRefused, MediaType, parse_media_type
 from gyre_ingestor.reading import ProcessReader
 
 METADATA_CHARACTERS = 16 * 1024
@@ -23,6 +23,13 @@ class ContentSource:
         self._outside = outside
         self._reader = reader
         self._max_bytes = max_bytes
+
+    def check(self, submission: DocumentSubmitted) -> None:
+        """What can be told without the content. Raises DocumentRefused."""
+        _check_metadata(submission)
+        _content_field(submission)
+        if submission.media_type:
+            parse_media_type(submission.media_type)
 
     async def fetch(self, submission: DocumentSubmitted) -> tuple[bytes, MediaType]:
         """Get the content, as its producer made it, and decide how to read it.

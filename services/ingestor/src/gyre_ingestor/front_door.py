@@ -98,9 +98,10 @@ class FrontDoor:
 
         What `content_uri` points to is left to the stream: reading it may take long.
         """
-        if submission.content_uri and not submission.text and not submission.content_base64:
-            return submission
         try:
+            if submission.content_uri:
+                self._contents.check(submission)
+                return submission
             content, media_type = await self._contents.fetch(submission)
         except DocumentRefused as refusal:
             raise InvalidInput(

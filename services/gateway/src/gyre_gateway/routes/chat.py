@@ -2,21 +2,20 @@
 
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
-from typing import Annotated
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from gyre.generator.v1 import generator_pb2
-from gyre_client import GyreError, InvalidInput
+from gyre_client import GyreError
 from gyre_client.answers import AskOptions
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from gyre_gateway.chat_request import ChatRequest, Question, read_question
 from gyre_gateway.disconnect import unless_gone
-from gyre_gateway.errors import error_body
+from gyre_gateway.errors import error_body, renamed
 from gyre_gateway.identity import Gyre
-from gyre_gateway.replies import Json, as_json
+from gyre_gateway.replies import IdempotencyKey, Json, as_json
 
 router = APIRouter(tags=["OpenAI"])
 
@@ -35,8 +34,6 @@ _FIELDS = {
 _SLOW_READER_SECONDS = 60.0
 """A stream whose reader takes nothing for so long is ended: it holds a call open."""
 
-IdempotencyKey = Annotated[str, Header(max_length=128)]
-
 
 @router.post("/v1/chat/completions", summary="Ask", response_model=None)
 async def complete(
@@ -48,7 +45,7 @@ async def complete(
     question = read_question(body, gyre.caller)
     options: AskOptions = {**question.options, "idempotency_key": idempotency_key}
     seconds = request.app.state.settings.answer_seconds
-    with _in_openais_terms():
+    with renamed(_FIELDS):
         if not body.stream:
             work = gyre.answers.ask(question.text, timeout=seconds, **options)
             return _reply(body, question, await unless_gone(request, work))
@@ -63,16 +60,6 @@ async def complete(
         send_timeout=_SLOW_READER_SECONDS,
         sep="\n",
     )
-
-
-@contextmanager
-def _in_openais_terms() -> Iterator[None]:
-    """What the generator refuses, by the fields of the request that it came from."""
-    try:
-        yield
-    except InvalidInput as error:
-        field = _FIELDS.get(error.field, error.field)
-        raise InvalidInput(field, error.problem, error.fix, code=error.code) from error
 
 
 def _reply(body: ChatRequest, question: Question, answer: generator_pb2.AnswerResponse) -> Json:

@@ -1,0 +1,134 @@
+"""/v1/documents: taken in as JSON or as files, listed, shown and deleted."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from gyre.ingestor.v1 import ingestor_pb2
+from gyre_client import AsyncClient, GyreError, InvalidInput
+from gyre_client.documents import DocumentFilters
+
+from gyre_gateway.disconnect import ReadingRoute
+from gyre_gateway.document_request import DocumentBody, Draft, NotTaken, read_documents
+from gyre_gateway.errors import error_body, error_reply, renamed
+from gyre_gateway.identity import Gyre
+from gyre_gateway.replies import PAGE_FIELDS, After, IdempotencyKey, Json, Limit, as_json, page
+
+router = APIRouter(tags=["documents"], route_class=ReadingRoute)
+
+_AT_ONCE = 16
+_STATES = {
+    "indexed": ingestor_pb2.DOCUMENT_STATE_INDEXED,
+    "rejected": ingestor_pb2.DOCUMENT_STATE_REJECTED,
+    "deleted": ingestor_pb2.DOCUMENT_STATE_DELETED,
+}
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
+        "document_id": {"type": "string", "description": "Of one file; else its path."},
+        "title": {"type": "string"},
+        "media_type": {"type": "string", "description": "What is found out where it is missing."},
+        "source_uri": {"type": "string", "description": "Where people find the original."},
+        "metadata": {"type": "string", "description": 'JSON, such as {"team": "kitchen"}'},
+        "acl": {"type": "string", "description": "Groups that may read it, with commas between."},
+    },
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": DocumentBody.model_json_schema()},
+            "multipart/form-data": {"schema": _FORM},
+        },
+    }
+}
+
+
+@router.post(
+    "/v1/documents",
+    summary="Submit documents",
+    status_code=HTTPStatus.ACCEPTED,
+    openapi_extra=_BODY,
+)
+async def submit(
+    request: Request, gyre: Gyre, idempotency_key: IdempotencyKey = ""
+) -> JSONResponse:
+    """One document, `{"documents": [{…}, {…}]}`, or files as multipart/form-data.
+
+    The reply means that they are safe, not that they are searchable yet, and says of each that was
+    refused why. Where none was taken it has the status of the first error.
+    """
+    drafts = await read_documents(request, request.app.state.uploads)
+    slots = asyncio.Semaphore(_AT_ONCE)
+    outcomes = await asyncio.gather(
+        *(_submit(gyre, draft, idempotency_key, slots) for draft in drafts)
+    )
+    refused = [one for one in outcomes if isinstance(one, NotTaken)]
+    data = [_refusal(one) if isinstance(one, NotTaken) else one for one in outcomes]
+    reply = {"object": "list", "data": data, "has_more": False, "next": None}
+    if len(refused) == len(outcomes):
+        return error_reply(refused[0].error, **reply)
+    return JSONResponse(reply, HTTPStatus.ACCEPTED)
+
+
+@router.get("/v1/documents", summary="List documents")
+async def list_documents(
+    gyre: Gyre,
+    limit: Limit = 100,
+    after: After = "",
+    search: str = "",
+    state: Literal["indexed", "rejected", "deleted"] | None = None,
+) -> Json:
+    """By document_id; deleted ones only where their state is asked for.
+
+    `search` finds words, or parts of words, of title or document_id.
+    """
+    filters = DocumentFilters(search=search)
+    if state:
+        filters["state"] = _STATES[state]
+    with renamed(PAGE_FIELDS):
+        reply = await gyre.documents.page(page_size=limit, page_token=after, **filters)
+    return page(reply.documents, reply.next_page_token)
+
+
+@router.get("/v1/documents/{document_id:path}", summary="Show a document")
+async def show(document_id: str, gyre: Gyre) -> Json:
+    """Where it stands, and in `timeline` what happened to it."""
+    return as_json(await gyre.documents.get(document_id))
+
+
+@router.delete(
+    "/v1/documents/{document_id:path}",
+    summary="Delete a document",
+    status_code=HTTPStatus.ACCEPTED,
+)
+async def delete(document_id: str, gyre: Gyre, idempotency_key: IdempotencyKey = "") -> Json:
+    """It is gone from search a moment later; what does not exist stays so."""
+    with renamed({"document.document_id": "document_id"}):
+        submission_id = await gyre.documents.delete(document_id, idempotency_key=idempotency_key)
+    return {"document_id": document_id, "submission_id": submission_id, "deleted": True}
+
+
+async def _submit(
+    gyre: AsyncClient, draft: Draft, idempotency_key: str, slots: asyncio.Semaphore
+) -> Json | NotTaken:
+    if isinstance(draft, NotTaken):
+        return draft
+    try:
+        async with slots:
+            submission_id = await gyre.documents.submit(draft, idempotency_key=idempotency_key)
+    except InvalidInput as error:
+        field = error.field.removeprefix("document.")
+        named = InvalidInput(field, error.problem, error.fix, code=error.code)
+        return NotTaken(draft.document_id, named)
+    except GyreError as error:
+        return NotTaken(draft.document_id, error)
+    return {"document_id": draft.document_id, "submission_id": submission_id}
+
+
+def _refusal(refused: NotTaken) -> Json:
+    return {"document_id": refused.document_id, **error_body(refused.error)[1]}
