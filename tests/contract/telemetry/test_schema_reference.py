@@ -24,6 +24,8 @@ VIEWS = (
     "cost",
     "freshness",
     "loop",
+    "waiting_votes",
+    "release_changes",
 )
 
 

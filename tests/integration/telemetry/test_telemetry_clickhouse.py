@@ -419,6 +419,76 @@ async def test_what_was_released_without_a_gate_names_who_did_it(
     assert (row["overridden_by"], row["gain"], row["replaced_at"]) == ("bob", None, None)
 
 
+async def test_votes_wait_until_a_judged_run_has_learned_from_them(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    tenant, interaction = "waiting", uuid4()
+    words: list[dict[str, Any]] = [
+        {"actor": "ann", "value": "down"},
+        {"actor": "bob", "minutes": 10},
+        {"actor": "bob", "minutes": 20, "kind": "chunk", "target": str(uuid4())},
+        {"actor": "cas", "minutes": 30},
+        {"actor": "cas", "minutes": 30, "kind": "comment", "value": ""},
+        {"actor": "ann", "minutes": 40, "value": "up"},
+    ]
+    for word in words:
+        received_at = MORNING + timedelta(minutes=word.pop("minutes", 0))
+        about = {"tenant": tenant, "interaction_id": interaction, "feedback_id": uuid4()}
+        vote = a_feedback(**about, received_at=received_at, **word)
+        await telemetry.record(translation.feedback_received(vote, origin()))
+    query = "SELECT * FROM gyre.waiting_votes WHERE tenant = 'waiting'"
+    row = await first(client, query)
+    assert (row["votes"], row["waiting"], row["learned_until"]) == (4, 4, None)
+    assert row["last_vote_at"].replace(tzinfo=UTC) == MORNING + timedelta(minutes=40)
+
+    until = MORNING + timedelta(minutes=20)
+    for outcome, last in (("refused", until), ("failed", MORNING + timedelta(minutes=40))):
+        end = a_training_end(tenant=tenant, run_id=uuid4(), outcome=outcome, last_vote_at=last)
+        await telemetry.record(translation.training_finished(end, origin()))
+    row = await first(client, query)
+    assert (row["votes"], row["waiting"]) == (4, 2)
+    assert row["learned_until"].replace(tzinfo=UTC) == until
+
+
+async def test_who_changed_what_is_live_stands_in_a_row_a_change(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    shipped = a_release().artifacts[0].model_dump()
+    run_id = uuid4()
+    evidence = {"gate": "passed", "run": str(run_id)}
+    artifacts = [
+        {**shipped, "version": "minilm-l6-v2"},
+        {**shipped, "version": "votes-1", "evidence": evidence},
+    ]
+    changes: list[tuple[str, str, dict[str, str]]] = [
+        ("minilm-l6-v2", "releases", {}),
+        ("minilm-l6-v2", "registers", {}),
+        ("votes-1", "ann", evidence),
+        ("votes-1", "registers", evidence),
+        ("minilm-l6-v2", "bob", {}),
+    ]
+    for generation, (live, actor, spoke) in enumerate(changes, start=1):
+        change = a_release(
+            tenant="changes",
+            role="query-encoder",
+            generation=generation,
+            live=live,
+            actor=actor,
+            artifacts=artifacts,
+            evidence=spoke,
+        )
+        await telemetry.record(translation.release_changed(change, origin()))
+    columns = "generation, live, replaced, actor, run_id, gate"
+    result = await client.query(
+        f"SELECT {columns} FROM gyre.release_changes WHERE tenant = 'changes' ORDER BY generation"
+    )
+    assert result.result_rows == [
+        (1, "minilm-l6-v2", "", "releases", "", ""),
+        (3, "votes-1", "minilm-l6-v2", "ann", str(run_id), "passed"),
+        (5, "minilm-l6-v2", "votes-1", "bob", "", ""),
+    ]
+
+
 async def test_the_example_of_every_topic_fits_its_table(telemetry: Telemetry) -> None:
     for topic, translate in translation.TRANSLATIONS:
         await telemetry.record(translate(EXAMPLES[topic.name], origin()))

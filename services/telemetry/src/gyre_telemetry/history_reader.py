@@ -60,6 +60,8 @@ VIEWS: Mapping[str, View] = {
     "cost": View(("day", "generator")),
     "freshness": View(("hour",)),
     "loop": View(("released_at", "role", "version", "tenant"), shared=True),
+    "waiting_votes": View(("last_vote_at",)),
+    "release_changes": View(("time", "role", "generation", "tenant"), shared=True),
 }
 """Those that people name."""
 
