@@ -46,8 +46,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     [
         (("bogus",), 2, "No such command 'bogus'"),
         (("ask", *NOWHERE), 2, "Missing argument 'question' — see `gyre ask --help`"),
-        (("ask", "why", *NOWHERE), 1, "nothing answers at 127.0.0.1:59954: start the system"),
-        (("ask", "why", "--json", *NOWHERE), 1, "nothing answers at 127.0.0.1:59954: start the"),
+        (("ask", "why", *NOWHERE), 1, "where service generator should be: start the system"),
+        (("ask", "why", "--json", *NOWHERE), 1, "nothing answers at 127.0.0.1:59954, where"),
         (("up", "--port-offset", "7"), 2, "GYRE_PORT_OFFSET is 7: give a multiple of 100"),
         (("vote", "x", "sideways", *NOWHERE), 2, "VALUE is sideways: say up, down or a rating"),
         (("vote", "0199a1b2", *NOWHERE), 2, "VALUE is missing: say up, down or 1 to 5"),

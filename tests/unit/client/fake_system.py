@@ -108,7 +108,12 @@ class FakeSystem(
 
     async def Series(self, request: Any, context: Any) -> telemetry_pb2.SeriesResponse:
         self._record_call(request)
-        reply = telemetry_pb2.SeriesResponse(next_page_token="" if request.page_token else "more")
+        if request.view == "nonsense":
+            raise InvalidInput("view", "is unknown", "ask for cost")
+        reply = telemetry_pb2.SeriesResponse(
+            columns=[telemetry_pb2.SeriesColumn(name="day", type="Date")],
+            next_page_token="" if request.page_token else "more",
+        )
         reply.rows.add().update({"day": request.page_token or "first", "interactions": 2})
         return reply
 
@@ -120,7 +125,9 @@ class FakeSystem(
     async def Show(self, request: Any, context: Any) -> telemetry_pb2.ShowDeadLettersResponse:
         self._record_call(request)
         cause = telemetry_pb2.DeadLetterCause(kind="poison", message="not JSON", topic="tea.v1")
-        letter = telemetry_pb2.DeadLetter(offset=7, value=b"\xff not json", cause=cause)
+        letter = telemetry_pb2.DeadLetter(
+            offset=7, key="tea/né".encode(), value=b"\xff not json", cause=cause
+        )
         return telemetry_pb2.ShowDeadLettersResponse(dead_letters=[letter])
 
     async def SubmitDocument(
@@ -164,6 +171,18 @@ class FakeSystem(
         self._record_call(request)
         runs = [trainer_pb2.Run(run_id=run_id) for run_id in ("run-aa", "run-ab", "run-b")]
         return trainer_pb2.ListRunsResponse(runs=runs)
+
+    async def GetRun(self, request: Any, context: Any) -> trainer_pb2.GetRunResponse:
+        self._record_call(request)
+        if request.run_id == "missing":
+            raise NotFound("there is no run missing")
+        run = trainer_pb2.Run(run_id=request.run_id, metrics={"loss": 0.5})
+        return trainer_pb2.GetRunResponse(run=run)
+
+    async def ListDataSets(self, request: Any, context: Any) -> trainer_pb2.ListDataSetsResponse:
+        self._record_call(request)
+        data_set = trainer_pb2.DataSet(digest="sha256:aa", train_questions=7)
+        return trainer_pb2.ListDataSetsResponse(data_sets=[data_set])
 
     async def Embed(self, request: Any, context: Any) -> embedder_pb2.EmbedResponse:
         self._record_call(request)

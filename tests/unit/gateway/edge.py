@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
 from gyre_client import AsyncClient
@@ -11,6 +11,7 @@ from gyre_gateway.settings import GatewaySettings
 
 from tests.unit.client.fake_system import FakeSystem, serve_fake
 
+NOWHERE = "127.0.0.1:1"
 KEY = "a-key-of-a-friend-0001"
 
 
@@ -23,12 +24,12 @@ class Edge:
 
 
 @asynccontextmanager
-async def an_edge(system: FakeSystem, **settings: object) -> AsyncIterator[Edge]:
-    """`settings` are the gateway's own; the services ask for the same keys."""
+async def an_edge(system: FakeSystem, *, away: str = "", **settings: object) -> AsyncIterator[Edge]:
+    """`settings` are the gateway's own; the services ask for the same keys. One may be `away`."""
     own = GatewaySettings.model_validate(settings)
     async with (
         serve_fake(system, keys=own.accepted_keys, identities=own.identities) as addresses,
-        AsyncClient(addresses) as gyre,
+        AsyncClient(replace(addresses, **({away: NOWHERE} if away else {}))) as gyre,
         http_server(create_http(own, gyre), "127.0.0.1", 0) as port,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
     ):

@@ -59,6 +59,11 @@ class _Parts(Generic[LoopT]):
         """Who calls."""
         return self._connection.caller
 
+    @property
+    def addresses(self) -> Addresses:
+        """Where the services are."""
+        return self._connection.addresses
+
     def with_caller(self, **changes: Any) -> Self:
         """The same connections for another caller: `client.with_caller(tenant="acme")`."""
         other = object.__new__(type(self))

@@ -64,6 +64,7 @@ class Unavailable(GyreError):
 class Unreachable(Unavailable):
     """Nothing answers at the address."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(f"nothing answers at {address}")
+    def __init__(self, address: str, service: str) -> None:
+        super().__init__(f"nothing answers at {address}, where service {service} should be")
         self.address = address
+        self.service = service

@@ -27,16 +27,18 @@ class Feedback(Part[LoopT]):
         comment: str = "",
         correction: str = "",
         chunk_id: str = "",
+        idempotency_key: str = "",
     ) -> dict[str, str]:
         """`up`, `down` or a rating from 1 to 5 of the answer, or of the passage `chunk_id`.
 
         A comment goes with the vote, and alone when there is none. Returns the id of each word that
-        was recorded, by its kind. Raises InvalidInput.
+        was recorded, by its kind; a retry with the same key is the same words. Raises InvalidInput.
         """
         ids = {}
         for word in _words(value, comment, correction, chunk_id):
             kind = feedback_pb2.Kind.Name(word.kind).removeprefix("KIND_").lower()
             word.interaction_id = interaction_id
+            word.idempotency_key = idempotency_key and f"{idempotency_key}/{kind}"
             ids[kind] = await self.record(word)
         return ids
 

@@ -90,7 +90,7 @@ class Part(Generic[LoopT]):
             try:
                 return await self._start(rpc, request, turns)
             except grpc.aio.AioRpcError as error:
-                await turns.wait_or_raise(error_from(error, self._address), error)
+                await turns.wait_or_raise(error_from(error, self._address, self.service), error)
 
     async def _replies(
         self,
@@ -108,7 +108,7 @@ class Part(Generic[LoopT]):
                     yield reply
                 return
             except grpc.aio.AioRpcError as error:
-                await turns.wait_or_raise(error_from(error, self._address), error)
+                await turns.wait_or_raise(error_from(error, self._address, self.service), error)
             finally:
                 replies.cancel()
 

@@ -13,7 +13,7 @@ _DETAILS = "grpc-status-details-bin"
 _DOMAIN = "gyre"
 
 
-def error_from(error: grpc.aio.AioRpcError, address: str) -> errors.GyreError:
+def error_from(error: grpc.aio.AioRpcError, address: str, service: str) -> errors.GyreError:
     """The error that a server raised; without one, what the transport says."""
     code, message = error.code(), error.details() or error.code().name
     details = _Details(error)
@@ -37,7 +37,7 @@ def error_from(error: grpc.aio.AioRpcError, address: str) -> errors.GyreError:
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return errors.DeadlineExceeded(message)
         case grpc.StatusCode.UNAVAILABLE if not details.present:
-            return errors.Unreachable(address)
+            return errors.Unreachable(address, service)
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             return errors.Unavailable(message, retry_after_seconds=details.retry_after_seconds)
         case _:

@@ -14,6 +14,7 @@ async def create_app(settings: GatewaySettings, enter: Enter) -> App:
         embedder=settings.embedder_address,
         retriever=settings.retriever_address,
         generator=settings.generator_address,
+        judge=settings.judge_address,
         feedback=settings.feedback_address,
         trainer=settings.trainer_address,
         telemetry=settings.telemetry_address,

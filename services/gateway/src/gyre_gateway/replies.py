@@ -1,6 +1,6 @@
 """Gyre's messages as JSON."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import Header, Query
@@ -29,14 +29,11 @@ def as_json(message: Message) -> Json:
     return _with_numbers(message, fields)
 
 
-def page(
-    messages: Iterable[Message], next_token: str = "", *, convert: Callable[..., Json] = as_json
-) -> Json:
+def page(data: Iterable[Json], next_token: str = "") -> Json:
     """A list as OpenAI writes one; `next` goes into `after` for the page behind it."""
-    data = [convert(each) for each in messages]
     return {
         "object": "list",
-        "data": data,
+        "data": list(data),
         "has_more": bool(next_token),
         "next": next_token or None,
     }

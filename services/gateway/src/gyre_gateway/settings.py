@@ -27,6 +27,7 @@ class GatewaySettings(ServiceSettings):
 
     ingestor_address: Address = _service(50051)
     generator_address: Address = _service(50054)
+    judge_address: Address = _service(50055)
     feedback_address: Address = _service(50056)
     trainer_address: Address = _service(50057)
     telemetry_address: Address = _service(50058)

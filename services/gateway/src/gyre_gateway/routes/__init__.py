@@ -1,12 +1,32 @@
 """What can be called over HTTP, one file a resource."""
 
-from gyre_gateway.routes import chat, console, documents, embeddings, health, models, session
+from gyre_gateway.routes import (
+    chat,
+    console,
+    dead_letters,
+    documents,
+    embeddings,
+    feedback,
+    health,
+    interactions,
+    models,
+    runs,
+    series,
+    session,
+    status,
+)
 
 ROUTERS = (
     chat.router,
     embeddings.router,
     models.router,
     documents.router,
+    feedback.router,
+    interactions.router,
+    series.router,
+    runs.router,
+    dead_letters.router,
+    status.router,
     session.router,
     health.router,
     console.router,  # last: it takes every path that is left

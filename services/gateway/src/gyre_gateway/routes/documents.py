@@ -69,10 +69,9 @@ async def submit(
     )
     refused = [one for one in outcomes if isinstance(one, NotTaken)]
     data = [_refusal(one) if isinstance(one, NotTaken) else one for one in outcomes]
-    reply = {"object": "list", "data": data, "has_more": False, "next": None}
     if len(refused) == len(outcomes):
-        return error_reply(refused[0].error, **reply)
-    return JSONResponse(reply, HTTPStatus.ACCEPTED)
+        return error_reply(refused[0].error, **page(data))
+    return JSONResponse(page(data), HTTPStatus.ACCEPTED)
 
 
 @router.get("/v1/documents", summary="List documents")
@@ -92,7 +91,7 @@ async def list_documents(
         filters["state"] = _STATES[state]
     with renamed(PAGE_FIELDS):
         reply = await gyre.documents.page(page_size=limit, page_token=after, **filters)
-    return page(reply.documents, reply.next_page_token)
+    return page(map(as_json, reply.documents), reply.next_page_token)
 
 
 @router.get("/v1/documents/{document_id:path}", summary="Show a document")

@@ -1,0 +1,31 @@
+"""GET /v1/series/{view}: the rows of ClickHouse's views, for charts."""
+
+from datetime import datetime
+
+from fastapi import APIRouter
+from google.protobuf.json_format import MessageToDict
+
+from gyre_gateway.disconnect import ReadingRoute
+from gyre_gateway.errors import renamed
+from gyre_gateway.identity import Gyre
+from gyre_gateway.replies import PAGE_FIELDS, After, Json, Limit, as_json, page
+
+router = APIRouter(tags=["history"], route_class=ReadingRoute)
+
+
+@router.get("/v1/series/{view}", summary="Read a view")
+async def show(
+    view: str,
+    gyre: Gyre,
+    limit: Limit = 100,
+    after: After = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Json:
+    """Rows, newest first, and what their columns are. A wrong name is told the right ones."""
+    with renamed(PAGE_FIELDS):
+        reply = await gyre.history.series_page(
+            view, since=since, until=until, page_size=limit, page_token=after
+        )
+    columns = [as_json(column) for column in reply.columns]
+    return {"columns": columns, **page(map(MessageToDict, reply.rows), reply.next_page_token)}

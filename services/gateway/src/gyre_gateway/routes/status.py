@@ -1,0 +1,29 @@
+"""GET /v1/status: which services serve, how far behind they are, and what troubles them."""
+
+import asyncio
+
+from fastapi import APIRouter
+
+from gyre_gateway.disconnect import ReadingRoute
+from gyre_gateway.identity import Gyre
+from gyre_gateway.replies import Json
+
+router = APIRouter(tags=["operations"], route_class=ReadingRoute)
+
+
+@router.get("/v1/status", summary="See what runs")
+async def show(gyre: Gyre) -> Json:
+    """`lag` counts the records that a service has yet to handle: null where it consumes none."""
+    serving, health = await asyncio.gather(gyre.serving(), gyre.health())
+    return {
+        "services": [
+            {
+                "name": name,
+                "address": address,
+                "serving": serving[name],
+                "lag": health[name].lag,
+                "problems": health[name].problems,
+            }
+            for name, address in vars(gyre.addresses).items()
+        ]
+    }

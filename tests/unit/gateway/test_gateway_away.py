@@ -1,0 +1,62 @@
+"""Services that are away, one by one: who needs them hears which, and when to come back."""
+
+import pytest
+
+from tests.unit.client.fake_system import IDS, FakeSystem
+from tests.unit.gateway.edge import KEY, an_edge
+
+CHAT = {"model": "gyre", "messages": [{"role": "user", "content": "How hot?"}]}
+DOCUMENT = {"document_id": "a", "text": "x"}
+VOTE = {"interaction_id": IDS[0], "value": "up"}
+
+NEEDS = {
+    ("POST", "/v1/chat/completions"): ("generator", CHAT),
+    ("POST", "/v1/embeddings"): ("embedder", {"model": "gyre", "input": "tea"}),
+    ("GET", "/v1/models"): ("releases", None),
+    ("GET", "/v1/models/{model}"): ("releases", None),
+    ("POST", "/v1/documents"): ("ingestor", DOCUMENT),
+    ("GET", "/v1/documents"): ("ingestor", None),
+    ("GET", "/v1/documents/{document_id}"): ("ingestor", None),
+    ("DELETE", "/v1/documents/{document_id}"): ("ingestor", None),
+    ("POST", "/v1/feedback"): ("feedback", VOTE),
+    ("GET", "/v1/interactions"): ("telemetry", None),
+    ("GET", "/v1/interactions/{interaction_id}"): ("telemetry", None),
+    ("GET", "/v1/series/{view}"): ("telemetry", None),
+    ("GET", "/v1/dead-letters"): ("telemetry", None),
+    ("GET", "/v1/dead-letters/{topic}"): ("telemetry", None),
+    ("GET", "/v1/runs"): ("trainer", None),
+    ("GET", "/v1/runs/{run_id}"): ("trainer", None),
+    ("GET", "/v1/datasets"): ("trainer", None),
+}
+"""Which service a route cannot do without; /v1/status can do without any."""
+
+
+@pytest.mark.parametrize("service", sorted({service for service, _ in NEEDS.values()}))
+async def test_what_needs_a_service_that_is_away_says_so(service: str) -> None:
+    async with an_edge(FakeSystem(), away=service) as edge:
+        for (method, path), (needed, body) in NEEDS.items():
+            path = path.replace("{model}", "extractive-1").replace("{interaction_id}", IDS[0])
+            reply = await edge.http.request(method, path, json=body)
+            if needed == service:
+                assert reply.status_code == 503, (method, path)
+                assert f"service {service} should be" in reply.json()["error"]["message"]
+                assert int(reply.headers["retry-after"]) >= 1
+            else:
+                assert reply.status_code < 300, (method, path, reply.text)
+
+
+async def test_every_route_is_known_here_has_a_summary_and_asks_for_a_key() -> None:
+    async with an_edge(FakeSystem(), keys=KEY) as edge:
+        described = (await edge.http.get("/openapi.json")).json()["paths"]
+        operations = {
+            (method.upper(), path): operation
+            for path, methods in described.items()
+            for method, operation in methods.items()
+            if path.startswith("/v1")
+        }
+        assert set(operations) == {*NEEDS, ("GET", "/v1/status")}
+        for (method, path), operation in operations.items():
+            assert operation["summary"]
+            assert operation["description"]
+            body = NEEDS.get((method, path), ("", None))[1]
+            assert (await edge.http.request(method, path, json=body)).status_code == 401
