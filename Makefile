@@ -4,16 +4,19 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 GYRE := .venv/bin/gyre
 
-.PHONY: help setup setup-train up down test unit e2e faults training lint types proto contracts lock upgrade bench clean
+.PHONY: help setup setup-train setup-clients up down test unit e2e faults training lint types proto contracts lock upgrade bench clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install everything: Python packages, engine jars, the web console (idempotent, instant when nothing changed)
 	@tools/setup.sh
 
 setup-train: setup ## Install what training needs too: torch, DeepSpeed (about 6 GB; only the first time)
 	@tools/setup.sh train
+
+setup-clients: setup ## Install the clients of others that tests let talk to Gyre: LangChain, LlamaIndex, the AI SDK (300 MB)
+	@tools/setup.sh clients
 
 up: setup ## Start the whole system, submit the project's own docs, suggest three questions, name the page
 	@$(GYRE) up --detach
@@ -24,13 +27,13 @@ up: setup ## Start the whole system, submit the project's own docs, suggest thre
 down: ## Stop the system started by `make up`
 	@$(GYRE) down
 
-test: setup-train lint types ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
+test: setup-train setup-clients lint types ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
 	@$(PY) -m pytest
 
 unit: setup ## Run the tests that need no engine
 	@$(PY) -m pytest tests/unit tests/contract
 
-e2e: setup ## Run the end-to-end test on the whole system
+e2e: setup-clients ## Run the end-to-end test on the whole system
 	@$(PY) -m pytest tests/e2e
 
 faults: setup ## Run the long fault tests: kill -9 at random points, on the real broker
@@ -54,10 +57,10 @@ proto: ## Generate the Python stubs from proto/
 contracts: proto ## Generate stubs, JSON schemas, example payloads, AsyncAPI and the ClickHouse reference
 	@$(PY) -m tools.contracts
 
-lock: ## Write both lock files again; what is locked keeps its version
+lock: ## Write the lock files again; what is locked keeps its version
 	@$(PY) -m tools.lock
 
-upgrade: ## Write both lock files with the newest versions
+upgrade: ## Write the lock files with the newest versions
 	@$(PY) -m tools.lock --upgrade
 
 bench: setup-train ## Run the benchmarks (see bench/README.md)

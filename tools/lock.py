@@ -1,4 +1,4 @@
-"""Resolves the third-party versions and writes both lock files: `python -m tools.lock [--upgrade]`.
+"""Resolves the third-party versions and writes the lock files: `python -m tools.lock [--upgrade]`.
 
 What is locked keeps its version, unless it is told to upgrade. It resolves in a copy of the
 project's metadata, so that a resolution that fails leaves the checkout as it was.
@@ -17,6 +17,7 @@ LOCKS = {
     "requirements.lock": ("--all-groups", "--no-group", "train-peers"),
     "requirements-train.lock": ("--all-groups", "--all-extras"),
 }
+CLIENTS = Path("tests/clients/python")
 _PIN = re.compile(r"^[A-Za-z0-9._-]+(?=[=\[])")
 
 
@@ -37,6 +38,10 @@ def main() -> None:
             whole = ("--all-packages", "--no-emit-workspace", "--no-header")
             _uv(copy, "export", "-q", *whole, *groups, "-o", name)
             shutil.copy(copy / name, ROOT / name)
+    # Of an environment of their own; what is in the file keeps its version by itself.
+    options = ("-q", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header")
+    files = (CLIENTS / "requirements.in", "-o", CLIENTS / "requirements.lock")
+    _uv(ROOT, "pip", "compile", *options, *(["--upgrade"] if upgrade else []), *files)
 
 
 def _metadata() -> list[str]:
@@ -66,7 +71,7 @@ def _pin(project: Path, pins: list[str]) -> None:
     )
 
 
-def _uv(folder: Path, *arguments: str) -> None:
+def _uv(folder: Path, *arguments: str | Path) -> None:
     subprocess.run([ROOT / ".venv/bin/uv", *arguments], cwd=folder, check=True)
 
 

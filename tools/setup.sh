@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs everything Gyre needs into .venv and .gyre, and with `train` what training needs too;
-# does nothing when nothing changed.
+# Installs everything Gyre needs into .venv and .gyre, with `train` what training needs too, with
+# `clients` those that tests let talk to Gyre; does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly UV_VERSION=0.13.8
 readonly STAMP=.venv/.gyre-setup
 readonly TRAIN_STAMP=.venv/.gyre-setup-train
+readonly CLIENTS_STAMP=.venv/.gyre-setup-clients
 readonly CONSOLE_STAMP=.venv/.gyre-setup-console
 readonly CONSOLE=services/gateway/console
 readonly CONSOLE_PAGE=services/gateway/src/gyre_gateway/static/index.html
@@ -84,18 +85,32 @@ install_packaged_java() {
 console_digest() { (cd "$CONSOLE" && find . -path ./node_modules -prune -o -type f -exec sha256sum {} + | LC_ALL=C sort -k2 | sha256sum); }
 
 # Node is the one that requirements.lock pins: npm and what it starts find it first.
-console_npm() { PATH="$PWD/.venv/bin:$PATH" npm --prefix "$CONSOLE" "$@" >&2; }
+npm_in() { PATH="$PWD/.venv/bin:$PATH" npm --prefix "$@" >&2; }
 
-build_console() {
-    local packages stamp="$CONSOLE/node_modules/.gyre-packages"
-    packages=$(cat "$CONSOLE"/package*.json "$CONSOLE/.npmrc" | sha256sum)
+# `install_node_packages FOLDER WHAT`
+install_node_packages() {
+    local packages stamp="$1/node_modules/.gyre-packages"
+    packages=$(cat "$1"/package*.json "$1/.npmrc" | sha256sum)
     if [ "$(cat "$stamp" 2>/dev/null)" != "$packages" ]; then
-        say "installing what the web console is built with"
-        console_npm ci --loglevel error
+        say "installing $2"
+        npm_in "$1" ci --loglevel error
         echo "$packages" > "$stamp"
     fi
+}
+
+build_console() {
+    install_node_packages "$CONSOLE" "what the web console is built with"
     say "building the web console"
-    console_npm run --silent build -- --logLevel error
+    npm_in "$CONSOLE" run --silent build -- --logLevel error
+}
+
+# An environment of their own: some want older packages than Gyre runs with.
+install_clients() {
+    say "installing the clients of others that tests let talk to Gyre"
+    .venv/bin/uv venv -q --clear --python .venv/bin/python .venv/clients
+    .venv/bin/uv pip install -q --python .venv/clients/bin/python --require-hashes --no-deps \
+        -r tests/clients/python/requirements.lock
+    install_node_packages tests/clients/node "those for Node"
 }
 
 [ -x .venv/bin/python ] || make_venv
@@ -110,9 +125,19 @@ if [ "$(cat "$CONSOLE_STAMP" 2>/dev/null)" != "$wanted" ] || [ ! -f "$CONSOLE_PA
     build_console
     echo "$wanted" > "$CONSOLE_STAMP"
 fi
-[ "${1:-}" = train ] || exit 0
-wanted=$(sha256sum < requirements-train.lock)
-if [ "$(cat "$TRAIN_STAMP" 2>/dev/null)" != "$wanted" ]; then
-    install_training
-    echo "$wanted" > "$TRAIN_STAMP"
-fi
+case "${1:-}" in
+train)
+    wanted=$(sha256sum < requirements-train.lock)
+    if [ "$(cat "$TRAIN_STAMP" 2>/dev/null)" != "$wanted" ]; then
+        install_training
+        echo "$wanted" > "$TRAIN_STAMP"
+    fi
+    ;;
+clients)
+    wanted=$(cat tests/clients/python/requirements.lock tests/clients/node/package*.json | sha256sum)
+    if [ "$(cat "$CLIENTS_STAMP" 2>/dev/null)" != "$wanted" ]; then
+        install_clients
+        echo "$wanted" > "$CLIENTS_STAMP"
+    fi
+    ;;
+esac

@@ -21,6 +21,7 @@ from gyre_common.identities import Identity
 from gyre_common.rpc import request_context, serve
 
 IDS = ("0199a1b2-0000-7000-8000-000000000001", "0199a1b2-0000-7000-8000-000000000002")
+GENERATOR = "extractive-1"
 
 
 @dataclass
@@ -34,14 +35,15 @@ class FakeSystem(
     embedder_pb2_grpc.EmbedderServiceServicer,
     releases_pb2_grpc.ReleaseServiceServicer,
 ):
-    """`failures` are raised one a call, before anything else happens."""
+    """`failures` are raised one a call, before anything else happens. The question `slow` waits for
+    `released` before its answer is whole; an answer to `broken` never is.
+    """
 
     failures: list[Exception] = field(default_factory=list)
     callers: list[RequestContext] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     released: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
-    breaks_off: bool = False
 
     async def Answer(self, request: Any, context: Any) -> generator_pb2.AnswerResponse:
         self._record_call(request)
@@ -51,16 +53,14 @@ class FakeSystem(
             except asyncio.CancelledError:
                 self.cancelled.set()
                 raise
-        if not request.question:
-            raise InvalidInput("question", "is empty", "ask something")
+        _check(request)
         return self._answer()
 
     async def StreamAnswer(
         self, request: Any, context: Any
     ) -> AsyncIterator[generator_pb2.StreamAnswerResponse]:
         self._record_call(request)
-        if not request.question:
-            raise InvalidInput("question", "is empty", "ask something")
+        _check(request)
         reply = generator_pb2.StreamAnswerResponse
         yield reply(started=generator_pb2.Started(interaction_id=IDS[0]))
         try:
@@ -71,7 +71,7 @@ class FakeSystem(
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
-        if not self.breaks_off:
+        if request.question != "broken":
             yield reply(finished=self._answer())
 
     async def SubmitFeedback(
@@ -90,7 +90,7 @@ class FakeSystem(
             interaction_id=request.interaction_id,
             question="How hot?",
             outcome="answered",
-            versions={"generator": "extractive-1"},
+            versions={"generator": GENERATOR},
             retrieved=[telemetry_pb2.RetrievedPassage(chunk_id="c1", rank=1)],
         )
         return telemetry_pb2.GetInteractionResponse(interaction=story)
@@ -204,7 +204,7 @@ class FakeSystem(
                     generation=3,
                     artifacts=[releases_pb2.Artifact(version=live)],
                 )
-                for role, live in (("generator", "extractive-1"), ("query-encoder", "minilm-1"))
+                for role, live in (("generator", GENERATOR), ("query-encoder", "minilm-1"))
             ]
         )
 
@@ -220,13 +220,28 @@ class FakeSystem(
             answer="80 degrees.",
             outcome=generator_pb2.OUTCOME_ANSWERED,
             citations=[
-                generator_pb2.Citation(chunk_id="c1", title="Tea", quote="80 degrees is best")
+                generator_pb2.Citation(
+                    chunk_id="c1",
+                    document_id="tea.md",
+                    title="Tea",
+                    end=11,
+                    quote="80 degrees is best",
+                    source_uri="https://tea.example/tea",
+                )
             ],
             passages=[
                 generator_pb2.Passage(chunk_id="c1", document_id="tea.md", title="Tea", rank=1),
                 generator_pb2.Passage(chunk_id="c2", document_id="cup.md", title="Cup", rank=2),
             ],
         )
+
+
+def _check(request: generator_pb2.AnswerRequest) -> None:
+    if not request.question:
+        raise InvalidInput("question", "is empty", "ask something")
+    if request.version not in ("", "gyre", GENERATOR):
+        fix = f"use gyre (the live one), or one of {GENERATOR}"
+        raise InvalidInput("version", f"{request.version!r} is not there", fix)
 
 
 @asynccontextmanager

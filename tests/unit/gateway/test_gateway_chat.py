@@ -83,6 +83,8 @@ async def test_a_stream_ends_with_sources_usage_and_done(client: openai.AsyncOpe
     chunks = [chunk async for chunk in stream]
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert text == "80 degrees."
+    cited = chunks[-2].choices[0].delta.model_extra["annotations"][0]["url_citation"]  # type: ignore[index]
+    assert (cited["url"], cited["end_index"]) == ("https://tea.example/tea", 11)
     assert chunks[0].model_extra["gyre"]["interaction_id"] == IDS[0]  # type: ignore[index]
     assert chunks[-2].choices[0].finish_reason == "stop"
     assert chunks[-2].model_extra["gyre"]["citations"]  # type: ignore[index]
@@ -217,12 +219,22 @@ async def test_an_unknown_parameter_is_no_500(edge: Edge) -> None:
 
 async def test_what_the_generator_refuses_keeps_its_words(edge: Edge, system: FakeSystem) -> None:
     for stream in (False, True):
-        system.failures.append(InvalidInput("version", "is unknown", "use one of extractive-1"))
-        reply = await ask(edge, stream=stream, model="gpt-9")
+        system.failures.append(InvalidInput("history", "has 30 turns", "send the last 20"))
+        reply = await ask(edge, stream=stream)
         assert reply.status_code == 400
-        assert reply.json()["error"]["param"] == "model"
-        assert reply.json()["error"]["message"] == "model is unknown: use one of extractive-1"
-        assert system.requests[-1].version == "gpt-9"
+        assert reply.json()["error"]["param"] == "messages"
+        assert reply.json()["error"]["message"] == "messages has 30 turns: send the last 20"
+
+
+async def test_a_model_that_is_not_there_is_refused_as_openai_does(
+    edge: Edge, system: FakeSystem
+) -> None:
+    for stream in (False, True):
+        reply = await ask(edge, stream=stream, model="gpt-9")
+        assert (reply.status_code, reply.json()["error"]["code"]) == (404, "model_not_found")
+        assert "gpt-9 is not there: use gyre" in reply.json()["error"]["message"]
+    reply = await ask(edge, model="minilm-1")  # it is, and answers nothing
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, "model")
 
 
 async def test_what_is_away_says_when_to_come_back(edge: Edge, system: FakeSystem) -> None:
@@ -234,8 +246,7 @@ async def test_what_is_away_says_when_to_come_back(edge: Edge, system: FakeSyste
         assert "Kafka is away" in reply.json()["error"]["message"]
 
 
-async def test_a_stream_that_breaks_off_ends_with_an_error(edge: Edge, system: FakeSystem) -> None:
-    system.breaks_off = True
-    reply = await ask(edge, stream=True)
+async def test_a_stream_that_breaks_off_ends_with_an_error(edge: Edge) -> None:
+    reply = await ask(edge, stream=True, messages=[{"role": "user", "content": "broken"}])
     last = [line for line in reply.text.splitlines() if line.startswith("data: ")][-1]
     assert "broke off" in json.loads(last.removeprefix("data: "))["error"]["message"]

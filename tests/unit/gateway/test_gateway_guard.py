@@ -97,7 +97,11 @@ async def test_every_reply_has_an_id_and_keeps_scripts_out(edge: Edge) -> None:
 
 
 async def test_what_is_not_there_is_said_in_openais_shape(edge: Edge) -> None:
-    for method, path, status in (("GET", "/v1/nothing", 404), ("PATCH", CHAT, 405)):
+    for method, path, status in (
+        ("GET", "/v1/nothing", 404),
+        ("POST", "/v1/completions", 404),
+        ("PATCH", CHAT, 405),
+    ):
         reply = await edge.http.request(method, path)
         assert reply.status_code == status
         assert reply.json()["error"]["message"]

@@ -4,14 +4,21 @@ from collections.abc import AsyncIterator
 
 import openai
 import pytest
+from gyre.embedder.v1.embedder_pb2 import EmbedRequest
+from gyre_common.errors import FailedPrecondition
 
 from tests.unit.client.fake_system import FakeSystem
 from tests.unit.gateway.edge import Edge, an_edge
 
 
 @pytest.fixture
-async def edge() -> AsyncIterator[Edge]:
-    async with an_edge(FakeSystem()) as edge:
+def system() -> FakeSystem:
+    return FakeSystem()
+
+
+@pytest.fixture
+async def edge(system: FakeSystem) -> AsyncIterator[Edge]:
+    async with an_edge(system) as edge:
         yield edge
 
 
@@ -52,6 +59,7 @@ async def test_openais_client_reads_its_own_default_encoding(client: openai.Asyn
     [
         ({"input": []}, "input"),
         ({"input": [1, 2]}, "input"),
+        ({"input": ["tea"] * 2_049}, "input"),
         ({"input": "tea", "dimensions": 7}, "dimensions"),
         ({"input": "tea", "encoding_format": "hex"}, "encoding_format"),
         ({}, "input"),
@@ -62,7 +70,26 @@ async def test_bad_requests_name_the_field(edge: Edge, body: dict[str, object], 
     assert (reply.status_code, reply.json()["error"]["param"].split(".")[0]) == (400, param)
 
 
-async def test_a_version_that_is_not_there_is_said(edge: Edge) -> None:
+async def test_a_model_that_is_not_there_is_refused_as_openai_does(edge: Edge) -> None:
     reply = await edge.http.post("/v1/embeddings", json={"model": "bert-9", "input": "tea"})
-    assert reply.status_code == 409
-    assert "bert-9 is not registered" in reply.json()["error"]["message"]
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "model_not_found")
+
+
+async def test_more_texts_than_one_call_takes_come_back_in_their_order(
+    client: openai.AsyncOpenAI, system: FakeSystem
+) -> None:
+    texts = [f"text {n}" for n in range(600)]
+    reply = await client.embeddings.create(model="gyre", input=texts)
+    assert [each.index for each in reply.data] == list(range(600))
+    embedded = [request for request in system.requests if isinstance(request, EmbedRequest)]
+    assert [text for request in embedded for text in request.texts] == texts
+    assert [request.version for request in embedded] == ["", "minilm-1", "minilm-1"]
+
+
+async def test_what_cannot_be_done_now_is_not_sent_again(
+    client: openai.AsyncOpenAI, system: FakeSystem
+) -> None:
+    system.failures = [FailedPrecondition("the encoder cannot be loaded")] * 3
+    with pytest.raises(openai.ConflictError):
+        await client.embeddings.create(model="gyre", input="tea")
+    assert len([each for each in system.requests if isinstance(each, EmbedRequest)]) == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,6 +10,9 @@ from fastapi.responses import JSONResponse
 from gyre_client import errors
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+
+PAGES = "/{path:path}"
+"""The console's pages: every address that is nobody else's."""
 
 _RETRY_SECONDS = 2
 
@@ -25,7 +29,7 @@ _KINDS: tuple[tuple[type[errors.GyreError], int, str], ...] = (
 
 
 class Refused(errors.GyreError):
-    """A request that is refused before anything behind it hears of it, with its HTTP status."""
+    """A request that HTTP has a status for, and no error of the services says the same."""
 
     def __init__(self, status: int, message: str, *, code: str) -> None:
         super().__init__(message)
@@ -56,6 +60,9 @@ def error_reply(error: Exception, **beside: object) -> JSONResponse:
     """The reply to a request that failed with this error, and what else there is to say."""
     status, body = error_body(error)
     headers: Mapping[str, str] = {}
+    if status == HTTPStatus.CONFLICT:
+        # OpenAI's clients would send it again: they take it for a lock that passes.
+        headers = {"x-should-retry": "false"}
     if isinstance(error, errors.Unavailable):
         seconds = error.retry_after_seconds or _RETRY_SECONDS
         headers = {"retry-after": str(max(1, round(seconds)))}
@@ -89,7 +96,8 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
         if isinstance(error.__cause__, Refused):  # while the body was being read
             return error_reply(error.__cause__)
-        if error.status_code == 404:
+        of_console = getattr(request.scope.get("route"), "path", "") == PAGES
+        if error.status_code == 404 or of_console:
             message = f"there is no {request.method} {request.url.path}: see /docs"
             return error_reply(errors.NotFound(message))
         code = {405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "refused")

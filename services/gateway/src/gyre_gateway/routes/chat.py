@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from gyre.generator.v1 import generator_pb2
 from gyre_client import GyreError
 from gyre_client.answers import AskOptions
@@ -16,6 +17,7 @@ from gyre_gateway.disconnect import unless_gone
 from gyre_gateway.errors import error_body, renamed
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import IdempotencyKey, Json, as_json
+from gyre_gateway.routes.models import named_model
 
 router = APIRouter(tags=["OpenAI"])
 
@@ -31,6 +33,9 @@ _FIELDS = {
     "history": "messages",
     "instructions": "messages",
 }
+INTERACTION = "gyre-interaction-id"
+"""The header for clients that show no fields but those they know."""
+
 _SLOW_READER_SECONDS = 60.0
 """A stream whose reader takes nothing for so long is ended: it holds a call open."""
 
@@ -38,20 +43,23 @@ _SLOW_READER_SECONDS = 60.0
 @router.post("/v1/chat/completions", summary="Ask", response_model=None)
 async def complete(
     body: ChatRequest, request: Request, gyre: Gyre, idempotency_key: IdempotencyKey = ""
-) -> Json | Response:
+) -> Response:
     """The answer, with its sources in the extra field `gyre`; `stream` sends it as it comes."""
     if body.user and not gyre.caller.actor:
         gyre = gyre.with_caller(actor=body.user)
     question = read_question(body, gyre.caller)
     options: AskOptions = {**question.options, "idempotency_key": idempotency_key}
     seconds = request.app.state.settings.answer_seconds
-    with renamed(_FIELDS):
-        if not body.stream:
-            work = gyre.answers.ask(question.text, timeout=seconds, **options)
-            return _reply(body, question, await unless_gone(request, work))
-        pieces = gyre.answers.stream(question.text, timeout=seconds, **options)
-        # Before the reply begins, so that a refusal is one by its status.
-        first = await unless_gone(request, anext(pieces))
+    async with named_model(gyre, body.model):
+        with renamed(_FIELDS):
+            if not body.stream:
+                work = gyre.answers.ask(question.text, timeout=seconds, **options)
+                answer = await unless_gone(request, work)
+                reply = _reply(body, question, answer)
+                return JSONResponse(reply, headers={INTERACTION: answer.interaction_id})
+            pieces = gyre.answers.stream(question.text, timeout=seconds, **options)
+            # Before the reply begins, so that a refusal is one by its status.
+            first = await unless_gone(request, anext(pieces))
     settings = request.app.state.settings
     usage = bool(body.stream_options and body.stream_options.include_usage)
     return EventSourceResponse(
@@ -59,11 +67,17 @@ async def complete(
         ping=settings.heartbeat_seconds,
         send_timeout=_SLOW_READER_SECONDS,
         sep="\n",
+        headers={INTERACTION: first.started.interaction_id},
     )
 
 
 def _reply(body: ChatRequest, question: Question, answer: generator_pb2.AnswerResponse) -> Json:
-    message = {"role": "assistant", "content": answer.answer, "refusal": None}
+    message = {
+        "role": "assistant",
+        "content": answer.answer,
+        "refusal": None,
+        "annotations": _annotations(answer),
+    }
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     return {
         **_envelope("chat.completion", body, answer.interaction_id),
@@ -96,7 +110,8 @@ async def _events(
                 if piece.HasField("delta"):
                     yield chunk({"content": piece.delta.text})
                 elif piece.HasField("finished"):
-                    yield chunk({}, "stop", gyre=_extra(piece.finished, question))
+                    cited = {"annotations": _annotations(piece.finished)}
+                    yield chunk(cited, "stop", gyre=_extra(piece.finished, question))
                     if usage:
                         yield _event({**envelope, "choices": [], "usage": _usage(piece.finished)})
     except GyreError as error:
@@ -121,6 +136,22 @@ def _usage(answer: generator_pb2.AnswerResponse) -> Json:
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
     }
+
+
+def _annotations(answer: generator_pb2.AnswerResponse) -> list[Json]:
+    """Citations as OpenAI writes those of pages: some clients show them as sources."""
+    return [
+        {
+            "type": "url_citation",
+            "url_citation": {
+                "start_index": each.start,
+                "end_index": each.end,
+                "title": each.title,
+                "url": each.source_uri or each.document_id,
+            },
+        }
+        for each in answer.citations
+    ]
 
 
 def _extra(answer: generator_pb2.AnswerResponse, question: Question) -> Json:

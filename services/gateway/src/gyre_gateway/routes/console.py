@@ -7,6 +7,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from gyre_client import NotFound
 
+from gyre_gateway.errors import PAGES
+
 router = APIRouter(include_in_schema=False)
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -23,7 +25,7 @@ async def asset(name: str) -> Response:
     return FileResponse(path, headers=_FOR_EVER)
 
 
-@router.get("/{path:path}")
+@router.get(PAGES)
 async def page(path: str, request: Request) -> Response:
     """The console draws what the address says; other programs hear that there is nothing."""
     if path.startswith(("v1/", "mcp")) or "text/html" not in request.headers.get("accept", ""):

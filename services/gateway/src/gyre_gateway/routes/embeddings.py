@@ -5,19 +5,24 @@ Reference: https://platform.openai.com/docs/api-reference/embeddings/create
 
 import base64
 import struct
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from gyre.embedder.v1 import embedder_pb2
-from gyre_client import InvalidInput
+from gyre_client import AsyncClient, InvalidInput
 from pydantic import BaseModel, ConfigDict, Field
 
 from gyre_gateway.chat_request import LIVE
 from gyre_gateway.disconnect import unless_gone
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import Json
+from gyre_gateway.routes.models import named_model
 
 router = APIRouter(tags=["OpenAI"])
+
+_MOST_TEXTS, _MOST_A_CALL = 2_048, 256
+"""What OpenAI takes at once, and what the embedder does."""
 
 _SIDES = {"query": embedder_pb2.SIDE_QUERY, "document": embedder_pb2.SIDE_DOCUMENT}
 
@@ -39,9 +44,8 @@ class EmbeddingRequest(BaseModel):
 async def embed(body: EmbeddingRequest, request: Request, gyre: Gyre) -> Json:
     """Unit vectors, in the order of the texts; a text is cut at the encoder's window."""
     texts = _texts(body.input)
-    version = "" if body.model == LIVE else body.model
-    work = gyre.embeddings.embed(texts, version=version, side=_SIDES[body.side])
-    reply = await unless_gone(request, work)
+    async with named_model(gyre, body.model):
+        reply = await unless_gone(request, _embedded(gyre, texts, body))
     if body.dimensions not in (None, reply.dimensions):
         raise InvalidInput(
             "dimensions",
@@ -68,13 +72,27 @@ async def embed(body: EmbeddingRequest, request: Request, gyre: Gyre) -> Json:
     }
 
 
+async def _embedded(
+    gyre: AsyncClient, texts: Sequence[str], body: EmbeddingRequest
+) -> embedder_pb2.EmbedResponse:
+    """All by one version, also where another becomes live between two calls."""
+    whole = embedder_pb2.EmbedResponse(version="" if body.model == LIVE else body.model)
+    for start in range(0, len(texts), _MOST_A_CALL):
+        part = await gyre.embeddings.embed(
+            texts[start : start + _MOST_A_CALL], version=whole.version, side=_SIDES[body.side]
+        )
+        whole.MergeFrom(part)
+    return whole
+
+
 def _texts(given: str | list[str] | list[int] | list[list[int]]) -> list[str]:
     texts = [given] if isinstance(given, str) else given
     words = [each for each in texts if isinstance(each, str)]
     if len(words) < len(texts):
-        raise InvalidInput("input", "holds tokens, and theirs are not known here", "send text")
-    if not words:
-        raise InvalidInput("input", "is empty", "send one text or more")
+        fix = "send text (LangChain: check_embedding_ctx_length=False)"
+        raise InvalidInput("input", "holds tokens, and whose they are is not known here", fix)
+    if not 1 <= len(words) <= _MOST_TEXTS:
+        raise InvalidInput("input", f"holds {len(words)} texts", f"send 1 to {_MOST_TEXTS:,}")
     return words
 
 

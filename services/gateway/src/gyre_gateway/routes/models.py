@@ -1,12 +1,15 @@
 """GET /v1/models: the versions that can be asked for by name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import APIRouter
 from gyre.releases.v1 import releases_pb2
-from gyre_client import NotFound
+from gyre_client import AsyncClient, FailedPrecondition, InvalidInput, NotFound
 
 from gyre_gateway.chat_request import LIVE
+from gyre_gateway.errors import Refused
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import Json
 
@@ -29,6 +32,24 @@ async def show_model(model: str, gyre: Gyre) -> Json:
         if one["id"] == model:
             return one
     raise NotFound(f"there is no model {model[:100]}: see /v1/models")
+
+
+@asynccontextmanager
+async def named_model(gyre: AsyncClient, model: str) -> AsyncIterator[None]:
+    """A refusal by a service, where there is no such model, becomes the one that OpenAI's clients
+    know. Raises Refused, or what the service raised.
+    """
+    try:
+        yield
+    except (InvalidInput, FailedPrecondition) as error:
+        names = [each["id"] for each in _models(await gyre.releases.list())]
+        if model in names:
+            raise
+        raise Refused(
+            HTTPStatus.NOT_FOUND,
+            f"model {model[:100]} is not there: use {LIVE}, or another of /v1/models",
+            code="model_not_found",
+        ) from error
 
 
 def _models(releases: Mapping[str, releases_pb2.Release]) -> Iterator[Json]:
