@@ -74,11 +74,11 @@ async function* ask(
     }
   } catch (error) {
     if (error instanceof ApiError || isAbort(error)) throw error;
-    throw connection.lost();
+    throw connection.cut();
   } finally {
     await events.cancel().catch(() => undefined);
   }
-  if (!finished) throw connection.lost();
+  if (!finished) throw connection.cut();
 }
 
 function* pieces(chunk: ChatChunk): Generator<AnswerPiece> {

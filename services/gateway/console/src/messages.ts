@@ -12,6 +12,10 @@ export interface Session {
   actor: string;
   tenant: string;
   groups: string[];
+  /** Those to choose from; any may be named where there are none. */
+  tenants: string[];
+  /** Its key says who one is: name and groups cannot be changed. */
+  bound: boolean;
 }
 
 export interface SessionChange {

@@ -44,7 +44,8 @@ export function followLinks(event: MouseEvent): void {
   }
   if (link.hasAttribute("download") || !find(link.pathname).page) return;
   event.preventDefault();
-  if (link.href !== location.href) router.go(link.href);
+  if (link.href === location.href) router.rename(link.href);
+  else router.go(link.href);
 }
 
 function here(): Place {

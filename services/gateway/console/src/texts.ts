@@ -36,7 +36,8 @@ export const texts = {
 
   errors: {
     title: "That did not work",
-    offline: "Gyre cannot be reached. Check that it runs; this page tries again by itself.",
+    offline: "Gyre cannot be reached. Check that it runs, then try again.",
+    cut: "The connection broke in the middle. What came is above; ask again for the whole.",
     unknown:
       "Something went wrong that nobody foresaw. Try again; if it stays, look at the gateway's log.",
     pageMissing: "There is no such page",
@@ -44,7 +45,6 @@ export const texts = {
     toStart: "Go to Ask",
     codeMissing:
       "This part of the console could not be loaded. It may have been updated meanwhile.",
-    field: (param: string) => `Field: ${param}`,
     requestId: (id: string) => `Request ${id}`,
   },
 
@@ -67,7 +67,8 @@ export const texts = {
     tenantHint: "Lower-case letters, digits and dashes.",
     groups: "Groups",
     groupsHint: "Separate them with commas. Without any you read what everyone may.",
-    groupCount: (n: number) => (n ? count(n, "group", "groups") : "no groups"),
+    noGroups: "no groups",
+    bound: "Your key says so.",
     signOut: "Sign out",
     changed: "From now on you act as this one.",
   },
@@ -86,8 +87,10 @@ export const texts = {
 
   ask: {
     title: "Ask",
+    reading: "Reading your documents",
     welcome: "What do you want to know?",
     question: "Question",
+    promise: "Every sentence of an answer names the passage it rests on.",
     placeholder: "Ask your documents",
     followUp: "Ask a follow-up",
     keys: "Enter to ask · Shift + Enter for a new line",

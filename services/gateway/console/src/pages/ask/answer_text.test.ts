@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Citation } from "../../messages.ts";
-import { type View, viewOf } from "./answer_text.ts";
+import { lastWord, type View, viewOf } from "./answer_text.ts";
 import { aCitation, aPassage } from "./builders.ts";
 
 const PASSAGE = aPassage("p", "the quotation");
@@ -15,8 +15,11 @@ function citing(answer: string, of: string, passage = PASSAGE): Citation {
 function drawn(views: View[]): string {
   return views
     .map((view) => {
-      if (view.kind === "marks") return `‹${view.citations.map((each) => each.chunk_id)}›`;
-      if (view.kind === "text") return view.citations.length ? `{${view.text}}` : view.text;
+      if (view.kind === "text") {
+        const text = view.citations.length ? `{${view.text}}` : view.text;
+        const ids = view.ending.map((each) => each.chunk_id);
+        return ids.length ? `${text}‹${ids}›` : text;
+      }
       const href = view.href ? ` ${view.href}` : "";
       return `<${view.tag}${href}>${drawn(view.children)}</${view.tag}>`;
     })
@@ -80,6 +83,21 @@ test("links lead to the web alone, and pictures are their words", () => {
   const answer =
     "[web](https://example.org) [script](javascript:alert(1)) [here](/v1) ![cup](https://x.org/a.png)";
   assert.equal(drawn(viewOf(answer, [])), "<p><a https://example.org>web</a> script here cup</p>");
+});
+
+test("a mark never stands inside a link", () => {
+  const answer = "See [the page](https://example.org).";
+  assert.equal(
+    drawn(viewOf(answer, [citing(answer, "See [the")])),
+    "<p>{See }<a https://example.org>{the} page</a>‹p›.</p>",
+  );
+});
+
+test("the last word before a mark stays with it, unless it is long", () => {
+  assert.deepEqual(lastWord("is good."), ["is ", "good."]);
+  assert.deepEqual(lastWord("ends "), ["ends ", ""]);
+  const address = "https://example.org/a/long/address";
+  assert.deepEqual(lastWord(address), [address, ""]);
 });
 
 test("offsets past the end, or in no text at all, break nothing", () => {

@@ -12,8 +12,8 @@ export type Tag =
   | ("table" | "tr" | "th" | "td" | "br" | "hr");
 
 export type View =
-  | { kind: "text"; text: string; citations: Citation[] }
-  | { kind: "marks"; citations: Citation[] }
+  /** `citations` lie over the text, the marks of those in `ending` stand behind it. */
+  | { kind: "text"; text: string; citations: Citation[]; ending: Citation[] }
   | { kind: "element"; tag: Tag; children: View[]; href?: string; start?: number };
 
 interface Placed {
@@ -34,6 +34,14 @@ export function viewOf(answer: string, citations: Citation[]): View[] {
   });
   return new Reader(answer, placed, leavesOf(root)).read(root);
 }
+
+/** A text before a mark, and its last word: it stays on one line with the mark, unless it is long. */
+export function lastWord(text: string): [string, string] {
+  const word = /\S+$/.exec(text)?.[0] ?? "";
+  return word.length > LONG_WORD ? [text, ""] : [text.slice(0, text.length - word.length), word];
+}
+
+const LONG_WORD = 24;
 
 class Reader {
   readonly #source: string;
@@ -80,9 +88,12 @@ class Reader {
           { ...element(node.ordered ? "ol" : "ul", this.read(node)), start: node.start ?? 1 },
         ];
       case "link":
-        return isSafe(node.url)
-          ? [{ ...element("a", this.read(node)), href: node.url }]
-          : this.read(node);
+        return [
+          ...(isSafe(node.url)
+            ? [{ ...element("a", this.read(node)), href: node.url }]
+            : this.read(node)),
+          ...this.#marks(node),
+        ];
       case "table":
         return [
           element(
@@ -118,26 +129,26 @@ class Reader {
       edges.add(place(start - from)).add(place(end - from));
     const inOrder = [...edges].toSorted((one, other) => one - other);
     const endingAt = (offset: number) =>
-      marks(ending.filter((each) => place(each.end - from) === offset));
-    const views = inOrder.slice(1).flatMap((end, at): View[] => {
+      once(ending.filter((each) => place(each.end - from) === offset));
+    const views = inOrder.slice(1).map((end, at): View => {
       const text = value.slice(inOrder[at], end);
       const over = this.#placed.filter(
         (each) => place(each.start - from) < end && place(each.end - from) >= end,
       );
-      return [{ kind: "text", text, citations: over.map(citationOf) }, ...endingAt(end)];
+      return { kind: "text", text, citations: over.map(citationOf), ending: endingAt(end) };
     });
-    return [...endingAt(0), ...views];
+    return [...marks(endingAt(0)), ...views];
   }
 
   #whole(node: Nodes, text: string): View {
     const over = this.#placed.filter(
       (each) => each.start < endOf(node) && each.end > startOf(node),
     );
-    return { kind: "text", text, citations: over.map(citationOf) };
+    return { kind: "text", text, citations: over.map(citationOf), ending: [] };
   }
 
   #marks(node: Nodes): View[] {
-    return marks(this.#endingAt.get(node) ?? []);
+    return marks(once(this.#endingAt.get(node) ?? []));
   }
 
   #slice(node: Nodes): string {
@@ -157,14 +168,19 @@ function element(tag: Tag, children: View[]): View & { kind: "element" } {
   return { kind: "element", tag, children };
 }
 
-function marks(placed: Placed[]): View[] {
-  const once = new Map(placed.map(({ citation }) => [citation.chunk_id, citation]));
-  return once.size ? [{ kind: "marks", citations: [...once.values()] }] : [];
+/** Of citations of one passage the last: they have one number. */
+function once(placed: Placed[]): Citation[] {
+  return [...new Map(placed.map(({ citation }) => [citation.chunk_id, citation])).values()];
 }
 
-/** What holds text of its own, in reading order. */
+function marks(ending: Citation[]): View[] {
+  return ending.length ? [{ kind: "text", text: "", citations: [], ending }] : [];
+}
+
+/** What marks can stand behind, in reading order: text, and a link as a whole. */
 function leavesOf(node: Nodes): Nodes[] {
-  if ("children" in node) return node.children.flatMap((child) => leavesOf(child));
+  if ("children" in node && node.type !== "link")
+    return node.children.flatMap((child) => leavesOf(child));
   return node.type === "definition" || node.type === "break" ? [] : [node];
 }
 

@@ -1,7 +1,14 @@
 // The conversation on screen. It outlives the page, so that an answer goes on while one looks elsewhere.
 import { api } from "../../api.ts";
 import { isAbort } from "../../errors.ts";
-import type { AnswerDetails, FeedbackDraft, Interaction, Turn, Vote } from "../../messages.ts";
+import type {
+  AnswerDetails,
+  FeedbackDraft,
+  Interaction,
+  Session,
+  Turn,
+  Vote,
+} from "../../messages.ts";
 import { session } from "../../session.svelte.ts";
 import { sourcesOf } from "./quotes.ts";
 import { inOrder } from "./record.ts";
@@ -61,10 +68,18 @@ class Conversation {
   /** Empty until the first answer has begun. */
   id = $state("");
   exchanges = $state<Exchange[]>([]);
+  #owner = "";
   #stop: AbortController | undefined;
 
   get running(): boolean {
     return this.exchanges.at(-1)?.running ?? false;
+  }
+
+  /** What is on screen belongs to whoever asked: to another it is not shown. */
+  belongsTo(session: Session | undefined): void {
+    const owner = JSON.stringify(session);
+    if (owner !== this.#owner) this.clear();
+    this.#owner = owner;
   }
 
   /** Leaves what is on screen for a new conversation. */
