@@ -49,7 +49,8 @@ _FREE = frozenset(
         "join_algorithm", "union_default_mode", "group_by_use_nulls", "transform_null_in",
         "cast_keep_nullable", "prefer_column_name_to_alias", "format_csv_delimiter",
         "http_write_exception_in_output_format", "enable_analyzer",
-        "asterisk_include_alias_columns",
+        "asterisk_include_alias_columns", "limit", "offset", "select_sequential_consistency",
+        "network_compression_method", "network_zstd_compression_level", "add_http_cors_header",
         "readonly",  # nobody can change it in a session that has it
     }
 )  # fmt: skip

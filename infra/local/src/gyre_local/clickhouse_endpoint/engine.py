@@ -39,14 +39,18 @@ class Stats:
 
     read_rows: int = 0
     read_bytes: int = 0
+    result_rows: int = 0
+    result_bytes: int = 0
     written_rows: int = 0
     written_bytes: int = 0
     elapsed_ns: int = 0
 
     def add(self, block: Any) -> None:
         """Add a result of chdb, or one block of a stream, whose clock runs on."""
-        self.read_rows += block.rows_read()
-        self.read_bytes += block.bytes_read()
+        self.read_rows += block.storage_rows_read()
+        self.read_bytes += block.storage_bytes_read()
+        self.result_rows += block.rows_read()
+        self.result_bytes += block.bytes_read()
         self.written_rows += block.rows_written()
         self.written_bytes += block.bytes_written()
         self.elapsed_ns = max(self.elapsed_ns, int(block.elapsed() * 1e9))
@@ -166,8 +170,12 @@ class EngineSession:
             for piece in pieces:
                 inserter.append(piece)
             done = inserter.finish()
-        elapsed = int(done.elapsed * 1e9)
-        return Result(None, stats=Stats(0, 0, done.rows_written, done.bytes_written, elapsed))
+        stats = Stats(
+            written_rows=done.rows_written,
+            written_bytes=done.bytes_written,
+            elapsed_ns=int(done.elapsed * 1e9),
+        )
+        return Result(None, stats=stats)
 
     def close(self) -> None:
         """End the session, once nothing runs in it."""

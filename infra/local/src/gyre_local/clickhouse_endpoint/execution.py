@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from itertools import chain, islice
 
+from gyre_local.clickhouse_endpoint import native
 from gyre_local.clickhouse_endpoint.accounts import LARGEST_WHOLE_RESULT, Account
 from gyre_local.clickhouse_endpoint.engine import EngineSession, Result
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
@@ -84,9 +85,14 @@ def _read(
     session.reading = True
     if output in _STREAMED and statement.canonical.startswith(("SELECT ", "WITH ", "(SELECT ")):
         session.begin(query.settings, query.database)
-        return session.stream(sql, output, query.params)
-    settings = {"max_result_bytes": str(LARGEST_WHOLE_RESULT), **query.settings}
-    if session.account is Account.ANALYST and settings["max_result_bytes"] == "0":
-        settings["max_result_bytes"] = str(LARGEST_WHOLE_RESULT)  # no limit is none of the bounds
-    session.begin(settings, query.database)
-    return replace(session.query(sql, output, query.params), format=output)
+        result = session.stream(sql, output, query.params)
+    else:
+        settings = {"max_result_bytes": str(LARGEST_WHOLE_RESULT), **query.settings}
+        # No limit is none of the analyst's bounds.
+        if session.account is Account.ANALYST and settings["max_result_bytes"] == "0":
+            settings["max_result_bytes"] = str(LARGEST_WHOLE_RESULT)
+        session.begin(settings, query.database)
+        result = replace(session.query(sql, output, query.params), format=output)
+    if output == "Native" and query.protocol_version >= native.FIRST_VERSION:
+        result.blocks = native.with_block_info(result.blocks)
+    return result

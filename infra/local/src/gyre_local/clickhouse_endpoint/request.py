@@ -12,6 +12,7 @@ from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 
 QUERY_ID = web.RequestKey("query_id", str)
 _PIECE = 1 << 16
+_LONGEST_VERSION = 9  # digits
 # Not application/x-www-form-urlencoded, which is what `curl -d` calls every body.
 _FORM = "multipart/form-data"
 
@@ -54,6 +55,7 @@ class QueryRequest:
     in_blocks: bool
     whole_first: bool
     over_get: bool
+    protocol_version: int
 
 
 async def read_request(request: web.Request, body: IO[bytes], largest: int) -> QueryRequest:
@@ -103,6 +105,7 @@ async def read_request(request: web.Request, body: IO[bytes], largest: int) -> Q
         in_blocks=url.get("compress", "0") not in ("", "0", "false"),
         whole_first=url.get("wait_end_of_query") == "1",
         over_get=request.method == "GET",
+        protocol_version=_protocol_version(url.get("client_protocol_version", "0")),
     )
 
 
@@ -149,6 +152,14 @@ def _within(size: int, largest: int) -> int:
             Code.TOO_MANY_BYTES, f"The body is larger than {largest} bytes: send it in parts."
         )
     return size
+
+
+def _protocol_version(text: str) -> int:
+    if not text.isdecimal() or len(text) > _LONGEST_VERSION:
+        raise EngineError.refusal(
+            Code.BAD_ARGUMENTS, "Invalid client_protocol_version: give a whole number."
+        )
+    return int(text)
 
 
 def _seconds(timeout: str) -> float:

@@ -127,15 +127,15 @@ class Endpoint:
         """Send a small result at once with its length, a large one as it comes."""
         run = partial(self._sessions.run, session)
         piece, ended = await run(lambda: _next_piece(result.blocks))
-        headers = self._headers(request) | _headers_of(result)
         encoding, pack = encoder(query.accept_encoding, in_blocks=query.in_blocks)
-        if encoding is not None:
-            headers["Content-Encoding"] = encoding
-        if ended:
-            return web.Response(body=pack.compress(piece) + pack.flush(), headers=headers)
         with tempfile.SpooledTemporaryFile(_SENT_AT_ONCE) as spool:
-            if query.whole_first:  # so that an error still has its own status
+            if query.whole_first and not ended:  # so that an error still has its own status
                 await run(lambda: _spool(result, spool))
+            headers = self._headers(request) | _headers_of(result)
+            if encoding is not None:
+                headers["Content-Encoding"] = encoding
+            if ended:
+                return web.Response(body=pack.compress(piece) + pack.flush(), headers=headers)
             tag = headers["X-ClickHouse-Exception-Tag"] = secrets.token_hex(8)
             response = web.StreamResponse(headers=headers)
             await response.prepare(request)
