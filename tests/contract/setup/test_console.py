@@ -8,6 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from gyre_cli.commands.answers import QUESTIONS
+
 ROOT = Path(__file__).parents[3]
 GATEWAY = ROOT / "services/gateway"
 BUILD = "import hatchling.build, sys; print(hatchling.build.build_wheel(sys.argv[1]))"
@@ -25,6 +27,11 @@ def test_the_consoles_own_tests_pass() -> None:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(r"^ℹ pass [1-9]", run.stdout, re.MULTILINE), run.stdout
+
+
+def test_the_page_suggests_what_the_command_suggests() -> None:
+    texts = (GATEWAY / "console/src/texts.ts").read_text()
+    assert all(f'"{question}"' in texts for question in QUESTIONS)
 
 
 def test_what_the_console_is_built_with_is_locked_by_digest_and_names_no_registry() -> None:

@@ -3,6 +3,9 @@
 const count = (n: number, one: string, many: string) =>
   `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 
+const list = (words: string[]) =>
+  new Intl.ListFormat("en", { type: "disjunction" }).format(words.map((word) => `“${word}”`));
+
 export const texts = {
   product: "Gyre",
 
@@ -99,6 +102,11 @@ export const texts = {
     send: "Ask",
     stop: "Stop",
     suggestions: "You could ask",
+    ownQuestions: [
+      "When does an answer count as given?",
+      "Why does only the release controller write releases?",
+      "Which user can analysts use?",
+    ],
     about: (title: string) => `What does “${title}” say?`,
     addFirst:
       "There are no documents yet. Add some, and every answer will name the passages it rests on.",
@@ -117,8 +125,9 @@ export const texts = {
     passageDown: "This passage does not help",
 
     abstained: "The documents do not answer this.",
+    missing: (words: string[]) => `No passage that was read mentions ${list(words)}.`,
     abstainedHint:
-      "The passages that come nearest are below, but none holds an answer. Word the question as the documents would, or add a document that answers it.",
+      "The passages that come nearest are below. Word the question as the documents would, or add a document that answers it.",
     nothingRead:
       "No passage fits the question, or none that you may read. Word it as the documents would, or add a document that answers it.",
     nearest: "Nearest passages",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aCitation, aPassage } from "./builders.ts";
-import { sourcesOf, stretches, unitsOf, withSources } from "./quotes.ts";
+import { headingsOf, sourcesOf, stretches, unitsOf, withSources } from "./quotes.ts";
 
 const ANSWER = "🍵 is best at 80 degrees. It steeps two minutes.";
 const HOT = aPassage("hot", "Of 🍵: green tea is best at 80 degrees. Black tea is not.");
@@ -32,6 +32,11 @@ test("sources are numbered in the order in which the answer rests on them", () =
 
 test("a citation of a passage that did not come along has no number", () => {
   assert.deepEqual(sourcesOf([FIRST], []), []);
+});
+
+test("the headings over a passage do not begin with its document's title", () => {
+  assert.deepEqual(headingsOf(aPassage("p", "", { heading_path: ["Tea", "Green"] })), ["Green"]);
+  assert.deepEqual(headingsOf(aPassage("p", "", { heading_path: ["Time"] })), ["Time"]);
 });
 
 test("a passage is cut where its quotation begins and ends", () => {

@@ -35,6 +35,11 @@ export function sourcesOf(citations: Citation[], passages: Passage[]): Source[] 
     .map((passage, at) => ({ number: at + 1, passage }));
 }
 
+/** Headings over a passage, without the document's title. */
+export function headingsOf({ title, heading_path }: Passage): string[] {
+  return heading_path[0] === title ? heading_path.slice(1) : heading_path;
+}
+
 /** A passage's text in the stretches that a reader tells apart: quoted, and not. */
 export function stretches(passage: Passage, citations: Citation[]): Stretch[] {
   const units = unitsOf(passage.text);
@@ -69,7 +74,7 @@ export function withSources(answer: string, citations: Citation[], sources: Sour
     if (!text.startsWith(mark, at)) text = `${text.slice(0, at)}${mark}${text.slice(at)}`;
   }
   const lines = sources.map(({ number, passage }) => {
-    const place = [passage.title || passage.document_id, ...passage.heading_path].join(" › ");
+    const place = [passage.title || passage.document_id, ...headingsOf(passage)].join(" › ");
     return `[${number}] ${place}${passage.source_uri ? ` (${passage.source_uri})` : ""}`;
   });
   return lines.length ? `${text}\n\n${lines.join("\n")}` : text;
