@@ -16,7 +16,7 @@ from gyre.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_client import Addresses
 from gyre_common.context import RequestContext
-from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
+from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFound
 from gyre_common.identities import Identity
 from gyre_common.rpc import request_context, serve
 
@@ -48,11 +48,7 @@ class FakeSystem(
     async def Answer(self, request: Any, context: Any) -> generator_pb2.AnswerResponse:
         self._record_call(request)
         if request.question == "slow":
-            try:
-                await self.released.wait()
-            except asyncio.CancelledError:
-                self.cancelled.set()
-                raise
+            await self._wait()
         _check(request)
         return self._answer()
 
@@ -63,14 +59,10 @@ class FakeSystem(
         _check(request)
         reply = generator_pb2.StreamAnswerResponse
         yield reply(started=generator_pb2.Started(interaction_id=IDS[0]))
-        try:
-            for text in ("80", " degrees."):
-                yield reply(delta=generator_pb2.Delta(text=text))
-            if request.question == "slow":
-                await self.released.wait()
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
+        for text in ("80", " degrees."):
+            yield reply(delta=generator_pb2.Delta(text=text))
+        if request.question == "slow":
+            await self._wait()
         if request.question != "broken":
             yield reply(finished=self._answer())
 
@@ -166,6 +158,17 @@ class FakeSystem(
         for state in ("running", "released"):
             run = trainer_pb2.Run(run_id=request.run_id, state=state)
             yield trainer_pb2.WatchRunResponse(run=run)
+            if request.run_id == "slow":
+                await self._wait()
+
+    async def StartRun(self, request: Any, context: Any) -> trainer_pb2.StartRunResponse:
+        self._record_call(request)
+        return trainer_pb2.StartRunResponse(run=trainer_pb2.Run(run_id="run-c", state="running"))
+
+    async def CancelRun(self, request: Any, context: Any) -> trainer_pb2.CancelRunResponse:
+        self._record_call(request)
+        run = trainer_pb2.Run(run_id=request.run_id, state="cancelled")
+        return trainer_pb2.CancelRunResponse(run=run)
 
     async def ListRuns(self, request: Any, context: Any) -> trainer_pb2.ListRunsResponse:
         self._record_call(request)
@@ -207,6 +210,32 @@ class FakeSystem(
                 for role, live in (("generator", GENERATOR), ("query-encoder", "minilm-1"))
             ]
         )
+
+    async def GetVersion(self, request: Any, context: Any) -> releases_pb2.GetVersionResponse:
+        self._record_call(request)
+        if request.version == "missing":
+            raise NotFound(f"{request.role} has no version missing")
+        artifact = releases_pb2.Artifact(version=request.version, evidence={"gate": "passed"})
+        return releases_pb2.GetVersionResponse(artifact=artifact, live=True)
+
+    async def Promote(self, request: Any, context: Any) -> releases_pb2.PromoteResponse:
+        self._record_call(request)
+        if request.expected_generation != 3:
+            raise Conflict("generation 3 is the present one")
+        return releases_pb2.PromoteResponse()
+
+    async def Rollback(self, request: Any, context: Any) -> releases_pb2.RollbackResponse:
+        self._record_call(request)
+        if request.role not in ("generator", "query-encoder"):
+            raise FailedPrecondition(f"no version of {request.role} was live before")
+        return releases_pb2.RollbackResponse()
+
+    async def _wait(self) -> None:
+        try:
+            await self.released.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
 
     def _record_call(self, request: Any) -> None:
         self.callers.append(request_context())

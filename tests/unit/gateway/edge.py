@@ -31,6 +31,8 @@ async def an_edge(system: FakeSystem, *, away: str = "", **settings: object) -> 
         serve_fake(system, keys=own.accepted_keys, identities=own.identities) as addresses,
         AsyncClient(replace(addresses, **({away: NOWHERE} if away else {}))) as gyre,
         http_server(create_http(own, gyre), "127.0.0.1", 0) as port,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
+        httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60
+        ) as http,
     ):
         yield Edge(f"http://127.0.0.1:{port}", http)

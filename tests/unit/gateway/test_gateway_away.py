@@ -1,5 +1,7 @@
 """Services that are away, one by one: who needs them hears which, and when to come back."""
 
+from typing import Any
+
 import pytest
 
 from tests.unit.client.fake_system import IDS, FakeSystem
@@ -9,8 +11,9 @@ CHAT = {"model": "gyre", "messages": [{"role": "user", "content": "How hot?"}]}
 DOCUMENT = {"document_id": "a", "text": "x"}
 VOTE = {"interaction_id": IDS[0], "value": "up"}
 
-NEEDS = {
+NEEDS: dict[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
     ("POST", "/v1/chat/completions"): ("generator", CHAT),
+    ("POST", "/v1/responses"): ("generator", {"model": "gyre", "input": "How hot?"}),
     ("POST", "/v1/embeddings"): ("embedder", {"model": "gyre", "input": "tea"}),
     ("GET", "/v1/models"): ("releases", None),
     ("GET", "/v1/models/{model}"): ("releases", None),
@@ -24,8 +27,15 @@ NEEDS = {
     ("GET", "/v1/series/{view}"): ("telemetry", None),
     ("GET", "/v1/dead-letters"): ("telemetry", None),
     ("GET", "/v1/dead-letters/{topic}"): ("telemetry", None),
+    ("GET", "/v1/releases"): ("releases", None),
+    ("GET", "/v1/releases/{role}/versions/{version}"): ("releases", None),
+    ("POST", "/v1/releases/{role}/promote"): ("releases", {"version": "extractive-1"}),
+    ("POST", "/v1/releases/{role}/rollback"): ("releases", {}),
     ("GET", "/v1/runs"): ("trainer", None),
+    ("POST", "/v1/runs"): ("trainer", {}),
     ("GET", "/v1/runs/{run_id}"): ("trainer", None),
+    ("GET", "/v1/runs/{run_id}/events"): ("trainer", None),
+    ("POST", "/v1/runs/{run_id}/cancel"): ("trainer", None),
     ("GET", "/v1/datasets"): ("trainer", None),
 }
 """Which service a route cannot do without; /v1/status can do without any."""
@@ -35,14 +45,20 @@ NEEDS = {
 async def test_what_needs_a_service_that_is_away_says_so(service: str) -> None:
     async with an_edge(FakeSystem(), away=service) as edge:
         for (method, path), (needed, body) in NEEDS.items():
-            path = path.replace("{model}", "extractive-1").replace("{interaction_id}", IDS[0])
-            reply = await edge.http.request(method, path, json=body)
+            reply = await edge.http.request(method, _filled(path), json=body)
             if needed == service:
                 assert reply.status_code == 503, (method, path)
                 assert f"service {service} should be" in reply.json()["error"]["message"]
                 assert int(reply.headers["retry-after"]) >= 1
             else:
                 assert reply.status_code < 300, (method, path, reply.text)
+
+
+def _filled(path: str) -> str:
+    values = {"model": "extractive-1", "interaction_id": IDS[0], "role": "generator"}
+    for name, value in values.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path
 
 
 async def test_every_route_is_known_here_has_a_summary_and_asks_for_a_key() -> None:

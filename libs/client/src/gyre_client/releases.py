@@ -1,7 +1,7 @@
 """Which version of every role is live, and the changes of it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gyre.releases.v1 import releases_pb2
@@ -22,6 +22,15 @@ class Change:
     before: ByRole
     after: ByRole
     seconds: float
+
+    @property
+    def went_along(self) -> Sequence[str]:
+        """The other roles whose live version changed."""
+        return [
+            role
+            for role, after in self.after.items()
+            if role != self.role and role in self.before and self.before[role].live != after.live
+        ]
 
 
 class Releases(Part[LoopT]):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from gyre.trainer.v1 import trainer_pb2
@@ -10,7 +10,7 @@ from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
 
 from gyre_client.errors import Unavailable
 from gyre_client.history import only_match
-from gyre_client.parts import LoopT, Part, method
+from gyre_client.parts import LoopT, Part, method, stream
 
 RUNNING = "running"
 
@@ -92,11 +92,9 @@ class Runs(Part[LoopT]):
         )
         return reply.run
 
-    @method
-    async def follow(
-        self, run_id: str, changed: Callable[[trainer_pb2.Run], None] | None = None
-    ) -> trainer_pb2.Run:
-        """The run when it has ended; `changed` is called with each change.
+    @stream
+    async def watch(self, run_id: str) -> AsyncGenerator[trainer_pb2.Run, None]:
+        """The run as it is, then after each change, until it has ended.
 
         A trainer that is away is waited for, for a minute; then Unavailable is raised.
         """
@@ -107,15 +105,24 @@ class Runs(Part[LoopT]):
                 async with aclosing(self._replies("WatchRun", request, _WATCH_SECONDS)) as replies:
                     async for reply in replies:
                         last_heard = time.monotonic()
-                        run: trainer_pb2.Run = reply.run
-                        if changed is not None:
-                            changed(run)
-                        if run.state != RUNNING:
-                            return run
+                        yield reply.run
+                        if reply.run.state != RUNNING:
+                            return
             except Unavailable:
                 if time.monotonic() - last_heard > _AWAY_SECONDS:
                     raise
             await asyncio.sleep(_PAUSE)
+
+    @method
+    async def follow(
+        self: "Runs[None]", run_id: str, changed: Callable[[trainer_pb2.Run], None] | None = None
+    ) -> trainer_pb2.Run:
+        """The run when it has ended; `changed` is called with each change. Raises as `watch`."""
+        async with aclosing(self.watch(run_id)) as changes:
+            async for run in changes:
+                if changed is not None:
+                    changed(run)
+        return run
 
 
 class DataSets(Part[LoopT]):

@@ -1,11 +1,10 @@
 """Ends the work for a caller who has gone away."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Request
 
 T = TypeVar("T")
 
@@ -35,18 +34,3 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
 async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-class ReadingRoute(APIRoute):
-    """Ends the work of a GET when its reader goes away; what changes something is seen through."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """As FastAPI calls it."""
-        handle = super().get_route_handler()
-
-        async def handle_unless_gone(request: Request) -> Response:
-            if request.method == "GET":
-                return await unless_gone(request, handle(request))
-            return await handle(request)
-
-        return handle_unless_gone

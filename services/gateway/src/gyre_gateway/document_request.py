@@ -15,9 +15,7 @@ from gyre_client import GyreError, InvalidInput
 from gyre_common.lines import has_control_characters
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
-from starlette.requests import ClientDisconnect
 
-from gyre_gateway.disconnect import ClientGone
 from gyre_gateway.errors import invalid_input
 from gyre_gateway.uploads import File, Form, Uploads
 
@@ -76,7 +74,7 @@ async def read_documents(request: Request, uploads: Uploads) -> Sequence[Draft]:
     if kind == "multipart/form-data":
         drafts = _of_form(await uploads.receive(request))
     elif kind == "application/json":
-        drafts = _of_json(await _json(request))
+        drafts = _of_json(await request.json())
     else:
         raise InvalidInput(
             "content-type",
@@ -84,15 +82,6 @@ async def read_documents(request: Request, uploads: Uploads) -> Sequence[Draft]:
             "send application/json, or files as multipart/form-data",
         )
     return _each_once(drafts)
-
-
-async def _json(request: Request) -> object:
-    try:
-        return from_json(await request.body(), allow_inf_nan=False)
-    except ClientDisconnect as error:
-        raise ClientGone from error
-    except ValueError as error:
-        raise InvalidInput("body", "is not JSON", "send a JSON object in UTF-8") from error
 
 
 def _of_json(body: object) -> Sequence[Draft]:

@@ -94,7 +94,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
-        if isinstance(error.__cause__, Refused):  # while the body was being read
+        if isinstance(error.__cause__, errors.GyreError):  # while the body was being read
             return error_reply(error.__cause__)
         of_console = getattr(request.scope.get("route"), "path", "") == PAGES
         if error.status_code == 404 or of_console:
@@ -117,8 +117,6 @@ def invalid_input(error: RequestValidationError | ValidationError) -> errors.Inv
     match first["type"]:
         case "missing":
             return errors.InvalidInput(path, "is missing", "send it")
-        case "json_invalid":
-            return errors.InvalidInput("body", "is not JSON", "send a JSON object in UTF-8")
         case "extra_forbidden":
             return errors.InvalidInput(path, "is not known here", "leave it out")
         case "model_attributes_type" | "dict_type" if place == ("body",):

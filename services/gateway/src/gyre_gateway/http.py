@@ -14,9 +14,10 @@ from gyre_common.store import Store
 from starlette.middleware.cors import CORSMiddleware
 
 from gyre_gateway import errors
+from gyre_gateway.answering import INTERACTION
 from gyre_gateway.guard import Guard
 from gyre_gateway.identity import Identities
-from gyre_gateway.routes import ROUTERS, chat
+from gyre_gateway.routes import ROUTERS
 from gyre_gateway.sessions import Sessions
 from gyre_gateway.settings import GatewaySettings
 from gyre_gateway.uploads import Uploads
@@ -47,7 +48,7 @@ def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
             allow_origins=settings.allowed_origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["x-request-id", "retry-after", chat.INTERACTION],
+            expose_headers=["x-request-id", "retry-after", INTERACTION],
         )
     app.add_middleware(Guard, hosts=settings.accepted_hosts, origins=settings.allowed_origins)
     return app

@@ -200,7 +200,7 @@ def _change_json(change: Change) -> dict[str, Json]:
     return {
         **plain(change.after[change.role]),
         "before": change.before[change.role].live,
-        "went_along": {role: change.after[role].live for role in _went_along(change)},
+        "went_along": {role: change.after[role].live for role in change.went_along},
         "seconds": round(change.seconds, 3),
     }
 
@@ -214,18 +214,10 @@ def _change_text(change: Change) -> str:
         generations = f"generation {after.generation}, the first of its own"
     lines = [
         f"{_move(change, change.role)}, {generations}, for {_scope(after)}",
-        *(f"{_move(change, role)}, went along" for role in _went_along(change)),
+        *(f"{_move(change, role)}, went along" for role in change.went_along),
         f"safe after {change.seconds:.2f} s; every replica switches as it hears of it",
     ]
     return "\n".join(lines)
-
-
-def _went_along(change: Change) -> list[str]:
-    return [
-        role
-        for role, after in change.after.items()
-        if role != change.role and role in change.before and change.before[role].live != after.live
-    ]
 
 
 def _move(change: Change, role: str) -> str:

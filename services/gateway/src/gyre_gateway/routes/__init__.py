@@ -10,6 +10,8 @@ from gyre_gateway.routes import (
     health,
     interactions,
     models,
+    releases,
+    responses,
     runs,
     series,
     session,
@@ -18,12 +20,14 @@ from gyre_gateway.routes import (
 
 ROUTERS = (
     chat.router,
+    responses.router,
     embeddings.router,
     models.router,
     documents.router,
     feedback.router,
     interactions.router,
     series.router,
+    releases.router,
     runs.router,
     dead_letters.router,
     status.router,

@@ -1,43 +1,26 @@
 """POST /v1/chat/completions: questions and answers as every OpenAI client speaks them."""
 
-import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from gyre.generator.v1 import generator_pb2
 from gyre_client import GyreError
-from gyre_client.answers import AskOptions
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 
-from gyre_gateway.chat_request import ChatRequest, Question, read_question
-from gyre_gateway.disconnect import unless_gone
-from gyre_gateway.errors import error_body, renamed
+from gyre_gateway.answering import Pieces, ask, begin, beside, citations, naming, speaking_as
+from gyre_gateway.chat_request import ChatRequest, question_of
+from gyre_gateway.errors import error_body
 from gyre_gateway.identity import Gyre
+from gyre_gateway.question import Question
 from gyre_gateway.replies import IdempotencyKey, Json, as_json
 from gyre_gateway.routes.models import named_model
+from gyre_gateway.routing import Route
+from gyre_gateway.streaming import event, event_stream
 
-router = APIRouter(tags=["OpenAI"])
-
-_OUTCOMES = {
-    generator_pb2.OUTCOME_ANSWERED: "answered",
-    generator_pb2.OUTCOME_ABSTAINED: "abstained",
-    generator_pb2.OUTCOME_ERROR: "error",
-    generator_pb2.OUTCOME_CANCELLED: "cancelled",
-}
-_FIELDS = {
-    "version": "model",
-    "question": "messages",
-    "history": "messages",
-    "instructions": "messages",
-}
-INTERACTION = "gyre-interaction-id"
-"""The header for clients that show no fields but those they know."""
-
-_SLOW_READER_SECONDS = 60.0
-"""A stream whose reader takes nothing for so long is ended: it holds a call open."""
+router = APIRouter(tags=["OpenAI"], route_class=Route)
 
 
 @router.post("/v1/chat/completions", summary="Ask", response_model=None)
@@ -45,30 +28,14 @@ async def complete(
     body: ChatRequest, request: Request, gyre: Gyre, idempotency_key: IdempotencyKey = ""
 ) -> Response:
     """The answer, with its sources in the extra field `gyre`; `stream` sends it as it comes."""
-    if body.user and not gyre.caller.actor:
-        gyre = gyre.with_caller(actor=body.user)
-    question = read_question(body, gyre.caller)
-    options: AskOptions = {**question.options, "idempotency_key": idempotency_key}
-    seconds = request.app.state.settings.answer_seconds
+    gyre = speaking_as(gyre, body.user)
+    question = question_of(body, gyre.caller, idempotency_key)
     async with named_model(gyre, body.model):
-        with renamed(_FIELDS):
-            if not body.stream:
-                work = gyre.answers.ask(question.text, timeout=seconds, **options)
-                answer = await unless_gone(request, work)
-                reply = _reply(body, question, answer)
-                return JSONResponse(reply, headers={INTERACTION: answer.interaction_id})
-            pieces = gyre.answers.stream(question.text, timeout=seconds, **options)
-            # Before the reply begins, so that a refusal is one by its status.
-            first = await unless_gone(request, anext(pieces))
-    settings = request.app.state.settings
-    usage = bool(body.stream_options and body.stream_options.include_usage)
-    return EventSourceResponse(
-        _events(body, question, first, pieces, usage=usage),
-        ping=settings.heartbeat_seconds,
-        send_timeout=_SLOW_READER_SECONDS,
-        sep="\n",
-        headers={INTERACTION: first.started.interaction_id},
-    )
+        if not body.stream:
+            answer = await ask(request, gyre, question)
+            return JSONResponse(_reply(body, question, answer), headers=naming(answer))
+        started, pieces = await begin(request, gyre, question)
+    return event_stream(request, _events(body, question, started, pieces), headers=naming(started))
 
 
 def _reply(body: ChatRequest, question: Question, answer: generator_pb2.AnswerResponse) -> Json:
@@ -83,25 +50,23 @@ def _reply(body: ChatRequest, question: Question, answer: generator_pb2.AnswerRe
         **_envelope("chat.completion", body, answer.interaction_id),
         "choices": [choice],
         "usage": _usage(answer),
-        "gyre": _extra(answer, question),
+        "gyre": beside(answer, question),
     }
 
 
 async def _events(
     body: ChatRequest,
     question: Question,
-    first: generator_pb2.StreamAnswerResponse,
-    pieces: AsyncGenerator[generator_pb2.StreamAnswerResponse, None],
-    *,
-    usage: bool,
+    started: generator_pb2.Started,
+    pieces: Pieces,
 ) -> AsyncIterator[ServerSentEvent]:
     """Chunks, and `[DONE]`; an error on the way is an event with it, and the end."""
-    started = first.started
+    usage = bool(body.stream_options and body.stream_options.include_usage)
     envelope = _envelope("chat.completion.chunk", body, started.interaction_id)
 
     def chunk(delta: Json, finish_reason: str | None = None, **extra: object) -> ServerSentEvent:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return _event({**envelope, "choices": [choice], **extra})
+        return event({**envelope, "choices": [choice], **extra})
 
     yield chunk({"role": "assistant", "content": ""}, gyre=as_json(started))
     try:
@@ -111,11 +76,11 @@ async def _events(
                     yield chunk({"content": piece.delta.text})
                 elif piece.HasField("finished"):
                     cited = {"annotations": _annotations(piece.finished)}
-                    yield chunk(cited, "stop", gyre=_extra(piece.finished, question))
+                    yield chunk(cited, "stop", gyre=beside(piece.finished, question))
                     if usage:
-                        yield _event({**envelope, "choices": [], "usage": _usage(piece.finished)})
+                        yield event({**envelope, "choices": [], "usage": _usage(piece.finished)})
     except GyreError as error:
-        yield _event(error_body(error)[1])
+        yield event(error_body(error)[1])
         return
     yield ServerSentEvent("[DONE]", sep="\n")
 
@@ -139,29 +104,4 @@ def _usage(answer: generator_pb2.AnswerResponse) -> Json:
 
 
 def _annotations(answer: generator_pb2.AnswerResponse) -> list[Json]:
-    """Citations as OpenAI writes those of pages: some clients show them as sources."""
-    return [
-        {
-            "type": "url_citation",
-            "url_citation": {
-                "start_index": each.start,
-                "end_index": each.end,
-                "title": each.title,
-                "url": each.source_uri or each.document_id,
-            },
-        }
-        for each in answer.citations
-    ]
-
-
-def _extra(answer: generator_pb2.AnswerResponse, question: Question) -> Json:
-    """What OpenAI's shape has no place for."""
-    extra = as_json(answer)
-    for named_elsewhere in ("answer", "prompt_tokens", "completion_tokens"):
-        del extra[named_elsewhere]
-    ignored = [*question.ignored, *extra.get("ignored", [])]
-    return {**extra, "outcome": _OUTCOMES.get(answer.outcome, ""), "ignored": ignored}
-
-
-def _event(data: Json) -> ServerSentEvent:
-    return ServerSentEvent(json.dumps(data, ensure_ascii=False), sep="\n")
+    return [{"type": "url_citation", "url_citation": each} for each in citations(answer)]

@@ -5,11 +5,11 @@ import base64
 from fastapi import APIRouter
 from gyre.telemetry.v1 import telemetry_pb2
 
-from gyre_gateway.disconnect import ReadingRoute
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import Json, Limit, as_json, page
+from gyre_gateway.routing import Route
 
-router = APIRouter(tags=["operations"], route_class=ReadingRoute)
+router = APIRouter(tags=["operations"], route_class=Route)
 
 
 @router.get("/v1/dead-letters", summary="Count dead letters")

@@ -10,13 +10,13 @@ from gyre.ingestor.v1 import ingestor_pb2
 from gyre_client import AsyncClient, GyreError, InvalidInput
 from gyre_client.documents import DocumentFilters
 
-from gyre_gateway.disconnect import ReadingRoute
 from gyre_gateway.document_request import DocumentBody, Draft, NotTaken, read_documents
 from gyre_gateway.errors import error_body, error_reply, renamed
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import PAGE_FIELDS, After, IdempotencyKey, Json, Limit, as_json, page
+from gyre_gateway.routing import Route
 
-router = APIRouter(tags=["documents"], route_class=ReadingRoute)
+router = APIRouter(tags=["documents"], route_class=Route)
 
 _AT_ONCE = 16
 _STATES = {

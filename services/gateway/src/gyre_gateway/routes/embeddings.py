@@ -13,13 +13,14 @@ from gyre.embedder.v1 import embedder_pb2
 from gyre_client import AsyncClient, InvalidInput
 from pydantic import BaseModel, ConfigDict, Field
 
-from gyre_gateway.chat_request import LIVE
 from gyre_gateway.disconnect import unless_gone
 from gyre_gateway.identity import Gyre
+from gyre_gateway.question import LIVE
 from gyre_gateway.replies import Json
 from gyre_gateway.routes.models import named_model
+from gyre_gateway.routing import Route
 
-router = APIRouter(tags=["OpenAI"])
+router = APIRouter(tags=["OpenAI"], route_class=Route)
 
 _MOST_TEXTS, _MOST_A_CALL = 2_048, 256
 """What OpenAI takes at once, and what the embedder does."""

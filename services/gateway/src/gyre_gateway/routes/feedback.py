@@ -6,8 +6,9 @@ from pydantic import BaseModel, ConfigDict
 from gyre_gateway.errors import renamed
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import IdempotencyKey, Json
+from gyre_gateway.routing import Route
 
-router = APIRouter(tags=["feedback"])
+router = APIRouter(tags=["feedback"], route_class=Route)
 
 _EXAMPLE: Json = {
     "interaction_id": "0199a1b2-0000-7000-8000-000000000001",

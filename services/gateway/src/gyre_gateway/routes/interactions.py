@@ -4,12 +4,12 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
-from gyre_gateway.disconnect import ReadingRoute
 from gyre_gateway.errors import renamed
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import PAGE_FIELDS, After, Json, Limit, as_json, page
+from gyre_gateway.routing import Route
 
-router = APIRouter(tags=["history"], route_class=ReadingRoute)
+router = APIRouter(tags=["history"], route_class=Route)
 
 
 @router.get("/v1/interactions", summary="List interactions")

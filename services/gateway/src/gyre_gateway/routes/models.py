@@ -8,12 +8,13 @@ from fastapi import APIRouter
 from gyre.releases.v1 import releases_pb2
 from gyre_client import AsyncClient, FailedPrecondition, InvalidInput, NotFound
 
-from gyre_gateway.chat_request import LIVE
 from gyre_gateway.errors import Refused
 from gyre_gateway.identity import Gyre
+from gyre_gateway.question import LIVE
 from gyre_gateway.replies import Json
+from gyre_gateway.routing import Route
 
-router = APIRouter(tags=["OpenAI"])
+router = APIRouter(tags=["OpenAI"], route_class=Route)
 
 ROLES = ("generator", "query-encoder", "document-encoder")
 """Answers come from the first, vectors from the others."""

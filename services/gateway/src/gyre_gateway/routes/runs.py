@@ -1,12 +1,38 @@
 """/v1/runs and /v1/datasets: how versions are learned, and from what."""
 
-from fastapi import APIRouter
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from http import HTTPStatus
 
-from gyre_gateway.disconnect import ReadingRoute
+from fastapi import APIRouter, Request, Response
+from gyre_client import AsyncClient, GyreError
+from pydantic import BaseModel, ConfigDict
+from sse_starlette import ServerSentEvent
+
+from gyre_gateway.errors import error_body, renamed
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import Json, as_json, page
+from gyre_gateway.routing import Route
+from gyre_gateway.streaming import event, event_stream
 
-router = APIRouter(tags=["training"], route_class=ReadingRoute)
+router = APIRouter(tags=["training"], route_class=Route)
+
+
+class RunBody(BaseModel):
+    """`settings` are the recipe's, where they differ from its own; `hold` leaves a version that
+    passes unreleased; `profile` is default or demo.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"recipe": "query-encoder", "settings": {"epochs": "2"}}]},
+    )
+
+    recipe: str = ""
+    profile: str = ""
+    hold: bool = False
+    settings: dict[str, str] = {}
+    reason: str = ""
 
 
 @router.get("/v1/runs", summary="List runs")
@@ -15,13 +41,42 @@ async def list_runs(gyre: Gyre) -> Json:
     return page(map(as_json, await gyre.runs.list()))
 
 
+@router.post("/v1/runs", summary="Start a run", status_code=HTTPStatus.CREATED)
+async def start(gyre: Gyre, body: RunBody | None = None) -> Json:
+    """409 while another of the same tenant and role goes on, or where training is not installed."""
+    with renamed({"actor": "gyre-actor"}):
+        return as_json(await gyre.runs.start(**(body or RunBody()).model_dump()))
+
+
 @router.get("/v1/runs/{run_id}", summary="Show a run")
 async def show(run_id: str, gyre: Gyre) -> Json:
     """How far it is, or what came of it: numbers, the gate's report and verdict."""
     return as_json(await gyre.runs.get(run_id))
 
 
+@router.get("/v1/runs/{run_id}/events", summary="Follow a run", response_class=Response)
+async def follow(run_id: str, request: Request, gyre: Gyre) -> Response:
+    """Server-sent events: the run as it is, then after each change, until it has ended."""
+    await gyre.runs.get(run_id)  # so that a refusal is one by its status
+    return event_stream(request, _changes(gyre, run_id))
+
+
+@router.post("/v1/runs/{run_id}/cancel", summary="Stop a run")
+async def cancel(run_id: str, gyre: Gyre) -> Json:
+    """The run once it has stopped; it can be resumed."""
+    return as_json(await gyre.runs.cancel(run_id))
+
+
 @router.get("/v1/datasets", summary="List data sets")
 async def list_data_sets(gyre: Gyre) -> Json:
     """Frozen, newest first, without their cards."""
     return page(map(as_json, await gyre.data_sets.list()))
+
+
+async def _changes(gyre: AsyncClient, run_id: str) -> AsyncIterator[ServerSentEvent]:
+    try:
+        async with aclosing(gyre.runs.watch(run_id)) as changes:
+            async for run in changes:
+                yield event(as_json(run))
+    except GyreError as error:
+        yield event(error_body(error)[1])

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gyre_gateway.identity import Identities, as_said
 from gyre_gateway.replies import Json
+from gyre_gateway.routing import Route
 from gyre_gateway.sessions import Session
 
-router = APIRouter(tags=["console"])
+router = APIRouter(tags=["console"], route_class=Route)
 
 _MOST_GROUPS = 256
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

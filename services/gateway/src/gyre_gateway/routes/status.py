@@ -4,11 +4,11 @@ import asyncio
 
 from fastapi import APIRouter
 
-from gyre_gateway.disconnect import ReadingRoute
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import Json
+from gyre_gateway.routing import Route
 
-router = APIRouter(tags=["operations"], route_class=ReadingRoute)
+router = APIRouter(tags=["operations"], route_class=Route)
 
 
 @router.get("/v1/status", summary="See what runs")

@@ -1,0 +1,80 @@
+"""/v1/releases: which version of every role is live, and the changes of it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from gyre_client.releases import Change
+from pydantic import BaseModel, ConfigDict, Field
+
+from gyre_gateway.errors import renamed
+from gyre_gateway.identity import Gyre
+from gyre_gateway.replies import Json, as_json, page
+from gyre_gateway.routing import Route
+
+router = APIRouter(tags=["releases"], route_class=Route)
+
+_FIELDS = {"expected_generation": "generation", "actor": "gyre-actor"}
+
+Generation = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class RollbackBody(BaseModel):
+    """`generation` is the one that the caller saw: 409 where the role has another by now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = ""
+    generation: Generation = 0
+
+
+class PromoteBody(BaseModel):
+    """`override` makes a version live that no gate let pass: it needs a reason, and is recorded.
+
+    `generation` is the one that the caller saw: 409 where the role has another by now.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"version": "extractive-2", "reason": "shorter answers"}]},
+    )
+
+    version: Annotated[str, Field(min_length=1)]
+    reason: str = ""
+    override: bool = False
+    generation: Generation = 0
+
+
+@router.get("/v1/releases", summary="List releases")
+async def list_releases(gyre: Gyre) -> Json:
+    """Every role: what is live, its generation, the versions there are, those that were live."""
+    return page(map(as_json, (await gyre.releases.list()).values()))
+
+
+@router.get("/v1/releases/{role:path}/versions/{version}", summary="Show a version")
+async def show(role: str, version: str, gyre: Gyre) -> Json:
+    """With its settings, and in `evidence` what speaks for it."""
+    reply = await gyre.releases.version(role, version)
+    return {**as_json(reply.artifact), "live": reply.live}
+
+
+@router.post("/v1/releases/{role:path}/promote", summary="Make a version live")
+async def promote(role: str, body: PromoteBody, gyre: Gyre) -> Json:
+    """The role after it, what was live `before`, and the roles that `went_along`."""
+    with renamed(_FIELDS):
+        return _change(await gyre.releases.promote(role, **body.model_dump()))
+
+
+@router.post("/v1/releases/{role:path}/rollback", summary="Make the version before live")
+async def rollback(role: str, gyre: Gyre, body: RollbackBody | None = None) -> Json:
+    """As promote; 409 where none was live before."""
+    with renamed(_FIELDS):
+        return _change(await gyre.releases.rollback(role, **(body or RollbackBody()).model_dump()))
+
+
+def _change(change: Change) -> Json:
+    return {
+        **as_json(change.after[change.role]),
+        "before": change.before[change.role].live,
+        "went_along": {role: change.after[role].live for role in change.went_along},
+        "seconds": round(change.seconds, 3),
+    }
