@@ -15,7 +15,7 @@ setup: ## Install everything: Python packages, engine jars, the web console (ide
 setup-train: setup ## Install what training needs too: torch, DeepSpeed (about 6 GB; only the first time)
 	@tools/setup.sh train
 
-setup-clients: setup ## Install the clients of others that tests let talk to Gyre: LangChain, LlamaIndex, the AI SDK (300 MB)
+setup-clients: setup ## Install the clients of others that tests let talk to Gyre, Chromium among them (600 MB)
 	@tools/setup.sh clients
 
 up: setup ## Start the whole system, submit the project's own docs, suggest three questions, name the page

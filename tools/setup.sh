@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs everything Gyre needs into .venv and .gyre, with `train` what training needs too, with
-# `clients` those that tests let talk to Gyre; does nothing when nothing changed.
+# `clients` those that tests let talk to Gyre, a browser included; does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -134,6 +134,8 @@ train)
     fi
     ;;
 clients)
+    command -v chromium >/dev/null || apt_install chromium ||
+        die "chromium not found, and the tests open the page in it — install it (Debian: apt-get install chromium)"
     wanted=$(cat tests/clients/python/requirements.lock tests/clients/node/package*.json | sha256sum)
     if [ "$(cat "$CLIENTS_STAMP" 2>/dev/null)" != "$wanted" ]; then
         install_clients

@@ -17,13 +17,6 @@ ENCODER = "query-encoder"
 ROLLBACK_SECONDS = 10.0
 
 
-@pytest.fixture(scope="module")
-def demo(system: System) -> Any:
-    """What `gyre demo --short` found; it leaves the trained version live in its own tenant."""
-    done = system.gyre("demo", "--short", "--json", seconds=800)
-    return json.loads(done.stdout)
-
-
 def error_of(system: System, *arguments: str) -> str:
     """The one line that says why."""
     done = system.gyre(*arguments, check=False)

@@ -1,0 +1,135 @@
+"""The console in a real browser, before the whole system."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import Browser, Tab
+from tests.system import System
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+TEA = """# Brewing tea
+
+## Green tea
+
+Green tea is best brewed at 80 degrees Celsius for two minutes. Boiling water makes it bitter.
+
+## Black tea
+
+Black tea wants boiling water and four minutes.
+"""
+
+
+@pytest.fixture
+def url(system: System) -> str:
+    return f"http://127.0.0.1:{system.ports.http}"
+
+
+@pytest.fixture
+def tab(browser: Browser, url: str) -> Iterator[Tab]:
+    with browser.tab(url) as tab:
+        yield tab
+
+
+@pytest.fixture(scope="module")
+def documents(system: System, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A page about tea, searchable."""
+    folder = tmp_path_factory.mktemp("documents")
+    (folder / "brewing.md").write_text(TEA)
+    system.gyre("submit", str(folder / "brewing.md"))
+
+
+def ask(tab: Tab, question: str) -> None:
+    """Types the question, and waits for its whole answer."""
+    tab.page.get_by_role("textbox", name="Question").fill(question)
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.get_by_role("group", name="This answer").last).to_be_visible()
+
+
+def test_an_answer_names_its_sources_and_hears_what_people_think(
+    tab: Tab, documents: None, system: System
+) -> None:
+    page = tab.page
+    ask(tab, "How hot should the water for green tea be?")
+    expect(page.get_by_text("Green tea is best brewed at 80 degrees").first).to_be_visible()
+    page.get_by_role("button", name="Source 1").first.click()
+    expect(page.locator("mark").first).to_contain_text("80 degrees Celsius")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Good answer").click()
+    page.get_by_text("Good sources", exact=True).click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("Thank you.")).to_be_visible()
+    page.get_by_role("button", name="Correct this answer").click()
+    page.get_by_role("textbox", name="Correct this answer").fill("80 °C, for two minutes.")
+    page.get_by_role("button", name="Keep correction").click()
+    expect(page.get_by_text("Your correction is kept.")).to_be_visible()
+    assert tab.violations() == []
+
+
+def test_a_conversation_goes_on_and_is_found_again_by_its_link(tab: Tab, documents: None) -> None:
+    page = tab.page
+    ask(tab, "How is black tea brewed?")
+    ask(tab, "And green tea?")
+    expect(page.get_by_role("heading", name="And green tea?")).to_be_visible()
+    expect(page).to_have_url(re.compile("/conversations/"))
+    page.reload()
+    expect(page.get_by_role("heading", name="How is black tea brewed?")).to_be_visible()
+    expect(page.get_by_role("heading", name="And green tea?")).to_be_visible()
+
+
+def test_what_people_and_documents_write_is_shown_and_never_run(
+    tab: Tab, system: System, tmp_path: Path
+) -> None:
+    bait = "<img src=x onerror=\"document.title='caught'\"><script>document.title='caught'</script>"
+    text = f"# Bait {bait}\n\nThe secret of the bait is patience. {bait}\n"
+    (tmp_path / "bait.txt").write_text(text)
+    system.gyre("submit", str(tmp_path / "bait.txt"))
+    ask(tab, f"What is the secret of the bait? {bait}")
+    page = tab.page
+    expect(page.get_by_role("heading", level=2)).to_contain_text("<img src=x")
+    page.get_by_role("button", name="passages read").or_(
+        page.get_by_role("button", name=re.compile("Bait"))
+    ).first.click()
+    assert page.title() != "caught"
+    assert page.locator("img").count() == 0
+
+
+def test_a_generator_that_dies_is_said_in_words_and_comes_back(
+    tab: Tab, documents: None, system: System
+) -> None:
+    tab.expected.append("Failed to load resource: the server responded with a status of 503")
+    page = tab.page
+    identity = system.process("generator").identity
+    assert identity is not None
+    os.kill(identity.pid, signal.SIGKILL)
+    page.get_by_role("textbox", name="Question").fill("How is green tea brewed?")
+    page.keyboard.press("Enter")
+    retry = page.get_by_role("button", name="Try again")
+    answer = page.get_by_role("group", name="This answer")
+    for _ in range(60):
+        expect(retry.or_(answer)).to_be_visible(timeout=60_000)
+        if answer.is_visible():
+            return
+        expect(page.get_by_text("nothing answers at")).to_be_visible()
+        retry.click()
+        page.wait_for_timeout(500)
+    pytest.fail("no answer came, though the generator was started again")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_read_by_everybody(
+    browser: Browser, url: str, documents: None, width: int, scheme: str
+) -> None:
+    viewport = {"width": width, "height": 800}
+    with browser.tab(url, viewport=viewport, color_scheme=scheme) as tab:
+        ask(tab, "How is green tea brewed?")
+        assert tab.violations() == []
+        widest = tab.page.evaluate("document.documentElement.scrollWidth")
+        assert widest <= width
