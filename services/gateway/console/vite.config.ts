@@ -15,6 +15,9 @@ export default defineConfig({
   },
   server: {
     host: "127.0.0.1",
-    proxy: Object.fromEntries(["/v1", "/session", "/healthz"].map((path) => [path, gateway])),
+    // The host stays, or the gateway would take the page for one of another origin.
+    proxy: Object.fromEntries(
+      ["/v1", "/session"].map((path) => [path, { target: gateway, changeOrigin: false }]),
+    ),
   },
 });

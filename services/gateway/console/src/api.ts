@@ -1,9 +1,8 @@
 // The one way to the gateway: every request, its types, and what its errors become.
-import { EventSourceParserStream } from "eventsource-parser/stream";
+import { type AnswerPiece, readAnswer } from "./answer_stream.ts";
 import { connection } from "./connection.svelte.ts";
 import { ApiError, isAbort } from "./errors.ts";
 import type {
-  AnswerDetails,
   DocumentStatus,
   FeedbackDraft,
   Interaction,
@@ -17,17 +16,6 @@ import type {
 
 type Query = Record<string, string | number | undefined>;
 type Method = "GET" | "POST" | "PUT" | "DELETE";
-
-export type AnswerPiece =
-  | { kind: "started"; interaction_id: string; conversation_id: string }
-  | { kind: "text"; text: string }
-  | { kind: "finished"; details: AnswerDetails };
-
-interface ChatChunk {
-  choices?: { delta: { content?: string }; finish_reason: string | null }[];
-  gyre?: AnswerDetails;
-  error?: unknown;
-}
 
 export const api = {
   session: () => json<Session>("GET", "/session"),
@@ -56,37 +44,12 @@ async function* ask(
 ): AsyncGenerator<AnswerPiece> {
   const body = { model: "gyre", stream: true, messages, conversation_id: conversationId };
   const response = await send("POST", "/v1/chat/completions", body, signal);
-  const events = response
-    .body!.pipeThrough(new TextDecoderStream())
-    .pipeThrough(new EventSourceParserStream())
-    .getReader();
-  let finished = false;
   try {
-    for (;;) {
-      const { value: event, done } = await events.read();
-      if (done || event.data === "[DONE]") break;
-      const chunk = JSON.parse(event.data) as ChatChunk;
-      if (chunk.error) throw ApiError.from(chunk, response.status);
-      for (const piece of pieces(chunk)) {
-        finished ||= piece.kind === "finished";
-        yield piece;
-      }
-    }
+    yield* readAnswer(response.body!);
   } catch (error) {
-    if (error instanceof ApiError || isAbort(error)) throw error;
-    throw connection.cut();
-  } finally {
-    await events.cancel().catch(() => undefined);
+    if (!isAbort(error)) void connection.check();
+    throw error;
   }
-  if (!finished) throw connection.cut();
-}
-
-function* pieces(chunk: ChatChunk): Generator<AnswerPiece> {
-  const choice = chunk.choices?.[0];
-  if (choice?.delta.content) yield { kind: "text", text: choice.delta.content };
-  if (!chunk.gyre) return;
-  if (choice?.finish_reason) yield { kind: "finished", details: chunk.gyre };
-  else yield { kind: "started", ...chunk.gyre };
 }
 
 async function json<T>(method: Method, path: string, body?: unknown): Promise<T> {

@@ -24,12 +24,6 @@ class Connection {
     return new ApiError(texts.errors.offline, 0);
   }
 
-  /** A reply ended before its end. */
-  cut(): ApiError {
-    void this.check();
-    return new ApiError(texts.errors.cut, 0);
-  }
-
   /** A request was answered with an error. */
   refused(error: ApiError): void {
     if (error.status === 401) this.keyRefused = true;

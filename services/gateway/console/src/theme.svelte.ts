@@ -3,13 +3,11 @@
 export type Theme = "system" | "light" | "dark";
 
 const KEY = "gyre-theme";
-const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 
 class ThemeState {
-  chosen = $state<Theme>(read());
+  chosen = $state<Theme>(kept());
 
   constructor() {
-    systemIsDark.addEventListener("change", () => this.#apply());
     this.#apply();
   }
 
@@ -20,14 +18,14 @@ class ThemeState {
   }
 
   #apply(): void {
-    const dark = this.chosen === "dark" || (this.chosen === "system" && systemIsDark.matches);
-    document.documentElement.dataset["theme"] = dark ? "dark" : "light";
+    if (this.chosen === "system") delete document.documentElement.dataset["theme"];
+    else document.documentElement.dataset["theme"] = this.chosen;
   }
 }
 
-function read(): Theme {
-  const kept = localStorage.getItem(KEY);
-  return kept === "light" || kept === "dark" ? kept : "system";
+function kept(): Theme {
+  const theme = localStorage.getItem(KEY);
+  return theme === "light" || theme === "dark" ? theme : "system";
 }
 
 export const theme = new ThemeState();
