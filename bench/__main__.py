@@ -13,6 +13,7 @@ ALONE = (
     ("bench.judge",),
     ("bench.training",),
     ("bench.system.footprint",),
+    ("bench.gateway.edge", "--seconds", "5"),
 )
 WITH_SYSTEM = (
     ("bench.delivery", "--rounds", "1"),
@@ -20,6 +21,7 @@ WITH_SYSTEM = (
     ("bench.system.bulk", "--pages", "60", "--rounds", "2"),
     ("bench.system.answers",),
     ("bench.system.scifact",),
+    ("bench.gateway.system", "--seconds", "15"),
 )
 
 

