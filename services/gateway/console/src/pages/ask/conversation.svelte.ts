@@ -68,6 +68,8 @@ class Conversation {
   /** Empty until the first answer has begun. */
   id = $state("");
   exchanges = $state<Exchange[]>([]);
+  /** Which one is being fetched; empty where none is. */
+  opening = $state("");
   #owner = "";
   #stop: AbortController | undefined;
 
@@ -85,17 +87,28 @@ class Conversation {
   /** Leaves what is on screen for a new conversation. */
   clear(): void {
     this.stop();
+    this.opening = "";
     this.id = "";
     this.exchanges = [];
+  }
+
+  /** Whether it is on screen, or about to be. */
+  shows(id: string): boolean {
+    return this.opening === id || (this.id === id && this.exchanges.length > 0);
   }
 
   /** A conversation as it was recorded; without exchanges if nothing was. Raises ApiError. */
   async open(id: string): Promise<void> {
     this.clear();
-    this.id = id;
-    const recorded = await recordOf(id);
-    if (this.id !== id) return; // somebody went on meanwhile
-    this.exchanges = inOrder(recorded).map((interaction) => Exchange.of(interaction));
+    this.opening = id;
+    try {
+      const recorded = await recordOf(id);
+      if (this.opening !== id) return; // somebody went on meanwhile
+      this.id = id;
+      this.exchanges = inOrder(recorded).map((interaction) => Exchange.of(interaction));
+    } finally {
+      if (this.opening === id) this.opening = "";
+    }
   }
 
   async ask(question: string): Promise<void> {
