@@ -79,6 +79,14 @@ async def test_a_page_holds_one_state_where_it_is_asked_for(
         assert [record.document_id for record in page] == ids
 
 
+async def test_a_page_holds_only_those_that_are_named(documents: ElasticsearchDocuments) -> None:
+    names = ["e", "b", "c", "d", "f", "never"]
+    page = await documents.page("acme", ["x"], document_ids=names, after="", limit=10)
+    assert [record.document_id for record in page] == ["b", "e"]
+    page = await documents.page("acme", ["x"], document_ids=names, after="b", limit=10)
+    assert [record.document_id for record in page] == ["e"]
+
+
 async def test_documents_are_found_by_words_and_parts_of_words_of_their_names(
     client: AsyncElasticsearch, documents: ElasticsearchDocuments
 ) -> None:

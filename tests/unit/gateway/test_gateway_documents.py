@@ -129,6 +129,7 @@ async def test_documents_are_listed_page_by_page_by_words_and_state(
     edge: Edge, system: FakeSystem
 ) -> None:
     query: dict[str, Any] = {"limit": 1, "search": "tea", "state": "rejected", "colour": "green"}
+    query["document_id"] = ["a/b.md", "c"]
     first = (await edge.http.get(DOCUMENTS, params=query)).json()
     assert (first["data"][0]["document_id"], first["has_more"]) == ("first", True)
     last = (await edge.http.get(DOCUMENTS, params={**query, "after": first["next"]})).json()
@@ -140,6 +141,7 @@ async def test_documents_are_listed_page_by_page_by_words_and_state(
         "tea",
         2,
     )
+    assert request.document_ids == ["a/b.md", "c"]
 
 
 async def test_a_list_that_cannot_be_names_the_parameter(edge: Edge, system: FakeSystem) -> None:

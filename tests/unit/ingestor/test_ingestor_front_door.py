@@ -36,13 +36,15 @@ class IndexHere:
         *,
         search: str,
         state: DocumentState | None,
+        document_ids: Sequence[str],
         after: str,
         limit: int,
     ) -> Sequence[DocumentRecord]:
         caller = RequestContext(tenant=tenant, acl=tuple(groups))
         readable = (r for r in self._records if r.tenant == tenant and caller.may_read(r.acl))
         listed = [r for r in readable if r.state is state or (not state and r.state != "deleted")]
-        return [r for r in listed if search in r.document_id and r.document_id > after][:limit]
+        named = [r for r in listed if not document_ids or r.document_id in document_ids]
+        return [r for r in named if search in r.document_id and r.document_id > after][:limit]
 
 
 def a_record(document_id: str, *acl: str, tenant: str = "acme") -> DocumentRecord:
@@ -151,6 +153,7 @@ async def test_a_list_says_what_it_holds_and_in_which_state(world: World) -> Non
         for about, ids in (
             ({}, ["kept", "tea"]),
             ({"search": "te"}, ["tea"]),
+            ({"document_ids": ["tea", "gone", "never"]}, ["tea"]),
             ({"state": ingestor_pb2.DOCUMENT_STATE_DELETED}, ["gone"]),
         ):
             request = ingestor_pb2.ListDocumentsRequest(**about)
@@ -165,6 +168,12 @@ async def test_a_list_says_what_it_holds_and_in_which_state(world: World) -> Non
 async def test_a_search_that_cannot_be_is_refused(world: World, search: str) -> None:
     with pytest.raises(InvalidInput, match="search has"):
         await door(world).page(CALLER, page_size=1, page_token="", search=search)
+
+
+async def test_a_list_of_too_many_names_is_refused(world: World) -> None:
+    names = [str(number) for number in range(101)]
+    with pytest.raises(InvalidInput, match="document_ids has 101 names: send 100 at a time"):
+        await door(world).page(CALLER, page_size=1, page_token="", document_ids=names)
 
 
 @pytest.mark.parametrize(("size", "token"), [(-1, ""), (1001, ""), (1, "%%%"), (1, "/////")])

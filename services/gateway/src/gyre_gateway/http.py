@@ -12,14 +12,12 @@ from gyre_client import AsyncClient
 from gyre_common.errors import GyreError
 from gyre_common.store import Store
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
 
 from gyre_gateway import errors
 from gyre_gateway.answering import INTERACTION
 from gyre_gateway.guard import Guard
 from gyre_gateway.identity import Identities
 from gyre_gateway.routes import ROUTERS
-from gyre_gateway.routes.mcp import PATH, McpEndpoint
 from gyre_gateway.sessions import Sessions
 from gyre_gateway.settings import GatewaySettings
 from gyre_gateway.uploads import Uploads
@@ -30,9 +28,7 @@ _DRAIN_SECONDS = 10
 
 def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
     """Every route; `gyre` reaches the services."""
-    mcp = McpEndpoint()
     app = FastAPI(
-        lifespan=mcp.lifespan,
         title="Gyre",
         summary="A self-hosted answer engine that gets better from its own use.",
         docs_url=None,
@@ -44,7 +40,6 @@ def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
     sessions = Sessions(settings.session_secret.get_secret_value())
     app.state.identities = Identities(settings, sessions)
     errors.install(app)
-    app.router.routes.append(Route(PATH, mcp))  # before the pages, which take what is left
     for router in ROUTERS:
         app.include_router(router)
     if settings.allowed_origins:
@@ -79,7 +74,7 @@ async def http_server(app: FastAPI, host: str, port: int) -> AsyncIterator[int]:
         app,
         http="httptools",
         ws="none",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -101,7 +96,6 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host.strip("[]"), port))
-        listener.listen()  # who calls before the server has started waits
     except OSError as error:
         listener.close()
         raise GyreError(

@@ -34,18 +34,20 @@ class ElasticsearchDocuments:
         *,
         search: str = "",
         state: DocumentState | None = None,
+        document_ids: Sequence[str] = (),
         after: str,
         limit: int,
     ) -> Sequence[DocumentRecord]:
         """Documents that a caller with these access groups may read, by document_id past `after`.
 
         With `search` those that have all of its words in title or document_id, in any case. Without
-        a `state` deleted ones are left out.
+        a `state` deleted ones are left out. Where `document_ids` are named, those of them.
         """
         is_public = {"bool": {"must_not": {"exists": {"field": "acl"}}}}
         is_shared = {"terms": {"acl": list(groups)}}
         is_deleted = {"term": {"state": DocumentState.DELETED}}
         in_state = {"term": {"state": state}} if state else {"bool": {"must_not": is_deleted}}
+        named = [{"terms": {"document_id": list(document_ids)}}] if document_ids else []
         with elasticsearch_errors():
             reply = await self._client.search(
                 index=self._index,
@@ -55,6 +57,7 @@ class ElasticsearchDocuments:
                             {"term": {"tenant": tenant}},
                             _any_of(is_public, is_shared),
                             in_state,
+                            *named,
                             *map(_named, search.split()),
                         ]
                     }

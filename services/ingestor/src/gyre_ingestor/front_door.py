@@ -23,6 +23,7 @@ from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 _LONGEST_IDEMPOTENCY_KEY = 256
 _LONGEST_SEARCH = 200
+_MOST_NAMED = 100
 
 
 class FrontDoor:
@@ -71,14 +72,18 @@ class FrontDoor:
         page_token: str,
         search: str = "",
         state: DocumentState | None = None,
+        document_ids: Sequence[str] = (),
     ) -> tuple[Sequence[DocumentRecord], str]:
         """One page of documents, and the token of the next ("" after the last).
 
-        Raises InvalidInput: the size, the token or the search cannot work.
+        Raises InvalidInput: the size, the token, the search or the names cannot work.
         """
         check_line("search", search, most=_LONGEST_SEARCH)
         if not 0 <= page_size <= LARGEST_PAGE:
             raise InvalidInput("page_size", f"is {page_size}", f"ask for 1 to {LARGEST_PAGE}")
+        if len(document_ids) > _MOST_NAMED:
+            problem = f"has {len(document_ids):,} names"
+            raise InvalidInput("document_ids", problem, f"send {_MOST_NAMED} at a time")
         try:
             after = base64.b64decode(page_token, altchars=b"-_", validate=True).decode()
         except (binascii.Error, ValueError) as error:
@@ -87,7 +92,13 @@ class FrontDoor:
             ) from error
         limit = page_size or DEFAULT_PAGE
         records = await self._documents.page(
-            caller.tenant, caller.acl, search=search, state=state, after=after, limit=limit
+            caller.tenant,
+            caller.acl,
+            search=search,
+            state=state,
+            document_ids=document_ids,
+            after=after,
+            limit=limit,
         )
         if len(records) < limit:
             return records, ""

@@ -53,6 +53,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             page_token=request.page_token,
             search=request.search,
             state=_asked_state(request.state),
+            document_ids=request.document_ids,
         )
         return ingestor_pb2.ListDocumentsResponse(
             documents=[_status(record) for record in records], next_page_token=next_page_token

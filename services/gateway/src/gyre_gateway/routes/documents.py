@@ -2,15 +2,15 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from gyre.ingestor.v1 import ingestor_pb2
-from gyre_client import AsyncClient, GyreError
+from gyre_client import AsyncClient, GyreError, InvalidInput
 from gyre_client.documents import DocumentFilters
 
-from gyre_gateway.document_request import DocumentBody, Draft, NotTaken, read_documents, take
+from gyre_gateway.document_request import DocumentBody, Draft, NotTaken, read_documents
 from gyre_gateway.errors import error_body, error_reply, renamed
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import PAGE_FIELDS, After, IdempotencyKey, Json, Limit, as_json, page
@@ -81,15 +81,17 @@ async def list_documents(
     after: After = "",
     search: str = "",
     state: Literal["indexed", "rejected", "deleted"] | None = None,
+    document_id: Annotated[list[str] | None, Query()] = None,
 ) -> Json:
     """By document_id; deleted ones only where their state is asked for.
 
-    `search` finds words, or parts of words, of title or document_id.
+    `search` finds words, or parts of words, of title or document_id. `document_id`, up to 100
+    times, names those that are meant.
     """
-    filters = DocumentFilters(search=search)
+    filters = DocumentFilters(search=search, document_ids=document_id or ())
     if state:
         filters["state"] = _STATES[state]
-    with renamed(PAGE_FIELDS):
+    with renamed({**PAGE_FIELDS, "document_ids": "document_id"}):
         reply = await gyre.documents.page(page_size=limit, page_token=after, **filters)
     return page(map(as_json, reply.documents), reply.next_page_token)
 
@@ -119,7 +121,11 @@ async def _submit(
         return draft
     try:
         async with slots:
-            submission_id = await take(gyre, draft, idempotency_key=idempotency_key)
+            submission_id = await gyre.documents.submit(draft, idempotency_key=idempotency_key)
+    except InvalidInput as error:
+        field = error.field.removeprefix("document.")
+        named = InvalidInput(field, error.problem, error.fix, code=error.code)
+        return NotTaken(draft.document_id, named)
     except GyreError as error:
         return NotTaken(draft.document_id, error)
     return {"document_id": draft.document_id, "submission_id": submission_id}
