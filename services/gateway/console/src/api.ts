@@ -3,18 +3,28 @@ import { type AnswerPiece, readAnswer } from "./answer_stream.ts";
 import { connection } from "./connection.svelte.ts";
 import { ApiError, isAbort } from "./errors.ts";
 import type {
+  AnswerFilters,
+  DocumentDraft,
+  DocumentFilters,
   DocumentStatus,
   FeedbackDraft,
   Interaction,
+  InteractionFilters,
   InteractionSummary,
   Page,
   Session,
   SessionChange,
   Status,
+  Submission,
   Turn,
 } from "./messages.ts";
+import { texts } from "./texts.ts";
 
-type Query = Record<string, string | number | undefined>;
+interface Part {
+  limit?: number;
+  after?: string;
+}
+
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 export const api = {
@@ -26,29 +36,83 @@ export const api = {
   ask,
   sendFeedback: (draft: FeedbackDraft) => json<object>("POST", "/v1/feedback", draft),
 
-  interactions: (query: { conversation_id?: string; limit?: number; after?: string }) =>
+  interactions: (query: InteractionFilters & Part) =>
     json<Page<InteractionSummary>>("GET", address("/v1/interactions", query)),
   interaction: (id: string) =>
     json<Interaction>("GET", `/v1/interactions/${encodeURIComponent(id)}`),
 
-  documents: (query: { limit?: number; after?: string }) =>
+  documents: (query: DocumentFilters & Part) =>
     json<Page<DocumentStatus>>("GET", address("/v1/documents", query)),
+  document: (id: string) => json<DocumentStatus>("GET", `/v1/documents/${encodeURIComponent(id)}`),
+  deleteDocument: (id: string) =>
+    json<Submission>("DELETE", `/v1/documents/${encodeURIComponent(id)}`),
+
+  /** Raises ApiError; an AbortError once `signal` says so. */
+  upload,
 
   status: () => json<Status>("GET", "/v1/status"),
 };
 
 async function* ask(
-  messages: Turn[],
-  conversationId: string,
+  question: { messages: Turn[]; conversation_id: string; filters: AnswerFilters },
   signal: AbortSignal,
 ): AsyncGenerator<AnswerPiece> {
-  const body = { model: "gyre", stream: true, messages, conversation_id: conversationId };
+  const body = { model: "gyre", stream: true, ...question };
   const response = await send("POST", "/v1/chat/completions", body, signal);
   try {
     yield* readAnswer(response.body!);
   } catch (error) {
     if (!isAbort(error)) void connection.check();
     throw error;
+  }
+}
+
+/** Sends a document; `onprogress` hears which share of it is sent. A retry with the same key is the
+ * same submission. */
+async function upload(
+  draft: DocumentDraft,
+  key: string,
+  onprogress: (share: number) => void,
+  signal: AbortSignal,
+): Promise<Submission> {
+  const form = new FormData();
+  form.append("document_id", draft.document_id);
+  if (draft.title) form.append("title", draft.title);
+  for (const group of draft.acl) form.append("acl", group);
+  form.append("file", draft.file, draft.document_id);
+  const request = new XMLHttpRequest(); // fetch does not tell how much it has sent
+  request.open("POST", "/v1/documents");
+  request.setRequestHeader("gyre-console", "1");
+  request.setRequestHeader("idempotency-key", key);
+  request.upload.onprogress = ({ loaded, total }) => onprogress(total ? loaded / total : 1);
+  const ended = new Promise((resolve) => (request.onloadend = resolve));
+  const abort = () => request.abort();
+  signal.addEventListener("abort", abort);
+  if (!signal.aborted) request.send(form);
+  if (!signal.aborted) await ended;
+  signal.removeEventListener("abort", abort);
+  signal.throwIfAborted();
+  if (request.status === 0) {
+    await draft.file
+      .slice(0, 1)
+      .arrayBuffer()
+      .catch(() => {
+        throw new ApiError(texts.documents.unreadable, 400);
+      });
+    throw connection.lost();
+  }
+  const reply: unknown = parsed(request.responseText);
+  if (request.status >= 400) {
+    throw refusal(reply, request.status, request.getResponseHeader("x-request-id"));
+  }
+  return (reply as Page<Submission>).data[0]!;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 
@@ -79,13 +143,21 @@ async function send(
   }
   if (response.ok) return response;
   const problem: unknown = await response.json().catch(() => null);
-  const error = ApiError.from(problem, response.status, response.headers.get("x-request-id") ?? "");
-  connection.refused(error);
-  throw error;
+  throw refusal(problem, response.status, response.headers.get("x-request-id"));
 }
 
-function address(path: string, query: Query): string {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
-  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-  return given.length ? `${path}?${search}` : path;
+function refusal(problem: unknown, status: number, requestId: string | null): ApiError {
+  const error = ApiError.from(problem, status, requestId ?? "");
+  connection.refused(error);
+  return error;
+}
+
+function address(path: string, query: object): string {
+  const search = new URLSearchParams();
+  for (const [name, values] of Object.entries(query)) {
+    for (const value of [values].flat()) {
+      if (value !== undefined && value !== "") search.append(name, String(value));
+    }
+  }
+  return search.size ? `${path}?${search}` : path;
 }

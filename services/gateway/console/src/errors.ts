@@ -11,18 +11,22 @@ export class ApiError extends Error {
   /** The field that has to be mended; empty where it is none. */
   readonly param: string;
   readonly requestId: string;
+  /** A word for the reason; empty where there is none. */
+  readonly code: string;
 
-  constructor(message: string, status: number, param = "", requestId = "") {
+  constructor(message: string, status: number, param = "", requestId = "", code = "") {
     super(message);
     this.status = status;
     this.param = param;
     this.requestId = requestId;
+    this.code = code;
   }
 
   /** From a body in OpenAI's shape, or whatever came instead. */
   static from(body: unknown, status: number, requestId = ""): ApiError {
     const error = (body as ErrorBody | null)?.error;
-    return new ApiError(error?.message ?? "", status, error?.param ?? "", requestId);
+    const { message, param, code } = error ?? {};
+    return new ApiError(message ?? "", status, param ?? "", requestId, code ?? "");
   }
 }
 

@@ -54,6 +54,30 @@ export interface Passage {
   explored: boolean;
 }
 
+/** A passage as it is on record. */
+export interface RetrievedPassage extends Passage {
+  /** By stage; one that did not find it is missing. */
+  scores: Record<string, number>;
+  /** It fitted into the prompt. */
+  used: boolean;
+  propensity: number;
+}
+
+export interface Guardrail {
+  name: string;
+  passed: boolean;
+  detail: string;
+}
+
+export interface Verdict {
+  judge_version: string;
+  metric: string;
+  /** Missing where the metric does not apply. */
+  value?: number;
+  rationale: string;
+  judged_at: string;
+}
+
 /** What an answer rests on: `gyre` in the last chunk of a stream. */
 export interface AnswerDetails {
   interaction_id: string;
@@ -64,6 +88,11 @@ export interface AnswerDetails {
   versions: Record<string, string>;
   latency_ms: Record<string, number>;
   ignored: string[];
+}
+
+/** What an answer may rest on; empty for anything. */
+export interface AnswerFilters {
+  document_ids: string[];
 }
 
 export interface FeedbackDraft {
@@ -80,6 +109,7 @@ export interface InteractionSummary {
   interaction_id: string;
   conversation_id: string;
   completed_at: string;
+  error: string;
   question: string;
   answer: string;
   outcome: Outcome;
@@ -93,6 +123,16 @@ export interface InteractionSummary {
   rating?: number;
 }
 
+export interface InteractionFilters {
+  search?: string;
+  outcome?: string;
+  version?: string;
+  vote?: string;
+  conversation_id?: string;
+  since?: string;
+  until?: string;
+}
+
 export interface InteractionFeedback {
   feedback_id: string;
   received_at: string;
@@ -104,29 +144,91 @@ export interface InteractionFeedback {
 }
 
 export interface Interaction {
+  tenant: string;
   interaction_id: string;
   conversation_id: string;
+  trace_id: string;
   started_at: string;
   completed_at: string;
   actor: string;
+  acl: string[];
   question: string;
   history: Turn[];
   answer: string;
   outcome: Outcome;
   error: string;
   citations: Citation[];
-  retrieved: Passage[];
+  prompt: string;
+  prompt_version: string;
+  retrieved: RetrievedPassage[];
   versions: Record<string, string>;
+  arms: Record<string, string>;
+  fallbacks: string[];
+  guardrails: Guardrail[];
+  prompt_tokens: number;
+  completion_tokens: number;
+  tokens_estimated: boolean;
+  cost_usd: number;
   latency_ms: Record<string, number>;
+  verdicts: Verdict[];
+  /** Oldest first. */
   feedback: InteractionFeedback[];
+}
+
+export type DocumentState =
+  | "DOCUMENT_STATE_UNSPECIFIED"
+  | "DOCUMENT_STATE_INDEXED"
+  | "DOCUMENT_STATE_REJECTED"
+  | "DOCUMENT_STATE_DELETED";
+
+/** One thing that happened to a document. */
+export interface DocumentEvent {
+  state: DocumentState;
+  submission_id: string;
+  revision: number;
+  submitted_at: string;
+  happened_at: string;
+  /** Of a rejection. */
+  code: string;
+  detail: string;
 }
 
 export interface DocumentStatus {
   document_id: string;
-  state: string;
+  state: DocumentState;
   title: string;
   media_type: string;
   source_uri: string;
+  metadata: Record<string, string>;
+  acl: string[];
+  revision: number;
+  content_digest: string;
+  chunk_count: number;
+  index: string;
+  encoder_version: string;
+  /** Oldest first. */
+  timeline: DocumentEvent[];
+}
+
+export interface DocumentFilters {
+  search?: string;
+  state?: string;
+  /** Only these, at most 100. */
+  document_id?: string[];
+}
+
+/** A file that is about to become a document. */
+export interface DocumentDraft {
+  document_id: string;
+  file: Blob;
+  title: string;
+  /** Groups that may read it; none for everyone of the tenant. */
+  acl: string[];
+}
+
+export interface Submission {
+  document_id: string;
+  submission_id: string;
 }
 
 export interface Status {

@@ -27,6 +27,16 @@ class Router {
     history.replaceState(null, "", address);
     this.place = here();
   }
+
+  /** Changes parameters of what is on screen; empty ones leave the address. */
+  refine(parameters: Record<string, string>): void {
+    const query = new URLSearchParams(this.place.query);
+    for (const [name, value] of Object.entries(parameters)) {
+      if (value) query.set(name, value);
+      else query.delete(name);
+    }
+    this.rename(query.size ? `${location.pathname}?${query}` : location.pathname);
+  }
 }
 
 /** Makes plain links go through the router. */

@@ -16,6 +16,8 @@ export const texts = {
     close: "Close navigation",
     newQuestion: "New question",
     ask: "Ask",
+    documents: "Documents",
+    interactions: "Interactions",
   },
 
   theme: {
@@ -35,6 +37,10 @@ export const texts = {
     more: "Load more",
     loading: "Loading",
     dismiss: "Dismiss",
+    clearFilters: "Clear filters",
+    copied: "Copied",
+    copyRefused:
+      "The browser lets no page copy over plain http from another machine. Select the text and copy it.",
   },
 
   errors: {
@@ -101,6 +107,8 @@ export const texts = {
       `${count(n, "character", "characters")} too many. Shorten the question.`,
     send: "Ask",
     stop: "Stop",
+    only: (title: string) => `Only from “${title}”`,
+    anyDocument: "Ask all documents again",
     suggestions: "You could ask",
     ownQuestions: [
       "When does an answer count as given?",
@@ -166,5 +174,138 @@ export const texts = {
     conversationMissing: "Nothing is on record of this conversation",
     conversationMissingHint:
       "It may belong to another tenant, rest on documents that you may not read, or be too old.",
+  },
+
+  documents: {
+    title: "Documents",
+    add: "Add files",
+    paste: "Paste text",
+    search: "Search titles and names",
+    list: "Documents",
+    columns: {
+      document: "Document",
+      state: "State",
+      readers: "Who may read it",
+      passages: "Passages",
+      changed: "Changed",
+    },
+    anyState: "All but deleted",
+    states: {
+      DOCUMENT_STATE_UNSPECIFIED: "On its way",
+      DOCUMENT_STATE_INDEXED: "Searchable",
+      DOCUMENT_STATE_REJECTED: "Turned away",
+      DOCUMENT_STATE_DELETED: "Deleted",
+    },
+    leaving: "Being deleted",
+    everyone: "Everyone",
+    everyoneOf: (tenant: string) => `Everyone in “${tenant}”`,
+    passages: (n: number) => count(n, "passage", "passages"),
+    drop: "Drop to add",
+    dropHint: "Files, or folders with all that is in them",
+    empty: "There are no documents yet",
+    emptyHint:
+      "Add text, Markdown or HTML: drop files or folders anywhere on this page. A few seconds later questions are answered from them.",
+    noneFits: "No document fits",
+    noneFitsHint: "Search for other words, or look at documents in any state.",
+
+    addTitle: (n: number) => `Add ${count(n, "document", "documents")}`,
+    andMore: (n: number) => `and ${n.toLocaleString("en")} more`,
+    hidden: (n: number) =>
+      n === 1
+        ? "1 hidden file or folder is left out."
+        : `${n} hidden files or folders are left out.`,
+    nothingDropped: "There was no file in what was dropped.",
+    replaces: "A document that is already here under the same name is replaced.",
+    pasteTitle: "Add a text",
+    textTitle: "Title",
+    text: "Text",
+    textHint: "Plain text or Markdown.",
+    textName: (name: string) => `It is kept under the name ${name}.`,
+
+    access: "Who may read",
+    accessGroups: "Only these groups",
+    groups: "Groups",
+    groupsHint: "Separate them with commas.",
+    yourGroups: "Your groups",
+    groupsMissing: "Name at least one group.",
+    notYours:
+      "You are in none of these groups: you will not see what you add, and answers to you will not rest on it.",
+
+    uploads: "What you add",
+    adding: (n: number) => `Adding ${count(n, "document", "documents")}`,
+    added: (n: number) => `${count(n, "document", "documents")} searchable`,
+    progress: (done: number, all: number) =>
+      `${done.toLocaleString("en")} of ${all.toLocaleString("en")} done`,
+    notAdded: (n: number) =>
+      n ? `${count(n, "document", "documents")} could not be added: below is why.` : "",
+    stop: "Stop",
+    clear: "Clear",
+    shown: {
+      all: "All",
+      going: "On their way",
+      searchable: "Searchable",
+      rejected: "Not added",
+    },
+    upload: {
+      waiting: "Waiting",
+      sending: (percent: number) => `Sending, ${percent} %`,
+      accepted: "Being read and indexed",
+      searchable: "Searchable",
+      rejected: "Turned away",
+      failed: "Could not be added",
+      stopped: "Stopped",
+    },
+    unseen: "Accepted. You are in none of its groups, so you do not see it.",
+    unreadable:
+      "The file cannot be read: it was changed, moved or locked after you chose it. Add it again.",
+
+    reasons: {
+      no_content: "It came without content.",
+      several_contents: "It came with more than one content.",
+      empty: "There is no text in it.",
+      too_large: "It is too large.",
+      bad_base64: "Its content was garbled on the way.",
+      bad_encoding: "Its characters cannot be read.",
+      unsupported_media_type: "Files of this kind cannot be read.",
+      media_type_mismatch: "It is not what it says it is.",
+      uri_not_allowed: "It lies where Gyre may not read.",
+      content_not_found: "There is nothing at the place that it points to.",
+      corrupt: "It is damaged, or too hard to read.",
+    } as Record<string, string>,
+    unknownReason: "It was turned away.",
+    olderStays: "What was searchable of it before still is.",
+
+    ask: "Ask about this document",
+    open: "Open the original",
+    delete: "Delete",
+    deleteNamed: (name: string) => `Delete ${name}`,
+    deleteTitle: "Delete this document?",
+    deleteHint: (name: string) =>
+      `“${name}” leaves search within seconds, and no new answer rests on it. Answers that were given keep the passages they rest on. To have it back you would have to add it again.`,
+    deleted: (name: string) => `“${name}” is being deleted.`,
+    missing: "There is no such document",
+    missingHint:
+      "It was never added, its name is misspelt, or it is for groups that you are not in.",
+    onItsWay: "A new version of it is on its way.",
+    name: "Name",
+    copyName: "Copy the name",
+    facts: "About it",
+    type: "Format",
+    source: "Source",
+    revision: "Revision",
+    digest: "Digest of the content",
+    copyDigest: "Copy the digest",
+    encoder: "Encoder version",
+    index: "Index",
+    metadata: "Metadata",
+    timeline: "What happened",
+    submitted: "Submitted",
+    after: (time: string) => `after ${time}`,
+    events: {
+      DOCUMENT_STATE_UNSPECIFIED: "On its way",
+      DOCUMENT_STATE_INDEXED: "Searchable",
+      DOCUMENT_STATE_REJECTED: "Turned away",
+      DOCUMENT_STATE_DELETED: "Deleted",
+    },
   },
 };

@@ -3,6 +3,8 @@ import { texts } from "./texts.ts";
 
 const format = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "long" });
 
+const exactFormat = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 365 * 24 * 3600],
   ["month", 30 * 24 * 3600],
@@ -19,4 +21,18 @@ export function ago(time: number, now: number): string {
     if (seconds >= length) return format.format(-Math.floor(seconds / length), unit);
   }
   return texts.time.now;
+}
+
+/** RFC 3339 → the moment by the reader's own clock, to the second. */
+export function exactTime(at: string): string {
+  return exactFormat.format(new Date(at));
+}
+
+/** A span of milliseconds as people read it: "0.4 ms", "812 ms", "1.3 s", "2 min 5 s". */
+export function span(ms: number): string {
+  if (ms < 9.95) return `${Number(ms.toFixed(1))} ms`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${Number((ms / 1000).toFixed(1))} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }

@@ -1,5 +1,6 @@
 // Every page of the console, one line each: its address, its place in the navigation, its code.
 import MessageCircle from "@lucide/svelte/icons/message-circle-question-mark";
+import FileText from "@lucide/svelte/icons/file-text";
 import type { Component } from "svelte";
 import type { Params } from "../routes.ts";
 import { texts } from "../texts.ts";
@@ -11,7 +12,7 @@ export interface PageProps {
 export interface PageEntry {
   /** `:name` is one segment of the address, `*name` all the rest. */
   path: string;
-  load: () => Promise<{ default: Component<PageProps> }>;
+  load: () => Promise<{ default: Component<PageProps> | Component<Record<string, never>> }>;
   /** Only those with a label stand in the navigation; others belong to the entry of `section`. */
   label?: string;
   icon?: Component;
@@ -23,4 +24,15 @@ const ask = () => import("./ask/AskPage.svelte");
 export const pages: PageEntry[] = [
   { path: "/", load: ask, label: texts.navigation.ask, icon: MessageCircle },
   { path: "/conversations/:id", load: ask, section: "/" },
+  {
+    path: "/documents",
+    load: () => import("./documents/DocumentsPage.svelte"),
+    label: texts.navigation.documents,
+    icon: FileText,
+  },
+  {
+    path: "/documents/*id",
+    load: () => import("./documents/DocumentPage.svelte"),
+    section: "/documents",
+  },
 ];

@@ -18,6 +18,8 @@ type State = "waiting" | "streaming" | "done" | "stopped" | "failed";
 /** One question, its answer, and what this reader says of it. */
 export class Exchange {
   readonly question: string;
+  /** The documents that its answer may rest on; any where none is named. */
+  readonly documentIds: string[];
   answer = $state("");
   /** The answer as it came while one waited; empty where it was on record. */
   pieces = $state<string[]>([]);
@@ -30,8 +32,9 @@ export class Exchange {
   correction = $state("");
   sources = $derived(this.details ? sourcesOf(this.details.citations, this.details.passages) : []);
 
-  constructor(question: string) {
+  constructor(question: string, documentIds: string[] = []) {
     this.question = question;
+    this.documentIds = documentIds;
   }
 
   /** As it was recorded. */
@@ -111,17 +114,18 @@ class Conversation {
     }
   }
 
-  async ask(question: string): Promise<void> {
+  /** Asks; the answer rests on these documents alone, on any where none is named. */
+  async ask(question: string, documentIds: string[]): Promise<void> {
     this.stop();
     const history = this.#history();
-    this.exchanges.push(new Exchange(question));
+    this.exchanges.push(new Exchange(question, documentIds));
     await this.#answer(this.exchanges.at(-1)!, history);
   }
 
   /** Asks the last question again. */
   async regenerate(): Promise<void> {
     const last = this.exchanges.pop();
-    if (last) await this.ask(last.question);
+    if (last) await this.ask(last.question, last.documentIds);
   }
 
   stop(): void {
@@ -139,9 +143,13 @@ class Conversation {
 
   async #answer(exchange: Exchange, history: Turn[]): Promise<void> {
     const stop = (this.#stop = new AbortController());
-    const messages: Turn[] = [...history, { role: "user", content: exchange.question }];
+    const question = {
+      messages: [...history, { role: "user", content: exchange.question } as const],
+      conversation_id: this.id,
+      filters: { document_ids: exchange.documentIds },
+    };
     try {
-      for await (const piece of api.ask(messages, this.id, stop.signal)) {
+      for await (const piece of api.ask(question, stop.signal)) {
         if (piece.kind === "started") {
           exchange.interactionId = piece.interaction_id;
           this.id = piece.conversation_id;

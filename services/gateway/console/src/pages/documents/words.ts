@@ -1,0 +1,29 @@
+// What is said of documents.
+import type { DocumentEvent, DocumentStatus } from "../../messages.ts";
+import { texts } from "../../texts.ts";
+
+/** A reason to turn a document away, in plain words. */
+export function reasonOf(code: string): string {
+  return texts.documents.reasons[code] ?? texts.documents.unknownReason;
+}
+
+/** Why the newest submission was turned away, if it was. */
+export function rejectionOf({ state, timeline }: DocumentStatus): DocumentEvent | undefined {
+  if (state !== "DOCUMENT_STATE_REJECTED") return undefined;
+  return timeline.findLast((event) => event.state === "DOCUMENT_STATE_REJECTED");
+}
+
+/** What people call it. */
+export function nameOf({ title, document_id }: { title: string; document_id: string }): string {
+  return title || document_id;
+}
+
+/** The document_id of a text with this title, such as `texts/green-tea.md`; empty where the title
+ * holds no letter and no digit. */
+export function textName(title: string): string {
+  const words = title
+    .normalize("NFC")
+    .toLowerCase()
+    .match(/[\p{L}\p{M}\p{N}]+/gu);
+  return words ? `texts/${words.join("-")}.md` : "";
+}
