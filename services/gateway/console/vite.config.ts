@@ -9,6 +9,7 @@ export default defineConfig({
   build: {
     outDir: "../src/gyre_gateway/static",
     emptyOutDir: true,
+    rolldownOptions: { input: ["index.html", "docs.html"] },
     // The content-security policy lets no script stand in the page, and no font or picture in a script.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,

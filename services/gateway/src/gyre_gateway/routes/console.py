@@ -1,4 +1,6 @@
-"""The web console: its page at every address that is nobody else's, its files under /assets."""
+"""The web console: its page at every address that is nobody else's, its files under /assets; and
+/docs.
+"""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -25,6 +27,12 @@ async def asset(name: str) -> Response:
     return FileResponse(path, headers=_FOR_EVER)
 
 
+@router.get("/docs")
+async def docs() -> Response:
+    """What can be called over HTTP, drawn from /openapi.json by files of this server alone."""
+    return _page("docs.html")
+
+
 @router.get(PAGES)
 async def page(path: str, request: Request) -> Response:
     """The console draws what the address says; other programs hear that there is nothing."""
@@ -33,9 +41,12 @@ async def page(path: str, request: Request) -> Response:
         if path and file.parent == STATIC and file.is_file():
             return FileResponse(file, headers=_ASK_AGAIN)
         raise NotFound(f"there is no GET /{path[:100]}: see /docs")
-    index = STATIC / "index.html"
-    if not index.is_file():
+    return _page("index.html")
+
+
+def _page(name: str) -> Response:
+    if not (STATIC / name).is_file():
         return PlainTextResponse(
             "The console is not built: run `make setup`.\n", HTTPStatus.SERVICE_UNAVAILABLE
         )
-    return FileResponse(index, headers=_ASK_AGAIN)
+    return FileResponse(STATIC / name, headers=_ASK_AGAIN)
