@@ -57,6 +57,14 @@ CLIENTS = (
         shows_sources=True,
     ),
     Client(
+        "AI SDK, OpenAI's chat",
+        (NODE, "node/ai_sdk_client.ts", "openai-chat"),
+        errors=_AI_SDK_ERRORS,
+        broken_off="AI_StreamProviderError",
+        sends_filters=False,
+        shows_sources=True,
+    ),
+    Client(
         "AI SDK, OpenAI-compatible",
         (NODE, "node/ai_sdk_client.ts", "openai-compatible"),
         errors=_AI_SDK_ERRORS,

@@ -133,3 +133,8 @@ def test_it_is_read_by_everybody(
         assert tab.violations() == []
         widest = tab.page.evaluate("document.documentElement.scrollWidth")
         assert widest <= width
+
+
+def test_docs_draw_what_can_be_called(tab: Tab) -> None:
+    tab.page.goto("/docs")
+    expect(tab.page.locator('[data-path="/v1/chat/completions"]')).to_be_visible()

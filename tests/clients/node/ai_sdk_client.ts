@@ -1,4 +1,4 @@
-// Vercel's AI SDK: `ai_sdk_client.ts openai|openai-compatible QUESTION BASE_URL KEY`.
+// Vercel's AI SDK: `ai_sdk_client.ts openai|openai-chat|openai-compatible QUESTION BASE_URL KEY`.
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, embedMany, generateText, jsonSchema, streamText, tool } from "ai";
@@ -13,9 +13,11 @@ const connect = (key = apiKey) =>
   compatible
     ? createOpenAICompatible({ name: "gyre", baseURL, apiKey: key, includeUsage: true })
     : createOpenAI({ baseURL, apiKey: key });
-// Of a model, the OpenAI provider would call /v1/responses.
-const chat = (name = "gyre", key = apiKey) =>
-  compatible ? connect(key).chatModel(name) : connect(key).chat(name);
+// `openai("gyre")` calls /v1/responses, `openai.chat("gyre")` /v1/chat/completions.
+const chat = (name = "gyre", key = apiKey) => {
+  if (provider === "openai") return createOpenAI({ baseURL, apiKey: key })(name);
+  return compatible ? connect(key).chatModel(name) : connect(key).chat(name);
+};
 
 const extras = (gyre: Gyre) => ({
   interaction_id: gyre.interaction_id,
@@ -45,7 +47,8 @@ for await (const part of stream.fullStream) {
     if (!text) say("first words", { text: part.text });
     text += part.text;
   } else if (part.type === "raw") {
-    gyre = (part.rawValue as { gyre?: Gyre }).gyre ?? gyre;
+    const raw = part.rawValue as { gyre?: Gyre; response?: { gyre?: Gyre } };
+    gyre = raw.gyre ?? raw.response?.gyre ?? gyre;
   }
 }
 const { totalTokens } = await stream.usage;

@@ -90,6 +90,9 @@ def _end(response: Json, place: Json) -> Iterator[Json]:
     (item,) = response["output"]
     (part,) = item["content"]
     text = {"text": part["text"], "logprobs": []}
+    for number, annotation in enumerate(part["annotations"]):
+        cited = {"annotation_index": number, "annotation": annotation}
+        yield {"type": "response.output_text.annotation.added", **place, **cited}
     yield {"type": "response.output_text.done", **place, **text}
     yield {"type": "response.content_part.done", **place, "part": part}
     yield {"type": "response.output_item.done", "output_index": 0, "item": item}
