@@ -160,6 +160,7 @@ class Conversation {
         } else {
           exchange.details = piece.details;
           exchange.state = "done";
+          rememberLatest(this.id, exchange.interactionId);
         }
       }
     } catch (error) {
@@ -169,14 +170,19 @@ class Conversation {
   }
 }
 
-/** What was answered just now takes a second to be on record. */
+/** The last answer that this tab was given: lists know of it a second later. */
+const LATEST = "gyre-latest-answer";
+
+function rememberLatest(conversationId: string, interactionId: string): void {
+  sessionStorage.setItem(LATEST, JSON.stringify([conversationId, interactionId]));
+}
+
 async function recordOf(conversationId: string): Promise<Interaction[]> {
-  for (const pause of [1_000, 2_000, 0]) {
-    const { data } = await api.interactions({ conversation_id: conversationId, limit: 100 });
-    if (data.length) return Promise.all(data.map((each) => api.interaction(each.interaction_id)));
-    await new Promise((resolve) => setTimeout(resolve, pause));
-  }
-  return [];
+  const { data } = await api.interactions({ conversation_id: conversationId, limit: 100 });
+  const ids = new Set(data.map((each) => each.interaction_id));
+  const [latestIn, latest] = JSON.parse(sessionStorage.getItem(LATEST) ?? "[]") as string[];
+  if (latestIn === conversationId && latest) ids.add(latest);
+  return Promise.all([...ids].map((id) => api.interaction(id)));
 }
 
 export const conversation = new Conversation();
