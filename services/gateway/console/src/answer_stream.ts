@@ -1,6 +1,6 @@
 // An answer as it arrives: server-sent events in OpenAI's shape, read piece by piece.
-import { EventSourceParserStream } from "eventsource-parser/stream";
-import { ApiError, isAbort } from "./errors.ts";
+import { ApiError } from "./errors.ts";
+import { type Body, readEvents } from "./event_stream.ts";
 import type { AnswerDetails } from "./messages.ts";
 import { texts } from "./texts.ts";
 
@@ -12,40 +12,21 @@ export type AnswerPiece =
 interface Chunk {
   choices?: { delta: { content?: string }; finish_reason: string | null }[];
   gyre?: AnswerDetails;
-  error?: unknown;
 }
 
 /** Raises ApiError where the server says so, and where the stream ends before the answer does; an
  * AbortError where the reader ended it. */
-export async function* readAnswer(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<AnswerPiece> {
-  const events = body
-    .pipeThrough(new TextDecoderStream())
-    .pipeThrough(new EventSourceParserStream())
-    .getReader();
-  let finished = false;
-  try {
-    while (!finished) {
-      const { value: event, done } = await events.read();
-      if (done || event.data === "[DONE]") break;
-      for (const piece of pieces(event.data)) {
-        finished ||= piece.kind === "finished";
-        yield piece;
-      }
+export async function* readAnswer(body: Body): AsyncGenerator<AnswerPiece> {
+  for await (const chunk of readEvents<Chunk>(body)) {
+    for (const piece of pieces(chunk)) {
+      yield piece;
+      if (piece.kind === "finished") return;
     }
-  } catch (error) {
-    if (error instanceof ApiError || isAbort(error)) throw error;
-    throw new ApiError(texts.errors.cut, 0);
-  } finally {
-    await events.cancel().catch(() => undefined);
   }
-  if (!finished) throw new ApiError(texts.errors.cut, 0);
+  throw new ApiError(texts.errors.cut, 0);
 }
 
-function* pieces(data: string): Generator<AnswerPiece> {
-  const chunk = JSON.parse(data) as Chunk;
-  if (chunk.error) throw ApiError.from(chunk, 500);
+function* pieces(chunk: Chunk): Generator<AnswerPiece> {
   const choice = chunk.choices?.[0];
   if (choice?.delta.content) yield { kind: "text", text: choice.delta.content };
   if (!chunk.gyre) return;

@@ -2,8 +2,13 @@
 import { type AnswerPiece, readAnswer } from "./answer_stream.ts";
 import { connection } from "./connection.svelte.ts";
 import { ApiError, isAbort } from "./errors.ts";
+import { readRun } from "./event_stream.ts";
 import type {
   AnswerFilters,
+  Change,
+  DataSet,
+  DeadLetter,
+  DeadLetterTopic,
   DocumentDraft,
   DocumentFilters,
   DocumentStatus,
@@ -12,6 +17,13 @@ import type {
   InteractionFilters,
   InteractionSummary,
   Page,
+  Promotion,
+  Release,
+  Rollback,
+  Run,
+  RunDraft,
+  SeriesPage,
+  SeriesView,
   Session,
   SessionChange,
   Status,
@@ -26,6 +38,8 @@ interface Part {
 }
 
 type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+const LARGEST_PAGE = 1000;
 
 export const api = {
   session: () => json<Session>("GET", "/session"),
@@ -51,6 +65,26 @@ export const api = {
   upload,
 
   status: () => json<Status>("GET", "/v1/status"),
+
+  runs: () => json<Page<Run>>("GET", "/v1/runs"),
+  run: (id: string) => json<Run>("GET", at("/v1/runs", id)),
+  startRun: (draft: RunDraft) => json<Run>("POST", "/v1/runs", draft),
+  cancelRun: (id: string) => json<Run>("POST", at("/v1/runs", id, "cancel"), {}),
+  /** The run as it is, then after each change, until it has ended. Raises as `ask`. */
+  followRun,
+  dataSets: () => json<Page<DataSet>>("GET", "/v1/datasets"),
+
+  releases: () => json<Page<Release>>("GET", "/v1/releases"),
+  promote: (role: string, body: Promotion) =>
+    json<Change>("POST", at("/v1/releases", role, "promote"), body),
+  rollBack: (role: string, body: Rollback) =>
+    json<Change>("POST", at("/v1/releases", role, "rollback"), body),
+
+  /** Every row of a view, newest first, from `since` (RFC 3339) on. */
+  series,
+  deadLetters: () => json<Page<DeadLetterTopic>>("GET", "/v1/dead-letters"),
+  deadLettersOf: (topic: string, limit: number) =>
+    json<Page<DeadLetter>>("GET", address(at("/v1/dead-letters", topic), { limit })),
 };
 
 async function* ask(
@@ -59,8 +93,13 @@ async function* ask(
 ): AsyncGenerator<AnswerPiece> {
   const body = { model: "gyre", stream: true, ...question };
   const response = await send("POST", "/v1/chat/completions", body, signal);
+  yield* arriving(readAnswer(response.body!));
+}
+
+/** What a stream says; where it breaks off, it is seen how the gateway is. */
+async function* arriving<T>(stream: AsyncGenerator<T>): AsyncGenerator<T> {
   try {
-    yield* readAnswer(response.body!);
+    yield* stream;
   } catch (error) {
     if (!isAbort(error)) void connection.check();
     throw error;
@@ -116,6 +155,23 @@ function parsed(text: string): unknown {
   }
 }
 
+async function* followRun(id: string, signal: AbortSignal): AsyncGenerator<Run> {
+  const response = await send("GET", at("/v1/runs", id, "events"), undefined, signal);
+  yield* arriving(readRun(response.body!));
+}
+
+async function series<Row>(view: SeriesView, since?: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  let after: string | undefined;
+  do {
+    const query = { since, after, limit: LARGEST_PAGE };
+    const page = await json<SeriesPage<Row>>("GET", address(at("/v1/series", view), query));
+    rows.push(...page.data);
+    after = page.next ?? undefined;
+  } while (after !== undefined);
+  return rows;
+}
+
 async function json<T>(method: Method, path: string, body?: unknown): Promise<T> {
   const response = await send(method, path, body);
   return (await response.json()) as T;
@@ -160,4 +216,9 @@ function address(path: string, query: object): string {
     }
   }
   return search.size ? `${path}?${search}` : path;
+}
+
+/** An address below `path`; slashes in a name stay, so that `prompt/answer` is two segments. */
+function at(path: string, ...names: string[]): string {
+  return [path, ...names.flatMap((name) => name.split("/")).map(encodeURIComponent)].join("/");
 }

@@ -232,5 +232,287 @@ export interface Submission {
 }
 
 export interface Status {
-  services: { name: string; address: string; serving: boolean }[];
+  services: ServiceStatus[];
+}
+
+export interface ServiceStatus {
+  name: string;
+  address: string;
+  serving: boolean;
+  /** Records that it has not handled yet; null where it consumes none, or does not answer. */
+  lag: number | null;
+  /** Why it is not ready, or why events do not flow. */
+  problems: string[];
+}
+
+export type RunState =
+  "running" | "released" | "passed" | "refused" | "failed" | "interrupted" | "cancelled";
+
+/** A training run. */
+export interface Run {
+  run_id: string;
+  /** `*` where it trains the default of all tenants. */
+  tenant: string;
+  recipe: string;
+  role: string;
+  profile: string;
+  state: RunState;
+  /** What it does; `step` of `steps`, 0 of 0 where a stage has none. */
+  stage: string;
+  step: number;
+  steps: number;
+  metrics: Record<string, number>;
+  message: string;
+  /** Digest of what it learned from. */
+  data_set: string;
+  base: string;
+  version: string;
+  actor: string;
+  reason: string;
+  started_at: string;
+  finished_at?: string;
+  votes: number;
+  last_vote_at?: string;
+  verdict?: RunVerdict;
+}
+
+/** What questions that were kept back say of a run's version: its gate. */
+export interface RunVerdict {
+  /** What the numbers are, in words. */
+  metric: string;
+  decision: "passed" | "refused" | "too small to tell";
+  summary: string;
+  reasons: string[];
+  /** The first is the whole. */
+  slices: Slice[];
+}
+
+/** `difference` is candidate less live, `low` to `high` its 95 % interval; missing where nothing
+ * was measured. */
+export interface Slice {
+  name: string;
+  examples: number;
+  live?: number;
+  candidate?: number;
+  difference?: number;
+  low?: number;
+  high?: number;
+}
+
+export interface RunDraft {
+  profile?: string;
+  hold?: boolean;
+  reason?: string;
+}
+
+export interface DataSet {
+  digest: string;
+  tenant: string;
+  frozen_at: string;
+  train_questions: number;
+  gate_questions: number;
+  expired_at?: string;
+}
+
+/** One version of a role. */
+export interface Artifact {
+  version: string;
+  digest: string;
+  uri: string;
+  index: string;
+  /** The version of another role that it belongs to; empty where it fits any. */
+  fits: string;
+  settings: Record<string, string>;
+  registered_at: string;
+  /** What speaks for it: run, data set, gate (passed or failed), origin (shipped) … */
+  evidence: Record<string, string>;
+}
+
+/** What is live in one role. */
+export interface Release {
+  /** `*` for the default of all tenants. */
+  tenant: string;
+  role: string;
+  generation: number;
+  live: string;
+  shadow: string;
+  canary?: { version: string; share: number };
+  artifacts: Artifact[];
+  /** Versions that were live before, newest first. */
+  history: string[];
+  reason: string;
+  actor: string;
+  evidence: Record<string, string>;
+  changed_at: string;
+}
+
+/** What a promotion or a rollback did: the release after it. */
+export interface Change extends Release {
+  /** The version of each other role that changed with it. */
+  went_along: Record<string, string>;
+}
+
+export interface Promotion {
+  version: string;
+  reason: string;
+  override: boolean;
+  /** The generation that was seen: refused where it is another by now. */
+  generation: number;
+}
+
+export interface Rollback {
+  reason: string;
+  generation: number;
+}
+
+export type SeriesView =
+  | "daily_quality"
+  | "daily_version_quality"
+  | "version_quality"
+  | "daily_latency"
+  | "version_latency"
+  | "cost"
+  | "freshness"
+  | "loop"
+  | "waiting_votes"
+  | "release_changes";
+
+export interface SeriesPage<Row> extends Page<Row> {
+  columns: { name: string; type: string; description: string }[];
+}
+
+/** A row of the view `waiting_votes`. */
+export interface WaitingVotes {
+  votes: number;
+  /** Those that no run has learned from yet. */
+  waiting: number;
+  last_vote_at: string;
+}
+
+/** A row of the view `release_changes`. */
+export interface ReleaseChange {
+  tenant: string;
+  role: string;
+  generation: number;
+  time: string;
+  live: string;
+  replaced: string;
+  actor: string;
+  reason: string;
+  run_id: string;
+  gate: string;
+  overridden_by: string;
+}
+
+/** A row of the view `loop`: a version that training made and somebody released. */
+export interface TrainedRelease {
+  tenant: string;
+  role: string;
+  version: string;
+  run_id: string;
+  votes: number;
+  released_at: string;
+  lead_seconds: number | null;
+  metric: string;
+  gain: number | null;
+  gain_low: number | null;
+  gain_high: number | null;
+  is_live: boolean;
+}
+
+/** What `daily_quality` and `version_quality` have in common. */
+export interface Quality {
+  interactions: number;
+  answered: number;
+  abstained: number;
+  failed: number;
+  groundedness: number | null;
+  answer_relevance: number | null;
+  context_precision: number | null;
+  thumbs_up: number;
+  thumbs_down: number;
+  approval: number | null;
+  p50_ms: number;
+  p95_ms: number;
+}
+
+export interface DailyQuality extends Quality {
+  day: string;
+}
+
+export interface DailyVersionQuality extends Quality {
+  day: string;
+  role: string;
+  version: string;
+  prompt_tokens: number;
+  completion_tokens: number;
+  cost_usd: number;
+}
+
+export interface VersionQuality extends Quality {
+  role: string;
+  version: string;
+  first_used: string;
+  last_used: string;
+}
+
+export interface DailyLatency {
+  day: string;
+  stage: string;
+  interactions: number;
+  p50_ms: number;
+  p95_ms: number;
+}
+
+export interface VersionLatency {
+  role: string;
+  version: string;
+  stage: string;
+  interactions: number;
+  p50_ms: number;
+  p95_ms: number;
+}
+
+export interface DailyCost {
+  day: string;
+  generator: string;
+  interactions: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+  cost_usd: number;
+}
+
+export interface Freshness {
+  hour: string;
+  documents: number;
+  p50_seconds: number;
+  p95_seconds: number;
+}
+
+export interface DeadLetterTopic {
+  topic: string;
+  count: number;
+}
+
+export type Encoding = "utf-8" | "base64";
+
+/** A record that could not be handled; its key and value in base64 where they are no text. */
+export interface DeadLetter {
+  offset: number;
+  parked_at: string;
+  key?: string;
+  key_encoding?: Encoding;
+  value?: string;
+  value_encoding?: Encoding;
+  value_bytes: number;
+  cause?: {
+    kind: string;
+    error: string;
+    message: string;
+    topic: string;
+    partition: number;
+    offset: number;
+    attempts: number;
+    group: string;
+  };
 }

@@ -8,3 +8,34 @@ export function bytes(n: number): string {
   const value = n / 1000 ** unit;
   return `${value < 9.95 && unit ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
 }
+
+const whole = new Intl.NumberFormat("en");
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const MINUS = "−";
+
+/** How many; from ten thousand on in short. */
+export function count(n: number): string {
+  return (Math.abs(n) < 10_000 ? whole : compact).format(n);
+}
+
+/** A share of 1. */
+export function percent(share: number): string {
+  return `${Number((100 * share).toFixed(1))} %`;
+}
+
+/** A difference, with its sign. */
+export function signed(n: number): string {
+  const rounded = Number(n.toFixed(1));
+  if (rounded === 0) return "0";
+  return `${rounded < 0 ? MINUS : "+"}${Math.abs(rounded).toFixed(1)}`;
+}
+
+export function dollars(n: number): string {
+  const digits = n !== 0 && Math.abs(n) < 1 ? 4 : 2;
+  return `$${n.toLocaleString("en", { maximumFractionDigits: digits })}`;
+}
+
+/** The first digits of a digest or an id: enough to tell it from others. */
+export function short(id: string): string {
+  return id.replace(/^sha256:/, "").slice(0, 8);
+}

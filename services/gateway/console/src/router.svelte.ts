@@ -48,7 +48,8 @@ export function followLinks(event: MouseEvent): void {
     special ||
     event.defaultPrevented ||
     link.target ||
-    link.origin !== location.origin
+    link.origin !== location.origin ||
+    isWithinPage(link)
   ) {
     return;
   }
@@ -56,6 +57,12 @@ export function followLinks(event: MouseEvent): void {
   event.preventDefault();
   if (link.href === location.href) router.rename(link.href);
   else router.go(link.href);
+}
+
+/** The browser itself scrolls to another part of what is on screen. */
+function isWithinPage(link: HTMLAnchorElement): boolean {
+  const { pathname, search } = location;
+  return link.hash !== "" && link.pathname === pathname && link.search === search;
 }
 
 function here(): Place {

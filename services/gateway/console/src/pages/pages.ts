@@ -1,6 +1,7 @@
 // Every page of the console, one line each: its address, its place in the navigation, its code.
 import MessageCircle from "@lucide/svelte/icons/message-circle-question-mark";
 import FileText from "@lucide/svelte/icons/file-text";
+import RefreshCw from "@lucide/svelte/icons/refresh-cw";
 import type { Component } from "svelte";
 import type { Params } from "../routes.ts";
 import { texts } from "../texts.ts";
@@ -35,4 +36,12 @@ export const pages: PageEntry[] = [
     load: () => import("./documents/DocumentPage.svelte"),
     section: "/documents",
   },
+  {
+    path: "/loop",
+    load: () => import("./loop/LoopPage.svelte"),
+    label: texts.navigation.loop,
+    icon: RefreshCw,
+  },
+  { path: "/runs/:id", load: () => import("./loop/RunPage.svelte"), section: "/loop" },
+  { path: "/releases/*role", load: () => import("./loop/ReleasePage.svelte"), section: "/loop" },
 ];

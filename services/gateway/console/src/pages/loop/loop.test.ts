@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { aChange, aRelease, anArtifact, aRun } from "./builders.ts";
+import {
+  currentRun,
+  gateOf,
+  judgedRun,
+  needsOverride,
+  newestDataSet,
+  overall,
+  stagesOf,
+  stationOf,
+  trainedRelease,
+  waitingVersion,
+  wentLive,
+} from "./loop.ts";
+
+const PASSED = {
+  metric: "points",
+  decision: "passed",
+  summary: "",
+  reasons: [],
+  slices: [{ name: "overall", examples: 47, difference: 5.5, low: 2.2, high: 9.7 }],
+} as const;
+
+test("the run that goes on is the one to look at, even where a newer one has ended", () => {
+  const waiting = aRun({ run_id: "r1", state: "running" });
+  const ended = aRun({ run_id: "r2", state: "failed" });
+  assert.equal(currentRun([ended, waiting])?.run_id, "r1");
+  assert.equal(currentRun([ended])?.run_id, "r2");
+  assert.equal(currentRun([]), undefined);
+});
+
+test("the gate's word is that of the newest run that was judged", () => {
+  const runs = [
+    aRun({}),
+    aRun({ run_id: "r2", state: "refused", verdict: { ...PASSED } as never }),
+  ];
+  assert.equal(judgedRun(runs)?.run_id, "r2");
+});
+
+test("a data set that expired gives way to one that can still be used", () => {
+  const counts = { tenant: "default", frozen_at: "", train_questions: 1, gate_questions: 1 };
+  const old = { digest: "a", ...counts, expired_at: "2026-03-01T12:00:00Z" };
+  assert.equal(newestDataSet([old, { digest: "b", ...counts }])?.digest, "b");
+  assert.equal(newestDataSet([old])?.digest, "a");
+});
+
+test("what training changes is the role of the run, and the query encoder before the first", () => {
+  const releases = [aRelease("g-1", { role: "generator" }), aRelease("minilm")];
+  assert.equal(trainedRelease(releases, [])?.live, "minilm");
+  assert.equal(trainedRelease(releases, [aRun({ role: "generator" })])?.live, "g-1");
+});
+
+test("where nothing was measured there is no main number", () => {
+  const verdict = { ...PASSED, reasons: [], slices: [{ name: "overall", examples: 0 }] };
+  assert.equal(overall(aRun({ verdict })), undefined);
+  assert.equal(overall(aRun({})), undefined);
+});
+
+test("a version goes live without more ado if a gate, its origin or its past speaks for it", () => {
+  const release = aRelease("v3", { history: ["v2"] });
+  assert.equal(needsOverride(anArtifact("v4"), release), true);
+  assert.equal(needsOverride(anArtifact("v4", { gate: "failed" }), release), true);
+  assert.equal(needsOverride(anArtifact("v4", { gate: "passed" }), release), false);
+  assert.equal(needsOverride(anArtifact("v1", { origin: "shipped" }), release), false);
+  assert.equal(needsOverride(anArtifact("v2"), release), false);
+  assert.equal(gateOf(anArtifact("v4", { gate: "failed", origin: "shipped" })), "failed");
+});
+
+test("a run's version waits where it was judged, is registered, and is not live", () => {
+  const run = aRun({ state: "passed", version: "v2" });
+  const artifacts = [anArtifact("v1"), anArtifact("v2")];
+  const release = aRelease("v1", { artifacts });
+  assert.equal(waitingVersion(run, [release])?.artifact.version, "v2");
+  assert.equal(waitingVersion(run, [{ ...release, live: "v2" }]), undefined);
+  assert.equal(waitingVersion(run, [aRelease("v1")]), undefined);
+  assert.equal(waitingVersion({ ...run, state: "failed" }, [release]), undefined);
+  assert.equal(waitingVersion(run, []), undefined);
+});
+
+test("stages before the present one are done, those behind it are ahead", () => {
+  const states = stagesOf(aRun({ stage: "low-rank" })).map(({ name, state }) => `${name} ${state}`);
+  assert.deepEqual(states, [
+    "prepare done",
+    "full done",
+    "low-rank current",
+    "export ahead",
+    "compare ahead",
+    "settling ahead",
+  ]);
+});
+
+test("a run that was judged has done everything, one that failed stopped where it was", () => {
+  const judged = stagesOf(aRun({ state: "released", stage: "compare" }));
+  assert.ok(judged.every(({ state }) => state === "done"));
+  const failed = stagesOf(aRun({ state: "failed", stage: "export" }));
+  assert.equal(failed.find(({ name }) => name === "export")?.state, "stopped");
+});
+
+test("a recipe that is not known shows the stage that it names", () => {
+  const stages = stagesOf(aRun({ recipe: "answer-length", stage: "fit" }));
+  assert.deepEqual(stages.map(({ name, state }) => `${name} ${state}`).slice(0, 3), [
+    "prepare done",
+    "fit current",
+    "export ahead",
+  ]);
+  assert.ok(stagesOf(aRun({ stage: "waiting" })).every(({ state }) => state === "ahead"));
+});
+
+test("a run is at one station of the loop at a time", () => {
+  const at = (stage: string) => stationOf(aRun({ stage }));
+  assert.deepEqual(["", "waiting", "prepare"].map(at), ["dataSet", "dataSet", "dataSet"]);
+  assert.deepEqual(["full", "low-rank", "export"].map(at), ["run", "run", "run"]);
+  assert.deepEqual(["compare", "settling"].map(at), ["gate", "gate"]);
+  assert.equal(stationOf(aRun({ state: "released", stage: "compare" })), undefined);
+  assert.equal(stationOf(undefined), undefined);
+});
+
+test("when a version went live is told by the record of changes, not by the release's last change", () => {
+  const release = aRelease("v2", { actor: "verdict" });
+  const changes = [
+    aChange("v9", { role: "generator" }),
+    aChange("v8", { tenant: "tea" }),
+    aChange("v2"),
+    aChange("v1"),
+  ];
+  assert.equal(wentLive(release, changes)?.actor, "bob");
+});
+
+test("a release that is ahead of the record has only just changed", () => {
+  const back = aRelease("v1", { actor: "ann" });
+  assert.equal(wentLive(back, [aChange("v2"), aChange("v1")])?.actor, "ann");
+  assert.equal(wentLive(back, [])?.actor, "ann");
+  assert.equal(wentLive(back, undefined), undefined);
+});
