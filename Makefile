@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 GYRE := .venv/bin/gyre
 
-.PHONY: help setup setup-train setup-clients up down test unit e2e faults training lint types proto contracts lock upgrade bench clean
+.PHONY: help setup setup-train setup-clients up down test unit e2e screenshots faults training lint types proto contracts lock upgrade bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ unit: setup ## Run the tests that need no engine
 
 e2e: setup-clients ## Run the end-to-end test on the whole system
 	@$(PY) -m pytest tests/e2e
+
+screenshots: setup-clients setup-train ## Take the pictures in docs/images again, by the test of the page
+	@GYRE_SCREENSHOTS=docs/images $(PY) -m pytest tests/e2e/test_the_page.py
 
 faults: setup ## Run the long fault tests: kill -9 at random points, on the real broker
 	@GYRE_CRASH_KILLS=$${GYRE_CRASH_KILLS:-20} $(PY) -m pytest tests/faults --timeout 1200

@@ -1,5 +1,6 @@
 """A real browser at the console: a page that writes an error to its console fails its test."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,11 @@ class Tab:
         )
         return list(found)
 
+    def picture(self, name: str) -> None:
+        """For the docs, where GYRE_SCREENSHOTS names a folder for it (`make screenshots`)."""
+        if folder := os.environ.get("GYRE_SCREENSHOTS"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
+
     def _on_message(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not any(one in message.text for one in self.expected):
             self.problems.append(f"{message.text} ({message.location.get('url')})")
@@ -61,7 +67,7 @@ class Browser:
             yield tab
         finally:
             context.close()
-        assert tab.problems == []
+        assert tab.problems == [], tab.problems
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -52,14 +53,24 @@ def ask(tab: Tab, question: str) -> None:
     expect(tab.page.get_by_role("group", name="This answer").last).to_be_visible()
 
 
-def test_an_answer_names_its_sources_and_hears_what_people_think(
-    tab: Tab, documents: None, system: System
-) -> None:
+def test_from_a_dropped_document_to_an_answer_that_is_corrected(tab: Tab, tmp_path: Path) -> None:
+    tab.expected.append("the server responded with a status of 400")  # of the empty one
     page = tab.page
+    (tmp_path / "brewing.md").write_text(TEA)
+    (tmp_path / "empty.md").write_text("")
+    page.get_by_role("link", name="Documents", exact=True).click()
+    page.get_by_label("Add files").set_input_files([tmp_path / "brewing.md", tmp_path / "empty.md"])
+    page.get_by_role("dialog").get_by_role("button", name="Add 2 documents").click()
+    expect(page.get_by_text("1 document could not be added").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("link", name="brewing.md").first).to_be_visible()
+    assert tab.violations() == []
+    page.get_by_role("link", name="Ask", exact=True).click()
     ask(tab, "How hot should the water for green tea be?")
     expect(page.get_by_text("Green tea is best brewed at 80 degrees").first).to_be_visible()
     page.get_by_role("button", name="Source 1").first.click()
     expect(page.locator("mark").first).to_contain_text("80 degrees Celsius")
+    assert tab.violations() == []
+    tab.picture("ask")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Good answer").click()
     page.get_by_text("Good sources", exact=True).click()
@@ -69,7 +80,30 @@ def test_an_answer_names_its_sources_and_hears_what_people_think(
     page.get_by_role("textbox", name="Correct this answer").fill("80 °C, for two minutes.")
     page.get_by_role("button", name="Keep correction").click()
     expect(page.get_by_text("Your correction is kept.")).to_be_visible()
+
+
+def test_a_release_is_taken_back_and_made_live_again(tab: Tab, demo: Any, system: System) -> None:
+    page, version, base = tab.page, demo["run"]["version"], demo["run"]["base"]
+    page.get_by_role("button", name="Who you are").click()
+    page.get_by_role("textbox", name="Tenant").fill(demo["tenant"])
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Dismiss").click()
+    page.get_by_role("link", name="Loop", exact=True).click()
+    expect(page.get_by_role("group", name="From votes to what is live")).to_contain_text(version)
     assert tab.violations() == []
+    tab.picture("loop")
+    page.get_by_role("link", name="query-encoder").first.click()
+    page.get_by_role("button", name="Roll back").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"Go back to {base}?")
+    dialog.get_by_role("button", name="Roll back").click()
+    expect(page.get_by_text(f"{base} is live again.")).to_be_visible(timeout=60_000)
+    here = ("--tenant", demo["tenant"])
+    assert system.json("releases", "query-encoder", *here)[0]["live"] == base
+    page.get_by_role("button", name=re.compile(f"{version}.*live|live.*{version}")).click()
+    dialog.get_by_role("button", name="Make live").click()
+    expect(page.get_by_text(f"{version} is live.")).to_be_visible(timeout=60_000)
+    assert system.json("releases", "query-encoder", *here)[0]["live"] == version
 
 
 def test_a_conversation_goes_on_and_is_found_again_by_its_link(tab: Tab, documents: None) -> None:
