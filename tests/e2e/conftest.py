@@ -17,8 +17,10 @@ def demo(system: System) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A real Chromium."""
+    """A real Chromium, for modules without asynchronous tests: while it is open its own event loop
+    runs in this thread.
+    """
     with a_browser() as browser:
         yield browser
