@@ -18,15 +18,19 @@ test("a difference has its sign, and nothing has none", () => {
   assert.equal(signed(-0.04), "0");
 });
 
-test("shares, counts and money are short", () => {
+test("shares and counts are short", () => {
   assert.equal(percent(0.8312), "83.1 %");
   assert.equal(percent(1), "100 %");
   assert.equal(count(9_999), "9,999");
   assert.equal(count(12_345), "12.3K");
-  assert.equal(dollars(0.0042), "$0.0042");
-  assert.equal(dollars(12.5), "$12.5");
 });
 
 test("of a digest the first digits are enough", () => {
   assert.equal(short("sha256:80a255a1c0ffee00"), "80a255a1");
+});
+
+test("small sums keep the digits that matter, and nothing is nothing", () => {
+  assert.equal(dollars(0), "");
+  assert.equal(dollars(0.00042), "$0.00042");
+  assert.equal(dollars(1.5), "$1.50");
 });

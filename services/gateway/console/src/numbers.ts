@@ -30,12 +30,13 @@ export function signed(n: number): string {
   return `${rounded < 0 ? MINUS : "+"}${Math.abs(rounded).toFixed(1)}`;
 }
 
-export function dollars(n: number): string {
-  const digits = n !== 0 && Math.abs(n) < 1 ? 4 : 2;
-  return `$${n.toLocaleString("en", { maximumFractionDigits: digits })}`;
-}
-
 /** The first digits of a digest or an id: enough to tell it from others. */
 export function short(id: string): string {
   return id.replace(/^sha256:/, "").slice(0, 8);
+}
+
+/** A sum of dollars, with as many digits as matter; empty for nothing. */
+export function dollars(sum: number): string {
+  if (!sum) return "";
+  return `$${sum < 0.01 ? Number(sum.toPrecision(2)) : sum.toFixed(2)}`;
 }

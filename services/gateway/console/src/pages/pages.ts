@@ -2,6 +2,7 @@
 import MessageCircle from "@lucide/svelte/icons/message-circle-question-mark";
 import FileText from "@lucide/svelte/icons/file-text";
 import RefreshCw from "@lucide/svelte/icons/refresh-cw";
+import History from "@lucide/svelte/icons/history";
 import type { Component } from "svelte";
 import type { Params } from "../routes.ts";
 import { texts } from "../texts.ts";
@@ -35,6 +36,17 @@ export const pages: PageEntry[] = [
     path: "/documents/*id",
     load: () => import("./documents/DocumentPage.svelte"),
     section: "/documents",
+  },
+  {
+    path: "/interactions",
+    load: () => import("./interactions/InteractionsPage.svelte"),
+    label: texts.navigation.interactions,
+    icon: History,
+  },
+  {
+    path: "/interactions/:id",
+    load: () => import("./interactions/StoryPage.svelte"),
+    section: "/interactions",
   },
   {
     path: "/loop",
