@@ -1,6 +1,7 @@
 // Every page of the console, one line each: its address, its place in the navigation, its code.
 import MessageCircle from "@lucide/svelte/icons/message-circle-question-mark";
 import FileText from "@lucide/svelte/icons/file-text";
+import ChartLine from "@lucide/svelte/icons/chart-line";
 import RefreshCw from "@lucide/svelte/icons/refresh-cw";
 import History from "@lucide/svelte/icons/history";
 import type { Component } from "svelte";
@@ -56,4 +57,15 @@ export const pages: PageEntry[] = [
   },
   { path: "/runs/:id", load: () => import("./loop/RunPage.svelte"), section: "/loop" },
   { path: "/releases/*role", load: () => import("./loop/ReleasePage.svelte"), section: "/loop" },
+  {
+    path: "/charts",
+    load: () => import("./charts/ChartsPage.svelte"),
+    label: texts.navigation.charts,
+    icon: ChartLine,
+  },
+  {
+    path: "/dead-letters/:topic",
+    load: () => import("./charts/DeadLettersPage.svelte"),
+    section: "/charts",
+  },
 ];
