@@ -78,12 +78,13 @@ async def test_a_stream_has_the_events_of_one_message(client: openai.AsyncOpenAI
         "content_part.added",
         "output_text.delta",
         "output_text.delta",
+        "output_text.annotation.added",
         "output_text.done",
         "content_part.done",
         "output_item.done",
         "completed",
     ]
-    assert [event.sequence_number for event in events] == list(range(10))
+    assert [event.sequence_number for event in events] == list(range(11))
     completed: Any = events[-1]
     assert completed.response.output_text == "80 degrees."
     assert completed.response.model_extra["gyre"]["citations"]
