@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
@@ -14,25 +13,6 @@ from tests.unit.client.fake_system import IDS, FakeSystem
 from tests.unit.gateway.edge import Edge, an_edge
 
 QUESTION = [{"role": "user", "content": "How hot?"}]
-
-
-@pytest.fixture
-def system() -> FakeSystem:
-    return FakeSystem()
-
-
-@pytest.fixture
-async def edge(system: FakeSystem) -> AsyncIterator[Edge]:
-    async with an_edge(system) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def client(edge: Edge) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(
-        base_url=f"{edge.url}/v1", api_key="any", max_retries=0
-    ) as client:
-        yield client
 
 
 async def ask(edge: Edge, **body: object) -> Any:

@@ -1,6 +1,5 @@
 """Documents over HTTP: JSON, files, lists, deletion."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -9,20 +8,9 @@ from gyre_common.errors import InvalidInput as Refusal
 from gyre_common.errors import Unavailable
 
 from tests.unit.client.fake_system import FakeSystem
-from tests.unit.gateway.edge import Edge, an_edge
+from tests.unit.gateway.edge import Edge
 
 DOCUMENTS = "/v1/documents"
-
-
-@pytest.fixture
-def system() -> FakeSystem:
-    return FakeSystem()
-
-
-@pytest.fixture
-async def edge(system: FakeSystem) -> AsyncIterator[Edge]:
-    async with an_edge(system) as edge:
-        yield edge
 
 
 async def submit(edge: Edge, body: object, **headers: str) -> Any:

@@ -1,7 +1,6 @@
 """What every request meets: keys, hosts, origins, sizes, headers."""
 
 import gzip
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,17 +9,6 @@ from tests.unit.gateway.edge import KEY, Edge, an_edge
 
 ASK = {"model": "gyre", "messages": [{"role": "user", "content": "How hot?"}]}
 CHAT = "/v1/chat/completions"
-
-
-@pytest.fixture
-def system() -> FakeSystem:
-    return FakeSystem()
-
-
-@pytest.fixture
-async def edge(system: FakeSystem) -> AsyncIterator[Edge]:
-    async with an_edge(system) as edge:
-        yield edge
 
 
 async def test_tenant_and_groups_reach_every_call_behind(edge: Edge, system: FakeSystem) -> None:

@@ -1,31 +1,12 @@
 """Models and embeddings in OpenAI's shape."""
 
-from collections.abc import AsyncIterator
-
 import openai
 import pytest
 from gyre.embedder.v1.embedder_pb2 import EmbedRequest
 from gyre_common.errors import FailedPrecondition
 
 from tests.unit.client.fake_system import FakeSystem
-from tests.unit.gateway.edge import Edge, an_edge
-
-
-@pytest.fixture
-def system() -> FakeSystem:
-    return FakeSystem()
-
-
-@pytest.fixture
-async def edge(system: FakeSystem) -> AsyncIterator[Edge]:
-    async with an_edge(system) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def client(edge: Edge) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=f"{edge.url}/v1", api_key="any") as client:
-        yield client
+from tests.unit.gateway.edge import Edge
 
 
 async def test_versions_are_models_by_their_names(client: openai.AsyncOpenAI) -> None:

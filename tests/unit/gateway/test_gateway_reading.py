@@ -2,23 +2,10 @@
 written.
 """
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.unit.client.fake_system import IDS, FakeSystem
 from tests.unit.gateway.edge import Edge, an_edge
-
-
-@pytest.fixture
-def system() -> FakeSystem:
-    return FakeSystem()
-
-
-@pytest.fixture
-async def edge(system: FakeSystem) -> AsyncIterator[Edge]:
-    async with an_edge(system) as edge:
-        yield edge
 
 
 async def test_a_vote_is_recorded_with_all_that_is_said(edge: Edge, system: FakeSystem) -> None:

@@ -1,7 +1,6 @@
 """What changes a system: releases made live or taken back, runs started, followed and stopped."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from gyre_common.errors import Conflict, FailedPrecondition, Unavailable
@@ -9,17 +8,6 @@ from gyre_common.errors import Conflict, FailedPrecondition, Unavailable
 from tests.eventually import eventually
 from tests.unit.client.fake_system import FakeSystem
 from tests.unit.gateway.edge import Edge, an_edge
-
-
-@pytest.fixture
-def system() -> FakeSystem:
-    return FakeSystem()
-
-
-@pytest.fixture
-async def edge(system: FakeSystem) -> AsyncIterator[Edge]:
-    async with an_edge(system) as edge:
-        yield edge
 
 
 async def test_releases_are_listed_and_versions_shown(edge: Edge, system: FakeSystem) -> None:

@@ -1,7 +1,6 @@
 """Responses: the other of OpenAI's shapes, over the same answers."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
@@ -10,26 +9,7 @@ from gyre_common.errors import InvalidInput, Unavailable
 
 from tests.eventually import eventually
 from tests.unit.client.fake_system import IDS, FakeSystem
-from tests.unit.gateway.edge import Edge, an_edge
-
-
-@pytest.fixture
-def system() -> FakeSystem:
-    return FakeSystem()
-
-
-@pytest.fixture
-async def edge(system: FakeSystem) -> AsyncIterator[Edge]:
-    async with an_edge(system) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def client(edge: Edge) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(
-        base_url=f"{edge.url}/v1", api_key="any", max_retries=0
-    ) as client:
-        yield client
+from tests.unit.gateway.edge import Edge
 
 
 async def respond(edge: Edge, **body: object) -> Any:

@@ -59,11 +59,6 @@ async def two_people(system: FakeSystem) -> AsyncIterator[Edge]:
         yield edge
 
 
-@pytest.fixture
-def system() -> FakeSystem:
-    return FakeSystem()
-
-
 async def test_a_key_says_who_calls_whatever_the_request_says(
     system: FakeSystem, two_people: Edge
 ) -> None:

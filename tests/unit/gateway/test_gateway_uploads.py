@@ -21,11 +21,6 @@ FORM = {"content-type": "multipart/form-data; boundary=b"}
 
 
 @pytest.fixture
-def system() -> FakeSystem:
-    return FakeSystem()
-
-
-@pytest.fixture
 async def edge(system: FakeSystem, tmp_path: Path) -> AsyncIterator[Edge]:
     async with an_edge(system, home=tmp_path, max_document_bytes=LIMIT) as edge:
         yield edge

@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,7 +21,6 @@ from gyre_gateway.sessions import Sessions
 from gyre_gateway.settings import GatewaySettings
 from gyre_gateway.uploads import Uploads
 
-STATIC = Path(__file__).parent / "static"
 _DRAIN_SECONDS = 10
 
 

@@ -27,6 +27,7 @@ class InputItem(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
+    # First, so that an item of another kind, which has no role, is refused by its kind.
     type: Literal["message"] = "message"
     role: Role
     content: Content = None
