@@ -83,6 +83,8 @@ a_document_chunked: Callable[..., documents.DocumentChunked] = partial(
     content_digest=_DIGEST,
     ingestion_version="structure-1",
     chunks=(a_chunk(),),
+    accepted_at=_after(0.1),
+    chunked_at=_after(0.4),
 )
 """The same document as one passage."""
 

@@ -3,7 +3,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from gyre_common.document_index import TIMELINE_LENGTH, DocumentRecord, DocumentState
-from gyre_common.events.documents import DocumentRejected
+from gyre_common.events.documents import DocumentChunked, DocumentRejected, RejectionStage
 from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
 
 from tests.builders import MORNING, a_document_chunked, a_document_rejected
@@ -104,6 +104,35 @@ def test_the_timeline_keeps_the_latest_in_order() -> None:
     assert record is not None
     assert len(record.timeline) == TIMELINE_LENGTH
     assert record.timeline[-1].revision == TIMELINE_LENGTH + 4
+
+
+def test_each_submission_has_the_times_of_its_stages() -> None:
+    (happening,) = indexed(None, 1, at=0).timeline
+    document = a_document_chunked()
+    assert happening.accepted_at == document.accepted_at
+    assert happening.chunked_at == document.chunked_at
+    assert (happening.happened_at, happening.stage) == (minutes(1), "")
+
+
+def test_a_rejection_has_the_stage_at_which_it_was_turned_away() -> None:
+    unreadable = rejection(at=5, revision=2).model_copy(
+        update={"stage": RejectionStage.PARSE, "accepted_at": minutes(4)}
+    )
+    (happening,) = with_rejection(None, unreadable).timeline
+    assert (happening.stage, happening.accepted_at) == ("parse", minutes(4))
+    assert happening.chunked_at is None
+
+
+def test_what_was_told_before_stages_had_times_is_read_as_it_was() -> None:
+    times = {"accepted_at", "chunked_at"}
+    told = a_document_chunked().model_dump_json(exclude=times)
+    document = DocumentChunked.from_json(told.encode())
+    assert (document.accepted_at, document.chunked_at) == (None, None)
+    record = indexed(None, 1, at=0)
+    old = record.model_dump(exclude={"timeline": {"__all__": times | {"stage"}}})
+    (happening,) = DocumentRecord.model_validate(old).timeline
+    assert (happening.accepted_at, happening.chunked_at, happening.stage) == (None, None, "")
+    assert happening.happened_at == minutes(1)
 
 
 def test_the_record_can_tell_again_what_was_told() -> None:

@@ -1,18 +1,21 @@
 """What callers may ask, and what they are told when they ask wrongly."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from gyre.ingestor.v1 import ingestor_pb2
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 from gyre_common.context import RequestContext, use_context
-from gyre_common.document_index import DocumentRecord, DocumentState
+from gyre_common.document_index import DocumentHappening, DocumentRecord, DocumentState
 from gyre_common.errors import InvalidInput, NotFound, Unavailable
 from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_SUBMITTED
 from gyre_common.rpc import call, channel, serve
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.rpc import IngestorRpc
+
+from tests.builders import MORNING, SUBMISSION_ID
 
 from .conftest import World
 
@@ -162,6 +165,40 @@ async def test_a_list_says_what_it_holds_and_in_which_state(world: World) -> Non
             assert [one.document_id for one in reply.documents] == ids
         with pytest.raises(InvalidInput, match="state is 9: name one of DocumentState"):
             await call(stub.ListDocuments, ingestor_pb2.ListDocumentsRequest(state=9))  # type: ignore[arg-type]
+
+
+async def test_a_document_tells_the_times_of_its_stages_as_far_as_they_are_known(
+    world: World,
+) -> None:
+    old = DocumentHappening(
+        state=DocumentState.INDEXED,
+        submission_id=SUBMISSION_ID,
+        submitted_at=MORNING,
+        happened_at=MORNING,
+    )
+    turned_away = {
+        "state": DocumentState.REJECTED,
+        "accepted_at": MORNING + timedelta(seconds=2),
+        "stage": "parse",
+    }
+    record = a_record("d").model_copy(
+        update={"timeline": (old, old.model_copy(update=turned_away))}
+    )
+    rpc = IngestorRpc(door(world, record))
+    async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
+        request = ingestor_pb2.GetDocumentRequest(document_id="d")
+        with use_context(CALLER):
+            reply = await call(IngestorServiceStub(opened).GetDocument, request)
+    first, second = reply.document.timeline
+    assert (first.HasField("accepted_at"), first.HasField("chunked_at"), first.stage) == (
+        False,
+        False,
+        "",
+    )
+    assert (second.accepted_at.ToSeconds() - second.submitted_at.ToSeconds(), second.stage) == (
+        2,
+        "parse",
+    )
 
 
 @pytest.mark.parametrize("search", ["s" * 201, "a\0"])

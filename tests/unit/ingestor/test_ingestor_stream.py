@@ -61,6 +61,9 @@ async def test_a_submission_is_accepted_and_chunked_with_its_offset_as_revision(
     assert second.submission_id == submission_id
     assert second.ingestion_version == "structure-1"
     accepted = world.events(DOCUMENT_ACCEPTED)[1]
+    assert second.accepted_at == accepted.accepted_at
+    assert second.chunked_at
+    assert second.chunked_at >= accepted.accepted_at
     assert accepted.content_ref
     assert accepted.content_digest
     assert (
@@ -89,6 +92,8 @@ async def test_a_deletion_is_told_before_the_key_is_retired(world: World) -> Non
         assert [value is None for value in values] == [False, False, True]
         assert world.tombstones(topic) == [b"default/tea.md"]
     deletion = world.events(DOCUMENT_CHUNKED)[1]
+    assert deletion.accepted_at
+    assert deletion.chunked_at is None
     assert (deletion.revision, deletion.chunks, deletion.title, deletion.metadata) == (
         1,
         (),
@@ -135,7 +140,7 @@ async def test_what_cannot_be_taken_is_rejected_with_its_reason(
 ) -> None:
     rejected = await rejection(world, **fields)
     assert (rejected.code, rejected.stage) == (code, RejectionStage.ACCEPT)
-    assert rejected.revision is None
+    assert (rejected.revision, rejected.accepted_at) == (None, None)
     assert ": " in rejected.detail
 
 
@@ -156,6 +161,8 @@ async def test_what_cannot_be_read_is_rejected_with_the_revision_it_was_to_be(
 ) -> None:
     rejected = await rejection(world, **fields)
     assert (rejected.code, rejected.stage, rejected.revision) == (code, RejectionStage.PARSE, 0)
+    (accepted,) = world.events(DOCUMENT_ACCEPTED)
+    assert rejected.accepted_at == accepted.accepted_at
 
 
 @pytest.mark.parametrize(

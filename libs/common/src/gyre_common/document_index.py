@@ -24,13 +24,19 @@ class DocumentState(StrEnum):
 
 
 class DocumentHappening(EventPart):
-    """One thing that happened to a document."""
+    """What a submission of a document came to, at `happened_at`, and when it got how far.
+
+    A stage that it did not reach has no time, nor has one before times of stages were kept.
+    """
 
     state: DocumentState
     submission_id: UUID
     revision: int | None = None
     submitted_at: Timestamp
+    accepted_at: Timestamp | None = None
+    chunked_at: Timestamp | None = None
     happened_at: Timestamp
+    stage: str = ""
     code: str = ""
     detail: str = ""
 

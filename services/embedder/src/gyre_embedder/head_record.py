@@ -30,6 +30,8 @@ def with_revision(
         submission_id=document.submission_id,
         revision=document.revision,
         submitted_at=document.submitted_at,
+        accepted_at=document.accepted_at,
+        chunked_at=document.chunked_at,
         happened_at=searchable_at,
     )
     timeline = _timeline_with(before, happening)
@@ -52,7 +54,9 @@ def with_rejection(before: DocumentRecord | None, rejection: DocumentRejected) -
         submission_id=rejection.submission_id,
         revision=rejection.revision,
         submitted_at=rejection.submitted_at,
+        accepted_at=rejection.accepted_at,
         happened_at=rejection.rejected_at,
+        stage=rejection.stage,
         code=rejection.code,
         detail=rejection.detail,
     )

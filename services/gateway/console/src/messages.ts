@@ -187,8 +187,11 @@ export interface DocumentEvent {
   submission_id: string;
   revision: number;
   submitted_at: string;
+  accepted_at?: string;
+  chunked_at?: string;
   happened_at: string;
-  /** Of a rejection. */
+  /** Of a rejection: accept, parse or chunk. */
+  stage: string;
   code: string;
   detail: string;
 }

@@ -300,14 +300,15 @@ export const texts = {
     index: "Index",
     metadata: "Metadata",
     timeline: "What happened",
-    submitted: "Submitted",
     after: (time: string) => `after ${time}`,
-    events: {
-      DOCUMENT_STATE_UNSPECIFIED: "On its way",
-      DOCUMENT_STATE_INDEXED: "Searchable",
-      DOCUMENT_STATE_REJECTED: "Turned away",
-      DOCUMENT_STATE_DELETED: "Deleted",
-    },
+    stages: {
+      submitted: "Submitted",
+      accepted: "Checked and stored",
+      chunked: "Read and cut into passages",
+      accept: "Turned away when it was checked",
+      parse: "Turned away when it was read",
+      chunk: "Turned away when it was cut into passages",
+    } as Record<string, string>,
   },
 
   loop: {

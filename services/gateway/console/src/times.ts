@@ -4,6 +4,7 @@ import { texts } from "./texts.ts";
 const format = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "long" });
 
 const exactFormat = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+const timeOfDayFormat = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 365 * 24 * 3600],
@@ -26,6 +27,11 @@ export function ago(time: number, now: number): string {
 /** RFC 3339 → the moment by the reader's own clock, to the second. */
 export function exactTime(at: string): string {
   return exactFormat.format(new Date(at));
+}
+
+/** The time of day of a moment, as `exactTime` has it. */
+export function timeOfDay(at: string): string {
+  return timeOfDayFormat.format(new Date(at));
 }
 
 /** A span of milliseconds as people read it: "0.4 ms", "812 ms", "1.3 s", "2 min 5 s". */

@@ -115,7 +115,8 @@ class Ingestor:
         except DocumentRefused as refusal:
             await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
             return
-        event = event.model_copy(update={"title": title, "chunks": chunks})
+        cut = {"title": title, "chunks": chunks, "chunked_at": now()}
+        event = event.model_copy(update=cut)
         if len(await asyncio.to_thread(event.to_json)) > LARGEST_EVENT:
             ref = await self._originals.put(await asyncio.to_thread(_CHUNKS.dump_json, chunks))
             by_reference = {"chunks": (), "chunks_ref": ref.uri, "chunks_digest": ref.digest}
@@ -130,10 +131,15 @@ class Ingestor:
         stage: RejectionStage,
         revision: int | None = None,
     ) -> None:
-        reason = {"stage": stage, "code": refusal.code, "detail": str(refusal)}
-        rejection = DocumentRejected.model_validate(
-            {**dict(document), **reason, "revision": revision, "rejected_at": now()}
-        )
+        how = {
+            "stage": stage,
+            "code": refusal.code,
+            "detail": str(refusal),
+            "revision": revision,
+            "accepted_at": None if stage is RejectionStage.ACCEPT else document.accepted_at,
+            "rejected_at": now(),
+        }
+        rejection = DocumentRejected.model_validate({**dict(document), **how})
         await self._publisher.publish(DOCUMENT_REJECTED, rejection)
         _count("rejected")
 

@@ -93,7 +93,7 @@ class DocumentChunked(DocumentHeader):
     """A document parsed and split. Compacted, so that the index can be rebuilt from it.
 
     Chunks that would pass the record limit travel by reference: `chunks_ref` then points to a
-    JSON array of chunks in the store, and `chunks` is empty.
+    JSON array of chunks in the store, and `chunks` is empty. A deletion has no `chunked_at`.
     """
 
     revision: int = Field(ge=0)
@@ -102,6 +102,8 @@ class DocumentChunked(DocumentHeader):
     chunks: tuple[Chunk, ...] = ()
     chunks_ref: str | None = None
     chunks_digest: Digest | None = None
+    accepted_at: Timestamp | None = None
+    chunked_at: Timestamp | None = None
 
 
 class DocumentIndexed(DocumentEvent):
@@ -149,7 +151,10 @@ class RejectionCode(StrEnum):
 
 
 class DocumentRejected(DocumentEvent):
-    """A document was turned away; `detail` names the field and the fix."""
+    """A document was turned away; `detail` names the field and the fix.
+
+    `accepted_at` is there if it was accepted before.
+    """
 
     submission_id: UUID
     revision: int | None = Field(default=None, ge=0)
@@ -157,6 +162,7 @@ class DocumentRejected(DocumentEvent):
     code: RejectionCode
     detail: Text
     submitted_at: Timestamp
+    accepted_at: Timestamp | None = None
     rejected_at: Timestamp
 
 

@@ -98,7 +98,12 @@ async def list_documents(
 
 @router.get("/v1/documents/{document_id:path}", summary="Show a document")
 async def show(document_id: str, gyre: Gyre) -> Json:
-    """Where it stands, and in `timeline` what happened to it."""
+    """Where it stands, and in `timeline` what happened to it.
+
+    A submission was accepted (`accepted_at`: checked and stored) and cut into passages
+    (`chunked_at`) before it was searchable, deleted or turned away (`happened_at`); of one that was
+    turned away `stage`, `code` and `detail` say where, why, and what to do.
+    """
     return as_json(await gyre.documents.get(document_id))
 
 

@@ -67,7 +67,7 @@ class SubmitDocumentResponse(_message.Message):
     def __init__(self, submission_id: _Optional[str] = ...) -> None: ...
 
 class DocumentEvent(_message.Message):
-    __slots__ = ("state", "submission_id", "revision", "submitted_at", "happened_at", "code", "detail")
+    __slots__ = ("state", "submission_id", "revision", "submitted_at", "happened_at", "code", "detail", "accepted_at", "chunked_at", "stage")
     STATE_FIELD_NUMBER: _ClassVar[int]
     SUBMISSION_ID_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,9 @@ class DocumentEvent(_message.Message):
     HAPPENED_AT_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_AT_FIELD_NUMBER: _ClassVar[int]
+    CHUNKED_AT_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
     state: DocumentState
     submission_id: str
     revision: int
@@ -82,7 +85,10 @@ class DocumentEvent(_message.Message):
     happened_at: _timestamp_pb2.Timestamp
     code: str
     detail: str
-    def __init__(self, state: _Optional[_Union[DocumentState, str]] = ..., submission_id: _Optional[str] = ..., revision: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+    accepted_at: _timestamp_pb2.Timestamp
+    chunked_at: _timestamp_pb2.Timestamp
+    stage: str
+    def __init__(self, state: _Optional[_Union[DocumentState, str]] = ..., submission_id: _Optional[str] = ..., revision: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[str] = ...) -> None: ...
 
 class DocumentStatus(_message.Message):
     __slots__ = ("document_id", "state", "title", "media_type", "source_uri", "metadata", "acl", "revision", "content_digest", "chunk_count", "index", "encoder_version", "timeline")
