@@ -12,6 +12,7 @@ from gyre.feedback.v1 import feedback_pb2, feedback_pb2_grpc
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
 from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
 from gyre.releases.v1 import releases_pb2, releases_pb2_grpc
+from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_client import Addresses
@@ -34,6 +35,7 @@ class FakeSystem(
     trainer_pb2_grpc.TrainerServiceServicer,
     embedder_pb2_grpc.EmbedderServiceServicer,
     releases_pb2_grpc.ReleaseServiceServicer,
+    retriever_pb2_grpc.RetrieverServiceServicer,
 ):
     """`failures` are raised one a call, before anything else happens. The question `slow` waits for
     `released` before its answer is whole; an answer to `broken` never is.
@@ -196,6 +198,13 @@ class FakeSystem(
             for text in request.texts
         ]
         return embedder_pb2.EmbedResponse(embeddings=vectors, version="minilm-1", dimensions=2)
+
+    async def Retrieve(self, request: Any, context: Any) -> retriever_pb2.RetrieveResponse:
+        self._record_call(request)
+        if not request.query:
+            raise InvalidInput("query", "is empty", "search for something")
+        chunk = retriever_pb2.Chunk(chunk_id="c1", document_id="tea.md", text="80.", score=0.9)
+        return retriever_pb2.RetrieveResponse(chunks=[chunk])
 
     async def ListReleases(self, request: Any, context: Any) -> releases_pb2.ListReleasesResponse:
         self._record_call(request)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -87,6 +88,23 @@ def test_text_that_is_not_unicode_is_no_json(beside: Beside, path: str) -> None:
             assert reply.status_code == 200
         else:
             assert (reply.status_code, reply.json()["error"]["param"]) == (400, "body")
+
+
+@settings(BOUNDED, max_examples=50)
+@given(data=st.data())
+def test_no_call_of_an_agent_is_a_surprise(beside: Beside, data: st.DataObject) -> None:
+    tool = data.draw(st.sampled_from(["ask", "search", "submit", "vote", "surprise"]))
+    given = {"question": "x", "query": "x", "document_id": "a", "text": "x", "interaction_id": "1"}
+    names = [*given, "limit", "document_ids", "metadata", "acl", "value", "chunk_id"]
+    changes = st.dictionaries(st.sampled_from(names), VALUES, max_size=3)
+    arguments = data.draw(VALUES | changes.map(lambda change: {**given, **change}))
+    call = {"name": tool, "arguments": arguments}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+    reply = beside.request("POST", "/mcp", content=json.dumps(body), headers=headers)
+    assert reply.status_code < 500, reply.text
+    # A tool that fails says why behind its name; one that crashes does not.
+    assert not re.search(r'Error executing tool \w+"', reply.text), reply.text
 
 
 @BOUNDED

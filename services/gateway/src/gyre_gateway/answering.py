@@ -57,7 +57,12 @@ def beside(answer: generator_pb2.AnswerResponse, question: Question) -> Json:
     for named_elsewhere in ("answer", "prompt_tokens", "completion_tokens"):
         del extra[named_elsewhere]
     ignored = [*question.ignored, *extra.get("ignored", [])]
-    return {**extra, "outcome": _OUTCOMES.get(answer.outcome, ""), "ignored": ignored}
+    return {**extra, "outcome": outcome(answer), "ignored": ignored}
+
+
+def outcome(answer: generator_pb2.AnswerResponse) -> str:
+    """By the name that interactions have for it."""
+    return _OUTCOMES.get(answer.outcome, "")
 
 
 def citations(answer: generator_pb2.AnswerResponse) -> list[Json]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import Request
 from gyre.ingestor.v1 import ingestor_pb2
-from gyre_client import GyreError, InvalidInput
+from gyre_client import AsyncClient, GyreError, InvalidInput
 from gyre_common.lines import has_control_characters
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -82,6 +82,17 @@ async def read_documents(request: Request, uploads: Uploads) -> Sequence[Draft]:
             "send application/json, or files as multipart/form-data",
         )
     return _each_once(drafts)
+
+
+async def take(
+    gyre: AsyncClient, document: ingestor_pb2.Document, *, idempotency_key: str = ""
+) -> str:
+    """The submission's id. Raises GyreError; InvalidInput by the names that requests have."""
+    try:
+        return await gyre.documents.submit(document, idempotency_key=idempotency_key)
+    except InvalidInput as error:
+        field = error.field.removeprefix("document.")
+        raise InvalidInput(field, error.problem, error.fix, code=error.code) from error
 
 
 def _of_json(body: object) -> Sequence[Draft]:

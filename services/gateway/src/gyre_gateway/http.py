@@ -11,12 +11,14 @@ from gyre_client import AsyncClient
 from gyre_common.errors import GyreError
 from gyre_common.store import Store
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from gyre_gateway import errors
 from gyre_gateway.answering import INTERACTION
 from gyre_gateway.guard import Guard
 from gyre_gateway.identity import Identities
 from gyre_gateway.routes import ROUTERS
+from gyre_gateway.routes.mcp import PATH, McpEndpoint
 from gyre_gateway.sessions import Sessions
 from gyre_gateway.settings import GatewaySettings
 from gyre_gateway.uploads import Uploads
@@ -26,7 +28,9 @@ _DRAIN_SECONDS = 10
 
 def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
     """Every route; `gyre` reaches the services."""
+    mcp = McpEndpoint()
     app = FastAPI(
+        lifespan=mcp.lifespan,
         title="Gyre",
         summary="A self-hosted answer engine that gets better from its own use.",
         docs_url=None,
@@ -38,6 +42,7 @@ def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
     sessions = Sessions(settings.session_secret.get_secret_value())
     app.state.identities = Identities(settings, sessions)
     errors.install(app)
+    app.router.routes.append(Route(PATH, mcp))  # before the pages, which take what is left
     for router in ROUTERS:
         app.include_router(router)
     if settings.allowed_origins:
@@ -72,7 +77,7 @@ async def http_server(app: FastAPI, host: str, port: int) -> AsyncIterator[int]:
         app,
         http="httptools",
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -94,6 +99,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host.strip("[]"), port))
+        listener.listen()  # who calls before the server has started waits
     except OSError as error:
         listener.close()
         raise GyreError(

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from gyre.ingestor.v1 import ingestor_pb2
-from gyre_client import AsyncClient, GyreError, InvalidInput
+from gyre_client import AsyncClient, GyreError
 from gyre_client.documents import DocumentFilters
 
-from gyre_gateway.document_request import DocumentBody, Draft, NotTaken, read_documents
+from gyre_gateway.document_request import DocumentBody, Draft, NotTaken, read_documents, take
 from gyre_gateway.errors import error_body, error_reply, renamed
 from gyre_gateway.identity import Gyre
 from gyre_gateway.replies import PAGE_FIELDS, After, IdempotencyKey, Json, Limit, as_json, page
@@ -126,11 +126,7 @@ async def _submit(
         return draft
     try:
         async with slots:
-            submission_id = await gyre.documents.submit(draft, idempotency_key=idempotency_key)
-    except InvalidInput as error:
-        field = error.field.removeprefix("document.")
-        named = InvalidInput(field, error.problem, error.fix, code=error.code)
-        return NotTaken(draft.document_id, named)
+            submission_id = await take(gyre, draft, idempotency_key=idempotency_key)
     except GyreError as error:
         return NotTaken(draft.document_id, error)
     return {"document_id": draft.document_id, "submission_id": submission_id}
