@@ -38,7 +38,7 @@ class FakeSystem(
     retriever_pb2_grpc.RetrieverServiceServicer,
 ):
     """`failures` are raised one a call, before anything else happens. The question `slow` waits for
-    `released` before its answer is whole; an answer to `broken` never is.
+    `released` before its answer is whole; an answer to `broken` never is, one to `long` is cut off.
     """
 
     failures: list[Exception] = field(default_factory=list)
@@ -52,7 +52,7 @@ class FakeSystem(
         if request.question == "slow":
             await self._wait()
         _check(request)
-        return self._answer()
+        return self._answer(request.question)
 
     async def StreamAnswer(
         self, request: Any, context: Any
@@ -66,7 +66,7 @@ class FakeSystem(
         if request.question == "slow":
             await self._wait()
         if request.question != "broken":
-            yield reply(finished=self._answer())
+            yield reply(finished=self._answer(request.question))
 
     async def SubmitFeedback(
         self, request: Any, context: Any
@@ -252,11 +252,12 @@ class FakeSystem(
         if self.failures:
             raise self.failures.pop(0)
 
-    def _answer(self) -> generator_pb2.AnswerResponse:
+    def _answer(self, question: str) -> generator_pb2.AnswerResponse:
         return generator_pb2.AnswerResponse(
             interaction_id=IDS[0],
             answer="80 degrees.",
             outcome=generator_pb2.OUTCOME_ANSWERED,
+            reached_max_tokens=question == "long",
             citations=[
                 generator_pb2.Citation(
                     chunk_id="c1",

@@ -70,6 +70,21 @@ async def test_a_stream_has_the_events_of_one_message(client: openai.AsyncOpenAI
     assert completed.response.model_extra["gyre"]["citations"]
 
 
+async def test_a_response_that_reached_its_length_is_incomplete(
+    client: openai.AsyncOpenAI,
+) -> None:
+    whole = await client.responses.create(model="gyre", input="long")
+    stream = await client.responses.create(model="gyre", input="long", stream=True)
+    last = [event async for event in stream][-1]
+    assert last.type == "response.incomplete"
+    for response in (whole, last.response):
+        assert response.status == "incomplete"
+        assert response.incomplete_details
+        assert response.incomplete_details.reason == "max_output_tokens"
+        assert response.output[0].status == "incomplete"  # type: ignore[union-attr]
+        assert response.output_text == "80 degrees."
+
+
 async def test_openais_own_helper_follows_the_stream(client: openai.AsyncOpenAI) -> None:
     async with client.responses.stream(model="gyre", input="How hot?") as stream:
         response = await stream.get_final_response()

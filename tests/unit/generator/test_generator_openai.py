@@ -145,6 +145,15 @@ async def test_an_answer_cut_short_is_marked(passage: Any) -> None:
 
     [verdict] = draft.guardrails
     assert (verdict.name, verdict.passed) == ("complete", False)
+    assert draft.reached_max_tokens
+
+
+async def test_an_answer_that_ended_otherwise_did_not_reach_its_length(passage: Any) -> None:
+    for reason in ("stop", "content_filter"):
+        behave = once(EVENTS, delta_event("Hot [1].", finish=reason), DONE)
+        async with model_server(behave) as server:
+            _, draft, _ = await read(server.url, passage())
+        assert not draft.reached_max_tokens
 
 
 @pytest.mark.parametrize("code", [429, 500, 503])

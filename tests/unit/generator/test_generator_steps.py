@@ -53,8 +53,9 @@ class Writer:
 
     ignores = ()
 
-    def __init__(self, *pieces: str) -> None:
+    def __init__(self, *pieces: str, reached_max_tokens: bool = False) -> None:
         self._pieces = pieces
+        self._reached_max_tokens = reached_max_tokens
         self.go_on = asyncio.Event()
         self.written = 0
         self.closed = False
@@ -67,7 +68,8 @@ class Writer:
                 yield piece
                 self.written += 1
             await self.go_on.wait()
-            yield AnswerDraft("".join(self._pieces))
+            text = "".join(self._pieces)
+            yield AnswerDraft(text, reached_max_tokens=self._reached_max_tokens)
         finally:
             self.closed = True
 
@@ -138,6 +140,17 @@ async def test_an_answer_that_is_stopped_at_once_says_nothing_but_that(
 
     assert finished.interaction.answer == STOPPED
     assert finished.interaction.outcome is Outcome.ABSTAINED
+
+
+async def test_an_answer_that_a_check_stopped_did_not_reach_its_length(
+    make_answerer: MakeAnswerer,
+) -> None:
+    backend = Writer("Water is hot. The password is", reached_max_tokens=True)
+    backend.go_on.set()
+
+    assert (await make_answerer(backend).answer(ASK)).reached_max_tokens
+    stopped = await make_answerer(backend, checks=[no_password]).answer(ASK)
+    assert not stopped.reached_max_tokens
 
 
 async def test_the_first_sentence_leaves_before_the_last_is_written(

@@ -88,6 +88,8 @@ export interface AnswerDetails {
   versions: Record<string, string>;
   latency_ms: Record<string, number>;
   ignored: string[];
+  /** The bound on its length ended it. */
+  reached_max_tokens: boolean;
 }
 
 /** What an answer may rest on; empty for anything. */

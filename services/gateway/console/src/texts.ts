@@ -171,6 +171,8 @@ export const texts = {
     failed: "No answer came",
     stopped: "Stopped",
     broken: "The answer broke off",
+    cutOff: "Cut off",
+    cutOffHint: "The answer reached the greatest length it may have. Ask about a smaller part.",
     complete: (n: number) => `The answer is complete, with ${count(n, "source", "sources")}.`,
     conversationMissing: "Nothing is on record of this conversation",
     conversationMissingHint:

@@ -111,6 +111,12 @@ class AnswerProgress:
         return self.latest(lambda report: report.draft) or AnswerDraft("", abstained=True)
 
     @property
+    def reached_max_tokens(self) -> bool:
+        """Whether the bound on its length ended the answer, and nothing before that did."""
+        stopped = self.latest(lambda report: report.ends or None)
+        return self.draft.reached_max_tokens and not stopped
+
+    @property
     def ignored(self) -> tuple[str, ...]:
         """Fields of the request that are not honoured."""
         return tuple(name for each in self.reports for name in each.ignored)

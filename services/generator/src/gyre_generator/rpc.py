@@ -74,6 +74,7 @@ def _response(finished: AnswerFinished) -> pb.AnswerResponse:
             for chunk in event.retrieved
         ],
         ignored=finished.ignored,
+        reached_max_tokens=finished.reached_max_tokens,
     )
 
 

@@ -60,10 +60,13 @@ class AnswerStarted:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFinished:
-    """The interaction is safe; what answered did not honour the fields in `ignored`."""
+    """The interaction is safe; what answered did not honour the fields in `ignored`. An answer that
+    `reached_max_tokens` may stop in the middle.
+    """
 
     interaction: InteractionCompleted
     ignored: tuple[str, ...]
+    reached_max_tokens: bool
 
 
 AnswerPiece = AnswerStarted | str | AnswerFinished
@@ -133,7 +136,8 @@ class Answerer:
                 if progress.latest(lambda report: report.ends or None):
                     break
             is_recorded = True
-            yield AnswerFinished(await self._record(progress), progress.ignored)
+            interaction = await self._record(progress)
+            yield AnswerFinished(interaction, progress.ignored, progress.reached_max_tokens)
         except (asyncio.CancelledError, GeneratorExit):
             ending = _HUNG_UP
             raise

@@ -45,7 +45,8 @@ def _reply(body: ChatRequest, question: Question, answer: generator_pb2.AnswerRe
         "refusal": None,
         "annotations": _annotations(answer),
     }
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    reason = _finish_reason(answer)
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
     return {
         **_envelope("chat.completion", body, answer.interaction_id),
         "choices": [choice],
@@ -76,7 +77,8 @@ async def _events(
                     yield chunk({"content": piece.delta.text})
                 elif piece.HasField("finished"):
                     cited = {"annotations": _annotations(piece.finished)}
-                    yield chunk(cited, "stop", gyre=beside(piece.finished, question))
+                    reason = _finish_reason(piece.finished)
+                    yield chunk(cited, reason, gyre=beside(piece.finished, question))
                     if usage:
                         yield event({**envelope, "choices": [], "usage": _usage(piece.finished)})
     except GyreError as error:
@@ -92,6 +94,10 @@ def _envelope(kind: str, body: ChatRequest, interaction_id: str) -> Json:
         "created": int(time.time()),
         "model": body.model,
     }
+
+
+def _finish_reason(answer: generator_pb2.AnswerResponse) -> str:
+    return "length" if answer.reached_max_tokens else "stop"
 
 
 def _usage(answer: generator_pb2.AnswerResponse) -> Json:

@@ -34,18 +34,25 @@ async def respond(
     async with named_model(gyre, body.model):
         if not body.stream:
             answer = await ask(request, gyre, question)
-            return JSONResponse(_completed(body, question, answer), headers=naming(answer))
+            return JSONResponse(_ended(body, question, answer), headers=naming(answer))
         started, pieces = await begin(request, gyre, question)
     events = _numbered(_events(body, question, started, pieces))
     return event_stream(request, events, headers=naming(started))
 
 
-def _completed(
+def _ended(
     body: ResponseRequest, question: Question, answer: generator_pb2.AnswerResponse
 ) -> Json:
-    message = _message(answer.interaction_id, "completed", [_part(answer)])
-    response = _response(body, answer.interaction_id, "completed", [message])
-    return {**response, "usage": _usage(answer), "gyre": beside(answer, question)}
+    status, details = "completed", None
+    if answer.reached_max_tokens:
+        status, details = "incomplete", {"reason": "max_output_tokens"}
+    message = _message(answer.interaction_id, status, [_part(answer)])
+    return {
+        **_response(body, answer.interaction_id, status, [message]),
+        "incomplete_details": details,
+        "usage": _usage(answer),
+        "gyre": beside(answer, question),
+    }
 
 
 async def _numbered(events: AsyncIterator[Json]) -> AsyncIterator[ServerSentEvent]:
@@ -78,7 +85,7 @@ async def _events(
                     delta = {"delta": piece.delta.text, "logprobs": []}
                     yield {"type": "response.output_text.delta", **place, **delta}
                 elif piece.HasField("finished"):
-                    for end in _end(_completed(body, question, piece.finished), place):
+                    for end in _end(_ended(body, question, piece.finished), place):
                         yield end
     except GyreError as error:
         problem = {"code": "server_error", "message": str(error)}
@@ -96,7 +103,7 @@ def _end(response: Json, place: Json) -> Iterator[Json]:
     yield {"type": "response.output_text.done", **place, **text}
     yield {"type": "response.content_part.done", **place, "part": part}
     yield {"type": "response.output_item.done", "output_index": 0, "item": item}
-    yield {"type": "response.completed", "response": response}
+    yield {"type": f"response.{response['status']}", "response": response}
 
 
 def _response(body: ResponseRequest, interaction_id: str, status: str, output: list[Json]) -> Json:

@@ -31,12 +31,13 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class AnswerDraft:
     """The whole answer, exactly the text before it; empty where it is `abstained`, which means
-    that the passages hold no answer.
+    that the passages hold no answer. Where it `reached_max_tokens` it may stop in the middle.
     """
 
     answer: str
     claims: tuple[Claim, ...] = ()
     abstained: bool = False
+    reached_max_tokens: bool = False
     tokens: TokenUsage = field(default_factory=TokenUsage)
     cost_usd: float = 0.0
     guardrails: tuple[GuardrailResult, ...] = ()

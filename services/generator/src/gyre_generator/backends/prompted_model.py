@@ -58,8 +58,14 @@ class PromptedModel:
             raise self._client.errors.unusable("an empty answer")
         end = meter.finish_reason
         verdict = GuardrailResult(name="complete", passed=end == "stop", detail=f"ended by {end}")
-        draft = AnswerDraft(markers.text, markers.claims(), tokens=tokens, cost_usd=cost_usd)
-        yield replace(draft, guardrails=(verdict,))
+        yield AnswerDraft(
+            markers.text,
+            markers.claims(),
+            reached_max_tokens=end == "length",
+            tokens=tokens,
+            cost_usd=cost_usd,
+            guardrails=(verdict,),
+        )
 
     def _prompt(
         self, ask: Ask, passages: tuple[RetrievedPassage, ...], released: Artifact | None

@@ -96,7 +96,7 @@ class Passage(_message.Message):
     def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., source_uri: _Optional[str] = ..., rank: _Optional[int] = ..., explored: _Optional[bool] = ...) -> None: ...
 
 class AnswerResponse(_message.Message):
-    __slots__ = ("interaction_id", "answer", "citations", "outcome", "conversation_id", "versions", "latency_ms", "prompt_tokens", "completion_tokens", "passages", "ignored")
+    __slots__ = ("interaction_id", "answer", "citations", "outcome", "conversation_id", "versions", "latency_ms", "prompt_tokens", "completion_tokens", "passages", "ignored", "reached_max_tokens")
     class VersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +122,7 @@ class AnswerResponse(_message.Message):
     COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
     PASSAGES_FIELD_NUMBER: _ClassVar[int]
     IGNORED_FIELD_NUMBER: _ClassVar[int]
+    REACHED_MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     interaction_id: str
     answer: str
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
@@ -133,7 +134,8 @@ class AnswerResponse(_message.Message):
     completion_tokens: int
     passages: _containers.RepeatedCompositeFieldContainer[Passage]
     ignored: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, interaction_id: _Optional[str] = ..., answer: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., conversation_id: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., ignored: _Optional[_Iterable[str]] = ...) -> None: ...
+    reached_max_tokens: bool
+    def __init__(self, interaction_id: _Optional[str] = ..., answer: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., conversation_id: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., ignored: _Optional[_Iterable[str]] = ..., reached_max_tokens: _Optional[bool] = ...) -> None: ...
 
 class StreamAnswerResponse(_message.Message):
     __slots__ = ("started", "delta", "finished")

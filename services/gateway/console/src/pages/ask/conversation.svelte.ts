@@ -11,7 +11,7 @@ import type {
 } from "../../messages.ts";
 import { session } from "../../session.svelte.ts";
 import { sourcesOf } from "./quotes.ts";
-import { inOrder } from "./record.ts";
+import { inOrder, reachedMaxTokens } from "./record.ts";
 
 type State = "waiting" | "streaming" | "done" | "stopped" | "failed";
 
@@ -43,7 +43,12 @@ export class Exchange {
     exchange.answer = interaction.answer;
     exchange.state = interaction.outcome === "cancelled" ? "stopped" : "done";
     exchange.interactionId = interaction.interaction_id;
-    exchange.details = { ...interaction, passages: interaction.retrieved, ignored: [] };
+    exchange.details = {
+      ...interaction,
+      passages: interaction.retrieved,
+      ignored: [],
+      reached_max_tokens: reachedMaxTokens(interaction),
+    };
     for (const word of interaction.feedback) {
       if (word.actor !== session.current?.actor) continue;
       if (word.kind === "thumb") exchange.vote = word.value as Vote;

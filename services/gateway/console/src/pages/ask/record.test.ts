@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Turn } from "../../messages.ts";
 import { anInteraction } from "./builders.ts";
-import { inOrder } from "./record.ts";
+import { inOrder, reachedMaxTokens } from "./record.ts";
 
 const FIRST: Turn[] = [
   { role: "user", content: "How hot?" },
@@ -30,4 +30,13 @@ test("of a question that was asked again at the same place the last answer stand
     inOrder(recorded).map((each) => each.interaction_id),
     ["2", "3"],
   );
+});
+
+test("an answer on record says that it was cut off at its length", () => {
+  const ended = (detail: string) =>
+    reachedMaxTokens(
+      anInteraction("1", { guardrails: [{ name: "complete", passed: false, detail }] }),
+    );
+  assert.deepEqual([ended("ended by length"), ended("ended by content_filter")], [true, false]);
+  assert.equal(reachedMaxTokens(anInteraction("1", {})), false);
 });

@@ -10,6 +10,11 @@ export function inOrder(recorded: Interaction[]): Interaction[] {
   return [...lastByPlace.values()];
 }
 
+/** Whether the bound on its length ended an answer: a guardrail has what the model server said. */
+export function reachedMaxTokens({ guardrails }: Interaction): boolean {
+  return guardrails.some(({ name, detail }) => name === "complete" && detail === "ended by length");
+}
+
 function placeOf({ question, history }: Interaction): string {
   return JSON.stringify([question, history.map((turn) => [turn.role, turn.content])]);
 }
