@@ -11,6 +11,7 @@ from gyre_client import AsyncClient
 from gyre_common.errors import GyreError
 from gyre_common.store import Store
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from gyre_gateway import errors
@@ -18,6 +19,7 @@ from gyre_gateway.answering import INTERACTION
 from gyre_gateway.guard import Guard
 from gyre_gateway.identity import Identities
 from gyre_gateway.routes import ROUTERS
+from gyre_gateway.routes.console import Assets
 from gyre_gateway.routes.mcp import PATH, McpEndpoint
 from gyre_gateway.sessions import Sessions
 from gyre_gateway.settings import GatewaySettings
@@ -42,7 +44,9 @@ def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
     sessions = Sessions(settings.session_secret.get_secret_value())
     app.state.identities = Identities(settings, sessions)
     errors.install(app)
-    app.router.routes.append(Route(PATH, mcp))  # before the pages, which take what is left
+    # Before the pages, which take what is left.
+    app.router.routes.append(Route(PATH, mcp))
+    app.mount("/assets", GZipMiddleware(Assets()))
     for router in ROUTERS:
         app.include_router(router)
     if settings.allowed_origins:

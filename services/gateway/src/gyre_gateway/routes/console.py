@@ -2,12 +2,15 @@
 /docs.
 """
 
+import os
 from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from gyre_client import NotFound
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from gyre_gateway.errors import PAGES
 
@@ -18,13 +21,26 @@ _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 _ASK_AGAIN = {"cache-control": "no-cache"}
 
 
-@router.get("/assets/{name:path}")
-async def asset(name: str) -> Response:
-    """Its name holds its digest, so browsers keep it."""
-    path = (STATIC / "assets" / name).resolve()
-    if not path.is_relative_to(STATIC / "assets") or not path.is_file():
-        raise NotFound(f"there is no file /assets/{name[:100]}")
-    return FileResponse(path, headers=_FOR_EVER)
+class Assets(StaticFiles):
+    """Their names hold their digests, so browsers keep them. Without a build there are none."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=STATIC / "assets", check_dir=False)
+
+    async def check_config(self) -> None:
+        """The folder may be missing."""
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """As StaticFiles does, with their cache header."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers.update(_FOR_EVER)
+        return response
 
 
 @router.get("/docs")
