@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -242,6 +243,52 @@ async def test_an_upload_whose_sender_goes_away_leaves_nothing(
     task.cancel()
     await eventually(lambda: not uploaded(tmp_path))
     assert not system.requests
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "sent"),
+    [
+        (DOCUMENTS, FORM["content-type"], head("a.md") + bytes(1024 * 1024)),
+        (DOCUMENTS, FORM["content-type"], b"--b"),
+        (DOCUMENTS, "application/json", b'{"document_id": "a"'),
+        ("/v1/chat/completions", "application/json", b'{"model": "gyre"'),
+    ],
+)
+async def test_a_body_that_stalls_is_not_waited_for_and_leaves_nothing(
+    system: FakeSystem, tmp_path: Path, path: str, kind: str, sent: bytes
+) -> None:
+    async with an_edge(system, home=tmp_path, body_stall_seconds=0.3) as edge:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", int(edge.url.rpartition(":")[2])
+        )
+        writer.write(
+            f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: {kind}\r\n"
+            f"content-length: {len(sent) + 9}\r\n\r\n".encode()
+        )
+        writer.write(sent)
+        await writer.drain()
+        reply = await reader.read()  # to the end: the connection is closed behind it
+        writer.close()
+    assert reply.startswith(b"HTTP/1.1 408 ")
+    error = json.loads(reply.partition(b"\r\n\r\n")[2])["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "body_stalled")
+    assert "nothing of the body came for 0.3 s" in error["message"]
+    assert not uploaded(tmp_path)
+    assert not system.requests
+
+
+async def test_an_answer_may_take_longer_than_a_body_may_pause(system: FakeSystem) -> None:
+    body = {"model": "gyre", "stream": True, "messages": [{"role": "user", "content": "slow"}]}
+    async with (
+        an_edge(system, body_stall_seconds=0.05, heartbeat_seconds=0.05) as edge,
+        edge.http.stream("POST", "/v1/chat/completions", json=body) as reply,
+    ):
+        lines = []
+        async for line in reply.aiter_lines():
+            lines.append(line)
+            if len([each for each in lines if each.startswith(":")]) == 5:
+                system.released.set()
+    assert "data: [DONE]" in lines
 
 
 async def test_a_full_store_says_when_to_come_back(edge: Edge, system: FakeSystem) -> None:

@@ -30,6 +30,9 @@ _UPLOADS = "/v1/documents"
 _CLIENT_GONE = 499
 """In metrics alone: nobody is there to read it."""
 
+_BODY_NOT_READ = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+"""What comes behind such a reply is no request."""
+
 _LINGER_SECONDS = 30.0
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -55,12 +58,16 @@ class Guard:
     Args:
         hosts: names under which it may be called; `*` for any.
         origins: other pages that may call it.
+        stall_seconds: how long a body may pause.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Sequence[str], origins: Sequence[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, hosts: Sequence[str], origins: Sequence[str], stall_seconds: float
+    ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
         self._origins = frozenset(origins)
+        self._stall_seconds = stall_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -75,7 +82,8 @@ class Guard:
         began = time.perf_counter()
         try:
             self._check(scope["method"], headers)
-            await self._app(scope, _Bounded(receive, scope["path"], headers), reply)
+            body = _Bounded(receive, scope["path"], headers, self._stall_seconds)
+            await self._app(scope, body, reply)
         except ClientGone:
             reply.status = _CLIENT_GONE
         except Exception as error:
@@ -117,14 +125,28 @@ class Guard:
 class _Bounded:
     """The body, as far as it is within bounds; uploads bound their files by themselves."""
 
-    def __init__(self, receive: Receive, path: str, headers: Headers) -> None:
+    def __init__(self, receive: Receive, path: str, headers: Headers, stall_seconds: float) -> None:
         self._receive = receive
+        self._stall_seconds = stall_seconds
+        self._ended = False
         self._left = MAX_JSON_BYTES
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         self._counts = path != _UPLOADS or kind != "multipart/form-data"
 
     async def __call__(self) -> Message:
-        message = await self._receive()
+        if self._ended:  # what may come is that the caller goes, whenever that is
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._stall_seconds):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise Refused(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"nothing of the body came for {self._stall_seconds:g} s, and nothing of this "
+                "request was taken: send it again, or raise GYRE_BODY_STALL_SECONDS",
+                code="body_stalled",
+            ) from error
+        self._ended = not message.get("more_body", False)
         if self._counts:
             self._left -= len(message.get("body", b""))
             if self._left < 0:
@@ -154,7 +176,7 @@ class _Reply:
             headers["x-request-id"] = self._request_id
             for name, value in _SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
-            if self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            if self.status in _BODY_NOT_READ:
                 headers["connection"] = "close"
         elif self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not message.get("more_body"):
             await self._send({**message, "more_body": True})

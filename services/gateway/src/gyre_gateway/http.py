@@ -57,7 +57,12 @@ def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["x-request-id", "retry-after", INTERACTION],
         )
-    app.add_middleware(Guard, hosts=settings.accepted_hosts, origins=settings.allowed_origins)
+    app.add_middleware(
+        Guard,
+        hosts=settings.accepted_hosts,
+        origins=settings.allowed_origins,
+        stall_seconds=settings.body_stall_seconds,
+    )
     return app
 
 

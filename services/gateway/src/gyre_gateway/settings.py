@@ -22,6 +22,7 @@ class GatewaySettings(ServiceSettings):
     allowed_origins: CommaList = ()
     session_secret: SecretStr = SecretStr("")
     max_document_bytes: int = Field(default=20 * 1024 * 1024, ge=1024)
+    body_stall_seconds: float = Field(default=60.0, gt=0, le=3600)
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=300)
     answer_seconds: float = Field(default=120.0, gt=0, le=3600)
 
