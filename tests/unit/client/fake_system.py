@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from gyre.feedback.v1 import feedback_pb2, feedback_pb2_grpc
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
@@ -21,6 +22,7 @@ from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFo
 from gyre_common.identities import Identity
 from gyre_common.rpc import request_context, serve
 
+MOMENT = Timestamp(seconds=1_767_225_600)
 IDS = ("0199a1b2-0000-7000-8000-000000000001", "0199a1b2-0000-7000-8000-000000000002")
 GENERATOR = "extractive-1"
 
@@ -86,6 +88,8 @@ class FakeSystem(
             outcome="answered",
             versions={"generator": GENERATOR},
             retrieved=[telemetry_pb2.RetrievedPassage(chunk_id="c1", rank=1)],
+            started_at=MOMENT,
+            completed_at=MOMENT,
         )
         return telemetry_pb2.GetInteractionResponse(interaction=story)
 
@@ -96,7 +100,10 @@ class FakeSystem(
         ids = [one for one in IDS if one.startswith(request.id_prefix) and one > request.page_token]
         page = ids[: 1 if not request.id_prefix else None]
         return telemetry_pb2.ListInteractionsResponse(
-            interactions=[telemetry_pb2.InteractionSummary(interaction_id=one) for one in page],
+            interactions=[
+                telemetry_pb2.InteractionSummary(interaction_id=one, completed_at=MOMENT)
+                for one in page
+            ],
             next_page_token=page[-1] if page != ids else "",
         )
 
@@ -120,7 +127,11 @@ class FakeSystem(
         self._record_call(request)
         cause = telemetry_pb2.DeadLetterCause(kind="poison", message="not JSON", topic="tea.v1")
         letter = telemetry_pb2.DeadLetter(
-            offset=7, key="tea/né".encode(), value=b"\xff not json", cause=cause
+            offset=7,
+            parked_at=MOMENT,
+            key="tea/né".encode(),
+            value=b"\xff not json",
+            cause=cause,
         )
         return telemetry_pb2.ShowDeadLettersResponse(dead_letters=[letter])
 
@@ -140,7 +151,10 @@ class FakeSystem(
 
     async def GetDocument(self, request: Any, context: Any) -> ingestor_pb2.GetDocumentResponse:
         event = ingestor_pb2.DocumentEvent(
-            state=ingestor_pb2.DOCUMENT_STATE_INDEXED, submission_id="s1"
+            state=ingestor_pb2.DOCUMENT_STATE_INDEXED,
+            submission_id="s1",
+            submitted_at=MOMENT,
+            happened_at=MOMENT,
         )
         if request.document_id == "missing":
             raise NotFound("there is no such document")
@@ -158,35 +172,35 @@ class FakeSystem(
     ) -> AsyncIterator[trainer_pb2.WatchRunResponse]:
         self._record_call(request)
         for state in ("running", "released"):
-            run = trainer_pb2.Run(run_id=request.run_id, state=state)
+            run = _run(request.run_id, state=state)
             yield trainer_pb2.WatchRunResponse(run=run)
             if request.run_id == "slow":
                 await self._wait()
 
     async def StartRun(self, request: Any, context: Any) -> trainer_pb2.StartRunResponse:
         self._record_call(request)
-        return trainer_pb2.StartRunResponse(run=trainer_pb2.Run(run_id="run-c", state="running"))
+        return trainer_pb2.StartRunResponse(run=_run("run-c", state="running"))
 
     async def CancelRun(self, request: Any, context: Any) -> trainer_pb2.CancelRunResponse:
         self._record_call(request)
-        run = trainer_pb2.Run(run_id=request.run_id, state="cancelled")
+        run = _run(request.run_id, state="cancelled")
         return trainer_pb2.CancelRunResponse(run=run)
 
     async def ListRuns(self, request: Any, context: Any) -> trainer_pb2.ListRunsResponse:
         self._record_call(request)
-        runs = [trainer_pb2.Run(run_id=run_id) for run_id in ("run-aa", "run-ab", "run-b")]
+        runs = [_run(run_id) for run_id in ("run-aa", "run-ab", "run-b")]
         return trainer_pb2.ListRunsResponse(runs=runs)
 
     async def GetRun(self, request: Any, context: Any) -> trainer_pb2.GetRunResponse:
         self._record_call(request)
         if request.run_id == "missing":
             raise NotFound("there is no run missing")
-        run = trainer_pb2.Run(run_id=request.run_id, metrics={"loss": 0.5})
+        run = _run(request.run_id, metrics={"loss": 0.5})
         return trainer_pb2.GetRunResponse(run=run)
 
     async def ListDataSets(self, request: Any, context: Any) -> trainer_pb2.ListDataSetsResponse:
         self._record_call(request)
-        data_set = trainer_pb2.DataSet(digest="sha256:aa", train_questions=7)
+        data_set = trainer_pb2.DataSet(digest="sha256:aa", train_questions=7, frozen_at=MOMENT)
         return trainer_pb2.ListDataSetsResponse(data_sets=[data_set])
 
     async def Embed(self, request: Any, context: Any) -> embedder_pb2.EmbedResponse:
@@ -214,7 +228,8 @@ class FakeSystem(
                     role=role,
                     live=live,
                     generation=3,
-                    artifacts=[releases_pb2.Artifact(version=live)],
+                    artifacts=[releases_pb2.Artifact(version=live, registered_at=MOMENT)],
+                    changed_at=MOMENT,
                 )
                 for role, live in (("generator", GENERATOR), ("query-encoder", "minilm-1"))
             ]
@@ -224,7 +239,9 @@ class FakeSystem(
         self._record_call(request)
         if request.version == "missing":
             raise NotFound(f"{request.role} has no version missing")
-        artifact = releases_pb2.Artifact(version=request.version, evidence={"gate": "passed"})
+        artifact = releases_pb2.Artifact(
+            version=request.version, evidence={"gate": "passed"}, registered_at=MOMENT
+        )
         return releases_pb2.GetVersionResponse(artifact=artifact, live=True)
 
     async def Promote(self, request: Any, context: Any) -> releases_pb2.PromoteResponse:
@@ -273,6 +290,10 @@ class FakeSystem(
                 generator_pb2.Passage(chunk_id="c2", document_id="cup.md", title="Cup", rank=2),
             ],
         )
+
+
+def _run(run_id: str, **fields: Any) -> trainer_pb2.Run:
+    return trainer_pb2.Run(run_id=run_id, started_at=MOMENT, **fields)
 
 
 def _check(request: generator_pb2.AnswerRequest) -> None:

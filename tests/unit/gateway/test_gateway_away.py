@@ -45,7 +45,7 @@ NEEDS: dict[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
 async def test_what_needs_a_service_that_is_away_says_so(service: str) -> None:
     async with an_edge(FakeSystem(), away=service) as edge:
         for (method, path), (needed, body) in NEEDS.items():
-            reply = await edge.http.request(method, _filled(path), json=body)
+            reply = await edge.http.request(method, filled(path), json=body)
             if needed == service:
                 assert reply.status_code == 503, (method, path)
                 assert f"service {service} should be" in reply.json()["error"]["message"]
@@ -54,7 +54,8 @@ async def test_what_needs_a_service_that_is_away_says_so(service: str) -> None:
                 assert reply.status_code < 300, (method, path, reply.text)
 
 
-def _filled(path: str) -> str:
+def filled(path: str) -> str:
+    """With something in the place of each parameter."""
     values = {"model": "extractive-1", "interaction_id": IDS[0], "role": "generator"}
     for name, value in values.items():
         path = path.replace(f"{{{name}}}", value)

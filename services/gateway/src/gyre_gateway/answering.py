@@ -86,3 +86,37 @@ def naming(answer: generator_pb2.AnswerResponse | generator_pb2.Started) -> Mapp
 def _seconds(request: Request) -> float:
     seconds: float = request.app.state.settings.answer_seconds
     return seconds
+
+
+EXAMPLE = generator_pb2.AnswerResponse(
+    interaction_id="0199a1b2-0000-7000-8000-000000000001",
+    conversation_id="chat-1f3a",
+    answer="Water for green tea should be about 80 degrees.",
+    outcome=generator_pb2.OUTCOME_ANSWERED,
+    versions={"generator": "extractive-1", "query-encoder": "minilm-1"},
+    latency_ms={"retrieve": 21.4, "generate": 12.9, "total": 41.5},
+    prompt_tokens=212,
+    completion_tokens=11,
+    citations=[
+        generator_pb2.Citation(
+            chunk_id="0199a1b2-0000-5000-8000-00000000000c",
+            document_id="kitchen/tea.md",
+            title="Tea",
+            end=47,
+            chunk_end=47,
+            quote="Water for green tea should be about 80 degrees.",
+        )
+    ],
+    passages=[
+        generator_pb2.Passage(
+            chunk_id="0199a1b2-0000-5000-8000-00000000000c",
+            document_id="kitchen/tea.md",
+            title="Tea",
+            text="Water for green tea should be about 80 degrees.",
+            rank=1,
+        )
+    ],
+)
+"""For /docs."""
+
+EXAMPLE_BESIDE = beside(EXAMPLE, Question("", {}, (), {}))

@@ -18,6 +18,12 @@ from gyre_gateway.question import (
     read_question,
     refuse_tools,
 )
+from gyre_gateway.replies import Json
+
+EXAMPLE: Json = {
+    "model": "gyre",
+    "messages": [{"role": "user", "content": "How hot should the water for green tea be?"}],
+}
 
 
 class StreamOptions(BaseModel):
@@ -31,7 +37,7 @@ class StreamOptions(BaseModel):
 class ChatRequest(BaseModel):
     """What is honoured, what can only have its default, and what is named as ignored."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     model: Model
     messages: Annotated[list[Message], Field(min_length=1, max_length=2_000)]

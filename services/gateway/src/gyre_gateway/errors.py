@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,6 +27,25 @@ _KINDS: tuple[tuple[type[errors.GyreError], int, str], ...] = (
     (errors.Unavailable, 503, "unavailable_error"),
     (errors.DeadlineExceeded, 504, "timeout_error"),
 )
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "What is wrong, and what to do.",
+        "content": {
+            "application/json": {
+                "example": {
+                    "error": {
+                        "message": "messages[0].content is empty: ask something",
+                        "type": "invalid_request_error",
+                        "param": "messages[0].content",
+                    }
+                }
+            }
+        },
+    }
+}
+"""Of every route, for /docs."""
 
 
 class Refused(errors.GyreError):

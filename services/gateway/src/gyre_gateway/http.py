@@ -35,6 +35,7 @@ def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
         lifespan=mcp.lifespan,
         title="Gyre",
         summary="A self-hosted answer engine that gets better from its own use.",
+        responses=errors.RESPONSES,
         docs_url=None,
         redoc_url=None,
     )

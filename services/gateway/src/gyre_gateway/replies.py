@@ -1,11 +1,13 @@
 """Gyre's messages as JSON."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Header, Query
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 Json = dict[str, Any]
 
@@ -13,6 +15,9 @@ Limit = Annotated[int, Query(ge=1, le=1_000, description="How many a page has.")
 After = Annotated[str, Query(max_length=4_096, description="`next` of the page before.")]
 PAGE_FIELDS = {"page_size": "limit", "page_token": "after"}
 """What the services call these."""
+
+MOMENT = Timestamp(seconds=1_767_225_600)
+"""Of what /docs shows: 2026-01-01."""
 
 IdempotencyKey = Annotated[
     str, Header(max_length=128, description="A retry with the same one is the same request.")
@@ -27,6 +32,11 @@ def as_json(message: Message) -> Json:
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     return _with_numbers(message, fields)
+
+
+def replying(example: Json, status: HTTPStatus = HTTPStatus.OK) -> dict[int | str, Json]:
+    """What /docs shows of a reply."""
+    return {status.value: {"content": {"application/json": {"example": example}}}}
 
 
 def page(data: Iterable[Json], next_token: str = "") -> Json:

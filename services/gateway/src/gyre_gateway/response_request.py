@@ -40,7 +40,12 @@ def _as_items(given: object) -> object:
 class ResponseRequest(BaseModel):
     """What is honoured, what can only have its default, and what is named as ignored."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"model": "gyre", "input": "How hot should the water for green tea be?"}]
+        },
+    )
 
     model: Model
     input: Annotated[

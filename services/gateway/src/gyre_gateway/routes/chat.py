@@ -10,12 +10,22 @@ from gyre.generator.v1 import generator_pb2
 from gyre_client import GyreError
 from sse_starlette import ServerSentEvent
 
-from gyre_gateway.answering import Pieces, ask, begin, beside, citations, naming, speaking_as
+from gyre_gateway.answering import (
+    EXAMPLE,
+    EXAMPLE_BESIDE,
+    Pieces,
+    ask,
+    begin,
+    beside,
+    citations,
+    naming,
+    speaking_as,
+)
 from gyre_gateway.chat_request import ChatRequest, question_of
 from gyre_gateway.errors import error_body
 from gyre_gateway.identity import Gyre
 from gyre_gateway.question import Question
-from gyre_gateway.replies import IdempotencyKey, Json, as_json
+from gyre_gateway.replies import MOMENT, IdempotencyKey, Json, as_json, replying
 from gyre_gateway.routes.models import named_model
 from gyre_gateway.routing import Route
 from gyre_gateway.streaming import event, event_stream
@@ -23,7 +33,26 @@ from gyre_gateway.streaming import event, event_stream
 router = APIRouter(tags=["OpenAI"], route_class=Route)
 
 
-@router.post("/v1/chat/completions", summary="Ask", response_model=None)
+_MESSAGE: Json = {
+    "role": "assistant",
+    "content": EXAMPLE.answer,
+    "refusal": None,
+    "annotations": [{"type": "url_citation", "url_citation": each} for each in citations(EXAMPLE)],
+}
+_EXAMPLE: Json = {
+    "id": f"chatcmpl-{EXAMPLE.interaction_id}",
+    "object": "chat.completion",
+    "created": MOMENT.seconds,
+    "model": "gyre",
+    "choices": [{"index": 0, "message": _MESSAGE, "logprobs": None, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 212, "completion_tokens": 11, "total_tokens": 223},
+    "gyre": EXAMPLE_BESIDE,
+}
+
+
+@router.post(
+    "/v1/chat/completions", summary="Ask", response_model=None, responses=replying(_EXAMPLE)
+)
 async def complete(
     body: ChatRequest, request: Request, gyre: Gyre, idempotency_key: IdempotencyKey = ""
 ) -> Response:

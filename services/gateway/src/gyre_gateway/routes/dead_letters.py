@@ -6,20 +6,45 @@ from fastapi import APIRouter
 from gyre.telemetry.v1 import telemetry_pb2
 
 from gyre_gateway.identity import Gyre
-from gyre_gateway.replies import Json, Limit, as_json, page
+from gyre_gateway.replies import MOMENT, Json, Limit, as_json, page, replying
 from gyre_gateway.routing import Route
 
 router = APIRouter(tags=["operations"], route_class=Route)
 
 
-@router.get("/v1/dead-letters", summary="Count dead letters")
+_LETTER = telemetry_pb2.DeadLetter(
+    offset=7,
+    parked_at=MOMENT,
+    value_bytes=8,
+    cause=telemetry_pb2.DeadLetterCause(
+        kind="poison",
+        message="the value is not JSON",
+        topic="documents.submitted.v1",
+        offset=41,
+        attempts=1,
+        group="ingestor",
+    ),
+)
+_TEXT = {"key": "default/tea.md", "value": "not JSON"}
+_ENCODINGS = {"key_encoding": "utf-8", "value_encoding": "utf-8"}
+
+
+@router.get(
+    "/v1/dead-letters",
+    summary="Count dead letters",
+    responses=replying(page([{"topic": "documents.submitted.v1.dlq", "count": 2}])),
+)
 async def list_topics(gyre: Gyre) -> Json:
     """How many each topic has."""
     counts = await gyre.dead_letters.list()
     return page({"topic": topic, "count": count} for topic, count in counts.items())
 
 
-@router.get("/v1/dead-letters/{topic}", summary="Show dead letters")
+@router.get(
+    "/v1/dead-letters/{topic}",
+    summary="Show dead letters",
+    responses=replying(page([{**as_json(_LETTER), **_TEXT, **_ENCODINGS}])),
+)
 async def show(topic: str, gyre: Gyre, limit: Limit = 10) -> Json:
     """The newest of one topic, with or without `.dlq` at its end, and why each is there.
 

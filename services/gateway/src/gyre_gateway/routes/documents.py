@@ -13,7 +13,17 @@ from gyre_client.documents import DocumentFilters
 from gyre_gateway.document_request import DocumentBody, Draft, NotTaken, read_documents, take
 from gyre_gateway.errors import error_body, error_reply, renamed
 from gyre_gateway.identity import Gyre
-from gyre_gateway.replies import PAGE_FIELDS, After, IdempotencyKey, Json, Limit, as_json, page
+from gyre_gateway.replies import (
+    MOMENT,
+    PAGE_FIELDS,
+    After,
+    IdempotencyKey,
+    Json,
+    Limit,
+    as_json,
+    page,
+    replying,
+)
 from gyre_gateway.routing import Route
 
 router = APIRouter(tags=["documents"], route_class=Route)
@@ -47,11 +57,36 @@ _BODY = {
     }
 }
 
+_DOCUMENT_ID = "kitchen/tea.md"
+_SUBMISSION: Json = {
+    "document_id": _DOCUMENT_ID,
+    "submission_id": "0199a1b2-0000-7000-8000-000000000004",
+}
+_STATUS = ingestor_pb2.DocumentStatus(
+    document_id=_DOCUMENT_ID,
+    state=ingestor_pb2.DOCUMENT_STATE_INDEXED,
+    title="Tea",
+    media_type="text/markdown",
+    metadata={"team": "kitchen"},
+    acl=["staff"],
+    chunk_count=3,
+    encoder_version="minilm-1",
+    timeline=[
+        ingestor_pb2.DocumentEvent(
+            state=ingestor_pb2.DOCUMENT_STATE_INDEXED,
+            submission_id=_SUBMISSION["submission_id"],
+            submitted_at=MOMENT,
+            happened_at=MOMENT,
+        )
+    ],
+)
+
 
 @router.post(
     "/v1/documents",
     summary="Submit documents",
     status_code=HTTPStatus.ACCEPTED,
+    responses=replying(page([_SUBMISSION]), HTTPStatus.ACCEPTED),
     openapi_extra=_BODY,
 )
 async def submit(
@@ -74,7 +109,7 @@ async def submit(
     return JSONResponse(page(data), HTTPStatus.ACCEPTED)
 
 
-@router.get("/v1/documents", summary="List documents")
+@router.get("/v1/documents", summary="List documents", responses=replying(page([as_json(_STATUS)])))
 async def list_documents(
     gyre: Gyre,
     limit: Limit = 100,
@@ -96,7 +131,11 @@ async def list_documents(
     return page(map(as_json, reply.documents), reply.next_page_token)
 
 
-@router.get("/v1/documents/{document_id:path}", summary="Show a document")
+@router.get(
+    "/v1/documents/{document_id:path}",
+    summary="Show a document",
+    responses=replying(as_json(_STATUS)),
+)
 async def show(document_id: str, gyre: Gyre) -> Json:
     """Where it stands, and in `timeline` what happened to it.
 
@@ -111,6 +150,7 @@ async def show(document_id: str, gyre: Gyre) -> Json:
     "/v1/documents/{document_id:path}",
     summary="Delete a document",
     status_code=HTTPStatus.ACCEPTED,
+    responses=replying({**_SUBMISSION, "deleted": True}, HTTPStatus.ACCEPTED),
 )
 async def delete(document_id: str, gyre: Gyre, idempotency_key: IdempotencyKey = "") -> Json:
     """It is gone from search a moment later; what does not exist stays so."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gyre_gateway.disconnect import unless_gone
 from gyre_gateway.identity import Gyre
 from gyre_gateway.question import LIVE
-from gyre_gateway.replies import Json
+from gyre_gateway.replies import Json, replying
 from gyre_gateway.routes.models import named_model
 from gyre_gateway.routing import Route
 
@@ -31,7 +31,10 @@ _SIDES = {"query": embedder_pb2.SIDE_QUERY, "document": embedder_pb2.SIDE_DOCUME
 class EmbeddingRequest(BaseModel):
     """`side` says which encoder `gyre` means: the one for questions or the one for documents."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"model": "gyre", "input": ["green tea", "black tea"]}]},
+    )
 
     model: Annotated[str, Field(min_length=1, max_length=256)]
     input: str | list[str] | list[int] | list[list[int]]
@@ -41,7 +44,16 @@ class EmbeddingRequest(BaseModel):
     side: Literal["query", "document"] = "query"
 
 
-@router.post("/v1/embeddings", summary="Embed texts")
+_EXAMPLE: Json = {
+    "object": "list",
+    "model": "gyre",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.6, -0.8]}],
+    "usage": {"prompt_tokens": 2, "total_tokens": 2},
+    "gyre": {"version": "minilm-1", "truncated": []},
+}
+
+
+@router.post("/v1/embeddings", summary="Embed texts", responses=replying(_EXAMPLE))
 async def embed(body: EmbeddingRequest, request: Request, gyre: Gyre) -> Json:
     """Unit vectors, in the order of the texts; a text is cut at the encoder's window."""
     texts = _texts(body.input)

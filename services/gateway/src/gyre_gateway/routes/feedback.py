@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 
 from gyre_gateway.errors import renamed
 from gyre_gateway.identity import Gyre
-from gyre_gateway.replies import IdempotencyKey, Json
+from gyre_gateway.replies import IdempotencyKey, Json, replying
 from gyre_gateway.routing import Route
 
 router = APIRouter(tags=["feedback"], route_class=Route)
@@ -33,7 +33,11 @@ class FeedbackBody(BaseModel):
     correction: str = ""
 
 
-@router.post("/v1/feedback", summary="Vote, comment, correct")
+@router.post(
+    "/v1/feedback",
+    summary="Vote, comment, correct",
+    responses=replying({"feedback_ids": {"thumb": "0199a1b2-0000-7000-8000-000000000002"}}),
+)
 async def vote(body: FeedbackBody, gyre: Gyre, idempotency_key: IdempotencyKey = "") -> Json:
     """The latest word of one actor on one target counts; the ids of the words, by their kind."""
     words = body.model_dump(exclude={"interaction_id"})

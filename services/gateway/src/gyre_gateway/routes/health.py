@@ -8,14 +8,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/healthz", summary="Whether it is alive")
-@router.get("/readyz", summary="Whether it answers")
+@router.get("/healthz", summary="Whether it is alive", response_class=PlainTextResponse)
+@router.get("/readyz", summary="Whether it answers", response_class=PlainTextResponse)
 async def healthz() -> PlainTextResponse:
     """What is away behind it shows in the replies of those who need it, and in /v1/status."""
     return PlainTextResponse("ok\n")
 
 
-@router.get("/metrics", summary="Prometheus metrics")
+@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics() -> Response:
     """Of this process."""
     return Response(generate_latest(METRICS.registry), media_type=CONTENT_TYPE_LATEST)

@@ -3,16 +3,62 @@
 from datetime import datetime
 
 from fastapi import APIRouter
+from gyre.telemetry.v1 import telemetry_pb2
 
 from gyre_gateway.errors import renamed
 from gyre_gateway.identity import Gyre
-from gyre_gateway.replies import PAGE_FIELDS, After, Json, Limit, as_json, page
+from gyre_gateway.replies import (
+    MOMENT,
+    PAGE_FIELDS,
+    After,
+    Json,
+    Limit,
+    as_json,
+    page,
+    replying,
+)
 from gyre_gateway.routing import Route
 
 router = APIRouter(tags=["history"], route_class=Route)
 
 
-@router.get("/v1/interactions", summary="List interactions")
+_COMMON: Json = {
+    "interaction_id": "0199a1b2-0000-7000-8000-000000000001",
+    "conversation_id": "chat-1f3a",
+    "completed_at": MOMENT,
+    "question": "How hot should the water for green tea be?",
+    "answer": "Water for green tea should be about 80 degrees.",
+    "outcome": "answered",
+    "versions": {"generator": "extractive-1", "query-encoder": "minilm-1"},
+    "actor": "ann",
+}
+_SUMMARY = telemetry_pb2.InteractionSummary(**_COMMON, thumbs_up=1)
+_STORY = telemetry_pb2.Interaction(
+    **_COMMON,
+    tenant="default",
+    started_at=MOMENT,
+    latency_ms={"retrieve": 21.4, "generate": 12.9, "total": 41.5},
+    guardrails=[telemetry_pb2.Guardrail(name="grounding", passed=True)],
+    retrieved=[
+        telemetry_pb2.RetrievedPassage(
+            rank=1,
+            chunk_id="0199a1b2-0000-5000-8000-00000000000c",
+            document_id="kitchen/tea.md",
+            title="Tea",
+            text="Water for green tea should be about 80 degrees.",
+            score=0.93,
+            scores={"lexical": 11.2, "dense": 0.81},
+            used=True,
+        )
+    ],
+)
+
+
+@router.get(
+    "/v1/interactions",
+    summary="List interactions",
+    responses=replying(page([as_json(_SUMMARY)])),
+)
 async def list_interactions(
     gyre: Gyre,
     limit: Limit = 100,
@@ -45,7 +91,11 @@ async def list_interactions(
     return page(map(as_json, reply.interactions), reply.next_page_token)
 
 
-@router.get("/v1/interactions/{interaction_id}", summary="Explain an answer")
+@router.get(
+    "/v1/interactions/{interaction_id}",
+    summary="Explain an answer",
+    responses=replying(as_json(_STORY)),
+)
 async def show(interaction_id: str, gyre: Gyre) -> Json:
     """Prompt, passages with their scores, guardrails, verdicts, votes, latency by stage.
 

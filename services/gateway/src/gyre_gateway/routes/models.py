@@ -11,7 +11,7 @@ from gyre_client import AsyncClient, FailedPrecondition, InvalidInput, NotFound
 from gyre_gateway.errors import Refused
 from gyre_gateway.identity import Gyre
 from gyre_gateway.question import LIVE
-from gyre_gateway.replies import Json
+from gyre_gateway.replies import Json, replying
 from gyre_gateway.routing import Route
 
 router = APIRouter(tags=["OpenAI"], route_class=Route)
@@ -20,13 +20,26 @@ ROLES = ("generator", "query-encoder", "document-encoder")
 """Answers come from the first, vectors from the others."""
 
 
-@router.get("/v1/models", summary="List models")
+_EXAMPLE: Json = {
+    "id": LIVE,
+    "object": "model",
+    "created": 0,
+    "owned_by": "gyre",
+    "gyre": {"role": "answers", "live": True},
+}
+
+
+@router.get(
+    "/v1/models",
+    summary="List models",
+    responses=replying({"object": "list", "data": [_EXAMPLE]}),
+)
 async def list_models(gyre: Gyre) -> Json:
     """`gyre` is what is live."""
     return {"object": "list", "data": [*_models(await gyre.releases.list())]}
 
 
-@router.get("/v1/models/{model:path}", summary="Show a model")
+@router.get("/v1/models/{model:path}", summary="Show a model", responses=replying(_EXAMPLE))
 async def show_model(model: str, gyre: Gyre) -> Json:
     """404 where there is none of that name."""
     for one in _models(await gyre.releases.list()):

@@ -10,10 +10,20 @@ from gyre.generator.v1 import generator_pb2
 from gyre_client import GyreError
 from sse_starlette import ServerSentEvent
 
-from gyre_gateway.answering import Pieces, ask, begin, beside, citations, naming, speaking_as
+from gyre_gateway.answering import (
+    EXAMPLE,
+    EXAMPLE_BESIDE,
+    Pieces,
+    ask,
+    begin,
+    beside,
+    citations,
+    naming,
+    speaking_as,
+)
 from gyre_gateway.identity import Gyre
 from gyre_gateway.question import Question
-from gyre_gateway.replies import IdempotencyKey, Json, as_json
+from gyre_gateway.replies import MOMENT, IdempotencyKey, Json, as_json, replying
 from gyre_gateway.response_request import ResponseRequest, question_of
 from gyre_gateway.routes.models import named_model
 from gyre_gateway.routing import Route
@@ -22,7 +32,38 @@ from gyre_gateway.streaming import event, event_stream
 router = APIRouter(tags=["OpenAI"], route_class=Route)
 
 
-@router.post("/v1/responses", summary="Ask, as a response", response_model=None)
+_PART: Json = {
+    "type": "output_text",
+    "text": EXAMPLE.answer,
+    "annotations": [{"type": "url_citation", **each} for each in citations(EXAMPLE)],
+    "logprobs": [],
+}
+_EXAMPLE: Json = {
+    "id": f"resp_{EXAMPLE.interaction_id}",
+    "object": "response",
+    "created_at": MOMENT.seconds,
+    "status": "completed",
+    "model": "gyre",
+    "output": [
+        {
+            "type": "message",
+            "id": f"msg_{EXAMPLE.interaction_id}",
+            "status": "completed",
+            "role": "assistant",
+            "content": [_PART],
+        }
+    ],
+    "usage": {"input_tokens": 212, "output_tokens": 11, "total_tokens": 223},
+    "gyre": EXAMPLE_BESIDE,
+}
+
+
+@router.post(
+    "/v1/responses",
+    summary="Ask, as a response",
+    response_model=None,
+    responses=replying(_EXAMPLE),
+)
 async def respond(
     body: ResponseRequest, request: Request, gyre: Gyre, idempotency_key: IdempotencyKey = ""
 ) -> Response:
@@ -40,9 +81,7 @@ async def respond(
     return event_stream(request, events, headers=naming(started))
 
 
-def _ended(
-    body: ResponseRequest, question: Question, answer: generator_pb2.AnswerResponse
-) -> Json:
+def _ended(body: ResponseRequest, question: Question, answer: generator_pb2.AnswerResponse) -> Json:
     status, details = "completed", None
     if answer.reached_max_tokens:
         status, details = "incomplete", {"reason": "max_output_tokens"}

@@ -5,13 +5,14 @@ from contextlib import aclosing
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
+from gyre.trainer.v1 import trainer_pb2
 from gyre_client import AsyncClient, GyreError
 from pydantic import BaseModel, ConfigDict
 from sse_starlette import ServerSentEvent
 
 from gyre_gateway.errors import error_body, renamed
 from gyre_gateway.identity import Gyre
-from gyre_gateway.replies import Json, as_json, page
+from gyre_gateway.replies import MOMENT, Json, as_json, page, replying
 from gyre_gateway.routing import Route
 from gyre_gateway.streaming import event, event_stream
 
@@ -35,20 +36,52 @@ class RunBody(BaseModel):
     reason: str = ""
 
 
-@router.get("/v1/runs", summary="List runs")
+_RUN = as_json(
+    trainer_pb2.Run(
+        run_id="0199a1b2-0000-7000-8000-000000000003",
+        tenant="default",
+        recipe="query-encoder",
+        role="query-encoder",
+        profile="default",
+        state="running",
+        stage="train",
+        step=120,
+        steps=400,
+        metrics={"loss": 0.42},
+        base="minilm-1",
+        actor="ann",
+        started_at=MOMENT,
+        votes=809,
+    )
+)
+_DATA_SET = trainer_pb2.DataSet(
+    digest="sha256:9f2c",
+    tenant="default",
+    frozen_at=MOMENT,
+    train_questions=650,
+    gate_questions=159,
+)
+
+
+@router.get("/v1/runs", summary="List runs", responses=replying(page([_RUN])))
 async def list_runs(gyre: Gyre) -> Json:
     """Newest first."""
     return page(map(as_json, await gyre.runs.list()))
 
 
-@router.post("/v1/runs", summary="Start a run", status_code=HTTPStatus.CREATED)
+@router.post(
+    "/v1/runs",
+    summary="Start a run",
+    status_code=HTTPStatus.CREATED,
+    responses=replying(_RUN, HTTPStatus.CREATED),
+)
 async def start(gyre: Gyre, body: RunBody | None = None) -> Json:
     """409 while another of the same tenant and role goes on, or where training is not installed."""
     with renamed({"actor": "gyre-actor"}):
         return as_json(await gyre.runs.start(**(body or RunBody()).model_dump()))
 
 
-@router.get("/v1/runs/{run_id}", summary="Show a run")
+@router.get("/v1/runs/{run_id}", summary="Show a run", responses=replying(_RUN))
 async def show(run_id: str, gyre: Gyre) -> Json:
     """How far it is, or what came of it: numbers, the gate's report and verdict."""
     return as_json(await gyre.runs.get(run_id))
@@ -61,13 +94,19 @@ async def follow(run_id: str, request: Request, gyre: Gyre) -> Response:
     return event_stream(request, _changes(gyre, run_id))
 
 
-@router.post("/v1/runs/{run_id}/cancel", summary="Stop a run")
+@router.post(
+    "/v1/runs/{run_id}/cancel",
+    summary="Stop a run",
+    responses=replying({**_RUN, "state": "cancelled"}),
+)
 async def cancel(run_id: str, gyre: Gyre) -> Json:
     """The run once it has stopped; it can be resumed."""
     return as_json(await gyre.runs.cancel(run_id))
 
 
-@router.get("/v1/datasets", summary="List data sets")
+@router.get(
+    "/v1/datasets", summary="List data sets", responses=replying(page([as_json(_DATA_SET)]))
+)
 async def list_data_sets(gyre: Gyre) -> Json:
     """Frozen, newest first, without their cards."""
     return page(map(as_json, await gyre.data_sets.list()))

@@ -7,13 +7,19 @@ from google.protobuf.json_format import MessageToDict
 
 from gyre_gateway.errors import renamed
 from gyre_gateway.identity import Gyre
-from gyre_gateway.replies import PAGE_FIELDS, After, Json, Limit, as_json, page
+from gyre_gateway.replies import PAGE_FIELDS, After, Json, Limit, as_json, page, replying
 from gyre_gateway.routing import Route
 
 router = APIRouter(tags=["history"], route_class=Route)
 
 
-@router.get("/v1/series/{view}", summary="Read a view")
+_EXAMPLE: Json = {
+    "columns": [{"name": "day", "type": "Date", "description": "of the answers, in UTC"}],
+    **page([{"day": "2026-01-01"}]),
+}
+
+
+@router.get("/v1/series/{view}", summary="Read a view", responses=replying(_EXAMPLE))
 async def show(
     view: str,
     gyre: Gyre,

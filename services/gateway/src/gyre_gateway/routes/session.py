@@ -11,7 +11,7 @@ from gyre_client import InvalidInput, Unauthenticated
 from pydantic import BaseModel, ConfigDict, Field
 
 from gyre_gateway.identity import Identities, as_said
-from gyre_gateway.replies import Json
+from gyre_gateway.replies import Json, replying
 from gyre_gateway.routing import Route
 from gyre_gateway.sessions import Session
 
@@ -24,14 +24,30 @@ _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 class SessionChange(BaseModel):
     """What is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"tenant": "acme", "groups": ["staff"]}]},
+    )
 
     key: Annotated[str | None, Field(max_length=512)] = None
     tenant: Annotated[str | None, Field(max_length=63)] = None
     groups: Annotated[list[str] | None, Field(max_length=_MOST_GROUPS)] = None
 
 
-@router.get("/session", summary="Who this browser is")
+_STATE = replying(
+    {
+        "needs_key": False,
+        "signed_in": True,
+        "actor": "browser-0a1b2c3d4e5f",
+        "tenant": "acme",
+        "groups": ["staff"],
+        "tenants": [],
+        "bound": False,
+    }
+)
+
+
+@router.get("/session", summary="Who this browser is", responses=_STATE)
 async def show(request: Request, response: Response) -> Json:
     """Without keys a browser that is new gets a name of its own to ask and vote under."""
     identities: Identities = request.app.state.identities
@@ -42,7 +58,7 @@ async def show(request: Request, response: Response) -> Json:
     return _state(identities, session)
 
 
-@router.put("/session", summary="Sign in, or say who you are")
+@router.put("/session", summary="Sign in, or say who you are", responses=_STATE)
 async def change(body: SessionChange, request: Request, response: Response) -> Json:
     """401 where the key is none of this server's."""
     identities: Identities = request.app.state.identities
@@ -61,7 +77,7 @@ async def change(body: SessionChange, request: Request, response: Response) -> J
     return _state(identities, session)
 
 
-@router.delete("/session", summary="Sign out")
+@router.delete("/session", summary="Sign out", responses=_STATE)
 async def end(request: Request, response: Response) -> Json:
     """The browser forgets who it was."""
     identities: Identities = request.app.state.identities

@@ -5,13 +5,22 @@ import asyncio
 from fastapi import APIRouter
 
 from gyre_gateway.identity import Gyre
-from gyre_gateway.replies import Json
+from gyre_gateway.replies import Json, replying
 from gyre_gateway.routing import Route
 
 router = APIRouter(tags=["operations"], route_class=Route)
 
 
-@router.get("/v1/status", summary="See what runs")
+_EXAMPLE: Json = {
+    "name": "generator",
+    "address": "127.0.0.1:50054",
+    "serving": True,
+    "lag": 0,
+    "problems": [],
+}
+
+
+@router.get("/v1/status", summary="See what runs", responses=replying({"services": [_EXAMPLE]}))
 async def show(gyre: Gyre) -> Json:
     """`lag` counts the records that a service has yet to handle: null where it consumes none."""
     serving, health = await asyncio.gather(gyre.serving(), gyre.health())
