@@ -13,6 +13,13 @@ from tests.unit.client.fake_system import IDS, FakeSystem
 from tests.unit.gateway.edge import Edge, an_edge
 
 QUESTION = [{"role": "user", "content": "How hot?"}]
+PICTURE = {
+    "role": "user",
+    "content": [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+    ],
+}
 
 
 async def ask(edge: Edge, **body: object) -> Any:
@@ -154,6 +161,7 @@ async def test_what_cannot_be_honoured_is_named(edge: Edge, system: FakeSystem) 
     [
         ({"model": None}, "model", "string"),
         ({"model": ""}, "model", "at least 1"),
+        ({"model": "x" * 257}, "model", "at most 256"),
         ({"messages": []}, "messages", "at least 1"),
         ({"messages": "How hot?"}, "messages", "list"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, "messages[0].role", "'user'"),
@@ -166,7 +174,10 @@ async def test_what_cannot_be_honoured_is_named(edge: Edge, system: FakeSystem) 
             "messages[0].content[0].type",
             "image_url: send text alone",
         ),
+        ({"messages": [PICTURE, *QUESTION]}, "messages[0].content[1].type", "send text alone"),
         ({"n": 2}, "n", "one answer"),
+        ({"n": 0}, "n", "one answer"),
+        ({"functions": [{"name": "f"}]}, "functions", "leave it out"),
         ({"tools": [{"type": "function"}]}, "tools", "leave it out"),
         ({"tool_choice": "required"}, "tool_choice", "leave it out"),
         ({"response_format": {"type": "json_object"}}, "response_format", "is not text"),
@@ -187,6 +198,53 @@ async def test_bad_requests_name_the_field_and_the_fix(
     assert (error["param"], error["type"]) == (param, "invalid_request_error")
     assert says in error["message"]
     assert not system.requests
+
+
+async def test_a_request_without_a_model_is_told_so(edge: Edge, system: FakeSystem) -> None:
+    reply = await edge.http.post("/v1/chat/completions", json={"messages": QUESTION})
+    assert (reply.status_code, reply.json()["error"]["message"]) == (
+        400,
+        "model is missing: send it",
+    )
+    assert not system.requests
+
+
+async def test_what_only_says_the_default_is_no_reason_to_refuse(edge: Edge) -> None:
+    defaults: dict[str, object] = {
+        "n": 1,
+        "tools": [],
+        "tool_choice": "auto",
+        "response_format": {"type": "text"},
+        "logprobs": False,
+        "modalities": ["text"],
+    }
+    assert (await ask(edge, **defaults)).status_code == 200
+
+
+async def test_what_was_said_long_ago_and_is_a_megabyte_is_left_out(
+    edge: Edge, system: FakeSystem
+) -> None:
+    long = {"role": "user", "content": "tea " * 262_144}
+    reply = await ask(edge, messages=[long, *QUESTION])
+    assert reply.json()["gyre"]["ignored"] == ["messages (the oldest 1)"]
+    assert not system.requests[0].history
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_markup_in_names_and_questions_comes_back_as_data(edge: Edge, stream: bool) -> None:
+    markup = "<script>alert(1)</script>"
+    cases: tuple[tuple[dict[str, Any], int], ...] = (
+        ({"messages": [{"role": "user", "content": markup}]}, 200),
+        ({"model": markup}, 404),
+        ({markup: 1}, 400),
+        ({"messages": [{"role": markup, "content": "x"}]}, 400),
+    )
+    for body, status in cases:
+        reply = await ask(edge, stream=stream, **body)
+        kind = reply.headers["content-type"].partition(";")[0]
+        assert (reply.status_code, reply.headers["x-content-type-options"]) == (status, "nosniff")
+        assert kind == ("text/event-stream" if stream and status == 200 else "application/json")
+        assert "script-src 'self';" in reply.headers["content-security-policy"]
 
 
 async def test_a_body_that_is_no_json_is_named(edge: Edge) -> None:
@@ -225,6 +283,13 @@ async def test_a_model_that_is_not_there_is_refused_as_openai_does(
         assert "gpt-9 is not there: use gyre" in reply.json()["error"]["message"]
     reply = await ask(edge, model="minilm-1")  # it is, and answers nothing
     assert (reply.status_code, reply.json()["error"]["param"]) == (400, "model")
+
+
+async def test_a_refusal_of_the_live_model_needs_no_list_of_models(system: FakeSystem) -> None:
+    system.failures.append(InvalidInput("question", "is too long", "ask shorter"))
+    async with an_edge(system, away="releases") as edge:
+        reply = await ask(edge)
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, "messages")
 
 
 async def test_what_is_away_says_when_to_come_back(edge: Edge, system: FakeSystem) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.client.fake_system import FakeSystem
 from tests.unit.gateway.edge import KEY, Edge, an_edge
+from tests.unit.gateway.test_gateway_away import filled
 
 ASK = {"model": "gyre", "messages": [{"role": "user", "content": "How hot?"}]}
 CHAT = "/v1/chat/completions"
@@ -42,6 +43,30 @@ async def test_a_foreign_page_changes_nothing(edge: Edge, system: FakeSystem) ->
         assert (reply.status_code, reply.json()["error"]["code"]) == (403, "foreign_origin")
     assert not system.requests
     assert (await edge.http.post(CHAT, json=ASK, headers={"origin": edge.url})).status_code == 200
+
+
+async def test_no_change_of_any_kind_comes_from_another_page(
+    edge: Edge, system: FakeSystem
+) -> None:
+    described = (await edge.http.get("/openapi.json")).json()["paths"]
+    changes = [
+        (method, filled(path))
+        for path, methods in described.items()
+        for method in methods
+        if method != "get"
+    ]
+    assert len(changes) > 10
+    await edge.http.get("/session")  # the browser has a cookie
+    for method, path in [*changes, ("post", "/mcp")]:
+        for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "same-site"}):
+            reply = await edge.http.request(method, path, headers={**headers, "gyre-console": "1"})
+            assert (reply.status_code, path) == (403, path)
+            assert reply.json()["error"]["code"] == "foreign_origin"
+        if path.startswith("/v1"):  # a form of an old browser says nothing of where it comes from
+            reply = await edge.http.request(method, path)
+            assert (reply.status_code, path) == (403, path)
+            assert reply.json()["error"]["code"] == "no_console_header"
+    assert not system.requests
 
 
 async def test_an_origin_that_is_allowed_may_call_from_its_page(system: FakeSystem) -> None:

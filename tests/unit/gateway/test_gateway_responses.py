@@ -116,6 +116,11 @@ async def test_a_reader_who_goes_away_ends_the_work(edge: Edge, system: FakeSyst
         ({"input": " "}, "input[0].content", "is empty"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0].type", "'message'"),
         ({"input": [{"role": "assistant", "content": "x"}]}, "input[0].role", "of the user"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
+            "input[0].content[0].type",
+            "input_image: send text alone",
+        ),
         ({"previous_response_id": "resp_1"}, "previous_response_id", "is not kept here"),
         ({"conversation": "conv_1"}, "conversation", "is not kept here"),
         ({"background": True}, "background", "is not known"),

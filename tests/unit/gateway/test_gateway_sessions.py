@@ -1,7 +1,9 @@
 """Who sits at the console."""
 
 import json
+import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -99,6 +101,37 @@ async def test_a_change_by_cookie_needs_the_header_of_the_console() -> None:
         reply = await edge.http.post("/v1/chat/completions", json=ASK)
         assert (reply.status_code, reply.json()["error"]["code"]) == (403, "no_console_header")
     assert not system.requests
+
+
+@pytest.mark.parametrize("days", [-31, 1])
+async def test_a_cookie_of_a_wrong_clock_is_none(
+    system: FakeSystem, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    wrong = SimpleNamespace(time=lambda: time.time() + days * 24 * 3600)
+    async with an_edge(system) as edge:
+        with monkeypatch.context() as clock:
+            clock.setattr("cryptography.fernet.time", wrong)
+            first = await edge.http.get("/session")
+        edge.http.cookies.clear()
+        cookie = {"cookie": first.headers["set-cookie"].partition(";")[0]}
+        again = await edge.http.get("/session", headers=cookie)
+        assert again.status_code == 200
+        assert again.json()["actor"] != first.json()["actor"]
+        edge.http.cookies.clear()
+        asked = await edge.http.post("/v1/chat/completions", json=ASK, headers=cookie)
+        assert asked.status_code == 200
+    assert system.requests[0].actor == ""
+
+
+async def test_a_second_tab_without_cookies_is_somebody_else(system: FakeSystem) -> None:
+    async with an_edge(system) as edge:
+        first = (await edge.http.get("/session")).json()
+        edge.http.cookies.clear()
+        asked = await edge.http.post("/v1/chat/completions", json=ASK, headers=CONSOLE)
+        assert asked.status_code == 200
+        second = (await edge.http.get("/session")).json()
+    assert system.requests[0].actor == ""
+    assert first["actor"] != second["actor"]
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "gAAAAA==", "ü"])
