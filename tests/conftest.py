@@ -1,7 +1,9 @@
 """Real engines and one whole system, shared by the whole run; each starts when it is asked for."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 # Tests fork children while gRPC's threads are at work, as the supervisor does (gyre_local.probes).
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -64,3 +66,15 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             yield running
         finally:
             running.gyre("down")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the minutes that each folder of tests took, starts of engines and systems included."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds["/".join(Path(report.nodeid).parts[:2])] += report.duration
+    terminalreporter.section("minutes by tier")
+    for tier, taken in sorted(seconds.items()):
+        terminalreporter.write_line(f"{taken / 60:5.1f} {tier}")

@@ -8,9 +8,14 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import grpc
 
 _TIMEOUT = 2.0
+_RECONNECT = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500))
+"""A service that was restarted is asked again within half a second."""
 
 
 class Probe(Protocol):
@@ -74,11 +79,15 @@ class KafkaProbe:
             return int(brokers)
 
 
-@dataclass(frozen=True)
 class GrpcProbe:
-    """Ready when the standard health service says SERVING for the whole server."""
+    """Ready when the standard health service says SERVING for the whole server.
 
-    port: int
+    The channel is kept from one question to the next: to open one costs more than to ask.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._channel: grpc.aio.Channel | None = None
 
     async def ready(self) -> bool:
         """Whether it answers."""
@@ -88,10 +97,11 @@ class GrpcProbe:
         import grpc  # only a system with services pays for it
         from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}") as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            try:
-                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT)
-            except grpc.aio.AioRpcError:
-                return False
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{self._port}", _RECONNECT)
+        stub = health_pb2_grpc.HealthStub(self._channel)
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT)
+        except grpc.aio.AioRpcError:
+            return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
