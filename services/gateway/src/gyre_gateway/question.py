@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
 from gyre.generator.v1.generator_pb2 import Turn
 from gyre.retriever.v1.retriever_pb2 import Filters as FiltersMessage
@@ -27,9 +27,7 @@ class TextPart(BaseModel):
     text: str = ""
 
 
-Model = Annotated[str, Field(min_length=1, max_length=256)]
 Tokens = Annotated[int, Field(ge=1, lt=2**31)]
-Temperature = Annotated[float, Field(ge=0, le=2)]
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 Content = str | list[TextPart] | None
 
@@ -57,6 +55,39 @@ class Filters(BaseModel):
         return FiltersMessage(**self.model_dump())
 
 
+class QuestionRequest(BaseModel):
+    """What requests of every shape have in common. Here and in those that build on it: what is
+    honoured, what can only have its default, and what is taken and has no effect.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str, Field(min_length=1, max_length=256)]
+    stream: bool | None = False
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    user: str | None = None
+
+    conversation_id: str = ""
+    filters: Filters = Filters()
+
+    # Only what these say by default can be done here.
+    tools: list[Any] | None = None
+    tool_choice: Any = None
+    top_logprobs: int | None = 0
+
+    # Taken, without effect.
+    metadata: dict[str, str] | None = None
+    moderation: dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    prompt_cache_retention: str | None = None
+    safety_identifier: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    top_p: float | None = None
+
+
 @dataclass(frozen=True)
 class Question:
     """What the generator is asked; `ignored` names what it does not hear of, and `fields` where in
@@ -70,16 +101,18 @@ class Question:
 
 
 def read_question(
+    request: QuestionRequest,
     messages: Sequence[Message],
     *,
     field: str,
-    model: str,
     caller: Caller,
-    ignored: Sequence[str],
+    ignorable: Sequence[str],
     **options: Unpack[AskOptions],
 ) -> Question:
-    """The last message is the question; `options` say the rest. `field` is what the request calls
-    its messages.
+    """The last message is the question; `options` say what the request has of its own.
+
+    `field` is what it calls its messages; `ignorable` are fields without effect that would change
+    the answer: those that it sends are named as ignored.
 
     Raises InvalidInput, which names the field.
     """
@@ -90,15 +123,18 @@ def read_question(
         raise InvalidInput(f"{last}.role", f"is {turns[-1][0]}", "end with a message of the user")
     if not turns[-1][1].strip():
         raise InvalidInput(f"{last}.content", "is empty", "ask something")
+    ignored = [name for name in ignorable if getattr(request, name) is not None]
     history = _latest([(role, text) for role, text in said[:-1] if text.strip()])
     if left_out := len(said) - 1 - len(history):
-        ignored = [*ignored, f"{field} (the oldest {left_out})"]
+        ignored.append(f"{field} (the oldest {left_out})")
     of_system = (text for role, text in turns if role in ("system", "developer"))
     instructions = [text for text in (options.get("instructions", ""), *of_system) if text.strip()]
-    options["conversation_id"] = options.get("conversation_id") or _conversation_id(turns, caller)
+    options["conversation_id"] = request.conversation_id or _conversation_id(turns, caller)
+    options["filters"] = request.filters.to_message()
+    options["temperature"] = request.temperature
     options["history"] = [Turn(role=role, content=text) for role, text in history]
     options["instructions"] = "\n\n".join(instructions)
-    options["version"] = "" if model == LIVE else model
+    options["version"] = "" if request.model == LIVE else request.model
     fields = dict.fromkeys(("question", "history", "instructions"), field)
     return Question(said[-1][1], options, tuple(ignored), {**fields, "version": "model"})
 

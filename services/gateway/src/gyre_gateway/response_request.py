@@ -10,12 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gyre_gateway.question import (
     Content,
-    Filters,
     Message,
-    Model,
     Question,
+    QuestionRequest,
     Role,
-    Temperature,
     Tokens,
     read_question,
     refuse_tools,
@@ -37,28 +35,20 @@ def _as_items(given: object) -> object:
     return [{"role": "user", "content": given}] if isinstance(given, str) else given
 
 
-class ResponseRequest(BaseModel):
-    """What is honoured, what can only have its default, and what is named as ignored."""
+class ResponseRequest(QuestionRequest):
+    """What a response has besides."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [{"model": "gyre", "input": "How hot should the water for green tea be?"}]
-        },
+        }
     )
 
-    model: Model
     input: Annotated[
         list[InputItem], BeforeValidator(_as_items), Field(min_length=1, max_length=2_000)
     ]
     instructions: str | None = None
-    stream: bool | None = False
     max_output_tokens: Tokens | None = None
-    temperature: Temperature | None = None
-    user: str | None = None
-
-    conversation_id: str = ""
-    filters: Filters = Filters()
 
     # Only what these say by default can be done here.
     background: bool | None = False
@@ -66,49 +56,33 @@ class ResponseRequest(BaseModel):
     previous_response_id: str | None = None
     prompt: dict[str, Any] | None = None
     text: dict[str, Any] | None = None
-    tools: list[Any] | None = None
-    tool_choice: Any = None
-    top_logprobs: int | None = 0
 
-    # Taken, and named in the reply as ignored.
+    # Taken, without effect.
     access_programs: Any = None
     context_management: Any = None
     image: Any = None
     include: list[str] | None = None
     max_tool_calls: int | None = None
-    metadata: dict[str, str] | None = None
-    moderation: dict[str, Any] | None = None
-    parallel_tool_calls: bool | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_options: dict[str, Any] | None = None
-    prompt_cache_retention: str | None = None
     reasoning: dict[str, Any] | None = None
-    safety_identifier: str | None = None
-    service_tier: str | None = None
-    store: bool | None = None
     stream_options: dict[str, Any] | None = None
-    top_p: float | None = None
     truncation: str | None = None
 
 
 _IGNORED = ("reasoning", "top_p")
-"""Those that would change the answer; the others change nothing that a caller could see."""
+"""Named in the reply where they are sent; the others change nothing that a caller could see."""
 
 
 def question_of(request: ResponseRequest, caller: Caller, idempotency_key: str) -> Question:
     """Raises InvalidInput, which names the field."""
     _check_defaults(request)
     return read_question(
+        request,
         [Message(role=item.role, content=item.content) for item in request.input],
         field="input",
-        model=request.model,
         caller=caller,
-        ignored=[name for name in _IGNORED if getattr(request, name) is not None],
-        conversation_id=request.conversation_id,
+        ignorable=_IGNORED,
         instructions=request.instructions or "",
-        filters=request.filters.to_message(),
         max_tokens=request.max_output_tokens,
-        temperature=request.temperature,
         idempotency_key=idempotency_key,
     )
 
