@@ -18,6 +18,7 @@ RUN = {
     "sh": ("bash", "-ec"),
 }
 PRINTED = {
+    "A document to ask about": '"submission_id":"s1"}],"has_more":false,"next":null}',
     "openai for Python": "80 degrees.\nTea says 80 degrees is best\n",
     "openai for Node": "80 degrees.\nTea says 80 degrees is best\n",
     "LangChain": f"80 degrees.\nexplained by {IDS[0]}\n2 numbers\n",
