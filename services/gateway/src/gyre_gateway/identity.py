@@ -95,7 +95,12 @@ def client(request: Request) -> AsyncClient:
     return gyre.with_caller(**vars(caller))
 
 
-Gyre = Annotated[AsyncClient, Depends(client)]
+async def _client(request: Request) -> AsyncClient:
+    """On the event loop: FastAPI hands what is no coroutine to a thread."""
+    return client(request)
+
+
+Gyre = Annotated[AsyncClient, Depends(_client)]
 
 
 def _bearer(request: Request) -> str:

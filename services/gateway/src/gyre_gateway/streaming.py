@@ -1,9 +1,9 @@
 """Server-sent events: they show that they live, and end for readers who are gone or too slow."""
 
-import json
 from collections.abc import AsyncIterator, Mapping
 
 from fastapi import Request
+from pydantic_core import to_json
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from gyre_gateway.replies import Json
@@ -14,7 +14,7 @@ _SLOW_READER_SECONDS = 60.0
 
 def event(data: Json, name: str | None = None) -> ServerSentEvent:
     """One message, as JSON."""
-    return ServerSentEvent(json.dumps(data, ensure_ascii=False), event=name, sep="\n")
+    return ServerSentEvent(to_json(data).decode(), event=name, sep="\n")
 
 
 def event_stream(
