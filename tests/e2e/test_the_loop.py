@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import clickhouse_connect
 import pytest
+from gyre_client import Addresses, AsyncClient, Caller
 
 from tests.eventually import eventually
 from tests.system import System
@@ -59,6 +60,19 @@ def test_the_run_and_its_data_set_can_be_looked_at(system: System, demo: Any) ->
     assert [run["run_id"] for run in runs] == [demo["run"]["run_id"]]
     assert [one["digest"] for one in data_sets] == [demo["run"]["data_set"]]
     assert card["card"]["profile"] == "demo"
+
+
+async def test_the_run_learned_from_as_many_votes_as_people_are_told_of(
+    system: System, demo: Any
+) -> None:
+    addresses = Addresses.on("127.0.0.1", port_offset=system.ports.offset)
+    async with AsyncClient(addresses, Caller(tenant=demo["tenant"])) as gyre:
+        [told] = [row async for row in gyre.history.series("waiting_votes")]
+        run = await gyre.runs.get(demo["run"]["run_id"])
+    crowd = demo["crowd"]
+    assert crowd["clicks"] > 0
+    assert told["votes"] == run.votes == crowd["ups"] + crowd["downs"]
+    assert told["waiting"] == 0
 
 
 async def test_analysts_see_the_run_and_how_long_the_loop_took(system: System, demo: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from tests.unit.trainer.training_facts import (
     a_crowd,
     a_vote,
     an_interaction,
+    an_opinion,
     chunk,
     join,
     shown,
@@ -90,7 +92,7 @@ def test_no_file_of_a_data_set_holds_a_word_that_was_said() -> None:
 def test_the_card_counts_what_the_data_set_holds() -> None:
     card = a_data_set(a_crowd(300)).card
     assert card["votes"] == 600
-    assert card["votes_by_kind"] == {"chunk up": 300, "chunk down": 300}
+    assert card["words_by_kind"] == {"chunk up": 300, "chunk down": 300}
     assert card["last_vote_at"] == "2026-03-02T13:59:11.000000Z"
     assert card["actors"] == 5
     assert card["train_questions"] + card["parts"]["gate"]["questions"] == 300
@@ -99,6 +101,23 @@ def test_the_card_counts_what_the_data_set_holds() -> None:
     assert card["judged_by_rank"]["2"] == {"shown": 300, "judged": 300, "p": 0.998339}
     assert card["judged_by_rank"]["1"] == {"shown": 300, "judged": 0, "p": 0.001661}
     assert card["labels_by_rank"]["1"] == {"passed_over": 300}
+
+
+def test_a_click_teaches_and_is_no_vote() -> None:
+    facts = a_crowd(300)
+    first = facts.interactions[0]
+    click = an_opinion(
+        first,
+        kind="implicit",
+        value="click",
+        target=first.shown[0].chunk_id,
+        received_at=first.completed_at + timedelta(days=1),
+    )
+    card = a_data_set(replace(facts, feedback=(*facts.feedback, click))).card
+    assert (card["votes"], card["signals"]) == (600, 1)
+    assert card["words_by_kind"]["implicit click"] == 1
+    assert card["last_vote_at"] == "2026-03-02T13:59:11.000000Z"
+    assert card["labels"]["click"] == 1
 
 
 def test_what_was_left_out_is_on_the_card_with_its_reason() -> None:

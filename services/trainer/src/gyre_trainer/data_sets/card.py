@@ -9,7 +9,7 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import EVERY_TENANT
 
 from gyre_trainer.data_sets.frozen import Card, DataSetPart, DataSetRow, rfc3339
-from gyre_trainer.data_sets.joining import Joined
+from gyre_trainer.data_sets.joining import Family, Joined
 from gyre_trainer.data_sets.labels import CONTRADICTORY_WHY, PASSED_OVER_WHY, Label
 from gyre_trainer.data_sets.profiles import PROFILES, Profile
 from gyre_trainer.data_sets.reliability import Beliefs
@@ -30,14 +30,15 @@ def card_of(
     train = [row for row in rows if row.part != DataSetPart.GATE]
     gate = [row for row in rows if row.part == DataSetPart.GATE]
     opinions = [opinion for example in joined.examples for opinion in example.opinions]
-    moments = sorted(opinion.at for opinion in opinions)
+    votes = [opinion for opinion in opinions if opinion.family is not Family.SIGNAL]
+    moments = sorted(vote.at for vote in votes)
     cluster_sizes = Counter(row.cluster for row in rows)
     shown = [one for row in rows for one in row.shown]
     explored = [one for one in shown if one.explored]
     versions = ((role, name) for row in rows for role, name in row.versions.items())
     whys = ((one.rank, one.why) for one in shown if one.why)
     return {
-        "format": 2,
+        "format": 3,
         "builder": f"gyre-trainer {version('gyre-trainer')}",
         "tenant": tenant,
         "profile": profile.name,
@@ -56,8 +57,9 @@ def card_of(
             "judged": joined.judged,
             "with_feedback": len(joined.examples),
         },
-        "votes": len(opinions),
-        "votes_by_kind": dict(Counter(f"{opinion.kind} {opinion.value}" for opinion in opinions)),
+        "votes": len(votes),
+        "signals": len(opinions) - len(votes),
+        "words_by_kind": dict(Counter(f"{opinion.kind} {opinion.value}" for opinion in opinions)),
         "first_vote_at": rfc3339(moments[0]) if moments else None,
         "last_vote_at": rfc3339(moments[-1]) if moments else None,
         "actors": len({actor for row in rows for actor in row.actors}),
