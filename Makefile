@@ -37,7 +37,7 @@ e2e: setup-clients ## Run the end-to-end test on the whole system
 	@$(PY) -m pytest tests/e2e
 
 screenshots: setup-clients setup-train ## Take the pictures in docs/images again, by the test of the page
-	@GYRE_SCREENSHOTS=docs/images $(PY) -m pytest tests/e2e/test_the_page.py
+	@GYRE_SCREENSHOTS=docs/images $(PY) -m pytest tests/e2e/test_the_page*.py
 
 faults: setup ## Run the long fault tests: kill -9 at random points, on the real broker
 	@GYRE_CRASH_KILLS=$${GYRE_CRASH_KILLS:-20} $(PY) -m pytest tests/faults --timeout 1200

@@ -1,15 +1,19 @@
 """A real browser at the console: a page that writes an error to its console fails its test."""
 
+import asyncio
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+
+T = TypeVar("T")
 
 _AXE = Path(__file__).parent / "clients/node/node_modules/axe-core/axe.min.js"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -28,6 +32,28 @@ class Tab:
         """Errors are remembered from now on."""
         self.page.on("console", self._on_message)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    def act_for(self, tenant: str) -> None:
+        """From the next page on, as the dialog *Who you are* does it."""
+        reply = self.page.request.put(
+            "/session", data={"tenant": tenant, "groups": []}, headers={"gyre-console": "1"}
+        )
+        assert reply.ok, reply.text()
+
+    def ask(self, question: str) -> None:
+        """Types the question, and waits for its whole answer."""
+        self.page.get_by_role("textbox", name="Question").fill(question)
+        self.page.keyboard.press("Enter")
+        expect(self.page.get_by_role("group", name="This answer").last).to_be_visible()
+
+    def is_read_by_everybody(self) -> None:
+        """No rule of accessibility is broken, and nothing stands beyond the edge."""
+        assert self.violations() == []
+        beyond = self.page.evaluate(
+            "Math.max(...[...document.querySelectorAll('html, main')].map(one => one.scrollWidth))"
+            " - innerWidth"
+        )
+        assert beyond <= 0
 
     def violations(self) -> list[str]:
         """Of the rules of WCAG 2.2, levels A and AA, as far as a program can tell."""
@@ -75,7 +101,14 @@ def a_browser() -> Iterator[Browser]:
     """Debian's Chromium; `make setup-clients` installs it."""
     program = shutil.which("chromium")
     assert program, "chromium is not installed: run `make setup-clients`"
+    expect.set_options(timeout=_SECONDS * 1000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield Browser(chromium)
         chromium.close()
+
+
+def beside_the_browser(work: Coroutine[Any, Any, T]) -> T:
+    """What it returns: in a thread of its own, as the browser's event loop runs in this one."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, work).result()

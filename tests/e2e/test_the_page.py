@@ -3,9 +3,7 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -15,51 +13,15 @@ from tests.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-TEA = """# Brewing tea
 
-## Green tea
-
-Green tea is best brewed at 80 degrees Celsius for two minutes. Boiling water makes it bitter.
-
-## Black tea
-
-Black tea wants boiling water and four minutes.
-"""
-
-
-@pytest.fixture
-def url(system: System) -> str:
-    return f"http://127.0.0.1:{system.ports.http}"
-
-
-@pytest.fixture
-def tab(browser: Browser, url: str) -> Iterator[Tab]:
-    with browser.tab(url) as tab:
-        yield tab
-
-
-@pytest.fixture(scope="module")
-def documents(system: System, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A page about tea, searchable."""
-    folder = tmp_path_factory.mktemp("documents")
-    (folder / "brewing.md").write_text(TEA)
-    system.gyre("submit", str(folder / "brewing.md"))
-
-
-def ask(tab: Tab, question: str) -> None:
-    """Types the question, and waits for its whole answer."""
-    tab.page.get_by_role("textbox", name="Question").fill(question)
-    tab.page.keyboard.press("Enter")
-    expect(tab.page.get_by_role("group", name="This answer").last).to_be_visible()
-
-
-def test_from_a_dropped_document_to_an_answer_that_is_corrected(tab: Tab, tmp_path: Path) -> None:
+def test_from_a_dropped_document_to_an_answer_that_is_corrected(
+    tab: Tab, tea: Path, tmp_path: Path
+) -> None:
     tab.expected.append("the server responded with a status of 400")  # of the empty one
     page = tab.page
-    (tmp_path / "brewing.md").write_text(TEA)
     (tmp_path / "empty.md").write_text("")
     page.get_by_role("link", name="Documents", exact=True).click()
-    page.get_by_label("Add files").set_input_files([tmp_path / "brewing.md", tmp_path / "empty.md"])
+    page.get_by_label("Add files").set_input_files([tea, tmp_path / "empty.md"])
     page.get_by_role("dialog").get_by_role("button", name="Add 2 documents").click()
     expect(page.get_by_text("1 document could not be added").first).to_be_visible(timeout=60_000)
     assert tab.violations() == []
@@ -68,7 +30,7 @@ def test_from_a_dropped_document_to_an_answer_that_is_corrected(tab: Tab, tmp_pa
     expect(page.locator("main ol ol li")).to_contain_text(stages)
     assert tab.violations() == []
     page.get_by_role("link", name="Ask", exact=True).click()
-    ask(tab, "How hot should the water for green tea be?")
+    tab.ask("How hot should the water for green tea be?")
     expect(page.get_by_text("Green tea is best brewed at 80 degrees").first).to_be_visible()
     page.get_by_role("button", name="Source 1").first.click()
     expect(page.locator("mark").first).to_contain_text("80 degrees Celsius")
@@ -85,35 +47,10 @@ def test_from_a_dropped_document_to_an_answer_that_is_corrected(tab: Tab, tmp_pa
     expect(page.get_by_text("Your correction is kept.")).to_be_visible()
 
 
-def test_a_release_is_taken_back_and_made_live_again(tab: Tab, demo: Any, system: System) -> None:
-    page, version, base = tab.page, demo["run"]["version"], demo["run"]["base"]
-    here = ("--tenant", demo["tenant"])
-    system.gyre("promote", "query-encoder", version, *here)  # wherever other tests left it
-    page.get_by_role("button", name="Who you are").click()
-    page.get_by_role("textbox", name="Tenant").fill(demo["tenant"])
-    page.get_by_role("button", name="Save").click()
-    page.get_by_role("button", name="Dismiss").click()
-    page.get_by_role("link", name="Loop", exact=True).click()
-    expect(page.get_by_role("group", name="From votes to what is live")).to_contain_text(version)
-    assert tab.violations() == []
-    tab.picture("loop")
-    page.get_by_role("link", name="query-encoder").first.click()
-    page.get_by_role("button", name="Roll back").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text(f"Go back to {base}?")
-    dialog.get_by_role("button", name="Roll back").click()
-    expect(page.get_by_text(f"{base} is live again.")).to_be_visible(timeout=60_000)
-    assert system.json("releases", "query-encoder", *here)[0]["live"] == base
-    page.get_by_role("button", name=re.compile(f"{version}.*live|live.*{version}")).click()
-    dialog.get_by_role("button", name="Make live").click()
-    expect(page.get_by_text(f"{version} is live.")).to_be_visible(timeout=60_000)
-    assert system.json("releases", "query-encoder", *here)[0]["live"] == version
-
-
 def test_a_conversation_goes_on_and_is_found_again_by_its_link(tab: Tab, documents: None) -> None:
     page = tab.page
-    ask(tab, "How is black tea brewed?")
-    ask(tab, "And green tea?")
+    tab.ask("How is black tea brewed?")
+    tab.ask("And green tea?")
     expect(page.get_by_role("heading", name="And green tea?")).to_be_visible()
     expect(page).to_have_url(re.compile("/conversations/"))
     page.reload()
@@ -128,7 +65,7 @@ def test_what_people_and_documents_write_is_shown_and_never_run(
     text = f"# Bait {bait}\n\nThe secret of the bait is patience. {bait}\n"
     (tmp_path / "bait.txt").write_text(text)
     system.gyre("submit", str(tmp_path / "bait.txt"))
-    ask(tab, f"What is the secret of the bait? {bait}")
+    tab.ask(f"What is the secret of the bait? {bait}")
     page = tab.page
     expect(page.get_by_role("heading", level=2)).to_contain_text("<img src=x")
     page.get_by_role("button", name="passages read").or_(
@@ -167,10 +104,8 @@ def test_it_is_read_by_everybody(
 ) -> None:
     viewport = {"width": width, "height": 800}
     with browser.tab(url, viewport=viewport, color_scheme=scheme) as tab:
-        ask(tab, "How is green tea brewed?")
-        assert tab.violations() == []
-        widest = tab.page.evaluate("document.documentElement.scrollWidth")
-        assert widest <= width
+        tab.ask("How is green tea brewed?")
+        tab.is_read_by_everybody()
 
 
 def test_docs_draw_what_can_be_called(tab: Tab) -> None:

@@ -11,6 +11,7 @@ interface Place {
 
 class Router {
   place = $state.raw<Place>(here());
+  #left = new Map<string, string>();
 
   constructor() {
     addEventListener("popstate", () => (this.place = here()));
@@ -18,8 +19,14 @@ class Router {
 
   /** Goes to an address of the console. */
   go(address: string): void {
+    this.#left.set(location.pathname, location.pathname + location.search);
     history.pushState(null, "", address);
     this.place = here();
+  }
+
+  /** The address of the page at `path`, with its parameters as they were when it was left. */
+  leftAt(path: string): string {
+    return this.#left.get(path) ?? path;
   }
 
   /** The address of what is already on screen. */
