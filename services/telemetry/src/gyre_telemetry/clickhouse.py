@@ -16,6 +16,7 @@ from gyre_telemetry.service import TableRow
 
 DATABASE = "gyre"
 _COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
+_NO_ANSWER = "ClickHouse does not answer: see whether it runs"
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 60
 
@@ -67,9 +68,11 @@ def clickhouse_errors() -> Iterator[None]:
     except exceptions.DatabaseError as error:
         if error.code in _BAD_VALUE:
             raise Poison(f"ClickHouse refuses a value (code {error.code})") from error
+        if isinstance(error, exceptions.OperationalError) and error.code is None:
+            raise Unavailable(_NO_ANSWER) from error
         raise Unavailable(f"ClickHouse: {_first_line(error)}") from error
     except (exceptions.Error, OSError) as error:
-        raise Unavailable(f"ClickHouse does not answer: {_first_line(error)}") from error
+        raise Unavailable(_NO_ANSWER) from error
 
 
 def _first_line(error: BaseException) -> str:
