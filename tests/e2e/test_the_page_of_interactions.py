@@ -1,14 +1,15 @@
 """The console's list of what was asked, and the story of each answer, in a real browser."""
 
 import re
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from gyre_client import Addresses, Caller, Client
 from gyre_common.events.event import Event
-from gyre_common.events.interactions import GuardrailResult, Outcome
+from gyre_common.events.interactions import GuardrailResult, InteractionCompleted, Outcome
 from playwright.sync_api import Locator, expect
 
 from tests.browser import Browser, Tab, beside_the_browser
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 BAIT = "<img src=x onerror=\"document.title='caught'\">"
 GREEN, BRIDGE, BLACK = "How hot should green tea be?", "Who built the bridge?", "And black tea?"
+MANY = 10_000
 
 
 def some_history(tenant: str) -> Iterator[Event]:
@@ -177,3 +179,64 @@ def test_list_and_story_are_read_by_everybody(
         rows_of(tab).filter(has_text=GREEN).get_by_role("link").click()
         expect(tab.page.get_by_text("Judged by")).to_be_visible()
         tab.is_read_by_everybody()
+
+
+def questions(tenant: str, numbers: range) -> Iterator[InteractionCompleted]:
+    """One a second."""
+    one = an_interaction(tenant=tenant, retrieved=(), citations=())
+    for number in numbers:
+        yield one.model_copy(
+            update={
+                "interaction_id": UUID(int=one.interaction_id.int + number),
+                "question": f"Question {number}?",
+                "completed_at": MORNING + timedelta(seconds=number),
+            }
+        )
+
+
+SCROLL_THROUGH = """async count => {
+  const pauses = [0], drawn = [];
+  new PerformanceObserver(tasks => tasks.getEntries().forEach(task => pauses.push(task.duration)))
+    .observe({type: "longtask"});
+  const main = document.querySelector("main");
+  const rows = () => [...document.querySelectorAll("main li[aria-posinset]")];
+  const isLast = row => row?.ariaPosInSet === `${count}` && row.ariaSetSize === `${count}`;
+  while (!isLast(rows().at(-1))) {
+    main.scrollTop = main.scrollHeight;
+    await new Promise(requestAnimationFrame);
+    drawn.push(rows().length);
+  }
+  main.scrollTop = 0;
+  while (rows()[0]?.ariaPosInSet !== "1") await new Promise(requestAnimationFrame);
+  return {drawn: Math.max(...drawn, rows().length), pause: Math.max(...pauses)};
+}"""
+
+
+def test_ten_thousand_are_scrolled_through_and_few_are_drawn(tab: Tab, system: System) -> None:
+    tenant = f"many-{uuid4().hex[:6]}"
+    beside_the_browser(record(system, questions(tenant, range(1, MANY + 1))))
+    tab.act_for(tenant)
+    tab.page.goto("/interactions")
+    expect(rows_of(tab).first).to_contain_text(f"Question {MANY}?")
+    seen = tab.page.evaluate(SCROLL_THROUGH, MANY)
+    assert seen["drawn"] < 100
+    sys.stdout.write(f"{MANY:,} rows: the longest pause was {seen['pause']:.0f} ms\n")
+
+
+def test_who_reads_further_down_keeps_their_place(tab: Tab, system: System) -> None:
+    tenant = f"busy-{uuid4().hex[:6]}"
+    beside_the_browser(record(system, questions(tenant, range(1, 151))))
+    tab.act_for(tenant)
+    page = tab.page
+    page.goto("/interactions")
+    expect(rows_of(tab).first).to_contain_text("Question 150?")
+    page.locator("main").evaluate("main => main.scrollTop = 5000")
+    read = rows_of(tab).filter(has_text="Question 75?")
+    read.scroll_into_view_if_needed()
+    beside_the_browser(record(system, questions(tenant, range(151, 301))))  # more than a page
+    with page.expect_request("**/v1/interactions?*") as refresh:
+        pass
+    refresh.value.response()
+    expect(read).to_be_in_viewport()
+    page.locator("main").evaluate("main => main.scrollTop = 0")
+    expect(rows_of(tab).first).to_contain_text("Question 300?")

@@ -7,7 +7,9 @@ import { session } from "./session.svelte.ts";
 
 /** How often what is on screen is asked for again, in milliseconds. */
 const REFRESH_PAUSE = 5_000;
+/** How many rows are loaded first, and at a time when one scrolls on. */
 const PAGE = 100;
+const FURTHER_PAGE = 500;
 
 /** One thing that is loaded; asked for again when the gateway answers again. Make it while a
  * component is set up: what `load` reads of the component's state loads it anew when it changes. */
@@ -87,7 +89,7 @@ export class PagedList<T, Q extends object = object> {
 
   async more(): Promise<void> {
     if (this.#next === null || this.loading) return;
-    const next = { limit: PAGE, after: this.#next };
+    const next = { limit: FURTHER_PAGE, after: this.#next };
     await this.#take(next, (page) => [...this.items, ...page.data]);
   }
 
@@ -100,9 +102,11 @@ export class PagedList<T, Q extends object = object> {
       const page = await this.#load({ limit: PAGE });
       if (turn !== this.#turn) return;
       const items = page.has_more ? refreshed(this.items, page.data, this.key) : page.data;
+      this.error = undefined;
+      // More came than a page holds: who reads further down keeps their place until they leave it.
+      if (page.has_more && items === page.data && this.leftAt > 0) return;
       if (items.length === page.data.length) this.#goOnBehind(page);
       this.items = items;
-      this.error = undefined;
     } catch (error) {
       if (turn === this.#turn && !connection.offline) this.error = error;
     }
