@@ -35,3 +35,40 @@ def test_a_release_is_taken_back_and_made_live_again(tab: Tab, demo: Any, system
     dialog.get_by_role("button", name="Make live").click()
     expect(page.get_by_text(f"{version} is live.")).to_be_visible(timeout=60_000)
     assert system.json("releases", "query-encoder", *here)[0]["live"] == version
+
+
+def test_a_training_is_asked_for_once_moves_by_itself_and_is_stopped(
+    tab: Tab, demo: Any, system: System
+) -> None:
+    page = tab.page
+    tab.act_for(demo["tenant"])
+    page.goto("/loop")
+    page.get_by_role("button", name="Train on the votes").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("the new version sits an exam")
+    dialog.get_by_role("checkbox", name="Do not make it live by itself").check()
+    dialog.get_by_role("checkbox", name="Make do with few votes").check()
+    dialog.get_by_role("button", name="Train on the votes").click()
+    page.wait_for_url("**/runs/*")
+    run_id = page.url.rpartition("/")[2]
+    try:
+        expect(page.get_by_text("The training has begun.")).to_be_visible()
+        stage = page.locator("[aria-current=step]")
+        expect(stage).to_contain_text("Prepare", timeout=60_000)  # a program is started for it
+        expect(stage).to_contain_text("Learn", timeout=180_000)
+        first = page.get_by_text(re.compile(r"^Step [\d,]+ of")).inner_text(timeout=60_000)
+        expect(page.get_by_text(first)).to_be_hidden(timeout=60_000)
+        loss = page.get_by_role("figure", name="How wrong it still is")
+        expect(loss.get_by_role("listitem").first).to_contain_text(re.compile(r"\d\.\d"))
+        page.get_by_role("link", name="All trainings").click()
+        expect(page.get_by_role("button", name="Train on the votes")).to_be_disabled()
+        expect(page.get_by_text("A training is running.")).to_be_visible()
+        picture = page.get_by_role("group", name="From votes to what is live")
+        picture.get_by_role("link", name="Training", exact=True).click()
+        page.get_by_role("button", name="Stop this training").click()
+        expect(dialog).to_contain_text("nothing goes live")
+        dialog.get_by_role("button", name="Stop this training").click()
+        expect(page.get_by_text("The training was stopped.")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Cancelled", exact=True).first).to_be_visible()
+    finally:
+        system.gyre("runs", run_id, "--cancel", "--tenant", demo["tenant"], check=False)
