@@ -98,14 +98,19 @@ class Browser:
         assert tab.problems == [], tab.problems
 
 
+def program() -> str:
+    """Debian's Chromium."""
+    path = shutil.which("chromium")
+    assert path, "chromium is not installed: run `make setup-clients`"
+    return path
+
+
 @contextmanager
 def a_browser() -> Iterator[Browser]:
-    """Debian's Chromium; `make setup-clients` installs it."""
-    program = shutil.which("chromium")
-    assert program, "chromium is not installed: run `make setup-clients`"
+    """Closed at the end."""
     expect.set_options(timeout=_SECONDS * 1000)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=program(), args=["--no-sandbox"])
         yield Browser(chromium)
         chromium.close()
 

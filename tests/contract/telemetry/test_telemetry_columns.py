@@ -21,7 +21,7 @@ WITHOUT_A_COLUMN = {
 """Fields that analysts do not need, or that stand elsewhere in other words."""
 
 RENAMED = {
-    "documents": {"accepted_at", "searchable_at", "rejected_at", "index", "code"},
+    "documents": {"accepted_at", "chunked_at", "searchable_at", "rejected_at", "index", "code"},
     "interactions": {"completed_at", "tokens", "retrieved"},
     "judgements": {"judged_at", "scores"},
     "feedback": {"received_at"},
