@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Artifact, ReleaseChanged
-from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.releases.builtin import shipped_artifacts
 from gyre_common.signature import Signature
 from gyre_common.store import Shelf
 from gyre_releases.book import ReleaseBook, ReleaseScope
@@ -87,7 +87,7 @@ class Loop:
         self.controller = self._topic.controller = ReleaseController(
             self._topic, ReleaseBook(lambda: NOON), NoEncoders()
         )
-        await self.controller.start(built_in_artifacts(NOON), Signature(actor="gyre"))
+        await self.controller.start(shipped_artifacts(NOON), Signature(actor="gyre"))
         build_handlers(bus, self.controller)
         recipes = {self._recipe.name: self._recipe}
 

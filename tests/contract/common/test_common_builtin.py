@@ -31,10 +31,16 @@ def test_the_encoders_files_are_those_that_were_registered() -> None:
         assert shipped_model(ARTIFACTS[role]).is_dir()
 
 
-def test_the_prompts_digest_is_that_of_the_template_in_the_generator() -> None:
-    prompts = ROOT / "services" / "generator" / "src" / "gyre_generator" / "prompts"
-    [template] = prompts.rglob(f"{builtin.ANSWER_PROMPT_VERSION}.*")
-    assert sha256_of(template) == ARTIFACTS[Roles.ANSWER_PROMPT].digest
+def test_the_prompts_digests_are_those_of_the_templates_in_the_generator() -> None:
+    prompts = ROOT / "services" / "generator" / "src" / "gyre_generator" / "prompts" / "answer"
+    templates = {path.stem: sha256_of(path) for path in prompts.glob("*.jinja")}
+    assert templates == builtin.ANSWER_PROMPTS
+    assert ARTIFACTS[Roles.ANSWER_PROMPT].version == builtin.ANSWER_PROMPT_VERSION
+
+
+def test_what_serves_first_is_the_first_that_is_shipped() -> None:
+    shipped = builtin.shipped_artifacts(datetime(2026, 3, 2, tzinfo=UTC))
+    assert {role: artifacts[0] for role, artifacts in shipped.items()} == ARTIFACTS
 
 
 def test_the_query_encoder_fits_the_index() -> None:

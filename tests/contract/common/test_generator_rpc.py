@@ -84,18 +84,29 @@ async def test_a_model_honours_all_wishes() -> None:
     assert (sent["max_tokens"], sent["temperature"]) == (9, 0.0)
 
 
-@pytest.mark.parametrize(("reason", "reached"), [("length", True), ("stop", False)])
-async def test_the_reply_says_whether_its_length_ended_the_answer(
-    reason: str, reached: bool
-) -> None:
-    behave = once(EVENTS, delta_event("About 80 degrees [1].", finish=reason), DONE)
+LOOP = "About 80 degrees. " * 40
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "flag"),
+    [
+        ("About 80 degrees [1].", "length", "reached_max_tokens"),
+        ("About 80 degrees [1].", "content_filter", "content_filtered"),
+        (LOOP, "stop", "repeated_itself"),
+        ("About 80 degrees [1].", "stop", ""),
+    ],
+)
+async def test_the_reply_says_what_ended_the_answer(text: str, reason: str, flag: str) -> None:
+    behave = once(EVENTS, delta_event(text, finish=reason), DONE)
     request = pb.AnswerRequest(question=QUESTION)
     async with model_server(behave) as server, chat_generator(server.url) as stub:
         whole = await call(stub.Answer, request, timeout=10)
         async with aclosing(stream(stub.StreamAnswer, request, timeout=10)) as replies:
             last = [reply async for reply in replies][-1]
 
-    assert (whole.reached_max_tokens, last.finished.reached_max_tokens) == (reached, reached)
+    for reply in (whole, last.finished):
+        flags = ("reached_max_tokens", "content_filtered", "repeated_itself")
+        assert [name for name in flags if getattr(reply, name)] == ([flag] if flag else [])
 
 
 async def test_the_reply_names_the_wishes_that_were_ignored() -> None:

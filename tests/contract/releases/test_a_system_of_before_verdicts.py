@@ -15,7 +15,7 @@ from gyre_common.events.training import (
     TrainingProgressed,
     TrainingStarted,
 )
-from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.releases.builtin import shipped_artifacts
 from gyre_common.signature import Signature
 from gyre_common.store import Store
 from gyre_releases.book import ReleaseBook, ReleaseScope
@@ -88,7 +88,7 @@ class Embedder:
 
 async def open_controller(topic: OldTopic) -> ReleaseController:
     controller = ReleaseController(topic, ReleaseBook(now), Embedder())
-    await controller.start(built_in_artifacts(now()), Signature(actor="gyre"))
+    await controller.start(shipped_artifacts(now()), Signature(actor="gyre"))
     return controller
 
 
@@ -119,12 +119,13 @@ async def test_the_trained_encoder_is_found_in_the_store(
     assert b"onnx/model.onnx" in manifest
 
 
-async def test_releases_stand_as_they_did_and_starting_changes_nothing(
+async def test_releases_stand_as_they_did_and_starting_only_adds_what_ships_by_now(
     releases: list[ReleaseChanged],
 ) -> None:
     topic = OldTopic(releases)
     controller = await open_controller(topic)
-    assert topic.written_of(releases) == []
+    [prompts] = topic.written_of(releases)
+    assert (prompts.role, prompts.live) == ("prompt/answer", "answer-1")
     lives = {one.role: one.live for one in await controller.releases(scope=DEMO)}
     assert (lives["query-encoder"], lives["retrieval"]) == (VERSION, "fitted-4dfe7878")
 
@@ -145,8 +146,9 @@ async def test_ends_of_before_change_nothing_when_they_are_read(
     topic = OldTopic(releases)
     bus = MemoryBus(service="releases")
     build_handlers(bus, await open_controller(topic))
+    at_the_start = topic.written_of(releases)
     records = old.records(TRAINING_FINISHED)
     await bus.deliver_raw(
         TRAINING_FINISHED, *((one.key, one.value, one.headers) for one in records)
     )
-    assert (topic.written_of(releases), bus.parked) == ([], [])
+    assert (topic.written_of(releases), bus.parked) == (at_the_start, [])

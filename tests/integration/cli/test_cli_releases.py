@@ -15,7 +15,7 @@ from gyre_cli.application import run as run_command_line
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import now
 from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
-from gyre_common.releases.builtin import built_in_artifacts, digest_of_settings
+from gyre_common.releases.builtin import built_in_artifacts, digest_of_settings, shipped_artifacts
 from gyre_common.rpc import serve
 from gyre_common.signature import Signature
 from gyre_releases.book import ReleaseBook, ReleaseScope
@@ -48,7 +48,7 @@ class Embedder:
 @pytest.fixture
 async def controller() -> ReleaseController:
     controller = ReleaseController(Memory(), ReleaseBook(now), Embedder(), patience_seconds=0.2)
-    await controller.start(built_in_artifacts(now()), Signature(actor="gyre"))
+    await controller.start(shipped_artifacts(now()), Signature(actor="gyre"))
     return controller
 
 

@@ -128,10 +128,10 @@ async def test_a_second_controller_takes_the_pen_and_the_first_can_never_write_a
     log: KafkaReleaseLog, another: KafkaReleaseLog
 ) -> None:
     first = ReleaseController(log, ReleaseBook(clock=lambda: NOON), UnusedProbe())
-    await first.start({"judge": an_artifact("j1")}, ANN)
-    await first.start({"judge": an_artifact("j2")}, ANN)
+    await first.start({"judge": (an_artifact("j1"),)}, ANN)
+    await first.start({"judge": (an_artifact("j2"),)}, ANN)
     second = ReleaseController(another, ReleaseBook(clock=lambda: NOON), UnusedProbe())
-    await second.start({"judge": an_artifact("j1")}, ANN)
+    await second.start({"judge": (an_artifact("j1"),)}, ANN)
     with pytest.raises(Superseded):
         await first.promote("judge", "j2", expected_generation=0, by=ANN)
     with pytest.raises(Superseded):
@@ -180,7 +180,9 @@ async def test_a_controller_killed_in_mid_write_leaves_no_half_of_a_tenants_chan
 ) -> None:
     """The encoder and its weights, of all and of a tenant, are four records of one change."""
     first = a_controller(log)
-    await first.start({"query-encoder": an_artifact("q1"), "retrieval": an_artifact("hybrid")}, ANN)
+    await first.start(
+        {"query-encoder": (an_artifact("q1"),), "retrieval": (an_artifact("hybrid"),)}, ANN
+    )
     await first.register("query-encoder", passed("q2"), ANN, scope=ACME)
     await first.register("retrieval", passed("w2", fits="q2"), ANN, scope=ACME)
     states_before = await first.releases(scope=ReleaseScope("acme"))
@@ -205,7 +207,7 @@ async def test_a_second_controller_fences_the_first_in_what_tenants_have_too(
     log: KafkaReleaseLog, another: KafkaReleaseLog
 ) -> None:
     first, second = a_controller(log), a_controller(another)
-    await first.start({"query-encoder": an_artifact("q1")}, ANN)
+    await first.start({"query-encoder": (an_artifact("q1"),)}, ANN)
     await first.register("query-encoder", passed("q2"), ANN, scope=ACME)
     await second.start({}, ANN)
     with pytest.raises(Superseded):
@@ -219,7 +221,7 @@ async def test_a_second_controller_fences_the_first_in_what_tenants_have_too(
 
 async def test_a_rollback_takes_a_moment_while_every_core_is_busy(log: KafkaReleaseLog) -> None:
     controller = a_controller(log)
-    await controller.start({"query-encoder": an_artifact("q1")}, ANN)
+    await controller.start({"query-encoder": (an_artifact("q1"),)}, ANN)
     await controller.register("query-encoder", passed("q2"), ANN)
     await promote(controller)
     async with AsyncExitStack() as stack:

@@ -59,7 +59,7 @@ async def consuming(
     named: Topic[ReleaseChanged] = replace(RELEASE_CHANGED, name=topic)
     async with KafkaReleaseLog(servers, topic=named, timeout_seconds=PATIENT) as log:
         controller = ReleaseController(log, ReleaseBook(clock=lambda: NOON), Embedder())
-        await controller.start({"query-encoder": an_artifact("q1")}, ANN)
+        await controller.start({"query-encoder": (an_artifact("q1"),)}, ANN)
         await controller.register("query-encoder", an_artifact("votes", run="r1"), ANN)
         before()
         bus = Bus(servers, service="releases")

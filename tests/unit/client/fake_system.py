@@ -275,6 +275,8 @@ class FakeSystem(
             answer="80 degrees.",
             outcome=generator_pb2.OUTCOME_ANSWERED,
             reached_max_tokens=question == "long",
+            content_filtered=question == "filtered",
+            repeated_itself=question == "again",
             citations=[
                 generator_pb2.Citation(
                     chunk_id="c1",

@@ -78,14 +78,24 @@ async def test_a_stream_ends_with_sources_usage_and_done(client: openai.AsyncOpe
     assert chunks[-1].usage is not None
 
 
-async def test_an_answer_that_reached_its_length_says_so(client: openai.AsyncOpenAI) -> None:
-    messages: Any = [{"role": "user", "content": "long"}]
+@pytest.mark.parametrize(
+    ("question", "reason", "flag"),
+    [
+        ("long", "length", "reached_max_tokens"),
+        ("filtered", "content_filter", "content_filtered"),
+        ("again", "length", "repeated_itself"),
+    ],
+)
+async def test_an_answer_that_was_cut_off_says_so(
+    client: openai.AsyncOpenAI, question: str, reason: str, flag: str
+) -> None:
+    messages: Any = [{"role": "user", "content": question}]
     whole = await client.chat.completions.create(model="gyre", messages=messages)
-    assert whole.choices[0].finish_reason == "length"
+    assert whole.choices[0].finish_reason == reason
     stream = await client.chat.completions.create(model="gyre", messages=messages, stream=True)
     last = [chunk async for chunk in stream][-1]
-    assert last.choices[0].finish_reason == "length"
-    assert last.model_extra["gyre"]["reached_max_tokens"]  # type: ignore[index]
+    assert last.choices[0].finish_reason == reason
+    assert last.model_extra["gyre"][flag]  # type: ignore[index]
 
 
 async def test_the_first_words_leave_before_the_last_are_known(

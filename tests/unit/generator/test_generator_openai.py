@@ -1,6 +1,8 @@
 """A model server is trusted with nothing: whatever it does, there is an answer or a reason."""
 
 import asyncio
+import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -10,8 +12,9 @@ import pytest
 from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_common.events.releases import Artifact, Roles
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft
+from gyre_generator.backends import AnswerDraft, Ending
 from gyre_generator.backends.openai.client import MAX_ANSWER, ChatClient
+from gyre_generator.backends.openai.repetition import ends_repeating
 from gyre_generator.backends.openai.usage import ServedModel
 from gyre_generator.backends.prompted_model import PromptedModel
 from gyre_generator.prompts import Prompt, Prompts
@@ -32,6 +35,14 @@ from tests.fakes.model_server import (
 ASK = Ask("How hot?")
 
 
+STOP = delta_event(None, finish="stop")
+
+
+def chat_client(url: str, **changes: Any) -> ChatClient:
+    settings = {"timeout_seconds": 5.0, "stall_seconds": 2.0, "retries": 2, **changes}
+    return ChatClient(ServedModel(url=url, model="tiny", **settings))
+
+
 async def read(
     url: str,
     source: Any,
@@ -39,21 +50,32 @@ async def read(
     released: Mapping[str, Artifact] = MappingProxyType({}),
     **changes: Any,
 ) -> tuple[str, AnswerDraft, Prompt]:
-    settings = {"timeout_seconds": 5.0, "stall_seconds": 2.0, "retries": 2, **changes}
-    model = ServedModel(url=url, model="tiny", **settings)
+    async with chat_client(url, **changes) as client:
+        return await write_with(client, source, ask, released)
+
+
+async def write_with(
+    client: ChatClient,
+    source: Any,
+    ask: Ask,
+    released: Mapping[str, Artifact] = MappingProxyType({}),
+) -> tuple[str, AnswerDraft, Prompt]:
     text, prompt = "", None
-    async with ChatClient(model) as client:
-        backend = PromptedModel(client, Prompts())
-        async for piece in backend.write(ask, (source,), released):
-            match piece:
-                case Prompt():
-                    prompt = piece
-                case str():
-                    text += piece
-                case AnswerDraft():
-                    assert prompt
-                    return text, piece, prompt
+    async for piece in PromptedModel(client, Prompts()).write(ask, (source,), released):
+        match piece:
+            case Prompt():
+                prompt = piece
+            case str():
+                text += piece
+            case AnswerDraft():
+                assert prompt
+                return text, piece, prompt
     raise AssertionError("no draft")
+
+
+def verdict_of(draft: AnswerDraft, name: str) -> tuple[bool, str]:
+    [verdict] = [each for each in draft.guardrails if each.name == name]
+    return verdict.passed, verdict.detail
 
 
 async def test_an_answer_streams_and_its_markers_become_claims(passage: Any) -> None:
@@ -72,7 +94,7 @@ async def test_an_answer_streams_and_its_markers_become_claims(passage: Any) -> 
     assert (claim.start, claim.end, claim.number) == (0, len(text), 1)
     assert (draft.tokens.prompt, draft.tokens.completion, draft.tokens.estimated) == (50, 7, False)
     assert draft.cost_usd == pytest.approx(50e-6)
-    assert prompt.version == "answer-1"
+    assert prompt.version == "answer-2"
     assert "80 degrees Celsius" in prompt.text
     [request] = server.requests
     assert request["stream"] is True
@@ -143,17 +165,162 @@ async def test_an_answer_cut_short_is_marked(passage: Any) -> None:
     async with model_server(once(EVENTS, delta_event("About 8", finish="length"), DONE)) as server:
         _, draft, _ = await read(server.url, passage())
 
-    [verdict] = draft.guardrails
-    assert (verdict.name, verdict.passed) == ("complete", False)
-    assert draft.reached_max_tokens
+    assert verdict_of(draft, "complete") == (False, "ended by length")
+    assert draft.ending is Ending.MAX_TOKENS
 
 
-async def test_an_answer_that_ended_otherwise_did_not_reach_its_length(passage: Any) -> None:
-    for reason in ("stop", "content_filter"):
-        behave = once(EVENTS, delta_event("Hot [1].", finish=reason), DONE)
-        async with model_server(behave) as server:
-            _, draft, _ = await read(server.url, passage())
-        assert not draft.reached_max_tokens
+@pytest.mark.parametrize(
+    ("reason", "ending"),
+    [
+        ("stop", Ending.WHOLE),
+        ("content_filter", Ending.CONTENT_FILTER),
+        ("tool_calls", Ending.WHOLE),
+    ],
+)
+async def test_how_an_answer_ended_is_told_apart(passage: Any, reason: str, ending: Ending) -> None:
+    async with model_server(once(EVENTS, delta_event("Hot [1].", finish=reason), DONE)) as server:
+        _, draft, _ = await read(server.url, passage())
+
+    assert draft.ending is ending
+    assert verdict_of(draft, "complete") == (reason == "stop", f"ended by {reason}")
+
+
+async def test_a_whole_answer_without_a_reason_for_its_end_is_an_answer_and_says_so(
+    passage: Any,
+) -> None:
+    async with model_server(once(EVENTS, delta_event("Hot [1]."), DONE)) as server:
+        text, draft, _ = await read(server.url, passage())
+
+    assert (text, draft.ending) == ("Hot.", Ending.WHOLE)
+    assert verdict_of(draft, "complete") == (False, "ended without a finish_reason")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"choices": [{"index": 0}]},
+        {"choices": [{"index": 0, "delta": None}]},
+        {"choices": [{"index": 0, "delta": {}}]},
+        {"choices": None},
+        {"choices": None, "usage": {}},
+        {"usage": {"prompt_tokens": None, "completion_tokens": None}},
+        {"choices": [], "usage": None},
+    ],
+)
+async def test_chunks_that_say_nothing_are_passed_over(passage: Any, odd: object) -> None:
+    behave = once(EVENTS, event(odd), delta_event("Hot [1]."), event(odd), STOP, event(odd), DONE)
+    async with model_server(behave) as server:
+        text, draft, _ = await read(server.url, passage())
+
+    assert (text, draft.tokens.estimated) == ("Hot.", True)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["<think>Is it hot? [2]</think>\n\nHot [1]."],
+        ["\n<th", "ink>Is it", " hot?</th", "ink>", "\n", "Hot [1]."],
+        list("<think>a < b</think>Hot [1]."),
+        ["<think></think>", "Hot [1]."],
+    ],
+)
+async def test_what_a_model_thinks_aloud_is_no_part_of_its_answer(
+    passage: Any, pieces: list[str]
+) -> None:
+    data = [delta_event(piece) for piece in pieces]
+    async with model_server(once(EVENTS, *data, STOP, DONE)) as server:
+        text, draft, _ = await read(server.url, passage())
+
+    assert text == draft.answer == "Hot."
+
+
+async def test_a_model_that_thinks_until_its_tokens_are_used_up_names_the_setting(
+    passage: Any,
+) -> None:
+    behave = once(EVENTS, delta_event("<think>Let me see", finish="length"), DONE)
+    async with model_server(behave) as server:
+        with pytest.raises(FailedPrecondition, match="GYRE_LLM_MAX_TOKENS"):
+            await read(server.url, passage())
+
+
+@pytest.mark.parametrize("text", ["<thin ice> melts.", "<", "a <think> b"])
+async def test_what_only_looks_like_a_thought_is_shown(passage: Any, text: str) -> None:
+    data = [delta_event(piece) for piece in text]
+    async with model_server(once(EVENTS, *data, STOP, DONE)) as server:
+        assert (await read(server.url, passage()))[0] == text
+
+
+async def test_a_model_that_repeats_itself_for_ever_is_cut_off(passage: Any) -> None:
+    async def behave(write: Write, nth: int) -> None:
+        await write(EVENTS + delta_event("Tea is hot [1]. "))
+        while True:
+            await write(delta_event("It should be hot, and then it "))
+
+    async with model_server(behave) as server:
+        text, draft, _ = await read(server.url, passage())
+
+    assert len(text) < 1_000
+    assert draft.ending is Ending.REPETITION
+    assert verdict_of(draft, "complete") == (False, "ended by repetition")
+
+
+def test_repetition_is_the_same_again_and_again_at_the_end() -> None:
+    table = "\n".join(f"| pod-{n} | {n * n} | Running | 10.0.0.{n} |" for n in range(60))
+    loop = "It is hot, and " * 40
+
+    assert not ends_repeating(table)
+    assert not ends_repeating(loop + table)
+    assert not ends_repeating("It is hot. " * 3)
+    assert ends_repeating(table + loop)
+    assert ends_repeating("x" * 400)
+
+
+REFUSALS = {
+    "by param": lambda name: {"error": {"message": "Unsupported.", "param": name}},
+    "in words": lambda name: {"error": {"message": f"Unsupported parameter: '{name}'."}},
+    "by place": lambda name: {"detail": [{"loc": ["body", name], "msg": "extra"}]},
+    "as text": lambda name: {"object": "error", "message": f"{name}: not permitted"},
+}
+
+
+@pytest.mark.parametrize("reply", REFUSALS.values(), ids=REFUSALS.keys())
+@pytest.mark.parametrize("name", ["max_tokens", "temperature", "stream_options"])
+async def test_a_parameter_that_a_server_refuses_is_not_sent_to_it_again(
+    passage: Any, name: str, reply: Any
+) -> None:
+    async def behave(write: Write, nth: int) -> None:
+        if name in server.requests[-1]:
+            await write(status(400, json.dumps(reply(name)).encode()))
+        else:
+            await write(EVENTS + delta_event("Hot [1].", finish="stop") + DONE)
+
+    async with model_server(behave) as server, chat_client(server.url) as client:
+        for _ in range(2):
+            text, draft, _ = await write_with(client, passage(), ASK)
+            assert text == "Hot."
+
+    assert [name in request for request in server.requests] == [True, False, False]
+    if name == "max_tokens":
+        assert server.requests[-1]["max_completion_tokens"] == 1_024
+    has_verdict = any(verdict.name == "temperature" for verdict in draft.guardrails)
+    assert has_verdict == (name == "temperature")
+
+
+async def test_a_temperature_of_the_caller_that_is_refused_is_ignored_for_that_answer(
+    passage: Any,
+) -> None:
+    async def behave(write: Write, nth: int) -> None:
+        if server.requests[-1].get("temperature", 0) > 1:
+            await write(status(400, b'{"error": {"param": "temperature"}}'))
+        else:
+            await write(EVENTS + delta_event("Hot [1].", finish="stop") + DONE)
+
+    async with model_server(behave) as server, chat_client(server.url) as client:
+        _, warm, _ = await write_with(client, passage(), replace(ASK, temperature=2.0))
+        _, cold, _ = await write_with(client, passage(), ASK)
+
+    assert (warm.ignored, cold.ignored) == (("temperature",), ())
+    assert "temperature" in server.requests[-1]
 
 
 @pytest.mark.parametrize("code", [429, 500, 503])
@@ -209,7 +376,7 @@ async def test_an_endless_answer_is_cut_off(passage: Any) -> None:
     async def behave(write: Write, nth: int) -> None:
         await write(EVENTS)
         while True:
-            await write(delta_event("la " * 300))
+            await write(delta_event(secrets.token_hex(500)))
 
     async with model_server(behave) as server:
         with pytest.raises(Unavailable, match=f"more than {MAX_ANSWER:,}"):

@@ -13,7 +13,7 @@ from gyre_common.events.interactions import GuardrailResult, InteractionComplete
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Artifacts, Piece
+from gyre_generator.backends import AnswerDraft, Artifacts, Ending, Piece
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import AnswerProgress, StepResult
@@ -53,9 +53,9 @@ class Writer:
 
     ignores = ()
 
-    def __init__(self, *pieces: str, reached_max_tokens: bool = False) -> None:
+    def __init__(self, *pieces: str, ending: Ending = Ending.WHOLE) -> None:
         self._pieces = pieces
-        self._reached_max_tokens = reached_max_tokens
+        self._ending = ending
         self.go_on = asyncio.Event()
         self.written = 0
         self.closed = False
@@ -69,7 +69,7 @@ class Writer:
                 self.written += 1
             await self.go_on.wait()
             text = "".join(self._pieces)
-            yield AnswerDraft(text, reached_max_tokens=self._reached_max_tokens)
+            yield AnswerDraft(text, ending=self._ending)
         finally:
             self.closed = True
 
@@ -145,12 +145,12 @@ async def test_an_answer_that_is_stopped_at_once_says_nothing_but_that(
 async def test_an_answer_that_a_check_stopped_did_not_reach_its_length(
     make_answerer: MakeAnswerer,
 ) -> None:
-    backend = Writer("Water is hot. The password is", reached_max_tokens=True)
+    backend = Writer("Water is hot. The password is", ending=Ending.MAX_TOKENS)
     backend.go_on.set()
 
-    assert (await make_answerer(backend).answer(ASK)).reached_max_tokens
+    assert (await make_answerer(backend).answer(ASK)).ending is Ending.MAX_TOKENS
     stopped = await make_answerer(backend, checks=[no_password]).answer(ASK)
-    assert not stopped.reached_max_tokens
+    assert stopped.ending is Ending.WHOLE
 
 
 async def test_the_first_sentence_leaves_before_the_last_is_written(

@@ -137,26 +137,33 @@ def test_a_document_encoder_no_query_encoder_fits_is_refused() -> None:
 
 
 def test_a_first_start_registers_what_is_shipped_and_makes_it_live() -> None:
-    (change,) = a_book().ship({"judge": an_artifact("j1")}, Signature(actor="gyre"))
+    (change,) = a_book().ship({"judge": (an_artifact("j1"),)}, Signature(actor="gyre"))
     assert (change.role, change.live, change.generation) == ("judge", "j1", 1)
     assert (change.actor, change.reason, change.history) == ("gyre", "first version j1", ())
 
 
 def test_a_later_start_registers_new_versions_without_making_them_live() -> None:
     book = a_book(a_release("judge", an_artifact("j1")))
-    (change,) = book.ship({"judge": an_artifact("j2")}, Signature(actor="gyre"))
+    (change,) = book.ship({"judge": (an_artifact("j2"),)}, Signature(actor="gyre"))
     assert (change.live, change.generation, change.reason) == ("j1", 2, "registered j2")
     assert [artifact.version for artifact in change.artifacts] == ["j1", "j2"]
 
 
+def test_of_several_versions_that_ship_a_new_role_begins_with_the_first() -> None:
+    shipped = {"judge": (an_artifact("j1"), an_artifact("j2"))}
+    (change,) = a_book().ship(shipped, ANN)
+    assert (change.live, [each.version for each in change.artifacts]) == ("j1", ["j1", "j2"])
+    assert change.generation == 1
+
+
 def test_a_start_with_nothing_new_writes_nothing() -> None:
     book = a_book(a_release("judge", an_artifact("j1")))
-    assert book.ship({"judge": an_artifact("j1")}, ANN) == ()
+    assert book.ship({"judge": (an_artifact("j1"),)}, ANN) == ()
 
 
 def test_a_registered_version_is_never_overwritten_and_its_alteration_is_told() -> None:
     book = a_book(a_release("judge", an_artifact("j1")))
-    altered = {"judge": an_artifact("j1", content="b")}
+    altered = {"judge": (an_artifact("j1", content="b"),)}
     assert book.ship(altered, ANN) == ()
     assert book.altered_versions(altered) == ["judge j1"]
 

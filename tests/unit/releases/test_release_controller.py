@@ -87,8 +87,8 @@ async def controller(log: FakeLog, embedder: FakeEmbedder) -> ReleaseController:
     controller = ReleaseController(
         log, ReleaseBook(clock=lambda: NOON), embedder, patience_seconds=0.3
     )
-    await controller.start({"judge": an_artifact("j1")}, GYRE)
-    await controller.start({"judge": an_artifact("j2")}, GYRE)
+    await controller.start({"judge": (an_artifact("j1"),)}, GYRE)
+    await controller.start({"judge": (an_artifact("j2"),)}, GYRE)
     return controller
 
 
@@ -108,7 +108,7 @@ async def test_a_second_start_finds_what_stood(
 ) -> None:
     await controller.promote("judge", "j2", expected_generation=2, by=ANN)
     again = ReleaseController(log, ReleaseBook(clock=lambda: NOON), embedder)
-    await again.start({"judge": an_artifact("j2")}, GYRE)
+    await again.start({"judge": (an_artifact("j2"),)}, GYRE)
     assert await live(again) == "j2 #3"
     assert len(log.written) == 3
 
@@ -193,7 +193,7 @@ def an_encoder(version: str) -> Artifact:
 @pytest.fixture
 async def encoders(controller: ReleaseController) -> ReleaseController:
     """Query encoder q1 is live, q2 waits."""
-    await controller.start({"query-encoder": an_artifact("q1")}, GYRE)
+    await controller.start({"query-encoder": (an_artifact("q1"),)}, GYRE)
     await controller.register("query-encoder", an_encoder("q2"), ANN)
     return controller
 

@@ -92,17 +92,17 @@ def test_what_an_override_brought_and_a_rollback_took_away_needs_one_again() -> 
 
 def test_a_shipped_version_needs_no_gate() -> None:
     book = a_book(a_release("judge", an_artifact("j1")))
-    book.apply(book.ship({"judge": an_artifact("j2", note="no gate")}, Signature(actor="gyre")))
+    book.apply(book.ship({"judge": (an_artifact("j2", note="no gate"),)}, Signature(actor="gyre")))
     assert promote(book, "judge", "j2") == ["judge j2 #3"]
 
 
 def test_what_a_program_shipped_that_wrote_no_evidence_is_known_as_shipped() -> None:
     bare = an_artifact("j1").model_copy(update={"evidence": {}})
     book = a_book(a_release("judge", bare))
-    book.apply(book.ship({"judge": bare}, Signature(actor="gyre")))
+    book.apply(book.ship({"judge": (bare,)}, Signature(actor="gyre")))
     (artifact,) = book.release("judge").artifacts
     assert artifact.evidence == {"origin": "shipped"}
-    assert book.ship({"judge": bare}, Signature(actor="gyre")) == ()
+    assert book.ship({"judge": (bare,)}, Signature(actor="gyre")) == ()
 
 
 def test_registering_says_who_and_why_and_changes_nothing_that_is_live() -> None:

@@ -90,6 +90,10 @@ export interface AnswerDetails {
   ignored: string[];
   /** The bound on its length ended it. */
   reached_max_tokens: boolean;
+  /** The model server's content filter ended it. */
+  content_filtered: boolean;
+  /** The model said the same again and again, and was cut off. */
+  repeated_itself: boolean;
 }
 
 /** What an answer may rest on; empty for anything. */

@@ -173,6 +173,8 @@ export const texts = {
     broken: "The answer broke off",
     cutOff: "Cut off",
     cutOffHint: "The answer reached the greatest length it may have. Ask about a smaller part.",
+    filteredHint: "A content filter of the model server ended the answer. Ask in other words.",
+    repeatedHint: "The model began to repeat itself. Ask again, or in other words.",
     complete: (n: number) => `The answer is complete, with ${count(n, "source", "sources")}.`,
     conversationMissing: "Nothing is on record of this conversation",
     conversationMissingHint:

@@ -14,7 +14,7 @@ from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.releases import Resolved
 
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Artifacts, Backend
+from gyre_generator.backends import AnswerDraft, Artifacts, Backend, Ending
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 
@@ -111,10 +111,10 @@ class AnswerProgress:
         return self.latest(lambda report: report.draft) or AnswerDraft("", abstained=True)
 
     @property
-    def reached_max_tokens(self) -> bool:
-        """Whether the bound on its length ended the answer, and nothing before that did."""
+    def ending(self) -> Ending:
+        """How the draft ended, where nothing stopped it before that."""
         stopped = self.latest(lambda report: report.ends or None)
-        return self.draft.reached_max_tokens and not stopped
+        return Ending.WHOLE if stopped else self.draft.ending
 
     @property
     def ignored(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from gyre_common.events.interactions import Citation, InteractionCompleted, Turn
 from gyre_common.rpc import ServicerContext
 
 from gyre_generator.ask import Ask
+from gyre_generator.backends import Ending
 from gyre_generator.service import Answerer, AnswerFinished, AnswerStarted
 
 
@@ -74,7 +75,9 @@ def _response(finished: AnswerFinished) -> pb.AnswerResponse:
             for chunk in event.retrieved
         ],
         ignored=finished.ignored,
-        reached_max_tokens=finished.reached_max_tokens,
+        reached_max_tokens=finished.ending is Ending.MAX_TOKENS,
+        content_filtered=finished.ending is Ending.CONTENT_FILTER,
+        repeated_itself=finished.ending is Ending.REPETITION,
     )
 
 

@@ -25,6 +25,7 @@ from gyre_common.telemetry import METRICS
 from gyre_common.text import sentences
 
 from gyre_generator.ask import Ask
+from gyre_generator.backends import Ending
 from gyre_generator.progress import AnswerProgress, StepResult, Steps
 
 log = logging.getLogger(__name__)
@@ -60,13 +61,11 @@ class AnswerStarted:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFinished:
-    """The interaction is safe; what answered did not honour the fields in `ignored`. An answer that
-    `reached_max_tokens` may stop in the middle.
-    """
+    """The interaction is safe; what answered did not honour the fields in `ignored`."""
 
     interaction: InteractionCompleted
     ignored: tuple[str, ...]
-    reached_max_tokens: bool
+    ending: Ending
 
 
 AnswerPiece = AnswerStarted | str | AnswerFinished
@@ -137,7 +136,7 @@ class Answerer:
                     break
             is_recorded = True
             interaction = await self._record(progress)
-            yield AnswerFinished(interaction, progress.ignored, progress.reached_max_tokens)
+            yield AnswerFinished(interaction, progress.ignored, progress.ending)
         except (asyncio.CancelledError, GeneratorExit):
             ending = _HUNG_UP
             raise

@@ -5,7 +5,7 @@ from gyre_common.bus import Bus
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.event import now
 from gyre_common.events.releases import RELEASE_CHANGED
-from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.releases.builtin import shipped_artifacts
 from gyre_common.rpc import channel
 from gyre_common.signature import Signature
 
@@ -24,7 +24,7 @@ async def create_app(settings: ReleasesSettings, enter: Enter) -> App:
     log = await enter(KafkaReleaseLog(settings.kafka_servers))
     embedder = await enter(channel(settings.embedder_address, key=settings.key))
     controller = ReleaseController(log, ReleaseBook(now), GrpcEncoderProbe(embedder))
-    await controller.start(built_in_artifacts(now()), Signature(actor="gyre"))
+    await controller.start(shipped_artifacts(now()), Signature(actor="gyre"))
     bus = Bus(settings.kafka_servers, service=settings.service)
     build_handlers(bus, controller)
     await enter(bus)

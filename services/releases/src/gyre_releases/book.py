@@ -1,6 +1,6 @@
 """The rules of releases, pure: what may become live, and what the topic then says."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,8 +21,8 @@ from gyre_releases.versions import (
     with_evidence,
 )
 
-ShippedArtifacts = Mapping[str, Artifact]
-"""The version of each role that came with the program."""
+ShippedArtifacts = Mapping[str, Sequence[Artifact]]
+"""The versions of each role that came with the program, the one to begin with first."""
 
 _SHIPPED = {Evidence.ORIGIN.value: SHIPPED}
 
@@ -91,16 +91,16 @@ class ReleaseBook:
     def ship(self, shipped: ShippedArtifacts, by: Signature) -> Changes:
         """What makes the versions known that came with the program.
 
-        A role that is new goes live with its version; one that is not keeps what is live. What is
-        known of a version already is never touched.
+        A role that is new goes live with its first version; one that is not keeps what is live.
+        What is known of a version already is never touched.
         """
         draft = self._draft(by)
-        for role, artifact in shipped.items():
+        for role, artifact in _each(shipped):
             version, evidence = artifact.version, artifact.evidence | _SHIPPED
-            state = self._states.get((EVERY_TENANT, role))
-            known = state.artifact(version) if state else None
+            known_role = draft.own(EVERY_TENANT, role)
+            known = known_role.artifact(version) if known_role else None
             artifact = artifact.model_copy(update={"evidence": evidence})
-            if state is None:
+            if known_role is None:
                 draft.add_role(role, artifact)
             elif known is None:
                 draft.put_artifact(EVERY_TENANT, role, artifact, f"registered {version}")
@@ -115,7 +115,7 @@ class ReleaseBook:
         states = {role: self._states.get((EVERY_TENANT, role)) for role in shipped}
         return [
             f"{role} {artifact.version}"
-            for role, artifact in shipped.items()
+            for role, artifact in _each(shipped)
             if (state := states[role]) is not None
             and (registered := state.artifact(artifact.version)) is not None
             and registered.digest != artifact.digest
@@ -276,3 +276,7 @@ def _no_history(current: ReleaseChanged, tenant: str) -> str:
         f"{tenant} has nothing of its own to roll {current.role} back to: {first}, or roll back "
         "the default of all (--every-tenant)"
     )
+
+
+def _each(shipped: ShippedArtifacts) -> Iterator[tuple[str, Artifact]]:
+    return ((role, artifact) for role, artifacts in shipped.items() for artifact in artifacts)

@@ -49,9 +49,17 @@ GENERATOR_SETTINGS: Settings = {"backend": "extractive"}
 JUDGE_VERSION = "baseline-1"
 JUDGE_SETTINGS: Settings = {"method": "baseline"}
 
-ANSWER_PROMPT_VERSION = "answer-1"
-ANSWER_PROMPT_DIGEST = "sha256:73bbca44994af194956a6e30e1e8d29e349c32ea11b7bd631195c6a562cbccfc"
-"""Of the generator's `prompts/answer/answer-1.jinja`."""
+ANSWER_PROMPT_VERSION = "answer-2"
+ANSWER_PROMPTS: Mapping[str, str] = {
+    ANSWER_PROMPT_VERSION: (
+        "sha256:eb925eb04e8de936ede6c05f8f4aab13ad6ccfa16331ff9c96e90e5d3c77a23c"
+    ),
+    "answer-1": "sha256:73bbca44994af194956a6e30e1e8d29e349c32ea11b7bd631195c6a562cbccfc",
+    "answer-short-1": "sha256:56984a3c9c4a214470a287d3a7f16af4a163bbd8917cccd65f6ebbad4111172f",
+}
+"""The digest of each of the generator's `prompts/answer/<version>.jinja`: the one for large models,
+the one before it, and the one for models of a few hundred million parameters.
+"""
 
 
 def digest_of_settings(settings: Settings) -> str:
@@ -60,6 +68,13 @@ def digest_of_settings(settings: Settings) -> str:
         dict(settings), sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
     return digest_of(canonical.encode())
+
+
+def shipped_artifacts(registered_at: datetime) -> dict[str, tuple[Artifact, ...]]:
+    """All versions of every role that come with Gyre, the first one first."""
+    first = built_in_artifacts(registered_at)
+    prompts = _answer_prompts(registered_at)
+    return {role: (artifact,) for role, artifact in first.items()} | {Roles.ANSWER_PROMPT: prompts}
 
 
 def built_in_artifacts(registered_at: datetime) -> dict[str, Artifact]:
@@ -86,9 +101,12 @@ def built_in_artifacts(registered_at: datetime) -> dict[str, Artifact]:
         Roles.INGESTION: defined_by(INGESTION_VERSION, INGESTION_SETTINGS),
         Roles.GENERATOR: defined_by(GENERATOR_VERSION, GENERATOR_SETTINGS),
         Roles.JUDGE: defined_by(JUDGE_VERSION, JUDGE_SETTINGS),
-        Roles.ANSWER_PROMPT: Artifact(
-            version=ANSWER_PROMPT_VERSION,
-            digest=ANSWER_PROMPT_DIGEST,
-            registered_at=registered_at,
-        ),
+        Roles.ANSWER_PROMPT: _answer_prompts(registered_at)[0],
     }
+
+
+def _answer_prompts(registered_at: datetime) -> tuple[Artifact, ...]:
+    return tuple(
+        Artifact(version=version, digest=digest, registered_at=registered_at)
+        for version, digest in ANSWER_PROMPTS.items()
+    )

@@ -126,7 +126,9 @@ def _envelope(kind: str, body: ChatRequest, interaction_id: str) -> Json:
 
 
 def _finish_reason(answer: generator_pb2.AnswerResponse) -> str:
-    return "length" if answer.reached_max_tokens else "stop"
+    if answer.content_filtered:
+        return "content_filter"
+    return "length" if answer.reached_max_tokens or answer.repeated_itself else "stop"
 
 
 def _usage(answer: generator_pb2.AnswerResponse) -> Json:

@@ -83,7 +83,9 @@ async def respond(
 
 def _ended(body: ResponseRequest, question: Question, answer: generator_pb2.AnswerResponse) -> Json:
     status, details = "completed", None
-    if answer.reached_max_tokens:
+    if answer.content_filtered:
+        status, details = "incomplete", {"reason": "content_filter"}
+    elif answer.reached_max_tokens or answer.repeated_itself:
         status, details = "incomplete", {"reason": "max_output_tokens"}
     message = _message(answer.interaction_id, status, [_part(answer)])
     return {

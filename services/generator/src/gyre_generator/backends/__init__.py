@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from gyre_common.events.interactions import GuardrailResult, TokenUsage
@@ -28,16 +29,26 @@ class Claim:
     quote: tuple[int, int] | None = None
 
 
+class Ending(StrEnum):
+    """How a text ended: of itself, or cut off, possibly in the middle."""
+
+    WHOLE = "whole"
+    MAX_TOKENS = "max_tokens"
+    CONTENT_FILTER = "content_filter"
+    REPETITION = "repetition"
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerDraft:
     """The whole answer, exactly the text before it; empty where it is `abstained`, which means
-    that the passages hold no answer. Where it `reached_max_tokens` it may stop in the middle.
+    that the passages hold no answer. `ignored` are fields of the request that were not honoured.
     """
 
     answer: str
     claims: tuple[Claim, ...] = ()
     abstained: bool = False
-    reached_max_tokens: bool = False
+    ending: Ending = Ending.WHOLE
+    ignored: tuple[str, ...] = ()
     tokens: TokenUsage = field(default_factory=TokenUsage)
     cost_usd: float = 0.0
     guardrails: tuple[GuardrailResult, ...] = ()

@@ -9,12 +9,18 @@ from gyre_common.events.releases import Artifact, Roles
 from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION
 
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Artifacts, Piece
-from gyre_generator.backends.markers import MarkerReader
+from gyre_generator.backends import AnswerDraft, Artifacts, Ending, Piece
+from gyre_generator.backends.markers import MarkerReader, own_markers
 from gyre_generator.backends.openai.client import ChatClient
-from gyre_generator.backends.openai.usage import Meter
+from gyre_generator.backends.openai.usage import REPETITION, Meter
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
+
+_ENDINGS = {
+    "length": Ending.MAX_TOKENS,
+    "content_filter": Ending.CONTENT_FILTER,
+    REPETITION: Ending.REPETITION,
+}
 
 
 class PromptedModel:
@@ -34,7 +40,8 @@ class PromptedModel:
         yield prompt
         generator = artifacts.get(Roles.GENERATOR)
         settings = generator.settings if generator else {}
-        markers, meter = MarkerReader(), Meter(prompt.text)
+        markers = MarkerReader(own_markers(passage.text for passage in passages))
+        meter = Meter(prompt.text)
         opening, abstains = "", True
         completion = self._client.complete(
             prompt, settings, meter, max_tokens=ask.max_tokens, temperature=ask.temperature
@@ -55,16 +62,15 @@ class PromptedModel:
         if rest := markers.feed(opening if abstains else "", final=True):
             yield rest
         if not markers.text.strip():
-            raise self._client.errors.unusable("an empty answer")
-        end = meter.finish_reason
-        verdict = GuardrailResult(name="complete", passed=end == "stop", detail=f"ended by {end}")
+            raise self._client.errors.empty(meter.finish_reason)
         yield AnswerDraft(
             markers.text,
             markers.claims(),
-            reached_max_tokens=end == "length",
+            ending=_ENDINGS.get(meter.finish_reason, Ending.WHOLE),
+            ignored=_ignored(ask, meter),
             tokens=tokens,
             cost_usd=cost_usd,
-            guardrails=(verdict,),
+            guardrails=_verdicts(meter),
         )
 
     def _prompt(
@@ -82,6 +88,20 @@ class PromptedModel:
         variables = {"question": ask.question, "passages": numbered, "history": history}
         prompt = template.render(variables).with_instructions(ask.instructions)
         return replace(prompt, fallback=fallback)
+
+
+def _verdicts(meter: Meter) -> tuple[GuardrailResult, ...]:
+    end = meter.finish_reason
+    detail = f"ended by {end}" if end else "ended without a finish_reason"
+    complete = GuardrailResult(name="complete", passed=end == "stop", detail=detail)
+    if "temperature" not in meter.refused:
+        return (complete,)
+    detail = "the model server takes no temperature of others: it used its own"
+    return complete, GuardrailResult(name="temperature", passed=False, detail=detail)
+
+
+def _ignored(ask: Ask, meter: Meter) -> tuple[str, ...]:
+    return tuple(name for name in ask.wishes() if name == "temperature" and name in meter.refused)
 
 
 def _bare(text: str) -> str:

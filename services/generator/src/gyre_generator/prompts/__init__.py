@@ -1,6 +1,7 @@
 """Prompt templates: one file a version, `<name>/<version>.jinja`, never changed once released.
 
-A broken one is refused by file and line, and the last good one stays.
+A broken one is refused by file and line, and the last good one stays. No text that is filled in
+can pass for a token of a chat template; with `quoted` and `one_line` none for a line of the prompt.
 """
 
 import logging
@@ -14,6 +15,8 @@ from gyre_common.errors import GyreError
 from gyre_common.store import digest_of
 from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from gyre_generator.prompts.escaping import one_line, plain, quoted
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ _NEEDED = frozenset({"question", "passages"})
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
     undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
 )
+_ENVIRONMENT.filters |= {"quoted": quoted, "one_line": one_line}
 
 
 class PromptError(GyreError):
@@ -61,7 +65,8 @@ class Prompt:
         """The same with the caller's own instructions, if any, below the template's."""
         if not instructions:
             return self
-        return replace(self, system=f"{self.system}\n\n{_CALLERS_INSTRUCTIONS}\n{instructions}")
+        theirs = f"{_CALLERS_INSTRUCTIONS}\n{plain(instructions)}"
+        return replace(self, system=f"{self.system}\n\n{theirs}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,8 @@ class Template:
 
     def render(self, variables: Mapping[str, object]) -> Prompt:
         """Fill in the blocks. Raises PromptError where the template fails on these values."""
-        context = self.compiled.new_context({"no_answer": NO_ANSWER, **variables})
+        escaped = {name: plain(value) for name, value in variables.items()}
+        context = self.compiled.new_context({"no_answer": NO_ANSWER, **escaped})
         try:
             system, user = ("".join(self.compiled.blocks[b](context)).strip() for b in _BLOCKS)
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:

@@ -39,4 +39,6 @@ async def generate(progress: AnswerProgress) -> AsyncGenerator[str | StepResult,
     if draft.abstained:
         yield NO_ANSWER
     outcome = Outcome.ABSTAINED if draft.abstained else Outcome.ANSWERED
-    yield StepResult(draft=draft, guardrails=draft.guardrails, outcome=outcome)
+    yield StepResult(
+        draft=draft, guardrails=draft.guardrails, outcome=outcome, ignored=draft.ignored
+    )

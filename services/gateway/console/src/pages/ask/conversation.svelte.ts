@@ -10,8 +10,9 @@ import type {
   Vote,
 } from "../../messages.ts";
 import { session } from "../../session.svelte.ts";
+import { texts } from "../../texts.ts";
 import { sourcesOf } from "./quotes.ts";
-import { inOrder, reachedMaxTokens } from "./record.ts";
+import { cutOffBy, inOrder } from "./record.ts";
 
 type State = "waiting" | "streaming" | "done" | "stopped" | "failed";
 
@@ -47,7 +48,7 @@ export class Exchange {
       ...interaction,
       passages: interaction.retrieved,
       ignored: [],
-      reached_max_tokens: reachedMaxTokens(interaction),
+      ...cutOffBy(interaction),
     };
     for (const word of interaction.feedback) {
       if (word.actor !== session.current?.actor) continue;
@@ -60,6 +61,13 @@ export class Exchange {
 
   get running(): boolean {
     return this.state === "waiting" || this.state === "streaming";
+  }
+
+  /** Why the answer may stop in the middle; empty where it is whole. */
+  get cutOffHint(): string {
+    if (this.details?.content_filtered) return texts.ask.filteredHint;
+    if (this.details?.repeated_itself) return texts.ask.repeatedHint;
+    return this.details?.reached_max_tokens ? texts.ask.cutOffHint : "";
   }
 
   /** Raises ApiError. */

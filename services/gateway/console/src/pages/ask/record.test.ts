@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Turn } from "../../messages.ts";
 import { anInteraction } from "./builders.ts";
-import { inOrder, reachedMaxTokens } from "./record.ts";
+import { cutOffBy, inOrder } from "./record.ts";
 
 const FIRST: Turn[] = [
   { role: "user", content: "How hot?" },
@@ -32,11 +32,13 @@ test("of a question that was asked again at the same place the last answer stand
   );
 });
 
-test("an answer on record says that it was cut off at its length", () => {
-  const ended = (detail: string) =>
-    reachedMaxTokens(
-      anInteraction("1", { guardrails: [{ name: "complete", passed: false, detail }] }),
-    );
-  assert.deepEqual([ended("ended by length"), ended("ended by content_filter")], [true, false]);
-  assert.equal(reachedMaxTokens(anInteraction("1", {})), false);
+test("an answer on record says what cut it off", () => {
+  const ended = (detail: string) => {
+    const guardrails = [{ name: "complete", passed: false, detail }];
+    return Object.values(cutOffBy(anInteraction("1", { guardrails })));
+  };
+  assert.deepEqual(ended("ended by length"), [true, false, false]);
+  assert.deepEqual(ended("ended by content_filter"), [false, true, false]);
+  assert.deepEqual(ended("ended by repetition"), [false, false, true]);
+  assert.deepEqual(Object.values(cutOffBy(anInteraction("1", {}))), [false, false, false]);
 });

@@ -10,9 +10,15 @@ export function inOrder(recorded: Interaction[]): Interaction[] {
   return [...lastByPlace.values()];
 }
 
-/** Whether the bound on its length ended an answer: a guardrail has what the model server said. */
-export function reachedMaxTokens({ guardrails }: Interaction): boolean {
-  return guardrails.some(({ name, detail }) => name === "complete" && detail === "ended by length");
+/** What ended an answer before it was whole: a guardrail has what the model server said. */
+export function cutOffBy({ guardrails }: Interaction) {
+  const ended = (reason: string) =>
+    guardrails.some(({ name, detail }) => name === "complete" && detail === `ended by ${reason}`);
+  return {
+    reached_max_tokens: ended("length"),
+    content_filtered: ended("content_filter"),
+    repeated_itself: ended("repetition"),
+  };
 }
 
 function placeOf({ question, history }: Interaction): string {

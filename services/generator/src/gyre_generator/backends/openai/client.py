@@ -1,22 +1,42 @@
 """Streams one chat completion. The server is trusted with nothing: time, size, shape."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Self
 
 import openai
+from openai._streaming import ServerSentEvent
 from openai.types.chat import ChatCompletionChunk
 
 from gyre_generator.backends.openai.errors import ServerErrors
-from gyre_generator.backends.openai.usage import Meter, ServedModel
+from gyre_generator.backends.openai.parameters import adapted, refused_parameter
+from gyre_generator.backends.openai.repetition import RepetitionWatch
+from gyre_generator.backends.openai.thoughts import ThoughtFilter
+from gyre_generator.backends.openai.usage import REPETITION, Meter, ServedModel
 from gyre_generator.prompts import Prompt
 
 MAX_ANSWER = 32_768
 _CONNECT_SECONDS = 5.0
 
 
+class _Chunks(openai.AsyncStream[ChatCompletionChunk]):
+    """A completion's chunks, and whether the server closed them as the protocol has it: a server
+    that died leaves its stream just as quietly.
+    """
+
+    done = False
+
+    async def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
+        async for each in super()._iter_events():
+            self.done = self.done or each.data.startswith("[DONE]")
+            yield each
+
+
 class ChatClient:
-    """Connects on the first use; `async with` to close. `errors` name its model and server."""
+    """Connects on the first use; `async with` to close. `errors` name its model and server.
+
+    What a model's server has refused of a request is not sent to that model again.
+    """
 
     def __init__(self, model: ServedModel) -> None:
         self.model = model
@@ -27,6 +47,7 @@ class ChatClient:
             timeout=openai.Timeout(model.stall_seconds, connect=_CONNECT_SECONDS),
             max_retries=model.retries,
         )
+        self._refused: dict[str, frozenset[str]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -43,16 +64,18 @@ class ChatClient:
         max_tokens: int | None = None,
         temperature: float | None = None,
     ) -> AsyncGenerator[str, None]:
-        """Text as it comes; `meter` counts it. `max_tokens` may lower the model's bound,
-        `temperature` takes the place of that in `settings`.
+        """Text as it comes, without what the model thinks aloud before it; `meter` counts all.
+        `max_tokens` may lower the model's bound, `temperature` takes the place of that in
+        `settings`. A text that repeats itself for ever is cut off.
 
         A connection that fails, 429 and 5xx are tried again by the client, but nothing is once the
         answer has begun. Raises Unavailable or FailedPrecondition, see `ServerErrors`.
         """
+        thoughts, repetition = ThoughtFilter(), RepetitionWatch()
         deadline = asyncio.get_running_loop().time() + self.model.timeout_seconds
         try:
             async with asyncio.timeout_at(deadline):
-                stream = await self._open(prompt, settings, max_tokens, temperature)
+                stream = await self._open(prompt, settings, meter, max_tokens, temperature)
             async with stream:
                 chunks = aiter(stream)
                 while True:
@@ -63,35 +86,67 @@ class ChatClient:
                     text = meter.read(chunk)
                     if meter.characters > MAX_ANSWER:
                         raise self.errors.unusable(f"more than {MAX_ANSWER:,} characters")
-                    yield text
+                    if said := thoughts.feed(text):
+                        yield said
+                    if repetition.feed(text):
+                        meter.finish_reason = REPETITION
+                        return
         except TimeoutError as error:
             raise self.errors.too_slow() from error
         except openai.OpenAIError as error:
             raise self.errors.translated(error) from error
         except ValueError as error:  # JSON, UTF-8 and pydantic all raise it
             raise self.errors.unusable("something that is not a chat completion") from error
-        if not meter.finish_reason:
+        if not meter.finish_reason and not (stream.done and meter.characters):
             raise self.errors.unusable(
                 "no answer that ends" if meter.characters else "no answer at all"
             )
+        if rest := thoughts.feed("", final=True):
+            yield rest
 
     async def _open(
         self,
         prompt: Prompt,
         settings: Mapping[str, str],
+        meter: Meter,
         max_tokens: int | None,
         temperature: float | None,
-    ) -> openai.AsyncStream[ChatCompletionChunk]:
-        return await self._client.chat.completions.create(
-            model=settings.get("model", self.model.model),
-            messages=[
+    ) -> _Chunks:
+        model = settings.get("model", self.model.model)
+        whole = {
+            "model": model,
+            "messages": [
                 {"role": "system", "content": prompt.system},
                 {"role": "user", "content": prompt.user},
             ],
-            temperature=(
+            "temperature": (
                 float(settings.get("temperature", "0")) if temperature is None else temperature
             ),
-            max_tokens=min(max_tokens or self.model.max_tokens, self.model.max_tokens),
+            "max_tokens": min(max_tokens or self.model.max_tokens, self.model.max_tokens),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        meter.refused = self._refused.get(model, frozenset())
+        while True:
+            body = adapted(whole, meter.refused)
+            try:
+                stream = await self._post(body)
+            except openai.APIStatusError as error:
+                refused = refused_parameter(error, body)
+                if refused is None:
+                    raise
+                meter.refused |= {refused}
+                continue
+            # The caller's temperature may be one that the server does not take, another is taken.
+            own = {"temperature"} if temperature is not None else set()
+            self._refused[model] = self._refused.get(model, frozenset()) | meter.refused - own
+            return stream
+
+    async def _post(self, body: Mapping[str, object]) -> _Chunks:
+        return await self._client.post(
+            "/chat/completions",
+            body=body,
+            cast_to=ChatCompletionChunk,
             stream=True,
-            stream_options={"include_usage": True},
+            stream_cls=_Chunks,
         )

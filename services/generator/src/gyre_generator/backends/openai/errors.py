@@ -53,5 +53,18 @@ class ServerErrors:
         fix = "check that GYRE_LLM_URL is an OpenAI-shaped API (it ends in /v1)"
         return self._retry_later(f"sent {what}: {fix}")
 
+    def empty(self, finish_reason: str) -> GyreError:
+        """It ended for that reason before the first word."""
+        if finish_reason == "length":
+            return FailedPrecondition(
+                f"{self._server} used all tokens before its answer began: raise "
+                "GYRE_LLM_MAX_TOKENS, or ask for more max_tokens"
+            )
+        if finish_reason == "content_filter":
+            return FailedPrecondition(
+                f"{self._server} filtered the whole answer: ask in other words, or set its filter"
+            )
+        return self.unusable("an empty answer")
+
     def _retry_later(self, problem: str) -> GyreError:
         return Unavailable(f"{self._server} {problem}", retry_after_seconds=5.0)

@@ -5,6 +5,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from gyre_generator.passages import estimated_tokens
 
+REPETITION = "repetition"
+"""The reason of ours among those of the server for which an answer ends."""
+
 
 class ServedModel(BaseModel):
     """A model and where it is served; prices in US dollars per million tokens."""
@@ -27,27 +30,35 @@ class _Delta(BaseModel):
 
 
 class _Choice(BaseModel):
-    delta: _Delta
+    delta: _Delta | None = None
     finish_reason: str | None = None
 
 
 class _Usage(BaseModel):
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0)
+    prompt_tokens: int | None = Field(default=None, ge=0)
+    completion_tokens: int | None = Field(default=None, ge=0)
 
 
 class _Chunk(BaseModel):
-    """What is needed of a chat completion chunk; the last one may carry only the usage."""
+    """What is needed of a chat completion chunk. Servers leave out, or send null, what a chunk has
+    nothing to say of; the last one may carry only the usage.
+    """
 
-    choices: list[_Choice]
+    choices: list[_Choice] | None = None
     usage: _Usage | None = None
 
 
 class Meter:
-    """Counts along a stream. Tokens are estimated where the server does not count them."""
+    """Counts along a stream. Tokens are estimated where the server does not count them.
+
+    `finish_reason` is the server's word on how the answer ended, `repetition` where it was cut off
+    for that; empty where the server closed the stream as it should and gave none. `refused` are
+    the parameters that the server did not take.
+    """
 
     def __init__(self, prompt: str) -> None:
         self.finish_reason = ""
+        self.refused: frozenset[str] = frozenset()
         self.characters = 0
         self.tokens = TokenUsage(prompt=estimated_tokens(prompt))
 
@@ -63,11 +74,12 @@ class Meter:
         raw = chunk.model_dump(warnings=False) if isinstance(chunk, BaseModel) else chunk
         parsed = _Chunk.model_validate(raw)
         text = ""
-        for choice in parsed.choices[:1]:
-            text = choice.delta.content or ""
+        for choice in (parsed.choices or ())[:1]:
+            text = (choice.delta.content if choice.delta else None) or ""
             self.finish_reason = choice.finish_reason or self.finish_reason
         self.characters += len(text)
-        if usage := parsed.usage:
+        usage = parsed.usage or _Usage()
+        if usage.prompt_tokens is not None and usage.completion_tokens is not None:
             self.tokens = TokenUsage(
                 prompt=usage.prompt_tokens, completion=usage.completion_tokens, estimated=False
             )

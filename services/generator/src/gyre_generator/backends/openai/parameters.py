@@ -1,0 +1,31 @@
+"""Which parameters a server takes: what it refuses is renamed or left out."""
+
+import re
+from collections.abc import Collection, Mapping
+
+import openai
+
+_ADAPTABLE = ("max_tokens", "stream_options", "temperature")
+_REFUSALS = (400, 422)
+_WORD = re.compile(r"[a-z_]+")
+
+
+def adapted(body: Mapping[str, object], refused: Collection[str]) -> dict[str, object]:
+    """The same request without what was refused. The bound on the length has another name with
+    servers that refuse it (platform.openai.com/docs/api-reference/chat/create).
+    """
+    kept = {name: value for name, value in body.items() if name not in refused}
+    if "max_tokens" in refused:
+        kept["max_completion_tokens"] = body["max_tokens"]
+    return kept
+
+
+def refused_parameter(error: openai.APIStatusError, body: Mapping[str, object]) -> str | None:
+    """The parameter of `body` that an error refuses and an answer can do without, or None.
+
+    OpenAI names it in `param`, others in `loc` or in words alone, so all of the reply is read.
+    """
+    if error.status_code not in _REFUSALS:
+        return None
+    named = {error.param} if error.param else set(_WORD.findall(str(error.body)))
+    return next((name for name in _ADAPTABLE if name in body and name in named), None)
