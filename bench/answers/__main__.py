@@ -10,14 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from gyre_common.text import content_terms, terms
-from gyre_generator.backends.extractive import (
-    ANSWERS_AT,
-    CandidateSentence,
-    candidate_sentences,
-    confidence,
-    select,
-)
+from gyre_generator.backends.answerable import ANSWERS_AT
+from gyre_generator.backends.extractive import select
 from gyre_generator.backends.questions import analyse
+from gyre_generator.backends.reading import CandidateSentence, candidate_sentences, confidence
 
 from bench.answers.data import Case, clapnq, foreign, pooled, xquad
 from bench.report import auc, spread

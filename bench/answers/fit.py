@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from gyre_generator.backends.extractive import WEIGHTS, CandidateSentence, candidate_sentences
 from gyre_generator.backends.questions import analyse
+from gyre_generator.backends.reading import WEIGHTS, CandidateSentence, candidate_sentences
 from numpy.typing import NDArray
 
 from bench.answers.__main__ import is_gold

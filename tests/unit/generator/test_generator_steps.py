@@ -17,9 +17,8 @@ from gyre_generator.backends import AnswerDraft, Artifacts, Ending, Piece
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import AnswerProgress, StepResult
+from gyre_generator.sentence_window import MOST_HELD, STOPPED
 from gyre_generator.service import (
-    MOST_HELD,
-    STOPPED,
     Answerer,
     AnswerFinished,
     check_sentences,

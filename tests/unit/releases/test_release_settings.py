@@ -65,6 +65,7 @@ def test_weights_keep_fitting_the_encoder_that_they_were_fitted_to() -> None:
             NotFound,
             "registered are hybrid-1",
         ),
+        (new("generator", "g2", temperature="1"), InvalidInput, "it has answers_at, backend"),
         (new("judge", "j2", temperature="1"), InvalidInput, "which baseline-1 has not: it has"),
         (new("query-encoder", "q2", package="other"), FailedPrecondition, "more than its settings"),
         (new("prompt/answer", "a2", text="Hi"), FailedPrecondition, "more than its settings"),
@@ -75,3 +76,13 @@ def test_what_cannot_work_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(error, match=says):
         settings_version(shipped(new_settings.role), new_settings, NOON)
+
+
+def test_a_generator_may_say_when_it_answers_and_what_becomes_of_what_nothing_supports() -> None:
+    wanted = new("generator", "reader-2", answers_at="0.5", unsupported="drop")
+    artifact = settings_version(shipped("generator"), wanted, NOON)
+    assert artifact.settings == {
+        "backend": "extractive",
+        "answers_at": "0.5",
+        "unsupported": "drop",
+    }

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol, Self
 
 from gyre_common.context import request_context
@@ -22,17 +21,13 @@ from gyre_common.events.publisher import Publisher
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.telemetry import METRICS
-from gyre_common.text import sentences
 
 from gyre_generator.ask import Ask
 from gyre_generator.backends import Ending
 from gyre_generator.progress import AnswerProgress, StepResult, Steps
+from gyre_generator.sentence_window import STOPPED, SentenceWindow
 
 log = logging.getLogger(__name__)
-
-STOPPED = "The answer was stopped by a check."
-MOST_HELD = 2_000
-"""Characters. A longer sentence, as code may be one, leaves in parts, each checked alone."""
 
 _DRAIN_SECONDS = 10.0
 _BUG = StepResult(outcome=Outcome.ERROR, error="ended by a bug; the service's log tells more")
@@ -191,21 +186,12 @@ async def check_sentences(parts: Parts, checks: Sequence[SentenceCheck]) -> Part
 
 
 async def _by_sentence(parts: Parts) -> Parts:
-    tail = ""
+    window = SentenceWindow()
     async for part in parts:
         if isinstance(part, StepResult):
             yield part
         else:
-            *whole, tail = _split_sentences(tail + part)
-            for sentence in whole:
+            for sentence in window.feed(part):
                 yield sentence
-    if tail:
-        yield tail
-
-
-def _split_sentences(text: str) -> list[str]:
-    """Whole sentences, each with what stands before it, then what may still go on."""
-    ends = [sentence.end for sentence in sentences(text)[:-1]]
-    if not ends and len(text) > MOST_HELD:
-        ends = [text.rfind("\n") + 1 or text.rfind(" ") + 1 or len(text)]
-    return [text[start:end] for start, end in pairwise((0, *ends, len(text)))]
+    for sentence in window.rest():
+        yield sentence

@@ -16,6 +16,11 @@ from gyre_releases.versions import registered_version
 
 MAX_SETTING_CHARACTERS = 1024
 
+_OPTIONAL: Mapping[str, frozenset[str]] = {
+    Roles.GENERATOR: frozenset({"answers_at", "unsupported"}),
+}
+"""What a version of a role may say without its base having said it."""
+
 _VERSION: TypeAdapter[str] = TypeAdapter(Version)
 
 
@@ -49,14 +54,15 @@ def settings_version(state: ReleaseChanged, new: NewSettings, at: datetime) -> A
         evidence={Evidence.BASED_ON: base.version},
         registered_at=at,
     )
+    optional = _OPTIONAL.get(new.role, frozenset())
     if new.role == Roles.RETRIEVAL:
         _check_retrieval_settings(artifact)
-    elif unknown := sorted(new.settings.keys() - base.settings.keys()):
+    elif unknown := sorted(new.settings.keys() - base.settings.keys() - optional):
         # What only the services understand may at least not name what was not there before.
         raise InvalidInput(
             "settings",
             f"name {', '.join(unknown)}, which {base.version} has not",
-            f"it has {', '.join(sorted(base.settings))}",
+            f"it has {', '.join(sorted(base.settings.keys() | optional))}",
         )
     return artifact
 

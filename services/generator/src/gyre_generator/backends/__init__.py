@@ -30,12 +30,15 @@ class Claim:
 
 
 class Ending(StrEnum):
-    """How a text ended: of itself, or cut off, possibly in the middle."""
+    """How a text ended: of itself, or cut off, possibly in the middle; `held` before a sentence
+    that nothing supports.
+    """
 
     WHOLE = "whole"
     MAX_TOKENS = "max_tokens"
     CONTENT_FILTER = "content_filter"
     REPETITION = "repetition"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A chat model that is prompted with numbered passages: prompt, abstention and markers."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -10,9 +11,13 @@ from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION
 
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft, Artifacts, Ending, Piece
+from gyre_generator.backends.answerable import answerable, answers_at
 from gyre_generator.backends.markers import MarkerReader, own_markers
 from gyre_generator.backends.openai.client import ChatClient
 from gyre_generator.backends.openai.usage import REPETITION, Meter
+from gyre_generator.backends.reading import how_answerable
+from gyre_generator.backends.support import SupportIndex
+from gyre_generator.backends.supported_text import SupportedText, unsupported_policy
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
 
@@ -36,41 +41,48 @@ class PromptedModel:
         self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
     ) -> AsyncGenerator[Piece, None]:
         """See `Backend`."""
-        prompt = self._prompt(ask, passages, artifacts.get(Roles.ANSWER_PROMPT))
-        yield prompt
         generator = artifacts.get(Roles.GENERATOR)
         settings = generator.settings if generator else {}
+        policy, threshold = unsupported_policy(settings), answers_at(settings)
+        verdicts = await _answerable(ask, passages, threshold)
+        if not all(verdict.passed for verdict in verdicts):
+            yield AnswerDraft("", abstained=True, guardrails=verdicts)
+            return
+        prompt = self._prompt(ask, passages, artifacts.get(Roles.ANSWER_PROMPT))
+        yield prompt
+        index = await asyncio.to_thread(SupportIndex, passages, ask.query())
+        supported = SupportedText(index, policy)
         markers = MarkerReader(own_markers(passage.text for passage in passages))
-        meter = Meter(prompt.text)
-        opening, abstains = "", True
+        opening, meter = _Opening(), Meter(prompt.text)
         completion = self._client.complete(
             prompt, settings, meter, max_tokens=ask.max_tokens, temperature=ask.temperature
         )
         async with aclosing(completion) as pieces:
             async for piece in pieces:
-                if abstains:  # as far as one can tell by the words so far
-                    opening += piece
-                    if NO_ANSWER.startswith(_bare(opening)):
-                        continue
-                    abstains, piece = False, opening.lstrip()
-                if text := markers.feed(piece):
+                if text := supported.feed(markers.feed(opening.feed(piece))):
                     yield text
+                if supported.is_held:
+                    break
         tokens, cost_usd = meter.tokens, meter.cost_usd(self._client.model)
-        if abstains and _bare(opening) == NO_ANSWER:
-            yield AnswerDraft("", abstained=True, tokens=tokens, cost_usd=cost_usd)
+        if opening.says_no_answer:
+            yield AnswerDraft(
+                "", abstained=True, tokens=tokens, cost_usd=cost_usd, guardrails=verdicts
+            )
             return
-        if rest := markers.feed(opening if abstains else "", final=True):
+        if rest := supported.feed(markers.feed(opening.rest(), final=True), final=True):
             yield rest
         if not markers.text.strip():
             raise self._client.errors.empty(meter.finish_reason)
+        ending = _ENDINGS.get(meter.finish_reason, Ending.WHOLE)
         yield AnswerDraft(
-            markers.text,
-            markers.claims(),
-            ending=_ENDINGS.get(meter.finish_reason, Ending.WHOLE),
+            supported.text,
+            supported.claims(markers.claims()),
+            abstained=not supported.text and not supported.is_held,
+            ending=Ending.HELD if supported.is_held else ending,
             ignored=_ignored(ask, meter),
             tokens=tokens,
             cost_usd=cost_usd,
-            guardrails=_verdicts(meter),
+            guardrails=(*verdicts, *_verdicts(meter, supported)),
         )
 
     def _prompt(
@@ -90,18 +102,53 @@ class PromptedModel:
         return replace(prompt, fallback=fallback)
 
 
-def _verdicts(meter: Meter) -> tuple[GuardrailResult, ...]:
-    end = meter.finish_reason
-    detail = f"ended by {end}" if end else "ended without a finish_reason"
-    complete = GuardrailResult(name="complete", passed=end == "stop", detail=detail)
-    if "temperature" not in meter.refused:
-        return (complete,)
-    detail = "the model server takes no temperature of others: it used its own"
-    return complete, GuardrailResult(name="temperature", passed=False, detail=detail)
+def _verdicts(meter: Meter, supported: SupportedText) -> Iterator[GuardrailResult]:
+    yield supported.verdict()
+    if not supported.is_held:
+        end = meter.finish_reason
+        detail = f"ended by {end}" if end else "ended without a finish_reason"
+        yield GuardrailResult(name="complete", passed=end == "stop", detail=detail)
+    if "temperature" in meter.refused:
+        detail = "the model server takes no temperature of others: it used its own"
+        yield GuardrailResult(name="temperature", passed=False, detail=detail)
 
 
 def _ignored(ask: Ask, meter: Meter) -> tuple[str, ...]:
     return tuple(name for name in ask.wishes() if name == "temperature" and name in meter.refused)
+
+
+async def _answerable(
+    ask: Ask, passages: Sequence[RetrievedPassage], threshold: float | None
+) -> tuple[GuardrailResult, ...]:
+    """No verdict where the version has no threshold."""
+    if threshold is None:
+        return ()
+    confidence = await asyncio.to_thread(how_answerable, ask.query(), passages)
+    return (answerable(confidence, threshold),)
+
+
+class _Opening:
+    """Holds a text back as long as its words so far may be those for no answer."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._is_open = True
+
+    @property
+    def says_no_answer(self) -> bool:
+        return self._is_open and _bare(self._held) == NO_ANSWER
+
+    def feed(self, piece: str) -> str:
+        if not self._is_open:
+            return piece
+        self._held += piece
+        if NO_ANSWER.startswith(_bare(self._held)):
+            return ""
+        self._is_open = False
+        return self._held.lstrip()
+
+    def rest(self) -> str:
+        return self._held if self._is_open else ""
 
 
 def _bare(text: str) -> str:

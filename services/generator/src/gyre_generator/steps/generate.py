@@ -6,9 +6,10 @@ from contextlib import aclosing
 from gyre_common.events.interactions import GuardrailResult, Outcome
 from gyre_common.events.releases import Roles
 
-from gyre_generator.backends import AnswerDraft
+from gyre_generator.backends import AnswerDraft, Ending
 from gyre_generator.progress import AnswerProgress, StepResult
 from gyre_generator.prompts import Prompt
+from gyre_generator.sentence_window import STOPPED
 
 NO_ANSWER = "The indexed documents do not seem to answer this."
 _NO_PASSAGES = GuardrailResult(
@@ -38,7 +39,10 @@ async def generate(progress: AnswerProgress) -> AsyncGenerator[str | StepResult,
                         )
     if draft.abstained:
         yield NO_ANSWER
-    outcome = Outcome.ABSTAINED if draft.abstained else Outcome.ANSWERED
+    is_held = draft.ending is Ending.HELD
+    if is_held:
+        yield f"\n\n{STOPPED}" if draft.answer else STOPPED
+    outcome = Outcome.ABSTAINED if draft.abstained or is_held else Outcome.ANSWERED
     yield StepResult(
         draft=draft, guardrails=draft.guardrails, outcome=outcome, ignored=draft.ignored
     )
