@@ -226,3 +226,63 @@ async def test_waiting_ends_once_every_required_role_is_live() -> None:
     assert not waiting.done()
     view.apply(a_release(Roles.JUDGE))
     await asyncio.wait_for(waiting, 5)
+
+
+def generators(live: str = "reader", **changes: object) -> ReleaseChanged:
+    made_for = {"reader": {}, "small": {"prompt": "short"}, "lost": {"prompt": "gone"}}
+    artifacts = tuple(an_artifact(name, settings=made_for[name]) for name in made_for)
+    return a_release(Roles.GENERATOR, live=live, artifacts=artifacts, **changes)
+
+
+def prompts(live: str = "long", **changes: object) -> ReleaseChanged:
+    artifacts = tuple(an_artifact(name) for name in ("long", "short", "other"))
+    return a_release(Roles.ANSWER_PROMPT, live=live, artifacts=artifacts, **changes)
+
+
+def pair(resolved: Resolved) -> tuple[str, str]:
+    return resolved.versions[Roles.GENERATOR], resolved.versions[Roles.ANSWER_PROMPT]
+
+
+@pytest.mark.parametrize(
+    ("requested", "expected"),
+    [
+        ({}, ("reader", "long")),
+        ({"generator": "small"}, ("small", "short")),
+        ({"prompt/answer": "other"}, ("reader", "other")),
+        ({"generator": "small", "prompt/answer": "short"}, ("small", "short")),
+        ({"generator": "reader", "prompt/answer": "other"}, ("reader", "other")),
+    ],
+)
+def test_a_prompt_follows_the_generator_that_was_made_for_it(
+    requested: dict[str, str], expected: tuple[str, str]
+) -> None:
+    view = view_of(generators(), prompts())
+    assert pair(view.for_request(RequestContext("acme", versions=requested), "c")) == expected
+
+
+def test_where_only_the_prompt_is_requested_a_generator_that_goes_with_it_serves() -> None:
+    view = view_of(generators(live="small", history=("reader",)), prompts(live="short"))
+    request = RequestContext("acme", versions={"prompt/answer": "other"})
+    assert pair(view.for_request(request, "c")) == ("reader", "other")
+
+
+@pytest.mark.parametrize(
+    "requested", [{"generator": "small", "prompt/answer": "other"}, {"generator": "lost"}]
+)
+def test_a_generator_is_never_mixed_with_another_prompt(requested: dict[str, str]) -> None:
+    view = view_of(generators(), prompts())
+    with pytest.raises(FailedPrecondition, match="prompt/answer"):
+        view.for_request(RequestContext("acme", versions=requested), "c")
+
+
+def test_a_canary_of_the_generator_takes_its_prompt_along_and_one_of_the_prompt_gives_way() -> None:
+    canary = Canary(version="small", share=1.0)
+    assert pair(view_of(generators(canary=canary), prompts()).resolve("acme", "c")) == (
+        "small",
+        "short",
+    )
+    canary = Canary(version="other", share=1.0)
+    view = view_of(generators(live="small"), prompts(live="short", canary=canary))
+    resolved = view.resolve("acme", "c")
+    assert pair(resolved) == ("small", "short")
+    assert dict(resolved.arms) == {Roles.ANSWER_PROMPT: Arm.LIVE}

@@ -65,7 +65,11 @@ def test_weights_keep_fitting_the_encoder_that_they_were_fitted_to() -> None:
             NotFound,
             "registered are hybrid-1",
         ),
-        (new("generator", "g2", temperature="1"), InvalidInput, "it has answers_at, backend"),
+        (
+            new("generator", "g2", temperature="1"),
+            InvalidInput,
+            "it has answers_at, backend, prompt",
+        ),
         (new("judge", "j2", temperature="1"), InvalidInput, "which baseline-1 has not: it has"),
         (new("query-encoder", "q2", package="other"), FailedPrecondition, "more than its settings"),
         (new("prompt/answer", "a2", text="Hi"), FailedPrecondition, "more than its settings"),

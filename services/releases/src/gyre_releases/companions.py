@@ -1,19 +1,21 @@
-"""What travels together: encoders that fit each other, fusion weights, tenants that follow.
+"""What travels together: encoders that fit each other, fusion weights, a generator's prompt,
+tenants that follow.
 
 Documents and queries are read by encoders that fit each other, so the document encoder takes a
 query encoder with it. Fusion weights are fitted to a query encoder's scores, so the query encoder
-takes a retrieval version with it. A tenant that has a state of its own in one of these roles, but
+takes a retrieval version with it. A generator that was made for a prompt takes it along, and away
+again. A tenant that has a state of its own in one of these roles, but
 not in all, must find them fitting as well.
 """
 
 from dataclasses import dataclass
 
 from gyre_common.errors import FailedPrecondition
-from gyre_common.events.event import EVERY_TENANT
+from gyre_common.events.event import EVERY_TENANT, Version
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
-from gyre_common.releases.fitting import by_recency, fit_together, fits
+from gyre_common.releases.fitting import by_recency, fit_together, fits, prompt_of
 
-from gyre_releases.draft import ReleaseDraft
+from gyre_releases.draft import ReleaseDraft, state_of
 from gyre_releases.versions import has_served, is_proved
 
 
@@ -34,7 +36,7 @@ class Move:
 def move_companions(draft: ReleaseDraft, move: Move) -> None:
     """Bring along what has to fit, for every tenant that the move reaches.
 
-    Raises FailedPrecondition when the encoders would no longer fit each other.
+    Raises FailedPrecondition when encoders, or a generator and its prompt, would no longer fit.
     """
     _fit(draft, move.tenant, move)
     if move.tenant == EVERY_TENANT:
@@ -65,6 +67,11 @@ def _fit(draft: ReleaseDraft, tenant: str, move: Move) -> None:
         queries = draft.state(tenant, Roles.QUERY_ENCODER)
     if queries and retrieval and _any_moved(draft, tenant, queries, retrieval):
         _fit_retrieval(draft, tenant, move, queries, retrieval)
+    generator, prompt = (
+        draft.state(tenant, role) for role in (Roles.GENERATOR, Roles.ANSWER_PROMPT)
+    )
+    if generator and prompt and _any_moved(draft, tenant, generator, prompt):
+        _fit_prompt(draft, tenant, move, generator, prompt)
 
 
 def _any_moved(draft: ReleaseDraft, tenant: str, *states: ReleaseChanged) -> bool:
@@ -122,6 +129,41 @@ def _fit_retrieval(
     }
     fitted = fit_together(candidates, settled=() if new_encoder else {queries.live})
     _take_along(draft, tenant, move, retrieval, fitted[Roles.RETRIEVAL], queries)
+
+
+def _fit_prompt(
+    draft: ReleaseDraft,
+    tenant: str,
+    move: Move,
+    generator: ReleaseChanged,
+    prompt: ReleaseChanged,
+) -> None:
+    live = draft.artifact(tenant, Roles.GENERATOR, generator.live)
+    fitted = prompt_of(live) or _prompt_of_before(draft, tenant, prompt)
+    if fitted in (None, prompt.live):
+        return
+    if prompt_of(live) and move.asks_for(tenant, Roles.ANSWER_PROMPT):
+        raise FailedPrecondition(
+            f"{generator.role} {live.version} was made for {prompt.role} {fitted}: promote a "
+            f"{generator.role} that was made for {prompt.live}, which takes it along"
+        )
+    candidates = _candidates(draft, tenant, prompt, move)
+    artifact = next((each for each in candidates if each.version == fitted), None)
+    if artifact is None:
+        raise FailedPrecondition(
+            f"{generator.role} {live.version} was made for {prompt.role} {fitted}, which is not "
+            "registered here, or was judged by no gate: add it, or promote it first (--override)"
+        )
+    _take_along(draft, tenant, move, prompt, artifact, generator)
+
+
+def _prompt_of_before(draft: ReleaseDraft, tenant: str, prompt: ReleaseChanged) -> Version | None:
+    """The prompt that was live until a generator took its own along, which goes away with it."""
+    before = state_of(draft.before, tenant, Roles.GENERATOR)
+    if before is None or not draft.has_moved(tenant, Roles.GENERATOR) or not prompt.history:
+        return None
+    brought = prompt_of(draft.artifact(tenant, Roles.GENERATOR, before.live))
+    return prompt.history[0] if brought == prompt.live else None
 
 
 def _candidates(

@@ -17,7 +17,7 @@ from gyre_releases.versions import registered_version
 MAX_SETTING_CHARACTERS = 1024
 
 _OPTIONAL: Mapping[str, frozenset[str]] = {
-    Roles.GENERATOR: frozenset({"answers_at", "unsupported"}),
+    Roles.GENERATOR: frozenset({"answers_at", "prompt", "unsupported"}),
 }
 """What a version of a role may say without its base having said it."""
 

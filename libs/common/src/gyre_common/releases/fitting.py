@@ -2,7 +2,8 @@
 
 An index holds the vectors of one document encoder, and a query encoder names the one that it fits.
 Weights are fitted to the scores of a query encoder, and a version of `retrieval` may name that one.
-A version that names none goes with any.
+A generator may name the version of the answer prompt that it was made for. A version that names
+none goes with any.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -39,6 +40,11 @@ def fit_together(
         weights = fitting or weights
     by_role = zip(FITTED_ROLES, (documents, queries, weights), strict=True)
     return {role: artifacts[0] for role, artifacts in by_role if artifacts}
+
+
+def prompt_of(generator: Artifact) -> Version | None:
+    """The version of the answer prompt that it was made for; None where any will do."""
+    return generator.settings.get("prompt")
 
 
 def by_recency(state: ReleaseChanged) -> Iterator[Artifact]:

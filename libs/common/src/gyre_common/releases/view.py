@@ -12,7 +12,7 @@ from gyre_common.context import RequestContext
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Arm, Artifact, ReleaseChanged, Roles, by_role
-from gyre_common.releases.fitting import FITTED_ROLES, by_recency, fit_together
+from gyre_common.releases.fitting import FITTED_ROLES, by_recency, fit_together, prompt_of
 from gyre_common.telemetry.metrics import METRICS
 
 log = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ class ReleaseView:
         """
         query, document = Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER
         live = {role: state.live for role, state in states.items()}
-        versions = {**live, **drawn, **requested}
+        versions = self._with_fitting_prompt(states, {**live, **drawn, **requested}, requested)
         candidates: dict[Roles, list[Artifact]] = {}
         for role in FITTED_ROLES:
             if role in states:
@@ -216,6 +216,32 @@ class ReleaseView:
             candidates[document] = [self.artifact(document, name) for name in names if name]
         fitting = fit_together(candidates, settled={live.get(query, "")})
         return versions | {role: artifact.version for role, artifact in fitting.items()}
+
+    def _with_fitting_prompt(
+        self,
+        states: Mapping[str, ReleaseChanged],
+        versions: dict[str, str],
+        requested: Mapping[str, str],
+    ) -> dict[str, str]:
+        """The prompt follows the generator; where only the prompt is requested, the generator does.
+
+        Raises FailedPrecondition where none fits.
+        """
+        role, prompt = Roles.GENERATOR, Roles.ANSWER_PROMPT
+        generator = self._find(role, versions.get(role, ""))
+        fitted = prompt_of(generator) if generator else None
+        if generator is None or fitted in (None, versions.get(prompt)):
+            return versions
+        if prompt not in requested:
+            return {**versions, prompt: self.artifact(prompt, fitted).version}
+        others = () if role in requested else by_recency(states[role])
+        for other in others:
+            if prompt_of(other) in (None, requested[prompt]):
+                return {**versions, role: other.version}
+        raise FailedPrecondition(
+            f"{role} {generator.version} was made for {prompt} {fitted}, not {requested[prompt]}: "
+            f"ask for {fitted}, or for neither"
+        )
 
 
 def _share(key: str) -> float:
