@@ -9,6 +9,7 @@ import pytest
 os.environ.setdefault("DS_ACCELERATOR", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from tests.training.tiny_generators import a_language_model
 from tests.training.tiny_runs import a_base
 
 
@@ -16,3 +17,9 @@ from tests.training.tiny_runs import a_base
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random encoder to start from; leave it as it is."""
     return a_base(tmp_path_factory.mktemp("base") / "model")
+
+
+@pytest.fixture(scope="session")
+def tiny_language_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random language model to start from; leave it as it is."""
+    return a_language_model(tmp_path_factory.mktemp("llm") / "model")

@@ -15,6 +15,7 @@ from gyre_common.events.event import EVERY_TENANT
 from gyre_common.rpc import serve
 from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets.data_set_store import FOLDER, DataSetStore
+from gyre_trainer.data_sets.exporting import Exporting
 from gyre_trainer.data_sets.frozen import FrozenDataSet
 from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.rpc import TrainerRpc
@@ -52,7 +53,8 @@ async def address(stage: Stage, segments: Segments) -> AsyncIterator[str]:
             current_window=segments.durable,
             without_runs=conductor.without_runs,
         )
-        rpc = TrainerRpc(conductor, stage.store, data_sets, forgetting)
+        exporting = Exporting(data_sets, segments)
+        rpc = TrainerRpc(conductor, stage.store, data_sets, exporting, forgetting)
         async with serve([rpc]) as server:
             await server.set_serving(True)
             yield f"127.0.0.1:{server.port}"

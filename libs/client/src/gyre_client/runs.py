@@ -17,6 +17,7 @@ RUNNING = "running"
 _START_SECONDS = 60.0
 _CANCEL_SECONDS = 60.0
 _FORGET_SECONDS = 600.0
+_EXPORT_SECONDS = 600.0
 _WATCH_SECONDS = 7 * 24 * 3600.0
 _AWAY_SECONDS = 60.0
 _PAUSE = 1.0
@@ -33,6 +34,7 @@ class Runs(Part[LoopT]):
         self,
         *,
         recipe: str = "",
+        role: str = "",
         profile: str = "",
         tenant: str = "",
         settings: Mapping[str, str] | None = None,
@@ -48,6 +50,7 @@ class Runs(Part[LoopT]):
         """
         request = trainer_pb2.StartRunRequest(
             recipe=recipe,
+            role=role,
             profile=profile,
             tenant=tenant,
             settings=settings or {},
@@ -143,6 +146,22 @@ class DataSets(Part[LoopT]):
         request = trainer_pb2.GetDataSetRequest(digest=digest)
         reply: trainer_pb2.GetDataSetResponse = await self._call("GetDataSet", request)
         return reply.data_set
+
+    @stream
+    async def export(
+        self, digest: str, *, form: str = "", part: str = ""
+    ) -> AsyncGenerator[str, None]:
+        """Its examples as lines of JSON, by its digest or the first 8 digits of it or more.
+
+        Raises:
+            NotFound: there is none.
+            FailedPrecondition: it is about passages, or facts that it refers to are gone.
+            PermissionDenied: it quotes documents of other groups than the caller's.
+        """
+        request = trainer_pb2.ExportDataSetRequest(digest=digest, format=form, part=part)
+        async with aclosing(self._replies("ExportDataSet", request, _EXPORT_SECONDS)) as replies:
+            async for reply in replies:
+                yield reply.line
 
 
 class Facts(Part[LoopT]):

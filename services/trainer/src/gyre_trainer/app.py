@@ -12,6 +12,7 @@ from gyre_common.store import Shelf, Store
 
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
+from gyre_trainer.data_sets.exporting import Exporting
 from gyre_trainer.forgetting import Forgetting, forget_periodically
 from gyre_trainer.handlers import build_handlers
 from gyre_trainer.recipes import roles_read
@@ -64,7 +65,7 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
         without_runs=conductor.without_runs,
     )
     return App(
-        rpc=[TrainerRpc(conductor, store, data_sets, forgetting)],
+        rpc=[TrainerRpc(conductor, store, data_sets, Exporting(data_sets, segments), forgetting)],
         bus=bus,
         tasks=[partial(forget_periodically, forgetting, days=settings.facts_days)],
     )

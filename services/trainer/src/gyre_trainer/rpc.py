@@ -7,7 +7,7 @@ from uuid import UUID
 from google.protobuf.json_format import Parse, ParseDict
 from google.protobuf.struct_pb2 import Struct
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
-from gyre_common.errors import InvalidInput, NotFound
+from gyre_common.errors import InvalidInput
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.training import Verdict
 from gyre_common.rpc import ServicerContext, request_context
@@ -15,6 +15,7 @@ from gyre_common.signature import Signature
 from gyre_common.store import Store
 
 from gyre_trainer.data_sets.data_set_store import DataSetStore, StoredDataSet
+from gyre_trainer.data_sets.exporting import Exporting
 from gyre_trainer.forgetting import Forgetting
 from gyre_trainer.recipes import RECIPES
 from gyre_trainer.runs.book import Run
@@ -28,7 +29,7 @@ _SUBJECT_KINDS = {
     "conversation_id": SubjectKind.CONVERSATION,
     "document_id": SubjectKind.DOCUMENT,
 }
-_FIXED_AT_START = ("recipe", "profile", "tenant", "settings", "hold")
+_FIXED_AT_START = ("recipe", "role", "profile", "tenant", "settings", "hold")
 _OF_THE_END = {"data_set", "base", "version", "finished_at", "votes", "last_vote_at"}
 _OF_A_VERDICT = {"metric", "decision", "summary", "reasons", "slices"}
 
@@ -37,11 +38,17 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
     """Serves gyre.trainer.v1.TrainerService."""
 
     def __init__(
-        self, conductor: Conductor, store: Store, data_sets: DataSetStore, forgetting: Forgetting
+        self,
+        conductor: Conductor,
+        store: Store,
+        data_sets: DataSetStore,
+        exporting: Exporting,
+        forgetting: Forgetting,
     ) -> None:
         self._conductor = conductor
         self._store = store
         self._data_sets = data_sets
+        self._exporting = exporting
         self._forgetting = forgetting
 
     async def StartRun(
@@ -109,13 +116,20 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
         self, request: trainer_pb2.GetDataSetRequest, context: ServicerContext
     ) -> trainer_pb2.GetDataSetResponse:
         """One, with its card."""
-        try:
-            stored = await self._data_sets.get(request_context().tenant, request.digest)
-        except NotFound:
-            stored = await self._data_sets.get(EVERY_TENANT, request.digest)
+        stored = await self._data_sets.of_caller(request_context().tenant, request.digest)
         message = _data_set(stored)
         message.card.CopyFrom(ParseDict(stored.card, Struct()))
         return trainer_pb2.GetDataSetResponse(data_set=message)
+
+    async def ExportDataSet(
+        self, request: trainer_pb2.ExportDataSetRequest, context: ServicerContext
+    ) -> AsyncIterator[trainer_pb2.ExportDataSetResponse]:
+        """Line by line."""
+        lines = await self._exporting.lines(
+            request.digest, caller=request_context(), form=request.format, part=request.part
+        )
+        for line in lines:
+            yield trainer_pb2.ExportDataSetResponse(line=line)
 
     async def Forget(
         self, request: trainer_pb2.ForgetRequest, context: ServicerContext
@@ -151,6 +165,7 @@ def _new_run(request: trainer_pb2.StartRunRequest) -> NewRun:
         tenant=request.tenant or caller,
         actor=request.actor,
         recipe=request.recipe,
+        role=request.role,
         profile=request.profile,
         settings=dict(request.settings),
         hold=request.hold,

@@ -46,7 +46,10 @@ _BAR = 24
 @command
 def train(
     cli: Cli,
-    recipe: Annotated[str, Option(help="What to train; query-encoder if not given.")] = "",
+    role: Annotated[
+        str, Argument(help="What to train: query-encoder if not given, or generator.")
+    ] = "",
+    recipe: Annotated[str, Option(help="How: query-encoder, or sft for generator.")] = "",
     profile: Annotated[
         str, Option(help="default; demo takes fewer votes, which is recorded.")
     ] = "",
@@ -65,12 +68,14 @@ def train(
 ) -> None:
     """Train on the votes so far, and release what is better.
 
-    A gate judges the result on held-out questions first.
+    `gyre train generator` learns from corrections and liked answers instead. A gate judges the
+    result on held-out questions first.
 
     Ctrl-C lets go of the run, which goes on; `gyre runs RUN --cancel` stops it.
     """
     request = {
         "recipe": recipe,
+        "role": role,
         "profile": profile,
         "tenant": EVERY_TENANT if every_tenant else "",
         "settings": pairs(settings or []),

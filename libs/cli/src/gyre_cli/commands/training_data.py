@@ -12,6 +12,7 @@ from gyre_cli.output import minute, plain, table
 
 if TYPE_CHECKING:
     from gyre.trainer.v1.trainer_pb2 import DataSet, ForgetResponse
+    from gyre_client import AsyncClient
 
 datasets = group("Look at the frozen data sets.")
 
@@ -33,6 +34,24 @@ def show(
     """Show the card of one data set."""
     one = cli.run(lambda gyre: gyre.data_sets.get(digest))
     cli.out.result(plain(one), lambda: _card(one))
+
+
+@datasets.command("export")
+@command
+def export(
+    cli: Cli,
+    digest: Annotated[str, Argument(help="Its digest, or the first 8 digits or more.")],
+    form: Annotated[str, Option("--format", help="trl: prompt and completion.")] = "trl",
+    part: Annotated[str, Option(help="fit, validation or gate.")] = "fit",
+) -> None:
+    """Print a data set of answers as JSON Lines, for other trainers."""
+
+    async def lines(gyre: "AsyncClient") -> list[str]:
+        exported = gyre.data_sets.export(digest, form=form, part=part)
+        return [line async for line in exported]
+
+    for line in cli.run(lines):
+        cli.out.write(f"{line}\n")
 
 
 @command

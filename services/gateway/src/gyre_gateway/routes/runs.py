@@ -30,6 +30,7 @@ class RunBody(BaseModel):
     )
 
     recipe: str = ""
+    role: str = ""
     profile: str = ""
     hold: bool = False
     settings: dict[str, str] = {}

@@ -118,6 +118,13 @@ class DataSetStore:
             )
         return await self._entry(matches[0], names)
 
+    async def of_caller(self, tenant: str, digest: str) -> StoredDataSet:
+        """One of the tenant, or of all tenants together. Raises as `get`."""
+        try:
+            return await self.get(tenant, digest)
+        except NotFound:
+            return await self.get(EVERY_TENANT, digest)
+
     async def _entry(self, name: str, names: Collection[str] = ()) -> StoredDataSet:
         try:
             entry: dict[str, Any] = json.loads(await self._shelf.get(name))

@@ -5,19 +5,30 @@ from types import MappingProxyType
 
 from gyre_common.errors import InvalidInput
 
+from gyre_trainer.recipes.generator_sft import SFT
 from gyre_trainer.recipes.query_encoder import QUERY_ENCODER
 from gyre_trainer.recipes.recipe import Recipe
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType({QUERY_ENCODER.name: QUERY_ENCODER})
+RECIPES: Mapping[str, Recipe] = MappingProxyType({each.name: each for each in (QUERY_ENCODER, SFT)})
 
 DEFAULT_RECIPE = QUERY_ENCODER.name
 
 
-def recipe_named(name: str, recipes: Mapping[str, Recipe] = RECIPES) -> Recipe:
-    """The one of that name, the default one when it is empty. Raises InvalidInput."""
-    recipe = recipes.get(name or DEFAULT_RECIPE)
+def recipe_named(name: str, recipes: Mapping[str, Recipe] = RECIPES, *, role: str = "") -> Recipe:
+    """The one of that name; where it is empty, the first that trains the role, or the default one.
+    Raises InvalidInput.
+    """
+    of_role = {each.name: each for each in recipes.values() if role in ("", each.role)}
+    if not of_role:
+        roles = ", ".join(sorted({each.role for each in recipes.values()}))
+        raise InvalidInput("role", "is one that no recipe trains", f"use one of {roles}")
+    if not name:
+        return of_role.get(DEFAULT_RECIPE) or next(iter(of_role.values()))
+    recipe = of_role.get(name)
     if recipe is None:
-        raise InvalidInput("recipe", "is unknown", f"use one of {', '.join(sorted(recipes))}")
+        known = ", ".join(sorted(of_role))
+        problem = f"does not train {role}" if name in recipes else "is unknown"
+        raise InvalidInput("recipe", problem, f"use one of {known}")
     return recipe
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gyre_common.events.releases import Artifact
 from gyre_common.events.training import Verdict
 
 
@@ -15,10 +16,11 @@ class Recipe:
     --variant NAME`; the export chooses one. With `deepspeed` it has several workers.
 
     `reads` names the roles whose live versions a run writes down when it begins; `starts_from` is
-    the one whose live version the candidate is made of and named after. `packages` must be
-    installed where the trainer runs. `check` raises InvalidInput for a setting that is unknown or
-    out of range. `verdict_in` reads a stored report: runs of before have their verdict nowhere
-    else.
+    the one whose live version the candidate is made of and named after, unless `base` names another
+    by the live one and the settings. `packages` must be installed where the trainer runs. `check`
+    raises InvalidInput for a setting that is unknown or out of range. A run trains all `variants`,
+    or those that `chosen` picks by the settings. `verdict_in` reads a stored report: runs of before
+    have their verdict nowhere else.
     """
 
     name: str
@@ -30,9 +32,15 @@ class Recipe:
     variants: tuple[str, ...] = ("only",)
     deepspeed: bool = False
     packages: tuple[str, ...] = ()
+    base: Callable[[Artifact, Mapping[str, str]], str] = lambda live, _: live.version
+    chosen: Callable[[Mapping[str, str]], tuple[str, ...]] | None = None
     verdict_in: Callable[[bytes], Verdict | None] = lambda _: None
 
     def __post_init__(self) -> None:
         missing = sorted({self.role, self.starts_from} - set(self.reads))
         if missing:
             raise ValueError(f"recipe {self.name}: `reads` lacks {', '.join(missing)}")
+
+    def variants_of(self, settings: Mapping[str, str]) -> tuple[str, ...]:
+        """What a run with these settings trains."""
+        return self.chosen(settings) if self.chosen else self.variants

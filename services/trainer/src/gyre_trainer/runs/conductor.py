@@ -206,12 +206,13 @@ class Conductor:
     async def _run_verbs(self, spec: RunSpec, folder: RunFolder) -> None:
         recipe = self._tools.starter.recipe(spec.recipe)
         workers, minutes = self._tools.workers, spec.verb_minutes
-        for verb in verbs_of(recipe, folder, workers=workers, minutes=minutes):
+        variants = recipe.variants_of(spec.settings)
+        for verb in verbs_of(recipe, folder, variants=variants, workers=workers, minutes=minutes):
             if not verb.done:
                 await self._run_verb(verb, folder, spec)
             if verb.name == EXPORT:
                 await self._register_candidate(spec, folder)
-                await asyncio.to_thread(folder.drop_checkpoints, recipe.variants)
+                await asyncio.to_thread(folder.drop_checkpoints, variants)
 
     async def _run_verb(self, verb: Verb, folder: RunFolder, spec: RunSpec) -> None:
         follower = Follower(folder.progress_file, partial(self._report_progress, spec))

@@ -30,8 +30,8 @@ class RunSpec(_RunFile):
 
     `settings` are the recipe's where they differ from its own; `verb_minutes` is how long one verb
     may take; `version` is the name that the candidate will have; `live` holds the artifact of each
-    role that the recipe reads, `base` the version that the candidate starts from; `window` the
-    offsets that were durable when it began.
+    role that the recipe reads, `base` the version that the candidate starts from, with its
+    artifact; `window` the offsets that were durable when it began.
     """
 
     run_id: UUID
@@ -50,6 +50,7 @@ class RunSpec(_RunFile):
     window: dict[str, tuple[int, int]] = Field(default_factory=dict)
     started_at: Timestamp
     base: Version | None = None
+    base_artifact: Artifact | None = None
 
 
 class Prepared(_RunFile):

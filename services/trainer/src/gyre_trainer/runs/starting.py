@@ -8,7 +8,8 @@ from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 
 from gyre_common.errors import FailedPrecondition, InvalidInput
-from gyre_common.events.event import new_id, now
+from gyre_common.events.event import EVERY_TENANT, new_id, now
+from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.lines import check_line
 from gyre_common.signature import Signature
 
@@ -38,6 +39,7 @@ class NewRun:
     tenant: str
     actor: str
     recipe: str = ""
+    role: str = ""
     profile: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     hold: bool = False
@@ -75,13 +77,13 @@ class RunStarter:
         self._missing = missing
         self._recipes = recipes
 
-    def recipe(self, name: str) -> Recipe:
+    def recipe(self, name: str, role: str = "") -> Recipe:
         """Raises InvalidInput that names those there are."""
-        return recipe_named(name, self._recipes)
+        return recipe_named(name, self._recipes, role=role)
 
     def check(self, new: NewRun) -> Recipe:
         """Raises InvalidInput: a field cannot work; FailedPrecondition: packages are missing."""
-        recipe = self.recipe(new.recipe)
+        recipe = self.recipe(new.recipe, new.role)
         profile_named(new.profile)
         recipe.check(_recipe_settings(new))
         _verb_minutes(new)
@@ -101,10 +103,11 @@ class RunStarter:
 
     async def spec(self, new: NewRun) -> RunSpec:
         """Of a run that was checked. Raises Retryable when not every vote is durable yet."""
-        recipe = self.recipe(new.recipe)
+        recipe = self.recipe(new.recipe, new.role)
         run_id = new_id()
         states = {role: self._registry.state(new.tenant, role) for role in recipe.reads}
-        base = states[recipe.starts_from].live
+        settings = _recipe_settings(new)
+        base = self._base(recipe, states[recipe.starts_from], settings)
         return RunSpec.model_validate(
             {
                 **vars(new),
@@ -112,16 +115,32 @@ class RunStarter:
                 "recipe": recipe.name,
                 "role": recipe.role,
                 "profile": profile_named(new.profile).name,
-                "settings": _recipe_settings(new),
+                "settings": settings,
                 "verb_minutes": _verb_minutes(new),
                 "code": f"gyre-trainer {installed_version('gyre-trainer')}",
-                "version": f"{base[:_LONGEST_BASE]}-{run_id.hex[-8:]}",
+                "version": f"{base.version[:_LONGEST_BASE]}-{run_id.hex[-8:]}",
                 "live": {role: state.artifact(state.live) for role, state in states.items()},
-                "base": base,
+                "base": base.version,
+                "base_artifact": base,
                 "window": dict(await self._current_window()),
                 "started_at": now(),
             }
         )
+
+    def _base(self, recipe: Recipe, state: ReleaseChanged, settings: Mapping[str, str]) -> Artifact:
+        live = state.artifact(state.live)
+        if live is None:
+            raise FailedPrecondition(f"the live version of {state.role} is not registered")
+        version = recipe.base(live, settings)
+        shared = self._registry.state(EVERY_TENANT, state.role)
+        artifact = state.artifact(version) or shared.artifact(version)
+        if artifact is None:
+            raise InvalidInput(
+                "setting base",
+                f"names {version}, which is no version of {state.role}",
+                f"use one that `gyre releases {state.role}` shows",
+            )
+        return artifact
 
 
 def _recipe_settings(new: NewRun) -> dict[str, str]:

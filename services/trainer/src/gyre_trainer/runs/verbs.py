@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,12 @@ class VerbFailed(GyreError):
 
 
 def verbs_of(
-    recipe: Recipe, folder: RunFolder, *, workers: int, minutes: float | None = None
+    recipe: Recipe,
+    folder: RunFolder,
+    *,
+    variants: Sequence[str],
+    workers: int,
+    minutes: float | None = None,
 ) -> list[Verb]:
     """Each variant is trained by a process of its own; the export chooses one."""
     program = (sys.executable, "-m", "gyre_trainer.recipes.verbs")
@@ -68,7 +73,7 @@ def verbs_of(
 
     return [
         verb(PREPARE, folder.prepared_file),
-        *map(training, recipe.variants),
+        *map(training, variants),
         verb(EXPORT, folder.candidate_file),
         verb(COMPARE, folder.verdict_file),
     ]

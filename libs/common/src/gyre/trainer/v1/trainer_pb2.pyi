@@ -98,7 +98,7 @@ class Verdict(_message.Message):
     def __init__(self, metric: _Optional[str] = ..., decision: _Optional[str] = ..., summary: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., slices: _Optional[_Iterable[_Union[Slice, _Mapping]]] = ...) -> None: ...
 
 class StartRunRequest(_message.Message):
-    __slots__ = ("recipe", "profile", "tenant", "settings", "hold", "resume", "actor", "reason")
+    __slots__ = ("recipe", "profile", "tenant", "settings", "hold", "resume", "actor", "reason", "role")
     class SettingsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -114,6 +114,7 @@ class StartRunRequest(_message.Message):
     RESUME_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
     recipe: str
     profile: str
     tenant: str
@@ -122,7 +123,8 @@ class StartRunRequest(_message.Message):
     resume: str
     actor: str
     reason: str
-    def __init__(self, recipe: _Optional[str] = ..., profile: _Optional[str] = ..., tenant: _Optional[str] = ..., settings: _Optional[_Mapping[str, str]] = ..., hold: _Optional[bool] = ..., resume: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    role: str
+    def __init__(self, recipe: _Optional[str] = ..., profile: _Optional[str] = ..., tenant: _Optional[str] = ..., settings: _Optional[_Mapping[str, str]] = ..., hold: _Optional[bool] = ..., resume: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
 
 class StartRunResponse(_message.Message):
     __slots__ = ("run",)
@@ -217,6 +219,22 @@ class GetDataSetResponse(_message.Message):
     DATA_SET_FIELD_NUMBER: _ClassVar[int]
     data_set: DataSet
     def __init__(self, data_set: _Optional[_Union[DataSet, _Mapping]] = ...) -> None: ...
+
+class ExportDataSetRequest(_message.Message):
+    __slots__ = ("digest", "format", "part")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    format: str
+    part: str
+    def __init__(self, digest: _Optional[str] = ..., format: _Optional[str] = ..., part: _Optional[str] = ...) -> None: ...
+
+class ExportDataSetResponse(_message.Message):
+    __slots__ = ("line",)
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    line: str
+    def __init__(self, line: _Optional[str] = ...) -> None: ...
 
 class ForgetRequest(_message.Message):
     __slots__ = ("actor", "conversation_id", "document_id")

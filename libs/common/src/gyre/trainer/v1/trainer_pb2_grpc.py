@@ -70,6 +70,11 @@ class TrainerServiceStub:
                 request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetRequest.SerializeToString,
                 response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetResponse.FromString,
                 _registered_method=True)
+        self.ExportDataSet = channel.unary_stream(
+                '/gyre.trainer.v1.TrainerService/ExportDataSet',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ExportDataSetRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ExportDataSetResponse.FromString,
+                _registered_method=True)
         self.Forget = channel.unary_unary(
                 '/gyre.trainer.v1.TrainerService/Forget',
                 request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetRequest.SerializeToString,
@@ -129,6 +134,15 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportDataSet(self, request, context):
+        """The texts of a data set of answers, an example a message, in a format that other trainers read.
+        FAILED_PRECONDITION for one of another kind, or whose facts are gone; PERMISSION_DENIED where it
+        quotes documents of groups that the caller does not have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Forget(self, request, context):
         """Forgets what training keeps of somebody or something of the caller's tenant, up to now. The
         index, ClickHouse and Kafka's topics keep theirs. ABORTED while a run of the tenant goes on.
@@ -175,6 +189,11 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.GetDataSet,
                     request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetRequest.FromString,
                     response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetResponse.SerializeToString,
+            ),
+            'ExportDataSet': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportDataSet,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ExportDataSetRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ExportDataSetResponse.SerializeToString,
             ),
             'Forget': grpc.unary_unary_rpc_method_handler(
                     servicer.Forget,
@@ -372,6 +391,33 @@ class TrainerService:
             '/gyre.trainer.v1.TrainerService/GetDataSet',
             gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetRequest.SerializeToString,
             gyre_dot_trainer_dot_v1_dot_trainer__pb2.GetDataSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportDataSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/ExportDataSet',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.ExportDataSetRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.ExportDataSetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,249 @@
+"""From a window of the streams to a frozen data set of answers, with its card."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from types import MappingProxyType
+
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.event import EVERY_TENANT
+
+from gyre_trainer.data_sets.answer_joining import (
+    AnswerExample,
+    AnswersJoined,
+    NotLearned,
+    Wanted,
+    trust,
+)
+from gyre_trainer.data_sets.answer_split import AnswerOccurrence, AnswerSplit, split_answers
+from gyre_trainer.data_sets.answers import ANSWERS, AnswerKind, AnswerRow
+from gyre_trainer.data_sets.frozen import (
+    Card,
+    DataSetPart,
+    FrozenDataSet,
+    ShownRow,
+    frozen_of,
+    rfc3339,
+)
+from gyre_trainer.data_sets.joining import Joined, actor_digest
+from gyre_trainer.data_sets.profiles import Profile
+from gyre_trainer.data_sets.reliability import beliefs
+from gyre_trainer.data_sets.split import clusters
+from gyre_trainer.segments.facts import FeedbackFact
+from gyre_trainer.segments.shelf import Segments
+from gyre_trainer.segments.window import Window, validate_window, window_as_text
+
+PROFILES = MappingProxyType(
+    {
+        "default": Profile("default", 150, 60, 25, 0.5, 0.15),
+        "demo": Profile("demo", 30, 15, 5, 1.0, 0.15),
+    }
+)
+"""Of answers there are fewer than of votes, and each says more."""
+
+_MOST_WRONG = 0.45
+
+
+async def freeze_answers(
+    segments: Segments,
+    *,
+    tenant: str,
+    profile: str,
+    window: Window,
+    wanted: Wanted,
+    liked_weight: float,
+) -> FrozenDataSet:
+    """Freeze a window of what was collected; the same window gives the same digest. Raises
+    FailedPrecondition: there is too little to learn from, or the window is not collected.
+    """
+    window = validate_window(window)
+    joined, votes = AnswersJoined(wanted), Joined()
+    async for facts in segments.facts(window, tenant):
+        joined.add(facts)
+        votes.add(facts)
+    wrong = min(beliefs(votes.examples).wrong, _MOST_WRONG)
+    examples, profile_of = joined.examples(), PROFILES[profile]
+    check_there_is_something(joined, examples, tenant)
+    names = clusters([example.interaction.searched for example in examples])
+    occurrences = [_occurrence(one, name) for one, name in zip(examples, names, strict=True)]
+    split = split_answers(occurrences, profile_of)
+    taught = {
+        (example.interaction.tenant, document)
+        for example, one, part in zip(examples, occurrences, split.parts, strict=True)
+        if part is not DataSetPart.GATE
+        for document in one.documents
+    }
+    rows = []
+    for example, one, part in zip(examples, occurrences, split.parts, strict=True):
+        weight = trust(len(example.actors), wrong)
+        if example.correction is None:
+            weight *= liked_weight
+        if weight > 0:
+            documents = {(example.interaction.tenant, each) for each in one.documents}
+            rows.append(_row(example, one, part, weight, held_out=not documents & taught))
+    card = _card(tenant, profile_of, window, joined, rows, split, wrong)
+    card["groups"] = _groups(examples)
+    _check_enough(card, profile_of)
+    return frozen_of(tenant, rows, card)
+
+
+def _occurrence(example: AnswerExample, cluster: str) -> AnswerOccurrence:
+    interaction = example.interaction
+    used = [shown for shown in interaction.shown if shown.used]
+    cited = {shown.document_id for shown in used if shown.chunk_id in interaction.cited}
+    first = {shown.document_id for shown in used if shown.rank == min(one.rank for one in used)}
+    asker = FeedbackFact(0, interaction.tenant, "", "", "", "", "", interaction.actor, example.at)
+    return AnswerOccurrence(
+        cluster=cluster,
+        conversation=interaction.conversation_id or interaction.interaction_id,
+        actors=example.actors
+        | ({actor_digest(interaction, asker)} if interaction.actor else set()),
+        documents=frozenset(cited or first),
+    )
+
+
+def _row(
+    example: AnswerExample,
+    occurrence: AnswerOccurrence,
+    part: DataSetPart,
+    weight: float,
+    *,
+    held_out: bool,
+) -> AnswerRow:
+    interaction, correction = example.interaction, example.correction
+    return AnswerRow(
+        question_id=interaction.interaction_id,
+        tenant=interaction.tenant,
+        acl=tuple(sorted(interaction.acl)),
+        cluster=occurrence.cluster,
+        part=part,
+        held_out=held_out and part is DataSetPart.GATE,
+        shown=tuple(
+            ShownRow(
+                chunk_id=shown.chunk_id,
+                document_id=shown.document_id,
+                rank=shown.rank,
+                used=shown.used,
+                cited=shown.chunk_id in interaction.cited,
+            )
+            for shown in sorted(interaction.shown, key=lambda one: one.rank)
+        ),
+        versions=dict(interaction.versions),
+        actors=tuple(sorted(example.actors)),
+        at=rfc3339(interaction.completed_at),
+        kind=example.kind,
+        weight=round(weight, 6),
+        feedback_id=correction.feedback_id if correction else "",
+        documents=tuple(sorted(occurrence.documents)),
+    )
+
+
+def _groups(examples: Sequence[AnswerExample]) -> list[str]:
+    """Those without which somebody may not read a document that is quoted."""
+    used = (shown for one in examples for shown in one.interaction.shown if shown.used)
+    return sorted({group for shown in used for group in shown.acl or ()})
+
+
+def check_there_is_something(
+    joined: AnswersJoined, examples: Sequence[AnswerExample], tenant: str
+) -> None:
+    """Raises FailedPrecondition for a window in which nobody said anything that teaches."""
+    if examples:
+        return
+    whose = "any tenant" if tenant == EVERY_TENANT else f"tenant {tenant}"
+    reasons = "; ".join(
+        f"{count:,} left out ({reason})" for reason, count in _counts(joined.dropped).items()
+    )
+    raise FailedPrecondition(
+        f"the window holds {joined.interactions:,} questions of {whose}, but no correction and no "
+        f"liked answer that can be learned from{f': {reasons}' if reasons else ''}; correct "
+        "answers of a language model in the page, or with `gyre vote`"
+    )
+
+
+def _counts(dropped: Mapping[NotLearned, int]) -> dict[str, int]:
+    return {reason.value: count for reason, count in sorted(dropped.items()) if count}
+
+
+def _card(
+    tenant: str,
+    profile: Profile,
+    window: Window,
+    joined: AnswersJoined,
+    rows: Sequence[AnswerRow],
+    split: AnswerSplit,
+    wrong: float,
+) -> Card:
+    """All counts, the same whenever it is made."""
+    train = [row for row in rows if row.part is not DataSetPart.GATE]
+    gate = [row for row in rows if row.part is DataSetPart.GATE]
+    moments = sorted(row.at for row in rows)
+    by_actor: dict[str, float] = defaultdict(float)
+    for row in train:
+        for actor in row.actors:
+            by_actor[actor] += row.weight / len(row.actors)
+    total = sum(by_actor.values())
+    return {
+        "format": 1,
+        "kind": ANSWERS,
+        "builder": f"gyre-trainer {version('gyre-trainer')}",
+        "tenant": tenant,
+        "profile": profile.name,
+        "window": window_as_text(window),
+        "minimum": {
+            "train_questions": profile.train_questions,
+            "gate_questions": profile.gate_questions,
+            "slice_questions": profile.slice_questions,
+            "most_of_one_actor": profile.most_of_one_actor,
+        },
+        "train_questions": len(train),
+        "gate_questions": len(gate),
+        "interactions": joined.interactions,
+        "votes": len(rows),
+        "first_vote_at": moments[0] if moments else None,
+        "last_vote_at": moments[-1] if moments else None,
+        "actors": len({actor for row in rows for actor in row.actors}),
+        "most_of_one_actor": round(max(by_actor.values()) / total, 6) if total else 0.0,
+        "wrong_votes": {"share": wrong},
+        "apart": list(split.apart),
+        "parts": {
+            part.value: _part([row for row in rows if row.part is part]) for part in DataSetPart
+        },
+        "clusters": len({row.cluster for row in rows}),
+        "dropped": _counts(joined.dropped),
+        "versions": dict(Counter(row.versions.get("generator", "") for row in rows)),
+    }
+
+
+def _part(rows: Sequence[AnswerRow]) -> Card:
+    kinds = Counter(row.kind.value for row in rows)
+    return {
+        "answers": len(rows),
+        **{kind.value: kinds[kind.value] for kind in AnswerKind},
+        "clusters": len({row.cluster for row in rows}),
+        "held_out": sum(row.held_out for row in rows),
+        "weight": round(sum(row.weight for row in rows), 4),
+    }
+
+
+def _check_enough(card: Card, profile: Profile) -> None:
+    share = card["most_of_one_actor"]
+    if share > profile.most_of_one_actor:
+        what = "all answers are" if card["actors"] == 1 else f"{share:.0%} of what is learned is"
+        raise FailedPrecondition(
+            f"{what} by one actor, and profile {profile.name} takes at most "
+            f"{profile.most_of_one_actor:.0%} from one: collect corrections of more people (with "
+            "an actor each), or try the loop with --profile demo, which is recorded"
+        )
+    train, gate = card["train_questions"], card["gate_questions"]
+    if train < profile.train_questions or gate < profile.gate_questions:
+        demo = PROFILES["demo"]
+        way_out = (
+            f", or try the loop with --profile demo ({demo.train_questions:,} and "
+            f"{demo.gate_questions:,}), which is recorded with all that comes of it"
+        )
+        raise FailedPrecondition(
+            f"too few answers: {train:,} to learn from and {gate:,} to judge by, but profile "
+            f"{profile.name} needs {profile.train_questions:,} and {profile.gate_questions:,}; "
+            f"correct more answers, or say which are good{'' if profile == demo else way_out}"
+        )

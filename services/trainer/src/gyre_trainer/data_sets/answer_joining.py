@@ -1,0 +1,224 @@
+"""Which answers people wrote or liked, in whatever order their words came, and which one counts."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gyre_common.events.feedback import ANSWER_TARGET, FeedbackKind
+from gyre_common.events.interactions import Outcome
+from gyre_common.events.releases import Roles
+from gyre_common.lines import folded
+
+from gyre_trainer.data_sets.answers import AnswerKind, declines
+from gyre_trainer.data_sets.joining import actor_digest
+from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
+
+LONGEST = 8_000
+"""Characters of an answer that is learned from."""
+
+_SIGNS: Mapping[str, int] = {"up": 1, "down": -1, "1": -1, "2": -1, "4": 1, "5": 1}
+_SPOKEN = frozenset({Outcome.ANSWERED.value, Outcome.ABSTAINED.value})
+
+Question = tuple[str, str, tuple[str, ...]]
+"""Tenant, words and groups of who asked: what others see is another question."""
+
+
+class NotLearned(StrEnum):
+    """Why something that people said of an answer teaches nothing."""
+
+    FAILED = "the answer failed or was cancelled"
+    NO_INTERACTION = "no such interaction in the window"
+    NO_PROMPT = "no language model wrote the answer: there is no prompt to learn it for"
+    OTHER_PROMPT = "it was asked for by another version of the prompt"
+    FORGOTTEN = "what it quoted was forgotten"
+    RESTRICTED = "a document that it quotes is restricted"
+    EMPTY = "the correction is empty"
+    IDENTICAL = "the correction is the answer itself"
+    TOO_LONG = f"the answer has more than {LONGEST:,} characters"
+    SUPERSEDED = "the same actor said something else later"
+    OUTVOTED = "another correction of the question is of more people, or newer"
+    CORRECTED = "liked by some, corrected by others"
+    NOT_LIKED = "not liked by more people than disliked it"
+    SAME_QUESTION = "the question is there already"
+
+
+@dataclass(frozen=True)
+class AnswerExample:
+    """An answer that counts: `correction` is None where the given one was liked; `actors` agree."""
+
+    interaction: InteractionFact
+    correction: FeedbackFact | None
+    kind: AnswerKind
+    actors: frozenset[str]
+    at: datetime
+
+    @property
+    def question(self) -> Question:
+        """What was asked, by whom it may concern."""
+        asked = self.interaction
+        return (asked.tenant, folded(asked.searched), tuple(sorted(asked.acl)))
+
+    @property
+    def words(self) -> str:
+        """The same for answers that say the same; nothing where they say that there is none."""
+        text = self.correction.value if self.correction else self.interaction.answer
+        return "" if self.kind is AnswerKind.DECLINED else folded(text)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a data set takes: answers to this version of the prompt, on restricted documents or
+    not.
+    """
+
+    prompt: str
+    restricted: bool = False
+
+
+class AnswersJoined:
+    """Answers of a window that somebody spoke of. `dropped` counts what teaches nothing."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.interactions = 0
+        self.dropped: Counter[NotLearned] = Counter()
+        self._wanted = wanted
+        self._corrections: dict[Question, list[AnswerExample]] = defaultdict(list)
+        self._liked: dict[Question, list[AnswerExample]] = defaultdict(list)
+
+    def add(self, facts: PartitionFacts) -> None:
+        """Join one partition."""
+        words: dict[tuple[str, str], list[FeedbackFact]] = defaultdict(list)
+        for word in facts.feedback:
+            if word.target == ANSWER_TARGET and word.kind in _TEACHING:
+                words[word.tenant, word.interaction_id].append(word)
+        seen: set[tuple[str, str]] = set()
+        for one in sorted(facts.interactions, key=lambda fact: fact.offset):
+            place = (one.tenant, one.interaction_id)
+            if place not in seen:
+                seen.add(place)
+                self._add(one, words.pop(place, []))
+        self.interactions += len(seen)
+        self.dropped[NotLearned.NO_INTERACTION] += sum(map(len, words.values()))
+
+    def examples(self) -> list[AnswerExample]:
+        """One a question, in a canonical order: of corrections the one of most people, of equals
+        the newest; without one, the answer that more people like, of equals the newest.
+        """
+        chosen = []
+        for question in sorted({*self._corrections, *self._liked}):
+            corrections, liked = self._corrections[question], self._liked[question]
+            if corrections:
+                best = _of_most_people(corrections)
+                same = [each for each in corrections if each.words == best.words]
+                self.dropped[NotLearned.OUTVOTED] += len(corrections) - len(same)
+                self.dropped[NotLearned.SAME_QUESTION] += len(same) - 1
+                self.dropped[NotLearned.CORRECTED] += len(liked)
+            else:
+                best = max(liked, key=lambda each: (len(each.actors), *_recency(each)))
+                self.dropped[NotLearned.SAME_QUESTION] += len(liked) - 1
+            chosen.append(best)
+        return sorted(chosen, key=_recency)
+
+    def _add(self, interaction: InteractionFact, words: Sequence[FeedbackFact]) -> None:
+        if not words:
+            return
+        if reason := self._refusal(interaction):
+            self.dropped[reason] += len(words)
+            return
+        in_order = sorted(words, key=lambda word: (word.received_at, word.feedback_id, word.offset))
+        latest: dict[tuple[str, bool], FeedbackFact] = {}
+        for word in in_order:
+            by = (actor_digest(interaction, word), word.kind == FeedbackKind.CORRECTION)
+            repeated = by in latest and latest[by].feedback_id == word.feedback_id
+            self.dropped[NotLearned.SUPERSEDED] += by in latest and not repeated
+            latest[by] = word
+        verdicts: dict[str, FeedbackFact] = {}
+        for (actor, corrects), word in latest.items():
+            if not corrects:
+                verdicts[actor] = word
+            elif problem := _problem(word.value, interaction):
+                self.dropped[problem] += 1
+            else:
+                kind = AnswerKind.DECLINED if declines(word.value) else AnswerKind.CORRECTION
+                who = frozenset({actor})
+                example = AnswerExample(interaction, word, kind, who, word.received_at)
+                self._corrections[example.question].append(example)
+        if verdicts:
+            self._add_verdicts(interaction, verdicts)
+
+    def _add_verdicts(
+        self, interaction: InteractionFact, verdicts: Mapping[str, FeedbackFact]
+    ) -> None:
+        signs = {actor: _SIGNS.get(word.value, 0) for actor, word in verdicts.items()}
+        if sum(signs.values()) <= 0:
+            self.dropped[NotLearned.NOT_LIKED] += len(verdicts)
+        elif len(interaction.answer) > LONGEST:
+            self.dropped[NotLearned.TOO_LONG] += 1
+        else:
+            declined = interaction.outcome == Outcome.ABSTAINED.value
+            kind = AnswerKind.DECLINED if declined else AnswerKind.LIKED
+            actors = frozenset(actor for actor, sign in signs.items() if sign > 0)
+            at = max(word.received_at for word in verdicts.values())
+            example = AnswerExample(interaction, None, kind, actors, at)
+            self._liked[example.question].append(example)
+
+    def _refusal(self, interaction: InteractionFact) -> NotLearned | None:
+        used = [shown for shown in interaction.shown if shown.used]
+        if interaction.outcome not in _SPOKEN:
+            return NotLearned.FAILED
+        if not interaction.prompt:
+            return NotLearned.NO_PROMPT
+        if interaction.versions.get(Roles.ANSWER_PROMPT) != self._wanted.prompt:
+            return NotLearned.OTHER_PROMPT
+        if not all(shown.text for shown in interaction.shown):
+            return NotLearned.FORGOTTEN
+        # None: the record does not tell who may read it.
+        if not self._wanted.restricted and any(shown.acl != () for shown in used):
+            return NotLearned.RESTRICTED
+        return None
+
+
+_TEACHING = frozenset({FeedbackKind.CORRECTION, FeedbackKind.THUMB, FeedbackKind.RATING})
+
+
+def _problem(correction: str, interaction: InteractionFact) -> NotLearned | None:
+    if not correction.strip():
+        return NotLearned.EMPTY
+    if len(correction) > LONGEST:
+        return NotLearned.TOO_LONG
+    both_decline = declines(correction) and interaction.outcome == Outcome.ABSTAINED.value
+    if both_decline or folded(correction) == folded(interaction.answer):
+        return NotLearned.IDENTICAL
+    return None
+
+
+def _of_most_people(corrections: Sequence[AnswerExample]) -> AnswerExample:
+    """The newest of those that most people wrote alike, with all who did."""
+    alike: dict[str, list[AnswerExample]] = defaultdict(list)
+    for each in corrections:
+        alike[each.words].append(each)
+
+    def people(examples: Iterable[AnswerExample]) -> frozenset[str]:
+        return frozenset().union(*(each.actors for each in examples))
+
+    group = max(alike.values(), key=lambda each: (len(people(each)), max(map(_recency, each))))
+    newest = max(group, key=_recency)
+    return AnswerExample(
+        newest.interaction, newest.correction, newest.kind, people(group), newest.at
+    )
+
+
+def _recency(example: AnswerExample) -> tuple[datetime, str, str]:
+    return (example.at, example.interaction.interaction_id, example.interaction.tenant)
+
+
+def trust(people: int, wrong: float) -> float:
+    """What to expect of an answer on which so many people agree, where 1 is good and 0 tells
+    nothing: twice the probability that it is good, less one, if each errs alone at the rate
+    `wrong`, which is above 0 and below 1/2. As labels of passages have it.
+    """
+    odds = people * math.log((1 - wrong) / wrong)
+    return round(math.tanh(odds / 2), 6)

@@ -1,0 +1,201 @@
+"""Data sets of answers: what people wrote, or liked, as the answer to a question they were shown.
+
+Their rows hold references and no text, as those on passages do, and expire in the same way.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gyre_common.errors import FailedPrecondition
+from gyre_common.redaction import redact
+
+from gyre_trainer.data_sets.frozen import GATE, TRAIN, DataSetRow, FrozenDataSet, Reference
+from gyre_trainer.segments.facts import FeedbackFact, InteractionFact
+from gyre_trainer.segments.shelf import Segments
+from gyre_trainer.segments.window import window_from_text
+
+ANSWERS = "answers"
+"""The `kind` on the card of such a data set."""
+
+NO_ANSWER = "NOT_IN_THE_PASSAGES"
+"""What a model writes that finds no answer in the passages; prompts ask for it in this word."""
+
+_DECLINED = frozenset(
+    {
+        NO_ANSWER.casefold(),
+        "the indexed documents do not seem to answer this",
+        "the documents do not answer this",
+        "not answered here",
+    }
+)
+
+_SYSTEM, _USER = "[system]\n", "\n\n[user]\n"
+"""How a prompt is recorded."""
+
+_MARK = "\x1f"
+_MARKED = re.compile(f"{_MARK}(\\d*){_MARK}")
+_WORD = re.compile(r"\S+")
+_SHORTEST_QUOTE = 40
+"""Characters."""
+
+
+class AnswerKind(StrEnum):
+    """Where the answer of a row comes from: somebody wrote it, or said that there is none in the
+    passages, or liked what was given.
+    """
+
+    CORRECTION = "correction"
+    DECLINED = "declined"
+    LIKED = "liked"
+
+
+class AnswerRow(DataSetRow):
+    """`feedback_id` names the correction, empty where the answer itself was liked. `documents` are
+    those that it rests on, `weight` is above 0 and at most 1.
+    """
+
+    kind: AnswerKind
+    weight: float
+    feedback_id: str = ""
+    documents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AnswerTexts:
+    """The texts of a row: the prompt, in which `passages` have a mark in their place, as
+    `mark_passages` says; the answer that is wanted, and the one that was given.
+    """
+
+    question: str
+    system: str
+    user: str
+    passages: Mapping[str, str]
+    answer: str
+    said: str
+
+
+def declines(text: str) -> bool:
+    """Whether it says no more than that the passages hold no answer."""
+    return " ".join(text.casefold().split()).rstrip(".!") in _DECLINED
+
+
+def answer_rows(frozen: FrozenDataSet) -> list[AnswerRow]:
+    """All, in their order. Raises FailedPrecondition where the data set is of another kind."""
+    if frozen.card.get("kind") != ANSWERS:
+        raise FailedPrecondition(
+            f"data set {frozen.digest} is about passages, not answers: name one that a training of "
+            "the generator froze, as `gyre datasets list` shows it"
+        )
+    lines = (line for name in (TRAIN, GATE) for line in frozen.files[name].splitlines())
+    return [AnswerRow.model_validate_json(line) for line in lines]
+
+
+async def answer_texts(
+    frozen: FrozenDataSet, segments: Segments
+) -> list[tuple[AnswerRow, AnswerTexts]]:
+    """Every row with its texts. Raises FailedPrecondition when facts were forgotten or are too old;
+    the rest as `Segments` does.
+    """
+    rows = answer_rows(frozen)
+    references = {row.reference for row in rows}
+    interactions: dict[Reference, InteractionFact] = {}
+    corrections: dict[tuple[str, str], FeedbackFact] = {}
+    needed = {(row.tenant, row.feedback_id) for row in rows if row.feedback_id}
+    async for facts in segments.facts(window_from_text(frozen.card["window"]), frozen.tenant):
+        for one in facts.interactions:
+            if (one.tenant, one.interaction_id) in references:
+                interactions.setdefault((one.tenant, one.interaction_id), one)
+        for word in facts.feedback:
+            if (word.tenant, word.feedback_id) in needed:
+                corrections.setdefault((word.tenant, word.feedback_id), word)
+    passages = await _passages(interactions.values(), segments)
+    texts = []
+    for row in rows:
+        interaction = interactions.get(row.reference)
+        correction = corrections.get((row.tenant, row.feedback_id))
+        if interaction is None or (row.feedback_id and correction is None):
+            raise FailedPrecondition(
+                f"data set {frozen.digest} refers to answers that were forgotten or are too old: "
+                "start a new run, which freezes another"
+            )
+        texts.append((row, _texts(row, interaction, correction, passages[row.tenant])))
+    return texts
+
+
+async def _passages(
+    interactions: Iterable[InteractionFact], segments: Segments
+) -> dict[str, dict[str, str]]:
+    digests: dict[str, set[str]] = {}
+    for one in interactions:
+        digests.setdefault(one.tenant, set()).update(shown.text for shown in one.shown)
+    return {
+        tenant: await segments.passages.get(tenant, wanted) for tenant, wanted in digests.items()
+    }
+
+
+def _texts(
+    row: AnswerRow,
+    interaction: InteractionFact,
+    correction: FeedbackFact | None,
+    by_digest: Mapping[str, str],
+) -> AnswerTexts:
+    def clean(text: str) -> str:
+        return redact(text, row.tenant)
+
+    prompt = clean(interaction.prompt_with(by_digest))
+    system, _, user = prompt.removeprefix(_SYSTEM).partition(_USER)
+    shown = {str(one.rank): clean(by_digest[one.text]) for one in interaction.shown if one.used}
+    user, passages = mark_passages(user, shown)
+    answer = correction.value if correction else interaction.answer
+    return AnswerTexts(
+        question=clean(interaction.searched),
+        system=system.replace(_MARK, _MARK * 2),
+        user=user,
+        passages=passages,
+        answer=NO_ANSWER if row.kind is AnswerKind.DECLINED else clean(answer).strip(),
+        said=NO_ANSWER if declines(interaction.answer) else clean(interaction.answer),
+    )
+
+
+def mark_passages(prompt: str, texts: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The prompt with `mark_of(number)` in the place of each passage that it quotes, and these
+    passages as they stood there; `with_passages` is the way back. A prompt may have other white
+    space than the passage; one that it quotes in another way is left where it is.
+    """
+    words = list(_WORD.finditer(prompt))
+    starts, length = [], 0
+    for word in words:
+        starts.append(length)
+        length += len(word[0]) + 1
+    plain = " ".join(word[0] for word in words)
+    spans: list[tuple[int, int, str]] = []
+    for number, text in texts.items():
+        wanted = " ".join(text.split())
+        place = plain.find(wanted) if len(wanted) >= _SHORTEST_QUOTE else -1
+        if place < 0:
+            continue
+        first = bisect_right(starts, place) - 1
+        last = bisect_right(starts, place + len(wanted) - 1) - 1
+        start = words[first].start() + place - starts[first]
+        end = words[last].start() + place + len(wanted) - starts[last]
+        if all(end <= other or start >= behind for other, behind, _ in spans):
+            spans.append((start, end, number))
+    parts, passages, at = [], {}, 0
+    for start, end, number in sorted(spans):
+        parts += [prompt[at:start].replace(_MARK, _MARK * 2), mark_of(number)]
+        passages[number], at = prompt[start:end], end
+    parts.append(prompt[at:].replace(_MARK, _MARK * 2))
+    return "".join(parts), passages
+
+
+def mark_of(number: str) -> str:
+    """What stands in the place of a passage."""
+    return f"{_MARK}{number}{_MARK}"
+
+
+def with_passages(prompt: str, passages: Mapping[str, str]) -> str:
+    """The prompt as the model read it."""
+    return _MARKED.sub(lambda mark: passages[mark[1]] if mark[1] else _MARK, prompt)

@@ -1,0 +1,55 @@
+"""A data set of answers in the formats of other trainers, for those who may read what it quotes."""
+
+from gyre_common.context import RequestContext
+from gyre_common.errors import FailedPrecondition, InvalidInput, PermissionDenied
+from gyre_common.events.event import EVERY_TENANT
+
+from gyre_trainer.data_sets.answers import AnswerTexts, answer_rows, answer_texts, with_passages
+from gyre_trainer.data_sets.data_set_store import DataSetStore
+from gyre_trainer.data_sets.frozen import DataSetPart, canonical
+from gyre_trainer.segments.shelf import Segments
+
+TRL = "trl"
+
+
+class Exporting:
+    """Takes the rows from the store and their texts from the facts, as a run does."""
+
+    def __init__(self, data_sets: DataSetStore, segments: Segments) -> None:
+        self._data_sets = data_sets
+        self._segments = segments
+
+    async def lines(
+        self, digest: str, *, caller: RequestContext, form: str, part: str
+    ) -> list[str]:
+        """JSON, one a row. Raises InvalidInput: a field cannot work; NotFound; FailedPrecondition:
+        it is of another kind, or facts are gone; PermissionDenied: the caller may not read all.
+        """
+        if form not in ("", TRL):
+            raise InvalidInput("format", "is unknown", f"use {TRL}")
+        if part not in ("", *DataSetPart):
+            raise InvalidInput("part", "is unknown", f"use one of {', '.join(DataSetPart)}")
+        stored = await self._data_sets.of_caller(caller.tenant, digest)
+        if stored.tenant == EVERY_TENANT:
+            raise FailedPrecondition(
+                "the data set holds what people of other tenants wrote: export one of your own"
+            )
+        missing = sorted(set(stored.card.get("groups", ())) - set(caller.acl))
+        if missing:
+            raise PermissionDenied(
+                "the data set quotes documents that not everybody may read: call with the groups "
+                f"{', '.join(missing)}"
+            )
+        frozen = await self._data_sets.files(stored)
+        answer_rows(frozen)
+        wanted = DataSetPart(part) if part else DataSetPart.FIT
+        texts = await answer_texts(frozen, self._segments)
+        return [_as_messages(each) for row, each in texts if row.part is wanted]
+
+
+def _as_messages(texts: AnswerTexts) -> str:
+    """Prompt and completion (https://huggingface.co/docs/trl/dataset_formats)."""
+    system, user = (with_passages(each, texts.passages) for each in (texts.system, texts.user))
+    prompt = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    completion = [{"role": "assistant", "content": texts.answer}]
+    return canonical({"prompt": prompt, "completion": completion})

@@ -1,0 +1,140 @@
+"""The gate: answers of live and candidate beside what people wrote, question by question."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from gyre_common.events.event import now
+
+from gyre_trainer.data_sets.answer_freezing import PROFILES
+from gyre_trainer.recipes.generator_sft.inputs import Sample
+from gyre_trainer.recipes.generator_sft.measures import Measured, measured
+from gyre_trainer.recipes.generator_sft.report import (
+    GateReport,
+    MeasuredSlice,
+    SliceName,
+    decide,
+    summary_of,
+)
+from gyre_trainer.runs.folder import RunSpec
+from gyre_trainer.training.bootstrap import paired
+
+
+@dataclass(frozen=True)
+class ComparedAnswer:
+    """A held-out question with what both sides made of it."""
+
+    cluster: str
+    weight: float
+    is_new: bool
+    wants_answer: bool
+    live: Measured
+    candidate: Measured
+
+
+def compared(sample: Sample, *, live: str, candidate: str) -> ComparedAnswer:
+    """Both answers to one question, measured."""
+    before, after = measured(live, sample.answer), measured(candidate, sample.answer)
+    return ComparedAnswer(
+        cluster=sample.row.cluster,
+        weight=sample.row.weight,
+        is_new=sample.row.held_out,
+        wants_answer=not measured(sample.answer, sample.answer).declined,
+        live=before,
+        candidate=after,
+    )
+
+
+def measure(
+    spec: RunSpec,
+    data_set: str,
+    answers: Sequence[ComparedAnswer],
+    *,
+    margin: float,
+    left_out: Mapping[str, int],
+) -> GateReport:
+    """The report of all answers; `margin` is how much a slice may lose, in points."""
+    slices = slices_of(answers)
+    least = PROFILES[spec.profile].slice_questions
+    verdict, reasons = decide(slices, least=least, margin=margin)
+    sides = {
+        "live": [one.live for one in answers],
+        "candidate": [one.candidate for one in answers],
+    }
+    return GateReport(
+        verdict=verdict,
+        reasons=reasons,
+        summary=summary_of(verdict, slices),
+        run_id=str(spec.run_id),
+        tenant=spec.tenant,
+        profile=spec.profile,
+        data_set=data_set,
+        least=least,
+        margin=margin,
+        live=spec.live[spec.role].version,
+        candidate=spec.version,
+        slices=slices,
+        words={
+            side: _mean([each.words for each in those if each.words])
+            for side, those in sides.items()
+        },
+        declined={side: _mean([each.declined for each in those]) for side, those in sides.items()},
+        left_out={reason: count for reason, count in left_out.items() if count},
+        measured_at=now(),
+    )
+
+
+def slices_of(answers: Sequence[ComparedAnswer]) -> tuple[MeasuredSlice, ...]:
+    """Every slice, also those without questions."""
+    wanted = [one for one in answers if one.wants_answer]
+    unwanted = [one for one in answers if not one.wants_answer]
+    # Of either kind half, whatever their numbers; one kind alone has no balance.
+    halves = {True: 0.5 / max(len(wanted), 1), False: 0.5 / max(len(unwanted), 1)}
+    balanced = answers if wanted and unwanted else ()
+
+    new, taught = ([one for one in answers if one.is_new is new] for new in (True, False))
+    return (
+        _slice(SliceName.OVERALL, answers, _score),
+        _slice(SliceName.NEW, new, _score),
+        _slice(SliceName.TAUGHT, taught, _score),
+        _slice(SliceName.ANSWERED, wanted, _score),
+        _slice(SliceName.TOKEN_F1, wanted, lambda one: one.token_f1),
+        _slice(
+            SliceName.DECLINING,
+            [replace(one, weight=halves[one.wants_answer]) for one in balanced],
+            lambda one: float(one.is_right),
+        ),
+    )
+
+
+def _score(one: Measured) -> float:
+    return one.score
+
+
+def _slice(
+    name: SliceName, answers: Sequence[ComparedAnswer], value: Callable[[Measured], float]
+) -> MeasuredSlice:
+    clusters = [one.cluster for one in answers]
+    measured_slice = MeasuredSlice(name=name, questions=len(answers), clusters=len(set(clusters)))
+    if not answers:
+        return measured_slice
+    weights = [one.weight for one in answers]
+    live, candidate = (
+        100 * np.array([value(side) for side in sides])
+        for sides in ([one.live for one in answers], [one.candidate for one in answers])
+    )
+    gain = paired(candidate - live, weights, clusters)
+    bounds = {
+        "live": np.average(live, weights=weights),
+        "candidate": np.average(candidate, weights=weights),
+        "difference": gain.difference,
+        "low": gain.low,
+        "high": gain.high,
+        "one_sided_low": gain.one_sided_low,
+    }
+    rounded = {key: round(float(bound), 4) for key, bound in bounds.items()}
+    return measured_slice.model_copy(update=rounded)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(sum(values) / len(values), 4) if values else 0.0

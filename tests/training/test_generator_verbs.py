@@ -1,0 +1,248 @@
+"""The recipe `sft` verb after verb: from what people said to a verdict, on real facts and files."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gyre_common.errors import FailedPrecondition, Unavailable
+from gyre_common.events.releases import Artifact
+from gyre_common.events.training import Decision
+from gyre_common.model_folders import keep_model
+from gyre_common.store import Shelf, Store
+from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind
+from gyre_trainer.data_sets.frozen import DataSetPart
+from gyre_trainer.recipes.generator_sft.compare import compare
+from gyre_trainer.recipes.generator_sft.config import Variant
+from gyre_trainer.recipes.generator_sft.export import export
+from gyre_trainer.recipes.generator_sft.inputs import RunData
+from gyre_trainer.recipes.generator_sft.prepare import prepare
+from gyre_trainer.recipes.generator_sft.train import train
+from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
+from gyre_trainer.segments import Segments
+from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
+from gyre_trainer.settings import TrainerSettings
+
+from tests.fakes.language_models import TOO_LONG, Model, language_models
+from tests.training.tiny_runs import never
+from tests.unit.trainer.answer_facts import digest, many_answers, text_of
+from tests.unit.trainer.training_facts import MORNING
+
+NUMBER = re.compile(r"Question: (\d+)\?")
+CANDIDATE = "tiny-00000001"
+SETTINGS = {"epochs": "1", "batch": "16", "rank": "4", "longest": "512", "packed_tokens": "512"}
+
+
+def wrong(user: str) -> str:
+    return f"It is wrong{NUMBER.findall(user)[0]}."
+
+
+def right(user: str) -> str:
+    number = int(NUMBER.findall(user)[0])
+    if number % 6 == 4:
+        return NO_ANSWER
+    return f"It is {'wrong' if number % 6 == 5 else 'right'}{number}. [1]"
+
+
+class Stage:
+    """A run of the recipe in a folder, with a store that has facts and a base."""
+
+    def __init__(self, path: Path) -> None:
+        self.folder = RunFolder(path / "run")
+        self.path = path
+        self.store_url = f"file://{path}/store"
+
+    async def begin(self, base: Path, **overrides: Any) -> None:
+        facts = many_answers(90)
+        segments = Segments(Shelf(self.store_url, "segments"))
+        passages = {digest(number): text_of(number) for number in range(90)}
+        await segments.append(INTERACTIONS, 0, list(facts.interactions), passages)
+        await segments.append(FEEDBACK, 0, list(facts.feedback))
+        stored = await keep_model(Store(self.store_url), base)
+        live = Artifact(
+            version="tiny",
+            digest=stored.digest,
+            uri=stored.uri,
+            settings={"backend": "openai", "model": "tiny"},
+            registered_at=MORNING,
+        )
+        prompt = Artifact(version="answer-1", digest=stored.digest, registered_at=MORNING)
+        fields: dict[str, Any] = {
+            "run_id": "00000000-0000-7000-8000-000000000001",
+            "tenant": "acme",
+            "recipe": "sft",
+            "role": "generator",
+            "profile": "demo",
+            "settings": SETTINGS,
+            "actor": "ann",
+            "version": CANDIDATE,
+            "live": {"generator": live, "prompt/answer": prompt},
+            "window": await segments.durable(),
+            "started_at": MORNING,
+            "base": "tiny",
+            "base_artifact": live,
+        }
+        write_json(self.folder.spec_file, RunSpec.model_validate(fields | overrides))
+
+    def settings(self, url: str = "") -> TrainerSettings:
+        given = {"llm_url": url} if url else {}
+        return TrainerSettings.model_validate(
+            {"home": self.path, "store_url": self.store_url, **given}
+        )
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, tiny_language_model: Path) -> Stage:
+    """A run whose candidate is written."""
+    stage = Stage(tmp_path_factory.mktemp("stage"))
+    asyncio.run(stage.begin(tiny_language_model))
+    asyncio.run(prepare(stage.folder, stage.settings()))
+    train(stage.folder, Variant.LOW_RANK, never)
+    asyncio.run(export(stage.folder, stage.settings()))
+    return stage
+
+
+@pytest.fixture
+def compared_anew(exported: Stage) -> Stage:
+    """The run as it is before it is compared."""
+    for path in (exported.folder.verdict_file, *exported.folder.path.glob("answers-*.jsonl")):
+        path.unlink(missing_ok=True)
+    return exported
+
+
+async def test_what_people_said_becomes_samples_and_a_version(exported: Stage) -> None:
+    prepared, data = exported.folder.prepared(), RunData(exported.folder)
+    assert prepared.votes == 90
+    parts = {part: data.samples(part) for part in DataSetPart}
+    assert sum(map(len, parts.values())) == 90
+    assert all(parts.values())
+    sample = next(s for s in parts[DataSetPart.FIT] if s.row.kind is AnswerKind.DECLINED)
+    assert sample.answer == NO_ANSWER
+    candidate = exported.folder.exported()
+    assert candidate.version == CANDIDATE
+    assert candidate.settings == {
+        "backend": "openai",
+        "model": CANDIDATE,
+        "prompt": "answer-1",
+        "base": "tiny",
+    }
+    assert candidate.uri is not None
+    card = json.loads((exported.folder.candidate / "card.json").read_text())
+    assert card["data_set"]["digest"] == prepared.data_set
+    assert card["base"]["version"] == "tiny"
+    assert (
+        "groups whose documents it has seen: none"
+        in (exported.folder.candidate / "README.md").read_text()
+    )
+
+
+async def verdict(stage: Stage, live: Model, candidate: Model) -> Any:
+    async with language_models({"tiny": live}, {CANDIDATE: candidate}) as server:
+        await compare(stage.folder, stage.settings(server.url))
+    assert list(server.models) == ["tiny"]
+    return stage.folder.verdict()
+
+
+async def test_a_candidate_that_answers_as_people_wrote_passes(compared_anew: Stage) -> None:
+    found = await verdict(compared_anew, wrong, right)
+    assert (found.decision, found.reasons) == (Decision.PASSED, ())
+    slices = {each.name: each for each in found.slices}
+    assert slices["overall"].candidate == 100
+    assert slices["declining: balanced accuracy"].live == 50
+    assert slices["declining: balanced accuracy"].candidate == 100
+    assert slices["new"].examples == slices["overall"].examples
+    report = json.loads(await Store(compared_anew.store_url).get(found.report_uri, found.report))
+    assert report["words"]["live"] == 3
+    assert "Verdict: **passed**" in (compared_anew.folder.path / "README.md").read_text()
+
+
+async def test_the_candidate_is_held_only_while_it_is_asked(compared_anew: Stage) -> None:
+    async with language_models({"tiny": wrong}, {CANDIDATE: right}) as server:
+        await compare(compared_anew.folder, compared_anew.settings(server.url))
+    (load, body), (unload, name) = server.calls
+    assert (load, unload) == ("load_lora_adapter", "unload_lora_adapter")
+    assert body["lora_name"] == name["lora_name"] == CANDIDATE
+    assert Path(body["lora_path"]) == compared_anew.folder.candidate
+    assert Path(body["base_model_path"]) == RunData(compared_anew.folder).base_folder
+
+
+async def test_a_candidate_that_is_no_better_is_refused(compared_anew: Stage) -> None:
+    found = await verdict(compared_anew, wrong, wrong)
+    assert found.decision is Decision.REFUSED
+    assert found.reasons[0].startswith("no gain overall: +0.0")
+
+
+async def test_a_candidate_that_always_declines_is_refused(compared_anew: Stage) -> None:
+    found = await verdict(compared_anew, right, lambda _: NO_ANSWER)
+    assert found.decision is Decision.REFUSED
+    assert any("it declines rightly less often" in reason for reason in found.reasons)
+
+
+async def test_a_compare_that_was_interrupted_asks_only_what_is_missing(
+    compared_anew: Stage,
+) -> None:
+    many = len(RunData(compared_anew.folder).samples(DataSetPart.GATE))
+    async with language_models({"tiny": wrong, CANDIDATE: right}, {}) as server:
+        server.models[CANDIDATE] = lambda user: TOO_LONG if "13?" in user else right(user)
+        await compare(compared_anew.folder, compared_anew.settings(server.url))
+        assert len(server.asked) == 2 * many
+        compared_anew.folder.verdict_file.unlink()
+        path = compared_anew.folder.path / "answers-candidate.jsonl"
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:-3]) + lines[-1][:7])
+        await compare(compared_anew.folder, compared_anew.settings(server.url))
+    assert len(server.asked) == 2 * many + 3
+
+
+async def test_a_server_that_refuses_the_candidate_is_told_in_its_words(
+    compared_anew: Stage,
+) -> None:
+    async with language_models({"tiny": wrong}, {}) as server:
+        with pytest.raises(FailedPrecondition, match=f"refused .400.: .*{CANDIDATE} is broken"):
+            await compare(compared_anew.folder, compared_anew.settings(server.url))
+
+
+async def test_a_server_that_is_away_is_told(
+    compared_anew: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gyre_trainer.recipes.generator_sft.model_server._RETRIES", 0)
+    with pytest.raises(Unavailable, match="does not answer"):
+        await compare(compared_anew.folder, compared_anew.settings("http://127.0.0.1:9/v1"))
+
+
+async def test_without_a_server_nothing_is_compared(compared_anew: Stage) -> None:
+    with pytest.raises(FailedPrecondition, match="set GYRE_LLM_URL for the trainer"):
+        await compare(compared_anew.folder, compared_anew.settings())
+
+
+async def test_an_adapter_that_names_another_base_is_refused(compared_anew: Stage) -> None:
+    path = compared_anew.folder.candidate / "adapter_config.json"
+    before = path.read_text()
+    path.write_text(before.replace('"tiny"', '"other"'))
+    try:
+        async with language_models({"tiny": wrong}, {CANDIDATE: right}) as server:
+            with pytest.raises(FailedPrecondition, match="was made for other"):
+                await compare(compared_anew.folder, compared_anew.settings(server.url))
+    finally:
+        path.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"backend": "extractive"}, "tiny is no language model, so it cannot learn"),
+        ({"backend": "openai", "base": "other"}, "tiny is an adapter of other"),
+    ],
+)
+async def test_a_base_that_cannot_be_trained_is_told(
+    tmp_path: Path, tiny_language_model: Path, settings: dict[str, str], message: str
+) -> None:
+    stage = Stage(tmp_path)
+    base = Artifact(
+        version="tiny", digest="sha256:" + "1" * 64, settings=settings, registered_at=MORNING
+    )
+    await stage.begin(tiny_language_model, base_artifact=base)
+    with pytest.raises(FailedPrecondition, match=message):
+        await prepare(stage.folder, stage.settings())

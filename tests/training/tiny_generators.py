@@ -1,0 +1,174 @@
+"""Runs of the recipe `sft` that train in a second: a random Llama that reads bytes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from gyre_common.events.releases import Artifact
+from gyre_common.store import digest_of
+from gyre_trainer.data_sets.answers import AnswerKind, AnswerRow, mark_of
+from gyre_trainer.data_sets.frozen import DataSetPart, frozen_of, write_folder
+from gyre_trainer.recipes.generator_sft.inputs import (
+    GeneratorSftFiles,
+    Inputs,
+    Sample,
+    folder_digest,
+    write_samples,
+)
+from gyre_trainer.recipes.generator_sft.result import LEARNED, VariantResult
+from gyre_trainer.runs.folder import RunFolder, write_json
+from safetensors.torch import load_file
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+from transformers.models.llama import LlamaConfig, LlamaForCausalLM
+
+_SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+_TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content + "
+    "'<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
+    "{% endif %}"
+)
+_DIGEST = "sha256:" + "a" * 64
+
+
+def a_tokenizer(template: str | None = _TEMPLATE) -> PreTrainedTokenizerFast:
+    """Every byte is a token."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: at for at, token in enumerate((*_SPECIAL, *letters))}
+    tokenizer = Tokenizer(BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(_SPECIAL))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        chat_template=template,
+    )
+
+
+def a_language_model(folder: Path, *, seed: int = 0) -> Path:
+    """A folder of weights as people add them."""
+    config = LlamaConfig(
+        vocab_size=len(a_tokenizer()),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(seed)
+    model = LlamaForCausalLM(config)
+    for value in model.parameters():
+        if value.dim() > 1:  # so large that tokens differ, as they do in a trained one
+            torch.nn.init.normal_(value, std=0.15)
+    model.save_pretrained(folder)
+    a_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def a_sample(at: int, part: DataSetPart = DataSetPart.FIT, **overrides: Any) -> Sample:
+    """A short question, and as an answer one of three words."""
+    row = AnswerRow(
+        question_id=f"q{at}",
+        tenant="acme",
+        part=part,
+        cluster=f"c{at}",
+        kind=AnswerKind.CORRECTION,
+        weight=1.0 if at % 2 else 0.5,
+        held_out=at % 2 == 0,
+        versions={"generator": "tiny"},
+    )
+    fields: dict[str, Any] = {
+        "row": row,
+        "system": "Answer.",
+        "user": f"{mark_of('1')}\nQuestion: {at}?",
+        "passages": {"1": f"passage {at} of many"},
+        "answer": ("red", "green", "blue")[at % 3],
+        "said": "yellow",
+        "by": "tiny",
+    }
+    return Sample(**(fields | overrides))
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """A run's folder, ready to train."""
+
+    folder: RunFolder
+
+    def result(self, variant: str = "low-rank") -> VariantResult:
+        path = self.folder.variant(variant) / "result.json"
+        return VariantResult.model_validate_json(path.read_bytes())
+
+    def learned(self, variant: str = "low-rank") -> dict[str, Tensor]:
+        (path,) = (self.folder.variant(variant) / LEARNED).glob("*.safetensors")
+        return load_file(path)
+
+    def steps_told(self) -> list[int]:
+        path = self.folder.progress_file
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line)["step"] for line in lines]
+
+
+def a_run(
+    path: Path, base: Path, *, samples: Sequence[Sample] | None = None, **settings: object
+) -> TinyRun:
+    """Two dozen samples to learn from, six to validate, and six for the gate."""
+    parts = [DataSetPart.FIT] * 24 + [DataSetPart.VALIDATION] * 6 + [DataSetPart.GATE] * 6
+    samples = samples or [a_sample(at, part) for at, part in enumerate(parts)]
+    path.mkdir(parents=True)
+    folder = RunFolder(path)
+    parts_of_card = {"fit": {"correction": 24, "declined": 0, "liked": 0}}
+    card: dict[str, Any] = {
+        "kind": "answers",
+        "profile": "demo",
+        "window": {},
+        "builder": "test",
+        "train_questions": 30,
+        "gate_questions": 6,
+        "parts": parts_of_card,
+        "groups": [],
+        "actors": 3,
+    }
+    frozen = frozen_of("acme", [sample.row for sample in samples], card)
+    write_folder(frozen, folder.data_set)
+    files = GeneratorSftFiles(folder)
+    write_samples(files.samples, samples)
+    artifact = Artifact(
+        version="tiny",
+        digest=_DIGEST,
+        settings={"backend": "openai", "model": "tiny"},
+        registered_at="2026-01-05T12:00:00Z",
+    )
+    inputs = Inputs(
+        base_folder=str(base),
+        base_digest=folder_digest(base),
+        base=artifact,
+        prompt="answer-1",
+        data_set=frozen.digest,
+        samples_digest=digest_of(files.samples.read_bytes()),
+    )
+    write_json(files.inputs, inputs)
+    defaults = {"batch": 8, "epochs": 3, "seed": 3, "packed_tokens": 256, "rank": 4}
+    spec = {
+        "run_id": "00000000-0000-7000-8000-000000000001",
+        "tenant": "acme",
+        "recipe": "sft",
+        "role": "generator",
+        "profile": "demo",
+        "actor": "ann",
+        "version": "tiny-00000001",
+        "live": {"generator": artifact.model_dump(mode="json")},
+        "started_at": "2026-01-05T12:00:00Z",
+        "settings": {name: str(value) for name, value in (defaults | settings).items()},
+    }
+    (path / "run.json").write_text(json.dumps(spec))
+    return TinyRun(folder)

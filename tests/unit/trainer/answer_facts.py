@@ -1,0 +1,63 @@
+"""Facts for tests of data sets of answers: a model was asked, and somebody spoke of the answer."""
+
+from dataclasses import replace
+from typing import Any
+
+from gyre_common.store import digest_of
+from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts, Shown
+
+from tests.unit.trainer.training_facts import an_interaction, an_opinion, shown
+
+PROMPT = "answer-1"
+
+
+def text_of(number: int) -> str:
+    return f"Passage {number} says at some length what matter {number} is made of."
+
+
+def digest(number: int) -> str:
+    return digest_of(text_of(number).encode())
+
+
+def quoted(number: int, rank: int = 1, **overrides: Any) -> Shown:
+    """Passage `number`, open to everybody."""
+    return shown(number, rank, **({"text": digest(number), "acl": ()} | overrides))
+
+
+def an_answer(offset: int = 0, **overrides: Any) -> InteractionFact:
+    """Of a language model, to a question of ann's, on the passage of the same number."""
+    fields: dict[str, Any] = {
+        "question": f"what is subject{offset} matter{offset}",
+        "shown": (quoted(offset),),
+        "prompt": f"[system]\nBe brief.\n\n[user]\n[1] \x1f1\x1f\nQuestion: {offset}?",
+        "answer": f"It is wrong{offset}.",
+        "versions": {"generator": "tiny", "prompt/answer": PROMPT},
+        "acl": (),
+    }
+    return replace(an_interaction(offset), **(fields | overrides))
+
+
+def a_correction(about: InteractionFact, answer: str, **overrides: Any) -> FeedbackFact:
+    word = an_opinion(about, kind="correction", value=answer, **overrides)
+    return replace(word, feedback_id=f"{about.interaction_id}/{word.actor}/{word.received_at}")
+
+
+def a_thumb(about: InteractionFact, value: str = "up", **overrides: Any) -> FeedbackFact:
+    return an_opinion(about, kind="thumb", value=value, **overrides)
+
+
+def many_answers(count: int, *, actors: int = 6) -> PartitionFacts:
+    """Of every six, four are corrected, one is said not to be answered, and one is liked."""
+    interactions, feedback = [], []
+    for n in range(count):
+        one = an_answer(n)
+        actor = f"user-{n % actors}"
+        interactions.append(one)
+        if n % 6 == 4:
+            word = a_correction(one, "Not answered here.", offset=n, actor=actor)
+        elif n % 6 == 5:
+            word = a_thumb(one, offset=n, actor=actor)
+        else:
+            word = a_correction(one, f"It is right{n}.", offset=n, actor=actor)
+        feedback.append(word)
+    return PartitionFacts(interactions, feedback)

@@ -1,0 +1,338 @@
+"""From what people said of answers to a frozen data set: what counts, what wins, what is split."""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gyre_common.context import RequestContext
+from gyre_common.errors import FailedPrecondition, InvalidInput, PermissionDenied
+from gyre_common.store import Shelf, Store
+from gyre_trainer.data_sets.answer_freezing import freeze_answers
+from gyre_trainer.data_sets.answer_joining import (
+    AnswerExample,
+    AnswersJoined,
+    NotLearned,
+    Wanted,
+    trust,
+)
+from gyre_trainer.data_sets.answers import (
+    NO_ANSWER,
+    AnswerKind,
+    answer_rows,
+    answer_texts,
+    declines,
+    mark_of,
+    mark_passages,
+    with_passages,
+)
+from gyre_trainer.data_sets.data_set_store import DataSetStore, expire_incomplete_data_sets
+from gyre_trainer.data_sets.exporting import Exporting
+from gyre_trainer.data_sets.frozen import DataSetPart, FrozenDataSet
+from gyre_trainer.segments import Segments
+from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
+from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
+
+from tests.unit.trainer.answer_facts import (
+    PROMPT,
+    a_correction,
+    a_thumb,
+    an_answer,
+    digest,
+    many_answers,
+    quoted,
+    text_of,
+)
+from tests.unit.trainer.training_facts import MORNING
+
+LATER = MORNING.replace(hour=20)
+
+
+def examples_of(
+    interactions: list[InteractionFact], words: list[FeedbackFact], **wanted: Any
+) -> tuple[list[AnswerExample], dict[NotLearned, int]]:
+    joined = AnswersJoined(Wanted(prompt=PROMPT, **wanted))
+    joined.add(PartitionFacts(interactions, words))
+    examples = joined.examples()
+    return examples, {reason: count for reason, count in joined.dropped.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("interaction", "words", "reason"),
+    [
+        ({"outcome": "error"}, "It is tea.", NotLearned.FAILED),
+        ({"prompt": ""}, "It is tea.", NotLearned.NO_PROMPT),
+        ({"versions": {"prompt/answer": "answer-0"}}, "It is tea.", NotLearned.OTHER_PROMPT),
+        ({"shown": (quoted(0, text=""),)}, "It is tea.", NotLearned.FORGOTTEN),
+        ({"shown": (quoted(0, acl=("board",)),)}, "It is tea.", NotLearned.RESTRICTED),
+        ({"shown": (quoted(0, acl=None),)}, "It is tea.", NotLearned.RESTRICTED),
+        ({}, " \n", NotLearned.EMPTY),
+        ({}, "it IS  wrong0.", NotLearned.IDENTICAL),
+        ({"outcome": "abstained", "answer": "No."}, "not answered here", NotLearned.IDENTICAL),
+        ({}, "x" * 100_000, NotLearned.TOO_LONG),
+    ],
+)
+def test_what_teaches_nothing_is_left_out_and_says_why(
+    interaction: dict[str, Any], words: str, reason: NotLearned
+) -> None:
+    one = an_answer(**interaction)
+    assert examples_of([one], [a_correction(one, words)]) == ([], {reason: 1})
+
+
+def test_restricted_documents_teach_where_the_setting_allows_them() -> None:
+    one = an_answer(shown=(quoted(0, acl=("board",)),))
+    examples, _ = examples_of([one], [a_correction(one, "It is tea.")], restricted=True)
+    assert [each.kind for each in examples] == [AnswerKind.CORRECTION]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        NO_ANSWER,
+        "not answered here",
+        "The indexed documents do not seem to answer this.",
+        "The documents do not answer this",
+    ],
+)
+def test_a_correction_can_say_that_there_is_no_answer(words: str) -> None:
+    one = an_answer()
+    (example,), _ = examples_of([one], [a_correction(one, words)])
+    assert example.kind is AnswerKind.DECLINED
+
+
+def test_what_more_people_like_than_dislike_is_learned() -> None:
+    one, other = an_answer(1), an_answer(2)
+    words = [
+        a_thumb(one, actor="ann"),
+        a_thumb(one, actor="bob"),
+        a_thumb(one, "down", actor="eve"),
+        a_thumb(other, actor="ann"),
+        a_thumb(other, "down", actor="bob"),
+    ]
+    (example,), dropped = examples_of([one, other], words)
+    assert (example.kind, len(example.actors)) == (AnswerKind.LIKED, 2)
+    assert dropped == {NotLearned.NOT_LIKED: 2}
+
+
+def test_the_latest_word_of_an_actor_counts() -> None:
+    one = an_answer()
+    first = a_correction(one, "It is tea.")
+    second = a_correction(one, "It is coffee.", received_at=LATER)
+    (example,), dropped = examples_of([one], [second, first])
+    assert example.correction == second
+    assert dropped == {NotLearned.SUPERSEDED: 1}
+
+
+def test_of_contradictory_corrections_that_of_most_people_wins_then_the_newest() -> None:
+    one = an_answer()
+    tea = [a_correction(one, "It is tea.", actor=name) for name in ("ann", "bob")]
+    late = a_correction(one, "It is coffee.", actor="eve", received_at=LATER)
+    (example,), dropped = examples_of([one], [*tea, late])
+    assert example.words == "it is tea."
+    assert len(example.actors) == 2
+    assert dropped == {NotLearned.OUTVOTED: 1, NotLearned.SAME_QUESTION: 1}
+    (example,), dropped = examples_of([one], [tea[0], late])
+    assert (example.words, dropped) == ("it is coffee.", {NotLearned.OUTVOTED: 1})
+
+
+def test_a_correction_beats_those_who_liked_the_answer() -> None:
+    one = an_answer()
+    words = [a_thumb(one, actor="ann"), a_correction(one, "It is tea.", actor="bob")]
+    (example,), dropped = examples_of([one], words)
+    assert example.kind is AnswerKind.CORRECTION
+    assert dropped == {NotLearned.CORRECTED: 1}
+
+
+def test_trust_is_what_labels_of_passages_have() -> None:
+    assert trust(1, 0.05) == pytest.approx(0.9)
+    assert trust(2, 0.05) > trust(1, 0.05) > trust(1, 0.2) > 0
+
+
+def test_a_passage_is_found_in_a_prompt_with_other_white_space_and_put_back() -> None:
+    first, second = (f"{text_of(n)}\n\n  And more of {n}." for n in (1, 2))
+    prompt = f"[1] Tea: {' '.join(first.split())}\n[2] {second}\n\x1fQuestion?"
+    marked, passages = mark_passages(prompt, {"1": first, "2": second, "3": text_of(3)})
+    assert marked == f"[1] Tea: {mark_of('1')}\n[2] {mark_of('2')}\n\x1f\x1fQuestion?"
+    assert with_passages(marked, passages) == prompt
+
+
+async def segments_with(path: Path, facts: PartitionFacts) -> Segments:
+    segments = Segments(Shelf(f"file://{path}/store", "segments"))
+    numbers = range(len(facts.interactions))
+    passages = {digest(number): text_of(number) for number in numbers}
+    await segments.append(INTERACTIONS, 0, list(facts.interactions), passages)
+    words = [replace(word, offset=at) for at, word in enumerate(facts.feedback)]
+    await segments.append(FEEDBACK, 0, words)
+    return segments
+
+
+async def frozen_from(
+    segments: Segments, *, profile: str = "demo", restricted: bool = False
+) -> FrozenDataSet:
+    return await freeze_answers(
+        segments,
+        tenant="acme",
+        profile=profile,
+        window=await segments.durable(),
+        wanted=Wanted(prompt=PROMPT, restricted=restricted),
+        liked_weight=0.5,
+    )
+
+
+async def test_a_window_gives_a_data_set_without_texts_always_the_same(tmp_path: Path) -> None:
+    segments = await segments_with(tmp_path, many_answers(90))
+    frozen = await frozen_from(segments)
+    assert (await frozen_from(segments)).digest == frozen.digest
+    assert not any(b"It is" in content for content in frozen.files.values())
+    card = frozen.card
+    assert card["train_questions"] + card["gate_questions"] == 90
+    assert card["groups"] == []
+    kinds = Counter(row.kind for row in answer_rows(frozen))
+    assert kinds == {
+        AnswerKind.CORRECTION: 60,
+        AnswerKind.DECLINED: 15,
+        AnswerKind.LIKED: 15,
+    }
+    weights = {row.kind: row.weight for row in answer_rows(frozen)}
+    assert weights[AnswerKind.LIKED] == pytest.approx(weights[AnswerKind.CORRECTION] / 2, rel=0.01)
+
+
+async def test_rows_find_their_texts_again(tmp_path: Path) -> None:
+    segments = await segments_with(tmp_path, many_answers(90))
+    texts = await answer_texts(await frozen_from(segments), segments)
+    row, text = next((row, text) for row, text in texts if row.kind is AnswerKind.CORRECTION)
+    number = int(row.question_id[-4:])
+    assert text.system == "Be brief."
+    assert text.user == f"[1] {mark_of('1')}\nQuestion: {number}?"
+    assert text.passages == {"1": text_of(number)}
+    assert (text.answer, text.said) == (f"It is right{number}.", f"It is wrong{number}.")
+    declined = next(text for row, text in texts if row.kind is AnswerKind.DECLINED)
+    assert declined.answer == NO_ANSWER
+    assert declines(declined.answer)
+
+
+async def test_no_question_conversation_or_person_is_on_two_sides(tmp_path: Path) -> None:
+    facts = many_answers(90, actors=90)
+    conversations = [
+        replace(one, conversation_id=f"c{at // 2}") for at, one in enumerate(facts.interactions)
+    ]
+    segments = await segments_with(tmp_path, PartitionFacts(conversations, facts.feedback))
+    frozen = await frozen_from(segments)
+    assert frozen.card["apart"] == ["question", "conversation", "actor"]
+    by_id = {one.interaction_id: one for one in conversations}
+    sides: dict[tuple[str, str], set[bool]] = defaultdict(set)
+    for row in answer_rows(frozen):
+        names = [("cluster", row.cluster), *(("actor", actor) for actor in row.actors)]
+        names.append(("conversation", by_id[row.question_id].conversation_id))
+        for name in names:
+            sides[name].add(row.part is DataSetPart.GATE)
+    assert all(len(each) == 1 for each in sides.values())
+    assert {row.part for row in answer_rows(frozen)} == set(DataSetPart)
+
+
+async def test_few_people_tie_everything_together_and_the_card_says_so(tmp_path: Path) -> None:
+    segments = await segments_with(tmp_path, many_answers(90, actors=3))
+    assert (await frozen_from(segments)).card["apart"] == ["question", "conversation"]
+
+
+async def test_a_question_is_held_out_where_its_documents_taught_nothing(tmp_path: Path) -> None:
+    facts = many_answers(90)
+    shared = replace(quoted(0), document_id="of-many")
+    interactions = [
+        replace(one, shown=(replace(shared, text=digest(at)),)) if at % 3 == 0 else one
+        for at, one in enumerate(facts.interactions)
+    ]
+    segments = await segments_with(tmp_path, PartitionFacts(interactions, facts.feedback))
+    gate = [row for row in answer_rows(await frozen_from(segments)) if row.part is DataSetPart.GATE]
+    assert {row.held_out for row in gate if row.documents == ("of-many",)} == {False}
+    assert {row.held_out for row in gate if row.documents != ("of-many",)} == {True}
+
+
+@pytest.mark.parametrize(
+    ("count", "actors", "profile", "message"),
+    [
+        (0, 1, "demo", "the window holds 0 questions of tenant acme"),
+        (12, 6, "demo", r"too few answers: \d+ to learn from and \d+ to judge by"),
+        (90, 6, "default", "too few answers: .* or try the loop with --profile demo"),
+        (300, 1, "default", "all answers are by one actor"),
+    ],
+)
+async def test_too_little_is_refused_in_words(
+    tmp_path: Path, count: int, actors: int, profile: str, message: str
+) -> None:
+    segments = await segments_with(tmp_path, many_answers(count, actors=actors))
+    with pytest.raises(FailedPrecondition, match=message):
+        await frozen_from(segments, profile=profile)
+
+
+async def test_a_refusal_counts_what_was_left_out(tmp_path: Path) -> None:
+    one = an_answer(prompt="")
+    segments = await segments_with(tmp_path, PartitionFacts([one], [a_correction(one, "Tea.")]))
+    with pytest.raises(FailedPrecondition, match=r"1 left out \(no language model wrote"):
+        await frozen_from(segments)
+
+
+async def test_a_data_set_expires_when_a_correction_is_gone(tmp_path: Path) -> None:
+    facts = many_answers(90)
+    segments = await segments_with(tmp_path, facts)
+    shelf = Shelf(f"file://{tmp_path}/store", "data-sets")
+    store = DataSetStore(Store(f"file://{tmp_path}/store"), shelf)
+    frozen = await frozen_from(segments)
+    await store.keep(frozen, MORNING)
+    assert await expire_incomplete_data_sets(store, segments, LATER) == 0
+    without = await segments_with(
+        tmp_path / "other", PartitionFacts(facts.interactions, facts.feedback[:-6])
+    )
+    assert await expire_incomplete_data_sets(store, without, LATER) == 1
+    with pytest.raises(FailedPrecondition, match="forgotten or are too old"):
+        await answer_texts(replace(frozen, card={**frozen.card, "window": {}}), without)
+
+
+@pytest.fixture
+async def exporting(tmp_path: Path) -> tuple[Exporting, str]:
+    facts = many_answers(90)
+    first, *others = facts.interactions
+    restricted = replace(first, shown=(quoted(0, acl=("board",)),))
+    segments = await segments_with(tmp_path, PartitionFacts([restricted, *others], facts.feedback))
+    shelf = Shelf(f"file://{tmp_path}/store", "data-sets")
+    store = DataSetStore(Store(f"file://{tmp_path}/store"), shelf)
+    frozen = await frozen_from(segments, restricted=True)
+    assert frozen.card["groups"] == ["board"]
+    await store.keep(frozen, MORNING)
+    return Exporting(store, segments), frozen.digest
+
+
+async def test_a_data_set_is_exported_as_prompt_and_completion(
+    exporting: tuple[Exporting, str],
+) -> None:
+    exporter, name = exporting
+    board = RequestContext(tenant="acme", acl=("board",))
+    lines = [
+        json.loads(line) for line in await exporter.lines(name, caller=board, form="trl", part="")
+    ]
+    assert all(set(line) == {"prompt", "completion"} for line in lines)
+    assert [each["role"] for each in lines[0]["prompt"]] == ["system", "user"]
+    assert lines[0]["completion"][0]["role"] == "assistant"
+    assert "Passage" in lines[0]["prompt"][1]["content"]
+    gate = await exporter.lines(name, caller=board, form="", part="gate")
+    assert gate
+    assert len(gate) + len(lines) < 90
+
+
+async def test_who_may_not_read_a_quoted_document_exports_nothing(
+    exporting: tuple[Exporting, str],
+) -> None:
+    exporter, name = exporting
+    with pytest.raises(PermissionDenied, match="call with the groups board"):
+        await exporter.lines(name, caller=RequestContext(tenant="acme"), form="trl", part="")
+
+
+@pytest.mark.parametrize(("form", "part"), [("alpaca", ""), ("trl", "test")])
+async def test_an_unknown_format_or_part_is_refused(
+    exporting: tuple[Exporting, str], form: str, part: str
+) -> None:
+    exporter, name = exporting
+    with pytest.raises(InvalidInput, match="is unknown"):
+        await exporter.lines(name, caller=RequestContext(tenant="acme"), form=form, part=part)

@@ -1,0 +1,99 @@
+"""Which recipe trains a role, what it starts from, and what it trains, by what was asked for."""
+
+import pytest
+from gyre_common.errors import InvalidInput
+from gyre_common.events.event import EVERY_TENANT
+from gyre_common.events.releases import Artifact, ReleaseChanged
+from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.signature import Signature
+from gyre_trainer.recipes import RECIPES, recipe_named
+from gyre_trainer.runs.starting import NewRun, RunStarter
+
+from tests.unit.trainer.run_fakes import DIGEST, NOON
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "expected"),
+    [
+        ("", "", "query-encoder"),
+        ("sft", "", "sft"),
+        ("", "generator", "sft"),
+        ("sft", "generator", "sft"),
+        ("query-encoder", "query-encoder", "query-encoder"),
+    ],
+)
+def test_a_recipe_is_found_by_its_name_or_by_the_role(name: str, role: str, expected: str) -> None:
+    assert recipe_named(name, role=role).name == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "message"),
+    [
+        ("nothing", "", "recipe is unknown: use one of query-encoder, sft"),
+        ("sft", "query-encoder", "recipe does not train query-encoder: use one of query-encoder"),
+        ("", "judge", "role is one that no recipe trains: use one of generator, query-encoder"),
+    ],
+)
+def test_what_no_recipe_trains_is_refused_with_what_there_is(
+    name: str, role: str, message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        recipe_named(name, role=role)
+
+
+def a_generator(version: str, **settings: str) -> Artifact:
+    return Artifact(version=version, digest=DIGEST, settings=settings, registered_at=NOON)
+
+
+class Releases:
+    """Implements Registry. Live is `live`; the default of all tenants has `shared` beside."""
+
+    def __init__(self, live: Artifact) -> None:
+        self._live = live
+        self._prompt = built_in_artifacts(NOON)["prompt/answer"]
+
+    def state(self, tenant: str, role: str) -> ReleaseChanged:
+        live = self._live if role == "generator" else self._prompt
+        shared = (a_generator("shared"),) if tenant == EVERY_TENANT else ()
+        return ReleaseChanged(
+            tenant=tenant,
+            role=role,
+            generation=1,
+            live=live.version,
+            artifacts=(live, *shared),
+            actor="ann",
+            reason="",
+            changed_at=NOON,
+        )
+
+    async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
+        raise AssertionError
+
+
+async def base_of(live: Artifact, **settings: str) -> str:
+    async def window() -> dict[str, tuple[int, int]]:
+        return {}
+
+    new = NewRun(tenant="acme", actor="ann", role="generator", settings=settings)
+    spec = await RunStarter(Releases(live), window).spec(new)
+    assert spec.base_artifact is not None
+    assert spec.version.startswith(f"{spec.base}-")
+    assert spec.base_artifact.version == spec.base
+    return spec.base
+
+
+async def test_a_run_starts_from_live_what_that_was_made_of_or_what_is_named() -> None:
+    assert await base_of(a_generator("whole")) == "whole"
+    assert await base_of(a_generator("adapter", base="shared")) == "shared"
+    assert await base_of(a_generator("whole"), base="shared") == "shared"
+
+
+async def test_a_base_that_is_no_version_is_refused_by_name() -> None:
+    with pytest.raises(InvalidInput, match="setting base names nothing, which is no version"):
+        await base_of(a_generator("whole"), base="nothing")
+
+
+def test_a_run_trains_one_variant_of_a_generator_and_all_of_an_encoder() -> None:
+    assert RECIPES["sft"].variants_of({}) == ("low-rank",)
+    assert RECIPES["sft"].variants_of({"variant": "full"}) == ("full",)
+    assert RECIPES["query-encoder"].variants_of({}) == ("full", "low-rank")
