@@ -12,6 +12,9 @@ readonly CONSOLE_STAMP=.venv/.gyre-setup-console
 readonly CONSOLE=services/gateway/console
 readonly CONSOLE_PAGE=services/gateway/src/gyre_gateway/static/index.html
 
+# A program that starts compiles whatever is not: seconds for each, where nothing it compiles is kept.
+export UV_COMPILE_BYTECODE=1
+
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 

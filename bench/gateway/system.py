@@ -38,7 +38,7 @@ _HEAD = ("a second", "over", "p50 ms", "p99 ms", "added p50", "added p99", "")
 
 async def run(options: argparse.Namespace) -> None:
     """Prints the table."""
-    _submit(options.port_offset)
+    submit(options.port_offset)
     async with AsyncExitStack() as stack:
         target = f"127.0.0.1:{50054 + options.port_offset}"
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(target))
@@ -86,7 +86,8 @@ def over_http(http: aiohttp.ClientSession, url: str) -> Call:
     return call
 
 
-def _submit(port_offset: int) -> None:
+def submit(port_offset: int) -> None:
+    """The project's own pages, to the benchmark's tenant."""
     gyre = str(Path(sys.executable).parent / "gyre")
     where = ("--tenant", TENANT, "--port-offset", str(port_offset))
     subprocess.run([gyre, "submit", "README.md", "docs", *where], cwd=_ROOT, check=True)

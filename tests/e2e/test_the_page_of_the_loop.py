@@ -1,6 +1,7 @@
 """The console's page Loop in a real browser: what is live is changed there, and a training led."""
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from playwright.sync_api import expect
 from tests.browser import Tab
 from tests.system import System
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+ROLLBACK_SECONDS = 10.0
 
 
 def test_a_release_is_taken_back_and_made_live_again(tab: Tab, demo: Any, system: System) -> None:
@@ -37,7 +40,7 @@ def test_a_release_is_taken_back_and_made_live_again(tab: Tab, demo: Any, system
     assert system.json("releases", "query-encoder", *here)[0]["live"] == version
 
 
-def test_a_training_is_asked_for_once_moves_by_itself_and_is_stopped(
+def test_a_training_is_asked_for_once_holds_up_no_rollback_and_is_stopped(
     tab: Tab, demo: Any, system: System
 ) -> None:
     page = tab.page
@@ -60,6 +63,7 @@ def test_a_training_is_asked_for_once_moves_by_itself_and_is_stopped(
         expect(page.get_by_text(first)).to_be_hidden(timeout=60_000)
         loss = page.get_by_role("figure", name="How wrong it still is")
         expect(loss.get_by_role("listitem").first).to_contain_text(re.compile(r"\d\.\d"))
+        assert_rolled_back_at_once(system, demo)
         page.get_by_role("link", name="All trainings").click()
         expect(page.get_by_role("button", name="Train on the votes")).to_be_disabled()
         expect(page.get_by_text("A training is running.")).to_be_visible()
@@ -72,3 +76,14 @@ def test_a_training_is_asked_for_once_moves_by_itself_and_is_stopped(
         expect(page.get_by_text("Cancelled", exact=True).first).to_be_visible()
     finally:
         system.gyre("runs", run_id, "--cancel", "--tenant", demo["tenant"], check=False)
+
+
+def assert_rolled_back_at_once(system: System, demo: Any) -> None:
+    """While a training runs, which it does not touch."""
+    here = ("--tenant", demo["tenant"])
+    began = time.monotonic()
+    change = system.json("rollback", "query-encoder", *here)
+    assert time.monotonic() - began < ROLLBACK_SECONDS
+    assert change["live"] == demo["run"]["base"]
+    [running] = [run for run in system.json("runs", *here) if run["state"] == "running"]
+    assert running["run_id"] != demo["run"]["run_id"]

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from gyre_common.bus import (
     Bus,
 )
+from gyre_common.bus.resting import IDLE_WAIT_MS
 from gyre_common.errors import Retryable
 from gyre_common.events.topic import Topic
 
@@ -33,7 +34,7 @@ async def test_an_idle_consumer_asks_seldom_and_learns_of_a_record_at_once(
     async with bus:
         fetcher = _fetcher(bus)
         for _ in range(2):
-            await eventually(lambda: fetcher._fetch_max_wait_ms == 5_000, timeout=20)
+            await eventually(lambda: fetcher._fetch_max_wait_ms == IDLE_WAIT_MS, timeout=20)
             await send_messages(producer, topic, 1, "ann")
             await eventually(lambda: done == [0], timeout=2)
             done.clear()
@@ -55,7 +56,7 @@ async def test_a_partition_that_is_resumed_does_not_wait_for_the_idle_ones(
         done.append(event.ordinal)
 
     async with bus:
-        await eventually(lambda: _fetcher(bus)._fetch_max_wait_ms == 5_000, timeout=20)
+        await eventually(lambda: _fetcher(bus)._fetch_max_wait_ms == IDLE_WAIT_MS, timeout=20)
         await send_messages(producer, topic, 1, "ann")
         await eventually(lambda: done == [0])
         await send_messages(producer, topic, 1, "ann")

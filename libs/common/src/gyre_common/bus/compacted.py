@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from gyre_common.bus.decoding import decoder
 from gyre_common.bus.record import RawRecord, Record
-from gyre_common.bus.resting import rest
+from gyre_common.bus.resting import IDLE_WAIT_MS, rest
 from gyre_common.bus.topics import connected, ensure_topics
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
@@ -23,7 +23,6 @@ E = TypeVar("E", bound=Event)
 log = logging.getLogger(__name__)
 
 _POLL_MS = 200
-_IDLE_POLL_MS = 5_000
 _PAUSE_AFTER_ERROR = 1.0
 
 
@@ -131,7 +130,7 @@ class CompactedReader(Generic[E]):
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> list[Record[E] | Retired]:
         try:
-            batches = await consumer.getmany(timeout_ms=_IDLE_POLL_MS)
+            batches = await consumer.getmany(timeout_ms=IDLE_WAIT_MS)
         except KafkaError as error:
             self._waits(error)
             await asyncio.sleep(_PAUSE_AFTER_ERROR)

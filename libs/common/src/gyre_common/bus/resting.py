@@ -9,13 +9,12 @@ from the first record on, before the next fetch is sent (docs/adr/0019).
 from aiokafka import AIOKafkaConsumer
 
 FETCH_WAIT_MS = 200
-_IDLE_FETCH_WAIT_MS = 5_000
-_WAKE_SECONDS = 0.2
-_IDLE_WAKE_SECONDS = 5.0
+IDLE_WAIT_MS = 10_000
 
 
 def rest(consumer: AIOKafkaConsumer, *, idle: bool) -> None:
     """Say how long the fetches that follow may wait. aiokafka has no public way to change it."""
     fetcher = consumer._fetcher
-    fetcher._fetch_max_wait_ms = _IDLE_FETCH_WAIT_MS if idle else FETCH_WAIT_MS
-    fetcher._fetcher_timeout = _IDLE_WAKE_SECONDS if idle else _WAKE_SECONDS
+    wait = IDLE_WAIT_MS if idle else FETCH_WAIT_MS
+    fetcher._fetch_max_wait_ms = wait
+    fetcher._fetcher_timeout = wait / 1_000

@@ -22,14 +22,13 @@ from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.held_records import HeldRecord, Holding
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.record import RawRecord
-from gyre_common.bus.resting import FETCH_WAIT_MS, rest
+from gyre_common.bus.resting import FETCH_WAIT_MS, IDLE_WAIT_MS, rest
 from gyre_common.bus.scheduler import Handling, Scheduler, describe
 
 log = logging.getLogger(__name__)
 
 _POLL_MS = 20
 _POLL_RECORDS = 500
-_IDLE_POLL_MS = 5_000
 _PATIENCE = 0.05
 _REBALANCE_MARGIN = 20.0
 
@@ -200,7 +199,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         async def poll(*, max_records: int, **settings: Any) -> Any:
             try:
                 rest(consumer, idle=not self.scheduler.busy)
-                records = await getmany(timeout_ms=_IDLE_POLL_MS, max_records=max_records)
+                records = await getmany(timeout_ms=IDLE_WAIT_MS, max_records=max_records)
             except ConsumerStoppedError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it will be met again
