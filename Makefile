@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 GYRE := .venv/bin/gyre
 
-.PHONY: help setup setup-train setup-clients up down test unit e2e screenshots faults training lint types proto contracts lock upgrade bench clean
+.PHONY: help setup setup-train setup-llm setup-clients up down test unit e2e screenshots faults training lint types proto contracts lock upgrade bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ setup: ## Install everything: Python packages, engine jars, the web console (ide
 
 setup-train: setup ## Install what training needs too: torch, DeepSpeed (about 6 GB; only the first time)
 	@tools/setup.sh train
+
+setup-llm: setup ## Install what runs language models, and the weights of a small one (250 MB)
+	@tools/setup.sh llm
 
 setup-clients: setup ## Install the clients of others that tests let talk to Gyre, Chromium among them (600 MB)
 	@tools/setup.sh clients
@@ -27,13 +30,13 @@ up: setup ## Start the whole system, submit the project's own docs, suggest thre
 down: ## Stop the system started by `make up`
 	@$(GYRE) down
 
-test: setup-train setup-clients lint types ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
+test: setup-train setup-llm setup-clients lint types ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
 	@$(PY) -m pytest
 
 unit: setup ## Run the tests that need no engine
 	@$(PY) -m pytest tests/unit tests/contract
 
-e2e: setup-clients ## Run the end-to-end test on the whole system
+e2e: setup-clients setup-llm ## Run the end-to-end test on the whole system
 	@$(PY) -m pytest tests/e2e
 
 screenshots: setup-clients setup-train ## Take the pictures in docs/images again, by the test of the page

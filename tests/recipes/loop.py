@@ -56,13 +56,6 @@ class TopicInMemory:
         await self.controller.register(role, artifact, by, scope=ReleaseScope(tenant, tenant))
 
 
-class NoEncoders:
-    """Implements EncoderProbe for recipes that make none."""
-
-    async def encode(self, role: str, version: str) -> None:
-        raise AssertionError(f"{role} {version} is no encoder")
-
-
 class Loop:
     """From corrections to a release of one recipe."""
 
@@ -85,7 +78,7 @@ class Loop:
         """Both services; verdicts go from one to the other as events."""
         bus, self._topic.runs = MemoryBus(service="trainer"), RunBook()
         self.controller = self._topic.controller = ReleaseController(
-            self._topic, ReleaseBook(lambda: NOON), NoEncoders()
+            self._topic, ReleaseBook(lambda: NOON), {}
         )
         await self.controller.start(shipped_artifacts(NOON), Signature(actor="gyre"))
         build_handlers(bus, self.controller)

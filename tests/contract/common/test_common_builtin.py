@@ -31,6 +31,12 @@ def test_the_encoders_files_are_those_that_were_registered() -> None:
         assert shipped_model(ARTIFACTS[role]).is_dir()
 
 
+def test_the_small_models_digest_is_that_of_what_setup_llm_brings() -> None:
+    script = (ROOT / "tools" / "setup.sh").read_text()
+    assert builtin.LANGUAGE_MODEL_DIGEST.removeprefix("sha256:") in script
+    assert f"/{builtin.LANGUAGE_MODEL_VERSION}/{builtin.LANGUAGE_MODEL_FILE}" in script
+
+
 def test_the_prompts_digests_are_those_of_the_templates_in_the_generator() -> None:
     prompts = ROOT / "services" / "generator" / "src" / "gyre_generator" / "prompts" / "answer"
     templates = {path.stem: sha256_of(path) for path in prompts.glob("*.jinja")}

@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from gyre.generator.v1 import generator_pb2 as pb
 from gyre.generator.v1.generator_pb2_grpc import GeneratorServiceStub
-from gyre_common.errors import InvalidInput
+from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_common.rpc import call, channel, serve, stream
 from gyre_generator.backends import Backend
 from gyre_generator.backends.openai.client import ChatClient
@@ -16,6 +16,8 @@ from gyre_generator.backends.prompted_model import PromptedModel
 from gyre_generator.prompts import Prompts
 from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
+from gyre_generator.steps.route import EXTRACTIVE
+from gyre_generator.version_trial import VersionTrial
 
 from tests.fakes.bus import MemoryBus
 from tests.fakes.model_server import DONE, EVENTS, Write, delta_event, model_server, once
@@ -32,7 +34,7 @@ async def generator(backend: Backend | None = None) -> AsyncIterator[GeneratorSe
     )
     async with (
         answerer,
-        serve([GeneratorRpc(answerer)]) as server,
+        serve([GeneratorRpc(answerer, VersionTrial([EXTRACTIVE], releases, None))]) as server,
         channel(f"127.0.0.1:{server.port}") as connection,
     ):
         yield GeneratorServiceStub(connection)
@@ -129,3 +131,10 @@ async def test_an_unknown_version_is_refused_before_the_stream_starts() -> None:
             await anext(stream(stub.StreamAnswer, request, timeout=10))
 
     assert refused.value.field == "version"
+
+
+async def test_a_version_is_tried_and_an_unknown_one_refused() -> None:
+    async with generator() as stub:
+        await call(stub.TryVersion, pb.TryVersionRequest(version="extractive-1"), timeout=10)
+        with pytest.raises(FailedPrecondition, match="no version other"):
+            await call(stub.TryVersion, pb.TryVersionRequest(version="other"), timeout=10)

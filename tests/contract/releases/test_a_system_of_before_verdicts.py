@@ -27,6 +27,7 @@ from gyre_trainer.runs.book import RunBook
 
 from tests.before_verdicts import RELEASED_RUN, TENANT, VERSION, OldHome
 from tests.fakes.bus import MemoryBus
+from tests.fakes.probes import encoder_probes
 
 ANN = Signature(actor="ann")
 DEMO = ReleaseScope(TENANT)
@@ -82,12 +83,14 @@ class OldTopic:
 class Embedder:
     """Encodes with whatever it is asked for."""
 
-    async def encode(self, role: str, version: str) -> None:
+    served_by = "embedder"
+
+    async def try_version(self, role: str, version: str) -> None:
         return
 
 
 async def open_controller(topic: OldTopic) -> ReleaseController:
-    controller = ReleaseController(topic, ReleaseBook(now), Embedder())
+    controller = ReleaseController(topic, ReleaseBook(now), encoder_probes(Embedder()))
     await controller.start(shipped_artifacts(now()), Signature(actor="gyre"))
     return controller
 
@@ -124,8 +127,8 @@ async def test_releases_stand_as_they_did_and_starting_only_adds_what_ships_by_n
 ) -> None:
     topic = OldTopic(releases)
     controller = await open_controller(topic)
-    [prompts] = topic.written_of(releases)
-    assert (prompts.role, prompts.live) == ("prompt/answer", "answer-1")
+    written = {one.role: one.live for one in topic.written_of(releases)}
+    assert written == {"generator": "extractive-1", "prompt/answer": "answer-1"}
     lives = {one.role: one.live for one in await controller.releases(scope=DEMO)}
     assert (lives["query-encoder"], lives["retrieval"]) == (VERSION, "fitted-4dfe7878")
 

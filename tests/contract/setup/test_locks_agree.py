@@ -19,8 +19,15 @@ def test_the_training_lock_holds_every_pin_of_the_other_and_torch_besides() -> N
     assert not {"torch", "deepspeed", "transformers"} & {pin.partition("==")[0] for pin in serving}
 
 
+def test_the_lock_of_language_models_holds_every_pin_and_their_engine_besides() -> None:
+    with_models, serving = pins("requirements-llm.lock"), pins("requirements.lock")
+    assert serving <= with_models
+    assert with_models <= pins("requirements-train.lock")
+    assert "openvino-genai" in {pin.partition("==")[0] for pin in with_models - serving}
+
+
 def test_every_package_has_its_hashes_and_no_address() -> None:
-    for lock in ("requirements-train.lock", "requirements.lock"):
+    for lock in ("requirements-train.lock", "requirements-llm.lock", "requirements.lock"):
         text = (ROOT / lock).read_text()
         assert text.count("==") <= text.count("--hash=sha256:")
         assert "://" not in text

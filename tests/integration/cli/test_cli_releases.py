@@ -23,6 +23,8 @@ from gyre_releases.draft import Changes
 from gyre_releases.rpc import ReleaseRpc
 from gyre_releases.service import ReleaseController
 
+from tests.fakes.probes import encoder_probes
+
 ANN = Signature(actor="ann")
 OWN = ReleaseScope("default", "default")
 
@@ -40,14 +42,18 @@ class Memory:
 class Embedder:
     """Cannot load what is called broken."""
 
-    async def encode(self, role: str, version: str) -> None:
+    served_by = "embedder"
+
+    async def try_version(self, role: str, version: str) -> None:
         if version == "broken":
             raise FailedPrecondition("model.safetensors does not match its digest")
 
 
 @pytest.fixture
 async def controller() -> ReleaseController:
-    controller = ReleaseController(Memory(), ReleaseBook(now), Embedder(), patience_seconds=0.2)
+    controller = ReleaseController(
+        Memory(), ReleaseBook(now), encoder_probes(Embedder()), patience_seconds=0.2
+    )
     await controller.start(shipped_artifacts(now()), Signature(actor="gyre"))
     return controller
 

@@ -7,8 +7,8 @@ import pytest
 from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from gyre_common.errors import DeadlineExceeded, FailedPrecondition, GyreError, Unavailable
 from gyre_common.rpc import channel, serve
-from gyre_releases.encoder_trial import try_encoder
-from gyre_releases.grpc_encoder_probe import GrpcEncoderProbe
+from gyre_releases.grpc_probes import GrpcEncoderProbe
+from gyre_releases.version_trial import try_version
 
 
 class FakeEmbedder(embedder_pb2_grpc.EmbedderServiceServicer):
@@ -46,8 +46,8 @@ async def probe(embedder: FakeEmbedder) -> AsyncIterator[GrpcEncoderProbe]:
 async def test_each_encoder_is_tried_on_its_own_side(
     probe: GrpcEncoderProbe, embedder: FakeEmbedder
 ) -> None:
-    await probe.encode("query-encoder", "q2")
-    await probe.encode("document-encoder", "d2")
+    await probe.try_version("query-encoder", "q2")
+    await probe.try_version("document-encoder", "d2")
     assert embedder.requests == [
         ("q2", embedder_pb2.SIDE_QUERY),
         ("d2", embedder_pb2.SIDE_DOCUMENT),
@@ -58,7 +58,7 @@ async def test_a_version_that_is_being_loaded_is_waited_for(
     probe: GrpcEncoderProbe, embedder: FakeEmbedder
 ) -> None:
     embedder.refusals = [FailedPrecondition("q2 is being loaded here: ask again in a moment")] * 2
-    await try_encoder(probe, "query-encoder", "q2", patience=5)
+    await try_version(probe, "query-encoder", "q2", patience=5)
     assert len(embedder.requests) == 3
 
 
@@ -67,10 +67,10 @@ async def test_a_refusal_comes_back_with_its_reason(
 ) -> None:
     embedder.refusals = [FailedPrecondition("model.safetensors has another digest")] * 100
     with pytest.raises(FailedPrecondition, match=r"live stays: model.safetensors has another dig"):
-        await try_encoder(probe, "query-encoder", "q2", patience=0.3)
+        await try_version(probe, "query-encoder", "q2", patience=0.3)
 
 
 async def test_nobody_there_is_unavailable_and_soon(unused_tcp_port: int) -> None:
     async with channel(f"127.0.0.1:{unused_tcp_port}") as nowhere:
         with pytest.raises((Unavailable, DeadlineExceeded)):
-            await GrpcEncoderProbe(nowhere, seconds=2).encode("query-encoder", "q2")
+            await GrpcEncoderProbe(nowhere, seconds=2).try_version("query-encoder", "q2")

@@ -22,6 +22,8 @@ from gyre_releases.book import ReleaseBook, ReleaseScope
 from gyre_releases.kafka_log import KafkaReleaseLog, Superseded
 from gyre_releases.service import ALL_TENANTS, ReleaseController
 
+from tests.fakes.probes import encoder_probes
+
 pytestmark = pytest.mark.integration
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -37,14 +39,18 @@ ReleaseTopic = Topic[ReleaseChanged]
 class AcceptingProbe:
     """Encodes with whatever it is asked for."""
 
-    async def encode(self, role: str, version: str) -> None:
+    served_by = "embedder"
+
+    async def try_version(self, role: str, version: str) -> None:
         return
 
 
 class UnusedProbe:
     """Judges are no encoders: no embedder is asked about them."""
 
-    async def encode(self, role: str, version: str) -> None:
+    served_by = "embedder"
+
+    async def try_version(self, role: str, version: str) -> None:
         raise AssertionError(f"asked about {role} {version}")
 
 
@@ -127,10 +133,12 @@ async def test_records_carry_the_role_as_key_and_a_cloudevents_envelope(
 async def test_a_second_controller_takes_the_pen_and_the_first_can_never_write_again(
     log: KafkaReleaseLog, another: KafkaReleaseLog
 ) -> None:
-    first = ReleaseController(log, ReleaseBook(clock=lambda: NOON), UnusedProbe())
+    first = ReleaseController(log, ReleaseBook(clock=lambda: NOON), encoder_probes(UnusedProbe()))
     await first.start({"judge": (an_artifact("j1"),)}, ANN)
     await first.start({"judge": (an_artifact("j2"),)}, ANN)
-    second = ReleaseController(another, ReleaseBook(clock=lambda: NOON), UnusedProbe())
+    second = ReleaseController(
+        another, ReleaseBook(clock=lambda: NOON), encoder_probes(UnusedProbe())
+    )
     await second.start({"judge": (an_artifact("j1"),)}, ANN)
     with pytest.raises(Superseded):
         await first.promote("judge", "j2", expected_generation=0, by=ANN)
@@ -233,7 +241,7 @@ async def test_a_rollback_takes_a_moment_while_every_core_is_busy(log: KafkaRele
 
 
 def a_controller(log: KafkaReleaseLog) -> ReleaseController:
-    return ReleaseController(log, ReleaseBook(clock=lambda: NOON), AcceptingProbe())
+    return ReleaseController(log, ReleaseBook(clock=lambda: NOON), encoder_probes(AcceptingProbe()))
 
 
 async def promote(controller: ReleaseController, scope: ReleaseScope = ALL_TENANTS) -> None:

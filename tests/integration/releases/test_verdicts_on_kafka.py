@@ -19,6 +19,7 @@ from gyre_releases.kafka_log import KafkaReleaseLog
 from gyre_releases.service import ReleaseController
 
 from tests.eventually import eventually
+from tests.fakes.probes import encoder_probes
 from tests.unit.releases.release_builders import ANN, NOON, a_judged_run, an_artifact
 
 pytestmark = pytest.mark.integration
@@ -47,7 +48,9 @@ asyncio.run(main(*sys.argv[1:]))
 class Embedder:
     """Encodes with whatever it is asked for."""
 
-    async def encode(self, role: str, version: str) -> None:
+    served_by = "embedder"
+
+    async def try_version(self, role: str, version: str) -> None:
         return
 
 
@@ -58,7 +61,9 @@ async def consuming(
     """A release controller as its service wires it; `before` is called once it has started."""
     named: Topic[ReleaseChanged] = replace(RELEASE_CHANGED, name=topic)
     async with KafkaReleaseLog(servers, topic=named, timeout_seconds=PATIENT) as log:
-        controller = ReleaseController(log, ReleaseBook(clock=lambda: NOON), Embedder())
+        controller = ReleaseController(
+            log, ReleaseBook(clock=lambda: NOON), encoder_probes(Embedder())
+        )
         await controller.start({"query-encoder": (an_artifact("q1"),)}, ANN)
         await controller.register("query-encoder", an_artifact("votes", run="r1"), ANN)
         before()

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from gyre_common import model_folders
 from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.model_folders import ModelFolders, keep_model
-from gyre_common.releases.builtin import ENCODER_VERSION, built_in_artifacts
+from gyre_common.releases.builtin import ENCODER_DIGEST, ENCODER_VERSION, built_in_artifacts
 from gyre_common.store import ContentRef, Store, digest_of
 
 from tests.builders import MORNING
@@ -216,7 +217,8 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = a_folder(tmp_path / "models" / ENCODER_VERSION, FILES)
     digests = {"onnx/model.onnx": digest_of(b"a graph"), "config.json": digest_of(b"{}")}
     monkeypatch.setattr(model_folders, "SHIPPED_MODELS", folder.parent)
-    monkeypatch.setattr(model_folders, "ENCODER_FILES", digests)
+    encoder = replace(model_folders._SHIPPED[ENCODER_DIGEST], files=digests)
+    monkeypatch.setattr(model_folders, "_SHIPPED", {ENCODER_DIGEST: encoder})
     return folder
 
 
@@ -286,6 +288,7 @@ async def test_a_cache_that_cannot_be_written_keeps_what_it_has(
 
 _FETCH = """
 import asyncio, sys
+from dataclasses import replace
 from pathlib import Path
 from gyre_common.events.releases import Artifact
 from gyre_common.model_folders import ModelFolders

@@ -22,6 +22,7 @@ from gyre_releases.draft import Changes
 from gyre_releases.service import ReleaseController
 
 from tests.eventually import eventually
+from tests.fakes.probes import encoder_probes
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ANN = Signature(actor="ann")
@@ -55,13 +56,15 @@ class FakeLog:
 class FakeEmbedder:
     """Has its reasons; may take its time."""
 
+    served_by = "embedder"
+
     def __init__(self) -> None:
         self.requests: list[str] = []
         self.refusals: list[GyreError] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
-    async def encode(self, role: str, version: str) -> None:
+    async def try_version(self, role: str, version: str) -> None:
         self.requests.append(f"{role} {version}")
         await self.may_answer.wait()
         if self.refusals:
@@ -85,7 +88,7 @@ def embedder() -> FakeEmbedder:
 @pytest.fixture
 async def controller(log: FakeLog, embedder: FakeEmbedder) -> ReleaseController:
     controller = ReleaseController(
-        log, ReleaseBook(clock=lambda: NOON), embedder, patience_seconds=0.3
+        log, ReleaseBook(clock=lambda: NOON), encoder_probes(embedder), patience_seconds=0.3
     )
     await controller.start({"judge": (an_artifact("j1"),)}, GYRE)
     await controller.start({"judge": (an_artifact("j2"),)}, GYRE)
@@ -107,7 +110,7 @@ async def test_a_second_start_finds_what_stood(
     controller: ReleaseController, log: FakeLog, embedder: FakeEmbedder
 ) -> None:
     await controller.promote("judge", "j2", expected_generation=2, by=ANN)
-    again = ReleaseController(log, ReleaseBook(clock=lambda: NOON), embedder)
+    again = ReleaseController(log, ReleaseBook(clock=lambda: NOON), encoder_probes(embedder))
     await again.start({"judge": (an_artifact("j2"),)}, GYRE)
     assert await live(again) == "j2 #3"
     assert len(log.written) == 3
@@ -246,6 +249,23 @@ async def test_without_an_embedder_nothing_is_promoted_and_it_may_be_tried_again
         await promote(encoders)
     assert await live_encoder(encoders) == "q1"
     assert (await promote(encoders)).live == "q2"
+
+
+async def test_a_generator_is_tried_where_it_serves_and_refused_with_the_reason(
+    log: FakeLog, embedder: FakeEmbedder
+) -> None:
+    embedder.served_by = "generator"
+    book = ReleaseBook(clock=lambda: NOON)
+    controller = ReleaseController(log, book, {"generator": embedder}, patience_seconds=0.1)
+    small = an_encoder("small")
+    await controller.start({"generator": (an_artifact("g1"), small)}, GYRE)
+    embedder.refusals = [FailedPrecondition("run `make setup-llm`")] * 100
+    with pytest.raises(FailedPrecondition, match=r"the generator cannot serve .*`make setup-llm`"):
+        await controller.promote("generator", "small", expected_generation=0, by=ANN)
+    embedder.refusals.clear()
+    promoted = await controller.promote("generator", "small", expected_generation=0, by=ANN)
+    assert promoted.live == "small"
+    assert embedder.requests[-1] == "generator small"
 
 
 async def test_a_rollback_asks_no_embedder(

@@ -16,6 +16,7 @@ from gyre_releases.service import ReleaseController
 from tests.builders import a_training_end
 from tests.eventually import eventually
 from tests.fakes.bus import MemoryBus
+from tests.fakes.probes import encoder_probes
 from tests.unit.releases.release_builders import (
     ANN,
     NOON,
@@ -177,11 +178,13 @@ class FakeLog:
 class FakeEmbedder:
     """Encodes, unless there is something to raise first."""
 
+    served_by = "embedder"
+
     def __init__(self) -> None:
         self.requests: list[str] = []
         self.problems: list[Exception] = []
 
-    async def encode(self, role: str, version: str) -> None:
+    async def try_version(self, role: str, version: str) -> None:
         self.requests.append(version)
         if self.problems:
             raise self.problems.pop(0)
@@ -195,7 +198,9 @@ class Room:
         self.embedder = FakeEmbedder()
         self.bus = MemoryBus(service="releases")
         book = ReleaseBook(clock=lambda: NOON)
-        self.controller = ReleaseController(self.log, book, self.embedder, patience_seconds=0.05)
+        self.controller = ReleaseController(
+            self.log, book, encoder_probes(self.embedder), patience_seconds=0.05
+        )
         build_handlers(self.bus, self.controller)
 
     def log_since_start(self) -> list[str]:
@@ -253,7 +258,7 @@ async def test_live_that_changes_while_the_encoder_is_tried_is_not_overrun() -> 
         trial_started.set()
         await trial_may_end.wait()
 
-    room.embedder.encode = slowly  # type: ignore[method-assign]
+    room.embedder.try_version = slowly  # type: ignore[method-assign]
     verdict_task = asyncio.create_task(room.controller.apply_verdict(PASSED_RUN))
     await trial_started.wait()
     await room.controller.register("retrieval", an_artifact("hybrid-2"), ANN)

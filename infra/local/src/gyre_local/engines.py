@@ -14,9 +14,14 @@ from pathlib import Path
 from gyre_local import setup
 from gyre_local.errors import StartError
 from gyre_local.ports import Ports
-from gyre_local.probes import HttpProbe, KafkaProbe
+from gyre_local.probes import HttpProbe, KafkaProbe, WakingProbe
 from gyre_local.process import ProcessSpec
-from gyre_local.secrets import CLICKHOUSE_PASSWORD, ELASTICSEARCH_PASSWORD, Secret
+from gyre_local.secrets import (
+    CLICKHOUSE_PASSWORD,
+    ELASTICSEARCH_PASSWORD,
+    LANGUAGE_MODEL_KEY,
+    Secret,
+)
 
 _TEMPLATES = setup.PROJECT / "engines"
 _STOP_GRACE = 20.0
@@ -113,10 +118,27 @@ def clickhouse(home: Path, ports: Ports) -> ProcessSpec:
     )
 
 
+def language_model(home: Path, ports: Ports) -> ProcessSpec:
+    """Language models behind OpenAI's protocol; at rest until somebody connects."""
+    key = Secret.of(home, LANGUAGE_MODEL_KEY)
+    return ProcessSpec(
+        name="language-model",
+        argv=(
+            *(sys.executable, "-m", "gyre_local.language_model"),
+            *("--key-file", str(key.path)),
+        ),
+        probe=WakingProbe(),
+        ports={"language model": ports.language_model},
+        prepare=key.ensure,
+        wakes_on=ports.language_model,
+    )
+
+
 ENGINES: dict[str, Callable[[Path, Ports], ProcessSpec]] = {
     "kafka": kafka,
     "elasticsearch": elasticsearch,
     "clickhouse": clickhouse,
+    "language-model": language_model,
 }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ class Keeper:
         self._stopping = asyncio.Event()
         self.ended = asyncio.Event()
         self._pause = _FIRST_PAUSE
+        self._listening: socket.socket | None = None
         self.state = ProcessState(
             name=spec.name,
             status=Status.WAITING,
@@ -48,12 +50,17 @@ class Keeper:
             log_files.rotate(self.state.log)
         while not self._stopping.is_set():
             error = await self._run_once()
+            ended_by_itself = self._process is not None and self._process.returncode == 0
+            if self.spec.wakes_on is not None and ended_by_itself:
+                continue
             if not self._stopping.is_set():
                 restarts = self.state.restarts + 1
                 self._become(Status.RESTARTING, restarts=restarts, error=error, identity=None)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), self._pause)
                 self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        if self._listening is not None:
+            self._listening.close()
         self._become(Status.STOPPED, identity=None)
         self.ended.set()
 
@@ -73,13 +80,15 @@ class Keeper:
 
     async def _run_once(self) -> str:
         """One life of the process; returns why it ended."""
-        self._become(Status.STARTING)
+        self._process = None
         try:
             await asyncio.to_thread(self.spec.prepare)
+            listening = await self._rest()
             if self._stopping.is_set():
                 return ""
+            self._become(Status.STARTING)
             born_at = log_files.size(self.state.log)
-            self._process = await process.spawn(self.spec, self.state.log)
+            self._process = await process.spawn(self.spec, self.state.log, listening=listening)
         except LocalError as error:
             return str(error)
         except OSError as error:
@@ -95,6 +104,30 @@ class Keeper:
         if hung:
             return f"ended after {_LIVENESS_SECONDS:g} s without a sign of life"
         return self._cause_of_death(self._process.returncode, born_at)
+
+    async def _rest(self) -> socket.socket | None:
+        """The socket that the process gets, once somebody has connected to it; None for a process
+        that starts by itself. Raises OSError: the port is taken.
+        """
+        if self.spec.wakes_on is None:
+            self._become(Status.STARTING)
+            return None
+        if self._listening is None:
+            self._listening = socket.create_server(("127.0.0.1", self.spec.wakes_on))
+            self._listening.setblocking(False)
+        self._become(Status.AT_REST, identity=None)
+        self.ready.set()
+        loop, connected = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._listening, connected.set)
+        waits = [asyncio.ensure_future(each.wait()) for each in (connected, self._stopping)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            loop.remove_reader(self._listening)
+            self.ready.clear()
+        return self._listening
 
     def _cause_of_death(self, exit_code: int | None, born_at: int) -> str:
         if exit_code is not None and exit_code < 0:

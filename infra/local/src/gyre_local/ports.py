@@ -38,10 +38,12 @@ class Ports:
         self.elasticsearch_transport = 9294 + offset
         self.clickhouse = 8123 + offset
         self.http = 8080 + offset
+        self.language_model = 8090 + offset
         # As the variables of the same names want them.
         self.kafka_servers = f"127.0.0.1:{self.kafka}"
         self.elasticsearch_url = f"http://127.0.0.1:{self.elasticsearch}"
         self.clickhouse_url = f"http://127.0.0.1:{self.clickhouse}"
+        self.llm_url = f"http://127.0.0.1:{self.language_model}/v1"
 
     def grpc(self, service: str) -> int:
         """Where a service of SERVICES answers RPCs."""

@@ -25,6 +25,16 @@ class Probe(Protocol):
         """Whether it can."""
 
 
+class WakingProbe:
+    """For a process that wakes on a connection: callers wait at its socket until it answers, and a
+    probe that came as it ends would be one that wakes it again.
+    """
+
+    async def ready(self) -> bool:
+        """As soon as it runs."""
+        return True
+
+
 @dataclass(frozen=True)
 class HttpProbe:
     """Ready when the path answers 200. `login` gives user and password, anew at each try."""

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -30,6 +31,10 @@ class ProcessSpec:
     format a disk) and may raise LocalError. A process whose `liveness` probe fails for long is
     started anew; one without is left alone while it runs. `stop_grace` is how many seconds it has
     between SIGTERM and SIGKILL.
+
+    With `wakes_on`, a port, the supervisor listens there, and starts the process when somebody
+    connects. The process gets that socket: its number is in LISTENING_SOCKET. It may end with
+    status 0 when it has nothing to do, and is at rest again.
     """
 
     name: str
@@ -41,17 +46,29 @@ class ProcessSpec:
     depends_on: tuple[str, ...] = ()
     prepare: Callable[[], None] = lambda: None
     stop_grace: float = 10.0
+    wakes_on: int | None = None
 
 
-async def spawn(spec: ProcessSpec, log: Path) -> asyncio.subprocess.Process:
+LISTENING_SOCKET = "GYRE_LISTENING_SOCKET"
+"""The variable that holds the number of a socket that a process was given."""
+
+
+async def spawn(
+    spec: ProcessSpec, log: Path, *, listening: socket.socket | None = None
+) -> asyncio.subprocess.Process:
     """Starts it in a session of its own, so that a terminal's Ctrl-C reaches the supervisor only.
 
     Raises OSError when the program or the log file cannot be opened.
     """
+    given: tuple[int, ...] = ()
+    passed: dict[str, str] = {}
+    if listening is not None:
+        given, passed = (listening.fileno(),), {LISTENING_SOCKET: str(listening.fileno())}
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             *spec.argv,
-            env={**os.environ, **spec.env},
+            env={**os.environ, **spec.env, **passed},
+            pass_fds=given,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,

@@ -13,8 +13,9 @@ from gyre_local.errors import HomeError
 
 CLICKHOUSE_PASSWORD = "gyre_clickhouse_password"  # noqa: S105 - a file's name
 ELASTICSEARCH_PASSWORD = "gyre_elasticsearch_password"  # noqa: S105 - a file's name
+LANGUAGE_MODEL_KEY = "gyre_llm_key"
 SESSION_SECRET = "gyre_session_secret"  # noqa: S105 - a file's name
-NAMES = (CLICKHOUSE_PASSWORD, ELASTICSEARCH_PASSWORD, SESSION_SECRET)
+NAMES = (CLICKHOUSE_PASSWORD, ELASTICSEARCH_PASSWORD, LANGUAGE_MODEL_KEY, SESSION_SECRET)
 
 
 @dataclass(frozen=True)

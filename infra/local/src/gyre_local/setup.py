@@ -81,13 +81,15 @@ def _fetch(report: Callable[[str], object]) -> None:
             "(Debian, Ubuntu), `dnf install maven` (Fedora) or `brew install maven` (macOS)"
         )
     report(f"engines: fetching jars with Maven on Java {java.version} (170 MB the first time)")
-    for folder in (JARS, MODELS):
+    # Weights that `make setup-llm` brought stay.
+    fetched = (MODELS / folder.name for folder in (PROJECT / "models").iterdir() if folder.is_dir())
+    for folder in (JARS, *fetched):
         shutil.rmtree(folder, ignore_errors=True)
     _run_maven(maven, java, report)
     for module in sorted((ELASTICSEARCH_HOME / "modules").iterdir()):
         _unpack_descriptor(module)
-    for folder in MODELS.glob("[!.]*"):
-        shutil.copytree(PROJECT / "models" / folder.name, folder, dirs_exist_ok=True)
+    for folder in filter(Path.is_dir, (PROJECT / "models").iterdir()):
+        shutil.copytree(folder, MODELS / folder.name, dirs_exist_ok=True)
 
 
 def _is_current() -> bool:

@@ -9,11 +9,14 @@ from pydantic import BaseModel, ValidationError
 
 
 class Status(StrEnum):
-    """Where a process is on its way; `unready` was ready and does not say so any more."""
+    """Where a process is on its way; `unready` was ready and does not say so any more, `at rest`
+    starts with the first connection to its port.
+    """
 
     WAITING = "waiting"
     STARTING = "starting"
     READY = "ready"
+    AT_REST = "at rest"
     UNREADY = "unready"
     RESTARTING = "restarting"
     STOPPING = "stopping"
@@ -50,8 +53,9 @@ class SystemState(BaseModel, frozen=True):
 
     @property
     def ready(self) -> bool:
-        """Whether every process is."""
-        return all(process.status is Status.READY for process in self.processes)
+        """Whether every process is, or would be as soon as somebody connects."""
+        serving = (Status.READY, Status.AT_REST)
+        return all(process.status in serving for process in self.processes)
 
 
 def write_state(path: Path, state: SystemState) -> None:

@@ -1,10 +1,11 @@
-"""The whole local system as a list of processes: three engines, then the services.
+"""The whole local system as a list of processes: four engines, then the services.
 
 `python -m gyre_local.system --home H [ENGINE …]` runs it, or some engines alone, until a signal.
 """
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ def system_specs(home: Path, ports: Ports) -> list[ProcessSpec]:
         "GYRE_CLICKHOUSE_URL": ports.clickhouse_url,
         "GYRE_STORE_URL": f"file://{home}/store",
         "GYRE_DRAIN_SECONDS": str(_DRAIN_SECONDS),
+        **_model_server(ports),
     }
     services = [
         ProcessSpec(
@@ -53,6 +55,15 @@ def system_specs(home: Path, ports: Ports) -> list[ProcessSpec]:
         for name in SERVICES
     ]
     return [*(engine(home, ports) for engine in ENGINES.values()), *services]
+
+
+def _model_server(ports: Ports) -> dict[str, str]:
+    """The engine of this system, unless the operator names another server, which is not shown this
+    system's key.
+    """
+    if os.environ.get("GYRE_LLM_URL"):
+        return {"GYRE_LLM_KEY": os.environ.get("GYRE_LLM_KEY") or "none"}
+    return {"GYRE_LLM_URL": ports.llm_url}
 
 
 async def run_in_foreground(specs: Sequence[ProcessSpec], home: Path, ports: Ports) -> None:

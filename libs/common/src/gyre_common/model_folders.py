@@ -8,7 +8,8 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -18,7 +19,14 @@ from pydantic import Field, StringConstraints, ValidationError
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Retryable
 from gyre_common.events.event import Digest, EventPart
 from gyre_common.events.releases import Artifact
-from gyre_common.releases.builtin import ENCODER_DIGEST, ENCODER_FILES, ENCODER_VERSION
+from gyre_common.releases.builtin import (
+    ENCODER_DIGEST,
+    ENCODER_FILES,
+    ENCODER_VERSION,
+    LANGUAGE_MODEL_DIGEST,
+    LANGUAGE_MODEL_FILE,
+    LANGUAGE_MODEL_VERSION,
+)
 from gyre_common.store import ContentRef, DamagedContentError, Store, write_file
 
 log = logging.getLogger(__name__)
@@ -184,22 +192,44 @@ def _stem(digest: str) -> str:
     return digest.partition(":")[2]
 
 
+@dataclass(frozen=True)
+class _ShippedModel:
+    version: str
+    files: Mapping[str, str]
+    """Digests by name."""
+    target: str
+    """Of `make`, which brings it."""
+
+
+_SHIPPED = {
+    ENCODER_DIGEST: _ShippedModel(ENCODER_VERSION, ENCODER_FILES, "setup"),
+    LANGUAGE_MODEL_DIGEST: _ShippedModel(
+        LANGUAGE_MODEL_VERSION, {LANGUAGE_MODEL_FILE: LANGUAGE_MODEL_DIGEST}, "setup-llm"
+    ),
+}
+
+
 def shipped_model(artifact: Artifact) -> Path:
-    """The checked folder of the version that ships with Gyre.
+    """The checked folder of a version that ships with Gyre.
 
     Raises FailedPrecondition: it is another version, is not installed here, or holds other files.
     """
-    if artifact.digest != ENCODER_DIGEST:
+    shipped = _SHIPPED.get(artifact.digest)
+    if shipped is None:
         raise FailedPrecondition(
             f"{artifact.version} names no stored files and is not what ships with Gyre: "
             "register it with its files"
         )
-    for name, digest in ENCODER_FILES.items():
-        if digest_of_file(shipped_file(name)) != digest:
+    folder = SHIPPED_MODELS / shipped.version
+    for name, digest in shipped.files.items():
+        if not (folder / name).is_file():
+            raise FailedPrecondition(f"{folder / name} is missing: run `make {shipped.target}`")
+        if digest_of_file(folder / name) != digest:
             raise FailedPrecondition(
-                f"{shipped_file(name)} is not that of {artifact.version}: run `make clean setup`"
+                f"{folder / name} is not that of {artifact.version}: run `make clean "
+                f"{shipped.target}`"
             )
-    return SHIPPED_MODELS / ENCODER_VERSION
+    return folder
 
 
 def shipped_file(name: str) -> Path:

@@ -1,15 +1,18 @@
 """Wires the generator to Kafka, the releases, the retriever and its back ends."""
 
 import re
+from contextlib import AsyncExitStack
 from functools import partial
 
 from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
 from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.events.releases import Roles
+from gyre_common.model_folders import ModelFolders
 from gyre_common.releases.builtin import GENERATOR_VERSION
 from gyre_common.releases.following import open_releases
 from gyre_common.rpc import call, channel
+from gyre_common.store import Store
 
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
@@ -17,6 +20,7 @@ from gyre_generator.handlers import build_handlers
 from gyre_generator.progress import Steps
 from gyre_generator.prompts import Prompts
 from gyre_generator.rpc import GeneratorRpc
+from gyre_generator.served_models import ModelServer, ServedModelBackend, ServedModels
 from gyre_generator.service import Answerer
 from gyre_generator.settings import GeneratorSettings
 from gyre_generator.steps.cite import cite
@@ -25,6 +29,7 @@ from gyre_generator.steps.ground import ground
 from gyre_generator.steps.pack import pack
 from gyre_generator.steps.retrieve import retrieve
 from gyre_generator.steps.route import EXTRACTIVE, OPENAI, Override, route
+from gyre_generator.version_trial import VersionTrial
 
 
 async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
@@ -38,15 +43,14 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
         open_releases(settings.kafka_servers, required=[Roles.GENERATOR, Roles.ANSWER_PROMPT])
     )
     backends: dict[str, Backend] = {EXTRACTIVE: ExtractiveReader()}
+    models: ServedModels | None = None
     if settings.llm_url:
-        # The client takes a second and 50 MB to import: only those who use it pay.
-        from gyre_generator.backends.openai.client import ChatClient
-        from gyre_generator.backends.openai.usage import ServedModel
-        from gyre_generator.backends.prompted_model import PromptedModel
-
-        served = ServedModel.model_validate(settings.of_model_server())
-        client = await enter(ChatClient(served))
-        backends[OPENAI] = PromptedModel(client, prompts)
+        folders = ModelFolders(Store(settings.store_url), settings.model_cache)
+        models = await enter(ServedModels(folders, releases, partial(_model_server, settings)))
+        clients = await enter(AsyncExitStack())
+        backends[OPENAI] = ServedModelBackend(
+            models, partial(_prompted_model, settings, prompts, clients)
+        )
     to_retriever = await enter(channel(settings.retriever_address, key=settings.key))
     stub = RetrieverServiceStub(to_retriever)
     search = partial(call, stub.Retrieve, timeout=settings.retrieve_seconds)
@@ -59,7 +63,33 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
         "cite": cite,
     }
     answerer = await enter(Answerer(chain, bus, releases))
-    return App(rpc=[GeneratorRpc(answerer)], bus=bus)
+    return App(
+        rpc=[GeneratorRpc(answerer, VersionTrial(backends, releases, models))],
+        bus=bus,
+        tasks=[models.follow_releases] if models else [],
+    )
+
+
+# The client takes a second and 50 MB to import: only those who use it pay.
+
+
+def _model_server(settings: GeneratorSettings) -> ModelServer:
+    from gyre_generator.backends.openai.usage import ServedModel
+    from gyre_generator.model_server import OpenAIModelServer
+
+    return OpenAIModelServer(ServedModel.model_validate(settings.of_model_server()))
+
+
+def _prompted_model(
+    settings: GeneratorSettings, prompts: Prompts, clients: AsyncExitStack
+) -> Backend:
+    from gyre_generator.backends.openai.client import ChatClient
+    from gyre_generator.backends.openai.usage import ServedModel
+    from gyre_generator.backends.prompted_model import PromptedModel
+
+    client = ChatClient(ServedModel.model_validate(settings.of_model_server()))
+    clients.push_async_exit(client)
+    return PromptedModel(client, prompts)
 
 
 def _override(settings: GeneratorSettings) -> Override | None:

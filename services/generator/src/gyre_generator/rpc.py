@@ -13,13 +13,15 @@ from gyre_common.rpc import ServicerContext
 from gyre_generator.ask import Ask
 from gyre_generator.backends import Ending
 from gyre_generator.service import Answerer, AnswerFinished, AnswerStarted
+from gyre_generator.version_trial import VersionTrial
 
 
 class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
     """Serves gyre.generator.v1.GeneratorService."""
 
-    def __init__(self, answerer: Answerer) -> None:
+    def __init__(self, answerer: Answerer, trial: VersionTrial) -> None:
         self._answerer = answerer
+        self._trial = trial
 
     async def Answer(
         self, request: pb.AnswerRequest, context: ServicerContext
@@ -41,6 +43,13 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
                         yield pb.StreamAnswerResponse(delta=pb.Delta(text=piece))
                     case AnswerFinished():
                         yield pb.StreamAnswerResponse(finished=_response(piece))
+
+    async def TryVersion(
+        self, request: pb.TryVersionRequest, context: ServicerContext
+    ) -> pb.TryVersionResponse:
+        """Replies once the version has written something."""
+        await self._trial.try_version(request.version)
+        return pb.TryVersionResponse()
 
 
 def _ask(request: pb.AnswerRequest) -> Ask:

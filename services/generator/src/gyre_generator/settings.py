@@ -20,6 +20,8 @@ class GeneratorSettings(ServiceSettings):
     context_tokens: int = Field(default=3_000, ge=100, le=32_000)
     retrieve_seconds: float = Field(default=10.0, gt=0, le=300)
 
+    model_cache: Path = Field(default_factory=lambda known: known["home"] / "models")
+
     llm_url: Url | None = None
     llm_model: str = ""
     llm_key: SecretStr = SecretStr("none")
@@ -31,12 +33,10 @@ class GeneratorSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _model_has_a_server(self) -> Self:
-        if self.generator_backend == "openai" and self.llm_url is None:
+        if self.generator_backend == "openai" and not (self.llm_url and self.llm_model):
             raise ValueError(
                 "GYRE_GENERATOR_BACKEND is openai: set GYRE_LLM_URL and GYRE_LLM_MODEL"
             )
-        if self.llm_url is not None and not self.llm_model:
-            raise ValueError("GYRE_LLM_URL is set: set GYRE_LLM_MODEL too")
         if self.prompts_dir is not None and not self.prompts_dir.is_dir():
             raise ValueError("GYRE_PROMPTS_DIR is not a folder")
         return self

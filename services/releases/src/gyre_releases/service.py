@@ -8,24 +8,22 @@ from typing import Protocol
 
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
 from gyre_common.events.event import EVERY_TENANT
-from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
+from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.events.training import TrainingFinished
 from gyre_common.lines import check_line
 from gyre_common.signature import Signature
 
 from gyre_releases.book import ReleaseBook, ReleaseScope, ShippedArtifacts
 from gyre_releases.draft import Changes
-from gyre_releases.encoder_trial import EncoderProbe, try_encoder
 from gyre_releases.settings_only import NewSettings, settings_version
 from gyre_releases.verdicts import JudgedRun
+from gyre_releases.version_trial import Probes, try_version
 from gyre_releases.versions import registered_version
 
 log = logging.getLogger(__name__)
 
 MAX_ACTOR_CHARACTERS = 256
 MAX_REASON_CHARACTERS = 1024
-
-_ENCODERS = (Roles.QUERY_ENCODER, Roles.DOCUMENT_ENCODER)
 
 
 class ReleaseLog(Protocol):
@@ -56,21 +54,21 @@ class ReleaseController:
 
     Raises, from every method: InvalidInput where a field cannot work or another tenant is meant,
     NotFound where there is no such role or version, Conflict, FailedPrecondition as `ReleaseBook`
-    says: nothing was written. Unavailable: the log or the embedder is away, and a change may or may
-    not have happened: look at the releases before trying again.
+    says: nothing was written. Unavailable: the log or who tries a version is away, and a change may
+    or may not have happened: look at the releases before trying again.
     """
 
     def __init__(
         self,
         releases: ReleaseLog,
         book: ReleaseBook,
-        encoders: EncoderProbe,
+        probes: Probes,
         *,
         patience_seconds: float = 5.0,
     ) -> None:
         self._log = releases
         self._book = book
-        self._encoders = encoders
+        self._probes = probes
         self._patience = patience_seconds
         self._lock = asyncio.Lock()
         self._log_is_read = False
@@ -140,8 +138,8 @@ class ReleaseController:
     ) -> ReleaseChanged:
         """Make a registered version live; one that is live already changes nothing.
 
-        Encoders are tried at the embedder first, while others may change releases: who comes second
-        gets a Conflict.
+        Encoders and generators are tried where they serve first, while others may change releases:
+        who comes second gets a Conflict.
         """
         _check(by, expected_generation, override=override)
         async with self._locked_book() as book:
@@ -167,7 +165,7 @@ class ReleaseController:
         """Record the verdict of a run and release what passed, once: nothing when that was done
         before, when the run was not judged, or when its version is no longer kept.
 
-        Encoders are tried first, as `promote` does; one that is refused is not released. A verdict
+        Versions are tried first, as `promote` does; one that is refused is not released. A verdict
         that is refused with FailedPrecondition or InvalidInput can never be applied.
         """
         run = JudgedRun.of(event)
@@ -202,24 +200,33 @@ class ReleaseController:
             return book.release(role, tenant)
 
     async def _write_after_trial(self, plan: Callable[[str], Changes]) -> Changes:
-        """Write what is planned once each new encoder in it was tried. The embedder may take its
-        time, so nobody waits for it meanwhile, and the plan is made anew afterwards; it hears why
-        an encoder was refused.
+        """Write what is planned once each version in it that has a probe was tried. That may take
+        its time, so nobody waits for it meanwhile, and the plan is made anew afterwards; it hears
+        why a version was refused.
         """
         refusal, tried = "", set[tuple[str, str]]()
         while True:
             async with self._locked_book() as book:
                 changes = plan(refusal)
-                untried = _new_encoders(book, changes) - tried
+                untried = self._new_versions(book, changes) - tried
                 if not untried:
                     await self._write(changes)
                     return changes
             for role, version in sorted(untried):
                 try:
-                    await try_encoder(self._encoders, role, version, patience=self._patience)
+                    probe = self._probes[role]
+                    await try_version(probe, role, version, patience=self._patience)
                 except FailedPrecondition as error:
                     refusal = str(error)
             tried |= untried
+
+    def _new_versions(self, book: ReleaseBook, changes: Changes) -> set[tuple[str, str]]:
+        return {
+            (change.role, change.live)
+            for change in changes
+            if change.role in self._probes
+            and book.release(change.role, change.tenant).live != change.live
+        }
 
     @asynccontextmanager
     async def _locked_book(self) -> AsyncIterator[ReleaseBook]:
@@ -246,14 +253,6 @@ class ReleaseController:
         for change in changes:
             fields = {"tenant", "role", "generation", "live", "actor", "reason"}
             log.info("release changed", extra=change.model_dump(include=fields))
-
-
-def _new_encoders(book: ReleaseBook, changes: Changes) -> set[tuple[str, str]]:
-    return {
-        (change.role, change.live)
-        for change in changes
-        if change.role in _ENCODERS and book.release(change.role, change.tenant).live != change.live
-    }
 
 
 def _check(by: Signature, expected_generation: int = 0, *, override: bool = False) -> None:

@@ -5,11 +5,9 @@ import binascii
 import hmac
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from urllib.parse import urlsplit
-
-from gyre_common.settings import is_loopback
 
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
+from gyre_local.web_pages import web_page_problem
 
 
 class Account(Enum):
@@ -80,18 +78,9 @@ def authenticate(
 
 
 def refuse_web_pages(headers: Mapping[str, str]) -> None:
-    """Raises EngineError, but for tools, which send none of a browser's marks, and a typed address.
-
-    A browser runs anybody's code. A page elsewhere sends an Origin or Sec-Fetch-Site; a page whose
-    name was made to point at this machine (DNS rebinding) sends that name as Host.
-    """
-    if not _is_this_machine(headers.get("Host", "")):
-        problem = "the Host header does not name this machine"
-    elif "Origin" in headers or headers.get("Sec-Fetch-Site", "none") != "none":
-        problem = "requests of web pages are not served"
-    else:
-        return
-    raise EngineError.refusal(Code.ACCESS_DENIED, f"Not served: {problem}.")
+    """Raises EngineError for a request that may come from a web page."""
+    if problem := web_page_problem(headers):
+        raise EngineError.refusal(Code.ACCESS_DENIED, f"Not served: {problem}.")
 
 
 def analyst_constraints(names: Iterable[str]) -> str:
@@ -118,13 +107,6 @@ def _credentials(headers: Mapping[str, str], params: Mapping[str, str]) -> tuple
             Code.AUTHENTICATION_FAILED, "Invalid authentication: only Basic is understood."
         ) from error
     return user or "default", password
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return is_loopback(urlsplit(f"//{host}").hostname or "")
-    except ValueError:
-        return False
 
 
 def _constraint(name: str) -> str:

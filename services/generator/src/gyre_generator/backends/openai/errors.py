@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import openai
 from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
 
+from gyre_generator.backends import MODEL_MISSING
 from gyre_generator.backends.openai.usage import ServedModel
 
 
@@ -25,7 +26,8 @@ class ServerErrors:
             case openai.NotFoundError():
                 return FailedPrecondition(
                     f"{self._server} does not know model {self._model.model!r} or the path: check "
-                    "GYRE_LLM_MODEL and GYRE_LLM_URL (which ends in /v1)"
+                    "GYRE_LLM_MODEL and GYRE_LLM_URL (which ends in /v1)",
+                    code=MODEL_MISSING,
                 )
             case openai.RateLimitError():
                 return Unavailable(f"{self._server} is over its limit", retry_after_seconds=10.0)

@@ -1,5 +1,6 @@
-"""An encoder is tried where it will serve before it goes live."""
+"""A version that a service has to load is tried where it will serve before it goes live."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from gyre_common.errors import LOADING, DeadlineExceeded, FailedPrecondition, Unavailable
@@ -8,17 +9,24 @@ from gyre_common.retrying import retry
 _LOADING_SECONDS = 60.0
 
 
-class EncoderProbe(Protocol):
-    """Asks whoever serves encoders for one vector."""
+class VersionProbe(Protocol):
+    """Asks whoever serves a role to do a little work with one version."""
 
-    async def encode(self, role: str, version: str) -> None:
-        """Return once a vector of that version has come. Raises FailedPrecondition when it is not
-        known there (yet) or cannot be loaded, Unavailable or DeadlineExceeded.
+    served_by: str
+    """The service, for people."""
+
+    async def try_version(self, role: str, version: str) -> None:
+        """Return once the version has done it. Raises FailedPrecondition when it is not known there
+        (yet) or cannot be loaded, Unavailable or DeadlineExceeded.
         """
 
 
-async def try_encoder(encoders: EncoderProbe, role: str, version: str, *, patience: float) -> None:
-    """Return once the version has encoded something.
+Probes = Mapping[str, VersionProbe]
+"""By role; versions of other roles go live untried."""
+
+
+async def try_version(probe: VersionProbe, role: str, version: str, *, patience: float) -> None:
+    """Return once the version has done its work.
 
     A refusal is asked about again for `patience` seconds: news of a version that was registered a
     moment ago may still be on its way. One that is being loaded there is waited for longer.
@@ -32,7 +40,7 @@ async def try_encoder(encoders: EncoderProbe, role: str, version: str, *, patien
 
     try:
         await retry(
-            lambda: encoders.encode(role, version),
+            lambda: probe.try_version(role, version),
             FailedPrecondition,
             first=0.1,
             longest=1.0,
@@ -40,9 +48,9 @@ async def try_encoder(encoders: EncoderProbe, role: str, version: str, *, patien
         )
     except FailedPrecondition as error:
         raise FailedPrecondition(
-            f"the embedder cannot serve {role} {version}, so what is live stays: {error}"
+            f"the {probe.served_by} cannot serve {role} {version}, so what is live stays: {error}"
         ) from error
     except (Unavailable, DeadlineExceeded) as error:
         raise Unavailable(
-            f"the embedder could not try {role} {version}, so what is live stays: {error}"
+            f"the {probe.served_by} could not try {role} {version}, so what is live stays: {error}"
         ) from error

@@ -1,0 +1,43 @@
+"""The small model that ships with Gyre goes live, answers, and goes back, without a restart."""
+
+from time import monotonic
+
+import pytest
+from gyre_common.model_folders import SHIPPED_MODELS
+from gyre_common.releases.builtin import LANGUAGE_MODEL_FILE, LANGUAGE_MODEL_VERSION
+
+from tests.system import System
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(
+        not (SHIPPED_MODELS / LANGUAGE_MODEL_VERSION / LANGUAGE_MODEL_FILE).is_file(),
+        reason="needs `make setup-llm`",
+    ),
+]
+
+QUESTION = "How hot should the water for green tea be?"
+READER = "extractive-1"
+
+
+def answered_by(system: System) -> str:
+    answer = system.json("ask", QUESTION)
+    assert answer["answer"].strip()
+    return str(answer["versions"]["generator"])
+
+
+@pytest.mark.usefixtures("documents")
+def test_it_is_promoted_answers_and_is_rolled_back(system: System) -> None:
+    assert system.process("language-model").status == "at rest"
+    assert answered_by(system) == READER
+    promoted = system.json("promote", "generator", LANGUAGE_MODEL_VERSION)
+    try:
+        assert promoted["live"] == LANGUAGE_MODEL_VERSION
+        assert system.process("language-model").status == "ready"
+        assert answered_by(system) == LANGUAGE_MODEL_VERSION
+    finally:
+        began = monotonic()
+        system.gyre("rollback", "generator")
+    assert monotonic() - began < 10
+    assert answered_by(system) == READER

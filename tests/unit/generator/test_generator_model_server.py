@@ -1,0 +1,162 @@
+"""The same calls load and try models at the local engine and at a server that answers as vLLM."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_generator.backends.openai.usage import ServedModel
+from gyre_generator.model_server import OpenAIModelServer
+from gyre_local.language_model.errors import packages_missing
+from gyre_local.language_model.models import LanguageModels
+from gyre_local.language_model.server import Endpoint
+from pydantic import SecretStr
+
+from tests.language_models import a_gguf, an_adapter
+from tests.unit.local.language_model_fakes import FakeEngine
+
+
+class LikeVllm:
+    """vLLM's run-time calls (vllm/entrypoints/openai): one base, adapters that come and go."""
+
+    def __init__(self) -> None:
+        self.adapters: dict[str, str] = {}
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/load_lora_adapter", self._load)
+        app.router.add_post("/v1/unload_lora_adapter", self._unload)
+        app.router.add_post("/v1/chat/completions", self._complete)
+        return app
+
+    async def _models(self, _: web.Request) -> web.Response:
+        names = ["base", *self.adapters]
+        cards = [{"id": n, "object": "model", "created": 0, "owned_by": "vllm"} for n in names]
+        return web.json_response({"object": "list", "data": cards})
+
+    async def _load(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        name, path = body["lora_name"], body["lora_path"]
+        if name in self.adapters:
+            return _error(400, f"The lora adapter '{name}' has already been loaded.")
+        if not Path(path).is_dir():
+            return _error(404, f"Loading lora {name} failed: No adapter found for {path}")
+        self.adapters[name] = path
+        return web.Response(text=f"Success: LoRA adapter '{name}' added successfully.")
+
+    async def _unload(self, request: web.Request) -> web.Response:
+        name = (await request.json())["lora_name"]
+        if self.adapters.pop(name, None) is None:
+            return _error(404, f"The lora adapter '{name}' cannot be found.")
+        return web.Response(text=f"Success: LoRA adapter '{name}' removed successfully.")
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        name = (await request.json())["model"]
+        if name not in ("base", *self.adapters):
+            return _error(404, f"The model `{name}` does not exist.")
+        message = {"role": "assistant", "content": "Yes"}
+        choice = {"index": 0, "message": message, "finish_reason": "length"}
+        body = {"id": "1", "object": "chat.completion", "created": 0, "model": name}
+        return web.json_response({**body, "choices": [choice]})
+
+
+def _error(status: int, message: str) -> web.Response:
+    error = {"message": message, "type": "x", "param": None, "code": status}
+    return web.json_response({"error": error}, status=status)
+
+
+async def connect(app: web.Application) -> tuple[TestServer, OpenAIModelServer]:
+    server = TestServer(app)
+    await server.start_server()
+    url = str(server.make_url("/v1"))
+    return server, OpenAIModelServer(ServedModel(url=url, model="", key=SecretStr("the-key")))
+
+
+@pytest.fixture
+async def vllm() -> AsyncIterator[OpenAIModelServer]:
+    server, client = await connect(LikeVllm().app())
+    yield client
+    await client.close()
+    await server.close()
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+async def local(engine: FakeEngine) -> AsyncIterator[OpenAIModelServer]:
+    models = LanguageModels(engine, most_bytes=2_500_000)
+    server, client = await connect(Endpoint(models, "the-key").app())
+    yield client
+    await client.close()
+    await server.close()
+    models.close()
+
+
+@pytest.fixture
+def servers(vllm: OpenAIModelServer, local: OpenAIModelServer) -> list[OpenAIModelServer]:
+    return [vllm, local]
+
+
+async def test_an_adapter_is_loaded_tried_and_unloaded_at_both(
+    servers: list[OpenAIModelServer], tmp_path: Path
+) -> None:
+    base, adapter = a_gguf(tmp_path / "base"), an_adapter(tmp_path / "adapter")
+    for server in servers:
+        for _ in range(2):  # the same again changes nothing
+            await server.load("base", base)
+            await server.load_adapter("tuned", adapter, base)
+        await server.complete_something("tuned")
+        for _ in range(2):
+            await server.unload("tuned", adapter=True)
+        with pytest.raises(FailedPrecondition, match="tuned"):
+            await server.complete_something("tuned")
+
+
+async def test_what_a_server_refuses_is_told_in_its_words(
+    vllm: OpenAIModelServer, local: OpenAIModelServer, engine: FakeEngine, tmp_path: Path
+) -> None:
+    with pytest.raises(FailedPrecondition, match="start it with `--served-model-name other`"):
+        await vllm.load("other", a_gguf(tmp_path / "other"))
+    with pytest.raises(FailedPrecondition, match="No adapter found"):
+        await vllm.load_adapter("tuned", tmp_path / "nowhere", tmp_path / "other")
+    with pytest.raises(FailedPrecondition, match="not a folder with files"):
+        await local.load("other", tmp_path / "nowhere")
+    for name in ("a", "b"):
+        await local.load(name, a_gguf(tmp_path / name))
+    with pytest.raises(Retryable, match="GYRE_LLM_MEMORY_MB"):
+        await local.load("c", a_gguf(tmp_path / "c"))
+    await local.unload("a", adapter=False)
+    engine.problem = packages_missing()
+    with pytest.raises(Retryable, match="run `make setup-llm`"):
+        await local.load("c", tmp_path / "c")
+
+
+async def test_a_wrong_key_and_a_server_that_is_away_name_the_setting(
+    local: OpenAIModelServer, unused_tcp_port: int, tmp_path: Path
+) -> None:
+    served = ServedModel(url=f"http://127.0.0.1:{unused_tcp_port}/v1", model="")
+    away = OpenAIModelServer(served)
+    with pytest.raises(Retryable, match="check GYRE_LLM_URL"):
+        await away.load("a", tmp_path)
+    await away.close()
+
+
+async def test_nonsense_is_no_completion() -> None:
+    async def nonsense(_: web.Request) -> web.Response:
+        return web.Response(text=json.dumps({"hello": "you"}), content_type="application/json")
+
+    app: Any = web.Application()
+    app.router.add_post("/v1/chat/completions", nonsense)
+    server, client = await connect(app)
+    with pytest.raises(Retryable, match="not a chat completion"):
+        await client.complete_something("a")
+    await client.close()
+    await server.close()
