@@ -1,4 +1,4 @@
-"""`gyre releases`, `register`, `promote`, `rollback` against a release controller that answers."""
+"""`gyre releases`, `models`, `register` and the rest against a release controller that answers."""
 
 import asyncio
 import json
@@ -24,8 +24,10 @@ from gyre_releases.rpc import ReleaseRpc
 from gyre_releases.service import ReleaseController
 
 from tests.fakes.probes import encoder_probes
+from tests.language_models import a_gguf, an_adapter
 
 ANN = Signature(actor="ann")
+SMALL_MODEL = "smollm2-135m-instruct"
 OWN = ReleaseScope("default", "default")
 
 
@@ -191,3 +193,41 @@ async def test_settings_alone_make_a_version_that_waits_to_be_promoted(
     ):
         code, _, err = await gyre("register", "retrieval", "hybrid-3", *arguments)
         assert (code, says in err) == (2, True), err
+
+
+async def test_a_folder_of_weights_is_kept_registered_shown_and_removed(
+    controller: ReleaseController, serving: None, tmp_path: Path
+) -> None:
+    out = await output_of("models", "add", str(a_gguf(tmp_path / "mine")), "--name", "mine")
+    assert "mine is registered, extractive-1 stays live" in out
+    artifact, live = await controller.version("generator", "mine")
+    assert (artifact.settings, live) == ({"backend": "openai", "model": "mine"}, False)
+    assert artifact.uri is not None
+    assert Path(artifact.uri.removeprefix("file://")).is_file()
+    listed = await output_of("models", "list")
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == [SMALL_MODEL, "mine"]
+    assert artifact.digest in await output_of("models", "show", "mine")
+    assert "no longer registered" in await output_of("models", "remove", "mine")
+    code, _, err = await gyre("models", "show", "mine")
+    assert (code, "there is no model mine" in err) == (1, True)
+
+
+async def test_an_adapter_stands_on_a_registered_model_which_then_stays(
+    serving: None, tmp_path: Path
+) -> None:
+    adapter = str(an_adapter(tmp_path / "adapter", base_model_name_or_path="unheard-of"))
+    code, _, err = await gyre("models", "add", adapter, "--name", "tuned")
+    assert (code, f"--base is unheard-of: name one of {SMALL_MODEL}" in err) == (2, True)
+    await output_of("models", "add", adapter, "--name", "tuned", "--base", SMALL_MODEL)
+    assert f"adapter on {SMALL_MODEL}" in await output_of("models", "list")
+    for name in (SMALL_MODEL, "extractive-1"):
+        assert (await gyre("models", "remove", name))[0] == 1
+
+
+async def test_what_cannot_be_served_is_refused_before_it_is_kept(
+    serving: None, tmp_path: Path
+) -> None:
+    (a_gguf(tmp_path / "mine") / "weights.pkl").write_bytes(b"x")
+    code, _, err = await gyre("models", "add", str(tmp_path / "mine"), "--name", "mine")
+    assert (code, "may be a pickle" in err) == (1, True)
+    assert not (tmp_path / "store").exists()

@@ -30,4 +30,5 @@ def test_a_system_of_before_gets_it_once_and_keeps_what_is_live() -> None:
 def test_it_may_go_live_without_an_override_because_it_ships_with_gyre() -> None:
     book = a_book()
     book.apply(book.ship(SHIPPED, GYRE))
-    assert promote(book, "generator", MODEL) == [f"generator {MODEL} #2"]
+    moved = promote(book, "generator", MODEL)
+    assert moved == [f"generator {MODEL} #2", "prompt/answer answer-short-1 #2"]

@@ -46,6 +46,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = {
     },
     "Look after it": {
         "releases": "Show which version of every role is live, or all of one role.",
+        "models": "Look after the language models that may answer.",
         "register": "Make a version known that is another one with other settings.",
         "promote": "Make a version live, with what has to go along.",
         "rollback": "Go back to the version that was live before.",

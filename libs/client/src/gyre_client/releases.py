@@ -128,6 +128,46 @@ class Releases(Part[LoopT]):
         )
         return reply.release
 
+    @method
+    async def register_files(
+        self,
+        role: str,
+        version: str,
+        *,
+        digest: str,
+        uri: str,
+        settings: Mapping[str, str],
+        reason: str = "",
+        tenant: str = "",
+    ) -> releases_pb2.Release:
+        """Makes a version known whose files are in the store, under the manifest at `uri`."""
+        artifact = releases_pb2.Artifact(digest=digest, uri=uri, settings=settings)
+        request = releases_pb2.RegisterVersionRequest(
+            role=role,
+            version=version,
+            artifact=artifact,
+            reason=reason,
+            actor=self._actor,
+            tenant=tenant,
+        )
+        reply: releases_pb2.RegisterVersionResponse = await self._call(
+            "RegisterVersion", request, repeatable=False
+        )
+        return reply.release
+
+    @method
+    async def remove(
+        self, role: str, version: str, *, reason: str = "", tenant: str = ""
+    ) -> releases_pb2.Release:
+        """Forgets a version. Raises FailedPrecondition: it serves, did, may, or others need it."""
+        request = releases_pb2.RemoveVersionRequest(
+            role=role, version=version, reason=reason, actor=self._actor, tenant=tenant
+        )
+        reply: releases_pb2.RemoveVersionResponse = await self._call(
+            "RemoveVersion", request, repeatable=False
+        )
+        return reply.release
+
     async def _change(
         self: "Releases[None]",
         rpc: str,

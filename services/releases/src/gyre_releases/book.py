@@ -16,6 +16,8 @@ from gyre_releases.verdicts import JudgedRun, Ruling, outcome_evidence, unreleas
 from gyre_releases.versions import (
     check_same_content,
     differences,
+    reason_to_keep,
+    registered_version,
     unproved_error,
     with_checked_size,
     with_evidence,
@@ -136,6 +138,20 @@ class ReleaseBook:
         signed = {Evidence.REGISTERED_BY.value: by.actor, Evidence.REASON.value: by.reason}
         draft = self._draft(by)
         _put_new(draft, tenant, role, artifact, {key: text for key, text in signed.items() if text})
+        return draft.changes
+
+    def remove(self, tenant: str, role: str, version: Version, by: Signature) -> Changes:
+        """What makes a version unknown to a tenant, or to all.
+
+        Raises FailedPrecondition when it serves, did, may, ships, or another one stands on it.
+        """
+        registered_version(self.release(role, tenant), version)
+        for owner, of_role in self._states:
+            state = self._states[owner, of_role]
+            if of_role == role and (reason := reason_to_keep(state, version)):
+                raise FailedPrecondition(f"{role} {version} stays: {reason}")
+        draft = self._draft(by)
+        draft.remove_artifact(tenant, role, version)
         return draft.changes
 
     def promote(

@@ -93,6 +93,12 @@ class ReleaseDraft:
         artifacts[artifact.version] = artifact
         self._put(tenant, role, summary, artifacts=tuple(artifacts.values()))
 
+    def remove_artifact(self, tenant: str, role: str, version: Version) -> None:
+        """A version is not known any more."""
+        artifacts = self._base(tenant, role).artifacts
+        kept = tuple(artifact for artifact in artifacts if artifact.version != version)
+        self._put(tenant, role, f"removed {version}", artifacts=kept)
+
     def make_live(
         self, tenant: str, role: str, version: Version, summary: str, *, back: bool = False
     ) -> None:

@@ -66,6 +66,18 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
         message = releases_pb2.Artifact(**artifact.model_dump(exclude_none=True))
         return releases_pb2.GetVersionResponse(artifact=message, live=live)
 
+    async def RemoveVersion(
+        self, request: releases_pb2.RemoveVersionRequest, context: ServicerContext
+    ) -> releases_pb2.RemoveVersionResponse:
+        """Forgets a registered version."""
+        release = await self._controller.remove(
+            request.role,
+            request.version,
+            by=Signature(actor=request.actor, reason=request.reason),
+            scope=_scope_of(request.tenant),
+        )
+        return releases_pb2.RemoveVersionResponse(release=_release(release))
+
     async def RegisterVersion(
         self, request: releases_pb2.RegisterVersionRequest, context: ServicerContext
     ) -> releases_pb2.RegisterVersionResponse:

@@ -126,6 +126,16 @@ class ReleaseController:
             await self._write(book.register(tenant, new.role, artifact, by))
             return book.release(new.role, tenant)
 
+    async def remove(
+        self, role: str, version: str, *, by: Signature, scope: ReleaseScope = ALL_TENANTS
+    ) -> ReleaseChanged:
+        """Make a version unknown to a tenant, or to all; its files stay where they are."""
+        _check(by)
+        async with self._locked_book() as book:
+            tenant = book.tenant_of(role, scope)
+            await self._write(book.remove(tenant, role, version, by))
+            return book.release(role, tenant)
+
     async def promote(
         self,
         role: str,

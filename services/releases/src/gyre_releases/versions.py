@@ -89,6 +89,19 @@ def unproved_error(role: str, artifact: Artifact) -> FailedPrecondition:
     )
 
 
+def reason_to_keep(state: ReleaseChanged, version: Version) -> str:
+    """Why a version may not be removed; empty where nothing speaks for it."""
+    artifact = state.artifact(version)
+    if has_served(state, version):
+        return "it is live" if version == state.live else "it was live, and a rollback may want it"
+    if version == state.shadow or (state.canary and version == state.canary.version):
+        return "it is on trial, as canary or shadow"
+    if artifact is not None and artifact.evidence.get(Evidence.ORIGIN) == SHIPPED:
+        return "it ships with Gyre"
+    standing = [each.version for each in state.artifacts if each.settings.get("base") == version]
+    return f"{', '.join(standing)} stands on it: remove that first" if standing else ""
+
+
 def artifacts_to_keep(state: ReleaseChanged) -> tuple[Artifact, ...]:
     """The versions that a role goes on knowing: the newest, and all that may serve again."""
     named = {state.live, state.shadow, *state.history}

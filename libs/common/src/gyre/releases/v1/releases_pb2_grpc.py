@@ -50,6 +50,11 @@ class ReleaseServiceStub:
                 request_serializer=gyre_dot_releases_dot_v1_dot_releases__pb2.RegisterVersionRequest.SerializeToString,
                 response_deserializer=gyre_dot_releases_dot_v1_dot_releases__pb2.RegisterVersionResponse.FromString,
                 _registered_method=True)
+        self.RemoveVersion = channel.unary_unary(
+                '/gyre.releases.v1.ReleaseService/RemoveVersion',
+                request_serializer=gyre_dot_releases_dot_v1_dot_releases__pb2.RemoveVersionRequest.SerializeToString,
+                response_deserializer=gyre_dot_releases_dot_v1_dot_releases__pb2.RemoveVersionResponse.FromString,
+                _registered_method=True)
         self.Promote = channel.unary_unary(
                 '/gyre.releases.v1.ReleaseService/Promote',
                 request_serializer=gyre_dot_releases_dot_v1_dot_releases__pb2.PromoteRequest.SerializeToString,
@@ -88,6 +93,14 @@ class ReleaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RemoveVersion(self, request, context):
+        """Forgets a registered version. FAILED_PRECONDITION when it is live, was live, may become live by a
+        canary or a shadow, ships with Gyre, or another version stands on it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Promote(self, request, context):
         """Makes a registered version live. ABORTED when `expected_generation` is not the present one.
         """
@@ -119,6 +132,11 @@ def add_ReleaseServiceServicer_to_server(servicer, server):
                     servicer.RegisterVersion,
                     request_deserializer=gyre_dot_releases_dot_v1_dot_releases__pb2.RegisterVersionRequest.FromString,
                     response_serializer=gyre_dot_releases_dot_v1_dot_releases__pb2.RegisterVersionResponse.SerializeToString,
+            ),
+            'RemoveVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveVersion,
+                    request_deserializer=gyre_dot_releases_dot_v1_dot_releases__pb2.RemoveVersionRequest.FromString,
+                    response_serializer=gyre_dot_releases_dot_v1_dot_releases__pb2.RemoveVersionResponse.SerializeToString,
             ),
             'Promote': grpc.unary_unary_rpc_method_handler(
                     servicer.Promote,
@@ -213,6 +231,33 @@ class ReleaseService:
             '/gyre.releases.v1.ReleaseService/RegisterVersion',
             gyre_dot_releases_dot_v1_dot_releases__pb2.RegisterVersionRequest.SerializeToString,
             gyre_dot_releases_dot_v1_dot_releases__pb2.RegisterVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.releases.v1.ReleaseService/RemoveVersion',
+            gyre_dot_releases_dot_v1_dot_releases__pb2.RemoveVersionRequest.SerializeToString,
+            gyre_dot_releases_dot_v1_dot_releases__pb2.RemoveVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,
