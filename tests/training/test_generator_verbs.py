@@ -32,6 +32,7 @@ from tests.unit.trainer.training_facts import MORNING
 
 NUMBER = re.compile(r"Question: (\d+)\?")
 CANDIDATE = "tiny-00000001"
+NOWHERE = "http://127.0.0.1:9/v1"
 SETTINGS = {"epochs": "1", "batch": "16", "rank": "4", "longest": "512", "packed_tokens": "512"}
 
 
@@ -65,7 +66,7 @@ class Stage:
             version="tiny",
             digest=stored.digest,
             uri=stored.uri,
-            settings={"backend": "openai", "model": "tiny"},
+            settings={"backend": "openai", "model": "tiny", "answers_at": "0.3"},
             registered_at=MORNING,
         )
         prompt = Artifact(version="answer-1", digest=stored.digest, registered_at=MORNING)
@@ -98,7 +99,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, tiny_language_model: Path
     """A run whose candidate is written."""
     stage = Stage(tmp_path_factory.mktemp("stage"))
     asyncio.run(stage.begin(tiny_language_model))
-    asyncio.run(prepare(stage.folder, stage.settings()))
+    asyncio.run(prepare(stage.folder, stage.settings(NOWHERE)))
     train(stage.folder, Variant.LOW_RANK, never)
     asyncio.run(export(stage.folder, stage.settings()))
     return stage
@@ -125,6 +126,7 @@ async def test_what_people_said_becomes_samples_and_a_version(exported: Stage) -
     assert candidate.settings == {
         "backend": "openai",
         "model": CANDIDATE,
+        "answers_at": "0.3",
         "prompt": "answer-1",
         "base": "tiny",
     }
@@ -209,12 +211,26 @@ async def test_a_server_that_is_away_is_told(
 ) -> None:
     monkeypatch.setattr("gyre_trainer.recipes.generator_sft.model_server._RETRIES", 0)
     with pytest.raises(Unavailable, match="does not answer"):
-        await compare(compared_anew.folder, compared_anew.settings("http://127.0.0.1:9/v1"))
+        await compare(compared_anew.folder, compared_anew.settings(NOWHERE))
 
 
-async def test_without_a_server_nothing_is_compared(compared_anew: Stage) -> None:
-    with pytest.raises(FailedPrecondition, match="set GYRE_LLM_URL for the trainer"):
-        await compare(compared_anew.folder, compared_anew.settings())
+async def test_without_a_server_nothing_is_begun_and_nothing_compared(
+    compared_anew: Stage,
+) -> None:
+    for verb in (prepare, compare):
+        with pytest.raises(FailedPrecondition, match="set GYRE_LLM_URL for the trainer"):
+            await verb(compared_anew.folder, compared_anew.settings())
+
+
+async def test_live_is_loaded_where_the_server_has_lost_it(compared_anew: Stage) -> None:
+    async with language_models({}, {"tiny": wrong, CANDIDATE: right}) as server:
+        await compare(compared_anew.folder, compared_anew.settings(server.url))
+    assert [call for call, _ in server.calls] == [
+        "load_model",
+        "unload_model",
+        "load_lora_adapter",
+        "unload_lora_adapter",
+    ]
 
 
 async def test_an_adapter_that_names_another_base_is_refused(compared_anew: Stage) -> None:
@@ -245,4 +261,4 @@ async def test_a_base_that_cannot_be_trained_is_told(
     )
     await stage.begin(tiny_language_model, base_artifact=base)
     with pytest.raises(FailedPrecondition, match=message):
-        await prepare(stage.folder, stage.settings())
+        await prepare(stage.folder, stage.settings(NOWHERE))

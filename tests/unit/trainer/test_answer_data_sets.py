@@ -213,6 +213,14 @@ async def test_rows_find_their_texts_again(tmp_path: Path) -> None:
     assert declines(declined.answer)
 
 
+async def test_a_passage_that_is_gone_is_told(tmp_path: Path) -> None:
+    segments = await segments_with(tmp_path, many_answers(90))
+    frozen = await frozen_from(segments)
+    await segments.passages.keep_only({})
+    with pytest.raises(FailedPrecondition, match="forgotten or are too old"):
+        await answer_texts(frozen, segments)
+
+
 async def test_no_question_conversation_or_person_is_on_two_sides(tmp_path: Path) -> None:
     facts = many_answers(90, actors=90)
     conversations = [

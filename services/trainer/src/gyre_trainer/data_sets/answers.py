@@ -116,12 +116,17 @@ async def answer_texts(
     for row in rows:
         interaction = interactions.get(row.reference)
         correction = corrections.get((row.tenant, row.feedback_id))
-        if interaction is None or (row.feedback_id and correction is None):
+        by_digest = passages.get(row.tenant, {})
+        if (
+            interaction is None
+            or (row.feedback_id and correction is None)
+            or any(shown.text not in by_digest for shown in interaction.shown)
+        ):
             raise FailedPrecondition(
                 f"data set {frozen.digest} refers to answers that were forgotten or are too old: "
                 "start a new run, which freezes another"
             )
-        texts.append((row, _texts(row, interaction, correction, passages[row.tenant])))
+        texts.append((row, _texts(row, interaction, correction, by_digest)))
     return texts
 
 

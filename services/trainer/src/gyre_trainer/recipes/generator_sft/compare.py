@@ -40,8 +40,8 @@ async def compare(folder: RunFolder, settings: TrainerSettings) -> None:
     held_out = data.samples(DataSetPart.GATE)
     if settings.llm_url is None:
         raise FailedPrecondition(
-            "no server of language models is named, so nothing can be compared: set GYRE_LLM_URL "
-            "for the trainer, as for the generator"
+            "no server of language models is named, so the candidate cannot be compared: set "
+            "GYRE_LLM_URL for the trainer, as for the generator"
         )
     async with ModelServer(settings.llm_url, settings.llm_key, seconds=_SERVER_SECONDS) as server:
         live = await _live_answers(folder, data, settings, server, held_out, config)
@@ -84,7 +84,10 @@ async def _live_answers(
         return {each.row.question_id: each.said for each in samples if each.by == live.version}
     name = live.settings.get("model", live.version)
     async with AsyncExitStack() as stack:
-        if live.uri is not None:
+        if live.version == data.inputs.base.version:
+            holding = server.holding(name, data.base_folder, base=None)
+            await stack.enter_async_context(holding)
+        elif live.uri is not None:
             models = ModelFolders(Store(settings.store_url), settings.model_cache)
             path = await retry_while_away(lambda: models.folder(live), seconds=STORE_SECONDS)
             base = data.base_folder if BASE in live.settings else None

@@ -55,9 +55,13 @@ async def export(folder: RunFolder, settings: TrainerSettings) -> None:
 
 
 def version_settings(data: RunData, variant: Variant) -> dict[str, str]:
-    """What the generator must know to serve it: an adapter names its base."""
-    named = {BASE: data.inputs.base.version} if variant is Variant.LOW_RANK else {}
+    """What the generator must know to serve it: what the base says of itself, such as from which
+    confidence it answers, and an adapter names its base.
+    """
+    base = data.inputs.base
+    named = {BASE: base.version} if variant is Variant.LOW_RANK else {}
     return {
+        **base.settings,
         "backend": "openai",
         "model": data.spec.version,
         "prompt": data.inputs.prompt,

@@ -35,6 +35,11 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     """
     spec, files = folder.spec(), GeneratorSftFiles(folder)
     config = GeneratorSftConfig.from_settings(spec.settings)
+    if settings.llm_url is None:
+        raise FailedPrecondition(
+            "no server of language models is named, so the candidate could not be compared: set "
+            "GYRE_LLM_URL for the trainer, as for the generator"
+        )
     base = trainable_base(spec)
     folder.progress(PREPARE, message="checking the base model")
     models = ModelFolders(Store(settings.store_url), settings.model_cache)
