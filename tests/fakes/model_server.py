@@ -10,11 +10,17 @@ Write = Callable[[bytes], Awaitable[None]]
 Behaviour = Callable[[Write, int], Awaitable[None]]
 
 
+Tokenize = Callable[[dict[str, Any]], dict[str, Any]]
+
+
 class FakeServer:
-    """A real HTTP server on a free port that answers every request as it is told."""
+    """A real HTTP server on a free port that answers every request as it is told. `tokenize`
+    answers vLLM's call of that name, which most servers do not have.
+    """
 
     def __init__(self, behave: Behaviour) -> None:
         self._behave = behave
+        self.tokenize: Tokenize | None = None
         self.requests: list[dict[str, Any]] = []
         self.url = ""
 
@@ -30,7 +36,12 @@ class FakeServer:
                 for line in head.split(b"\r\n")
                 if line.lower().startswith(b"content-length")
             ]
-            self.requests.append(json.loads(await reader.readexactly(length)))
+            body = json.loads(await reader.readexactly(length))
+            if head.split()[1] == b"/tokenize":
+                counted = self.tokenize and json.dumps(self.tokenize(body)).encode()
+                await write(status(200, counted) if counted else status(404))
+                return
+            self.requests.append(body)
             await self._behave(write, len(self.requests))
         except (ConnectionError, asyncio.IncompleteReadError):
             pass

@@ -908,6 +908,8 @@ export const texts = {
       passages: "Passages",
       grounding: "Grounding",
       record_size: "Size of the record",
+      support: "Support",
+      temperature: "Temperature",
     } as Record<string, string>,
     passed: "passed",
     objected: "objected",

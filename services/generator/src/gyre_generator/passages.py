@@ -20,6 +20,14 @@ class RetrievedPassage(RetrievedChunk):
         return context_line(self.title, self.heading_path)
 
 
+_TOKENS_PER_PASSAGE = 12  # its number, heading and separators
+
+
+def estimated_cost(passage: RetrievedPassage) -> int:
+    """Tokens that a passage takes in a prompt."""
+    return _TOKENS_PER_PASSAGE + estimated_tokens(f"{passage.heading}\n{passage.text}")
+
+
 def estimated_tokens(text: str) -> int:
     """A quarter of the UTF-8 bytes, rounded up: near what byte-pair encoders make of English prose,
     too high rather than too low for other scripts.

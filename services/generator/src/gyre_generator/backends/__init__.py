@@ -1,9 +1,9 @@
 """What writes answers: one port, one file a kind."""
 
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gyre_common.events.interactions import GuardrailResult, TokenUsage
 from gyre_common.events.releases import Artifact
@@ -62,6 +62,9 @@ class AnswerDraft:
 
 Piece = Prompt | str | AnswerDraft
 
+Choose = Callable[[int], tuple[RetrievedPassage, ...]]
+"""The passages for an estimated number of tokens."""
+
 
 class Backend(Protocol):
     """Writes an answer from passages."""
@@ -78,3 +81,13 @@ class Backend(Protocol):
         Raises Unavailable where what does the writing is down, too slow or answers nonsense,
         FailedPrecondition where this version cannot be written with as it is set up.
         """
+
+
+@runtime_checkable
+class WindowedBackend(Backend, Protocol):
+    """One whose model reads a bounded number of tokens."""
+
+    async def fit(
+        self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
+    ) -> tuple[RetrievedPassage, ...]:
+        """The passages that it reads within `budget` tokens. Raises as `write` does."""

@@ -1,7 +1,7 @@
 """A chat model that is prompted with numbered passages: prompt, abstention and markers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from gyre_common.events.releases import Artifact, Roles
 from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION
 
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Artifacts, Ending, Piece
+from gyre_generator.backends import AnswerDraft, Artifacts, Choose, Ending, Piece
 from gyre_generator.backends.answerable import answerable, answers_at
 from gyre_generator.backends.markers import MarkerReader, own_markers
 from gyre_generator.backends.openai.client import ChatClient
@@ -18,7 +18,7 @@ from gyre_generator.backends.openai.usage import REPETITION, Meter
 from gyre_generator.backends.reading import how_answerable
 from gyre_generator.backends.support import SupportIndex
 from gyre_generator.backends.supported_text import SupportedText, unsupported_policy
-from gyre_generator.passages import RetrievedPassage
+from gyre_generator.passages import RetrievedPassage, estimated_cost
 from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
 
 _ENDINGS = {
@@ -26,6 +26,13 @@ _ENDINGS = {
     "content_filter": Ending.CONTENT_FILTER,
     REPETITION: Ending.REPETITION,
 }
+
+
+_ANSWER_SHARE = 4
+"""Of the window, which an answer has at least where it may be as long."""
+
+_MOST_ATTEMPTS = 24
+_SMALLER = 0.9
 
 
 class PromptedModel:
@@ -37,12 +44,46 @@ class PromptedModel:
         self._client = client
         self._prompts = prompts
 
+    async def fit(
+        self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
+    ) -> tuple[RetrievedPassage, ...]:
+        """By the model's own tokens where its server counts them: within `budget`, and so that
+        instructions, question and answer have room in the window. Otherwise by the estimate.
+        """
+        passages, settings = choose(budget), _settings(artifacts)
+        if not passages:
+            return ()
+        released = artifacts.get(Roles.ANSWER_PROMPT)
+        bare = await self._client.count(self._prompt(ask, (), released), settings)
+        if bare is None:
+            return passages
+        answer = min(self._client.longest_answer(ask.max_tokens), bare.window // _ANSWER_SHARE)
+        left = bare.window - bare.tokens - answer
+        room = min(budget, left)
+        estimated = float(budget)
+        for attempt in range(_MOST_ATTEMPTS if room > 0 else 0):
+            passages = choose(int(estimated))
+            if not passages:
+                break
+            prompt = self._prompt(ask, passages, released)
+            counted = await self._client.count(prompt, settings)
+            if counted is None:
+                return passages
+            used = counted.tokens - bare.tokens
+            if attempt and used <= room:
+                return passages
+            # The first attempt tells what an estimated token really takes.
+            size = sum(map(estimated_cost, passages))
+            estimated = size * room / max(used, 1) if not attempt else estimated * _SMALLER
+        if left < budget:
+            raise self._client.errors.too_long(bare.window)
+        return ()
+
     async def write(
         self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
     ) -> AsyncGenerator[Piece, None]:
         """See `Backend`."""
-        generator = artifacts.get(Roles.GENERATOR)
-        settings = generator.settings if generator else {}
+        settings = _settings(artifacts)
         policy, threshold = unsupported_policy(settings), answers_at(settings)
         verdicts = await _answerable(ask, passages, threshold)
         if not all(verdict.passed for verdict in verdicts):
@@ -100,6 +141,11 @@ class PromptedModel:
         variables = {"question": ask.question, "passages": numbered, "history": history}
         prompt = template.render(variables).with_instructions(ask.instructions)
         return replace(prompt, fallback=fallback)
+
+
+def _settings(artifacts: Artifacts) -> Mapping[str, str]:
+    generator = artifacts.get(Roles.GENERATOR)
+    return generator.settings if generator else {}
 
 
 def _verdicts(meter: Meter, supported: SupportedText) -> Iterator[GuardrailResult]:

@@ -2,15 +2,23 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
-from gyre_generator.passages import RetrievedPassage, estimated_tokens
+from gyre_generator.backends import WindowedBackend
+from gyre_generator.passages import RetrievedPassage, estimated_cost
 from gyre_generator.progress import AnswerProgress, StepResult
-
-_TOKENS_PER_PASSAGE = 12  # its number, heading and separators
 
 
 async def pack(progress: AnswerProgress, *, budget: int) -> AsyncGenerator[StepResult, None]:
-    """Within so many tokens, see `pack_passages`."""
-    yield StepResult(packed_passages=pack_passages(progress.retrieved, budget=budget))
+    """Within so many tokens, see `pack_passages`, and within what the back end can read."""
+    backend = progress.latest(lambda report: report.backend)
+    artifacts = progress.latest(lambda report: report.artifacts) or {}
+
+    def choose(tokens: int) -> tuple[RetrievedPassage, ...]:
+        return pack_passages(progress.retrieved, budget=tokens)
+
+    packed = choose(budget)
+    if isinstance(backend, WindowedBackend):
+        packed = await backend.fit(progress.ask, artifacts, choose, budget)
+    yield StepResult(packed_passages=packed)
 
 
 def pack_passages(
@@ -26,7 +34,7 @@ def pack_passages(
     chosen_texts: list[str] = []
     used_tokens = 0
     for passage in sorted(passages, key=lambda p: p.rank):
-        cost = _TOKENS_PER_PASSAGE + estimated_tokens(f"{passage.heading}\n{passage.text}")
+        cost = estimated_cost(passage)
         plain = " ".join(passage.text.split()).casefold()
         repeats = any(plain in text for text in chosen_texts)
         if passage.explored or not plain or repeats or used_tokens + cost > budget:

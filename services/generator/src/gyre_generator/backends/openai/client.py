@@ -12,6 +12,7 @@ from gyre_generator.backends.openai.errors import ServerErrors
 from gyre_generator.backends.openai.parameters import adapted, refused_parameter
 from gyre_generator.backends.openai.repetition import RepetitionWatch
 from gyre_generator.backends.openai.thoughts import ThoughtFilter
+from gyre_generator.backends.openai.tokenizer import Counted, ServersTokenizer
 from gyre_generator.backends.openai.usage import REPETITION, Meter, ServedModel
 from gyre_generator.prompts import Prompt
 
@@ -47,6 +48,7 @@ class ChatClient:
             timeout=openai.Timeout(model.stall_seconds, connect=_CONNECT_SECONDS),
             max_retries=model.retries,
         )
+        self._tokenizer = ServersTokenizer(self._client)
         self._refused: dict[str, frozenset[str]] = {}
 
     async def __aenter__(self) -> Self:
@@ -54,6 +56,14 @@ class ChatClient:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._client.close()
+
+    async def count(self, prompt: Prompt, settings: Mapping[str, str]) -> Counted | None:
+        """The tokens of a prompt and the window of its model, where the server tells."""
+        return await self._tokenizer.count(self._model_of(settings), _messages(prompt))
+
+    def longest_answer(self, max_tokens: int | None = None) -> int:
+        """In tokens; `max_tokens` may lower what the model serves."""
+        return min(max_tokens or self.model.max_tokens, self.model.max_tokens)
 
     async def complete(
         self,
@@ -69,7 +79,8 @@ class ChatClient:
         `settings`. A text that repeats itself for ever is cut off.
 
         A connection that fails, 429 and 5xx are tried again by the client, but nothing is once the
-        answer has begun. Raises Unavailable or FailedPrecondition, see `ServerErrors`.
+        answer has begun; nor is a prompt sent that leaves no room in the model's window, where that
+        is known. Raises Unavailable or FailedPrecondition, see `ServerErrors`.
         """
         thoughts, repetition = ThoughtFilter(), RepetitionWatch()
         deadline = asyncio.get_running_loop().time() + self.model.timeout_seconds
@@ -112,17 +123,18 @@ class ChatClient:
         max_tokens: int | None,
         temperature: float | None,
     ) -> _Chunks:
-        model = settings.get("model", self.model.model)
+        model, longest = self._model_of(settings), self.longest_answer(max_tokens)
+        if counted := await self.count(prompt, settings):
+            longest = min(longest, counted.window - counted.tokens)
+            if longest < 1:
+                raise self.errors.too_long(counted.window)
         whole = {
             "model": model,
-            "messages": [
-                {"role": "system", "content": prompt.system},
-                {"role": "user", "content": prompt.user},
-            ],
+            "messages": _messages(prompt),
             "temperature": (
                 float(settings.get("temperature", "0")) if temperature is None else temperature
             ),
-            "max_tokens": min(max_tokens or self.model.max_tokens, self.model.max_tokens),
+            "max_tokens": longest,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -142,6 +154,9 @@ class ChatClient:
             self._refused[model] = self._refused.get(model, frozenset()) | meter.refused - own
             return stream
 
+    def _model_of(self, settings: Mapping[str, str]) -> str:
+        return settings.get("model", self.model.model)
+
     async def _post(self, body: Mapping[str, object]) -> _Chunks:
         return await self._client.post(
             "/chat/completions",
@@ -150,3 +165,10 @@ class ChatClient:
             stream=True,
             stream_cls=_Chunks,
         )
+
+
+def _messages(prompt: Prompt) -> list[dict[str, str]]:
+    return [
+        {"role": "system", "content": prompt.system},
+        {"role": "user", "content": prompt.user},
+    ]

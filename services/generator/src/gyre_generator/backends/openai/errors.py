@@ -29,6 +29,11 @@ class ServerErrors:
                     "GYRE_LLM_MODEL and GYRE_LLM_URL (which ends in /v1)",
                     code=MODEL_MISSING,
                 )
+            case openai.BadRequestError(code="context_length_exceeded"):
+                return FailedPrecondition(
+                    f"{self._server} says that the prompt is longer than the window of its model: "
+                    "lower GYRE_CONTEXT_TOKENS, send less, or release one with a larger window"
+                )
             case openai.RateLimitError():
                 return Unavailable(f"{self._server} is over its limit", retry_after_seconds=10.0)
             case openai.APIStatusError(status_code=status) if status < 500:
@@ -54,6 +59,13 @@ class ServerErrors:
         """It sent `what`, which is no answer."""
         fix = "check that GYRE_LLM_URL is an OpenAI-shaped API (it ends in /v1)"
         return self._retry_later(f"sent {what}: {fix}")
+
+    def too_long(self, window: int) -> GyreError:
+        """What is asked leaves no room in the model's window."""
+        return FailedPrecondition(
+            f"question, earlier turns, instructions and one passage need more than the {window:,} "
+            f"tokens of {self._server}: send less, or release a model with a larger window"
+        )
 
     def empty(self, finish_reason: str) -> GyreError:
         """It ended for that reason before the first word."""
