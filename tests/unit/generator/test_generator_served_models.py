@@ -13,7 +13,7 @@ from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import shipped_artifacts
 from gyre_common.store import Store
 from gyre_generator.ask import Ask
-from gyre_generator.backends import MODEL_MISSING, AnswerDraft, Artifacts, Piece
+from gyre_generator.backends import MODEL_MISSING, AnswerDraft, Artifacts, Choose, Piece
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.served_models import ServedModelBackend, ServedModels
 from gyre_generator.version_trial import VersionTrial
@@ -68,6 +68,12 @@ class Writer:
 
     def __init__(self, server: FakeServer) -> None:
         self._server = server
+
+    async def fit(
+        self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
+    ) -> tuple[RetrievedPassage, ...]:
+        assert artifacts[Roles.GENERATOR].settings["model"] in self._server.models
+        return choose(budget // 2)
 
     async def write(
         self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
@@ -232,3 +238,17 @@ async def test_ending_leaves_the_models_to_other_replicas(tmp_path: Path) -> Non
         await room.write(one)
     assert set(room.server.models) == {"one"}
     assert room.server.closed
+
+
+async def test_passages_are_chosen_by_the_model_that_reads_them(room: Room) -> None:
+    artifact = await room.artifact("one")
+    room.release(artifact, live="one")
+    passages = tuple(a_passage(f"Passage {rank}.", rank=rank) for rank in range(1, 9))
+    backend = ServedModelBackend(room.models, lambda: Writer(room.server))
+    async with following(room):
+        await eventually(lambda: "one" in room.server.models)
+        chosen = await backend.fit(
+            Ask("Why?"), {Roles.GENERATOR: artifact}, lambda tokens: passages[:tokens], 8
+        )
+
+    assert chosen == passages[:4]

@@ -14,7 +14,7 @@ from gyre_common.releases.following import open_releases
 from gyre_common.rpc import call, channel
 from gyre_common.store import Store
 
-from gyre_generator.backends import Backend
+from gyre_generator.backends import Backend, WindowedBackend
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.handlers import build_handlers
 from gyre_generator.progress import Steps
@@ -82,7 +82,7 @@ def _model_server(settings: GeneratorSettings) -> ModelServer:
 
 def _prompted_model(
     settings: GeneratorSettings, prompts: Prompts, clients: AsyncExitStack
-) -> Backend:
+) -> WindowedBackend:
     from gyre_generator.backends.openai.client import ChatClient
     from gyre_generator.backends.openai.usage import ServedModel
     from gyre_generator.backends.prompted_model import PromptedModel

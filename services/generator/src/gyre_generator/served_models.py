@@ -17,7 +17,7 @@ from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import LANGUAGE_MODEL_DIGEST
 
 from gyre_generator.ask import Ask
-from gyre_generator.backends import MODEL_MISSING, Artifacts, Backend, Piece
+from gyre_generator.backends import MODEL_MISSING, Artifacts, Choose, Piece, WindowedBackend
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 from gyre_generator.steps.route import OPENAI
@@ -157,25 +157,30 @@ class ServedModels:
 
 
 class ServedModelBackend:
-    """Implements `Backend` by another one, opened when it is first used, whose model is at the
-    server meanwhile. A server that has lost it, as one does that was started again, gets it again,
-    once.
+    """Implements `WindowedBackend` by another one, opened when it is first used, whose model is at
+    the server meanwhile. A server that has lost it, as one does that was started again, gets it
+    again, once.
     """
 
     ignores = ()
 
-    def __init__(self, models: ServedModels, open_backend: Callable[[], Backend]) -> None:
+    def __init__(self, models: ServedModels, open_backend: Callable[[], WindowedBackend]) -> None:
         self._models = models
         self._open_backend = open_backend
-        self._backend: Backend | None = None
+        self._backend: WindowedBackend | None = None
+
+    async def fit(
+        self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
+    ) -> tuple[RetrievedPassage, ...]:
+        """See `Backend`."""
+        async with self._models.use(artifacts.get(Roles.GENERATOR)):
+            return await self._opened().fit(ask, artifacts, choose, budget)
 
     async def write(
         self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
     ) -> AsyncGenerator[Piece, None]:
         """See `Backend`."""
-        if self._backend is None:
-            self._backend = self._open_backend()
-        backend, artifact = self._backend, artifacts.get(Roles.GENERATOR)
+        backend, artifact = self._opened(), artifacts.get(Roles.GENERATOR)
         prompt: Prompt | None = None
         async with self._models.use(artifact):
             try:
@@ -193,6 +198,11 @@ class ServedModelBackend:
                 async for piece in pieces:
                     if piece != prompt:
                         yield piece
+
+    def _opened(self) -> WindowedBackend:
+        if self._backend is None:
+            self._backend = self._open_backend()
+        return self._backend
 
 
 def _released_artifacts(states: Iterable[ReleaseChanged]) -> Iterator[Artifact]:

@@ -55,6 +55,8 @@ LANGUAGE_MODEL_SETTINGS: Settings = {
     "backend": "openai",
     "model": LANGUAGE_MODEL_VERSION,
     "prompt": "answer-short-1",
+    "answers_at": "0.4",
+    "unsupported": "drop",
 }
 
 JUDGE_VERSION = "baseline-1"
