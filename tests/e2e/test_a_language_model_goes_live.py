@@ -1,5 +1,7 @@
-"""The small model that ships with Gyre goes live, answers, and goes back, without a restart."""
+"""The small model that ships with Gyre goes live, answers, outlives its engine, and goes back."""
 
+import os
+import signal
 from time import monotonic
 
 import pytest
@@ -36,6 +38,10 @@ def test_it_is_promoted_answers_and_is_rolled_back(system: System) -> None:
         assert promoted["live"] == LANGUAGE_MODEL_VERSION
         assert system.process("language-model").status == "ready"
         assert answered_by(system) == LANGUAGE_MODEL_VERSION
+        engine = system.process("language-model").identity
+        assert engine is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        assert answered_by(system) == LANGUAGE_MODEL_VERSION  # started and loaded again, for this
     finally:
         began = monotonic()
         system.gyre("rollback", "generator")

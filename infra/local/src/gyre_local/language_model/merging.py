@@ -32,11 +32,16 @@ def merge(model: LanguageModelFiles, adapter: AdapterFiles, into: Path) -> None:
     """
     import gguf
     import numpy as np
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     reader = gguf.GGUFReader(model.weights)
     known = {tensor.name for tensor in reader.tensors}
-    changes = _changes(adapter, load_file(adapter.weights), known)
+    try:
+        tensors = load_file(adapter.weights)
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise _refusal("its tensors are damaged, or neither F32 nor F16") from error
+    changes = _changes(adapter, tensors, known)
     writer = gguf.GGUFWriter(into, model.architecture)
     for field in reader.fields.values():
         if not field.name.startswith("GGUF.") and field.name != "general.architecture":
@@ -74,7 +79,10 @@ def _changes(
         target = f"blk.{number}.{_LAYERS.get(place, '')}.weight"
         if not layer.startswith(_PREFIX) or target not in known or layer + _B not in tensors:
             raise _refusal(f"{layer} is no layer of the base that can be merged")
-        changes[target] = (low, tensors[layer + _B])
+        high = tensors[layer + _B]
+        if low.ndim != 2 or high.ndim != 2 or high.shape[1] != low.shape[0]:
+            raise _refusal(f"{layer} has A of {low.shape} and B of {high.shape}")
+        changes[target] = (low, high)
     if 2 * len(changes) != len(tensors):
         raise _refusal(f"it holds more than LoRA's pairs, as {', '.join(sorted(tensors)[:2])}")
     return changes
