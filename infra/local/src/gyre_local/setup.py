@@ -81,14 +81,13 @@ def _fetch(report: Callable[[str], object]) -> None:
             "(Debian, Ubuntu), `dnf install maven` (Fedora) or `brew install maven` (macOS)"
         )
     report(f"engines: fetching jars with Maven on Java {java.version} (170 MB the first time)")
-    # Weights that `make setup-llm` brought stay.
-    fetched = (MODELS / folder.name for folder in (PROJECT / "models").iterdir() if folder.is_dir())
-    for folder in (JARS, *fetched):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(JARS, ignore_errors=True)
+    for folder in (PROJECT / "models").glob("*/"):  # weights that `make setup-llm` brought stay
+        shutil.rmtree(MODELS / folder.name, ignore_errors=True)
     _run_maven(maven, java, report)
     for module in sorted((ELASTICSEARCH_HOME / "modules").iterdir()):
         _unpack_descriptor(module)
-    for folder in filter(Path.is_dir, (PROJECT / "models").iterdir()):
+    for folder in (PROJECT / "models").glob("*/"):
         shutil.copytree(folder, MODELS / folder.name, dirs_exist_ok=True)
 
 
