@@ -132,6 +132,7 @@ async def test_length_and_temperature_are_the_callers_within_what_the_model_serv
 
     [request] = server.requests
     assert (request["max_tokens"], request["temperature"]) == (max_tokens, temperature)
+    assert request["stop"] == ["\nQuestion:"]  # no model goes on with questions of its own
 
 
 async def test_tokens_are_estimated_where_the_server_does_not_count(passage: Any) -> None:
@@ -284,7 +285,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("reply", REFUSALS.values(), ids=REFUSALS.keys())
-@pytest.mark.parametrize("name", ["max_tokens", "temperature", "stream_options"])
+@pytest.mark.parametrize("name", ["max_tokens", "stop", "temperature", "stream_options"])
 async def test_a_parameter_that_a_server_refuses_is_not_sent_to_it_again(
     passage: Any, name: str, reply: Any
 ) -> None:

@@ -21,6 +21,8 @@ from gyre_generator.prompts.escaping import one_line, plain, quoted
 log = logging.getLogger(__name__)
 
 NO_ANSWER = "NOT_IN_THE_PASSAGES"
+STOPS = ("\nQuestion:",)
+"""A line of the prompts themselves: a model that writes it goes on with a question of its own."""
 
 _BUILT_IN = Path(__file__).parent
 _NAME = "answer"

@@ -14,7 +14,7 @@ from gyre_generator.backends.openai.repetition import RepetitionWatch
 from gyre_generator.backends.openai.thoughts import ThoughtFilter
 from gyre_generator.backends.openai.tokenizer import Counted, ServersTokenizer
 from gyre_generator.backends.openai.usage import REPETITION, Meter, ServedModel
-from gyre_generator.prompts import Prompt
+from gyre_generator.prompts import STOPS, Prompt
 
 MAX_ANSWER = 32_768
 _CONNECT_SECONDS = 5.0
@@ -135,6 +135,7 @@ class ChatClient:
                 float(settings.get("temperature", "0")) if temperature is None else temperature
             ),
             "max_tokens": longest,
+            "stop": list(STOPS),
             "stream": True,
             "stream_options": {"include_usage": True},
         }
