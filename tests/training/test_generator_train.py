@@ -20,8 +20,9 @@ from gyre_trainer.recipes.generator_sft.config import Variant
 from gyre_trainer.recipes.generator_sft.export import write_candidate
 from gyre_trainer.recipes.generator_sft.inputs import RunData
 from gyre_trainer.recipes.generator_sft.model import memory_in_words, open_base
-from gyre_trainer.recipes.generator_sft.train import Stopped, train
+from gyre_trainer.recipes.generator_sft.train import train
 from gyre_trainer.training.launching import training_command, training_environment
+from gyre_trainer.training.program import Stopped
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 

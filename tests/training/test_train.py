@@ -16,7 +16,8 @@ from gyre_common.store import digest_of
 from gyre_trainer.recipes.query_encoder import train as trainer
 from gyre_trainer.recipes.query_encoder.config import Variant
 from gyre_trainer.recipes.query_encoder.inputs import QueryEncoderFiles, RunData, base_digest
-from gyre_trainer.recipes.query_encoder.train import Stopped, train
+from gyre_trainer.recipes.query_encoder.train import train
+from gyre_trainer.training.program import Stopped
 
 from tests.training.tiny_runs import TinyRun, a_run, never, seal
 

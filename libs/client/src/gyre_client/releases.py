@@ -123,10 +123,7 @@ class Releases(Part[LoopT]):
             actor=self._actor,
             tenant=tenant,
         )
-        reply: releases_pb2.RegisterVersionResponse = await self._call(
-            "RegisterVersion", request, repeatable=False
-        )
-        return reply.release
+        return await self._register(request)
 
     @method
     async def register_files(
@@ -150,6 +147,9 @@ class Releases(Part[LoopT]):
             actor=self._actor,
             tenant=tenant,
         )
+        return await self._register(request)
+
+    async def _register(self, request: releases_pb2.RegisterVersionRequest) -> releases_pb2.Release:
         reply: releases_pb2.RegisterVersionResponse = await self._call(
             "RegisterVersion", request, repeatable=False
         )

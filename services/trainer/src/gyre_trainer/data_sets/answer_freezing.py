@@ -26,7 +26,7 @@ from gyre_trainer.data_sets.frozen import (
     rfc3339,
 )
 from gyre_trainer.data_sets.joining import Joined, actor_digest
-from gyre_trainer.data_sets.profiles import Profile
+from gyre_trainer.data_sets.profiles import Profile, check_actors, way_out
 from gyre_trainer.data_sets.reliability import beliefs
 from gyre_trainer.data_sets.split import clusters
 from gyre_trainer.segments.facts import FeedbackFact
@@ -227,23 +227,11 @@ def _part(rows: Sequence[AnswerRow]) -> Card:
 
 
 def _check_enough(card: Card, profile: Profile) -> None:
-    share = card["most_of_one_actor"]
-    if share > profile.most_of_one_actor:
-        what = "all answers are" if card["actors"] == 1 else f"{share:.0%} of what is learned is"
-        raise FailedPrecondition(
-            f"{what} by one actor, and profile {profile.name} takes at most "
-            f"{profile.most_of_one_actor:.0%} from one: collect corrections of more people (with "
-            "an actor each), or try the loop with --profile demo, which is recorded"
-        )
+    check_actors(profile, what="answers", share=card["most_of_one_actor"], actors=card["actors"])
     train, gate = card["train_questions"], card["gate_questions"]
     if train < profile.train_questions or gate < profile.gate_questions:
-        demo = PROFILES["demo"]
-        way_out = (
-            f", or try the loop with --profile demo ({demo.train_questions:,} and "
-            f"{demo.gate_questions:,}), which is recorded with all that comes of it"
-        )
         raise FailedPrecondition(
             f"too few answers: {train:,} to learn from and {gate:,} to judge by, but profile "
             f"{profile.name} needs {profile.train_questions:,} and {profile.gate_questions:,}; "
-            f"correct more answers, or say which are good{'' if profile == demo else way_out}"
+            f"correct more answers, or say which are good{way_out(profile, PROFILES['demo'])}"
         )

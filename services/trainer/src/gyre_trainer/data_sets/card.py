@@ -11,7 +11,7 @@ from gyre_common.events.event import EVERY_TENANT
 from gyre_trainer.data_sets.frozen import Card, DataSetPart, DataSetRow, rfc3339
 from gyre_trainer.data_sets.joining import Family, Joined
 from gyre_trainer.data_sets.labels import CONTRADICTORY_WHY, PASSED_OVER_WHY, Label
-from gyre_trainer.data_sets.profiles import PROFILES, Profile
+from gyre_trainer.data_sets.profiles import PROFILES, Profile, check_actors, way_out
 from gyre_trainer.data_sets.reliability import Beliefs
 from gyre_trainer.segments.window import Window, window_as_text
 
@@ -171,25 +171,12 @@ def check_enough(card: Card, profile: Profile) -> None:
             f"was shown, none is {absent}, so nothing tells better from worse; collect votes both "
             "up and down, on passages of all ranks"
         )
-    share = card["most_of_one_actor"]
-    if share > profile.most_of_one_actor:
-        much_of_it = f"{share:.0%} of what is to be learned is"
-        what = "all votes are" if card["actors"] == 1 else much_of_it
-        raise FailedPrecondition(
-            f"{what} by one actor, and profile {profile.name} takes at most "
-            f"{profile.most_of_one_actor:.0%} from one: collect votes of more people (with an "
-            "actor each), or try the loop with --profile demo, which is recorded"
-        )
+    check_actors(profile, what="votes", share=card["most_of_one_actor"], actors=card["actors"])
     train, gate = card["train_questions"], card["gate_questions"]
     if train < profile.train_questions or gate < profile.gate_questions:
-        demo = PROFILES["demo"]
-        way_out = (
-            f", or try the loop with --profile demo ({demo.train_questions:,} and "
-            f"{demo.gate_questions:,}), which is recorded with all that comes of it"
-        )
         raise FailedPrecondition(
             f"too few votes: {train:,} questions to train on ({card['train_with_positive']:,} of "
             f"them with a passage that somebody liked: only those teach) and {gate:,} to judge by, "
             f"but profile {profile.name} needs {profile.train_questions:,} and "
-            f"{profile.gate_questions:,}; collect more votes{'' if profile == demo else way_out}"
+            f"{profile.gate_questions:,}; collect more votes{way_out(profile, PROFILES['demo'])}"
         )

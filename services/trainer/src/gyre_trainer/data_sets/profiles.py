@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gyre_common.errors import InvalidInput
+from gyre_common.errors import FailedPrecondition, InvalidInput
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,27 @@ def profile_named(name: str) -> Profile:
         return PROFILES[name or "default"]
     except KeyError:
         raise InvalidInput("profile", "is unknown", f"use one of {', '.join(PROFILES)}") from None
+
+
+def check_actors(profile: Profile, *, what: str, share: float, actors: int) -> None:
+    """Raises FailedPrecondition where too much of `what` (votes, …) rests on one actor; `share` is
+    that of the one who said most.
+    """
+    if share <= profile.most_of_one_actor:
+        return
+    much = f"all {what} are" if actors == 1 else f"{share:.0%} of what is to be learned is"
+    raise FailedPrecondition(
+        f"{much} by one actor, and profile {profile.name} takes at most "
+        f"{profile.most_of_one_actor:.0%} from one: collect {what} of more people (with an actor "
+        "each), or try the loop with --profile demo, which is recorded"
+    )
+
+
+def way_out(profile: Profile, demo: Profile) -> str:
+    """What else to do where there is too little; nothing where that was tried."""
+    if profile == demo:
+        return ""
+    return (
+        f", or try the loop with --profile demo ({demo.train_questions:,} and "
+        f"{demo.gate_questions:,}), which is recorded with all that comes of it"
+    )

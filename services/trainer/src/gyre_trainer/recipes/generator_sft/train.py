@@ -5,17 +5,14 @@
 A failure is one line, `error: …`, and exit status 1.
 """
 
-import argparse
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import deepspeed
 import torch
-from gyre_common.errors import FailedPrecondition, GyreError
+from gyre_common.errors import FailedPrecondition
 
 from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.recipes.generator_sft.batches import (
@@ -37,35 +34,10 @@ from gyre_trainer.recipes.generator_sft.model import (
     open_base,
 )
 from gyre_trainer.recipes.generator_sft.result import Losses, validation_loss, write_result
-from gyre_trainer.runs.failures import failure_line
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.training.checkpoint import Checkpoints
-from gyre_trainer.training.workers import StepReport, Workers, end_with_launcher, stop_signal
-
-_STOPPED = 143  # as a shell tells SIGTERM
-
-
-class Stopped(GyreError):
-    """Somebody asked the training to end before it was done."""
-
-
-def main() -> None:
-    """Read the options and train."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--variant", type=Variant, choices=tuple(Variant), required=True)
-    options = parser.parse_args()
-    stop = stop_signal()
-    end_with_launcher()
-    try:
-        train(RunFolder(options.run), options.variant, stop)
-        Workers.leave()
-    except GyreError as error:
-        if isinstance(error, Stopped):
-            Workers.leave()
-        if os.environ.get("RANK", "0") == "0":
-            sys.stderr.write(f"error: {failure_line(error, options.run.absolute().name)}\n")
-        sys.exit(_STOPPED if isinstance(error, Stopped) else 1)
+from gyre_trainer.training.program import Stopped, run_training
+from gyre_trainer.training.workers import StepReport, Workers
 
 
 def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None:
@@ -167,4 +139,4 @@ def start_engine(
 
 
 if __name__ == "__main__":
-    main()
+    run_training(train, Variant)
