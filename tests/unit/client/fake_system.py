@@ -27,6 +27,9 @@ IDS = ("0199a1b2-0000-7000-8000-000000000001", "0199a1b2-0000-7000-8000-00000000
 GENERATOR = "extractive-1"
 
 
+PIECES, PIECE = 20_000, "x" * 10_000  # 200 MB
+
+
 @dataclass
 class FakeSystem(
     generator_pb2_grpc.GeneratorServiceServicer,
@@ -40,7 +43,8 @@ class FakeSystem(
     retriever_pb2_grpc.RetrieverServiceServicer,
 ):
     """`failures` are raised one a call, before anything else happens. The question `slow` waits for
-    `released` before its answer is whole; an answer to `broken` never is, one to `long` is cut off.
+    `released` before its answer is whole; an answer to `broken` never is, one to `long` is cut off;
+    one to `huge` comes in `PIECES`, counted in `pieces_sent`.
     """
 
     failures: list[Exception] = field(default_factory=list)
@@ -48,6 +52,7 @@ class FakeSystem(
     requests: list[Any] = field(default_factory=list)
     released: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    pieces_sent: int = 0
 
     async def Answer(self, request: Any, context: Any) -> generator_pb2.AnswerResponse:
         self._record_call(request)
@@ -67,6 +72,10 @@ class FakeSystem(
             yield reply(delta=generator_pb2.Delta(text=text))
         if request.question == "slow":
             await self._wait()
+        if request.question == "huge":
+            for _ in range(PIECES):
+                yield reply(delta=generator_pb2.Delta(text=PIECE))
+                self.pieces_sent += 1
         if request.question != "broken":
             yield reply(finished=self._answer(request.question))
 

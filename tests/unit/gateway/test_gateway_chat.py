@@ -9,7 +9,7 @@ import pytest
 from gyre_common.errors import InvalidInput, Unavailable
 
 from tests.eventually import eventually
-from tests.unit.client.fake_system import IDS, FakeSystem
+from tests.unit.client.fake_system import IDS, PIECE, PIECES, FakeSystem
 from tests.unit.gateway.edge import Edge, an_edge
 
 QUESTION = [{"role": "user", "content": "How hot?"}]
@@ -129,6 +129,27 @@ async def test_a_caller_who_goes_away_before_the_answer_ends_the_work_too(
     await eventually(lambda: len(system.requests) == 1)
     task.cancel()
     await eventually(system.cancelled.is_set)
+
+
+async def test_a_reader_who_takes_nothing_is_not_written_ahead_of(
+    edge: Edge, system: FakeSystem
+) -> None:
+    body = {"model": "gyre", "stream": True, "messages": [{"role": "user", "content": "huge"}]}
+    counts: list[int] = []
+
+    def stands_still() -> bool:
+        counts.append(system.pieces_sent)
+        return counts[-1] > 0 and counts[-3:] == [counts[-1]] * 3
+
+    async with edge.http.stream("POST", "/v1/chat/completions", json=body) as reply:
+        await eventually(stands_still, every=0.3)
+        before = system.pieces_sent
+        assert before < 0.1 * PIECES  # what sockets hold of 200 MB
+        taken = 0
+        async for part in reply.aiter_bytes():
+            if (taken := taken + len(part)) > 2 * before * len(PIECE):
+                break
+    assert system.pieces_sent > before
 
 
 async def test_a_long_stream_shows_that_it_lives(system: FakeSystem) -> None:
