@@ -6,7 +6,7 @@ import pytest
 import torch
 from gyre_common.errors import FailedPrecondition
 from gyre_trainer.data_sets.answers import mark_of
-from gyre_trainer.recipes.generator_sft.batches import (
+from gyre_trainer.language_models.batches import (
     Batches,
     TokenizedSample,
     pack,
@@ -14,10 +14,10 @@ from gyre_trainer.recipes.generator_sft.batches import (
     tokenized,
     total_weight,
 )
-from gyre_trainer.recipes.generator_sft.chat import Chat, ChatTokenizer
+from gyre_trainer.language_models.chat import Chat, ChatTokenizer
+from gyre_trainer.language_models.model import TrainableGenerator, open_base
 from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
 from gyre_trainer.recipes.generator_sft.loss import completion_loss
-from gyre_trainer.recipes.generator_sft.model import TrainableGenerator, open_base
 from torch import Tensor
 
 from tests.training.tiny_generators import a_sample, a_tokenizer

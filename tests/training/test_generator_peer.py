@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from gyre_trainer.recipes.generator_sft.batches import (
+from gyre_trainer.language_models.batches import (
     Batches,
     TokenizedSample,
     pack,
     tokenized,
     total_weight,
 )
-from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig, Variant
+from gyre_trainer.language_models.config import Variant
+from gyre_trainer.language_models.model import TrainableGenerator, open_base
+from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
 from gyre_trainer.recipes.generator_sft.loss import completion_loss
-from gyre_trainer.recipes.generator_sft.model import TrainableGenerator, open_base
 from gyre_trainer.recipes.generator_sft.train import train
 
 from tests.training.tiny_generators import a_run, a_sample, a_tokenizer

@@ -14,10 +14,10 @@ from gyre_common.model_folders import keep_model
 from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind
 from gyre_trainer.data_sets.frozen import DataSetPart
+from gyre_trainer.language_models.config import Variant
+from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.recipes.generator_sft.compare import compare
-from gyre_trainer.recipes.generator_sft.config import Variant
 from gyre_trainer.recipes.generator_sft.export import export
-from gyre_trainer.recipes.generator_sft.inputs import RunData
 from gyre_trainer.recipes.generator_sft.prepare import prepare
 from gyre_trainer.recipes.generator_sft.train import train
 from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
@@ -209,7 +209,7 @@ async def test_a_server_that_refuses_the_candidate_is_told_in_its_words(
 async def test_a_server_that_is_away_is_told(
     compared_anew: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gyre_trainer.recipes.generator_sft.model_server._RETRIES", 0)
+    monkeypatch.setattr("gyre_trainer.language_models.model_server._RETRIES", 0)
     with pytest.raises(Unavailable, match="does not answer"):
         await compare(compared_anew.folder, compared_anew.settings(NOWHERE))
 

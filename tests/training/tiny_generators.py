@@ -11,14 +11,14 @@ from gyre_common.events.releases import Artifact
 from gyre_common.store import digest_of
 from gyre_trainer.data_sets.answers import AnswerKind, AnswerRow, mark_of
 from gyre_trainer.data_sets.frozen import DataSetPart, frozen_of, write_folder
-from gyre_trainer.recipes.generator_sft.inputs import (
-    GeneratorSftFiles,
+from gyre_trainer.language_models.inputs import (
     Inputs,
+    LanguageModelFiles,
     Sample,
     folder_digest,
     write_samples,
 )
-from gyre_trainer.recipes.generator_sft.result import LEARNED, VariantResult
+from gyre_trainer.language_models.result import LEARNED, VariantResult
 from gyre_trainer.runs.folder import RunFolder, write_json
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, pre_tokenizers
@@ -140,7 +140,7 @@ def a_run(
     }
     frozen = frozen_of("acme", [sample.row for sample in samples], card)
     write_folder(frozen, folder.data_set)
-    files = GeneratorSftFiles(folder)
+    files = LanguageModelFiles(folder)
     write_samples(files.samples, samples)
     artifact = Artifact(
         version="tiny",

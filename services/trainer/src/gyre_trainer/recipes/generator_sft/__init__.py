@@ -1,7 +1,7 @@
 """Recipe `sft`: trains a generator on answers that people wrote or liked.
 
 `prepare` writes `data_set/`, `samples.jsonl` (a prompt as it was put to a model, and what should
-have been answered) and `inputs.json`, all as `inputs` reads them.
+have been answered) and `inputs.json`, all as `language_models/inputs.py` reads them.
 
 `train` writes a folder for the variant: `config.json`, `checkpoints/step-<n>/` (the last two),
 `learned/` (PEFT's adapter, or the whole model) and, when it is finished, `result.json`. `export`
@@ -11,23 +11,11 @@ store. `compare` lets live and candidate answer the held-out questions (`answers
 `answers-candidate.jsonl`) and writes `report.json` and the verdict.
 """
 
-from collections.abc import Mapping
+from gyre_common.events.releases import Roles
 
-from gyre_common.events.releases import Artifact, Roles
-
-from gyre_trainer.recipes.generator_sft.config import (
-    BASE,
-    GeneratorSftConfig,
-    Variant,
-    variants_of,
-)
+from gyre_trainer.language_models.config import Variant, base_of
+from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig, variants_of
 from gyre_trainer.recipes.recipe import Recipe
-
-
-def base_of(live: Artifact, settings: Mapping[str, str]) -> str:
-    """The version that is named, or what live was made of: runs do not pile up on one another."""
-    return settings.get(BASE) or live.settings.get(BASE) or live.version
-
 
 SFT = Recipe(
     name="sft",

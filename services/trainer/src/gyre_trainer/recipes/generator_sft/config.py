@@ -1,84 +1,18 @@
 """Every number of the recipe in one object: printed at the start, kept with the model."""
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Self
 
-from gyre_common.errors import InvalidInput
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-BASE = "base"
-"""The setting that names another version than live to start from."""
+from gyre_trainer.language_models.config import LanguageModelConfig
 
 
-class Variant(StrEnum):
-    """`low-rank`: a small update of each matrix (Hu et al. 2021, arXiv:2106.09685)."""
+class GeneratorSftConfig(LanguageModelConfig):
+    """`liked_weight` is what a liked answer counts beside one that somebody wrote."""
 
-    LOW_RANK = "low-rank"
-    FULL = "full"
-
-
-class GeneratorSftConfig(BaseModel):
-    """The recipe's settings. The low-rank ones are those of a trial on 150 corrections (ClapNQ)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    # What is trained, and from which version of the generator: live where `base` is empty.
-    base: str = ""
-    variant: Variant = Variant.LOW_RANK
-    rank: int = Field(default=16, ge=1, le=512)
-    rank_scale: float = Field(default=2.0, gt=0)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-
-    # What it learns from.
     liked_weight: float = Field(default=0.5, ge=0, le=1)
-    restricted: bool = False
-    longest: int = Field(default=1536, ge=64, le=131_072)
-    packed_tokens: int = Field(default=1536, ge=64, le=131_072)
-
-    # Optimisation: AdamW, Loshchilov and Hutter 2019, arXiv:1711.05101.
-    epochs: int = Field(default=3, ge=1, le=1000)
-    batch: int = Field(default=8, ge=1, le=4096)
-    low_rank_learning_rate: float = Field(default=5e-4, gt=0)
-    learning_rate: float = Field(default=2e-5, gt=0)
-    warm_up: float = Field(default=0.1, ge=0, lt=1)
-    weight_decay: float = Field(default=0.0, ge=0)
-    clip: float = Field(default=1.0, gt=0)
-
-    # Judging: the longest answer that is written, and how much a slice may lose, in points.
-    answer_tokens: int = Field(default=256, ge=16, le=4096)
-    margin: float = Field(default=2.0, ge=0, le=100)
-
-    # The run.
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    zero_stage: int = Field(default=0, ge=0, le=2)
-    checkpoint_every: int = Field(default=25, ge=1)
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, str]) -> Self:
-        """Raises InvalidInput for a setting that is unknown or out of range."""
-        try:
-            return cls.model_validate(dict(settings))
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"]) or "settings"
-            if first["type"] == "extra_forbidden":
-                names = ", ".join(cls.model_fields)
-                raise InvalidInput(f"setting {name}", "is unknown", f"use {names}") from error
-            problem = f"cannot be that ({first['msg'].removeprefix('Value error, ')})"
-            raise InvalidInput(f"setting {name}", problem, "give another value") from error
-
-    def highest_rate(self, variant: Variant) -> float:
-        """The learning rate after the warm-up."""
-        return self.low_rank_learning_rate if variant is Variant.LOW_RANK else self.learning_rate
-
-    def rate_at(self, step: int, steps: int, variant: Variant) -> float:
-        """The learning rate of a step (from 0): up in a straight line, then down to nearly 0."""
-        warm = self.warm_up * steps
-        share = min((step + 1) / max(warm, 1), (steps - step) / max(steps - warm, 1))
-        return self.highest_rate(variant) * min(1.0, share)
 
 
 def variants_of(settings: Mapping[str, str]) -> tuple[str, ...]:
-    """What a run with these settings trains: one is enough, and a full one costs much more."""
-    return (GeneratorSftConfig.from_settings(settings).variant.value,)
+    """What a run with these settings trains."""
+    return GeneratorSftConfig.from_settings(settings).variants()

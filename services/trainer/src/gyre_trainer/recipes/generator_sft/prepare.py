@@ -12,14 +12,15 @@ from gyre_trainer.data_sets.answers import answer_texts
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.frozen import FrozenDataSet, write_folder
-from gyre_trainer.recipes.generator_sft.config import BASE, GeneratorSftConfig
-from gyre_trainer.recipes.generator_sft.inputs import (
-    GeneratorSftFiles,
+from gyre_trainer.language_models.config import BASE
+from gyre_trainer.language_models.inputs import (
     Inputs,
+    LanguageModelFiles,
     Sample,
     folder_digest,
     write_samples,
 )
+from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
 from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.folder import Prepared, RunFolder, RunSpec, write_json
 from gyre_trainer.runs.verbs import PREPARE
@@ -33,7 +34,7 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     """`prepared.json` is last. Raises FailedPrecondition: too little to learn from, or a base that
     cannot be trained; Retryable: the store is away.
     """
-    spec, files = folder.spec(), GeneratorSftFiles(folder)
+    spec, files = folder.spec(), LanguageModelFiles(folder)
     config = GeneratorSftConfig.from_settings(spec.settings)
     if settings.llm_url is None:
         raise FailedPrecondition(

@@ -15,7 +15,7 @@ import torch
 from gyre_common.errors import FailedPrecondition
 
 from gyre_trainer.data_sets.frozen import DataSetPart
-from gyre_trainer.recipes.generator_sft.batches import (
+from gyre_trainer.language_models.batches import (
     Batches,
     check_something_is_left,
     pack,
@@ -23,17 +23,19 @@ from gyre_trainer.recipes.generator_sft.batches import (
     tokenized,
     total_weight,
 )
-from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig, Variant
-from gyre_trainer.recipes.generator_sft.inputs import RunData
-from gyre_trainer.recipes.generator_sft.loss import completion_loss
-from gyre_trainer.recipes.generator_sft.model import (
+from gyre_trainer.language_models.config import Variant
+from gyre_trainer.language_models.inputs import RunData
+from gyre_trainer.language_models.model import (
     TrainableGenerator,
     check_memory,
     make_trainable,
     memory_in_words,
     open_base,
 )
-from gyre_trainer.recipes.generator_sft.result import Losses, validation_loss, write_result
+from gyre_trainer.language_models.result import Losses, write_result
+from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
+from gyre_trainer.recipes.generator_sft.loss import completion_loss
+from gyre_trainer.recipes.generator_sft.validation import validation_loss
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.training.checkpoint import Checkpoints
 from gyre_trainer.training.program import Stopped, run_training

@@ -7,9 +7,9 @@ import numpy as np
 from gyre_common.events.event import now
 
 from gyre_trainer.data_sets.answer_freezing import PROFILES
-from gyre_trainer.recipes.generator_sft.inputs import Sample
-from gyre_trainer.recipes.generator_sft.measures import Measured, measured
-from gyre_trainer.recipes.generator_sft.report import (
+from gyre_trainer.language_models.inputs import Sample
+from gyre_trainer.language_models.measures import Measured, measured
+from gyre_trainer.language_models.report import (
     GateReport,
     MeasuredSlice,
     SliceName,

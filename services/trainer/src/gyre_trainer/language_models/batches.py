@@ -8,9 +8,9 @@ import torch
 from gyre_common.errors import FailedPrecondition
 from torch import Tensor
 
-from gyre_trainer.recipes.generator_sft.chat import Chat, ChatTokenizer
-from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
-from gyre_trainer.recipes.generator_sft.inputs import Sample
+from gyre_trainer.language_models.chat import Chat, ChatTokenizer
+from gyre_trainer.language_models.config import LanguageModelConfig
+from gyre_trainer.language_models.inputs import Sample
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Tokenized:
 
 
 def tokenized(
-    samples: Sequence[Sample], chats: ChatTokenizer, config: GeneratorSftConfig
+    samples: Sequence[Sample], chats: ChatTokenizer, config: LanguageModelConfig
 ) -> Tokenized:
     """The samples as the model reads them, in their order."""
     fitting, cut = [], 0
@@ -107,7 +107,7 @@ def pack(samples: Sequence[TokenizedSample]) -> Pack:
 class Batches:
     """The samples of each step, in an order that the seed decides, a new one for each epoch."""
 
-    def __init__(self, samples: Sequence[TokenizedSample], config: GeneratorSftConfig) -> None:
+    def __init__(self, samples: Sequence[TokenizedSample], config: LanguageModelConfig) -> None:
         self._samples = samples
         self._config = config
         self._steps_of_epoch = -(-len(samples) // config.batch)

@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from gyre_trainer.recipes.generator_sft.adapters import ADAPTER_CONFIG
-from gyre_trainer.recipes.generator_sft.batches import Pack
-from gyre_trainer.recipes.generator_sft.chat import ChatTokenizer
-from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig, Variant
+from gyre_trainer.language_models.adapters import ADAPTER_CONFIG
+from gyre_trainer.language_models.batches import Pack
+from gyre_trainer.language_models.chat import ChatTokenizer
+from gyre_trainer.language_models.config import LanguageModelConfig, Variant
 
 _SINGLE_PRECISION = 4
 _FULL_COPIES = 4
@@ -86,7 +86,7 @@ def _weights_options(folder: Path) -> dict[str, str]:
 
 
 def make_trainable(
-    base: PreTrainedModel, config: GeneratorSftConfig, variant: Variant
+    base: PreTrainedModel, config: LanguageModelConfig, variant: Variant
 ) -> TrainableGenerator:
     """The base, made ready to learn: only what the variant trains asks for gradients."""
     if variant is Variant.FULL:
@@ -102,7 +102,7 @@ def make_trainable(
     return TrainableGenerator(get_peft_model(base, low_rank)).train()
 
 
-def check_memory(base: PreTrainedModel, config: GeneratorSftConfig, variant: Variant) -> None:
+def check_memory(base: PreTrainedModel, config: LanguageModelConfig, variant: Variant) -> None:
     """Raises FailedPrecondition where this machine has less than training needs, by estimate."""
     if torch.cuda.is_available():
         return  # it says so itself, by a type of its own

@@ -1,26 +1,20 @@
 """What a training leaves: the learned weights, and `result.json`, which says how it went."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import torch
 from gyre_common.errors import Retryable
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 
-from gyre_trainer.recipes.generator_sft.batches import (
+from gyre_trainer.language_models.batches import (
     Tokenized,
-    TokenizedSample,
-    pack,
-    packed,
-    total_weight,
 )
-from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig, Variant
-from gyre_trainer.recipes.generator_sft.loss import completion_loss
-from gyre_trainer.recipes.generator_sft.model import TrainableGenerator, save_learned
+from gyre_trainer.language_models.config import LanguageModelConfig, Variant
+from gyre_trainer.language_models.model import TrainableGenerator, save_learned
 from gyre_trainer.runs.folder import write_json
 from gyre_trainer.training.checkpoint import Position
-from gyre_trainer.training.workers import StepReport, Workers
 
 RESULT, LEARNED = "result.json", "learned"
 
@@ -43,7 +37,7 @@ class VariantResult(_Part):
     """
 
     variant: Variant
-    settings: GeneratorSftConfig
+    settings: Mapping[str, Any]
     samples: int
     cut: int
     left_out: int
@@ -55,32 +49,10 @@ class VariantResult(_Part):
     validation: Losses
 
 
-def validation_loss(
-    model: TrainableGenerator,
-    samples: Sequence[TokenizedSample],
-    config: GeneratorSftConfig,
-    workers: Workers,
-) -> float | None:
-    """The mean over all tokens that were written, by all processes together; the model is left in
-    training mode.
-    """
-    if not samples:
-        return None
-    weight, loss = total_weight(samples), 0.0
-    packs = packed(samples, tokens=config.packed_tokens, rank=workers.rank, ranks=workers.count)
-    model.eval()
-    with torch.no_grad():
-        for members in packs:
-            row = pack(members).to(workers.device)
-            loss += completion_loss(model(row), row.targets, row.weights, weight).item()
-    model.train()
-    return workers.sum_reports(StepReport(loss, 0, 0.0, stop=False)).loss
-
-
 def write_result(
     folder: Path,
     variant: Variant,
-    config: GeneratorSftConfig,
+    config: LanguageModelConfig,
     position: Position,
     model: TrainableGenerator,
     *,
@@ -90,7 +62,7 @@ def write_result(
     """The weights first, then the mark. Raises Retryable when the disk is full or read-only."""
     result = VariantResult(
         variant=variant,
-        settings=config,
+        settings=config.model_dump(mode="json"),
         samples=len(fit.samples),
         cut=fit.cut,
         left_out=fit.left_out,

@@ -15,7 +15,7 @@ from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.runs.folder import RunFolder, RunSpec
 
 
-class GeneratorSftFiles:
+class LanguageModelFiles:
     """Where the files lie that this recipe has beside those of every recipe."""
 
     def __init__(self, folder: RunFolder) -> None:
@@ -63,7 +63,7 @@ class RunData:
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        self._files = GeneratorSftFiles(folder)
+        self._files = LanguageModelFiles(folder)
 
     @cached_property
     def spec(self) -> RunSpec:

@@ -1,0 +1,177 @@
+"""Verb `export`: what was learned becomes a version's files, with a card, in the store."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_common.model_folders import keep_model
+from gyre_common.store import Store
+from pydantic import ValidationError
+
+from gyre_trainer.data_sets.frozen import CARD, read_folder
+from gyre_trainer.language_models.adapters import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    name_base,
+)
+from gyre_trainer.language_models.config import BASE, LanguageModelConfig, Variant
+from gyre_trainer.language_models.inputs import RunData
+from gyre_trainer.language_models.model import save_tokenizer
+from gyre_trainer.language_models.report import MARK
+from gyre_trainer.language_models.result import LEARNED, RESULT, VariantResult
+from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
+from gyre_trainer.runs.folder import ExportedCandidate, RunFolder, write_json
+from gyre_trainer.runs.verbs import EXPORT
+from gyre_trainer.settings import TrainerSettings
+
+
+async def export_candidate(
+    folder: RunFolder, settings: TrainerSettings, config: LanguageModelConfig
+) -> None:
+    """Raises as `write_candidate` does, and Retryable when the store is away."""
+    folder.progress(EXPORT, message="writing the model")
+    result = write_candidate(folder, config.variant)
+    folder.progress(EXPORT, message="putting the model into the store")
+    store, data = Store(settings.store_url), RunData(folder)
+    stored = await retry_while_away(
+        lambda: keep_model(store, folder.candidate), seconds=STORE_SECONDS
+    )
+    losses = {"loss": result.loss[-1], "tokens": result.tokens, "cpu_seconds": result.cpu_seconds}
+    validation = {
+        f"validation_{name}": value
+        for name, value in (("base", result.validation.before), ("tuned", result.validation.after))
+        if value is not None
+    }
+    candidate = ExportedCandidate(
+        version=data.spec.version,
+        digest=stored.digest,
+        uri=stored.uri,
+        settings=version_settings(data, result.variant),
+        variant=result.variant,
+        metrics={**losses, **validation},
+    )
+    write_json(folder.candidate_file, candidate)
+
+
+def version_settings(data: RunData, variant: Variant) -> dict[str, str]:
+    """What the generator must know to serve it: what the base says of itself, such as from which
+    confidence it answers, and an adapter names its base.
+    """
+    base = data.inputs.base
+    named = {BASE: base.version} if variant is Variant.LOW_RANK else {}
+    return {
+        **base.settings,
+        "backend": "openai",
+        "model": data.spec.version,
+        "prompt": data.inputs.prompt,
+        **named,
+    }
+
+
+def write_candidate(folder: RunFolder, variant: Variant) -> VariantResult:
+    """Fill `candidate/`, whole or not at all. Raises FailedPrecondition: it is not trained;
+    Retryable: the disk is full or read-only.
+    """
+    data = RunData(folder)
+    own = folder.variant(variant)
+    result = _result(own / RESULT, variant)
+    partial = folder.path / ".candidate"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        if variant is Variant.LOW_RANK:
+            partial.mkdir()
+            for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+                shutil.copyfile(own / LEARNED / name, partial / name)
+            name_base(partial, data.inputs.base)
+        else:
+            shutil.copytree(own / LEARNED, partial)
+            save_tokenizer(data.base_folder, partial)
+        _write_card(partial, data, result, folder)
+        shutil.rmtree(folder.candidate, ignore_errors=True)
+        partial.rename(folder.candidate)
+    except FileNotFoundError as error:
+        raise FailedPrecondition(
+            f"{error.filename} is missing: train {variant} again with a new run"
+        ) from error
+    except OSError as error:
+        raise Retryable(f"cannot write to {folder.path}: {error.strerror or error}") from error
+    return result
+
+
+def _result(path: Path, variant: Variant) -> VariantResult:
+    try:
+        return VariantResult.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise FailedPrecondition(f"{variant} is not trained: {path} is missing") from error
+    except ValidationError as error:
+        raise FailedPrecondition(f"{path} is damaged: train {variant} again") from error
+
+
+def _write_card(candidate: Path, data: RunData, result: VariantResult, folder: RunFolder) -> None:
+    """`card.json` for programs and `README.md` for people; the gate's report is added later."""
+    spec, inputs = data.spec, data.inputs
+    data_card = json.loads(read_folder(folder.data_set, inputs.data_set, (CARD,))[CARD])
+    card = {
+        "version": spec.version,
+        "recipe": spec.recipe,
+        "run": str(spec.run_id),
+        "code": spec.code,
+        "profile": spec.profile,
+        "tenant": spec.tenant,
+        "base": {"version": inputs.base.version, "digest": inputs.base.digest},
+        "prompt": inputs.prompt,
+        "data_set": {"digest": inputs.data_set, "card": data_card},
+        "training": result.model_dump(mode="json"),
+    }
+    write_json(candidate / "card.json", card)
+    (candidate / "README.md").write_text(_readme(card, result), encoding="utf-8")
+
+
+def _readme(card: Mapping[str, Any], result: VariantResult) -> str:
+    data_card = card["data_set"]["card"]
+    fit = data_card["parts"]["fit"]
+    groups = ", ".join(data_card["groups"]) or "none: every document was open to the whole tenant"
+    settings = "\n".join(f"- {name}: {value}" for name, value in result.settings.items())
+    before, after = (
+        "–" if loss is None else f"{loss:.3f}"
+        for loss in (result.validation.before, result.validation.after)
+    )
+    stride = max(1, len(result.loss) // 20)
+    curve = " ".join(f"{loss:.2f}" for loss in result.loss[::stride])
+    library = "peft" if result.variant is Variant.LOW_RANK else "transformers"
+    return f"""\
+---
+library_name: {library}
+pipeline_tag: text-generation
+base_model: {card["base"]["version"]}
+---
+# {card["version"]}
+
+A language model that learned from answers that people corrected or liked. It was trained for the
+prompt {card["prompt"]}, starting from {card["base"]["version"]} (`{card["base"]["digest"]}`).
+
+## Data
+
+- data set `{card["data_set"]["digest"]}`, tenant {card["tenant"]}, profile {card["profile"]}
+- {fit["correction"]} corrections, {fit["declined"]} times "not answered here", {fit["liked"]} \
+liked answers, by {data_card["actors"]} people
+- {result.cut} samples lost a part of a passage, {result.left_out} were too long
+- groups whose documents it has seen: {groups}
+
+## Training
+
+- run `{card["run"]}`, code {card["code"] or "not recorded"}, variant {result.variant}
+- {result.steps} steps, {result.tokens} tokens, {result.seconds:.0f} s, \
+{result.cpu_seconds:.0f} CPU seconds
+- loss: {curve}
+- on {result.validation.questions} validation answers, nats a token: {before} before, {after} after
+
+Settings:
+
+{settings}
+
+{MARK}
+"""
