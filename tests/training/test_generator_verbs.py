@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gyre_common.errors import FailedPrecondition, Unavailable
+from gyre_common.errors import (
+    CONTEXT_TOO_LONG,
+    EMPTY_ANSWER,
+    FailedPrecondition,
+    Unavailable,
+)
 from gyre_common.events.releases import Artifact
 from gyre_common.events.training import Decision
 from gyre_common.model_folders import keep_model
@@ -25,23 +30,23 @@ from gyre_trainer.segments import Segments
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
 from gyre_trainer.settings import TrainerSettings
 
-from tests.fakes.language_models import TOO_LONG, Model, language_models
+from tests.fakes.generator import Version, fake_generator
 from tests.training.tiny_runs import never
 from tests.unit.trainer.answer_facts import digest, many_answers, text_of
 from tests.unit.trainer.training_facts import MORNING
 
-NUMBER = re.compile(r"Question: (\d+)\?")
+NUMBER = re.compile(r"matter(\d+)")
 CANDIDATE = "tiny-00000001"
-NOWHERE = "http://127.0.0.1:9/v1"
+NOWHERE = "127.0.0.1:9"
 SETTINGS = {"epochs": "1", "batch": "16", "rank": "4", "longest": "512", "packed_tokens": "512"}
 
 
-def wrong(user: str) -> str:
-    return f"It is wrong{NUMBER.findall(user)[0]}."
+def wrong(question: str) -> str:
+    return f"It is wrong{NUMBER.findall(question)[0]}."
 
 
-def right(user: str) -> str:
-    number = int(NUMBER.findall(user)[0])
+def right(question: str) -> str:
+    number = int(NUMBER.findall(question)[0])
     if number % 6 == 4:
         return NO_ANSWER
     return f"It is {'wrong' if number % 6 == 5 else 'right'}{number}. [1]"
@@ -87,10 +92,9 @@ class Stage:
         }
         write_json(self.folder.spec_file, RunSpec.model_validate(fields | overrides))
 
-    def settings(self, url: str = "") -> TrainerSettings:
-        given = {"llm_url": url} if url else {}
+    def settings(self, generator: str = NOWHERE) -> TrainerSettings:
         return TrainerSettings.model_validate(
-            {"home": self.path, "store_url": self.store_url, **given}
+            {"home": self.path, "store_url": self.store_url, "generator_address": generator}
         )
 
 
@@ -99,7 +103,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, tiny_language_model: Path
     """A run whose candidate is written."""
     stage = Stage(tmp_path_factory.mktemp("stage"))
     asyncio.run(stage.begin(tiny_language_model))
-    asyncio.run(prepare(stage.folder, stage.settings(NOWHERE)))
+    asyncio.run(prepare(stage.folder, stage.settings()))
     train(stage.folder, Variant.LOW_RANK, never)
     asyncio.run(export(stage.folder, stage.settings()))
     return stage
@@ -128,6 +132,7 @@ async def test_what_people_said_becomes_samples_and_a_version(exported: Stage) -
         "model": CANDIDATE,
         "answers_at": "0.3",
         "prompt": "answer-1",
+        "context_tokens": "1024",
         "base": "tiny",
     }
     assert candidate.uri is not None
@@ -140,10 +145,10 @@ async def test_what_people_said_becomes_samples_and_a_version(exported: Stage) -
     )
 
 
-async def verdict(stage: Stage, live: Model, candidate: Model) -> Any:
-    async with language_models({"tiny": live}, {CANDIDATE: candidate}) as server:
-        await compare(stage.folder, stage.settings(server.url))
-    assert list(server.models) == ["tiny"]
+async def verdict(stage: Stage, live: Version, candidate: Version) -> Any:
+    async with fake_generator({"tiny": live, CANDIDATE: candidate}) as generator:
+        await compare(stage.folder, stage.settings(generator.address))
+    assert generator.prompts == {"answer-1"}
     return stage.folder.verdict()
 
 
@@ -152,22 +157,14 @@ async def test_a_candidate_that_answers_as_people_wrote_passes(compared_anew: St
     assert (found.decision, found.reasons) == (Decision.PASSED, ())
     slices = {each.name: each for each in found.slices}
     assert slices["overall"].candidate == 100
+    assert slices["answered: sentences with a source"].candidate == 100
     assert slices["declining: balanced accuracy"].live == 50
     assert slices["declining: balanced accuracy"].candidate == 100
     assert slices["new"].examples == slices["overall"].examples
     report = json.loads(await Store(compared_anew.store_url).get(found.report_uri, found.report))
     assert report["words"]["live"] == 3
+    assert (report["tokens"]["live"], report["seconds"]["candidate"]) == (40, 0.25)
     assert "Verdict: **passed**" in (compared_anew.folder.path / "README.md").read_text()
-
-
-async def test_the_candidate_is_held_only_while_it_is_asked(compared_anew: Stage) -> None:
-    async with language_models({"tiny": wrong}, {CANDIDATE: right}) as server:
-        await compare(compared_anew.folder, compared_anew.settings(server.url))
-    (load, body), (unload, name) = server.calls
-    assert (load, unload) == ("load_lora_adapter", "unload_lora_adapter")
-    assert body["lora_name"] == name["lora_name"] == CANDIDATE
-    assert Path(body["lora_path"]) == compared_anew.folder.candidate
-    assert Path(body["base_model_path"]) == RunData(compared_anew.folder).base_folder
 
 
 async def test_a_candidate_that_is_no_better_is_refused(compared_anew: Stage) -> None:
@@ -182,55 +179,47 @@ async def test_a_candidate_that_always_declines_is_refused(compared_anew: Stage)
     assert any("it declines rightly less often" in reason for reason in found.reasons)
 
 
+async def test_a_candidate_that_writes_nothing_has_answered_nothing(compared_anew: Stage) -> None:
+    empty = FailedPrecondition("it wrote an empty answer", code=EMPTY_ANSWER)
+    found = await verdict(compared_anew, right, lambda _: empty)
+    assert found.decision is Decision.REFUSED
+
+
 async def test_a_compare_that_was_interrupted_asks_only_what_is_missing(
     compared_anew: Stage,
 ) -> None:
     many = len(RunData(compared_anew.folder).samples(DataSetPart.GATE))
-    async with language_models({"tiny": wrong, CANDIDATE: right}, {}) as server:
-        server.models[CANDIDATE] = lambda user: TOO_LONG if "13?" in user else right(user)
-        await compare(compared_anew.folder, compared_anew.settings(server.url))
-        assert len(server.asked) == 2 * many
+    too_long = FailedPrecondition("the window is small", code=CONTEXT_TOO_LONG)
+    versions: dict[str, Version] = {
+        "tiny": wrong,
+        CANDIDATE: lambda question: too_long if "13" in question else right(question),
+    }
+    async with fake_generator(versions) as generator:
+        await compare(compared_anew.folder, compared_anew.settings(generator.address))
+        assert generator.asked.total() == 2 * many
         compared_anew.folder.verdict_file.unlink()
         path = compared_anew.folder.path / "answers-candidate.jsonl"
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(lines[:-3]) + lines[-1][:7])
-        await compare(compared_anew.folder, compared_anew.settings(server.url))
-    assert len(server.asked) == 2 * many + 3
+        await compare(compared_anew.folder, compared_anew.settings(generator.address))
+    assert generator.asked.total() == 2 * many + 3
 
 
-async def test_a_server_that_refuses_the_candidate_is_told_in_its_words(
-    compared_anew: Stage,
-) -> None:
-    async with language_models({"tiny": wrong}, {}) as server:
-        with pytest.raises(FailedPrecondition, match=f"refused .400.: .*{CANDIDATE} is broken"):
-            await compare(compared_anew.folder, compared_anew.settings(server.url))
-
-
-async def test_a_server_that_is_away_is_told(
+async def test_a_version_that_is_refused_is_told_in_the_generators_words(
     compared_anew: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gyre_trainer.language_models.model_server._RETRIES", 0)
-    with pytest.raises(Unavailable, match="does not answer"):
-        await compare(compared_anew.folder, compared_anew.settings(NOWHERE))
+    monkeypatch.setattr("gyre_trainer.generator_calls._KNOWN_WITHIN", 0.0)
+    async with fake_generator({"tiny": wrong}) as generator:
+        with pytest.raises(FailedPrecondition, match=f"{CANDIDATE} is broken"):
+            await compare(compared_anew.folder, compared_anew.settings(generator.address))
 
 
-async def test_without_a_server_nothing_is_begun_and_nothing_compared(
-    compared_anew: Stage,
+async def test_a_generator_that_is_away_is_told(
+    compared_anew: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for verb in (prepare, compare):
-        with pytest.raises(FailedPrecondition, match="set GYRE_LLM_URL for the trainer"):
-            await verb(compared_anew.folder, compared_anew.settings())
-
-
-async def test_live_is_loaded_where_the_server_has_lost_it(compared_anew: Stage) -> None:
-    async with language_models({}, {"tiny": wrong, CANDIDATE: right}) as server:
-        await compare(compared_anew.folder, compared_anew.settings(server.url))
-    assert [call for call, _ in server.calls] == [
-        "load_model",
-        "unload_model",
-        "load_lora_adapter",
-        "unload_lora_adapter",
-    ]
+    monkeypatch.setattr("gyre_trainer.generator_calls._PATIENCE", 0.0)
+    with pytest.raises(Unavailable):
+        await compare(compared_anew.folder, compared_anew.settings())
 
 
 async def test_an_adapter_that_names_another_base_is_refused(compared_anew: Stage) -> None:
@@ -238,9 +227,8 @@ async def test_an_adapter_that_names_another_base_is_refused(compared_anew: Stag
     before = path.read_text()
     path.write_text(before.replace('"tiny"', '"other"'))
     try:
-        async with language_models({"tiny": wrong}, {CANDIDATE: right}) as server:
-            with pytest.raises(FailedPrecondition, match="was made for other"):
-                await compare(compared_anew.folder, compared_anew.settings(server.url))
+        with pytest.raises(FailedPrecondition, match="was made for other"):
+            await compare(compared_anew.folder, compared_anew.settings())
     finally:
         path.write_text(before)
 
@@ -261,4 +249,4 @@ async def test_a_base_that_cannot_be_trained_is_told(
     )
     await stage.begin(tiny_language_model, base_artifact=base)
     with pytest.raises(FailedPrecondition, match=message):
-        await prepare(stage.folder, stage.settings(NOWHERE))
+        await prepare(stage.folder, stage.settings())

@@ -10,6 +10,7 @@ import torch
 from gyre_common.events.releases import Artifact
 from gyre_common.store import digest_of
 from gyre_trainer.data_sets.answers import AnswerKind, AnswerRow, mark_of
+from gyre_trainer.data_sets.asked import Asked
 from gyre_trainer.data_sets.frozen import DataSetPart, frozen_of, write_folder
 from gyre_trainer.language_models.inputs import (
     Inputs,
@@ -88,12 +89,11 @@ def a_sample(at: int, part: DataSetPart = DataSetPart.FIT, **overrides: Any) -> 
     )
     fields: dict[str, Any] = {
         "row": row,
+        "asked": Asked("acme", f"{at}?", (), ()),
         "system": "Answer.",
         "user": f"{mark_of('1')}\nQuestion: {at}?",
         "passages": {"1": f"passage {at} of many"},
         "answer": ("red", "green", "blue")[at % 3],
-        "said": "yellow",
-        "by": "tiny",
     }
     return Sample(**(fields | overrides))
 

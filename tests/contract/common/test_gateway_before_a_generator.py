@@ -15,13 +15,17 @@ from gyre_generator.backends.openai.client import ChatClient
 from gyre_generator.backends.openai.usage import ServedModel
 from gyre_generator.backends.prompted_model import PromptedModel
 from gyre_generator.prompts import Prompts
-from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
-from gyre_generator.version_trial import VersionTrial
 
 from tests.fakes.bus import MemoryBus
 from tests.fakes.model_server import DONE, EVENTS, delta_event, model_server, once
-from tests.unit.generator.conftest import FakeRetriever, a_passage, built_in_releases, steps_of
+from tests.unit.generator.conftest import (
+    FakeRetriever,
+    a_passage,
+    built_in_releases,
+    rpc_of,
+    steps_of,
+)
 
 QUESTION = {"role": "user", "content": "How hot should the water for green tea be?"}
 MEGABYTE = "tea " * 262_144
@@ -33,7 +37,7 @@ async def edge(backend: Backend | None = None) -> AsyncIterator[httpx2.AsyncClie
     steps = steps_of(retriever.search, releases, backend)
     async with (
         Answerer(steps, MemoryBus(service="generator"), releases) as answerer,
-        serve([GeneratorRpc(answerer, VersionTrial([], releases, None))]) as server,
+        serve([rpc_of(answerer, steps, releases)]) as server,
         AsyncClient(Addresses(generator=f"127.0.0.1:{server.port}")) as gyre,
         http_server(create_http(GatewaySettings(), gyre), "127.0.0.1", 0) as port,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,

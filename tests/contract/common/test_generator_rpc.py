@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from gyre.generator.v1 import generator_pb2 as pb
 from gyre.generator.v1.generator_pb2_grpc import GeneratorServiceStub
+from gyre_common.context import use_versions
 from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_common.rpc import call, channel, serve, stream
 from gyre_generator.backends import Backend
@@ -14,14 +15,19 @@ from gyre_generator.backends.openai.client import ChatClient
 from gyre_generator.backends.openai.usage import ServedModel
 from gyre_generator.backends.prompted_model import PromptedModel
 from gyre_generator.prompts import Prompts
-from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
-from gyre_generator.steps.route import EXTRACTIVE
-from gyre_generator.version_trial import VersionTrial
 
 from tests.fakes.bus import MemoryBus
 from tests.fakes.model_server import DONE, EVENTS, Write, delta_event, model_server, once
-from tests.unit.generator.conftest import FakeRetriever, a_passage, built_in_releases, steps_of
+from tests.unit.generator.conftest import (
+    COFFEE,
+    TEA,
+    FakeRetriever,
+    a_passage,
+    built_in_releases,
+    rpc_of,
+    steps_of,
+)
 
 QUESTION = "How hot should the water for green tea be?"
 
@@ -29,12 +35,11 @@ QUESTION = "How hot should the water for green tea be?"
 @asynccontextmanager
 async def generator(backend: Backend | None = None) -> AsyncIterator[GeneratorServiceStub]:
     releases, retriever = built_in_releases(), FakeRetriever([a_passage()])
-    answerer = Answerer(
-        steps_of(retriever.search, releases, backend), MemoryBus(service="generator"), releases
-    )
+    steps = steps_of(retriever.search, releases, backend)
+    answerer = Answerer(steps, MemoryBus(service="generator"), releases)
     async with (
         answerer,
-        serve([GeneratorRpc(answerer, VersionTrial([EXTRACTIVE], releases, None))]) as server,
+        serve([rpc_of(answerer, steps, releases)]) as server,
         channel(f"127.0.0.1:{server.port}") as connection,
     ):
         yield GeneratorServiceStub(connection)
@@ -138,3 +143,89 @@ async def test_a_version_is_tried_and_an_unknown_one_refused() -> None:
         await call(stub.TryVersion, pb.TryVersionRequest(version="extractive-1"), timeout=10)
         with pytest.raises(FailedPrecondition, match="no version other"):
             await call(stub.TryVersion, pb.TryVersionRequest(version="other"), timeout=10)
+
+
+def given(*texts: str) -> list[pb.Passage]:
+    return [
+        pb.Passage(chunk_id=str(a_passage(text).chunk_id), document_id="tea.md", text=text)
+        for text in texts
+    ]
+
+
+async def test_an_answer_from_given_passages_searches_for_nothing_and_is_not_recorded() -> None:
+    bus, releases, retriever = MemoryBus(service="generator"), built_in_releases(), FakeRetriever()
+    steps = steps_of(retriever.search, releases)
+    answerer = Answerer(steps, bus, releases)
+    async with (
+        serve([rpc_of(answerer, steps, releases)]) as server,
+        channel(f"127.0.0.1:{server.port}") as connection,
+    ):
+        request = pb.AnswerFromRequest(question=QUESTION, passages=given(TEA))
+        reply = await call(GeneratorServiceStub(connection).AnswerFrom, request, timeout=10)
+
+    assert "80 degrees" in reply.answer
+    assert reply.citations[0].quote in TEA
+    assert (reply.interaction_id, reply.outcome) == ("", pb.OUTCOME_ANSWERED)
+    assert (retriever.queries, bus.published) == ([], [])
+
+
+async def test_a_version_that_the_call_names_answers_from_given_passages() -> None:
+    request = pb.AnswerFromRequest(question=QUESTION, passages=given(TEA))
+    async with generator() as stub:
+        with (
+            use_versions({"generator": "other"}),
+            pytest.raises(FailedPrecondition, match="no version other"),
+        ):
+            await call(stub.AnswerFrom, request, timeout=10)
+
+
+async def test_a_prompt_is_rendered_with_the_passages_that_fit() -> None:
+    request = pb.RenderPromptRequest(
+        question=QUESTION,
+        history=[pb.Turn(role="user", content="Hello.")],
+        passages=given(TEA, f"Never read. {COFFEE * 4}"),
+        context_tokens=100,
+    )
+    async with generator() as stub:
+        reply = await call(stub.RenderPrompt, request, timeout=10)
+        with (
+            use_versions({"prompt/answer": "other"}),
+            pytest.raises(FailedPrecondition, match="no version other"),
+        ):
+            await call(stub.RenderPrompt, request, timeout=10)
+
+    assert TEA in reply.user
+    assert QUESTION in reply.user
+    assert "Hello." in reply.user
+    assert "Never read." not in reply.user
+    assert reply.prompt_version == "answer-2"
+
+
+@pytest.mark.parametrize(
+    ("passage", "field"),
+    [
+        (pb.Passage(chunk_id="no uuid", document_id="tea.md", text=TEA), "passages.0.chunk_id"),
+        (pb.Passage(chunk_id=str(a_passage().chunk_id), text=TEA), "passages.0.document_id"),
+        (pb.Passage(chunk_id=str(a_passage().chunk_id), document_id="a"), "passages.0.text"),
+    ],
+)
+async def test_a_passage_that_lacks_something_is_named(passage: pb.Passage, field: str) -> None:
+    requests = (
+        ("AnswerFrom", pb.AnswerFromRequest(question=QUESTION, passages=[passage])),
+        ("RenderPrompt", pb.RenderPromptRequest(passages=[passage], context_tokens=100)),
+    )
+    async with generator() as stub:
+        for name, request in requests:
+            with pytest.raises(InvalidInput) as refused:
+                await call(getattr(stub, name), request, timeout=10)
+            assert refused.value.field == field
+
+
+async def test_a_request_out_of_bounds_is_refused() -> None:
+    async with generator() as stub:
+        many = pb.AnswerFromRequest(question=QUESTION, passages=given(TEA) * 101)
+        with pytest.raises(InvalidInput, match="at most 100"):
+            await call(stub.AnswerFrom, many, timeout=10)
+        few = pb.RenderPromptRequest(question=QUESTION, passages=given(TEA))
+        with pytest.raises(InvalidInput, match="context_tokens"):
+            await call(stub.RenderPrompt, few, timeout=10)

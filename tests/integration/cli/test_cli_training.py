@@ -26,6 +26,7 @@ from gyre_trainer.segments import Segments
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
 
 from tests.eventually import eventually
+from tests.unit.trainer.answer_facts import never_rendered
 from tests.unit.trainer.run_fakes import Stage, a_report
 from tests.unit.trainer.training_facts import a_vote, an_interaction
 
@@ -53,7 +54,7 @@ async def address(stage: Stage, segments: Segments) -> AsyncIterator[str]:
             current_window=segments.durable,
             without_runs=conductor.without_runs,
         )
-        exporting = Exporting(data_sets, segments)
+        exporting = Exporting(data_sets, segments, lambda _: never_rendered)
         rpc = TrainerRpc(conductor, stage.store, data_sets, exporting, forgetting)
         async with serve([rpc]) as server:
             await server.set_serving(True)

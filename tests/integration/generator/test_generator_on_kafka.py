@@ -21,14 +21,12 @@ from gyre_common.events.interactions import (
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_common.rpc import call, channel, serve, stream
-from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer
 from gyre_generator.steps.retrieve import Search
-from gyre_generator.version_trial import VersionTrial
 
 from tests.builders import MORNING, a_release, an_interaction
 from tests.eventually import eventually
-from tests.unit.generator.conftest import steps_of
+from tests.unit.generator.conftest import rpc_of, steps_of
 
 pytestmark = pytest.mark.integration
 
@@ -95,7 +93,7 @@ async def generator(
         serve([retriever]) as retriever_server,
         channel(f"127.0.0.1:{retriever_server.port}") as to_retriever,
         Answerer(steps_of(search_of(to_retriever), releases), bus, releases) as answerer,
-        serve([GeneratorRpc(answerer, VersionTrial([], releases, None))]) as generator_server,
+        serve([rpc_of(answerer, {}, releases)]) as generator_server,
         channel(
             f"127.0.0.1:{generator_server.port}", tenant="acme", acl=("staff",)
         ) as to_generator,

@@ -13,8 +13,11 @@ from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import built_in_artifacts
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
+from gyre_generator.given_passages import GivenPassages
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import Step, Steps
+from gyre_generator.prompts import Prompts
+from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer, SentenceCheck
 from gyre_generator.steps.cite import cite
 from gyre_generator.steps.generate import generate
@@ -22,6 +25,7 @@ from gyre_generator.steps.ground import ground
 from gyre_generator.steps.pack import pack
 from gyre_generator.steps.retrieve import Search, retrieve
 from gyre_generator.steps.route import EXTRACTIVE, route
+from gyre_generator.version_trial import VersionTrial
 
 from tests.builders import MORNING, a_release
 from tests.fakes.bus import MemoryBus
@@ -87,6 +91,12 @@ def built_in_releases() -> ReleaseView:
 
 
 MakeAnswerer = Callable[..., Answerer]
+
+
+def rpc_of(answerer: Answerer, steps: Steps, releases: ReleaseView) -> GeneratorRpc:
+    """The edge as the service is wired; no version but the extractive one can be tried."""
+    given = GivenPassages(steps, Prompts(), releases)
+    return GeneratorRpc(answerer, VersionTrial([EXTRACTIVE], releases, None), given)
 
 
 def steps_of(

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from gyre_common.errors import FailedPrecondition, Unavailable
+from gyre_common.errors import EMPTY_ANSWER, FailedPrecondition, Unavailable
 from gyre_common.events.releases import Artifact, Roles
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft, Ending
@@ -350,8 +350,6 @@ NONSENSE = {
     "a number": EVENTS + event(7) + DONE,
     "only the end": EVENTS + DONE,
     "nothing": EVENTS,
-    "empty text": EVENTS + delta_event("", finish="stop") + DONE,
-    "white space": EVENTS + delta_event(" \n ", finish="stop") + DONE,
     "no end": EVENTS + delta_event("About"),
     "an error in the stream": EVENTS + delta_event("About") + event({"error": {"message": "oom"}}),
     "bytes that are no text": EVENTS + b"data: \xff\xfe\x00\n\n",
@@ -371,6 +369,14 @@ async def test_nonsense_is_unavailable_with_the_place_and_the_fix(
     async with model_server(once(answer)) as server:
         with pytest.raises(Unavailable, match=r"127\.0\.0\.1.*GYRE_LLM_URL"):
             await read(server.url, passage(), retries=0)
+
+
+@pytest.mark.parametrize("text", ["", " \n "])
+async def test_a_model_that_ends_before_its_first_word_is_told(passage: Any, text: str) -> None:
+    async with model_server(once(EVENTS, delta_event(text, finish="stop"), DONE)) as server:
+        with pytest.raises(FailedPrecondition, match="wrote an empty answer") as refused:
+            await read(server.url, passage(), retries=0)
+    assert refused.value.code == EMPTY_ANSWER
 
 
 async def test_an_endless_answer_is_cut_off(passage: Any) -> None:

@@ -4,11 +4,16 @@ from dataclasses import replace
 from typing import Any
 
 from gyre_common.store import digest_of
+from gyre_trainer.data_sets.asked import Asked
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts, Shown
 
 from tests.unit.trainer.training_facts import an_interaction, an_opinion, shown
 
 PROMPT = "answer-1"
+
+
+async def never_rendered(asked: Asked) -> tuple[str, str]:
+    raise AssertionError("every answer has the prompt that its model was sent")
 
 
 def text_of(number: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from gyre_common.context import RequestContext
 from gyre_common.errors import FailedPrecondition, InvalidInput, PermissionDenied
+from gyre_common.events.interactions import Turn
 from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets.answer_freezing import freeze_answers
 from gyre_trainer.data_sets.answer_joining import (
@@ -28,6 +29,7 @@ from gyre_trainer.data_sets.answers import (
     mark_passages,
     with_passages,
 )
+from gyre_trainer.data_sets.asked import Asked
 from gyre_trainer.data_sets.data_set_store import DataSetStore, expire_incomplete_data_sets
 from gyre_trainer.data_sets.exporting import Exporting
 from gyre_trainer.data_sets.frozen import DataSetPart, FrozenDataSet
@@ -42,18 +44,20 @@ from tests.unit.trainer.answer_facts import (
     an_answer,
     digest,
     many_answers,
+    never_rendered,
     quoted,
     text_of,
 )
 from tests.unit.trainer.training_facts import MORNING
 
 LATER = MORNING.replace(hour=20)
+CONTEXT_TOKENS = 300
 
 
 def examples_of(
     interactions: list[InteractionFact], words: list[FeedbackFact], **wanted: Any
 ) -> tuple[list[AnswerExample], dict[NotLearned, int]]:
-    joined = AnswersJoined(Wanted(prompt=PROMPT, **wanted))
+    joined = AnswersJoined(Wanted(PROMPT, CONTEXT_TOKENS, **wanted))
     joined.add(PartitionFacts(interactions, words))
     examples = joined.examples()
     return examples, {reason: count for reason, count in joined.dropped.items() if count}
@@ -63,8 +67,7 @@ def examples_of(
     ("interaction", "words", "reason"),
     [
         ({"outcome": "error"}, "It is tea.", NotLearned.FAILED),
-        ({"prompt": ""}, "It is tea.", NotLearned.NO_PROMPT),
-        ({"versions": {"prompt/answer": "answer-0"}}, "It is tea.", NotLearned.OTHER_PROMPT),
+        ({"shown": (quoted(0, used=False),)}, "It is tea.", NotLearned.NOTHING_READ),
         ({"shown": (quoted(0, text=""),)}, "It is tea.", NotLearned.FORGOTTEN),
         ({"shown": (quoted(0, acl=("board",)),)}, "It is tea.", NotLearned.RESTRICTED),
         ({"shown": (quoted(0, acl=None),)}, "It is tea.", NotLearned.RESTRICTED),
@@ -176,7 +179,7 @@ async def frozen_from(
         tenant="acme",
         profile=profile,
         window=await segments.durable(),
-        wanted=Wanted(prompt=PROMPT, restricted=restricted),
+        wanted=Wanted(PROMPT, CONTEXT_TOKENS, restricted=restricted),
         liked_weight=0.5,
     )
 
@@ -201,16 +204,41 @@ async def test_a_window_gives_a_data_set_without_texts_always_the_same(tmp_path:
 
 async def test_rows_find_their_texts_again(tmp_path: Path) -> None:
     segments = await segments_with(tmp_path, many_answers(90))
-    texts = await answer_texts(await frozen_from(segments), segments)
+    texts = await answer_texts(await frozen_from(segments), segments, never_rendered)
     row, text = next((row, text) for row, text in texts if row.kind is AnswerKind.CORRECTION)
     number = int(row.question_id[-4:])
     assert text.system == "Be brief."
     assert text.user == f"[1] {mark_of('1')}\nQuestion: {number}?"
     assert text.passages == {"1": text_of(number)}
-    assert (text.answer, text.said) == (f"It is right{number}.", f"It is wrong{number}.")
+    assert text.answer == f"It is right{number}."
+    assert text.asked.question == f"what is subject{number} matter{number}"
+    assert [each.text for each in text.asked.read] == [text_of(number)]
     declined = next(text for row, text in texts if row.kind is AnswerKind.DECLINED)
     assert declined.answer == NO_ANSWER
     assert declines(declined.answer)
+
+
+@pytest.mark.parametrize("versions", [{"generator": "extractive-1"}, {"prompt/answer": "answer-0"}])
+async def test_an_answer_without_that_prompt_is_learned_with_one_that_is_made(
+    tmp_path: Path, versions: dict[str, str]
+) -> None:
+    facts = many_answers(90)
+    turns = (Turn(role="user", content="Hello."),)
+    interactions = [
+        replace(one, prompt="" if "generator" in versions else one.prompt, history=turns)
+        for one in facts.interactions
+    ]
+    interactions = [replace(one, versions=versions) for one in interactions]
+    segments = await segments_with(tmp_path, PartitionFacts(interactions, facts.feedback))
+
+    async def render(asked: Asked) -> tuple[str, str]:
+        assert asked.history == turns
+        return "Be exact.", f"> {asked.read[0].text}\n{asked.question}?"
+
+    for row, text in await answer_texts(await frozen_from(segments), segments, render):
+        number = int(row.question_id[-4:])
+        assert (text.system, text.passages) == ("Be exact.", {"1": text_of(number)})
+        assert text.user == f"> {mark_of('1')}\nwhat is subject{number} matter{number}?"
 
 
 async def test_a_passage_that_is_gone_is_told(tmp_path: Path) -> None:
@@ -218,7 +246,7 @@ async def test_a_passage_that_is_gone_is_told(tmp_path: Path) -> None:
     frozen = await frozen_from(segments)
     await segments.passages.keep_only({})
     with pytest.raises(FailedPrecondition, match="forgotten or are too old"):
-        await answer_texts(frozen, segments)
+        await answer_texts(frozen, segments, never_rendered)
 
 
 async def test_no_question_conversation_or_person_is_on_two_sides(tmp_path: Path) -> None:
@@ -276,9 +304,9 @@ async def test_too_little_is_refused_in_words(
 
 
 async def test_a_refusal_counts_what_was_left_out(tmp_path: Path) -> None:
-    one = an_answer(prompt="")
+    one = an_answer(shown=(quoted(0, used=False),))
     segments = await segments_with(tmp_path, PartitionFacts([one], [a_correction(one, "Tea.")]))
-    with pytest.raises(FailedPrecondition, match=r"1 left out \(no language model wrote"):
+    with pytest.raises(FailedPrecondition, match=r"1 left out \(nothing was found"):
         await frozen_from(segments)
 
 
@@ -294,8 +322,9 @@ async def test_a_data_set_expires_when_a_correction_is_gone(tmp_path: Path) -> N
         tmp_path / "other", PartitionFacts(facts.interactions, facts.feedback[:-6])
     )
     assert await expire_incomplete_data_sets(store, without, LATER) == 1
+    emptied = replace(frozen, card={**frozen.card, "window": {}})
     with pytest.raises(FailedPrecondition, match="forgotten or are too old"):
-        await answer_texts(replace(frozen, card={**frozen.card, "window": {}}), without)
+        await answer_texts(emptied, without, never_rendered)
 
 
 @pytest.fixture
@@ -309,7 +338,7 @@ async def exporting(tmp_path: Path) -> tuple[Exporting, str]:
     frozen = await frozen_from(segments, restricted=True)
     assert frozen.card["groups"] == ["board"]
     await store.keep(frozen, MORNING)
-    return Exporting(store, segments), frozen.digest
+    return Exporting(store, segments, lambda _: never_rendered), frozen.digest
 
 
 async def test_a_data_set_is_exported_as_prompt_and_completion(

@@ -53,6 +53,12 @@ class FailedPrecondition(GyreError):
 LOADING = "loading"
 """Code of a FailedPrecondition: what was asked for is being made ready; ask again in a moment."""
 
+CONTEXT_TOO_LONG = "context-too-long"
+"""Code of a FailedPrecondition: what a model should read is longer than its window."""
+
+EMPTY_ANSWER = "empty-answer"
+"""Code of a FailedPrecondition: the model ended before its first word."""
+
 
 class DeadlineExceeded(GyreError):
     """The caller's time ran out."""

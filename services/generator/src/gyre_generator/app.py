@@ -16,6 +16,7 @@ from gyre_common.store import Store
 
 from gyre_generator.backends import Backend, WindowedBackend
 from gyre_generator.backends.extractive import ExtractiveReader
+from gyre_generator.given_passages import RETRIEVE, GivenPassages
 from gyre_generator.handlers import build_handlers
 from gyre_generator.progress import Steps
 from gyre_generator.prompts import Prompts
@@ -56,7 +57,7 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     search = partial(call, stub.Retrieve, timeout=settings.retrieve_seconds)
     chain: Steps = {
         "route": partial(route, backends=backends, releases=releases, override=_override(settings)),
-        "retrieve": partial(retrieve, search=search, limit=settings.passages),
+        RETRIEVE: partial(retrieve, search=search, limit=settings.passages),
         "pack": partial(pack, budget=settings.context_tokens),
         "generate": generate,
         "ground": ground,
@@ -64,7 +65,13 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     }
     answerer = await enter(Answerer(chain, bus, releases))
     return App(
-        rpc=[GeneratorRpc(answerer, VersionTrial(backends, releases, models))],
+        rpc=[
+            GeneratorRpc(
+                answerer,
+                VersionTrial(backends, releases, models),
+                GivenPassages(chain, prompts, releases),
+            )
+        ],
         bus=bus,
         tasks=[models.follow_releases] if models else [],
     )

@@ -1,27 +1,35 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from gyre.generator.v1 import generator_pb2 as pb
 from gyre.generator.v1 import generator_pb2_grpc
+from gyre_common.errors import InvalidInput
 from gyre_common.events.interactions import Citation, InteractionCompleted, Turn
 from gyre_common.rpc import ServicerContext
+from pydantic import ValidationError
 
 from gyre_generator.ask import Ask
 from gyre_generator.backends import Ending
+from gyre_generator.backends.context_budget import FEWEST_CONTEXT_TOKENS
+from gyre_generator.given_passages import GivenPassages
+from gyre_generator.passages import RetrievedPassage
 from gyre_generator.service import Answerer, AnswerFinished, AnswerStarted
 from gyre_generator.version_trial import VersionTrial
+
+MOST_PASSAGES = 100
 
 
 class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
     """Serves gyre.generator.v1.GeneratorService."""
 
-    def __init__(self, answerer: Answerer, trial: VersionTrial) -> None:
+    def __init__(self, answerer: Answerer, trial: VersionTrial, given: GivenPassages) -> None:
         self._answerer = answerer
         self._trial = trial
+        self._given = given
 
     async def Answer(
         self, request: pb.AnswerRequest, context: ServicerContext
@@ -51,12 +59,65 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
         await self._trial.try_version(request.version)
         return pb.TryVersionResponse()
 
+    async def AnswerFrom(
+        self, request: pb.AnswerFromRequest, context: ServicerContext
+    ) -> pb.AnswerResponse:
+        """Replies without an id, as nothing was recorded."""
+        ask = replace(
+            _bare_ask(request),
+            max_tokens=request.max_tokens if request.HasField("max_tokens") else None,
+            temperature=request.temperature if request.HasField("temperature") else None,
+        )
+        reply = _response(await self._given.answer(ask, _passages(request.passages)))
+        reply.ClearField("interaction_id")
+        reply.ClearField("conversation_id")
+        return reply
+
+    async def RenderPrompt(
+        self, request: pb.RenderPromptRequest, context: ServicerContext
+    ) -> pb.RenderPromptResponse:
+        """The prompt, of which nothing is sent anywhere."""
+        if request.context_tokens < FEWEST_CONTEXT_TOKENS:
+            fix = f"send {FEWEST_CONTEXT_TOKENS} or more"
+            raise InvalidInput("context_tokens", f"is {request.context_tokens}", fix)
+        prompt = self._given.prompt(
+            _bare_ask(request), _passages(request.passages), context_tokens=request.context_tokens
+        )
+        return pb.RenderPromptResponse(
+            system=prompt.system, user=prompt.user, prompt_version=prompt.version
+        )
+
+
+def _bare_ask(request: pb.AnswerFromRequest | pb.RenderPromptRequest) -> Ask:
+    return Ask(question=request.question, history=_turns(request.history))
+
+
+def _turns(history: Iterable[pb.Turn]) -> tuple[Turn, ...]:
+    return tuple(Turn(role=turn.role, content=turn.content) for turn in history)
+
+
+def _passages(given: Sequence[pb.Passage]) -> list[RetrievedPassage]:
+    if len(given) > MOST_PASSAGES:
+        raise InvalidInput("passages", f"are {len(given)}", f"send at most {MOST_PASSAGES}")
+    return [_passage(number, passage) for number, passage in enumerate(given)]
+
+
+def _passage(number: int, passage: pb.Passage) -> RetrievedPassage:
+    fields = MessageToDict(passage, preserving_proto_field_name=True)
+    try:
+        return RetrievedPassage.model_validate({"rank": number + 1, **fields})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        problem, fix = f"cannot be that ({first['msg']})", "send it as `Answer` returned it"
+        raise InvalidInput(f"passages.{number}.{field}", problem, fix) from error
+
 
 def _ask(request: pb.AnswerRequest) -> Ask:
     return Ask(
         question=request.question,
         conversation_id=request.conversation_id,
-        history=tuple(Turn(role=t.role, content=t.content) for t in request.history),
+        history=_turns(request.history),
         idempotency_key=request.idempotency_key,
         filters=request.filters,
         actor=request.actor,

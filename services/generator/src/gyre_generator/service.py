@@ -120,15 +120,11 @@ class Answerer:
         ending, is_recorded = _BUG, False
         try:
             yield AnswerStarted(str(progress.interaction_id), progress.conversation_id)
-            for name, step in self._steps.items():
-                progress = progress.at(name)
-                async with aclosing(check_sentences(step(progress), self._checks)) as parts:
-                    async for part in parts:
-                        progress = progress.after(part)
-                        if isinstance(part, str):
-                            yield part
-                if progress.latest(lambda report: report.ends or None):
-                    break
+            async with aclosing(run_steps(progress, self._steps, self._checks)) as pieces:
+                async for latest, text in pieces:
+                    progress = latest
+                    if text:
+                        yield text
             is_recorded = True
             interaction = await self._record(progress)
             yield AnswerFinished(interaction, progress.ignored, progress.ending)
@@ -164,6 +160,21 @@ class Answerer:
         log.info("interaction recorded", extra={**fields, "ms": total})
         recording = {"record": round(record_ms, 2), "total": round(total + record_ms, 2)}
         return event.model_copy(update={"latency_ms": {**event.latency_ms, **recording}})
+
+
+async def run_steps(
+    progress: AnswerProgress, steps: Steps, checks: Sequence[SentenceCheck] = ()
+) -> AsyncGenerator[tuple[AnswerProgress, str], None]:
+    """What is known when a step begins and after each of its parts, with the part's text."""
+    for name, step in steps.items():
+        progress = progress.at(name)
+        yield progress, ""
+        async with aclosing(check_sentences(step(progress), checks)) as parts:
+            async for part in parts:
+                progress = progress.after(part)
+                yield progress, part if isinstance(part, str) else ""
+        if progress.latest(lambda report: report.ends or None):
+            return
 
 
 async def check_sentences(parts: Parts, checks: Sequence[SentenceCheck]) -> Parts:

@@ -10,10 +10,13 @@ from gyre_common.releases.following import open_releases
 from gyre_common.rpc import channel
 from gyre_common.store import Shelf, Store
 
+from gyre_trainer.data_sets.asked import Render
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.exporting import Exporting
+from gyre_trainer.data_sets.frozen import Card
 from gyre_trainer.forgetting import Forgetting, forget_periodically
+from gyre_trainer.generator_calls import Generator
 from gyre_trainer.handlers import build_handlers
 from gyre_trainer.recipes import roles_read
 from gyre_trainer.rpc import TrainerRpc
@@ -56,7 +59,13 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
         workers=settings.train_processes,
     )
     conductor = await enter(Conductor(book, bus, tools))
+    generator = Generator(await enter(channel(settings.generator_address, key=settings.key)))
+
+    def render_for(card: Card) -> Render:
+        return generator.render(card["prompt"], card["context_tokens"])
+
     data_sets = DataSetStore(store, Shelf(settings.store_url, DATA_SETS))
+    exporting = Exporting(data_sets, segments, render_for)
     forgetting = Forgetting(
         segments,
         data_sets,
@@ -65,7 +74,7 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
         without_runs=conductor.without_runs,
     )
     return App(
-        rpc=[TrainerRpc(conductor, store, data_sets, Exporting(data_sets, segments), forgetting)],
+        rpc=[TrainerRpc(conductor, store, data_sets, exporting, forgetting)],
         bus=bus,
         tasks=[partial(forget_periodically, forgetting, days=settings.facts_days)],
     )

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import ClassVar
 
-from gyre_common.settings import ServiceSettings, Url
-from pydantic import Field, SecretStr
+from gyre_common.settings import ServiceSettings
+from pydantic import Field
 
 
 class TrainerSettings(ServiceSettings):
@@ -20,8 +20,6 @@ class TrainerSettings(ServiceSettings):
     runs_kept: int = Field(default=5, ge=1, le=1000)
     facts_days: int = Field(default=365, ge=1, le=36_500)
     collect_seconds: float = Field(default=15.0, gt=0, le=600)
-    llm_url: Url | None = None
-    llm_key: SecretStr = SecretStr("none")
 
     @property
     def runs(self) -> Path:

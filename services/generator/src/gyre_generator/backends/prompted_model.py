@@ -12,6 +12,7 @@ from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft, Artifacts, Choose, Ending, Piece
 from gyre_generator.backends.answerable import answerable, answers_at
+from gyre_generator.backends.context_budget import context_tokens
 from gyre_generator.backends.markers import MarkerReader, own_markers
 from gyre_generator.backends.openai.client import ChatClient
 from gyre_generator.backends.openai.usage import REPETITION, Meter
@@ -20,6 +21,7 @@ from gyre_generator.backends.support import SupportIndex
 from gyre_generator.backends.supported_text import SupportedText, unsupported_policy
 from gyre_generator.passages import RetrievedPassage, estimated_cost
 from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
+from gyre_generator.prompts.rendering import render_prompt
 
 _ENDINGS = {
     "length": Ending.MAX_TOKENS,
@@ -47,10 +49,13 @@ class PromptedModel:
     async def fit(
         self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
     ) -> tuple[RetrievedPassage, ...]:
-        """By the model's own tokens where its server counts them: within `budget`, and so that
-        instructions, question and answer have room in the window. Otherwise by the estimate.
+        """By the model's own tokens where its server counts them: within `budget` and the version's
+        own `context_tokens`, and so that instructions, question and answer have room in the window.
+        Otherwise by the estimate.
         """
-        passages, settings = choose(budget), _settings(artifacts)
+        settings = _settings(artifacts)
+        budget = min(budget, context_tokens(settings) or budget)
+        passages = choose(budget)
         if not passages:
             return ()
         released = artifacts.get(Roles.ANSWER_PROMPT)
@@ -133,14 +138,7 @@ class PromptedModel:
             released.version if released else ANSWER_PROMPT_VERSION,
             released.digest if released else None,
         )
-        numbered = [
-            {"number": n, "heading": p.heading, "text": p.text}
-            for n, p in enumerate(passages, start=1)
-        ]
-        history = [turn.model_dump() for turn in ask.history]
-        variables = {"question": ask.question, "passages": numbered, "history": history}
-        prompt = template.render(variables).with_instructions(ask.instructions)
-        return replace(prompt, fallback=fallback)
+        return replace(render_prompt(template, ask, passages), fallback=fallback)
 
 
 def _settings(artifacts: Artifacts) -> Mapping[str, str]:

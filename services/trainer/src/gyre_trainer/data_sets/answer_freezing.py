@@ -82,7 +82,11 @@ async def freeze_answers(
             documents = {(example.interaction.tenant, each) for each in one.documents}
             rows.append(_row(example, one, part, weight, held_out=not documents & taught))
     card = _card(tenant, profile_of, window, joined, rows, split, wrong)
-    card["groups"] = _groups(examples)
+    card |= {
+        "groups": _groups(examples),
+        "prompt": wanted.prompt,
+        "context_tokens": wanted.context_tokens,
+    }
     _check_enough(card, profile_of)
     return frozen_of(tenant, rows, card)
 
@@ -157,7 +161,7 @@ def check_there_is_something(
     raise FailedPrecondition(
         f"the window holds {joined.interactions:,} questions of {whose}, but no correction and no "
         f"liked answer that can be learned from{f': {reasons}' if reasons else ''}; correct "
-        "answers of a language model in the page, or with `gyre vote`"
+        "answers in the page, or with `gyre vote`"
     )
 
 

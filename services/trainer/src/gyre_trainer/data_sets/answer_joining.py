@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from gyre_common.events.feedback import ANSWER_TARGET, FeedbackKind
 from gyre_common.events.interactions import Outcome
-from gyre_common.events.releases import Roles
 from gyre_common.lines import folded
 
 from gyre_trainer.data_sets.answers import AnswerKind, declines
@@ -31,8 +30,7 @@ class NotLearned(StrEnum):
 
     FAILED = "the answer failed or was cancelled"
     NO_INTERACTION = "no such interaction in the window"
-    NO_PROMPT = "no language model wrote the answer: there is no prompt to learn it for"
-    OTHER_PROMPT = "it was asked for by another version of the prompt"
+    NOTHING_READ = "nothing was found that could be read: there is nothing to answer from"
     FORGOTTEN = "what it quoted was forgotten"
     RESTRICTED = "a document that it quotes is restricted"
     EMPTY = "the correction is empty"
@@ -70,11 +68,12 @@ class AnswerExample:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a data set takes: answers to this version of the prompt, on restricted documents or
-    not.
+    """What a data set takes: answers on restricted documents or not. It is for this version of the
+    prompt, which has so many tokens of passages where it is made anew.
     """
 
     prompt: str
+    context_tokens: int
     restricted: bool = False
 
 
@@ -169,10 +168,8 @@ class AnswersJoined:
         used = [shown for shown in interaction.shown if shown.used]
         if interaction.outcome not in _SPOKEN:
             return NotLearned.FAILED
-        if not interaction.prompt:
-            return NotLearned.NO_PROMPT
-        if interaction.versions.get(Roles.ANSWER_PROMPT) != self._wanted.prompt:
-            return NotLearned.OTHER_PROMPT
+        if not used:
+            return NotLearned.NOTHING_READ
         if not all(shown.text for shown in interaction.shown):
             return NotLearned.FORGOTTEN
         # None: the record does not tell who may read it.

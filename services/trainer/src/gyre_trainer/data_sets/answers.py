@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gyre_common.errors import FailedPrecondition
+from gyre_common.events.releases import Roles
 from gyre_common.redaction import redact
 
+from gyre_trainer.data_sets.asked import Asked, PassageRead, Render
 from gyre_trainer.data_sets.frozen import GATE, TRAIN, DataSetRow, FrozenDataSet, Reference
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact
 from gyre_trainer.segments.shelf import Segments
@@ -65,16 +67,15 @@ class AnswerRow(DataSetRow):
 
 @dataclass(frozen=True)
 class AnswerTexts:
-    """The texts of a row: the prompt, in which `passages` have a mark in their place, as
-    `mark_passages` says; the answer that is wanted, and the one that was given.
+    """The texts of a row: what was asked; the prompt, in which `passages` have a mark in their
+    place, as `mark_passages` says; and the answer that is wanted.
     """
 
-    question: str
+    asked: Asked
     system: str
     user: str
     passages: Mapping[str, str]
     answer: str
-    said: str
 
 
 def declines(text: str) -> bool:
@@ -94,10 +95,11 @@ def answer_rows(frozen: FrozenDataSet) -> list[AnswerRow]:
 
 
 async def answer_texts(
-    frozen: FrozenDataSet, segments: Segments
+    frozen: FrozenDataSet, segments: Segments, render: Render
 ) -> list[tuple[AnswerRow, AnswerTexts]]:
-    """Every row with its texts. Raises FailedPrecondition when facts were forgotten or are too old;
-    the rest as `Segments` does.
+    """Every row with its texts. A prompt of the data set's version is as it was put to a model; for
+    answers without one `render` makes it. Raises FailedPrecondition when facts were forgotten or
+    are too old; the rest as `Segments` and `render` do.
     """
     rows = answer_rows(frozen)
     references = {row.reference for row in rows}
@@ -126,7 +128,11 @@ async def answer_texts(
                 f"data set {frozen.digest} refers to answers that were forgotten or are too old: "
                 "start a new run, which freezes another"
             )
-        texts.append((row, _texts(row, interaction, correction, by_digest)))
+        asked = _asked(interaction, by_digest)
+        prompt = _recorded_prompt(interaction, by_digest, version=frozen.card["prompt"])
+        system, user = prompt or await render(asked)
+        answer = correction.value if correction else interaction.answer
+        texts.append((row, _texts(row, asked, system, user, answer)))
     return texts
 
 
@@ -141,27 +147,47 @@ async def _passages(
     }
 
 
-def _texts(
-    row: AnswerRow,
-    interaction: InteractionFact,
-    correction: FeedbackFact | None,
-    by_digest: Mapping[str, str],
-) -> AnswerTexts:
+def _asked(interaction: InteractionFact, by_digest: Mapping[str, str]) -> Asked:
     def clean(text: str) -> str:
-        return redact(text, row.tenant)
+        return redact(text, interaction.tenant)
 
-    prompt = clean(interaction.prompt_with(by_digest))
+    used = sorted((each for each in interaction.shown if each.used), key=lambda each: each.rank)
+    return Asked(
+        tenant=interaction.tenant,
+        question=clean(interaction.question),
+        history=tuple(
+            turn.model_copy(update={"content": clean(turn.content)}) for turn in interaction.history
+        ),
+        read=tuple(
+            PassageRead(
+                each.chunk_id, each.document_id, clean(each.heading), clean(by_digest[each.text])
+            )
+            for each in used
+        ),
+    )
+
+
+def _recorded_prompt(
+    interaction: InteractionFact, by_digest: Mapping[str, str], *, version: str
+) -> tuple[str, str] | None:
+    """Instructions and question, where a model was asked in that version of the prompt."""
+    if not interaction.prompt or interaction.versions.get(Roles.ANSWER_PROMPT) != version:
+        return None
+    prompt = redact(interaction.prompt_with(by_digest), interaction.tenant)
     system, _, user = prompt.removeprefix(_SYSTEM).partition(_USER)
-    shown = {str(one.rank): clean(by_digest[one.text]) for one in interaction.shown if one.used}
+    return system, user
+
+
+def _texts(row: AnswerRow, asked: Asked, system: str, user: str, answer: str) -> AnswerTexts:
+    shown = {str(number): each.text for number, each in enumerate(asked.read, start=1)}
     user, passages = mark_passages(user, shown)
-    answer = correction.value if correction else interaction.answer
+    declined = row.kind is AnswerKind.DECLINED
     return AnswerTexts(
-        question=clean(interaction.searched),
+        asked=asked,
         system=system.replace(_MARK, _MARK * 2),
         user=user,
         passages=passages,
-        answer=NO_ANSWER if row.kind is AnswerKind.DECLINED else clean(answer).strip(),
-        said=NO_ANSWER if declines(interaction.answer) else clean(interaction.answer),
+        answer=NO_ANSWER if declined else redact(answer, row.tenant).strip(),
     )
 
 

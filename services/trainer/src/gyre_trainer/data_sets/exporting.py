@@ -1,23 +1,36 @@
 """A data set of answers in the formats of other trainers, for those who may read what it quotes."""
 
+from collections.abc import Callable
+
 from gyre_common.context import RequestContext
 from gyre_common.errors import FailedPrecondition, InvalidInput, PermissionDenied
 from gyre_common.events.event import EVERY_TENANT
 
-from gyre_trainer.data_sets.answers import AnswerTexts, answer_rows, answer_texts, with_passages
+from gyre_trainer.data_sets.answers import (
+    AnswerTexts,
+    answer_rows,
+    answer_texts,
+    with_passages,
+)
+from gyre_trainer.data_sets.asked import Render
 from gyre_trainer.data_sets.data_set_store import DataSetStore
-from gyre_trainer.data_sets.frozen import DataSetPart, canonical
+from gyre_trainer.data_sets.frozen import Card, DataSetPart, canonical
 from gyre_trainer.segments.shelf import Segments
 
 TRL = "trl"
 
 
 class Exporting:
-    """Takes the rows from the store and their texts from the facts, as a run does."""
+    """Takes the rows from the store and their texts from the facts, as a run does; prompts that are
+    missing are made as `render_for` a data set says.
+    """
 
-    def __init__(self, data_sets: DataSetStore, segments: Segments) -> None:
+    def __init__(
+        self, data_sets: DataSetStore, segments: Segments, render_for: Callable[[Card], Render]
+    ) -> None:
         self._data_sets = data_sets
         self._segments = segments
+        self._render_for = render_for
 
     async def lines(
         self, digest: str, *, caller: RequestContext, form: str, part: str
@@ -43,7 +56,7 @@ class Exporting:
         frozen = await self._data_sets.files(stored)
         answer_rows(frozen)
         wanted = DataSetPart(part) if part else DataSetPart.FIT
-        texts = await answer_texts(frozen, self._segments)
+        texts = await answer_texts(frozen, self._segments, self._render_for(frozen.card))
         return [_as_messages(each) for row, each in texts if row.part is wanted]
 
 

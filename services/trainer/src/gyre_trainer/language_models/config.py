@@ -6,7 +6,11 @@ from typing import Self
 
 from gyre_common.errors import InvalidInput
 from gyre_common.events.releases import Artifact
+from gyre_common.releases.builtin import LANGUAGE_MODEL_VERSION
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+OPENAI = "openai"
+"""The back end of generator versions that are language models."""
 
 BASE = "base"
 """The setting that names another version than live to start from."""
@@ -35,6 +39,7 @@ class LanguageModelConfig(BaseModel):
 
     # What it learns from.
     restricted: bool = False
+    context_tokens: int = Field(default=1024, ge=100, le=32_000)
     longest: int = Field(default=1536, ge=64, le=131_072)
     packed_tokens: int = Field(default=1536, ge=64, le=131_072)
 
@@ -86,5 +91,10 @@ class LanguageModelConfig(BaseModel):
 
 
 def base_of(live: Artifact, settings: Mapping[str, str]) -> str:
-    """The version that is named, or what live was made of: runs do not pile up on one another."""
-    return settings.get(BASE) or live.settings.get(BASE) or live.version
+    """The version that is named, or what live was made of, so that runs do not pile up on one
+    another; where live is no language model, the one that Gyre ships.
+    """
+    if name := settings.get(BASE) or live.settings.get(BASE):
+        return name
+    is_model = live.settings.get("backend") == OPENAI
+    return live.version if is_model else LANGUAGE_MODEL_VERSION

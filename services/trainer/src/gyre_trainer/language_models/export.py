@@ -17,7 +17,7 @@ from gyre_trainer.language_models.adapters import (
     ADAPTER_WEIGHTS,
     name_base,
 )
-from gyre_trainer.language_models.config import BASE, LanguageModelConfig, Variant
+from gyre_trainer.language_models.config import BASE, OPENAI, LanguageModelConfig, Variant
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import save_tokenizer
 from gyre_trainer.language_models.report import MARK
@@ -49,24 +49,25 @@ async def export_candidate(
         version=data.spec.version,
         digest=stored.digest,
         uri=stored.uri,
-        settings=version_settings(data, result.variant),
+        settings=version_settings(data, config),
         variant=result.variant,
         metrics={**losses, **validation},
     )
     write_json(folder.candidate_file, candidate)
 
 
-def version_settings(data: RunData, variant: Variant) -> dict[str, str]:
+def version_settings(data: RunData, config: LanguageModelConfig) -> dict[str, str]:
     """What the generator must know to serve it: what the base says of itself, such as from which
-    confidence it answers, and an adapter names its base.
+    confidence it answers; what it learned to read; and an adapter names its base.
     """
     base = data.inputs.base
-    named = {BASE: base.version} if variant is Variant.LOW_RANK else {}
+    named = {BASE: base.version} if config.variant is Variant.LOW_RANK else {}
     return {
         **base.settings,
-        "backend": "openai",
+        "backend": OPENAI,
         "model": data.spec.version,
         "prompt": data.inputs.prompt,
+        "context_tokens": str(config.context_tokens),
         **named,
     }
 

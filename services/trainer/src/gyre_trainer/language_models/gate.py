@@ -7,6 +7,8 @@ import numpy as np
 from gyre_common.events.event import now
 
 from gyre_trainer.data_sets.answer_freezing import PROFILES
+from gyre_trainer.data_sets.answers import declines
+from gyre_trainer.data_sets.asked import VersionAnswer
 from gyre_trainer.language_models.inputs import Sample
 from gyre_trainer.language_models.measures import Measured, measured
 from gyre_trainer.language_models.report import (
@@ -30,18 +32,20 @@ class ComparedAnswer:
     wants_answer: bool
     live: Measured
     candidate: Measured
+    cost: Mapping[str, VersionAnswer]
 
 
-def compared(sample: Sample, *, live: str, candidate: str) -> ComparedAnswer:
+def compared(sample: Sample, *, live: VersionAnswer, candidate: VersionAnswer) -> ComparedAnswer:
     """Both answers to one question, measured."""
     before, after = measured(live, sample.answer), measured(candidate, sample.answer)
     return ComparedAnswer(
         cluster=sample.row.cluster,
         weight=sample.row.weight,
         is_new=sample.row.held_out,
-        wants_answer=not measured(sample.answer, sample.answer).declined,
+        wants_answer=not declines(sample.answer),
         live=before,
         candidate=after,
+        cost={"live": live, "candidate": candidate},
     )
 
 
@@ -79,6 +83,13 @@ def measure(
             for side, those in sides.items()
         },
         declined={side: _mean([each.declined for each in those]) for side, those in sides.items()},
+        seconds={side: _mean([one.cost[side].seconds for one in answers]) for side in sides},
+        tokens={
+            side: _mean(
+                [one.cost[side].prompt_tokens + one.cost[side].completion_tokens for one in answers]
+            )
+            for side in sides
+        },
         left_out={reason: count for reason, count in left_out.items() if count},
         measured_at=now(),
     )
@@ -91,6 +102,7 @@ def slices_of(answers: Sequence[ComparedAnswer]) -> tuple[MeasuredSlice, ...]:
     # Of either kind half, whatever their numbers; one kind alone has no balance.
     halves = {True: 0.5 / max(len(wanted), 1), False: 0.5 / max(len(unwanted), 1)}
     balanced = answers if wanted and unwanted else ()
+    spoken = [one for one in answers if None not in (one.live.grounded, one.candidate.grounded)]
 
     new, taught = ([one for one in answers if one.is_new is new] for new in (True, False))
     return (
@@ -99,6 +111,7 @@ def slices_of(answers: Sequence[ComparedAnswer]) -> tuple[MeasuredSlice, ...]:
         _slice(SliceName.TAUGHT, taught, _score),
         _slice(SliceName.ANSWERED, wanted, _score),
         _slice(SliceName.TOKEN_F1, wanted, lambda one: one.token_f1),
+        _slice(SliceName.GROUNDED, spoken, lambda one: one.grounded or 0.0),
         _slice(
             SliceName.DECLINING,
             [replace(one, weight=halves[one.wants_answer]) for one in balanced],

@@ -11,6 +11,7 @@ from gyre_common.model_folders import digest_of_file
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gyre_trainer.data_sets.answers import AnswerRow
+from gyre_trainer.data_sets.asked import Asked
 from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.runs.folder import RunFolder, RunSpec
 
@@ -43,19 +44,16 @@ class Inputs(_Line):
 
 
 class Sample(_Line):
-    """A question as it was put to a model and what it should have said, by the row that refers to
-    it. `system` and `user` have marks in the place of `passages`, which are by number; `said` is
-    the answer that was given, by version `by`.
+    """A question as a model is asked it and what it should have said, by the row that refers to it.
+    `system` and `user` have marks in the place of `passages`, which are by number.
     """
 
     row: AnswerRow
-    question: str = ""
+    asked: Asked
     system: str
     user: str
     passages: dict[str, str]
     answer: str
-    said: str = ""
-    by: str = ""
 
 
 class RunData:

@@ -5,9 +5,11 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 
+from gyre_common.text import Kind, content_terms, sentences
 from rouge_score.rouge_scorer import RougeScorer
 
 from gyre_trainer.data_sets.answers import declines
+from gyre_trainer.data_sets.asked import VersionAnswer
 
 _MARKERS = re.compile(r"\s?\[\d{1,3}(?:[,;] ?\d{1,3}){0,20}\]")
 _WORD = re.compile(r"\w+")
@@ -16,8 +18,9 @@ _WORD = re.compile(r"\w+")
 @dataclass(frozen=True)
 class Measured:
     """Of one answer. `score` is ROUGE-L where an answer is wanted, and otherwise 1 for declining;
-    `is_right` tells whether it declined where it should and only there. All but `words` are within
-    0 and 1.
+    `is_right` tells whether it declined where it should and only there. `grounded` is the share of
+    its sentences that rest on a passage; None for one that declines. All but `words` are within 0
+    and 1.
     """
 
     score: float
@@ -25,17 +28,35 @@ class Measured:
     is_right: bool
     declined: bool
     words: int
+    grounded: float | None = None
 
 
-def measured(answer: str, wanted: str) -> Measured:
+def measured(answer: VersionAnswer, wanted: str) -> Measured:
     """`wanted` is what people wrote, or a text that declines. Marks of sources do not count."""
-    answer = _MARKERS.sub("", answer).strip()
-    declined, should_decline = declines(answer), declines(wanted)
-    words = 0 if declined else len(_WORD.findall(answer))
+    text = _MARKERS.sub("", answer.text).strip()
+    declined, should_decline = declines(text), declines(wanted)
     if declined or should_decline:
         right = declined and should_decline
-        return Measured(float(right), float(right), declined == should_decline, declined, words)
-    return Measured(rouge_l(answer, wanted), token_f1(answer, wanted), True, False, words)
+        score, f1, is_right = float(right), float(right), declined == should_decline
+    else:
+        score, f1, is_right = rouge_l(text, wanted), token_f1(text, wanted), True
+    words = 0 if declined else len(_WORD.findall(text))
+    return Measured(score, f1, is_right, declined, words, None if declined else grounded(answer))
+
+
+def grounded(answer: VersionAnswer) -> float:
+    """The share of the sentences that say something of which a part rests on a passage; 0 where
+    there are none.
+    """
+    said = [
+        each
+        for each in sentences(answer.text)
+        if each.kind is not Kind.HEADING and content_terms(each.text)
+    ]
+    resting = sum(
+        any(start < each.end and each.start < end for start, end in answer.cited) for each in said
+    )
+    return resting / len(said) if said else 0.0
 
 
 def rouge_l(answer: str, wanted: str) -> float:

@@ -19,8 +19,8 @@ MARK = "<!-- gate -->"
 
 class SliceName(StrEnum):
     """`new`: nothing was learned about the documents; `taught`: something was. `answered` and
-    `token_f1` are of questions that people answered; `declining` is the balanced accuracy of
-    declining.
+    `token_f1` are of questions that people answered; `grounded` is the share of sentences that rest
+    on a passage, where both sides answered; `declining` is the balanced accuracy of declining.
     """
 
     OVERALL = "overall"
@@ -28,6 +28,7 @@ class SliceName(StrEnum):
     TAUGHT = "taught"
     ANSWERED = "answered: ROUGE-L"
     TOKEN_F1 = "answered: token F1"  # noqa: S105
+    GROUNDED = "answered: sentences with a source"
     DECLINING = "declining: balanced accuracy"
 
 
@@ -59,8 +60,9 @@ class MeasuredSlice(_ReportPart):
 
 
 class GateReport(_ReportPart):
-    """`words` is the mean length of what each side wrote; `left_out` counts held-out answers that
-    could not be compared, by reason; `least` and `margin` are the rule's.
+    """`words` is the mean length of what each side wrote, `seconds` and `tokens` (read and written)
+    are means of what an answer took; `left_out` counts held-out answers that could not be compared,
+    by reason; `least` and `margin` are the rule's.
     """
 
     verdict: Decision
@@ -77,6 +79,8 @@ class GateReport(_ReportPart):
     slices: tuple[MeasuredSlice, ...]
     words: Mapping[str, float]
     declined: Mapping[str, float]
+    seconds: Mapping[str, float]
+    tokens: Mapping[str, float]
     left_out: Mapping[str, int]
     card: str = ""
     measured_at: datetime
@@ -87,8 +91,9 @@ def decide(
 ) -> tuple[Decision, tuple[str, ...]]:
     """The verdict, and a sentence for each thing that speaks against the candidate."""
     of = {one.name: one for one in slices}
-    overall, new, declining = (
-        of[name] for name in (SliceName.OVERALL, SliceName.NEW, SliceName.DECLINING)
+    overall, new, grounded, declining = (
+        of[name]
+        for name in (SliceName.OVERALL, SliceName.NEW, SliceName.GROUNDED, SliceName.DECLINING)
     )
     against: list[str] = []
     unclear: list[str] = []
@@ -117,6 +122,8 @@ def decide(
                 f"be ruled out: {new.difference:+.1f}, the one-sided 95 % bound is "
                 f"{new.one_sided_low:+.1f}"
             )
+    if grounded.high is not None and grounded.high < -margin:
+        against.append(f"more of its sentences rest on nothing: {grounded.interval}")
     if declining.high is not None and declining.high < 0:
         against.append(f"it declines rightly less often: {declining.interval}")
     if against:
@@ -157,6 +164,8 @@ def as_markdown(report: GateReport) -> str:
         )
         rows.append(f"| {one.name} | {one.clusters} | {live} | {candidate} | {one.interval} |")
     lengths = ", ".join(f"{side} {words:.0f}" for side, words in report.words.items())
+    seconds = ", ".join(f"{side} {value:.1f}" for side, value in report.seconds.items())
+    tokens = ", ".join(f"{side} {value:.0f}" for side, value in report.tokens.items())
     declined = ", ".join(f"{side} {share:.0%}" for side, share in report.declined.items())
     return "\n\n".join(
         (
@@ -164,7 +173,8 @@ def as_markdown(report: GateReport) -> str:
             f"Verdict: **{report.verdict}**. {report.summary}",
             f"{METRIC}. Intervals are a paired bootstrap over clusters of questions.",
             "\n".join(rows),
-            f"Words an answer: {lengths}. Declined: {declined}. Profile: {report.profile}.",
+            f"An answer: {lengths} words; {seconds} s; {tokens} tokens read and written. Declined: "
+            f"{declined}. Profile: {report.profile}.",
             *(f"- {reason}" for reason in report.reasons),
         )
     )

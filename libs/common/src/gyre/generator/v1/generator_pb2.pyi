@@ -31,6 +31,42 @@ class TryVersionResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class AnswerFromRequest(_message.Message):
+    __slots__ = ("question", "history", "passages", "max_tokens", "temperature")
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    PASSAGES_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    question: str
+    history: _containers.RepeatedCompositeFieldContainer[Turn]
+    passages: _containers.RepeatedCompositeFieldContainer[Passage]
+    max_tokens: int
+    temperature: float
+    def __init__(self, question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ...) -> None: ...
+
+class RenderPromptRequest(_message.Message):
+    __slots__ = ("question", "history", "passages", "context_tokens")
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    PASSAGES_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    question: str
+    history: _containers.RepeatedCompositeFieldContainer[Turn]
+    passages: _containers.RepeatedCompositeFieldContainer[Passage]
+    context_tokens: int
+    def __init__(self, question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., context_tokens: _Optional[int] = ...) -> None: ...
+
+class RenderPromptResponse(_message.Message):
+    __slots__ = ("system", "user", "prompt_version")
+    SYSTEM_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    system: str
+    user: str
+    prompt_version: str
+    def __init__(self, system: _Optional[str] = ..., user: _Optional[str] = ..., prompt_version: _Optional[str] = ...) -> None: ...
+
 class Turn(_message.Message):
     __slots__ = ("role", "content")
     ROLE_FIELD_NUMBER: _ClassVar[int]

@@ -50,6 +50,16 @@ class GeneratorServiceStub:
                 request_serializer=gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionRequest.SerializeToString,
                 response_deserializer=gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionResponse.FromString,
                 _registered_method=True)
+        self.AnswerFrom = channel.unary_unary(
+                '/gyre.generator.v1.GeneratorService/AnswerFrom',
+                request_serializer=gyre_dot_generator_dot_v1_dot_generator__pb2.AnswerFromRequest.SerializeToString,
+                response_deserializer=gyre_dot_generator_dot_v1_dot_generator__pb2.AnswerResponse.FromString,
+                _registered_method=True)
+        self.RenderPrompt = channel.unary_unary(
+                '/gyre.generator.v1.GeneratorService/RenderPrompt',
+                request_serializer=gyre_dot_generator_dot_v1_dot_generator__pb2.RenderPromptRequest.SerializeToString,
+                response_deserializer=gyre_dot_generator_dot_v1_dot_generator__pb2.RenderPromptResponse.FromString,
+                _registered_method=True)
 
 
 class GeneratorServiceServicer:
@@ -80,6 +90,23 @@ class GeneratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AnswerFrom(self, request, context):
+        """Answers from passages that are given instead of searched for, by the versions that the call
+        names or that are live, and records nothing: versions are compared by it. The reply has no
+        interaction_id. FAILED_PRECONDITION as in TryVersion.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenderPrompt(self, request, context):
+        """The answer prompt with these passages, as many as fit into `context_tokens`, in the version that
+        the call names or that is live: what a model is trained to answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GeneratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +124,16 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.TryVersion,
                     request_deserializer=gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionRequest.FromString,
                     response_serializer=gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionResponse.SerializeToString,
+            ),
+            'AnswerFrom': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerFrom,
+                    request_deserializer=gyre_dot_generator_dot_v1_dot_generator__pb2.AnswerFromRequest.FromString,
+                    response_serializer=gyre_dot_generator_dot_v1_dot_generator__pb2.AnswerResponse.SerializeToString,
+            ),
+            'RenderPrompt': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderPrompt,
+                    request_deserializer=gyre_dot_generator_dot_v1_dot_generator__pb2.RenderPromptRequest.FromString,
+                    response_serializer=gyre_dot_generator_dot_v1_dot_generator__pb2.RenderPromptResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +218,60 @@ class GeneratorService:
             '/gyre.generator.v1.GeneratorService/TryVersion',
             gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionRequest.SerializeToString,
             gyre_dot_generator_dot_v1_dot_generator__pb2.TryVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerFrom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.generator.v1.GeneratorService/AnswerFrom',
+            gyre_dot_generator_dot_v1_dot_generator__pb2.AnswerFromRequest.SerializeToString,
+            gyre_dot_generator_dot_v1_dot_generator__pb2.AnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderPrompt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.generator.v1.GeneratorService/RenderPrompt',
+            gyre_dot_generator_dot_v1_dot_generator__pb2.RenderPromptRequest.SerializeToString,
+            gyre_dot_generator_dot_v1_dot_generator__pb2.RenderPromptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,7 +3,13 @@
 from urllib.parse import urlsplit
 
 import openai
-from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
+from gyre_common.errors import (
+    CONTEXT_TOO_LONG,
+    EMPTY_ANSWER,
+    FailedPrecondition,
+    GyreError,
+    Unavailable,
+)
 
 from gyre_generator.backends import MODEL_MISSING
 from gyre_generator.backends.openai.usage import ServedModel
@@ -32,7 +38,8 @@ class ServerErrors:
             case openai.BadRequestError(code="context_length_exceeded"):
                 return FailedPrecondition(
                     f"{self._server} says that the prompt is longer than the window of its model: "
-                    "lower GYRE_CONTEXT_TOKENS, send less, or release one with a larger window"
+                    "lower GYRE_CONTEXT_TOKENS, send less, or release one with a larger window",
+                    code=CONTEXT_TOO_LONG,
                 )
             case openai.RateLimitError():
                 return Unavailable(f"{self._server} is over its limit", retry_after_seconds=10.0)
@@ -64,21 +71,21 @@ class ServerErrors:
         """What is asked leaves no room in the model's window."""
         return FailedPrecondition(
             f"question, earlier turns, instructions and one passage need more than the {window:,} "
-            f"tokens of {self._server}: send less, or release a model with a larger window"
+            f"tokens of {self._server}: send less, or release a model with a larger window",
+            code=CONTEXT_TOO_LONG,
         )
 
     def empty(self, finish_reason: str) -> GyreError:
         """It ended for that reason before the first word."""
-        if finish_reason == "length":
-            return FailedPrecondition(
-                f"{self._server} used all tokens before its answer began: raise "
-                "GYRE_LLM_MAX_TOKENS, or ask for more max_tokens"
-            )
-        if finish_reason == "content_filter":
-            return FailedPrecondition(
-                f"{self._server} filtered the whole answer: ask in other words, or set its filter"
-            )
-        return self.unusable("an empty answer")
+        problem = {
+            "length": "used all tokens before its answer began: raise GYRE_LLM_MAX_TOKENS, or ask "
+            "for more max_tokens",
+            "content_filter": "filtered the whole answer: ask in other words, or set its filter",
+            "stop": "wrote an empty answer: ask in other words, or release another model",
+        }.get(finish_reason)
+        if problem is None:
+            return self.unusable("an empty answer")
+        return FailedPrecondition(f"{self._server} {problem}", code=EMPTY_ANSWER)
 
     def _retry_later(self, problem: str) -> GyreError:
         return Unavailable(f"{self._server} {problem}", retry_after_seconds=5.0)

@@ -12,7 +12,8 @@ from gyre_trainer.data_sets.answers import answer_texts
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.frozen import FrozenDataSet, write_folder
-from gyre_trainer.language_models.config import BASE
+from gyre_trainer.generator_calls import open_generator
+from gyre_trainer.language_models.config import BASE, OPENAI
 from gyre_trainer.language_models.inputs import (
     Inputs,
     LanguageModelFiles,
@@ -27,8 +28,6 @@ from gyre_trainer.runs.verbs import PREPARE
 from gyre_trainer.segments import FOLDER, Segments
 from gyre_trainer.settings import TrainerSettings
 
-_OPENAI = "openai"
-
 
 async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     """`prepared.json` is last. Raises FailedPrecondition: too little to learn from, or a base that
@@ -36,11 +35,6 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     """
     spec, files = folder.spec(), LanguageModelFiles(folder)
     config = GeneratorSftConfig.from_settings(spec.settings)
-    if settings.llm_url is None:
-        raise FailedPrecondition(
-            "no server of language models is named, so the candidate could not be compared: set "
-            "GYRE_LLM_URL for the trainer, as for the generator"
-        )
     base = trainable_base(spec)
     folder.progress(PREPARE, message="checking the base model")
     models = ModelFolders(Store(settings.store_url), settings.model_cache)
@@ -48,17 +42,20 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     prompt = prompt_of(spec, base)
     segments = Segments(Shelf(settings.store_url, FOLDER))
     frozen = await _freeze_and_store(folder, spec, segments, settings, config, prompt)
-    texts = await retry_while_away(lambda: answer_texts(frozen, segments), seconds=STORE_SECONDS)
+    folder.progress(PREPARE, message="writing the prompts")
+    async with open_generator(settings) as generator:
+        render = generator.render(prompt, config.context_tokens)
+        texts = await retry_while_away(
+            lambda: answer_texts(frozen, segments, render), seconds=STORE_SECONDS
+        )
     samples = (
         Sample(
             row=row,
-            question=each.question,
+            asked=each.asked,
             system=each.system,
             user=each.user,
             passages=dict(each.passages),
             answer=each.answer,
-            said=each.said,
-            by=row.versions.get(Roles.GENERATOR, ""),
         )
         for row, each in texts
     )
@@ -91,7 +88,7 @@ def trainable_base(spec: RunSpec) -> Artifact:
     if base is None:
         raise FailedPrecondition("the run names no base: start another run")
     how = f"name a version with weights by `--set {BASE}=VERSION` (`gyre releases generator`)"
-    if base.settings.get("backend") != _OPENAI:
+    if base.settings.get("backend") != OPENAI:
         raise FailedPrecondition(f"{base.version} is no language model, so it cannot learn: {how}")
     if own_base := base.settings.get(BASE):
         raise FailedPrecondition(f"{base.version} is an adapter of {own_base}: {how}")
@@ -119,7 +116,7 @@ async def _freeze_and_store(
             tenant=spec.tenant,
             profile=spec.profile,
             window=spec.window,
-            wanted=Wanted(prompt=prompt, restricted=config.restricted),
+            wanted=Wanted(prompt, config.context_tokens, restricted=config.restricted),
             liked_weight=config.liked_weight,
         ),
         seconds=STORE_SECONDS,

@@ -1,0 +1,43 @@
+"""A question with what was read for it, and what versions of the generator make of it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from gyre_common.events.interactions import Turn
+
+
+@dataclass(frozen=True)
+class PassageRead:
+    """A passage as it was read for an answer; `heading` says where it stands."""
+
+    chunk_id: str
+    document_id: str
+    heading: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as it was asked, and what was read for its answer, best first."""
+
+    tenant: str
+    question: str
+    history: tuple[Turn, ...]
+    read: tuple[PassageRead, ...]
+
+
+Render = Callable[[Asked], Awaitable[tuple[str, str]]]
+"""The prompt that a model would be sent, instructions and question; raises GyreError."""
+
+
+@dataclass(frozen=True)
+class VersionAnswer:
+    """What a version made of a question. `cited` are the characters, start and end, that rest on a
+    passage; `seconds` is how long it took; the tokens are 0 where nothing counts them.
+    """
+
+    text: str
+    cited: tuple[tuple[int, int], ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0

@@ -1,0 +1,139 @@
+"""What the trainer asks of the generator: prompts, and answers from passages of before."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import grpc.aio
+from gyre.generator.v1 import generator_pb2 as pb
+from gyre.generator.v1 import generator_pb2_grpc
+from gyre_common.context import RequestContext, use_context
+from gyre_common.errors import CONTEXT_TOO_LONG, EMPTY_ANSWER, LOADING, FailedPrecondition
+from gyre_common.events.releases import Roles
+from gyre_common.retrying import retry
+from gyre_common.rpc import call, channel
+
+from gyre_trainer.data_sets.asked import Asked, Render, VersionAnswer
+from gyre_trainer.runs.failures import AWAY, NOT_YET
+from gyre_trainer.settings import TrainerSettings
+
+_RENDER_SECONDS = 20.0
+_ANSWER_SECONDS = 600.0
+_PATIENCE = 120.0
+"""Seconds that a generator, or a model that is being loaded, is waited for."""
+_KNOWN_WITHIN = 15.0
+"""Seconds from its registration until a version is known everywhere."""
+
+
+class Generator:
+    """The generator's RPCs. Every method raises Retryable while it is away."""
+
+    def __init__(self, connection: grpc.aio.Channel) -> None:
+        self._stub = generator_pb2_grpc.GeneratorServiceStub(connection)
+
+    def render(self, prompt: str, context_tokens: int) -> Render:
+        """Makes prompts of that version, with so many tokens of passages at most. It raises
+        FailedPrecondition where the generator lacks the version.
+        """
+
+        async def rendered(asked: Asked) -> tuple[str, str]:
+            request = pb.RenderPromptRequest(
+                question=asked.question,
+                history=_turns(asked),
+                passages=_passages(asked),
+                context_tokens=context_tokens,
+            )
+            with _calling(asked.tenant, {Roles.ANSWER_PROMPT: prompt}):
+                reply = await retry(
+                    lambda: call(self._stub.RenderPrompt, request, timeout=_RENDER_SECONDS),
+                    *AWAY,
+                    first=0.2,
+                    longest=3.0,
+                    seconds=_PATIENCE,
+                )
+            return reply.system, reply.user
+
+        return rendered
+
+    async def try_version(self, tenant: str, version: str) -> None:
+        """Return once it has written something: its model is loaded by then. Raises
+        FailedPrecondition where it is refused, with the reason.
+        """
+        request = pb.TryVersionRequest(version=version)
+        with _calling(tenant, {}):
+            await retry(
+                lambda: call(self._stub.TryVersion, request, timeout=_PATIENCE),
+                *NOT_YET,
+                first=0.2,
+                longest=3.0,
+                seconds=_patience,
+            )
+
+    async def answer(
+        self, asked: Asked, versions: Mapping[str, str], *, max_tokens: int
+    ) -> VersionAnswer | None:
+        """Of these versions, the likeliest words; None where the question is too long for them.
+        Raises FailedPrecondition where they cannot answer.
+        """
+        request = pb.AnswerFromRequest(
+            question=asked.question,
+            history=_turns(asked),
+            passages=_passages(asked),
+            max_tokens=max_tokens,
+            temperature=0,
+        )
+        with _calling(asked.tenant, versions):
+            try:
+                reply = await retry(
+                    lambda: call(self._stub.AnswerFrom, request, timeout=_ANSWER_SECONDS),
+                    *NOT_YET,
+                    first=0.2,
+                    longest=3.0,
+                    seconds=_patience,
+                )
+            except FailedPrecondition as error:
+                if error.code == CONTEXT_TOO_LONG:
+                    return None
+                if error.code == EMPTY_ANSWER:
+                    return VersionAnswer("")
+                raise
+        return VersionAnswer(
+            text=reply.answer,
+            cited=tuple((each.start, each.end) for each in reply.citations),
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            seconds=round(reply.latency_ms["total"] / 1000, 3),
+        )
+
+
+@asynccontextmanager
+async def open_generator(settings: TrainerSettings) -> AsyncIterator[Generator]:
+    """A connection of its own, for a verb."""
+    async with channel(settings.generator_address, key=settings.key) as connection:
+        yield Generator(connection)
+
+
+def _patience(failure: BaseException) -> float:
+    if not isinstance(failure, FailedPrecondition) or failure.code == LOADING:
+        return _PATIENCE
+    return 0.0 if failure.code in (CONTEXT_TOO_LONG, EMPTY_ANSWER) else _KNOWN_WITHIN
+
+
+def _calling(tenant: str, versions: Mapping[str, str]):  # type: ignore[no-untyped-def]
+    return use_context(RequestContext(tenant=tenant, versions=dict(versions)))
+
+
+def _turns(asked: Asked) -> list[pb.Turn]:
+    return [pb.Turn(role=turn.role, content=turn.content) for turn in asked.history]
+
+
+def _passages(asked: Asked) -> list[pb.Passage]:
+    return [
+        pb.Passage(
+            chunk_id=each.chunk_id,
+            document_id=each.document_id,
+            title=each.heading,
+            text=each.text,
+            rank=rank,
+        )
+        for rank, each in enumerate(asked.read, start=1)
+    ]
