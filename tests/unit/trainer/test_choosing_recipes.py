@@ -4,7 +4,7 @@ import pytest
 from gyre_common.errors import InvalidInput
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Artifact, ReleaseChanged
-from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.releases.builtin import LANGUAGE_MODEL_VERSION, built_in_artifacts
 from gyre_common.signature import Signature
 from gyre_trainer.recipes import RECIPES, recipe_named
 from gyre_trainer.runs.starting import NewRun, RunStarter
@@ -42,6 +42,7 @@ def test_what_no_recipe_trains_is_refused_with_what_there_is(
 
 
 def a_generator(version: str, **settings: str) -> Artifact:
+    settings = {"backend": "openai", **settings}
     return Artifact(version=version, digest=DIGEST, settings=settings, registered_at=NOON)
 
 
@@ -54,7 +55,11 @@ class Releases:
 
     def state(self, tenant: str, role: str) -> ReleaseChanged:
         live = self._live if role == "generator" else self._prompt
-        shared = (a_generator("shared"),) if tenant == EVERY_TENANT else ()
+        shared = (
+            (a_generator("shared"), a_generator(LANGUAGE_MODEL_VERSION))
+            if tenant == EVERY_TENANT
+            else ()
+        )
         return ReleaseChanged(
             tenant=tenant,
             role=role,
@@ -86,6 +91,7 @@ async def test_a_run_starts_from_live_what_that_was_made_of_or_what_is_named() -
     assert await base_of(a_generator("whole")) == "whole"
     assert await base_of(a_generator("adapter", base="shared")) == "shared"
     assert await base_of(a_generator("whole"), base="shared") == "shared"
+    assert await base_of(a_generator("reader", backend="extractive")) == LANGUAGE_MODEL_VERSION
 
 
 async def test_a_base_that_is_no_version_is_refused_by_name() -> None:
