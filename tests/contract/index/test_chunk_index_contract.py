@@ -223,9 +223,7 @@ async def test_of_documents_by_name_a_caller_learns_of_those_that_may_be_read(si
 async def test_a_document_that_was_restricted_or_removed_since_is_not_readable(
     sides: Sides,
 ) -> None:
-    await sides.put(
-        a_passage("a", document_id="restricted"), a_passage("b", document_id="removed")
-    )
+    await sides.put(a_passage("a", document_id="restricted"), a_passage("b", document_id="removed"))
     assert set(await sides.readable("restricted", "removed")) == {"restricted", "removed"}
     await sides.put(a_passage("a", document_id="restricted", revision=2, acl=("staff",)))
     await sides.writer.write(sides.index, [], {uuid5(NAMES, "b"): 2})

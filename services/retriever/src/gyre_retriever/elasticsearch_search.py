@@ -40,7 +40,6 @@ class ElasticsearchSearch:
             problems={leg: str(error) for leg, error in problems.items()},
         )
 
-
     async def readable(self, request: DocumentsRequest) -> Mapping[str, tuple[str, ...]]:
         """See `SearchIndex`. One passage a document comes back."""
         allowed = _filter(request.tenant, request.groups, request.filters)
@@ -51,7 +50,7 @@ class ElasticsearchSearch:
                 query={"bool": {"filter": allowed}},
                 collapse={"field": "document_id"},
                 size=len(request.document_ids),
-                source=["document_id", "acl"],
+                source_includes=["document_id", "acl"],
                 track_total_hits=False,
             )
         sources = (hit["_source"] for hit in reply["hits"]["hits"])
