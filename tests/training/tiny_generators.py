@@ -1,4 +1,4 @@
-"""Runs of the recipe `sft` that train in a second: a random Llama that reads bytes."""
+"""Runs of recipes of the generator that train in a second: a random Llama that reads bytes."""
 
 import json
 from collections.abc import Sequence
@@ -98,6 +98,29 @@ def a_sample(at: int, part: DataSetPart = DataSetPart.FIT, **overrides: Any) -> 
     return Sample(**(fields | overrides))
 
 
+PARTS = [DataSetPart.FIT] * 24 + [DataSetPart.VALIDATION] * 6 + [DataSetPart.GATE] * 6
+
+
+def pairs() -> list[Sample]:
+    """As many as `a_run` has samples: one word is better than another, of another length."""
+    rejected = ("yellow", "grey", "a colour")
+    return [a_sample(at, part, rejected=rejected[at % 3]) for at, part in enumerate(PARTS)]
+
+
+def labelled() -> list[Sample]:
+    """Of every three, two answers that should be given and one that should not."""
+    return [with_row(a_sample(at, part), desirable=at % 3 != 1) for at, part in enumerate(PARTS)]
+
+
+def of_full_trust(samples: Sequence[Sample]) -> list[Sample]:
+    """The same, each of weight 1: other trainers know no other."""
+    return [with_row(sample, weight=1.0) for sample in samples]
+
+
+def with_row(sample: Sample, **changes: object) -> Sample:
+    return sample.model_copy(update={"row": sample.row.model_copy(update=changes)})
+
+
 @dataclass(frozen=True)
 class TinyRun:
     """A run's folder, ready to train."""
@@ -122,8 +145,7 @@ def a_run(
     path: Path, base: Path, *, samples: Sequence[Sample] | None = None, **settings: object
 ) -> TinyRun:
     """Two dozen samples to learn from, six to validate, and six for the gate."""
-    parts = [DataSetPart.FIT] * 24 + [DataSetPart.VALIDATION] * 6 + [DataSetPart.GATE] * 6
-    samples = samples or [a_sample(at, part) for at, part in enumerate(parts)]
+    samples = samples or [a_sample(at, part) for at, part in enumerate(PARTS)]
     path.mkdir(parents=True)
     folder = RunFolder(path)
     parts_of_card = {"fit": {"correction": 24, "declined": 0, "liked": 0}}

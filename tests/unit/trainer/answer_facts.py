@@ -1,15 +1,19 @@
 """Facts for tests of data sets of answers: a model was asked, and somebody spoke of the answer."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from gyre_common.store import digest_of
+from gyre_common.store import Shelf, digest_of
 from gyre_trainer.data_sets.asked import Asked
+from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts, Shown
+from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
 
 from tests.unit.trainer.training_facts import an_interaction, an_opinion, shown
 
 PROMPT = "answer-1"
+CONTEXT_TOKENS = 1024
 
 
 async def never_rendered(asked: Asked) -> tuple[str, str]:
@@ -65,4 +69,30 @@ def many_answers(count: int, *, actors: int = 6) -> PartitionFacts:
         else:
             word = a_correction(one, f"It is right{n}.", offset=n, actor=actor)
         feedback.append(word)
+    return PartitionFacts(interactions, feedback)
+
+
+async def segments_with(path: Path, facts: PartitionFacts) -> Segments:
+    segments = Segments(Shelf(f"file://{path}/store", "segments"))
+    numbers = range(len(facts.interactions))
+    passages = {digest(number): text_of(number) for number in numbers}
+    await segments.append(INTERACTIONS, 0, list(facts.interactions), passages)
+    words = [replace(word, offset=at) for at, word in enumerate(facts.feedback)]
+    await segments.append(FEEDBACK, 0, words)
+    return segments
+
+
+def many_preferences(count: int, *, actors: int = 6) -> PartitionFacts:
+    """The same, and of every six another answer to the question of the liked one is disliked."""
+    facts = many_answers(count, actors=actors)
+    interactions, feedback = list(facts.interactions), list(facts.feedback)
+    for n in range(5, count, 6):
+        worse = an_answer(
+            len(interactions),
+            question=interactions[n].question,
+            answer=f"It is worse{n}.",
+            conversation_id=interactions[n].conversation_id,
+        )
+        interactions.append(worse)
+        feedback.append(a_thumb(worse, "down", offset=len(feedback), actor=f"user-{n % actors}"))
     return PartitionFacts(interactions, feedback)

@@ -35,9 +35,9 @@ from gyre_trainer.data_sets.exporting import Exporting
 from gyre_trainer.data_sets.frozen import DataSetPart, FrozenDataSet
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
-from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
 
 from tests.unit.trainer.answer_facts import (
+    CONTEXT_TOKENS,
     PROMPT,
     a_correction,
     a_thumb,
@@ -46,12 +46,12 @@ from tests.unit.trainer.answer_facts import (
     many_answers,
     never_rendered,
     quoted,
+    segments_with,
     text_of,
 )
 from tests.unit.trainer.training_facts import MORNING
 
 LATER = MORNING.replace(hour=20)
-CONTEXT_TOKENS = 300
 
 
 def examples_of(
@@ -159,16 +159,6 @@ def test_a_passage_is_found_in_a_prompt_with_other_white_space_and_put_back() ->
     marked, passages = mark_passages(prompt, {"1": first, "2": second, "3": text_of(3)})
     assert marked == f"[1] Tea: {mark_of('1')}\n[2] {mark_of('2')}\n\x1f\x1fQuestion?"
     assert with_passages(marked, passages) == prompt
-
-
-async def segments_with(path: Path, facts: PartitionFacts) -> Segments:
-    segments = Segments(Shelf(f"file://{path}/store", "segments"))
-    numbers = range(len(facts.interactions))
-    passages = {digest(number): text_of(number) for number in numbers}
-    await segments.append(INTERACTIONS, 0, list(facts.interactions), passages)
-    words = [replace(word, offset=at) for at, word in enumerate(facts.feedback)]
-    await segments.append(FEEDBACK, 0, words)
-    return segments
 
 
 async def frozen_from(
@@ -325,6 +315,20 @@ async def test_a_data_set_expires_when_a_correction_is_gone(tmp_path: Path) -> N
     emptied = replace(frozen, card={**frozen.card, "window": {}})
     with pytest.raises(FailedPrecondition, match="forgotten or are too old"):
         await answer_texts(emptied, without, never_rendered)
+
+
+async def test_a_data_set_lasts_on_which_people_agree_who_asked_apart(tmp_path: Path) -> None:
+    facts = many_answers(90)
+    again = replace(an_answer(90), question=facts.interactions[0].question)
+    word = a_correction(again, "It is right0.", offset=90, actor="somebody-else")
+    both = PartitionFacts([*facts.interactions, again], [*facts.feedback, word])
+    segments = await segments_with(tmp_path, both)
+    shelf = Shelf(f"file://{tmp_path}/store", "data-sets")
+    store = DataSetStore(Store(f"file://{tmp_path}/store"), shelf)
+    frozen = await frozen_from(segments)
+    assert max(len(row.actors) for row in answer_rows(frozen)) == 2
+    await store.keep(frozen, MORNING)
+    assert await expire_incomplete_data_sets(store, segments, LATER) == 0
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from tests.unit.trainer.run_fakes import DIGEST, NOON
         ("sft", "", "sft"),
         ("", "generator", "sft"),
         ("sft", "generator", "sft"),
+        ("dpo", "generator", "dpo"),
+        ("kto", "", "kto"),
         ("query-encoder", "query-encoder", "query-encoder"),
     ],
 )
@@ -29,7 +31,7 @@ def test_a_recipe_is_found_by_its_name_or_by_the_role(name: str, role: str, expe
 @pytest.mark.parametrize(
     ("name", "role", "message"),
     [
-        ("nothing", "", "recipe is unknown: use one of query-encoder, sft"),
+        ("nothing", "", "recipe is unknown: use one of dpo, kto, query-encoder, sft"),
         ("sft", "query-encoder", "recipe does not train query-encoder: use one of query-encoder"),
         ("", "judge", "role is one that no recipe trains: use one of generator, query-encoder"),
     ],

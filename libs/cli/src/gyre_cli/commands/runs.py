@@ -49,7 +49,7 @@ def train(
     role: Annotated[
         str, Argument(help="What to train: query-encoder if not given, or generator.")
     ] = "",
-    recipe: Annotated[str, Option(help="How: query-encoder, or sft for generator.")] = "",
+    recipe: Annotated[str, Option(help="How: query-encoder; for generator sft, dpo or kto.")] = "",
     profile: Annotated[
         str, Option(help="default; demo takes fewer votes, which is recorded.")
     ] = "",

@@ -9,7 +9,6 @@ from gyre_common.events.interactions import GuardrailResult, TokenUsage
 from gyre_common.events.releases import Artifact
 
 from gyre_generator.ask import Ask
-from gyre_generator.examples import ShownExample
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 
@@ -18,9 +17,6 @@ MODEL_MISSING = "model-missing"
 
 Artifacts = Mapping[str, Artifact]
 """The released generator and prompt, by role; what was not released is missing."""
-
-Examples = tuple[ShownExample, ...]
-"""Of answers that people want, the nearest to the question last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +74,9 @@ class Backend(Protocol):
         """Of the fields that `Ask.wishes` may name, those that this does not honour."""
 
     def write(
-        self,
-        ask: Ask,
-        passages: tuple[RetrievedPassage, ...],
-        artifacts: Artifacts,
-        examples: Examples = (),
+        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
     ) -> AsyncGenerator[Piece, None]:
-        """The Prompt where there is one, then text as it comes, one AnswerDraft last. What reads no
-        prompt has no use for examples.
+        """The Prompt where there is one, then text as it comes, one AnswerDraft last.
 
         Raises Unavailable where what does the writing is down, too slow or answers nonsense,
         FailedPrecondition where this version cannot be written with as it is set up.
@@ -97,13 +88,6 @@ class WindowedBackend(Backend, Protocol):
     """One whose model reads a bounded number of tokens."""
 
     async def fit(
-        self,
-        ask: Ask,
-        artifacts: Artifacts,
-        choose: Choose,
-        budget: int,
-        examples: Examples = (),
+        self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
     ) -> tuple[RetrievedPassage, ...]:
-        """The passages that it reads within `budget` tokens, beside the examples. Raises as `write`
-        does.
-        """
+        """The passages that it reads within `budget` tokens. Raises as `write` does."""

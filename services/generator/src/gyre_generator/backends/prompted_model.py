@@ -10,7 +10,7 @@ from gyre_common.events.releases import Artifact, Roles
 from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION
 
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Artifacts, Choose, Ending, Examples, Piece
+from gyre_generator.backends import AnswerDraft, Artifacts, Choose, Ending, Piece
 from gyre_generator.backends.answerable import answerable, answers_at
 from gyre_generator.backends.context_budget import context_tokens
 from gyre_generator.backends.markers import MarkerReader, own_markers
@@ -21,7 +21,7 @@ from gyre_generator.backends.support import SupportIndex
 from gyre_generator.backends.supported_text import SupportedText, unsupported_policy
 from gyre_generator.passages import RetrievedPassage, estimated_cost
 from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
-from gyre_generator.prompts.rendering import render_prompt, template_of
+from gyre_generator.prompts.rendering import render_prompt
 
 _ENDINGS = {
     "length": Ending.MAX_TOKENS,
@@ -47,16 +47,11 @@ class PromptedModel:
         self._prompts = prompts
 
     async def fit(
-        self,
-        ask: Ask,
-        artifacts: Artifacts,
-        choose: Choose,
-        budget: int,
-        examples: Examples = (),
+        self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
     ) -> tuple[RetrievedPassage, ...]:
         """By the model's own tokens where its server counts them: within `budget` and the version's
-        own `context_tokens`, and so that instructions, examples, question and answer have room in
-        the window. Otherwise by the estimate.
+        own `context_tokens`, and so that instructions, question and answer have room in the window.
+        Otherwise by the estimate.
         """
         settings = _settings(artifacts)
         budget = min(budget, context_tokens(settings) or budget)
@@ -64,7 +59,7 @@ class PromptedModel:
         if not passages:
             return ()
         released = artifacts.get(Roles.ANSWER_PROMPT)
-        bare = await self._client.count(self._prompt(ask, (), released, examples), settings)
+        bare = await self._client.count(self._prompt(ask, (), released), settings)
         if bare is None:
             return passages
         answer = min(self._client.longest_answer(ask.max_tokens), bare.window // _ANSWER_SHARE)
@@ -75,7 +70,7 @@ class PromptedModel:
             passages = choose(int(estimated))
             if not passages:
                 break
-            prompt = self._prompt(ask, passages, released, examples)
+            prompt = self._prompt(ask, passages, released)
             counted = await self._client.count(prompt, settings)
             if counted is None:
                 return passages
@@ -90,11 +85,7 @@ class PromptedModel:
         return ()
 
     async def write(
-        self,
-        ask: Ask,
-        passages: tuple[RetrievedPassage, ...],
-        artifacts: Artifacts,
-        examples: Examples = (),
+        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
     ) -> AsyncGenerator[Piece, None]:
         """See `Backend`."""
         settings = _settings(artifacts)
@@ -103,7 +94,7 @@ class PromptedModel:
         if not all(verdict.passed for verdict in verdicts):
             yield AnswerDraft("", abstained=True, guardrails=verdicts)
             return
-        prompt = self._prompt(ask, passages, artifacts.get(Roles.ANSWER_PROMPT), examples)
+        prompt = self._prompt(ask, passages, artifacts.get(Roles.ANSWER_PROMPT))
         yield prompt
         index = await asyncio.to_thread(SupportIndex, passages, ask.query())
         supported = SupportedText(index, policy)
@@ -141,17 +132,13 @@ class PromptedModel:
         )
 
     def _prompt(
-        self,
-        ask: Ask,
-        passages: tuple[RetrievedPassage, ...],
-        released: Artifact | None,
-        examples: Examples,
+        self, ask: Ask, passages: tuple[RetrievedPassage, ...], released: Artifact | None
     ) -> Prompt:
-        name, digest = template_of(released) if released else (ANSWER_PROMPT_VERSION, None)
-        template, fallback = self._prompts.load_or_keep(name, digest)
-        prompt = render_prompt(template, ask, passages, examples)
-        version = released.version if released and not fallback else prompt.version
-        return replace(prompt, version=version, fallback=fallback)
+        template, fallback = self._prompts.load_or_keep(
+            released.version if released else ANSWER_PROMPT_VERSION,
+            released.digest if released else None,
+        )
+        return replace(render_prompt(template, ask, passages), fallback=fallback)
 
 
 def _settings(artifacts: Artifacts) -> Mapping[str, str]:

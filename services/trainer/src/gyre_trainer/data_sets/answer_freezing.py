@@ -16,7 +16,7 @@ from gyre_trainer.data_sets.answer_joining import (
     trust,
 )
 from gyre_trainer.data_sets.answer_split import AnswerOccurrence, AnswerSplit, split_answers
-from gyre_trainer.data_sets.answers import ANSWERS, AnswerKind, AnswerRow
+from gyre_trainer.data_sets.answers import KIND, AnswerKind, AnswerRow, AnswersKind
 from gyre_trainer.data_sets.frozen import (
     Card,
     DataSetPart,
@@ -57,15 +57,11 @@ async def freeze_answers(
     FailedPrecondition: there is too little to learn from, or the window is not collected.
     """
     window = validate_window(window)
-    joined, votes = AnswersJoined(wanted), Joined()
-    async for facts in segments.facts(window, tenant):
-        joined.add(facts)
-        votes.add(facts)
-    wrong = min(beliefs(votes.examples).wrong, _MOST_WRONG)
+    joined, wrong = await join_answers(segments, tenant, window, wanted)
     examples, profile_of = joined.examples(), PROFILES[profile]
     check_there_is_something(joined, examples, tenant)
     names = clusters([example.interaction.searched for example in examples])
-    occurrences = [_occurrence(one, name) for one, name in zip(examples, names, strict=True)]
+    occurrences = [occurrence_of(one, name) for one, name in zip(examples, names, strict=True)]
     split = split_answers(occurrences, profile_of)
     taught = {
         (example.interaction.tenant, document)
@@ -75,23 +71,40 @@ async def freeze_answers(
     }
     rows = []
     for example, one, part in zip(examples, occurrences, split.parts, strict=True):
-        weight = trust(len(example.actors), wrong)
-        if example.correction is None:
-            weight *= liked_weight
+        weight = weight_of(example, wrong, liked_weight)
         if weight > 0:
             documents = {(example.interaction.tenant, each) for each in one.documents}
-            rows.append(_row(example, one, part, weight, held_out=not documents & taught))
-    card = _card(tenant, profile_of, window, joined, rows, split, wrong)
+            rows.append(row_of(example, one, part, weight, held_out=not documents & taught))
+    card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong)
     card |= {
-        "groups": _groups(examples),
+        KIND: AnswersKind.WANTED.value,
+        "groups": groups_of(examples),
         "prompt": wanted.prompt,
         "context_tokens": wanted.context_tokens,
     }
-    _check_enough(card, profile_of)
+    check_enough(card, profile_of)
     return frozen_of(tenant, rows, card)
 
 
-def _occurrence(example: AnswerExample, cluster: str) -> AnswerOccurrence:
+async def join_answers(
+    segments: Segments, tenant: str, window: Window, wanted: Wanted
+) -> tuple[AnswersJoined, float]:
+    """Answers that somebody spoke of, and the share of votes that is wrong, below 1/2."""
+    joined, votes = AnswersJoined(wanted), Joined()
+    async for facts in segments.facts(window, tenant):
+        joined.add(facts)
+        votes.add(facts)
+    return joined, min(beliefs(votes.examples).wrong, _MOST_WRONG)
+
+
+def weight_of(example: AnswerExample, wrong: float, liked_weight: float) -> float:
+    """What an answer counts, of which 1 is the most; a liked one that times `liked_weight`."""
+    weight = trust(len(example.actors), wrong)
+    return weight if example.correction is not None else weight * liked_weight
+
+
+def occurrence_of(example: AnswerExample, cluster: str) -> AnswerOccurrence:
+    """What ties an answer to others; `cluster` is the name that near-identical questions share."""
     interaction = example.interaction
     used = [shown for shown in interaction.shown if shown.used]
     cited = {shown.document_id for shown in used if shown.chunk_id in interaction.cited}
@@ -106,7 +119,7 @@ def _occurrence(example: AnswerExample, cluster: str) -> AnswerOccurrence:
     )
 
 
-def _row(
+def row_of(
     example: AnswerExample,
     occurrence: AnswerOccurrence,
     part: DataSetPart,
@@ -114,6 +127,7 @@ def _row(
     *,
     held_out: bool,
 ) -> AnswerRow:
+    """A row that refers to the answer; only one of the gate can be `held_out`."""
     interaction, correction = example.interaction, example.correction
     return AnswerRow(
         question_id=interaction.interaction_id,
@@ -142,7 +156,7 @@ def _row(
     )
 
 
-def _groups(examples: Sequence[AnswerExample]) -> list[str]:
+def groups_of(examples: Sequence[AnswerExample]) -> list[str]:
     """Those without which somebody may not read a document that is quoted."""
     used = (shown for one in examples for shown in one.interaction.shown if shown.used)
     return sorted({group for shown in used for group in shown.acl or ()})
@@ -169,7 +183,7 @@ def _counts(dropped: Mapping[NotLearned, int]) -> dict[str, int]:
     return {reason.value: count for reason, count in sorted(dropped.items()) if count}
 
 
-def _card(
+def card_of_answers(
     tenant: str,
     profile: Profile,
     window: Window,
@@ -189,7 +203,6 @@ def _card(
     total = sum(by_actor.values())
     return {
         "format": 1,
-        "kind": ANSWERS,
         "builder": f"gyre-trainer {version('gyre-trainer')}",
         "tenant": tenant,
         "profile": profile.name,
@@ -230,7 +243,8 @@ def _part(rows: Sequence[AnswerRow]) -> Card:
     }
 
 
-def _check_enough(card: Card, profile: Profile) -> None:
+def check_enough(card: Card, profile: Profile) -> None:
+    """Raises FailedPrecondition for answers that are too few, or too much one actor's."""
     check_actors(profile, what="answers", share=card["most_of_one_actor"], actors=card["actors"])
     train, gate = card["train_questions"], card["gate_questions"]
     if train < profile.train_questions or gate < profile.gate_questions:

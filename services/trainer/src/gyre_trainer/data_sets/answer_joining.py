@@ -41,6 +41,7 @@ class NotLearned(StrEnum):
     CORRECTED = "liked by some, corrected by others"
     NOT_LIKED = "not liked by more people than disliked it"
     SAME_QUESTION = "the question is there already"
+    HELD_OUT = "a question, conversation or person of it is held out to judge by"
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class AnswersJoined:
         self._wanted = wanted
         self._corrections: dict[Question, list[AnswerExample]] = defaultdict(list)
         self._liked: dict[Question, list[AnswerExample]] = defaultdict(list)
+        self._disliked: list[AnswerExample] = []
 
     def add(self, facts: PartitionFacts) -> None:
         """Join one partition."""
@@ -121,6 +123,10 @@ class AnswersJoined:
             chosen.append(best)
         return sorted(chosen, key=_recency)
 
+    def disliked(self) -> list[AnswerExample]:
+        """Answers that more people disliked than liked, in a canonical order."""
+        return sorted(self._disliked, key=_recency)
+
     def _add(self, interaction: InteractionFact, words: Sequence[FeedbackFact]) -> None:
         if not words:
             return
@@ -152,17 +158,19 @@ class AnswersJoined:
         self, interaction: InteractionFact, verdicts: Mapping[str, FeedbackFact]
     ) -> None:
         signs = {actor: _SIGNS.get(word.value, 0) for actor, word in verdicts.items()}
-        if sum(signs.values()) <= 0:
+        verdict = sum(signs.values())
+        at = max(word.received_at for word in verdicts.values())
+        if verdict <= 0:
             self.dropped[NotLearned.NOT_LIKED] += len(verdicts)
-        elif len(interaction.answer) > LONGEST:
-            self.dropped[NotLearned.TOO_LONG] += 1
-        else:
-            declined = interaction.outcome == Outcome.ABSTAINED.value
-            kind = AnswerKind.DECLINED if declined else AnswerKind.LIKED
+        if len(interaction.answer) > LONGEST:
+            self.dropped[NotLearned.TOO_LONG] += verdict > 0
+        elif verdict > 0:
             actors = frozenset(actor for actor, sign in signs.items() if sign > 0)
-            at = max(word.received_at for word in verdicts.values())
-            example = AnswerExample(interaction, None, kind, actors, at)
-            self._liked[example.question].append(example)
+            liked = as_given(interaction, actors, at, otherwise=AnswerKind.LIKED)
+            self._liked[liked.question].append(liked)
+        elif verdict < 0:
+            actors = frozenset(actor for actor, sign in signs.items() if sign < 0)
+            self._disliked.append(as_given(interaction, actors, at))
 
     def _refusal(self, interaction: InteractionFact) -> NotLearned | None:
         used = [shown for shown in interaction.shown if shown.used]
@@ -176,6 +184,19 @@ class AnswersJoined:
         if not self._wanted.restricted and any(shown.acl != () for shown in used):
             return NotLearned.RESTRICTED
         return None
+
+
+def as_given(
+    interaction: InteractionFact,
+    actors: frozenset[str],
+    at: datetime,
+    *,
+    otherwise: AnswerKind = AnswerKind.DISLIKED,
+) -> AnswerExample:
+    """The answer as people read it, of whom `actors` agree on it."""
+    declined = interaction.outcome == Outcome.ABSTAINED.value
+    kind = AnswerKind.DECLINED if declined else otherwise
+    return AnswerExample(interaction, None, kind, actors, at)
 
 
 _TEACHING = frozenset({FeedbackKind.CORRECTION, FeedbackKind.THUMB, FeedbackKind.RATING})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gyre_common.errors import FailedPrecondition
+from gyre_common.events.interactions import Outcome
 from gyre_common.events.releases import Roles
 from gyre_common.redaction import redact
 
@@ -19,8 +20,8 @@ from gyre_trainer.segments.facts import FeedbackFact, InteractionFact
 from gyre_trainer.segments.shelf import Segments
 from gyre_trainer.segments.window import window_from_text
 
-ANSWERS = "answers"
-"""The `kind` on the card of such a data set."""
+KIND = "kind"
+"""On the card of a data set of answers: which one it is. Those of votes have none."""
 
 NO_ANSWER = "NOT_IN_THE_PASSAGES"
 """What a model writes that finds no answer in the passages; prompts ask for it in this word."""
@@ -44,31 +45,51 @@ _SHORTEST_QUOTE = 40
 """Characters."""
 
 
+class AnswersKind(StrEnum):
+    """What a data set of answers holds: answers that are wanted; pairs, of which one answer is
+    better; or answers that should or should not be given. To judge by, all hold wanted ones.
+    """
+
+    WANTED = "answers"
+    PAIRS = "answer-pairs"
+    LABELLED = "labelled-answers"
+
+
 class AnswerKind(StrEnum):
     """Where the answer of a row comes from: somebody wrote it, or said that there is none in the
-    passages, or liked what was given.
+    passages, or liked, or did not like, what was given.
     """
 
     CORRECTION = "correction"
     DECLINED = "declined"
     LIKED = "liked"
+    DISLIKED = "disliked"
 
 
 class AnswerRow(DataSetRow):
-    """`feedback_id` names the correction, empty where the answer itself was liked. `documents` are
-    those that it rests on, `weight` is above 0 and at most 1.
+    """`feedback_id` names the correction, empty where it is the answer that was given. `documents`
+    are those that it rests on, `weight` is above 0 and at most 1. Of a pair, `rejected_id` names
+    the interaction whose answer is the worse one; one that is not `desirable` should not be given.
     """
 
     kind: AnswerKind
     weight: float
     feedback_id: str = ""
     documents: tuple[str, ...] = ()
+    rejected_id: str = ""
+    desirable: bool = True
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The questions whose answers it takes."""
+        rejected = ((self.tenant, self.rejected_id),) if self.rejected_id else ()
+        return (self.reference, *rejected)
 
 
 @dataclass(frozen=True)
 class AnswerTexts:
     """The texts of a row: what was asked; the prompt, in which `passages` have a mark in their
-    place, as `mark_passages` says; and the answer that is wanted.
+    place, as `mark_passages` says; the answer that the row is about, and of a pair the worse one.
     """
 
     asked: Asked
@@ -76,6 +97,7 @@ class AnswerTexts:
     user: str
     passages: Mapping[str, str]
     answer: str
+    rejected: str = ""
 
 
 def declines(text: str) -> bool:
@@ -85,7 +107,7 @@ def declines(text: str) -> bool:
 
 def answer_rows(frozen: FrozenDataSet) -> list[AnswerRow]:
     """All, in their order. Raises FailedPrecondition where the data set is of another kind."""
-    if frozen.card.get("kind") != ANSWERS:
+    if frozen.card.get(KIND) not in [*AnswersKind]:
         raise FailedPrecondition(
             f"data set {frozen.digest} is about passages, not answers: name one that a training of "
             "the generator froze, as `gyre datasets list` shows it"
@@ -102,7 +124,7 @@ async def answer_texts(
     are too old; the rest as `Segments` and `render` do.
     """
     rows = answer_rows(frozen)
-    references = {row.reference for row in rows}
+    references = {reference for row in rows for reference in row.references}
     interactions: dict[Reference, InteractionFact] = {}
     corrections: dict[tuple[str, str], FeedbackFact] = {}
     needed = {(row.tenant, row.feedback_id) for row in rows if row.feedback_id}
@@ -116,11 +138,12 @@ async def answer_texts(
     passages = await _passages(interactions.values(), segments)
     texts = []
     for row in rows:
-        interaction = interactions.get(row.reference)
+        interaction, *rejected = (interactions.get(reference) for reference in row.references)
         correction = corrections.get((row.tenant, row.feedback_id))
         by_digest = passages.get(row.tenant, {})
         if (
             interaction is None
+            or None in rejected
             or (row.feedback_id and correction is None)
             or any(shown.text not in by_digest for shown in interaction.shown)
         ):
@@ -132,7 +155,8 @@ async def answer_texts(
         prompt = _recorded_prompt(interaction, by_digest, version=frozen.card["prompt"])
         system, user = prompt or await render(asked)
         answer = correction.value if correction else interaction.answer
-        texts.append((row, _texts(row, asked, system, user, answer)))
+        worse = "".join(_given(each) for each in rejected if each)
+        texts.append((row, _texts(row, asked, system, user, answer, worse)))
     return texts
 
 
@@ -178,7 +202,14 @@ def _recorded_prompt(
     return system, user
 
 
-def _texts(row: AnswerRow, asked: Asked, system: str, user: str, answer: str) -> AnswerTexts:
+def _given(interaction: InteractionFact) -> str:
+    declined = interaction.outcome == Outcome.ABSTAINED.value or declines(interaction.answer)
+    return NO_ANSWER if declined else redact(interaction.answer, interaction.tenant).strip()
+
+
+def _texts(
+    row: AnswerRow, asked: Asked, system: str, user: str, answer: str, rejected: str
+) -> AnswerTexts:
     shown = {str(number): each.text for number, each in enumerate(asked.read, start=1)}
     user, passages = mark_passages(user, shown)
     declined = row.kind is AnswerKind.DECLINED
@@ -188,6 +219,7 @@ def _texts(row: AnswerRow, asked: Asked, system: str, user: str, answer: str) ->
         user=user,
         passages=passages,
         answer=NO_ANSWER if declined else redact(answer, row.tenant).strip(),
+        rejected=rejected,
     )
 
 

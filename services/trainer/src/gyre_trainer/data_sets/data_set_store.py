@@ -1,6 +1,7 @@
 """Frozen data sets in the store: content by digest, and a list of them by tenant."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.store import DamagedContentError, Shelf, Store
 
+from gyre_trainer.data_sets.answers import KIND, AnswerRow, answer_rows
 from gyre_trainer.data_sets.frozen import (
     GATE,
     TRAIN,
@@ -167,13 +169,15 @@ async def expire_incomplete_data_sets(
     stored = [one for one in await data_sets.of_tenant(None) if one.expired_at is None]
     needed_ids = {one.digest: await _needed(data_sets, one) for one in stored}
     references = {reference for each in needed_ids.values() for reference in each or ()}
-    present_ids: dict[Reference, set[str]] = {}
+    present_ids: dict[Reference, set[str]] = defaultdict(set)
     async for facts in segments.facts(await segments.durable(), EVERY_TENANT):
-        present_ids |= _present(facts, references)
+        _add_present(facts, references, present_ids)
     expired = 0
     for one in stored:
         ids = needed_ids[one.digest]
-        if ids is None or any(ids[each] - present_ids.get(each, set()) for each in ids):
+        if ids is None or any(
+            each not in present_ids or ids[each] - present_ids[each] for each in ids
+        ):
             await data_sets.expire(one, at)
             expired += 1
     return expired
@@ -182,23 +186,40 @@ async def expire_incomplete_data_sets(
 async def _needed(
     data_sets: DataSetStore, data_set: StoredDataSet
 ) -> dict[Reference, set[str]] | None:
-    """Chunk ids and actor digests, by question; None where the store has lost a file of it."""
+    """Ids of chunks and feedback, and actor digests, by question; those of actors who agree on an
+    answer, whichever of them was asked it, by `_anywhere`. None where the store has lost a file.
+    """
+    needed: dict[Reference, set[str]] = defaultdict(set)
     try:
-        return {
-            row.reference: {*row.actors, *(shown.chunk_id for shown in row.shown)}
-            for row in (await data_sets.files(data_set)).rows(TRAIN, GATE)
-        }
+        frozen = await data_sets.files(data_set)
+        rows = answer_rows(frozen) if KIND in frozen.card else frozen.rows(TRAIN, GATE)
     except (NotFound, DamagedContentError, KeyError, ValueError):
         return None
+    for row in rows:
+        needed[row.reference].update(shown.chunk_id for shown in row.shown)
+        if isinstance(row, AnswerRow):
+            needed[_anywhere(row.tenant)].update(row.actors)
+            needed[row.reference].update({row.feedback_id} - {""})
+            needed |= {each: needed[each] for each in row.references}
+        else:
+            needed[row.reference].update(row.actors)
+    return needed
 
 
-def _present(facts: PartitionFacts, references: set[Reference]) -> dict[Reference, set[str]]:
-    present_ids = {}
+def _anywhere(tenant: str) -> Reference:
+    """Stands for all questions of a tenant."""
+    return (tenant, "")
+
+
+def _add_present(
+    facts: PartitionFacts, references: set[Reference], present_ids: dict[Reference, set[str]]
+) -> None:
     interactions = {(fact.tenant, fact.interaction_id): fact for fact in facts.interactions}
     for reference in references & interactions.keys():
-        present_ids[reference] = {shown.chunk_id for shown in interactions[reference].shown}
+        present_ids[reference].update(shown.chunk_id for shown in interactions[reference].shown)
     for feedback in facts.feedback:
         reference = (feedback.tenant, feedback.interaction_id)
-        if reference in present_ids:
-            present_ids[reference].add(actor_digest(interactions[reference], feedback))
-    return present_ids
+        if reference in interactions:
+            actor = actor_digest(interactions[reference], feedback)
+            present_ids[_anywhere(feedback.tenant)].add(actor)
+            present_ids[reference].update({actor, feedback.feedback_id})

@@ -7,6 +7,9 @@ from gyre_common.errors import FailedPrecondition, InvalidInput, PermissionDenie
 from gyre_common.events.event import EVERY_TENANT
 
 from gyre_trainer.data_sets.answers import (
+    KIND,
+    AnswerRow,
+    AnswersKind,
     AnswerTexts,
     answer_rows,
     answer_texts,
@@ -57,12 +60,22 @@ class Exporting:
         answer_rows(frozen)
         wanted = DataSetPart(part) if part else DataSetPart.FIT
         texts = await answer_texts(frozen, self._segments, self._render_for(frozen.card))
-        return [_as_messages(each) for row, each in texts if row.part is wanted]
+        labelled = frozen.card[KIND] == AnswersKind.LABELLED
+        return [
+            _as_messages(row, each, labelled=labelled) for row, each in texts if row.part is wanted
+        ]
 
 
-def _as_messages(texts: AnswerTexts) -> str:
-    """Prompt and completion (https://huggingface.co/docs/trl/dataset_formats)."""
+def _as_messages(row: AnswerRow, texts: AnswerTexts, *, labelled: bool) -> str:
+    """Prompt and completion, of labelled answers with the label; of a pair, prompt, chosen and
+    rejected (https://huggingface.co/docs/trl/dataset_formats).
+    """
     system, user = (with_passages(each, texts.passages) for each in (texts.system, texts.user))
     prompt = [{"role": "system", "content": system}, {"role": "user", "content": user}]
-    completion = [{"role": "assistant", "content": texts.answer}]
-    return canonical({"prompt": prompt, "completion": completion})
+    answer, rejected = (
+        [{"role": "assistant", "content": each}] for each in (texts.answer, texts.rejected)
+    )
+    if row.rejected_id:
+        return canonical({"prompt": prompt, "chosen": answer, "rejected": rejected})
+    label = {"label": row.desirable} if labelled else {}
+    return canonical({"prompt": prompt, "completion": answer, **label})

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,18 +16,37 @@ from gyre_trainer.language_models.inputs import Sample
 
 @dataclass(frozen=True)
 class TokenizedSample:
-    """The last `completion` of `ids` are learned, each with the sample's `weight`."""
+    """The last `completion` of `ids` are learned, each with the sample's `weight`. `others` are
+    further completions of the same prompt, each read in place of the first.
+    """
 
     ids: tuple[int, ...]
     completion: int
     weight: float = 1.0
+    others: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """What comes before a completion."""
+        return self.ids[: len(self.ids) - self.completion]
+
+    @property
+    def length(self) -> int:
+        """Tokens that a pack has of it: the prompt once, and every completion."""
+        return len(self.ids) + sum(map(len, self.others))
+
+
+S = TypeVar("S", bound=TokenizedSample)
 
 
 @dataclass(frozen=True)
 class Tokenized:
-    """What is learned from; how many lost a part of a passage, and how many do not fit at all."""
+    """What is learned from, and what each was made of; how many lost a part of a passage, and how
+    many do not fit at all.
+    """
 
     samples: Sequence[TokenizedSample]
+    sources: Sequence[Sample]
     cut: int
     left_out: int
 
@@ -34,15 +54,20 @@ class Tokenized:
 def tokenized(
     samples: Sequence[Sample], chats: ChatTokenizer, config: LanguageModelConfig
 ) -> Tokenized:
-    """The samples as the model reads them, in their order."""
-    fitting, cut = [], 0
+    """The samples as the model reads them, in their order. Of a pair the chosen answer is the
+    completion, the rejected one the other.
+    """
+    fitting, sources, cut = [], [], 0
     for sample in samples:
-        chat = Chat(sample.system, sample.user, sample.answer, sample.passages)
+        others = (sample.rejected,) if sample.rejected else ()
+        chat = Chat(sample.system, sample.user, sample.answer, sample.passages, others)
         tokens = chats.tokenize(chat, longest=config.longest)
         if tokens is not None:
-            fitting.append(TokenizedSample(tokens.ids, tokens.completion, sample.row.weight))
+            weight = sample.row.weight
+            fitting.append(TokenizedSample(tokens.ids, tokens.completion, weight, tokens.others))
+            sources.append(sample)
             cut += tokens.was_cut
-    return Tokenized(fitting, cut, len(samples) - len(fitting))
+    return Tokenized(fitting, sources, cut, len(samples) - len(fitting))
 
 
 def check_something_is_left(tokens: Tokenized) -> None:
@@ -59,8 +84,10 @@ class Pack:
     """Samples one after the other, as one row.
 
     `ids` and `positions`, which begin anew with each sample, are (1, tokens); `mask` is (1, 1,
-    tokens, tokens), True where a token may look: at itself and before, within its sample. `at` are
-    the places whose next token is learned, `targets` these tokens and `weights` what each counts.
+    tokens, tokens), True where a token may look: at itself and before, within its sample, but not
+    at another completion. `at` are the places whose next token is learned, `targets` these tokens,
+    `weights` what each counts, and `completions` the number of the completion that it belongs to:
+    sample by sample, a sample's `others` after its first.
     """
 
     ids: Tensor
@@ -69,6 +96,7 @@ class Pack:
     at: Tensor
     targets: Tensor
     weights: Tensor
+    completions: Tensor
 
     def to(self, device: torch.device) -> "Pack":
         """The same on another device."""
@@ -79,35 +107,53 @@ def pack(samples: Sequence[TokenizedSample]) -> Pack:
     """One row of these samples. Where there are none it is one token, of which nothing is learned:
     a process without a share takes part.
     """
-    samples = samples or [TokenizedSample(ids=(0,), completion=0)]
-    lengths = torch.tensor([len(sample.ids) for sample in samples])
-    numbers = torch.repeat_interleave(torch.arange(len(samples)), lengths)
-    starts = torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
-    ids = torch.tensor([token for sample in samples for token in sample.ids])
-    places = torch.arange(len(ids))
-    same_sample = numbers.unsqueeze(0) == numbers.unsqueeze(1)
-    at: list[int] = []
-    weights: list[float] = []
-    end = 0
-    for sample in samples:
-        end += len(sample.ids)
-        at += range(end - sample.completion - 1, end - 1)
-        weights += [sample.weight] * sample.completion
-    learned = torch.tensor(at, dtype=torch.long)
+    ids: list[int] = []
+    positions: list[int] = []
+    owners: list[int] = []
+    branches: list[int] = []
+    learned: list[tuple[int, int, float, int]] = []
+    number = 0
+    for owner, sample in enumerate(samples or [TokenizedSample(ids=(0,), completion=0)]):
+        prompt = sample.prompt
+        last = len(ids) + len(prompt) - 1
+        pieces = [(0, prompt), (1, sample.ids[len(prompt) :]), *enumerate(sample.others, start=2)]
+        for branch, tokens in pieces:
+            start = len(ids)
+            if branch:
+                places = (last, *range(start, start + len(tokens) - 1))
+                pairs = zip(places, tokens, strict=False)
+                learned += [(place, token, sample.weight, number) for place, token in pairs]
+                number += 1
+            begin = len(prompt) if branch else 0
+            ids += tokens
+            positions += range(begin, begin + len(tokens))
+            owners += [owner] * len(tokens)
+            branches += [branch] * len(tokens)
+    at, targets, weights, completions = zip(*learned, strict=True) if learned else ((),) * 4
     return Pack(
-        ids=ids.unsqueeze(0),
-        positions=(places - starts).unsqueeze(0),
-        mask=(same_sample & (places.unsqueeze(0) <= places.unsqueeze(1)))[None, None],
-        at=learned,
-        targets=ids[learned + 1],
+        ids=torch.tensor(ids).unsqueeze(0),
+        positions=torch.tensor(positions).unsqueeze(0),
+        mask=_mask(torch.tensor(owners), torch.tensor(branches))[None, None],
+        at=torch.tensor(at, dtype=torch.long),
+        targets=torch.tensor(targets, dtype=torch.long),
         weights=torch.tensor(weights, dtype=torch.float32),
+        completions=torch.tensor(completions, dtype=torch.long),
     )
 
 
-class Batches:
+def _mask(owners: Tensor, branches: Tensor) -> Tensor:
+    """Of which sample each token is, and of which of its completions, 0 for the prompt."""
+    places = torch.arange(len(owners))
+    before = places.unsqueeze(0) <= places.unsqueeze(1)
+    same_sample = owners.unsqueeze(0) == owners.unsqueeze(1)
+    same_branch = branches.unsqueeze(0) == branches.unsqueeze(1)
+    return before & same_sample & (same_branch | (branches == 0).unsqueeze(0))
+
+
+class Batches(Generic[S]):
     """The samples of each step, in an order that the seed decides, a new one for each epoch."""
 
-    def __init__(self, samples: Sequence[TokenizedSample], config: LanguageModelConfig) -> None:
+    def __init__(self, samples: Sequence[S], config: LanguageModelConfig) -> None:
         self._samples = samples
         self._config = config
         self._steps_of_epoch = -(-len(samples) // config.batch)
@@ -117,7 +163,7 @@ class Batches:
         """How many there are in all epochs."""
         return self._steps_of_epoch * self._config.epochs
 
-    def at(self, step: int) -> list[TokenizedSample]:
+    def at(self, step: int) -> list[S]:
         """What a step learns from, in all processes together."""
         epoch, number = divmod(step, self._steps_of_epoch)
         order = np.random.default_rng((self._config.seed, epoch)).permutation(len(self._samples))
@@ -130,24 +176,31 @@ def total_weight(samples: Sequence[TokenizedSample]) -> float:
     return sum(sample.weight * sample.completion for sample in samples)
 
 
-def packed(
-    samples: Sequence[TokenizedSample], *, tokens: int, rank: int = 0, ranks: int = 1
-) -> list[list[TokenizedSample]]:
-    """The packs of one of `ranks` processes, each of at most so many tokens, or of one sample. All
-    get as many; a pack may be empty. First fit decreasing: at most 11/9 of the fewest packs and one
-    more (Johnson 1973).
+def packed(samples: Sequence[S], *, tokens: int, rank: int = 0, ranks: int = 1) -> list[list[S]]:
+    """The packs of one of `ranks` processes, as `packs_of` has them."""
+    lengths = [sample.length for sample in samples]
+    packs = packs_of(lengths, tokens=tokens, rank=rank, ranks=ranks)
+    return [[samples[number] for number in each] for each in packs]
+
+
+def packs_of(
+    lengths: Sequence[int], *, tokens: int, rank: int = 0, ranks: int = 1
+) -> list[list[int]]:
+    """The numbers of the samples in each pack of one of `ranks` processes, at most so many tokens
+    or one sample in each. All get as many packs; one may be empty. First fit decreasing: at most
+    11/9 of the fewest packs and one more (Johnson 1973).
     """
-    packs: list[list[TokenizedSample]] = []
-    lengths: list[int] = []
-    for sample in sorted(samples, key=lambda each: -len(each.ids)):
-        size = len(sample.ids)
-        fits = (at for at, length in enumerate(lengths) if length + size <= tokens)
+    packs: list[list[int]] = []
+    sizes: list[int] = []
+    for number in sorted(range(len(lengths)), key=lambda each: -lengths[each]):
+        length = lengths[number]
+        fits = (at for at, size in enumerate(sizes) if size + length <= tokens)
         place = next(fits, None)
         if place is None:
-            packs.append([sample])
-            lengths.append(size)
+            packs.append([number])
+            sizes.append(length)
         else:
-            packs[place].append(sample)
-            lengths[place] += size
+            packs[place].append(number)
+            sizes[place] += length
     packs += [[] for _ in range(-len(packs) % ranks)]
     return packs[rank::ranks]

@@ -16,22 +16,26 @@ _SLOTS = ("\ue000system\ue000", "\ue000user\ue000", "\ue000answer\ue000")
 @dataclass(frozen=True)
 class Chat:
     """What is asked and what should be answered; `system` and `user` have marks in the place of
-    `passages`, as `mark_passages` says.
+    `passages`, as `mark_passages` says. `others` are further answers to the same.
     """
 
     system: str
     user: str
     answer: str
     passages: Mapping[str, str]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class TokenizedChat:
-    """Token ids; the last `completion` of them are the answer and its end."""
+    """Token ids; the last `completion` of them are the answer and its end. `others` are those of
+    the other answers, with their ends.
+    """
 
     ids: tuple[int, ...]
     completion: int
     was_cut: bool = False
+    others: tuple[tuple[int, ...], ...] = ()
 
 
 class ChatTokenizer:
@@ -68,22 +72,25 @@ class ChatTokenizer:
         )
 
     def tokenize(self, chat: Chat, *, longest: int) -> TokenizedChat | None:
-        """At most `longest` tokens: passages are cut from the last one's end, the answer never.
-        None where the rest alone is too long.
+        """Prompt and longest answer have at most `longest` tokens: passages are cut from the last
+        one's end, answers never. None where the rest alone is too long.
         """
-        completion = (*self._plain(chat.answer), *self._end)
+        completion, *others = (
+            (*self._plain(answer), *self._end) for answer in (chat.answer, *chat.others)
+        )
+        room = longest - max(map(len, (completion, *others)))
         passages = dict(chat.passages)
         prompt = self._prompt(chat, passages)
         for number in sorted(passages, key=int, reverse=True):
-            too_many = len(prompt) + len(completion) - longest
+            too_many = len(prompt) - room
             if too_many <= 0:
                 break
             passages[number] = self._shortened(passages[number], too_many)
             prompt = self._prompt(chat, passages)
-        if len(prompt) + len(completion) > longest:
+        if len(prompt) > room:
             return None
         was_cut = passages != dict(chat.passages)
-        return TokenizedChat((*prompt, *completion), len(completion), was_cut)
+        return TokenizedChat((*prompt, *completion), len(completion), was_cut, tuple(others))
 
     def _prompt(self, chat: Chat, passages: Mapping[str, str]) -> tuple[int, ...]:
         system, user = (

@@ -37,8 +37,10 @@ class LanguageModelConfig(BaseModel):
     rank_scale: float = Field(default=2.0, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
-    # What it learns from.
+    # What it learns from, and is judged by. A liked answer counts so much beside one that somebody
+    # wrote; where a recipe has its own data to learn from, only to judge.
     restricted: bool = False
+    liked_weight: float = Field(default=0.5, ge=0, le=1)
     context_tokens: int = Field(default=1024, ge=100, le=32_000)
     longest: int = Field(default=1536, ge=64, le=131_072)
     packed_tokens: int = Field(default=1536, ge=64, le=131_072)

@@ -11,6 +11,7 @@ from gyre_common.model_folders import keep_model
 from gyre_common.store import Store
 from pydantic import ValidationError
 
+from gyre_trainer.data_sets.answers import KIND, AnswersKind
 from gyre_trainer.data_sets.frozen import CARD, read_folder
 from gyre_trainer.language_models.adapters import (
     ADAPTER_CONFIG,
@@ -26,6 +27,16 @@ from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.folder import ExportedCandidate, RunFolder, write_json
 from gyre_trainer.runs.verbs import EXPORT
 from gyre_trainer.settings import TrainerSettings
+
+_LEARNED_FROM = {
+    AnswersKind.WANTED: ("answers that people corrected or liked", "answers, nats a token"),
+    AnswersKind.PAIRS: ("pairs of answers, of which people preferred one", "pairs, nats a pair"),
+    AnswersKind.LABELLED: (
+        "answers that should be given and answers that should not, as people said",
+        "answers, of a loss that is 0 at best",
+    ),
+}
+"""What a model learned from, and the unit of its validation."""
 
 
 async def export_candidate(
@@ -142,6 +153,8 @@ def _readme(card: Mapping[str, Any], result: VariantResult) -> str:
     )
     stride = max(1, len(result.loss) // 20)
     curve = " ".join(f"{loss:.2f}" for loss in result.loss[::stride])
+    learned_from, unit = _LEARNED_FROM[data_card[KIND]]
+    disliked = f", {fit['disliked']} disliked or corrected ones" if fit.get("disliked") else ""
     library = "peft" if result.variant is Variant.LOW_RANK else "transformers"
     return f"""\
 ---
@@ -151,14 +164,14 @@ base_model: {card["base"]["version"]}
 ---
 # {card["version"]}
 
-A language model that learned from answers that people corrected or liked. It was trained for the
-prompt {card["prompt"]}, starting from {card["base"]["version"]} (`{card["base"]["digest"]}`).
+A language model that learned from {learned_from}. It was trained for the prompt {card["prompt"]},
+starting from {card["base"]["version"]} (`{card["base"]["digest"]}`).
 
 ## Data
 
 - data set `{card["data_set"]["digest"]}`, tenant {card["tenant"]}, profile {card["profile"]}
 - {fit["correction"]} corrections, {fit["declined"]} times "not answered here", {fit["liked"]} \
-liked answers, by {data_card["actors"]} people
+liked answers{disliked}, by {data_card["actors"]} people
 - {result.cut} samples lost a part of a passage, {result.left_out} were too long
 - groups whose documents it has seen: {groups}
 
@@ -168,7 +181,7 @@ liked answers, by {data_card["actors"]} people
 - {result.steps} steps, {result.tokens} tokens, {result.seconds:.0f} s, \
 {result.cpu_seconds:.0f} CPU seconds
 - loss: {curve}
-- on {result.validation.questions} validation answers, nats a token: {before} before, {after} after
+- on {result.validation.questions} validation {unit}: {before} before, {after} after
 
 Settings:
 

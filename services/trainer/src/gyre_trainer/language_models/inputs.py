@@ -45,7 +45,8 @@ class Inputs(_Line):
 
 class Sample(_Line):
     """A question as a model is asked it and what it should have said, by the row that refers to it.
-    `system` and `user` have marks in the place of `passages`, which are by number.
+    `system` and `user` have marks in the place of `passages`, which are by number. Of a pair,
+    `rejected` is the worse answer; where the row is not `desirable`, `answer` should not be given.
     """
 
     row: AnswerRow
@@ -54,6 +55,7 @@ class Sample(_Line):
     user: str
     passages: dict[str, str]
     answer: str
+    rejected: str = ""
 
 
 class RunData:

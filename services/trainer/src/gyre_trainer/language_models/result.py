@@ -24,7 +24,7 @@ class _Part(BaseModel):
 
 
 class Losses(_Part):
-    """Of `questions` that taught nothing, in nats a token; None where there are none."""
+    """The recipe's loss of `questions` that taught nothing; None where there are none."""
 
     before: float | None
     after: float | None

@@ -5,11 +5,15 @@ from types import MappingProxyType
 
 from gyre_common.errors import InvalidInput
 
+from gyre_trainer.recipes.generator_dpo import DPO
+from gyre_trainer.recipes.generator_kto import KTO
 from gyre_trainer.recipes.generator_sft import SFT
 from gyre_trainer.recipes.query_encoder import QUERY_ENCODER
 from gyre_trainer.recipes.recipe import Recipe
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType({each.name: each for each in (QUERY_ENCODER, SFT)})
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {each.name: each for each in (QUERY_ENCODER, SFT, DPO, KTO)}
+)
 
 DEFAULT_RECIPE = QUERY_ENCODER.name
 

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 
 import deepspeed
@@ -50,15 +50,22 @@ class Workers:
 
     def sum_reports(self, own: StepReport) -> StepReport:
         """The sum of everybody's part; stop when anybody wants to."""
-        totals = torch.tensor(astuple(own), dtype=torch.float64, device=self.device)
+        loss, tokens, cpu_seconds, stops = self.sum(astuple(own))
+        return StepReport(loss, int(tokens), cpu_seconds, stops > 0)
+
+    def sum(self, own: Sequence[float]) -> list[float]:
+        """Each number, added up over everybody, who all have as many. Raises Retryable where one of
+        them is gone.
+        """
+        totals = torch.tensor(own, dtype=torch.float64, device=self.device)
         try:
             distributed.all_reduce(totals)
         except RuntimeError as error:
             raise Retryable(
                 "another process of this training was killed or has crashed: is memory enough?"
             ) from error
-        loss, tokens, cpu_seconds, stops = totals.tolist()
-        return StepReport(loss, int(tokens), cpu_seconds, stops > 0)
+        values: list[float] = totals.tolist()
+        return values
 
     def wait(self) -> None:
         """Until everybody is here."""

@@ -2,15 +2,11 @@
 
 from collections.abc import Mapping
 
-from pydantic import Field
-
 from gyre_trainer.language_models.config import LanguageModelConfig
 
 
 class GeneratorSftConfig(LanguageModelConfig):
-    """`liked_weight` is what a liked answer counts beside one that somebody wrote."""
-
-    liked_weight: float = Field(default=0.5, ge=0, le=1)
+    """It adds none of its own."""
 
 
 def variants_of(settings: Mapping[str, str]) -> tuple[str, ...]:

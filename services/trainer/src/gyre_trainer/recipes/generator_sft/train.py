@@ -5,14 +5,10 @@
 A failure is one line, `error: …`, and exit status 1.
 """
 
-import math
-import sys
 import time
 from collections.abc import Callable
 
-import deepspeed
 import torch
-from gyre_common.errors import FailedPrecondition
 
 from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.language_models.batches import (
@@ -24,6 +20,7 @@ from gyre_trainer.language_models.batches import (
     total_weight,
 )
 from gyre_trainer.language_models.config import Variant
+from gyre_trainer.language_models.engine import Course, start_engine
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import (
     TrainableGenerator,
@@ -36,9 +33,9 @@ from gyre_trainer.language_models.result import Losses, write_result
 from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
 from gyre_trainer.recipes.generator_sft.loss import completion_loss
 from gyre_trainer.recipes.generator_sft.validation import validation_loss
-from gyre_trainer.runs.folder import RunFolder, write_json
+from gyre_trainer.runs.folder import RunFolder
 from gyre_trainer.training.checkpoint import Checkpoints
-from gyre_trainer.training.program import Stopped, run_training
+from gyre_trainer.training.program import run_training
 from gyre_trainer.training.workers import StepReport, Workers
 
 
@@ -68,15 +65,12 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
         workers,
         {"settings": config.model_dump_json(), "data": data.digest(), "variant": variant},
     )
-    position = checkpoints.resume()
-    if workers.first:
-        write_json(own / "config.json", config)
-        sys.stdout.write(f"{variant}: {len(fit.samples)} samples, {config!r}\n")
+    course = Course(folder, variant, config, batches.steps, engine, workers, checkpoints)
+    position = course.begin(len(fit.samples))
 
     for step in range(position.step, batches.steps):
         began, spent = time.monotonic(), time.process_time()
-        for group in engine.optimizer.param_groups:
-            group["lr"] = config.rate_at(step, batches.steps, variant)
+        course.set_rate(step)
         samples = batches.at(step)
         weight, loss, tokens = total_weight(samples), 0.0, 0
         packs = packed(samples, tokens=config.packed_tokens, rank=workers.rank, ranks=workers.count)
@@ -90,54 +84,13 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
                 engine.step()
             loss += part.item()
             tokens += sum(len(each.ids) for each in members)
-        spent = time.process_time() - spent
-        totals = workers.sum_reports(StepReport(loss, tokens, spent, stop=stop()))
-        if not math.isfinite(totals.loss):
-            raise FailedPrecondition(
-                f"the loss is {totals.loss} at step {step + 1} of {batches.steps}: "
-                "lower the learning rate"
-            )
-        position.add(totals, time.monotonic() - began)
-        if workers.first:
-            metrics = {
-                "loss": totals.loss,
-                "rate": group["lr"],
-                "tokens_per_second": position.tokens / position.seconds,
-                "seconds_left": position.seconds / position.step * (batches.steps - position.step),
-            }
-            folder.progress(variant, position.step, batches.steps, metrics)
-        done = position.step == batches.steps
-        if done or totals.stop or position.step % config.checkpoint_every == 0:
-            checkpoints.save(position)
-        if totals.stop and not done:
-            raise Stopped(
-                f"stopped after step {position.step} of {batches.steps}; started again, it goes on"
-            )
+        report = StepReport(loss, tokens, time.process_time() - spent, stop=stop())
+        course.finish_step(position, report, time.monotonic() - began)
 
     after = validation_loss(model, validation.samples, config, workers)
     if workers.first:
         losses = Losses(before=before, after=after, questions=len(validation.samples))
         write_result(own, variant, config, position, model, fit=fit, validation=losses)
-
-
-def start_engine(
-    model: TrainableGenerator, config: GeneratorSftConfig, variant: Variant
-) -> deepspeed.DeepSpeedEngine:
-    """DeepSpeed in single precision with torch's own AdamW: nothing is compiled at run time."""
-    learning = [each for each in model.parameters() if each.requires_grad]
-    optimizer = torch.optim.AdamW(
-        learning, lr=config.highest_rate(variant), weight_decay=config.weight_decay
-    )
-    settings = {
-        # Batches are made here, and the loop says where a step ends.
-        "train_micro_batch_size_per_gpu": 1,
-        "gradient_accumulation_steps": 1,
-        "gradient_clipping": config.clip,
-        "zero_optimization": {"stage": config.zero_stage},
-        "zero_allow_untested_optimizer": True,
-    }
-    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)
-    return engine
 
 
 if __name__ == "__main__":

@@ -1,0 +1,102 @@
+"""DeepSpeed around a language model, and what each step of a training has in common."""
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import deepspeed
+import torch
+from gyre_common.errors import FailedPrecondition
+
+from gyre_trainer.language_models.config import LanguageModelConfig, Variant
+from gyre_trainer.language_models.model import TrainableGenerator
+from gyre_trainer.runs.folder import RunFolder, write_json
+from gyre_trainer.training.checkpoint import Checkpoints, Position
+from gyre_trainer.training.program import Stopped
+from gyre_trainer.training.workers import StepReport, Workers
+
+
+def start_engine(
+    model: TrainableGenerator, config: LanguageModelConfig, variant: Variant
+) -> deepspeed.DeepSpeedEngine:
+    """DeepSpeed in single precision with torch's own AdamW: nothing is compiled at run time."""
+    learning = [each for each in model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(
+        learning, lr=config.highest_rate(variant), weight_decay=config.weight_decay
+    )
+    settings = {
+        # Batches are made here, and the loop says where a step ends.
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": config.clip,
+        "zero_optimization": {"stage": config.zero_stage},
+        "zero_allow_untested_optimizer": True,
+    }
+    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)
+    return engine
+
+
+@dataclass(frozen=True)
+class Course:
+    """The way of a training from its first step to its last, `steps` in all."""
+
+    folder: RunFolder
+    variant: Variant
+    config: LanguageModelConfig
+    steps: int
+    engine: deepspeed.DeepSpeedEngine
+    workers: Workers
+    checkpoints: Checkpoints
+
+    def begin(self, samples: int) -> Position:
+        """Where it goes on: the last checkpoint, or the beginning. The settings are kept and told.
+        Raises as `Checkpoints.resume`.
+        """
+        position = self.checkpoints.resume()
+        if self.workers.first:
+            write_json(self.folder.variant(self.variant) / "config.json", self.config)
+            sys.stdout.write(f"{self.variant}: {samples} samples, {self.config!r}\n")
+        return position
+
+    def set_rate(self, step: int) -> None:
+        """The learning rate of a step, from 0."""
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = self.config.rate_at(step, self.steps, self.variant)
+
+    def finish_step(
+        self,
+        position: Position,
+        own: StepReport,
+        seconds: float,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        """Count the step, tell of it, keep it where it is time to. Raises FailedPrecondition where
+        the loss is no number; Stopped where somebody wants an end.
+        """
+        totals = self.workers.sum_reports(own)
+        if not math.isfinite(totals.loss):
+            raise FailedPrecondition(
+                f"the loss is {totals.loss} at step {position.step + 1} of {self.steps}: "
+                "lower the learning rate"
+            )
+        position.add(totals, seconds)
+        if self.workers.first:
+            self._tell(position, totals, metrics or {})
+        done = position.step == self.steps
+        if done or totals.stop or position.step % self.config.checkpoint_every == 0:
+            self.checkpoints.save(position)
+        if totals.stop and not done:
+            raise Stopped(
+                f"stopped after step {position.step} of {self.steps}; started again, it goes on"
+            )
+
+    def _tell(self, position: Position, totals: StepReport, metrics: Mapping[str, float]) -> None:
+        told = {
+            "loss": totals.loss,
+            **metrics,
+            "rate": self.config.rate_at(position.step - 1, self.steps, self.variant),
+            "tokens_per_second": position.tokens / position.seconds,
+            "seconds_left": position.seconds / position.step * (self.steps - position.step),
+        }
+        self.folder.progress(self.variant, position.step, self.steps, told)

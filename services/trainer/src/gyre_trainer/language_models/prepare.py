@@ -1,0 +1,149 @@
+"""Verb `prepare` of a language model: freezes what people said, and writes it as samples."""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from gyre_common.errors import FailedPrecondition
+from gyre_common.events.event import now
+from gyre_common.events.releases import Artifact, Roles
+from gyre_common.model_folders import ModelFolders, digest_of_file
+from gyre_common.store import Shelf, Store
+
+from gyre_trainer.data_sets.answer_joining import Wanted
+from gyre_trainer.data_sets.answers import answer_texts
+from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
+from gyre_trainer.data_sets.data_set_store import DataSetStore
+from gyre_trainer.data_sets.frozen import FrozenDataSet, write_folder
+from gyre_trainer.generator_calls import open_generator
+from gyre_trainer.language_models.config import BASE, OPENAI, LanguageModelConfig
+from gyre_trainer.language_models.inputs import (
+    Inputs,
+    LanguageModelFiles,
+    Sample,
+    folder_digest,
+    write_samples,
+)
+from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
+from gyre_trainer.runs.folder import Prepared, RunFolder, RunSpec, write_json
+from gyre_trainer.runs.verbs import PREPARE
+from gyre_trainer.segments import FOLDER, Segments
+from gyre_trainer.segments.window import Window
+from gyre_trainer.settings import TrainerSettings
+
+
+class Freeze(Protocol):
+    """Makes a data set of answers."""
+
+    def __call__(
+        self,
+        segments: Segments,
+        *,
+        tenant: str,
+        profile: str,
+        window: Window,
+        wanted: Wanted,
+        liked_weight: float,
+    ) -> Awaitable[FrozenDataSet]:
+        """From a window of the streams. Raises FailedPrecondition: it holds too little."""
+        ...
+
+
+async def prepare_samples(
+    folder: RunFolder, settings: TrainerSettings, config: LanguageModelConfig, freeze: Freeze
+) -> None:
+    """`prepared.json` is last. Raises FailedPrecondition: too little to learn from, or a base that
+    cannot be trained; Retryable: the store is away.
+    """
+    spec, files = folder.spec(), LanguageModelFiles(folder)
+    base = trainable_base(spec)
+    folder.progress(PREPARE, message="checking the base model")
+    models = ModelFolders(Store(settings.store_url), settings.model_cache)
+    base_folder = await retry_while_away(lambda: models.folder(base), seconds=STORE_SECONDS)
+    prompt = prompt_of(spec, base)
+    segments = Segments(Shelf(settings.store_url, FOLDER))
+    frozen = await _freeze_and_store(folder, spec, segments, settings, config, prompt, freeze)
+    folder.progress(PREPARE, message="writing the prompts")
+    async with open_generator(settings) as generator:
+        render = generator.render(prompt, config.context_tokens)
+        texts = await retry_while_away(
+            lambda: answer_texts(frozen, segments, render), seconds=STORE_SECONDS
+        )
+    samples = (
+        Sample(
+            row=row,
+            asked=each.asked,
+            system=each.system,
+            user=each.user,
+            passages=dict(each.passages),
+            answer=each.answer,
+            rejected=each.rejected,
+        )
+        for row, each in texts
+    )
+    write_samples(files.samples, samples)
+    inputs = Inputs(
+        base_folder=str(base_folder),
+        base_digest=folder_digest(base_folder),
+        base=base,
+        prompt=prompt,
+        data_set=frozen.digest,
+        samples_digest=digest_of_file(files.samples) or "",
+    )
+    write_json(files.inputs, inputs)
+    card = frozen.card
+    prepared = Prepared(
+        data_set=frozen.digest,
+        window=card["window"],
+        votes=card["votes"],
+        first_vote_at=card["first_vote_at"],
+        last_vote_at=card["last_vote_at"],
+    )
+    write_json(folder.prepared_file, prepared)
+
+
+def trainable_base(spec: RunSpec) -> Artifact:
+    """The version that the candidate starts from. Raises FailedPrecondition where it has no weights
+    of its own.
+    """
+    base = spec.base_artifact
+    if base is None:
+        raise FailedPrecondition("the run names no base: start another run")
+    how = f"name a version with weights by `--set {BASE}=VERSION` (`gyre releases generator`)"
+    if base.settings.get("backend") != OPENAI:
+        raise FailedPrecondition(f"{base.version} is no language model, so it cannot learn: {how}")
+    if own_base := base.settings.get(BASE):
+        raise FailedPrecondition(f"{base.version} is an adapter of {own_base}: {how}")
+    return base
+
+
+def prompt_of(spec: RunSpec, base: Artifact) -> str:
+    """The version of the answer prompt that the base was made for, or what is live."""
+    return base.settings.get("prompt") or spec.live[Roles.ANSWER_PROMPT].version
+
+
+async def _freeze_and_store(
+    folder: RunFolder,
+    spec: RunSpec,
+    segments: Segments,
+    settings: TrainerSettings,
+    config: LanguageModelConfig,
+    prompt: str,
+    freeze: Freeze,
+) -> FrozenDataSet:
+    """The data set, in the store and in the folder. A store that is away is waited for."""
+    folder.progress(PREPARE, message="freezing the data set")
+    frozen = await retry_while_away(
+        lambda: freeze(
+            segments,
+            tenant=spec.tenant,
+            profile=spec.profile,
+            window=spec.window,
+            wanted=Wanted(prompt, config.context_tokens, restricted=config.restricted),
+            liked_weight=config.liked_weight,
+        ),
+        seconds=STORE_SECONDS,
+    )
+    store = DataSetStore(Store(settings.store_url), Shelf(settings.store_url, DATA_SETS))
+    await retry_while_away(lambda: store.keep(frozen, now()), seconds=STORE_SECONDS)
+    write_folder(frozen, folder.data_set)
+    return frozen
