@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
-from gyre_retriever.ports import Hit, SearchRequest, SearchResult, Vector
+from gyre_retriever.ports import DocumentsRequest, Hit, SearchRequest, SearchResult, Vector
 
 from tests.fakes.chunk_index import MemoryChunks, StoredChunk
 
@@ -45,6 +45,16 @@ class MemorySearch:
             problems=self.broken,
         )
 
+    async def readable(self, request: DocumentsRequest) -> Mapping[str, tuple[str, ...]]:
+        if self.down:
+            raise Unavailable("the index is down")
+        return {
+            stored.chunk.document_id: stored.chunk.acl
+            for stored in self.chunks.by_index[request.index].values()
+            if stored.chunk.document_id in request.document_ids
+            and _is_visible(request, stored.chunk)
+        }
+
 
 @dataclass
 class FixedEncoder:
@@ -67,7 +77,7 @@ class FixedEncoder:
         return self.vector
 
 
-def _is_visible(search: SearchRequest, chunk: IndexedChunk) -> bool:
+def _is_visible(search: SearchRequest | DocumentsRequest, chunk: IndexedChunk) -> bool:
     filters = search.filters
     return (
         chunk.tenant == search.tenant

@@ -1,6 +1,6 @@
 """What the embedder writes, the retriever finds: the same in memory and in Elasticsearch."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -14,7 +14,7 @@ from gyre_common.errors import Retryable
 from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head
 from gyre_embedder.elasticsearch_index import ElasticsearchIndex
 from gyre_retriever.elasticsearch_search import ElasticsearchSearch
-from gyre_retriever.ports import SearchIndex, SearchRequest, SearchResult
+from gyre_retriever.ports import DocumentsRequest, SearchIndex, SearchRequest, SearchResult
 from gyre_retriever.query import Filters
 
 from tests.fakes.chunk_index import MemoryChunks
@@ -49,6 +49,17 @@ class Sides:
     ) -> SearchResult:
         return await self.reader.search(
             SearchRequest(self.index, text, vector, 10, tenant, groups, filters)
+        )
+
+    async def readable(
+        self,
+        *document_ids: str,
+        tenant: str = "default",
+        groups: tuple[str, ...] = (),
+        filters: Filters = Filters(),  # noqa: B008 (frozen)
+    ) -> Mapping[str, tuple[str, ...]]:
+        return await self.reader.readable(
+            DocumentsRequest(self.index, document_ids, tenant, groups, filters)
         )
 
 
@@ -192,6 +203,40 @@ async def test_every_filter_holds_in_both_legs(sides: Sides, filters: Filters) -
         a_passage("other", document_id="other", metadata={"team": "x=a=b", "lang": "en"}),
     )
     assert ids_of_either(await sides.find(filters=filters)) == ids("wanted")
+
+
+async def test_of_documents_by_name_a_caller_learns_of_those_that_may_be_read(sides: Sides) -> None:
+    await sides.put(
+        a_passage("p1", document_id="public"),
+        a_passage("p2", document_id="public", ordinal=1),
+        a_passage("s1", document_id="secret", acl=("boss", "staff")),
+        a_passage("o1", document_id="another"),
+        a_passage("t1", document_id="foreign", tenant="acme"),
+    )
+    names = ("public", "secret", "foreign", "nothing")
+    assert await sides.readable(*names) == {"public": ()}
+    staff = await sides.readable(*names, groups=("staff",))
+    assert staff == {"public": (), "secret": ("boss", "staff")}
+    assert await sides.readable(*names, tenant="acme", groups=("staff",)) == {"foreign": ()}
+
+
+async def test_a_document_that_was_restricted_or_removed_since_is_not_readable(
+    sides: Sides,
+) -> None:
+    await sides.put(a_passage("a", document_id="restricted"), a_passage("b", document_id="removed"))
+    assert set(await sides.readable("restricted", "removed")) == {"restricted", "removed"}
+    await sides.put(a_passage("a", document_id="restricted", revision=2, acl=("staff",)))
+    await sides.writer.write(sides.index, [], {uuid5(NAMES, "b"): 2})
+    assert await sides.readable("restricted", "removed") == {}
+
+
+async def test_filters_hold_for_documents_by_name_as_well(sides: Sides) -> None:
+    await sides.put(
+        a_passage("a", document_id="a", metadata={"team": "x"}),
+        a_passage("b", document_id="b", metadata={"team": "y"}),
+    )
+    assert set(await sides.readable("a", "b", filters=Filters(metadata={"team": "x"}))) == {"a"}
+    assert set(await sides.readable("a", "b", filters=Filters(("b",)))) == {"b"}
 
 
 async def test_stored_chunks_and_their_vectors_can_be_read_back(sides: Sides) -> None:

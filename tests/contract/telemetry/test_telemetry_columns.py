@@ -13,7 +13,7 @@ from tests.fakes.bus import StoredRecord
 
 WITHOUT_A_COLUMN = {
     "documents": {"content_ref", "chunks", "chunks_ref", "chunks_digest"},
-    "interactions": {"query", "filtered"},
+    "interactions": {"query", "filtered", "example_documents"},
     "retrieved_chunks": {"acl"},
     "training_runs": {"resumed", "candidate", "against", "hold"},
     "dead_letters": {"digest", "actor", "reason"},  # who skipped and why stands in the message

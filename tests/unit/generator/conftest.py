@@ -5,7 +5,15 @@ from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
-from gyre.retriever.v1.retriever_pb2 import AccessGroups, Chunk, RetrieveRequest, RetrieveResponse
+from gyre.retriever.v1.retriever_pb2 import (
+    AccessGroups,
+    Chunk,
+    ReadableDocument,
+    ReadableDocumentsRequest,
+    ReadableDocumentsResponse,
+    RetrieveRequest,
+    RetrieveResponse,
+)
 from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
@@ -61,6 +69,8 @@ class FakeRetriever:
         self.explored: list[bool] = []
         self.error: Exception | None = None
         self.lacks: str | None = None
+        self.acls: dict[str, tuple[str, ...]] = {}
+        self.looked_up: list[ReadableDocumentsRequest] = []
 
     async def search(self, request: RetrieveRequest) -> RetrieveResponse:
         self.queries.append(request.query)
@@ -74,6 +84,19 @@ class FakeRetriever:
             chunks=[a_chunk(passage) for passage in self.passages[: request.limit]],
             latency_ms={"encode": 3.0, "search": 7.0},
             versions={Roles.RETRIEVAL: "hybrid-1"},
+        )
+
+    async def readable(self, request: ReadableDocumentsRequest) -> ReadableDocumentsResponse:
+        """Of `acls`, the groups of every document that there is."""
+        self.looked_up.append(request)
+        if self.error:
+            raise self.error
+        return ReadableDocumentsResponse(
+            documents=[
+                ReadableDocument(document_id=each, acl=AccessGroups(groups=self.acls[each]))
+                for each in request.document_ids
+                if each in self.acls and request_context().may_read(self.acls[each])
+            ]
         )
 
 

@@ -15,7 +15,7 @@ from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView, Resolved
 from gyre_common.releases.fitting import FITTED_ROLES
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Artifacts, Claim, Piece
+from gyre_generator.backends import AnswerDraft, Artifacts, Claim, Examples, Piece
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 from gyre_generator.service import Answerer, AnswerFinished, AnswerStarted
@@ -38,7 +38,11 @@ class ScriptedBackend:
         self.received: list[Ask] = []
 
     async def write(
-        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+        self,
+        ask: Ask,
+        passages: tuple[RetrievedPassage, ...],
+        artifacts: Artifacts,
+        examples: Examples = (),
     ) -> AsyncGenerator[Piece, None]:
         self.received.append(ask)
         for piece in self._pieces:
@@ -57,7 +61,11 @@ class StuckBackend:
         self.closed = False
 
     async def write(
-        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+        self,
+        ask: Ask,
+        passages: tuple[RetrievedPassage, ...],
+        artifacts: Artifacts,
+        examples: Examples = (),
     ) -> AsyncGenerator[Piece, None]:
         try:
             yield "Boil it. Water should"

@@ -13,7 +13,14 @@ from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import shipped_artifacts
 from gyre_common.store import Store
 from gyre_generator.ask import Ask
-from gyre_generator.backends import MODEL_MISSING, AnswerDraft, Artifacts, Choose, Piece
+from gyre_generator.backends import (
+    MODEL_MISSING,
+    AnswerDraft,
+    Artifacts,
+    Choose,
+    Examples,
+    Piece,
+)
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.served_models import ServedModelBackend, ServedModels
 from gyre_generator.version_trial import VersionTrial
@@ -70,13 +77,22 @@ class Writer:
         self._server = server
 
     async def fit(
-        self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
+        self,
+        ask: Ask,
+        artifacts: Artifacts,
+        choose: Choose,
+        budget: int,
+        examples: Examples = (),
     ) -> tuple[RetrievedPassage, ...]:
         assert artifacts[Roles.GENERATOR].settings["model"] in self._server.models
         return choose(budget // 2)
 
     async def write(
-        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+        self,
+        ask: Ask,
+        passages: tuple[RetrievedPassage, ...],
+        artifacts: Artifacts,
+        examples: Examples = (),
     ) -> AsyncGenerator[Piece, None]:
         name = artifacts[Roles.GENERATOR].settings["model"]
         if name not in self._server.models:

@@ -13,7 +13,7 @@ from gyre_common.events.interactions import GuardrailResult, InteractionComplete
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Artifacts, Ending, Piece
+from gyre_generator.backends import AnswerDraft, Artifacts, Ending, Examples, Piece
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import AnswerProgress, StepResult
@@ -60,7 +60,11 @@ class Writer:
         self.closed = False
 
     async def write(
-        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+        self,
+        ask: Ask,
+        passages: tuple[RetrievedPassage, ...],
+        artifacts: Artifacts,
+        examples: Examples = (),
     ) -> AsyncGenerator[Piece, None]:
         try:
             for piece in self._pieces:

@@ -142,7 +142,7 @@ async def test_what_is_held_back_ends_the_answer_as_a_check_does(
     async with model_server(behave) as server, chat_client(server.url) as client:
 
         class Held(PromptedModel):
-            def write(self, ask: Ask, passages: Any, artifacts: Any) -> Any:
+            def write(self, ask: Ask, passages: Any, artifacts: Any, examples: Any = ()) -> Any:
                 return super().write(ask, passages, {**artifacts, Roles.GENERATOR: version})
 
         finished = await make_answerer(Held(client, Prompts())).answer(ASK)

@@ -173,6 +173,26 @@ async def test_tenant_and_groups_come_from_the_request(room: Room) -> None:
     assert sorted(texts(await room.ask(context=staff))) == ["public tea", "staff tea"]
 
 
+async def test_documents_by_name_are_looked_up_within_what_the_caller_may_read(room: Room) -> None:
+    room.put(1, "staff tea", acl=("staff",))
+    room.put(2, "public tea")
+    room.put(3, "acme tea", tenant="acme")
+    names = ["document-1", "document-2", "document-3"]
+
+    readable = await room.retriever.readable_documents(names, Filters(), RequestContext())
+    assert readable == {"document-2": ()}
+    staff = RequestContext(acl=("staff",))
+    readable = await room.retriever.readable_documents(names, Filters(), staff)
+    assert readable == {"document-1": ("staff",), "document-2": ()}
+
+
+@pytest.mark.parametrize("count", [0, 1001])
+async def test_documents_by_name_are_bounded(room: Room, count: int) -> None:
+    names = [str(number) for number in range(count)]
+    with pytest.raises(InvalidInput, match="send 1 to 1000"):
+        await room.retriever.readable_documents(names, Filters(), RequestContext())
+
+
 async def test_filters_narrow_the_search(room: Room) -> None:
     room.put(1, "one tea", metadata={"lang": "en"})
     room.put(2, "two tea", metadata={"lang": "de"})

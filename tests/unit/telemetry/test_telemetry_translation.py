@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from gyre_common.bus.dead_letters import cause_of, headers_with
 from gyre_common.errors import Poison
-from gyre_common.events.interactions import GuardrailResult, Score, Turn
+from gyre_common.events.interactions import ExampleDocument, GuardrailResult, Score, Turn
 from gyre_common.events.releases import Canary
 from gyre_telemetry import translation
 from gyre_telemetry.service import TableRow
@@ -67,6 +67,18 @@ def test_a_rejected_document_says_why() -> None:
     [row] = translation.document_rejected(a_document_rejected(), ORIGIN)
     assert (row.values["stage"], row.values["rejected_stage"]) == ("rejected", "accept")
     assert (row.values["reason"], row.values["revision"]) == ("empty", None)
+
+
+def test_who_may_read_an_interaction_may_read_what_the_examples_of_its_prompt_rest_on() -> None:
+    event = an_interaction(
+        retrieved=(a_retrieved_chunk(acl=("staff",)), a_retrieved_chunk(rank=2, acl=())),
+        example_documents=(
+            ExampleDocument(document_id="plans.md", acl=("boss",)),
+            ExampleDocument(document_id="tea.md"),
+        ),
+    )
+    row, *_ = translation.interaction_completed(event, ORIGIN)
+    assert row.values["document_acls"] == [("boss",), ("staff",)]
 
 
 def test_an_interaction_is_one_row_and_one_for_each_passage() -> None:

@@ -12,13 +12,14 @@ from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackKind
 from gyre_common.events.interactions import (
     INTERACTION_COMPLETED,
     INTERACTION_JUDGED,
+    ExampleDocument,
     Score,
     Turn,
 )
 from gyre_common.store import Shelf
 from gyre_trainer.handlers import build_handlers
 from gyre_trainer.segments import Collector, Segments
-from gyre_trainer.segments.facts import PartitionFacts, without_passages
+from gyre_trainer.segments.facts import ExampleSource, PartitionFacts, without_passages
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,6 +96,22 @@ async def test_what_was_searched_for_a_follow_up_is_kept_and_whether_filters_bou
         ("And how long?", "How hot is tea?\nAnd how long?", True),
         ("How hot should the water for green tea be?",) * 2 + (False,),
     }
+
+
+async def test_what_the_examples_in_a_prompt_rest_on_is_kept(
+    bus: MemoryBus, segments: Segments
+) -> None:
+    sources = (
+        ExampleDocument(document_id="tea.md"),
+        ExampleDocument(document_id="plans.md", acl=("boss", "staff")),
+    )
+    async with bus:
+        await bus.deliver(INTERACTION_COMPLETED, an_interaction(example_documents=sources))
+    [[interaction]] = [facts.interactions for facts in await everything(segments)]
+    assert interaction.example_documents == (
+        ExampleSource("tea.md"),
+        ExampleSource("plans.md", ("boss", "staff")),
+    )
 
 
 async def test_what_was_said_and_read_is_kept(bus: MemoryBus, segments: Segments) -> None:

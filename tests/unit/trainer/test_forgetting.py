@@ -17,7 +17,7 @@ from gyre_common import store
 from gyre_common.errors import Conflict, InvalidInput, Retryable
 from gyre_common.events.event import EVERY_TENANT, now
 from gyre_common.events.feedback import FeedbackKind, FeedbackReceived
-from gyre_common.events.interactions import InteractionCompleted, Turn
+from gyre_common.events.interactions import ExampleDocument, InteractionCompleted, Turn
 from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
@@ -28,7 +28,7 @@ from gyre_trainer.recipes.query_encoder.inputs import QueryEncoderFiles
 from gyre_trainer.runs.folder import Prepared, RunFolders, write_json
 from gyre_trainer.segments import FOLDER, Collector, Segments
 from gyre_trainer.segments.erasure import Subject, SubjectKind
-from gyre_trainer.segments.facts import Fact, InteractionFact
+from gyre_trainer.segments.facts import ExampleSource, Fact, InteractionFact
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS, JUDGEMENTS, STREAMS
 
 from tests.builders import a_feedback, a_retrieved_chunk
@@ -238,6 +238,23 @@ async def test_a_forgotten_document_leaves_the_questions_that_it_was_shown_for(r
     assert fact.question == "a canary question"
     assert (fact.answer, fact.prompt, fact.history) == ("", "", ())
     assert [one.document_id for one in fact.shown][3:] == ["other.md"]
+
+
+async def test_a_forgotten_document_leaves_no_prompt_with_an_example_that_rests_on_it(
+    tmp_path: Path,
+) -> None:
+    room = Room(tmp_path)
+    sources = (ExampleDocument(document_id="canary.md"), ExampleDocument(document_id="other.md"))
+    question = a_question(
+        7, tenant="acme", prompt="> an example: a canary answer", example_documents=sources
+    )
+    await room.collect([question])
+
+    await room.forgetting.forget(DOCUMENT)
+    assert room.holds("canary answer") == room.holds("canary.md") == []
+    [fact] = [one for one in await room.facts() if isinstance(one, InteractionFact)]
+    assert fact.example_documents == (ExampleSource("other.md"),)
+    assert fact.shown
 
 
 async def test_the_same_name_in_another_tenant_is_somebody_else(room: Room) -> None:

@@ -206,7 +206,7 @@ class Held(Generic[Model]):
                 self._refusals.pop(artifact.digest, None)
                 self._places[artifact.digest] = place
                 METRICS.model_loads.labels("loaded").inc()
-                METRICS.models_held.set(len(self._places))
+                METRICS.models_held.inc()
                 log.info("model loaded", extra={"version": artifact.version})
                 if artifact.digest not in self._pinned:
                     self._spares.append(artifact.digest)
@@ -267,7 +267,7 @@ class Held(Generic[Model]):
 
     async def _let_go(self, place: _Place[Model]) -> None:
         del self._places[place.digest]
-        METRICS.models_held.set(len(self._places))
+        METRICS.models_held.dec()
         log.info("model let go", extra={"digest": place.digest})
         self._leaving.append(place)
         if not place.users:

@@ -16,6 +16,7 @@ from gyre_common.store import Store
 
 from gyre_generator.backends import Backend, WindowedBackend
 from gyre_generator.backends.extractive import ExtractiveReader
+from gyre_generator.examples import ExampleSets
 from gyre_generator.given_passages import RETRIEVE, GivenPassages
 from gyre_generator.handlers import build_handlers
 from gyre_generator.progress import Steps
@@ -25,6 +26,7 @@ from gyre_generator.served_models import ModelServer, ServedModelBackend, Served
 from gyre_generator.service import Answerer
 from gyre_generator.settings import GeneratorSettings
 from gyre_generator.steps.cite import cite
+from gyre_generator.steps.exemplify import exemplify
 from gyre_generator.steps.generate import generate
 from gyre_generator.steps.ground import ground
 from gyre_generator.steps.pack import pack
@@ -45,8 +47,10 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     )
     backends: dict[str, Backend] = {EXTRACTIVE: ExtractiveReader()}
     models: ServedModels | None = None
+    store = Store(settings.store_url)
+    examples = await enter(ExampleSets(ModelFolders(store, settings.model_cache)))
     if settings.llm_url:
-        folders = ModelFolders(Store(settings.store_url), settings.model_cache)
+        folders = ModelFolders(store, settings.model_cache)
         models = await enter(ServedModels(folders, releases, partial(_model_server, settings)))
         clients = await enter(AsyncExitStack())
         backends[OPENAI] = ServedModelBackend(
@@ -55,9 +59,11 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     to_retriever = await enter(channel(settings.retriever_address, key=settings.key))
     stub = RetrieverServiceStub(to_retriever)
     search = partial(call, stub.Retrieve, timeout=settings.retrieve_seconds)
+    readable = partial(call, stub.ReadableDocuments, timeout=settings.retrieve_seconds)
     chain: Steps = {
         "route": partial(route, backends=backends, releases=releases, override=_override(settings)),
         RETRIEVE: partial(retrieve, search=search, limit=settings.passages),
+        "exemplify": partial(exemplify, sets=examples, readable=readable),
         "pack": partial(pack, budget=settings.context_tokens),
         "generate": generate,
         "ground": ground,

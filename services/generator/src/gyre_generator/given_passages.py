@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 
 from gyre_common.context import request_context
@@ -14,7 +15,7 @@ from gyre_generator.ask import Ask
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import AnswerProgress, StepResult, Steps
 from gyre_generator.prompts import Prompt, PromptError, Prompts
-from gyre_generator.prompts.rendering import render_prompt
+from gyre_generator.prompts.rendering import render_prompt, template_of
 from gyre_generator.service import AnswerFinished, run_steps
 from gyre_generator.steps.pack import pack_passages
 
@@ -46,8 +47,9 @@ class GivenPassages:
     def prompt(
         self, ask: Ask, passages: Sequence[RetrievedPassage], *, context_tokens: int
     ) -> Prompt:
-        """What a model would be sent, with so many passages as fit, by estimate. Raises
-        InvalidInput; FailedPrecondition where the version is not there or cannot be used.
+        """What a model would be sent, with so many passages as fit, by estimate, and without
+        examples: one of them may be the answer itself. Raises InvalidInput; FailedPrecondition
+        where the version is not there or cannot be used.
         """
         ask.check(())
         resolved = self._releases.for_request(request_context(), "")
@@ -55,9 +57,10 @@ class GivenPassages:
         artifact = self._releases.artifact(Roles.ANSWER_PROMPT, version)
         fitting = pack_passages(passages, budget=context_tokens)
         try:
-            return render_prompt(self._prompts.load(version, artifact.digest), ask, fitting)
+            prompt = render_prompt(self._prompts.load(*template_of(artifact)), ask, fitting)
         except PromptError as error:
             raise FailedPrecondition(str(error)) from error
+        return replace(prompt, version=version)
 
 
 async def _give(

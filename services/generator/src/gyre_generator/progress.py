@@ -1,7 +1,7 @@
 """The frozen values that steps hand on, and the event that they fold into."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self, TypeVar
@@ -9,12 +9,19 @@ from uuid import UUID
 
 from gyre_common.context import RequestContext
 from gyre_common.events.event import now
-from gyre_common.events.interactions import Citation, GuardrailResult, InteractionCompleted, Outcome
+from gyre_common.events.interactions import (
+    Citation,
+    ExampleDocument,
+    GuardrailResult,
+    InteractionCompleted,
+    Outcome,
+)
 from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.releases import Resolved
 
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft, Artifacts, Backend, Ending
+from gyre_generator.examples import ShownExample
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 
@@ -40,6 +47,7 @@ class StepResult:
     artifacts: Artifacts | None = None
     retrieved: tuple[RetrievedPassage, ...] | None = None
     packed_passages: tuple[RetrievedPassage, ...] | None = None
+    examples: tuple[ShownExample, ...] | None = None
     prompt: Prompt | None = None
     draft: AnswerDraft | None = None
     citations: tuple[Citation, ...] | None = None
@@ -106,6 +114,11 @@ class AnswerProgress:
         return self.latest(lambda report: report.packed_passages) or ()
 
     @property
+    def examples(self) -> tuple[ShownExample, ...]:
+        """The examples that the prompt shows."""
+        return self.latest(lambda report: report.examples) or ()
+
+    @property
     def draft(self) -> AnswerDraft:
         """What was written."""
         return self.latest(lambda report: report.draft) or AnswerDraft("", abstained=True)
@@ -147,6 +160,7 @@ class AnswerProgress:
             ),
             prompt=prompt.text if prompt else "",
             prompt_version=prompt.version if prompt else None,
+            example_documents=_documents_of(self.examples) if prompt else (),
             versions=versions,
             arms=self.resolved.arms_with(versions),
             fallbacks=tuple(note for each in reports for note in each.fallbacks),
@@ -167,6 +181,11 @@ class AnswerProgress:
             stages |= {report.step: report.ms, **report.latency_ms}
         stages["total"] = (time.perf_counter() - self.clock) * 1000
         return {name: round(ms, 2) for name, ms in stages.items() if name}
+
+
+def _documents_of(examples: Sequence[ShownExample]) -> tuple[ExampleDocument, ...]:
+    documents = {each.document_id: each for example in examples for each in example.documents}
+    return tuple(documents.values())
 
 
 def _shortened(event: InteractionCompleted) -> InteractionCompleted:

@@ -17,7 +17,14 @@ from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import LANGUAGE_MODEL_DIGEST
 
 from gyre_generator.ask import Ask
-from gyre_generator.backends import MODEL_MISSING, Artifacts, Choose, Piece, WindowedBackend
+from gyre_generator.backends import (
+    MODEL_MISSING,
+    Artifacts,
+    Choose,
+    Examples,
+    Piece,
+    WindowedBackend,
+)
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 from gyre_generator.steps.route import OPENAI
@@ -170,21 +177,30 @@ class ServedModelBackend:
         self._backend: WindowedBackend | None = None
 
     async def fit(
-        self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
+        self,
+        ask: Ask,
+        artifacts: Artifacts,
+        choose: Choose,
+        budget: int,
+        examples: Examples = (),
     ) -> tuple[RetrievedPassage, ...]:
         """See `Backend`."""
         async with self._models.use(artifacts.get(Roles.GENERATOR)):
-            return await self._opened().fit(ask, artifacts, choose, budget)
+            return await self._opened().fit(ask, artifacts, choose, budget, examples)
 
     async def write(
-        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+        self,
+        ask: Ask,
+        passages: tuple[RetrievedPassage, ...],
+        artifacts: Artifacts,
+        examples: Examples = (),
     ) -> AsyncGenerator[Piece, None]:
         """See `Backend`."""
         backend, artifact = self._opened(), artifacts.get(Roles.GENERATOR)
         prompt: Prompt | None = None
         async with self._models.use(artifact):
             try:
-                async with aclosing(backend.write(ask, passages, artifacts)) as pieces:
+                async with aclosing(backend.write(ask, passages, artifacts, examples)) as pieces:
                     async for piece in pieces:
                         prompt = piece if isinstance(piece, Prompt) else prompt
                         yield piece
@@ -194,7 +210,7 @@ class ServedModelBackend:
                 if error.code != MODEL_MISSING or artifact is None or not _has_files(artifact):
                     raise
             await self._models.load_again(artifact)
-            async with aclosing(backend.write(ask, passages, artifacts)) as pieces:
+            async with aclosing(backend.write(ask, passages, artifacts, examples)) as pieces:
                 async for piece in pieces:
                     if piece != prompt:
                         yield piece

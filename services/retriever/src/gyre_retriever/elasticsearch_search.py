@@ -1,6 +1,6 @@
 """The search index on Elasticsearch, as the retriever reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch
@@ -9,7 +9,8 @@ from gyre_common.elasticsearch import elasticsearch_errors, error_of
 from gyre_common.errors import GyreError
 from gyre_common.fusion import BM25, DENSE
 
-from gyre_retriever.ports import Hit, SearchRequest, SearchResult
+from gyre_retriever.ports import DocumentsRequest, Hit, SearchRequest, SearchResult
+from gyre_retriever.query import Filters
 
 Body = Mapping[str, Any]
 
@@ -19,7 +20,7 @@ _NEIGHBOURS_PER_CANDIDATE = 2
 
 
 class ElasticsearchSearch:
-    """Implements `SearchIndex` by one `_msearch`."""
+    """Implements `SearchIndex`, a search by one `_msearch`."""
 
     def __init__(self, client: AsyncElasticsearch, *, seconds: float) -> None:
         self._client = client.options(request_timeout=seconds)
@@ -39,9 +40,25 @@ class ElasticsearchSearch:
             problems={leg: str(error) for leg, error in problems.items()},
         )
 
+    async def readable(self, request: DocumentsRequest) -> Mapping[str, tuple[str, ...]]:
+        """See `SearchIndex`. One passage a document comes back."""
+        allowed = _filter(request.tenant, request.groups, request.filters)
+        allowed.append({"terms": {"document_id": list(request.document_ids)}})
+        with elasticsearch_errors():
+            reply = await self._client.search(
+                index=request.index,
+                query={"bool": {"filter": allowed}},
+                collapse={"field": "document_id"},
+                size=len(request.document_ids),
+                source_includes=["document_id", "acl"],
+                track_total_hits=False,
+            )
+        sources = (hit["_source"] for hit in reply["hits"]["hits"])
+        return {source["document_id"]: groups_of(source["acl"]) for source in sources}
+
 
 def _legs(search: SearchRequest) -> dict[str, Body]:
-    allowed = _filter(search)
+    allowed = _filter(search.tenant, search.groups, search.filters)
     shape = {"size": search.candidates, "_source": _SOURCE_FIELDS, "track_total_hits": False}
     fields = ["text", f"title^{search.title_boost}", f"heading_path^{search.heading_boost}"]
     words = {"combined_fields": {"query": search.text, "fields": fields}}
@@ -58,12 +75,11 @@ def _legs(search: SearchRequest) -> dict[str, Body]:
     return legs
 
 
-def _filter(search: SearchRequest) -> list[Body]:
-    """Tenant, groups and filters, for inside the leg: what is not allowed is never a candidate."""
-    filters = search.filters
+def _filter(tenant: str, groups: Sequence[str], filters: Filters) -> list[Body]:
+    """Tenant, groups and filters, for inside the query: what is not allowed is no candidate."""
     allowed: list[Body] = [
-        {"term": {"tenant": search.tenant}},
-        {"terms": {"acl": readers(search.groups)}},
+        {"term": {"tenant": tenant}},
+        {"terms": {"acl": readers(groups)}},
     ]
     if filters.document_ids:
         allowed.append({"terms": {"document_id": list(filters.document_ids)}})

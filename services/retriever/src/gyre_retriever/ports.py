@@ -48,6 +48,17 @@ class SearchResult:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class DocumentsRequest:
+    """Which of these documents are there for a caller, within what a search would see."""
+
+    index: str
+    document_ids: Sequence[str]
+    tenant: str
+    groups: tuple[str, ...]
+    filters: Filters
+
+
 class SearchIndex(Protocol):
     """Searches chunk indexes."""
 
@@ -55,6 +66,11 @@ class SearchIndex(Protocol):
         """Search both legs in one round trip; what is out of reach is not ranked or counted.
 
         Raises Retryable: the engine is down, or no leg could be searched.
+        """
+
+    async def readable(self, request: DocumentsRequest) -> Mapping[str, tuple[str, ...]]:
+        """The groups of each of the documents that the caller may read; those without a passage in
+        the index are missing, as those out of reach are. Raises Retryable: the engine is down.
         """
 
 

@@ -1,6 +1,6 @@
 """What is asked of the retriever, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gyre_common.errors import InvalidInput
@@ -9,6 +9,7 @@ MOST_CHARACTERS = 4096
 MOST_CHUNKS = 100
 DEFAULT_CHUNKS = 10
 MOST_FILTER_VALUES = 1000
+MOST_DOCUMENTS = 1000
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,21 @@ def check(query: Query) -> int:
         raise InvalidInput("limit", f"is {query.limit}", f"ask for 1 to {MOST_CHUNKS}")
     if query.all_hits and query.limit:
         raise InvalidInput("limit", f"is {query.limit} beside all_hits", "leave one of them out")
-    for name, values in vars(query.filters).items():
+    _check_filters(query.filters)
+    return query.limit or DEFAULT_CHUNKS
+
+
+def check_documents(document_ids: Sequence[str], filters: Filters) -> None:
+    """Raises InvalidInput when there are none, or too many to ask of the index at once."""
+    if not 1 <= len(document_ids) <= MOST_DOCUMENTS:
+        problem = f"has {len(document_ids)} values"
+        raise InvalidInput("document_ids", problem, f"send 1 to {MOST_DOCUMENTS}")
+    _check_filters(filters)
+
+
+def _check_filters(filters: Filters) -> None:
+    for name, values in vars(filters).items():
         if len(values) > MOST_FILTER_VALUES:
             raise InvalidInput(
                 f"filters.{name}", f"has {len(values)} values", f"send {MOST_FILTER_VALUES} at most"
             )
-    return query.limit or DEFAULT_CHUNKS

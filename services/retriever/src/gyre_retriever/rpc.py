@@ -27,14 +27,34 @@ class RetrieverRpc(retriever_pb2_grpc.RetrieverServiceServicer):
             legs={name: retriever_pb2.Leg(**vars(span)) for name, span in retrieved.legs.items()},
         )
 
+    async def ReadableDocuments(
+        self, request: retriever_pb2.ReadableDocumentsRequest, context: ServicerContext
+    ) -> retriever_pb2.ReadableDocumentsResponse:
+        """Tells which of these documents the caller may read now."""
+        readable = await self._retriever.readable_documents(
+            tuple(request.document_ids), _filters(request.filters), request_context()
+        )
+        return retriever_pb2.ReadableDocumentsResponse(
+            documents=[
+                retriever_pb2.ReadableDocument(
+                    document_id=document_id, acl=retriever_pb2.AccessGroups(groups=groups)
+                )
+                for document_id, groups in readable.items()
+            ]
+        )
+
 
 def _query(request: retriever_pb2.RetrieveRequest) -> Query:
-    filters = Filters(
-        document_ids=tuple(request.filters.document_ids),
-        metadata=dict(request.filters.metadata),
-        media_types=tuple(request.filters.media_types),
-    )
+    filters = _filters(request.filters)
     return Query(request.query, request.limit, filters, request.explore, request.all_hits)
+
+
+def _filters(filters: retriever_pb2.Filters) -> Filters:
+    return Filters(
+        document_ids=tuple(filters.document_ids),
+        metadata=dict(filters.metadata),
+        media_types=tuple(filters.media_types),
+    )
 
 
 def _chunk(ranked: RankedPassage) -> retriever_pb2.Chunk:

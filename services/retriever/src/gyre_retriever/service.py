@@ -17,8 +17,14 @@ from gyre_common.releases.fitting import FITTED_ROLES, fits
 from gyre_common.retrieval_settings import RetrievalSettings, retrieval_settings
 from gyre_common.telemetry import METRICS
 
-from gyre_retriever.ports import QueryEncoder, SearchIndex, SearchRequest, Vector
-from gyre_retriever.query import Query, check
+from gyre_retriever.ports import (
+    DocumentsRequest,
+    QueryEncoder,
+    SearchIndex,
+    SearchRequest,
+    Vector,
+)
+from gyre_retriever.query import Filters, Query, check, check_documents
 from gyre_retriever.ranking import RankedPassage, explore, fuse, spans, without_repeats
 
 log = logging.getLogger(__name__)
@@ -100,6 +106,29 @@ class Retriever:
             chunks = explore(ranked, slots, share, self._rng)
         _note(latency_ms, "total", began)
         return Retrieved(chunks, latency_ms, plan.versions, fallbacks, spans(result))
+
+    async def readable_documents(
+        self, document_ids: Sequence[str], filters: Filters, context: RequestContext
+    ) -> Mapping[str, tuple[str, ...]]:
+        """The groups of each of these documents that the caller may read now, within the filters;
+        of the others nothing is said.
+
+        Raises:
+            InvalidInput: the request breaks the contract.
+            FailedPrecondition: a version that the request names is not here.
+            Unavailable: the index is down.
+        """
+        check_documents(document_ids, filters)
+        plan = _plan_of(self._releases, context, sticky_key="")
+        return await self._index.readable(
+            DocumentsRequest(
+                index=plan.index,
+                document_ids=document_ids,
+                tenant=context.tenant,
+                groups=context.acl,
+                filters=filters,
+            )
+        )
 
     async def _encode_query(
         self, query: Query, context: RequestContext, fallbacks: list[str]

@@ -81,13 +81,16 @@ def document_rejected(event: docs.DocumentRejected, origin: Origin) -> Iterator[
 
 
 def interaction_completed(event: InteractionCompleted, origin: Origin) -> Iterator[TableRow]:
-    """The interaction, and a row a retrieved passage."""
+    """The interaction, and a row a retrieved passage. Who may not read one of its documents, or of
+    those that its prompt quotes, may not read it.
+    """
+    acls = {each.acl for each in event.retrieved} | {each.acl for each in event.example_documents}
     yield _row(
         "interactions",
         origin,
         event,
         time=event.completed_at,
-        document_acls=sorted({chunk.acl for chunk in event.retrieved if chunk.acl}),
+        document_acls=sorted(acl for acl in acls if acl),
         prompt_tokens=event.tokens.prompt,
         completion_tokens=event.tokens.completion,
         tokens_estimated=event.tokens.estimated,

@@ -78,6 +78,15 @@ class Citation(EventPart):
     chunk_end: int = Field(ge=0)
 
 
+class ExampleDocument(EventPart):
+    """A document on which an example in the prompt rests; `acl` holds the groups that may read it,
+    none where everybody of the tenant may.
+    """
+
+    document_id: DocumentId
+    acl: tuple[AccessGroup, ...] = ()
+
+
 class Turn(EventPart):
     """One earlier turn of the conversation, as the caller sent it."""
 
@@ -106,6 +115,7 @@ class InteractionCompleted(InteractionEvent):
 
     `query` is what was searched for, where that is not the question itself: a follow-up takes the
     turn before it along. `filtered` tells that the caller's filters bounded what could be found.
+    `example_documents` are those on which the examples in the prompt rest, if it has any.
     `versions` maps a role to the version that served it; `arms` a role with a canary to the side
     (`live`, `canary`) that this version is on, and is silent where another version stood in;
     `latency_ms` a stage to milliseconds; `cost_usd` is 0 for back ends that cost nothing. `actor`
@@ -124,6 +134,7 @@ class InteractionCompleted(InteractionEvent):
     retrieved: tuple[RetrievedChunk, ...] = ()
     prompt: Text = ""
     prompt_version: Version | None = None
+    example_documents: tuple[ExampleDocument, ...] = ()
     versions: dict[str, Version] = Field(default_factory=dict)
     arms: dict[str, str] = Field(default_factory=dict)
     fallbacks: tuple[Text, ...] = ()

@@ -9,6 +9,7 @@ from gyre_common.events.interactions import GuardrailResult, TokenUsage
 from gyre_common.events.releases import Artifact
 
 from gyre_generator.ask import Ask
+from gyre_generator.examples import ShownExample
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 
@@ -17,6 +18,9 @@ MODEL_MISSING = "model-missing"
 
 Artifacts = Mapping[str, Artifact]
 """The released generator and prompt, by role; what was not released is missing."""
+
+Examples = tuple[ShownExample, ...]
+"""Of answers that people want, the nearest to the question last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,14 @@ class Backend(Protocol):
         """Of the fields that `Ask.wishes` may name, those that this does not honour."""
 
     def write(
-        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+        self,
+        ask: Ask,
+        passages: tuple[RetrievedPassage, ...],
+        artifacts: Artifacts,
+        examples: Examples = (),
     ) -> AsyncGenerator[Piece, None]:
-        """The Prompt where there is one, then text as it comes, one AnswerDraft last.
+        """The Prompt where there is one, then text as it comes, one AnswerDraft last. What reads no
+        prompt has no use for examples.
 
         Raises Unavailable where what does the writing is down, too slow or answers nonsense,
         FailedPrecondition where this version cannot be written with as it is set up.
@@ -88,6 +97,13 @@ class WindowedBackend(Backend, Protocol):
     """One whose model reads a bounded number of tokens."""
 
     async def fit(
-        self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
+        self,
+        ask: Ask,
+        artifacts: Artifacts,
+        choose: Choose,
+        budget: int,
+        examples: Examples = (),
     ) -> tuple[RetrievedPassage, ...]:
-        """The passages that it reads within `budget` tokens. Raises as `write` does."""
+        """The passages that it reads within `budget` tokens, beside the examples. Raises as `write`
+        does.
+        """

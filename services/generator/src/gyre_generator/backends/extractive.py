@@ -12,7 +12,7 @@ from gyre_common.events.releases import Roles
 from gyre_common.text import Kind
 
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Artifacts, Claim, Piece
+from gyre_generator.backends import AnswerDraft, Artifacts, Claim, Examples, Piece
 from gyre_generator.backends.answerable import ANSWERS_AT, answerable, answers_at
 from gyre_generator.backends.questions import AnalysedQuestion, AnswerKind, analyse
 from gyre_generator.backends.reading import CandidateSentence, candidate_sentences, confidence
@@ -46,7 +46,11 @@ class ExtractiveReader:
     ignores = ("instructions", "max_tokens", "temperature")
 
     async def write(
-        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+        self,
+        ask: Ask,
+        passages: tuple[RetrievedPassage, ...],
+        artifacts: Artifacts,
+        examples: Examples = (),
     ) -> AsyncGenerator[Piece, None]:
         """One delta a sentence. Raises nothing of its own."""
         certainty, selected = await asyncio.to_thread(_select_sentences, ask.query(), passages)

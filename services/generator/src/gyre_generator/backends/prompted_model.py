@@ -10,7 +10,7 @@ from gyre_common.events.releases import Artifact, Roles
 from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION
 
 from gyre_generator.ask import Ask
-from gyre_generator.backends import AnswerDraft, Artifacts, Choose, Ending, Piece
+from gyre_generator.backends import AnswerDraft, Artifacts, Choose, Ending, Examples, Piece
 from gyre_generator.backends.answerable import answerable, answers_at
 from gyre_generator.backends.context_budget import context_tokens
 from gyre_generator.backends.markers import MarkerReader, own_markers
@@ -21,7 +21,7 @@ from gyre_generator.backends.support import SupportIndex
 from gyre_generator.backends.supported_text import SupportedText, unsupported_policy
 from gyre_generator.passages import RetrievedPassage, estimated_cost
 from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
-from gyre_generator.prompts.rendering import render_prompt
+from gyre_generator.prompts.rendering import render_prompt, template_of
 
 _ENDINGS = {
     "length": Ending.MAX_TOKENS,
@@ -47,11 +47,16 @@ class PromptedModel:
         self._prompts = prompts
 
     async def fit(
-        self, ask: Ask, artifacts: Artifacts, choose: Choose, budget: int
+        self,
+        ask: Ask,
+        artifacts: Artifacts,
+        choose: Choose,
+        budget: int,
+        examples: Examples = (),
     ) -> tuple[RetrievedPassage, ...]:
         """By the model's own tokens where its server counts them: within `budget` and the version's
-        own `context_tokens`, and so that instructions, question and answer have room in the window.
-        Otherwise by the estimate.
+        own `context_tokens`, and so that instructions, examples, question and answer have room in
+        the window. Otherwise by the estimate.
         """
         settings = _settings(artifacts)
         budget = min(budget, context_tokens(settings) or budget)
@@ -59,7 +64,7 @@ class PromptedModel:
         if not passages:
             return ()
         released = artifacts.get(Roles.ANSWER_PROMPT)
-        bare = await self._client.count(self._prompt(ask, (), released), settings)
+        bare = await self._client.count(self._prompt(ask, (), released, examples), settings)
         if bare is None:
             return passages
         answer = min(self._client.longest_answer(ask.max_tokens), bare.window // _ANSWER_SHARE)
@@ -70,7 +75,7 @@ class PromptedModel:
             passages = choose(int(estimated))
             if not passages:
                 break
-            prompt = self._prompt(ask, passages, released)
+            prompt = self._prompt(ask, passages, released, examples)
             counted = await self._client.count(prompt, settings)
             if counted is None:
                 return passages
@@ -85,7 +90,11 @@ class PromptedModel:
         return ()
 
     async def write(
-        self, ask: Ask, passages: tuple[RetrievedPassage, ...], artifacts: Artifacts
+        self,
+        ask: Ask,
+        passages: tuple[RetrievedPassage, ...],
+        artifacts: Artifacts,
+        examples: Examples = (),
     ) -> AsyncGenerator[Piece, None]:
         """See `Backend`."""
         settings = _settings(artifacts)
@@ -94,7 +103,7 @@ class PromptedModel:
         if not all(verdict.passed for verdict in verdicts):
             yield AnswerDraft("", abstained=True, guardrails=verdicts)
             return
-        prompt = self._prompt(ask, passages, artifacts.get(Roles.ANSWER_PROMPT))
+        prompt = self._prompt(ask, passages, artifacts.get(Roles.ANSWER_PROMPT), examples)
         yield prompt
         index = await asyncio.to_thread(SupportIndex, passages, ask.query())
         supported = SupportedText(index, policy)
@@ -132,13 +141,17 @@ class PromptedModel:
         )
 
     def _prompt(
-        self, ask: Ask, passages: tuple[RetrievedPassage, ...], released: Artifact | None
+        self,
+        ask: Ask,
+        passages: tuple[RetrievedPassage, ...],
+        released: Artifact | None,
+        examples: Examples,
     ) -> Prompt:
-        template, fallback = self._prompts.load_or_keep(
-            released.version if released else ANSWER_PROMPT_VERSION,
-            released.digest if released else None,
-        )
-        return replace(render_prompt(template, ask, passages), fallback=fallback)
+        name, digest = template_of(released) if released else (ANSWER_PROMPT_VERSION, None)
+        template, fallback = self._prompts.load_or_keep(name, digest)
+        prompt = render_prompt(template, ask, passages, examples)
+        version = released.version if released and not fallback else prompt.version
+        return replace(prompt, version=version, fallback=fallback)
 
 
 def _settings(artifacts: Artifacts) -> Mapping[str, str]:

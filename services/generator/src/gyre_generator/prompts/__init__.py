@@ -34,6 +34,7 @@ _SAMPLE: Mapping[str, object] = {
     "question": "What is tea?",
     "passages": [{"number": 1, "heading": "Tea", "text": "Tea is a drink."}],
     "history": [{"role": "user", "content": "Hello."}],
+    "examples": [{"question": "What is coffee?", "answer": "Coffee is a drink as well."}],
     "no_answer": NO_ANSWER,
 }
 _NEEDED = frozenset({"question", "passages"})
@@ -82,7 +83,7 @@ class Template:
     def render(self, variables: Mapping[str, object]) -> Prompt:
         """Fill in the blocks. Raises PromptError where the template fails on these values."""
         escaped = {name: plain(value) for name, value in variables.items()}
-        context = self.compiled.new_context({"no_answer": NO_ANSWER, **escaped})
+        context = self.compiled.new_context({"no_answer": NO_ANSWER, "examples": (), **escaped})
         try:
             system, user = ("".join(self.compiled.blocks[b](context)).strip() for b in _BLOCKS)
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:

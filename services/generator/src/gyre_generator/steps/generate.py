@@ -24,7 +24,8 @@ async def generate(progress: AnswerProgress) -> AsyncGenerator[str | StepResult,
     assert backend is not None, "no step before this one chose who writes"
     draft = AnswerDraft("", abstained=True, guardrails=(_NO_PASSAGES,))
     if passages:
-        async with aclosing(backend.write(progress.ask, passages, artifacts)) as pieces:
+        writing = backend.write(progress.ask, passages, artifacts, progress.examples)
+        async with aclosing(writing) as pieces:
             async for piece in pieces:
                 match piece:
                     case str():

@@ -2,22 +2,35 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
+from gyre_common.errors import CONTEXT_TOO_LONG, FailedPrecondition
+from gyre_common.events.releases import Roles
+
 from gyre_generator.backends import WindowedBackend
 from gyre_generator.passages import RetrievedPassage, estimated_cost
 from gyre_generator.progress import AnswerProgress, StepResult
 
+_NO_EXAMPLES = f"{Roles.ANSWER_PROMPT}: no examples: the model's window has no room for them"
+
 
 async def pack(progress: AnswerProgress, *, budget: int) -> AsyncGenerator[StepResult, None]:
-    """Within so many tokens, see `pack_passages`, and within what the back end can read."""
+    """Within so many tokens, see `pack_passages`, and within what the back end can read: examples
+    give way where the window is too short for both.
+    """
     backend = progress.latest(lambda report: report.backend)
     artifacts = progress.latest(lambda report: report.artifacts) or {}
 
     def choose(tokens: int) -> tuple[RetrievedPassage, ...]:
         return pack_passages(progress.retrieved, budget=tokens)
 
-    packed = choose(budget)
+    packed, examples = choose(budget), progress.examples
     if isinstance(backend, WindowedBackend):
-        packed = await backend.fit(progress.ask, artifacts, choose, budget)
+        try:
+            packed = await backend.fit(progress.ask, artifacts, choose, budget, examples)
+        except FailedPrecondition as error:
+            if error.code != CONTEXT_TOO_LONG or not examples:
+                raise
+            packed = await backend.fit(progress.ask, artifacts, choose, budget)
+            yield StepResult(examples=(), fallbacks=(_NO_EXAMPLES,))
     yield StepResult(packed_passages=packed)
 
 

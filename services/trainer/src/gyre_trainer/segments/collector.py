@@ -15,6 +15,7 @@ from gyre_common.store import digest_of
 from pydantic import BaseModel
 
 from gyre_trainer.segments.facts import (
+    ExampleSource,
     Fact,
     FeedbackFact,
     InteractionFact,
@@ -25,7 +26,7 @@ from gyre_trainer.segments.facts import (
 from gyre_trainer.segments.parquet import Stream
 from gyre_trainer.segments.shelf import Segments
 
-F = TypeVar("F", InteractionFact, FeedbackFact, JudgementFact, Shown)
+F = TypeVar("F", InteractionFact, FeedbackFact, JudgementFact, Shown, ExampleSource)
 
 
 class Collector:
@@ -60,6 +61,9 @@ def _fact_of(event: Event, offset: int) -> Fact:
                 shown=tuple(map(_shown, event.retrieved)),
                 cited=tuple(dict.fromkeys(str(each.chunk_id) for each in event.citations)),
                 prompt=without_passages(event.prompt, texts),
+                example_documents=tuple(
+                    _fact(ExampleSource, each) for each in event.example_documents
+                ),
             )
         case FeedbackReceived():
             return _fact(

@@ -87,9 +87,18 @@ class Erasure(BaseModel):
         if self.kind is not SubjectKind.DOCUMENT:
             return None
         shown = tuple(one for one in fact.shown if not self._is_subject(one.document_id))
+        others = (one for one in fact.example_documents if not self._is_subject(one.document_id))
         remaining_ids = {one.chunk_id for one in shown}
         cited = tuple(chunk_id for chunk_id in fact.cited if chunk_id in remaining_ids)
-        return replace(fact, shown=shown, cited=cited, history=(), prompt="", answer="")
+        return replace(
+            fact,
+            shown=shown,
+            example_documents=tuple(others),
+            cited=cited,
+            history=(),
+            prompt="",
+            answer="",
+        )
 
     def _of_feedback(self, fact: FeedbackFact) -> FeedbackFact | None:
         by_actor = self.kind is SubjectKind.ACTOR and self._is_subject(fact.actor)
@@ -117,7 +126,9 @@ class Erasure(BaseModel):
             case SubjectKind.CONVERSATION:
                 return self._is_subject(fact.conversation_id)
             case SubjectKind.DOCUMENT:
-                return any(self._is_subject(one.document_id) for one in fact.shown)
+                shown = {one.document_id for one in fact.shown}
+                others = {one.document_id for one in fact.example_documents}
+                return any(map(self._is_subject, shown | others))
 
     def _is_subject(self, name: str) -> bool:
         return _key(self.kind, self.tenant, name) == self.key

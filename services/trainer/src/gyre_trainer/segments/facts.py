@@ -33,6 +33,14 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class ExampleSource:
+    """A document on which an example in the prompt rests, as in `ExampleDocument`."""
+
+    document_id: str
+    acl: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class InteractionFact:
     """`cited` holds chunk ids. `query` is what was searched for, empty where that is the question;
     `filtered`: the asker's filters bounded the search. Read `prompt` by `prompt_with`. `acl` are
@@ -58,6 +66,7 @@ class InteractionFact:
     history: tuple[Turn, ...] = ()
     prompt: str = ""
     answer: str = ""
+    example_documents: tuple[ExampleSource, ...] = ()
 
     @property
     def searched(self) -> str:

@@ -106,6 +106,7 @@ def _row(fact: Any) -> dict[str, Any]:
     row = {one.name: getattr(fact, one.name) for one in dataclasses.fields(fact)}
     if isinstance(fact, InteractionFact):
         row["shown"] = list(map(_row, fact.shown))
+        row["example_documents"] = list(map(_row, fact.example_documents))
         row["history"] = list(map(dict, fact.history))
     return row
 

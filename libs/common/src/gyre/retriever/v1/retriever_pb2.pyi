@@ -128,3 +128,25 @@ class Leg(_message.Message):
     least: float
     greatest: float
     def __init__(self, hits: _Optional[int] = ..., least: _Optional[float] = ..., greatest: _Optional[float] = ...) -> None: ...
+
+class ReadableDocumentsRequest(_message.Message):
+    __slots__ = ("document_ids", "filters")
+    DOCUMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    FILTERS_FIELD_NUMBER: _ClassVar[int]
+    document_ids: _containers.RepeatedScalarFieldContainer[str]
+    filters: Filters
+    def __init__(self, document_ids: _Optional[_Iterable[str]] = ..., filters: _Optional[_Union[Filters, _Mapping]] = ...) -> None: ...
+
+class ReadableDocumentsResponse(_message.Message):
+    __slots__ = ("documents",)
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    documents: _containers.RepeatedCompositeFieldContainer[ReadableDocument]
+    def __init__(self, documents: _Optional[_Iterable[_Union[ReadableDocument, _Mapping]]] = ...) -> None: ...
+
+class ReadableDocument(_message.Message):
+    __slots__ = ("document_id", "acl")
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACL_FIELD_NUMBER: _ClassVar[int]
+    document_id: str
+    acl: AccessGroups
+    def __init__(self, document_id: _Optional[str] = ..., acl: _Optional[_Union[AccessGroups, _Mapping]] = ...) -> None: ...

@@ -40,6 +40,11 @@ class RetrieverServiceStub:
                 request_serializer=gyre_dot_retriever_dot_v1_dot_retriever__pb2.RetrieveRequest.SerializeToString,
                 response_deserializer=gyre_dot_retriever_dot_v1_dot_retriever__pb2.RetrieveResponse.FromString,
                 _registered_method=True)
+        self.ReadableDocuments = channel.unary_unary(
+                '/gyre.retriever.v1.RetrieverService/ReadableDocuments',
+                request_serializer=gyre_dot_retriever_dot_v1_dot_retriever__pb2.ReadableDocumentsRequest.SerializeToString,
+                response_deserializer=gyre_dot_retriever_dot_v1_dot_retriever__pb2.ReadableDocumentsResponse.FromString,
+                _registered_method=True)
 
 
 class RetrieverServiceServicer:
@@ -53,6 +58,14 @@ class RetrieverServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadableDocuments(self, request, context):
+        """Tells which of these documents the caller may read now: asked of the index with the filters of a
+        search, so that one that was deleted, or restricted since, is missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RetrieverServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +73,11 @@ def add_RetrieverServiceServicer_to_server(servicer, server):
                     servicer.Retrieve,
                     request_deserializer=gyre_dot_retriever_dot_v1_dot_retriever__pb2.RetrieveRequest.FromString,
                     response_serializer=gyre_dot_retriever_dot_v1_dot_retriever__pb2.RetrieveResponse.SerializeToString,
+            ),
+            'ReadableDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadableDocuments,
+                    request_deserializer=gyre_dot_retriever_dot_v1_dot_retriever__pb2.ReadableDocumentsRequest.FromString,
+                    response_serializer=gyre_dot_retriever_dot_v1_dot_retriever__pb2.ReadableDocumentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +108,33 @@ class RetrieverService:
             '/gyre.retriever.v1.RetrieverService/Retrieve',
             gyre_dot_retriever_dot_v1_dot_retriever__pb2.RetrieveRequest.SerializeToString,
             gyre_dot_retriever_dot_v1_dot_retriever__pb2.RetrieveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadableDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.retriever.v1.RetrieverService/ReadableDocuments',
+            gyre_dot_retriever_dot_v1_dot_retriever__pb2.ReadableDocumentsRequest.SerializeToString,
+            gyre_dot_retriever_dot_v1_dot_retriever__pb2.ReadableDocumentsResponse.FromString,
             options,
             channel_credentials,
             insecure,
