@@ -49,9 +49,8 @@ CANARY = "mauve-pelican"
 def an_example(
     question: str, answer: str = "At 80 degrees.", *documents: str, **fields: Any
 ) -> PromptExample:
-    return PromptExample(
-        question=question, answer=answer, documents=documents or ("tea.md",), **fields
-    )
+    own: dict[str, Any] = {"tenant": "default", "documents": documents or ("tea.md",), **fields}
+    return PromptExample(question=question, answer=answer, **own)
 
 
 EXAMPLES = (
@@ -197,6 +196,14 @@ async def test_an_example_is_shown_only_to_those_who_may_read_all_that_it_quotes
     assert ExampleDocument(document_id="plans.md", acl=("staff",)) in insider.example_documents
 
 
+async def test_an_example_of_another_tenant_is_never_shown(room: Room, tmp_path: Path) -> None:
+    foreign = [each.model_copy(update={"tenant": "acme"}) for each in EXAMPLES]
+    room.promote(await a_version(tmp_path, foreign))
+    event = await room.ask(STAFF)
+    assert "Examples:" not in event.prompt
+    assert event.example_documents == ()
+
+
 async def test_an_example_goes_with_a_document_that_was_deleted_or_restricted_since(
     room: Room, tmp_path: Path
 ) -> None:
@@ -273,8 +280,14 @@ async def test_examples_count_against_the_window(room: Room, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('{"question": "", "answer": "b", "documents": ["a"]}', "line 1 is no example: question"),
-        ('{"question": "a", "answer": "b", "documents": []}', "line 1 is no example: documents"),
+        (
+            '{"tenant": "a", "question": "", "answer": "b", "documents": ["a"]}',
+            "line 1 is no example: question",
+        ),
+        (
+            '{"tenant": "a", "question": "a", "answer": "b", "documents": []}',
+            "line 1 is no example: documents",
+        ),
         ("", "does not have 1 to 5,000 examples"),
         ("nonsense", "line 1 is no example: line: Invalid JSON"),
     ],

@@ -22,6 +22,7 @@ from tests.unit.trainer.run_fakes import DIGEST, NOON
         ("dpo", "generator", "dpo"),
         ("kto", "", "kto"),
         ("query-encoder", "query-encoder", "query-encoder"),
+        ("", "prompt/answer", "few-shot"),
     ],
 )
 def test_a_recipe_is_found_by_its_name_or_by_the_role(name: str, role: str, expected: str) -> None:
@@ -31,9 +32,13 @@ def test_a_recipe_is_found_by_its_name_or_by_the_role(name: str, role: str, expe
 @pytest.mark.parametrize(
     ("name", "role", "message"),
     [
-        ("nothing", "", "recipe is unknown: use one of dpo, kto, query-encoder, sft"),
+        ("nothing", "", "recipe is unknown: use one of dpo, few-shot, kto, query-encoder, sft"),
         ("sft", "query-encoder", "recipe does not train query-encoder: use one of query-encoder"),
-        ("", "judge", "role is one that no recipe trains: use one of generator, query-encoder"),
+        (
+            "",
+            "judge",
+            "role is one that no recipe trains: use one of generator, prompt/answer, query-encoder",
+        ),
     ],
 )
 def test_what_no_recipe_trains_is_refused_with_what_there_is(

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from gyre_common.errors import FailedPrecondition
-from gyre_common.events.event import AccessGroup, Digest, DocumentId, EventPart, Version
+from gyre_common.events.event import AccessGroup, Digest, DocumentId, EventPart, Tenant, Version
 from gyre_common.events.releases import Artifact
 
 EXAMPLES_FILE = "examples.jsonl"
@@ -16,12 +16,14 @@ DEFAULT_TOKENS, MOST_TOKENS = 600, 16_000
 
 
 class PromptExample(EventPart):
-    """A question with the answer that people want for it.
+    """A question of a tenant with the answer that people want for it.
 
-    It may quote any of `documents`, so who may not read them all never sees it. `groups` are those
+    It may quote any of `documents`, so who may not read them all never sees it, nor does anybody of
+    another tenant. `groups` are those
     that could read one of them, and not everybody, when it was made.
     """
 
+    tenant: Tenant
     question: str = Field(min_length=1, max_length=16_384)
     answer: str = Field(min_length=1, max_length=8_192)
     documents: tuple[DocumentId, ...] = Field(min_length=1, max_length=200)

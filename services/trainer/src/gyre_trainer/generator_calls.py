@@ -42,7 +42,7 @@ class Generator:
                 passages=_passages(asked),
                 context_tokens=context_tokens,
             )
-            with _calling(asked.tenant, {Roles.ANSWER_PROMPT: prompt}):
+            with _calling(asked.tenant, {Roles.ANSWER_PROMPT: prompt}, asked.acl):
                 reply = await retry(
                     lambda: call(self._stub.RenderPrompt, request, timeout=_RENDER_SECONDS),
                     *AWAY,
@@ -71,7 +71,8 @@ class Generator:
     async def answer(
         self, asked: Asked, versions: Mapping[str, str], *, max_tokens: int
     ) -> VersionAnswer | None:
-        """Of these versions, the likeliest words; None where the question is too long for them.
+        """Of these versions, the likeliest words, as who asked would get them; None where the
+        question is too long for them.
         Raises FailedPrecondition where they cannot answer.
         """
         request = pb.AnswerFromRequest(
@@ -81,7 +82,7 @@ class Generator:
             max_tokens=max_tokens,
             temperature=0,
         )
-        with _calling(asked.tenant, versions):
+        with _calling(asked.tenant, versions, asked.acl):
             try:
                 reply = await retry(
                     lambda: call(self._stub.AnswerFrom, request, timeout=_ANSWER_SECONDS),
@@ -118,8 +119,10 @@ def _patience(failure: BaseException) -> float:
     return 0.0 if failure.code in (CONTEXT_TOO_LONG, EMPTY_ANSWER) else _KNOWN_WITHIN
 
 
-def _calling(tenant: str, versions: Mapping[str, str]):  # type: ignore[no-untyped-def]
-    return use_context(RequestContext(tenant=tenant, versions=dict(versions)))
+def _calling(  # type: ignore[no-untyped-def]
+    tenant: str, versions: Mapping[str, str], acl: tuple[str, ...] = ()
+):
+    return use_context(RequestContext(tenant=tenant, acl=acl, versions=dict(versions)))
 
 
 def _turns(asked: Asked) -> list[pb.Turn]:

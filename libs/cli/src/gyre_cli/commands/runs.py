@@ -47,9 +47,9 @@ _BAR = 24
 def train(
     cli: Cli,
     role: Annotated[
-        str, Argument(help="What to train: query-encoder if not given, or generator.")
+        str, Argument(help="What to train: query-encoder if not given; generator, prompt/answer.")
     ] = "",
-    recipe: Annotated[str, Option(help="How: query-encoder; for generator sft, dpo or kto.")] = "",
+    recipe: Annotated[str, Option(help="How, by name; see the guide on training.")] = "",
     profile: Annotated[
         str, Option(help="default; demo takes fewer votes, which is recorded.")
     ] = "",
@@ -68,8 +68,8 @@ def train(
 ) -> None:
     """Train on the votes so far, and release what is better.
 
-    `gyre train generator` learns from corrections and liked answers instead. A gate judges the
-    result on held-out questions first.
+    `gyre train generator` learns from corrections and liked answers instead, `gyre train
+    prompt/answer` makes examples of them. A gate judges the result on held-out questions first.
 
     Ctrl-C lets go of the run, which goes on; `gyre runs RUN --cancel` stops it.
     """

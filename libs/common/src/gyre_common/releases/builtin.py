@@ -63,13 +63,16 @@ JUDGE_VERSION = "baseline-1"
 JUDGE_SETTINGS: Settings = {"method": "baseline"}
 
 ANSWER_PROMPT_VERSION = "answer-2"
+EXAMPLES_PROMPT_VERSION = "answer-examples-1"
 ANSWER_PROMPTS: Mapping[str, str] = {
     ANSWER_PROMPT_VERSION: (
         "sha256:eb925eb04e8de936ede6c05f8f4aab13ad6ccfa16331ff9c96e90e5d3c77a23c"
     ),
     "answer-1": "sha256:73bbca44994af194956a6e30e1e8d29e349c32ea11b7bd631195c6a562cbccfc",
     "answer-short-1": "sha256:56984a3c9c4a214470a287d3a7f16af4a163bbd8917cccd65f6ebbad4111172f",
-    "answer-examples-1": "sha256:c8460f52d6d4d6ea93454574cdb2436b478225da171a4fc12799f0e44b991c97",
+    EXAMPLES_PROMPT_VERSION: (
+        "sha256:c8460f52d6d4d6ea93454574cdb2436b478225da171a4fc12799f0e44b991c97"
+    ),
 }
 """The digest of each of the generator's `prompts/answer/<version>.jinja`: the one for large models,
 the one before it, the one for models of a few hundred million parameters, and the first one with

@@ -13,7 +13,7 @@ from gyre_generator.backends import WindowedBackend
 from gyre_generator.examples import ExampleSets, ShownExample, within_budget
 from gyre_generator.progress import AnswerProgress, StepResult
 
-_CANDIDATES = 32
+_CANDIDATES = 100
 _MOST_DOCUMENTS = 1_000
 
 Readable = Callable[[pb.ReadableDocumentsRequest], Awaitable[pb.ReadableDocumentsResponse]]
@@ -50,7 +50,11 @@ async def _examples(
     if settings is None:
         return ()
     async with sets.use(prompt) as examples:
-        nearest = examples.nearest(progress.ask.query(), most=_CANDIDATES)
+        nearest = [
+            example
+            for example in examples.nearest(progress.ask.query(), most=_CANDIDATES)
+            if example.tenant == progress.caller.tenant
+        ]
     document_ids = _documents_of(nearest)
     if not document_ids:
         return ()

@@ -29,7 +29,7 @@ from gyre_trainer.data_sets.joining import Joined, actor_digest
 from gyre_trainer.data_sets.profiles import Profile, check_actors, way_out
 from gyre_trainer.data_sets.reliability import beliefs
 from gyre_trainer.data_sets.split import clusters
-from gyre_trainer.segments.facts import FeedbackFact
+from gyre_trainer.segments.facts import ExampleSource, FeedbackFact, InteractionFact, Shown
 from gyre_trainer.segments.shelf import Segments
 from gyre_trainer.segments.window import Window, validate_window, window_as_text
 
@@ -153,13 +153,22 @@ def row_of(
         weight=round(weight, 6),
         feedback_id=correction.feedback_id if correction else "",
         documents=tuple(sorted(occurrence.documents)),
+        may_quote=tuple(sorted({each.document_id for each in _quotable(interaction)})),
+        groups=tuple(
+            sorted({group for each in _quotable(interaction) for group in each.acl or ()})
+        ),
     )
 
 
 def groups_of(examples: Sequence[AnswerExample]) -> list[str]:
     """Those without which somebody may not read a document that is quoted."""
-    used = (shown for one in examples for shown in one.interaction.shown if shown.used)
-    return sorted({group for shown in used for group in shown.acl or ()})
+    used = {shown.acl or () for one in examples for shown in one.interaction.shown if shown.used}
+    shown_before = {each.acl for one in examples for each in one.interaction.example_documents}
+    return sorted({group for acl in used | shown_before for group in acl})
+
+
+def _quotable(interaction: InteractionFact) -> tuple[Shown | ExampleSource, ...]:
+    return (*interaction.shown, *interaction.example_documents)
 
 
 def check_there_is_something(

@@ -181,7 +181,9 @@ class AnswersJoined:
         if not all(shown.text for shown in interaction.shown):
             return NotLearned.FORGOTTEN
         # None: the record does not tell who may read it.
-        if not self._wanted.restricted and any(shown.acl != () for shown in used):
+        acls: set[tuple[str, ...] | None] = {shown.acl for shown in used}
+        acls |= {document.acl for document in interaction.example_documents}
+        if not self._wanted.restricted and acls - {()}:
             return NotLearned.RESTRICTED
         return None
 

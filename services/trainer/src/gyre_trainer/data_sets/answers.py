@@ -70,6 +70,8 @@ class AnswerRow(DataSetRow):
     """`feedback_id` names the correction, empty where it is the answer that was given. `documents`
     are those that it rests on, `weight` is above 0 and at most 1. Of a pair, `rejected_id` names
     the interaction whose answer is the worse one; one that is not `desirable` should not be given.
+    `may_quote` are all documents that were shown with it, and those of the examples in its prompt:
+    its words may be of any of them; `groups` those without which somebody may not read one.
     """
 
     kind: AnswerKind
@@ -78,6 +80,8 @@ class AnswerRow(DataSetRow):
     documents: tuple[str, ...] = ()
     rejected_id: str = ""
     desirable: bool = True
+    may_quote: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -188,6 +192,7 @@ def _asked(interaction: InteractionFact, by_digest: Mapping[str, str]) -> Asked:
             )
             for each in used
         ),
+        acl=interaction.acl,
     )
 
 

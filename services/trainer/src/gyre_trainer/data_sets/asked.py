@@ -18,12 +18,15 @@ class PassageRead:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as it was asked, and what was read for its answer, best first."""
+    """A question as it was asked, by somebody of the groups `acl`, and what was read for its
+    answer, best first.
+    """
 
     tenant: str
     question: str
     history: tuple[Turn, ...]
     read: tuple[PassageRead, ...]
+    acl: tuple[str, ...] = ()
 
 
 Render = Callable[[Asked], Awaitable[tuple[str, str]]]

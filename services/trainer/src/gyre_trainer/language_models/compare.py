@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gyre_common.events.releases import Roles
@@ -33,14 +33,20 @@ Answers = Mapping[str, VersionAnswer | None]
 """By question id; None where the question is too long for the version."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Judging:
+    """The longest answer that is written, in tokens, and how much a slice may lose, in points."""
+
+    answer_tokens: int
+    margin: float
+
+
 async def compare_answers(
     folder: RunFolder, settings: TrainerSettings, config: LanguageModelConfig
 ) -> None:
-    """The verdict is written last. Raises FailedPrecondition: a version cannot answer, or the data
-    were changed; Retryable: the generator or the store is away.
-    """
-    data, files = RunData(folder), LanguageModelFiles(folder)
-    spec, held_out = data.spec, data.samples(DataSetPart.GATE)
+    """Of a generator, each with the prompt that it was made for. Raises as `compare_versions`."""
+    data = RunData(folder)
+    spec = data.spec
     if BASE in folder.exported().settings:
         check_base_of(folder.candidate, data.inputs.base)
     live = spec.live[Roles.GENERATOR]
@@ -49,9 +55,26 @@ async def compare_answers(
         "live": {Roles.GENERATOR: live.version, Roles.ANSWER_PROMPT: live_prompt},
         "candidate": {Roles.GENERATOR: spec.version, Roles.ANSWER_PROMPT: data.inputs.prompt},
     }
+    judging = Judging(answer_tokens=config.answer_tokens, margin=config.margin)
+    await compare_versions(folder, settings, sides, judging)
+
+
+async def compare_versions(
+    folder: RunFolder,
+    settings: TrainerSettings,
+    sides: Mapping[str, Mapping[str, str]],
+    judging: Judging,
+) -> None:
+    """`sides` are the versions by role of `live` and of `candidate`. The verdict is written last.
+
+    Raises FailedPrecondition: a version cannot answer, or the data were changed; Retryable: the
+    generator or the store is away.
+    """
+    data, files = RunData(folder), LanguageModelFiles(folder)
+    spec, held_out = data.spec, data.samples(DataSetPart.GATE)
     async with open_generator(settings) as generator:
         answers = {
-            side: await _answers(folder, generator, held_out, versions, config, side)
+            side: await _answers(folder, generator, held_out, versions, judging, side)
             for side, versions in sides.items()
         }
     folder.progress(COMPARE, message="measuring")
@@ -63,7 +86,7 @@ async def compare_answers(
             left_out["the prompt is longer than the model can read"] += 1
         else:
             both.append(compared(sample, live=before, candidate=after))
-    report = measure(spec, data.inputs.data_set, both, margin=config.margin, left_out=left_out)
+    report = measure(spec, data.inputs.data_set, both, margin=judging.margin, left_out=left_out)
     card = await _keep_card(folder, report, settings)
     write_json(files.report, report.model_copy(update={"card": card}))
     content, store = files.report.read_bytes(), Store(settings.store_url)
@@ -76,7 +99,7 @@ async def _answers(
     generator: Generator,
     samples: Sequence[Sample],
     versions: Mapping[str, str],
-    config: LanguageModelConfig,
+    judging: Judging,
     side: str,
 ) -> Answers:
     """One a question; what was written before an interruption is not written again."""
@@ -90,7 +113,9 @@ async def _answers(
 
     async def ask(sample: Sample) -> None:
         async with slots:
-            answer = await generator.answer(sample.asked, versions, max_tokens=config.answer_tokens)
+            answer = await generator.answer(
+                sample.asked, versions, max_tokens=judging.answer_tokens
+            )
         answers[sample.row.question_id] = answer
         kept = answer and asdict(answer)
         with path.open("a", encoding="utf-8") as file:

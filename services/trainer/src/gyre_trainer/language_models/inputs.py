@@ -31,12 +31,13 @@ class _Line(BaseModel):
 
 
 class Inputs(_Line):
-    """What training checks before it begins (`inputs.json`): where the base's files lie, what they
-    and `samples.jsonl` should be, and the version `base` with the `prompt` it is trained for.
+    """What training checks before it begins (`inputs.json`): where the base's files lie, if it
+    needs them, what they and `samples.jsonl` should be, and the version `base` with the `prompt` it
+    is trained for.
     """
 
-    base_folder: str
-    base_digest: str
+    base_folder: str = ""
+    base_digest: str = ""
     base: Artifact
     prompt: str
     data_set: str
