@@ -1,7 +1,7 @@
 """Trainer and releases around real facts and real verbs; only the topics are in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +22,8 @@ from gyre_trainer.runs.conductor import Conductor, Tools
 from gyre_trainer.runs.folder import RunFolder, RunFolders
 from gyre_trainer.runs.starting import NewRun, RunStarter
 from gyre_trainer.segments import FOLDER, Segments, Window
-from gyre_trainer.segments.facts import FeedbackFact
-from gyre_trainer.segments.parquet import FEEDBACK
+from gyre_trainer.segments.facts import FeedbackFact, PartitionFacts
+from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
 
 from tests.fakes.bus import MemoryBus
 
@@ -73,6 +73,11 @@ class Loop:
             FEEDBACK, 0, [_correction(at, answer) for at, answer in enumerate(answers)]
         )
 
+    async def collect(self, facts: PartitionFacts, passages: Mapping[str, str]) -> None:
+        """What was asked and said; `passages` are texts by digest."""
+        await self._segments.append(INTERACTIONS, 0, list(facts.interactions), passages)
+        await self._segments.append(FEEDBACK, 0, list(facts.feedback))
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Loop"]:
         """Both services; verdicts go from one to the other as events."""
@@ -95,11 +100,17 @@ class Loop:
         async with Conductor(self._topic.runs, bus, tools) as self.conductor:
             yield self
 
-    async def start(self, **settings: object) -> Run:
+    async def start(self, *, profile: str = "", **settings: object) -> Run:
         """A run of the recipe."""
         text = {name: str(value) for name, value in settings.items()}
         return await self.conductor.start(
-            NewRun(tenant="acme", actor="ann", recipe=self._recipe.name, settings=text)
+            NewRun(
+                tenant="acme",
+                actor="ann",
+                recipe=self._recipe.name,
+                profile=profile,
+                settings=text,
+            )
         )
 
     async def ended(self, run: Run) -> Run:
