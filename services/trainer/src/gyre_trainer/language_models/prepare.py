@@ -61,7 +61,10 @@ async def prepare_samples(
     base_folder = await retry_while_away(lambda: models.folder(base), seconds=STORE_SECONDS)
     prompt = prompt_of(spec, base)
     segments = Segments(Shelf(settings.store_url, FOLDER))
-    frozen = await _freeze_and_store(folder, spec, segments, settings, config, prompt, freeze)
+    wanted = Wanted(prompt, config.context_tokens, restricted=config.restricted)
+    frozen = await freeze_and_store(
+        folder, segments, settings, freeze, wanted=wanted, liked_weight=config.liked_weight
+    )
     folder.progress(PREPARE, message="writing the prompts")
     async with open_generator(settings) as generator:
         render = generator.render(prompt, config.context_tokens)
@@ -90,6 +93,11 @@ async def prepare_samples(
         samples_digest=digest_of_file(files.samples) or "",
     )
     write_json(files.inputs, inputs)
+    mark_prepared(folder, frozen)
+
+
+def mark_prepared(folder: RunFolder, frozen: FrozenDataSet) -> None:
+    """All that the other verbs need is there."""
     card = frozen.card
     prepared = Prepared(
         data_set=frozen.digest,
@@ -121,16 +129,17 @@ def prompt_of(spec: RunSpec, base: Artifact) -> str:
     return base.settings.get("prompt") or spec.live[Roles.ANSWER_PROMPT].version
 
 
-async def _freeze_and_store(
+async def freeze_and_store(
     folder: RunFolder,
-    spec: RunSpec,
     segments: Segments,
     settings: TrainerSettings,
-    config: LanguageModelConfig,
-    prompt: str,
     freeze: Freeze,
+    *,
+    wanted: Wanted,
+    liked_weight: float,
 ) -> FrozenDataSet:
     """The data set, in the store and in the folder. A store that is away is waited for."""
+    spec = folder.spec()
     folder.progress(PREPARE, message="freezing the data set")
     frozen = await retry_while_away(
         lambda: freeze(
@@ -138,8 +147,8 @@ async def _freeze_and_store(
             tenant=spec.tenant,
             profile=spec.profile,
             window=spec.window,
-            wanted=Wanted(prompt, config.context_tokens, restricted=config.restricted),
-            liked_weight=config.liked_weight,
+            wanted=wanted,
+            liked_weight=liked_weight,
         ),
         seconds=STORE_SECONDS,
     )

@@ -1,19 +1,16 @@
 """Verb `prepare`: freezes what people wrote and liked, with what was read for it."""
 
 from gyre_common.errors import FailedPrecondition
-from gyre_common.events.event import EVERY_TENANT, now
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.model_folders import digest_of_file
 from gyre_common.releases.fitting import prompt_of
-from gyre_common.store import Shelf, Store
+from gyre_common.store import Shelf
 
 from gyre_trainer.data_sets.answer_freezing import freeze_answers
 from gyre_trainer.data_sets.answer_joining import Wanted
 from gyre_trainer.data_sets.answers import answer_texts
 from gyre_trainer.data_sets.asked import Asked
-from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
-from gyre_trainer.data_sets.data_set_store import DataSetStore
-from gyre_trainer.data_sets.frozen import FrozenDataSet, write_folder
 from gyre_trainer.language_models.config import OPENAI
 from gyre_trainer.language_models.inputs import (
     Inputs,
@@ -21,10 +18,10 @@ from gyre_trainer.language_models.inputs import (
     Sample,
     write_samples,
 )
+from gyre_trainer.language_models.prepare import freeze_and_store, mark_prepared
 from gyre_trainer.recipes.prompt_few_shot.config import BASE, FewShotConfig
 from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
-from gyre_trainer.runs.folder import Prepared, RunFolder, RunSpec, write_json
-from gyre_trainer.runs.verbs import PREPARE
+from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
 from gyre_trainer.segments import FOLDER, Segments
 from gyre_trainer.settings import TrainerSettings
 
@@ -41,7 +38,10 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     base = template_version(spec)
     check_readers(spec)
     segments = Segments(Shelf(settings.store_url, FOLDER))
-    frozen = await _freeze_and_store(folder, spec, segments, settings, config, base)
+    wanted = Wanted(base.version, _CONTEXT_TOKENS, restricted=config.restricted)
+    frozen = await freeze_and_store(
+        folder, segments, settings, freeze_answers, wanted=wanted, liked_weight=config.liked_weight
+    )
     texts = await retry_while_away(
         lambda: answer_texts(frozen, segments, _unprompted), seconds=STORE_SECONDS
     )
@@ -57,15 +57,7 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
         samples_digest=digest_of_file(files.samples) or "",
     )
     write_json(files.inputs, inputs)
-    card = frozen.card
-    prepared = Prepared(
-        data_set=frozen.digest,
-        window=card["window"],
-        votes=card["votes"],
-        first_vote_at=card["first_vote_at"],
-        last_vote_at=card["last_vote_at"],
-    )
-    write_json(folder.prepared_file, prepared)
+    mark_prepared(folder, frozen)
 
 
 def template_version(spec: RunSpec) -> Artifact:
@@ -108,30 +100,3 @@ def check_readers(spec: RunSpec) -> None:
 async def _unprompted(asked: Asked) -> tuple[str, str]:
     """The question is all that an example has of its prompt."""
     return "", ""
-
-
-async def _freeze_and_store(
-    folder: RunFolder,
-    spec: RunSpec,
-    segments: Segments,
-    settings: TrainerSettings,
-    config: FewShotConfig,
-    base: Artifact,
-) -> FrozenDataSet:
-    """The data set, in the store and in the folder. A store that is away is waited for."""
-    folder.progress(PREPARE, message="freezing the data set")
-    frozen = await retry_while_away(
-        lambda: freeze_answers(
-            segments,
-            tenant=spec.tenant,
-            profile=spec.profile,
-            window=spec.window,
-            wanted=Wanted(base.version, _CONTEXT_TOKENS, restricted=config.restricted),
-            liked_weight=config.liked_weight,
-        ),
-        seconds=STORE_SECONDS,
-    )
-    store = DataSetStore(Store(settings.store_url), Shelf(settings.store_url, DATA_SETS))
-    await retry_while_away(lambda: store.keep(frozen, now()), seconds=STORE_SECONDS)
-    write_folder(frozen, folder.data_set)
-    return frozen
