@@ -23,7 +23,7 @@ from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.language_models.inputs import RunData, Sample
 from gyre_trainer.recipes import recipe_named
 from gyre_trainer.recipes.prompt_few_shot.compare import compare
-from gyre_trainer.recipes.prompt_few_shot.config import FewShotConfig, base_of
+from gyre_trainer.recipes.prompt_few_shot.config import CURATED, FewShotConfig, base_of
 from gyre_trainer.recipes.prompt_few_shot.curation import NoExample, curate
 from gyre_trainer.recipes.prompt_few_shot.export import export
 from gyre_trainer.recipes.prompt_few_shot.prepare import prepare
@@ -98,7 +98,7 @@ class Stage:
     async def exported(self) -> None:
         """The candidate is written."""
         await prepare(self.folder, self.settings())
-        train(self.folder, "only")
+        train(self.folder, CURATED)
         await export(self.folder, self.settings())
 
     def settings(self, generator: str = NOWHERE) -> TrainerSettings:
@@ -183,7 +183,7 @@ async def test_a_prompt_whose_examples_change_nothing_is_refused(stage: Stage) -
 
 async def test_curating_is_a_program_that_says_in_one_line_what_is_wrong(stage: Stage) -> None:
     command = [sys.executable, "-m", "gyre_trainer.recipes.prompt_few_shot.train"]
-    command += ["--run", str(stage.folder.path), "--variant", "only"]
+    command += ["--run", str(stage.folder.path), "--variant", CURATED]
     assert subprocess.run(command, check=False).returncode == 0
     (stage.folder.path / "samples.jsonl").write_text("")
     broken = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -325,7 +325,7 @@ async def test_what_no_prompt_has_room_for_is_no_example(tmp_path: Path) -> None
 
 def test_the_recipe_is_found_by_its_role_and_starts_from_a_template() -> None:
     recipe = recipe_named("", role="prompt/answer")
-    assert (recipe.name, recipe.packages) == ("few-shot", ())
+    assert (recipe.name, recipe.packages, recipe.variants) == ("few-shot", (), ("examples",))
     assert base_of(PROMPTS["answer-2"], {}) == "answer-examples-1"
     mine = a_generator(template="mine-1")
     assert base_of(mine, {}) == "mine-1"

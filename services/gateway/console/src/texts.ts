@@ -404,6 +404,7 @@ export const texts = {
       prepare: "Prepare",
       full: "Learn in full",
       "low-rank": "Learn in part",
+      examples: "Choose examples",
       export: "Export",
       compare: "Compare",
       settling: "Release",
@@ -415,6 +416,7 @@ export const texts = {
       full: "Learns from the questions, and may change the whole upper half of the model.",
       "low-rank":
         "Learns the same once more, changing far fewer numbers. The better of the two is taken.",
+      examples: "Chooses what people wrote that shows best what a good answer is like.",
       export: "Chooses the better one, checks it, and puts it into the store.",
       compare:
         "Asks live and the new version the questions kept back, and measures which finds better.",

@@ -104,7 +104,10 @@ export interface Stage {
 }
 
 const BEFORE = ["prepare"];
-const LEARNING: Record<string, string[]> = { "query-encoder": ["full", "low-rank"] };
+const LEARNING: Record<string, string[]> = {
+  "query-encoder": ["full", "low-rank"],
+  "few-shot": ["examples"],
+};
 const AFTER = ["export", "compare", "settling"];
 const JUDGED: RunState[] = ["released", "passed", "refused"];
 

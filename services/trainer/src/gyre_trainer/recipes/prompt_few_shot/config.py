@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 BASE = "base"
 """The setting that names the version of the prompt whose template is filled in."""
 
+CURATED = "examples"
+"""What is made, in the place of a variant that is trained."""
+
 
 class FewShotConfig(BaseModel):
     """`liked` takes answers that people liked as well, after those that they wrote."""

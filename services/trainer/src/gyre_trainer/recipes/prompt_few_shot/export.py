@@ -13,13 +13,11 @@ from gyre_common.store import Store
 from gyre_trainer.data_sets.frozen import CARD, read_folder
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.report import MARK
-from gyre_trainer.recipes.prompt_few_shot.config import FewShotConfig
+from gyre_trainer.recipes.prompt_few_shot.config import CURATED, FewShotConfig
 from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.folder import ExportedCandidate, RunFolder, write_json
 from gyre_trainer.runs.verbs import EXPORT
 from gyre_trainer.settings import TrainerSettings
-
-ONLY = "only"
 
 
 async def export(folder: RunFolder, settings: TrainerSettings) -> None:
@@ -50,7 +48,7 @@ async def export(folder: RunFolder, settings: TrainerSettings) -> None:
 
 def _write_candidate(folder: RunFolder, data: RunData) -> Mapping[str, Any]:
     """Fill `candidate/`, whole or not at all; returns the card."""
-    own, partial = folder.variant(ONLY), folder.path / ".candidate"
+    own, partial = folder.variant(CURATED), folder.path / ".candidate"
     try:
         result = json.loads((own / "result.json").read_bytes())
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Verb `train`: curates examples; nothing is computed that could be interrupted half-way.
 
-    python -m gyre_trainer.recipes.prompt_few_shot.train --run FOLDER --variant only
+    python -m gyre_trainer.recipes.prompt_few_shot.train --run FOLDER --variant examples
 
 A failure is one line, `error: …`, and exit status 1.
 """
