@@ -16,12 +16,15 @@ Version = Callable[[str], str | FailedPrecondition]
 
 
 class FakeGenerator(generator_pb2_grpc.GeneratorServiceServicer):
-    """`asked` counts questions by version; `address` is where it answers."""
+    """`asked` counts questions by version, `groups` are those that asked; `address` is where it
+    answers.
+    """
 
     def __init__(self, versions: Mapping[str, Version]) -> None:
         self.versions = dict(versions)
         self.asked: Counter[str] = Counter()
         self.prompts: set[str] = set()
+        self.groups: set[tuple[str, ...]] = set()
         self.address = ""
 
     async def TryVersion(
@@ -44,7 +47,8 @@ class FakeGenerator(generator_pb2_grpc.GeneratorServiceServicer):
     ) -> pb.AnswerResponse:
         """The whole answer rests on the first passage."""
         versions = request_context().versions
-        self.prompts.add(versions[Roles.ANSWER_PROMPT])
+        self.groups.add(tuple(request_context().acl))
+        self.prompts.add(versions.get(Roles.ANSWER_PROMPT, ""))
         self.asked[versions[Roles.GENERATOR]] += 1
         answer = self._version(versions[Roles.GENERATOR])(request.question)
         if isinstance(answer, FailedPrecondition):

@@ -10,6 +10,7 @@ from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets.answers import NO_ANSWER
 from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
 from gyre_trainer.segments import Segments
+from gyre_trainer.segments.facts import PartitionFacts
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
 from gyre_trainer.settings import TrainerSettings
 
@@ -41,8 +42,10 @@ class Stage:
         self.path = path
         self.store_url = f"file://{path}/store"
 
-    async def begin(self, base: Path, **overrides: Any) -> None:
-        facts = many_preferences(90)
+    async def begin(
+        self, base: Path, *, facts: PartitionFacts | None = None, **overrides: Any
+    ) -> None:
+        facts = facts or many_preferences(90)
         segments = Segments(Shelf(self.store_url, "segments"))
         passages = {digest(number): text_of(number) for number in range(len(facts.interactions))}
         await segments.append(INTERACTIONS, 0, list(facts.interactions), passages)

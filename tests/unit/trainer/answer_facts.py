@@ -96,3 +96,10 @@ def many_preferences(count: int, *, actors: int = 6) -> PartitionFacts:
         interactions.append(worse)
         feedback.append(a_thumb(worse, "down", offset=len(feedback), actor=f"user-{n % actors}"))
     return PartitionFacts(interactions, feedback)
+
+
+def with_unanswered(facts: PartitionFacts, count: int) -> PartitionFacts:
+    """And as many questions of which nobody said anything."""
+    first = len(facts.interactions)
+    silent = [an_answer(n, actor=f"other-{n}", acl=("board",)) for n in range(first, first + count)]
+    return PartitionFacts([*facts.interactions, *silent], facts.feedback)

@@ -48,6 +48,7 @@ from tests.unit.trainer.answer_facts import (
     quoted,
     segments_with,
     text_of,
+    with_unanswered,
 )
 from tests.unit.trainer.training_facts import MORNING
 
@@ -162,15 +163,16 @@ def test_a_passage_is_found_in_a_prompt_with_other_white_space_and_put_back() ->
 
 
 async def frozen_from(
-    segments: Segments, *, profile: str = "demo", restricted: bool = False
+    segments: Segments, *, profile: str = "demo", restricted: bool = False, unanswered: int = 0
 ) -> FrozenDataSet:
     return await freeze_answers(
         segments,
         tenant="acme",
         profile=profile,
         window=await segments.durable(),
-        wanted=Wanted(PROMPT, CONTEXT_TOKENS, restricted=restricted),
+        wanted=Wanted(PROMPT, CONTEXT_TOKENS, restricted=restricted, unanswered=unanswered),
         liked_weight=0.5,
+        teacher_weight=0.4,
     )
 
 
@@ -329,6 +331,43 @@ async def test_a_data_set_lasts_on_which_people_agree_who_asked_apart(tmp_path: 
     assert max(len(row.actors) for row in answer_rows(frozen)) == 2
     await store.keep(frozen, MORNING)
     assert await expire_incomplete_data_sets(store, segments, LATER) == 0
+
+
+async def test_a_teacher_is_asked_the_newest_questions_that_nobody_answered(
+    tmp_path: Path,
+) -> None:
+    facts = with_unanswered(many_answers(90), 12)
+    *open_ones, last = facts.interactions
+    closed = replace(last, shown=(quoted(101, acl=("board",)),))
+    segments = await segments_with(tmp_path, PartitionFacts([*open_ones, closed], facts.feedback))
+    frozen = await frozen_from(segments, unanswered=8)
+    of_teacher = [row for row in answer_rows(frozen) if row.kind is AnswerKind.DISTILLED]
+    assert [int(row.question_id[-4:]) for row in of_teacher] == list(range(93, 101))
+    assert {(row.part, row.weight, row.actors) for row in of_teacher} == {
+        (DataSetPart.FIT, 0.4, ())
+    }
+    assert frozen.card["parts"]["fit"]["distilled"] == 8
+    others = [row for row in answer_rows(frozen) if row.kind is not AnswerKind.DISTILLED]
+    assert others == answer_rows(await frozen_from(segments))
+    texts = await answer_texts(frozen, segments, never_rendered)
+    assert {text.answer for row, text in texts if row.kind is AnswerKind.DISTILLED} == {""}
+
+
+async def test_a_teacher_is_not_asked_what_is_held_out(tmp_path: Path) -> None:
+    facts = with_unanswered(many_answers(90), 4)
+    segments = await segments_with(tmp_path / "before", facts)
+    rows = answer_rows(await frozen_from(segments))
+    held_out = next(row for row in rows if row.part is DataSetPart.GATE)
+    (asked,) = (one for one in facts.interactions if one.interaction_id == held_out.question_id)
+    first, second, *others = facts.interactions[90:]
+    moved = [
+        replace(first, conversation_id=asked.conversation_id),
+        replace(second, question=f"{asked.question}?"),
+    ]
+    facts = PartitionFacts([*facts.interactions[:90], *moved, *others], facts.feedback)
+    frozen = await frozen_from(await segments_with(tmp_path / "after", facts), unanswered=10)
+    of_teacher = [row for row in answer_rows(frozen) if row.kind is AnswerKind.DISTILLED]
+    assert [int(row.question_id[-4:]) for row in of_teacher] == [92, 93]
 
 
 @pytest.fixture

@@ -15,7 +15,12 @@ from gyre_trainer.data_sets.answer_joining import (
     Wanted,
     trust,
 )
-from gyre_trainer.data_sets.answer_split import AnswerOccurrence, AnswerSplit, split_answers
+from gyre_trainer.data_sets.answer_split import (
+    AnswerOccurrence,
+    AnswerSplit,
+    TiedTo,
+    split_answers,
+)
 from gyre_trainer.data_sets.answers import KIND, AnswerKind, AnswerRow, AnswersKind
 from gyre_trainer.data_sets.frozen import (
     Card,
@@ -52,33 +57,45 @@ async def freeze_answers(
     window: Window,
     wanted: Wanted,
     liked_weight: float,
+    teacher_weight: float = 0.0,
 ) -> FrozenDataSet:
-    """Freeze a window of what was collected; the same window gives the same digest. Raises
+    """Freeze a window of what was collected; the same window gives the same digest. An answer of a
+    teacher, for which rows without a text are made, counts `teacher_weight`. Raises
     FailedPrecondition: there is too little to learn from, or the window is not collected.
     """
     window = validate_window(window)
     joined, wrong = await join_answers(segments, tenant, window, wanted)
     examples, profile_of = joined.examples(), PROFILES[profile]
     check_there_is_something(joined, examples, tenant)
-    names = clusters([example.interaction.searched for example in examples])
-    occurrences = [occurrence_of(one, name) for one, name in zip(examples, names, strict=True)]
+    unanswered = joined.unanswered()
+    find = Occurrences([*examples, *unanswered])
+    occurrences = [find(example) for example in examples]
     split = split_answers(occurrences, profile_of)
-    taught = {
+    parts = list(zip(examples, occurrences, split.parts, strict=True))
+    tied = TiedTo((one for _, one, part in parts if part is DataSetPart.GATE), split)
+    for_teacher = [
+        row_of(example, find(example), DataSetPart.FIT, teacher_weight, held_out=False)
+        for example in unanswered
+        if not tied(find(example))
+    ]
+    taught = {(row.tenant, document) for row in for_teacher for document in row.documents}
+    taught |= {
         (example.interaction.tenant, document)
-        for example, one, part in zip(examples, occurrences, split.parts, strict=True)
+        for example, one, part in parts
         if part is not DataSetPart.GATE
         for document in one.documents
     }
     rows = []
-    for example, one, part in zip(examples, occurrences, split.parts, strict=True):
+    for example, one, part in parts:
         weight = weight_of(example, wrong, liked_weight)
         if weight > 0:
             documents = {(example.interaction.tenant, each) for each in one.documents}
             rows.append(row_of(example, one, part, weight, held_out=not documents & taught))
+    rows += for_teacher
     card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong)
     card |= {
         KIND: AnswersKind.WANTED.value,
-        "groups": groups_of(examples),
+        "groups": groups_of([*examples, *unanswered]),
         "prompt": wanted.prompt,
         "context_tokens": wanted.context_tokens,
     }
@@ -103,7 +120,19 @@ def weight_of(example: AnswerExample, wrong: float, liked_weight: float) -> floa
     return weight if example.correction is not None else weight * liked_weight
 
 
-def occurrence_of(example: AnswerExample, cluster: str) -> AnswerOccurrence:
+class Occurrences:
+    """What ties answers to others; near-identical questions of all of them share a name."""
+
+    def __init__(self, examples: Sequence[AnswerExample]) -> None:
+        questions = [example.interaction.searched for example in examples]
+        self._names = dict(zip(questions, clusters(questions), strict=True))
+
+    def __call__(self, example: AnswerExample) -> AnswerOccurrence:
+        """Of one of them."""
+        return _occurrence(example, self._names[example.interaction.searched])
+
+
+def _occurrence(example: AnswerExample, cluster: str) -> AnswerOccurrence:
     """What ties an answer to others; `cluster` is the name that near-identical questions share."""
     interaction = example.interaction
     used = [shown for shown in interaction.shown if shown.used]

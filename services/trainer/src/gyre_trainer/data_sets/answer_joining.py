@@ -69,13 +69,15 @@ class AnswerExample:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a data set takes: answers on restricted documents or not. It is for this version of the
-    prompt, which has so many tokens of passages where it is made anew.
+    """What a data set takes: answers on restricted documents or not, and for a teacher at most so
+    many questions that are `unanswered`. It is for this version of the prompt, which has so many
+    tokens of passages where it is made anew.
     """
 
     prompt: str
     context_tokens: int
     restricted: bool = False
+    unanswered: int = 0
 
 
 class AnswersJoined:
@@ -88,6 +90,7 @@ class AnswersJoined:
         self._corrections: dict[Question, list[AnswerExample]] = defaultdict(list)
         self._liked: dict[Question, list[AnswerExample]] = defaultdict(list)
         self._disliked: list[AnswerExample] = []
+        self._asked: dict[Question, AnswerExample] = {}
 
     def add(self, facts: PartitionFacts) -> None:
         """Join one partition."""
@@ -101,6 +104,7 @@ class AnswersJoined:
             if place not in seen:
                 seen.add(place)
                 self._add(one, words.pop(place, []))
+                self._add_asked(one)
         self.interactions += len(seen)
         self.dropped[NotLearned.NO_INTERACTION] += sum(map(len, words.values()))
 
@@ -126,6 +130,21 @@ class AnswersJoined:
     def disliked(self) -> list[AnswerExample]:
         """Answers that more people disliked than liked, in a canonical order."""
         return sorted(self._disliked, key=_recency)
+
+    def unanswered(self) -> list[AnswerExample]:
+        """Questions of which nobody wrote or liked an answer, each as it was asked last; the newest
+        of them, in a canonical order.
+        """
+        known = self._corrections.keys() | self._liked.keys()
+        open_questions = (each for each in self._asked.values() if each.question not in known)
+        newest = sorted(open_questions, key=_recency, reverse=True)[: self._wanted.unanswered]
+        return newest[::-1]
+
+    def _add_asked(self, interaction: InteractionFact) -> None:
+        if self._wanted.unanswered and self._refusal(interaction) is None:
+            at, nobody = interaction.completed_at, frozenset[str]()
+            one = AnswerExample(interaction, None, AnswerKind.DISTILLED, nobody, at)
+            self._asked[one.question] = max(self._asked.get(one.question, one), one, key=_recency)
 
     def _add(self, interaction: InteractionFact, words: Sequence[FeedbackFact]) -> None:
         if not words:

@@ -35,6 +35,23 @@ class AnswerSplit:
     apart: tuple[str, ...]
 
 
+class TiedTo:
+    """Whether an answer is tied to what is held out, by whatever the split keeps apart."""
+
+    def __init__(self, held_out: Iterable[AnswerOccurrence], split: AnswerSplit) -> None:
+        self._with_actors = "actor" in split.apart
+        self._ties = {tie for one in held_out for tie in self._ties_of(one)}
+
+    def __call__(self, one: AnswerOccurrence) -> bool:
+        """Whether it must not teach."""
+        return not self._ties.isdisjoint(self._ties_of(one))
+
+    def _ties_of(self, one: AnswerOccurrence) -> set[tuple[str, str]]:
+        actors = one.actors if self._with_actors else ()
+        ties = {("question", one.cluster), ("conversation", one.conversation)}
+        return ties | {("actor", actor) for actor in actors}
+
+
 def split_answers(occurrences: Sequence[AnswerOccurrence], profile: Profile) -> AnswerSplit:
     """By content alone: the same answers, the same split.
 

@@ -57,13 +57,15 @@ class AnswersKind(StrEnum):
 
 class AnswerKind(StrEnum):
     """Where the answer of a row comes from: somebody wrote it, or said that there is none in the
-    passages, or liked, or did not like, what was given.
+    passages, or liked, or did not like, what was given; or a teacher answers it, whose words no
+    fact holds.
     """
 
     CORRECTION = "correction"
     DECLINED = "declined"
     LIKED = "liked"
     DISLIKED = "disliked"
+    DISTILLED = "distilled"
 
 
 class AnswerRow(DataSetRow):
@@ -159,6 +161,7 @@ async def answer_texts(
         prompt = _recorded_prompt(interaction, by_digest, version=frozen.card["prompt"])
         system, user = prompt or await render(asked)
         answer = correction.value if correction else interaction.answer
+        answer = "" if row.kind is AnswerKind.DISTILLED else answer
         worse = "".join(_given(each) for each in rejected if each)
         texts.append((row, _texts(row, asked, system, user, answer, worse)))
     return texts

@@ -8,6 +8,7 @@ from gyre_common.events.event import EVERY_TENANT
 
 from gyre_trainer.data_sets.answers import (
     KIND,
+    AnswerKind,
     AnswerRow,
     AnswersKind,
     AnswerTexts,
@@ -38,8 +39,9 @@ class Exporting:
     async def lines(
         self, digest: str, *, caller: RequestContext, form: str, part: str
     ) -> list[str]:
-        """JSON, one a row. Raises InvalidInput: a field cannot work; NotFound; FailedPrecondition:
-        it is of another kind, or facts are gone; PermissionDenied: the caller may not read all.
+        """JSON, one a row, but for those of a teacher, whose words are in the run alone. Raises
+        InvalidInput: a field cannot work; NotFound; FailedPrecondition: it is of another kind, or
+        facts are gone; PermissionDenied: the caller may not read all.
         """
         if form not in ("", TRL):
             raise InvalidInput("format", "is unknown", f"use {TRL}")
@@ -62,7 +64,9 @@ class Exporting:
         texts = await answer_texts(frozen, self._segments, self._render_for(frozen.card))
         labelled = frozen.card[KIND] == AnswersKind.LABELLED
         return [
-            _as_messages(row, each, labelled=labelled) for row, each in texts if row.part is wanted
+            _as_messages(row, each, labelled=labelled)
+            for row, each in texts
+            if row.part is wanted and row.kind is not AnswerKind.DISTILLED
         ]
 
 

@@ -1,26 +1,25 @@
 """From a window of the streams to a frozen data set of preferences, with its card."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from gyre_common.errors import FailedPrecondition
 
 from gyre_trainer.data_sets.answer_freezing import (
     PROFILES,
+    Occurrences,
     card_of_answers,
     check_enough,
     check_there_is_something,
     groups_of,
     join_answers,
-    occurrence_of,
     row_of,
     weight_of,
 )
 from gyre_trainer.data_sets.answer_joining import AnswerExample, NotLearned, Wanted
-from gyre_trainer.data_sets.answer_split import AnswerOccurrence, AnswerSplit, split_answers
+from gyre_trainer.data_sets.answer_split import AnswerOccurrence, TiedTo, split_answers
 from gyre_trainer.data_sets.answers import KIND, AnswerKind, AnswerRow, AnswersKind
 from gyre_trainer.data_sets.frozen import Card, DataSetPart, FrozenDataSet, Reference, frozen_of
 from gyre_trainer.data_sets.preferences import Preference, preferences_of
-from gyre_trainer.data_sets.split import clusters
 from gyre_trainer.segments.shelf import Segments
 from gyre_trainer.segments.window import Window, validate_window
 
@@ -43,15 +42,16 @@ async def freeze_preferences(
     examples, profile_of = joined.examples(), PROFILES[profile]
     check_there_is_something(joined, examples, tenant)
     preferences = preferences_of(kind, examples, joined.disliked(), wrong=wrong)
-    find = _Occurrences([*examples, *(side for each in preferences for side in each.sides)])
+    find = Occurrences([*examples, *(side for each in preferences for side in each.sides)])
     split = split_answers([find(example) for example in examples], profile_of)
     part_of = dict(zip(map(_reference, examples), split.parts, strict=True))
-    tied = _Tied((find(one) for one in examples if part_of[_reference(one)] is _GATE), split)
+    gate_examples = [one for one in examples if part_of[_reference(one)] is DataSetPart.GATE]
+    tied = TiedTo(map(find, gate_examples), split)
 
     taught: list[AnswerRow] = []
     for preference in preferences:
         part = part_of.get(_reference(preference.answer), DataSetPart.FIT)
-        if part is _GATE:
+        if part is DataSetPart.GATE:
             continue
         if any(tied(find(side)) for side in preference.sides):
             joined.dropped[NotLearned.HELD_OUT] += 1
@@ -59,10 +59,10 @@ async def freeze_preferences(
             taught.append(_row(preference, find(preference.answer), part))
     documents = {(row.tenant, each) for row in taught for each in row.documents}
     gate = []
-    for example in examples:
+    for example in gate_examples:
         weight = weight_of(example, wrong, liked_weight)
-        if part_of[_reference(example)] is _GATE and weight > 0:
-            row = row_of(example, find(example), _GATE, weight, held_out=True)
+        if weight > 0:
+            row = row_of(example, find(example), DataSetPart.GATE, weight, held_out=True)
             is_new = not {(row.tenant, each) for each in row.documents} & documents
             gate.append(row.model_copy(update={"held_out": is_new}))
     rows = [*taught, *gate]
@@ -79,36 +79,6 @@ async def freeze_preferences(
     if kind is AnswersKind.LABELLED:
         _check_both_kinds(taught)
     return frozen_of(tenant, rows, card)
-
-
-_GATE = DataSetPart.GATE
-
-
-class _Occurrences:
-    """What ties answers to others; near-identical questions of all of them share a name."""
-
-    def __init__(self, examples: Sequence[AnswerExample]) -> None:
-        questions = [example.interaction.searched for example in examples]
-        self._names = dict(zip(questions, clusters(questions), strict=True))
-
-    def __call__(self, example: AnswerExample) -> AnswerOccurrence:
-        return occurrence_of(example, self._names[example.interaction.searched])
-
-
-class _Tied:
-    """Whether an answer is tied to what is held out, by whatever the split keeps apart."""
-
-    def __init__(self, held_out: Iterable[AnswerOccurrence], split: AnswerSplit) -> None:
-        self._with_actors = "actor" in split.apart
-        self._ties = {tie for one in held_out for tie in self._ties_of(one)}
-
-    def __call__(self, one: AnswerOccurrence) -> bool:
-        return not self._ties.isdisjoint(self._ties_of(one))
-
-    def _ties_of(self, one: AnswerOccurrence) -> set[tuple[str, str]]:
-        actors = one.actors if self._with_actors else ()
-        ties = {("question", one.cluster), ("conversation", one.conversation)}
-        return ties | {("actor", actor) for actor in actors}
 
 
 def _reference(example: AnswerExample) -> Reference:

@@ -4,33 +4,25 @@ Both answer by way of the generator, from the passages that were read when the q
 what is compared is what people would have read.
 """
 
-import asyncio
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from gyre_common.events.releases import Roles
 from gyre_common.store import Store
 
-from gyre_trainer.data_sets.asked import VersionAnswer
 from gyre_trainer.data_sets.frozen import DataSetPart
-from gyre_trainer.generator_calls import Generator, open_generator
+from gyre_trainer.generator_calls import open_generator
 from gyre_trainer.language_models.adapters import check_base_of
+from gyre_trainer.language_models.asking import answers_of
 from gyre_trainer.language_models.config import BASE, LanguageModelConfig
 from gyre_trainer.language_models.gate import compared, measure
-from gyre_trainer.language_models.inputs import LanguageModelFiles, RunData, Sample
+from gyre_trainer.language_models.inputs import LanguageModelFiles, RunData
 from gyre_trainer.language_models.report import MARK, GateReport, as_markdown, verdict_of
 from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.runs.verbs import COMPARE
 from gyre_trainer.settings import TrainerSettings
-
-_AT_ONCE = 2
-
-Answers = Mapping[str, VersionAnswer | None]
-"""By question id; None where the question is too long for the version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +66,9 @@ async def compare_versions(
     spec, held_out = data.spec, data.samples(DataSetPart.GATE)
     async with open_generator(settings) as generator:
         answers = {
-            side: await _answers(folder, generator, held_out, versions, judging, side)
+            side: await answers_of(
+                folder, generator, held_out, versions, max_tokens=judging.answer_tokens, who=side
+            )
             for side, versions in sides.items()
         }
     folder.progress(COMPARE, message="measuring")
@@ -92,53 +86,6 @@ async def compare_versions(
     content, store = files.report.read_bytes(), Store(settings.store_url)
     stored = await retry_while_away(lambda: store.put(content), seconds=STORE_SECONDS)
     write_json(folder.verdict_file, verdict_of(report, stored))
-
-
-async def _answers(
-    folder: RunFolder,
-    generator: Generator,
-    samples: Sequence[Sample],
-    versions: Mapping[str, str],
-    judging: Judging,
-    side: str,
-) -> Answers:
-    """One a question; what was written before an interruption is not written again."""
-    path = folder.path / f"answers-{side}.jsonl"
-    answers = _written(path)
-    missing = [each for each in samples if each.row.question_id not in answers]
-    slots = asyncio.Semaphore(_AT_ONCE)
-    if missing:
-        folder.progress(COMPARE, message=f"{versions[Roles.GENERATOR]} is being loaded")
-        await generator.try_version(missing[0].asked.tenant, versions[Roles.GENERATOR])
-
-    async def ask(sample: Sample) -> None:
-        async with slots:
-            answer = await generator.answer(
-                sample.asked, versions, max_tokens=judging.answer_tokens
-            )
-        answers[sample.row.question_id] = answer
-        kept = answer and asdict(answer)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([sample.row.question_id, kept]) + "\n")
-        message = f"{side} answers the held-out questions"
-        folder.progress(COMPARE, len(answers), len(samples), message=message)
-
-    async with asyncio.TaskGroup() as group:
-        for sample in missing:
-            group.create_task(ask(sample))
-    return answers
-
-
-def _written(path: Path) -> dict[str, VersionAnswer | None]:
-    answers: dict[str, VersionAnswer | None] = {}
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                question_id, kept = json.loads(line)
-            except ValueError:  # it was killed while it wrote
-                continue
-            answers[question_id] = kept and VersionAnswer(**kept)
-    return answers
 
 
 async def _keep_card(folder: RunFolder, report: GateReport, settings: TrainerSettings) -> str:

@@ -154,7 +154,8 @@ def _readme(card: Mapping[str, Any], result: VariantResult) -> str:
     stride = max(1, len(result.loss) // 20)
     curve = " ".join(f"{loss:.2f}" for loss in result.loss[::stride])
     learned_from, unit = _LEARNED_FROM[data_card[KIND]]
-    disliked = f", {fit['disliked']} disliked or corrected ones" if fit.get("disliked") else ""
+    others = f", {fit['disliked']} disliked or corrected ones" if fit.get("disliked") else ""
+    others += f", {fit['distilled']} answers of a teacher" if fit.get("distilled") else ""
     library = "peft" if result.variant is Variant.LOW_RANK else "transformers"
     return f"""\
 ---
@@ -171,7 +172,7 @@ starting from {card["base"]["version"]} (`{card["base"]["digest"]}`).
 
 - data set `{card["data_set"]["digest"]}`, tenant {card["tenant"]}, profile {card["profile"]}
 - {fit["correction"]} corrections, {fit["declined"]} times "not answered here", {fit["liked"]} \
-liked answers{disliked}, by {data_card["actors"]} people
+liked answers{others}, by {data_card["actors"]} people
 - {result.cut} samples lost a part of a passage, {result.left_out} were too long
 - groups whose documents it has seen: {groups}
 

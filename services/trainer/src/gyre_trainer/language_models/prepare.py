@@ -1,6 +1,7 @@
 """Verb `prepare` of a language model: freezes what people said, and writes it as samples."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gyre_common.errors import FailedPrecondition
@@ -10,11 +11,19 @@ from gyre_common.model_folders import ModelFolders, digest_of_file
 from gyre_common.store import Shelf, Store
 
 from gyre_trainer.data_sets.answer_joining import Wanted
-from gyre_trainer.data_sets.answers import answer_texts
+from gyre_trainer.data_sets.answers import (
+    NO_ANSWER,
+    AnswerKind,
+    AnswerRow,
+    AnswerTexts,
+    answer_texts,
+    declines,
+)
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.frozen import FrozenDataSet, write_folder
-from gyre_trainer.generator_calls import open_generator
+from gyre_trainer.generator_calls import Generator, open_generator
+from gyre_trainer.language_models.asking import answers_of
 from gyre_trainer.language_models.config import BASE, OPENAI, LanguageModelConfig
 from gyre_trainer.language_models.inputs import (
     Inputs,
@@ -48,11 +57,24 @@ class Freeze(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """A version of the generator that answers so many questions that nobody answered, at most."""
+
+    version: str
+    questions: int
+
+
 async def prepare_samples(
-    folder: RunFolder, settings: TrainerSettings, config: LanguageModelConfig, freeze: Freeze
+    folder: RunFolder,
+    settings: TrainerSettings,
+    config: LanguageModelConfig,
+    freeze: Freeze,
+    teacher: Teacher | None = None,
 ) -> None:
-    """`prepared.json` is last. Raises FailedPrecondition: too little to learn from, or a base that
-    cannot be trained; Retryable: the store is away.
+    """`prepared.json` is last. Raises FailedPrecondition: too little to learn from, a base that
+    cannot be trained, or a teacher that does not answer; Retryable: the store or the generator is
+    away. What a teacher answered before that is kept, and not asked again.
     """
     spec, files = folder.spec(), LanguageModelFiles(folder)
     base = trainable_base(spec)
@@ -61,7 +83,12 @@ async def prepare_samples(
     base_folder = await retry_while_away(lambda: models.folder(base), seconds=STORE_SECONDS)
     prompt = prompt_of(spec, base)
     segments = Segments(Shelf(settings.store_url, FOLDER))
-    wanted = Wanted(prompt, config.context_tokens, restricted=config.restricted)
+    wanted = Wanted(
+        prompt,
+        config.context_tokens,
+        restricted=config.restricted,
+        unanswered=teacher.questions if teacher else 0,
+    )
     frozen = await freeze_and_store(
         folder, segments, settings, freeze, wanted=wanted, liked_weight=config.liked_weight
     )
@@ -71,18 +98,9 @@ async def prepare_samples(
         texts = await retry_while_away(
             lambda: answer_texts(frozen, segments, render), seconds=STORE_SECONDS
         )
-    samples = (
-        Sample(
-            row=row,
-            asked=each.asked,
-            system=each.system,
-            user=each.user,
-            passages=dict(each.passages),
-            answer=each.answer,
-            rejected=each.rejected,
-        )
-        for row, each in texts
-    )
+        samples = [_sample(row, each) for row, each in texts]
+        if teacher:
+            samples = await _taught(folder, generator, samples, teacher.version, config)
     write_samples(files.samples, samples)
     inputs = Inputs(
         base_folder=str(base_folder),
@@ -107,6 +125,59 @@ def mark_prepared(folder: RunFolder, frozen: FrozenDataSet) -> None:
         last_vote_at=card["last_vote_at"],
     )
     write_json(folder.prepared_file, prepared)
+
+
+def _sample(row: AnswerRow, texts: AnswerTexts) -> Sample:
+    return Sample(
+        row=row,
+        asked=texts.asked,
+        system=texts.system,
+        user=texts.user,
+        passages=dict(texts.passages),
+        answer=texts.answer,
+        rejected=texts.rejected,
+    )
+
+
+async def _taught(
+    folder: RunFolder,
+    generator: Generator,
+    samples: Sequence[Sample],
+    teacher: str,
+    config: LanguageModelConfig,
+) -> list[Sample]:
+    """With the teacher's answers; a question that it answers with nothing is left out."""
+    asked = [_asked_by(each, config) for each in samples if _is_for_teacher(each)]
+    answers = await answers_of(
+        folder,
+        generator,
+        asked,
+        {Roles.GENERATOR: teacher},
+        max_tokens=config.answer_tokens,
+        who="teacher",
+        stage=PREPARE,
+    )
+    taught = []
+    for sample in samples:
+        if not _is_for_teacher(sample):
+            taught.append(sample)
+        elif answer := answers[sample.row.question_id]:
+            text = NO_ANSWER if declines(answer.text) else answer.text.strip()
+            taught += [sample.model_copy(update={"answer": text})] if text else []
+    return taught
+
+
+def _is_for_teacher(sample: Sample) -> bool:
+    return sample.row.kind is AnswerKind.DISTILLED
+
+
+def _asked_by(sample: Sample, config: LanguageModelConfig) -> Sample:
+    """The examples in a teacher's prompt are those that everybody may read, unless what is
+    restricted may teach: then those that whoever asked may read.
+    """
+    if config.restricted:
+        return sample
+    return sample.model_copy(update={"asked": replace(sample.asked, acl=())})
 
 
 def trainable_base(spec: RunSpec) -> Artifact:

@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 
+from pydantic import Field
+
 from gyre_trainer.language_models.config import LanguageModelConfig
 
 
 class GeneratorSftConfig(LanguageModelConfig):
-    """It adds none of its own."""
+    """`teacher` names a version of the generator that answers at most `teacher_questions` of those
+    that nobody answered, the newest; each of its answers counts `teacher_weight` beside one that
+    somebody wrote. Without it only people teach.
+    """
+
+    teacher: str = ""
+    teacher_questions: int = Field(default=200, ge=1, le=100_000)
+    teacher_weight: float = Field(default=0.5, gt=0, le=1)
 
 
 def variants_of(settings: Mapping[str, str]) -> tuple[str, ...]:

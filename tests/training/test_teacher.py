@@ -1,0 +1,86 @@
+"""The recipe `sft` with a teacher: questions that nobody answered are answered by a version."""
+
+import re
+from pathlib import Path
+
+import pytest
+from gyre_common.errors import CONTEXT_TOO_LONG, EMPTY_ANSWER, FailedPrecondition
+from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind
+from gyre_trainer.data_sets.frozen import DataSetPart
+from gyre_trainer.language_models.inputs import RunData, Sample
+from gyre_trainer.recipes.generator_sft.prepare import prepare
+
+from tests.fakes.generator import fake_generator
+from tests.training.answer_runs import SETTINGS, Stage
+from tests.unit.trainer.answer_facts import many_answers, with_unanswered
+
+NUMBER = re.compile(r"matter(\d+)")
+
+
+@pytest.fixture
+async def begun(tmp_path: Path, tiny_language_model: Path) -> Stage:
+    stage = Stage(tmp_path)
+    facts = with_unanswered(many_answers(90), 6)
+    settings = {**SETTINGS, "teacher": "big", "teacher_weight": "0.3"}
+    await stage.begin(tiny_language_model, facts=facts, settings=settings)
+    return stage
+
+
+def taught(stage: Stage) -> dict[int, Sample]:
+    samples = RunData(stage.folder).samples(DataSetPart.FIT)
+    of_teacher = [each for each in samples if each.row.kind is AnswerKind.DISTILLED]
+    return {int(each.row.question_id[-4:]): each for each in of_teacher}
+
+
+def teach(question: str) -> str | FailedPrecondition:
+    number = int(NUMBER.findall(question)[0])
+    said: dict[int, str | FailedPrecondition] = {
+        91: "Not answered here.",
+        92: FailedPrecondition("the window is small", code=CONTEXT_TOO_LONG),
+        93: FailedPrecondition("it wrote nothing", code=EMPTY_ANSWER),
+    }
+    return said.get(number, f"It is taught{number}.")
+
+
+async def test_what_a_teacher_answers_is_learned(begun: Stage) -> None:
+    async with fake_generator({"big": teach}) as generator:
+        await prepare(begun.folder, begun.settings(generator.address))
+    assert generator.groups == {()}, "it sees no example that not everybody may read"
+    samples = taught(begun)
+    assert {number: sample.answer for number, sample in samples.items()} == {
+        90: "It is taught90.",
+        91: NO_ANSWER,
+        94: "It is taught94.",
+        95: "It is taught95.",
+    }
+    assert {sample.row.weight for sample in samples.values()} == {0.3}
+    assert not any(b"taught" in path.read_bytes() for path in begun.folder.data_set.iterdir())
+
+
+async def test_a_teacher_that_refuses_is_told_and_not_asked_again_what_it_answered(
+    begun: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gyre_trainer.generator_calls._KNOWN_WITHIN", 0.0)
+    limited = FailedPrecondition("the server refused (429): quota is used up")
+
+    def refusing(question: str) -> str | FailedPrecondition:
+        return limited if "matter95" in question else teach(question)
+
+    async with fake_generator({"big": refusing}) as generator:
+        with pytest.RaisesGroup(pytest.RaisesExc(FailedPrecondition, match="quota is used up")):
+            await prepare(begun.folder, begun.settings(generator.address))
+        assert not begun.folder.prepared_file.exists()
+        before = generator.asked.total()
+        generator.versions["big"] = teach
+        await prepare(begun.folder, begun.settings(generator.address))
+    assert generator.asked.total() < 2 * before
+    assert sorted(taught(begun)) == [90, 91, 94, 95]
+
+
+async def test_a_teacher_that_is_no_version_is_told(
+    begun: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gyre_trainer.generator_calls._KNOWN_WITHIN", 0.0)
+    async with fake_generator({}) as generator:
+        with pytest.raises(FailedPrecondition, match="big is broken"):
+            await prepare(begun.folder, begun.settings(generator.address))
