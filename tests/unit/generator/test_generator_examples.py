@@ -237,6 +237,21 @@ async def test_without_the_retrievers_word_no_example_is_shown(room: Room, tmp_p
     assert event.outcome == "answered"
 
 
+async def test_who_names_the_version_is_told_why_it_has_no_examples(
+    room: Room, tmp_path: Path
+) -> None:
+    room.promote(await a_version(tmp_path, EXAMPLES))
+    named = RequestContext(versions={Roles.ANSWER_PROMPT: "answer-few-1"})
+    assert "Examples:" in (await room.ask(named)).prompt
+
+    async def readable(request: object) -> Any:
+        raise Unavailable("the index is down")
+
+    room.retriever.readable = readable  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="the index is down"):
+        await room.ask(named)
+
+
 async def test_files_that_are_broken_cost_the_examples_and_no_answer(
     room: Room, tmp_path: Path
 ) -> None:

@@ -27,7 +27,8 @@ async def exemplify(
     version has none, or what writes reads no prompt.
 
     Whether the caller may read what an example rests on is asked of the index, with tenant, groups
-    and the request's filters in the query. Where that cannot be told, no example is shown.
+    and the request's filters in the query. Where that cannot be told, no example is shown; a call
+    that names this version, to compare it with others, gets the error.
     """
     artifacts = progress.latest(lambda report: report.artifacts) or {}
     prompt, backend = (
@@ -39,6 +40,8 @@ async def exemplify(
     try:
         yield StepResult(examples=await _examples(progress, prompt, sets, readable))
     except GyreError as error:
+        if Roles.ANSWER_PROMPT in progress.caller.versions:
+            raise
         METRICS.fallbacks.labels("generator", "examples").inc()
         yield StepResult(fallbacks=(f"{Roles.ANSWER_PROMPT}: no examples: {error}",))
 
