@@ -141,6 +141,8 @@ async def test_an_unknown_version_is_refused_before_the_stream_starts() -> None:
 async def test_a_version_is_tried_and_an_unknown_one_refused() -> None:
     async with generator() as stub:
         await call(stub.TryVersion, pb.TryVersionRequest(version="extractive-1"), timeout=10)
+        with pytest.raises(InvalidInput, match="role is 'judge': use generator"):
+            await call(stub.TryVersion, pb.TryVersionRequest(version="x", role="judge"), timeout=10)
         with pytest.raises(FailedPrecondition, match="no version other"):
             await call(stub.TryVersion, pb.TryVersionRequest(version="other"), timeout=10)
 

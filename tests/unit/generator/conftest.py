@@ -33,7 +33,7 @@ from gyre_generator.steps.ground import ground
 from gyre_generator.steps.pack import pack
 from gyre_generator.steps.retrieve import Search, retrieve
 from gyre_generator.steps.route import EXTRACTIVE, route
-from gyre_generator.version_trial import VersionTrial
+from gyre_generator.version_trial import GeneratorTrial, VersionTrial
 
 from tests.builders import MORNING, a_release
 from tests.fakes.bus import MemoryBus
@@ -119,7 +119,10 @@ MakeAnswerer = Callable[..., Answerer]
 def rpc_of(answerer: Answerer, steps: Steps, releases: ReleaseView) -> GeneratorRpc:
     """The edge as the service is wired; no version but the extractive one can be tried."""
     given = GivenPassages(steps, Prompts(), releases)
-    return GeneratorRpc(answerer, VersionTrial([EXTRACTIVE], releases, None), given)
+    trials: dict[str, VersionTrial] = {
+        Roles.GENERATOR: GeneratorTrial([EXTRACTIVE], releases, None)
+    }
+    return GeneratorRpc(answerer, trials, given)
 
 
 def steps_of(

@@ -32,6 +32,7 @@ from gyre_generator.progress import Step
 from gyre_generator.prompts import Prompts
 from gyre_generator.service import Answerer
 from gyre_generator.steps.exemplify import exemplify
+from gyre_generator.version_trial import PromptTrial
 
 from tests.builders import a_release, an_artifact
 from tests.fakes.bus import MemoryBus
@@ -263,6 +264,28 @@ async def test_files_that_are_broken_cost_the_examples_and_no_answer(
     assert "Examples:" not in event.prompt
     [fallback] = event.fallbacks
     assert fallback.startswith("prompt/answer: no examples: answer-few-1 cannot be served here")
+
+
+async def test_a_version_is_tried_before_it_goes_live(room: Room, tmp_path: Path) -> None:
+    good = await a_version(tmp_path, EXAMPLES)
+    changed = {**good.settings, "template_digest": "sha256:" + "1" * 64}
+    bad: dict[str, dict[str, Any]] = {
+        "no-files": {"digest": "sha256:" + "2" * 64, "uri": good.uri and good.uri[:-1] + "x"},
+        "other-template": {"settings": changed},
+    }
+    versions = [good, *(good.model_copy(update={"version": n, **of}) for n, of in bad.items())]
+    room.releases.apply(
+        a_release(Roles.ANSWER_PROMPT, live=good.version, artifacts=tuple(versions), generation=9)
+    )
+    trial = PromptTrial(Prompts(), room.releases, room.sets)
+
+    await trial.try_version(good.version)
+    with pytest.raises(FailedPrecondition, match="no-files cannot be served here"):
+        await trial.try_version("no-files")
+    with pytest.raises(FailedPrecondition, match="answer-examples-1 is not the file"):
+        await trial.try_version("other-template")
+    with pytest.raises(FailedPrecondition, match="has no version nobody"):
+        await trial.try_version("nobody")
 
 
 async def test_what_quotes_needs_no_examples(room: Room, tmp_path: Path) -> None:

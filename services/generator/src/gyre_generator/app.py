@@ -32,7 +32,7 @@ from gyre_generator.steps.ground import ground
 from gyre_generator.steps.pack import pack
 from gyre_generator.steps.retrieve import retrieve
 from gyre_generator.steps.route import EXTRACTIVE, OPENAI, Override, route
-from gyre_generator.version_trial import VersionTrial
+from gyre_generator.version_trial import GeneratorTrial, PromptTrial
 
 
 async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
@@ -74,7 +74,10 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
         rpc=[
             GeneratorRpc(
                 answerer,
-                VersionTrial(backends, releases, models),
+                {
+                    Roles.GENERATOR: GeneratorTrial(backends, releases, models),
+                    Roles.ANSWER_PROMPT: PromptTrial(prompts, releases, examples),
+                },
                 GivenPassages(chain, prompts, releases),
             )
         ],

@@ -1,6 +1,6 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, replace
 
@@ -9,6 +9,7 @@ from gyre.generator.v1 import generator_pb2 as pb
 from gyre.generator.v1 import generator_pb2_grpc
 from gyre_common.errors import InvalidInput
 from gyre_common.events.interactions import Citation, InteractionCompleted, Turn
+from gyre_common.events.releases import Roles
 from gyre_common.rpc import ServicerContext
 from pydantic import ValidationError
 
@@ -24,11 +25,13 @@ MOST_PASSAGES = 100
 
 
 class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
-    """Serves gyre.generator.v1.GeneratorService."""
+    """Serves gyre.generator.v1.GeneratorService; `trials` are by role."""
 
-    def __init__(self, answerer: Answerer, trial: VersionTrial, given: GivenPassages) -> None:
+    def __init__(
+        self, answerer: Answerer, trials: Mapping[str, VersionTrial], given: GivenPassages
+    ) -> None:
         self._answerer = answerer
-        self._trial = trial
+        self._trials = trials
         self._given = given
 
     async def Answer(
@@ -55,8 +58,11 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
     async def TryVersion(
         self, request: pb.TryVersionRequest, context: ServicerContext
     ) -> pb.TryVersionResponse:
-        """Replies once the version has written something."""
-        await self._trial.try_version(request.version)
+        """Replies once the version has done its work."""
+        role = request.role or Roles.GENERATOR.value
+        if role not in self._trials:
+            raise InvalidInput("role", f"is {role!r}", f"use {' or '.join(self._trials)}")
+        await self._trials[role].try_version(request.version)
         return pb.TryVersionResponse()
 
     async def AnswerFrom(

@@ -1,16 +1,52 @@
-"""A generator version is tried before it goes live."""
+"""Versions of the generator and of its prompt are tried before they go live."""
 
 from collections.abc import Collection
+from typing import Protocol
 
+from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 
+from gyre_generator.examples import ExampleSets
+from gyre_generator.prompts import PromptError, Prompts
+from gyre_generator.prompts.rendering import template_of
 from gyre_generator.served_models import ServedModels
 from gyre_generator.steps.route import missing_backend
 
 
-class VersionTrial:
-    """Lets registered versions write something. `backends` are those that this process has."""
+class VersionTrial(Protocol):
+    """Tries registered versions of one role."""
+
+    async def try_version(self, version: str) -> None:
+        """Return once it has done its work. Raises FailedPrecondition: it is not registered here
+        (yet), or cannot be used, with the reason.
+        """
+
+
+class PromptTrial:
+    """Implements `VersionTrial` for the answer prompt: template and examples are loaded."""
+
+    def __init__(self, prompts: Prompts, releases: ReleaseView, examples: ExampleSets) -> None:
+        self._prompts = prompts
+        self._releases = releases
+        self._examples = examples
+
+    async def try_version(self, version: str) -> None:
+        """See `VersionTrial`."""
+        artifact = self._releases.artifact(Roles.ANSWER_PROMPT, version)
+        try:
+            self._prompts.load(*template_of(artifact))
+        except PromptError as error:
+            raise FailedPrecondition(str(error)) from error
+        if artifact.uri is not None:
+            async with self._examples.use(artifact):
+                pass
+
+
+class GeneratorTrial:
+    """Implements `VersionTrial`: lets versions write something. `backends` are those that this
+    process has.
+    """
 
     def __init__(
         self, backends: Collection[str], releases: ReleaseView, models: ServedModels | None
@@ -20,11 +56,8 @@ class VersionTrial:
         self._models = models
 
     async def try_version(self, version: str) -> None:
-        """Return once the version has written something; one without a model is fine.
-
-        Raises FailedPrecondition: it is not registered here (yet), this process does not have its
-        back end, or its model is refused, or still being loaded. Unavailable: the model server
-        cannot be reached.
+        """See `VersionTrial`; one without a model is fine. Its model may still be being loaded.
+        Raises Unavailable as well: the model server cannot be reached.
         """
         artifact = self._releases.artifact(Roles.GENERATOR, version)
         backend = artifact.settings.get("backend", "")

@@ -25,11 +25,12 @@ async def create_app(settings: ReleasesSettings, enter: Enter) -> App:
     log = await enter(KafkaReleaseLog(settings.kafka_servers))
     embedder = await enter(channel(settings.embedder_address, key=settings.key))
     generator = await enter(channel(settings.generator_address, key=settings.key))
-    encoders = GrpcEncoderProbe(embedder)
+    encoders, answers = GrpcEncoderProbe(embedder), GrpcGeneratorProbe(generator)
     probes: Probes = {
         Roles.DOCUMENT_ENCODER: encoders,
         Roles.QUERY_ENCODER: encoders,
-        Roles.GENERATOR: GrpcGeneratorProbe(generator),
+        Roles.GENERATOR: answers,
+        Roles.ANSWER_PROMPT: answers,
     }
     controller = ReleaseController(log, ReleaseBook(now), probes)
     await controller.start(shipped_artifacts(now()), Signature(actor="gyre"))

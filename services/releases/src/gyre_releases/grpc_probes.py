@@ -27,7 +27,7 @@ class GrpcEncoderProbe:
 
 
 class GrpcGeneratorProbe:
-    """Implements the VersionProbe port: a few words."""
+    """Implements the VersionProbe port: a few words, or the prompt that they are asked for with."""
 
     served_by = "generator"
 
@@ -37,5 +37,5 @@ class GrpcGeneratorProbe:
 
     async def try_version(self, role: str, version: str) -> None:
         """See VersionProbe."""
-        request = generator_pb2.TryVersionRequest(version=version)
+        request = generator_pb2.TryVersionRequest(version=version, role=role)
         await call(self._stub.TryVersion, request, timeout=self._seconds)

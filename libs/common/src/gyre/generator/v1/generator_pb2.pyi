@@ -22,10 +22,12 @@ OUTCOME_ERROR: Outcome
 OUTCOME_CANCELLED: Outcome
 
 class TryVersionRequest(_message.Message):
-    __slots__ = ("version",)
+    __slots__ = ("version", "role")
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
     version: str
-    def __init__(self, version: _Optional[str] = ...) -> None: ...
+    role: str
+    def __init__(self, version: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
 
 class TryVersionResponse(_message.Message):
     __slots__ = ()

@@ -83,7 +83,8 @@ class GeneratorServiceServicer:
 
     def TryVersion(self, request, context):
         """Returns once a registered version has written something: its model is loaded first, and stays
-        for a while. Asks no retriever and records nothing. FAILED_PRECONDITION with the reason when it
+        for a while; a prompt's once its template and its examples can be used. Asks no retriever and
+        records nothing. FAILED_PRECONDITION with the reason when it
         is not known here (yet) or cannot be served; code `loading` while that is not decided.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
