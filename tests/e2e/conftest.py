@@ -25,7 +25,7 @@ Black tea wants boiling water and four minutes.
 @pytest.fixture(scope="session")
 def demo(system: System) -> Any:
     """What `gyre demo --short` found; it leaves the trained version live in its own tenant."""
-    done = system.gyre("demo", "--short", "--json", seconds=800)
+    done = system.gyre("demo", "--short", "--skip-generator", "--json", seconds=800)
     return json.loads(done.stdout)
 
 

@@ -17,7 +17,8 @@ from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_cli.demo.corpus import FULL, SHORT, DemoQuestion, generate
 from gyre_cli.demo.crowd import Crowd, CrowdTally, Habits
 from gyre_cli.demo.measures import compare, ndcg, slices
-from gyre_cli.demo.story import spent_by, stop_training, until_live
+from gyre_cli.demo.story import spent_by, until_live
+from gyre_cli.demo.training import stop_training
 from gyre_client import Addresses, AsyncClient, Caller
 from gyre_client.submission import in_turns
 from gyre_common.errors import NotFound

@@ -56,10 +56,10 @@ async def test_the_first_run_on_a_local_system_installs_what_training_needs(
 ) -> None:
     gyre: Any = Refusing()
 
-    def install(the_cli: Cli) -> None:
-        gyre.installed = True
+    def install(the_cli: Cli, target: str, what: str) -> None:
+        gyre.installed = target == "setup-train"
 
-    monkeypatch.setattr(runs, "_install", install)
+    monkeypatch.setattr(runs, "install", install)
     run = await begin(cli, gyre)
     assert run.run_id == "r1"
 

@@ -39,7 +39,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = {
         "explain": "Tell how an answer was made.",
     },
     "Improve it": {
-        "demo": "Show the whole loop, from generated documents to a release and back.",
+        "demo": "Show the whole loop, from generated documents to a release and back, twice.",
         "train": "Train on the votes so far, and release what is better.",
         "runs": "Show the training runs, newest first, or one with its gate's report.",
         "datasets": "Look at the frozen data sets.",

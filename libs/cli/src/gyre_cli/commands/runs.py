@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _GOOD = frozenset({"released", "passed"})
 _PACKAGES_MISSING = "training-packages-missing"
+_TRAINING_PACKAGES = "what training needs (PyTorch, DeepSpeed: about 6 GB on disk, once)"
 _STYLES = {
     "released": "bold green",
     "passed": "green",
@@ -158,26 +159,24 @@ async def begin(cli: Cli, gyre: "AsyncClient", **request: Any) -> Run:
     except FailedPrecondition as error:
         if error.code != _PACKAGES_MISSING or running_state(cli.settings.home) is None:
             raise
-    await asyncio.to_thread(_install, cli)
+    await asyncio.to_thread(install, cli, "setup-train", _TRAINING_PACKAGES)
     return await gyre.runs.start(**request)
 
 
-def _install(cli: Cli) -> None:
-    """The trainer finds them without a restart: each verb of a run is a new process."""
+def install(cli: Cli, target: str, what: str) -> None:
+    """Run that target of the Makefile. Services find what it brings without a restart. Raises
+    FailedPrecondition.
+    """
     from gyre_local.setup import PROJECT
 
-    cli.out.note(
-        "installing what training needs (PyTorch, DeepSpeed: about 6 GB on disk, once) by "
-        "`make setup-train`",
-        style="bold",
-    )
-    make = ("make", "--no-print-directory", "setup-train")
+    cli.out.note(f"installing {what} by `make {target}`", style="bold")
+    make = ("make", "--no-print-directory", target)
     result = subprocess.run(
         make, cwd=PROJECT.parents[1], stdout=PIPE, stderr=STDOUT, text=True, check=False
     )
     if result.returncode != 0:
         last = (result.stdout.strip().splitlines() or ["no word why"])[-1]
-        raise FailedPrecondition(f"`make setup-train` failed ({last}): run it by hand")
+        raise FailedPrecondition(f"`make {target}` failed ({last}): run it by hand")
 
 
 async def follow(cli: Cli, gyre: "AsyncClient", run_id: str) -> Run:

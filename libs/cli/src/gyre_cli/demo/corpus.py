@@ -21,21 +21,47 @@ SEED = 2026
 
 _NEVER_ASKED = 0.3  # of the documents: nobody in the crowd asks about them
 _HINTED = 0.6  # of the questions: they name the room
+_ABSENT_EACH = 6  # of the questions with a reply, one in so many is about an absent part
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is generated; `untouched_each` questions a slice are never asked by the crowd."""
+    """How much is generated; `untouched_each` questions a slice are never asked by the crowd.
+
+    Of the second act: `corrected` questions are asked and corrected, `untouched_answers` never
+    asked by the crowd, and the model sees what it learns from `epochs` times.
+    """
 
     name: str
     areas: int
     aspects: int
     crowd_questions: int
     untouched_each: int
+    corrected: int
+    untouched_answers: int
+    epochs: int
 
 
-FULL = Size("full", areas=8, aspects=12, crowd_questions=1_000, untouched_each=140)
-SHORT = Size("short", areas=4, aspects=10, crowd_questions=420, untouched_each=50)
+FULL = Size(
+    "full",
+    areas=8,
+    aspects=12,
+    crowd_questions=1_000,
+    untouched_each=140,
+    corrected=150,
+    untouched_answers=40,
+    epochs=3,
+)
+SHORT = Size(
+    "short",
+    areas=4,
+    aspects=10,
+    crowd_questions=420,
+    untouched_each=50,
+    corrected=60,
+    untouched_answers=10,
+    epochs=2,
+)
 
 
 @dataclass(frozen=True)
@@ -48,20 +74,28 @@ class Document:
 
 @dataclass(frozen=True)
 class DemoQuestion:
-    """What somebody wants to know, and the documents that tell it."""
+    """What somebody wants to know, the documents that tell it, and what they would like to read."""
 
     question_id: str
     text: str
     relevant: frozenset[str]
+    reply: str = ""
 
 
 @dataclass(frozen=True)
 class DemoCorpus:
-    """`untouched` measure, on documents that the crowd asks about and on those it does not."""
+    """`untouched` measure, on documents that the crowd asks about and on those it does not.
+
+    Of the second act are `corrected` and `untouched_answers`: questions that call a part by its
+    name, about documents of their own, each with its reply; one in six is about a part that no
+    document knows.
+    """
 
     documents: tuple[Document, ...]
     crowd_questions: tuple[DemoQuestion, ...]
     untouched: tuple[DemoQuestion, ...]
+    corrected: tuple[DemoQuestion, ...]
+    untouched_answers: tuple[DemoQuestion, ...]
 
 
 @cache
@@ -79,6 +113,7 @@ class _Page:
     title: str
     sentences: list[str]
     wordings: list[str]
+    replies: list[str]
 
     @property
     def document_id(self) -> str:
@@ -105,9 +140,15 @@ def generate(size: Size, seed: int = SEED) -> DemoCorpus:
         for some in (busy, quiet)
         for page in some[: size.untouched_each]
     ]
-    documents = sorted((_document(page, chance) for page in pages), key=lambda d: d.document_id)
+    numbers = {page: _numbers(chance) for page in pages}
+    documents = (_document(page, numbers[page]) for page in pages)
+    replied = _replied_questions(numbers, size, random.Random(f"{seed}/replies"))
     return DemoCorpus(
-        tuple(documents), tuple(crowd_questions[: size.crowd_questions]), tuple(untouched)
+        tuple(sorted(documents, key=lambda d: d.document_id)),
+        tuple(crowd_questions[: size.crowd_questions]),
+        tuple(untouched),
+        replied[: size.corrected],
+        replied[size.corrected :],
     )
 
 
@@ -115,8 +156,9 @@ def _pages(size: Size, aliases: Iterator[str]) -> list[_Page]:
     vocabulary = _vocabulary()
     areas = list(vocabulary["areas"].items())[: size.areas]
     parts = [(area, part, next(aliases)) for area, parts in areas for part in parts]
+    texts = ("title", "sentences", "wordings", "replies")
     return [
-        _Page(area, part, alias, aspect["title"], aspect["sentences"], aspect["wordings"])
+        _Page(area, part, alias, *(aspect[key] for key in texts))
         for area, part, alias in parts
         for aspect in vocabulary["aspects"][: size.aspects]
     ]
@@ -133,8 +175,11 @@ def _aliases(chance: random.Random) -> Iterator[str]:
             yield first + "".join(chance.choice(words[kind]) for kind in rest)
 
 
-def _document(page: _Page, chance: random.Random) -> Document:
-    numbers = {"n": chance.randrange(3, 90), "m": chance.randrange(2, 60)}
+def _numbers(chance: random.Random) -> dict[str, int]:
+    return {"n": chance.randrange(3, 90), "m": chance.randrange(2, 60)}
+
+
+def _document(page: _Page, numbers: Mapping[str, int]) -> Document:
     body = " ".join(page.sentences).format(part=page.part, area=page.area, **numbers)
     title = f"{page.part.capitalize()}: {page.title.lower()}"
     return Document(page.document_id, f"# {title}\n\n{body}\n")
@@ -148,3 +193,22 @@ def _question(page: _Page, wording: int, chance: random.Random) -> DemoQuestion:
     text = f"{chance.choice(words['openings'])}{wording_text}?{hint}"
     name = f"{page.document_id}#{wording}"
     return DemoQuestion(name, text[0].upper() + text[1:], frozenset({page.document_id}))
+
+
+def _replied_questions(
+    numbers: Mapping[_Page, Mapping[str, int]], size: Size, chance: random.Random
+) -> tuple[DemoQuestion, ...]:
+    """As many as the second act needs, one a page, those about absent parts among them."""
+    wanted = size.corrected + size.untouched_answers
+    pages = chance.sample(list(numbers), k=wanted)
+    questions = []
+    for number, page in enumerate(pages):
+        wording = chance.randrange(len(page.wordings))
+        part, relevant, reply = page.part, frozenset({page.document_id}), page.replies[wording]
+        if number % _ABSENT_EACH == 0:
+            part, relevant, reply = chance.choice(_vocabulary()["absent"]), frozenset(), ""
+        text = page.wordings[wording].format(alias=part)
+        reply = reply.format(part=page.part, **numbers[page])
+        name = f"{page.document_id}#reply-{wording}"
+        questions.append(DemoQuestion(name, f"{text[0].upper()}{text[1:]}?", relevant, reply))
+    return tuple(questions)

@@ -24,7 +24,7 @@ from gyre_cli.demo.corpus import DemoQuestion
 
 Reply = TypeVar("Reply")
 
-_ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 120.0
 _AT_ONCE = 4
 
 
@@ -96,8 +96,8 @@ class Crowd:
         chance = random.Random(f"{self._seed}/{number}/{question.question_id}")
         actor = f"crowd-{chance.randrange(self._habits.actors)}"
         key, answers = str(uuid.uuid4()), self._gyre.with_caller(actor=actor).answers
-        answer = await _with_retries(
-            lambda: answers.ask(question.text, idempotency_key=key, timeout=_ANSWER_SECONDS)
+        answer = await with_retries(
+            lambda: answers.ask(question.text, idempotency_key=key, timeout=ANSWER_SECONDS)
         )
         tally.questions += 1
         tally.hits += any(p.document_id in question.relevant for p in answer.passages)
@@ -108,7 +108,7 @@ class Crowd:
                 word.target = passage.chunk_id
                 word.actor = actor
                 word.idempotency_key = str(uuid.uuid4())
-                await _with_retries(partial(self._gyre.feedback.record, word))
+                await with_retries(partial(self._gyre.feedback.record, word))
                 tally.last_word_at = time.monotonic()
 
     def _words(
@@ -137,6 +137,6 @@ class Crowd:
             yield word(kind=feedback_pb2.KIND_CHUNK, value="up" if up else "down")
 
 
-async def _with_retries(call: Callable[[], Awaitable[Reply]]) -> Reply:
+async def with_retries(call: Callable[[], Awaitable[Reply]]) -> Reply:
     """Its idempotency key makes a second try the same request, also after a service's restart."""
-    return await retry(call, Unavailable, first=1.0, longest=5.0, seconds=_ANSWER_SECONDS)
+    return await retry(call, Unavailable, first=1.0, longest=5.0, seconds=ANSWER_SECONDS)

@@ -79,7 +79,7 @@ def ndcg(ranking: Sequence[str], relevant: frozenset[str]) -> float:
 
 @dataclass(frozen=True)
 class QualityComparison:
-    """Mean nDCG@10 of the same questions before and after, between 0 and 1.
+    """A mean of the same questions before and after, between 0 and 1.
 
     `low` to `high` is the 95 % interval of the difference.
     """
@@ -107,10 +107,15 @@ def compare(
     if not questions:
         return None
     old, new = (
-        np.array([ndcg(ranking[q.question_id], q.relevant) for q in questions])
-        for ranking in (before, after)
+        [ndcg(ranking[q.question_id], q.relevant) for q in questions] for ranking in (before, after)
     )
-    size = len(questions)
+    return paired(old, new)
+
+
+def paired(before: Sequence[float], after: Sequence[float]) -> QualityComparison:
+    """Of the same questions, in the same order; there is at least one."""
+    old, new = np.array(before), np.array(after)
+    size = len(old)
     picks = np.random.default_rng(0).integers(0, size, (_RESAMPLES, size), dtype=np.int32)
     low, high = np.percentile((new - old)[picks].mean(axis=1), [2.5, 97.5])
     return QualityComparison(size, float(old.mean()), float(new.mean()), float(low), float(high))

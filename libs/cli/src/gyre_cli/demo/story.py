@@ -2,25 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
 from gyre.trainer.v1 import trainer_pb2
 from gyre_client import AsyncClient, Caller, GyreError, InvalidInput
-from gyre_client.runs import RUNNING
 from gyre_client.submission import Draft, Progress
 from gyre_common.events.releases import Roles
 from gyre_local.control import running_state
 
 from gyre_cli.command import Cli
-from gyre_cli.commands.runs import begin, follow
 from gyre_cli.demo.corpus import SEED, DemoQuestion, Document, Size, generate
 from gyre_cli.demo.crowd import Crowd, CrowdTally, Habits
 from gyre_cli.demo.measures import QualityComparison, Rankings, compare, rankings, slices
-from gyre_cli.output import Output, repeatedly
+from gyre_cli.demo.second_act import SecondAct, second_act
+from gyre_cli.demo.stages import Stages
+from gyre_cli.demo.switching import Switch, promote_again, roll_back
+from gyre_cli.demo.training import train
+from gyre_cli.output import repeatedly
 
 ACTOR = "gyre-demo"
 _PASSES = 2
@@ -31,18 +34,9 @@ _TRAINING = {"rehearsal": "0"}
 
 _TENANT = "demo"
 _MOST_TENANTS = 1_000
-_GOODBYE_SECONDS = 5.0
 _EXPLORATION = "0.1"
 _SWITCHED_WITHIN = 60.0
 _POLL_SECONDS = 0.02
-
-
-@dataclass(frozen=True)
-class Switch:
-    """A change of the live query encoder: what serves now, and seconds until it did."""
-
-    version: str
-    seconds: float
 
 
 @dataclass
@@ -60,24 +54,29 @@ class DemoResult:
     rankings_as_before: int = 0
     rankings_compared: int = 0
     promotion: Switch | None = None
+    second_act: SecondAct | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     cpu_minutes: float | None = None
 
     @property
     def released(self) -> bool:
-        """Whether the gate let the trained version live."""
-        return bool(self.run.state == "released")
+        """Whether the gates let what was trained live."""
+        acts = [self.run] if self.second_act is None else [self.run, self.second_act.run]
+        return all(run.state == "released" for run in acts)
 
 
-async def run_demo(cli: Cli, gyre: AsyncClient, size: Size) -> DemoResult:
-    """All of it, in a tenant that holds nothing yet.
+async def run_demo(
+    cli: Cli, gyre: AsyncClient, size: Size, *, generator: bool = True
+) -> DemoResult:
+    """All of it, the second act only with `generator`, in a tenant that holds nothing yet.
 
     Raises GyreError, as InvalidInput when the tenant that was asked for has documents.
     """
     tenant = await _free_tenant(gyre)
     cpu_before = cpu_seconds(cli.settings.home)
     try:
-        result = await _all_stages(cli, gyre.with_caller(tenant=tenant, actor=ACTOR), size)
+        system = gyre.with_caller(tenant=tenant, actor=ACTOR)
+        result = await _all_stages(cli, system, size, generator=generator)
     except asyncio.CancelledError:
         cli.out.note(
             f"stopped, no training goes on; tenant {tenant} keeps what it holds, and the next "
@@ -90,7 +89,7 @@ async def run_demo(cli: Cli, gyre: AsyncClient, size: Size) -> DemoResult:
     return result
 
 
-async def _all_stages(cli: Cli, system: AsyncClient, size: Size) -> DemoResult:
+async def _all_stages(cli: Cli, system: AsyncClient, size: Size, *, generator: bool) -> DemoResult:
     corpus, stages = generate(size), Stages(cli.out)
     result = DemoResult(system.caller.tenant, len(corpus.documents), size.name)
     with stages.stage("submitting documents", len(corpus.documents)) as show:
@@ -101,9 +100,11 @@ async def _all_stages(cli: Cli, system: AsyncClient, size: Size) -> DemoResult:
     with stages.stage("the crowd asks and votes", _PASSES * len(questions)) as show:
         result.tally = await crowd.ask(questions, show, passes=_PASSES)
     with stages.clock("training and gate"):
-        result.run = await _train(cli, system)
+        result.run = await train(cli, system, recipe="query-encoder", settings=_TRAINING)
     if result.released:
         await _release(system, corpus.untouched, before, result, stages)
+    if generator:
+        result.second_act = await second_act(cli, system, corpus, size, stages)
     result.seconds = stages.seconds
     return result
 
@@ -143,35 +144,10 @@ async def submit(
 
 
 async def _measure(
-    system: AsyncClient, questions: Sequence[DemoQuestion], stages: "Stages", name: str
+    system: AsyncClient, questions: Sequence[DemoQuestion], stages: Stages, name: str
 ) -> Rankings:
     with stages.stage(name, len(questions)) as show:
         return await rankings(system, questions, show)
-
-
-async def _train(cli: Cli, system: AsyncClient) -> trainer_pb2.Run:
-    try:
-        run = await begin(
-            cli,
-            system,
-            recipe="query-encoder",
-            profile="demo",
-            tenant=system.caller.tenant,
-            settings=_TRAINING,
-            reason="gyre demo",
-        )
-        return await follow(cli, system, run.run_id)
-    except asyncio.CancelledError:
-        await stop_training(system)
-        raise
-
-
-async def stop_training(gyre: AsyncClient) -> None:
-    """Whoever ends the demonstration does not want its training to go on in the background."""
-    with suppress(GyreError):
-        for run in await gyre.runs.list():
-            if run.state == RUNNING and run.tenant == gyre.caller.tenant:  # not that of all tenants
-                await gyre.runs.cancel(run.run_id, timeout=_GOODBYE_SECONDS)
 
 
 async def _release(
@@ -179,7 +155,7 @@ async def _release(
     questions: Sequence[DemoQuestion],
     before: Rankings,
     result: DemoResult,
-    stages: "Stages",
+    stages: Stages,
 ) -> None:
     """The run ends once the release is safe in Kafka; what counts is when searches use it."""
     await until_live(system)
@@ -189,11 +165,12 @@ async def _release(
         name: compare(some, before, after)
         for name, some in slices(questions, result.tally.liked).items()
     }
-    result.rollback = await roll_back(system)
+    role, until = Roles.QUERY_ENCODER, partial(until_live, system)
+    result.rollback = await roll_back(system, role, until)
     back = await _measure(system, questions, stages, "measuring after the rollback")
     result.rankings_compared = len(questions)
     result.rankings_as_before = sum(before[key] == back[key] for key in before)
-    result.promotion = await promote_again(system, result.run.version)
+    result.promotion = await promote_again(system, role, result.run.version, until)
 
 
 async def explore(gyre: AsyncClient) -> None:
@@ -211,31 +188,6 @@ async def explore(gyre: AsyncClient) -> None:
     )
     await gyre.releases.promote(role, version, reason=reason, override=True, tenant=tenant)
     await until_live(gyre)
-
-
-async def roll_back(gyre: AsyncClient) -> Switch:
-    """The command's RPC, timed from the request to the first answer by the version before."""
-    role = Roles.QUERY_ENCODER
-    before = (await gyre.releases.list(role))[role].history[0]
-    began = time.monotonic()
-    await gyre.releases.rollback(
-        role, reason="the demonstration shows the way back", tenant=gyre.caller.tenant
-    )
-    await until_live(gyre)
-    return Switch(before, time.monotonic() - began)
-
-
-async def promote_again(gyre: AsyncClient, version: str) -> Switch:
-    """A version that was live before needs no gate a second time."""
-    began = time.monotonic()
-    await gyre.releases.promote(
-        Roles.QUERY_ENCODER,
-        version,
-        reason="the demonstration leaves the trained version live",
-        tenant=gyre.caller.tenant,
-    )
-    await until_live(gyre)
-    return Switch(version, time.monotonic() - began)
 
 
 async def until_live(gyre: AsyncClient) -> None:
@@ -258,31 +210,6 @@ async def until_live(gyre: AsyncClient) -> None:
                 "`gyre logs retriever`"
             )
         await asyncio.sleep(_POLL_SECONDS)
-
-
-class Stages:
-    """A bar in place on a terminal; a line for each finished stage everywhere."""
-
-    def __init__(self, out: Output) -> None:
-        self._out = out
-        self._began = time.monotonic()
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A stage of `total` equal steps; yields what shows how many are done."""
-        with self.clock(name), self._out.bar() as bar:
-            task = bar.add_task(name, total=total)
-            yield lambda done: bar.update(task, completed=done)
-
-    @contextmanager
-    def clock(self, name: str) -> Iterator[None]:
-        """A stage that shows itself in its own way."""
-        began = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - began, 1)
-        self.seconds["total"] = round(time.monotonic() - self._began, 1)
-        self._out.note(f"{self.seconds['total']:6.1f} s  {name} ({self.seconds[name]:.1f} s)")
 
 
 def cpu_seconds(home: Path) -> float | None:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gyre_cli.commands.runs import gate_table
+from gyre_cli.demo.second_act_table import act_json, act_page
 from gyre_cli.demo.story import DemoResult
 from gyre_cli.output import Json, plain, table
 
@@ -44,6 +45,7 @@ def outcome_json(result: DemoResult) -> dict[str, Json]:
         "ranking_as_before": result.rankings_as_before,
         "rankings_compared": result.rankings_compared,
         "promotion": asdict(result.promotion) if result.promotion else None,
+        "second_act": act_json(result.second_act) if result.second_act else None,
         "seconds": result.seconds,
         "cpu_minutes": result.cpu_minutes,
     }
@@ -61,20 +63,26 @@ def outcome_page(result: DemoResult) -> Group:
     if result.run.HasField("verdict"):
         parts += [Text("The gate, on held-out questions of the crowd", style="bold")]
         parts += [gate_table(result.run.verdict), ""]
-    if not result.released:
-        return Group(*parts, Text(f"not released: {result.run.message}", style="bold red"))
-    return Group(
-        *parts,
-        Text("Quality before and after, on questions that nobody asked before", style="bold"),
-        _quality(result),
-        Text(
-            "nDCG@10 × 100 of the whole retrieval against the known right document; the corpus is "
-            "generated to show transfer, so the size of the gain says nothing of yours\n",
-            style="dim",
-        ),
-        _times(result),
-        _next(result),
-    )
+    if result.run.state != "released":
+        parts.append(Text(f"not released: {result.run.message}", style="bold red"))
+    else:
+        parts += [
+            Text("Quality before and after, on questions that nobody asked before", style="bold"),
+            _quality(result),
+            Text(
+                "nDCG@10 × 100 of the whole retrieval against the known right document; the corpus "
+                "is generated to show transfer, so the size of the gain says nothing of yours\n",
+                style="dim",
+            ),
+            _times(result),
+            _next(result),
+        ]
+    if result.second_act is not None:
+        title = Text("\nThe second act: answers that learn", style="bold underline")
+        parts += [title, act_page(result.second_act, result.tenant)]
+    cpu_time = "" if result.cpu_minutes is None else f", {result.cpu_minutes:.1f} CPU-minutes"
+    minutes = result.seconds["total"] / 60
+    return Group(*parts, f"\nin all {minutes:.1f} min{cpu_time}, size {result.size}")
 
 
 def _quality(result: DemoResult) -> Table:
@@ -104,8 +112,6 @@ def _times(result: DemoResult) -> Table:
         f"{result.rankings_as_before} of {result.rankings_compared} questions",
     )
     rows.add_row("promoted again → served", f"{result.promotion.seconds:.2f} s")
-    cpu_time = "" if result.cpu_minutes is None else f", {result.cpu_minutes:.1f} CPU-minutes"
-    rows.add_row("in all", f"{result.seconds['total'] / 60:.1f} min{cpu_time}")
     return rows
 
 

@@ -37,13 +37,16 @@ class LanguageModelConfig(BaseModel):
     rank_scale: float = Field(default=2.0, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
+    # Packs are small, as attention costs their length squared: long ones halve the speed of a CPU.
+    # A GPU wants more.
+    packed_tokens: int = Field(default=512, ge=64, le=131_072)
+
     # What it learns from, and is judged by. A liked answer counts so much beside one that somebody
     # wrote; where a recipe has its own data to learn from, only to judge.
     restricted: bool = False
     liked_weight: float = Field(default=0.5, ge=0, le=1)
     context_tokens: int = Field(default=1024, ge=100, le=32_000)
     longest: int = Field(default=1536, ge=64, le=131_072)
-    packed_tokens: int = Field(default=1536, ge=64, le=131_072)
 
     # Optimisation: AdamW, Loshchilov and Hutter 2019, arXiv:1711.05101.
     epochs: int = Field(default=3, ge=1, le=1000)
@@ -53,6 +56,9 @@ class LanguageModelConfig(BaseModel):
     warm_up: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float = Field(default=1.0, gt=0)
+
+    # Serving: the reader's confidence from which the model is asked; the base's where not given.
+    answers_at: float | None = Field(default=None, ge=0, le=1)
 
     # Judging: the longest answer that is written, and how much a slice may lose, in points.
     answer_tokens: int = Field(default=256, ge=16, le=4096)

@@ -73,6 +73,8 @@ def version_settings(data: RunData, config: LanguageModelConfig) -> dict[str, st
     """
     base = data.inputs.base
     named = {BASE: base.version} if config.variant is Variant.LOW_RANK else {}
+    if config.answers_at is not None:
+        named["answers_at"] = f"{config.answers_at:g}"
     return {
         **base.settings,
         "backend": OPENAI,

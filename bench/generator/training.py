@@ -1,0 +1,315 @@
+"""What corrections are worth to the shipped language model: ClapNQ, trained on one half.
+
+    python -m bench.generator.training --home FOLDER [--port-offset N] [--arm gold|pooled]
+        [--fold odd|even] [--questions 150] [--epochs 3]
+
+Needs a running system, its home, and `make setup-train setup-llm`. Trains by the recipe `sft` on
+the odd lines (`--fold odd`) of the answerable and of the unanswerable questions, and lets the
+generator answer the others by the extractive reader, the model as it comes, and the model as
+trained. The arm `gold` reads the question's own passage and two look-alikes, `pooled` what BM25
+finds among all 300.
+"""
+
+import argparse
+import asyncio
+import resource
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from gyre_client import Addresses, AsyncClient, Caller
+from gyre_common.events.event import EVERY_TENANT, new_id
+from gyre_common.events.releases import Artifact, Roles
+from gyre_common.model_folders import ModelFolders, digest_of_file, keep_model
+from gyre_common.releases.builtin import (
+    GENERATOR_VERSION,
+    LANGUAGE_MODEL_DIGEST,
+    LANGUAGE_MODEL_VERSION,
+)
+from gyre_common.rpc import channel
+from gyre_common.store import Store
+from gyre_generator.passages import estimated_cost
+from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind, AnswerRow, mark_passages
+from gyre_trainer.data_sets.asked import Asked, PassageRead, VersionAnswer
+from gyre_trainer.data_sets.frozen import DataSetPart, frozen_of, write_folder
+from gyre_trainer.generator_calls import Generator
+from gyre_trainer.language_models.config import Variant
+from gyre_trainer.language_models.export import version_settings, write_candidate
+from gyre_trainer.language_models.inputs import (
+    Inputs,
+    LanguageModelFiles,
+    RunData,
+    Sample,
+    folder_digest,
+    write_samples,
+)
+from gyre_trainer.language_models.measures import Measured, measured
+from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
+from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
+from gyre_trainer.training.launching import training_command, training_environment
+
+from bench.answers.data import Case, clapnq, pooled
+from bench.report import machine, table
+
+TENANT = "bench-generator"
+PROMPT = "answer-short-1"
+LOOK_ALIKES = 2
+WORKERS = 2
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def main() -> None:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--port-offset", type=int, default=0)
+    parser.add_argument("--arm", choices=("gold", "pooled"), default="gold")
+    parser.add_argument("--fold", choices=("odd", "even"), default="odd")
+    parser.add_argument("--questions", type=int, default=150, help="of each kind, both folds")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--context-tokens", type=int, default=700)
+    asyncio.run(run(parser.parse_args()))
+
+
+async def run(options: argparse.Namespace) -> None:
+    """One fold of one arm."""
+    learned, asked = halves(options)
+    addresses = Addresses.on("127.0.0.1", port_offset=options.port_offset)
+    async with (
+        channel(addresses.generator) as connection,
+        AsyncClient(addresses, Caller(tenant=TENANT, actor="bench")) as gyre,
+    ):
+        generator = Generator(connection)
+        with TemporaryDirectory() as folder:
+            version, costs = await train(options, Path(folder), learned, generator, gyre)
+        versions = (GENERATOR_VERSION, LANGUAGE_MODEL_VERSION, version)
+        answers = {name: await answer_all(generator, name, asked, options) for name in versions}
+    wanted = [wanted_of(case) for case in asked]
+    print(
+        f"## ClapNQ, arm {options.arm}, trained on {options.fold} lines\n\n{machine()}\n{costs}\n"
+    )
+    results = {
+        name: [measured(one, text) for one, text in zip(given, wanted, strict=True)]
+        for name, given in answers.items()
+    }
+    print(report(results, wanted, answers))
+
+
+def halves(options: argparse.Namespace) -> tuple[list[Case], list[Case]]:
+    """Those that are learned from, and those that are asked."""
+    kinds = [cases[: options.questions] for cases in clapnq()]
+    corpus = [case for cases in clapnq() for case in cases]
+    if options.arm == "gold":
+        kinds = [[beside_look_alikes(*pair) for pair in both(cases, corpus)] for cases in kinds]
+    else:
+        kinds = [pooled(cases, corpus) for cases in kinds]
+    odd, even = ([c for cases in kinds for c in cases[start::2]] for start in (0, 1))
+    return (odd, even) if options.fold == "odd" else (even, odd)
+
+
+def both(cases: Sequence[Case], corpus: Sequence[Case]) -> list[tuple[Case, Case]]:
+    return list(zip(cases, pooled(cases, corpus), strict=True))
+
+
+def beside_look_alikes(own: Case, found: Case) -> Case:
+    """The question's own passage among the best of the others, at a place that it decides."""
+    others = [one for one in found.passages if one.text != own.gold_passage][:LOOK_ALIKES]
+    place = len(own.question) % (LOOK_ALIKES + 1)
+    passages = (*others[:place], own.passages[0], *others[place:])
+    return Case(own.question, passages, own.gold_passage, own.gold_sentences, own.gold_answers)
+
+
+def wanted_of(case: Case) -> str:
+    return case.gold_answers[0] if case.gold_answers else NO_ANSWER
+
+
+def asked_of(case: Case, context_tokens: int | None = None) -> Asked:
+    """As many passages as fit, or all."""
+    read, left = [], context_tokens
+    for one in case.passages:
+        if left is not None:
+            left -= estimated_cost(one)
+            if left < 0:
+                break
+        read.append(PassageRead(str(one.chunk_id), one.document_id, one.heading, one.text))
+    return Asked(TENANT, case.question, (), tuple(read))
+
+
+async def train(
+    options: argparse.Namespace,
+    path: Path,
+    cases: Sequence[Case],
+    generator: Generator,
+    gyre: AsyncClient,
+) -> tuple[str, str]:
+    """The trained version, registered; and what the training took."""
+    config = GeneratorSftConfig(epochs=options.epochs, context_tokens=options.context_tokens)
+    folder = await run_folder(options, path, cases, generator, config)
+    store = Store(f"file://{options.home.absolute()}/store")
+    command = training_command(
+        "gyre_trainer.recipes.generator_sft.train", path, Variant.LOW_RANK, workers=WORKERS
+    )
+    began = time.monotonic()
+    await asyncio.to_thread(subprocess.run, command, env=training_environment(WORKERS), check=True)
+    minutes, used = (time.monotonic() - began) / 60, resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = write_candidate(folder, Variant.LOW_RANK)
+    stored = await keep_model(store, folder.candidate)
+    data = RunData(folder)
+    await gyre.releases.register_files(
+        Roles.GENERATOR,
+        data.spec.version,
+        digest=stored.digest,
+        uri=stored.uri,
+        settings=version_settings(data, config),
+        reason="bench.generator.training",
+        tenant=EVERY_TENANT,
+    )
+    costs = (
+        f"train: {len(cases)} corrections, {result.tokens:,} tokens, {minutes:.1f} min, "
+        f"{(used.ru_utime + used.ru_stime) / 60:.1f} CPU-min, "
+        f"{result.tokens / result.cpu_seconds:.0f} tokens a CPU-s, "
+        f"{used.ru_maxrss / 2**20:.1f} GiB the larger of {WORKERS} workers, "
+        f"loss {result.loss[0]:.2f} → {result.loss[-1]:.2f}"
+    )
+    return data.spec.version, costs
+
+
+async def run_folder(
+    options: argparse.Namespace,
+    path: Path,
+    cases: Sequence[Case],
+    generator: Generator,
+    config: GeneratorSftConfig,
+) -> RunFolder:
+    """What `prepare` would have written, of these cases alone."""
+    folder, render = RunFolder(path), generator.render(PROMPT, config.context_tokens)
+    base = Artifact(
+        version=LANGUAGE_MODEL_VERSION,
+        digest=LANGUAGE_MODEL_DIGEST,
+        settings={"backend": "openai", "model": LANGUAGE_MODEL_VERSION, "prompt": PROMPT}
+        | {"answers_at": "0.4", "unsupported": "drop"},
+        registered_at=NOON,
+    )
+    store = Store(f"file://{options.home.absolute()}/store")
+    base_folder = await ModelFolders(store, options.home / "models" / "bench").folder(base)
+    samples = [await sample_of(number, case, render) for number, case in enumerate(cases)]
+    files = LanguageModelFiles(folder)
+    write_samples(files.samples, samples)
+    parts = {"fit": {"correction": len(samples), "declined": 0, "liked": 0}}
+    card = {"kind": "answers", "parts": parts, "groups": [], "actors": 1}
+    frozen = frozen_of(TENANT, [sample.row for sample in samples], card)
+    write_folder(frozen, folder.data_set)
+    inputs = Inputs(
+        base_folder=str(base_folder),
+        base_digest=folder_digest(base_folder),
+        base=base,
+        prompt=PROMPT,
+        data_set=frozen.digest,
+        samples_digest=digest_of_file(files.samples) or "",
+    )
+    write_json(files.inputs, inputs)
+    run_id = new_id()
+    spec = {
+        "run_id": run_id,
+        "tenant": TENANT,
+        "recipe": "sft",
+        "role": Roles.GENERATOR,
+        "profile": "default",
+        "actor": "bench",
+        "version": f"clapnq-{run_id.hex[-8:]}",
+        "live": {Roles.GENERATOR: base},
+        "started_at": NOON,
+        "settings": {
+            "epochs": str(config.epochs),
+            "context_tokens": str(config.context_tokens),
+        },
+    }
+    write_json(folder.spec_file, RunSpec.model_validate(spec))
+    return folder
+
+
+async def sample_of(
+    number: int, case: Case, render: Callable[[Asked], Awaitable[tuple[str, str]]]
+) -> Sample:
+    asked = asked_of(case)
+    system, user = await render(asked)
+    shown = {str(n): each.text for n, each in enumerate(asked.read, start=1)}
+    user, passages = mark_passages(user, shown)
+    kind = AnswerKind.CORRECTION if case.gold_answers else AnswerKind.DECLINED
+    row = AnswerRow(
+        question_id=f"q{number}",
+        tenant=TENANT,
+        part=DataSetPart.FIT,
+        cluster=f"c{number}",
+        kind=kind,
+        weight=1.0,
+    )
+    return Sample(
+        row=row, asked=asked, system=system, user=user, passages=passages, answer=wanted_of(case)
+    )
+
+
+async def answer_all(
+    generator: Generator, version: str, cases: Sequence[Case], options: argparse.Namespace
+) -> list[VersionAnswer]:
+    """One after the other, as the local engine does; a language model reads what it learned on."""
+    await generator.try_version(TENANT, version)
+    budget = None if version == GENERATOR_VERSION else options.context_tokens
+    versions = {Roles.GENERATOR.value: version}
+    if budget:
+        versions[Roles.ANSWER_PROMPT.value] = PROMPT
+    answers = []
+    for case in cases:
+        answer = await generator.answer(asked_of(case, budget), versions, max_tokens=256)
+        answers.append(answer or VersionAnswer(""))
+    return answers
+
+
+def report(
+    results: dict[str, list[Measured]],
+    wanted: Sequence[str],
+    answers: dict[str, list[VersionAnswer]],
+) -> str:
+    """By version; the interval is of the mean ROUGE-L under resampling of questions."""
+    is_answerable = np.array([text != NO_ANSWER for text in wanted])
+    rows = []
+    for name, found in results.items():
+        rouge = np.array([one.score for one in found])[is_answerable]
+        f1 = np.array([one.token_f1 for one in found])[is_answerable]
+        declined = np.array([one.declined for one in found])
+        spoken = is_answerable & ~declined
+        picks = np.random.default_rng(0).integers(0, len(rouge), (10_000, len(rouge)))
+        low, high = np.percentile(rouge[picks].mean(axis=1), [2.5, 97.5])
+        grounded = [one.grounded for one in found if one.grounded is not None]
+        balanced = (declined[~is_answerable].mean() + (~declined)[is_answerable].mean()) / 2
+        of_spoken = [one.score for one, said in zip(found, spoken, strict=True) if said]
+        seconds = [one.seconds for one in answers[name] if one.seconds > 0.2] or [0.0]
+        cells = (
+            f"{rouge.mean():.3f} ({low:.3f} to {high:.3f})",
+            f"{np.mean(of_spoken) if of_spoken else 0:.3f}",
+            f"{f1.mean():.3f}",
+            f"{balanced:.3f}",
+            f"{declined[is_answerable].mean():.0%}",
+            f"{np.mean(grounded) if grounded else 0:.3f}",
+            f"{np.mean(seconds):.1f}",
+        )
+        rows.append((name, *cells))
+    head = (
+        "version",
+        "ROUGE-L, answerable (95 %)",
+        "of those answered",
+        "token F1",
+        "abstention, balanced",
+        "declined, answerable",
+        "grounded",
+        "s an answer",
+    )
+    return table(head, rows)
+
+
+if __name__ == "__main__":
+    main()
