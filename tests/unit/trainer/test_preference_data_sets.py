@@ -108,6 +108,19 @@ def test_the_same_words_are_no_pair_and_teach_no_label() -> None:
     assert label.desirable
 
 
+def test_an_answer_without_words_is_in_no_pair_and_has_no_label() -> None:
+    corrected, disliked = an_answer(1, answer=" "), an_answer(2, answer="")
+    words = [a_correction(corrected, "It is tea."), a_thumb(disliked, "down")]
+    assert preferred(PAIRS, [corrected, disliked], words) == []
+    (label,) = preferred(LABELLED, [corrected, disliked], words)
+    assert label.answer.words == "it is tea."
+
+
+def test_two_ways_to_say_that_there_is_no_answer_are_no_pair() -> None:
+    one = an_answer(answer=NO_ANSWER)
+    assert preferred(PAIRS, [one], [a_correction(one, "Not answered here.")]) == []
+
+
 def test_labels_are_what_was_said_of_each_answer_and_one_of_either_kind_a_question() -> None:
     corrected, liked, disliked = an_answer(1), an_answer(2), an_answer(3)
     again = asked_again(corrected, 4)

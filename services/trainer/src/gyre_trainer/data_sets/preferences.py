@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gyre_trainer.data_sets.answer_joining import AnswerExample, Question, as_given, trust
-from gyre_trainer.data_sets.answers import AnswersKind
+from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind, AnswersKind, declines
 from gyre_trainer.data_sets.split import clusters
 
 Cluster = tuple[str, tuple[str, ...], str]
@@ -43,7 +43,18 @@ def preferences_of(
     """
     of = {AnswersKind.PAIRS: _pairs, AnswersKind.LABELLED: _labelled}[kind]
     preferences = of(examples, disliked, wrong)
-    return [each for each in preferences if each.trust > 0]
+    return [each for each in preferences if each.trust > 0 and _says_something(each)]
+
+
+def _says_something(preference: Preference) -> bool:
+    """Whether no side is empty, and both do not come to the same."""
+    said = [_said(side) for side in preference.sides]
+    return all(said) and len(set(said)) == len(said)
+
+
+def _said(example: AnswerExample) -> str:
+    declined = example.kind is AnswerKind.DECLINED or declines(example.words)
+    return NO_ANSWER if declined else example.words
 
 
 def _pairs(
@@ -64,7 +75,9 @@ def _pairs(
             pairs.append(Preference(example, trust(len(example.actors), wrong), rejected))
             continue
         others = [
-            each for each in of_cluster[names[example.question]] if each.words != example.words
+            each
+            for each in of_cluster[names[example.question]]
+            if _said(each) not in ("", _said(example))
         ]
         if others:
             worst = max(others, key=_by_people)
@@ -90,7 +103,7 @@ def _labelled(
         if example.correction is not None:
             bad[example.question] = _corrected(example)
     for question, each in sorted(bad.items(), key=lambda one: one[0]):
-        contradicted = question in good and good[question].words == each.words
+        contradicted = question in good and _said(good[question]) == _said(each)
         if not contradicted:
             labelled.append(Preference(each, trust(len(each.actors), wrong), desirable=False))
     return labelled
