@@ -30,7 +30,8 @@ up: setup ## Start the whole system, submit the project's own docs, suggest thre
 down: ## Stop the system started by `make up`
 	@$(GYRE) down
 
-test: setup-train setup-llm setup-clients lint types ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
+test: setup-train setup-llm setup-clients ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types
 	@$(PY) -m pytest
 
 unit: setup ## Run the tests that need no engine

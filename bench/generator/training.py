@@ -200,7 +200,8 @@ async def run_folder(
     files = LanguageModelFiles(folder)
     write_samples(files.samples, samples)
     parts = {"fit": {"correction": len(samples), "declined": 0, "liked": 0}}
-    card = {"kind": "answers", "parts": parts, "groups": [], "actors": 1}
+    named = {"profile": "default", "window": {}, "builder": "bench"}
+    card = {"kind": "answers", "parts": parts, "groups": [], "actors": 1, **named}
     frozen = frozen_of(TENANT, [sample.row for sample in samples], card)
     write_folder(frozen, folder.data_set)
     inputs = Inputs(
