@@ -20,7 +20,7 @@ from gyre_trainer.language_models.config import LanguageModelConfig, Variant
 _SINGLE_PRECISION = 4
 _FULL_COPIES = 4
 """Weights, gradients, and AdamW's two moments."""
-_ACTIVATIONS = 40
+_ACTIVATIONS = 55
 """So many numbers of the hidden size are kept of a token in each layer, about: for the way back."""
 
 
