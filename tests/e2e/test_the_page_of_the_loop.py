@@ -46,12 +46,16 @@ def test_a_training_is_asked_for_once_holds_up_no_rollback_and_is_stopped(
     page = tab.page
     tab.act_for(demo["tenant"])
     page.goto("/loop")
-    page.get_by_role("button", name="Train on the votes").click()
+    page.get_by_role("button", name="Train on what people said").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("the new version sits an exam")
+    learner = dialog.get_by_label("What learns")
+    learner.select_option(label="Answering, from corrections")
+    expect(dialog).to_contain_text("every correction and liked answer so far")
+    learner.select_option(label="Finding passages, from votes")
     dialog.get_by_role("checkbox", name="Do not make it live by itself").check()
     dialog.get_by_role("checkbox", name="Make do with few votes").check()
-    dialog.get_by_role("button", name="Train on the votes").click()
+    dialog.get_by_role("button", name="Train on what people said").click()
     page.wait_for_url("**/runs/*")
     run_id = page.url.rpartition("/")[2]
     try:
@@ -65,7 +69,7 @@ def test_a_training_is_asked_for_once_holds_up_no_rollback_and_is_stopped(
         expect(loss.get_by_role("listitem").first).to_contain_text(re.compile(r"\d\.\d"))
         assert_rolled_back_at_once(system, demo)
         page.get_by_role("link", name="All trainings").click()
-        expect(page.get_by_role("button", name="Train on the votes")).to_be_disabled()
+        expect(page.get_by_role("button", name="Train on what people said")).to_be_disabled()
         expect(page.get_by_text("A training is running.")).to_be_visible()
         picture = page.get_by_role("group", name="From votes to what is live")
         picture.get_by_role("link", name="Training", exact=True).click()

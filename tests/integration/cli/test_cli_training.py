@@ -191,7 +191,7 @@ async def test_two_runs_at_once_name_the_first(stage: Stage, address: str) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("train", "--recipe", "reranker"), 2, "recipe is unknown: use one of query-encoder"),
+        (("train", "--recipe", "reranker"), 2, "recipe is unknown: use one of"),
         (("train", "--profile", "huge"), 2, "profile is unknown: use one of default, demo"),
         (("train", "--set", "epochs"), 2, "--set is epochs: write NAME=VALUE"),
         (("train", "--resume", "x"), 1, "no run has an id that begins with x: check it"),

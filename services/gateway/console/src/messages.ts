@@ -309,6 +309,7 @@ export interface Slice {
 }
 
 export interface RunDraft {
+  role?: string;
   profile?: string;
   hold?: boolean;
   reason?: string;

@@ -422,6 +422,16 @@ export const texts = {
         "Asks live and the new version the questions kept back, and measures which finds better.",
       settling: "The result is known. The release controller is about to apply it.",
     } as Record<string, string>,
+    /** Of the recipes that train a generator. */
+    answerHints: {
+      prepare: "Collects what people wrote and liked, and freezes it as a data set.",
+      full: "Learns from the answers, and may change the whole language model.",
+      "low-rank":
+        "Learns a small addition to the language model, and leaves the model itself as it is.",
+      export: "Checks what was learned, and puts it into the store.",
+      compare:
+        "Lets live and the new version answer the questions kept back, and measures which comes nearer to what people wrote.",
+    } as Record<string, string>,
     stageStates: {
       done: "(done)",
       current: "(going on)",
@@ -434,16 +444,30 @@ export const texts = {
     left: (time: string) => `about ${time} left`,
 
     train: {
-      open: "Train on the votes",
-      title: "Train on the votes?",
-      what: "Gyre learns from every vote so far, beside its other work. That takes minutes to hours.",
+      open: "Train on what people said",
+      title: "Train on what people said?",
+      learner: "What learns",
+      learners: {
+        "query-encoder": "Finding passages, from votes",
+        generator: "Answering, from corrections",
+      } as Record<string, string>,
+      what: {
+        "query-encoder":
+          "Gyre learns from every vote so far, beside its other work. That takes minutes to hours.",
+        generator:
+          "A language model learns from every correction and liked answer so far, beside Gyre’s other work. That takes minutes to hours.",
+      } as Record<string, string>,
       then: "Before anything changes, the new version sits an exam with questions that were kept back. If it is surely better it goes live by itself; if not, what is live stays.",
       back: "Whatever goes live can be taken back with one click.",
       hold: "Do not make it live by itself",
       holdHint: "A version that passes waits until somebody promotes it.",
       demo: "Make do with few votes",
-      demoHint:
-        "Usually 1,000 questions with votes to learn from and 100 for the exam are asked for; so it is 100 and 40. That is recorded with the version.",
+      demoHint: {
+        "query-encoder":
+          "Usually 1,000 questions with votes to learn from and 100 for the exam are asked for; so it is 100 and 40. That is recorded with the version.",
+        generator:
+          "Usually 150 answers to learn from and 60 for the exam are asked for; so it is 30 and 15. That is recorded with the version.",
+      } as Record<string, string>,
       busy: "A training is running. Another one can begin when it has ended.",
       started: "The training has begun.",
     },
@@ -518,7 +542,8 @@ export const texts = {
     learnedFrom: "Votes",
 
     runs: "Trainings",
-    runsNone: "No training has run yet. With enough votes, “Train on the votes” starts the first.",
+    runsNone:
+      "No training has run yet. With enough votes, “Train on what people said” starts the first.",
     runsMore: (n: number) => `Show all ${n.toLocaleString("en")}`,
     by: "By",
     started: "Started",

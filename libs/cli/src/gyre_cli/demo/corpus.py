@@ -26,7 +26,8 @@ _ABSENT_EACH = 6  # of the questions with a reply, one in so many is about an ab
 
 @dataclass(frozen=True)
 class Size:
-    """How much is generated; `untouched_each` questions a slice are never asked by the crowd.
+    """How much is generated; `untouched_each` questions a slice are never asked by the crowd, of
+    which `passes` people ask each of the others: the more, the surer it is which votes are wrong.
 
     Of the second act: `corrected` questions are asked and corrected, `untouched_answers` never
     asked by the crowd, and the model sees what it learns from `epochs` times.
@@ -36,6 +37,7 @@ class Size:
     areas: int
     aspects: int
     crowd_questions: int
+    passes: int
     untouched_each: int
     corrected: int
     untouched_answers: int
@@ -47,6 +49,7 @@ FULL = Size(
     areas=8,
     aspects=12,
     crowd_questions=1_000,
+    passes=2,
     untouched_each=140,
     corrected=150,
     untouched_answers=40,
@@ -57,6 +60,7 @@ SHORT = Size(
     areas=4,
     aspects=10,
     crowd_questions=420,
+    passes=3,
     untouched_each=50,
     corrected=60,
     untouched_answers=10,

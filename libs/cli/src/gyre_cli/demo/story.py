@@ -26,9 +26,6 @@ from gyre_cli.demo.training import train
 from gyre_cli.output import repeatedly
 
 ACTOR = "gyre-demo"
-_PASSES = 2
-"""How many ask each question: the more, the more of what is right is shown and judged."""
-
 _TRAINING = {"rehearsal": "0"}
 """The manual is all there is: no other documents, which rehearsing would keep findable."""
 
@@ -97,8 +94,8 @@ async def _all_stages(cli: Cli, system: AsyncClient, size: Size, *, generator: b
     before = await _measure(system, corpus.untouched, stages, "measuring before")
     await explore(system)
     crowd, questions = Crowd(system, habits=Habits(), seed=SEED), corpus.crowd_questions
-    with stages.stage("the crowd asks and votes", _PASSES * len(questions)) as show:
-        result.tally = await crowd.ask(questions, show, passes=_PASSES)
+    with stages.stage("the crowd asks and votes", size.passes * len(questions)) as show:
+        result.tally = await crowd.ask(questions, show, passes=size.passes)
     with stages.clock("training and gate"):
         result.run = await train(cli, system, recipe="query-encoder", settings=_TRAINING)
     if result.released:

@@ -26,7 +26,7 @@ class RunBody(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"recipe": "query-encoder", "settings": {"epochs": "2"}}]},
+        json_schema_extra={"examples": [{"role": "generator", "settings": {"epochs": "2"}}]},
     )
 
     recipe: str = ""

@@ -8,6 +8,7 @@ import {
   needsOverride,
   newestDataSet,
   overall,
+  stageHint,
   stagesOf,
   stationOf,
   trainedRelease,
@@ -106,6 +107,17 @@ test("a recipe that is not known shows the stage that it names", () => {
     "export ahead",
   ]);
   assert.ok(stagesOf(aRun({ stage: "waiting" })).every(({ state }) => state === "ahead"));
+});
+
+test("a training of answers has stages and hints of its own", () => {
+  const run = aRun({ recipe: "sft", role: "generator", stage: "low-rank" });
+  assert.deepEqual(
+    stagesOf(run).map(({ name }) => name),
+    ["prepare", "low-rank", "export", "compare", "settling"],
+  );
+  assert.match(stageHint(run, "compare"), /answer the questions kept back/);
+  assert.match(stageHint(aRun({}), "compare"), /measures which finds better/);
+  assert.match(stageHint(run, "settling"), /release controller/);
 });
 
 test("a run is at one station of the loop at a time", () => {

@@ -98,6 +98,12 @@ export function stageName(stage: string): string {
   return texts.loop.stages[stage] ?? stage;
 }
 
+/** What a run does in a stage, or nothing where that is not known. */
+export function stageHint(run: Run, stage: string): string {
+  const own = run.role === "generator" ? texts.loop.answerHints[stage] : undefined;
+  return own ?? texts.loop.stageHints[stage] ?? "";
+}
+
 export interface Stage {
   name: string;
   state: "done" | "current" | "stopped" | "ahead";
@@ -107,6 +113,9 @@ const BEFORE = ["prepare"];
 const LEARNING: Record<string, string[]> = {
   "query-encoder": ["full", "low-rank"],
   "few-shot": ["examples"],
+  sft: ["low-rank"],
+  dpo: ["low-rank"],
+  kto: ["low-rank"],
 };
 const AFTER = ["export", "compare", "settling"];
 const JUDGED: RunState[] = ["released", "passed", "refused"];
