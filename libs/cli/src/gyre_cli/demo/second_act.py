@@ -95,7 +95,7 @@ async def second_act(
 def _install(cli: Cli) -> None:
     weights = SHIPPED_MODELS / LANGUAGE_MODEL_VERSION / LANGUAGE_MODEL_FILE
     if not weights.is_file() and running_state(cli.settings.home) is not None:
-        install(cli, "setup-llm", "what runs language models (350 MB, once)")
+        install(cli, "setup-llm", "what runs language models (250 MB, once)")
 
 
 async def _answers(
