@@ -17,9 +17,16 @@ import torch
 from gyre_common.errors import FailedPrecondition
 from gyre_trainer.language_models.adapters import check_base_of
 from gyre_trainer.language_models.config import Variant
+from gyre_trainer.language_models.engine import start_engine
 from gyre_trainer.language_models.export import write_candidate
 from gyre_trainer.language_models.inputs import RunData
-from gyre_trainer.language_models.model import memory_in_words, open_base
+from gyre_trainer.language_models.model import (
+    make_trainable,
+    memory_in_words,
+    open_base,
+    open_to_train,
+)
+from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
 from gyre_trainer.recipes.generator_sft.train import train
 from gyre_trainer.training.launching import training_command, training_environment
 from gyre_trainer.training.program import Stopped
@@ -83,10 +90,41 @@ def test_a_zero_stage_does_not_change_the_curve(
 
 
 @pytest.mark.parametrize("variant", list(Variant))
-def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
+def test_bfloat16_learns_nearly_what_single_precision_learns(
     tmp_path: Path, tiny_language_model: Path, variant: Variant
 ) -> None:
+    settings: dict[str, Any] = {"variant": variant, "learning_rate": 1e-3}
+    single, half = (
+        trained(a_run(tmp_path / name, tiny_language_model, precision=name, **settings), variant)
+        for name in ("single", "bfloat16")
+    )
+    losses = half.result(variant).loss
+    assert losses != single.result(variant).loss
+    assert losses == pytest.approx(single.result(variant).loss, rel=0.02)
+    assert {weights.dtype for weights in half.learned(variant).values()} == {torch.float32}
+
+
+def test_what_does_not_learn_stays_in_bfloat16(tiny_language_model: Path) -> None:
+    config = GeneratorSftConfig(precision="bfloat16")
+    base, _ = open_to_train(tiny_language_model, config, Variant.LOW_RANK)
+    model = make_trainable(base, config, Variant.LOW_RANK)
+    start_engine(model, config, Variant.LOW_RANK)
+    types = {each.requires_grad: each.dtype for each in model.parameters()}
+    assert types == {False: torch.bfloat16, True: torch.float32}
+
+
+def test_the_precision_of_a_run_is_told(tmp_path: Path, tiny_language_model: Path) -> None:
+    run = trained(a_run(tmp_path / "run", tiny_language_model, precision="auto"))
+    assert run.result().settings["precision"] in ("single", "bfloat16")
+
+
+@pytest.mark.parametrize("precision", ["single", "bfloat16"])
+@pytest.mark.parametrize("variant", list(Variant))
+def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
+    tmp_path: Path, tiny_language_model: Path, variant: Variant, precision: str
+) -> None:
     settings: dict[str, Any] = {
+        "precision": precision,
         "dropout": 0.1,
         "checkpoint_every": 4,
         "variant": variant,

@@ -179,7 +179,14 @@ def a_run(
         samples_digest=digest_of(files.samples.read_bytes()),
     )
     write_json(files.inputs, inputs)
-    defaults = {"batch": 8, "epochs": 3, "seed": 3, "packed_tokens": 256, "rank": 4}
+    defaults: dict[str, object] = {
+        "batch": 8,
+        "epochs": 3,
+        "seed": 3,
+        "packed_tokens": 256,
+        "rank": 4,
+    }
+    defaults |= {"precision": "single"}  # on every machine
     spec = {
         "run_id": "00000000-0000-7000-8000-000000000001",
         "tenant": "acme",

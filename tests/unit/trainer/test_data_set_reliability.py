@@ -29,9 +29,10 @@ def a_crowd(
     twice: bool = True,
     clicks: float = 0.0,
     troll: bool = False,
+    seed: int = 7,
 ) -> tuple[list[InteractionWithFeedback], set[tuple[str, int]]]:
     """Questions with five passages each, and which of these are good: (question, passage)."""
-    dice = random.Random(7)
+    dice = random.Random(seed)
     interactions, feedback, good = [], [], set()
     for number in range(questions):
         about = an_interaction(number, 1, 2, 3, 4, 5)
@@ -78,6 +79,12 @@ def test_the_share_of_wrong_votes_is_found_from_those_who_voted_on_the_same(wron
     estimates = beliefs(a_crowd(wrong=wrong, questions=1000)[0])
     assert estimates.wrong == pytest.approx(wrong, abs=0.04)
     assert estimates.compared > 200
+
+
+def test_a_few_votes_are_not_taken_for_a_crowd_that_is_mostly_wrong() -> None:
+    estimates = [beliefs(a_crowd(wrong=0.1, questions=50, seed=seed)[0]) for seed in range(40)]
+    assert max(each.compared for each in estimates) < 220
+    assert max(each.wrong for each in estimates) < 0.18
 
 
 def test_labels_are_right_as_often_as_they_say() -> None:

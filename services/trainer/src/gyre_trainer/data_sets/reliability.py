@@ -82,20 +82,16 @@ def beliefs(examples: Iterable[InteractionWithFeedback]) -> Beliefs:
     in_company = (vote != 0) & (_sums(of, vote != 0, len(subjects)) > 1)[of]
 
     most = _most_wrong(vote, bucket[of])
-    expected = wrong = min(_WRONG, most / 2)
+    wrong = min(most, _wrong_by_disagreement(of, vote, expected=min(_WRONG, most / 2)))
     wrong_verdict = min(_WRONG_VERDICT, _most_wrong(verdict, bucket[of]))
     good_rates: Floats = np.full(_BUCKETS, 0.5)
     kind_shares = _PRIOR_KIND_SHARES
-    votes_compared = np.abs(vote)[in_company].sum()
     in_bucket = _sums(bucket, np.ones(len(subjects)), _BUCKETS)
     for _ in range(_ROUNDS):
         evidence = vote * logit(1 - wrong) + verdict * logit(1 - wrong_verdict)
         evidence = evidence + np.log(kind_shares[1] / kind_shares[0])[kind]
         good = expit(logit(good_rates)[bucket] + _sums(of, evidence, len(subjects)))
 
-        errors = np.abs(vote) * np.where(vote < 0, good[of], 1 - good[of])
-        errors_compared = errors[in_company].sum() + _LIKE_VOTES * expected
-        wrong = min(most, float(errors_compared / (votes_compared + _LIKE_VOTES)))
         overall = (good.sum() + _LIKE_SUBJECTS / 2) / (len(good) + _LIKE_SUBJECTS)
         goods = _sums(bucket, good, _BUCKETS) + _LIKE_SUBJECTS * overall
         good_rates = np.clip(goods / (in_bucket + _LIKE_SUBJECTS), _LEAST, 1 - _LEAST)
@@ -150,6 +146,23 @@ def _voices(examples: Iterable[InteractionWithFeedback]) -> dict[tuple[Subject, 
 
 def _sums(places: Places, values: NDArray[np.generic], count: int) -> Floats:
     return np.bincount(places, weights=values, minlength=count).astype(np.float64)
+
+
+def _wrong_by_disagreement(of: Places, vote: Floats, *, expected: float) -> float:
+    """The share of wrong votes: two on one subject, each wrong with probability p, differ with
+    probability 2p(1 - p), whatever is true of it. So the estimate hangs on no guess of what is
+    good, as one by maximisation would: with some hundred votes that can end in another maximum.
+    """
+    count = int(of.max()) + 1
+    voters = _sums(of, vote != 0, count)
+    squares = _sums(of, vote**2, count)
+    # Every vote counts once, in however many pairs it is.
+    share = 1 / (2 * np.maximum(voters - 1, 1))
+    pairs = float(((_sums(of, np.abs(vote), count) ** 2 - squares) * share).sum())
+    agreement = float(((_sums(of, vote, count) ** 2 - squares) * share).sum())
+    differing = (pairs - agreement) / 2 + _LIKE_VOTES * expected * (1 - expected)
+    differ = differing / (pairs + _LIKE_VOTES / 2)
+    return float(np.clip((1 - np.sqrt(max(0.0, 1 - 2 * differ))) / 2, _LEAST, _MOST))
 
 
 def _most_wrong(signs: Floats, bucket: Places) -> float:

@@ -9,6 +9,7 @@ import torch
 from gyre_common.errors import FailedPrecondition
 from torch import Tensor
 
+from gyre_trainer.language_models.attention import Span
 from gyre_trainer.language_models.chat import Chat, ChatTokenizer
 from gyre_trainer.language_models.config import LanguageModelConfig
 from gyre_trainer.language_models.inputs import Sample
@@ -83,16 +84,16 @@ def check_something_is_left(tokens: Tokenized) -> None:
 class Pack:
     """Samples one after the other, as one row.
 
-    `ids` and `positions`, which begin anew with each sample, are (1, tokens); `mask` is (1, 1,
-    tokens, tokens), True where a token may look: at itself and before, within its sample, but not
-    at another completion. `at` are the places whose next token is learned, `targets` these tokens,
-    `weights` what each counts, and `completions` the number of the completion that it belongs to:
-    sample by sample, a sample's `others` after its first.
+    `ids` and `positions`, which begin anew with each sample, are (1, tokens); `spans` tell where
+    each sample lies, which is what a token may look at: itself and what is before, within its
+    sample, but not another completion. `at` are the places whose next token is learned, `targets`
+    these tokens, `weights` what each counts, and `completions` the number of the completion that it
+    belongs to: sample by sample, a sample's `others` after its first.
     """
 
     ids: Tensor
     positions: Tensor
-    mask: Tensor
+    spans: tuple[Span, ...]
     at: Tensor
     targets: Tensor
     weights: Tensor
@@ -100,7 +101,8 @@ class Pack:
 
     def to(self, device: torch.device) -> "Pack":
         """The same on another device."""
-        return Pack(**{name: value.to(device) for name, value in vars(self).items()})
+        tensors = {n: v.to(device) for n, v in vars(self).items() if isinstance(v, Tensor)}
+        return Pack(**{**vars(self), **tensors})
 
 
 def pack(samples: Sequence[TokenizedSample]) -> Pack:
@@ -109,45 +111,34 @@ def pack(samples: Sequence[TokenizedSample]) -> Pack:
     """
     ids: list[int] = []
     positions: list[int] = []
-    owners: list[int] = []
-    branches: list[int] = []
+    spans: list[Span] = []
     learned: list[tuple[int, int, float, int]] = []
     number = 0
-    for owner, sample in enumerate(samples or [TokenizedSample(ids=(0,), completion=0)]):
-        prompt = sample.prompt
-        last = len(ids) + len(prompt) - 1
-        pieces = [(0, prompt), (1, sample.ids[len(prompt) :]), *enumerate(sample.others, start=2)]
-        for branch, tokens in pieces:
+    for sample in samples or [TokenizedSample(ids=(0,), completion=0)]:
+        prompt, begin = sample.prompt, len(ids)
+        ids += prompt
+        positions += range(len(prompt))
+        ends = []
+        for tokens in (sample.ids[len(prompt) :], *sample.others):
             start = len(ids)
-            if branch:
-                places = (last, *range(start, start + len(tokens) - 1))
-                pairs = zip(places, tokens, strict=False)
-                learned += [(place, token, sample.weight, number) for place, token in pairs]
-                number += 1
-            begin = len(prompt) if branch else 0
+            places = (begin + len(prompt) - 1, *range(start, start + len(tokens) - 1))
+            pairs = zip(places, tokens, strict=False)
+            learned += [(place, token, sample.weight, number) for place, token in pairs]
+            number += 1
             ids += tokens
-            positions += range(begin, begin + len(tokens))
-            owners += [owner] * len(tokens)
-            branches += [branch] * len(tokens)
+            positions += range(len(prompt), len(prompt) + len(tokens))
+            ends.append(len(ids))
+        spans.append(Span(begin, begin + len(prompt), tuple(ends)))
     at, targets, weights, completions = zip(*learned, strict=True) if learned else ((),) * 4
     return Pack(
         ids=torch.tensor(ids).unsqueeze(0),
         positions=torch.tensor(positions).unsqueeze(0),
-        mask=_mask(torch.tensor(owners), torch.tensor(branches))[None, None],
+        spans=tuple(spans),
         at=torch.tensor(at, dtype=torch.long),
         targets=torch.tensor(targets, dtype=torch.long),
         weights=torch.tensor(weights, dtype=torch.float32),
         completions=torch.tensor(completions, dtype=torch.long),
     )
-
-
-def _mask(owners: Tensor, branches: Tensor) -> Tensor:
-    """Of which sample each token is, and of which of its completions, 0 for the prompt."""
-    places = torch.arange(len(owners))
-    before = places.unsqueeze(0) <= places.unsqueeze(1)
-    same_sample = owners.unsqueeze(0) == owners.unsqueeze(1)
-    same_branch = branches.unsqueeze(0) == branches.unsqueeze(1)
-    return before & same_sample & (same_branch | (branches == 0).unsqueeze(0))
 
 
 class Batches(Generic[S]):

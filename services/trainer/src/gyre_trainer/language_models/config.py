@@ -23,6 +23,16 @@ class Variant(StrEnum):
     FULL = "full"
 
 
+class Precision(StrEnum):
+    """What matrices are multiplied in. `auto`: bfloat16 where the machine has instructions for it,
+    else single precision. What is learned, and AdamW's moments, are single precision always.
+    """
+
+    AUTO = "auto"
+    SINGLE = "single"
+    BFLOAT16 = "bfloat16"
+
+
 class LanguageModelConfig(BaseModel):
     """A recipe adds its own. Learning rates of low-rank updates are those of a trial on 150
     corrections (ClapNQ).
@@ -36,10 +46,10 @@ class LanguageModelConfig(BaseModel):
     rank: int = Field(default=16, ge=1, le=512)
     rank_scale: float = Field(default=2.0, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    precision: Precision = Precision.AUTO
 
-    # Packs are small, as attention costs their length squared: long ones halve the speed of a CPU.
-    # A GPU wants more.
-    packed_tokens: int = Field(default=512, ge=64, le=131_072)
+    # A pack's activations are in memory at once. A GPU wants more.
+    packed_tokens: int = Field(default=1024, ge=64, le=131_072)
 
     # What it learns from, and is judged by. A liked answer counts so much beside one that somebody
     # wrote; where a recipe has its own data to learn from, only to judge.

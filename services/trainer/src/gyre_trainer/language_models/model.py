@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import torch
@@ -13,40 +14,76 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from gyre_trainer.language_models.adapters import ADAPTER_CONFIG
+from gyre_trainer.language_models.attention import PACKED_ATTENTION
 from gyre_trainer.language_models.batches import Pack
 from gyre_trainer.language_models.chat import ChatTokenizer
-from gyre_trainer.language_models.config import LanguageModelConfig, Variant
+from gyre_trainer.language_models.config import LanguageModelConfig, Precision, Variant
 
-_SINGLE_PRECISION = 4
+C = TypeVar("C", bound=LanguageModelConfig)
+
 _FULL_COPIES = 4
-"""Weights, gradients, and AdamW's two moments."""
-_ACTIVATIONS = 55
-"""So many numbers of the hidden size are kept of a token in each layer, about: for the way back."""
+"""Weights, gradients, and AdamW's two moments, in single precision."""
+_KEPT_BYTES = {torch.float32: 160, torch.bfloat16: 115}
+"""So many are kept for the way back of each number of a token's hidden state in each layer, as seen
+at SmolLM2-135M.
+"""
 
 
 class TrainableGenerator(nn.Module):
     """A causal language model that gives the logits of the places that are learned."""
 
-    def __init__(self, network: PreTrainedModel | PeftModel) -> None:
+    def __init__(
+        self, network: PreTrainedModel | PeftModel, compute: torch.dtype = torch.float32
+    ) -> None:
         super().__init__()
         self.network = network
+        self.compute = compute
+        network.set_attn_implementation(PACKED_ATTENTION)
 
     def forward(self, pack: Pack) -> Tensor:
         """Shape (places, vocabulary): the output layer sees no token of a prompt but its last."""
-        output = self.network(
-            input_ids=pack.ids,
-            position_ids=pack.positions,
-            attention_mask=pack.mask,
-            logits_to_keep=pack.at,
-            use_cache=False,
-        )
+        lower = self.compute is not torch.float32
+        with torch.autocast(pack.ids.device.type, self.compute, enabled=lower):
+            output = self.network(
+                input_ids=pack.ids,
+                position_ids=pack.positions,
+                spans=pack.spans,
+                logits_to_keep=pack.at,
+                use_cache=False,
+            )
         logits: Tensor = output.logits[0]
         return logits
 
 
-def open_base(folder: Path) -> tuple[PreTrainedModel, ChatTokenizer]:
-    """From safetensors or one GGUF file, in single precision. Raises FailedPrecondition: there is
-    none, it is damaged, not of a kind that can be trained, or without a chat template.
+def with_precision(config: C) -> C:
+    """The settings with what `auto` comes to on this machine."""
+    if config.precision is not Precision.AUTO:
+        return config
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    return config.model_copy(update={"precision": Precision.BFLOAT16 if fast else Precision.SINGLE})
+
+
+def compute_type(config: LanguageModelConfig) -> torch.dtype:
+    """What matrices are multiplied in, of settings that `with_precision` gave."""
+    return torch.bfloat16 if config.precision is Precision.BFLOAT16 else torch.float32
+
+
+def open_to_train(
+    folder: Path, config: LanguageModelConfig, variant: Variant
+) -> tuple[PreTrainedModel, ChatTokenizer]:
+    """Weights that do not learn are kept in the type that is computed in. Raises as `open_base`."""
+    frozen = variant is Variant.LOW_RANK
+    return open_base(folder, compute_type(config) if frozen else torch.float32)
+
+
+def open_base(
+    folder: Path, dtype: torch.dtype = torch.float32
+) -> tuple[PreTrainedModel, ChatTokenizer]:
+    """From safetensors or one GGUF file. Raises FailedPrecondition: there is none, it is damaged,
+    not of a kind that can be trained, or without a chat template.
     """
     options = _weights_options(folder)
     try:
@@ -55,9 +92,7 @@ def open_base(folder: Path) -> tuple[PreTrainedModel, ChatTokenizer]:
             folder,
             local_files_only=True,
             use_safetensors=True,
-            dtype=torch.float32,
-            # It takes a mask that says which token sees which.
-            attn_implementation="sdpa",
+            dtype=dtype,
             **options,
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
@@ -90,7 +125,7 @@ def make_trainable(
 ) -> TrainableGenerator:
     """The base, made ready to learn: only what the variant trains asks for gradients."""
     if variant is Variant.FULL:
-        return TrainableGenerator(base.requires_grad_(True)).train()
+        return TrainableGenerator(base.requires_grad_(True), compute_type(config)).train()
     # W + scale · B A instead of W, for every matrix but the output's: Hu et al. 2021, eq. 3.
     low_rank = LoraConfig(
         r=config.rank,
@@ -99,7 +134,7 @@ def make_trainable(
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    return TrainableGenerator(get_peft_model(base, low_rank)).train()
+    return TrainableGenerator(get_peft_model(base, low_rank), compute_type(config)).train()
 
 
 def check_memory(base: PreTrainedModel, config: LanguageModelConfig, variant: Variant) -> None:
@@ -108,9 +143,9 @@ def check_memory(base: PreTrainedModel, config: LanguageModelConfig, variant: Va
         return  # it says so itself, by a type of its own
     size, of = base.num_parameters(), base.config
     tokens = max(config.longest, config.packed_tokens)
-    further = (_FULL_COPIES - 1) * size if variant is Variant.FULL else 0
-    kept = tokens * of.num_hidden_layers * of.hidden_size * _ACTIVATIONS
-    needed = _SINGLE_PRECISION * (further + kept)
+    further = (_FULL_COPIES - 1) * size * torch.float32.itemsize if variant is Variant.FULL else 0
+    kept = tokens * of.num_hidden_layers * of.hidden_size * _KEPT_BYTES[compute_type(config)]
+    needed = further + kept
     available = psutil.virtual_memory().available
     if needed > available:
         raise FailedPrecondition(

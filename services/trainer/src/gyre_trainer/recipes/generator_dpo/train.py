@@ -28,9 +28,11 @@ from gyre_trainer.language_models.log_probabilities import (
 from gyre_trainer.language_models.model import (
     TrainableGenerator,
     check_memory,
+    compute_type,
     make_trainable,
     memory_in_words,
-    open_base,
+    open_to_train,
+    with_precision,
 )
 from gyre_trainer.language_models.result import write_result
 from gyre_trainer.recipes.generator_dpo.config import GeneratorDpoConfig
@@ -47,16 +49,16 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
     know.
     """
     data = RunData(folder)
-    config = GeneratorDpoConfig.from_settings(data.spec.settings)
+    config = with_precision(GeneratorDpoConfig.from_settings(data.spec.settings))
     own = folder.variant(variant)
-    base, chats = open_base(data.base_folder)
+    base, chats = open_to_train(data.base_folder, config, variant)
     fit = tokenized(data.samples(DataSetPart.FIT), chats, config)
     validation = tokenized(data.samples(DataSetPart.VALIDATION), chats, config)
     check_something_is_left(fit)
     check_memory(base, config, variant)
 
     workers = Workers()
-    untrained = TrainableGenerator(base).to(workers.device)
+    untrained = TrainableGenerator(base, compute_type(config)).to(workers.device)
     pairs = with_reference(
         untrained,
         [*fit.samples, *validation.samples],

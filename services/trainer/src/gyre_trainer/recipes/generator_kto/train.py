@@ -28,9 +28,11 @@ from gyre_trainer.language_models.log_probabilities import (
 from gyre_trainer.language_models.model import (
     TrainableGenerator,
     check_memory,
+    compute_type,
     make_trainable,
     memory_in_words,
-    open_base,
+    open_to_train,
+    with_precision,
 )
 from gyre_trainer.language_models.result import write_result
 from gyre_trainer.recipes.generator_kto.config import GeneratorKtoConfig
@@ -54,9 +56,9 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
     should know.
     """
     data = RunData(folder)
-    config = GeneratorKtoConfig.from_settings(data.spec.settings)
+    config = with_precision(GeneratorKtoConfig.from_settings(data.spec.settings))
     own = folder.variant(variant)
-    base, chats = open_base(data.base_folder)
+    base, chats = open_to_train(data.base_folder, config, variant)
     fit = tokenized(data.samples(DataSetPart.FIT), chats, config)
     held_out = tokenized(data.samples(DataSetPart.VALIDATION), chats, config)
     check_something_is_left(fit)
@@ -64,7 +66,7 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
 
     workers = Workers()
     referenced = with_reference(
-        TrainableGenerator(base).to(workers.device),
+        TrainableGenerator(base, compute_type(config)).to(workers.device),
         [
             *with_mismatched(fit, longest=config.longest),
             *with_mismatched(held_out, longest=config.longest),

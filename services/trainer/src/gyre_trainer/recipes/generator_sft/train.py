@@ -25,9 +25,11 @@ from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import (
     TrainableGenerator,
     check_memory,
+    compute_type,
     make_trainable,
     memory_in_words,
-    open_base,
+    open_to_train,
+    with_precision,
 )
 from gyre_trainer.language_models.result import Losses, write_result
 from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
@@ -44,9 +46,9 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
     know.
     """
     data = RunData(folder)
-    config = GeneratorSftConfig.from_settings(data.spec.settings)
+    config = with_precision(GeneratorSftConfig.from_settings(data.spec.settings))
     own = folder.variant(variant)
-    base, chats = open_base(data.base_folder)
+    base, chats = open_to_train(data.base_folder, config, variant)
     fit = tokenized(data.samples(DataSetPart.FIT), chats, config)
     validation = tokenized(data.samples(DataSetPart.VALIDATION), chats, config)
     check_something_is_left(fit)
@@ -54,7 +56,7 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
     check_memory(base, config, variant)
 
     workers = Workers()
-    untrained = TrainableGenerator(base).to(workers.device)
+    untrained = TrainableGenerator(base, compute_type(config)).to(workers.device)
     before = validation_loss(untrained, validation.samples, config, workers)
     torch.manual_seed(config.seed)
     model = make_trainable(base, config, variant)
