@@ -16,11 +16,13 @@ import pytest
 import torch
 from gyre_common.errors import FailedPrecondition
 from gyre_trainer.language_models.adapters import check_base_of
+from gyre_trainer.language_models.batches import Pack, pack, tokenized
 from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.engine import start_engine
 from gyre_trainer.language_models.export import write_candidate
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import (
+    TrainableGenerator,
     make_trainable,
     memory_in_words,
     open_base,
@@ -32,6 +34,7 @@ from gyre_trainer.training.launching import training_command, training_environme
 from gyre_trainer.training.program import Stopped
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from tests.training.tiny_generators import TinyRun, a_run, a_sample
 from tests.training.tiny_runs import never
@@ -81,6 +84,57 @@ def test_packs_do_not_change_the_curve(
     assert one_by_one.result().loss == pytest.approx(straight.result().loss, abs=1e-5)
 
 
+@pytest.mark.parametrize("precision", ["single", "bfloat16"])
+@pytest.mark.parametrize("variant", list(Variant))
+def test_activations_that_are_computed_again_do_not_change_the_curve(
+    tmp_path: Path, tiny_language_model: Path, variant: Variant, precision: str
+) -> None:
+    """Dropout draws the same again, and each sample sees itself alone."""
+    settings: dict[str, Any] = {
+        "precision": precision,
+        "dropout": 0.1,
+        "variant": variant,
+        "learning_rate": 1e-3,
+    }
+    name = "checkpoint_activations"
+    kept, again = (
+        trained(
+            a_run(tmp_path / str(each), tiny_language_model, **settings | {name: each}), variant
+        )
+        for each in (False, True)
+    )
+    losses = kept.result(variant).loss
+    assert again.result(variant).loss == pytest.approx(losses, abs=1e-6)
+
+
+@pytest.mark.parametrize("variant", list(Variant))
+def test_activations_are_not_kept_where_they_are_computed_again(
+    tiny_language_model: Path, variant: Variant
+) -> None:
+    def kept(again: bool) -> int:
+        config = GeneratorSftConfig(precision="single", checkpoint_activations=again)
+        base, chats = open_to_train(tiny_language_model, config, variant)
+        row = pack(tokenized([a_sample(at) for at in range(4)], chats, config).samples)
+        return bytes_for_the_way_back(make_trainable(base, config, variant), row)
+
+    assert kept(again=True) < kept(again=False) / 3
+
+
+def bytes_for_the_way_back(model: TrainableGenerator, row: Pack) -> int:
+    """What autograd holds on to, weights aside."""
+    weights = {each.data_ptr() for each in model.parameters()}
+    saved: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.data_ptr() not in weights:
+            saved[tensor.data_ptr()] = tensor.nbytes
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model(row)
+    return sum(saved.values())
+
+
 @pytest.mark.parametrize("stage", [1, 2])
 def test_a_zero_stage_does_not_change_the_curve(
     tmp_path: Path, tiny_language_model: Path, straight: TinyRun, stage: int
@@ -118,15 +172,17 @@ def test_the_precision_of_a_run_is_told(tmp_path: Path, tiny_language_model: Pat
     assert run.result().settings["precision"] in ("single", "bfloat16")
 
 
+@pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("precision", ["single", "bfloat16"])
 @pytest.mark.parametrize("variant", list(Variant))
 def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
-    tmp_path: Path, tiny_language_model: Path, variant: Variant, precision: str
+    tmp_path: Path, tiny_language_model: Path, variant: Variant, precision: str, again: bool
 ) -> None:
     settings: dict[str, Any] = {
         "precision": precision,
         "dropout": 0.1,
         "checkpoint_every": 4,
+        "checkpoint_activations": again,
         "variant": variant,
         "learning_rate": 1e-3,
     }
@@ -196,6 +252,18 @@ def test_too_little_memory_is_told_before_anything_is_trained(
     run = a_run(tmp_path / "run", tiny_language_model)
     with pytest.raises(FailedPrecondition, match=r"GB more memory.*lower the settings longest"):
         train(run.folder, Variant.LOW_RANK, never)
+
+
+def test_memory_that_is_enough_where_activations_are_computed_again_is_not_refused(
+    tmp_path: Path, tiny_language_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = 1536 * 2 * 32  # tokens, layers, hidden size
+    available = SimpleNamespace(available=100 * numbers)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: available)
+    run = a_run(tmp_path / "kept", tiny_language_model)
+    with pytest.raises(FailedPrecondition, match="set checkpoint_activations"):
+        train(run.folder, Variant.LOW_RANK, never)
+    trained(a_run(tmp_path / "again", tiny_language_model, checkpoint_activations=True))
 
 
 def test_memory_that_is_exhausted_is_told() -> None:

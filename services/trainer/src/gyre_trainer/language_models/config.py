@@ -48,8 +48,10 @@ class LanguageModelConfig(BaseModel):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = Precision.AUTO
 
-    # A pack's activations are in memory at once. A GPU wants more.
+    # A pack's activations are in memory at once, unless they are computed again on the way back,
+    # layer by layer (Chen et al. 2016, arXiv:1604.06174). A GPU wants more.
     packed_tokens: int = Field(default=1024, ge=64, le=131_072)
+    checkpoint_activations: bool = False
 
     # What it learns from, and is judged by. A liked answer counts so much beside one that somebody
     # wrote; where a recipe has its own data to learn from, only to judge.

@@ -24,8 +24,9 @@ C = TypeVar("C", bound=LanguageModelConfig)
 _FULL_COPIES = 4
 """Weights, gradients, and AdamW's two moments, in single precision."""
 _KEPT_BYTES = {torch.float32: 160, torch.bfloat16: 115}
-"""So many are kept for the way back of each number of a token's hidden state in each layer, as seen
-at SmolLM2-135M.
+_AGAIN_BYTES = {torch.float32: 90, torch.bfloat16: 50}
+"""So many are in memory on the way back for each number of a token's hidden state in each layer,
+where activations are kept and where they are computed again, as seen at SmolLM2-135M.
 """
 
 
@@ -123,9 +124,21 @@ def _weights_options(folder: Path) -> dict[str, str]:
 def make_trainable(
     base: PreTrainedModel, config: LanguageModelConfig, variant: Variant
 ) -> TrainableGenerator:
-    """The base, made ready to learn: only what the variant trains asks for gradients."""
-    if variant is Variant.FULL:
-        return TrainableGenerator(base.requires_grad_(True), compute_type(config)).train()
+    """The base, made ready to learn: only what the variant trains asks for gradients. Raises
+    FailedPrecondition where it cannot compute its activations again, and should.
+    """
+    network = base.requires_grad_(True) if variant is Variant.FULL else _with_adapter(base, config)
+    if config.checkpoint_activations:
+        if not base.supports_gradient_checkpointing:
+            raise FailedPrecondition(
+                "the base model cannot compute its activations again: leave out the setting "
+                "checkpoint_activations"
+            )
+        base.activation_checkpointing_enable()
+    return TrainableGenerator(network, compute_type(config)).train()
+
+
+def _with_adapter(base: PreTrainedModel, config: LanguageModelConfig) -> PeftModel:
     # W + scale · B A instead of W, for every matrix but the output's: Hu et al. 2021, eq. 3.
     low_rank = LoraConfig(
         r=config.rank,
@@ -134,7 +147,7 @@ def make_trainable(
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    return TrainableGenerator(get_peft_model(base, low_rank), compute_type(config)).train()
+    return get_peft_model(base, low_rank)
 
 
 def check_memory(base: PreTrainedModel, config: LanguageModelConfig, variant: Variant) -> None:
@@ -144,7 +157,8 @@ def check_memory(base: PreTrainedModel, config: LanguageModelConfig, variant: Va
     size, of = base.num_parameters(), base.config
     tokens = max(config.longest, config.packed_tokens)
     further = (_FULL_COPIES - 1) * size * torch.float32.itemsize if variant is Variant.FULL else 0
-    kept = tokens * of.num_hidden_layers * of.hidden_size * _KEPT_BYTES[compute_type(config)]
+    bytes_each = _AGAIN_BYTES if config.checkpoint_activations else _KEPT_BYTES
+    kept = tokens * of.num_hidden_layers * of.hidden_size * bytes_each[compute_type(config)]
     needed = further + kept
     available = psutil.virtual_memory().available
     if needed > available:
@@ -165,7 +179,7 @@ def memory_in_words(variant: Variant) -> Iterator[None]:
 
 def _smaller(variant: Variant) -> str:
     other = ", or train the variant low-rank" if variant is Variant.FULL else ""
-    return f"lower the settings longest and packed_tokens{other}"
+    return f"lower the settings longest and packed_tokens, set checkpoint_activations{other}"
 
 
 def save_learned(model: TrainableGenerator, folder: Path) -> None:
