@@ -38,7 +38,7 @@ from gyre_trainer.data_sets.asked import Asked, PassageRead, VersionAnswer
 from gyre_trainer.data_sets.frozen import DataSetPart, frozen_of, write_folder
 from gyre_trainer.generator_calls import Generator
 from gyre_trainer.language_models.config import Variant
-from gyre_trainer.language_models.export import version_settings, write_candidate
+from gyre_trainer.language_models.export import FORMS, version_settings, write_candidate
 from gyre_trainer.language_models.inputs import (
     Inputs,
     LanguageModelFiles,
@@ -156,7 +156,7 @@ async def train(
     began = time.monotonic()
     await asyncio.to_thread(subprocess.run, command, env=training_environment(WORKERS), check=True)
     minutes, used = (time.monotonic() - began) / 60, resource.getrusage(resource.RUSAGE_CHILDREN)
-    result = write_candidate(folder, Variant.LOW_RANK)
+    result = write_candidate(folder, FORMS[Variant.LOW_RANK])
     stored = await keep_model(store, folder.candidate)
     data = RunData(folder)
     await gyre.releases.register_files(
@@ -164,7 +164,7 @@ async def train(
         data.spec.version,
         digest=stored.digest,
         uri=stored.uri,
-        settings=version_settings(data, config),
+        settings=version_settings(data, config, FORMS[Variant.LOW_RANK]),
         reason="bench.generator.training",
         tenant=EVERY_TENANT,
     )

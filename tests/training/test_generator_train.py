@@ -19,7 +19,7 @@ from gyre_trainer.language_models.adapters import check_base_of
 from gyre_trainer.language_models.batches import Pack, pack, tokenized
 from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.engine import start_engine
-from gyre_trainer.language_models.export import write_candidate
+from gyre_trainer.language_models.export import FORMS, write_candidate
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import (
     TrainableGenerator,
@@ -308,7 +308,7 @@ def test_an_adapter_is_exported_with_its_base_and_gives_what_was_learned(
     run = TinyRun(
         type(straight.folder)(Path(shutil.copytree(straight.folder.path, tmp_path / "r")))
     )
-    write_candidate(run.folder, Variant.LOW_RANK)
+    write_candidate(run.folder, FORMS[Variant.LOW_RANK])
     candidate, base = run.folder.candidate, RunData(run.folder).inputs.base
     assert {path.name for path in candidate.iterdir()} == {
         "adapter_config.json",
@@ -338,7 +338,7 @@ def test_a_full_model_is_exported_so_that_it_opens_as_a_base(
 ) -> None:
     settings: dict[str, Any] = {"variant": "full", "learning_rate": 1e-2}
     run = trained(a_run(tmp_path / "run", tiny_language_model, **settings), Variant.FULL)
-    write_candidate(run.folder, Variant.FULL)
+    write_candidate(run.folder, FORMS[Variant.FULL])
     network, _ = open_base(run.folder.candidate)
     base, _ = open_base(tiny_language_model)
     ids = torch.tensor([[5, 6, 7]])

@@ -37,14 +37,15 @@ _TEMPLATE = (
 _DIGEST = "sha256:" + "a" * 64
 
 
-def a_tokenizer(template: str | None = _TEMPLATE) -> PreTrainedTokenizerFast:
-    """Every byte is a token."""
+def a_tokenizer(template: str | None = _TEMPLATE, *, reserved: int = 0) -> PreTrainedTokenizerFast:
+    """Every byte is a token, and there are special ones that nothing uses."""
+    special = (*_SPECIAL, *(f"<|reserved_{at}|>" for at in range(reserved)))
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: at for at, token in enumerate((*_SPECIAL, *letters))}
+    vocabulary = {token: at for at, token in enumerate((*special, *letters))}
     tokenizer = Tokenizer(BPE(vocabulary, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(list(_SPECIAL))
+    tokenizer.add_special_tokens(list(special))
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
@@ -53,10 +54,11 @@ def a_tokenizer(template: str | None = _TEMPLATE) -> PreTrainedTokenizerFast:
     )
 
 
-def a_language_model(folder: Path, *, seed: int = 0) -> Path:
+def a_language_model(folder: Path, *, seed: int = 0, reserved: int = 0) -> Path:
     """A folder of weights as people add them."""
+    tokenizer = a_tokenizer(reserved=reserved)
     config = LlamaConfig(
-        vocab_size=len(a_tokenizer()),
+        vocab_size=len(tokenizer),
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
@@ -71,7 +73,7 @@ def a_language_model(folder: Path, *, seed: int = 0) -> Path:
         if value.dim() > 1:  # so large that tokens differ, as they do in a trained one
             torch.nn.init.normal_(value, std=0.15)
     model.save_pretrained(folder)
-    a_tokenizer().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 
@@ -144,7 +146,9 @@ class TinyRun:
 def a_run(
     path: Path, base: Path, *, samples: Sequence[Sample] | None = None, **settings: object
 ) -> TinyRun:
-    """Two dozen samples to learn from, six to validate, and six for the gate."""
+    """Two dozen samples to learn from, six to validate, and six for the gate. A setting that is
+    None is left out.
+    """
     samples = samples or [a_sample(at, part) for at, part in enumerate(PARTS)]
     path.mkdir(parents=True)
     folder = RunFolder(path)
@@ -197,7 +201,9 @@ def a_run(
         "version": "tiny-00000001",
         "live": {"generator": artifact.model_dump(mode="json")},
         "started_at": "2026-01-05T12:00:00Z",
-        "settings": {name: str(value) for name, value in (defaults | settings).items()},
+        "settings": {
+            name: str(value) for name, value in (defaults | settings).items() if value is not None
+        },
     }
     (path / "run.json").write_text(json.dumps(spec))
     return TinyRun(folder)

@@ -21,6 +21,7 @@ from tests.unit.trainer.run_fakes import DIGEST, NOON
         ("sft", "generator", "sft"),
         ("dpo", "generator", "dpo"),
         ("kto", "", "kto"),
+        ("soft-prompt", "generator", "soft-prompt"),
         ("query-encoder", "query-encoder", "query-encoder"),
         ("", "prompt/answer", "few-shot"),
     ],
@@ -32,7 +33,11 @@ def test_a_recipe_is_found_by_its_name_or_by_the_role(name: str, role: str, expe
 @pytest.mark.parametrize(
     ("name", "role", "message"),
     [
-        ("nothing", "", "recipe is unknown: use one of dpo, few-shot, kto, query-encoder, sft"),
+        (
+            "nothing",
+            "",
+            "recipe is unknown: use one of dpo, few-shot, kto, query-encoder, sft, soft-prompt",
+        ),
         ("sft", "query-encoder", "recipe does not train query-encoder: use one of query-encoder"),
         (
             "",
@@ -109,4 +114,5 @@ async def test_a_base_that_is_no_version_is_refused_by_name() -> None:
 def test_a_run_trains_one_variant_of_a_generator_and_all_of_an_encoder() -> None:
     assert RECIPES["sft"].variants_of({}) == ("low-rank",)
     assert RECIPES["sft"].variants_of({"variant": "full"}) == ("full",)
+    assert RECIPES["soft-prompt"].variants_of({}) == ("soft-prompt",)
     assert RECIPES["query-encoder"].variants_of({}) == ("full", "low-rank")

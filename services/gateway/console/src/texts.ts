@@ -404,6 +404,7 @@ export const texts = {
       prepare: "Prepare",
       full: "Learn in full",
       "low-rank": "Learn in part",
+      "soft-prompt": "Learn a beginning",
       examples: "Choose examples",
       export: "Export",
       compare: "Compare",
@@ -428,6 +429,8 @@ export const texts = {
       full: "Learns from the answers, and may change the whole language model.",
       "low-rank":
         "Learns a small addition to the language model, and leaves the model itself as it is.",
+      "soft-prompt":
+        "Learns a beginning for each prompt, and leaves the language model itself as it is.",
       export: "Checks what was learned, and puts it into the store.",
       compare:
         "Lets live and the new version answer the questions kept back, and measures which comes nearer to what people wrote.",

@@ -95,11 +95,11 @@ class LanguageModelConfig(BaseModel):
             problem = f"cannot be that ({first['msg'].removeprefix('Value error, ')})"
             raise InvalidInput(f"setting {name}", problem, "give another value") from error
 
-    def highest_rate(self, variant: Variant) -> float:
+    def highest_rate(self, variant: StrEnum) -> float:
         """The learning rate after the warm-up."""
         return self.low_rank_learning_rate if variant is Variant.LOW_RANK else self.learning_rate
 
-    def rate_at(self, step: int, steps: int, variant: Variant) -> float:
+    def rate_at(self, step: int, steps: int, variant: StrEnum) -> float:
         """The learning rate of a step (from 0): up in a straight line, then down to nearly 0."""
         warm = self.warm_up * steps
         share = min((step + 1) / max(warm, 1), (steps - step) / max(steps - warm, 1))

@@ -4,12 +4,13 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import deepspeed
 import torch
 from gyre_common.errors import FailedPrecondition
 
-from gyre_trainer.language_models.config import LanguageModelConfig, Variant
+from gyre_trainer.language_models.config import LanguageModelConfig
 from gyre_trainer.language_models.model import TrainableGenerator
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.training.checkpoint import Checkpoints, Position
@@ -18,7 +19,7 @@ from gyre_trainer.training.workers import StepReport, Workers
 
 
 def start_engine(
-    model: TrainableGenerator, config: LanguageModelConfig, variant: Variant
+    model: TrainableGenerator, config: LanguageModelConfig, variant: StrEnum
 ) -> deepspeed.DeepSpeedEngine:
     """DeepSpeed in single precision with torch's own AdamW: nothing is compiled at run time."""
     learning = [each for each in model.parameters() if each.requires_grad]
@@ -42,7 +43,7 @@ class Course:
     """The way of a training from its first step to its last, `steps` in all."""
 
     folder: RunFolder
-    variant: Variant
+    variant: StrEnum
     config: LanguageModelConfig
     steps: int
     engine: deepspeed.DeepSpeedEngine

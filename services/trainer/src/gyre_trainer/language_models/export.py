@@ -2,7 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +41,29 @@ _LEARNED_FROM = {
 """What a model learned from, and the unit of its validation."""
 
 
+@dataclass(frozen=True)
+class Form:
+    """What a variant's candidate is: `fill` writes its files, of a run and from the folder of what
+    was learned, into another; with `on_base` they are served on top of the base's.
+    """
+
+    variant: StrEnum
+    fill: Callable[[RunData, Path, Path], None]
+    on_base: bool = False
+
+
 async def export_candidate(
-    folder: RunFolder, settings: TrainerSettings, config: LanguageModelConfig
+    folder: RunFolder,
+    settings: TrainerSettings,
+    config: LanguageModelConfig,
+    form: Form | None = None,
 ) -> None:
-    """Raises as `write_candidate` does, and Retryable when the store is away."""
+    """Of weights, unless it has another form. Raises as `write_candidate` does, and Retryable when
+    the store is away.
+    """
+    form = form or FORMS[config.variant]
     folder.progress(EXPORT, message="writing the model")
-    result = write_candidate(folder, config.variant)
+    result = write_candidate(folder, form)
     folder.progress(EXPORT, message="putting the model into the store")
     store, data = Store(settings.store_url), RunData(folder)
     stored = await retry_while_away(
@@ -60,19 +79,19 @@ async def export_candidate(
         version=data.spec.version,
         digest=stored.digest,
         uri=stored.uri,
-        settings=version_settings(data, config),
+        settings=version_settings(data, config, form),
         variant=result.variant,
         metrics={**losses, **validation},
     )
     write_json(folder.candidate_file, candidate)
 
 
-def version_settings(data: RunData, config: LanguageModelConfig) -> dict[str, str]:
+def version_settings(data: RunData, config: LanguageModelConfig, form: Form) -> dict[str, str]:
     """What the generator must know to serve it: what the base says of itself, such as from which
     confidence it answers; what it learned to read; and an adapter names its base.
     """
     base = data.inputs.base
-    named = {BASE: base.version} if config.variant is Variant.LOW_RANK else {}
+    named = {BASE: base.version} if form.on_base else {}
     if config.answers_at is not None:
         named["answers_at"] = f"{config.answers_at:g}"
     return {
@@ -85,24 +104,18 @@ def version_settings(data: RunData, config: LanguageModelConfig) -> dict[str, st
     }
 
 
-def write_candidate(folder: RunFolder, variant: Variant) -> VariantResult:
+def write_candidate(folder: RunFolder, form: Form) -> VariantResult:
     """Fill `candidate/`, whole or not at all. Raises FailedPrecondition: it is not trained;
     Retryable: the disk is full or read-only.
     """
     data = RunData(folder)
-    own = folder.variant(variant)
+    variant, own = form.variant, folder.variant(form.variant)
     result = _result(own / RESULT, variant)
     partial = folder.path / ".candidate"
     try:
         shutil.rmtree(partial, ignore_errors=True)
-        if variant is Variant.LOW_RANK:
-            partial.mkdir()
-            for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
-                shutil.copyfile(own / LEARNED / name, partial / name)
-            name_base(partial, data.inputs.base)
-        else:
-            shutil.copytree(own / LEARNED, partial)
-            save_tokenizer(data.base_folder, partial)
+        partial.mkdir()
+        form.fill(data, own / LEARNED, partial)
         _write_card(partial, data, result, folder)
         shutil.rmtree(folder.candidate, ignore_errors=True)
         partial.rename(folder.candidate)
@@ -115,7 +128,25 @@ def write_candidate(folder: RunFolder, variant: Variant) -> VariantResult:
     return result
 
 
-def _result(path: Path, variant: Variant) -> VariantResult:
+def _fill_with_adapter(data: RunData, learned: Path, into: Path) -> None:
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+        shutil.copyfile(learned / name, into / name)
+    name_base(into, data.inputs.base)
+
+
+def _fill_with_model(data: RunData, learned: Path, into: Path) -> None:
+    shutil.copytree(learned, into, dirs_exist_ok=True)
+    save_tokenizer(data.base_folder, into)
+
+
+FORMS: Mapping[Variant, Form] = {
+    Variant.LOW_RANK: Form(Variant.LOW_RANK, _fill_with_adapter, on_base=True),
+    Variant.FULL: Form(Variant.FULL, _fill_with_model),
+}
+"""Of variants that train weights."""
+
+
+def _result(path: Path, variant: StrEnum) -> VariantResult:
     try:
         return VariantResult.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -158,7 +189,7 @@ def _readme(card: Mapping[str, Any], result: VariantResult) -> str:
     learned_from, unit = _LEARNED_FROM[data_card[KIND]]
     others = f", {fit['disliked']} disliked or corrected ones" if fit.get("disliked") else ""
     others += f", {fit['distilled']} answers of a teacher" if fit.get("distilled") else ""
-    library = "peft" if result.variant is Variant.LOW_RANK else "transformers"
+    library = "peft" if result.variant == Variant.LOW_RANK else "transformers"
     return f"""\
 ---
 library_name: {library}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,12 @@ from gyre_common.errors import FailedPrecondition
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from gyre_trainer.language_models.adapters import ADAPTER_CONFIG
 from gyre_trainer.language_models.attention import PACKED_ATTENTION
@@ -124,10 +130,18 @@ def _weights_options(folder: Path) -> dict[str, str]:
 def make_trainable(
     base: PreTrainedModel, config: LanguageModelConfig, variant: Variant
 ) -> TrainableGenerator:
-    """The base, made ready to learn: only what the variant trains asks for gradients. Raises
-    FailedPrecondition where it cannot compute its activations again, and should.
+    """The base, made ready to learn: only what the variant trains asks for gradients. Raises as
+    `compute_again` does.
     """
     network = base.requires_grad_(True) if variant is Variant.FULL else _with_adapter(base, config)
+    compute_again(base, config)
+    return TrainableGenerator(network, compute_type(config)).train()
+
+
+def compute_again(base: PreTrainedModel, config: LanguageModelConfig) -> None:
+    """Let the base compute its activations again on the way back, where that is set. Raises
+    FailedPrecondition where it cannot.
+    """
     if config.checkpoint_activations:
         if not base.supports_gradient_checkpointing:
             raise FailedPrecondition(
@@ -135,7 +149,6 @@ def make_trainable(
                 "checkpoint_activations"
             )
         base.activation_checkpointing_enable()
-    return TrainableGenerator(network, compute_type(config)).train()
 
 
 def _with_adapter(base: PreTrainedModel, config: LanguageModelConfig) -> PeftModel:
@@ -150,7 +163,7 @@ def _with_adapter(base: PreTrainedModel, config: LanguageModelConfig) -> PeftMod
     return get_peft_model(base, low_rank)
 
 
-def check_memory(base: PreTrainedModel, config: LanguageModelConfig, variant: Variant) -> None:
+def check_memory(base: PreTrainedModel, config: LanguageModelConfig, variant: StrEnum) -> None:
     """Raises FailedPrecondition where this machine has less than training needs, by estimate."""
     if torch.cuda.is_available():
         return  # it says so itself, by a type of its own
@@ -169,7 +182,7 @@ def check_memory(base: PreTrainedModel, config: LanguageModelConfig, variant: Va
 
 
 @contextmanager
-def memory_in_words(variant: Variant) -> Iterator[None]:
+def memory_in_words(variant: StrEnum) -> Iterator[None]:
     """Raises FailedPrecondition for what runs out of memory inside."""
     try:
         yield
@@ -177,7 +190,7 @@ def memory_in_words(variant: Variant) -> Iterator[None]:
         raise FailedPrecondition(f"memory is exhausted: {_smaller(variant)}") from error
 
 
-def _smaller(variant: Variant) -> str:
+def _smaller(variant: StrEnum) -> str:
     other = ", or train the variant low-rank" if variant is Variant.FULL else ""
     return f"lower the settings longest and packed_tokens, set checkpoint_activations{other}"
 
@@ -189,5 +202,10 @@ def save_learned(model: TrainableGenerator, folder: Path) -> None:
 
 def save_tokenizer(base: Path, folder: Path) -> None:
     """The base's own, with its chat template, beside weights that were trained. Raises OSError."""
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True, **_weights_options(base))
-    tokenizer.save_pretrained(folder)
+    open_tokenizer(base).save_pretrained(folder)
+
+
+def open_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """A base's own, as it is. Raises OSError."""
+    options = _weights_options(folder)
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)

@@ -1,6 +1,7 @@
 """What a training leaves: the learned weights, and `result.json`, which says how it went."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from safetensors import SafetensorError
 from gyre_trainer.language_models.batches import (
     Tokenized,
 )
-from gyre_trainer.language_models.config import LanguageModelConfig, Variant
+from gyre_trainer.language_models.config import LanguageModelConfig
 from gyre_trainer.language_models.model import TrainableGenerator, save_learned
 from gyre_trainer.runs.folder import write_json
 from gyre_trainer.training.checkpoint import Position
@@ -36,7 +37,7 @@ class VariantResult(_Part):
     passage; `left_out` were too long. `loss` is that of each step.
     """
 
-    variant: Variant
+    variant: str
     settings: Mapping[str, Any]
     samples: int
     cut: int
@@ -51,13 +52,14 @@ class VariantResult(_Part):
 
 def write_result(
     folder: Path,
-    variant: Variant,
+    variant: StrEnum,
     config: LanguageModelConfig,
     position: Position,
     model: TrainableGenerator,
     *,
     fit: Tokenized,
     validation: Losses,
+    save: Callable[[TrainableGenerator, Path], None] = save_learned,
 ) -> None:
     """The weights first, then the mark. Raises Retryable when the disk is full or read-only."""
     result = VariantResult(
@@ -74,7 +76,7 @@ def write_result(
         validation=validation,
     )
     try:
-        save_learned(model, folder / LEARNED)
+        save(model, folder / LEARNED)
         write_json(folder / RESULT, result)
     except (OSError, SafetensorError) as error:
         raise Retryable(f"cannot write to {folder}: {error}") from error

@@ -116,6 +116,7 @@ const LEARNING: Record<string, string[]> = {
   sft: ["low-rank"],
   dpo: ["low-rank"],
   kto: ["low-rank"],
+  "soft-prompt": ["soft-prompt"],
 };
 const AFTER = ["export", "compare", "settling"];
 const JUDGED: RunState[] = ["released", "passed", "refused"];

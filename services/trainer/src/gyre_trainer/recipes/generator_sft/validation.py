@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 
 from gyre_trainer.language_models.batches import TokenizedSample, pack, packed, total_weight
+from gyre_trainer.language_models.config import LanguageModelConfig
 from gyre_trainer.language_models.model import TrainableGenerator
-from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
 from gyre_trainer.recipes.generator_sft.loss import completion_loss
 from gyre_trainer.training.workers import StepReport, Workers
 
@@ -14,7 +14,7 @@ from gyre_trainer.training.workers import StepReport, Workers
 def validation_loss(
     model: TrainableGenerator,
     samples: Sequence[TokenizedSample],
-    config: GeneratorSftConfig,
+    config: LanguageModelConfig,
     workers: Workers,
 ) -> float | None:
     """The mean over all tokens that were written, by all processes together; the model is left in
