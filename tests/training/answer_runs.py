@@ -43,7 +43,12 @@ class Stage:
         self.store_url = f"file://{path}/store"
 
     async def begin(
-        self, base: Path, *, facts: PartitionFacts | None = None, **overrides: Any
+        self,
+        base: Path,
+        *,
+        facts: PartitionFacts | None = None,
+        judge: Artifact | None = None,
+        **overrides: Any,
     ) -> None:
         facts = facts or many_preferences(90)
         segments = Segments(Shelf(self.store_url, "segments"))
@@ -59,6 +64,7 @@ class Stage:
             registered_at=MORNING,
         )
         prompt = Artifact(version="answer-1", digest=stored.digest, registered_at=MORNING)
+        others = {"judge": judge} if judge else {}
         fields: dict[str, Any] = {
             "run_id": "00000000-0000-7000-8000-000000000001",
             "tenant": "acme",
@@ -68,7 +74,7 @@ class Stage:
             "settings": SETTINGS,
             "actor": "ann",
             "version": CANDIDATE,
-            "live": {"generator": live, "prompt/answer": prompt},
+            "live": {"generator": live, "prompt/answer": prompt} | others,
             "window": await segments.durable(),
             "started_at": MORNING,
             "base": "tiny",

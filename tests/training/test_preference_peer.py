@@ -14,9 +14,21 @@ from gyre_trainer.recipes.generator_dpo.config import GeneratorDpoConfig
 from gyre_trainer.recipes.generator_dpo.train import train as train_dpo
 from gyre_trainer.recipes.generator_kto.config import GeneratorKtoConfig
 from gyre_trainer.recipes.generator_kto.train import train as train_kto
+from gyre_trainer.recipes.judge_reward.config import JudgeRewardConfig
+from gyre_trainer.recipes.judge_reward.model import open_with_head
+from gyre_trainer.recipes.judge_reward.pairs import tokenized_pairs
+from gyre_trainer.recipes.judge_reward.train import train as train_reward
 from gyre_trainer.runs.folder import RunFolder
+from transformers import PreTrainedModel
 
-from tests.training.tiny_generators import a_run, a_tokenizer, labelled, of_full_trust, pairs
+from tests.training.tiny_generators import (
+    a_run,
+    a_tokenizer,
+    judged_pairs,
+    labelled,
+    of_full_trust,
+    pairs,
+)
 from tests.training.tiny_runs import never
 
 datasets = pytest.importorskip("datasets")
@@ -66,18 +78,19 @@ def the_samples(folder: RunFolder, config: LanguageModelConfig) -> Tokenized:
 
 
 def tokenless(
-    trainer: type, rows: Sequence[Mapping[str, object]], base: Path, settings: Any
+    trainer: type,
+    rows: Sequence[Mapping[str, object]],
+    network: PreTrainedModel,
+    settings: Any,
 ) -> Any:
     """A trainer of TRL's over samples that are tokenized already."""
-    network, _ = open_base(base)
-    network.train()
 
     class OverTokens(trainer):  # type: ignore[misc]
         def _prepare_dataset(self, dataset: Any, *_: object) -> Any:
             return dataset
 
     return OverTokens(
-        model=network,
+        model=network.train(),
         args=settings,
         train_dataset=datasets.Dataset.from_list(list(rows)),
         processing_class=a_tokenizer(),
@@ -118,7 +131,7 @@ def test_the_curve_of_dpo_is_that_of_trl(
         gradient_accumulation_steps=config.batch // size,
         precompute_ref_log_probs=True,
     )
-    theirs = curve(tokenless(trl.DPOTrainer, rows, tiny_language_model, settings))
+    theirs = curve(tokenless(trl.DPOTrainer, rows, open_base(tiny_language_model)[0], settings))
     assert run.result("full").loss[0] == pytest.approx(0.6931, abs=1e-4)
     assert run.result("full").loss == pytest.approx(theirs, abs=2e-3)
 
@@ -148,6 +161,36 @@ def test_the_curve_of_kto_is_that_of_trl(tmp_path: Path, tiny_language_model: Pa
         per_device_train_batch_size=24,
         precompute_ref_log_probs=True,
     )
-    expected = curve(tokenless(trl.KTOTrainer, rows, tiny_language_model, theirs))
+    expected = curve(tokenless(trl.KTOTrainer, rows, open_base(tiny_language_model)[0], theirs))
     assert run.result("full").loss == pytest.approx(expected, abs=2e-3)
     assert expected[-1] < 0.8 * expected[0]
+
+
+@pytest.mark.parametrize("centering", [0.0, 0.1])
+def test_the_curve_of_rewards_is_that_of_trl(
+    tmp_path: Path, tiny_language_model: Path, centering: float
+) -> None:
+    samples = of_full_trust(judged_pairs())
+    settings = SETTINGS | {"centering": centering, "learning_rate": 1e-2, "epochs": 6}
+    run = a_run(tmp_path / "run", tiny_language_model, samples=samples, **settings)
+    train_reward(run.folder, Variant.FULL, never)
+    config = JudgeRewardConfig.from_settings(run.folder.spec().settings)
+    network, chats = open_with_head(tiny_language_model, config, Variant.FULL)
+    tokens = tokenized_pairs(RunData(run.folder).samples(DataSetPart.FIT), chats, config)
+    batches = Batches(tokens.samples, config)
+    rows = [
+        {"chosen_ids": list(pair.ids), "rejected_ids": [*pair.prompt, *pair.others[0]]}
+        for step in range(batches.steps)
+        for pair in batches.at(step)
+    ]
+    theirs = trl.RewardConfig(
+        **of_trl(config, tmp_path / "trl"),
+        center_rewards_coefficient=centering or None,
+        per_device_train_batch_size=4,
+        gradient_accumulation_steps=config.batch // 4,
+    )
+    network.config.pad_token_id = a_tokenizer().pad_token_id
+    expected = curve(tokenless(trl.RewardTrainer, rows, network, theirs))
+    assert expected[0] == pytest.approx(0.6931, abs=1e-4)
+    assert run.result("full").loss == pytest.approx(expected, abs=2e-3)
+    assert expected[-1] < 0.9 * expected[0]

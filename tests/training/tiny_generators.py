@@ -10,7 +10,7 @@ import torch
 from gyre_common.events.releases import Artifact
 from gyre_common.store import digest_of
 from gyre_trainer.data_sets.answers import AnswerKind, AnswerRow, mark_of
-from gyre_trainer.data_sets.asked import Asked
+from gyre_trainer.data_sets.asked import Asked, PassageRead
 from gyre_trainer.data_sets.frozen import DataSetPart, frozen_of, write_folder
 from gyre_trainer.language_models.inputs import (
     Inputs,
@@ -107,6 +107,23 @@ def pairs() -> list[Sample]:
     """As many as `a_run` has samples: one word is better than another, of another length."""
     rejected = ("yellow", "grey", "a colour")
     return [a_sample(at, part, rejected=rejected[at % 3]) for at, part in enumerate(PARTS)]
+
+
+def judged_pairs() -> list[Sample]:
+    """The same as a judge reads them, from what was asked and read."""
+    return [
+        pair.model_copy(
+            update={
+                "asked": Asked(
+                    "acme",
+                    f"{at}?",
+                    (),
+                    (PassageRead(f"p{at}", f"d{at}", "", f"passage {at} of many"),),
+                )
+            }
+        )
+        for at, pair in enumerate(pairs())
+    ]
 
 
 def labelled() -> list[Sample]:

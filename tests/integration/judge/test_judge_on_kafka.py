@@ -1,5 +1,7 @@
 """The judge listens, scores, and answers over gRPC."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,9 +15,13 @@ from gyre_common.events.interactions import (
     InteractionJudged,
 )
 from gyre_common.events.releases import Roles
+from gyre_common.model_folders import ModelFolders
 from gyre_common.releases import ReleaseView
 from gyre_common.rpc import call, channel, serve
+from gyre_common.store import Store
 from gyre_judge.handlers import build_handlers
+from gyre_judge.onnx_reward import OnnxRewards
+from gyre_judge.rewards import Rewards
 from gyre_judge.rpc import JudgeRpc
 from gyre_judge.service import Judge
 
@@ -24,16 +30,26 @@ from tests.builders import a_release, an_interaction
 pytestmark = pytest.mark.integration
 
 
-def released() -> ReleaseView:
+@pytest.fixture
+def bus(kafka_servers: str) -> Bus:
+    return Bus(kafka_servers, service="judge")
+
+
+@pytest.fixture
+async def judge(bus: Bus, tmp_path: Path) -> AsyncIterator[Judge]:
+    """The baseline is live."""
     view = ReleaseView()
     view.apply(a_release(Roles.JUDGE, live="baseline-1"))
-    return view
+    models = OnnxRewards(ModelFolders(Store(f"file://{tmp_path}"), tmp_path / "models"), threads=1)
+    async with Rewards(models, view, most_bytes=1_000_000) as rewards:
+        yield Judge(view, bus, rewards)
 
 
-async def test_a_completed_interaction_gets_its_verdict(kafka_servers: str) -> None:
+async def test_a_completed_interaction_gets_its_verdict(
+    kafka_servers: str, bus: Bus, judge: Judge
+) -> None:
     interaction = an_interaction(interaction_id=uuid4(), tenant="acme")
-    bus = Bus(kafka_servers, service="judge")
-    build_handlers(bus, Judge(released(), bus))
+    build_handlers(bus, judge)
     async with (
         bus,
         AIOKafkaConsumer(
@@ -50,8 +66,7 @@ async def test_a_completed_interaction_gets_its_verdict(kafka_servers: str) -> N
     assert {s.metric: s.value for s in verdict.scores}["groundedness"] == 1.0
 
 
-async def test_judge_and_compare_answer_over_grpc(kafka_servers: str) -> None:
-    judge = Judge(released(), Bus(kafka_servers, service="judge"))
+async def test_judge_and_compare_answer_over_grpc(judge: Judge) -> None:
     passages = ["Green tea is steeped for two minutes in water of 80 degrees."]
     async with (
         serve([JudgeRpc(judge)]) as server,
@@ -79,8 +94,7 @@ async def test_judge_and_compare_answer_over_grpc(kafka_servers: str) -> None:
     assert compared.preference == judge_pb2.PREFERENCE_SECOND
 
 
-async def test_a_metric_that_does_not_apply_is_unset(kafka_servers: str) -> None:
-    judge = Judge(released(), Bus(kafka_servers, service="judge"))
+async def test_a_metric_that_does_not_apply_is_unset(judge: Judge) -> None:
     async with (
         serve([JudgeRpc(judge)]) as server,
         channel(f"127.0.0.1:{server.port}") as open_channel,

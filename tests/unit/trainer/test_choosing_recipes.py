@@ -24,6 +24,7 @@ from tests.unit.trainer.run_fakes import DIGEST, NOON
         ("soft-prompt", "generator", "soft-prompt"),
         ("query-encoder", "query-encoder", "query-encoder"),
         ("", "prompt/answer", "few-shot"),
+        ("", "judge", "reward"),
     ],
 )
 def test_a_recipe_is_found_by_its_name_or_by_the_role(name: str, role: str, expected: str) -> None:
@@ -36,13 +37,15 @@ def test_a_recipe_is_found_by_its_name_or_by_the_role(name: str, role: str, expe
         (
             "nothing",
             "",
-            "recipe is unknown: use one of dpo, few-shot, kto, query-encoder, sft, soft-prompt",
+            "recipe is unknown: use one of dpo, few-shot, kto, query-encoder, reward, sft, "
+            "soft-prompt",
         ),
         ("sft", "query-encoder", "recipe does not train query-encoder: use one of query-encoder"),
         (
             "",
-            "judge",
-            "role is one that no recipe trains: use one of generator, prompt/answer, query-encoder",
+            "reranker",
+            "role is one that no recipe trains: use one of generator, judge, prompt/answer, "
+            "query-encoder",
         ),
     ],
 )

@@ -43,6 +43,7 @@ from tests.unit.trainer.answer_facts import (
 from tests.unit.trainer.training_facts import MORNING
 
 PAIRS, LABELLED = AnswersKind.PAIRS, AnswersKind.LABELLED
+COMPARISONS = AnswersKind.COMPARISONS
 WRONG = 0.1
 
 
@@ -203,6 +204,44 @@ async def test_candidates_are_judged_by_the_answers_that_are_held_out_for_every_
     assert all(row.held_out == (not documents & set(row.documents)) for row in gate)
 
 
+async def test_comparisons_are_the_same_pairs_and_those_that_are_held_out_judge(
+    tmp_path: Path,
+) -> None:
+    segments = await segments_with(tmp_path, many_preferences(90))
+    pairs, wanted = split(await frozen_from(segments, PAIRS))
+    frozen = await frozen_from(segments, COMPARISONS)
+    taught, gate = split(frozen)
+    assert frozen.card["kind"] == COMPARISONS
+    assert [row.question_id for row in taught] == [row.question_id for row in pairs]
+    assert all(row.rejected_id for row in (*taught, *gate))
+    assert {row.question_id for row in gate} <= {row.question_id for row in wanted}
+    assert {row.kind for row in gate} >= {AnswerKind.CORRECTION, AnswerKind.DECLINED}
+    documents = {document for row in taught for document in row.documents}
+    assert all(row.held_out == (not documents & set(row.documents)) for row in gate)
+
+
+@pytest.mark.parametrize("at", ["rejected", "answer"])
+async def test_what_is_tied_to_either_side_of_a_held_out_comparison_teaches_nothing(
+    tmp_path: Path, at: str
+) -> None:
+    facts = many_preferences(90)
+    taught, gate = split(await frozen_from(await segments_with(tmp_path / "a", facts), COMPARISONS))
+    judging = next(row for row in gate if row.kind is AnswerKind.LIKED)
+    learned = next(row for row in taught if row.kind is AnswerKind.CORRECTION)
+    side = judging.rejected_id if at == "rejected" else judging.question_id
+    other = next(one for one in facts.interactions if one.interaction_id == side)
+    moved = [
+        replace(one, conversation_id=other.conversation_id or other.interaction_id)
+        if one.interaction_id == learned.question_id
+        else one
+        for one in facts.interactions
+    ]
+    segments = await segments_with(tmp_path / "b", PartitionFacts(moved, facts.feedback))
+    taught, gate = split(await frozen_from(segments, COMPARISONS))
+    judged_by, taught_by = ({row.question_id for row in rows} for rows in (gate, taught))
+    assert judging.question_id not in judged_by or learned.question_id not in taught_by
+
+
 async def test_what_a_held_out_conversation_holds_teaches_nothing(tmp_path: Path) -> None:
     """A liked answer is learned; the worse one was given in a conversation to judge by."""
     facts = many_preferences(90)
@@ -275,7 +314,11 @@ async def test_a_data_set_expires_when_the_worse_answer_is_gone(
 
 @pytest.mark.parametrize(
     ("kind", "fields"),
-    [(PAIRS, {"prompt", "chosen", "rejected"}), (LABELLED, {"prompt", "completion", "label"})],
+    [
+        (PAIRS, {"prompt", "chosen", "rejected"}),
+        (COMPARISONS, {"prompt", "chosen", "rejected"}),
+        (LABELLED, {"prompt", "completion", "label"}),
+    ],
 )
 async def test_a_data_set_is_exported_as_other_trainers_have_it(
     tmp_path: Path, kind: AnswersKind, fields: set[str]

@@ -125,6 +125,7 @@ class ServiceSettings(BaseSettings):
     embedder_address: Address = _local_port(50052)
     retriever_address: Address = _local_port(50053)
     generator_address: Address = _local_port(50054)
+    judge_address: Address = _local_port(50055)
     releases_address: Address = _local_port(50059)
 
     @field_validator("home")

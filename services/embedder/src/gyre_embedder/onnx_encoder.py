@@ -1,7 +1,6 @@
 """Sentence encoders from model folders, on ONNX Runtime."""
 
 import asyncio
-import ctypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,7 +10,7 @@ import numpy as np
 import onnxruntime
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Artifact
-from gyre_common.held import Loadable
+from gyre_common.held import Loadable, trim_memory
 from gyre_common.model_folders import ModelFolders
 from gyre_common.telemetry import METRICS
 from numpy.typing import NDArray
@@ -106,7 +105,7 @@ class OnnxEncoder:
         for lane in self._lanes.values():
             lane.shutdown()
         del self._session
-        _trim_memory()
+        trim_memory()
 
     async def _in_lane(self, side: Side, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._lanes[side], work)
@@ -152,15 +151,6 @@ def micro_batches(lengths: Sequence[int], *, token_budget: int) -> Iterator[list
         batch.append(position)
     if batch:
         yield batch
-
-
-def _trim_memory() -> None:
-    """What encoders leave behind when they go: else the C library keeps a good half of it, for ever
-    (https://man7.org/linux/man-pages/man3/malloc_trim.3.html; other libraries have no such call).
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _unit(vectors: Floats) -> Floats:

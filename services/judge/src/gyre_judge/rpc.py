@@ -1,12 +1,11 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-import asyncio
 from collections.abc import Sequence
 
 from gyre.judge.v1 import judge_pb2 as pb
 from gyre.judge.v1 import judge_pb2_grpc
 from gyre_common.events.interactions import Score
-from gyre_common.rpc import ServicerContext, request_context
+from gyre_common.rpc import ServicerContext
 
 from gyre_judge.service import Judge
 
@@ -19,16 +18,18 @@ class JudgeRpc(judge_pb2_grpc.JudgeServiceServicer):
 
     async def Judge(self, request: pb.JudgeRequest, context: ServicerContext) -> pb.JudgeResponse:
         """Scores one answer."""
-        parts = request_context().tenant, request.question, request.answer, request.passages
-        scores, version = await asyncio.to_thread(self._judge.judge, *parts)
+        scores, version = await self._judge.judge(
+            request.question, request.answer, request.passages
+        )
         return pb.JudgeResponse(scores=_scores(scores), version=version)
 
     async def Compare(
         self, request: pb.CompareRequest, context: ServicerContext
     ) -> pb.CompareResponse:
         """Tells which of two answers is better."""
-        what = request.question, request.first, request.second, request.passages
-        comparison = await asyncio.to_thread(self._judge.compare, request_context().tenant, *what)
+        comparison = await self._judge.compare(
+            request.question, request.first, request.second, request.passages
+        )
         return pb.CompareResponse(
             preference=f"PREFERENCE_{comparison.preference.name}",
             first=_scores(comparison.first),

@@ -7,10 +7,11 @@ from gyre_common.bus import Bus
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.events.training import TRAINING_FINISHED, TRAINING_PROGRESSED, TRAINING_STARTED
 from gyre_common.releases.following import open_releases
+from gyre_common.reward_input import PROMPT as JUDGE_PROMPT
 from gyre_common.rpc import channel
 from gyre_common.store import Shelf, Store
 
-from gyre_trainer.data_sets.asked import Render
+from gyre_trainer.data_sets.asked import Render, render_for_judge
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.exporting import Exporting
@@ -62,6 +63,8 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
     generator = Generator(await enter(channel(settings.generator_address, key=settings.key)))
 
     def render_for(card: Card) -> Render:
+        if card["prompt"] == JUDGE_PROMPT:
+            return render_for_judge
         return generator.render(card["prompt"], card["context_tokens"])
 
     data_sets = DataSetStore(store, Shelf(settings.store_url, DATA_SETS))

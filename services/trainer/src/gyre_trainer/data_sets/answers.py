@@ -47,11 +47,13 @@ _SHORTEST_QUOTE = 40
 
 class AnswersKind(StrEnum):
     """What a data set of answers holds: answers that are wanted; pairs, of which one answer is
-    better; or answers that should or should not be given. To judge by, all hold wanted ones.
+    better; or answers that should or should not be given. To judge by, all hold wanted ones, but
+    comparisons: they are pairs throughout.
     """
 
     WANTED = "answers"
     PAIRS = "answer-pairs"
+    COMPARISONS = "answer-comparisons"
     LABELLED = "labelled-answers"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gyre_common.events.interactions import Turn
+from gyre_common.reward_input import reward_prompt
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Asked:
 
 Render = Callable[[Asked], Awaitable[tuple[str, str]]]
 """The prompt that a model would be sent, instructions and question; raises GyreError."""
+
+
+async def render_for_judge(asked: Asked) -> tuple[str, str]:
+    """What a reward model is asked: the question, without the turns before it, and the passages."""
+    return reward_prompt(asked.question, [each.text for each in asked.read])
 
 
 @dataclass(frozen=True)

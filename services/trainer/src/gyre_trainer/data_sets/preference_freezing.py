@@ -35,7 +35,7 @@ async def freeze_preferences(
     liked_weight: float,
 ) -> FrozenDataSet:
     """Freeze a window: to learn from, pairs or labelled answers; to judge by, the answers that a
-    data set of wanted ones holds out. Raises as `freeze_answers`.
+    data set of wanted ones holds out, or of comparisons their pairs. Raises as `freeze_answers`.
     """
     window = validate_window(window)
     joined, wrong = await join_answers(segments, tenant, window, wanted)
@@ -46,7 +46,14 @@ async def freeze_preferences(
     split = split_answers([find(example) for example in examples], profile_of)
     part_of = dict(zip(map(_reference, examples), split.parts, strict=True))
     gate_examples = [one for one in examples if part_of[_reference(one)] is DataSetPart.GATE]
-    tied = TiedTo(map(find, gate_examples), split)
+    held_out = [
+        each
+        for each in preferences
+        if kind is AnswersKind.COMPARISONS
+        and part_of.get(_reference(each.answer)) is DataSetPart.GATE
+    ]
+    judging = [*gate_examples, *(side for each in held_out for side in each.sides)]
+    tied = TiedTo(map(find, judging), split)
 
     taught: list[AnswerRow] = []
     for preference in preferences:
@@ -58,13 +65,18 @@ async def freeze_preferences(
         else:
             taught.append(_row(preference, find(preference.answer), part))
     documents = {(row.tenant, each) for row in taught for each in row.documents}
+    if kind is AnswersKind.COMPARISONS:
+        judged_by = [_row(each, find(each.answer), DataSetPart.GATE) for each in held_out]
+    else:
+        judged_by = [
+            row_of(example, find(example), DataSetPart.GATE, weight, held_out=True)
+            for example in gate_examples
+            if (weight := weight_of(example, wrong, liked_weight)) > 0
+        ]
     gate = []
-    for example in gate_examples:
-        weight = weight_of(example, wrong, liked_weight)
-        if weight > 0:
-            row = row_of(example, find(example), DataSetPart.GATE, weight, held_out=True)
-            is_new = not {(row.tenant, each) for each in row.documents} & documents
-            gate.append(row.model_copy(update={"held_out": is_new}))
+    for row in judged_by:
+        is_new = not {(row.tenant, each) for each in row.documents} & documents
+        gate.append(row.model_copy(update={"held_out": is_new}))
     rows = [*taught, *gate]
     card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong)
     sides = [side for each in preferences for side in each.sides]

@@ -41,7 +41,7 @@ def preferences_of(
     """What `examples`, of which a question has one, and answers that people `disliked` say, when
     actors err at the rate `wrong`; in the order of the examples.
     """
-    of = {AnswersKind.PAIRS: _pairs, AnswersKind.LABELLED: _labelled}[kind]
+    of = _labelled if kind is AnswersKind.LABELLED else _pairs
     preferences = of(examples, disliked, wrong)
     return [each for each in preferences if each.trust > 0 and _says_something(each)]
 

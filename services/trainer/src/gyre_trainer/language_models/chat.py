@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gyre_common.errors import FailedPrecondition
+from gyre_common.reward_input import RewardFrame
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
@@ -71,12 +72,22 @@ class ChatTokenizer:
             self._special(each) for each in (before, between, after, end)
         )
 
+    def frame(self, longest: int) -> RewardFrame:
+        """What the template puts around the texts, for a model that reads so many tokens."""
+        return RewardFrame(
+            before=self._before,
+            between=self._between,
+            after=self._after,
+            end=self._end,
+            longest=longest,
+        )
+
     def tokenize(self, chat: Chat, *, longest: int) -> TokenizedChat | None:
         """Prompt and longest answer have at most `longest` tokens: passages are cut from the last
         one's end, answers never. None where the rest alone is too long.
         """
         completion, *others = (
-            (*self._plain(answer), *self._end) for answer in (chat.answer, *chat.others)
+            (*self.plain(answer), *self._end) for answer in (chat.answer, *chat.others)
         )
         room = longest - max(map(len, (completion, *others)))
         passages = dict(chat.passages)
@@ -94,7 +105,7 @@ class ChatTokenizer:
 
     def _prompt(self, chat: Chat, passages: Mapping[str, str]) -> tuple[int, ...]:
         system, user = (
-            self._plain(with_passages(each, passages)) for each in (chat.system, chat.user)
+            self.plain(with_passages(each, passages)) for each in (chat.system, chat.user)
         )
         return (*self._before, *system, *self._between, *user, *self._after)
 
@@ -104,7 +115,8 @@ class ChatTokenizer:
         remaining = len(offsets) - tokens - 2
         return text[: offsets[remaining - 1][1]] if remaining > 0 else ""
 
-    def _plain(self, text: str) -> list[int]:
+    def plain(self, text: str) -> list[int]:
+        """The ids of a text, of which none is special."""
         ids: list[int] = self._encode(text, special=False).ids
         return ids
 

@@ -15,7 +15,7 @@ from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.generator_calls import open_generator
 from gyre_trainer.language_models.adapters import check_base_of
 from gyre_trainer.language_models.asking import answers_of
-from gyre_trainer.language_models.config import BASE, LanguageModelConfig
+from gyre_trainer.language_models.config import BASE, AnswersConfig
 from gyre_trainer.language_models.gate import compared, measure
 from gyre_trainer.language_models.inputs import LanguageModelFiles, RunData
 from gyre_trainer.language_models.report import MARK, GateReport, as_markdown, verdict_of
@@ -34,7 +34,7 @@ class Judging:
 
 
 async def compare_answers(
-    folder: RunFolder, settings: TrainerSettings, config: LanguageModelConfig
+    folder: RunFolder, settings: TrainerSettings, config: AnswersConfig
 ) -> None:
     """Of a generator, each with the prompt that it was made for. Raises as `compare_versions`."""
     data = RunData(folder)

@@ -53,11 +53,8 @@ class LanguageModelConfig(BaseModel):
     packed_tokens: int = Field(default=1024, ge=64, le=131_072)
     checkpoint_activations: bool = False
 
-    # What it learns from, and is judged by. A liked answer counts so much beside one that somebody
-    # wrote; where a recipe has its own data to learn from, only to judge.
+    # What it learns from, and is judged by.
     restricted: bool = False
-    liked_weight: float = Field(default=0.5, ge=0, le=1)
-    context_tokens: int = Field(default=1024, ge=100, le=32_000)
     longest: int = Field(default=1536, ge=64, le=131_072)
 
     # Optimisation: AdamW, Loshchilov and Hutter 2019, arXiv:1711.05101.
@@ -69,11 +66,7 @@ class LanguageModelConfig(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float = Field(default=1.0, gt=0)
 
-    # Serving: the reader's confidence from which the model is asked; the base's where not given.
-    answers_at: float | None = Field(default=None, ge=0, le=1)
-
-    # Judging: the longest answer that is written, and how much a slice may lose, in points.
-    answer_tokens: int = Field(default=256, ge=16, le=4096)
+    # Judging: how much a slice may lose, in points.
     margin: float = Field(default=2.0, ge=0, le=100)
 
     # The run.
@@ -108,6 +101,21 @@ class LanguageModelConfig(BaseModel):
     def variants(self) -> tuple[str, ...]:
         """What a run trains: one is enough, and a full one costs much more."""
         return (self.variant.value,)
+
+
+class AnswersConfig(LanguageModelConfig):
+    """Of a model that writes answers. A liked answer counts `liked_weight` beside one that somebody
+    wrote; where a recipe has its own data to learn from, only to judge.
+    """
+
+    liked_weight: float = Field(default=0.5, ge=0, le=1)
+    context_tokens: int = Field(default=1024, ge=100, le=32_000)
+
+    # Serving: the reader's confidence from which the model is asked; the base's where not given.
+    answers_at: float | None = Field(default=None, ge=0, le=1)
+
+    # Judging: the longest answer that is written.
+    answer_tokens: int = Field(default=256, ge=16, le=4096)
 
 
 def base_of(live: Artifact, settings: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from gyre_trainer.language_models.adapters import (
     ADAPTER_WEIGHTS,
     name_base,
 )
-from gyre_trainer.language_models.config import BASE, OPENAI, LanguageModelConfig, Variant
+from gyre_trainer.language_models.config import BASE, OPENAI, AnswersConfig, Variant
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import save_tokenizer
 from gyre_trainer.language_models.report import MARK
@@ -55,7 +55,7 @@ class Form:
 async def export_candidate(
     folder: RunFolder,
     settings: TrainerSettings,
-    config: LanguageModelConfig,
+    config: AnswersConfig,
     form: Form | None = None,
 ) -> None:
     """Of weights, unless it has another form. Raises as `write_candidate` does, and Retryable when
@@ -86,7 +86,7 @@ async def export_candidate(
     write_json(folder.candidate_file, candidate)
 
 
-def version_settings(data: RunData, config: LanguageModelConfig, form: Form) -> dict[str, str]:
+def version_settings(data: RunData, config: AnswersConfig, form: Form) -> dict[str, str]:
     """What the generator must know to serve it: what the base says of itself, such as from which
     confidence it answers; what it learned to read; and an adapter names its base.
     """
@@ -110,7 +110,7 @@ def write_candidate(folder: RunFolder, form: Form) -> VariantResult:
     """
     data = RunData(folder)
     variant, own = form.variant, folder.variant(form.variant)
-    result = _result(own / RESULT, variant)
+    result = trained_result(own / RESULT, variant)
     partial = folder.path / ".candidate"
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -146,7 +146,8 @@ FORMS: Mapping[Variant, Form] = {
 """Of variants that train weights."""
 
 
-def _result(path: Path, variant: StrEnum) -> VariantResult:
+def trained_result(path: Path, variant: StrEnum) -> VariantResult:
+    """How it was trained. Raises FailedPrecondition: it was not, or the file is damaged."""
     try:
         return VariantResult.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -157,9 +158,16 @@ def _result(path: Path, variant: StrEnum) -> VariantResult:
 
 def _write_card(candidate: Path, data: RunData, result: VariantResult, folder: RunFolder) -> None:
     """`card.json` for programs and `README.md` for people; the gate's report is added later."""
+    card = card_of(data, result, folder)
+    write_json(candidate / "card.json", card)
+    (candidate / "README.md").write_text(_readme(card, result), encoding="utf-8")
+
+
+def card_of(data: RunData, result: VariantResult, folder: RunFolder) -> dict[str, Any]:
+    """What made the version: its run, base, data set and training."""
     spec, inputs = data.spec, data.inputs
     data_card = json.loads(read_folder(folder.data_set, inputs.data_set, (CARD,))[CARD])
-    card = {
+    return {
         "version": spec.version,
         "recipe": spec.recipe,
         "run": str(spec.run_id),
@@ -171,8 +179,6 @@ def _write_card(candidate: Path, data: RunData, result: VariantResult, folder: R
         "data_set": {"digest": inputs.data_set, "card": data_card},
         "training": result.model_dump(mode="json"),
     }
-    write_json(candidate / "card.json", card)
-    (candidate / "README.md").write_text(_readme(card, result), encoding="utf-8")
 
 
 def _readme(card: Mapping[str, Any], result: VariantResult) -> str:

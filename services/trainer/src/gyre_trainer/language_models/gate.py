@@ -127,16 +127,28 @@ def _score(one: Measured) -> float:
 def _slice(
     name: SliceName, answers: Sequence[ComparedAnswer], value: Callable[[Measured], float]
 ) -> MeasuredSlice:
-    clusters = [one.cluster for one in answers]
-    measured_slice = MeasuredSlice(name=name, questions=len(answers), clusters=len(set(clusters)))
-    if not answers:
-        return measured_slice
-    weights = [one.weight for one in answers]
-    live, candidate = (
-        100 * np.array([value(side) for side in sides])
-        for sides in ([one.live for one in answers], [one.candidate for one in answers])
+    return measured_slice(
+        name,
+        live=[100 * value(one.live) for one in answers],
+        candidate=[100 * value(one.candidate) for one in answers],
+        weights=[one.weight for one in answers],
+        clusters=[one.cluster for one in answers],
     )
-    gain = paired(candidate - live, weights, clusters)
+
+
+def measured_slice(
+    name: str,
+    *,
+    live: Sequence[float],
+    candidate: Sequence[float],
+    weights: Sequence[float],
+    clusters: Sequence[str],
+) -> MeasuredSlice:
+    """What both sides have, in points, question by question."""
+    empty = MeasuredSlice(name=name, questions=len(live), clusters=len(set(clusters)))
+    if not live:
+        return empty
+    gain = paired(np.subtract(candidate, live), weights, clusters)
     bounds = {
         "live": np.average(live, weights=weights),
         "candidate": np.average(candidate, weights=weights),
@@ -146,7 +158,7 @@ def _slice(
         "one_sided_low": gain.one_sided_low,
     }
     rounded = {key: round(float(bound), 4) for key, bound in bounds.items()}
-    return measured_slice.model_copy(update=rounded)
+    return empty.model_copy(update=rounded)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import psutil
 import torch
 from gyre_common.errors import FailedPrecondition
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
@@ -130,12 +130,19 @@ def _weights_options(folder: Path) -> dict[str, str]:
 def make_trainable(
     base: PreTrainedModel, config: LanguageModelConfig, variant: Variant
 ) -> TrainableGenerator:
-    """The base, made ready to learn: only what the variant trains asks for gradients. Raises as
-    `compute_again` does.
-    """
-    network = base.requires_grad_(True) if variant is Variant.FULL else _with_adapter(base, config)
-    compute_again(base, config)
+    """The base, made ready to learn. Raises as `learning_network` does."""
+    network = learning_network(base, config, variant, TaskType.CAUSAL_LM)
     return TrainableGenerator(network, compute_type(config)).train()
+
+
+def learning_network(
+    base: PreTrainedModel, config: LanguageModelConfig, variant: Variant, task: TaskType
+) -> PreTrainedModel | PeftModel:
+    """Only what the variant trains asks for gradients. Raises as `compute_again` does."""
+    full = variant is Variant.FULL
+    network = base.requires_grad_(True) if full else _with_adapter(base, config, task)
+    compute_again(base, config)
+    return network
 
 
 def compute_again(base: PreTrainedModel, config: LanguageModelConfig) -> None:
@@ -151,14 +158,14 @@ def compute_again(base: PreTrainedModel, config: LanguageModelConfig) -> None:
         base.activation_checkpointing_enable()
 
 
-def _with_adapter(base: PreTrainedModel, config: LanguageModelConfig) -> PeftModel:
+def _with_adapter(base: PreTrainedModel, config: LanguageModelConfig, task: TaskType) -> PeftModel:
     # W + scale · B A instead of W, for every matrix but the output's: Hu et al. 2021, eq. 3.
     low_rank = LoraConfig(
         r=config.rank,
         lora_alpha=config.rank_scale * config.rank,  # which PEFT divides by the rank
         lora_dropout=config.dropout,
         target_modules="all-linear",
-        task_type="CAUSAL_LM",
+        task_type=task,
     )
     return get_peft_model(base, low_rank)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from gyre_common.errors import FailedPrecondition
@@ -24,7 +25,7 @@ from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.frozen import FrozenDataSet, write_folder
 from gyre_trainer.generator_calls import Generator, open_generator
 from gyre_trainer.language_models.asking import answers_of
-from gyre_trainer.language_models.config import BASE, OPENAI, LanguageModelConfig
+from gyre_trainer.language_models.config import BASE, OPENAI, AnswersConfig
 from gyre_trainer.language_models.inputs import (
     Inputs,
     LanguageModelFiles,
@@ -68,7 +69,7 @@ class Teacher:
 async def prepare_samples(
     folder: RunFolder,
     settings: TrainerSettings,
-    config: LanguageModelConfig,
+    config: AnswersConfig,
     freeze: Freeze,
     teacher: Teacher | None = None,
 ) -> None:
@@ -98,10 +99,23 @@ async def prepare_samples(
         texts = await retry_while_away(
             lambda: answer_texts(frozen, segments, render), seconds=STORE_SECONDS
         )
-        samples = [_sample(row, each) for row, each in texts]
+        samples = [sample_of(row, each) for row, each in texts]
         if teacher:
             samples = await _taught(folder, generator, samples, teacher.version, config)
     write_samples(files.samples, samples)
+    write_inputs(files, frozen, base=base, base_folder=base_folder, prompt=prompt)
+    mark_prepared(folder, frozen)
+
+
+def write_inputs(
+    files: LanguageModelFiles,
+    frozen: FrozenDataSet,
+    *,
+    base: Artifact,
+    base_folder: Path,
+    prompt: str,
+) -> None:
+    """What training checks before it begins; the samples are written by then."""
     inputs = Inputs(
         base_folder=str(base_folder),
         base_digest=folder_digest(base_folder),
@@ -111,7 +125,6 @@ async def prepare_samples(
         samples_digest=digest_of_file(files.samples) or "",
     )
     write_json(files.inputs, inputs)
-    mark_prepared(folder, frozen)
 
 
 def mark_prepared(folder: RunFolder, frozen: FrozenDataSet) -> None:
@@ -127,7 +140,8 @@ def mark_prepared(folder: RunFolder, frozen: FrozenDataSet) -> None:
     write_json(folder.prepared_file, prepared)
 
 
-def _sample(row: AnswerRow, texts: AnswerTexts) -> Sample:
+def sample_of(row: AnswerRow, texts: AnswerTexts) -> Sample:
+    """A row with its texts."""
     return Sample(
         row=row,
         asked=texts.asked,
@@ -144,7 +158,7 @@ async def _taught(
     generator: Generator,
     samples: Sequence[Sample],
     teacher: str,
-    config: LanguageModelConfig,
+    config: AnswersConfig,
 ) -> list[Sample]:
     """With the teacher's answers; a question that it answers with nothing is left out."""
     asked = [_asked_by(each, config) for each in samples if _is_for_teacher(each)]
@@ -171,7 +185,7 @@ def _is_for_teacher(sample: Sample) -> bool:
     return sample.row.kind is AnswerKind.DISTILLED
 
 
-def _asked_by(sample: Sample, config: LanguageModelConfig) -> Sample:
+def _asked_by(sample: Sample, config: AnswersConfig) -> Sample:
     """The examples in a teacher's prompt are those that everybody may read, unless what is
     restricted may teach: then those that whoever asked may read.
     """

@@ -41,7 +41,7 @@ class MeasuredSlice(_ReportPart):
     bound the difference two-sided at 95 %, `one_sided_low` one-sided.
     """
 
-    name: SliceName
+    name: str
     questions: int
     clusters: int
     live: float | None = None

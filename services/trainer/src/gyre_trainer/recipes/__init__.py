@@ -9,12 +9,13 @@ from gyre_trainer.recipes.generator_dpo import DPO
 from gyre_trainer.recipes.generator_kto import KTO
 from gyre_trainer.recipes.generator_sft import SFT
 from gyre_trainer.recipes.generator_soft_prompt import SOFT_PROMPT
+from gyre_trainer.recipes.judge_reward import REWARD
 from gyre_trainer.recipes.prompt_few_shot import FEW_SHOT
 from gyre_trainer.recipes.query_encoder import QUERY_ENCODER
 from gyre_trainer.recipes.recipe import Recipe
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {each.name: each for each in (QUERY_ENCODER, SFT, DPO, KTO, SOFT_PROMPT, FEW_SHOT)}
+    {each.name: each for each in (QUERY_ENCODER, SFT, DPO, KTO, SOFT_PROMPT, FEW_SHOT, REWARD)}
 )
 
 DEFAULT_RECIPE = QUERY_ENCODER.name

@@ -117,6 +117,7 @@ const LEARNING: Record<string, string[]> = {
   dpo: ["low-rank"],
   kto: ["low-rank"],
   "soft-prompt": ["soft-prompt"],
+  reward: ["low-rank"],
 };
 const AFTER = ["export", "compare", "settling"];
 const JUDGED: RunState[] = ["released", "passed", "refused"];

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from gyre_trainer.language_models.config import LanguageModelConfig
+from gyre_trainer.language_models.config import AnswersConfig
 
 
-class GeneratorSftConfig(LanguageModelConfig):
+class GeneratorSftConfig(AnswersConfig):
     """`teacher` names a version of the generator that answers at most `teacher_questions` of those
     that nobody answered, the newest; each of its answers counts `teacher_weight` beside one that
     somebody wrote. Without it only people teach.

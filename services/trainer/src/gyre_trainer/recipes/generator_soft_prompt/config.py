@@ -7,7 +7,7 @@ from typing import Self
 from gyre_common.errors import InvalidInput
 from pydantic import Field
 
-from gyre_trainer.language_models.config import LanguageModelConfig, Variant
+from gyre_trainer.language_models.config import AnswersConfig, Variant
 
 
 class SoftPromptVariant(StrEnum):
@@ -16,7 +16,7 @@ class SoftPromptVariant(StrEnum):
     SOFT_PROMPT = "soft-prompt"
 
 
-class GeneratorSoftPromptConfig(LanguageModelConfig):
+class GeneratorSoftPromptConfig(AnswersConfig):
     """`virtual_tokens` vectors are learned; they begin as the embeddings of `initial_text`, over
     and over (Lester et al. 2021, arXiv:2104.08691, section 3.2, begin with words as well). The
     learning rate is that of PEFT's examples of prompt tuning.

@@ -1,0 +1,139 @@
+"""What a gate found, as it is kept with the version, passed or not; and the verdict of it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from gyre_common.events.training import Decision, Slice, Verdict
+from gyre_common.store import ContentRef
+from pydantic import BaseModel, ConfigDict
+
+from gyre_trainer.language_models.report import MeasuredSlice
+
+METRIC = "pairs × 100 of which it tells the answer that people preferred, half for a tie"
+
+
+class SliceName(StrEnum):
+    """`new`: nothing was learned about the documents; `taught`: something was. Of `corrected` pairs
+    somebody wrote the better answer, of `liked` ones both were given. The better answer may be the
+    `shorter` one: who merely likes long answers tells these wrongly.
+    """
+
+    OVERALL = "overall"
+    NEW = "new"
+    TAUGHT = "taught"
+    CORRECTED = "corrected"
+    LIKED = "liked"
+    SHORTER = "the shorter is better"
+    LONGER = "the longer is better"
+
+
+class GateReport(BaseModel):
+    """`left_out` counts held-out pairs that could not be compared, by reason; `least` and `margin`
+    are the rule's.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: Decision
+    reasons: tuple[str, ...]
+    summary: str
+    run_id: str
+    tenant: str
+    profile: str
+    data_set: str
+    least: int
+    margin: float
+    live: str
+    candidate: str
+    slices: tuple[MeasuredSlice, ...]
+    left_out: Mapping[str, int]
+    card: str = ""
+    measured_at: datetime
+
+
+def decide(
+    slices: Sequence[MeasuredSlice], *, least: int, margin: float
+) -> tuple[Decision, tuple[str, ...]]:
+    """The verdict, and a sentence for each thing that speaks against the candidate."""
+    of = {one.name: one for one in slices}
+    overall, new, shorter = (
+        of[name] for name in (SliceName.OVERALL, SliceName.NEW, SliceName.SHORTER)
+    )
+    against: list[str] = []
+    unclear: list[str] = []
+    if new.clusters < least:
+        unclear.append(
+            f"the slice `{new.name}` has {new.clusters} different questions of the {least} that "
+            "are needed to tell"
+        )
+    if overall.difference is None or overall.low is None:
+        return Decision.TOO_SMALL, ("nothing could be compared", *unclear)
+    if overall.low <= 0:
+        if overall.difference <= 0:
+            against.append(f"no gain overall: {overall.interval}")
+        else:
+            unclear.append(f"the gain overall may be chance: {overall.interval}")
+    if (
+        new.one_sided_low is not None
+        and new.difference is not None
+        and new.one_sided_low <= -margin
+    ):
+        if new.difference <= -margin:
+            against.append(f"a loss on documents nothing was learned about: {new.interval}")
+        else:
+            unclear.append(
+                f"a loss of more than {margin:.1f} on documents nothing was learned about cannot "
+                f"be ruled out: {new.difference:+.1f}, the one-sided 95 % bound is "
+                f"{new.one_sided_low:+.1f}"
+            )
+    if shorter.high is not None and shorter.high < 0:
+        against.append(f"it tells less often that a shorter answer is better: {shorter.interval}")
+    if against:
+        return Decision.REFUSED, (*against, *unclear)
+    return (Decision.TOO_SMALL, tuple(unclear)) if unclear else (Decision.PASSED, ())
+
+
+def summary_of(verdict: Decision, slices: Sequence[MeasuredSlice]) -> str:
+    """The report's main line."""
+    shown = (SliceName.OVERALL, SliceName.NEW, SliceName.SHORTER)
+    parts = [f"{one.name} {one.interval}" for one in slices if one.name in shown]
+    return f"{verdict}: {', '.join(parts)}"
+
+
+def verdict_of(report: GateReport, stored: ContentRef) -> Verdict:
+    """In the terms that every recipe has."""
+    fields = {"live", "candidate", "difference", "low", "high"}
+    return Verdict(
+        metric=METRIC,
+        decision=report.verdict,
+        summary=report.summary,
+        reasons=report.reasons,
+        slices=tuple(
+            Slice(name=one.name, examples=one.clusters, **one.model_dump(include=fields))
+            for one in report.slices
+        ),
+        report=stored.digest,
+        report_uri=stored.uri,
+    )
+
+
+def as_markdown(report: GateReport) -> str:
+    """For the model card: the verdict, the table and what it rests on."""
+    rows = ["| slice | pairs | live | candidate | difference (95 %) |", "|---|---|---|---|---|"]
+    for one in report.slices:
+        live, candidate = (
+            "–" if value is None else f"{value:.1f}" for value in (one.live, one.candidate)
+        )
+        rows.append(f"| {one.name} | {one.clusters} | {live} | {candidate} | {one.interval} |")
+    return "\n\n".join(
+        (
+            "## Gate",
+            f"Verdict: **{report.verdict}**. {report.summary}",
+            f"{METRIC}. Intervals are a paired bootstrap over clusters of questions.",
+            "\n".join(rows),
+            f"Profile: {report.profile}.",
+            *(f"- {count} pairs left out: {why}" for why, count in report.left_out.items()),
+            *(f"- {reason}" for reason in report.reasons),
+        )
+    )
