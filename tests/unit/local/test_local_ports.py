@@ -33,3 +33,8 @@ def test_ports_of_a_test_run_are_none_that_an_outgoing_connection_may_hold() -> 
 def test_an_offset_that_cannot_work_is_refused_with_the_rule(offset: int) -> None:
     with pytest.raises(LocalError, match="multiple of 100"):
         Ports(offset)
+
+
+def test_an_offset_whose_page_no_browser_would_open_is_refused() -> None:
+    with pytest.raises(LocalError, match="port 10080, which browsers refuse to open; give 2100"):
+        Ports(2000)

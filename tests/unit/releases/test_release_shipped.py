@@ -16,6 +16,7 @@ def test_a_new_system_has_it_registered_and_not_live() -> None:
     generator = book.release("generator")
     assert generator.live == "extractive-1"
     assert [artifact.version for artifact in generator.artifacts] == ["extractive-1", MODEL]
+    assert generator.reason == "first version extractive-1"
 
 
 def test_a_system_of_before_gets_it_once_and_keeps_what_is_live() -> None:

@@ -21,6 +21,9 @@ SERVICES = (
 STEP = 100
 LARGEST_OFFSET = 15_000
 
+_REFUSED_BY_BROWSERS = frozenset({10_080})
+"""Of those that an offset can give the page (Fetch Standard, section 2.9, port blocking)."""
+
 
 class Ports:
     """All ports of one system. No two are a multiple of STEP apart, so systems never overlap."""
@@ -38,6 +41,11 @@ class Ports:
         self.elasticsearch_transport = 9294 + offset
         self.clickhouse = 8123 + offset
         self.http = 8080 + offset
+        if self.http in _REFUSED_BY_BROWSERS:
+            raise LocalError(
+                f"port offset {offset} is not usable: it puts the page on port {self.http}, which "
+                f"browsers refuse to open; give {offset + STEP}"
+            )
         self.language_model = 8090 + offset
         # As the variables of the same names want them.
         self.kafka_servers = f"127.0.0.1:{self.kafka}"

@@ -105,7 +105,10 @@ class ReleaseBook:
             if known_role is None:
                 draft.add_role(role, artifact)
             elif known is None:
-                draft.put_artifact(EVERY_TENANT, role, artifact, f"registered {version}")
+                # A role that begins says which version it began with, whatever ships beside that.
+                begins = (EVERY_TENANT, role) not in draft.before
+                summary = known_role.reason if begins else f"registered {version}"
+                draft.put_artifact(EVERY_TENANT, role, artifact, summary)
             elif not known.evidence and not differences(known, artifact):
                 # Registered by a program that did not write down yet where versions come from.
                 known = known.model_copy(update={"evidence": _SHIPPED})
