@@ -42,7 +42,12 @@ def test_from_a_dropped_document_to_an_answer_that_is_corrected(
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("Thank you.")).to_be_visible()
     page.get_by_role("button", name="Correct this answer").click()
-    page.get_by_role("textbox", name="Correct this answer").fill("80 °C, for two minutes.")
+    correction = page.get_by_role("textbox", name="Correct this answer")
+    for refused, word in ((" ", "Nothing is written."), ("x" * 100_000, "92,000 characters too")):
+        correction.fill(refused)
+        expect(page.get_by_role("alert")).to_contain_text(word)
+        expect(page.get_by_role("button", name="Keep correction")).to_be_disabled()
+    correction.fill("80 °C, for two minutes.")
     page.get_by_role("button", name="Keep correction").click()
     expect(page.get_by_text("Your correction is kept.")).to_be_visible()
 

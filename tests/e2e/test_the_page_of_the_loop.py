@@ -24,7 +24,8 @@ def test_a_release_is_taken_back_and_made_live_again(tab: Tab, demo: Any, system
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="Dismiss").click()
     page.get_by_role("link", name="Loop", exact=True).click()
-    expect(page.get_by_role("group", name="From votes to what is live")).to_contain_text(version)
+    picture = page.get_by_role("group", name="From what people say to what is live")
+    expect(picture).to_contain_text(version)
     assert tab.violations() == []
     tab.picture("loop")
     page.get_by_role("link", name="query-encoder").first.click()
@@ -54,7 +55,7 @@ def test_a_training_is_asked_for_once_holds_up_no_rollback_and_is_stopped(
     expect(dialog).to_contain_text("every correction and liked answer so far")
     learner.select_option(label="Finding passages, from votes")
     dialog.get_by_role("checkbox", name="Do not make it live by itself").check()
-    dialog.get_by_role("checkbox", name="Make do with few votes").check()
+    dialog.get_by_role("checkbox", name="Make do with few votes or corrections").check()
     dialog.get_by_role("button", name="Train on what people said").click()
     page.wait_for_url("**/runs/*")
     run_id = page.url.rpartition("/")[2]
@@ -71,7 +72,7 @@ def test_a_training_is_asked_for_once_holds_up_no_rollback_and_is_stopped(
         page.get_by_role("link", name="All trainings").click()
         expect(page.get_by_role("button", name="Train on what people said")).to_be_disabled()
         expect(page.get_by_text("A training is running.")).to_be_visible()
-        picture = page.get_by_role("group", name="From votes to what is live")
+        picture = page.get_by_role("group", name="From what people say to what is live")
         picture.get_by_role("link", name="Training", exact=True).click()
         page.get_by_role("button", name="Stop this training").click()
         expect(dialog).to_contain_text("nothing goes live")

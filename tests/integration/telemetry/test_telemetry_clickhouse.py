@@ -429,6 +429,7 @@ async def test_votes_wait_until_a_judged_run_has_learned_from_them(
         {"actor": "bob", "minutes": 20, "kind": "chunk", "target": str(uuid4())},
         {"actor": "cas", "minutes": 30},
         {"actor": "cas", "minutes": 30, "kind": "comment", "value": ""},
+        {"actor": "cas", "minutes": 35, "kind": "correction", "value": "At 80 degrees."},
         {"actor": "ann", "minutes": 40, "value": "up"},
     ]
     for word in words:
@@ -438,7 +439,7 @@ async def test_votes_wait_until_a_judged_run_has_learned_from_them(
         await telemetry.record(translation.feedback_received(vote, origin()))
     query = "SELECT * FROM gyre.waiting_votes WHERE tenant = 'waiting'"
     row = await first(client, query)
-    assert (row["votes"], row["waiting"], row["learned_until"]) == (4, 4, None)
+    assert (row["votes"], row["waiting"], row["learned_until"]) == (5, 5, None)
     assert row["last_vote_at"].replace(tzinfo=UTC) == MORNING + timedelta(minutes=40)
 
     until = MORNING + timedelta(minutes=20)
@@ -446,7 +447,7 @@ async def test_votes_wait_until_a_judged_run_has_learned_from_them(
         end = a_training_end(tenant=tenant, run_id=uuid4(), outcome=outcome, last_vote_at=last)
         await telemetry.record(translation.training_finished(end, origin()))
     row = await first(client, query)
-    assert (row["votes"], row["waiting"]) == (4, 2)
+    assert (row["votes"], row["waiting"]) == (5, 3)
     assert row["learned_until"].replace(tzinfo=UTC) == until
 
 

@@ -150,7 +150,7 @@ class FakeVerbs:
         self.ran.append(verb.name)
         self.minutes.add(verb.minutes)
         self.contexts.append(request_context())
-        folder.progress(verb.name, 1, 2, {"loss": 0.5}, "at work")
+        folder.progress(verb.stage, 1, 2, {"loss": 0.5}, "at work")
         try:
             if verb.name in self.waits:
                 await self.waits[verb.name].wait()

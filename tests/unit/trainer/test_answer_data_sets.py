@@ -32,7 +32,7 @@ from gyre_trainer.data_sets.answers import (
 from gyre_trainer.data_sets.asked import Asked
 from gyre_trainer.data_sets.data_set_store import DataSetStore, expire_incomplete_data_sets
 from gyre_trainer.data_sets.exporting import Exporting
-from gyre_trainer.data_sets.frozen import DataSetPart, FrozenDataSet
+from gyre_trainer.data_sets.frozen import DataSetPart, FrozenDataSet, rfc3339
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
 
@@ -300,6 +300,22 @@ async def test_a_refusal_counts_what_was_left_out(tmp_path: Path) -> None:
     segments = await segments_with(tmp_path, PartitionFacts([one], [a_correction(one, "Tea.")]))
     with pytest.raises(FailedPrecondition, match=r"1 left out \(nothing was found"):
         await frozen_from(segments)
+
+
+async def test_too_little_counts_what_was_left_out_of_it(tmp_path: Path) -> None:
+    facts = many_answers(12)
+    one = an_answer(99)
+    words = [*facts.feedback, a_correction(one, "x" * 9_000, offset=99)]
+    segments = await segments_with(tmp_path, PartitionFacts([*facts.interactions, one], words))
+    with pytest.raises(FailedPrecondition, match=r"too few .*; 1 left out \(the answer has more"):
+        await frozen_from(segments)
+
+
+async def test_the_card_tells_when_the_last_correction_was_written(tmp_path: Path) -> None:
+    facts = many_answers(90)
+    words = [*facts.feedback[:-1], replace(facts.feedback[-1], received_at=LATER)]
+    segments = await segments_with(tmp_path, PartitionFacts(facts.interactions, words))
+    assert (await frozen_from(segments)).card["last_vote_at"] == rfc3339(LATER)
 
 
 async def test_a_data_set_expires_when_a_correction_is_gone(tmp_path: Path) -> None:

@@ -334,11 +334,16 @@ async def test_a_run_goes_on_though_its_asker_left_while_it_was_being_written_do
         assert (await ended(conductor, run.run_id)).state == "released"
 
 
-async def test_progress_is_told_when_the_stage_changes(stage: Stage) -> None:
+async def test_a_stage_is_told_when_its_program_is_started_and_when_it_speaks(
+    stage: Stage,
+) -> None:
     async with stage.conductor() as conductor:
         await ended(conductor, (await conductor.start(a_new_run())).run_id)
     events = [event for _, event in stage.bus.published if isinstance(event, TrainingProgressed)]
-    assert [event.stage for event in events] == PHASES
+    stages = [phase.removeprefix("train ") for phase in PHASES]
+    words = ("its program is being started", "at work")
+    told = [(event.stage, event.message) for event in events]
+    assert told == [(name, word) for name in stages for word in words]
 
 
 async def test_checkpoints_go_once_the_candidate_is_exported(stage: Stage) -> None:

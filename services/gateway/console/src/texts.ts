@@ -149,7 +149,11 @@ export const texts = {
     down: "Bad answer",
     correct: "Correct this answer",
     correctHint:
-      "Write it as it should have been. It is kept as a correction and teaches later versions.",
+      "Change it to what it should have been: that teaches later versions. Where the documents hold no answer, write “not answered here”.",
+    correctionEmpty:
+      "Nothing is written. Write what it should have been, or “not answered here” where the documents hold no answer.",
+    correctionTooLong: (n: number, most: number) =>
+      `${count(n, "character", "characters")} too many. Shorten it: training learns from answers of up to ${most.toLocaleString("en")}.`,
     keepCorrection: "Keep correction",
     correctionKept: "Your correction is kept.",
     corrected: "Your correction",
@@ -319,19 +323,19 @@ export const texts = {
     title: "Loop",
     intro:
       "What people say of answers becomes the next version. This is where that stands, and what you can do about it.",
-    picture: "From votes to what is live, and back",
-    back: "What is live answers the next questions, and people vote on those.",
+    picture: "From what people say to what is live, and back",
+    back: "What is live answers the next questions, and people vote on those or correct them.",
     unknown: "Not known at the moment.",
 
     votes: {
-      title: "Votes",
-      waiting: (n: number) => (n === 1 ? "new vote" : "new votes"),
-      since: "that no training has learned from yet",
-      all: (n: number) => `${count(n, "vote", "votes")} in all`,
+      title: "Votes and corrections",
+      waiting: (n: number) => (n === 1 ? "is new:" : "are new:"),
+      since: "no training has learned from that yet",
+      all: (n: number) => `${n.toLocaleString("en")} in all`,
       last: "the last one",
-      about: "Thumbs, ratings and votes on passages: they say which passages helped.",
+      about: "Votes say which passages helped, corrections what an answer should have been.",
       first:
-        "Ask something, then vote on the answer or on its passages. Training learns from that.",
+        "Ask something, then vote on the answer or its passages, or correct it. Training learns from that.",
       ask: "Ask a question",
       rows: "What was asked and answered",
     },
@@ -342,15 +346,15 @@ export const texts = {
         `${train.toLocaleString("en")} to learn from, ${gate.toLocaleString("en")} kept back as an exam`,
       frozen: "frozen",
       about:
-        "Questions with what was voted on their passages, frozen, so that a training can be repeated.",
-      first: "The first training makes one of the votes.",
+        "Questions with what people said of their passages or answers, frozen, so that a training can be repeated.",
+      first: "The first training makes one of what people said.",
       expired: "Expired: what it was made of was forgotten or is too old.",
       rows: "All data sets",
     },
     run: {
       title: "Training",
       about:
-        "A program learns to find the passages that people called good. The rest of Gyre goes on.",
+        "A program learns to find the passages that people called good, or to answer as they would. The rest of Gyre goes on.",
       first: "No training has run yet.",
       started: "started",
       ended: "ended",
@@ -371,7 +375,7 @@ export const texts = {
       first: "Nothing is released yet.",
       since: "went live",
       shipped: "It came with Gyre.",
-      lead: (time: string) => `${time} after the last vote that it learned from`,
+      lead: (time: string) => `${time} after the last vote or correction that it learned from`,
       rows: "All versions",
     },
 
@@ -423,7 +427,7 @@ export const texts = {
         "Asks live and the new version the questions kept back, and measures which finds better.",
       settling: "The result is known. The release controller is about to apply it.",
     } as Record<string, string>,
-    /** Of the recipes that train a generator. */
+    /** Of the recipes that learn from answers. */
     answerHints: {
       prepare: "Collects what people wrote and liked, and freezes it as a data set.",
       full: "Learns from the answers, and may change the whole language model.",
@@ -464,12 +468,12 @@ export const texts = {
       back: "Whatever goes live can be taken back with one click.",
       hold: "Do not make it live by itself",
       holdHint: "A version that passes waits until somebody promotes it.",
-      demo: "Make do with few votes",
+      demo: "Make do with few votes or corrections",
       demoHint: {
         "query-encoder":
-          "Usually 1,000 questions with votes to learn from and 100 for the exam are asked for; so it is 100 and 40. That is recorded with the version.",
+          "Usually 1,000 questions with votes to learn from and 100 for the exam are asked for; so it is 100 and 40. This is the profile demo, and recorded with the version.",
         generator:
-          "Usually 150 answers to learn from and 60 for the exam are asked for; so it is 30 and 15. That is recorded with the version.",
+          "Usually 150 answers to learn from and 60 for the exam are asked for; so it is 30 and 15. This is the profile demo, and recorded with the version.",
       } as Record<string, string>,
       busy: "A training is running. Another one can begin when it has ended.",
       started: "The training has begun.",
@@ -538,16 +542,17 @@ export const texts = {
 
     brought: "What training has brought",
     broughtHint:
-      "Every trained version that went live: how much better it found passages than what was live before, and how long its last vote took to get there.",
+      "Every trained version that went live: how much better than what was live before, and how long its last vote or correction took to get there.",
     broughtDrawn: "Gain with its 95 % interval",
     gain: "Gain",
-    fromVote: "Vote to live",
-    learnedFrom: "Votes",
+    fromVote: "Last word to live",
+    learnedFrom: "Learned from",
 
     runs: "Trainings",
     runsNone:
-      "No training has run yet. With enough votes, “Train on what people said” starts the first.",
+      "No training has run yet. With enough votes or corrections, “Train on what people said” starts the first.",
     runsMore: (n: number) => `Show all ${n.toLocaleString("en")}`,
+    learns: (role: string, recipe: string) => (recipe === role ? role : `${role}, by ${recipe}`),
     by: "By",
     started: "Started",
     state: "State",
@@ -563,21 +568,22 @@ export const texts = {
     runMissingHint: "Its id may be misspelt, or it belongs to another tenant.",
     toLoop: "All trainings",
     facts: {
+      learner: "What learns",
       by: "Started by",
       reason: "Why",
       took: "Took",
-      votes: "Votes learned from",
+      votes: "Votes or answers taken",
       dataSet: "Data set",
       base: "Started from",
       version: "Version made",
       tenant: "For",
       profile: "Profile",
-      demo: "demo: fewer votes than usual were asked for",
+      demo: "demo: less than usual was asked for",
     },
     curves: "While it learns",
     lossTitle: "How wrong it still is",
     lossAbout:
-      "The loss: how far the model is from what the votes say. It should fall, then flatten; lower is better.",
+      "The loss: how far the model is from what people said. It should fall, then flatten; lower is better.",
     speedTitle: "How fast it goes",
     speedAbout: "Tokens a second. A token is a piece of a word; a short question has about ten.",
     tokensPerSecond: (n: number) => `${Math.round(n).toLocaleString("en")}/s`,
@@ -590,12 +596,26 @@ export const texts = {
     slices: {
       overall: "Overall",
       voted: "Voted documents",
+      taught: "Known documents",
       new: "New documents",
+      "answered: ROUGE-L": "Answered: in people’s words",
+      "answered: token F1": "Answered: the same words",
+      "answered: sentences with a source": "Answered: with a source",
+      "declining: balanced accuracy": "Declining rightly",
     } as Record<string, string>,
     sliceHints: {
       overall: "The whole exam.",
       voted: "Their good documents had good votes in training: it may have learned these by heart.",
-      new: "Nobody voted their good documents up in training: here it must not lose.",
+      taught: "Training learned from answers that rest on their documents.",
+      new: "Training learned nothing good of their documents: here it must not lose.",
+      "answered: ROUGE-L":
+        "Questions that people answered: how much of their words came, in their order (ROUGE-L).",
+      "answered: token F1":
+        "The same questions: how many words are shared, in any order (token F1).",
+      "answered: sentences with a source":
+        "The share of sentences that rest on a passage, where both sides answered.",
+      "declining: balanced accuracy":
+        "How often it declines where the documents hold no answer, and only there; both count alike.",
     } as Record<string, string>,
     slice: "Part of the exam",
     examples: "Questions",
@@ -607,9 +627,10 @@ export const texts = {
     to: (low: string, high: string) => `${low} to ${high}`,
     measure: "Measured in",
     ndcg: "100 would be the best order there is of the first ten passages; 0 finds nothing good.",
+    rouge: "100 would be the very words that people wrote; 0 shares no word with them.",
     howToRead:
       "The dot is the difference that was measured; the true one lies within the whisker in about 95 of 100 such exams. Left of the line is worse than live, right of it better; a hollow dot says that it may be either.",
-    bias: "People vote on what live shows them, so the exam favours live a little.",
+    bias: "People judge what live shows them, so the exam favours live a little.",
     against: "What speaks against it",
 
     versionsOf: "Versions",

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from importlib.metadata import version
 from types import MappingProxyType
 
@@ -92,7 +93,8 @@ async def freeze_answers(
             documents = {(example.interaction.tenant, each) for each in one.documents}
             rows.append(row_of(example, one, part, weight, held_out=not documents & taught))
     rows += for_teacher
-    card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong)
+    said_at = [example.at for example in examples]
+    card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong, said_at)
     card |= {
         KIND: AnswersKind.WANTED.value,
         "groups": groups_of([*examples, *unanswered]),
@@ -207,14 +209,16 @@ def check_there_is_something(
     if examples:
         return
     whose = "any tenant" if tenant == EVERY_TENANT else f"tenant {tenant}"
-    reasons = "; ".join(
-        f"{count:,} left out ({reason})" for reason, count in _counts(joined.dropped).items()
-    )
+    reasons = "; ".join(_left_out(_counts(joined.dropped)))
     raise FailedPrecondition(
         f"the window holds {joined.interactions:,} questions of {whose}, but no correction and no "
         f"liked answer that can be learned from{f': {reasons}' if reasons else ''}; correct "
         "answers in the page, or with `gyre vote`"
     )
+
+
+def _left_out(dropped: Mapping[str, int]) -> list[str]:
+    return [f"{count:,} left out ({reason})" for reason, count in dropped.items()]
 
 
 def _counts(dropped: Mapping[NotLearned, int]) -> dict[str, int]:
@@ -229,11 +233,12 @@ def card_of_answers(
     rows: Sequence[AnswerRow],
     split: AnswerSplit,
     wrong: float,
+    said_at: Sequence[datetime],
 ) -> Card:
-    """All counts, the same whenever it is made."""
+    """All counts, the same whenever it is made; `said_at` is when people said what counts."""
     train = [row for row in rows if row.part is not DataSetPart.GATE]
     gate = [row for row in rows if row.part is DataSetPart.GATE]
-    moments = sorted(row.at for row in rows)
+    moments = sorted(map(rfc3339, said_at))
     by_actor: dict[str, float] = defaultdict(float)
     for row in train:
         for actor in row.actors:
@@ -286,8 +291,10 @@ def check_enough(card: Card, profile: Profile) -> None:
     check_actors(profile, what="answers", share=card["most_of_one_actor"], actors=card["actors"])
     train, gate = card["train_questions"], card["gate_questions"]
     if train < profile.train_questions or gate < profile.gate_questions:
+        reasons = "".join(f"{each}; " for each in _left_out(card["dropped"]))
         raise FailedPrecondition(
             f"too few answers: {train:,} to learn from and {gate:,} to judge by, but profile "
             f"{profile.name} needs {profile.train_questions:,} and {profile.gate_questions:,}; "
-            f"correct more answers, or say which are good{way_out(profile, PROFILES['demo'])}"
+            f"{reasons}correct more answers, or say which are good"
+            f"{way_out(profile, PROFILES['demo'])}"
         )

@@ -78,8 +78,9 @@ async def freeze_preferences(
         is_new = not {(row.tenant, each) for each in row.documents} & documents
         gate.append(row.model_copy(update={"held_out": is_new}))
     rows = [*taught, *gate]
-    card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong)
     sides = [side for each in preferences for side in each.sides]
+    said_at = [each.at for each in (*examples, *sides)]
+    card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong, said_at)
     card |= {
         KIND: kind.value,
         "groups": groups_of([*examples, *sides]),

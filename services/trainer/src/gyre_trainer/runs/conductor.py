@@ -43,6 +43,7 @@ from gyre_trainer.runs.verbs import EXPORT, WAITING, Follower, RunVerb, Verb, ru
 log = logging.getLogger(__name__)
 
 _LONGEST_REASON = 1000
+_STARTING = "its program is being started"
 _WAITING = ProgressLine(
     stage=WAITING,
     message="another run trains on this machine: this one goes on when that is over",
@@ -215,6 +216,8 @@ class Conductor:
                 await asyncio.to_thread(folder.drop_checkpoints, variants)
 
     async def _run_verb(self, verb: Verb, folder: RunFolder, spec: RunSpec) -> None:
+        # Its own first word takes a while: it loads programs and models.
+        await self._report_progress(spec, ProgressLine(stage=verb.stage, message=_STARTING))
         follower = Follower(folder.progress_file, partial(self._report_progress, spec))
         following = asyncio.create_task(follower.follow())
         try:

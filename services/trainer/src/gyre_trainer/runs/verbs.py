@@ -41,6 +41,11 @@ class Verb:
     """How long it may take."""
 
     @property
+    def stage(self) -> str:
+        """What progress calls it: a training by its variant."""
+        return self.name.removeprefix(f"{TRAIN} ")
+
+    @property
     def done(self) -> bool:
         """Whether it need not run (again)."""
         return self.mark.exists()

@@ -118,6 +118,8 @@ test("a training of answers has stages and hints of its own", () => {
   assert.match(stageHint(run, "compare"), /answer the questions kept back/);
   assert.match(stageHint(aRun({}), "compare"), /measures which finds better/);
   assert.match(stageHint(run, "settling"), /release controller/);
+  const examples = aRun({ role: "prompt/answer", recipe: "few-shot" });
+  assert.match(stageHint(examples, "prepare"), /what people wrote and liked/);
 });
 
 test("a run is at one station of the loop at a time", () => {

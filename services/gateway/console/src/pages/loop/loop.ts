@@ -100,7 +100,7 @@ export function stageName(stage: string): string {
 
 /** What a run does in a stage, or nothing where that is not known. */
 export function stageHint(run: Run, stage: string): string {
-  const own = run.role === "generator" ? texts.loop.answerHints[stage] : undefined;
+  const own = run.role === TRAINED_FIRST ? undefined : texts.loop.answerHints[stage];
   return own ?? texts.loop.stageHints[stage] ?? "";
 }
 
