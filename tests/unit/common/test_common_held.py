@@ -177,6 +177,15 @@ async def test_a_model_that_does_not_load_is_refused_with_the_reason_and_live_st
     await room.use("a", within=0)
 
 
+async def test_a_model_that_loads_for_too_long_says_what_may_help(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gyre_common.held._LONGEST_LOAD", 0.01)
+    room.source.gate.clear()
+    with pytest.raises(FailedPrecondition, match=r"not loaded within .* less runs here"):
+        await room.use("b")
+
+
 async def test_a_model_that_fails_its_try_never_serves_and_is_closed(room: Room) -> None:
     room.source.failing_try["b"] = ArithmeticError("NaN")
     await room.hold("b", "a")

@@ -198,7 +198,8 @@ class Held(Generic[Model]):
                 async with asyncio.timeout(_LONGEST_LOAD):
                     place = await self._load_and_try(artifact)
             except TimeoutError:
-                self._refuse(artifact, Retryable(f"not loaded within {_LONGEST_LOAD:.0f} s"))
+                reason = f"not loaded within {_LONGEST_LOAD:.0f} s: try again when less runs here"
+                self._refuse(artifact, Retryable(reason))
             except Exception as error:  # noqa: BLE001
                 # Runtimes and readers of files raise bare exceptions at what they cannot use, and a
                 # version that cannot be used must not take down what serves.

@@ -564,6 +564,8 @@ export const texts = {
     frozenAt: "Frozen",
 
     runTitle: (id: string) => `Training ${id}`,
+    goesOn: (id: string) =>
+      `What it had done is kept: “gyre train --resume ${id}” goes on from there.`,
     runMissing: "There is no such training",
     runMissingHint: "Its id may be misspelt, or it belongs to another tenant.",
     toLoop: "All trainings",

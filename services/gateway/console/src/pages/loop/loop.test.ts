@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aChange, aRelease, anArtifact, aRun } from "./builders.ts";
 import {
+  canGoOn,
   currentRun,
   gateOf,
   judgedRun,
   needsOverride,
   newestDataSet,
   overall,
+  secondsLeft,
   stageHint,
   stagesOf,
   stationOf,
@@ -120,6 +122,22 @@ test("a training of answers has stages and hints of its own", () => {
   assert.match(stageHint(run, "settling"), /release controller/);
   const examples = aRun({ role: "prompt/answer", recipe: "few-shot" });
   assert.match(stageHint(examples, "prepare"), /what people wrote and liked/);
+});
+
+test("time is left until the last step of a stage, and none is told without steps", () => {
+  const left = (seconds_left: number, steps = 10) =>
+    secondsLeft(aRun({ steps, metrics: { seconds_left } }));
+  assert.deepEqual(
+    [left(34.4), left(0.2), left(0), left(34, 0)],
+    [34, undefined, undefined, undefined],
+  );
+  assert.equal(secondsLeft(aRun({ steps: 10, metrics: {} })), undefined);
+});
+
+test("a run that failed after its data set was frozen can go on from there", () => {
+  const at = (stage: string) => canGoOn(aRun({ state: "failed", stage }));
+  assert.deepEqual(["", "prepare", "low-rank", "compare"].map(at), [false, false, true, true]);
+  assert.equal(canGoOn(aRun({ state: "running", stage: "compare" })), false);
 });
 
 test("a run is at one station of the loop at a time", () => {

@@ -93,6 +93,12 @@ export function measuredOf({ difference, low, high }: Slice): Measured {
   return { value: difference ?? null, low: low ?? null, high: high ?? null };
 }
 
+/** Until the last step of a run's stage; undefined where nobody knows, or no whole one is left. */
+export function secondsLeft(run: Run): number | undefined {
+  const seconds = Math.round(run.metrics["seconds_left"] ?? 0);
+  return run.steps && seconds ? seconds : undefined;
+}
+
 /** A stage in words; one of a recipe that is not known here keeps its name. */
 export function stageName(stage: string): string {
   return texts.loop.stages[stage] ?? stage;
@@ -139,6 +145,12 @@ export function stagesOf(run: Run): Stage[] {
 /** Whether it ended before there was anything to judge: its message says why. */
 export function isUnfinished(run: Run): boolean {
   return ["failed", "interrupted", "cancelled"].includes(run.state);
+}
+
+/** Whether there is work of it to go on from; a run that was cancelled says so itself. */
+export function canGoOn(run: Run): boolean {
+  const ended = run.state === "failed" || run.state === "interrupted";
+  return ended && !["", "waiting", ...BEFORE].includes(run.stage);
 }
 
 /** Whether its training has begun, or it has ended. */
