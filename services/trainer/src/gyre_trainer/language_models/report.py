@@ -132,10 +132,11 @@ def decide(
 
 
 def summary_of(verdict: Decision, slices: Sequence[MeasuredSlice]) -> str:
-    """The report's main line."""
+    """The report's main line: what could be measured."""
     shown = (SliceName.OVERALL, SliceName.NEW, SliceName.DECLINING)
-    parts = [f"{one.name} {one.interval}" for one in slices if one.name in shown]
-    return f"{verdict}: {', '.join(parts)}"
+    measured = [one for one in slices if one.name in shown and one.difference is not None]
+    parts = [f"{one.name} {one.interval}" for one in measured]
+    return f"{verdict}: {', '.join(parts) or 'nothing was measured'}"
 
 
 def verdict_of(report: GateReport, stored: ContentRef) -> Verdict:

@@ -53,6 +53,9 @@ test("what training changes is the role of the run, and the query encoder before
   const releases = [aRelease("g-1", { role: "generator" }), aRelease("minilm")];
   assert.equal(trainedRelease(releases, [])?.live, "minilm");
   assert.equal(trainedRelease(releases, [aRun({ role: "generator" })])?.live, "g-1");
+  const judged = aRun({ role: "generator", state: "released", verdict: { ...PASSED } as never });
+  assert.equal(trainedRelease(releases, [aRun({ state: "failed" }), judged])?.live, "g-1");
+  assert.equal(trainedRelease(releases, [aRun({ state: "running" }), judged])?.live, "minilm");
 });
 
 test("where nothing was measured there is no main number", () => {

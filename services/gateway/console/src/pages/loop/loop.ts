@@ -28,9 +28,11 @@ export function newestDataSet(dataSets: DataSet[]): DataSet | undefined {
   return dataSets.find((each) => !each.expired_at) ?? dataSets[0];
 }
 
-/** The release that training changes. */
+/** The release that training changes: beside the gate's word stands what that word was about. */
 export function trainedRelease(releases: Release[], runs: Run[]): Release | undefined {
-  const role = currentRun(runs)?.role ?? TRAINED_FIRST;
+  const current = currentRun(runs);
+  const run = current?.state === "running" ? current : (judgedRun(runs) ?? current);
+  const role = run?.role ?? TRAINED_FIRST;
   return releases.find((release) => release.role === role);
 }
 
