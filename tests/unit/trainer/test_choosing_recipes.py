@@ -7,6 +7,7 @@ from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.releases.builtin import LANGUAGE_MODEL_VERSION, built_in_artifacts
 from gyre_common.signature import Signature
 from gyre_trainer.recipes import RECIPES, recipe_named
+from gyre_trainer.runs.folder import RunSpec
 from gyre_trainer.runs.starting import NewRun, RunStarter
 
 from tests.unit.trainer.run_fakes import DIGEST, NOON
@@ -22,6 +23,7 @@ from tests.unit.trainer.run_fakes import DIGEST, NOON
         ("dpo", "generator", "dpo"),
         ("kto", "", "kto"),
         ("soft-prompt", "generator", "soft-prompt"),
+        ("grpo", "generator", "grpo"),
         ("query-encoder", "query-encoder", "query-encoder"),
         ("", "prompt/answer", "few-shot"),
         ("", "judge", "reward"),
@@ -37,8 +39,8 @@ def test_a_recipe_is_found_by_its_name_or_by_the_role(name: str, role: str, expe
         (
             "nothing",
             "",
-            "recipe is unknown: use one of dpo, few-shot, kto, query-encoder, reward, sft, "
-            "soft-prompt",
+            "recipe is unknown: use one of dpo, few-shot, grpo, kto, query-encoder, reward, "
+            "sft, soft-prompt",
         ),
         ("sft", "query-encoder", "recipe does not train query-encoder: use one of query-encoder"),
         (
@@ -90,12 +92,16 @@ class Releases:
         raise AssertionError
 
 
-async def base_of(live: Artifact, **settings: str) -> str:
+async def spec_of(live: Artifact, recipe: str = "", **settings: str) -> RunSpec:
     async def window() -> dict[str, tuple[int, int]]:
         return {}
 
-    new = NewRun(tenant="acme", actor="ann", role="generator", settings=settings)
-    spec = await RunStarter(Releases(live), window).spec(new)
+    new = NewRun(tenant="acme", actor="ann", recipe=recipe, role="generator", settings=settings)
+    return await RunStarter(Releases(live), window).spec(new)
+
+
+async def base_of(live: Artifact, **settings: str) -> str:
+    spec = await spec_of(live, **settings)
     assert spec.base_artifact is not None
     assert spec.version.startswith(f"{spec.base}-")
     assert spec.base_artifact.version == spec.base
@@ -112,6 +118,13 @@ async def test_a_run_starts_from_live_what_that_was_made_of_or_what_is_named() -
 async def test_a_base_that_is_no_version_is_refused_by_name() -> None:
     with pytest.raises(InvalidInput, match="setting base names nothing, which is no version"):
         await base_of(a_generator("whole"), base="nothing")
+
+
+async def test_a_version_that_a_setting_names_is_written_down_or_refused_by_name() -> None:
+    spec = await spec_of(a_generator("whole"), "grpo", reward="shared")
+    assert {name: artifact.version for name, artifact in spec.named.items()} == {"reward": "shared"}
+    with pytest.raises(InvalidInput, match=r"setting reward names nothing, .* version of judge"):
+        await spec_of(a_generator("whole"), "grpo", reward="nothing")
 
 
 def test_a_run_trains_one_variant_of_a_generator_and_all_of_an_encoder() -> None:

@@ -72,6 +72,11 @@ class ChatTokenizer:
             self._special(each) for each in (before, between, after, end)
         )
 
+    @property
+    def end(self) -> int:
+        """The token with which an answer is over."""
+        return self._end[-1]
+
     def frame(self, longest: int) -> RewardFrame:
         """What the template puts around the texts, for a model that reads so many tokens."""
         return RewardFrame(

@@ -44,12 +44,15 @@ _LEARNED_FROM = {
 @dataclass(frozen=True)
 class Form:
     """What a variant's candidate is: `fill` writes its files, of a run and from the folder of what
-    was learned, into another; with `on_base` they are served on top of the base's.
+    was learned, into another; with `on_base` they are served on top of the base's. `learned_from`
+    says in words what it learned from, and the unit of its validation, where that is not what the
+    data set says.
     """
 
     variant: StrEnum
     fill: Callable[[RunData, Path, Path], None]
     on_base: bool = False
+    learned_from: tuple[str, str] | None = None
 
 
 async def export_candidate(
@@ -116,7 +119,7 @@ def write_candidate(folder: RunFolder, form: Form) -> VariantResult:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         form.fill(data, own / LEARNED, partial)
-        _write_card(partial, data, result, folder)
+        _write_card(partial, data, result, folder, form)
         shutil.rmtree(folder.candidate, ignore_errors=True)
         partial.rename(folder.candidate)
     except FileNotFoundError as error:
@@ -156,11 +159,13 @@ def trained_result(path: Path, variant: StrEnum) -> VariantResult:
         raise FailedPrecondition(f"{path} is damaged: train {variant} again") from error
 
 
-def _write_card(candidate: Path, data: RunData, result: VariantResult, folder: RunFolder) -> None:
+def _write_card(
+    candidate: Path, data: RunData, result: VariantResult, folder: RunFolder, form: Form
+) -> None:
     """`card.json` for programs and `README.md` for people; the gate's report is added later."""
     card = card_of(data, result, folder)
     write_json(candidate / "card.json", card)
-    (candidate / "README.md").write_text(_readme(card, result), encoding="utf-8")
+    (candidate / "README.md").write_text(_readme(card, result, form), encoding="utf-8")
 
 
 def card_of(data: RunData, result: VariantResult, folder: RunFolder) -> dict[str, Any]:
@@ -181,7 +186,7 @@ def card_of(data: RunData, result: VariantResult, folder: RunFolder) -> dict[str
     }
 
 
-def _readme(card: Mapping[str, Any], result: VariantResult) -> str:
+def _readme(card: Mapping[str, Any], result: VariantResult, form: Form) -> str:
     data_card = card["data_set"]["card"]
     fit = data_card["parts"]["fit"]
     groups = ", ".join(data_card["groups"]) or "none: every document was open to the whole tenant"
@@ -192,7 +197,7 @@ def _readme(card: Mapping[str, Any], result: VariantResult) -> str:
     )
     stride = max(1, len(result.loss) // 20)
     curve = " ".join(f"{loss:.2f}" for loss in result.loss[::stride])
-    learned_from, unit = _LEARNED_FROM[data_card[KIND]]
+    learned_from, unit = form.learned_from or _LEARNED_FROM[data_card[KIND]]
     others = f", {fit['disliked']} disliked or corrected ones" if fit.get("disliked") else ""
     others += f", {fit['distilled']} answers of a teacher" if fit.get("distilled") else ""
     library = "peft" if result.variant == Variant.LOW_RANK else "transformers"

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from gyre_common.errors import InvalidInput
 
 from gyre_trainer.recipes.generator_dpo import DPO
+from gyre_trainer.recipes.generator_grpo import GRPO
 from gyre_trainer.recipes.generator_kto import KTO
 from gyre_trainer.recipes.generator_sft import SFT
 from gyre_trainer.recipes.generator_soft_prompt import SOFT_PROMPT
@@ -15,7 +16,10 @@ from gyre_trainer.recipes.query_encoder import QUERY_ENCODER
 from gyre_trainer.recipes.recipe import Recipe
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {each.name: each for each in (QUERY_ENCODER, SFT, DPO, KTO, SOFT_PROMPT, FEW_SHOT, REWARD)}
+    {
+        each.name: each
+        for each in (QUERY_ENCODER, SFT, DPO, KTO, GRPO, SOFT_PROMPT, FEW_SHOT, REWARD)
+    }
 )
 
 DEFAULT_RECIPE = QUERY_ENCODER.name

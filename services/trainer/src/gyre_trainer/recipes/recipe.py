@@ -1,7 +1,7 @@
 """What the conductor of a run knows about a recipe; what it trains with stays in its verbs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gyre_common.events.releases import Artifact
 from gyre_common.events.training import Verdict
@@ -17,10 +17,11 @@ class Recipe:
 
     `reads` names the roles whose live versions a run writes down when it begins; `starts_from` is
     the one whose live version the candidate is made of and named after, unless `base` names another
-    by the live one and the settings. `packages` must be installed where the trainer runs. `check`
-    raises InvalidInput for a setting that is unknown or out of range. A run trains all `variants`,
-    or those that `chosen` picks by the settings. `verdict_in` reads a stored report: runs of before
-    have their verdict nowhere else.
+    by the live one and the settings. `names` are settings that name a version of a role, by that
+    role: a run writes down where it lies. `packages` must be installed where the trainer runs.
+    `check` raises InvalidInput for a setting that is unknown or out of range. A run trains all
+    `variants`, or those that `chosen` picks by the settings. `verdict_in` reads a stored report:
+    runs of before have their verdict nowhere else.
     """
 
     name: str
@@ -32,12 +33,13 @@ class Recipe:
     variants: tuple[str, ...] = ("only",)
     deepspeed: bool = False
     packages: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
     base: Callable[[Artifact, Mapping[str, str]], str] = lambda live, _: live.version
     chosen: Callable[[Mapping[str, str]], tuple[str, ...]] | None = None
     verdict_in: Callable[[bytes], Verdict | None] = lambda _: None
 
     def __post_init__(self) -> None:
-        missing = sorted({self.role, self.starts_from} - set(self.reads))
+        missing = sorted({self.role, self.starts_from, *self.names.values()} - set(self.reads))
         if missing:
             raise ValueError(f"recipe {self.name}: `reads` lacks {', '.join(missing)}")
 

@@ -51,6 +51,7 @@ class RunSpec(_RunFile):
     started_at: Timestamp
     base: Version | None = None
     base_artifact: Artifact | None = None
+    named: dict[str, Artifact] = Field(default_factory=dict)
 
 
 class Prepared(_RunFile):

@@ -122,6 +122,11 @@ class RunStarter:
                 "live": {role: state.artifact(state.live) for role, state in states.items()},
                 "base": base.version,
                 "base_artifact": base,
+                "named": {
+                    name: self._artifact(states[role], settings[name], name)
+                    for name, role in recipe.names.items()
+                    if name in settings
+                },
                 "window": dict(await self._current_window()),
                 "started_at": now(),
             }
@@ -131,12 +136,14 @@ class RunStarter:
         live = state.artifact(state.live)
         if live is None:
             raise FailedPrecondition(f"the live version of {state.role} is not registered")
-        version = recipe.base(live, settings)
+        return self._artifact(state, recipe.base(live, settings), "base")
+
+    def _artifact(self, state: ReleaseChanged, version: str, setting: str) -> Artifact:
         shared = self._registry.state(EVERY_TENANT, state.role)
         artifact = state.artifact(version) or shared.artifact(version)
         if artifact is None:
             raise InvalidInput(
-                "setting base",
+                f"setting {setting}",
                 f"names {version}, which is no version of {state.role}",
                 f"use one that `gyre releases {state.role}` shows",
             )

@@ -124,6 +124,7 @@ const LEARNING: Record<string, string[]> = {
   sft: ["low-rank"],
   dpo: ["low-rank"],
   kto: ["low-rank"],
+  grpo: ["low-rank"],
   "soft-prompt": ["soft-prompt"],
   reward: ["low-rank"],
 };

@@ -1,0 +1,47 @@
+"""Every number of the recipe in one object: printed at the start, kept with the model."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from gyre_common.errors import InvalidInput
+from pydantic import Field, field_validator
+
+from gyre_trainer.language_models.config import AnswersConfig, Variant
+
+REWARD = "reward"
+"""The setting that names the version of the judge that rewards answers."""
+
+
+class GeneratorGrpoConfig(AnswersConfig):
+    """A step has `batch` questions, to each of which `group` answers of at most `completion_tokens`
+    are written. `beta` is how dear it is to leave the base, as in Shao et al. 2024,
+    arXiv:2402.03300, section 4.2; `clip_range` is theirs too, and holds where an answer's
+    probability has moved since it was written. The learning rate is that of `dpo`.
+    """
+
+    reward: str = Field(min_length=1)
+    group: int = Field(default=4, ge=2, le=64)
+    completion_tokens: int = Field(default=64, ge=1, le=4096)
+    beta: float = Field(default=0.04, ge=0, le=10)
+    clip_range: float = Field(default=0.2, gt=0, lt=1)
+    low_rank_learning_rate: float = Field(default=5e-5, gt=0)
+    epochs: int = Field(default=1, ge=1, le=1000)
+
+    @field_validator("variant")
+    @classmethod
+    def _leaves_the_base(cls, variant: Variant) -> Variant:
+        if variant is not Variant.LOW_RANK:
+            raise ValueError("the base is the reference, so only low-rank leaves it as it was")
+        return variant
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, str]) -> Self:
+        """Raises InvalidInput for a setting that is missing, unknown or out of range."""
+        if not settings.get(REWARD):
+            raise InvalidInput(
+                f"setting {REWARD}",
+                "is missing",
+                f"name a version of the judge that gives rewards by `--set {REWARD}=VERSION` "
+                "(`gyre releases judge`)",
+            )
+        return super().from_settings(settings)
