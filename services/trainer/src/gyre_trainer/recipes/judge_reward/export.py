@@ -32,7 +32,7 @@ from gyre_trainer.runs.folder import ExportedCandidate, RunFolder, write_json
 from gyre_trainer.runs.verbs import EXPORT
 from gyre_trainer.settings import TrainerSettings
 
-MOST_DIFFERENCE = 1e-2
+MOST_DIFFERENCE = 1e-3
 """Of a reward; at most a quarter of that of the score between 0 and 1."""
 
 _CHECKED = 4
