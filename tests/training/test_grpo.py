@@ -10,14 +10,21 @@ from typing import Any
 import pytest
 import torch
 from gyre_common.errors import FailedPrecondition, InvalidInput
+from gyre_common.events.releases import Artifact
+from gyre_common.events.training import Decision
+from gyre_common.model_folders import keep_model
 from gyre_common.reward_input import FRAME
+from gyre_common.store import Store
 from gyre_trainer.language_models.batches import pack
 from gyre_trainer.language_models.chat import ChatTokenizer
 from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.inputs import folder_digest
 from gyre_trainer.language_models.model import TrainableGenerator, open_base
+from gyre_trainer.recipes.generator_grpo.compare import compare
 from gyre_trainer.recipes.generator_grpo.config import GeneratorGrpoConfig
+from gyre_trainer.recipes.generator_grpo.export import export
 from gyre_trainer.recipes.generator_grpo.loss import divergence, group_advantages, grpo_loss
+from gyre_trainer.recipes.generator_grpo.prepare import prepare
 from gyre_trainer.recipes.generator_grpo.reward_model import RewardFiles, reward_file
 from gyre_trainer.recipes.generator_grpo.rollouts import (
     Group,
@@ -30,8 +37,12 @@ from gyre_trainer.training.program import Stopped
 from transformers import LlamaForSequenceClassification
 from transformers.models.llama import LlamaConfig
 
+from tests.fakes.generator import fake_generator
+from tests.training.answer_runs import CANDIDATE, Stage, right, wrong
+from tests.training.answer_runs import SETTINGS as RUN_SETTINGS
 from tests.training.tiny_generators import TinyRun, a_run, a_tokenizer
 from tests.training.tiny_runs import never
+from tests.unit.trainer.training_facts import MORNING
 
 LIKED = "e"
 SETTINGS: dict[str, Any] = {
@@ -266,3 +277,41 @@ def test_the_loss_is_that_of_trl(tmp_path: Path, tiny_language_model: Path) -> N
         clip_range=0.2,
     )
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
+
+
+async def test_verb_after_verb_it_becomes_a_version_that_is_judged(
+    tmp_path: Path, tiny_language_model: Path, reward_model: Path
+) -> None:
+    stage = Stage(tmp_path)
+    stored = await keep_model(Store(stage.store_url), reward_model)
+    fields = {"version": "likes-e", "digest": stored.digest, "uri": stored.uri}
+    reward = Artifact(settings={"method": "reward"}, registered_at=MORNING, **fields)
+    settings = {**RUN_SETTINGS, "reward": "likes-e", "group": "2", "completion_tokens": "4"}
+    await stage.begin(
+        tiny_language_model, recipe="grpo", settings=settings, named={"reward": reward}
+    )
+    await prepare(stage.folder, stage.settings())
+    train(stage.folder, Variant.LOW_RANK, never)
+    await export(stage.folder, stage.settings())
+    candidate = stage.folder.exported()
+    assert (candidate.version, candidate.settings["base"]) == (CANDIDATE, "tiny")
+    readme = (stage.folder.candidate / "README.md").read_text()
+    assert "rewards of answers that it wrote itself" in readme
+    async with fake_generator({"tiny": wrong, CANDIDATE: right}) as generator:
+        await compare(stage.folder, stage.settings(generator.address))
+    assert stage.folder.verdict().decision is Decision.PASSED
+
+
+async def test_a_version_of_the_judge_that_gives_no_rewards_is_refused(
+    tmp_path: Path, tiny_language_model: Path
+) -> None:
+    stage, digest = Stage(tmp_path), "sha256:" + "a" * 64
+    judge = Artifact(
+        version="plain", digest=digest, settings={"method": "baseline"}, registered_at=MORNING
+    )
+    settings = {**RUN_SETTINGS, "reward": "plain"}
+    await stage.begin(
+        tiny_language_model, recipe="grpo", settings=settings, named={"reward": judge}
+    )
+    with pytest.raises(FailedPrecondition, match="plain is no reward version: name one"):
+        await prepare(stage.folder, stage.settings())
