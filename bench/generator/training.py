@@ -1,13 +1,14 @@
 """What corrections are worth to the shipped language model: ClapNQ, trained on one half.
 
     python -m bench.generator.training --home FOLDER [--port-offset N] [--arm gold|pooled]
-        [--fold odd|even] [--questions 150] [--epochs 3]
+        [--fold odd|even] [--questions 150] [--epochs 3] [--declined-share 0.15]
 
 Needs a running system, its home, and `make setup-train setup-llm`. Trains by the recipe `sft` on
 the odd lines (`--fold odd`) of the answerable and of the unanswerable questions, and lets the
 generator answer the others by the extractive reader, the model as it comes, and the model as
-trained. The arm `gold` reads the question's own passage and two look-alikes, `pooled` what BM25
-finds among all 300.
+trained: both as they are released, which drops a sentence that no passage supports, and with such
+sentences marked. The arm `gold` reads the question's own passage and two look-alikes, `pooled`
+what BM25 finds among all 300.
 """
 
 import argparse
@@ -16,18 +17,16 @@ import resource
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from gyre_client import Addresses, AsyncClient, Caller
-from gyre_common.events.event import EVERY_TENANT, new_id
-from gyre_common.events.releases import Artifact, Roles
-from gyre_common.model_folders import ModelFolders, digest_of_file, keep_model
+from gyre_common.events.event import EVERY_TENANT
+from gyre_common.events.releases import Roles
+from gyre_common.model_folders import ModelFolders, keep_model
 from gyre_common.releases.builtin import (
     GENERATOR_VERSION,
-    LANGUAGE_MODEL_DIGEST,
     LANGUAGE_MODEL_VERSION,
 )
 from gyre_common.rpc import channel
@@ -35,31 +34,26 @@ from gyre_common.store import Store
 from gyre_generator.passages import estimated_cost
 from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind, AnswerRow, mark_passages
 from gyre_trainer.data_sets.asked import Asked, PassageRead, VersionAnswer
-from gyre_trainer.data_sets.frozen import DataSetPart, frozen_of, write_folder
+from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.generator_calls import Generator
 from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.export import FORMS, version_settings, write_candidate
 from gyre_trainer.language_models.inputs import (
-    Inputs,
-    LanguageModelFiles,
     RunData,
     Sample,
-    folder_digest,
-    write_samples,
 )
 from gyre_trainer.language_models.measures import Measured, measured
 from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
-from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
+from gyre_trainer.runs.folder import RunFolder
 from gyre_trainer.training.launching import training_command, training_environment
 
 from bench.answers.data import Case, clapnq, pooled
+from bench.generator.cases import beside_look_alikes
+from bench.generator.runs import BASE, PROMPT, write_run
 from bench.report import machine, table
 
 TENANT = "bench-generator"
-PROMPT = "answer-short-1"
-LOOK_ALIKES = 2
 WORKERS = 2
-NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 def main() -> None:
@@ -71,6 +65,7 @@ def main() -> None:
     parser.add_argument("--fold", choices=("odd", "even"), default="odd")
     parser.add_argument("--questions", type=int, default=150, help="of each kind, both folds")
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--declined-share", type=float, default=0.15)
     parser.add_argument("--context-tokens", type=int, default=700)
     asyncio.run(run(parser.parse_args()))
 
@@ -85,8 +80,8 @@ async def run(options: argparse.Namespace) -> None:
     ):
         generator = Generator(connection)
         with TemporaryDirectory() as folder:
-            version, costs = await train(options, Path(folder), learned, generator, gyre)
-        versions = (GENERATOR_VERSION, LANGUAGE_MODEL_VERSION, version)
+            trained, costs = await train(options, Path(folder), learned, generator, gyre)
+        versions = (GENERATOR_VERSION, LANGUAGE_MODEL_VERSION, *trained)
         answers = {name: await answer_all(generator, name, asked, options) for name in versions}
     wanted = [wanted_of(case) for case in asked]
     print(
@@ -115,14 +110,6 @@ def both(cases: Sequence[Case], corpus: Sequence[Case]) -> list[tuple[Case, Case
     return list(zip(cases, pooled(cases, corpus), strict=True))
 
 
-def beside_look_alikes(own: Case, found: Case) -> Case:
-    """The question's own passage among the best of the others, at a place that it decides."""
-    others = [one for one in found.passages if one.text != own.gold_passage][:LOOK_ALIKES]
-    place = len(own.question) % (LOOK_ALIKES + 1)
-    passages = (*others[:place], own.passages[0], *others[place:])
-    return Case(own.question, passages, own.gold_passage, own.gold_sentences, own.gold_answers)
-
-
 def wanted_of(case: Case) -> str:
     return case.gold_answers[0] if case.gold_answers else NO_ANSWER
 
@@ -145,9 +132,13 @@ async def train(
     cases: Sequence[Case],
     generator: Generator,
     gyre: AsyncClient,
-) -> tuple[str, str]:
-    """The trained version, registered; and what the training took."""
-    config = GeneratorSftConfig(epochs=options.epochs, context_tokens=options.context_tokens)
+) -> tuple[tuple[str, ...], str]:
+    """The base and what was trained of it, registered; and what the training took."""
+    config = GeneratorSftConfig(
+        epochs=options.epochs,
+        context_tokens=options.context_tokens,
+        declined_share=options.declined_share,
+    )
     folder = await run_folder(options, path, cases, generator, config)
     store = Store(f"file://{options.home.absolute()}/store")
     command = training_command(
@@ -156,18 +147,27 @@ async def train(
     began = time.monotonic()
     await asyncio.to_thread(subprocess.run, command, env=training_environment(WORKERS), check=True)
     minutes, used = (time.monotonic() - began) / 60, resource.getrusage(resource.RUSAGE_CHILDREN)
-    result = write_candidate(folder, FORMS[Variant.LOW_RANK])
-    stored = await keep_model(store, folder.candidate)
+    form = FORMS[Variant.LOW_RANK]
+    result = write_candidate(folder, form)
     data = RunData(folder)
-    await gyre.releases.register_files(
-        Roles.GENERATOR,
-        data.spec.version,
-        digest=stored.digest,
-        uri=stored.uri,
-        settings=version_settings(data, config, FORMS[Variant.LOW_RANK]),
-        reason="bench.generator.training",
-        tenant=EVERY_TENANT,
-    )
+    name, settings = data.spec.version, version_settings(data, config, form)
+    base, marked = data.inputs.base.settings, {"unsupported": "mark"}
+    versions: dict[str, tuple[Path, dict[str, str]]] = {
+        f"{name}-base-marked": (data.base_folder, {**base, **marked}),
+        name: (folder.candidate, settings),
+        f"{name}-marked": (folder.candidate, {**settings, **marked}),
+    }
+    for version, (files, said) in versions.items():
+        stored = await keep_model(store, files)
+        await gyre.releases.register_files(
+            Roles.GENERATOR,
+            version,
+            digest=stored.digest,
+            uri=stored.uri,
+            settings={**said, "model": version},
+            reason="bench.generator.training",
+            tenant=EVERY_TENANT,
+        )
     costs = (
         f"train: {len(cases)} corrections, {result.tokens:,} tokens, {minutes:.1f} min, "
         f"{(used.ru_utime + used.ru_stime) / 60:.1f} CPU-min, "
@@ -175,7 +175,7 @@ async def train(
         f"{used.ru_maxrss / 2**20:.1f} GiB the larger of {WORKERS} workers, "
         f"loss {result.loss[0]:.2f} → {result.loss[-1]:.2f}"
     )
-    return data.spec.version, costs
+    return tuple(versions), f"{costs}, answers from {settings['answers_at']}"
 
 
 async def run_folder(
@@ -186,51 +186,26 @@ async def run_folder(
     config: GeneratorSftConfig,
 ) -> RunFolder:
     """What `prepare` would have written, of these cases alone."""
-    folder, render = RunFolder(path), generator.render(PROMPT, config.context_tokens)
-    base = Artifact(
-        version=LANGUAGE_MODEL_VERSION,
-        digest=LANGUAGE_MODEL_DIGEST,
-        settings={"backend": "openai", "model": LANGUAGE_MODEL_VERSION, "prompt": PROMPT}
-        | {"answers_at": "0.4", "unsupported": "drop"},
-        registered_at=NOON,
-    )
+    render = generator.render(PROMPT, config.context_tokens)
     store = Store(f"file://{options.home.absolute()}/store")
-    base_folder = await ModelFolders(store, options.home / "models" / "bench").folder(base)
-    samples = [await sample_of(number, case, render) for number, case in enumerate(cases)]
-    files = LanguageModelFiles(folder)
-    write_samples(files.samples, samples)
-    parts = {"fit": {"correction": len(samples), "declined": 0, "liked": 0}}
-    named = {"profile": "default", "window": {}, "builder": "bench"}
-    card = {"kind": "answers", "parts": parts, "groups": [], "actors": 1, **named}
-    frozen = frozen_of(TENANT, [sample.row for sample in samples], card)
-    write_folder(frozen, folder.data_set)
-    inputs = Inputs(
-        base_folder=str(base_folder),
-        base_digest=folder_digest(base_folder),
-        base=base,
-        prompt=PROMPT,
-        data_set=frozen.digest,
-        samples_digest=digest_of_file(files.samples) or "",
-    )
-    write_json(files.inputs, inputs)
-    run_id = new_id()
-    spec = {
-        "run_id": run_id,
-        "tenant": TENANT,
-        "recipe": "sft",
-        "role": Roles.GENERATOR,
-        "profile": "default",
-        "actor": "bench",
-        "version": f"clapnq-{run_id.hex[-8:]}",
-        "live": {Roles.GENERATOR: base},
-        "started_at": NOON,
-        "settings": {
-            "epochs": str(config.epochs),
-            "context_tokens": str(config.context_tokens),
+    base_folder = await ModelFolders(store, options.home / "models" / "bench").folder(BASE)
+    samples = []
+    for number, case in enumerate(cases):
+        sample = await sample_of(number, case, render)
+        sure = await generator.confidence(sample.asked, PROMPT, config.context_tokens)
+        samples.append(sample.model_copy(update={"confidence": sure}))
+    return write_run(
+        path,
+        "sft",
+        samples,
+        tenant=TENANT,
+        base_folder=base_folder,
+        settings={
+            "epochs": config.epochs,
+            "context_tokens": config.context_tokens,
+            "declined_share": config.declined_share,
         },
-    }
-    write_json(folder.spec_file, RunSpec.model_validate(spec))
-    return folder
+    )
 
 
 async def sample_of(

@@ -40,7 +40,7 @@ class FakeGenerator(generator_pb2_grpc.GeneratorServiceServicer):
         """All passages, numbered."""
         lines = [f"[{each.rank}] {each.text}" for each in request.passages]
         user = "\n".join((*lines, f"Question: {request.question}"))
-        return pb.RenderPromptResponse(system="Be brief.", user=user)
+        return pb.RenderPromptResponse(system="Be brief.", user=user, confidence=0.75)
 
     async def AnswerFrom(
         self, request: pb.AnswerFromRequest, context: ServicerContext

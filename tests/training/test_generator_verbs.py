@@ -34,8 +34,13 @@ from tests.unit.trainer.training_facts import MORNING
 def exported(tmp_path_factory: pytest.TempPathFactory, tiny_language_model: Path) -> Stage:
     """A run whose candidate is written."""
     stage = Stage(tmp_path_factory.mktemp("stage"))
-    asyncio.run(stage.begin(tiny_language_model))
-    asyncio.run(prepare(stage.folder, stage.settings()))
+
+    async def begin() -> None:
+        await stage.begin(tiny_language_model)
+        async with fake_generator({}) as generator:
+            await prepare(stage.folder, stage.settings(generator.address))
+
+    asyncio.run(begin())
     train(stage.folder, Variant.LOW_RANK, never)
     asyncio.run(export(stage.folder, stage.settings()))
     return stage
@@ -57,6 +62,9 @@ async def test_what_people_said_becomes_samples_and_a_version(exported: Stage) -
     assert all(parts.values())
     sample = next(s for s in parts[DataSetPart.FIT] if s.row.kind is AnswerKind.DECLINED)
     assert sample.answer == NO_ANSWER
+    asked = [*parts[DataSetPart.FIT], *parts[DataSetPart.VALIDATION]]
+    assert {sample.confidence for sample in asked} == {0.75}
+    assert {sample.confidence for sample in parts[DataSetPart.GATE]} == {None}
     candidate = exported.folder.exported()
     assert candidate.version == CANDIDATE
     assert candidate.settings == {
@@ -135,6 +143,22 @@ async def test_a_compare_that_was_interrupted_asks_only_what_is_missing(
         path.write_text("".join(lines[:-3]) + lines[-1][:7])
         await compare(compared_anew.folder, compared_anew.settings(generator.address))
     assert generator.asked.total() == 2 * many + 3
+
+
+async def test_what_live_answered_in_an_earlier_run_is_not_asked_again(
+    compared_anew: Stage,
+) -> None:
+    many = len(RunData(compared_anew.folder).samples(DataSetPart.GATE))
+    earlier = compared_anew.folder.path.parent / "earlier"
+    async with fake_generator({"tiny": wrong, CANDIDATE: right}) as generator:
+        address = compared_anew.settings(generator.address)
+        await compare(compared_anew.folder, address)
+        earlier.mkdir()
+        for name in ("answers-live.jsonl", "answers-candidate.jsonl"):
+            (compared_anew.folder.path / name).rename(earlier / name)
+        (earlier / "answers-candidate.jsonl").write_text('["of-another-version", null]\n')
+        await compare(compared_anew.folder, address)
+    assert generator.asked == {"tiny": many, CANDIDATE: 2 * many}
 
 
 async def test_a_version_that_is_refused_is_told_in_the_generators_words(

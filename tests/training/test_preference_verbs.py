@@ -30,7 +30,10 @@ class Trained:
     async def begin(self, base: Path) -> None:
         settings = {**SETTINGS, "beta": "0.3"}
         await self.stage.begin(base, recipe=self.recipe, settings=settings)
-        await self.verb("prepare").prepare(self.stage.folder, self.stage.settings())
+        async with fake_generator({}) as generator:
+            await self.verb("prepare").prepare(
+                self.stage.folder, self.stage.settings(generator.address)
+            )
 
 
 @pytest.fixture(scope="module", params=["dpo", "kto"])

@@ -204,7 +204,8 @@ async def test_verb_after_verb_it_becomes_a_version_that_is_judged(
     settings = {name: value for name, value in SETTINGS.items() if name != "rank"}
     settings |= {"virtual_tokens": str(VIRTUAL)}
     await stage.begin(base, recipe="soft-prompt", settings=settings)
-    await prepare(stage.folder, stage.settings())
+    async with fake_generator({}) as generator:
+        await prepare(stage.folder, stage.settings(generator.address))
     train(stage.folder, ONLY, never)
     await export(stage.folder, stage.settings())
     candidate = stage.folder.exported()

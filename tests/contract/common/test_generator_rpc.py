@@ -201,6 +201,7 @@ async def test_a_prompt_is_rendered_with_the_passages_that_fit() -> None:
     assert "Hello." in reply.user
     assert "Never read." not in reply.user
     assert reply.prompt_version == "answer-2"
+    assert 0 < reply.confidence <= 1
 
 
 @pytest.mark.parametrize(

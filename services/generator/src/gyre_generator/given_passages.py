@@ -1,5 +1,6 @@
 """Answers and prompts from passages that the caller brings; nothing of it is recorded."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -12,6 +13,7 @@ from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 
 from gyre_generator.ask import Ask
+from gyre_generator.backends.reading import how_answerable
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import AnswerProgress, StepResult, Steps
 from gyre_generator.prompts import Prompt, PromptError, Prompts
@@ -44,12 +46,13 @@ class GivenPassages:
                 progress = latest
         return AnswerFinished(progress.interaction(), progress.ignored, progress.ending)
 
-    def prompt(
+    async def prompt(
         self, ask: Ask, passages: Sequence[RetrievedPassage], *, context_tokens: int
-    ) -> Prompt:
+    ) -> tuple[Prompt, float]:
         """What a model would be sent, with so many passages as fit, by estimate, and without
-        examples: one of them may be the answer itself. Raises InvalidInput; FailedPrecondition
-        where the version is not there or cannot be used.
+        examples: one of them may be the answer itself. With it the confidence, 0 to 1, that these
+        passages answer. Raises InvalidInput; FailedPrecondition where the version is not there or
+        cannot be used.
         """
         ask.check(())
         resolved = self._releases.for_request(request_context(), "")
@@ -60,7 +63,8 @@ class GivenPassages:
             prompt = render_prompt(self._prompts.load(*template_of(artifact)), ask, fitting)
         except PromptError as error:
             raise FailedPrecondition(str(error)) from error
-        return replace(prompt, version=version)
+        confidence = await asyncio.to_thread(how_answerable, ask.query(), fitting)
+        return replace(prompt, version=version), confidence
 
 
 async def _give(

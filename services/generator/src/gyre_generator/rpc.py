@@ -86,11 +86,14 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
         if request.context_tokens < FEWEST_CONTEXT_TOKENS:
             fix = f"send {FEWEST_CONTEXT_TOKENS} or more"
             raise InvalidInput("context_tokens", f"is {request.context_tokens}", fix)
-        prompt = self._given.prompt(
+        prompt, confidence = await self._given.prompt(
             _bare_ask(request), _passages(request.passages), context_tokens=request.context_tokens
         )
         return pb.RenderPromptResponse(
-            system=prompt.system, user=prompt.user, prompt_version=prompt.version
+            system=prompt.system,
+            user=prompt.user,
+            prompt_version=prompt.version,
+            confidence=confidence,
         )
 
 

@@ -36,23 +36,34 @@ class Generator:
         """
 
         async def rendered(asked: Asked) -> tuple[str, str]:
-            request = pb.RenderPromptRequest(
-                question=asked.question,
-                history=_turns(asked),
-                passages=_passages(asked),
-                context_tokens=context_tokens,
-            )
-            with _calling(asked.tenant, {Roles.ANSWER_PROMPT: prompt}, asked.acl):
-                reply = await retry(
-                    lambda: call(self._stub.RenderPrompt, request, timeout=_RENDER_SECONDS),
-                    *AWAY,
-                    first=0.2,
-                    longest=3.0,
-                    seconds=_PATIENCE,
-                )
+            reply = await self._rendered(asked, prompt, context_tokens)
             return reply.system, reply.user
 
         return rendered
+
+    async def confidence(self, asked: Asked, prompt: str, context_tokens: int) -> float:
+        """How sure the extractive reader is, 0 to 1, that the passages in such a prompt answer; the
+        setting `answers_at` of a version is held against it. Raises as what `render` returns.
+        """
+        return (await self._rendered(asked, prompt, context_tokens)).confidence
+
+    async def _rendered(
+        self, asked: Asked, prompt: str, context_tokens: int
+    ) -> pb.RenderPromptResponse:
+        request = pb.RenderPromptRequest(
+            question=asked.question,
+            history=_turns(asked),
+            passages=_passages(asked),
+            context_tokens=context_tokens,
+        )
+        with _calling(asked.tenant, {Roles.ANSWER_PROMPT: prompt}, asked.acl):
+            return await retry(
+                lambda: call(self._stub.RenderPrompt, request, timeout=_RENDER_SECONDS),
+                *AWAY,
+                first=0.2,
+                longest=3.0,
+                seconds=_PATIENCE,
+            )
 
     async def try_version(self, tenant: str, version: str) -> None:
         """Return once it has written something: its model is loaded by then. Raises

@@ -1,6 +1,7 @@
 """Lets a version of the generator answer what was asked before, each question once."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -30,12 +31,16 @@ async def answers_of(
     who: str,
     stage: str = COMPARE,
 ) -> Answers:
-    """One a question, kept in `answers-<who>.jsonl`: what was written before an interruption is not
+    """One a question, kept in `answers-<who>.jsonl`, by the digest of all that it depends on: what
+    was written before an interruption, or by an earlier run whose folder is still there, is not
     written again. Raises FailedPrecondition: the version cannot answer; Retryable: the generator is
     away.
     """
     path = folder.path / f"answers-{who}.jsonl"
-    answers = _written(path)
+    written = _written([*folder.path.parent.glob(f"*/{path.name}"), path])
+    task = {"versions": dict(versions), "max_tokens": max_tokens, "code": folder.spec().code}
+    keys = {each.row.question_id: _key(each, task) for each in samples}
+    answers = {name: written[key] for name, key in keys.items() if key in written}
     missing = [each for each in samples if each.row.question_id not in answers]
     slots = asyncio.Semaphore(_AT_ONCE)
     if missing:
@@ -48,7 +53,7 @@ async def answers_of(
         answers[sample.row.question_id] = answer
         kept = answer and asdict(answer)
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([sample.row.question_id, kept]) + "\n")
+            file.write(json.dumps([keys[sample.row.question_id], kept]) + "\n")
         message = f"{who} answers questions"
         folder.progress(stage, len(answers), len(samples), message=message)
 
@@ -58,13 +63,21 @@ async def answers_of(
     return answers
 
 
-def _written(path: Path) -> dict[str, VersionAnswer | None]:
+def _key(sample: Sample, task: Mapping[str, object]) -> str:
+    """Versions do not change under their name, and the likeliest words are always the same."""
+    asked = json.dumps([asdict(sample.asked), task], sort_keys=True, default=str)
+    return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def _written(paths: Sequence[Path]) -> dict[str, VersionAnswer | None]:
     answers: dict[str, VersionAnswer | None] = {}
-    if path.exists():
+    for path in paths:
+        if not path.exists():
+            continue
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
-                question_id, kept = json.loads(line)
+                key, kept = json.loads(line)
             except ValueError:  # it was killed while it wrote
                 continue
-            answers[question_id] = kept and VersionAnswer(**kept)
+            answers[key] = kept and VersionAnswer(**kept)
     return answers

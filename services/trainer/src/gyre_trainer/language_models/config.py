@@ -111,7 +111,9 @@ class AnswersConfig(LanguageModelConfig):
     liked_weight: float = Field(default=0.5, ge=0, le=1)
     context_tokens: int = Field(default=1024, ge=100, le=32_000)
 
-    # Serving: the reader's confidence from which the model is asked; the base's where not given.
+    # Serving: the reader's confidence from which the model is asked. Where not given, what parts
+    # the questions with an answer from the others best, if there are enough of them and it surely
+    # does; else the base's.
     answers_at: float | None = Field(default=None, ge=0, le=1)
 
     # Judging: the longest answer that is written.

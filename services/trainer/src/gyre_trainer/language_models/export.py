@@ -14,7 +14,8 @@ from gyre_common.store import Store
 from pydantic import ValidationError
 
 from gyre_trainer.data_sets.answers import KIND, AnswersKind
-from gyre_trainer.data_sets.frozen import CARD, read_folder
+from gyre_trainer.data_sets.frozen import CARD, DataSetPart, read_folder
+from gyre_trainer.language_models.abstention import ANSWERS_AT, chosen_threshold
 from gyre_trainer.language_models.adapters import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -90,13 +91,18 @@ async def export_candidate(
 
 
 def version_settings(data: RunData, config: AnswersConfig, form: Form) -> dict[str, str]:
-    """What the generator must know to serve it: what the base says of itself, such as from which
-    confidence it answers; what it learned to read; and an adapter names its base.
+    """What the generator must know to serve it: what the base says of itself; what it learned to
+    read; from which confidence it answers; and an adapter names its base.
     """
     base = data.inputs.base
     named = {BASE: base.version} if form.on_base else {}
-    if config.answers_at is not None:
-        named["answers_at"] = f"{config.answers_at:g}"
+    threshold = config.answers_at
+    if threshold is None:
+        parts = (DataSetPart.FIT, DataSetPart.VALIDATION)
+        samples = [sample for part in parts for sample in data.samples(part)]
+        threshold = chosen_threshold(samples, base.settings.get(ANSWERS_AT))
+    if threshold is not None:
+        named[ANSWERS_AT] = f"{threshold:g}"
     return {
         **base.settings,
         "backend": OPENAI,

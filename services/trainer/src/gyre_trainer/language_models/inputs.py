@@ -48,6 +48,7 @@ class Sample(_Line):
     """A question as a model is asked it and what it should have said, by the row that refers to it.
     `system` and `user` have marks in the place of `passages`, which are by number. Of a pair,
     `rejected` is the worse answer; where the row is not `desirable`, `answer` should not be given.
+    `confidence` is the reader's that the passages answer; None where it was not asked for.
     """
 
     row: AnswerRow
@@ -57,6 +58,7 @@ class Sample(_Line):
     passages: dict[str, str]
     answer: str
     rejected: str = ""
+    confidence: float | None = None
 
 
 class RunData:

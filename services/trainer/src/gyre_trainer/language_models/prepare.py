@@ -22,7 +22,7 @@ from gyre_trainer.data_sets.answers import (
 )
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
-from gyre_trainer.data_sets.frozen import FrozenDataSet, write_folder
+from gyre_trainer.data_sets.frozen import DataSetPart, FrozenDataSet, write_folder
 from gyre_trainer.generator_calls import Generator, open_generator
 from gyre_trainer.language_models.asking import answers_of
 from gyre_trainer.language_models.config import BASE, OPENAI, AnswersConfig
@@ -102,6 +102,7 @@ async def prepare_samples(
         samples = [sample_of(row, each) for row, each in texts]
         if teacher:
             samples = await _taught(folder, generator, samples, teacher.version, config)
+        samples = [await _with_confidence(each, generator, prompt, config) for each in samples]
     write_samples(files.samples, samples)
     write_inputs(files, frozen, base=base, base_folder=base_folder, prompt=prompt)
     mark_prepared(folder, frozen)
@@ -151,6 +152,16 @@ def sample_of(row: AnswerRow, texts: AnswerTexts) -> Sample:
         answer=texts.answer,
         rejected=texts.rejected,
     )
+
+
+async def _with_confidence(
+    sample: Sample, generator: Generator, prompt: str, config: AnswersConfig
+) -> Sample:
+    """The held-out side chooses nothing, so it is not asked for there."""
+    if sample.row.part is DataSetPart.GATE or config.answers_at is not None:
+        return sample
+    confidence = await generator.confidence(sample.asked, prompt, config.context_tokens)
+    return sample.model_copy(update={"confidence": round(confidence, 4)})
 
 
 async def _taught(

@@ -60,14 +60,16 @@ class RenderPromptRequest(_message.Message):
     def __init__(self, question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., context_tokens: _Optional[int] = ...) -> None: ...
 
 class RenderPromptResponse(_message.Message):
-    __slots__ = ("system", "user", "prompt_version")
+    __slots__ = ("system", "user", "prompt_version", "confidence")
     SYSTEM_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     PROMPT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     system: str
     user: str
     prompt_version: str
-    def __init__(self, system: _Optional[str] = ..., user: _Optional[str] = ..., prompt_version: _Optional[str] = ...) -> None: ...
+    confidence: float
+    def __init__(self, system: _Optional[str] = ..., user: _Optional[str] = ..., prompt_version: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class Turn(_message.Message):
     __slots__ = ("role", "content")

@@ -20,6 +20,7 @@ from gyre_trainer.language_models.batches import (
     total_weight,
 )
 from gyre_trainer.language_models.config import Variant
+from gyre_trainer.language_models.declining import with_declining_bounded
 from gyre_trainer.language_models.engine import Course, start_engine
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import (
@@ -49,7 +50,8 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
     config = with_precision(GeneratorSftConfig.from_settings(data.spec.settings))
     own = folder.variant(variant)
     base, chats = open_to_train(data.base_folder, config, variant)
-    fit = tokenized(data.samples(DataSetPart.FIT), chats, config)
+    taught = with_declining_bounded(data.samples(DataSetPart.FIT), config.declined_share)
+    fit = tokenized(taught, chats, config)
     validation = tokenized(data.samples(DataSetPart.VALIDATION), chats, config)
     check_something_is_left(fit)
     batches = Batches(fit.samples, config)

@@ -19,12 +19,14 @@ class SoftPromptVariant(StrEnum):
 class GeneratorSoftPromptConfig(AnswersConfig):
     """`virtual_tokens` vectors are learned; they begin as the embeddings of `initial_text`, over
     and over (Lester et al. 2021, arXiv:2104.08691, section 3.2, begin with words as well). The
-    learning rate is that of PEFT's examples of prompt tuning.
+    learning rate is that of PEFT's examples of prompt tuning. All "not answered here" together
+    weigh at most `declined_share` of what is learned (`language_models/declining.py`).
     """
 
     virtual_tokens: int = Field(default=8, ge=1, le=256)
     initial_text: str = Field(default="Answer from the passages, in few words.", min_length=1)
     learning_rate: float = Field(default=3e-2, gt=0)
+    declined_share: float = Field(default=0.15, ge=0, lt=1)
 
     # What recipes that train weights have; neither set nor kept here.
     variant: Variant = Field(default=Variant.LOW_RANK, exclude=True, repr=False)

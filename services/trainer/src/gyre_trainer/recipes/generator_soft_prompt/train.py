@@ -21,6 +21,7 @@ from gyre_trainer.language_models.batches import (
     total_weight,
 )
 from gyre_trainer.language_models.chat import ChatTokenizer
+from gyre_trainer.language_models.declining import with_declining_bounded
 from gyre_trainer.language_models.engine import Course, start_engine
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import (
@@ -62,7 +63,8 @@ def train(folder: RunFolder, variant: SoftPromptVariant, stop: Callable[[], bool
     tokenizer = open_tokenizer(data.base_folder)
     virtual = reserve_tokens(tokenizer, config.virtual_tokens)
     chats = ChatTokenizer(tokenizer)
-    fit = tokenized(data.samples(DataSetPart.FIT), chats, config)
+    taught = with_declining_bounded(data.samples(DataSetPart.FIT), config.declined_share)
+    fit = tokenized(taught, chats, config)
     held_out = data.samples(DataSetPart.VALIDATION)
     validation = tokenized(held_out, chats, config)
     check_something_is_left(fit)

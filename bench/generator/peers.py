@@ -1,0 +1,143 @@
+"""What training a language model costs: beside a bare loop of torch, and TRL as it comes.
+
+    python -m bench.generator.peers [--recipe sft|dpo] [--samples 32] [--epochs 1] [--rounds 1]
+
+- bare: the same network, packs and loss in a plain loop of torch, single precision: the floor
+- gyre single, gyre auto: the recipe under DeepSpeed in one process, by its setting `precision`
+- trl: TRL's trainer with its defaults (a batch of 8 on the whole, LoRA of the same size), the same
+  samples in the same order
+
+Each arm is a process of its own with one thread, on the shipped SmolLM2 (`make setup-llm`), and
+prompts of ClapNQ with the gold passage and two look-alikes; for `dpo` the worse answer is that of
+another question. Tokens are those of the data (of a pair its prompt once), without padding.
+Needs `make setup-train`; arms run A B C D D C B A where there are two rounds.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from gyre_common.model_folders import SHIPPED_MODELS
+from gyre_common.releases.builtin import LANGUAGE_MODEL_VERSION
+from gyre_generator.ask import Ask
+from gyre_generator.prompts import Prompts
+from gyre_generator.prompts.rendering import render_prompt
+from gyre_trainer.data_sets.answers import AnswerKind, AnswerRow, mark_passages
+from gyre_trainer.data_sets.asked import Asked
+from gyre_trainer.data_sets.frozen import DataSetPart
+from gyre_trainer.language_models.inputs import Sample
+from gyre_trainer.training.launching import training_environment
+
+from bench.answers.data import Case, clapnq, pooled
+from bench.generator.cases import beside_look_alikes
+from bench.generator.runs import PROMPT, write_run
+from bench.report import machine, median, table
+
+ARMS = ("bare", "gyre single", "gyre auto", "trl")
+Figures = Mapping[str, float]
+
+
+def main() -> None:
+    """Reads the options and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--recipe", choices=("sft", "dpo"), default="sft")
+    for name, default in (("samples", 32), ("epochs", 1), ("rounds", 1)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = parser.parse_args()
+    found: dict[str, list[Figures]] = defaultdict(list)
+    samples = some_samples(options.samples, pairs=options.recipe == "dpo")
+    print(f"{machine()}; {options.recipe}, {len(samples)} samples, {options.epochs} epochs")
+    for number in range(options.rounds):
+        for arm in ARMS if number % 2 == 0 else reversed(ARMS):
+            found[arm].append(measure(arm, options, samples))
+    head = ("arm", "CPU-s", "tokens/CPU-s", "x trl", "peak MiB", "of trl", "loss")
+    print(table(head, [row(arm, found) for arm in ARMS]))
+
+
+def measure(arm: str, options: argparse.Namespace, samples: list[Sample]) -> Figures:
+    """One arm, once, from the beginning, in a folder of its own."""
+    settings = {
+        "epochs": options.epochs,
+        "precision": arm.removeprefix("gyre ") if arm.startswith("gyre") else "single",
+        "checkpoint_every": 10_000,
+    }
+    with tempfile.TemporaryDirectory() as path:
+        base_folder = SHIPPED_MODELS / LANGUAGE_MODEL_VERSION
+        folder = write_run(
+            Path(path),
+            options.recipe,
+            samples,
+            tenant="bench",
+            base_folder=base_folder,
+            settings=settings,
+        )
+        kind = arm.split()[0]
+        command = [sys.executable, "-m", "bench.generator.peer_arms", kind, str(folder.path)]
+        environment = training_environment(1) | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        completed = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if completed.returncode:
+        raise SystemExit(f"error: arm {arm} failed:\n{completed.stderr[-2000:]}")
+    figures: Figures = json.loads(completed.stdout.splitlines()[-1])
+    return figures
+
+
+def some_samples(count: int, *, pairs: bool) -> list[Sample]:
+    """Of answerable questions."""
+    answerable, unanswerable = clapnq()
+    corpus = [*answerable, *unanswerable]
+    cases = [
+        beside_look_alikes(*both)
+        for both in zip(answerable[:count], pooled(answerable[:count], corpus), strict=True)
+    ]
+    others = [*cases[1:], cases[0]]
+    return [
+        sample_of(number, case, other.gold_answers[0] if pairs else "")
+        for number, (case, other) in enumerate(zip(cases, others, strict=True))
+    ]
+
+
+def sample_of(number: int, case: Case, rejected: str) -> Sample:
+    prompt = render_prompt(Prompts().load(PROMPT), Ask(question=case.question), case.passages)
+    shown = {str(n): each.text for n, each in enumerate(case.passages, start=1)}
+    user, passages = mark_passages(prompt.user, shown)
+    row = AnswerRow(
+        question_id=f"q{number}",
+        tenant="bench",
+        part=DataSetPart.FIT,
+        cluster=f"c{number}",
+        kind=AnswerKind.CORRECTION,
+        weight=1.0,
+    )
+    return Sample(
+        row=row,
+        asked=Asked("bench", case.question, (), ()),
+        system=prompt.system,
+        user=user,
+        passages=passages,
+        answer=case.gold_answers[0],
+        rejected=rejected,
+    )
+
+
+def row(arm: str, found: Mapping[str, list[Figures]]) -> tuple[str, ...]:
+    def of(name: str, each: str = arm) -> float:
+        return median([figures[name] for figures in found[each]])
+
+    return (
+        arm,
+        f"{of('cpu_seconds'):.0f}",
+        f"{of('tokens') / of('cpu_seconds'):.0f}",
+        f"{of('cpu_seconds', 'trl') / of('cpu_seconds'):.2f}",
+        f"{of('peak_mib'):.0f}",
+        f"{of('peak_mib') / of('peak_mib', 'trl'):.2f}",
+        f"{of('loss'):.3f}",
+    )
+
+
+if __name__ == "__main__":
+    main()
