@@ -290,7 +290,8 @@ async def test_verb_after_verb_it_becomes_a_version_that_is_judged(
     await stage.begin(
         tiny_language_model, recipe="grpo", settings=settings, named={"reward": reward}
     )
-    await prepare(stage.folder, stage.settings())
+    async with fake_generator({}) as generator:
+        await prepare(stage.folder, stage.settings(generator.address))
     train(stage.folder, Variant.LOW_RANK, never)
     await export(stage.folder, stage.settings())
     candidate = stage.folder.exported()
