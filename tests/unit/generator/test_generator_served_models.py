@@ -186,6 +186,19 @@ async def test_a_server_that_lost_a_model_gets_it_again_once(room: Room) -> None
     assert room.server.loads == ["one", "one"]
 
 
+async def test_versions_of_the_same_files_share_what_the_server_has(room: Room) -> None:
+    one = await room.artifact("one")
+    settings = {**one.settings, "model": "strict", "unsupported": "hold"}
+    strict = one.model_copy(update={"version": "strict", "settings": settings})
+    room.release(one, strict, live="one")
+    await room.write(one)
+    await GeneratorTrial(["openai"], room.releases, room.models).try_version("strict")
+    assert await room.write(strict) == ["one", AnswerDraft("one")]
+    room.server.models.clear()
+    assert await room.write(strict) == ["one", AnswerDraft("one")]
+    assert room.server.loads == ["one", "one"]
+
+
 async def test_a_version_without_files_is_the_servers_own_affair(room: Room) -> None:
     hosted = Artifact(
         version="hosted",

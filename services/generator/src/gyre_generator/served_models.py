@@ -96,8 +96,10 @@ class ServedModels:
             await changed.wait()
             changed.clear()
 
-    def use(self, artifact: Artifact | None) -> AbstractAsyncContextManager[object]:
-        """The version is at the server while the block runs, as `Held.use` says."""
+    def use(self, artifact: Artifact | None) -> AbstractAsyncContextManager[LoadedModel | None]:
+        """The version is at the server while the block runs, as `Held.use` says; None for one that
+        is the server's own affair. Versions of the same files share what was loaded first.
+        """
         if artifact is None or not _has_files(artifact):
             return nullcontext()
         return self._held.use(artifact, within=_LOAD_WITHIN)
@@ -109,8 +111,8 @@ class ServedModels:
         Retryable: the server cannot be reached.
         """
         if artifact.settings.get("backend") == OPENAI:
-            async with self.use(artifact):
-                await self._server.complete_something(_name(artifact))
+            async with self.use(artifact) as model:
+                await self._server.complete_something(model.name if model else _name(artifact))
 
     async def load_again(self, artifact: Artifact) -> None:
         """Bring a version back that the server has lost. Raises as `ModelServer.load` does."""
@@ -185,8 +187,9 @@ class ServedModelBackend:
         examples: Examples = (),
     ) -> tuple[RetrievedPassage, ...]:
         """See `Backend`."""
-        async with self._models.use(artifacts.get(Roles.GENERATOR)):
-            return await self._opened().fit(ask, artifacts, choose, budget, examples)
+        async with self._models.use(artifacts.get(Roles.GENERATOR)) as model:
+            served = _served(artifacts, model)
+            return await self._opened().fit(ask, served, choose, budget, examples)
 
     async def write(
         self,
@@ -196,21 +199,22 @@ class ServedModelBackend:
         examples: Examples = (),
     ) -> AsyncGenerator[Piece, None]:
         """See `Backend`."""
-        backend, artifact = self._opened(), artifacts.get(Roles.GENERATOR)
+        backend = self._opened()
         prompt: Prompt | None = None
-        async with self._models.use(artifact):
+        async with self._models.use(artifacts.get(Roles.GENERATOR)) as model:
+            served = _served(artifacts, model)
             try:
-                async with aclosing(backend.write(ask, passages, artifacts, examples)) as pieces:
+                async with aclosing(backend.write(ask, passages, served, examples)) as pieces:
                     async for piece in pieces:
                         prompt = piece if isinstance(piece, Prompt) else prompt
                         yield piece
                 return
             except FailedPrecondition as error:
                 # It is the server's word that nothing was begun.
-                if error.code != MODEL_MISSING or artifact is None or not _has_files(artifact):
+                if error.code != MODEL_MISSING or model is None:
                     raise
-            await self._models.load_again(artifact)
-            async with aclosing(backend.write(ask, passages, artifacts, examples)) as pieces:
+            await self._models.load_again(served[Roles.GENERATOR])
+            async with aclosing(backend.write(ask, passages, served, examples)) as pieces:
                 async for piece in pieces:
                     if piece != prompt:
                         yield piece
@@ -219,6 +223,15 @@ class ServedModelBackend:
         if self._backend is None:
             self._backend = self._open_backend()
         return self._backend
+
+
+def _served(artifacts: Artifacts, model: LoadedModel | None) -> Artifacts:
+    """With the name that the server knows the model by."""
+    if model is None:
+        return artifacts
+    generator = artifacts[Roles.GENERATOR]
+    settings = {**generator.settings, "model": model.name}
+    return {**artifacts, Roles.GENERATOR: generator.model_copy(update={"settings": settings})}
 
 
 def _released_artifacts(states: Iterable[ReleaseChanged]) -> Iterator[Artifact]:
