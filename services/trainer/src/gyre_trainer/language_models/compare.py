@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gyre_common.events.releases import Roles
-from gyre_common.store import Store
 
 from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.generator_calls import open_generator
@@ -17,9 +16,9 @@ from gyre_trainer.language_models.adapters import check_base_of
 from gyre_trainer.language_models.asking import answers_of
 from gyre_trainer.language_models.config import BASE, AnswersConfig
 from gyre_trainer.language_models.gate import compared, measure
-from gyre_trainer.language_models.inputs import LanguageModelFiles, RunData
-from gyre_trainer.language_models.report import MARK, GateReport, as_markdown, verdict_of
-from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
+from gyre_trainer.language_models.inputs import RunData
+from gyre_trainer.language_models.keeping import keep_report
+from gyre_trainer.language_models.report import as_markdown, verdict_of
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.runs.verbs import COMPARE
 from gyre_trainer.settings import TrainerSettings
@@ -62,7 +61,7 @@ async def compare_versions(
     Raises FailedPrecondition: a version cannot answer, or the data were changed; Retryable: the
     generator or the store is away.
     """
-    data, files = RunData(folder), LanguageModelFiles(folder)
+    data = RunData(folder)
     spec, held_out = data.spec, data.samples(DataSetPart.GATE)
     async with open_generator(settings) as generator:
         answers = {
@@ -81,17 +80,5 @@ async def compare_versions(
         else:
             both.append(compared(sample, live=before, candidate=after))
     report = measure(spec, data.inputs.data_set, both, margin=judging.margin, left_out=left_out)
-    card = await _keep_card(folder, report, settings)
-    write_json(files.report, report.model_copy(update={"card": card}))
-    content, store = files.report.read_bytes(), Store(settings.store_url)
-    stored = await retry_while_away(lambda: store.put(content), seconds=STORE_SECONDS)
+    stored = await keep_report(folder, report, as_markdown(report), settings)
     write_json(folder.verdict_file, verdict_of(report, stored))
-
-
-async def _keep_card(folder: RunFolder, report: GateReport, settings: TrainerSettings) -> str:
-    """The model card, complete, in the store; the artifact's own copy was written before."""
-    card = (folder.candidate / "README.md").read_text(encoding="utf-8")
-    complete = card.replace(MARK, as_markdown(report))
-    LanguageModelFiles(folder).card.write_text(complete, encoding="utf-8")
-    store = Store(settings.store_url)
-    return (await retry_while_away(lambda: store.put(complete.encode()), seconds=STORE_SECONDS)).uri

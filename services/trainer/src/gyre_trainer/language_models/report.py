@@ -132,8 +132,12 @@ def decide(
 
 
 def summary_of(verdict: Decision, slices: Sequence[MeasuredSlice]) -> str:
-    """The report's main line: what could be measured."""
-    shown = (SliceName.OVERALL, SliceName.NEW, SliceName.DECLINING)
+    """The report's main line."""
+    return main_line(verdict, slices, (SliceName.OVERALL, SliceName.NEW, SliceName.DECLINING))
+
+
+def main_line(verdict: Decision, slices: Sequence[MeasuredSlice], shown: Sequence[str]) -> str:
+    """The verdict, and of the slices that are shown what could be measured."""
     measured = [one for one in slices if one.name in shown and one.difference is not None]
     parts = [f"{one.name} {one.interval}" for one in measured]
     return f"{verdict}: {', '.join(parts) or 'nothing was measured'}"

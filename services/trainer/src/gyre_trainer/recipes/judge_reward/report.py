@@ -8,7 +8,7 @@ from gyre_common.events.training import Decision, Slice, Verdict
 from gyre_common.store import ContentRef
 from pydantic import BaseModel, ConfigDict
 
-from gyre_trainer.language_models.report import MeasuredSlice
+from gyre_trainer.language_models.report import MeasuredSlice, main_line
 
 METRIC = "pairs × 100 of which it tells the answer that people preferred, half for a tie"
 
@@ -96,9 +96,7 @@ def decide(
 
 def summary_of(verdict: Decision, slices: Sequence[MeasuredSlice]) -> str:
     """The report's main line."""
-    shown = (SliceName.OVERALL, SliceName.NEW, SliceName.SHORTER)
-    parts = [f"{one.name} {one.interval}" for one in slices if one.name in shown]
-    return f"{verdict}: {', '.join(parts)}"
+    return main_line(verdict, slices, (SliceName.OVERALL, SliceName.NEW, SliceName.SHORTER))
 
 
 def verdict_of(report: GateReport, stored: ContentRef) -> Verdict:
