@@ -18,6 +18,7 @@ from gyre_trainer.settings import TrainerSettings
 
 _RENDER_SECONDS = 20.0
 _ANSWER_SECONDS = 600.0
+_LOAD_SECONDS = 120.0
 _PATIENCE = 120.0
 """Seconds that a generator, or a model that is being loaded, is waited for."""
 _KNOWN_WITHIN = 15.0
@@ -72,7 +73,7 @@ class Generator:
         request = pb.TryVersionRequest(version=version)
         with _calling(tenant, {}):
             await retry(
-                lambda: call(self._stub.TryVersion, request, timeout=_PATIENCE),
+                lambda: call(self._stub.TryVersion, request, timeout=_LOAD_SECONDS),
                 *NOT_YET,
                 first=0.2,
                 longest=3.0,

@@ -14,7 +14,11 @@ Write = Callable[[str], bool]
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How to choose tokens; `temperature` 0 takes the likeliest."""
+    """How to choose tokens; `temperature` 0 takes the likeliest.
+
+    The same `seed` writes the same again as far as the processor's arithmetic goes: what an engine
+    keeps of a prompt's beginning is rounded in bfloat16, where the processor has AMX.
+    """
 
     max_tokens: int
     temperature: float = 0.0
