@@ -8,6 +8,7 @@ from gyre_common.events.releases import Artifact
 from gyre_common.model_folders import keep_model
 from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets.answers import NO_ANSWER
+from gyre_trainer.language_models.adapters import name_base
 from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import PartitionFacts
@@ -48,8 +49,10 @@ class Stage:
         *,
         facts: PartitionFacts | None = None,
         judge: Artifact | None = None,
+        adapter: Path | None = None,
         **overrides: Any,
     ) -> None:
+        """Live is the base, or an adapter of it."""
         facts = facts or many_preferences(90)
         segments = Segments(Shelf(self.store_url, "segments"))
         passages = {digest(number): text_of(number) for number in range(len(facts.interactions))}
@@ -63,6 +66,13 @@ class Stage:
             settings={"backend": "openai", "model": "tiny", "answers_at": "0.3"},
             registered_at=MORNING,
         )
+        base_version = live
+        if adapter is not None:
+            name_base(adapter, live)
+            stored = await keep_model(Store(self.store_url), adapter)
+            settings = {**live.settings, "model": "tiny-sft", "base": "tiny", "answers_at": "0.4"}
+            files = {"digest": stored.digest, "uri": stored.uri, "settings": settings}
+            live = live.model_copy(update={"version": "tiny-sft", **files})
         prompt = Artifact(version="answer-1", digest=stored.digest, registered_at=MORNING)
         others = {"judge": judge} if judge else {}
         fields: dict[str, Any] = {
@@ -78,7 +88,7 @@ class Stage:
             "window": await segments.durable(),
             "started_at": MORNING,
             "base": "tiny",
-            "base_artifact": live,
+            "base_artifact": base_version,
         }
         write_json(self.folder.spec_file, RunSpec.model_validate(fields | overrides))
 

@@ -1,6 +1,7 @@
 """The recipe beside TRL's, on the same tensors and with the same samples in the same order."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -85,7 +86,12 @@ def test_the_loss_is_that_of_trl(tmp_path: Path, tiny_language_model: Path) -> N
 
 def test_the_curve_is_that_of_trl(tmp_path: Path, tiny_language_model: Path) -> None:
     """The whole model, AdamW, a rate that does not change, gradients clipped at 1."""
-    settings = {"variant": "full", "learning_rate": 1e-3, "warm_up": 0.0, "epochs": 2}
+    settings: dict[str, Any] = {
+        "variant": "full",
+        "learning_rate": 1e-3,
+        "warm_up": 0.0,
+        "epochs": 2,
+    }
     samples = [
         each.model_copy(update={"row": each.row.model_copy(update={"weight": 1.0})})
         for each in map(a_sample, range(24))

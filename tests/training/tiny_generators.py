@@ -12,6 +12,7 @@ from gyre_common.store import digest_of
 from gyre_trainer.data_sets.answers import AnswerKind, AnswerRow, mark_of
 from gyre_trainer.data_sets.asked import Asked, PassageRead
 from gyre_trainer.data_sets.frozen import DataSetPart, frozen_of, write_folder
+from gyre_trainer.language_models.config import LanguageModelConfig, Precision, Variant
 from gyre_trainer.language_models.inputs import (
     Inputs,
     LanguageModelFiles,
@@ -19,6 +20,7 @@ from gyre_trainer.language_models.inputs import (
     folder_digest,
     write_samples,
 )
+from gyre_trainer.language_models.model import make_trainable, open_base, save_learned
 from gyre_trainer.language_models.result import LEARNED, VariantResult
 from gyre_trainer.runs.folder import RunFolder, write_json
 from safetensors.torch import load_file
@@ -74,6 +76,19 @@ def a_language_model(folder: Path, *, seed: int = 0, reserved: int = 0) -> Path:
             torch.nn.init.normal_(value, std=0.15)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def an_adapter(folder: Path, base: Path, *, rank: int = 3) -> Path:
+    """Of a base, and so strong that every token is another."""
+    network, _ = open_base(base)
+    torch.manual_seed(2)
+    config = LanguageModelConfig(rank=rank, precision=Precision.SINGLE)
+    model = make_trainable(network, config, Variant.LOW_RANK)
+    for name, value in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=0.1)
+    save_learned(model, folder)
     return folder
 
 
@@ -161,10 +176,15 @@ class TinyRun:
 
 
 def a_run(
-    path: Path, base: Path, *, samples: Sequence[Sample] | None = None, **settings: object
+    path: Path,
+    base: Path,
+    *,
+    samples: Sequence[Sample] | None = None,
+    start: Path | None = None,
+    **settings: object,
 ) -> TinyRun:
     """Two dozen samples to learn from, six to validate, and six for the gate. A setting that is
-    None is left out.
+    None is left out. It goes on from the adapter in `start`.
     """
     samples = samples or [a_sample(at, part) for at, part in enumerate(PARTS)]
     path.mkdir(parents=True)
@@ -195,6 +215,9 @@ def a_run(
         base_folder=str(base),
         base_digest=folder_digest(base),
         base=artifact,
+        start_folder=str(start or ""),
+        start_digest=folder_digest(start) if start else "",
+        start=artifact.model_copy(update={"version": "tiny-sft"}) if start else None,
         prompt="answer-1",
         data_set=frozen.digest,
         samples_digest=digest_of(files.samples.read_bytes()),

@@ -120,6 +120,15 @@ class AnswersConfig(LanguageModelConfig):
     answer_tokens: int = Field(default=256, ge=16, le=4096)
 
 
+class PreferenceConfig(AnswersConfig):
+    """Of a recipe that learns from preferences, which say how to move from what answers now. With
+    `continue_live`, it starts from live where that is an adapter of the base, at the rank that it
+    has; without, from the base alone.
+    """
+
+    continue_live: bool = True
+
+
 def base_of(live: Artifact, settings: Mapping[str, str]) -> str:
     """The version that is named, or what live was made of, so that runs do not pile up on one
     another; where live is no language model, the one that Gyre ships.

@@ -91,20 +91,20 @@ async def export_candidate(
 
 
 def version_settings(data: RunData, config: AnswersConfig, form: Form) -> dict[str, str]:
-    """What the generator must know to serve it: what the base says of itself; what it learned to
+    """What the generator must know to serve it: what it began as says of itself; what it learned to
     read; from which confidence it answers; and an adapter names its base.
     """
-    base = data.inputs.base
-    named = {BASE: base.version} if form.on_base else {}
+    begun = {k: v for k, v in data.inputs.begins_with.settings.items() if k != BASE}
+    named = {BASE: data.inputs.base.version} if form.on_base else {}
     threshold = config.answers_at
     if threshold is None:
         parts = (DataSetPart.FIT, DataSetPart.VALIDATION)
         samples = [sample for part in parts for sample in data.samples(part)]
-        threshold = chosen_threshold(samples, base.settings.get(ANSWERS_AT))
+        threshold = chosen_threshold(samples, begun.get(ANSWERS_AT))
     if threshold is not None:
         named[ANSWERS_AT] = f"{threshold:g}"
     return {
-        **base.settings,
+        **begun,
         "backend": OPENAI,
         "model": data.spec.version,
         "prompt": data.inputs.prompt,
@@ -186,6 +186,7 @@ def card_of(data: RunData, result: VariantResult, folder: RunFolder) -> dict[str
         "profile": spec.profile,
         "tenant": spec.tenant,
         "base": {"version": inputs.base.version, "digest": inputs.base.digest},
+        "start": inputs.start and {"version": inputs.start.version, "digest": inputs.start.digest},
         "prompt": inputs.prompt,
         "data_set": {"digest": inputs.data_set, "card": data_card},
         "training": result.model_dump(mode="json"),
@@ -206,6 +207,7 @@ def _readme(card: Mapping[str, Any], result: VariantResult, form: Form) -> str:
     learned_from, unit = form.learned_from or _LEARNED_FROM[data_card[KIND]]
     others = f", {fit['disliked']} disliked or corrected ones" if fit.get("disliked") else ""
     others += f", {fit['distilled']} answers of a teacher" if fit.get("distilled") else ""
+    start = card["start"] or card["base"]
     library = "peft" if result.variant == Variant.LOW_RANK else "transformers"
     return f"""\
 ---
@@ -216,7 +218,7 @@ base_model: {card["base"]["version"]}
 # {card["version"]}
 
 A language model that learned from {learned_from}. It was trained for the prompt {card["prompt"]},
-starting from {card["base"]["version"]} (`{card["base"]["digest"]}`).
+starting from {start["version"]} (`{start["digest"]}`).
 
 ## Data
 

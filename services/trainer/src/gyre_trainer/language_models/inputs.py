@@ -33,15 +33,23 @@ class _Line(BaseModel):
 class Inputs(_Line):
     """What training checks before it begins (`inputs.json`): where the base's files lie, if it
     needs them, what they and `samples.jsonl` should be, and the version `base` with the `prompt` it
-    is trained for.
+    is trained for; the same of `start`, an adapter of the base that training goes on from.
     """
 
     base_folder: str = ""
     base_digest: str = ""
     base: Artifact
+    start_folder: str = ""
+    start_digest: str = ""
+    start: Artifact | None = None
     prompt: str
     data_set: str
     samples_digest: str
+
+    @property
+    def begins_with(self) -> Artifact:
+        """The version as which the model answers before the first step."""
+        return self.start or self.base
 
 
 class Sample(_Line):
@@ -85,12 +93,14 @@ class RunData:
     @cached_property
     def base_folder(self) -> Path:
         """Where the base model lies, unchanged since the run began."""
-        folder = Path(self.inputs.base_folder)
-        if folder_digest(folder) != self.inputs.base_digest:
-            raise FailedPrecondition(
-                f"the base model {folder} has changed since the run began: start a new run"
-            )
-        return folder
+        return _unchanged(self.inputs.base_folder, self.inputs.base_digest, "base model")
+
+    @cached_property
+    def start_folder(self) -> Path | None:
+        """The same of the adapter that training goes on from; None where it starts anew."""
+        if self.inputs.start is None:
+            return None
+        return _unchanged(self.inputs.start_folder, self.inputs.start_digest, "adapter")
 
     def samples(self, part: DataSetPart) -> Sequence[Sample]:
         """Those of one part, in the data set's order."""
@@ -106,7 +116,7 @@ class RunData:
     def digest(self) -> str:
         """Of everything that is learned from."""
         inputs = self.inputs
-        together = f"{inputs.samples_digest} {inputs.base_digest}"
+        together = f"{inputs.samples_digest} {inputs.base_digest} {inputs.start_digest}".strip()
         return hashlib.sha256(together.encode()).hexdigest()
 
 
@@ -126,6 +136,15 @@ def folder_digest(folder: Path) -> str:
         if "/." not in f"/{path.relative_to(folder)}"
     )
     return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+
+
+def _unchanged(path: str, digest: str, what: str) -> Path:
+    folder = Path(path)
+    if folder_digest(folder) != digest:
+        raise FailedPrecondition(
+            f"the {what} {folder} has changed since the run began: start a new run"
+        )
+    return folder
 
 
 def _lines(path: Path) -> Iterator[Sample]:

@@ -1,4 +1,4 @@
-"""How likely a model finds whole completions, and what its base found: the reference."""
+"""How likely a model finds whole completions, and did before it learned: the reference."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from gyre_trainer.training.workers import Workers
 @dataclass(frozen=True)
 class ReferencedSample(TokenizedSample):
     """`reference` is the log-probability of its completion, and of each of its `others`, that the
-    base gives, in nats.
+    model gave before the first step, in nats.
     """
 
     reference: tuple[float, ...] = ()
@@ -64,7 +64,7 @@ def log_probabilities(
 
 
 def with_reference(
-    base: TrainableGenerator,
+    untrained: TrainableGenerator,
     samples: Sequence[TokenizedSample],
     config: LanguageModelConfig,
     workers: Workers,
@@ -72,12 +72,12 @@ def with_reference(
     kept_in: Path,
     data: str,
 ) -> list[ReferencedSample]:
-    """The samples with what the base, which has learned nothing yet, gives their completions. That
-    is computed once and kept in a file, which a training that is resumed reads. `data` is the
+    """The samples with what a model that has learned nothing yet gives their completions. That is
+    computed once and kept in a file, which a training that is resumed reads. `data` is the
     digest of what is learned from. Raises FailedPrecondition: the file is damaged or of other data;
     Retryable: it cannot be written.
     """
-    values = _values(base, samples, config, workers, kept_in, data)
+    values = _values(untrained, samples, config, workers, kept_in, data)
     return [
         ReferencedSample(each.ids, each.completion, each.weight, each.others, tuple(reference))
         for each, reference in zip(samples, values, strict=True)
@@ -85,7 +85,7 @@ def with_reference(
 
 
 def _values(
-    base: TrainableGenerator,
+    untrained: TrainableGenerator,
     samples: Sequence[TokenizedSample],
     config: LanguageModelConfig,
     workers: Workers,
@@ -95,7 +95,7 @@ def _values(
     belongs_to = {"settings": config.model_dump_json(), "data": data}
     if kept_in.exists():
         return _read(kept_in, belongs_to, samples)
-    values = log_probabilities(base, samples, config, workers)
+    values = log_probabilities(untrained, samples, config, workers)
     if workers.first:
         try:
             write_json(kept_in, {**belongs_to, "log_probabilities": values})

@@ -1,6 +1,6 @@
 """The language model in torch: opened from a version's folder, made ready to learn, and kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -60,6 +60,30 @@ class TrainableGenerator(nn.Module):
             )
         logits: Tensor = output.logits[0]
         return logits
+
+
+class Beginning:
+    """What a model's learned weights were before the first step."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._learned = [each for each in model.parameters() if each.requires_grad]
+        self._values = [each.detach().clone() for each in self._learned]
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """The model is inside as it was then."""
+        learned = [each.data for each in self._learned]
+        try:
+            self._exchange(
+                [each.to(p.device) for each, p in zip(self._values, self._learned, strict=True)]
+            )
+            yield
+        finally:
+            self._exchange(learned)
+
+    def _exchange(self, values: Sequence[Tensor]) -> None:
+        for each, value in zip(self._learned, values, strict=True):
+            each.data = value
 
 
 def with_precision(config: C) -> C:
@@ -128,21 +152,34 @@ def _weights_options(folder: Path) -> dict[str, str]:
 
 
 def make_trainable(
-    base: PreTrainedModel, config: LanguageModelConfig, variant: Variant
+    base: PreTrainedModel,
+    config: LanguageModelConfig,
+    variant: Variant,
+    start: Path | None = None,
 ) -> TrainableGenerator:
-    """The base, made ready to learn. Raises as `learning_network` does."""
-    network = learning_network(base, config, variant, TaskType.CAUSAL_LM)
+    """The base, made ready to learn, with the adapter in the folder `start` on it. Raises as
+    `learning_network` does.
+    """
+    network = learning_network(base, config, variant, TaskType.CAUSAL_LM, start)
     return TrainableGenerator(network, compute_type(config)).train()
 
 
 def learning_network(
-    base: PreTrainedModel, config: LanguageModelConfig, variant: Variant, task: TaskType
+    base: PreTrainedModel,
+    config: LanguageModelConfig,
+    variant: Variant,
+    task: TaskType,
+    start: Path | None = None,
 ) -> PreTrainedModel | PeftModel:
-    """Only what the variant trains asks for gradients. Raises as `compute_again` does."""
-    full = variant is Variant.FULL
-    network = base.requires_grad_(True) if full else _with_adapter(base, config, task)
+    """Only what the variant trains asks for gradients: a full one changes the base with the adapter
+    merged into it. Raises as `compute_again` does, and FailedPrecondition where the adapter in the
+    folder `start` is damaged.
+    """
     compute_again(base, config)
-    return network
+    if variant is Variant.FULL:
+        whole = base if start is None else _continued(base, config, start).merge_and_unload()
+        return whole.requires_grad_(True)
+    return _with_adapter(base, config, task) if start is None else _continued(base, config, start)
 
 
 def compute_again(base: PreTrainedModel, config: LanguageModelConfig) -> None:
@@ -168,6 +205,19 @@ def _with_adapter(base: PreTrainedModel, config: LanguageModelConfig, task: Task
         task_type=task,
     )
     return get_peft_model(base, low_rank)
+
+
+def _continued(base: PreTrainedModel, config: LanguageModelConfig, start: Path) -> PeftModel:
+    try:
+        low_rank = LoraConfig.from_pretrained(str(start))
+        low_rank.lora_dropout = config.dropout
+        low_rank.base_model_name_or_path = base.name_or_path  # a version's name is asked for online
+        return PeftModel.from_pretrained(base, str(start), is_trainable=True, config=low_rank)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        problem = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FailedPrecondition(
+            f"the adapter {start} cannot be opened to train it: {problem}"
+        ) from error
 
 
 def check_memory(base: PreTrainedModel, config: LanguageModelConfig, variant: StrEnum) -> None:

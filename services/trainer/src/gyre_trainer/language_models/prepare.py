@@ -24,8 +24,9 @@ from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.frozen import DataSetPart, FrozenDataSet, write_folder
 from gyre_trainer.generator_calls import Generator, open_generator
+from gyre_trainer.language_models.adapters import check_base_of
 from gyre_trainer.language_models.asking import answers_of
-from gyre_trainer.language_models.config import BASE, OPENAI, AnswersConfig
+from gyre_trainer.language_models.config import BASE, OPENAI, AnswersConfig, PreferenceConfig
 from gyre_trainer.language_models.inputs import (
     Inputs,
     LanguageModelFiles,
@@ -82,7 +83,12 @@ async def prepare_samples(
     folder.progress(PREPARE, message="checking the base model")
     models = ModelFolders(Store(settings.store_url), settings.model_cache)
     base_folder = await retry_while_away(lambda: models.folder(base), seconds=STORE_SECONDS)
-    prompt = prompt_of(spec, base)
+    start, start_folder = start_of(spec, base, config), None
+    if start is not None:
+        adapter = start
+        start_folder = await retry_while_away(lambda: models.folder(adapter), seconds=STORE_SECONDS)
+        check_base_of(start_folder, base)
+    prompt = prompt_of(spec, start or base)
     segments = Segments(Shelf(settings.store_url, FOLDER))
     wanted = Wanted(
         prompt,
@@ -104,7 +110,15 @@ async def prepare_samples(
             samples = await _taught(folder, generator, samples, teacher.version, config)
         samples = [await _with_confidence(each, generator, prompt, config) for each in samples]
     write_samples(files.samples, samples)
-    write_inputs(files, frozen, base=base, base_folder=base_folder, prompt=prompt)
+    write_inputs(
+        files,
+        frozen,
+        base=base,
+        base_folder=base_folder,
+        prompt=prompt,
+        start=start,
+        start_folder=start_folder,
+    )
     mark_prepared(folder, frozen)
 
 
@@ -115,12 +129,17 @@ def write_inputs(
     base: Artifact,
     base_folder: Path,
     prompt: str,
+    start: Artifact | None = None,
+    start_folder: Path | None = None,
 ) -> None:
     """What training checks before it begins; the samples are written by then."""
     inputs = Inputs(
         base_folder=str(base_folder),
         base_digest=folder_digest(base_folder),
         base=base,
+        start_folder=str(start_folder or ""),
+        start_digest=folder_digest(start_folder) if start_folder else "",
+        start=start,
         prompt=prompt,
         data_set=frozen.digest,
         samples_digest=digest_of_file(files.samples) or "",
@@ -220,8 +239,15 @@ def trainable_base(spec: RunSpec) -> Artifact:
     return base
 
 
+def start_of(spec: RunSpec, base: Artifact, config: AnswersConfig) -> Artifact | None:
+    """The adapter of the base that training goes on from, or None."""
+    live = spec.live[Roles.GENERATOR]
+    continues = isinstance(config, PreferenceConfig) and config.continue_live
+    return live if continues and live.settings.get(BASE) == base.version else None
+
+
 def prompt_of(spec: RunSpec, base: Artifact) -> str:
-    """The version of the answer prompt that the base was made for, or what is live."""
+    """The version of the answer prompt that this one was made for, or what is live."""
     return base.settings.get("prompt") or spec.live[Roles.ANSWER_PROMPT].version
 
 

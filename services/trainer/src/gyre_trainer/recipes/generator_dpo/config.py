@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from gyre_trainer.language_models.config import AnswersConfig
+from gyre_trainer.language_models.config import PreferenceConfig
 
 
-class GeneratorDpoConfig(AnswersConfig):
+class GeneratorDpoConfig(PreferenceConfig):
     """`beta` is how dear it is to leave the reference. `label_smoothing` is the probability that a
     pair is the wrong way round, for all pairs alike, which then count by the trust in them; without
     it each pair has its own, by that trust, and all count alike.

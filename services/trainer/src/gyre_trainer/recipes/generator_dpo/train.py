@@ -26,9 +26,7 @@ from gyre_trainer.language_models.log_probabilities import (
     with_reference,
 )
 from gyre_trainer.language_models.model import (
-    TrainableGenerator,
     check_memory,
-    compute_type,
     make_trainable,
     memory_in_words,
     open_to_train,
@@ -58,9 +56,10 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
     check_memory(base, config, variant)
 
     workers = Workers()
-    untrained = TrainableGenerator(base, compute_type(config)).to(workers.device)
+    torch.manual_seed(config.seed)
+    model = make_trainable(base, config, variant, data.start_folder).to(workers.device)
     pairs = with_reference(
-        untrained,
+        model,
         [*fit.samples, *validation.samples],
         config,
         workers,
@@ -68,8 +67,6 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
         data=data.digest(),
     )
     batches, held_out = Batches(pairs[: len(fit.samples)], config), pairs[len(fit.samples) :]
-    torch.manual_seed(config.seed)
-    model = make_trainable(base, config, variant)
     engine = start_engine(model, config, variant)
     checkpoints = Checkpoints(
         own / "checkpoints",

@@ -6,15 +6,15 @@ from typing import Self
 from gyre_common.errors import InvalidInput
 from pydantic import Field, field_validator
 
-from gyre_trainer.language_models.config import AnswersConfig, Variant
+from gyre_trainer.language_models.config import PreferenceConfig, Variant
 
 REWARD = "reward"
 """The setting that names the version of the judge that rewards answers."""
 
 
-class GeneratorGrpoConfig(AnswersConfig):
+class GeneratorGrpoConfig(PreferenceConfig):
     """A step has `batch` questions, to each of which `group` answers of at most `completion_tokens`
-    are written. `beta` is how dear it is to leave the base, as in Shao et al. 2024,
+    are written. `beta` is how dear it is to leave what it starts from, as in Shao et al. 2024,
     arXiv:2402.03300, section 4.2; `clip_range` is theirs too, and holds where an answer's
     probability has moved since it was written. The learning rate is that of `dpo`.
     """
@@ -29,9 +29,11 @@ class GeneratorGrpoConfig(AnswersConfig):
 
     @field_validator("variant")
     @classmethod
-    def _leaves_the_base(cls, variant: Variant) -> Variant:
+    def _is_small(cls, variant: Variant) -> Variant:
         if variant is not Variant.LOW_RANK:
-            raise ValueError("the base is the reference, so only low-rank leaves it as it was")
+            raise ValueError(
+                "what it starts from is kept beside it, so only low-rank is small enough"
+            )
         return variant
 
     @classmethod

@@ -22,6 +22,7 @@ from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.engine import Course, start_engine
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import (
+    Beginning,
     check_memory,
     make_trainable,
     memory_in_words,
@@ -62,7 +63,8 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
     workers = Workers()
     reward_model = open_reward_model(folder, workers.device)
     torch.manual_seed(config.seed)
-    model = make_trainable(base, config, variant)
+    model = make_trainable(base, config, variant, data.start_folder)
+    beginning = Beginning(model)
     engine = start_engine(model, config, variant)
     rollouts = Rollouts(model, open_tokenizer(data.base_folder), chats.end, reward_model, config)
     checkpoints = Checkpoints(
@@ -90,7 +92,7 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
             row = pack(members).to(workers.device)
             advantages, weights = of_tokens(members, answers, workers.device)
             with memory_in_words(variant):
-                with torch.no_grad(), model.network.disable_adapter():
+                with torch.no_grad(), beginning.restored():
                     reference = token_log_probabilities(model(row), row)
                 policy = token_log_probabilities(engine(row), row)
                 part = grpo_loss(

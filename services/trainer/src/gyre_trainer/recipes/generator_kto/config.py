@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from gyre_trainer.language_models.config import AnswersConfig
+from gyre_trainer.language_models.config import PreferenceConfig
 
 
-class GeneratorKtoConfig(AnswersConfig):
+class GeneratorKtoConfig(PreferenceConfig):
     """`beta` is how dear it is to leave the reference. `desirable_weight` and `undesirable_weight`
     are λ_D and λ_U of the paper (arXiv:2402.01306, section 4.2), which wants λ_D n_D / (λ_U n_U)
     between 1 and 4/3: where they are not set, that is 1, and the one of the more frequent kind is

@@ -26,9 +26,7 @@ from gyre_trainer.language_models.log_probabilities import (
     with_reference,
 )
 from gyre_trainer.language_models.model import (
-    TrainableGenerator,
     check_memory,
-    compute_type,
     make_trainable,
     memory_in_words,
     open_to_train,
@@ -65,8 +63,10 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
     check_memory(base, config, variant)
 
     workers = Workers()
+    torch.manual_seed(config.seed)
+    model = make_trainable(base, config, variant, data.start_folder).to(workers.device)
     referenced = with_reference(
-        TrainableGenerator(base, compute_type(config)).to(workers.device),
+        model,
         [
             *with_mismatched(fit, longest=config.longest),
             *with_mismatched(held_out, longest=config.longest),
@@ -79,8 +79,6 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
     lambdas = lambdas_of(fit, config)
     batches = Batches(labelled(referenced[: len(fit.samples)], fit, lambdas), config)
     validation = labelled(referenced[len(fit.samples) :], held_out, lambdas)
-    torch.manual_seed(config.seed)
-    model = make_trainable(base, config, variant)
     engine = start_engine(model, config, variant)
     checkpoints = Checkpoints(
         own / "checkpoints",
