@@ -79,7 +79,7 @@ async def test_the_first_sentence_leaves_while_the_model_still_writes() -> None:
 
 async def test_a_model_honours_all_wishes() -> None:
     request = pb.AnswerRequest(
-        question=QUESTION, instructions=" Be brief. ", max_tokens=9, temperature=0.0
+        question=QUESTION, instructions=" Be brief. ", max_tokens=9, temperature=0.0, seed=-1
     )
     behave = once(EVENTS, delta_event("80 degrees [1].", finish="stop"))
     async with model_server(behave) as server, chat_generator(server.url) as stub:
@@ -88,7 +88,7 @@ async def test_a_model_honours_all_wishes() -> None:
     assert list(reply.ignored) == []
     [sent] = server.requests
     assert sent["messages"][0]["content"].endswith(":\nBe brief.")
-    assert (sent["max_tokens"], sent["temperature"]) == (9, 0.0)
+    assert (sent["max_tokens"], sent["temperature"], sent["seed"]) == (9, 0.0, 2**63 - 1)
 
 
 LOOP = "About 80 degrees. " * 40

@@ -79,6 +79,7 @@ async def test_what_goes_along_with_a_question_is_in_the_request(
         "version": "extractive-1",
         "max_tokens": 50,
         "temperature": 0.0,
+        "seed": 7,
         "idempotency_key": "try-1",
     }
     await client.answers.ask("How hot?", **options)

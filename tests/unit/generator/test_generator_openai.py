@@ -285,7 +285,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("reply", REFUSALS.values(), ids=REFUSALS.keys())
-@pytest.mark.parametrize("name", ["max_tokens", "stop", "temperature", "stream_options"])
+@pytest.mark.parametrize("name", ["max_tokens", "seed", "stop", "temperature", "stream_options"])
 async def test_a_parameter_that_a_server_refuses_is_not_sent_to_it_again(
     passage: Any, name: str, reply: Any
 ) -> None:
@@ -297,8 +297,9 @@ async def test_a_parameter_that_a_server_refuses_is_not_sent_to_it_again(
 
     async with model_server(behave) as server, chat_client(server.url) as client:
         for _ in range(2):
-            text, draft, _ = await write_with(client, passage(), ASK)
+            text, draft, _ = await write_with(client, passage(), replace(ASK, seed=7))
             assert text == "Hot."
+            assert draft.ignored == (("seed",) if name == "seed" else ())
 
     assert [name in request for request in server.requests] == [True, False, False]
     if name == "max_tokens":

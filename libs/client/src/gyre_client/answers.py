@@ -18,8 +18,8 @@ TIMEOUT = 120.0
 class AskOptions(TypedDict, total=False):
     """What may go along with a question, as in `AnswerRequest`.
 
-    The reply's `ignored` names those of `instructions`, `version`, `max_tokens` and `temperature`
-    that were not honoured.
+    The reply's `ignored` names those of `instructions`, `version`, `max_tokens`, `temperature` and
+    `seed` that were not honoured.
     """
 
     conversation_id: str
@@ -30,6 +30,7 @@ class AskOptions(TypedDict, total=False):
     version: str
     max_tokens: int | None
     temperature: float | None
+    seed: int | None
 
 
 class Answers(Part[LoopT]):

@@ -41,6 +41,7 @@ class ChatRequest(QuestionRequest):
     stream_options: StreamOptions | None = None
     max_tokens: Tokens | None = None
     max_completion_tokens: Tokens | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
 
     # Only what these say by default can be done here.
     n: int | None = 1
@@ -57,7 +58,6 @@ class ChatRequest(QuestionRequest):
     prediction: dict[str, Any] | None = None
     presence_penalty: float | None = None
     reasoning_effort: str | None = None
-    seed: int | None = None
     stop: str | list[str] | None = None
     verbosity: str | None = None
     web_search_options: dict[str, Any] | None = None
@@ -65,7 +65,7 @@ class ChatRequest(QuestionRequest):
 
 _IGNORED = (
     *("frequency_penalty", "logit_bias", "presence_penalty", "prediction", "reasoning_effort"),
-    *("seed", "stop", "top_p", "verbosity", "web_search_options"),
+    *("stop", "top_p", "verbosity", "web_search_options"),
 )
 """Named in the reply where they are sent; the others change nothing that a caller could see."""
 
@@ -80,6 +80,7 @@ def question_of(request: ChatRequest, caller: Caller, idempotency_key: str) -> Q
         caller=caller,
         ignorable=_IGNORED,
         max_tokens=request.max_completion_tokens or request.max_tokens,
+        seed=request.seed,
         idempotency_key=idempotency_key,
     )
 

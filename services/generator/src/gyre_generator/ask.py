@@ -39,7 +39,8 @@ class Ask:
     """One question of one caller; `filters` say which documents may be read, empty for any.
 
     `instructions` are for the model, below Gyre's own; `version` is the generator's, empty or
-    `gyre` for the live one. Where `max_tokens` and `temperature` are None, the version's own hold.
+    `gyre` for the live one. Where `max_tokens` and `temperature` are None, the version's own hold;
+    without a `seed` the model's server draws words as chance has it.
     """
 
     question: str
@@ -52,6 +53,7 @@ class Ask:
     version: str = ""
     max_tokens: int | None = None
     temperature: float | None = None
+    seed: int | None = None
 
     def check(self, versions: Collection[str]) -> None:
         """Raise InvalidInput for the first field that breaks its bounds; `versions` are those of
@@ -90,6 +92,7 @@ class Ask:
             "instructions": self.instructions or None,
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
+            "seed": self.seed,
         }
         return tuple(name for name, value in values.items() if value is not None)
 

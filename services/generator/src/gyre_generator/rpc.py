@@ -73,6 +73,7 @@ class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
             _bare_ask(request),
             max_tokens=request.max_tokens if request.HasField("max_tokens") else None,
             temperature=request.temperature if request.HasField("temperature") else None,
+            seed=request.seed if request.HasField("seed") else None,
         )
         reply = _response(await self._given.answer(ask, _passages(request.passages)))
         reply.ClearField("interaction_id")
@@ -134,6 +135,7 @@ def _ask(request: pb.AnswerRequest) -> Ask:
         version=request.version,
         max_tokens=request.max_tokens if request.HasField("max_tokens") else None,
         temperature=request.temperature if request.HasField("temperature") else None,
+        seed=request.seed if request.HasField("seed") else None,
     )
 
 

@@ -83,8 +83,8 @@ class Generator:
     async def answer(
         self, asked: Asked, versions: Mapping[str, str], *, max_tokens: int
     ) -> VersionAnswer | None:
-        """Of these versions, the likeliest words, as who asked would get them; None where the
-        question is too long for them.
+        """Of these versions, as who asked would get it, and the same when it is asked again; None
+        where the question is too long for them.
         Raises FailedPrecondition where they cannot answer.
         """
         request = pb.AnswerFromRequest(
@@ -92,7 +92,7 @@ class Generator:
             history=_turns(asked),
             passages=_passages(asked),
             max_tokens=max_tokens,
-            temperature=0,
+            seed=0,
         )
         with _calling(asked.tenant, versions, asked.acl):
             try:

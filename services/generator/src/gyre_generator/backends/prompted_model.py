@@ -110,7 +110,12 @@ class PromptedModel:
         markers = MarkerReader(own_markers(passage.text for passage in passages))
         opening, meter = _Opening(), Meter(prompt.text)
         completion = self._client.complete(
-            prompt, settings, meter, max_tokens=ask.max_tokens, temperature=ask.temperature
+            prompt,
+            settings,
+            meter,
+            max_tokens=ask.max_tokens,
+            temperature=ask.temperature,
+            seed=ask.seed,
         )
         async with aclosing(completion) as pieces:
             async for piece in pieces:
@@ -171,7 +176,8 @@ def _verdicts(meter: Meter, supported: SupportedText) -> Iterator[GuardrailResul
 
 
 def _ignored(ask: Ask, meter: Meter) -> tuple[str, ...]:
-    return tuple(name for name in ask.wishes() if name == "temperature" and name in meter.refused)
+    sampling = {"temperature", "seed"} & set(meter.refused)
+    return tuple(name for name in ask.wishes() if name in sampling)
 
 
 async def _answerable(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gyre.retriever.v1 import retriever_pb2 as gyre_dot_retriever_dot_v1_dot_retriever__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gyre/generator/v1/generator.proto\x12\x11gyre.generator.v1\x1a!gyre/retriever/v1/retriever.proto\"2\n\x11TryVersionRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\"\x14\n\x12TryVersionResponse\"\xcf\x01\n\x11\x41nswerFromRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12(\n\x07history\x18\x02 \x03(\x0b\x32\x17.gyre.generator.v1.Turn\x12,\n\x08passages\x18\x03 \x03(\x0b\x32\x1a.gyre.generator.v1.Passage\x12\x17\n\nmax_tokens\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x05 \x01(\x01H\x01\x88\x01\x01\x42\r\n\x0b_max_tokensB\x0e\n\x0c_temperature\"\x97\x01\n\x13RenderPromptRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12(\n\x07history\x18\x02 \x03(\x0b\x32\x17.gyre.generator.v1.Turn\x12,\n\x08passages\x18\x03 \x03(\x0b\x32\x1a.gyre.generator.v1.Passage\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\x05\"`\n\x14RenderPromptResponse\x12\x0e\n\x06system\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x16\n\x0eprompt_version\x18\x03 \x01(\t\x12\x12\n\nconfidence\x18\x04 \x01(\x01\"%\n\x04Turn\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xb2\x02\n\rAnswerRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12(\n\x07history\x18\x03 \x03(\x0b\x32\x17.gyre.generator.v1.Turn\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\x12+\n\x07\x66ilters\x18\x05 \x01(\x0b\x32\x1a.gyre.retriever.v1.Filters\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x14\n\x0cinstructions\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x17\n\nmax_tokens\x18\t \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\n \x01(\x01H\x01\x88\x01\x01\x42\r\n\x0b_max_tokensB\x0e\n\x0c_temperature\"\xa7\x01\n\x08\x43itation\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x05 \x01(\x05\x12\x13\n\x0b\x63hunk_start\x18\x06 \x01(\x05\x12\x11\n\tchunk_end\x18\x07 \x01(\x05\x12\r\n\x05quote\x18\x08 \x01(\t\x12\x12\n\nsource_uri\x18\t \x01(\t\"\x97\x01\n\x07Passage\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x14\n\x0cheading_path\x18\x04 \x03(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x12\n\nsource_uri\x18\x06 \x01(\t\x12\x0c\n\x04rank\x18\x07 \x01(\x05\x12\x10\n\x08\x65xplored\x18\x08 \x01(\x08\"\xda\x04\n\x0e\x41nswerResponse\x12\x16\n\x0einteraction_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12.\n\tcitations\x18\x03 \x03(\x0b\x32\x1b.gyre.generator.v1.Citation\x12+\n\x07outcome\x18\x04 \x01(\x0e\x32\x1a.gyre.generator.v1.Outcome\x12\x17\n\x0f\x63onversation_id\x18\x05 \x01(\t\x12\x41\n\x08versions\x18\x06 \x03(\x0b\x32/.gyre.generator.v1.AnswerResponse.VersionsEntry\x12\x44\n\nlatency_ms\x18\x07 \x03(\x0b\x32\x30.gyre.generator.v1.AnswerResponse.LatencyMsEntry\x12\x15\n\rprompt_tokens\x18\x08 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\t \x01(\x05\x12,\n\x08passages\x18\n \x03(\x0b\x32\x1a.gyre.generator.v1.Passage\x12\x0f\n\x07ignored\x18\x0b \x03(\t\x12\x1a\n\x12reached_max_tokens\x18\x0c \x01(\x08\x12\x18\n\x10\x63ontent_filtered\x18\r \x01(\x08\x12\x17\n\x0frepeated_itself\x18\x0e \x01(\x08\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x30\n\x0eLatencyMsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xb0\x01\n\x14StreamAnswerResponse\x12-\n\x07started\x18\x01 \x01(\x0b\x32\x1a.gyre.generator.v1.StartedH\x00\x12)\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x18.gyre.generator.v1.DeltaH\x00\x12\x35\n\x08\x66inished\x18\x03 \x01(\x0b\x32!.gyre.generator.v1.AnswerResponseH\x00\x42\x07\n\x05\x65vent\":\n\x07Started\x12\x16\n\x0einteraction_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\"\x15\n\x05\x44\x65lta\x12\x0c\n\x04text\x18\x01 \x01(\t*y\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ANSWERED\x10\x01\x12\x15\n\x11OUTCOME_ABSTAINED\x10\x02\x12\x11\n\rOUTCOME_ERROR\x10\x03\x12\x15\n\x11OUTCOME_CANCELLED\x10\x04\x32\xd1\x03\n\x10GeneratorService\x12M\n\x06\x41nswer\x12 .gyre.generator.v1.AnswerRequest\x1a!.gyre.generator.v1.AnswerResponse\x12[\n\x0cStreamAnswer\x12 .gyre.generator.v1.AnswerRequest\x1a\'.gyre.generator.v1.StreamAnswerResponse0\x01\x12Y\n\nTryVersion\x12$.gyre.generator.v1.TryVersionRequest\x1a%.gyre.generator.v1.TryVersionResponse\x12U\n\nAnswerFrom\x12$.gyre.generator.v1.AnswerFromRequest\x1a!.gyre.generator.v1.AnswerResponse\x12_\n\x0cRenderPrompt\x12&.gyre.generator.v1.RenderPromptRequest\x1a\'.gyre.generator.v1.RenderPromptResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gyre/generator/v1/generator.proto\x12\x11gyre.generator.v1\x1a!gyre/retriever/v1/retriever.proto\"2\n\x11TryVersionRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\"\x14\n\x12TryVersionResponse\"\xeb\x01\n\x11\x41nswerFromRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12(\n\x07history\x18\x02 \x03(\x0b\x32\x17.gyre.generator.v1.Turn\x12,\n\x08passages\x18\x03 \x03(\x0b\x32\x1a.gyre.generator.v1.Passage\x12\x17\n\nmax_tokens\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x02\x88\x01\x01\x42\r\n\x0b_max_tokensB\x0e\n\x0c_temperatureB\x07\n\x05_seed\"\x97\x01\n\x13RenderPromptRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12(\n\x07history\x18\x02 \x03(\x0b\x32\x17.gyre.generator.v1.Turn\x12,\n\x08passages\x18\x03 \x03(\x0b\x32\x1a.gyre.generator.v1.Passage\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\x05\"`\n\x14RenderPromptResponse\x12\x0e\n\x06system\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x16\n\x0eprompt_version\x18\x03 \x01(\t\x12\x12\n\nconfidence\x18\x04 \x01(\x01\"%\n\x04Turn\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xce\x02\n\rAnswerRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12(\n\x07history\x18\x03 \x03(\x0b\x32\x17.gyre.generator.v1.Turn\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\x12+\n\x07\x66ilters\x18\x05 \x01(\x0b\x32\x1a.gyre.retriever.v1.Filters\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x14\n\x0cinstructions\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x17\n\nmax_tokens\x18\t \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\n \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x0b \x01(\x03H\x02\x88\x01\x01\x42\r\n\x0b_max_tokensB\x0e\n\x0c_temperatureB\x07\n\x05_seed\"\xa7\x01\n\x08\x43itation\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x05 \x01(\x05\x12\x13\n\x0b\x63hunk_start\x18\x06 \x01(\x05\x12\x11\n\tchunk_end\x18\x07 \x01(\x05\x12\r\n\x05quote\x18\x08 \x01(\t\x12\x12\n\nsource_uri\x18\t \x01(\t\"\x97\x01\n\x07Passage\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x14\n\x0cheading_path\x18\x04 \x03(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x12\n\nsource_uri\x18\x06 \x01(\t\x12\x0c\n\x04rank\x18\x07 \x01(\x05\x12\x10\n\x08\x65xplored\x18\x08 \x01(\x08\"\xda\x04\n\x0e\x41nswerResponse\x12\x16\n\x0einteraction_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12.\n\tcitations\x18\x03 \x03(\x0b\x32\x1b.gyre.generator.v1.Citation\x12+\n\x07outcome\x18\x04 \x01(\x0e\x32\x1a.gyre.generator.v1.Outcome\x12\x17\n\x0f\x63onversation_id\x18\x05 \x01(\t\x12\x41\n\x08versions\x18\x06 \x03(\x0b\x32/.gyre.generator.v1.AnswerResponse.VersionsEntry\x12\x44\n\nlatency_ms\x18\x07 \x03(\x0b\x32\x30.gyre.generator.v1.AnswerResponse.LatencyMsEntry\x12\x15\n\rprompt_tokens\x18\x08 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\t \x01(\x05\x12,\n\x08passages\x18\n \x03(\x0b\x32\x1a.gyre.generator.v1.Passage\x12\x0f\n\x07ignored\x18\x0b \x03(\t\x12\x1a\n\x12reached_max_tokens\x18\x0c \x01(\x08\x12\x18\n\x10\x63ontent_filtered\x18\r \x01(\x08\x12\x17\n\x0frepeated_itself\x18\x0e \x01(\x08\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x30\n\x0eLatencyMsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xb0\x01\n\x14StreamAnswerResponse\x12-\n\x07started\x18\x01 \x01(\x0b\x32\x1a.gyre.generator.v1.StartedH\x00\x12)\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x18.gyre.generator.v1.DeltaH\x00\x12\x35\n\x08\x66inished\x18\x03 \x01(\x0b\x32!.gyre.generator.v1.AnswerResponseH\x00\x42\x07\n\x05\x65vent\":\n\x07Started\x12\x16\n\x0einteraction_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\"\x15\n\x05\x44\x65lta\x12\x0c\n\x04text\x18\x01 \x01(\t*y\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ANSWERED\x10\x01\x12\x15\n\x11OUTCOME_ABSTAINED\x10\x02\x12\x11\n\rOUTCOME_ERROR\x10\x03\x12\x15\n\x11OUTCOME_CANCELLED\x10\x04\x32\xd1\x03\n\x10GeneratorService\x12M\n\x06\x41nswer\x12 .gyre.generator.v1.AnswerRequest\x1a!.gyre.generator.v1.AnswerResponse\x12[\n\x0cStreamAnswer\x12 .gyre.generator.v1.AnswerRequest\x1a\'.gyre.generator.v1.StreamAnswerResponse0\x01\x12Y\n\nTryVersion\x12$.gyre.generator.v1.TryVersionRequest\x1a%.gyre.generator.v1.TryVersionResponse\x12U\n\nAnswerFrom\x12$.gyre.generator.v1.AnswerFromRequest\x1a!.gyre.generator.v1.AnswerResponse\x12_\n\x0cRenderPrompt\x12&.gyre.generator.v1.RenderPromptRequest\x1a\'.gyre.generator.v1.RenderPromptResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,38 +36,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANSWERRESPONSE_VERSIONSENTRY']._serialized_options = b'8\001'
   _globals['_ANSWERRESPONSE_LATENCYMSENTRY']._loaded_options = None
   _globals['_ANSWERRESPONSE_LATENCYMSENTRY']._serialized_options = b'8\001'
-  _globals['_OUTCOME']._serialized_start=2166
-  _globals['_OUTCOME']._serialized_end=2287
+  _globals['_OUTCOME']._serialized_start=2222
+  _globals['_OUTCOME']._serialized_end=2343
   _globals['_TRYVERSIONREQUEST']._serialized_start=91
   _globals['_TRYVERSIONREQUEST']._serialized_end=141
   _globals['_TRYVERSIONRESPONSE']._serialized_start=143
   _globals['_TRYVERSIONRESPONSE']._serialized_end=163
   _globals['_ANSWERFROMREQUEST']._serialized_start=166
-  _globals['_ANSWERFROMREQUEST']._serialized_end=373
-  _globals['_RENDERPROMPTREQUEST']._serialized_start=376
-  _globals['_RENDERPROMPTREQUEST']._serialized_end=527
-  _globals['_RENDERPROMPTRESPONSE']._serialized_start=529
-  _globals['_RENDERPROMPTRESPONSE']._serialized_end=625
-  _globals['_TURN']._serialized_start=627
-  _globals['_TURN']._serialized_end=664
-  _globals['_ANSWERREQUEST']._serialized_start=667
-  _globals['_ANSWERREQUEST']._serialized_end=973
-  _globals['_CITATION']._serialized_start=976
-  _globals['_CITATION']._serialized_end=1143
-  _globals['_PASSAGE']._serialized_start=1146
-  _globals['_PASSAGE']._serialized_end=1297
-  _globals['_ANSWERRESPONSE']._serialized_start=1300
-  _globals['_ANSWERRESPONSE']._serialized_end=1902
-  _globals['_ANSWERRESPONSE_VERSIONSENTRY']._serialized_start=1805
-  _globals['_ANSWERRESPONSE_VERSIONSENTRY']._serialized_end=1852
-  _globals['_ANSWERRESPONSE_LATENCYMSENTRY']._serialized_start=1854
-  _globals['_ANSWERRESPONSE_LATENCYMSENTRY']._serialized_end=1902
-  _globals['_STREAMANSWERRESPONSE']._serialized_start=1905
-  _globals['_STREAMANSWERRESPONSE']._serialized_end=2081
-  _globals['_STARTED']._serialized_start=2083
-  _globals['_STARTED']._serialized_end=2141
-  _globals['_DELTA']._serialized_start=2143
-  _globals['_DELTA']._serialized_end=2164
-  _globals['_GENERATORSERVICE']._serialized_start=2290
-  _globals['_GENERATORSERVICE']._serialized_end=2755
+  _globals['_ANSWERFROMREQUEST']._serialized_end=401
+  _globals['_RENDERPROMPTREQUEST']._serialized_start=404
+  _globals['_RENDERPROMPTREQUEST']._serialized_end=555
+  _globals['_RENDERPROMPTRESPONSE']._serialized_start=557
+  _globals['_RENDERPROMPTRESPONSE']._serialized_end=653
+  _globals['_TURN']._serialized_start=655
+  _globals['_TURN']._serialized_end=692
+  _globals['_ANSWERREQUEST']._serialized_start=695
+  _globals['_ANSWERREQUEST']._serialized_end=1029
+  _globals['_CITATION']._serialized_start=1032
+  _globals['_CITATION']._serialized_end=1199
+  _globals['_PASSAGE']._serialized_start=1202
+  _globals['_PASSAGE']._serialized_end=1353
+  _globals['_ANSWERRESPONSE']._serialized_start=1356
+  _globals['_ANSWERRESPONSE']._serialized_end=1958
+  _globals['_ANSWERRESPONSE_VERSIONSENTRY']._serialized_start=1861
+  _globals['_ANSWERRESPONSE_VERSIONSENTRY']._serialized_end=1908
+  _globals['_ANSWERRESPONSE_LATENCYMSENTRY']._serialized_start=1910
+  _globals['_ANSWERRESPONSE_LATENCYMSENTRY']._serialized_end=1958
+  _globals['_STREAMANSWERRESPONSE']._serialized_start=1961
+  _globals['_STREAMANSWERRESPONSE']._serialized_end=2137
+  _globals['_STARTED']._serialized_start=2139
+  _globals['_STARTED']._serialized_end=2197
+  _globals['_DELTA']._serialized_start=2199
+  _globals['_DELTA']._serialized_end=2220
+  _globals['_GENERATORSERVICE']._serialized_start=2346
+  _globals['_GENERATORSERVICE']._serialized_end=2811
 # @@protoc_insertion_point(module_scope)

@@ -34,18 +34,20 @@ class TryVersionResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class AnswerFromRequest(_message.Message):
-    __slots__ = ("question", "history", "passages", "max_tokens", "temperature")
+    __slots__ = ("question", "history", "passages", "max_tokens", "temperature", "seed")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     PASSAGES_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
     question: str
     history: _containers.RepeatedCompositeFieldContainer[Turn]
     passages: _containers.RepeatedCompositeFieldContainer[Passage]
     max_tokens: int
     temperature: float
-    def __init__(self, question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ...) -> None: ...
+    seed: int
+    def __init__(self, question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class RenderPromptRequest(_message.Message):
     __slots__ = ("question", "history", "passages", "context_tokens")
@@ -80,7 +82,7 @@ class Turn(_message.Message):
     def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
 
 class AnswerRequest(_message.Message):
-    __slots__ = ("question", "conversation_id", "history", "idempotency_key", "filters", "actor", "instructions", "version", "max_tokens", "temperature")
+    __slots__ = ("question", "conversation_id", "history", "idempotency_key", "filters", "actor", "instructions", "version", "max_tokens", "temperature", "seed")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +93,7 @@ class AnswerRequest(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
     question: str
     conversation_id: str
     history: _containers.RepeatedCompositeFieldContainer[Turn]
@@ -101,7 +104,8 @@ class AnswerRequest(_message.Message):
     version: str
     max_tokens: int
     temperature: float
-    def __init__(self, question: _Optional[str] = ..., conversation_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., filters: _Optional[_Union[_retriever_pb2.Filters, _Mapping]] = ..., actor: _Optional[str] = ..., instructions: _Optional[str] = ..., version: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ...) -> None: ...
+    seed: int
+    def __init__(self, question: _Optional[str] = ..., conversation_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., filters: _Optional[_Union[_retriever_pb2.Filters, _Mapping]] = ..., actor: _Optional[str] = ..., instructions: _Optional[str] = ..., version: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class Citation(_message.Message):
     __slots__ = ("chunk_id", "document_id", "title", "start", "end", "chunk_start", "chunk_end", "quote", "source_uri")

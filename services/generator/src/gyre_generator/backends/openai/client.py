@@ -18,6 +18,8 @@ from gyre_generator.prompts import STOPS, Prompt
 
 MAX_ANSWER = 32_768
 _CONNECT_SECONDS = 5.0
+_SEEDS = 1 << 63
+"""Servers differ in whether a seed may be negative."""
 
 
 class _Chunks(openai.AsyncStream[ChatCompletionChunk]):
@@ -73,10 +75,12 @@ class ChatClient:
         *,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        seed: int | None = None,
     ) -> AsyncGenerator[str, None]:
         """Text as it comes, without what the model thinks aloud before it; `meter` counts all.
         `max_tokens` may lower the model's bound, `temperature` takes the place of that in
-        `settings`. A text that repeats itself for ever is cut off.
+        `settings`, and the same `seed` draws the same again. A text that repeats itself for ever is
+        cut off.
 
         A connection that fails, 429 and 5xx are tried again by the client, but nothing is once the
         answer has begun; nor is a prompt sent that leaves no room in the model's window, where that
@@ -86,7 +90,7 @@ class ChatClient:
         deadline = asyncio.get_running_loop().time() + self.model.timeout_seconds
         try:
             async with asyncio.timeout_at(deadline):
-                stream = await self._open(prompt, settings, meter, max_tokens, temperature)
+                stream = await self._open(prompt, settings, meter, max_tokens, temperature, seed)
             async with stream:
                 chunks = aiter(stream)
                 while True:
@@ -122,6 +126,7 @@ class ChatClient:
         meter: Meter,
         max_tokens: int | None,
         temperature: float | None,
+        seed: int | None,
     ) -> _Chunks:
         model, longest = self._model_of(settings), self.longest_answer(max_tokens)
         if counted := await self.count(prompt, settings):
@@ -139,6 +144,8 @@ class ChatClient:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if seed is not None:
+            whole["seed"] = seed % _SEEDS
         meter.refused = self._refused.get(model, frozenset())
         while True:
             body = adapted(whole, meter.refused)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 import openai
 
-_ADAPTABLE = ("max_tokens", "stop", "stream_options", "temperature")
+_ADAPTABLE = ("max_tokens", "seed", "stop", "stream_options", "temperature")
 _REFUSALS = (400, 422)
 _WORD = re.compile(r"[a-z_]+")
 
