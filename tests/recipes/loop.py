@@ -51,6 +51,9 @@ class TopicInMemory:
         states = {each.tenant: each for each in self.written if each.role == role}
         return states.get(tenant, states[EVERY_TENANT])
 
+    def with_their_own(self, role: str) -> tuple[str, ...]:
+        return ()
+
     async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
         assert self.controller is not None
         await self.controller.register(role, artifact, by, scope=ReleaseScope(tenant, tenant))

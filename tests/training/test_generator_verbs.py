@@ -161,6 +161,23 @@ async def test_what_live_answered_in_an_earlier_run_is_not_asked_again(
     assert generator.asked == {"tiny": many, CANDIDATE: 2 * many}
 
 
+async def test_nobody_is_asked_for_a_tenant_that_keeps_its_own_version(
+    compared_anew: Stage,
+) -> None:
+    file = compared_anew.folder.spec_file
+    before = file.read_text()
+    file.write_text(json.dumps(json.loads(before) | {"tenant": "*", "unaffected": ["acme"]}))
+    try:
+        async with fake_generator({}) as generator:
+            await compare(compared_anew.folder, compared_anew.settings(generator.address))
+    finally:
+        file.write_text(before)
+    found = compared_anew.folder.verdict()
+    assert (found.decision, found.reasons[0]) == (Decision.TOO_SMALL, "nothing could be compared")
+    card = (compared_anew.folder.path / "README.md").read_text()
+    assert "questions left out: its tenant has a version of its own" in card
+
+
 async def test_a_version_that_is_refused_is_told_in_the_generators_words(
     compared_anew: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,6 +105,9 @@ class FakeRegistry:
     def state(self, tenant: str, role: str) -> ReleaseChanged:
         return a_state(built_in_artifacts(NOON)[role], role)
 
+    def with_their_own(self, role: str) -> tuple[str, ...]:
+        return ()
+
     async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
         self.registered[role] = artifact
 

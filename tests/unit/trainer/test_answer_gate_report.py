@@ -1,7 +1,42 @@
-"""What a gate of answers says in its main line."""
+"""What a gate of answers measures, whom it guards, and what it says in its main line."""
 
+from typing import Any
+
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.training import Decision
-from gyre_trainer.language_models.report import MeasuredSlice, SliceName, summary_of
+from gyre_trainer.data_sets.asked import VersionAnswer
+from gyre_trainer.language_models.gate import ComparedAnswer, about_others, slices_of
+from gyre_trainer.language_models.measures import Measured
+from gyre_trainer.language_models.report import MeasuredSlice, SliceName, decide, summary_of
+
+from tests.unit.trainer.run_fakes import a_spec
+
+COST = {"live": VersionAnswer("a"), "candidate": VersionAnswer("b")}
+
+
+def an_answer(number: int, gain: float, tenant: str = "large", **overrides: Any) -> ComparedAnswer:
+    """Live scores 0.5, the candidate so much more, with a little that differs by question."""
+    gain += (number % 5 - 2) / 100
+    live, candidate = (Measured(score, score, True, False, 9, 1.0) for score in (0.5, 0.5 + gain))
+    fields: dict[str, Any] = {
+        "tenant": tenant,
+        "cluster": f"{tenant}-{number}",
+        "weight": 1.0,
+        "is_new": True,
+        "wants_answer": True,
+        "live": live,
+        "candidate": candidate,
+        "cost": COST,
+    }
+    return ComparedAnswer(**(fields | overrides))
+
+
+def answers(many: int, gain: float, tenant: str = "large") -> list[ComparedAnswer]:
+    return [an_answer(number, gain, tenant) for number in range(many)]
+
+
+def verdict(compared: list[ComparedAnswer]) -> tuple[Decision, tuple[str, ...]]:
+    return decide(slices_of(compared), least=5, margin=2.0)
 
 
 def test_the_main_line_leaves_out_what_could_not_be_measured() -> None:
@@ -11,3 +46,29 @@ def test_the_main_line_leaves_out_what_could_not_be_measured() -> None:
     ]
     assert summary_of(Decision.PASSED, slices) == "passed: overall +5.0 (+2.0 to +8.0)"
     assert summary_of(Decision.TOO_SMALL, slices[1:]) == "too small to tell: nothing was measured"
+
+
+def test_what_one_tenant_gains_is_not_at_the_expense_of_the_others() -> None:
+    large = answers(40, 0.3)
+    assert verdict(large) == (Decision.PASSED, ())
+    assert verdict([*large, *answers(6, 0.1, "small")])[0] is Decision.PASSED
+    decision, reasons = verdict([*large, *answers(6, -0.2, "small")])
+    assert decision is Decision.REFUSED
+    assert reasons[0].startswith("a loss of other tenants: -20.3")
+
+
+def test_a_few_answers_of_other_tenants_do_not_prove_that_nothing_is_lost() -> None:
+    decision, reasons = verdict([*answers(40, 0.3), *answers(2, 0.1, "b"), *answers(2, 0.1, "c")])
+    assert decision is Decision.TOO_SMALL
+    assert reasons == (
+        "the slice `other tenants` has 4 different questions of the 5 that are needed to tell",
+    )
+
+
+def test_the_report_says_why_there_is_no_slice_of_other_tenants() -> None:
+    one, two = answers(3, 0.1), [*answers(3, 0.1), *answers(2, 0.1, "small")]
+    own, every = a_spec(tenant="large"), a_spec(tenant=EVERY_TENANT)
+    assert "for this one alone" in about_others(own, one)
+    assert "is not known" in about_others(every, one)
+    assert about_others(every, two) == ""
+    assert SliceName.OTHERS not in {each.name for each in slices_of(one)}

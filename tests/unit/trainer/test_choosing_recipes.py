@@ -88,15 +88,20 @@ class Releases:
             changed_at=NOON,
         )
 
+    def with_their_own(self, role: str) -> tuple[str, ...]:
+        return ("acme",)
+
     async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
         raise AssertionError
 
 
-async def spec_of(live: Artifact, recipe: str = "", **settings: str) -> RunSpec:
+async def spec_of(
+    live: Artifact, recipe: str = "", tenant: str = "acme", **settings: str
+) -> RunSpec:
     async def window() -> dict[str, tuple[int, int]]:
         return {}
 
-    new = NewRun(tenant="acme", actor="ann", recipe=recipe, role="generator", settings=settings)
+    new = NewRun(tenant=tenant, actor="ann", recipe=recipe, role="generator", settings=settings)
     return await RunStarter(Releases(live), window).spec(new)
 
 
@@ -125,6 +130,12 @@ async def test_a_version_that_a_setting_names_is_written_down_or_refused_by_name
     assert {name: artifact.version for name, artifact in spec.named.items()} == {"reward": "shared"}
     with pytest.raises(InvalidInput, match=r"setting reward names nothing, .* version of judge"):
         await spec_of(a_generator("whole"), "grpo", reward="nothing")
+
+
+async def test_a_run_for_all_tenants_knows_whom_its_candidate_does_not_reach() -> None:
+    live = a_generator("whole")
+    assert (await spec_of(live, tenant=EVERY_TENANT)).unaffected == ("acme",)
+    assert (await spec_of(live)).unaffected == ()
 
 
 def test_a_run_trains_one_variant_of_a_generator_and_all_of_an_encoder() -> None:

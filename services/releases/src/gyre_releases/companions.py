@@ -53,7 +53,7 @@ def _follow_default(draft: ReleaseDraft) -> None:
             continue
         for tenant in draft.tenants:
             own = draft.before.get((tenant, change.role))
-            if own is not None and not own.history and own.live == before.live:
+            if own is not None and own.follows(before):
                 draft.follow_default(tenant, change)
 
 

@@ -1,7 +1,7 @@
 """Which version of every role is live."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints
 
@@ -119,6 +119,10 @@ class ReleaseChanged(Event):
     def artifact(self, version: Version) -> Artifact | None:
         """The registered artifact of that name, or None."""
         return next((a for a in self.artifacts if a.version == version), None)
+
+    def follows(self, default: Self) -> bool:
+        """Whether a tenant with this state never chose a version, so that it has the default's."""
+        return not self.history and self.live == default.live
 
 
 def by_role(event: ReleaseChanged) -> str:

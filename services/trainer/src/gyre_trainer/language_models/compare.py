@@ -23,6 +23,8 @@ from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.runs.verbs import COMPARE
 from gyre_trainer.settings import TrainerSettings
 
+_UNAFFECTED = "its tenant has a version of its own, and keeps it"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Judging:
@@ -62,7 +64,8 @@ async def compare_versions(
     generator or the store is away.
     """
     data = RunData(folder)
-    spec, held_out = data.spec, data.samples(DataSetPart.GATE)
+    spec, all_held_out = data.spec, data.samples(DataSetPart.GATE)
+    held_out = [each for each in all_held_out if each.row.tenant not in spec.unaffected]
     async with open_generator(settings) as generator:
         answers = {
             side: await answers_of(
@@ -71,7 +74,7 @@ async def compare_versions(
             for side, versions in sides.items()
         }
     folder.progress(COMPARE, message="measuring")
-    left_out: Counter[str] = Counter()
+    left_out = Counter({_UNAFFECTED: len(all_held_out) - len(held_out)})
     both = []
     for sample in held_out:
         before, after = (answers[side][sample.row.question_id] for side in sides)

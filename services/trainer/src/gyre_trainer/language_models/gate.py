@@ -1,10 +1,11 @@
 """The gate: answers of live and candidate beside what people wrote, question by question."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from gyre_common.events.event import now
+from gyre_common.events.event import EVERY_TENANT, now
 
 from gyre_trainer.data_sets.answer_freezing import PROFILES
 from gyre_trainer.data_sets.answers import declines
@@ -26,6 +27,7 @@ from gyre_trainer.training.bootstrap import paired
 class ComparedAnswer:
     """A held-out question with what both sides made of it."""
 
+    tenant: str
     cluster: str
     weight: float
     is_new: bool
@@ -39,6 +41,7 @@ def compared(sample: Sample, *, live: VersionAnswer, candidate: VersionAnswer) -
     """Both answers to one question, measured."""
     before, after = measured(live, sample.answer), measured(candidate, sample.answer)
     return ComparedAnswer(
+        tenant=sample.row.tenant,
         cluster=sample.row.cluster,
         weight=sample.row.weight,
         is_new=sample.row.held_out,
@@ -78,6 +81,7 @@ def measure(
         live=spec.live[spec.role].version,
         candidate=spec.version,
         slices=slices,
+        about_others=about_others(spec, answers),
         words={
             side: _mean([each.words for each in those if each.words])
             for side, those in sides.items()
@@ -96,7 +100,7 @@ def measure(
 
 
 def slices_of(answers: Sequence[ComparedAnswer]) -> tuple[MeasuredSlice, ...]:
-    """Every slice, also those without questions."""
+    """Every slice, also those without questions, but `others`."""
     wanted = [one for one in answers if one.wants_answer]
     unwanted = [one for one in answers if not one.wants_answer]
     # Of either kind half, whatever their numbers; one kind alone has no balance.
@@ -104,11 +108,13 @@ def slices_of(answers: Sequence[ComparedAnswer]) -> tuple[MeasuredSlice, ...]:
     balanced = answers if wanted and unwanted else ()
     spoken = [one for one in answers if None not in (one.live.grounded, one.candidate.grounded)]
 
+    others = of_others(answers)
     new, taught = ([one for one in answers if one.is_new is new] for new in (True, False))
     return (
         _slice(SliceName.OVERALL, answers, _score),
         _slice(SliceName.NEW, new, _score),
         _slice(SliceName.TAUGHT, taught, _score),
+        *([_slice(SliceName.OTHERS, others, _score)] if others else []),
         _slice(SliceName.ANSWERED, wanted, _score),
         _slice(SliceName.TOKEN_F1, wanted, lambda one: one.token_f1),
         _slice(SliceName.GROUNDED, spoken, lambda one: one.grounded or 0.0),
@@ -118,6 +124,22 @@ def slices_of(answers: Sequence[ComparedAnswer]) -> tuple[MeasuredSlice, ...]:
             lambda one: float(one.is_right),
         ),
     )
+
+
+def of_others(answers: Sequence[ComparedAnswer]) -> list[ComparedAnswer]:
+    """Those of all tenants but the one that has most."""
+    counts = Counter(one.tenant for one in answers)
+    most = min(counts, key=lambda tenant: (-counts[tenant], tenant), default="")
+    return [one for one in answers if one.tenant != most]
+
+
+def about_others(spec: RunSpec, answers: Sequence[ComparedAnswer]) -> str:
+    """Why there is no slice of other tenants; nothing where there is one."""
+    if spec.tenant != EVERY_TENANT:
+        return "they keep what they have, the candidate is for this one alone"
+    if not of_others(answers):
+        return "no answer of theirs is held out, so what they would lose is not known"
+    return ""
 
 
 def _score(one: Measured) -> float:

@@ -20,12 +20,14 @@ MARK = "<!-- gate -->"
 class SliceName(StrEnum):
     """`new`: nothing was learned about the documents; `taught`: something was. `answered` and
     `token_f1` are of questions that people answered; `grounded` is the share of sentences that rest
-    on a passage, where both sides answered; `declining` is the balanced accuracy of declining.
+    on a passage, where both sides answered; `declining` is the balanced accuracy of declining. Of a
+    run for all tenants, `others` are all but the one with most held-out answers.
     """
 
     OVERALL = "overall"
     NEW = "new"
     TAUGHT = "taught"
+    OTHERS = "other tenants"
     ANSWERED = "answered: ROUGE-L"
     TOKEN_F1 = "answered: token F1"  # noqa: S105
     GROUNDED = "answered: sentences with a source"
@@ -62,7 +64,8 @@ class MeasuredSlice(_ReportPart):
 class GateReport(_ReportPart):
     """`words` is the mean length of what each side wrote, `seconds` and `tokens` (read and written)
     are means of what an answer took; `left_out` counts held-out answers that could not be compared,
-    by reason; `least` and `margin` are the rule's.
+    by reason; `least` and `margin` are the rule's; `about_others` says why other tenants are not
+    among the slices.
     """
 
     verdict: Decision
@@ -77,6 +80,7 @@ class GateReport(_ReportPart):
     live: str
     candidate: str
     slices: tuple[MeasuredSlice, ...]
+    about_others: str = ""
     words: Mapping[str, float]
     declined: Mapping[str, float]
     seconds: Mapping[str, float]
@@ -86,54 +90,82 @@ class GateReport(_ReportPart):
     measured_at: datetime
 
 
+class Objections:
+    """What speaks against a candidate, a sentence each: `against` it surely, or `unclear`. `least`
+    different questions are needed to tell; a slice may lose `margin` points.
+    """
+
+    def __init__(self, *, least: int, margin: float) -> None:
+        self.against: list[str] = []
+        self.unclear: list[str] = []
+        self._least = least
+        self._margin = margin
+
+    def expect_gain(self, overall: MeasuredSlice) -> None:
+        """The whole interval lies above 0."""
+        if overall.difference is None or overall.low is None:
+            self.unclear.insert(0, "nothing could be compared")
+        elif overall.low <= 0 and overall.difference <= 0:
+            self.against.append(f"no gain overall: {overall.interval}")
+        elif overall.low <= 0:
+            self.unclear.append(f"the gain overall may be chance: {overall.interval}")
+
+    def expect_no_loss(self, one: MeasuredSlice, where: str) -> None:
+        """There are questions enough, and a greater loss is ruled out, one-sided at 95 %."""
+        if one.clusters < self._least:
+            self.unclear.append(
+                f"the slice `{one.name}` has {one.clusters} different questions of the "
+                f"{self._least} that are needed to tell"
+            )
+        if one.one_sided_low is None or one.difference is None:
+            return
+        if one.difference <= -self._margin:
+            self.against.append(f"a loss {where}: {one.interval}")
+        elif one.one_sided_low <= -self._margin:
+            self.unclear.append(
+                f"a loss of more than {self._margin:.1f} {where} cannot be ruled out: "
+                f"{one.difference:+.1f}, the one-sided 95 % bound is {one.one_sided_low:+.1f}"
+            )
+
+    def expect_not_surely_worse(self, one: MeasuredSlice, by: float, what: str) -> None:
+        """The whole interval does not lie below so many points."""
+        if one.high is not None and one.high < -by:
+            self.against.append(f"{what}: {one.interval}")
+
+    def verdict(self) -> tuple[Decision, tuple[str, ...]]:
+        """With all that speaks against the candidate."""
+        if self.against:
+            return Decision.REFUSED, (*self.against, *self.unclear)
+        decision = Decision.TOO_SMALL if self.unclear else Decision.PASSED
+        return decision, tuple(self.unclear)
+
+
+NEW_DOCUMENTS = "on documents nothing was learned about"
+
+
 def decide(
     slices: Sequence[MeasuredSlice], *, least: int, margin: float
 ) -> tuple[Decision, tuple[str, ...]]:
     """The verdict, and a sentence for each thing that speaks against the candidate."""
     of = {one.name: one for one in slices}
-    overall, new, grounded, declining = (
-        of[name]
-        for name in (SliceName.OVERALL, SliceName.NEW, SliceName.GROUNDED, SliceName.DECLINING)
+    objections = Objections(least=least, margin=margin)
+    objections.expect_gain(of[SliceName.OVERALL])
+    objections.expect_no_loss(of[SliceName.NEW], NEW_DOCUMENTS)
+    if others := of.get(SliceName.OTHERS):
+        objections.expect_no_loss(others, "of other tenants")
+    objections.expect_not_surely_worse(
+        of[SliceName.GROUNDED], margin, "more of its sentences rest on nothing"
     )
-    against: list[str] = []
-    unclear: list[str] = []
-    if new.clusters < least:
-        unclear.append(
-            f"the slice `{new.name}` has {new.clusters} different questions of the {least} that "
-            "are needed to tell"
-        )
-    if overall.difference is None or overall.low is None:
-        return Decision.TOO_SMALL, ("nothing could be compared", *unclear)
-    if overall.low <= 0:
-        if overall.difference <= 0:
-            against.append(f"no gain overall: {overall.interval}")
-        else:
-            unclear.append(f"the gain overall may be chance: {overall.interval}")
-    if (
-        new.one_sided_low is not None
-        and new.difference is not None
-        and new.one_sided_low <= -margin
-    ):
-        if new.difference <= -margin:
-            against.append(f"a loss on documents nothing was learned about: {new.interval}")
-        else:
-            unclear.append(
-                f"a loss of more than {margin:.1f} on documents nothing was learned about cannot "
-                f"be ruled out: {new.difference:+.1f}, the one-sided 95 % bound is "
-                f"{new.one_sided_low:+.1f}"
-            )
-    if grounded.high is not None and grounded.high < -margin:
-        against.append(f"more of its sentences rest on nothing: {grounded.interval}")
-    if declining.high is not None and declining.high < 0:
-        against.append(f"it declines rightly less often: {declining.interval}")
-    if against:
-        return Decision.REFUSED, (*against, *unclear)
-    return (Decision.TOO_SMALL, tuple(unclear)) if unclear else (Decision.PASSED, ())
+    objections.expect_not_surely_worse(
+        of[SliceName.DECLINING], 0.0, "it declines rightly less often"
+    )
+    return objections.verdict()
 
 
 def summary_of(verdict: Decision, slices: Sequence[MeasuredSlice]) -> str:
     """The report's main line."""
-    return main_line(verdict, slices, (SliceName.OVERALL, SliceName.NEW, SliceName.DECLINING))
+    shown = (SliceName.OVERALL, SliceName.NEW, SliceName.OTHERS, SliceName.DECLINING)
+    return main_line(verdict, slices, shown)
 
 
 def main_line(verdict: Decision, slices: Sequence[MeasuredSlice], shown: Sequence[str]) -> str:
@@ -180,6 +212,8 @@ def as_markdown(report: GateReport) -> str:
             "\n".join(rows),
             f"An answer: {lengths} words; {seconds} s; {tokens} tokens read and written. Declined: "
             f"{declined}. Profile: {report.profile}.",
+            *([f"Other tenants: {report.about_others}."] if report.about_others else []),
+            *(f"- {count} questions left out: {why}" for why, count in report.left_out.items()),
             *(f"- {reason}" for reason in report.reasons),
         )
     )

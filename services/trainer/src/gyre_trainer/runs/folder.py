@@ -31,7 +31,8 @@ class RunSpec(_RunFile):
     `settings` are the recipe's where they differ from its own; `verb_minutes` is how long one verb
     may take; `version` is the name that the candidate will have; `live` holds the artifact of each
     role that the recipe reads, `base` the version that the candidate starts from, with its
-    artifact; `window` the offsets that were durable when it began.
+    artifact; `window` the offsets that were durable when it began. Of a run for all tenants,
+    `unaffected` are those that have a version of their own, so that they do not get the candidate.
     """
 
     run_id: UUID
@@ -52,6 +53,7 @@ class RunSpec(_RunFile):
     base: Version | None = None
     base_artifact: Artifact | None = None
     named: dict[str, Artifact] = Field(default_factory=dict)
+    unaffected: tuple[str, ...] = ()
 
 
 class Prepared(_RunFile):

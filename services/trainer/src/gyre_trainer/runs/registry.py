@@ -16,10 +16,13 @@ from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 
 
 class Registry(Protocol):
-    """Both may be repeated."""
+    """All may be repeated."""
 
     def state(self, tenant: str, role: str) -> ReleaseChanged:
         """One role as a tenant has it. Raises FailedPrecondition where nothing is live."""
+
+    def with_their_own(self, role: str) -> tuple[str, ...]:
+        """The tenants that chose a version, so that what goes live for all does not reach them."""
 
     async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
         """Raises FailedPrecondition when the name is taken, Retryable when nobody answers."""
@@ -35,6 +38,16 @@ class GrpcRegistry:
     def state(self, tenant: str, role: str) -> ReleaseChanged:
         """See Registry."""
         return self._view.state(tenant, role)
+
+    def with_their_own(self, role: str) -> tuple[str, ...]:
+        """See Registry."""
+        default = self._view.state(EVERY_TENANT, role)
+        states = (state for state in self._view.states if state.role == role)
+        return tuple(
+            state.tenant
+            for state in states
+            if state.tenant != EVERY_TENANT and not state.follows(default)
+        )
 
     async def register(self, tenant: str, role: str, artifact: Artifact, by: Signature) -> None:
         """See Registry."""

@@ -127,6 +127,9 @@ class RunStarter:
                     for name, role in recipe.names.items()
                     if name in settings
                 },
+                "unaffected": (
+                    self._registry.with_their_own(recipe.role) if new.tenant == EVERY_TENANT else ()
+                ),
                 "window": dict(await self._current_window()),
                 "started_at": now(),
             }

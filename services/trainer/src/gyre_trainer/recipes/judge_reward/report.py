@@ -8,7 +8,12 @@ from gyre_common.events.training import Decision, Slice, Verdict
 from gyre_common.store import ContentRef
 from pydantic import BaseModel, ConfigDict
 
-from gyre_trainer.language_models.report import MeasuredSlice, main_line
+from gyre_trainer.language_models.report import (
+    NEW_DOCUMENTS,
+    MeasuredSlice,
+    Objections,
+    main_line,
+)
 
 METRIC = "pairs × 100 of which it tells the answer that people preferred, half for a tie"
 
@@ -57,41 +62,13 @@ def decide(
 ) -> tuple[Decision, tuple[str, ...]]:
     """The verdict, and a sentence for each thing that speaks against the candidate."""
     of = {one.name: one for one in slices}
-    overall, new, shorter = (
-        of[name] for name in (SliceName.OVERALL, SliceName.NEW, SliceName.SHORTER)
+    objections = Objections(least=least, margin=margin)
+    objections.expect_gain(of[SliceName.OVERALL])
+    objections.expect_no_loss(of[SliceName.NEW], NEW_DOCUMENTS)
+    objections.expect_not_surely_worse(
+        of[SliceName.SHORTER], 0.0, "it tells less often that a shorter answer is better"
     )
-    against: list[str] = []
-    unclear: list[str] = []
-    if new.clusters < least:
-        unclear.append(
-            f"the slice `{new.name}` has {new.clusters} different questions of the {least} that "
-            "are needed to tell"
-        )
-    if overall.difference is None or overall.low is None:
-        return Decision.TOO_SMALL, ("nothing could be compared", *unclear)
-    if overall.low <= 0:
-        if overall.difference <= 0:
-            against.append(f"no gain overall: {overall.interval}")
-        else:
-            unclear.append(f"the gain overall may be chance: {overall.interval}")
-    if (
-        new.one_sided_low is not None
-        and new.difference is not None
-        and new.one_sided_low <= -margin
-    ):
-        if new.difference <= -margin:
-            against.append(f"a loss on documents nothing was learned about: {new.interval}")
-        else:
-            unclear.append(
-                f"a loss of more than {margin:.1f} on documents nothing was learned about cannot "
-                f"be ruled out: {new.difference:+.1f}, the one-sided 95 % bound is "
-                f"{new.one_sided_low:+.1f}"
-            )
-    if shorter.high is not None and shorter.high < 0:
-        against.append(f"it tells less often that a shorter answer is better: {shorter.interval}")
-    if against:
-        return Decision.REFUSED, (*against, *unclear)
-    return (Decision.TOO_SMALL, tuple(unclear)) if unclear else (Decision.PASSED, ())
+    return objections.verdict()
 
 
 def summary_of(verdict: Decision, slices: Sequence[MeasuredSlice]) -> str:
