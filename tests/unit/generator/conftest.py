@@ -5,6 +5,7 @@ from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
+from gyre.judge.v1.judge_pb2 import JudgeRequest, JudgeResponse
 from gyre.retriever.v1.retriever_pb2 import (
     AccessGroups,
     Chunk,
@@ -116,11 +117,15 @@ def built_in_releases() -> ReleaseView:
 MakeAnswerer = Callable[..., Answerer]
 
 
+async def no_judge(_: JudgeRequest) -> JudgeResponse:
+    raise AssertionError("no version here has a judge choose")
+
+
 def rpc_of(answerer: Answerer, steps: Steps, releases: ReleaseView) -> GeneratorRpc:
     """The edge as the service is wired; no version but the extractive one can be tried."""
     given = GivenPassages(steps, Prompts(), releases)
     trials: dict[str, VersionTrial] = {
-        Roles.GENERATOR: GeneratorTrial([EXTRACTIVE], releases, None)
+        Roles.GENERATOR: GeneratorTrial([EXTRACTIVE], releases, None, no_judge)
     }
     return GeneratorRpc(answerer, trials, given)
 

@@ -28,7 +28,7 @@ from gyre_generator.version_trial import GeneratorTrial
 from tests.builders import MORNING, a_release
 from tests.eventually import eventually
 from tests.language_models import a_gguf, an_adapter
-from tests.unit.generator.conftest import a_passage
+from tests.unit.generator.conftest import a_passage, no_judge
 
 _, SMALL_MODEL = shipped_artifacts(MORNING)[Roles.GENERATOR]
 
@@ -192,7 +192,7 @@ async def test_versions_of_the_same_files_share_what_the_server_has(room: Room) 
     strict = one.model_copy(update={"version": "strict", "settings": settings})
     room.release(one, strict, live="one")
     await room.write(one)
-    await GeneratorTrial(["openai"], room.releases, room.models).try_version("strict")
+    await GeneratorTrial(["openai"], room.releases, room.models, no_judge).try_version("strict")
     assert await room.write(strict) == ["one", AnswerDraft("one")]
     room.server.models.clear()
     assert await room.write(strict) == ["one", AnswerDraft("one")]
@@ -210,14 +210,14 @@ async def test_a_version_without_files_is_the_servers_own_affair(room: Room) -> 
     with pytest.raises(FailedPrecondition, match="not there"):
         await room.write(hosted)
     assert room.server.loads == []
-    await GeneratorTrial(["openai"], room.releases, room.models).try_version("hosted")
+    await GeneratorTrial(["openai"], room.releases, room.models, no_judge).try_version("hosted")
     assert room.server.completions == ["gpt"]
 
 
 async def test_a_version_is_tried_by_loading_it_and_a_few_words(room: Room) -> None:
     one, two = await room.artifact("one"), await room.artifact("two")
     room.release(one, two, live="one")
-    trial = GeneratorTrial(["openai"], room.releases, room.models)
+    trial = GeneratorTrial(["openai"], room.releases, room.models, no_judge)
     await trial.try_version("two")
     assert room.server.completions[-1] == "two"
     with pytest.raises(FailedPrecondition, match="no version three"):
@@ -227,7 +227,7 @@ async def test_a_version_is_tried_by_loading_it_and_a_few_words(room: Room) -> N
 async def test_a_refusal_tells_the_servers_reason_and_is_asked_again_soon(room: Room) -> None:
     one, two = await room.artifact("one"), await room.artifact("two")
     room.release(one, two, live="one")
-    trial = GeneratorTrial(["openai"], room.releases, room.models)
+    trial = GeneratorTrial(["openai"], room.releases, room.models, no_judge)
     room.server.refusal = Retryable("run `make setup-llm`")
     with pytest.raises(FailedPrecondition, match="two cannot be served here: run `make setup-llm`"):
         await trial.try_version("two")
@@ -256,7 +256,7 @@ async def test_a_process_without_the_back_end_refuses_the_version(room: Room) ->
     one = await room.artifact("one")
     room.release(one, live="one")
     with pytest.raises(FailedPrecondition, match="set GYRE_LLM_URL"):
-        await GeneratorTrial(["extractive"], room.releases, None).try_version("one")
+        await GeneratorTrial(["extractive"], room.releases, None, no_judge).try_version("one")
 
 
 async def test_ending_leaves_the_models_to_other_replicas(tmp_path: Path) -> None:

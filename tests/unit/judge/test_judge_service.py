@@ -1,5 +1,6 @@
 """Answers are judged once each, with the version that is live; failures are not."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from gyre_judge.rewards import RewardModel, Rewards
 from gyre_judge.service import Judge, Preference
 
 from tests.builders import a_release, a_retrieved_chunk, an_artifact, an_interaction
+from tests.eventually import eventually
 from tests.fakes.bus import MemoryBus
 
 
@@ -48,6 +50,7 @@ class Source:
 
     def __init__(self, model: Words | None) -> None:
         self._model = model
+        self.opened: list[str] = []
 
     async def open(self, artifact: Artifact) -> Loadable[RewardModel]:
         async def load() -> RewardModel:
@@ -55,6 +58,7 @@ class Source:
                 raise FailedPrecondition("it has no file onnx/model.onnx")
             return self._model
 
+        self.opened.append(artifact.version)
         return Loadable(1, load)
 
     async def keep_only(self, digests: Collection[str]) -> None:
@@ -273,3 +277,22 @@ async def test_a_request_may_name_another_version_and_hears_when_it_cannot_judge
             await judge.judge("Tea?", "Green tea.", [])
         scores, version = await judge.judge("Tea?", "Green tea.", [])
         assert (version, len(scores)) == ("baseline-1", 3)
+
+
+async def test_what_a_live_generator_chooses_by_is_at_hand_before_it_asks() -> None:
+    view = released(method="baseline")
+    taste = an_artifact("taste-1", settings={"method": "reward"})
+    judges = (
+        view.live("acme", Roles.JUDGE),
+        taste,
+        an_artifact("spare-1", settings=taste.settings),
+    )
+    view.apply(a_release(Roles.JUDGE, live="baseline-1", artifacts=judges, generation=2))
+    chooses = an_artifact("best-4", settings={"best_of": "4", "reward": "taste-1"})
+    view.apply(a_release(Roles.GENERATOR, live="best-4", artifacts=(chooses,)))
+    source = Source(Words())
+    async with Rewards(source, view, most_bytes=10) as rewards:
+        following = asyncio.create_task(rewards.follow_releases())
+        await eventually(lambda: source.opened, 10)
+        following.cancel()
+    assert source.opened == ["taste-1"]

@@ -68,7 +68,7 @@ def test_weights_keep_fitting_the_encoder_that_they_were_fitted_to() -> None:
         (
             new("generator", "g2", temperature="1"),
             InvalidInput,
-            "it has answers_at, backend, prompt",
+            "it has answers_at, backend, best_of, .*prompt, reward",
         ),
         (new("judge", "j2", temperature="1"), InvalidInput, "which baseline-1 has not: it has"),
         (new("query-encoder", "q2", package="other"), FailedPrecondition, "more than its settings"),

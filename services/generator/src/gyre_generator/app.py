@@ -1,9 +1,10 @@
-"""Wires the generator to Kafka, the releases, the retriever and its back ends."""
+"""Wires the generator to Kafka, the releases, the retriever, the judge and its back ends."""
 
 import re
 from contextlib import AsyncExitStack
 from functools import partial
 
+from gyre.judge.v1.judge_pb2_grpc import JudgeServiceStub
 from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
 from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
@@ -15,6 +16,7 @@ from gyre_common.rpc import call, channel
 from gyre_common.store import Store
 
 from gyre_generator.backends import Backend, WindowedBackend
+from gyre_generator.backends.best_of import BestOfBackend
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.examples import ExampleSets
 from gyre_generator.given_passages import RETRIEVE, GivenPassages
@@ -49,13 +51,14 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     models: ServedModels | None = None
     store = Store(settings.store_url)
     examples = await enter(ExampleSets(ModelFolders(store, settings.model_cache)))
+    to_judge = await enter(channel(settings.judge_address, key=settings.key))
+    judge = partial(call, JudgeServiceStub(to_judge).Judge, timeout=settings.judge_seconds)
     if settings.llm_url:
         folders = ModelFolders(store, settings.model_cache)
         models = await enter(ServedModels(folders, releases, partial(_model_server, settings)))
         clients = await enter(AsyncExitStack())
-        backends[OPENAI] = ServedModelBackend(
-            models, partial(_prompted_model, settings, prompts, clients)
-        )
+        served = ServedModelBackend(models, partial(_prompted_model, settings, prompts, clients))
+        backends[OPENAI] = BestOfBackend(served, judge)
     to_retriever = await enter(channel(settings.retriever_address, key=settings.key))
     stub = RetrieverServiceStub(to_retriever)
     search = partial(call, stub.Retrieve, timeout=settings.retrieve_seconds)
@@ -75,7 +78,7 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
             GeneratorRpc(
                 answerer,
                 {
-                    Roles.GENERATOR: GeneratorTrial(backends, releases, models),
+                    Roles.GENERATOR: GeneratorTrial(backends, releases, models, judge),
                     Roles.ANSWER_PROMPT: PromptTrial(prompts, releases, examples),
                 },
                 GivenPassages(chain, prompts, releases),

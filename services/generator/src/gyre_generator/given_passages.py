@@ -36,7 +36,9 @@ class GivenPassages:
         self._releases = releases
 
     async def answer(self, ask: Ask, passages: Sequence[RetrievedPassage]) -> AnswerFinished:
-        """What people would read. Raises as `Answerer.stream`."""
+        """What people would read. Raises as `Answerer.stream`, and what kept it from being the best
+        of as many answers as the version wants: people would get less, and no version is judged so.
+        """
         caller = request_context()
         ask.check(self._releases.versions(caller.tenant, Roles.GENERATOR))
         progress = AnswerProgress(ask, caller, new_id())
@@ -44,6 +46,9 @@ class GivenPassages:
         async with aclosing(run_steps(progress, steps)) as pieces:
             async for latest, _ in pieces:
                 progress = latest
+        ranking = progress.draft.ranking
+        if ranking is not None and ranking.problem is not None:
+            raise ranking.problem
         return AnswerFinished(progress.interaction(), progress.ignored, progress.ending)
 
     async def prompt(

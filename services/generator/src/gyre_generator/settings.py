@@ -19,6 +19,7 @@ class GeneratorSettings(ServiceSettings):
     passages: int = Field(default=10, ge=1, le=100)
     context_tokens: int = Field(default=3_000, ge=100, le=32_000)
     retrieve_seconds: float = Field(default=10.0, gt=0, le=300)
+    judge_seconds: float = Field(default=30.0, gt=0, le=600)
 
     model_cache: Path = Field(default_factory=lambda known: known["home"] / "models")
 

@@ -3,10 +3,12 @@
 from collections.abc import Collection
 from typing import Protocol
 
+from gyre_common.best_of import best_of
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 
+from gyre_generator.backends.best_of import JudgeCall, reward
 from gyre_generator.examples import ExampleSets
 from gyre_generator.prompts import PromptError, Prompts
 from gyre_generator.prompts.rendering import template_of
@@ -44,20 +46,25 @@ class PromptTrial:
 
 
 class GeneratorTrial:
-    """Implements `VersionTrial`: lets versions write something. `backends` are those that this
-    process has.
+    """Implements `VersionTrial`: lets versions write something, and the judge score something where
+    it is to choose among answers. `backends` are those that this process has.
     """
 
     def __init__(
-        self, backends: Collection[str], releases: ReleaseView, models: ServedModels | None
+        self,
+        backends: Collection[str],
+        releases: ReleaseView,
+        models: ServedModels | None,
+        judge: JudgeCall,
     ) -> None:
         self._backends = backends
         self._releases = releases
         self._models = models
+        self._judge = judge
 
     async def try_version(self, version: str) -> None:
         """See `VersionTrial`; one without a model is fine. Its model may still be being loaded.
-        Raises Unavailable as well: the model server cannot be reached.
+        Raises Unavailable as well: the model server, or the judge, cannot be reached.
         """
         artifact = self._releases.artifact(Roles.GENERATOR, version)
         backend = artifact.settings.get("backend", "")
@@ -65,3 +72,5 @@ class GeneratorTrial:
             raise missing_backend(backend, version)
         if self._models is not None:
             await self._models.try_out(artifact)
+        if wanted := best_of(artifact):
+            await reward(self._judge, wanted.reward, "Is it there?", (), "It is.")

@@ -10,7 +10,7 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
 from gyre_common.held import Held, ModelSource
 from gyre_common.releases import ReleaseView
-from gyre_common.reward_input import METHOD
+from gyre_common.releases.fitting import gives_rewards, reward_of
 
 
 class RewardModel(Protocol):
@@ -78,13 +78,17 @@ async def _try_out(_: Artifact, model: RewardModel) -> None:
 
 
 def _released_artifacts(states: Iterable[ReleaseChanged]) -> Iterator[Artifact]:
-    """Live ones first, then candidates, then those before."""
+    """Live ones first, then those that live generators choose by, candidates, and those before."""
+    states = list(states)
     own = [state for state in states if state.role == Roles.JUDGE]
     versions = [(state, state.live) for state in own]
+    generators = [state.artifact(state.live) for state in states if state.role == Roles.GENERATOR]
+    choosing = [reward_of(generator) for generator in generators if generator]
+    versions += [(state, version) for state in own for version in choosing if version]
     versions += [(state, state.canary.version) for state in own if state.canary]
     versions += [(state, state.shadow) for state in own if state.shadow]
     versions += [(state, version) for state in own for version in state.history[:1]]
     for state, version in versions:
         artifact = state.artifact(version)
-        if artifact is not None and artifact.settings.get("method") == METHOD:
+        if artifact is not None and gives_rewards(artifact):
             yield artifact

@@ -6,11 +6,12 @@ from datetime import datetime
 
 from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFound
 from gyre_common.events.event import EVERY_TENANT, Version
-from gyre_common.events.releases import SHIPPED, Artifact, Evidence, ReleaseChanged
+from gyre_common.events.releases import SHIPPED, Artifact, Evidence, ReleaseChanged, Roles
 from gyre_common.events.training import RunOutcome
+from gyre_common.releases.fitting import reward_of
 from gyre_common.signature import Signature
 
-from gyre_releases.companions import Move, move_companions
+from gyre_releases.companions import Move, check_reward, move_companions
 from gyre_releases.draft import Changes, ReleaseDraft, state_of
 from gyre_releases.verdicts import JudgedRun, Ruling, outcome_evidence, unreleased
 from gyre_releases.versions import (
@@ -130,16 +131,19 @@ class ReleaseBook:
         """What makes a version known to a tenant; nothing when it is known already.
 
         Raises:
-            FailedPrecondition: the name is taken, by whichever tenant, for other content.
+            FailedPrecondition: the name is taken, by whichever tenant, for other content; or it is
+                to choose among answers by what cannot.
             InvalidInput: it says more of itself than there is room for.
         """
         self.release(role, tenant)
         self._check_name(role, artifact)
+        draft = self._draft(by)
+        if role == Roles.GENERATOR:
+            check_reward(draft, tenant, artifact)
         owners = (self._states.get((owner, role)) for owner in (tenant, EVERY_TENANT))
         if any(state is not None and state.artifact(artifact.version) for state in owners):
             return ()
         signed = {Evidence.REGISTERED_BY.value: by.actor, Evidence.REASON.value: by.reason}
-        draft = self._draft(by)
         _put_new(draft, tenant, role, artifact, {key: text for key, text in signed.items() if text})
         return draft.changes
 
@@ -153,6 +157,13 @@ class ReleaseBook:
             state = self._states[owner, of_role]
             if of_role == role and (reason := reason_to_keep(state, version)):
                 raise FailedPrecondition(f"{role} {version} stays: {reason}")
+        choosing = self._generators_by(version) if role == Roles.JUDGE else ()
+        if choosing:
+            generators = ", ".join(choosing)
+            raise FailedPrecondition(
+                f"{role} {version} stays: {Roles.GENERATOR} {generators} chooses its answers by "
+                "it: remove that first"
+            )
         draft = self._draft(by)
         draft.remove_artifact(tenant, role, version)
         return draft.changes
@@ -250,6 +261,12 @@ class ReleaseBook:
         draft.make_live(tenant, role, version, summary, back=True)
         move_companions(draft, Move(tenant=tenant, roles=frozenset({role}), back=True))
         return draft.changes
+
+    def _generators_by(self, judge: Version) -> Sequence[Version]:
+        """Those, of any tenant, that choose among their answers by that version."""
+        states = (state for (_, role), state in self._states.items() if role == Roles.GENERATOR)
+        artifacts = (each for state in states for each in state.artifacts)
+        return sorted({each.version for each in artifacts if reward_of(each) == judge})
 
     def _draft(self, by: Signature) -> ReleaseDraft:
         return ReleaseDraft(self._states, by, self._clock())

@@ -10,10 +10,11 @@ not in all, must find them fitting as well.
 
 from dataclasses import dataclass
 
+from gyre_common.best_of import best_of
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import EVERY_TENANT, Version
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
-from gyre_common.releases.fitting import by_recency, fit_together, fits, prompt_of
+from gyre_common.releases.fitting import by_recency, fit_together, fits, gives_rewards, prompt_of
 
 from gyre_releases.draft import ReleaseDraft, state_of
 from gyre_releases.versions import has_served, is_proved
@@ -70,8 +71,28 @@ def _fit(draft: ReleaseDraft, tenant: str, move: Move) -> None:
     generator, prompt = (
         draft.state(tenant, role) for role in (Roles.GENERATOR, Roles.ANSWER_PROMPT)
     )
+    if generator and draft.has_moved(tenant, Roles.GENERATOR) and not move.back:
+        check_reward(draft, tenant, draft.artifact(tenant, Roles.GENERATOR, generator.live))
     if generator and prompt and _any_moved(draft, tenant, generator, prompt):
         _fit_prompt(draft, tenant, move, generator, prompt)
+
+
+def check_reward(draft: ReleaseDraft, tenant: str, generator: Artifact) -> None:
+    """Raises FailedPrecondition, which names the setting, where a generator cannot choose among its
+    answers as its settings say: by a version of the judge that gives rewards, which the tenant has.
+    """
+    wanted = best_of(generator)
+    if wanted is None:
+        return
+    states = (draft.own(owner, Roles.JUDGE) for owner in (tenant, EVERY_TENANT))
+    artifacts = [artifact for state in states if state for artifact in state.artifacts]
+    able = [artifact.version for artifact in artifacts if gives_rewards(artifact)]
+    if wanted.reward not in able:
+        there_are = ", ".join(dict.fromkeys(able)) or "none yet: `gyre train judge` makes one"
+        raise FailedPrecondition(
+            f"{Roles.GENERATOR} {generator.version} has the setting reward {wanted.reward}, which "
+            f"is no registered {Roles.JUDGE} whose method is reward: there are {there_are}"
+        )
 
 
 def _any_moved(draft: ReleaseDraft, tenant: str, *states: ReleaseChanged) -> bool:

@@ -1,4 +1,6 @@
-"""Versions that need no files: those of `retrieval` and others, made from one there is."""
+"""Versions made from one there is, by other settings: those of `retrieval` and others, which need
+no files, and of a generator, which keep the files.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +19,11 @@ from gyre_releases.versions import registered_version
 MAX_SETTING_CHARACTERS = 1024
 
 _OPTIONAL: Mapping[str, frozenset[str]] = {
-    Roles.GENERATOR: frozenset({"answers_at", "prompt", "unsupported"}),
+    Roles.GENERATOR: frozenset(
+        {"answers_at", "best_of", "best_of_temperature", "prompt", "reward", "unsupported"}
+    ),
 }
-"""What a version of a role may say without its base having said it."""
+"""What a version of a role may say without its base having said it, and whatever files it has."""
 
 _VERSION: TypeAdapter[str] = TypeAdapter(Version)
 
@@ -40,7 +44,9 @@ def settings_version(state: ReleaseChanged, new: NewSettings, at: datetime) -> A
     """
     _check(new)
     base = registered_version(state, new.based_on or state.live)
-    if base.uri is not None or base.digest != digest_of_settings(base.settings):
+    has_files = base.uri is not None or base.digest != digest_of_settings(base.settings)
+    optional = _OPTIONAL.get(new.role, frozenset())
+    if has_files and not optional:
         raise FailedPrecondition(
             f"{new.role} {base.version} is more than its settings, so settings alone make no "
             "version of this role: it comes from training, or with the program"
@@ -48,21 +54,23 @@ def settings_version(state: ReleaseChanged, new: NewSettings, at: datetime) -> A
     settings = {**base.settings, **new.settings}
     artifact = Artifact(
         version=new.version,
-        digest=digest_of_settings(settings),
+        digest=base.digest if has_files else digest_of_settings(settings),
+        uri=base.uri,
         fits=base.fits,
         settings=settings,
         evidence={Evidence.BASED_ON: base.version},
         registered_at=at,
     )
-    optional = _OPTIONAL.get(new.role, frozenset())
+    changeable = optional if has_files else base.settings.keys() | optional
     if new.role == Roles.RETRIEVAL:
         _check_retrieval_settings(artifact)
-    elif unknown := sorted(new.settings.keys() - base.settings.keys() - optional):
+    elif unknown := sorted(new.settings.keys() - changeable):
         # What only the services understand may at least not name what was not there before.
+        why = "which its files decide" if has_files else f"which {base.version} has not"
         raise InvalidInput(
             "settings",
-            f"name {', '.join(unknown)}, which {base.version} has not",
-            f"it has {', '.join(sorted(base.settings.keys() | optional))}",
+            f"name {', '.join(unknown)}, {why}",
+            f"it has {', '.join(sorted(changeable))}",
         )
     return artifact
 

@@ -3,13 +3,15 @@
 An index holds the vectors of one document encoder, and a query encoder names the one that it fits.
 Weights are fitted to the scores of a query encoder, and a version of `retrieval` may name that one.
 A generator may name the version of the answer prompt that it was made for. A version that names
-none goes with any.
+none goes with any. A generator that gives the best of several answers names the judge's version
+that tells which: it is asked by name, so it need be known, and not live.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gyre_common.events.event import Version
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
+from gyre_common.reward_input import METHOD
 
 FITTED_ROLES = (Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER, Roles.RETRIEVAL)
 
@@ -45,6 +47,17 @@ def fit_together(
 def prompt_of(generator: Artifact) -> Version | None:
     """The version of the answer prompt that it was made for; None where any will do."""
     return generator.settings.get("prompt")
+
+
+def reward_of(generator: Artifact) -> Version | None:
+    """The judge's version that chooses among its answers; None where it writes one answer."""
+    writes_one = generator.settings.get("best_of", "1") == "1"
+    return None if writes_one else generator.settings.get("reward")
+
+
+def gives_rewards(judge: Artifact) -> bool:
+    """Whether that version of the judge can choose among answers."""
+    return judge.settings.get("method") == METHOD
 
 
 def by_recency(state: ReleaseChanged) -> Iterator[Artifact]:

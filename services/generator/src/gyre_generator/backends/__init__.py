@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from gyre_common.errors import GyreError
 from gyre_common.events.interactions import GuardrailResult, TokenUsage
 from gyre_common.events.releases import Artifact
 
@@ -49,9 +50,25 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """How one of several answers was chosen: `rewards` by version `judge` are those of all that
+    were drawn, None for one that declines or was not scored; `chosen` counts from 0. `problem`
+    tells why it is not the best of as many as were `wanted`.
+    """
+
+    judge: str
+    wanted: int
+    rewards: tuple[float | None, ...]
+    chosen: int
+    judge_ms: float
+    problem: GyreError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerDraft:
     """The whole answer, exactly the text before it; empty where it is `abstained`, which means
     that the passages hold no answer. `ignored` are fields of the request that were not honoured.
+    Where it is one of several, the tokens are those of all.
     """
 
     answer: str
@@ -62,6 +79,7 @@ class AnswerDraft:
     tokens: TokenUsage = field(default_factory=TokenUsage)
     cost_usd: float = 0.0
     guardrails: tuple[GuardrailResult, ...] = ()
+    ranking: Ranking | None = None
 
 
 Piece = Prompt | str | AnswerDraft
