@@ -46,7 +46,7 @@ screenshots: setup-clients setup-train ## Take the pictures in docs/images again
 faults: setup ## Run the long fault tests: kill -9 at random points, on the real broker
 	@GYRE_CRASH_KILLS=$${GYRE_CRASH_KILLS:-20} $(PY) -m pytest tests/faults --timeout 1200
 
-training: setup-train ## Run the long training matrix: kill -9 at every step, every ZeRO stage and process count
+training: setup-train ## Run the long training matrix: kill -9 at every step, and a table of ZeRO stages and process counts by recipe
 	@GYRE_TRAINING_MATRIX=1 $(PY) -m pytest tests/training --timeout 1200
 
 lint: ## Check style and import rules, and the web console

@@ -135,14 +135,6 @@ def bytes_for_the_way_back(model: TrainableGenerator, row: Pack) -> int:
     return sum(saved.values())
 
 
-@pytest.mark.parametrize("stage", [1, 2])
-def test_a_zero_stage_does_not_change_the_curve(
-    tmp_path: Path, tiny_language_model: Path, straight: TinyRun, stage: int
-) -> None:
-    run = a_run(tmp_path / "run", tiny_language_model, zero_stage=stage)
-    assert trained(run).result().loss == pytest.approx(straight.result().loss, abs=1e-5)
-
-
 @pytest.mark.parametrize("variant", list(Variant))
 def test_bfloat16_learns_nearly_what_single_precision_learns(
     tmp_path: Path, tiny_language_model: Path, variant: Variant
@@ -343,16 +335,6 @@ def test_a_full_model_is_exported_so_that_it_opens_as_a_base(
     base, _ = open_base(tiny_language_model)
     ids = torch.tensor([[5, 6, 7]])
     assert not torch.allclose(network(ids).logits, base(ids).logits)
-
-
-@pytest.mark.skipif(not MATRIX, reason="the long matrix: make training")
-@pytest.mark.parametrize("stage", [0, 1, 2])
-def test_two_processes_give_the_same_curve(
-    tmp_path: Path, tiny_language_model: Path, straight: TinyRun, stage: int
-) -> None:
-    run = a_run(tmp_path / "run", tiny_language_model, zero_stage=stage)
-    launch(run, processes=2)
-    assert run.result().loss == pytest.approx(straight.result().loss, abs=1e-4)
 
 
 @pytest.mark.skipif(not MATRIX, reason="the long matrix: make training")

@@ -101,14 +101,6 @@ def test_packs_do_not_change_the_curve(
     assert recipe.trained(run).result().loss == pytest.approx(straight.result().loss, abs=1e-5)
 
 
-@pytest.mark.parametrize("stage", [1, pytest.param(2, marks=LONG)])
-def test_a_zero_stage_does_not_change_the_curve(
-    tmp_path: Path, tiny_language_model: Path, recipe: Peer, straight: TinyRun, stage: int
-) -> None:
-    run = recipe.run(tmp_path / "run", tiny_language_model, zero_stage=stage)
-    assert recipe.trained(run).result().loss == pytest.approx(straight.result().loss, abs=1e-5)
-
-
 @pytest.mark.parametrize("variant", [Variant.LOW_RANK, pytest.param(Variant.FULL, marks=LONG)])
 def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
     tmp_path: Path, tiny_language_model: Path, recipe: Peer, variant: Variant
@@ -194,17 +186,6 @@ async def test_a_run_that_was_killed_ends_bit_for_bit_as_the_straight_one(
     recipe.trained(straight)
     recipe.trained(run)
     assert run.result().loss == straight.result().loss
-
-
-@LONG
-@pytest.mark.parametrize("stage", [0, 1, 2])
-def test_two_processes_give_the_same_curve(
-    tmp_path: Path, tiny_language_model: Path, recipe: Peer, straight: TinyRun, stage: int
-) -> None:
-    run = recipe.run(tmp_path / "run", tiny_language_model, zero_stage=stage)
-    command = command_of(recipe, run, processes=2)
-    subprocess.run(command, env=training_environment(2), check=True)
-    assert run.result().loss == pytest.approx(straight.result().loss, abs=1e-4)
 
 
 def command_of(recipe: Peer, run: TinyRun, *, processes: int) -> list[str]:

@@ -13,7 +13,6 @@ import torch
 from gyre_common.errors import FailedPrecondition
 from gyre_trainer.language_models.config import Variant
 from gyre_trainer.recipes.judge_reward.train import train
-from gyre_trainer.training.launching import run_in_group, training_command, training_environment
 from gyre_trainer.training.program import Stopped
 
 from tests.training.tiny_generators import TinyRun, a_run, judged_pairs
@@ -73,14 +72,6 @@ def test_packs_do_not_change_the_curve(
     assert trained(run).result().loss == pytest.approx(straight.result().loss, abs=1e-5)
 
 
-@pytest.mark.parametrize("stage", [1, pytest.param(2, marks=LONG)])
-def test_a_zero_stage_does_not_change_the_curve(
-    tmp_path: Path, tiny_language_model: Path, straight: TinyRun, stage: int
-) -> None:
-    run = a_judge(tmp_path / "run", tiny_language_model, zero_stage=stage)
-    assert trained(run).result().loss == pytest.approx(straight.result().loss, abs=1e-5)
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
     tmp_path: Path, tiny_language_model: Path, variant: Variant
@@ -101,16 +92,3 @@ def test_pairs_that_are_all_too_long_are_told(tmp_path: Path, tiny_language_mode
     run = a_judge(tmp_path / "run", tiny_language_model, longest=64)
     with pytest.raises(FailedPrecondition, match="none of 24 samples is short enough"):
         trained(run)
-
-
-@LONG
-@pytest.mark.parametrize("stage", [0, 1, 2])
-def test_two_processes_learn_what_one_does(
-    tmp_path: Path, tiny_language_model: Path, straight: TinyRun, stage: int
-) -> None:
-    run = a_judge(tmp_path / "run", tiny_language_model, zero_stage=stage)
-    command = training_command(
-        "gyre_trainer.recipes.judge_reward.train", run.folder.path, "low-rank", workers=2
-    )
-    assert run_in_group(command, training_environment(2)) == 0
-    assert run.result().loss == pytest.approx(straight.result().loss, abs=1e-5)

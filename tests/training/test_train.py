@@ -50,12 +50,6 @@ def test_accumulation_equals_a_big_batch(tmp_path: Path, tiny_base: Path) -> Non
     assert small.outcome().loss == pytest.approx(big.outcome().loss, abs=1e-5)
 
 
-def test_zero_stage_does_not_change_the_curve(tmp_path: Path, tiny_base: Path) -> None:
-    plain = trained(a_run(tmp_path / "plain", tiny_base))
-    divided = trained(a_run(tmp_path / "divided", tiny_base, zero_stage=2))
-    assert divided.outcome().loss == pytest.approx(plain.outcome().loss, abs=1e-5)
-
-
 @pytest.mark.parametrize("variant", list(Variant))
 def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
     tmp_path: Path, tiny_base: Path, variant: Variant

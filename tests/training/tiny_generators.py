@@ -56,13 +56,13 @@ def a_tokenizer(template: str | None = _TEMPLATE, *, reserved: int = 0) -> PreTr
     )
 
 
-def a_language_model(folder: Path, *, seed: int = 0, reserved: int = 0) -> Path:
+def a_language_model(folder: Path, *, seed: int = 0, reserved: int = 0, width: int = 32) -> Path:
     """A folder of weights as people add them."""
     tokenizer = a_tokenizer(reserved=reserved)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
+        hidden_size=width,
+        intermediate_size=2 * width,
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,
@@ -73,7 +73,7 @@ def a_language_model(folder: Path, *, seed: int = 0, reserved: int = 0) -> Path:
     model = LlamaForCausalLM(config)
     for value in model.parameters():
         if value.dim() > 1:  # so large that tokens differ, as they do in a trained one
-            torch.nn.init.normal_(value, std=0.15)
+            torch.nn.init.normal_(value, std=0.15 * (32 / width) ** 0.5)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -88,7 +88,7 @@ def an_adapter(folder: Path, base: Path, *, rank: int = 3) -> Path:
     for name, value in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(value, std=0.1)
-    save_learned(model, folder)
+    save_learned(model, model.state_dict(), folder)
     return folder
 
 

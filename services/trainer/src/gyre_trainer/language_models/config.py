@@ -71,7 +71,7 @@ class LanguageModelConfig(BaseModel):
 
     # The run.
     seed: int = Field(default=0, ge=0, lt=2**32)
-    zero_stage: int = Field(default=0, ge=0, le=2)
+    zero_stage: int = Field(default=0, ge=0, le=3)
     checkpoint_every: int = Field(default=25, ge=1)
 
     @classmethod

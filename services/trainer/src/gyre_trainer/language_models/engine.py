@@ -9,9 +9,12 @@ from enum import StrEnum
 import deepspeed
 import torch
 from gyre_common.errors import FailedPrecondition
+from torch import Tensor
 
+from gyre_trainer.language_models.batches import Tokenized
 from gyre_trainer.language_models.config import LanguageModelConfig
-from gyre_trainer.language_models.model import TrainableGenerator
+from gyre_trainer.language_models.model import Save, TrainableGenerator, save_learned
+from gyre_trainer.language_models.result import Losses, write_result
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.training.checkpoint import Checkpoints, Position
 from gyre_trainer.training.program import Stopped
@@ -36,6 +39,18 @@ def start_engine(
     }
     engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)
     return engine
+
+
+def learned_weights(engine: deepspeed.DeepSpeedEngine) -> dict[str, Tensor]:
+    """Those that learn, by the model's names, in the first process. Under ZeRO 3 each process has a
+    share of them, so all take part; the others get none.
+    """
+    if engine.zero_optimization_partition_weights():
+        # "16 bit" is the weights' own type, which is single precision here.
+        learned = engine._zero3_consolidated_16bit_state_dict(exclude_frozen_parameters=True)
+    else:
+        learned = engine.module_state_dict(exclude_frozen_parameters=True)
+    return dict(learned or {})
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,29 @@ class Course:
         if totals.stop and not done:
             raise Stopped(
                 f"stopped after step {position.step} of {self.steps}; started again, it goes on"
+            )
+
+    def finish(
+        self,
+        position: Position,
+        *,
+        fit: Tokenized,
+        validation: Losses,
+        save: Save = save_learned,
+    ) -> None:
+        """Keep what was learned, and say how it went. All processes take part; the first writes.
+        Raises Retryable when the disk is full or read-only.
+        """
+        learned = learned_weights(self.engine)
+        if self.workers.first:
+            write_result(
+                self.folder.variant(self.variant),
+                self.variant,
+                self.config,
+                position,
+                lambda folder: save(self.engine.module, learned, folder),
+                fit=fit,
+                validation=validation,
             )
 
     def _tell(self, position: Position, totals: StepReport, metrics: Mapping[str, float]) -> None:

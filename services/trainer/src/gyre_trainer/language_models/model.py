@@ -1,6 +1,6 @@
 """The language model in torch: opened from a version's folder, made ready to learn, and kept."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -252,9 +252,14 @@ def _smaller(variant: StrEnum) -> str:
     return f"lower the settings longest and packed_tokens, set checkpoint_activations{other}"
 
 
-def save_learned(model: TrainableGenerator, folder: Path) -> None:
-    """PEFT's adapter, or the whole model in single precision. Raises OSError."""
-    model.network.save_pretrained(folder, safe_serialization=True)
+Save = Callable[[TrainableGenerator, Mapping[str, Tensor], Path], None]
+"""Writes what a model has learned: its weights that learn, by the model's names. Raises OSError."""
+
+
+def save_learned(model: TrainableGenerator, learned: Mapping[str, Tensor], folder: Path) -> None:
+    """PEFT's adapter, or the whole model in single precision; see Save."""
+    of_network = {name.removeprefix("network."): value for name, value in learned.items()}
+    model.network.save_pretrained(folder, state_dict=of_network, safe_serialization=True)
 
 
 def save_tokenizer(base: Path, folder: Path) -> None:

@@ -9,11 +9,8 @@ from gyre_common.errors import Retryable
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 
-from gyre_trainer.language_models.batches import (
-    Tokenized,
-)
+from gyre_trainer.language_models.batches import Tokenized
 from gyre_trainer.language_models.config import LanguageModelConfig
-from gyre_trainer.language_models.model import TrainableGenerator, save_learned
 from gyre_trainer.runs.folder import write_json
 from gyre_trainer.training.checkpoint import Position
 
@@ -55,11 +52,10 @@ def write_result(
     variant: StrEnum,
     config: LanguageModelConfig,
     position: Position,
-    model: TrainableGenerator,
+    save: Callable[[Path], None],
     *,
     fit: Tokenized,
     validation: Losses,
-    save: Callable[[TrainableGenerator, Path], None] = save_learned,
 ) -> None:
     """The weights first, then the mark. Raises Retryable when the disk is full or read-only."""
     result = VariantResult(
@@ -76,7 +72,7 @@ def write_result(
         validation=validation,
     )
     try:
-        save(model, folder / LEARNED)
+        save(folder / LEARNED)
         write_json(folder / RESULT, result)
     except (OSError, SafetensorError) as error:
         raise Retryable(f"cannot write to {folder}: {error}") from error

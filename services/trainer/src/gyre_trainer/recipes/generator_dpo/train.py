@@ -32,7 +32,6 @@ from gyre_trainer.language_models.model import (
     open_to_train,
     with_precision,
 )
-from gyre_trainer.language_models.result import write_result
 from gyre_trainer.recipes.generator_dpo.config import GeneratorDpoConfig
 from gyre_trainer.recipes.generator_dpo.loss import dpo_loss, preference_margins
 from gyre_trainer.recipes.generator_dpo.pairs import pair_tensors, validation_losses
@@ -105,8 +104,7 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
         course.finish_step(position, report, time.monotonic() - began, metrics)
 
     losses = validation_losses(model, held_out, config, workers)
-    if workers.first:
-        write_result(own, variant, config, position, model, fit=fit, validation=losses)
+    course.finish(position, fit=fit, validation=losses)
 
 
 if __name__ == "__main__":

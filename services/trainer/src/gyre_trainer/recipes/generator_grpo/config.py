@@ -16,7 +16,8 @@ class GeneratorGrpoConfig(PreferenceConfig):
     """A step has `batch` questions, to each of which `group` answers of at most `completion_tokens`
     are written. `beta` is how dear it is to leave what it starts from, as in Shao et al. 2024,
     arXiv:2402.03300, section 4.2; `clip_range` is theirs too, and holds where an answer's
-    probability has moved since it was written. The learning rate is that of `dpo`.
+    probability has moved since it was written. The learning rate is that of `dpo`. An answer is
+    written token by token, each of which would gather all weights under ZeRO 3: there is none.
     """
 
     reward: str = Field(min_length=1)
@@ -26,6 +27,7 @@ class GeneratorGrpoConfig(PreferenceConfig):
     clip_range: float = Field(default=0.2, gt=0, lt=1)
     low_rank_learning_rate: float = Field(default=5e-5, gt=0)
     epochs: int = Field(default=1, ge=1, le=1000)
+    zero_stage: int = Field(default=0, ge=0, le=2)
 
     @field_validator("variant")
     @classmethod

@@ -30,7 +30,7 @@ from gyre_trainer.language_models.model import (
     open_tokenizer,
     with_precision,
 )
-from gyre_trainer.language_models.result import Losses, write_result
+from gyre_trainer.language_models.result import Losses
 from gyre_trainer.recipes.generator_grpo.config import GeneratorGrpoConfig
 from gyre_trainer.recipes.generator_grpo.loss import divergence, grpo_loss
 from gyre_trainer.recipes.generator_grpo.reward_model import open_reward_model
@@ -118,9 +118,8 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
         course.finish_step(position, report, time.monotonic() - began, metrics)
 
     after = minus_mean_reward(rollouts, validation, workers)
-    if workers.first:
-        losses = Losses(before=before, after=after, questions=len(validation.samples))
-        write_result(own, variant, config, position, model, fit=fit, validation=losses)
+    losses = Losses(before=before, after=after, questions=len(validation.samples))
+    course.finish(position, fit=fit, validation=losses)
 
 
 def minus_mean_reward(rollouts: Rollouts, fit: Tokenized, workers: Workers) -> float | None:

@@ -32,7 +32,6 @@ from gyre_trainer.language_models.model import (
     open_to_train,
     with_precision,
 )
-from gyre_trainer.language_models.result import write_result
 from gyre_trainer.recipes.generator_kto.config import GeneratorKtoConfig
 from gyre_trainer.recipes.generator_kto.labelled import (
     answer_tensors,
@@ -113,8 +112,7 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
         course.finish_step(position, report, time.monotonic() - began, {"kl": kl.item()})
 
     losses = validation_losses(model, validation, config, workers)
-    if workers.first:
-        write_result(own, variant, config, position, model, fit=fit, validation=losses)
+    course.finish(position, fit=fit, validation=losses)
 
 
 if __name__ == "__main__":

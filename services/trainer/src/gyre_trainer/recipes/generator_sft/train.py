@@ -32,7 +32,7 @@ from gyre_trainer.language_models.model import (
     open_to_train,
     with_precision,
 )
-from gyre_trainer.language_models.result import Losses, write_result
+from gyre_trainer.language_models.result import Losses
 from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
 from gyre_trainer.recipes.generator_sft.loss import completion_loss
 from gyre_trainer.recipes.generator_sft.validation import validation_loss
@@ -92,9 +92,8 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
         course.finish_step(position, report, time.monotonic() - began)
 
     after = validation_loss(model, validation.samples, config, workers)
-    if workers.first:
-        losses = Losses(before=before, after=after, questions=len(validation.samples))
-        write_result(own, variant, config, position, model, fit=fit, validation=losses)
+    losses = Losses(before=before, after=after, questions=len(validation.samples))
+    course.finish(position, fit=fit, validation=losses)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ beside a prompt, so they become rows of the embeddings: of special tokens that t
 in reserve. The chat template begins with these tokens, and no text can make them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,9 +96,12 @@ def soften(base: PreTrainedModel, tokens: Sequence[int], initial: Sequence[int])
     base.set_input_embeddings(soft)
 
 
-def save_soft_prompt(model: TrainableGenerator, folder: Path) -> None:
+def save_soft_prompt(
+    model: TrainableGenerator, learned: Mapping[str, Tensor], folder: Path
+) -> None:
     """What a base that was softened has learned. Raises OSError."""
     soft: SoftEmbedding = model.network.get_input_embeddings()
+    rows = next(value for name, value in learned.items() if name.endswith(_ROWS))
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {_ROWS: soft.rows.detach().cpu().contiguous(), _TOKENS: soft.tokens.cpu()}
+    tensors = {_ROWS: rows.detach().cpu().contiguous(), _TOKENS: soft.tokens.cpu()}
     save_file(tensors, folder / _FILE)

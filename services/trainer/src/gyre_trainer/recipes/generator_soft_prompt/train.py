@@ -34,7 +34,7 @@ from gyre_trainer.language_models.model import (
     open_tokenizer,
     with_precision,
 )
-from gyre_trainer.language_models.result import Losses, write_result
+from gyre_trainer.language_models.result import Losses
 from gyre_trainer.recipes.generator_sft.loss import completion_loss
 from gyre_trainer.recipes.generator_sft.validation import validation_loss
 from gyre_trainer.recipes.generator_soft_prompt.config import (
@@ -110,18 +110,8 @@ def train(folder: RunFolder, variant: SoftPromptVariant, stop: Callable[[], bool
         course.finish_step(position, report, time.monotonic() - began)
 
     after = validation_loss(model, validation.samples, config, workers)
-    if workers.first:
-        losses = Losses(before=before, after=after, questions=len(validation.samples))
-        write_result(
-            own,
-            variant,
-            config,
-            position,
-            model,
-            fit=fit,
-            validation=losses,
-            save=save_soft_prompt,
-        )
+    losses = Losses(before=before, after=after, questions=len(validation.samples))
+    course.finish(position, fit=fit, validation=losses, save=save_soft_prompt)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.engine import Course, start_engine
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import check_memory, memory_in_words, with_precision
-from gyre_trainer.language_models.result import write_result
 from gyre_trainer.recipes.judge_reward.config import JudgeRewardConfig
 from gyre_trainer.recipes.judge_reward.loss import reward_loss
 from gyre_trainer.recipes.judge_reward.model import make_trainable, open_with_head
@@ -92,8 +91,7 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
         course.finish_step(position, report, time.monotonic() - began, metrics)
 
     losses = validation_losses(model, validation.samples, config, workers)
-    if workers.first:
-        write_result(own, variant, config, position, model, fit=fit, validation=losses)
+    course.finish(position, fit=fit, validation=losses)
 
 
 if __name__ == "__main__":
