@@ -1,6 +1,15 @@
-"""How the questions of ClapNQ are laid out for a language model."""
+"""How questions are laid out for a language model."""
 
-from bench.answers.data import Case
+import json
+
+from gyre_common.text import content_terms
+from gyre_ingestor.chunking import ChunkRecipe, chunk
+from gyre_ingestor.formats import FORMATS
+
+from bench import beir
+from bench.answers.bm25 import BM25
+from bench.answers.data import Case, passage
+from bench.report import data_folder
 
 LOOK_ALIKES = 2
 
@@ -11,3 +20,26 @@ def beside_look_alikes(own: Case, found: Case) -> Case:
     place = len(own.question) % (LOOK_ALIKES + 1)
     passages = (*others[:place], own.passages[0], *others[place:])
     return Case(own.question, passages, own.gold_passage, own.gold_sentences, own.gold_answers)
+
+
+def glossary(*, size: int = 10) -> list[Case]:
+    """Questions for terms of Kubernetes, against the passages of its documentation that BM25 finds;
+    people wrote the answers for the glossary, not from these passages.
+    """
+    folder, recipe, texts = data_folder("glossary"), ChunkRecipe(), {}
+    for page in beir.documents(folder):
+        parsed = FORMATS["text/plain"].parse(page["text"])
+        for one in chunk(parsed, "bench", page["_id"], page["title"], recipe):
+            texts[one.text] = page["title"]
+    found = list(texts.items())
+    index = BM25([content_terms(f"{title} {text}") for text, title in found])
+    cases = []
+    for line in (folder / "glossary_answers.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        best = index.best(content_terms(row["question"]), size)
+        passages = tuple(
+            passage(found[at][1], found[at][0], rank, score)
+            for rank, (at, score) in enumerate(best, start=1)
+        )
+        cases.append(Case(row["question"], passages, "", (), (row["answer"],)))
+    return cases

@@ -1,22 +1,28 @@
 """What corrections are worth to the shipped language model: ClapNQ, trained on one half.
 
     python -m bench.generator.training --home FOLDER [--port-offset N] [--arm gold|pooled]
-        [--fold odd|even] [--questions 150] [--epochs 3] [--declined-share 0.15]
+        [--fold odd|even|all] [--questions 150] [--epochs 3] [--declined-share 0.15] [--marked]
+        [--keep FILE]
+    python -m bench.generator.training --together FILE FILE
 
 Needs a running system, its home, and `make setup-train setup-llm`. Trains by the recipe `sft` on
 the odd lines (`--fold odd`) of the answerable and of the unanswerable questions, and lets the
 generator answer the others by the extractive reader, the model as it comes, and the model as
-trained: both as they are released, which drops a sentence that no passage supports, and with such
-sentences marked. The arm `gold` reads the question's own passage and two look-alikes, `pooled`
-what BM25 finds among all 300.
+trained, as they are released, which drops a sentence that no passage supports; `--marked` also with
+such sentences marked. The arm `gold` reads the question's own passage and two look-alikes, `pooled`
+what BM25 finds among all 300. `--fold all` trains on both halves, and asks every tenth question of
+XQuAD (English) and of the Kubernetes glossary every second. `--together` prints one table of the
+results that `--keep` wrote.
 """
 
 import argparse
 import asyncio
+import json
 import resource
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,13 +48,13 @@ from gyre_trainer.language_models.inputs import (
     RunData,
     Sample,
 )
-from gyre_trainer.language_models.measures import Measured, measured
+from gyre_trainer.language_models.measures import measured
 from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
 from gyre_trainer.runs.folder import RunFolder
 from gyre_trainer.training.launching import training_command, training_environment
 
-from bench.answers.data import Case, clapnq, pooled
-from bench.generator.cases import beside_look_alikes
+from bench.answers.data import Case, clapnq, pooled, xquad
+from bench.generator.cases import beside_look_alikes, glossary
 from bench.generator.runs import BASE, PROMPT, write_run
 from bench.report import machine, table
 
@@ -59,20 +65,29 @@ WORKERS = 2
 def main() -> None:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--home", type=Path)
     parser.add_argument("--port-offset", type=int, default=0)
     parser.add_argument("--arm", choices=("gold", "pooled"), default="gold")
-    parser.add_argument("--fold", choices=("odd", "even"), default="odd")
+    parser.add_argument("--fold", choices=("odd", "even", "all"), default="odd")
     parser.add_argument("--questions", type=int, default=150, help="of each kind, both folds")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--declined-share", type=float, default=0.15)
     parser.add_argument("--context-tokens", type=int, default=700)
-    asyncio.run(run(parser.parse_args()))
+    parser.add_argument("--marked", action="store_true")
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--together", type=Path, nargs="+")
+    options = parser.parse_args()
+    if options.together:
+        print(report(joined(options.together)))
+    elif options.home is None:
+        parser.error("--home is missing: name the folder of a running system")
+    else:
+        asyncio.run(run(options))
 
 
 async def run(options: argparse.Namespace) -> None:
     """One fold of one arm."""
-    learned, asked = halves(options)
+    learned, asked = learned_and_asked(options)
     addresses = Addresses.on("127.0.0.1", port_offset=options.port_offset)
     async with (
         channel(addresses.generator) as connection,
@@ -81,21 +96,54 @@ async def run(options: argparse.Namespace) -> None:
         generator = Generator(connection)
         with TemporaryDirectory() as folder:
             trained, costs = await train(options, Path(folder), learned, generator, gyre)
-        versions = (GENERATOR_VERSION, LANGUAGE_MODEL_VERSION, *trained)
-        answers = {name: await answer_all(generator, name, asked, options) for name in versions}
-    wanted = [wanted_of(case) for case in asked]
-    print(
-        f"## ClapNQ, arm {options.arm}, trained on {options.fold} lines\n\n{machine()}\n{costs}\n"
-    )
-    results = {
-        name: [measured(one, text) for one, text in zip(given, wanted, strict=True)]
-        for name, given in answers.items()
-    }
-    print(report(results, wanted, answers))
+        versions = {"reader": GENERATOR_VERSION, "as it comes": LANGUAGE_MODEL_VERSION, **trained}
+        print(f"## ClapNQ, arm {options.arm}, trained on {options.fold} lines\n", flush=True)
+        print(f"{machine()}\n{costs}\n", flush=True)
+        for name, cases in asked.items():
+            results = {
+                label: await results_of(generator, version, cases, options)
+                for label, version in versions.items()
+            }
+            print(f"### {name}\n\n{report(results)}\n", flush=True)
+            if options.keep:
+                path = options.keep.with_stem(f"{options.keep.stem}-{name}")
+                path.write_text(json.dumps({k: list(map(asdict, v)) for k, v in results.items()}))
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one question."""
+
+    answerable: bool
+    score: float
+    token_f1: float
+    declined: bool
+    grounded: float | None
+    seconds: float
+
+
+def joined(paths: Sequence[Path]) -> dict[str, list[Result]]:
+    """What several folds found, version by version."""
+    results: dict[str, list[Result]] = {}
+    for path in paths:
+        for name, rows in json.loads(path.read_text()).items():
+            results.setdefault(name, []).extend(Result(**row) for row in rows)
+    return results
+
+
+def learned_and_asked(options: argparse.Namespace) -> tuple[list[Case], dict[str, list[Case]]]:
+    """Those that are learned from, and those that are asked, by where they come from."""
+    if options.fold == "all":
+        both_folds = [case for half in halves(options) for case in half]
+        of_xquad = xquad("en")
+        asked = {"xquad": pooled(of_xquad[::10], of_xquad), "glossary": glossary()[::2]}
+        return both_folds, asked
+    learned, others = halves(options)
+    return learned, {"clapnq": others}
 
 
 def halves(options: argparse.Namespace) -> tuple[list[Case], list[Case]]:
-    """Those that are learned from, and those that are asked."""
+    """Of ClapNQ."""
     kinds = [cases[: options.questions] for cases in clapnq()]
     corpus = [case for cases in clapnq() for case in cases]
     if options.arm == "gold":
@@ -103,7 +151,7 @@ def halves(options: argparse.Namespace) -> tuple[list[Case], list[Case]]:
     else:
         kinds = [pooled(cases, corpus) for cases in kinds]
     odd, even = ([c for cases in kinds for c in cases[start::2]] for start in (0, 1))
-    return (odd, even) if options.fold == "odd" else (even, odd)
+    return (even, odd) if options.fold == "even" else (odd, even)
 
 
 def both(cases: Sequence[Case], corpus: Sequence[Case]) -> list[tuple[Case, Case]]:
@@ -132,8 +180,8 @@ async def train(
     cases: Sequence[Case],
     generator: Generator,
     gyre: AsyncClient,
-) -> tuple[tuple[str, ...], str]:
-    """The base and what was trained of it, registered; and what the training took."""
+) -> tuple[dict[str, str], str]:
+    """What was trained, registered, by a label; and what the training took."""
     config = GeneratorSftConfig(
         epochs=options.epochs,
         context_tokens=options.context_tokens,
@@ -152,12 +200,16 @@ async def train(
     data = RunData(folder)
     name, settings = data.spec.version, version_settings(data, config, form)
     base, marked = data.inputs.base.settings, {"unsupported": "mark"}
-    versions: dict[str, tuple[Path, dict[str, str]]] = {
-        f"{name}-base-marked": (data.base_folder, {**base, **marked}),
-        name: (folder.candidate, settings),
-        f"{name}-marked": (folder.candidate, {**settings, **marked}),
+    versions: dict[str, tuple[str, Path, dict[str, str]]] = {
+        "trained": (name, folder.candidate, settings)
     }
-    for version, (files, said) in versions.items():
+    if options.marked:
+        own = {**settings, **marked}
+        versions |= {
+            "as it comes, marked": (f"{name}-base-marked", data.base_folder, {**base, **marked}),
+            "trained, marked": (f"{name}-marked", folder.candidate, own),
+        }
+    for version, files, said in versions.values():
         stored = await keep_model(store, files)
         await gyre.releases.register_files(
             Roles.GENERATOR,
@@ -175,7 +227,8 @@ async def train(
         f"{used.ru_maxrss / 2**20:.1f} GiB the larger of {WORKERS} workers, "
         f"loss {result.loss[0]:.2f} → {result.loss[-1]:.2f}"
     )
-    return tuple(versions), f"{costs}, answers from {settings['answers_at']}"
+    labels = {label: version for label, (version, *_) in versions.items()}
+    return labels, f"{costs}, answers from {settings['answers_at']}"
 
 
 async def run_folder(
@@ -229,31 +282,38 @@ async def sample_of(
     )
 
 
-async def answer_all(
+async def results_of(
     generator: Generator, version: str, cases: Sequence[Case], options: argparse.Namespace
-) -> list[VersionAnswer]:
+) -> list[Result]:
     """One after the other, as the local engine does; a language model reads what it learned on."""
     await generator.try_version(TENANT, version)
     budget = None if version == GENERATOR_VERSION else options.context_tokens
     versions = {Roles.GENERATOR.value: version}
     if budget:
         versions[Roles.ANSWER_PROMPT.value] = PROMPT
-    answers = []
+    results = []
     for case in cases:
-        answer = await generator.answer(asked_of(case, budget), versions, max_tokens=256)
-        answers.append(answer or VersionAnswer(""))
-    return answers
+        given = await generator.answer(asked_of(case, budget), versions, max_tokens=256)
+        answer = given or VersionAnswer("")
+        found = measured(answer, wanted_of(case))
+        results.append(
+            Result(
+                answerable=bool(case.gold_answers),
+                score=found.score,
+                token_f1=found.token_f1,
+                declined=found.declined,
+                grounded=found.grounded,
+                seconds=answer.seconds,
+            )
+        )
+    return results
 
 
-def report(
-    results: dict[str, list[Measured]],
-    wanted: Sequence[str],
-    answers: dict[str, list[VersionAnswer]],
-) -> str:
+def report(results: dict[str, list[Result]]) -> str:
     """By version; the interval is of the mean ROUGE-L under resampling of questions."""
-    is_answerable = np.array([text != NO_ANSWER for text in wanted])
     rows = []
     for name, found in results.items():
+        is_answerable = np.array([one.answerable for one in found])
         rouge = np.array([one.score for one in found])[is_answerable]
         f1 = np.array([one.token_f1 for one in found])[is_answerable]
         declined = np.array([one.declined for one in found])
@@ -261,14 +321,16 @@ def report(
         picks = np.random.default_rng(0).integers(0, len(rouge), (10_000, len(rouge)))
         low, high = np.percentile(rouge[picks].mean(axis=1), [2.5, 97.5])
         grounded = [one.grounded for one in found if one.grounded is not None]
-        balanced = (declined[~is_answerable].mean() + (~declined)[is_answerable].mean()) / 2
+        rates = [(~declined)[is_answerable].mean()]
+        if not is_answerable.all():
+            rates.append(declined[~is_answerable].mean())
         of_spoken = [one.score for one, said in zip(found, spoken, strict=True) if said]
-        seconds = [one.seconds for one in answers[name] if one.seconds > 0.2] or [0.0]
+        seconds = [one.seconds for one in found if one.seconds > 0.2] or [0.0]
         cells = (
             f"{rouge.mean():.3f} ({low:.3f} to {high:.3f})",
             f"{np.mean(of_spoken) if of_spoken else 0:.3f}",
             f"{f1.mean():.3f}",
-            f"{balanced:.3f}",
+            f"{np.mean(rates):.3f}",
             f"{declined[is_answerable].mean():.0%}",
             f"{np.mean(grounded) if grounded else 0:.3f}",
             f"{np.mean(seconds):.1f}",
