@@ -2,7 +2,7 @@
 
     python -m bench.generator.training --home FOLDER [--port-offset N] [--arm gold|pooled]
         [--fold odd|even|all] [--questions 150] [--epochs 3] [--declined-share 0.15] [--marked]
-        [--keep FILE]
+        [--keep FILE] [--trained VERSION]
     python -m bench.generator.training --together FILE FILE
 
 Needs a running system, its home, and `make setup-train setup-llm`. Trains by the recipe `sft` on
@@ -11,7 +11,8 @@ generator answer the others by the extractive reader, the model as it comes, and
 trained, as they are released, which drops a sentence that no passage supports; `--marked` also with
 such sentences marked. The arm `gold` reads the question's own passage and two look-alikes, `pooled`
 what BM25 finds among all 300. `--fold all` trains on both halves, and asks every tenth question of
-XQuAD (English) and of the Kubernetes glossary every second. `--together` prints one table of the
+XQuAD (English) and of the Kubernetes glossary every second. `--trained` asks a version that an
+earlier call trained. `--together` prints one table of the
 results that `--keep` wrote.
 """
 
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--context-tokens", type=int, default=700)
     parser.add_argument("--marked", action="store_true")
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--trained", default="")
     parser.add_argument("--together", type=Path, nargs="+")
     options = parser.parse_args()
     if options.together:
@@ -94,8 +96,10 @@ async def run(options: argparse.Namespace) -> None:
         AsyncClient(addresses, Caller(tenant=TENANT, actor="bench")) as gyre,
     ):
         generator = Generator(connection)
-        with TemporaryDirectory() as folder:
-            trained, costs = await train(options, Path(folder), learned, generator, gyre)
+        trained, costs = {"trained": options.trained}, f"trained before: {options.trained}"
+        if not options.trained:
+            with TemporaryDirectory() as folder:
+                trained, costs = await train(options, Path(folder), learned, generator, gyre)
         versions = {"reader": GENERATOR_VERSION, "as it comes": LANGUAGE_MODEL_VERSION, **trained}
         print(f"## ClapNQ, arm {options.arm}, trained on {options.fold} lines\n", flush=True)
         print(f"{machine()}\n{costs}\n", flush=True)
