@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from gyre_trainer.recipes.generator_sft.prepare import prepare
 from gyre_trainer.recipes.generator_sft.train import train
 
 from tests.fakes.generator import Version, fake_generator
-from tests.training.answer_runs import CANDIDATE, Stage, right, wrong
+from tests.training.answer_runs import CANDIDATE, SETTINGS, Stage, right, wrong
 from tests.training.tiny_runs import never
 from tests.unit.trainer.training_facts import MORNING
 
@@ -136,23 +138,24 @@ async def test_a_compare_that_was_interrupted_asks_only_what_is_missing(
     }
     async with fake_generator(versions) as generator:
         await compare(compared_anew.folder, compared_anew.settings(generator.address))
-        assert generator.asked.total() == 2 * many
+        asked = generator.asked.total()
+        assert 0 < asked < 2 * many
         compared_anew.folder.verdict_file.unlink()
         path = compared_anew.folder.path / "answers-candidate.jsonl"
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(lines[:-3]) + lines[-1][:7])
         await compare(compared_anew.folder, compared_anew.settings(generator.address))
-    assert generator.asked.total() == 2 * many + 3
+    assert generator.asked.total() == asked + 3
 
 
 async def test_what_live_answered_in_an_earlier_run_is_not_asked_again(
     compared_anew: Stage,
 ) -> None:
-    many = len(RunData(compared_anew.folder).samples(DataSetPart.GATE))
     earlier = compared_anew.folder.path.parent / "earlier"
     async with fake_generator({"tiny": wrong, CANDIDATE: right}) as generator:
         address = compared_anew.settings(generator.address)
         await compare(compared_anew.folder, address)
+        many = generator.asked["tiny"]
         earlier.mkdir()
         for name in ("answers-live.jsonl", "answers-candidate.jsonl"):
             (compared_anew.folder.path / name).rename(earlier / name)
@@ -164,18 +167,41 @@ async def test_what_live_answered_in_an_earlier_run_is_not_asked_again(
 async def test_nobody_is_asked_for_a_tenant_that_keeps_its_own_version(
     compared_anew: Stage,
 ) -> None:
-    file = compared_anew.folder.spec_file
-    before = file.read_text()
-    file.write_text(json.dumps(json.loads(before) | {"tenant": "*", "unaffected": ["acme"]}))
-    try:
+    with changed_run(compared_anew, tenant="*", unaffected=["acme"]):
         async with fake_generator({}) as generator:
             await compare(compared_anew.folder, compared_anew.settings(generator.address))
-    finally:
-        file.write_text(before)
     found = compared_anew.folder.verdict()
     assert (found.decision, found.reasons[0]) == (Decision.TOO_SMALL, "nothing could be compared")
     card = (compared_anew.folder.path / "README.md").read_text()
     assert "questions left out: its tenant has a version of its own" in card
+
+
+async def test_asking_stops_when_the_intervals_decide_unless_all_are_wanted(
+    compared_anew: Stage,
+) -> None:
+    many = len(RunData(compared_anew.folder).samples(DataSetPart.GATE))
+    found = await verdict(compared_anew, wrong, right)
+    report = json.loads((compared_anew.folder.path / "report.json").read_text())
+    assert (report["asked"], report["held_out"]) == (22, many)
+    assert found.summary.endswith(f"; 22 of {many} questions asked, its intervals decide")
+    card = (compared_anew.folder.path / "README.md").read_text()
+    assert f"Asked: 22 of {many} questions; then it stopped, because its intervals decide." in card
+    with changed_run(compared_anew, settings=SETTINGS | {"stop_early": "false"}):
+        found = await verdict(compared_anew, wrong, right)
+    slices = {each.name: each for each in found.slices}
+    assert slices["overall"].examples == many
+    assert "asked" not in found.summary
+
+
+@contextmanager
+def changed_run(stage: Stage, **fields: object) -> Iterator[None]:
+    """The run was asked to do something else."""
+    before = stage.folder.spec_file.read_text()
+    stage.folder.spec_file.write_text(json.dumps(json.loads(before) | fields))
+    try:
+        yield
+    finally:
+        stage.folder.spec_file.write_text(before)
 
 
 async def test_a_version_that_is_refused_is_told_in_the_generators_words(

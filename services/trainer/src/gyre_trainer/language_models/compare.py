@@ -4,7 +4,6 @@ Both answer by way of the generator, from the passages that were read when the q
 what is compared is what people would have read.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,19 +18,24 @@ from gyre_trainer.language_models.gate import compared, measure
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.keeping import keep_report
 from gyre_trainer.language_models.report import as_markdown, verdict_of
+from gyre_trainer.language_models.stopping import in_asking_order, looks_at
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.runs.verbs import COMPARE
 from gyre_trainer.settings import TrainerSettings
 
 _UNAFFECTED = "its tenant has a version of its own, and keeps it"
+_TOO_LONG = "the prompt is longer than the model can read"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judging:
-    """The longest answer that is written, in tokens, and how much a slice may lose, in points."""
+    """The longest answer that is written, in tokens; how much a slice may lose, in points; and
+    whether asking stops when the intervals decide.
+    """
 
     answer_tokens: int
     margin: float
+    stop_early: bool
 
 
 async def compare_answers(
@@ -48,7 +52,9 @@ async def compare_answers(
         "live": {Roles.GENERATOR: live.version, Roles.ANSWER_PROMPT: live_prompt},
         "candidate": {Roles.GENERATOR: spec.version, Roles.ANSWER_PROMPT: data.inputs.prompt},
     }
-    judging = Judging(answer_tokens=config.answer_tokens, margin=config.margin)
+    judging = Judging(
+        answer_tokens=config.answer_tokens, margin=config.margin, stop_early=config.stop_early
+    )
     await compare_versions(folder, settings, sides, judging)
 
 
@@ -65,23 +71,34 @@ async def compare_versions(
     """
     data = RunData(folder)
     spec, all_held_out = data.spec, data.samples(DataSetPart.GATE)
-    held_out = [each for each in all_held_out if each.row.tenant not in spec.unaffected]
+    affected = [each for each in all_held_out if each.row.tenant not in spec.unaffected]
+    held_out = in_asking_order(affected, str(spec.run_id))
+    unaffected = len(all_held_out) - len(held_out)
     async with open_generator(settings) as generator:
-        answers = {
-            side: await answers_of(
-                folder, generator, held_out, versions, max_tokens=judging.answer_tokens, who=side
+        for look in looks_at(held_out, early=judging.stop_early):
+            asked = held_out[: look.questions]
+            answers = {
+                side: await answers_of(
+                    folder, generator, asked, versions, max_tokens=judging.answer_tokens, who=side
+                )
+                for side, versions in sides.items()
+            }
+            folder.progress(COMPARE, message="measuring")
+            both = []
+            for sample in asked:
+                before, after = (answers[side][sample.row.question_id] for side in sides)
+                if before is not None and after is not None:
+                    both.append(compared(sample, live=before, candidate=after))
+            report = measure(
+                spec,
+                data.inputs.data_set,
+                both,
+                look,
+                held_out=len(held_out),
+                margin=judging.margin,
+                left_out={_UNAFFECTED: unaffected, _TOO_LONG: len(asked) - len(both)},
             )
-            for side, versions in sides.items()
-        }
-    folder.progress(COMPARE, message="measuring")
-    left_out = Counter({_UNAFFECTED: len(all_held_out) - len(held_out)})
-    both = []
-    for sample in held_out:
-        before, after = (answers[side][sample.row.question_id] for side in sides)
-        if before is None or after is None:
-            left_out["the prompt is longer than the model can read"] += 1
-        else:
-            both.append(compared(sample, live=before, candidate=after))
-    report = measure(spec, data.inputs.data_set, both, margin=judging.margin, left_out=left_out)
+            if report.stopped:
+                break
     stored = await keep_report(folder, report, as_markdown(report), settings)
     write_json(folder.verdict_file, verdict_of(report, stored))

@@ -116,8 +116,10 @@ class AnswersConfig(LanguageModelConfig):
     # does; else the base's.
     answers_at: float | None = Field(default=None, ge=0, le=1)
 
-    # Judging: the longest answer that is written.
+    # Judging: the longest answer that is written, and whether asking stops when the intervals
+    # decide (`language_models/stopping.py`).
     answer_tokens: int = Field(default=256, ge=16, le=4096)
+    stop_early: bool = True
 
 
 class PreferenceConfig(AnswersConfig):

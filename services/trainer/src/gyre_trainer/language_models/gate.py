@@ -19,8 +19,9 @@ from gyre_trainer.language_models.report import (
     decide,
     summary_of,
 )
+from gyre_trainer.language_models.stopping import Look, reason_to_stop
 from gyre_trainer.runs.folder import RunSpec
-from gyre_trainer.training.bootstrap import paired
+from gyre_trainer.training.bootstrap import ONE_LOOK, Tails, paired
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,22 @@ def measure(
     spec: RunSpec,
     data_set: str,
     answers: Sequence[ComparedAnswer],
+    look: Look,
     *,
+    held_out: int,
     margin: float,
     left_out: Mapping[str, int],
 ) -> GateReport:
-    """The report of all answers; `margin` is how much a slice may lose, in points."""
-    slices = slices_of(answers)
+    """The report of the answers at a look, of so many that are held out; `margin` is how much a
+    slice may lose, in points.
+    """
+    slices = slices_of(answers, look.tails)
     least = PROFILES[spec.profile].slice_questions
     verdict, reasons = decide(slices, least=least, margin=margin)
+    stopped = reason_to_stop(verdict, slices, look, margin=margin)
+    summary = summary_of(verdict, slices)
+    if stopped:
+        summary += f"; {look.questions} of {held_out} questions asked, {stopped}"
     sides = {
         "live": [one.live for one in answers],
         "candidate": [one.candidate for one in answers],
@@ -71,7 +80,7 @@ def measure(
     return GateReport(
         verdict=verdict,
         reasons=reasons,
-        summary=summary_of(verdict, slices),
+        summary=summary,
         run_id=str(spec.run_id),
         tenant=spec.tenant,
         profile=spec.profile,
@@ -82,6 +91,9 @@ def measure(
         candidate=spec.version,
         slices=slices,
         about_others=about_others(spec, answers),
+        asked=look.questions,
+        held_out=held_out,
+        stopped=stopped,
         words={
             side: _mean([each.words for each in those if each.words])
             for side, those in sides.items()
@@ -99,7 +111,9 @@ def measure(
     )
 
 
-def slices_of(answers: Sequence[ComparedAnswer]) -> tuple[MeasuredSlice, ...]:
+def slices_of(
+    answers: Sequence[ComparedAnswer], tails: Tails = ONE_LOOK
+) -> tuple[MeasuredSlice, ...]:
     """Every slice, also those without questions, but `others`."""
     wanted = [one for one in answers if one.wants_answer]
     unwanted = [one for one in answers if not one.wants_answer]
@@ -111,17 +125,18 @@ def slices_of(answers: Sequence[ComparedAnswer]) -> tuple[MeasuredSlice, ...]:
     others = of_others(answers)
     new, taught = ([one for one in answers if one.is_new is new] for new in (True, False))
     return (
-        _slice(SliceName.OVERALL, answers, _score),
-        _slice(SliceName.NEW, new, _score),
-        _slice(SliceName.TAUGHT, taught, _score),
-        *([_slice(SliceName.OTHERS, others, _score)] if others else []),
-        _slice(SliceName.ANSWERED, wanted, _score),
-        _slice(SliceName.TOKEN_F1, wanted, lambda one: one.token_f1),
-        _slice(SliceName.GROUNDED, spoken, lambda one: one.grounded or 0.0),
+        _slice(SliceName.OVERALL, answers, _score, tails),
+        _slice(SliceName.NEW, new, _score, tails),
+        _slice(SliceName.TAUGHT, taught, _score, tails),
+        *([_slice(SliceName.OTHERS, others, _score, tails)] if others else []),
+        _slice(SliceName.ANSWERED, wanted, _score, tails),
+        _slice(SliceName.TOKEN_F1, wanted, lambda one: one.token_f1, tails),
+        _slice(SliceName.GROUNDED, spoken, lambda one: one.grounded or 0.0, tails),
         _slice(
             SliceName.DECLINING,
             [replace(one, weight=halves[one.wants_answer]) for one in balanced],
             lambda one: float(one.is_right),
+            tails,
         ),
     )
 
@@ -147,7 +162,10 @@ def _score(one: Measured) -> float:
 
 
 def _slice(
-    name: SliceName, answers: Sequence[ComparedAnswer], value: Callable[[Measured], float]
+    name: SliceName,
+    answers: Sequence[ComparedAnswer],
+    value: Callable[[Measured], float],
+    tails: Tails,
 ) -> MeasuredSlice:
     return measured_slice(
         name,
@@ -155,6 +173,7 @@ def _slice(
         candidate=[100 * value(one.candidate) for one in answers],
         weights=[one.weight for one in answers],
         clusters=[one.cluster for one in answers],
+        tails=tails,
     )
 
 
@@ -165,12 +184,13 @@ def measured_slice(
     candidate: Sequence[float],
     weights: Sequence[float],
     clusters: Sequence[str],
+    tails: Tails = ONE_LOOK,
 ) -> MeasuredSlice:
     """What both sides have, in points, question by question."""
     empty = MeasuredSlice(name=name, questions=len(live), clusters=len(set(clusters)))
     if not live:
         return empty
-    gain = paired(np.subtract(candidate, live), weights, clusters)
+    gain = paired(np.subtract(candidate, live), weights, clusters, tails)
     bounds = {
         "live": np.average(live, weights=weights),
         "candidate": np.average(candidate, weights=weights),
@@ -178,6 +198,7 @@ def measured_slice(
         "low": gain.low,
         "high": gain.high,
         "one_sided_low": gain.one_sided_low,
+        "spread": gain.spread,
     }
     rounded = {key: round(float(bound), 4) for key, bound in bounds.items()}
     return empty.model_copy(update=rounded)

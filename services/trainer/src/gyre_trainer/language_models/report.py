@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from gyre_common.events.training import Decision, Slice, Verdict
 from gyre_common.store import ContentRef
@@ -40,7 +41,8 @@ class _ReportPart(BaseModel):
 
 class MeasuredSlice(_ReportPart):
     """In points, candidate minus live. `clusters` counts questions that differ. `low` and `high`
-    bound the difference two-sided at 95 %, `one_sided_low` one-sided.
+    bound the difference two-sided at 95 %, `one_sided_low` one-sided, however often one looked;
+    `spread` is its standard error.
     """
 
     name: str
@@ -52,6 +54,7 @@ class MeasuredSlice(_ReportPart):
     low: float | None = None
     high: float | None = None
     one_sided_low: float | None = None
+    spread: float | None = None
 
     @property
     def interval(self) -> str:
@@ -63,9 +66,9 @@ class MeasuredSlice(_ReportPart):
 
 class GateReport(_ReportPart):
     """`words` is the mean length of what each side wrote, `seconds` and `tokens` (read and written)
-    are means of what an answer took; `left_out` counts held-out answers that could not be compared,
-    by reason; `least` and `margin` are the rule's; `about_others` says why other tenants are not
-    among the slices.
+    are means of what an answer took. Of `held_out` answers so many questions were `asked`, and
+    `stopped` says why not more; `left_out` counts those that could not be compared, by reason.
+    `least` and `margin` are the rule's; `about_others` says why other tenants are no slice.
     """
 
     verdict: Decision
@@ -81,6 +84,9 @@ class GateReport(_ReportPart):
     candidate: str
     slices: tuple[MeasuredSlice, ...]
     about_others: str = ""
+    asked: int
+    held_out: int
+    stopped: str = ""
     words: Mapping[str, float]
     declined: Mapping[str, float]
     seconds: Mapping[str, float]
@@ -141,6 +147,10 @@ class Objections:
 
 
 NEW_DOCUMENTS = "on documents nothing was learned about"
+MUST_NOT_LOSE = MappingProxyType(
+    {SliceName.NEW: NEW_DOCUMENTS, SliceName.OTHERS: "of other tenants"}
+)
+"""Slices that have a bound of their own, where there are any; in words."""
 
 
 def decide(
@@ -150,21 +160,29 @@ def decide(
     of = {one.name: one for one in slices}
     objections = Objections(least=least, margin=margin)
     objections.expect_gain(of[SliceName.OVERALL])
-    objections.expect_no_loss(of[SliceName.NEW], NEW_DOCUMENTS)
-    if others := of.get(SliceName.OTHERS):
-        objections.expect_no_loss(others, "of other tenants")
+    for name, where in MUST_NOT_LOSE.items():
+        if name in of:
+            objections.expect_no_loss(of[name], where)
+    objections.against += surely_worse(slices, margin)
+    return objections.verdict()
+
+
+def surely_worse(slices: Sequence[MeasuredSlice], margin: float) -> list[str]:
+    """What is measured beside the score, and is below what live has by all of its interval."""
+    of = {one.name: one for one in slices}
+    objections = Objections(least=0, margin=margin)
     objections.expect_not_surely_worse(
         of[SliceName.GROUNDED], margin, "more of its sentences rest on nothing"
     )
     objections.expect_not_surely_worse(
         of[SliceName.DECLINING], 0.0, "it declines rightly less often"
     )
-    return objections.verdict()
+    return objections.against
 
 
 def summary_of(verdict: Decision, slices: Sequence[MeasuredSlice]) -> str:
     """The report's main line."""
-    shown = (SliceName.OVERALL, SliceName.NEW, SliceName.OTHERS, SliceName.DECLINING)
+    shown = (SliceName.OVERALL, *MUST_NOT_LOSE, SliceName.DECLINING)
     return main_line(verdict, slices, shown)
 
 
@@ -208,7 +226,9 @@ def as_markdown(report: GateReport) -> str:
         (
             "## Gate",
             f"Verdict: **{report.verdict}**. {report.summary}",
-            f"{METRIC}. Intervals are a paired bootstrap over clusters of questions.",
+            f"{METRIC}. Intervals are a paired bootstrap over clusters of questions. Asked: "
+            f"{report.asked} of {report.held_out} questions"
+            f"{f'; then it stopped, because {report.stopped}' if report.stopped else ''}.",
             "\n".join(rows),
             f"An answer: {lengths} words; {seconds} s; {tokens} tokens read and written. Declined: "
             f"{declined}. Profile: {report.profile}.",

@@ -29,8 +29,20 @@ Names = Sequence[str] | NDArray[np.str_]
 
 
 @dataclass(frozen=True)
+class Tails:
+    """The error at each end of the two-sided interval, and below the one-sided bound."""
+
+    two_sided: float
+    one_sided: float
+
+
+ONE_LOOK = Tails(0.025, 0.05)
+"""95 %, where nobody looks at a part of the questions first (`repeated_looks.py`)."""
+
+
+@dataclass(frozen=True)
 class Paired:
-    """A weighted mean difference with its two-sided 95 % interval and one-sided 95 % lower bound.
+    """A weighted mean difference with its two-sided interval and one-sided lower bound.
     `effective` is how many equally weighted clusters would tell as much.
     """
 
@@ -42,7 +54,9 @@ class Paired:
     effective: float
 
 
-def paired(differences: Numbers, weights: Numbers, clusters: Names) -> Paired:
+def paired(
+    differences: Numbers, weights: Numbers, clusters: Names, tails: Tails = ONE_LOOK
+) -> Paired:
     """Candidate minus live, question by question. All three are of one length, at least 1."""
     gains, masses = _by_cluster(differences, weights, clusters)
     difference = float(gains.sum() / masses.sum())
@@ -53,12 +67,13 @@ def paired(differences: Numbers, weights: Numbers, clusters: Names) -> Paired:
         sample = generator.integers(0, len(gains), size=(_DRAWS_AT_ONCE, len(gains)))
         parts.append(gains[sample].sum(axis=1) / masses[sample].sum(axis=1))
     draws = np.concatenate(parts)
-    low, high = np.quantile(draws, [_tail(0.025, effective), 1 - _tail(0.025, effective)])
+    tail = _tail(tails.two_sided, effective)
+    low, high = np.quantile(draws, [tail, 1 - tail])
     return Paired(
         difference=difference,
         low=float(low),
         high=float(high),
-        one_sided_low=float(np.quantile(draws, _tail(0.05, effective))),
+        one_sided_low=float(np.quantile(draws, _tail(tails.one_sided, effective))),
         spread=float(draws.std()),
         effective=effective,
     )

@@ -19,5 +19,10 @@ async def compare(folder: RunFolder, settings: TrainerSettings) -> None:
         for side, prompt in prompts.items()
     }
     await compare_versions(
-        folder, settings, sides, Judging(answer_tokens=config.answer_tokens, margin=config.margin)
+        folder,
+        settings,
+        sides,
+        Judging(
+            answer_tokens=config.answer_tokens, margin=config.margin, stop_early=config.stop_early
+        ),
     )

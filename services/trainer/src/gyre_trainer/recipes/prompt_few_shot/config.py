@@ -30,10 +30,11 @@ class FewShotConfig(BaseModel):
     example_tokens: int = Field(default=DEFAULT_TOKENS, ge=50, le=MOST_TOKENS)
 
     # Judging: what a liked answer counts beside one that somebody wrote, the longest answer that is
-    # written, and how much a slice may lose, in points.
+    # written, how much a slice may lose, in points, and whether asking stops when that decides.
     liked_weight: float = Field(default=0.5, ge=0, le=1)
     answer_tokens: int = Field(default=256, ge=16, le=4096)
     margin: float = Field(default=2.0, ge=0, le=100)
+    stop_early: bool = True
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str]) -> Self:
