@@ -224,6 +224,16 @@ async def test_an_adapter_stands_on_a_registered_model_which_then_stays(
         assert (await gyre("models", "remove", name))[0] == 1
 
 
+async def test_a_version_that_answers_otherwise_has_the_same_weights(serving: None) -> None:
+    await output_of(
+        "register", "generator", "strict", "--from", SMALL_MODEL, "--set", "unsupported=hold"
+    )
+    await output_of("register", "generator", "elsewhere", "--set", "backend=openai")
+    rows = (await output_of("models", "list")).splitlines()[1:]
+    kinds = {name: kind for name, kind, *_ in (row.split() for row in rows)}
+    assert kinds == {SMALL_MODEL: "weights", "strict": "weights", "elsewhere": "hosted"}
+
+
 async def test_what_cannot_be_served_is_refused_before_it_is_kept(
     serving: None, tmp_path: Path
 ) -> None:

@@ -157,8 +157,10 @@ def _state(release: "Release", artifact: "Artifact") -> str:
 def _kind(artifact: "Artifact") -> str:
     if base := artifact.settings.get("base"):
         return f"adapter on {base}"
-    has_files = artifact.uri or artifact.evidence.get("origin")
-    return "weights" if has_files else "hosted"
+    from gyre_common.releases.builtin import digest_of_settings
+
+    is_hosted = artifact.digest == digest_of_settings(dict(artifact.settings))
+    return "hosted" if is_hosted else "weights"
 
 
 def _table(release: "Release", artifacts: "Sequence[Artifact]") -> Table:

@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from gyre.judge.v1 import judge_pb2 as pb
 from gyre_common.best_of import BestOf, best_of
 from gyre_common.context import request_context, use_versions
-from gyre_common.errors import EMPTY_ANSWER, DeadlineExceeded, FailedPrecondition, GyreError
+from gyre_common.errors import (
+    EMPTY_ANSWER,
+    DeadlineExceeded,
+    FailedPrecondition,
+    GyreError,
+    Unavailable,
+)
 from gyre_common.events.interactions import TokenUsage
 from gyre_common.events.releases import Roles
 from gyre_common.reward_input import METRIC
@@ -39,14 +45,18 @@ async def reward(
     judge: JudgeCall, version: str, question: str, passages: Sequence[RetrievedPassage], answer: str
 ) -> float:
     """What that version says of an answer, 0 to 1. Raises FailedPrecondition where it cannot score
-    this, or is none that gives rewards; Unavailable or DeadlineExceeded.
+    this, or is none that gives rewards; Unavailable where it is away or too slow.
     """
     ranked = sorted(passages, key=lambda passage: passage.rank)
     request = pb.JudgeRequest(
         question=question, answer=answer, passages=[passage.text for passage in ranked]
     )
-    with use_versions({Roles.JUDGE: version}):
-        reply = await judge(request)
+    try:
+        with use_versions({Roles.JUDGE: version}):
+            reply = await judge(request)
+    except (Unavailable, DeadlineExceeded) as error:
+        fix = "start it, or raise GYRE_JUDGE_SECONDS, or give the request more time"
+        raise Unavailable(f"the judge is away or too slow ({error}): {fix}") from error
     for score in reply.scores:
         if score.metric == METRIC and score.HasField("value"):
             return score.value
@@ -236,8 +246,9 @@ def _nth(ask: Ask, wanted: BestOf, number: int) -> Ask:
     return replace(ask, temperature=temperature, seed=seed)
 
 
-def _order(drawn: _Drawn) -> tuple[bool, float]:
-    return drawn.answers, -1.0 if drawn.reward is None else drawn.reward
+def _order(drawn: _Drawn) -> tuple[bool, bool, float]:
+    reward_or_less = -1.0 if drawn.reward is None else drawn.reward
+    return drawn.answers, drawn.empty is None, reward_or_less
 
 
 def _seconds_left() -> float | None:
