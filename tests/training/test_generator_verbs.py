@@ -29,7 +29,10 @@ from gyre_trainer.recipes.generator_sft.train import train
 from tests.fakes.generator import Version, fake_generator
 from tests.training.answer_runs import CANDIDATE, SETTINGS, Stage, right, wrong
 from tests.training.tiny_runs import never
+from tests.unit.trainer.answer_facts import many_preferences, with_golden
 from tests.unit.trainer.training_facts import MORNING
+
+GOLDEN = 2
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, tiny_language_model: Path
     stage = Stage(tmp_path_factory.mktemp("stage"))
 
     async def begin() -> None:
-        await stage.begin(tiny_language_model)
+        await stage.begin(tiny_language_model, facts=with_golden(many_preferences(90), GOLDEN))
         async with fake_generator({}) as generator:
             await prepare(stage.folder, stage.settings(generator.address))
 
@@ -60,7 +63,7 @@ async def test_what_people_said_becomes_samples_and_a_version(exported: Stage) -
     prepared, data = exported.folder.prepared(), RunData(exported.folder)
     assert prepared.votes == 90
     parts = {part: data.samples(part) for part in DataSetPart}
-    assert sum(map(len, parts.values())) == 90
+    assert sum(map(len, parts.values())) == 90 + GOLDEN
     assert all(parts.values())
     sample = next(s for s in parts[DataSetPart.FIT] if s.row.kind is AnswerKind.DECLINED)
     assert sample.answer == NO_ANSWER
@@ -98,7 +101,7 @@ async def test_a_candidate_that_answers_as_people_wrote_passes(compared_anew: St
     found = await verdict(compared_anew, wrong, right)
     assert (found.decision, found.reasons) == (Decision.PASSED, ())
     slices = {each.name: each for each in found.slices}
-    assert slices["overall"].candidate == 100
+    assert slices["overall"].candidate == slices["golden"].candidate == 100
     assert slices["answered: sentences with a source"].candidate == 100
     assert slices["declining: balanced accuracy"].live == 50
     assert slices["declining: balanced accuracy"].candidate == 100
@@ -107,6 +110,17 @@ async def test_a_candidate_that_answers_as_people_wrote_passes(compared_anew: St
     assert report["words"]["live"] == 3
     assert (report["tokens"]["live"], report["seconds"]["candidate"]) == (40, 0.25)
     assert "Verdict: **passed**" in (compared_anew.folder.path / "README.md").read_text()
+
+
+async def test_a_candidate_that_loses_golden_questions_is_refused(compared_anew: Stage) -> None:
+    # Their numbers come behind those of the 90 others and of what is disliked.
+    found = await verdict(
+        compared_anew,
+        lambda q: right(q) if "10" in q else wrong(q),
+        lambda q: wrong(q) if "matter105" in q else right(q),
+    )
+    assert found.decision is Decision.REFUSED
+    assert found.reasons[0].startswith("a loss on golden questions: ")
 
 
 async def test_a_candidate_that_is_no_better_is_refused(compared_anew: Stage) -> None:
@@ -179,7 +193,7 @@ async def test_nobody_is_asked_for_a_tenant_that_keeps_its_own_version(
 async def test_asking_stops_when_the_intervals_decide_unless_all_are_wanted(
     compared_anew: Stage,
 ) -> None:
-    many = len(RunData(compared_anew.folder).samples(DataSetPart.GATE))
+    many = len(RunData(compared_anew.folder).samples(DataSetPart.GATE)) - GOLDEN
     found = await verdict(compared_anew, wrong, right)
     report = json.loads((compared_anew.folder.path / "report.json").read_text())
     assert (report["asked"], report["held_out"]) == (22, many)

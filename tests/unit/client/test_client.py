@@ -219,9 +219,12 @@ async def test_a_vote_is_as_many_words_as_it_says(client: AsyncClient, system: F
         ({}, "value is missing: say up, down or 1 to 5"),
         ({"value": "sideways"}, "value is sideways: say up, down or a rating"),
         ({"value": "5", "chunk_id": "c1"}, "value is 5: say up or down of a passage"),
+        ({"value": "up", "golden": True}, "golden is without a correction: give the answer"),
     ):
         with pytest.raises(InvalidInput, match=says):
             await client.feedback.vote(IDS[0], **about)
+    await client.feedback.vote(IDS[0], correction="81", golden=True)
+    assert system.requests[-1].golden
 
 
 async def test_lists_are_read_page_by_page(client: AsyncClient) -> None:

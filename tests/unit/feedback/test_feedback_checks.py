@@ -41,6 +41,7 @@ def test_every_kind_of_the_contract_is_accepted(kind: str, fields: dict[str, str
     ("field", "kind", "fields"),
     [
         ("kind", None, {}),
+        ("golden", "thumb", {"golden": True}),
         ("interaction_id", "thumb", {"interaction_id": ""}),
         ("interaction_id", "thumb", {"interaction_id": "42"}),
         ("interaction_id", "thumb", {"interaction_id": INTERACTION + "0"}),

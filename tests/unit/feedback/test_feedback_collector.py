@@ -1,5 +1,6 @@
 """Feedback is on the topic, once, before anybody hears that it was taken."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -42,9 +43,24 @@ def collector(publisher: FakePublisher) -> FeedbackCollector:
     return FeedbackCollector(publisher, clock=lambda: NOON)
 
 
-def a_thumb(**fields: str) -> Submission:
-    defaults = {"tenant": "acme", "interaction_id": INTERACTION, "value": "up", "actor": "u1"}
+def a_thumb(**fields: Any) -> Submission:
+    defaults: dict[str, Any] = {
+        "tenant": "acme",
+        "interaction_id": INTERACTION,
+        "value": "up",
+        "actor": "u1",
+    }
     return Submission(kind=FeedbackKind.THUMB, **{**defaults, **fields})
+
+
+async def test_a_golden_correction_is_published_as_one(
+    collector: FeedbackCollector, publisher: FakePublisher
+) -> None:
+    golden = replace(a_thumb(golden=True, value="tea"), kind=FeedbackKind.CORRECTION)
+    await collector.submit(golden)
+    [(_, event, _)] = publisher.published
+    assert isinstance(event, FeedbackReceived)
+    assert event.golden
 
 
 async def test_a_vote_is_published_under_its_own_id(

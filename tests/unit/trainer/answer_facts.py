@@ -98,6 +98,25 @@ def many_preferences(count: int, *, actors: int = 6) -> PartitionFacts:
     return PartitionFacts(interactions, feedback)
 
 
+def with_golden(facts: PartitionFacts, count: int) -> PartitionFacts:
+    """And as many other questions with golden answers, all of one person who asked as well."""
+    first = len(facts.interactions)
+    asked = [an_answer(n, actor="owner") for n in range(first, first + count)]
+    golden = [
+        replace(
+            a_correction(
+                one,
+                "Not answered here." if n % 6 == 4 else f"It is right{n}.",
+                offset=len(facts.feedback) + n - first,
+                actor="owner",
+            ),
+            golden=True,
+        )
+        for n, one in enumerate(asked, start=first)
+    ]
+    return PartitionFacts([*facts.interactions, *asked], [*facts.feedback, *golden])
+
+
 def with_unanswered(facts: PartitionFacts, count: int) -> PartitionFacts:
     """And as many questions of which nobody said anything."""
     first = len(facts.interactions)

@@ -48,6 +48,7 @@ from tests.unit.trainer.answer_facts import (
     quoted,
     segments_with,
     text_of,
+    with_golden,
     with_unanswered,
 )
 from tests.unit.trainer.training_facts import MORNING
@@ -192,6 +193,59 @@ async def test_a_window_gives_a_data_set_without_texts_always_the_same(tmp_path:
     }
     weights = {row.kind: row.weight for row in answer_rows(frozen)}
     assert weights[AnswerKind.LIKED] == pytest.approx(weights[AnswerKind.CORRECTION] / 2, rel=0.01)
+
+
+async def test_golden_answers_judge_apart_and_change_nothing_else(tmp_path: Path) -> None:
+    facts = many_answers(90)
+    usual = await frozen_from(await segments_with(tmp_path / "a", facts))
+    segments = await segments_with(tmp_path / "b", with_golden(facts, 5))
+    frozen = await frozen_from(segments)
+    rows = answer_rows(frozen)
+    golden = [row for row in rows if row.golden]
+    assert {(row.part, row.weight, row.held_out) for row in golden} == {
+        (DataSetPart.GATE, 1.0, False)
+    }
+    assert [row for row in rows if not row.golden] == answer_rows(usual)
+    assert (frozen.card["golden"], usual.card["golden"]) == (5, 0)
+    assert frozen.card["parts"] == usual.card["parts"]
+    texts = {row.question_id: text for row, text in await answer_texts(frozen, segments, as_asked)}
+    assert {texts[row.question_id].answer for row in golden} == {
+        NO_ANSWER if n % 6 == 4 else f"It is right{n}." for n in range(90, 95)
+    }
+
+
+async def as_asked(asked: Asked) -> tuple[str, str]:
+    return "", asked.question
+
+
+async def test_what_has_the_question_or_conversation_of_a_golden_answer_teaches_nothing(
+    tmp_path: Path,
+) -> None:
+    facts = with_golden(many_answers(90), 2)
+    golden, other = facts.interactions[-2:]
+    interactions = list(facts.interactions)
+    interactions[0] = replace(interactions[0], question=golden.question.upper() + "?")
+    interactions[1] = replace(interactions[1], conversation_id="c")
+    interactions[-1] = replace(other, conversation_id="c")
+    segments = await segments_with(tmp_path, PartitionFacts(interactions, facts.feedback))
+    frozen = await frozen_from(segments, unanswered=0)
+    ids = {row.question_id for row in answer_rows(frozen)}
+    assert not ids & {one.interaction_id for one in interactions[:2]}
+    assert len(ids) == 90
+    assert frozen.card["dropped"][NotLearned.HELD_OUT] == 2
+
+
+def test_a_golden_answer_may_be_the_one_that_was_given_and_stands_before_other_corrections() -> (
+    None
+):
+    one = an_answer(1)
+    golden = replace(a_correction(one, one.answer, actor="owner"), golden=True)
+    others = [a_correction(one, "It is other.", actor=f"user-{n}") for n in range(3)]
+    joined = AnswersJoined(Wanted(PROMPT, CONTEXT_TOKENS))
+    joined.add(PartitionFacts([one], [*others, golden]))
+    [example] = joined.examples()
+    assert example.golden
+    assert example.words == one.answer.casefold()
 
 
 async def test_rows_find_their_texts_again(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def an_answer(number: int, gain: float, tenant: str = "large", **overrides: Any)
         "cluster": f"{tenant}-{number}",
         "weight": 1.0,
         "is_new": True,
+        "golden": False,
         "wants_answer": True,
         "live": live,
         "candidate": candidate,
@@ -63,6 +64,21 @@ def test_a_few_answers_of_other_tenants_do_not_prove_that_nothing_is_lost() -> N
     assert reasons == (
         "the slice `other tenants` has 4 different questions of the 5 that are needed to tell",
     )
+
+
+def test_golden_questions_are_in_no_other_slice_and_their_mean_may_not_fall() -> None:
+    usual = answers(40, 0.3)
+    worse, as_good = (
+        [an_answer(number, gain, "golden", golden=True) for number in range(3)]
+        for gain in (-0.2, 0.0)
+    )
+    assert verdict([*usual, *as_good]) == (Decision.PASSED, ())
+    slices = {each.name: each for each in slices_of([*usual, *worse])}
+    assert (slices[SliceName.OVERALL].questions, slices[SliceName.GOLDEN].questions) == (40, 3)
+    assert SliceName.OTHERS not in slices
+    decision, reasons = verdict([*usual, *worse])
+    assert decision is Decision.REFUSED
+    assert reasons[0].startswith("a loss on golden questions: -21.0")
 
 
 def test_the_report_says_why_there_is_no_slice_of_other_tenants() -> None:

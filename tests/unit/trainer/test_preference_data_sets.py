@@ -39,6 +39,7 @@ from tests.unit.trainer.answer_facts import (
     never_rendered,
     quoted,
     segments_with,
+    with_golden,
 )
 from tests.unit.trainer.training_facts import MORNING
 
@@ -202,6 +203,16 @@ async def test_candidates_are_judged_by_the_answers_that_are_held_out_for_every_
     assert not {row.cluster for row in taught} & {row.cluster for row in gate}
     documents = {document for row in taught for document in row.documents}
     assert all(row.held_out == (not documents & set(row.documents)) for row in gate)
+
+
+@pytest.mark.parametrize("kind", [PAIRS, LABELLED, COMPARISONS])
+async def test_golden_answers_teach_no_preference(tmp_path: Path, kind: AnswersKind) -> None:
+    facts = with_golden(many_preferences(90), 5)
+    golden = {one.interaction_id for one in facts.interactions[-5:]}
+    taught, gate = split(await frozen_from(await segments_with(tmp_path, facts), kind))
+    assert not golden & {one for row in taught for one in (row.question_id, row.rejected_id)}
+    judging = {row.question_id for row in gate if row.golden}
+    assert judging == (set() if kind is COMPARISONS else golden)
 
 
 async def test_comparisons_are_the_same_pairs_and_those_that_are_held_out_judge(

@@ -26,16 +26,18 @@ class Feedback(Part[LoopT]):
         *,
         comment: str = "",
         correction: str = "",
+        golden: bool = False,
         chunk_id: str = "",
         idempotency_key: str = "",
     ) -> dict[str, str]:
         """`up`, `down` or a rating from 1 to 5 of the answer, or of the passage `chunk_id`.
 
-        A comment goes with the vote, and alone when there is none. Returns the id of each word that
+        A comment goes with the vote, and alone when there is none. A `golden` correction judges
+        what is to be released, and is never learned from. Returns the id of each word that
         was recorded, by its kind; a retry with the same key is the same words. Raises InvalidInput.
         """
         ids = {}
-        for word in _words(value, comment, correction, chunk_id):
+        for word in _words(value, comment, correction, golden, chunk_id):
             kind = feedback_pb2.Kind.Name(word.kind).removeprefix("KIND_").lower()
             word.interaction_id = interaction_id
             word.idempotency_key = idempotency_key and f"{idempotency_key}/{kind}"
@@ -54,7 +56,7 @@ class Feedback(Part[LoopT]):
 
 
 def _words(
-    value: str, comment: str, correction: str, chunk_id: str
+    value: str, comment: str, correction: str, golden: bool, chunk_id: str
 ) -> Iterator[feedback_pb2.SubmitFeedbackRequest]:
     word = feedback_pb2.SubmitFeedbackRequest
     if chunk_id and value not in THUMBS:
@@ -65,6 +67,8 @@ def _words(
         raise InvalidInput(
             "value", "is missing", "say up, down or 1 to 5, or give a comment or a correction"
         )
+    if golden and not correction:
+        raise InvalidInput("golden", "is without a correction", "give the answer that is wanted")
     if value:
         kind = feedback_pb2.KIND_RATING if value in RATINGS else feedback_pb2.KIND_THUMB
         kind = feedback_pb2.KIND_CHUNK if chunk_id else kind
@@ -72,4 +76,4 @@ def _words(
     elif comment:
         yield word(kind=feedback_pb2.KIND_COMMENT, comment=comment)
     if correction:
-        yield word(kind=feedback_pb2.KIND_CORRECTION, value=correction)
+        yield word(kind=feedback_pb2.KIND_CORRECTION, value=correction, golden=golden)

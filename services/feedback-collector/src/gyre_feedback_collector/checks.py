@@ -37,6 +37,7 @@ class Submission:
     comment: str = ""
     actor: str = ""
     idempotency_key: str = ""
+    golden: bool = False
 
 
 def check(submission: Submission) -> tuple[UUID, FeedbackKind, str]:
@@ -54,6 +55,8 @@ def check(submission: Submission) -> tuple[UUID, FeedbackKind, str]:
     check_line("idempotency_key", submission.idempotency_key, most=MAX_NAME_CHARACTERS)
     _check_size("comment", submission.comment, MAX_COMMENT_BYTES)
     _check_value(kind, submission.value)
+    if submission.golden and kind is not FeedbackKind.CORRECTION:
+        raise InvalidInput("golden", "means nothing for this kind", "send it with a correction")
     if kind is FeedbackKind.COMMENT and not submission.comment.strip():
         raise InvalidInput("comment", "is empty", "write what you want to say")
     return interaction_id, kind, _target(kind, submission.target)

@@ -30,6 +30,7 @@ class FeedbackRpc(feedback_pb2_grpc.FeedbackServiceServicer):
             comment=request.comment,
             actor=request.actor,
             idempotency_key=request.idempotency_key,
+            golden=request.golden,
         )
         feedback_id = await self._collector.submit(submission)
         return pb.SubmitFeedbackResponse(feedback_id=str(feedback_id))

@@ -37,6 +37,7 @@ class FeedbackCollector:
             target=target,
             comment=submission.comment,
             actor=submission.actor,
+            golden=submission.golden,
             received_at=self._clock(),
         )
         await self._publisher.publish(FEEDBACK_RECEIVED, event, event_id=feedback_id)

@@ -108,6 +108,9 @@ def vote(
     value: Annotated[str, Argument(help="up, down, or 1 to 5.")] = "",
     comment: Annotated[str, Option(help="Why.")] = "",
     correction: Annotated[str, Option(help="The better answer.")] = "",
+    golden: Annotated[
+        bool, Option("--golden", help="The correction judges candidates, and teaches none.")
+    ] = False,
     chunk: Annotated[
         str | None, Option(help="Vote on this passage instead, by its id or its beginning.")
     ] = None,
@@ -135,7 +138,12 @@ def vote(
         answer_id = await _interaction_id(gyre, answer, cli.settings)
         passage = await _chunk_id(gyre, chunk or "", answer_id, cli.settings)
         words = await gyre.feedback.vote(
-            answer_id, value, comment=comment, correction=correction, chunk_id=passage
+            answer_id,
+            value,
+            comment=comment,
+            correction=correction,
+            golden=golden,
+            chunk_id=passage,
         )
         return answer_id, words
 

@@ -69,16 +69,18 @@ async def ask_and_correct(
         wrong = chance.random() < _WRONG
         if nearness(answer, question.reply) >= _LIKED_FROM and not wrong:
             tally.liked += 1
-            words = {"value": "up"}
+            value, correction = "up", ""
         else:
             reply = chance.choice(replies) if wrong else replies[number]
             tally.wrong += wrong
             tally.corrected += reply != DECLINED
             tally.declined += reply == DECLINED
-            words = {"value": "down", "correction": reply}
+            value, correction = "down", reply
         key = str(uuid.uuid4())
         await with_retries(
-            lambda: person.feedback.vote(answer.interaction_id, idempotency_key=key, **words)
+            lambda: person.feedback.vote(
+                answer.interaction_id, value, correction=correction, idempotency_key=key
+            )
         )
         show(tally.questions)
 

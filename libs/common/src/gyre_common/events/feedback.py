@@ -35,7 +35,8 @@ ANSWER_TARGET = "answer"
 class FeedbackReceived(InteractionEvent):
     """One actor's word on one target of one interaction; the latest word wins.
 
-    It may arrive before its interaction.
+    It may arrive before its interaction. A `golden` correction judges what is to be released, and
+    is never learned from.
     """
 
     feedback_id: UUID
@@ -44,6 +45,7 @@ class FeedbackReceived(InteractionEvent):
     target: str = ANSWER_TARGET
     comment: Text = ""
     actor: str = ""
+    golden: bool = False
     received_at: Timestamp
 
 

@@ -66,18 +66,21 @@ async def freeze_answers(
     """
     window = validate_window(window)
     joined, wrong = await join_answers(segments, tenant, window, wanted)
-    examples, profile_of = joined.examples(), PROFILES[profile]
+    profile_of, unanswered = PROFILES[profile], joined.unanswered()
+    everything = joined.examples()
+    find = Occurrences([*everything, *unanswered])
+    golden = Golden(everything, find)
+    joined.dropped[NotLearned.HELD_OUT] += golden.lost
+    examples = golden.others
     check_there_is_something(joined, examples, tenant)
-    unanswered = joined.unanswered()
-    find = Occurrences([*examples, *unanswered])
     occurrences = [find(example) for example in examples]
     split = split_answers(occurrences, profile_of)
     parts = list(zip(examples, occurrences, split.parts, strict=True))
-    tied = TiedTo((one for _, one, part in parts if part is DataSetPart.GATE), split)
+    tied = TiedTo((one for _, one, part in parts if part is DataSetPart.GATE), split.apart)
     for_teacher = [
         row_of(example, find(example), DataSetPart.FIT, teacher_weight, held_out=False)
         for example in unanswered
-        if not tied(find(example))
+        if not tied(find(example)) and not golden.tied(find(example))
     ]
     taught = {(row.tenant, document) for row in for_teacher for document in row.documents}
     taught |= {
@@ -97,12 +100,13 @@ async def freeze_answers(
     card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong, said_at)
     card |= {
         KIND: AnswersKind.WANTED.value,
-        "groups": groups_of([*examples, *unanswered]),
+        "groups": groups_of([*examples, *golden.examples, *unanswered]),
+        "golden": len(golden.examples),
         "prompt": wanted.prompt,
         "context_tokens": wanted.context_tokens,
     }
     check_enough(card, profile_of)
-    return frozen_of(tenant, rows, card)
+    return frozen_of(tenant, [*rows, *golden.rows()], card)
 
 
 async def join_answers(
@@ -132,6 +136,28 @@ class Occurrences:
     def __call__(self, example: AnswerExample) -> AnswerOccurrence:
         """Of one of them."""
         return _occurrence(example, self._names[example.interaction.searched])
+
+
+class Golden:
+    """Golden ones of these answers, and the `others`. What shares a question or a conversation with
+    a golden one is neither, and `lost`: it would teach what is to be judged by. People are not kept
+    apart, because few write most of what is golden.
+    """
+
+    def __init__(self, everything: Sequence[AnswerExample], find: Occurrences) -> None:
+        self._find = find
+        self.examples = [one for one in everything if one.golden]
+        self.tied = TiedTo(map(find, self.examples), ())
+        self.others = [one for one in everything if not one.golden and not self.tied(find(one))]
+        self.lost = len(everything) - len(self.examples) - len(self.others)
+
+    def rows(self) -> list[AnswerRow]:
+        """Each counts alike."""
+        rows = (
+            row_of(one, self._find(one), DataSetPart.GATE, 1.0, held_out=False)
+            for one in self.examples
+        )
+        return [row.model_copy(update={"golden": True}) for row in rows]
 
 
 def _occurrence(example: AnswerExample, cluster: str) -> AnswerOccurrence:

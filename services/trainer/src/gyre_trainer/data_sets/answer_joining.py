@@ -55,6 +55,11 @@ class AnswerExample:
     at: datetime
 
     @property
+    def golden(self) -> bool:
+        """Whether it judges, and is never learned from."""
+        return self.correction is not None and self.correction.golden
+
+    @property
     def question(self) -> Question:
         """What was asked, by whom it may concern."""
         asked = self.interaction
@@ -110,13 +115,15 @@ class AnswersJoined:
 
     def examples(self) -> list[AnswerExample]:
         """One a question, in a canonical order: of corrections the one of most people, of equals
-        the newest; without one, the answer that more people like, of equals the newest.
+        the newest, golden ones before all others; without one, the answer that more people like, of
+        equals the newest.
         """
         chosen = []
         for question in sorted({*self._corrections, *self._liked}):
             corrections, liked = self._corrections[question], self._liked[question]
             if corrections:
-                best = _of_most_people(corrections)
+                golden = [each for each in corrections if each.golden]
+                best = _of_most_people(golden or corrections)
                 same = [each for each in corrections if each.words == best.words]
                 self.dropped[NotLearned.OUTVOTED] += len(corrections) - len(same)
                 self.dropped[NotLearned.SAME_QUESTION] += len(same) - 1
@@ -163,7 +170,7 @@ class AnswersJoined:
         for (actor, corrects), word in latest.items():
             if not corrects:
                 verdicts[actor] = word
-            elif problem := _problem(word.value, interaction):
+            elif problem := _problem(word, interaction):
                 self.dropped[problem] += 1
             else:
                 kind = AnswerKind.DECLINED if declines(word.value) else AnswerKind.CORRECTION
@@ -223,11 +230,14 @@ def as_given(
 _TEACHING = frozenset({FeedbackKind.CORRECTION, FeedbackKind.THUMB, FeedbackKind.RATING})
 
 
-def _problem(correction: str, interaction: InteractionFact) -> NotLearned | None:
+def _problem(word: FeedbackFact, interaction: InteractionFact) -> NotLearned | None:
+    correction = word.value
     if not correction.strip():
         return NotLearned.EMPTY
     if len(correction) > LONGEST:
         return NotLearned.TOO_LONG
+    if word.golden:  # most are of answers that are right, and are to stay so
+        return None
     both_decline = declines(correction) and interaction.outcome == Outcome.ABSTAINED.value
     if both_decline or folded(correction) == folded(interaction.answer):
         return NotLearned.IDENTICAL

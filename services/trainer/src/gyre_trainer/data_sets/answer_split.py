@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from scipy.cluster.hierarchy import DisjointSet
@@ -38,8 +38,8 @@ class AnswerSplit:
 class TiedTo:
     """Whether an answer is tied to what is held out, by whatever the split keeps apart."""
 
-    def __init__(self, held_out: Iterable[AnswerOccurrence], split: AnswerSplit) -> None:
-        self._with_actors = "actor" in split.apart
+    def __init__(self, held_out: Iterable[AnswerOccurrence], apart: Collection[str]) -> None:
+        self._with_actors = "actor" in apart
         self._ties = {tie for one in held_out for tie in self._ties_of(one)}
 
     def __call__(self, one: AnswerOccurrence) -> bool:

@@ -75,7 +75,8 @@ class AnswerRow(DataSetRow):
     are those that it rests on, `weight` is above 0 and at most 1. Of a pair, `rejected_id` names
     the interaction whose answer is the worse one; one that is not `desirable` should not be given.
     `may_quote` are all documents that were shown with it, and those of the examples in its prompt:
-    its words may be of any of them; `groups` those without which somebody may not read one.
+    its words may be of any of them; `groups` those without which somebody may not read one. A
+    `golden` one is to judge by alone, apart from the others.
     """
 
     kind: AnswerKind
@@ -86,6 +87,7 @@ class AnswerRow(DataSetRow):
     desirable: bool = True
     may_quote: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    golden: bool = False
 
     @property
     def references(self) -> tuple[Reference, ...]:

@@ -6,6 +6,7 @@ from gyre_common.errors import FailedPrecondition
 
 from gyre_trainer.data_sets.answer_freezing import (
     PROFILES,
+    Golden,
     Occurrences,
     card_of_answers,
     check_enough,
@@ -39,10 +40,14 @@ async def freeze_preferences(
     """
     window = validate_window(window)
     joined, wrong = await join_answers(segments, tenant, window, wanted)
-    examples, profile_of = joined.examples(), PROFILES[profile]
+    everything, profile_of = joined.examples(), PROFILES[profile]
+    golden = Golden(everything, Occurrences(everything))
+    joined.dropped[NotLearned.HELD_OUT] += golden.lost
+    examples = golden.others
     check_there_is_something(joined, examples, tenant)
     preferences = preferences_of(kind, examples, joined.disliked(), wrong=wrong)
-    find = Occurrences([*examples, *(side for each in preferences for side in each.sides)])
+    find = Occurrences([*everything, *(side for each in preferences for side in each.sides)])
+    tied_to_golden = TiedTo(map(find, golden.examples), ())
     split = split_answers([find(example) for example in examples], profile_of)
     part_of = dict(zip(map(_reference, examples), split.parts, strict=True))
     gate_examples = [one for one in examples if part_of[_reference(one)] is DataSetPart.GATE]
@@ -53,14 +58,15 @@ async def freeze_preferences(
         and part_of.get(_reference(each.answer)) is DataSetPart.GATE
     ]
     judging = [*gate_examples, *(side for each in held_out for side in each.sides)]
-    tied = TiedTo(map(find, judging), split)
+    tied = TiedTo(map(find, judging), split.apart)
 
     taught: list[AnswerRow] = []
     for preference in preferences:
         part = part_of.get(_reference(preference.answer), DataSetPart.FIT)
         if part is DataSetPart.GATE:
             continue
-        if any(tied(find(side)) for side in preference.sides):
+        sides_of = [find(side) for side in preference.sides]
+        if any(tied(side) or tied_to_golden(side) for side in sides_of):
             joined.dropped[NotLearned.HELD_OUT] += 1
         else:
             taught.append(_row(preference, find(preference.answer), part))
@@ -83,7 +89,8 @@ async def freeze_preferences(
     card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong, said_at)
     card |= {
         KIND: kind.value,
-        "groups": groups_of([*examples, *sides]),
+        "groups": groups_of([*examples, *golden.examples, *sides]),
+        "golden": len(golden.examples),
         "prompt": wanted.prompt,
         "context_tokens": wanted.context_tokens,
     }
@@ -91,7 +98,8 @@ async def freeze_preferences(
     check_enough(card, profile_of)
     if kind is AnswersKind.LABELLED:
         _check_both_kinds(taught)
-    return frozen_of(tenant, rows, card)
+    judged_apart = golden.rows() if kind is not AnswersKind.COMPARISONS else []
+    return frozen_of(tenant, [*rows, *judged_apart], card)
 
 
 def _reference(example: AnswerExample) -> Reference:

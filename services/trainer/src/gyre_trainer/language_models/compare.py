@@ -72,11 +72,12 @@ async def compare_versions(
     data = RunData(folder)
     spec, all_held_out = data.spec, data.samples(DataSetPart.GATE)
     affected = [each for each in all_held_out if each.row.tenant not in spec.unaffected]
-    held_out = in_asking_order(affected, str(spec.run_id))
-    unaffected = len(all_held_out) - len(held_out)
+    golden = [each for each in affected if each.row.golden]
+    held_out = in_asking_order([each for each in affected if not each.row.golden], str(spec.run_id))
+    unaffected = len(all_held_out) - len(affected)
     async with open_generator(settings) as generator:
         for look in looks_at(held_out, early=judging.stop_early):
-            asked = held_out[: look.questions]
+            asked = [*golden, *held_out[: look.questions]]
             answers = {
                 side: await answers_of(
                     folder, generator, asked, versions, max_tokens=judging.answer_tokens, who=side

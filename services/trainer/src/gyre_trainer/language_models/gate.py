@@ -32,6 +32,7 @@ class ComparedAnswer:
     cluster: str
     weight: float
     is_new: bool
+    golden: bool
     wants_answer: bool
     live: Measured
     candidate: Measured
@@ -46,6 +47,7 @@ def compared(sample: Sample, *, live: VersionAnswer, candidate: VersionAnswer) -
         cluster=sample.row.cluster,
         weight=sample.row.weight,
         is_new=sample.row.held_out,
+        golden=sample.row.golden,
         wants_answer=not declines(sample.answer),
         live=before,
         candidate=after,
@@ -114,7 +116,9 @@ def measure(
 def slices_of(
     answers: Sequence[ComparedAnswer], tails: Tails = ONE_LOOK
 ) -> tuple[MeasuredSlice, ...]:
-    """Every slice, also those without questions, but `others`."""
+    """Every slice, also those without questions, but `others` and `golden`."""
+    golden = [one for one in answers if one.golden]
+    answers = [one for one in answers if not one.golden]
     wanted = [one for one in answers if one.wants_answer]
     unwanted = [one for one in answers if not one.wants_answer]
     # Of either kind half, whatever their numbers; one kind alone has no balance.
@@ -129,6 +133,7 @@ def slices_of(
         _slice(SliceName.NEW, new, _score, tails),
         _slice(SliceName.TAUGHT, taught, _score, tails),
         *([_slice(SliceName.OTHERS, others, _score, tails)] if others else []),
+        *([_slice(SliceName.GOLDEN, golden, _score, ONE_LOOK)] if golden else []),
         _slice(SliceName.ANSWERED, wanted, _score, tails),
         _slice(SliceName.TOKEN_F1, wanted, lambda one: one.token_f1, tails),
         _slice(SliceName.GROUNDED, spoken, lambda one: one.grounded or 0.0, tails),
@@ -143,6 +148,7 @@ def slices_of(
 
 def of_others(answers: Sequence[ComparedAnswer]) -> list[ComparedAnswer]:
     """Those of all tenants but the one that has most."""
+    answers = [one for one in answers if not one.golden]
     counts = Counter(one.tenant for one in answers)
     most = min(counts, key=lambda tenant: (-counts[tenant], tenant), default="")
     return [one for one in answers if one.tenant != most]

@@ -22,13 +22,15 @@ class SliceName(StrEnum):
     """`new`: nothing was learned about the documents; `taught`: something was. `answered` and
     `token_f1` are of questions that people answered; `grounded` is the share of sentences that rest
     on a passage, where both sides answered; `declining` is the balanced accuracy of declining. Of a
-    run for all tenants, `others` are all but the one with most held-out answers.
+    run for all tenants, `others` are all but the one with most held-out answers. `golden` answers
+    are in this slice alone.
     """
 
     OVERALL = "overall"
     NEW = "new"
     TAUGHT = "taught"
     OTHERS = "other tenants"
+    GOLDEN = "golden"
     ANSWERED = "answered: ROUGE-L"
     TOKEN_F1 = "answered: token F1"  # noqa: S105
     GROUNDED = "answered: sentences with a source"
@@ -168,7 +170,10 @@ def decide(
 
 
 def surely_worse(slices: Sequence[MeasuredSlice], margin: float) -> list[str]:
-    """What is measured beside the score, and is below what live has by all of its interval."""
+    """What surely speaks against the candidate whatever it gains: beside the score what is below
+    that of live by all of its interval, and the golden questions, which are all asked and stand
+    for no others, so that their mean is enough.
+    """
     of = {one.name: one for one in slices}
     objections = Objections(least=0, margin=margin)
     objections.expect_not_surely_worse(
@@ -177,12 +182,15 @@ def surely_worse(slices: Sequence[MeasuredSlice], margin: float) -> list[str]:
     objections.expect_not_surely_worse(
         of[SliceName.DECLINING], 0.0, "it declines rightly less often"
     )
+    golden = of.get(SliceName.GOLDEN)
+    if golden and golden.difference is not None and golden.difference <= -margin:
+        objections.against.append(f"a loss on golden questions: {golden.interval}")
     return objections.against
 
 
 def summary_of(verdict: Decision, slices: Sequence[MeasuredSlice]) -> str:
     """The report's main line."""
-    shown = (SliceName.OVERALL, *MUST_NOT_LOSE, SliceName.DECLINING)
+    shown = (SliceName.OVERALL, *MUST_NOT_LOSE, SliceName.GOLDEN, SliceName.DECLINING)
     return main_line(verdict, slices, shown)
 
 

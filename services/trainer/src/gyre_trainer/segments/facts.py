@@ -105,6 +105,7 @@ class FeedbackFact:
     actor: str
     received_at: datetime
     comment: str = ""
+    golden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

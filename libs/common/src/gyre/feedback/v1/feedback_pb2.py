@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgyre/feedback/v1/feedback.proto\x12\x10gyre.feedback.v1\"\xad\x01\n\x15SubmitFeedbackRequest\x12\x16\n\x0einteraction_id\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.gyre.feedback.v1.Kind\x12\r\n\x05value\x18\x03 \x01(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\t\"-\n\x16SubmitFeedbackResponse\x12\x13\n\x0b\x66\x65\x65\x64\x62\x61\x63k_id\x18\x01 \x01(\t*\x87\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_THUMB\x10\x01\x12\x0f\n\x0bKIND_RATING\x10\x02\x12\x10\n\x0cKIND_COMMENT\x10\x03\x12\x13\n\x0fKIND_CORRECTION\x10\x04\x12\x0e\n\nKIND_CHUNK\x10\x05\x12\x11\n\rKIND_IMPLICIT\x10\x06\x32v\n\x0f\x46\x65\x65\x64\x62\x61\x63kService\x12\x63\n\x0eSubmitFeedback\x12\'.gyre.feedback.v1.SubmitFeedbackRequest\x1a(.gyre.feedback.v1.SubmitFeedbackResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgyre/feedback/v1/feedback.proto\x12\x10gyre.feedback.v1\"\xbd\x01\n\x15SubmitFeedbackRequest\x12\x16\n\x0einteraction_id\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.gyre.feedback.v1.Kind\x12\r\n\x05value\x18\x03 \x01(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\t\x12\x0e\n\x06golden\x18\x08 \x01(\x08\"-\n\x16SubmitFeedbackResponse\x12\x13\n\x0b\x66\x65\x65\x64\x62\x61\x63k_id\x18\x01 \x01(\t*\x87\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_THUMB\x10\x01\x12\x0f\n\x0bKIND_RATING\x10\x02\x12\x10\n\x0cKIND_COMMENT\x10\x03\x12\x13\n\x0fKIND_CORRECTION\x10\x04\x12\x0e\n\nKIND_CHUNK\x10\x05\x12\x11\n\rKIND_IMPLICIT\x10\x06\x32v\n\x0f\x46\x65\x65\x64\x62\x61\x63kService\x12\x63\n\x0eSubmitFeedback\x12\'.gyre.feedback.v1.SubmitFeedbackRequest\x1a(.gyre.feedback.v1.SubmitFeedbackResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gyre.feedback.v1.feedback_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KIND']._serialized_start=277
-  _globals['_KIND']._serialized_end=412
+  _globals['_KIND']._serialized_start=293
+  _globals['_KIND']._serialized_end=428
   _globals['_SUBMITFEEDBACKREQUEST']._serialized_start=54
-  _globals['_SUBMITFEEDBACKREQUEST']._serialized_end=227
-  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_start=229
-  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_end=274
-  _globals['_FEEDBACKSERVICE']._serialized_start=414
-  _globals['_FEEDBACKSERVICE']._serialized_end=532
+  _globals['_SUBMITFEEDBACKREQUEST']._serialized_end=243
+  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_start=245
+  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_end=290
+  _globals['_FEEDBACKSERVICE']._serialized_start=430
+  _globals['_FEEDBACKSERVICE']._serialized_end=548
 # @@protoc_insertion_point(module_scope)

@@ -23,7 +23,7 @@ KIND_CHUNK: Kind
 KIND_IMPLICIT: Kind
 
 class SubmitFeedbackRequest(_message.Message):
-    __slots__ = ("interaction_id", "kind", "value", "target", "comment", "actor", "idempotency_key")
+    __slots__ = ("interaction_id", "kind", "value", "target", "comment", "actor", "idempotency_key", "golden")
     INTERACTION_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class SubmitFeedbackRequest(_message.Message):
     COMMENT_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    GOLDEN_FIELD_NUMBER: _ClassVar[int]
     interaction_id: str
     kind: Kind
     value: str
@@ -38,7 +39,8 @@ class SubmitFeedbackRequest(_message.Message):
     comment: str
     actor: str
     idempotency_key: str
-    def __init__(self, interaction_id: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., value: _Optional[str] = ..., target: _Optional[str] = ..., comment: _Optional[str] = ..., actor: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+    golden: bool
+    def __init__(self, interaction_id: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., value: _Optional[str] = ..., target: _Optional[str] = ..., comment: _Optional[str] = ..., actor: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., golden: _Optional[bool] = ...) -> None: ...
 
 class SubmitFeedbackResponse(_message.Message):
     __slots__ = ("feedback_id",)
