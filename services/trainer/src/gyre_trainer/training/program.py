@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from gyre_common.errors import GyreError
 
-from gyre_trainer.runs.failures import failure_line
+from gyre_trainer.runs.failures import AWAY, failure_line
 from gyre_trainer.runs.folder import RunFolder
+from gyre_trainer.training.orders import NotShared, check_shared, has_lapsed, tell_failure
 from gyre_trainer.training.workers import Workers, end_with_launcher, stop_signal
 
 _STOPPED = 143  # as a shell tells SIGTERM
@@ -32,15 +33,33 @@ def run_training(train: Train[V], variants: type[V]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--variant", type=variants, choices=tuple(variants), required=True)
+    parser.add_argument("--order", default="", help="of several nodes: the token of what to obey")
     options = parser.parse_args()
     stop = stop_signal()
     end_with_launcher()
+    folder, first = RunFolder(options.run.absolute()), os.environ.get("RANK", "0") == "0"
     try:
-        train(RunFolder(options.run), options.variant, stop)
+        if options.order:
+            stop = _obeying(folder, options.order, stop, first=first)
+        train(folder, options.variant, stop)
         Workers.leave()
     except GyreError as error:
         if isinstance(error, Stopped):
             Workers.leave()
-        if os.environ.get("RANK", "0") == "0":
-            sys.stderr.write(f"error: {failure_line(error, options.run.absolute().name)}\n")
+        line = failure_line(error, folder.path.name)
+        if first or isinstance(error, NotShared):
+            sys.stderr.write(f"error: {line}\n")
+        if first and options.order and not isinstance(error, (Stopped, *AWAY)):
+            tell_failure(folder, options.order, line)
         sys.exit(_STOPPED if isinstance(error, Stopped) else 1)
+
+
+def _obeying(
+    folder: RunFolder, token: str, stop: Callable[[], bool], *, first: bool
+) -> Callable[[], bool]:
+    """Stops for the order's end as well, which the first process looks for. Raises NotShared."""
+    check_shared(folder, token)
+    if not first:
+        return stop
+    lapsed = has_lapsed(folder, token)
+    return lambda: stop() or lapsed()
