@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 GYRE := .venv/bin/gyre
+# They start no engine, and a test is one process: two of them fill two cores.
+ALONE := tests/unit tests/training
 
 .PHONY: help setup setup-train setup-llm setup-clients up down test unit e2e screenshots faults training lint types proto contracts lock upgrade bench clean
 
@@ -32,7 +34,8 @@ down: ## Stop the system started by `make up`
 
 test: setup-train setup-llm setup-clients ## Run every check: lint, types, import rules, unit, contract, real engines, end to end
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types
-	@$(PY) -m pytest
+	@failed=0; $(PY) -m pytest --numprocesses 2 --dist loadfile $(ALONE) || failed=1; \
+		$(PY) -m pytest tests $(ALONE:%=--ignore %) || failed=1; exit $$failed
 
 unit: setup ## Run the tests that need no engine
 	@$(PY) -m pytest tests/unit tests/contract
