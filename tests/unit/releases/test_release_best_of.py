@@ -7,7 +7,7 @@ import pytest
 from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_common.events.releases import Artifact
 from gyre_common.releases.builtin import shipped_artifacts
-from gyre_releases.book import ReleaseBook
+from gyre_releases.book import ReleaseBook, ReleaseScope
 from gyre_releases.settings_only import NewSettings, settings_version
 
 from tests.unit.releases.release_builders import (
@@ -47,8 +47,11 @@ def test_a_generator_that_chooses_by_a_registered_reward_version_goes_live(
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"reward": "gone"}, "the setting reward gone, which is no registered judge .* are taste$"),
-        ({"reward": "baseline"}, "the setting reward baseline, which is no registered judge"),
+        (
+            {"reward": "gone"},
+            "the setting reward gone, which is no judge .* for every tenant: there are taste$",
+        ),
+        ({"reward": "baseline"}, "the setting reward baseline, which is no judge whose method"),
         ({"reward": ""}, "the setting reward '': register a version with the name of a version"),
         ({"best_of": "17"}, "best_of '17': register a version with a whole number from 1 to 16"),
         ({"best_of": "0"}, "best_of '0'"),
@@ -87,8 +90,21 @@ def test_a_tenants_own_judge_chooses_for_that_tenant_alone(book: ReleaseBook) ->
     register(book, "judge", own, tenant="acme")
     register(book, "generator", a_generator(reward="own"), tenant="acme")
     assert promote(book, "generator", "best-4", tenant="acme") == ["acme generator best-4 #2"]
-    with pytest.raises(FailedPrecondition, match="the setting reward own, which is no registered"):
+    with pytest.raises(FailedPrecondition, match=r"reward own, .* for every tenant"):
         register(book, "generator", a_generator(reward="own"))
+
+
+def test_a_generator_that_chooses_by_the_callers_own_judge_is_the_callers_own(
+    book: ReleaseBook,
+) -> None:
+    own = an_artifact("own", content="b").model_copy(update={"settings": {"method": "reward"}})
+    register(book, "judge", own, tenant="acme")
+    acme = ReleaseScope("acme")
+    assert book.owner_of("generator", a_generator(reward="own"), acme) == "acme"
+    assert book.owner_of("generator", a_generator(reward="own"), ReleaseScope("acme", "*")) == "*"
+    assert book.owner_of("generator", a_generator(reward="taste"), acme) == "*"
+    assert book.owner_of("generator", READER, acme) == "*"
+    assert book.owner_of("judge", own, ReleaseScope("acme")) == "acme"
 
 
 def test_a_judge_stays_while_a_generator_chooses_by_it(book: ReleaseBook) -> None:

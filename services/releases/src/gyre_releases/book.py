@@ -91,6 +91,17 @@ class ReleaseBook:
             )
         return caller if (caller, role) in self._states else EVERY_TENANT
 
+    def owner_of(self, role: str, artifact: Artifact, scope: ReleaseScope) -> str:
+        """Who gets a new version. A generator that chooses its answers by a judge which is the
+        caller's alone is the caller's alone, unless the request says whose. Raises as `tenant_of`.
+        """
+        reward = reward_of(artifact) if role == Roles.GENERATOR else None
+        own, default = (self._states.get((o, Roles.JUDGE)) for o in (scope.caller, EVERY_TENANT))
+        is_known = default is not None and default.artifact(reward or "") is not None
+        if reward and own and own.artifact(reward) and not is_known and not scope.requested:
+            return scope.caller
+        return self.tenant_of(role, scope)
+
     def ship(self, shipped: ShippedArtifacts, by: Signature) -> Changes:
         """What makes the versions known that came with the program.
 

@@ -88,10 +88,12 @@ def check_reward(draft: ReleaseDraft, tenant: str, generator: Artifact) -> None:
     artifacts = [artifact for state in states if state for artifact in state.artifacts]
     able = [artifact.version for artifact in artifacts if gives_rewards(artifact)]
     if wanted.reward not in able:
+        whose = "every tenant" if tenant == EVERY_TENANT else tenant
         there_are = ", ".join(dict.fromkeys(able)) or "none yet: `gyre train judge` makes one"
         raise FailedPrecondition(
             f"{Roles.GENERATOR} {generator.version} has the setting reward {wanted.reward}, which "
-            f"is no registered {Roles.JUDGE} whose method is reward: there are {there_are}"
+            f"is no {Roles.JUDGE} whose method is reward that is registered for {whose}: there are "
+            f"{there_are}"
         )
 
 

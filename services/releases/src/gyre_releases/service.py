@@ -111,7 +111,7 @@ class ReleaseController:
         """Make a version known to a tenant, or to all; one that is known changes nothing."""
         _check(by)
         async with self._locked_book() as book:
-            tenant = book.tenant_of(role, scope)
+            tenant = book.owner_of(role, artifact, scope)
             await self._write(book.register(tenant, role, artifact, by))
             return book.release(role, tenant)
 
@@ -123,6 +123,7 @@ class ReleaseController:
         async with self._locked_book() as book:
             tenant = book.tenant_of(new.role, scope)
             artifact = settings_version(book.release(new.role, tenant), new, book.now())
+            tenant = book.owner_of(new.role, artifact, scope)
             await self._write(book.register(tenant, new.role, artifact, by))
             return book.release(new.role, tenant)
 
