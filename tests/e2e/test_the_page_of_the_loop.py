@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser import Tab
 from tests.system import System
@@ -41,7 +41,7 @@ def test_a_release_is_taken_back_and_made_live_again(tab: Tab, demo: Any, system
     assert system.json("releases", "query-encoder", *here)[0]["live"] == version
 
 
-def test_a_training_is_asked_for_once_holds_up_no_rollback_and_is_stopped(
+def test_a_training_is_asked_for_once_holds_up_no_rollback_is_stopped_and_goes_on(
     tab: Tab, demo: Any, system: System
 ) -> None:
     page = tab.page
@@ -56,6 +56,13 @@ def test_a_training_is_asked_for_once_holds_up_no_rollback_and_is_stopped(
     learner.select_option(label="Finding passages, from votes")
     dialog.get_by_role("checkbox", name="Do not make it live by itself").check()
     dialog.get_by_role("checkbox", name="Make do with few votes or corrections").check()
+    settings = dialog.get_by_role("textbox", name="Settings")
+    settings.fill("epochs")
+    expect(dialog.get_by_text("“epochs” is no setting")).to_be_visible()
+    settings.fill("epochs=none")
+    dialog.get_by_role("button", name="Train on what people said").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("epochs")
+    settings.fill("epochs=9")
     dialog.get_by_role("button", name="Train on what people said").click()
     page.wait_for_url("**/runs/*")
     run_id = page.url.rpartition("/")[2]
@@ -64,8 +71,8 @@ def test_a_training_is_asked_for_once_holds_up_no_rollback_and_is_stopped(
         stage = page.locator("[aria-current=step]")
         expect(stage).to_contain_text("Prepare", timeout=60_000)  # a program is started for it
         expect(stage).to_contain_text("Learn", timeout=180_000)
-        first = page.get_by_text(re.compile(r"^Step [\d,]+ of")).inner_text(timeout=60_000)
-        expect(page.get_by_text(first)).to_be_hidden(timeout=60_000)
+        expect(page.get_by_text("epochs=9")).to_be_visible()
+        assert_it_goes_step_by_step(page)
         loss = page.get_by_role("figure", name="How wrong it still is")
         expect(loss.get_by_role("listitem").first).to_contain_text(re.compile(r"\d\.\d"))
         assert_rolled_back_at_once(system, demo)
@@ -79,8 +86,18 @@ def test_a_training_is_asked_for_once_holds_up_no_rollback_and_is_stopped(
         dialog.get_by_role("button", name="Stop this training").click()
         expect(page.get_by_text("The training was stopped.")).to_be_visible(timeout=60_000)
         expect(page.get_by_text("Cancelled", exact=True).first).to_be_visible()
+        page.get_by_role("button", name="Go on", exact=True).click()
+        dialog.get_by_role("button", name="Go on", exact=True).click()
+        expect(page.get_by_text("The training goes on.")).to_be_visible()
+        expect(stage).to_contain_text("Learn")  # nothing is prepared again
+        assert_it_goes_step_by_step(page)
     finally:
         system.gyre("runs", run_id, "--cancel", "--tenant", demo["tenant"], check=False)
+
+
+def assert_it_goes_step_by_step(page: Page) -> None:
+    first = page.get_by_text(re.compile(r"^Step [\d,]+ of")).inner_text(timeout=180_000)
+    expect(page.get_by_text(first)).to_be_hidden(timeout=60_000)
 
 
 def assert_rolled_back_at_once(system: System, demo: Any) -> None:

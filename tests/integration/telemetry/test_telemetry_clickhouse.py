@@ -490,6 +490,38 @@ async def test_who_changed_what_is_live_stands_in_a_row_a_change(
     ]
 
 
+async def test_a_tenants_first_version_of_its_own_replaces_that_of_the_default(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    registers = "run 1: registered votes-1"
+    changes = [
+        ("*", 1, "minilm-l6-v2", "releases", "first version"),
+        ("first-own", 1, "minilm-l6-v2", "registers", registers),
+        ("first-own", 2, "votes-1", "ann", "better"),
+        ("at-once", 1, "votes-1", "bob", "better"),
+    ]
+    for minute, (tenant, generation, live, actor, reason) in enumerate(changes):
+        change = a_release(
+            tenant=tenant,
+            role="reranker",
+            generation=generation,
+            live=live,
+            actor=actor,
+            reason=reason,
+            changed_at=MORNING + timedelta(minutes=minute),
+        )
+        await telemetry.record(translation.release_changed(change, origin()))
+    result = await client.query(
+        "SELECT tenant, live, replaced, actor FROM gyre.release_changes "
+        "WHERE role = 'reranker' ORDER BY time"
+    )
+    assert result.result_rows == [
+        ("*", "minilm-l6-v2", "", "releases"),
+        ("first-own", "votes-1", "minilm-l6-v2", "ann"),
+        ("at-once", "votes-1", "minilm-l6-v2", "bob"),
+    ]
+
+
 async def test_the_example_of_every_topic_fits_its_table(telemetry: Telemetry) -> None:
     for topic, translate in translation.TRANSLATIONS:
         await telemetry.record(translate(EXAMPLES[topic.name], origin()))

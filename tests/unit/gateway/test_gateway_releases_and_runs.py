@@ -88,6 +88,15 @@ async def test_a_run_is_started_and_stopped(edge: Edge, system: FakeSystem) -> N
     assert cancelled.json()["state"] == "cancelled"
 
 
+async def test_a_run_goes_on(edge: Edge, system: FakeSystem) -> None:
+    body = {"resume": "run-c", "reason": "mended"}
+    reply = await edge.http.post("/v1/runs", json=body, headers={"gyre-actor": "ann"})
+    assert (reply.status_code, reply.json()["state"]) == (201, "running")
+    request = system.requests[-1]
+    assert (request.resume, request.reason, request.actor) == ("run-c", "mended", "ann")
+    assert not any((request.recipe, request.role, request.settings, request.hold))
+
+
 async def test_a_run_that_cannot_begin_says_why(edge: Edge, system: FakeSystem) -> None:
     missing = FailedPrecondition("training is not installed", code="training-packages-missing")
     for failure, code in ((Conflict("another goes on"), None), (missing, missing.code)):

@@ -272,6 +272,8 @@ export interface Run {
   steps: number;
   metrics: Record<string, number>;
   message: string;
+  /** Those of its recipe that somebody set. */
+  settings: Record<string, string>;
   /** Digest of what it learned from. */
   data_set: string;
   base: string;
@@ -312,6 +314,9 @@ export interface RunDraft {
   role?: string;
   profile?: string;
   hold?: boolean;
+  settings?: Record<string, string>;
+  /** Id of the one that goes on; it keeps what it was started with. */
+  resume?: string;
   reason?: string;
 }
 

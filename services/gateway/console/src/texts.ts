@@ -468,6 +468,10 @@ export const texts = {
       back: "Whatever goes live can be taken back with one click.",
       hold: "Do not make it live by itself",
       holdHint: "A version that passes waits until somebody promotes it.",
+      settings: "Settings",
+      settingsHint:
+        "As name=value, with spaces between: epochs=2 seed=1. Empty, all are as the recipe has them.",
+      settingsBroken: (word: string) => `“${word}” is no setting: write name=value.`,
       demo: "Make do with few votes or corrections",
       demoHint: {
         "query-encoder":
@@ -482,10 +486,15 @@ export const texts = {
       open: "Stop this training",
       title: "Stop this training?",
       what: "Its programs end within seconds, and nothing goes live.",
-      back: (id: string) =>
-        `What it has done is kept: “gyre train --resume ${id}” goes on from there. On this page you can start a new one.`,
+      back: "What it has done is kept, and it can go on from there.",
       done: "The training was stopped.",
       tooLate: "It could not be stopped any more: it had its result already.",
+    },
+    resume: {
+      open: "Go on",
+      title: "Go on with this training?",
+      what: "What it has done is kept: it goes on from there, with the settings and the votes and corrections that it was started with. If the new version is surely better it goes live, unless that was ruled out at its start.",
+      done: "The training goes on.",
     },
     promote: {
       open: "Make live",
@@ -564,8 +573,6 @@ export const texts = {
     frozenAt: "Frozen",
 
     runTitle: (id: string) => `Training ${id}`,
-    goesOn: (id: string) =>
-      `What it had done is kept: “gyre train --resume ${id}” goes on from there.`,
     runMissing: "There is no such training",
     runMissingHint: "Its id may be misspelt, or it belongs to another tenant.",
     toLoop: "All trainings",
@@ -676,6 +683,8 @@ export const texts = {
     historyNone: "It has not changed since this record began.",
     replaced: (version: string) => `in place of ${version}`,
     overridden: (actor: string) => `against the gate, by ${actor}`,
+    overriddenLater: (actor: string, reason: string) =>
+      `${actor} made it live all the same: ${reason}`,
     roleMissing: "There is no such role",
     roleMissingHint: "The roles are listed on the page Loop.",
   },

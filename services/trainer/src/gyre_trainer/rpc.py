@@ -181,7 +181,7 @@ def _run_id(text: str) -> UUID:
 
 
 def _run(run: Run) -> trainer_pb2.Run:
-    fields = run.model_dump(exclude={"run_id", "settings", "finished"})
+    fields = run.model_dump(exclude={"run_id", "finished"})
     if finished := run.finished:
         fields |= finished.model_dump(include=_OF_THE_END, exclude_none=True)
         if finished.verdict:

@@ -21,7 +21,9 @@ router = APIRouter(tags=["training"], route_class=Route)
 
 class RunBody(BaseModel):
     """`settings` are the recipe's, where they differ from its own; `hold` leaves a version that
-    passes unreleased; `profile` is default or demo.
+    passes unreleased; `profile` is default or demo. `resume` is the id of a run that was stopped,
+    was interrupted or failed: it goes on with what it was started with, so only `reason` may stand
+    beside it.
     """
 
     model_config = ConfigDict(
@@ -34,6 +36,7 @@ class RunBody(BaseModel):
     profile: str = ""
     hold: bool = False
     settings: dict[str, str] = {}
+    resume: str = ""
     reason: str = ""
 
 
@@ -72,12 +75,14 @@ async def list_runs(gyre: Gyre) -> Json:
 
 @router.post(
     "/v1/runs",
-    summary="Start a run",
+    summary="Start or resume a run",
     status_code=HTTPStatus.CREATED,
     responses=replying(_RUN, HTTPStatus.CREATED),
 )
 async def start(gyre: Gyre, body: RunBody | None = None) -> Json:
-    """409 while another of the same tenant and role goes on, or where training is not installed."""
+    """409 while another of the same tenant and role goes on, where training is not installed, or
+    where there is nothing to resume.
+    """
     with renamed({"actor": "gyre-actor"}):
         return as_json(await gyre.runs.start(**(body or RunBody()).model_dump()))
 

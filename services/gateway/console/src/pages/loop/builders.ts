@@ -16,6 +16,7 @@ export function aRun(more: Partial<Run>): Run {
     steps: 0,
     metrics: {},
     message: "",
+    settings: {},
     data_set: "",
     base: "",
     version: "",

@@ -6,9 +6,11 @@ import {
   currentRun,
   gateOf,
   judgedRun,
+  learnsLater,
   needsOverride,
   newestDataSet,
   overall,
+  overrideOf,
   secondsLeft,
   stageHint,
   stagesOf,
@@ -141,6 +143,24 @@ test("a run that failed after its data set was frozen can go on from there", () 
   const at = (stage: string) => canGoOn(aRun({ state: "failed", stage }));
   assert.deepEqual(["", "prepare", "low-rank", "compare"].map(at), [false, false, true, true]);
   assert.equal(canGoOn(aRun({ state: "running", stage: "compare" })), false);
+  assert.equal(canGoOn(aRun({ state: "cancelled", stage: "low-rank" })), true);
+});
+
+test("until its program has made a step, a training's curves are yet to come", () => {
+  const at = (stage: string) => learnsLater(aRun({ stage }));
+  assert.deepEqual(["", "prepare", "low-rank", "compare"].map(at), [true, true, true, false]);
+  assert.equal(learnsLater(aRun({ state: "failed", stage: "low-rank" })), false);
+});
+
+test("who made a run's version live against its gate is known from the record of changes", () => {
+  const refused = aRun({ state: "refused" });
+  const changes = [
+    aChange("v3", { run_id: "r2", overridden_by: "eve" }),
+    aChange("v2", { run_id: "r1", overridden_by: "bob" }),
+    aChange("v2", { run_id: "r1" }),
+  ];
+  assert.equal(overrideOf(refused, changes)?.overridden_by, "bob");
+  assert.equal(overrideOf(refused, [aChange("v2", { run_id: "r1" })]), undefined);
 });
 
 test("a run is at one station of the loop at a time", () => {
@@ -161,6 +181,19 @@ test("when a version went live is told by the record of changes, not by the rele
     aChange("v1"),
   ];
   assert.equal(wentLive(release, changes)?.actor, "bob");
+});
+
+test("what a tenant has from the default it has since the default has", () => {
+  const registered = aRelease("v1", { tenant: "acme", actor: "who registered another" });
+  const changes = [
+    aChange("v1", { tenant: "other", actor: "eve" }),
+    aChange("v1", { actor: "bob" }),
+    aChange("v0", { actor: "gyre" }),
+  ];
+  assert.equal(wentLive(registered, changes)?.actor, "bob");
+  const own = aChange("v2", { tenant: "acme", actor: "cleo" });
+  assert.equal(wentLive({ ...registered, live: "v2" }, [own, ...changes])?.actor, "cleo");
+  assert.equal(wentLive(registered, [own, ...changes])?.actor, "who registered another");
 });
 
 test("a release that is ahead of the record has only just changed", () => {

@@ -48,15 +48,16 @@ export function stageShare(run: Run): number | undefined {
 }
 
 /** When a release's live version went live, who did it and why; undefined where the record of changes
- * is not at hand. A release that has changed since that record was written has only just changed. */
+ * is not at hand. A tenant that still has what the default had has it since the default has. A
+ * release that has changed since that record was written has only just changed. */
 export function wentLive(
   release: Release,
   changes: ReleaseChange[] | undefined,
 ): { time: string; actor: string; reason: string } | undefined {
   if (!changes) return undefined;
-  const last = changes.find(
-    ({ tenant, role }) => tenant === release.tenant && role === release.role,
-  );
+  const ofRole = changes.filter(({ role }) => role === release.role);
+  const own = ofRole.find(({ tenant }) => tenant === release.tenant);
+  const last = own ?? ofRole.find(({ tenant, live }) => tenant === "*" && live === release.live);
   if (last?.live === release.live) return last;
   return { time: release.changed_at, actor: release.actor, reason: release.reason };
 }
@@ -150,20 +151,24 @@ export function isUnfinished(run: Run): boolean {
   return ["failed", "interrupted", "cancelled"].includes(run.state);
 }
 
-/** Whether there is work of it to go on from; a run that was cancelled says so itself. */
+/** Whether there is work of it to go on from. */
 export function canGoOn(run: Run): boolean {
-  const ended = run.state === "failed" || run.state === "interrupted";
-  return ended && !["", "waiting", ...BEFORE].includes(run.stage);
+  return isUnfinished(run) && !["", "waiting", ...BEFORE].includes(run.stage);
 }
 
-/** Whether its training has begun, or it has ended. */
-export function hasLearned(run: Run): boolean {
-  return run.state !== "running" || !["", "waiting", ...BEFORE].includes(run.stage);
+/** Whether its first step of learning may still come. */
+export function learnsLater(run: Run): boolean {
+  return run.state === "running" && !AFTER.includes(run.stage);
+}
+
+/** The change by which a run's version went live against its gate, the newest; undefined without. */
+export function overrideOf(run: Run, changes: ReleaseChange[]): ReleaseChange | undefined {
+  return changes.find((change) => change.run_id === run.run_id && change.overridden_by);
 }
 
 /** The station of the loop at which a run is; undefined where none goes on. */
 export function stationOf(run: Run | undefined): "dataSet" | "run" | "gate" | undefined {
   if (run?.state !== "running") return undefined;
-  if (!hasLearned(run)) return "dataSet";
+  if (["", "waiting", ...BEFORE].includes(run.stage)) return "dataSet";
   return ["compare", "settling"].includes(run.stage) ? "gate" : "run";
 }
