@@ -26,6 +26,7 @@ from gyre_trainer.training.orders import (
     standing_order,
 )
 
+from tests.training.kubernetes_job import Pod
 from tests.training.tiny_generators import TinyRun, a_run
 from tests.training.tiny_runs import never
 
@@ -34,6 +35,7 @@ LONG = pytest.mark.skipif(
     not os.environ.get("GYRE_TRAINING_MATRIX"), reason="the long matrix: make training"
 )
 PATIENCE_SECONDS = 400
+RUN = "00000000-0000-7000-8000-000000000001"
 TWO_NODES = "127.0.0.1 slots=1\n127.0.0.2 slots=1\n"
 
 # In place of pdsh, which needs ssh: a shell for each host, in a process group of its own.
@@ -87,17 +89,19 @@ def started(
         process.wait()
 
 
+def has_ended(process: subprocess.Popen[str]) -> bool:
+    return process.poll() is not None
+
+
+def has_failed(process: subprocess.Popen[str]) -> bool:
+    return has_ended(process) and process.returncode != 0
+
+
 def the_verb(run: TinyRun) -> list[str]:
     """As the trainer starts it."""
     program = [sys.executable, "-m", "gyre_trainer.recipes.verbs", "train"]
     recipe = ["--recipe", "gyre_trainer.recipes.generator_sft", "--variant", "low-rank"]
     return [*program, *recipe, "--run", str(run.folder.path), "--deepspeed", "1"]
-
-
-def a_node(run: TinyRun, hostfile: Path, rank: int, port: int) -> list[str]:
-    program = [sys.executable, "-m", "gyre_trainer.training.node"]
-    where = ["--hostfile", str(hostfile), "--node-rank", str(rank), "--master-port", str(port)]
-    return [*program, "--run", str(run.folder.path), *where]
 
 
 def free_port() -> int:
@@ -111,6 +115,27 @@ def step_told(run: TinyRun) -> int:
     return max(run.steps_told(), default=0)
 
 
+def trained_by(
+    run: TinyRun, pods: Sequence[Pod], *, stop_at: int | None = None
+) -> tuple[list[int], list[str]]:
+    """How the trainer's verb and each pod ended, and what they said; at a certain step the verb is
+    told to stop.
+    """
+    port = f"--master-port={free_port()}"
+    with ExitStack() as stack:
+        verb = stack.enter_context(started(the_verb(run), {"GYRE_TRAINING_LAUNCHER": "none"}))
+        nodes = [
+            stack.enter_context(started([*pod.command, port], pod.environment)) for pod in pods
+        ]
+        if stop_at is not None:
+            until(lambda: step_told(run) >= stop_at or any(map(has_failed, nodes)))
+            verb.terminate()
+        until(lambda: has_ended(verb) or any(map(has_failed, nodes)))
+        verb.terminate()
+        said = [each.communicate(timeout=PATIENCE_SECONDS)[1] for each in (verb, *nodes)]
+    return [each.returncode for each in (verb, *nodes)], said
+
+
 @pytest.fixture(scope="module")
 def curve(tmp_path_factory: pytest.TempPathFactory, tiny_language_model: Path) -> tuple[float, ...]:
     """Of one process on one machine."""
@@ -119,34 +144,24 @@ def curve(tmp_path_factory: pytest.TempPathFactory, tiny_language_model: Path) -
     return run.result().loss
 
 
-def test_nodes_that_start_themselves_obey_the_trainers_order_and_go_on_after_a_stop(
+def test_the_pods_of_a_job_obey_the_trainers_order_and_go_on_after_a_stop(
     tmp_path: Path, tiny_language_model: Path, curve: Sequence[float]
 ) -> None:
-    """The first start is stopped by the trainer: the nodes keep a checkpoint and end."""
-    run = a_run(tmp_path / "run", tiny_language_model)
-    hostfile = tmp_path / "hostfile"
-    hostfile.write_text(TWO_NODES)
-    waits = {"GYRE_TRAINING_LAUNCHER": "none"}
-    for stop in (True, False):
-        port = free_port()
-        with ExitStack() as stack:
-            verb = stack.enter_context(started(the_verb(run), waits))
-            nodes = [
-                stack.enter_context(started(a_node(run, hostfile, rank, port), {}))
-                for rank in (0, 1)
-            ]
-            if stop:
-                until(lambda: step_told(run) >= 2)
-                verb.terminate()
-            statuses = [each.wait(PATIENCE_SECONDS) for each in (verb, *nodes)]
-        assert not order_file(run.folder).exists()
-        if stop:
-            assert 0 not in statuses
-            assert list(run.folder.variant("low-rank").glob("checkpoints/step-*"))
-        else:
-            assert statuses == [0, 0, 0]
+    """The first start is stopped by the trainer: the pods keep a checkpoint and end."""
+    run = a_run(tmp_path / "runs" / RUN, tiny_language_model)
+    nodes = tmp_path / "nodes"
+    nodes.mkdir()
+    (nodes / "hostfile").write_text(TWO_NODES)
+    volumes = {"gyre-home": tmp_path, "nodes": nodes}
+    pods = [Pod(rank, volumes, RUN) for rank in (0, 1)]
+    statuses, said = trained_by(run, pods, stop_at=2)
+    assert 0 not in statuses, said
+    assert list(run.folder.variant("low-rank").glob("checkpoints/step-*")), said
+    statuses, said = trained_by(run, pods)
+    assert statuses == [0, 0, 0], said
+    assert not order_file(run.folder).exists()
     assert run.result().loss == pytest.approx(curve, abs=1e-4)
-    assert run.steps_told() == list(range(1, 10))
+    assert [step for step in run.steps_told() if step] == list(range(1, 10))
 
 
 @pytest.mark.parametrize("stop", [False, pytest.param(True, marks=LONG)])
@@ -184,9 +199,11 @@ def test_what_the_first_node_says_of_a_failure_is_what_the_verb_says(
     (run.folder.path / "samples.jsonl").write_text("nonsense\n")
     hostfile = tmp_path / "hostfile"
     hostfile.write_text("127.0.0.1 slots=1\n")
+    alone = [sys.executable, "-m", "gyre_trainer.training.node", "--run", str(run.folder.path)]
+    alone += ["--hostfile", str(hostfile), "--node-rank", "0", "--master-port", str(free_port())]
     with (
         started(the_verb(run), {"GYRE_TRAINING_LAUNCHER": "none"}) as verb,
-        started(a_node(run, hostfile, 0, free_port()), {}) as node,
+        started(alone, {}) as node,
     ):
         _, said = verb.communicate(timeout=PATIENCE_SECONDS)
         assert node.wait(PATIENCE_SECONDS) != 0

@@ -85,8 +85,10 @@ def _train(folder: RunFolder, module: str, variant: str, *, workers: int) -> int
 
 
 def _wait_for_nodes(folder: RunFolder, module: str, variant: str) -> int:
+    """Until they are done, or cannot train it. Returns the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     mark = folder.variant(variant) / "result.json"
+    folder.progress(variant, message="waits for nodes that train it")
     with ordered(folder, module, variant) as order:
         while not mark.exists():
             if line := told_failure(folder, order.token):
