@@ -189,6 +189,16 @@ def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
     assert run.steps_told() == straight.steps_told()
 
 
+def test_long_steps_are_kept_before_their_number_is_full(
+    tmp_path: Path, tiny_language_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gyre_trainer.training.checkpoint.LONGEST_SECONDS", 0.0)
+    run = trained(a_run(tmp_path / "run", tiny_language_model, checkpoint_every=1000))
+    checkpoints = run.folder.variant(Variant.LOW_RANK) / "checkpoints"
+    kept = sorted(each.name for each in checkpoints.iterdir())
+    assert kept == ["step-00000008", "step-00000009"]
+
+
 def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path, tiny_language_model: Path) -> None:
     run = a_run(tmp_path / "run", tiny_language_model)
     with pytest.raises(Stopped):

@@ -100,7 +100,8 @@ class Course:
         if self.workers.first:
             self._tell(position, totals, metrics or {})
         done = position.step == self.steps
-        if done or totals.stop or position.step % self.config.checkpoint_every == 0:
+        every = self.config.checkpoint_every
+        if done or totals.stop or self.checkpoints.is_due(position, every=every):
             self.checkpoints.save(position)
         if totals.stop and not done:
             raise Stopped(

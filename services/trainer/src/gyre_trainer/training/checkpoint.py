@@ -12,6 +12,9 @@ from gyre_common.errors import FailedPrecondition, Retryable
 
 from gyre_trainer.training.workers import StepReport, Workers
 
+LONGEST_SECONDS = 120.0
+"""CPU-seconds of a process that an end at any moment may cost, whatever the number of steps."""
+
 _KEEP_LAST = 2
 _PARTIAL = ".partial-"
 _STEP = "step-"
@@ -47,6 +50,14 @@ class Checkpoints:
         self._workers = workers
         self._belongs_to = dict(belongs_to) | {"processes": str(workers.count)}
         self._random_file = f"random-{workers.rank}.pt"
+        self._cpu_seconds_kept = 0.0
+
+    def is_due(self, position: Position, *, every: int) -> bool:
+        """Whether it is time to save: every so many steps, or where steps are long. All processes
+        agree, as CPU-seconds are those of them together.
+        """
+        spent = position.cpu_seconds - self._cpu_seconds_kept
+        return position.step % every == 0 or spent >= LONGEST_SECONDS * self._workers.count
 
     def save(self, position: Position) -> None:
         """Raises Retryable when the disk is full or read-only; then the one before this stands."""
@@ -71,6 +82,7 @@ class Checkpoints:
                 f"cannot write a checkpoint to {self._folder}: {_cause(error)} — "
                 "make room and start the run again, it goes on from the last one"
             ) from error
+        self._cpu_seconds_kept = position.cpu_seconds
         self._workers.wait()
 
     def resume(self) -> Position:
@@ -101,7 +113,9 @@ class Checkpoints:
         torch.set_rng_state(random["torch"])
         for each in random["device"]:
             torch.cuda.set_rng_state(each)
-        return Position(**state["position"])
+        position = Position(**state["position"])
+        self._cpu_seconds_kept = position.cpu_seconds
+        return position
 
     def _finish(self, partial: str, step: int) -> None:
         folder = self._folder / partial

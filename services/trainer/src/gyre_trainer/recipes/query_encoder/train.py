@@ -95,7 +95,8 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
             }
             folder.progress(variant, position.step, batches.steps, metrics)
         done = position.step == batches.steps
-        if done or totals.stop or position.step % config.checkpoint_every == 0:
+        every = config.checkpoint_every
+        if done or totals.stop or checkpoints.is_due(position, every=every):
             checkpoints.save(position)
         if totals.stop and not done:
             raise Stopped(
