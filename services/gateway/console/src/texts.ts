@@ -371,7 +371,8 @@ export const texts = {
     },
     live: {
       title: "Live",
-      about: "The version that answers now. It can be taken back at any time.",
+      as: (role: string) => `as ${role}`,
+      about: "The version in use now. It can be taken back at any time.",
       first: "Nothing is released yet.",
       since: "went live",
       shipped: "It came with Gyre.",
