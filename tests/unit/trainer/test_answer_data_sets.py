@@ -11,7 +11,7 @@ from gyre_common.context import RequestContext
 from gyre_common.errors import FailedPrecondition, InvalidInput, PermissionDenied
 from gyre_common.events.interactions import Turn
 from gyre_common.store import Shelf, Store
-from gyre_trainer.data_sets.answer_freezing import freeze_answers
+from gyre_trainer.data_sets.answer_freezing import PROFILES, freeze_answers
 from gyre_trainer.data_sets.answer_joining import (
     AnswerExample,
     AnswersJoined,
@@ -330,6 +330,28 @@ async def test_a_question_is_held_out_where_its_documents_taught_nothing(tmp_pat
     gate = [row for row in answer_rows(await frozen_from(segments)) if row.part is DataSetPart.GATE]
     assert {row.held_out for row in gate if row.documents == ("of-many",)} == {False}
     assert {row.held_out for row in gate if row.documents != ("of-many",)} == {True}
+
+
+@pytest.mark.parametrize(("actors", "people_apart"), [(6, False), (30, False), (90, True)])
+async def test_documents_of_many_questions_are_held_out_whole(
+    tmp_path: Path, actors: int, people_apart: bool
+) -> None:
+    facts = many_answers(90, actors=actors)
+    interactions = [
+        replace(one, shown=(replace(quoted(at), document_id=f"of-many-{at % 9}"),))
+        for at, one in enumerate(facts.interactions)
+    ]
+    segments = await segments_with(tmp_path, PartitionFacts(interactions, facts.feedback))
+    frozen = await frozen_from(segments)
+    assert ("actor" in frozen.card["apart"]) == people_apart
+    rows = answer_rows(frozen)
+    new = [row for row in rows if row.held_out]
+    assert len({row.cluster for row in new}) >= PROFILES["demo"].slice_questions
+    learned = {each for row in rows if row.part is not DataSetPart.GATE for each in row.documents}
+    assert not {each for row in new for each in row.documents} & learned
+    gate = [row for row in rows if row.part is DataSetPart.GATE]
+    assert 0 < len(gate) - len(new) < len(gate)
+    assert len(gate) <= 0.4 * len(rows)
 
 
 @pytest.mark.parametrize(

@@ -449,7 +449,7 @@ export const texts = {
     stepOf: (step: number, steps: number) =>
       `Step ${step.toLocaleString("en")} of ${steps.toLocaleString("en")}`,
     now: (doing: string) => `Now: ${doing}`,
-    left: (time: string) => `about ${time} left`,
+    left: (time: string) => `about ${time} left in this stage`,
 
     train: {
       open: "Train on what people said",

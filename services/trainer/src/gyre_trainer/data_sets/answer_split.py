@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy.cluster.hierarchy import DisjointSet
@@ -13,6 +13,8 @@ from gyre_trainer.data_sets.profiles import Profile
 _VALIDATION_SHARE = 0.1
 _LARGEST = 0.5
 """Of what a part takes at most in one piece."""
+_MARGIN = 1.5
+"""Of what is wanted about documents of which nothing is learned, at most."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,26 @@ class TiedTo:
 def split_answers(occurrences: Sequence[AnswerOccurrence], profile: Profile) -> AnswerSplit:
     """By content alone: the same answers, the same split.
 
-    Answers that are tied form a piece, and whole pieces go to the gate in the order of their
-    hashes: first, for one half of it, those whose documents no other piece has, then any; then to
-    validation. People who tie everything together cannot be kept apart: then questions and
+    Answers that are tied form a piece, and whole pieces go to the gate in the order of hashes:
+    first, for one half of it, by documents, each with all that rests on it, then any; then to
+    validation. People who tie everything together, or so much that the gate has too few answers
+    about documents of which nothing is learned, are not kept apart: then questions and
     conversations are, and the card says so.
     """
     by_person = _pieces(occurrences, actors=True)
     sizes = Counter(by_person)
     wanted = _gate_size(len(occurrences), profile)
-    if sizes and max(sizes.values()) <= max(1.0, _LARGEST * wanted):
-        names = ("question", "conversation", "actor")
-        return AnswerSplit(_parts(occurrences, by_person, wanted), names)
+    people_apart = _parts(occurrences, by_person, wanted)
     pieces = _pieces(occurrences, actors=False)
-    return AnswerSplit(_parts(occurrences, pieces, wanted), ("question", "conversation"))
+    parts = _parts(occurrences, pieces, wanted)
+    enough = min(profile.slice_questions, _new(occurrences, parts))
+    if (
+        sizes
+        and max(sizes.values()) <= max(1.0, _LARGEST * wanted)
+        and _new(occurrences, people_apart) >= enough
+    ):
+        return AnswerSplit(people_apart, ("question", "conversation", "actor"))
+    return AnswerSplit(parts, ("question", "conversation"))
 
 
 def _gate_size(answers: int, profile: Profile) -> float:
@@ -100,12 +109,7 @@ def _parts(
         documents_of[piece] |= one.documents
         for document in one.documents:
             pieces_of[document].add(piece)
-    alone = [
-        piece
-        for piece in sizes
-        if documents_of[piece] and all(len(pieces_of[each]) == 1 for each in documents_of[piece])
-    ]
-    gate = _take(alone, sizes, wanted / 2)
+    gate = _take_documents(documents_of, pieces_of, sizes, wanted / 2)
     taken = sum(sizes[piece] for piece in gate)
     gate |= _take(sizes.keys() - gate, sizes, wanted - taken)
     validation = _take(sizes.keys() - gate, sizes, _VALIDATION_SHARE * len(occurrences))
@@ -114,11 +118,56 @@ def _parts(
     return [of_piece.get(piece, DataSetPart.FIT) for piece in pieces]
 
 
+def _new(occurrences: Sequence[AnswerOccurrence], parts: Sequence[DataSetPart]) -> int:
+    """How many questions of the gate rest on documents of which nothing is learned."""
+    sides = list(zip(occurrences, parts, strict=True))
+    learned = {
+        each for one, part in sides if part is not DataSetPart.GATE for each in one.documents
+    }
+    gate = [one for one, part in sides if part is DataSetPart.GATE and one.documents]
+    return len({one.cluster for one in gate if not one.documents & learned})
+
+
+def _take_documents(
+    documents_of: Mapping[str, set[str]],
+    pieces_of: Mapping[str, set[str]],
+    sizes: Counter[str],
+    wanted: float,
+) -> set[str]:
+    """Pieces by documents, until so many answers rest on none that is left. A document of which
+    most answers rest on others as well would cost more than it gives, and stays.
+    """
+    taken: set[str] = set()
+    left = {document: len(pieces) for document, pieces in pieces_of.items()}
+    count = new = 0
+    for document in _by_hash(pieces_of):
+        if new >= wanted:
+            break
+        more = pieces_of[document] - taken
+        fewer = Counter(each for piece in more for each in documents_of[piece])
+        gone = [each for each, pieces in fewer.items() if left[each] == pieces]
+        freed = {
+            piece
+            for piece in set().union(*(pieces_of[each] for each in gone))
+            if all(left[each] == fewer[each] for each in documents_of[piece])
+        }
+        cost, gain = (sum(sizes[piece] for piece in each) for each in (more, freed))
+        if 0 < cost <= 2 * gain and count + cost <= max(1.0, _MARGIN * wanted):
+            taken |= more
+            left |= {each: left[each] - pieces for each, pieces in fewer.items()}
+            count, new = count + cost, new + gain
+    return taken
+
+
+def _by_hash(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+
+
 def _take(pieces: Iterable[str], sizes: Counter[str], wanted: float) -> set[str]:
     """Pieces until there are as many answers, none of them much too large."""
     taken: set[str] = set()
     count = 0
-    for piece in sorted(pieces, key=lambda name: hashlib.sha256(name.encode()).digest()):
+    for piece in _by_hash(pieces):
         if count >= wanted:
             break
         if sizes[piece] <= max(1.0, _LARGEST * wanted):

@@ -159,8 +159,14 @@ test("who made a run's version live against its gate is known from the record of
     aChange("v2", { run_id: "r1", overridden_by: "bob" }),
     aChange("v2", { run_id: "r1" }),
   ];
-  assert.equal(overrideOf(refused, changes)?.overridden_by, "bob");
-  assert.equal(overrideOf(refused, [aChange("v2", { run_id: "r1" })]), undefined);
+  assert.equal(overrideOf(refused, [], changes)?.actor, "bob");
+  assert.equal(overrideOf(refused, [], [aChange("v2", { run_id: "r1" })]), undefined);
+  const live = aRelease("v2", { evidence: { override: "cleo", why: "it reads well" } });
+  assert.deepEqual(overrideOf({ ...refused, version: "v2" }, [live], changes), {
+    actor: "cleo",
+    reason: "it reads well",
+  });
+  assert.equal(overrideOf({ ...refused, version: "v1" }, [live], []), undefined);
 });
 
 test("a run is at one station of the loop at a time", () => {

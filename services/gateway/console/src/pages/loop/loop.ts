@@ -161,9 +161,18 @@ export function learnsLater(run: Run): boolean {
   return run.state === "running" && !AFTER.includes(run.stage);
 }
 
-/** The change by which a run's version went live against its gate, the newest; undefined without. */
-export function overrideOf(run: Run, changes: ReleaseChange[]): ReleaseChange | undefined {
-  return changes.find((change) => change.run_id === run.run_id && change.overridden_by);
+/** Who made a run's version live against its gate, and why; undefined where nobody did. What is live
+ * is known sooner than the record of changes, which also holds what was live. */
+export function overrideOf(
+  run: Run,
+  releases: Release[],
+  changes: ReleaseChange[],
+): { actor: string; reason: string } | undefined {
+  const live = releases.find(({ role, live }) => role === run.role && live === run.version);
+  const actor = live?.evidence["override"];
+  if (actor) return { actor, reason: live?.evidence["why"] ?? "" };
+  const change = changes.find((each) => each.run_id === run.run_id && each.overridden_by);
+  return change && { actor: change.overridden_by, reason: change.reason };
 }
 
 /** The station of the loop at which a run is; undefined where none goes on. */
