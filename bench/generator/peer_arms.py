@@ -130,6 +130,7 @@ def trl(folder: RunFolder) -> Figures:
     batches = Batches(samples.samples, config)
     in_order = [sample for step in range(batches.steps) for sample in batches.at(step)]
     network, _ = open_base(data.base_folder)
+    network.is_quantized = False  # its file was: the weights are numbers of single precision now
     tokenizer = AutoTokenizer.from_pretrained(data.base_folder, gguf_file=LANGUAGE_MODEL_FILE)
     low_rank = LoraConfig(
         r=config.rank,
