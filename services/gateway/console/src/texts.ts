@@ -331,6 +331,7 @@ export const texts = {
       title: "Votes and corrections",
       waiting: (n: number) => (n === 1 ? "is new:" : "are new:"),
       since: "no training has learned from that yet",
+      learned: "a training has learned from all of that",
       all: (n: number) => `${n.toLocaleString("en")} in all`,
       last: "the last one",
       about: "Votes say which passages helped, corrections what an answer should have been.",
@@ -413,7 +414,7 @@ export const texts = {
       examples: "Choose examples",
       export: "Export",
       compare: "Compare",
-      settling: "Release",
+      settling: "Verdict",
     } as Record<string, string>,
     stageHints: {
       "": "It is about to begin.",
