@@ -243,13 +243,13 @@ async def run_folder(
     config: GeneratorSftConfig,
 ) -> RunFolder:
     """What `prepare` would have written, of these cases alone."""
-    render = generator.render(PROMPT, config.context_tokens)
+    render = generator.render(PROMPT, options.context_tokens)
     store = Store(f"file://{options.home.absolute()}/store")
     base_folder = await ModelFolders(store, options.home / "models" / "bench").folder(BASE)
     samples = []
     for number, case in enumerate(cases):
         sample = await sample_of(number, case, render)
-        sure = await generator.confidence(sample.asked, PROMPT, config.context_tokens)
+        sure = await generator.confidence(sample.asked, PROMPT, options.context_tokens)
         samples.append(sample.model_copy(update={"confidence": sure}))
     return write_run(
         path,
@@ -259,7 +259,7 @@ async def run_folder(
         base_folder=base_folder,
         settings={
             "epochs": config.epochs,
-            "context_tokens": config.context_tokens,
+            "context_tokens": options.context_tokens,
             "declined_share": config.declined_share,
         },
     )

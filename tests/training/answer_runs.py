@@ -70,7 +70,13 @@ class Stage:
         if adapter is not None:
             name_base(adapter, live)
             stored = await keep_model(Store(self.store_url), adapter)
-            settings = {**live.settings, "model": "tiny-sft", "base": "tiny", "answers_at": "0.4"}
+            own = {
+                "model": "tiny-sft",
+                "base": "tiny",
+                "answers_at": "0.4",
+                "context_tokens": "400",
+            }
+            settings = {**live.settings, **own}
             files = {"digest": stored.digest, "uri": stored.uri, "settings": settings}
             live = live.model_copy(update={"version": "tiny-sft", **files})
         prompt = Artifact(version="answer-1", digest=stored.digest, registered_at=MORNING)

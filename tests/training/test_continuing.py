@@ -12,6 +12,7 @@ from gyre_common.errors import FailedPrecondition
 from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import Beginning
+from gyre_trainer.runs.folder import RunFolder
 from safetensors.torch import load_file
 
 from tests.fakes.generator import fake_generator
@@ -113,12 +114,21 @@ async def test_a_run_goes_on_from_live_unless_it_is_not_to(
             await verb("prepare")(stage.folder, stage.settings(generator.address))
         return stage
 
-    anew = RunData((await prepared(tmp_path / "anew", continue_live="false")).folder)
+    folder = (await prepared(tmp_path / "anew", continue_live="false")).folder
+    anew = RunData(folder)
     assert (anew.inputs.start, anew.start_folder) == (None, None)
+    assert tokens_read(folder) == 1024
     stage = await prepared(tmp_path / "run")
+    assert tokens_read(stage.folder) == 400
     assert RunData(stage.folder).inputs.begins_with.version == "tiny-sft"
     await asyncio.to_thread(verb("train"), stage.folder, Variant.LOW_RANK, never)
     await verb("export")(stage.folder, stage.settings())
     settings = stage.folder.exported().settings
     assert (settings["base"], settings["answers_at"]) == ("tiny", "0.4")
+    assert settings["context_tokens"] == "400"
     assert "starting from tiny-sft (`sha256:" in (stage.folder.candidate / "README.md").read_text()
+
+
+def tokens_read(folder: RunFolder) -> int:
+    tokens: int = json.loads((folder.data_set / "card.json").read_bytes())["context_tokens"]
+    return tokens

@@ -1,5 +1,6 @@
 """Two processes under DeepSpeed's launcher: the same curve as one, and kill -9 at any time."""
 
+import json
 import os
 import signal
 import subprocess
@@ -115,6 +116,11 @@ def test_one_process_and_two_give_the_same_curve(
     train(alone.folder, Variant.FULL, never)
     assert alone.outcome().loss == pytest.approx(straight.outcome().loss, abs=1e-3)
     assert alone.outcome().loss[:20] == pytest.approx(straight.outcome().loss[:20], abs=1e-5)
+
+
+def test_what_is_done_before_the_first_step_is_told(straight: TinyRun) -> None:
+    [first, *_] = map(json.loads, straight.folder.progress_file.read_text().splitlines())
+    assert (first["step"], first["message"]) == (0, "reading the model, and measuring it as it is")
 
 
 def test_a_run_that_is_killed_again_and_again_ends_bit_for_bit_as_the_straight_one(

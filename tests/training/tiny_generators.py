@@ -172,7 +172,7 @@ class TinyRun:
     def steps_told(self) -> list[int]:
         path = self.folder.progress_file
         lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line)["step"] for line in lines]
+        return [step for line in lines if (step := json.loads(line)["step"])]
 
 
 def a_run(

@@ -15,6 +15,8 @@ OPENAI = "openai"
 BASE = "base"
 """The setting that names another version than live to start from."""
 
+_CONTEXT_TOKENS = 1024
+
 
 class Variant(StrEnum):
     """`low-rank`: a small update of each matrix (Hu et al. 2021, arXiv:2106.09685)."""
@@ -109,7 +111,9 @@ class AnswersConfig(LanguageModelConfig):
     """
 
     liked_weight: float = Field(default=0.5, ge=0, le=1)
-    context_tokens: int = Field(default=1024, ge=100, le=32_000)
+    # How much of the passages is read, in training and in serving. Where not given, as much as what
+    # it starts from reads, or 1,024.
+    context_tokens: int | None = Field(default=None, ge=100, le=32_000)
 
     # Serving: the reader's confidence from which the model is asked. Where not given, what parts
     # the questions with an answer from the others best, if there are enough of them and it surely
@@ -120,6 +124,11 @@ class AnswersConfig(LanguageModelConfig):
     # decide (`language_models/stopping.py`).
     answer_tokens: int = Field(default=256, ge=16, le=4096)
     stop_early: bool = True
+
+
+def context_tokens_of(config: AnswersConfig, start: Artifact) -> int:
+    """How many tokens of passages are read by what starts from that version."""
+    return config.context_tokens or int(start.settings.get("context_tokens", _CONTEXT_TOKENS))
 
 
 class PreferenceConfig(AnswersConfig):

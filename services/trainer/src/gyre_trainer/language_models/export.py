@@ -21,7 +21,13 @@ from gyre_trainer.language_models.adapters import (
     ADAPTER_WEIGHTS,
     name_base,
 )
-from gyre_trainer.language_models.config import BASE, OPENAI, AnswersConfig, Variant
+from gyre_trainer.language_models.config import (
+    BASE,
+    OPENAI,
+    AnswersConfig,
+    Variant,
+    context_tokens_of,
+)
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import save_tokenizer
 from gyre_trainer.language_models.report import MARK
@@ -108,7 +114,7 @@ def version_settings(data: RunData, config: AnswersConfig, form: Form) -> dict[s
         "backend": OPENAI,
         "model": data.spec.version,
         "prompt": data.inputs.prompt,
-        "context_tokens": str(config.context_tokens),
+        "context_tokens": str(context_tokens_of(config, data.inputs.begins_with)),
         **named,
     }
 

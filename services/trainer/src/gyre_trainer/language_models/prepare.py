@@ -26,7 +26,13 @@ from gyre_trainer.data_sets.frozen import DataSetPart, FrozenDataSet, write_fold
 from gyre_trainer.generator_calls import Generator, open_generator
 from gyre_trainer.language_models.adapters import check_base_of
 from gyre_trainer.language_models.asking import answers_of
-from gyre_trainer.language_models.config import BASE, OPENAI, AnswersConfig, PreferenceConfig
+from gyre_trainer.language_models.config import (
+    BASE,
+    OPENAI,
+    AnswersConfig,
+    PreferenceConfig,
+    context_tokens_of,
+)
 from gyre_trainer.language_models.inputs import (
     Inputs,
     LanguageModelFiles,
@@ -89,10 +95,11 @@ async def prepare_samples(
         start_folder = await retry_while_away(lambda: models.folder(adapter), seconds=STORE_SECONDS)
         check_base_of(start_folder, base)
     prompt = prompt_of(spec, start or base)
+    context_tokens = context_tokens_of(config, start or base)
     segments = Segments(Shelf(settings.store_url, FOLDER))
     wanted = Wanted(
         prompt,
-        config.context_tokens,
+        context_tokens,
         restricted=config.restricted,
         unanswered=teacher.questions if teacher else 0,
     )
@@ -101,14 +108,17 @@ async def prepare_samples(
     )
     folder.progress(PREPARE, message="writing the prompts")
     async with open_generator(settings) as generator:
-        render = generator.render(prompt, config.context_tokens)
+        render = generator.render(prompt, context_tokens)
         texts = await retry_while_away(
             lambda: answer_texts(frozen, segments, render), seconds=STORE_SECONDS
         )
         samples = [sample_of(row, each) for row, each in texts]
         if teacher:
             samples = await _taught(folder, generator, samples, teacher.version, config)
-        samples = [await _with_confidence(each, generator, prompt, config) for each in samples]
+        if config.answers_at is None:
+            samples = [
+                await _with_confidence(each, generator, prompt, context_tokens) for each in samples
+            ]
     write_samples(files.samples, samples)
     write_inputs(
         files,
@@ -174,12 +184,12 @@ def sample_of(row: AnswerRow, texts: AnswerTexts) -> Sample:
 
 
 async def _with_confidence(
-    sample: Sample, generator: Generator, prompt: str, config: AnswersConfig
+    sample: Sample, generator: Generator, prompt: str, context_tokens: int
 ) -> Sample:
     """The held-out side chooses nothing, so it is not asked for there."""
-    if sample.row.part is DataSetPart.GATE or config.answers_at is not None:
+    if sample.row.part is DataSetPart.GATE:
         return sample
-    confidence = await generator.confidence(sample.asked, prompt, config.context_tokens)
+    confidence = await generator.confidence(sample.asked, prompt, context_tokens)
     return sample.model_copy(update={"confidence": round(confidence, 4)})
 
 

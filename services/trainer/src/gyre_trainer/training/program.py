@@ -41,6 +41,8 @@ def run_training(train: Train[V], variants: type[V]) -> None:
     try:
         if options.order:
             stop = _obeying(folder, options.order, stop, first=first)
+        if first:
+            folder.progress(options.variant, message="reading the model, and measuring it as it is")
         train(folder, options.variant, stop)
         Workers.leave()
     except GyreError as error:
