@@ -264,6 +264,16 @@ async def test_folders_that_nothing_names_any_more_are_removed(
     assert contents(await folders.folder(an_artifact(model_ref))) == FILES
 
 
+async def test_a_cache_within_another_is_not_removed_with_what_is_old(
+    store: Store, cache: Path, model_ref: ContentRef
+) -> None:
+    within = await ModelFolders(store, cache / "trainer").folder(an_artifact(model_ref))
+    (cache / ".removed-before").mkdir()
+    await ModelFolders(store, cache).keep_only([])
+    assert contents(within) == FILES
+    assert [path.name for path in cache.iterdir()] == ["trainer"]
+
+
 async def test_a_folder_that_another_process_uses_is_not_removed(
     store: Store, cache: Path, model_ref: ContentRef
 ) -> None:

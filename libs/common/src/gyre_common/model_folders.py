@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Collection, Mapping
@@ -35,6 +36,9 @@ SHIPPED_MODELS = Path(sys.prefix) / "share" / "gyre" / "models"
 """Where `make setup`, and the images, put the models that come with Gyre."""
 
 _MANIFEST = ".manifest.json"
+_REMOVED = ".removed-"
+_OURS = re.compile(rf"[0-9a-f]{{64}}|{re.escape(_REMOVED)}.*")
+"""Folders of models, and what a removal left behind; others may lie beside them."""
 _NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 
 
@@ -113,8 +117,8 @@ class ModelFolders:
         return folder
 
     async def keep_only(self, digests: Collection[str]) -> None:
-        """Remove every other folder, unless another process has it in use. Raises Retryable: the
-        cache is read-only or out of reach.
+        """Remove the folders of other models, unless another process has them in use. Raises
+        Retryable: the cache is read-only or out of reach.
         """
         try:
             await asyncio.to_thread(self._cache.keep_only, {_stem(each) for each in digests})
@@ -157,7 +161,8 @@ class _FolderCache:
         if not self.path.is_dir():
             return
         for folder in self.path.iterdir():
-            if folder.name not in names and folder.is_dir():
+            is_ours = _OURS.fullmatch(folder.name)
+            if is_ours and folder.name not in names and folder.is_dir():
                 self._remove(folder)
 
     def _remove(self, folder: Path) -> None:
@@ -166,7 +171,7 @@ class _FolderCache:
             return
         try:
             # Away in one step, so that nobody opens what is half gone.
-            away = folder.rename(self.path / f".removed-{uuid4().hex}")
+            away = folder.rename(self.path / f"{_REMOVED}{uuid4().hex}")
         finally:
             os.close(lock)
         shutil.rmtree(away, ignore_errors=True)
