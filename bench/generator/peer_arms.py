@@ -184,7 +184,7 @@ def _sft_rows(samples: Sequence[TokenizedSample]) -> list[dict[str, list[int]]]:
     return [
         {
             "input_ids": list(each.ids),
-            "completion_mask": [0] * len(each.prompt) + [1] * each.completion,
+            "labels": [-100] * len(each.prompt) + list(each.ids[len(each.prompt) :]),
         }
         for each in samples
     ]
