@@ -59,6 +59,7 @@ def test_a_training_is_asked_for_once_holds_up_no_rollback_is_stopped_and_goes_o
     settings = dialog.get_by_role("textbox", name="Settings")
     settings.fill("epochs")
     expect(dialog.get_by_text("“epochs” is no setting")).to_be_visible()
+    tab.expected.append("the server responded with a status of 400")  # of the next
     settings.fill("epochs=none")
     dialog.get_by_role("button", name="Train on what people said").click()
     expect(dialog.get_by_role("alert")).to_contain_text("epochs")
