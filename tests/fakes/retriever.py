@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
@@ -38,7 +39,7 @@ class MemorySearch:
             legs["dense"] = [Hit(each.chunk, _dot(search.vector, each)) for each in visible]
         return SearchResult(
             {
-                leg: sorted(hits, key=lambda hit: -hit.score)[: search.candidates]
+                leg: sorted(hits, key=_best_first)[: search.candidates]
                 for leg, hits in legs.items()
                 if leg not in self.broken
             },
@@ -75,6 +76,10 @@ class FixedEncoder:
         if version in self.refused:
             raise FailedPrecondition(f"{version} is broken")
         return self.vector
+
+
+def _best_first(hit: Hit) -> tuple[float, UUID]:
+    return -hit.score, hit.chunk.chunk_id
 
 
 def _is_visible(search: SearchRequest | DocumentsRequest, chunk: IndexedChunk) -> bool:

@@ -18,6 +18,9 @@ Body = Mapping[str, Any]
 _SOURCE_FIELDS = sorted(IndexedChunk.model_fields.keys() - {"metadata"})
 _NEIGHBOURS_PER_CANDIDATE = 2
 
+# Without this, equal scores come as the index happens to be merged, and so does who is left out.
+_ORDER = [{"_score": "desc"}, {"chunk_id": "asc"}]
+
 
 class ElasticsearchSearch:
     """Implements `SearchIndex`, a search by one `_msearch`."""
@@ -62,7 +65,8 @@ def _legs(search: SearchRequest) -> dict[str, Body]:
     shape = {"size": search.candidates, "_source": _SOURCE_FIELDS, "track_total_hits": False}
     fields = ["text", f"title^{search.title_boost}", f"heading_path^{search.heading_boost}"]
     words = {"combined_fields": {"query": search.text, "fields": fields}}
-    legs: dict[str, Body] = {BM25: {**shape, "query": {"bool": {"must": words, "filter": allowed}}}}
+    lexical = {"bool": {"must": words, "filter": allowed}}
+    legs: dict[str, Body] = {BM25: {**shape, "query": lexical, "sort": _ORDER}}
     if search.vector is not None:
         near = {
             "field": VECTOR,
@@ -70,6 +74,9 @@ def _legs(search: SearchRequest) -> dict[str, Body]:
             "k": search.candidates,
             "num_candidates": search.candidates * _NEIGHBOURS_PER_CANDIDATE,
             "filter": allowed,
+            # The index finds neighbours by vectors of 8 bits, whose scores change with every merge
+            # and are far off in a small segment: those found are scored by their own vectors.
+            "rescore_vector": {"oversample": _NEIGHBOURS_PER_CANDIDATE},
         }
         legs[DENSE] = {**shape, "knn": near}
     return legs
