@@ -8,7 +8,7 @@ from gyre_ingestor.formats import FORMATS
 
 from bench import beir
 from bench.answers.bm25 import BM25
-from bench.answers.data import Case, passage
+from bench.answers.data import Case, clapnq, passage, pooled
 from bench.report import data_folder
 
 LOOK_ALIKES = 2
@@ -20,6 +20,22 @@ def beside_look_alikes(own: Case, found: Case) -> Case:
     place = len(own.question) % (LOOK_ALIKES + 1)
     passages = (*others[:place], own.passages[0], *others[place:])
     return Case(own.question, passages, own.gold_passage, own.gold_sentences, own.gold_answers)
+
+
+def halves(arm: str, fold: str, *, questions: int) -> tuple[list[Case], list[Case]]:
+    """ClapNQ's odd lines and its even ones, the latter first where `fold` is even; of so many
+    answerable questions, and then of as many unanswerable ones, as `bench.generator.training` says
+    of the `arm`.
+    """
+    corpus = [case for cases in clapnq() for case in cases]
+    kinds = []
+    for cases in clapnq():
+        found = pooled(cases[:questions], corpus)
+        if arm == "gold":
+            found = [beside_look_alikes(*pair) for pair in zip(cases, found, strict=False)]
+        kinds.append(found)
+    odd, even = ([c for cases in kinds for c in cases[start::2]] for start in (0, 1))
+    return (even, odd) if fold == "even" else (odd, even)
 
 
 def glossary(*, size: int = 10) -> list[Case]:

@@ -27,15 +27,14 @@ from gyre_common.releases.builtin import LANGUAGE_MODEL_VERSION
 from gyre_generator.ask import Ask
 from gyre_generator.prompts import Prompts
 from gyre_generator.prompts.rendering import render_prompt
-from gyre_trainer.data_sets.answers import AnswerKind, AnswerRow, mark_passages
-from gyre_trainer.data_sets.asked import Asked
-from gyre_trainer.data_sets.frozen import DataSetPart
+from gyre_trainer.data_sets.answers import AnswerKind
 from gyre_trainer.language_models.inputs import Sample
 from gyre_trainer.training.launching import training_environment
 
-from bench.answers.data import Case, clapnq, pooled
+from bench.answers.data import clapnq, pooled
+from bench.generator.answering import asked_of, wanted_of
 from bench.generator.cases import beside_look_alikes
-from bench.generator.runs import PROMPT, write_run
+from bench.generator.runs import PROMPT, sample_of, write_run
 from bench.report import machine, median, table
 
 ARMS = ("bare", "gyre single", "gyre auto", "trl")
@@ -95,33 +94,17 @@ def some_samples(count: int, *, pairs: bool) -> list[Sample]:
         for both in zip(answerable[:count], pooled(answerable[:count], corpus), strict=True)
     ]
     others = [*cases[1:], cases[0]]
-    return [
-        sample_of(number, case, other.gold_answers[0] if pairs else "")
-        for number, (case, other) in enumerate(zip(cases, others, strict=True))
-    ]
-
-
-def sample_of(number: int, case: Case, rejected: str) -> Sample:
-    prompt = render_prompt(Prompts().load(PROMPT), Ask(question=case.question), case.passages)
-    shown = {str(n): each.text for n, each in enumerate(case.passages, start=1)}
-    user, passages = mark_passages(prompt.user, shown)
-    row = AnswerRow(
-        question_id=f"q{number}",
-        tenant="bench",
-        part=DataSetPart.FIT,
-        cluster=f"c{number}",
-        kind=AnswerKind.CORRECTION,
-        weight=1.0,
-    )
-    return Sample(
-        row=row,
-        asked=Asked("bench", case.question, (), ()),
-        system=prompt.system,
-        user=user,
-        passages=passages,
-        answer=case.gold_answers[0],
-        rejected=rejected,
-    )
+    samples = []
+    for number, (case, other) in enumerate(zip(cases, others, strict=True)):
+        prompt = render_prompt(Prompts().load(PROMPT), Ask(question=case.question), case.passages)
+        both = (prompt.system, prompt.user)
+        rejected = wanted_of(other) if pairs else ""
+        kind = AnswerKind.CORRECTION
+        answer = wanted_of(case)
+        samples.append(
+            sample_of(number, asked_of(case), both, answer, kind, "bench", rejected=rejected)
+        )
+    return samples
 
 
 def row(arm: str, found: Mapping[str, list[Figures]]) -> tuple[str, ...]:
