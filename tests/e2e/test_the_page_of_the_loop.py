@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from gyre_trainer.recipes import RECIPES
 from playwright.sync_api import Page, expect
 
 from tests.browser import Tab
@@ -53,6 +54,10 @@ def test_a_training_is_asked_for_once_holds_up_no_rollback_is_stopped_and_goes_o
     learner = dialog.get_by_label("What learns")
     learner.select_option(label="Answering, from corrections")
     expect(dialog).to_contain_text("every correction and liked answer so far")
+    offered = learner.locator("option").evaluate_all("options => options.map(one => one.value)")
+    assert set(offered) <= RECIPES.keys()
+    learner.select_option(label="Answering, from thumbs")
+    expect(dialog).to_contain_text("people liked, disliked or corrected")
     learner.select_option(label="Finding passages, from votes")
     dialog.get_by_role("checkbox", name="Do not make it live by itself").check()
     dialog.get_by_role("checkbox", name="Make do with few votes or corrections").check()

@@ -311,7 +311,7 @@ export interface Slice {
 }
 
 export interface RunDraft {
-  role?: string;
+  recipe?: string;
   profile?: string;
   hold?: boolean;
   settings?: Record<string, string>;

@@ -458,13 +458,21 @@ export const texts = {
       learner: "What learns",
       learners: {
         "query-encoder": "Finding passages, from votes",
-        generator: "Answering, from corrections",
+        sft: "Answering, from corrections",
+        dpo: "Answering, from what people preferred",
+        kto: "Answering, from thumbs",
+        "few-shot": "Answering, by examples in the prompt",
+        reward: "Judging, from what people preferred",
       } as Record<string, string>,
       what: {
         "query-encoder":
           "Gyre learns from every vote so far, beside its other work. That takes minutes to hours.",
-        generator:
-          "A language model learns from every correction and liked answer so far, beside Gyre’s other work. That takes minutes to hours.",
+        sft: "A language model learns from every correction and liked answer so far, beside Gyre’s other work. That takes minutes to hours.",
+        dpo: "The language model that is live learns from pairs: a correction beside what it corrects, a liked answer beside a disliked one. Thumbs and pairs teach less than corrections do. That takes minutes to hours.",
+        kto: "The language model that is live learns from single answers that people liked, disliked or corrected. Thumbs teach less than corrections do. That takes minutes to hours.",
+        "few-shot":
+          "Nothing is trained: corrections near to a question stand in its prompt as examples. It needs a language model that is live.",
+        reward: "A judge learns which of two answers people prefer. That takes minutes to hours.",
       } as Record<string, string>,
       then: "Before anything changes, the new version sits an exam with questions that were kept back. If it is surely better it goes live by itself; if not, what is live stays.",
       back: "Whatever goes live can be taken back with one click.",
@@ -476,11 +484,11 @@ export const texts = {
       settingsBroken: (word: string) => `“${word}” is no setting: write name=value.`,
       demo: "Make do with few votes or corrections",
       demoHint: {
-        "query-encoder":
+        votes:
           "Usually 1,000 questions with votes to learn from and 100 for the exam are asked for; so it is 100 and 40. This is the profile demo, and recorded with the version.",
-        generator:
+        answers:
           "Usually 150 answers to learn from and 60 for the exam are asked for; so it is 30 and 15. This is the profile demo, and recorded with the version.",
-      } as Record<string, string>,
+      },
       busy: "A training is running. Another one can begin when it has ended.",
       started: "The training has begun.",
     },
@@ -653,7 +661,7 @@ export const texts = {
     gateColumn: "Gate",
     gates: {
       passed: "Passed",
-      failed: "Failed",
+      failed: "Did not pass",
       shipped: "Came with Gyre",
       unseen: "None has seen it",
     },
