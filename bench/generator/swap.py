@@ -23,6 +23,7 @@ from gyre.generator.v1 import generator_pb2
 from gyre.generator.v1.generator_pb2_grpc import GeneratorServiceStub
 from gyre.releases.v1.releases_pb2_grpc import ReleaseServiceStub
 from gyre_common.context import RequestContext, use_context
+from gyre_common.errors import GyreError
 from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import GENERATOR_VERSION
 from gyre_common.rpc import call, channel
@@ -68,7 +69,10 @@ async def run(system: System, options: argparse.Namespace) -> int:
 
             async def make_live(version: str | None) -> Any:
                 role = Roles.GENERATOR
-                return await swap(releases, role, version, [calls], patience=_PATIENCE)
+                try:
+                    return await swap(releases, role, version, [calls], patience=_PATIENCE)
+                except GyreError as error:
+                    raise SystemExit(f"error: {error}") from error
 
             async with asyncio.TaskGroup() as group:
                 asking = [
