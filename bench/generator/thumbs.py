@@ -25,14 +25,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from grpc.aio import Channel
-from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
 from gyre_client import Addresses, AsyncClient, Caller
-from gyre_common.context import RequestContext, use_context
-from gyre_common.errors import EMPTY_ANSWER, FailedPrecondition
 from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import LANGUAGE_MODEL_SETTINGS
-from gyre_common.rpc import call, channel
+from gyre_common.rpc import channel
 from gyre_trainer.data_sets.answers import AnswerKind, AnswersKind
 from gyre_trainer.data_sets.asked import Asked
 from gyre_trainer.generator_calls import Generator
@@ -115,7 +111,7 @@ async def run(options: argparse.Namespace) -> None:
         settings = {**LANGUAGE_MODEL_SETTINGS, **ALWAYS}
         await register(gyre, store_of(options.home), versions[AS_IT_COMES], base, settings)
         await generator.try_version(TENANT, versions[AS_IT_COMES])
-        thumbs = await thumbs_of(connection, learned, versions[AS_IT_COMES], options)
+        thumbs = await thumbs_of(generator, learned, versions[AS_IT_COMES], options)
         print(f"## ClapNQ, thumbs for {options.fold} lines\n\n{machine()}", flush=True)
         print(in_words(thumbs), flush=True)
         for recipe in options.recipes:
@@ -151,15 +147,22 @@ Thumbs = list[tuple[Case, list[Thumb]]]
 
 
 async def thumbs_of(
-    connection: Channel, cases: Sequence[Case], version: str, options: argparse.Namespace
+    generator: Generator, cases: Sequence[Case], version: str, options: argparse.Namespace
 ) -> Thumbs:
     """Of each case's answers."""
-    stub = generator_pb2_grpc.GeneratorServiceStub(connection)
+    versions = {Roles.GENERATOR.value: version, Roles.ANSWER_PROMPT.value: PROMPT}
     drawn: list[tuple[Case, list[tuple[str, float]]]] = []
     for case in cases:
-        answers = {
-            await drawn_answer(stub, case, version, seed, options) for seed in range(options.draws)
-        }
+        answers = set()
+        for seed in range(options.draws):
+            answer = await generator.answer(
+                asked_of(case, options.context_tokens),
+                versions,
+                max_tokens=ANSWER_TOKENS,
+                seed=seed,
+                temperature=options.temperature,
+            )
+            answers.add(answer.text.strip() if answer else "")
         scored = [(each, rouge_l(each, wanted_of(case))) for each in sorted(answers) if each]
         drawn.append((case, scored))
     median = np.median([score for _, scored in drawn for _, score in scored])
@@ -170,42 +173,6 @@ async def thumbs_of(
         return Thumb(answer, score, bool(score >= median) != is_wrong)
 
     return [(case, [thumb(*each) for each in scored]) for case, scored in drawn]
-
-
-async def drawn_answer(
-    stub: generator_pb2_grpc.GeneratorServiceStub,
-    case: Case,
-    version: str,
-    seed: int,
-    options: argparse.Namespace,
-) -> str:
-    """Empty where nothing was written."""
-    asked = asked_of(case, options.context_tokens)
-    request = generator_pb2.AnswerFromRequest(
-        question=asked.question,
-        passages=[
-            generator_pb2.Passage(
-                chunk_id=each.chunk_id,
-                document_id=each.document_id,
-                title=each.heading,
-                text=each.text,
-                rank=rank,
-            )
-            for rank, each in enumerate(asked.read, start=1)
-        ],
-        max_tokens=ANSWER_TOKENS,
-        temperature=options.temperature,
-        seed=seed,
-    )
-    versions = {Roles.GENERATOR.value: version, Roles.ANSWER_PROMPT.value: PROMPT}
-    with use_context(RequestContext(tenant=TENANT, versions=versions)):
-        try:
-            reply = await call(stub.AnswerFrom, request, timeout=300)
-        except FailedPrecondition as error:
-            if error.code == EMPTY_ANSWER:
-                return ""
-            raise
-    return str(reply.answer).strip()
 
 
 def in_words(thumbs: Thumbs) -> str:

@@ -81,10 +81,17 @@ class Generator:
             )
 
     async def answer(
-        self, asked: Asked, versions: Mapping[str, str], *, max_tokens: int
+        self,
+        asked: Asked,
+        versions: Mapping[str, str],
+        *,
+        max_tokens: int,
+        seed: int = 0,
+        temperature: float | None = None,
     ) -> VersionAnswer | None:
-        """Of these versions, as who asked would get it, and the same when it is asked again; None
-        where the question is too long for them.
+        """Of these versions, at their own temperature where none is given, as who asked would get
+        it, and the same when it is asked again with that seed; None where the question is too long
+        for them.
         Raises FailedPrecondition where they cannot answer.
         """
         request = pb.AnswerFromRequest(
@@ -92,7 +99,8 @@ class Generator:
             history=_turns(asked),
             passages=_passages(asked),
             max_tokens=max_tokens,
-            seed=0,
+            seed=seed,
+            temperature=temperature,
         )
         with _calling(asked.tenant, versions, asked.acl):
             try:
