@@ -34,7 +34,7 @@ from tests.training.tiny_runs import never
 datasets = pytest.importorskip("datasets")
 trl = pytest.importorskip("trl")
 
-SETTINGS: dict[str, Any] = {"variant": "full", "learning_rate": 1e-3, "warm_up": 0.0, "epochs": 2}
+SETTINGS: dict[str, Any] = {"variant": "full", "learning_rate": 3e-4, "warm_up": 0.0, "epochs": 2}
 
 
 def of_trl(config: LanguageModelConfig, output: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ VARIANTS = [Variant.LOW_RANK, pytest.param(Variant.FULL, marks=LONG)]
 
 
 def a_judge(path: Path, base: Path, **settings: Any) -> TinyRun:
-    defaults = {"low_rank_learning_rate": 5e-3, "learning_rate": 3e-3}
+    defaults = {"low_rank_learning_rate": 2e-3, "learning_rate": 3e-3}
     samples = settings.pop("samples", None) or judged_pairs()
     return a_run(path, base, samples=samples, **(defaults | settings))
 
@@ -50,7 +50,8 @@ def after(step: int) -> Callable[[], bool]:
 def test_training_tells_better_answers_apart_also_of_what_taught_nothing(
     tmp_path: Path, tiny_language_model: Path
 ) -> None:
-    run = trained(a_judge(tmp_path / "run", tiny_language_model, epochs=12))
+    settings: dict[str, Any] = {"epochs": 12, "low_rank_learning_rate": 5e-3}
+    run = trained(a_judge(tmp_path / "run", tiny_language_model, **settings))
     result = run.result()
     assert result.steps == len(result.loss) == 36
     assert np.mean(result.loss[-3:]) < 0.8 * np.mean(result.loss[:3])
