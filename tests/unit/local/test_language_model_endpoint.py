@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from gyre_local.language_model.errors import packages_missing
+from gyre_local.language_model.engine import Sampling
+from gyre_local.language_model.errors import ApiError, packages_missing
 from gyre_local.language_model.models import LanguageModels
 from gyre_local.language_model.server import Endpoint
 
@@ -180,6 +181,48 @@ async def test_too_many_waiting_are_told_to_come_back(room: Room, tmp_path: Path
     assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
     model.go_on.set()
     assert [status for status, _ in await asyncio.gather(*waiting)] == [200, 200, 200]
+
+
+async def test_a_stream_that_waits_says_so(room: Room, tmp_path: Path) -> None:
+    """Else its caller takes it for dead, hangs up and asks again, at the end of the queue."""
+    room.models._quiet_seconds = 0.01
+    model = await room.load(tmp_path)
+    model.go_on.clear()
+    first = asyncio.create_task(room.ask())
+    await asyncio.to_thread(model.begun.acquire)
+    body = {**ASKED, "stream": True}
+    reply = await room.client.post("/v1/chat/completions", json=body, headers=KEY)
+    lines = [(await reply.content.readline()).decode() for _ in range(4)]
+    assert lines[0].startswith("data: ")
+    assert lines[2] == ": waiting\n"
+    model.go_on.set()
+    events = [line for line in (await reply.text()).splitlines() if line.startswith("data: {")]
+    chunks = [json.loads(line.removeprefix("data: ")) for line in events]
+    text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+    assert text == "The sky is blue."
+    assert (await first)[0] == 200
+
+
+async def test_a_model_does_not_wait_for_the_answer_of_another(room: Room, tmp_path: Path) -> None:
+    """A version that is tried would wait for all that are asked of the live one."""
+    live = await room.load(tmp_path / "live", "live")
+    live.go_on.clear()
+    asking = asyncio.create_task(room.ask(model="live"))
+    await asyncio.to_thread(live.begun.acquire)
+    await room.load(tmp_path / "candidate", "candidate")
+    assert (await room.ask(model="candidate"))[0] == 200
+    live.go_on.set()
+    assert (await asking)[0] == 200
+
+
+async def test_a_model_that_was_unloaded_before_its_turn_is_unknown(
+    room: Room, tmp_path: Path
+) -> None:
+    await room.load(tmp_path)
+    held = room.models.model("base")
+    await room.models.unload("base")
+    with pytest.raises(ApiError, match="base"):
+        await anext(room.models.write(held, [1], Sampling(max_tokens=1)))
 
 
 async def test_who_leaves_ends_what_is_written_for_them(tmp_path: Path) -> None:

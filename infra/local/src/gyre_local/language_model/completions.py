@@ -29,14 +29,14 @@ class Completion:
     created: int = field(default_factory=lambda: int(time.time()))
 
     async def pieces(self, models: LanguageModels) -> AsyncGenerator[str, None]:
-        """Text up to the first stop string."""
+        """Text up to the first stop string; empty where there is none yet."""
         stops = StopStrings(self.request.stop)
         async with aclosing(models.write(self.held, self.prompt, self.sampling)) as parts:
             async for part in parts:
                 if isinstance(part, Written):
                     self.tokens = part.tokens
                     self.finish_reason = "stop" if part.ended else "length"
-                elif text := stops.feed(part):
+                elif (text := stops.feed(part)) or not part:
                     yield text
                 if stops.found:
                     self.finish_reason = "stop"

@@ -1,4 +1,4 @@
-"""The models that this process holds: bounded memory, one answer at a time, a short queue."""
+"""The models that this process holds: bounded memory, a queue, an answer of each at a time."""
 
 import asyncio
 import logging
@@ -41,12 +41,15 @@ class HeldModel:
     adapter: AdapterFiles | None
     model: LanguageModel
     needed_bytes: int
+    thread: ThreadPoolExecutor
     loaded_at: float = field(default_factory=monotonic)
 
 
 class LanguageModels:
-    """Loads, answers and unloads. All answers come from one thread, so that they share neither
-    cores nor memory; at most `most_waiting` stand behind the one that is being written.
+    """Loads, answers and unloads. A model has one thread, so that its answers share no memory, and
+    who tries another one does not stand behind them; at most `most_waiting` wait, of all models.
+
+    Who waits is given an empty text every `quiet_seconds`.
     """
 
     def __init__(
@@ -55,15 +58,16 @@ class LanguageModels:
         *,
         most_bytes: int,
         most_waiting: int = 8,
+        quiet_seconds: float = 5.0,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._engine = engine
         self._most_bytes = most_bytes
         self._most_waiting = most_waiting
+        self._quiet_seconds = quiet_seconds
         self._clock = clock
         self._models: dict[str, HeldModel] = {}
         self._leaving_bytes = 0
-        self._answers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="answer")
         self._loads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load")
         self._loading = asyncio.Lock()
         self._under_way = 0
@@ -106,17 +110,21 @@ class LanguageModels:
         del self._models[name]
         self._leaving_bytes += held.needed_bytes
         with self._working():
-            await asyncio.shield(self._in(self._answers, held.model.close))
+            await asyncio.shield(self._in(held.thread, held.model.close))
+            held.thread.shutdown(wait=False)
             self._leaving_bytes -= held.needed_bytes
         log.info("model unloaded", extra={"model": name})
 
     async def write(
         self, held: HeldModel, prompt: list[int], sampling: Sampling
     ) -> AsyncGenerator[str | Written, None]:
-        """Text as it comes, then what became of it. Closing the generator ends the writing.
+        """Text as it comes, empty where there is none yet, then what became of it. Closing the
+        generator ends the writing.
 
-        Raises ApiError, 503: too many are waiting.
+        Raises ApiError: 503, too many are waiting; 404, it was unloaded meanwhile.
         """
+        if self.model(held.name) is not held:
+            raise unknown_model(held.name, sorted(self._models))
         if self._under_way > self._most_waiting:
             raise ApiError(
                 503,
@@ -134,10 +142,10 @@ class LanguageModels:
         self._under_way += 1
         with self._working():
             work = partial(_generate, held.model, prompt, sampling, write, left)
-            writing = self._in(self._answers, work)
+            writing = self._in(held.thread, work)
             writing.add_done_callback(lambda _: pieces.put_nowait(None))
             try:
-                while (piece := await pieces.get()) is not None:
+                while (piece := await self._next(pieces)) is not None:
                     yield piece
                 yield await writing
             finally:
@@ -148,10 +156,17 @@ class LanguageModels:
     def close(self) -> None:
         """Wait for what is being written, and free all memory."""
         self._loads.shutdown(wait=True, cancel_futures=True)
-        self._answers.shutdown(wait=True, cancel_futures=True)
         for held in self._models.values():
+            held.thread.shutdown(wait=True, cancel_futures=True)
             held.model.close()
         self._models.clear()
+
+    async def _next(self, pieces: asyncio.Queue[str | None]) -> str | None:
+        try:
+            async with asyncio.timeout(self._quiet_seconds):
+                return await pieces.get()
+        except TimeoutError:
+            return ""
 
     def _base_of(self, adapter: AdapterFiles) -> LanguageModelFiles:
         held = self._models.get(adapter.base)
@@ -192,7 +207,8 @@ class LanguageModels:
                 self._check_room(name, needed)
                 opening = self._in(self._loads, partial(self._engine.open, files, adapter))
                 model = await asyncio.shield(opening)
-                self._models[name] = HeldModel(name, folder, files, adapter, model, needed)
+                thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+                self._models[name] = HeldModel(name, folder, files, adapter, model, needed, thread)
         log.info("model loaded", extra={"model": name, "megabytes": needed // _MEGABYTE})
 
     def _check_room(self, name: str, needed: int) -> None:
@@ -223,7 +239,7 @@ class LanguageModels:
 def _generate(
     model: LanguageModel, prompt: list[int], sampling: Sampling, write: Write, left: threading.Event
 ) -> Written:
-    """In the thread of answers; nothing is begun for who has left."""
+    """In the model's thread; nothing is begun for who has left."""
     if left.is_set():
         return Written(0, ended=False)
     return model.generate(prompt, sampling, write)

@@ -26,6 +26,10 @@ _LARGEST_BODY = 8 << 20
 _GRACE_SECONDS = 5.0
 _LOOK_EVERY = 1.0
 _DONE = b"data: [DONE]\n\n"
+_WAITING = b": waiting\n\n"
+"""A comment, which readers of a stream of events pass over:
+https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+"""
 _OPEN = frozenset({"/health"})
 
 
@@ -95,14 +99,16 @@ class Endpoint:
     async def _stream(self, request: web.Request, completion: Completion) -> web.StreamResponse:
         response, text = web.StreamResponse(headers={"Content-Type": "text/event-stream"}), ""
         async with aclosing(completion.pieces(self._models)) as pieces:
-            piece = await anext(pieces, "")  # a queue that is full still has a status of its own
+            piece = await anext(pieces, None)  # a queue that is full still has a status of its own
             await response.prepare(request)
             await response.write(completion.chunk({"role": "assistant", "content": ""}))
             try:
-                while piece:
+                while piece is not None:
                     text += piece
-                    await response.write(completion.chunk({"content": piece}))
-                    piece = await anext(pieces, "")
+                    await response.write(
+                        completion.chunk({"content": piece}) if piece else _WAITING
+                    )
+                    piece = await anext(pieces, None)
             except ApiError as error:
                 await response.write(event(error.body()))
                 await response.write_eof()
