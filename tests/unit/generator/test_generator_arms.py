@@ -117,12 +117,17 @@ async def test_every_row_of_an_experiment_carries_the_arm_that_answered(
 
 
 async def test_a_canary_that_cannot_be_served_is_in_no_row(
-    answerer: Answerer, bus: MemoryBus, encoder: FixedEncoder
+    answerer: Answerer, bus: MemoryBus, encoder: FixedEncoder, view: ReleaseView
 ) -> None:
     encoder.refused = {"q-2"}
+    drawn_arms = set()
     for event in await answers(answerer, bus):
+        drawn = view.resolve("default", event.conversation_id).arms[Roles.QUERY_ENCODER]
+        drawn_arms.add(drawn)
         assert event.versions[Roles.QUERY_ENCODER] == "q-1"
+        assert event.arms.get(Roles.QUERY_ENCODER) == (None if drawn == Arm.CANARY else Arm.LIVE)
         assert_arms_answered(event)
+    assert drawn_arms == {Arm.LIVE, Arm.CANARY}
 
 
 async def test_the_versions_that_stand_in_are_live_and_not_drawn_again(
