@@ -68,7 +68,10 @@ async def retrieve(
 
 
 def ndcg(ranking: Sequence[str], relevant: frozenset[str]) -> float:
-    """nDCG@10 with grades 0 and 1 (Järvelin and Kekäläinen 2002, doi:10.1145/582415.582418)."""
+    """nDCG@10 with grades 0 and 1 (Järvelin and Kekäläinen 2002, doi:10.1145/582415.582418).
+
+    The gate's own comes from ir_measures, which who installs the command need not have.
+    """
     gain = sum(
         1 / log2(rank + 1)
         for rank, document in enumerate(ranking[:DEPTH], start=1)
