@@ -12,6 +12,7 @@ from gyre_trainer.language_models.log_probabilities import completion_log_probab
 from gyre_trainer.language_models.model import TrainableGenerator, open_base
 from gyre_trainer.recipes.generator_dpo.config import GeneratorDpoConfig
 from gyre_trainer.recipes.generator_dpo.loss import dpo_loss, preference_margins
+from gyre_trainer.recipes.generator_kto.loss import kl_estimate, kto_loss
 from torch import Tensor
 
 from tests.training.tiny_generators import a_tokenizer, pairs
@@ -44,6 +45,29 @@ def test_a_pair_that_may_be_the_wrong_way_round_wants_no_more_than_its_odds() ->
 def test_trust_says_how_likely_a_pair_is_wrong_or_what_it_counts() -> None:
     assert GeneratorDpoConfig().wrong_and_weight(0.8) == pytest.approx((0.1, 1.0))
     assert GeneratorDpoConfig(label_smoothing=0.2).wrong_and_weight(0.8) == (0.2, 0.8)
+
+
+def test_the_point_that_answers_are_valued_from_is_the_mean_gain_of_other_answers() -> None:
+    """Eq. 8 of Ethayarajh et al. 2024, arXiv:2402.01306."""
+    policy = torch.tensor([-1.0, -4.0], requires_grad=True)
+    reference = torch.tensor([-3.0, -3.0])
+    kl = kl_estimate(policy, reference)
+    assert kl.item() == pytest.approx((2 - 1) / 2)
+    assert not kl.requires_grad
+    assert kl_estimate(reference, policy).item() == 0
+
+
+def test_the_loss_of_an_answer_is_how_little_it_is_valued_as_people_do() -> None:
+    """Eq. 7 of Ethayarajh et al. 2024, arXiv:2402.01306: λ(1 - σ(β(ratio - kl))) of an answer that
+    is desirable, λ(1 - σ(β(kl - ratio))) of another; σ(ln 3) is 3/4 and σ(-ln 3) is 1/4.
+    """
+    # β(ratio - kl), with β = 0.5 and kl = 0.5, is ln 3, -ln 3 and -ln 3.
+    policy = torch.tensor([-1.5 + 2 * math.log(3), -3.5 - 2 * math.log(3), -0.5])
+    reference = torch.tensor([-2.0, -4.0, -1.0 + 2 * math.log(3)])
+    desirable = torch.tensor([True, True, False])
+    weights = torch.tensor([1.0, 0.5, 1.2])
+    loss = kto_loss(policy - reference, torch.tensor(0.5), desirable, weights, 3.0, beta=0.5)
+    assert loss.item() == pytest.approx((1.0 * 1 / 4 + 0.5 * 3 / 4 + 1.2 * 1 / 4) / 3)
 
 
 @pytest.fixture(scope="module")
