@@ -34,7 +34,12 @@ from gyre_trainer.data_sets.data_set_store import DataSetStore, expire_incomplet
 from gyre_trainer.data_sets.exporting import Exporting
 from gyre_trainer.data_sets.frozen import DataSetPart, FrozenDataSet, rfc3339
 from gyre_trainer.segments import Segments
-from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
+from gyre_trainer.segments.facts import (
+    ExampleSource,
+    FeedbackFact,
+    InteractionFact,
+    PartitionFacts,
+)
 
 from tests.unit.trainer.answer_facts import (
     CONTEXT_TOKENS,
@@ -73,6 +78,16 @@ def examples_of(
         ({"shown": (quoted(0, text=""),)}, "It is tea.", NotLearned.FORGOTTEN),
         ({"shown": (quoted(0, acl=("board",)),)}, "It is tea.", NotLearned.RESTRICTED),
         ({"shown": (quoted(0, acl=None),)}, "It is tea.", NotLearned.RESTRICTED),
+        (
+            {"shown": (quoted(0), quoted(1, 2, used=False, acl=("board",)))},
+            "It is tea.",
+            NotLearned.RESTRICTED,
+        ),
+        (
+            {"example_documents": (ExampleSource("plans.md", ("board",)),)},
+            "It is tea.",
+            NotLearned.RESTRICTED,
+        ),
         ({}, " \n", NotLearned.EMPTY),
         ({}, "it IS  wrong0.", NotLearned.IDENTICAL),
         ({"outcome": "abstained", "answer": "No."}, "not answered here", NotLearned.IDENTICAL),
@@ -84,6 +99,51 @@ def test_what_teaches_nothing_is_left_out_and_says_why(
 ) -> None:
     one = an_answer(**interaction)
     assert examples_of([one], [a_correction(one, words)]) == ([], {reason: 1})
+
+
+def in_a_conversation(
+    earlier: dict[str, Any], *, answers: int = 1
+) -> tuple[InteractionFact, InteractionFact]:
+    """An answer, and the next one, whose history holds so many."""
+    history = (Turn(role="user", content="And?"), Turn(role="assistant", content="So."))
+    before = an_answer(0, conversation_id="talk", **earlier)
+    later = {"started_at": LATER, "completed_at": LATER, "history": history * answers}
+    return before, an_answer(1, conversation_id="talk", **later)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "answers"),
+    [
+        ({"shown": (quoted(0, acl=("board",)),)}, 1),
+        ({"shown": (quoted(0), quoted(2, 2, used=False, acl=("board",)))}, 1),
+        ({}, 2),
+    ],
+    ids=["read", "shown", "not in the window"],
+)
+def test_after_an_answer_that_may_quote_what_is_restricted_nothing_teaches(
+    earlier: dict[str, Any], answers: int
+) -> None:
+    before, after = in_a_conversation(earlier, answers=answers)
+    words = [a_correction(after, "It is tea.")]
+    examples, dropped = examples_of([before, after], words)
+    assert (examples, dropped) == ([], {NotLearned.CONVERSATION: 1})
+    allowed, _ = examples_of([before, after], words, restricted=True)
+    assert len(allowed) == 1
+
+
+def test_an_open_conversation_teaches() -> None:
+    before, after = in_a_conversation({})
+    (example,), dropped = examples_of([before, after], [a_correction(after, "It is tea.")])
+    assert (example.interaction, dropped) == (after, {})
+
+
+def test_the_card_names_all_groups_that_were_seen() -> None:
+    before, after = in_a_conversation({"shown": (quoted(0, acl=("board",)),)})
+    one = an_answer(3, shown=(quoted(3), quoted(4, 2, used=False, acl=("staff",))))
+    joined = AnswersJoined(Wanted(PROMPT, CONTEXT_TOKENS, restricted=True))
+    words = [a_correction(each, "It is tea.") for each in (after, one)]
+    joined.add(PartitionFacts([before, after, one], words))
+    assert joined.groups(joined.examples()) == ["board", "staff"]
 
 
 def test_restricted_documents_teach_where_the_setting_allows_them() -> None:

@@ -35,7 +35,7 @@ from gyre_trainer.data_sets.joining import Joined, actor_digest
 from gyre_trainer.data_sets.profiles import Profile, check_actors, way_out
 from gyre_trainer.data_sets.reliability import beliefs
 from gyre_trainer.data_sets.split import clusters
-from gyre_trainer.segments.facts import ExampleSource, FeedbackFact, InteractionFact, Shown
+from gyre_trainer.segments.facts import FeedbackFact
 from gyre_trainer.segments.shelf import Segments
 from gyre_trainer.segments.window import Window, validate_window, window_as_text
 
@@ -100,7 +100,7 @@ async def freeze_answers(
     card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong, said_at)
     card |= {
         KIND: AnswersKind.WANTED.value,
-        "groups": groups_of([*examples, *golden.examples, *unanswered]),
+        "groups": joined.groups([*examples, *golden.examples, *unanswered]),
         "golden": len(golden.examples),
         "prompt": wanted.prompt,
         "context_tokens": wanted.context_tokens,
@@ -210,22 +210,9 @@ def row_of(
         weight=round(weight, 6),
         feedback_id=correction.feedback_id if correction else "",
         documents=tuple(sorted(occurrence.documents)),
-        may_quote=tuple(sorted({each.document_id for each in _quotable(interaction)})),
-        groups=tuple(
-            sorted({group for each in _quotable(interaction) for group in each.acl or ()})
-        ),
+        may_quote=tuple(sorted({each.document_id for each in interaction.quotable})),
+        groups=tuple(sorted({group for each in interaction.quotable for group in each.acl or ()})),
     )
-
-
-def groups_of(examples: Sequence[AnswerExample]) -> list[str]:
-    """Those without which somebody may not read a document that is quoted."""
-    used = {shown.acl or () for one in examples for shown in one.interaction.shown if shown.used}
-    shown_before = {each.acl for one in examples for each in one.interaction.example_documents}
-    return sorted({group for acl in used | shown_before for group in acl})
-
-
-def _quotable(interaction: InteractionFact) -> tuple[Shown | ExampleSource, ...]:
-    return (*interaction.shown, *interaction.example_documents)
 
 
 def check_there_is_something(

@@ -32,7 +32,8 @@ class NotLearned(StrEnum):
     NO_INTERACTION = "no such interaction in the window"
     NOTHING_READ = "nothing was found that could be read: there is nothing to answer from"
     FORGOTTEN = "what it quoted was forgotten"
-    RESTRICTED = "a document that it quotes is restricted"
+    RESTRICTED = "a document that it may quote is restricted"
+    CONVERSATION = "an earlier answer of its conversation may quote a restricted document"
     EMPTY = "the correction is empty"
     IDENTICAL = "the correction is the answer itself"
     TOO_LONG = f"the answer has more than {LONGEST:,} characters"
@@ -96,6 +97,7 @@ class AnswersJoined:
         self._liked: dict[Question, list[AnswerExample]] = defaultdict(list)
         self._disliked: list[AnswerExample] = []
         self._asked: dict[Question, AnswerExample] = {}
+        self._conversations: dict[tuple[str, str], list[InteractionFact]] = defaultdict(list)
 
     def add(self, facts: PartitionFacts) -> None:
         """Join one partition."""
@@ -108,6 +110,7 @@ class AnswersJoined:
             place = (one.tenant, one.interaction_id)
             if place not in seen:
                 seen.add(place)
+                self._conversations[one.tenant, one.conversation_id].append(one)
                 self._add(one, words.pop(place, []))
                 self._add_asked(one)
         self.interactions += len(seen)
@@ -120,7 +123,10 @@ class AnswersJoined:
         """
         chosen = []
         for question in sorted({*self._corrections, *self._liked}):
-            corrections, liked = self._corrections[question], self._liked[question]
+            corrections = self._in_open_conversations(self._corrections[question])
+            liked = self._in_open_conversations(self._liked[question])
+            if not corrections and not liked:
+                continue
             if corrections:
                 golden = [each for each in corrections if each.golden]
                 best = _of_most_people(golden or corrections)
@@ -136,7 +142,7 @@ class AnswersJoined:
 
     def disliked(self) -> list[AnswerExample]:
         """Answers that more people disliked than liked, in a canonical order."""
-        return sorted(self._disliked, key=_recency)
+        return sorted(self._in_open_conversations(self._disliked), key=_recency)
 
     def unanswered(self) -> list[AnswerExample]:
         """Questions of which nobody wrote or liked an answer, each as it was asked last; the newest
@@ -144,8 +150,47 @@ class AnswersJoined:
         """
         known = self._corrections.keys() | self._liked.keys()
         open_questions = (each for each in self._asked.values() if each.question not in known)
-        newest = sorted(open_questions, key=_recency, reverse=True)[: self._wanted.unanswered]
+        teachable = self._in_open_conversations(open_questions)
+        newest = sorted(teachable, key=_recency, reverse=True)[: self._wanted.unanswered]
         return newest[::-1]
+
+    def groups(self, examples: Iterable[AnswerExample]) -> list[str]:
+        """Those without which somebody may not read a document that may be quoted, by an example or
+        before it in its conversation.
+        """
+        return sorted(
+            {
+                group
+                for example in examples
+                for fact in (example.interaction, *self._before(example.interaction))
+                for source in fact.quotable
+                for group in source.acl or ()
+            }
+        )
+
+    def _in_open_conversations(self, examples: Iterable[AnswerExample]) -> list[AnswerExample]:
+        """Those whose earlier turns may be read by everybody, where nothing else is allowed."""
+        teachable = []
+        for each in examples:
+            if self._wanted.restricted or self._is_open_before(each.interaction):
+                teachable.append(each)
+            else:
+                self.dropped[NotLearned.CONVERSATION] += 1
+        return teachable
+
+    def _is_open_before(self, interaction: InteractionFact) -> bool:
+        """Whether all answers in its history are known here, and everybody may read what they may
+        quote. The caller writes the history, so it is told by the conversation.
+        """
+        answers = sum(turn.role == "assistant" for turn in interaction.history)
+        before = self._before(interaction) if answers else []
+        return answers <= len(before) and all(map(_is_open, before))
+
+    def _before(self, interaction: InteractionFact) -> list[InteractionFact]:
+        if not interaction.conversation_id:
+            return []
+        conversation = self._conversations[interaction.tenant, interaction.conversation_id]
+        return [each for each in conversation if each.completed_at < interaction.completed_at]
 
     def _add_asked(self, interaction: InteractionFact) -> None:
         if self._wanted.unanswered and self._refusal(interaction) is None:
@@ -199,19 +244,20 @@ class AnswersJoined:
             self._disliked.append(as_given(interaction, actors, at))
 
     def _refusal(self, interaction: InteractionFact) -> NotLearned | None:
-        used = [shown for shown in interaction.shown if shown.used]
         if interaction.outcome not in _SPOKEN:
             return NotLearned.FAILED
-        if not used:
+        if not any(shown.used for shown in interaction.shown):
             return NotLearned.NOTHING_READ
         if not all(shown.text for shown in interaction.shown):
             return NotLearned.FORGOTTEN
-        # None: the record does not tell who may read it.
-        acls: set[tuple[str, ...] | None] = {shown.acl for shown in used}
-        acls |= {document.acl for document in interaction.example_documents}
-        if not self._wanted.restricted and acls - {()}:
+        if not self._wanted.restricted and not _is_open(interaction):
             return NotLearned.RESTRICTED
         return None
+
+
+def _is_open(interaction: InteractionFact) -> bool:
+    """Whether everybody may read what it may quote; None: the record does not tell who may."""
+    return all(source.acl == () for source in interaction.quotable)
 
 
 def as_given(

@@ -11,7 +11,6 @@ from gyre_trainer.data_sets.answer_freezing import (
     card_of_answers,
     check_enough,
     check_there_is_something,
-    groups_of,
     join_answers,
     row_of,
     weight_of,
@@ -89,7 +88,7 @@ async def freeze_preferences(
     card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong, said_at)
     card |= {
         KIND: kind.value,
-        "groups": groups_of([*examples, *golden.examples, *sides]),
+        "groups": joined.groups([*examples, *golden.examples, *sides]),
         "golden": len(golden.examples),
         "prompt": wanted.prompt,
         "context_tokens": wanted.context_tokens,

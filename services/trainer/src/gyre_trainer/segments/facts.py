@@ -73,6 +73,13 @@ class InteractionFact:
         """What the passages were found by: what is learned from, and judged by, is this."""
         return self.query or self.question
 
+    @property
+    def quotable(self) -> tuple["Shown | ExampleSource", ...]:
+        """What the answer may quote, and who corrects it: all that was shown, whether a model read
+        it or not, and what examples in the prompt rest on.
+        """
+        return (*self.shown, *self.example_documents)
+
     def prompt_with(self, texts: Mapping[str, str]) -> str:
         """The prompt as the model read it; `texts` by digest, as `PassageTexts.get` gives them."""
         quoted = {str(shown.rank): texts[shown.text] for shown in self.shown if shown.text}
