@@ -257,6 +257,29 @@ async def test_a_forgotten_document_leaves_no_prompt_with_an_example_that_rests_
     assert fact.shown
 
 
+@pytest.mark.parametrize("subject", [ACTOR, CONVERSATION], ids=lambda subject: subject.kind)
+async def test_what_somebody_wrote_is_left_in_no_prompt_as_an_example(
+    tmp_path: Path, subject: Subject
+) -> None:
+    room = Room(tmp_path)
+    by_canary = everything()[QUESTIONS]
+    shown_to_others = a_question(
+        7,
+        tenant="acme",
+        actor="user-2",
+        prompt="> an example: what ann wrote",
+        example_documents=(ExampleDocument(document_id="tea.md"),),
+    )
+    await room.collect([by_canary, shown_to_others])
+
+    forgotten = await room.forgetting.forget(subject)
+    assert room.holds("what ann wrote") == room.holds(CANARY) == []
+    assert (forgotten.interactions, forgotten.cleared_interactions) == (1, 1)
+    [fact] = [one for one in await room.facts() if isinstance(one, InteractionFact)]
+    assert (fact.prompt, fact.answer) == ("", shown_to_others.answer)
+    assert fact.shown
+
+
 async def test_the_same_name_in_another_tenant_is_somebody_else(room: Room) -> None:
     before = room.holds(CANARY)
     forgotten = await room.forgetting.forget(replace(ACTOR, tenant="other"))

@@ -64,7 +64,7 @@ def forget(
     """Forget what training keeps of a person, a conversation or a document.
 
     Facts, data sets and runs' folders of the tenant, up to now. The index, ClickHouse and Kafka
-    keep theirs.
+    keep theirs, and so do versions that were made of it: trained models, prompts with examples.
     """
     subjects = [one for one in (actor, conversation, document) if one]
     if len(subjects) != 1:
@@ -121,5 +121,7 @@ def _summary(removed: "ForgetResponse") -> str:
         f"{removed.passages} texts of passages, {removed.data_sets} data sets, "
         f"{removed.runs} folders of runs"
         + (f"; {cleared} questions stay without what they quoted" if cleared else "")
-        + "\nThe index, ClickHouse and Kafka's topics still hold theirs."
+        + "\nThe index, ClickHouse and Kafka's topics still hold theirs. Versions made of it stay: "
+        "trained models, and prompts with examples, which show these to who asks; see "
+        "`gyre releases prompt/answer`."
     )

@@ -82,10 +82,10 @@ class Erasure(BaseModel):
 
     def _of_interaction(self, fact: InteractionFact) -> InteractionFact | None:
         is_touched = self._concerns(fact) and self._touches(fact)
+        if self.kind is not SubjectKind.DOCUMENT:
+            return None if is_touched else self._without_examples(fact)
         if _interaction_of(fact) not in self.quoting and not is_touched:
             return fact
-        if self.kind is not SubjectKind.DOCUMENT:
-            return None
         shown = tuple(one for one in fact.shown if not self._is_subject(one.document_id))
         others = (one for one in fact.example_documents if not self._is_subject(one.document_id))
         remaining_ids = {one.chunk_id for one in shown}
@@ -99,6 +99,11 @@ class Erasure(BaseModel):
             prompt="",
             answer="",
         )
+
+    def _without_examples(self, fact: InteractionFact) -> InteractionFact:
+        """No record tells who wrote the examples in somebody else's prompt: the prompt goes."""
+        may_quote = self._concerns(fact) and fact.example_documents
+        return replace(fact, prompt="") if may_quote else fact
 
     def _of_feedback(self, fact: FeedbackFact) -> FeedbackFact | None:
         by_actor = self.kind is SubjectKind.ACTOR and self._is_subject(fact.actor)
