@@ -2,7 +2,7 @@
 
 import pytest
 from gyre_common.events.releases import Artifact, Roles
-from gyre_common.releases.fitting import by_recency, fit_together, fits
+from gyre_common.releases.fitting import by_recency, fit_generator_and_prompt, fit_together, fits
 
 from tests.builders import a_release, an_artifact
 
@@ -77,6 +77,31 @@ def test_weights_follow_the_encoder_that_was_chosen_not_the_first_one() -> None:
         d=versions("d1"), q=versions("q2>d2", "q1>d1"), r=versions("for-q2>q2", "for-q1>q1")
     )
     assert fitting_artifacts == ("d1", "q1", "for-q1")
+
+
+@pytest.mark.parametrize(
+    ("generators", "prompts", "expected"),
+    [
+        (["any"], ["p1", "p2"], ("any", "p1")),
+        (["g2>p2"], ["p1", "p2"], ("g2", "p2")),
+        (["g2>p2", "any", "g1>p1"], ["p1"], ("any", "p1")),
+        (["g2>p2", "g1>p1"], ["p1"], ("g1", "p1")),
+        (["g2>p2", "g1>p1"], ["p1", "p2"], ("g2", "p2")),
+        (["g2>p2"], ["p1"], None),
+        (["any"], [], None),
+        ([], ["p1"], None),
+    ],
+)
+def test_the_first_generator_that_goes_with_a_prompt_is_taken_and_none_where_none_does(
+    generators: list[str], prompts: list[str], expected: tuple[str, str] | None
+) -> None:
+    made_for = (name.partition(">") for name in generators)
+    artifacts = [
+        an_artifact(version, settings={"prompt": prompt} if prompt else {})
+        for version, _, prompt in made_for
+    ]
+    pair = fit_generator_and_prompt(artifacts, prompts)
+    assert (pair and (pair[0].version, pair[1])) == expected
 
 
 def test_what_served_comes_before_what_never_did_the_newest_first() -> None:

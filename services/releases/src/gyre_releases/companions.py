@@ -14,7 +14,14 @@ from gyre_common.best_of import best_of
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import EVERY_TENANT, Version
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
-from gyre_common.releases.fitting import by_recency, fit_together, fits, gives_rewards, prompt_of
+from gyre_common.releases.fitting import (
+    by_recency,
+    fit_generator_and_prompt,
+    fit_together,
+    fits,
+    gives_rewards,
+    prompt_of,
+)
 
 from gyre_releases.draft import ReleaseDraft, state_of
 from gyre_releases.versions import has_served, is_proved
@@ -126,7 +133,7 @@ def _fit_query_encoder(
             f"no registered {queries.role} fits {documents.role} {documents.live} (live is "
             f"{queries.live}): register one that does, then promote {documents.role} again"
         )
-    _take_along(draft, tenant, move, queries, encoder, documents)
+    _take_along(draft, tenant, move, queries, encoder.version, documents)
 
 
 def _fit_retrieval(
@@ -151,7 +158,7 @@ def _fit_retrieval(
         Roles.RETRIEVAL: _candidates(draft, tenant, retrieval, move),
     }
     fitted = fit_together(candidates, settled=() if new_encoder else {queries.live})
-    _take_along(draft, tenant, move, retrieval, fitted[Roles.RETRIEVAL], queries)
+    _take_along(draft, tenant, move, retrieval, fitted[Roles.RETRIEVAL].version, queries)
 
 
 def _fit_prompt(
@@ -162,22 +169,25 @@ def _fit_prompt(
     prompt: ReleaseChanged,
 ) -> None:
     live = draft.artifact(tenant, Roles.GENERATOR, generator.live)
-    fitted = prompt_of(live) or _prompt_of_before(draft, tenant, prompt)
-    if fitted in (None, prompt.live):
-        return
-    if prompt_of(live) and move.asks_for(tenant, Roles.ANSWER_PROMPT):
+    own, is_requested = prompt_of(live), move.asks_for(tenant, Roles.ANSWER_PROMPT)
+    prompts = [each.version for each in _candidates(draft, tenant, prompt, move)]
+    if own is None:
+        before = _prompt_of_before(draft, tenant, prompt)
+        prompts.sort(key=lambda version: version != before)
+    elif is_requested:
+        prompts = [prompt.live]
+    pair = fit_generator_and_prompt([live], prompts)
+    if pair is None:
+        if is_requested:
+            raise FailedPrecondition(
+                f"{generator.role} {live.version} was made for {prompt.role} {own}: promote a "
+                f"{generator.role} that was made for {prompt.live}, which takes it along"
+            )
         raise FailedPrecondition(
-            f"{generator.role} {live.version} was made for {prompt.role} {fitted}: promote a "
-            f"{generator.role} that was made for {prompt.live}, which takes it along"
-        )
-    candidates = _candidates(draft, tenant, prompt, move)
-    artifact = next((each for each in candidates if each.version == fitted), None)
-    if artifact is None:
-        raise FailedPrecondition(
-            f"{generator.role} {live.version} was made for {prompt.role} {fitted}, which is not "
+            f"{generator.role} {live.version} was made for {prompt.role} {own}, which is not "
             "registered here, or was judged by no gate: add it, or promote it first (--override)"
         )
-    _take_along(draft, tenant, move, prompt, artifact, generator)
+    _take_along(draft, tenant, move, prompt, pair[1], generator)
 
 
 def _prompt_of_before(draft: ReleaseDraft, tenant: str, prompt: ReleaseChanged) -> Version | None:
@@ -208,9 +218,9 @@ def _take_along(
     tenant: str,
     move: Move,
     state: ReleaseChanged,
-    artifact: Artifact,
+    version: Version,
     leader: ReleaseChanged,
 ) -> None:
-    if artifact.version != state.live:
+    if version != state.live:
         summary = f"goes with {leader.role} {leader.live}"
-        draft.make_live(tenant, state.role, artifact.version, summary, back=move.back)
+        draft.make_live(tenant, state.role, version, summary, back=move.back)

@@ -7,7 +7,7 @@ none goes with any. A generator that gives the best of several answers names the
 that tells which: it is asked by name, so it need be known, and not live.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from gyre_common.events.event import Version
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
@@ -42,6 +42,16 @@ def fit_together(
         weights = fitting or weights
     by_role = zip(FITTED_ROLES, (documents, queries, weights), strict=True)
     return {role: artifacts[0] for role, artifacts in by_role if artifacts}
+
+
+def fit_generator_and_prompt(
+    generators: Iterable[Artifact], prompts: Sequence[Version]
+) -> tuple[Artifact, Version] | None:
+    """The first generator that goes with one of the prompts, and the first that it goes with; None
+    where none does. A prompt is known by name alone: another tenant's, or one not here (yet).
+    """
+    pairs = ((g, p) for g in generators for p in prompts if prompt_of(g) in (None, p))
+    return next(pairs, None)
 
 
 def prompt_of(generator: Artifact) -> Version | None:

@@ -12,7 +12,13 @@ from gyre_common.context import RequestContext
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Arm, Artifact, ReleaseChanged, Roles, by_role
-from gyre_common.releases.fitting import FITTED_ROLES, by_recency, fit_together, prompt_of
+from gyre_common.releases.fitting import (
+    FITTED_ROLES,
+    by_recency,
+    fit_generator_and_prompt,
+    fit_together,
+    prompt_of,
+)
 from gyre_common.telemetry.metrics import METRICS
 
 log = logging.getLogger(__name__)
@@ -229,19 +235,23 @@ class ReleaseView:
         """
         role, prompt = Roles.GENERATOR, Roles.ANSWER_PROMPT
         generator = self._find(role, versions.get(role, ""))
-        fitted = prompt_of(generator) if generator else None
-        if generator is None or fitted in (None, versions.get(prompt)):
+        if generator is None:
             return versions
-        if prompt not in requested:
-            return {**versions, prompt: self.artifact(prompt, fitted).version}
-        others = () if role in requested else by_recency(states[role])
-        for other in others:
-            if prompt_of(other) in (None, requested[prompt]):
-                return {**versions, role: other.version}
-        raise FailedPrecondition(
-            f"{role} {generator.version} was made for {prompt} {fitted}, not {requested[prompt]}: "
-            f"ask for {fitted}, or for neither"
-        )
+        own, generators = prompt_of(generator), [generator]
+        prompts = [versions[prompt]] if prompt in versions else []
+        if prompt not in requested and own is not None:
+            prompts.append(self.artifact(prompt, own).version)
+        if prompt in requested and role not in requested:
+            generators += by_recency(states[role])
+        if not prompts:
+            return versions
+        pair = fit_generator_and_prompt(generators, prompts)
+        if pair is None:
+            raise FailedPrecondition(
+                f"{role} {generator.version} was made for {prompt} {own}, not {requested[prompt]}: "
+                f"ask for {own}, or for neither"
+            )
+        return {**versions, role: pair[0].version, prompt: pair[1]}
 
 
 def _share(key: str) -> float:
