@@ -1,4 +1,4 @@
-"""`gyre train`, `runs` and `datasets` against a trainer whose phases are fakes."""
+"""`gyre train`, `runs` and `datasets` against a trainer whose verbs are fakes."""
 
 import asyncio
 import json

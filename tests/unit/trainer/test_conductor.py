@@ -1,4 +1,4 @@
-"""How a run goes from phase to phase, and how it ends whatever happens."""
+"""How a run goes from verb to verb, and how it ends whatever happens."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ from tests.eventually import eventually
 from tests.unit.trainer.run_fakes import Stage, a_new_run, a_report, applied, ended
 
 BOB = Signature(actor="bob", reason="votes came in")
-PHASES = ["prepare", "train full", "train low-rank", "export", "compare"]
+VERBS = ["prepare", "train full", "train low-rank", "export", "compare"]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_what_passes_is_told_with_all_that_the_release_controller_needs(st
     async with stage.conductor() as conductor:
         run = await conductor.start(a_new_run())
         run = await ended(conductor, run.run_id)
-    assert (run.state, stage.verbs.ran) == ("released", PHASES)
+    assert (run.state, stage.verbs.ran) == ("released", VERBS)
     version, event = stage.folder(run.run_id).spec().version, finished(stage)
     assert event.verdict is not None
     assert event.candidate is not None
@@ -129,7 +129,7 @@ async def test_a_run_goes_on_until_its_verdict_was_applied_and_then_says_what_it
     assert run.message.endswith("questions); but it was not released: why not")
 
 
-async def test_a_phase_that_fails_ends_the_run_with_its_own_words(stage: Stage) -> None:
+async def test_a_verb_that_fails_ends_the_run_with_its_own_words(stage: Stage) -> None:
     stage.verbs.failing["prepare"] = VerbFailed("too few votes: 3 questions to train on")
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
@@ -137,7 +137,7 @@ async def test_a_phase_that_fails_ends_the_run_with_its_own_words(stage: Stage) 
     assert stage.registry.registered == {}
 
 
-async def test_a_failed_run_goes_on_from_the_phase_that_failed(stage: Stage) -> None:
+async def test_a_failed_run_goes_on_from_the_verb_that_failed(stage: Stage) -> None:
     stage.verbs.failing["train low-rank"] = VerbFailed("was killed by SIGKILL")
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
@@ -148,7 +148,7 @@ async def test_a_failed_run_goes_on_from_the_phase_that_failed(stage: Stage) -> 
     assert (run.state, stage.verbs.ran) == ("released", ["train low-rank", "export", "compare"])
 
 
-async def test_a_bug_in_a_phase_does_not_end_the_trainer(stage: Stage) -> None:
+async def test_a_bug_in_a_verb_does_not_end_the_trainer(stage: Stage) -> None:
     stage.verbs.failing["compare"] = ZeroDivisionError("division by zero")
     async with stage.conductor() as conductor:
         run = await ended(conductor, (await conductor.start(a_new_run())).run_id)
@@ -340,7 +340,7 @@ async def test_a_stage_is_told_when_its_program_is_started_and_when_it_speaks(
     async with stage.conductor() as conductor:
         await ended(conductor, (await conductor.start(a_new_run())).run_id)
     events = [event for _, event in stage.bus.published if isinstance(event, TrainingProgressed)]
-    stages = [phase.removeprefix("train ") for phase in PHASES]
+    stages = [verb.removeprefix("train ") for verb in VERBS]
     words = ("its program is being started", "at work")
     told = [(event.stage, event.message) for event in events]
     assert told == [(name, word) for name in stages for word in words]

@@ -1,4 +1,4 @@
-"""A phase is a process group: nothing of it is left behind, and its last words are passed on."""
+"""A verb is a process group: nothing of it is left behind, and its last words are passed on."""
 
 import asyncio
 import os
@@ -27,37 +27,37 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path)
 
 
-def a_phase(folder: RunFolder, program: str, *arguments: str) -> Verb:
+def a_verb(folder: RunFolder, program: str, *arguments: str) -> Verb:
     return Verb("train full", folder.path / "mark", (sys.executable, "-c", program, *arguments))
 
 
-async def test_a_phase_is_done_when_its_mark_is_there(folder: RunFolder) -> None:
+async def test_a_verb_is_done_when_its_mark_is_there(folder: RunFolder) -> None:
     program = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
-    await run_verb(a_phase(folder, program, str(folder.path / "mark")), folder)
+    await run_verb(a_verb(folder, program, str(folder.path / "mark")), folder)
 
 
 async def test_its_last_clear_line_becomes_the_reason(folder: RunFolder) -> None:
     program = "import sys; sys.exit('noise\\nerror: too few votes: collect more\\nmore noise')"
     with pytest.raises(VerbFailed, match=r"^too few votes: collect more$"):
-        await run_verb(a_phase(folder, program), folder)
+        await run_verb(a_verb(folder, program), folder)
 
 
 async def test_what_an_earlier_try_said_is_not_said_again(folder: RunFolder) -> None:
     first = "import sys; sys.stderr.write('error: once\\n'); sys.exit(1)"
     with pytest.raises(VerbFailed, match="once"):
-        await run_verb(a_phase(folder, first), folder)
+        await run_verb(a_verb(folder, first), folder)
     with pytest.raises(VerbFailed, match="train full ended with status 3"):
-        await run_verb(a_phase(folder, "import sys; sys.exit(3)"), folder)
+        await run_verb(a_verb(folder, "import sys; sys.exit(3)"), folder)
 
 
 async def test_an_end_without_the_mark_is_a_failure_even_with_status_0(folder: RunFolder) -> None:
     with pytest.raises(VerbFailed, match="ended without writing mark, its last file"):
-        await run_verb(a_phase(folder, "pass"), folder)
+        await run_verb(a_verb(folder, "pass"), folder)
 
 
 async def test_a_killed_launcher_takes_its_workers_along_and_is_named(folder: RunFolder) -> None:
     worker = folder.path / "worker"
-    running = asyncio.create_task(run_verb(a_phase(folder, _SPAWNS, str(worker)), folder))
+    running = asyncio.create_task(run_verb(a_verb(folder, _SPAWNS, str(worker)), folder))
     pid = int(await eventually(lambda: worker.exists() and worker.read_text()))
     launcher = psutil.Process(pid).parent()
     assert launcher is not None
@@ -67,9 +67,9 @@ async def test_a_killed_launcher_takes_its_workers_along_and_is_named(folder: Ru
     await eventually(lambda: not _runs(pid))
 
 
-async def test_a_cancelled_phase_leaves_nothing_behind(folder: RunFolder) -> None:
+async def test_a_cancelled_verb_leaves_nothing_behind(folder: RunFolder) -> None:
     worker = folder.path / "worker"
-    running = asyncio.create_task(run_verb(a_phase(folder, _SPAWNS, str(worker)), folder))
+    running = asyncio.create_task(run_verb(a_verb(folder, _SPAWNS, str(worker)), folder))
     pid = int(await eventually(lambda: worker.exists() and worker.read_text()))
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -77,13 +77,13 @@ async def test_a_cancelled_phase_leaves_nothing_behind(folder: RunFolder) -> Non
     await eventually(lambda: not _runs(pid))
 
 
-async def test_a_phase_that_takes_longer_than_it_may_is_ended_and_says_so(
+async def test_a_verb_that_takes_longer_than_it_may_is_ended_and_says_so(
     folder: RunFolder,
 ) -> None:
     worker = folder.path / "worker"
-    phase = replace(a_phase(folder, _SPAWNS, str(worker)), minutes=2 / 60)
+    verb = replace(a_verb(folder, _SPAWNS, str(worker)), minutes=2 / 60)
     with pytest.raises(VerbFailed, match=r"^train full was stopped: .* verb_minutes"):
-        await run_verb(phase, folder)
+        await run_verb(verb, folder)
     pid = int(await eventually(lambda: worker.exists() and worker.read_text()))
     await eventually(lambda: not _runs(pid))
 
@@ -96,12 +96,12 @@ time.sleep(60)
 """
 
 
-async def test_a_phase_that_is_cancelled_again_while_it_is_asked_to_end_is_gone_all_the_same(
+async def test_a_verb_that_is_cancelled_again_while_it_is_asked_to_end_is_gone_all_the_same(
     folder: RunFolder,
 ) -> None:
     ready, asked_file = folder.path / "ready", folder.path / "asked"
     running = asyncio.create_task(
-        run_verb(a_phase(folder, _STUBBORN, str(ready), str(asked_file)), folder)
+        run_verb(a_verb(folder, _STUBBORN, str(ready), str(asked_file)), folder)
     )
     await eventually(lambda: ready.exists() and ready.read_text())
     stubborn = psutil.Process(int(ready.read_text()))
