@@ -10,6 +10,7 @@ OFFSET = 600
 ALONE = (
     ("bench.encoder",),
     ("bench.answers",),
+    ("bench.generator",),
     ("bench.judge",),
     ("bench.training",),
     ("bench.system.footprint",),
