@@ -29,7 +29,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = {
         "down": "Stop the system that was started with `gyre up`.",
         "status": "Show what runs: state, process, port, memory, restarts and lag.",
         "logs": "Show the logs of the local system.",
-        "secrets": "Show where the engines' passwords lie.",
+        "secrets": "Show where the local system's secrets lie.",
     },
     "Use it": {
         "submit": "Submit documents and wait until they are searchable.",

@@ -1,5 +1,5 @@
 """The local system: `gyre up` runs it, `gyre open` shows its page, `gyre down` stops it, `gyre
-secrets` knows its passwords.
+secrets` says where its secrets lie.
 """
 
 import asyncio
@@ -68,14 +68,14 @@ def secrets(
     cli: Cli,
     rotate: Annotated[bool, Option("--rotate", help="Make new ones.")] = False,
 ) -> None:
-    """Show where the engines' passwords lie.
+    """Show where the local system's secrets lie.
 
     What is missing is made.
     """
     home = cli.settings.home
     if rotate and running_state(home) is not None:
         raise FailedPrecondition(
-            f"the system in {home} runs with the passwords it has: stop it first with `gyre down`"
+            f"the system in {home} runs with the secrets it has: stop it first with `gyre down`"
         )
     files = {}
     for name in NAMES:
