@@ -29,7 +29,6 @@ from gyre_generator.examples import ExampleSets
 from gyre_generator.progress import Steps
 from gyre_generator.prompts import Prompts
 from gyre_generator.service import Answerer
-from gyre_generator.steps.exemplify import exemplify
 from gyre_retriever.elasticsearch_search import ElasticsearchSearch
 from gyre_retriever.rpc import RetrieverRpc
 from gyre_retriever.service import Retriever
@@ -137,13 +136,10 @@ async def room(
             stub = RetrieverServiceStub(to)
             retrieve = partial(call, stub.Retrieve, timeout=10)
             readable = partial(call, stub.ReadableDocuments, timeout=10)
-            steps: dict[str, object] = {}
-            for name, step in steps_of(retrieve, releases, PromptedModel(chat, Prompts())).items():
-                if name == "pack":
-                    steps["exemplify"] = partial(exemplify, sets=sets, readable=readable)
-                steps[name] = step
+            model = PromptedModel(chat, Prompts())
+            steps = steps_of(retrieve, releases, model, examples=sets, readable=readable)
             examples = read_examples(tmp_path / "run" / "candidate" / EXAMPLES_FILE)
-            yield Room(steps, writer, index, examples, server.requests)  # type: ignore[arg-type]
+            yield Room(steps, writer, index, examples, server.requests)
         await client.indices.delete(index=index)
 
 

@@ -1,7 +1,7 @@
 """Passages, releases and a retriever in memory for the generator's tests."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
@@ -18,22 +18,23 @@ from gyre.retriever.v1.retriever_pb2 import (
 from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
+from gyre_common.model_folders import ModelFolders
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import built_in_artifacts
+from gyre_common.store import Store
+from gyre_generator.app import build_chain
 from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
+from gyre_generator.examples import ExampleSets
 from gyre_generator.given_passages import GivenPassages
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.progress import Step, Steps
 from gyre_generator.prompts import Prompts
 from gyre_generator.rpc import GeneratorRpc
 from gyre_generator.service import Answerer, SentenceCheck
-from gyre_generator.steps.cite import cite
-from gyre_generator.steps.generate import generate
-from gyre_generator.steps.ground import ground
-from gyre_generator.steps.pack import pack
-from gyre_generator.steps.retrieve import Search, retrieve
-from gyre_generator.steps.route import EXTRACTIVE, route
+from gyre_generator.steps.exemplify import Readable
+from gyre_generator.steps.retrieve import Search
+from gyre_generator.steps.route import EXTRACTIVE
 from gyre_generator.version_trial import GeneratorTrial, VersionTrial
 
 from tests.builders import MORNING, a_release
@@ -121,6 +122,10 @@ async def no_judge(_: JudgeRequest) -> JudgeResponse:
     raise AssertionError("no version here has a judge choose")
 
 
+async def no_examples(_: ReadableDocumentsRequest) -> ReadableDocumentsResponse:
+    raise AssertionError("no version here has examples")
+
+
 def rpc_of(answerer: Answerer, steps: Steps, releases: ReleaseView) -> GeneratorRpc:
     """The edge as the service is wired; no version but the extractive one can be tried."""
     given = GivenPassages(steps, Prompts(), releases)
@@ -136,17 +141,19 @@ def steps_of(
     backend: Backend | None = None,
     *,
     passages: int = 10,
+    examples: ExampleSets | None = None,
+    readable: Readable = no_examples,
 ) -> Steps:
     """The way of an answer as the service is wired, over fakes."""
-    backends = {EXTRACTIVE: backend or ExtractiveReader()}
-    return {
-        "route": partial(route, backends=backends, releases=releases),
-        "retrieve": partial(retrieve, search=search, limit=passages),
-        "pack": partial(pack, budget=3_000),
-        "generate": generate,
-        "ground": ground,
-        "cite": cite,
-    }
+    return build_chain(
+        {EXTRACTIVE: backend or ExtractiveReader()},
+        releases,
+        search=search,
+        readable=readable,
+        examples=examples or ExampleSets(ModelFolders(Store("file:///nowhere"), Path("/nowhere"))),
+        passages=passages,
+        context_tokens=3_000,
+    )
 
 
 @pytest.fixture

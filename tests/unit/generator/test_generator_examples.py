@@ -1,7 +1,6 @@
 """Examples in the prompt: the nearest that a caller may read, within a budget, or none and why."""
 
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,8 @@ from gyre_generator.backends import Backend
 from gyre_generator.backends.extractive import ExtractiveReader
 from gyre_generator.backends.prompted_model import PromptedModel
 from gyre_generator.examples import MOST_SHOWN, ExampleSet, ExampleSets, within_budget
-from gyre_generator.progress import Step
 from gyre_generator.prompts import Prompts
 from gyre_generator.service import Answerer
-from gyre_generator.steps.exemplify import exemplify
 from gyre_generator.version_trial import PromptTrial
 
 from tests.builders import a_release, an_artifact
@@ -106,13 +103,13 @@ class Room:
         bus = MemoryBus(service="generator")
         async with model_server(HOT) as server, chat_client(server.url) as client:
             writer = backend or PromptedModel(client, Prompts())
-            steps: dict[str, Step] = {}
-            for name, step in steps_of(self.retriever.search, self.releases, writer).items():
-                if name == "pack":
-                    steps["exemplify"] = partial(
-                        exemplify, sets=self.sets, readable=self.retriever.readable
-                    )
-                steps[name] = step
+            steps = steps_of(
+                self.retriever.search,
+                self.releases,
+                writer,
+                examples=self.sets,
+                readable=self.retriever.readable,
+            )
             ask = Ask(**{"question": "How hot should the water for green tea be?", **fields})
             with use_context(caller or RequestContext()):
                 await Answerer(steps, bus, self.releases).answer(ask)

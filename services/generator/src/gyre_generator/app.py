@@ -1,6 +1,7 @@
 """Wires the generator to Kafka, the releases, the retriever, the judge and its back ends."""
 
 import re
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -10,6 +11,7 @@ from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.events.releases import Roles
 from gyre_common.model_folders import ModelFolders
+from gyre_common.releases import ReleaseView
 from gyre_common.releases.builtin import GENERATOR_VERSION
 from gyre_common.releases.following import open_releases
 from gyre_common.rpc import call, channel
@@ -28,11 +30,11 @@ from gyre_generator.served_models import ModelServer, ServedModelBackend, Served
 from gyre_generator.service import Answerer
 from gyre_generator.settings import GeneratorSettings
 from gyre_generator.steps.cite import cite
-from gyre_generator.steps.exemplify import exemplify
+from gyre_generator.steps.exemplify import Readable, exemplify
 from gyre_generator.steps.generate import generate
 from gyre_generator.steps.ground import ground
 from gyre_generator.steps.pack import pack
-from gyre_generator.steps.retrieve import retrieve
+from gyre_generator.steps.retrieve import Search, retrieve
 from gyre_generator.steps.route import EXTRACTIVE, OPENAI, Override, route
 from gyre_generator.version_trial import GeneratorTrial, PromptTrial
 
@@ -63,15 +65,16 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     stub = RetrieverServiceStub(to_retriever)
     search = partial(call, stub.Retrieve, timeout=settings.retrieve_seconds)
     readable = partial(call, stub.ReadableDocuments, timeout=settings.retrieve_seconds)
-    chain: Steps = {
-        "route": partial(route, backends=backends, releases=releases, override=_override(settings)),
-        RETRIEVE: partial(retrieve, search=search, limit=settings.passages),
-        "exemplify": partial(exemplify, sets=examples, readable=readable),
-        "pack": partial(pack, budget=settings.context_tokens),
-        "generate": generate,
-        "ground": ground,
-        "cite": cite,
-    }
+    chain = build_chain(
+        backends,
+        releases,
+        search=search,
+        readable=readable,
+        examples=examples,
+        passages=settings.passages,
+        context_tokens=settings.context_tokens,
+        override=_override(settings),
+    )
     answerer = await enter(Answerer(chain, bus, releases))
     return App(
         rpc=[
@@ -87,6 +90,31 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
         bus=bus,
         tasks=[models.follow_releases] if models else [],
     )
+
+
+def build_chain(
+    backends: Mapping[str, Backend],
+    releases: ReleaseView,
+    *,
+    search: Search,
+    readable: Readable,
+    examples: ExampleSets,
+    passages: int,
+    context_tokens: int,
+    override: Override | None = None,
+) -> Steps:
+    """The steps of an answer, in their order: so many passages are retrieved, and those that fit
+    into so many tokens are read.
+    """
+    return {
+        "route": partial(route, backends=backends, releases=releases, override=override),
+        RETRIEVE: partial(retrieve, search=search, limit=passages),
+        "exemplify": partial(exemplify, sets=examples, readable=readable),
+        "pack": partial(pack, budget=context_tokens),
+        "generate": generate,
+        "ground": ground,
+        "cite": cite,
+    }
 
 
 # The client takes a second and 50 MB to import: only those who use it pay.
