@@ -247,6 +247,7 @@ a_training_progress: Callable[..., training.TrainingProgressed] = partial(
 a_training_verdict: Callable[..., training.Verdict] = partial(
     training.Verdict,
     metric="nDCG@10 × 100",
+    explanation="100 is the best order; 0 finds nothing good.",
     decision=training.Decision.PASSED,
     summary="passed: overall +3.1 (+1.2 to +5.0, 120 questions)",
     slices=(

@@ -107,6 +107,7 @@ async def test_a_runs_report_is_read_from_the_store_and_shown_as_a_verdict(
     message = await run_message(runs.run(UUID(RELEASED_RUN), TENANT), Store(old.store_url))
     assert message.report["verdict"] == "passed"
     assert message.verdict.decision == "passed"
+    assert message.verdict.explanation.startswith("100 would be the best order")
     slice_of_all = message.verdict.slices[0]
     assert (slice_of_all.name, slice_of_all.examples) == ("overall", 52)
     assert (round(slice_of_all.difference, 1), round(slice_of_all.low, 1)) == (34.5, 25.4)

@@ -67,6 +67,7 @@ async def test_a_verdict_is_in_the_unit_that_people_quote_and_begins_with_the_wh
     verdict = finished(stage).verdict
     assert verdict is not None
     assert verdict.decision == "passed"
+    assert verdict.explanation.startswith("100 would be the best order")
     assert [one.name for one in verdict.slices] == ["overall", "voted", "new"]
     whole = verdict.slices[0]
     assert (whole.difference, whole.low, whole.high, whole.examples) == (5.0, 3.0, 7.0, 100)

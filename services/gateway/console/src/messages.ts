@@ -291,6 +291,8 @@ export interface Run {
 export interface RunVerdict {
   /** What the numbers are, in words. */
   metric: string;
+  /** What high and low numbers mean; empty in verdicts of before. */
+  explanation: string;
   decision: "passed" | "refused" | "too small to tell";
   summary: string;
   reasons: string[];

@@ -645,8 +645,6 @@ export const texts = {
     drawn: "New less live, with its 95 % interval",
     to: (low: string, high: string) => `${low} to ${high}`,
     measure: "Measured in",
-    ndcg: "100 would be the best order there is of the first ten passages; 0 finds nothing good.",
-    rouge: "100 would be the very words that people wrote; 0 shares no word with them.",
     howToRead:
       "The dot is the difference that was measured; the true one lies within the whisker in about 95 of 100 such exams. Left of the line is worse than live, right of it better; a hollow dot says that it may be either.",
     bias: "People judge what live shows them, so the exam favours live a little.",

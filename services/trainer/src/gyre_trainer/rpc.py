@@ -31,7 +31,7 @@ _SUBJECT_KINDS = {
 }
 _FIXED_AT_START = ("recipe", "role", "profile", "tenant", "settings", "hold")
 _OF_THE_END = {"data_set", "base", "version", "finished_at", "votes", "last_vote_at"}
-_OF_A_VERDICT = {"metric", "decision", "summary", "reasons", "slices"}
+_OF_A_VERDICT = {"metric", "explanation", "decision", "summary", "reasons", "slices"}
 
 
 class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):

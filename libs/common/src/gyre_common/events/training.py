@@ -64,12 +64,14 @@ class Slice(EventPart):
 class Verdict(EventPart):
     """What held-out examples say of a candidate, in terms that no recipe has to explain.
 
-    `metric` says for people what the numbers are. The first of `slices` is the whole. `reasons` are
-    sentences that speak against the candidate. `companions` are the versions that the run made to
-    go live together with it, by role. `report` refers to all details in the store.
+    `metric` says for people what the numbers are, `explanation` in sentences what high and low ones
+    mean. The first of `slices` is the whole. `reasons` are sentences that speak against the
+    candidate. `companions` are the versions that the run made to go live together with it, by role.
+    `report` refers to all details in the store.
     """
 
     metric: str
+    explanation: Text = ""
     decision: Decision
     summary: Text
     reasons: tuple[Text, ...] = ()

@@ -13,6 +13,7 @@ METRIC = (
     "ROUGE-L × 100 to what people wrote; where they said that the passages hold no answer, 100 for "
     "declining"
 )
+EXPLANATION = "100 would be the very words that people wrote; 0 shares no word with them."
 
 MARK = "<!-- gate -->"
 """Stands in a candidate's model card where the report goes."""
@@ -206,6 +207,7 @@ def verdict_of(report: GateReport, stored: ContentRef) -> Verdict:
     fields = {"live", "candidate", "difference", "low", "high"}
     return Verdict(
         metric=METRIC,
+        explanation=EXPLANATION,
         decision=report.verdict,
         summary=report.summary,
         reasons=report.reasons,

@@ -93,18 +93,20 @@ class Slice(_message.Message):
     def __init__(self, name: _Optional[str] = ..., examples: _Optional[int] = ..., live: _Optional[float] = ..., candidate: _Optional[float] = ..., difference: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("metric", "decision", "summary", "reasons", "slices")
+    __slots__ = ("metric", "decision", "summary", "reasons", "slices", "explanation")
     METRIC_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
     SLICES_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     metric: str
     decision: str
     summary: str
     reasons: _containers.RepeatedScalarFieldContainer[str]
     slices: _containers.RepeatedCompositeFieldContainer[Slice]
-    def __init__(self, metric: _Optional[str] = ..., decision: _Optional[str] = ..., summary: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., slices: _Optional[_Iterable[_Union[Slice, _Mapping]]] = ...) -> None: ...
+    explanation: str
+    def __init__(self, metric: _Optional[str] = ..., decision: _Optional[str] = ..., summary: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., slices: _Optional[_Iterable[_Union[Slice, _Mapping]]] = ..., explanation: _Optional[str] = ...) -> None: ...
 
 class StartRunRequest(_message.Message):
     __slots__ = ("recipe", "profile", "tenant", "settings", "hold", "resume", "actor", "reason", "role")

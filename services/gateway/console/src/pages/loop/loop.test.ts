@@ -22,6 +22,7 @@ import {
 
 const PASSED = {
   metric: "points",
+  explanation: "100 is best.",
   decision: "passed",
   summary: "",
   reasons: [],

@@ -16,6 +16,7 @@ from gyre_trainer.language_models.report import (
 )
 
 METRIC = "pairs × 100 of which it tells the answer that people preferred, half for a tie"
+EXPLANATION = "100 would be every pair told rightly; 50 is what guessing comes to."
 
 
 class SliceName(StrEnum):
@@ -81,6 +82,7 @@ def verdict_of(report: GateReport, stored: ContentRef) -> Verdict:
     fields = {"live", "candidate", "difference", "low", "high"}
     return Verdict(
         metric=METRIC,
+        explanation=EXPLANATION,
         decision=report.verdict,
         summary=report.summary,
         reasons=report.reasons,

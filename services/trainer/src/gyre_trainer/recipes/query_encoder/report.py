@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gyre_trainer.runs.folder import RunSpec
 
 METRIC = "nDCG@10 × 100 of the whole retrieval over judged passages"
+EXPLANATION = (
+    "100 would be the best order there is of the first ten passages; 0 finds nothing good."
+)
 
 MARK = "<!-- gate -->"
 """Stands in a candidate's model card where the report goes."""
@@ -156,6 +159,7 @@ def verdict_in(content: bytes) -> Verdict | None:
 def _verdict(report: GateReport) -> Verdict:
     return Verdict(
         metric=METRIC,
+        explanation=EXPLANATION,
         decision=report.verdict,
         summary=report.summary,
         reasons=report.reasons,
