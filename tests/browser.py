@@ -60,12 +60,12 @@ class Tab:
     def violations(self) -> list[str]:
         """Of the rules of WCAG 2.2, levels A and AA, as far as a program can tell."""
         self.page.evaluate(_AXE.read_text(encoding="utf-8"))
-        found: Any = self.page.evaluate(
+        violations: Any = self.page.evaluate(
             "rules => axe.run(document, {runOnly: rules}).then(result => result.violations"
             ".map(one => `${one.id}: ${one.help}: ${one.nodes.map(each => each.target)}`))",
             _RULES,
         )
-        return list(found)
+        return list(violations)
 
     def picture(self, name: str) -> None:
         """For the docs, where GYRE_SCREENSHOTS names a folder for it (`make screenshots`)."""

@@ -138,8 +138,8 @@ async def _process(arm: Arm, port: int, *, core: int) -> AsyncIterator[psutil.Pr
         try:
             if not await _serves(process, f"http://127.0.0.1:{port}{arm.ready}"):
                 log.seek(0)
-                said = log.read()[-2_000:].decode(errors="replace")
-                raise SystemExit(f"error: {' '.join(arm.command)} does not serve:\n{said}")
+                log_tail = log.read()[-2_000:].decode(errors="replace")
+                raise SystemExit(f"error: {' '.join(arm.command)} does not serve:\n{log_tail}")
             yield process
         finally:
             await asyncio.to_thread(_end, process)

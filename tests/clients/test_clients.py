@@ -39,8 +39,8 @@ async def _talk(client: Client) -> Talk:
         # The answer to `slow` is whole only after the program showed its first words.
         on_first_words = system.released.set
         steps = await converse(client, "How hot?", edge.url, KEY, on_first_words=on_first_words)
-    asked = [request for request in system.requests if isinstance(request, AnswerRequest)]
-    return Talk(steps, {request.question: request for request in asked})
+    answer_requests = [request for request in system.requests if isinstance(request, AnswerRequest)]
+    return Talk(steps, {request.question: request for request in answer_requests})
 
 
 def test_it_gets_an_answer_to_what_it_asked(client: Client, talk: Talk) -> None:

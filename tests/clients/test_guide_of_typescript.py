@@ -58,7 +58,7 @@ async def test_the_program_asks_streams_and_votes_over_grpc(guide: Path) -> None
 
 async def test_the_page_shows_an_answer_with_its_sources_and_votes(guide: Path) -> None:
     system = FakeSystem()
-    async with asked_on_the_page(guide, system, "How hot?") as page:
+    async with page_with_question(guide, system, "How hot?") as page:
         await expect(page.locator("#answer")).to_have_text("80 degrees.[1]")
         await expect(page.locator("#sources")).to_have_text("Tea “80 degrees is best”")
         link = page.locator("#sources a")
@@ -70,7 +70,7 @@ async def test_the_page_shows_an_answer_with_its_sources_and_votes(guide: Path) 
 
 
 async def test_the_page_says_that_an_answer_broke_off(guide: Path) -> None:
-    async with asked_on_the_page(guide, FakeSystem(), "broken") as page:
+    async with page_with_question(guide, FakeSystem(), "broken") as page:
         await expect(page.get_by_role("status")).to_have_text(
             "the answer broke off: ask again, and see the generator's log"
         )
@@ -79,7 +79,7 @@ async def test_the_page_says_that_an_answer_broke_off(guide: Path) -> None:
 
 
 @asynccontextmanager
-async def asked_on_the_page(guide: Path, system: FakeSystem, question: str) -> AsyncIterator[Page]:
+async def page_with_question(guide: Path, system: FakeSystem, question: str) -> AsyncIterator[Page]:
     """The guide's page in Chromium, before a gateway that lets it in."""
     async with (
         async_playwright() as playwright,

@@ -56,9 +56,9 @@ async def test_what_people_corrected_is_learned_served_and_taken_back(
     system: System, gyre: AsyncClient
 ) -> None:
     corpus = generate(SHORT)
-    asked_about = {each for one in corpus.corrected for each in one.relevant}
-    asked_about |= {each for one in corpus.untouched_answers for each in one.relevant}
-    documents = [one for one in corpus.documents if one.document_id in asked_about]
+    relevant_ids = {each for one in corpus.corrected for each in one.relevant}
+    relevant_ids |= {each for one in corpus.untouched_answers for each in one.relevant}
+    documents = [one for one in corpus.documents if one.document_id in relevant_ids]
     await submit(gyre, documents, lambda _: None)
     assert system.process("language-model").status == "at rest"
     tally = await ask_and_correct(gyre, corpus.corrected, lambda _: None, seed=1)

@@ -65,12 +65,12 @@ async def test_the_run_learned_from_as_many_votes_as_people_are_told_of(
 ) -> None:
     addresses = Addresses.on("127.0.0.1", port_offset=system.ports.offset)
     async with AsyncClient(addresses, Caller(tenant=demo["tenant"])) as gyre:
-        [told] = [row async for row in gyre.history.series("waiting_votes")]
+        [waiting_votes] = [row async for row in gyre.history.series("waiting_votes")]
         run = await gyre.runs.get(demo["run"]["run_id"])
     crowd = demo["crowd"]
     assert crowd["clicks"] > 0
-    assert told["votes"] == run.votes == crowd["ups"] + crowd["downs"]
-    assert told["waiting"] == 0
+    assert waiting_votes["votes"] == run.votes == crowd["ups"] + crowd["downs"]
+    assert waiting_votes["waiting"] == 0
 
 
 async def test_analysts_see_the_run_and_how_long_the_loop_took(system: System, demo: Any) -> None:

@@ -76,9 +76,9 @@ def test_without_clickhouse_questions_are_answered_and_history_comes_back(
         page.get_by_role("button", name="Good answer").click()
         visit(tab, "Interactions")
         expect(error).to_contain_text("ClickHouse does not answer")
-    asked = rows(tab, "Interactions").first
-    expect(asked).to_contain_text("brewed without ClickHouse?", timeout=60_000)
-    expect(asked).to_contain_text("Thumbs up", timeout=60_000)
+    newest = rows(tab, "Interactions").first
+    expect(newest).to_contain_text("brewed without ClickHouse?", timeout=60_000)
+    expect(newest).to_contain_text("Thumbs up", timeout=60_000)
     expect(page.get_by_text("does not answer")).to_have_count(0)
 
 

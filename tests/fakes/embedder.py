@@ -125,7 +125,7 @@ class MemoryModels:
     encoders: dict[str, Encoder] = field(default_factory=dict)
     broken: dict[str, GyreError] = field(default_factory=dict)
     loaded_versions: list[str] = field(default_factory=list)
-    kept_digests: set[str] = field(default_factory=set)
+    needed_digests: set[str] = field(default_factory=set)
     available: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -142,4 +142,4 @@ class MemoryModels:
         return self.encoders.setdefault(version, HashEncoder())
 
     async def keep_only(self, digests: Collection[str]) -> None:
-        self.kept_digests = set(digests)
+        self.needed_digests = set(digests)

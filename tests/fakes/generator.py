@@ -22,7 +22,7 @@ class FakeGenerator(generator_pb2_grpc.GeneratorServiceServicer):
 
     def __init__(self, versions: Mapping[str, Version]) -> None:
         self.versions = dict(versions)
-        self.asked: Counter[str] = Counter()
+        self.call_counts: Counter[str] = Counter()
         self.prompts: set[str] = set()
         self.groups: set[tuple[str, ...]] = set()
         self.address = ""
@@ -49,7 +49,7 @@ class FakeGenerator(generator_pb2_grpc.GeneratorServiceServicer):
         versions = request_context().versions
         self.groups.add(tuple(request_context().acl))
         self.prompts.add(versions.get(Roles.ANSWER_PROMPT, ""))
-        self.asked[versions[Roles.GENERATOR]] += 1
+        self.call_counts[versions[Roles.GENERATOR]] += 1
         answer = self._version(versions[Roles.GENERATOR])(request.question)
         if isinstance(answer, FailedPrecondition):
             raise answer

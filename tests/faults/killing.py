@@ -19,9 +19,9 @@ _ROOT = Path(__file__).parents[2]
 _PATIENCE = 60
 
 
-def kills_wanted(unless_told: int) -> int:
+def kills_wanted(default: int) -> int:
     """How often a test kills."""
-    return int(os.environ.get("GYRE_CRASH_KILLS", unless_told))
+    return int(os.environ.get("GYRE_CRASH_KILLS", default))
 
 
 def kill_points(kills: int, events: int) -> list[int]:

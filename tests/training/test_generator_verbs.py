@@ -67,8 +67,8 @@ async def test_what_people_said_becomes_samples_and_a_version(exported: Stage) -
     assert all(parts.values())
     sample = next(s for s in parts[DataSetPart.FIT] if s.row.kind is AnswerKind.DECLINED)
     assert sample.answer == NO_ANSWER
-    asked = [*parts[DataSetPart.FIT], *parts[DataSetPart.VALIDATION]]
-    assert {sample.confidence for sample in asked} == {0.75}
+    learned = [*parts[DataSetPart.FIT], *parts[DataSetPart.VALIDATION]]
+    assert {sample.confidence for sample in learned} == {0.75}
     assert {sample.confidence for sample in parts[DataSetPart.GATE]} == {None}
     candidate = exported.folder.exported()
     assert candidate.version == CANDIDATE
@@ -98,15 +98,17 @@ async def verdict(stage: Stage, live: Version, candidate: Version) -> Any:
 
 
 async def test_a_candidate_that_answers_as_people_wrote_passes(compared_anew: Stage) -> None:
-    found = await verdict(compared_anew, wrong, right)
-    assert (found.decision, found.reasons) == (Decision.PASSED, ())
-    slices = {each.name: each for each in found.slices}
+    outcome = await verdict(compared_anew, wrong, right)
+    assert (outcome.decision, outcome.reasons) == (Decision.PASSED, ())
+    slices = {each.name: each for each in outcome.slices}
     assert slices["overall"].candidate == slices["golden"].candidate == 100
     assert slices["answered: sentences with a source"].candidate == 100
     assert slices["declining: balanced accuracy"].live == 50
     assert slices["declining: balanced accuracy"].candidate == 100
     assert slices["new"].examples == slices["overall"].examples
-    report = json.loads(await Store(compared_anew.store_url).get(found.report_uri, found.report))
+    report = json.loads(
+        await Store(compared_anew.store_url).get(outcome.report_uri, outcome.report)
+    )
     assert report["words"]["live"] == 3
     assert (report["tokens"]["live"], report["seconds"]["candidate"]) == (40, 0.25)
     assert "Verdict: **passed**" in (compared_anew.folder.path / "README.md").read_text()
@@ -114,31 +116,31 @@ async def test_a_candidate_that_answers_as_people_wrote_passes(compared_anew: St
 
 async def test_a_candidate_that_loses_golden_questions_is_refused(compared_anew: Stage) -> None:
     # Their numbers come behind those of the 90 others and of what is disliked.
-    found = await verdict(
+    outcome = await verdict(
         compared_anew,
         lambda q: right(q) if "10" in q else wrong(q),
         lambda q: wrong(q) if "matter105" in q else right(q),
     )
-    assert found.decision is Decision.REFUSED
-    assert found.reasons[0].startswith("a loss on golden questions: ")
+    assert outcome.decision is Decision.REFUSED
+    assert outcome.reasons[0].startswith("a loss on golden questions: ")
 
 
 async def test_a_candidate_that_is_no_better_is_refused(compared_anew: Stage) -> None:
-    found = await verdict(compared_anew, wrong, wrong)
-    assert found.decision is Decision.REFUSED
-    assert found.reasons[0].startswith("no gain overall: +0.0")
+    outcome = await verdict(compared_anew, wrong, wrong)
+    assert outcome.decision is Decision.REFUSED
+    assert outcome.reasons[0].startswith("no gain overall: +0.0")
 
 
 async def test_a_candidate_that_always_declines_is_refused(compared_anew: Stage) -> None:
-    found = await verdict(compared_anew, right, lambda _: NO_ANSWER)
-    assert found.decision is Decision.REFUSED
-    assert any("it declines rightly less often" in reason for reason in found.reasons)
+    outcome = await verdict(compared_anew, right, lambda _: NO_ANSWER)
+    assert outcome.decision is Decision.REFUSED
+    assert any("it declines rightly less often" in reason for reason in outcome.reasons)
 
 
 async def test_a_candidate_that_writes_nothing_has_answered_nothing(compared_anew: Stage) -> None:
     empty = FailedPrecondition("it wrote an empty answer", code=EMPTY_ANSWER)
-    found = await verdict(compared_anew, right, lambda _: empty)
-    assert found.decision is Decision.REFUSED
+    outcome = await verdict(compared_anew, right, lambda _: empty)
+    assert outcome.decision is Decision.REFUSED
 
 
 async def test_a_compare_that_was_interrupted_asks_only_what_is_missing(
@@ -152,14 +154,14 @@ async def test_a_compare_that_was_interrupted_asks_only_what_is_missing(
     }
     async with fake_generator(versions) as generator:
         await compare(compared_anew.folder, compared_anew.settings(generator.address))
-        asked = generator.asked.total()
-        assert 0 < asked < 2 * many
+        calls = generator.call_counts.total()
+        assert 0 < calls < 2 * many
         compared_anew.folder.verdict_file.unlink()
         path = compared_anew.folder.path / "answers-candidate.jsonl"
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(lines[:-3]) + lines[-1][:7])
         await compare(compared_anew.folder, compared_anew.settings(generator.address))
-    assert generator.asked.total() == asked + 3
+    assert generator.call_counts.total() == calls + 3
 
 
 async def test_what_live_answered_in_an_earlier_run_is_not_asked_again(
@@ -169,13 +171,13 @@ async def test_what_live_answered_in_an_earlier_run_is_not_asked_again(
     async with fake_generator({"tiny": wrong, CANDIDATE: right}) as generator:
         address = compared_anew.settings(generator.address)
         await compare(compared_anew.folder, address)
-        many = generator.asked["tiny"]
+        many = generator.call_counts["tiny"]
         earlier.mkdir()
         for name in ("answers-live.jsonl", "answers-candidate.jsonl"):
             (compared_anew.folder.path / name).rename(earlier / name)
         (earlier / "answers-candidate.jsonl").write_text('["of-another-version", null]\n')
         await compare(compared_anew.folder, address)
-    assert generator.asked == {"tiny": many, CANDIDATE: 2 * many}
+    assert generator.call_counts == {"tiny": many, CANDIDATE: 2 * many}
 
 
 async def test_nobody_is_asked_for_a_tenant_that_keeps_its_own_version(
@@ -184,8 +186,11 @@ async def test_nobody_is_asked_for_a_tenant_that_keeps_its_own_version(
     with changed_run(compared_anew, tenant="*", unaffected=["acme"]):
         async with fake_generator({}) as generator:
             await compare(compared_anew.folder, compared_anew.settings(generator.address))
-    found = compared_anew.folder.verdict()
-    assert (found.decision, found.reasons[0]) == (Decision.TOO_SMALL, "nothing could be compared")
+    outcome = compared_anew.folder.verdict()
+    assert (outcome.decision, outcome.reasons[0]) == (
+        Decision.TOO_SMALL,
+        "nothing could be compared",
+    )
     card = (compared_anew.folder.path / "README.md").read_text()
     assert "questions left out: its tenant has a version of its own" in card
 
@@ -194,17 +199,17 @@ async def test_asking_stops_when_the_intervals_decide_unless_all_are_wanted(
     compared_anew: Stage,
 ) -> None:
     many = len(RunData(compared_anew.folder).samples(DataSetPart.GATE)) - GOLDEN
-    found = await verdict(compared_anew, wrong, right)
+    outcome = await verdict(compared_anew, wrong, right)
     report = json.loads((compared_anew.folder.path / "report.json").read_text())
     assert (report["asked"], report["held_out"]) == (22, many)
-    assert found.summary.endswith(f"; 22 of {many} questions asked, its intervals decide")
+    assert outcome.summary.endswith(f"; 22 of {many} questions asked, its intervals decide")
     card = (compared_anew.folder.path / "README.md").read_text()
     assert f"Asked: 22 of {many} questions; then it stopped, because its intervals decide." in card
     with changed_run(compared_anew, settings=SETTINGS | {"stop_early": "false"}):
-        found = await verdict(compared_anew, wrong, right)
-    slices = {each.name: each for each in found.slices}
+        outcome = await verdict(compared_anew, wrong, right)
+    slices = {each.name: each for each in outcome.slices}
     assert slices["overall"].examples == many
-    assert "asked" not in found.summary
+    assert "asked" not in outcome.summary
 
 
 @contextmanager

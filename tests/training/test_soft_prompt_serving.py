@@ -22,7 +22,7 @@ pytestmark = [
         not (FOLDER / LANGUAGE_MODEL_FILE).is_file(), reason="needs `make setup-llm`"
     ),
 ]
-ASKED = [ChatMessage(role="user", content="Why is the sky blue?")]
+MESSAGES = [ChatMessage(role="user", content="Why is the sky blue?")]
 WORDS = "Always speak of cats."
 
 
@@ -52,7 +52,7 @@ def answers(folder: Path, before: list[int]) -> tuple[str, str]:
     """To a question, with these tokens before the prompt, and without."""
     model = OpenVinoEngine(threads=2).open(read_language_model(folder), None)
     try:
-        prompt = model.chat_tokens(ASKED)
+        prompt = model.chat_tokens(MESSAGES)
         return written_to(model, [*before, *prompt]), written_to(model, prompt)
     finally:
         model.close()

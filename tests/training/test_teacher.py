@@ -70,10 +70,10 @@ async def test_a_teacher_that_refuses_is_told_and_not_asked_again_what_it_answer
         with pytest.RaisesGroup(pytest.RaisesExc(FailedPrecondition, match="quota is used up")):
             await prepare(begun.folder, begun.settings(generator.address))
         assert not begun.folder.prepared_file.exists()
-        before = generator.asked.total()
+        before = generator.call_counts.total()
         generator.versions["big"] = teach
         await prepare(begun.folder, begun.settings(generator.address))
-    assert generator.asked.total() < 2 * before
+    assert generator.call_counts.total() < 2 * before
     assert sorted(taught(begun)) == [90, 91, 94, 95]
 
 

@@ -85,8 +85,11 @@ async def test_a_message_of_a_megabyte_is_refused_with_the_bound(
 
 
 async def test_the_longest_conversation_that_the_gateway_sends_is_taken() -> None:
-    said = [{"role": "user", "content": "x" * 8_192}, {"role": "assistant", "content": "y" * 8_192}]
+    turns = [
+        {"role": "user", "content": "x" * 8_192},
+        {"role": "assistant", "content": "y" * 8_192},
+    ]
     async with edge() as http:
-        for history in (said, [{"role": "user", "content": "x"}] * 20):
+        for history in (turns, [{"role": "user", "content": "x"}] * 20):
             reply = await ask(http, *history, QUESTION)
             assert (reply.status_code, reply.json()["gyre"]["ignored"]) == (200, [])

@@ -155,8 +155,8 @@ async def test_what_is_equally_good_comes_in_the_order_of_chunk_ids(sides: Sides
     for name in sorted(names, key=lambda name: uuid5(NAMES, name), reverse=True):
         await sides.put(a_passage(name))
     results = await sides.find()
-    found = [hit.chunk.chunk_id for hit in results.legs["bm25"]]
-    assert found == sorted(ids(*names))[:10]
+    hit_ids = [hit.chunk.chunk_id for hit in results.legs["bm25"]]
+    assert hit_ids == sorted(ids(*names))[:10]
 
 
 async def test_without_a_vector_there_is_no_dense_leg(sides: Sides) -> None:

@@ -54,7 +54,7 @@ async def test_a_consumer_killed_at_random_points_loses_and_doubles_nothing(
         await eventually(partial(_reached, notes, events), 60)
         process.terminate()
 
-    _assert_order_kept(notes)
+    _assert_in_order(notes)
     rows = dict(notes.execute("SELECT event_id, writes FROM notes"))
     assert set(rows) == {str(cause) for cause in causes}
     followed = await _ids(kafka_servers, copies)
@@ -88,7 +88,7 @@ def _reached(notes: sqlite3.Connection, count: int) -> bool:
     return _count(notes) >= count
 
 
-def _assert_order_kept(notes: sqlite3.Connection) -> None:
+def _assert_in_order(notes: sqlite3.Connection) -> None:
     """A repetition goes back to an earlier event of its key; nothing ever jumps ahead."""
     deliveries: dict[str, list[int]] = defaultdict(list)
     for listener, ordinal in notes.execute("SELECT listener, ordinal FROM log ORDER BY id"):

@@ -65,8 +65,8 @@ def test_a_client_that_sets_much_reads_as_the_analyst(
         "extremes": 0,
     }
     client = analyst(settings=settings, compress="zstd", database="gyre")
-    asked = "SELECT text, timezone(), getSetting('max_execution_time') FROM {t:Identifier}"
-    rows = client.query(asked, {"t": table.removeprefix("gyre.")}).result_rows
+    query = "SELECT text, timezone(), getSetting('max_execution_time') FROM {t:Identifier}"
+    rows = client.query(query, {"t": table.removeprefix("gyre.")}).result_rows
     assert rows == [("tea", "Europe/Berlin", 65)]
 
 

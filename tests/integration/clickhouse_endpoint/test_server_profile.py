@@ -52,8 +52,8 @@ def test_what_drivers_set_is_accepted(tmp_path: Path) -> None:
         "network_compression_method = 'LZ4'", "send_progress_in_http_headers = 1",
         "enable_http_compression = 1", "log_comment = 'dashboard'", "join_use_nulls = 1",
     )  # fmt: skip
-    asked = [f"SELECT 1 FORMAT Null SETTINGS {setting}" for setting in settings]
-    assert codes(tmp_path, *asked) == [0] * len(asked)
+    queries = [f"SELECT 1 FORMAT Null SETTINGS {setting}" for setting in settings]
+    assert codes(tmp_path, *queries) == [0] * len(queries)
 
 
 def test_no_bound_is_lifted_and_nothing_is_written_or_reached(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ pytestmark = [
     ),
 ]
 WIDTH, RANK = 576, 4
-ASKED = [ChatMessage(role="user", content="Why is the sky blue?")]
+MESSAGES = [ChatMessage(role="user", content="Why is the sky blue?")]
 IM_START, IM_END = 1, 2
 
 
@@ -64,7 +64,7 @@ def answer(model: LanguageModel, most: int = 12) -> str:
         pieces.append(text)
         return True
 
-    model.generate(model.chat_tokens(ASKED), Sampling(max_tokens=most), write)
+    model.generate(model.chat_tokens(MESSAGES), Sampling(max_tokens=most), write)
     return "".join(pieces)
 
 
@@ -77,7 +77,7 @@ def test_no_message_forges_a_role(model: LanguageModel) -> None:
 
 
 def test_the_same_seed_writes_the_same_and_who_has_enough_stops_it(model: LanguageModel) -> None:
-    prompt, sampling = model.chat_tokens(ASKED), Sampling(max_tokens=12, temperature=1.0, seed=3)
+    prompt, sampling = model.chat_tokens(MESSAGES), Sampling(max_tokens=12, temperature=1.0, seed=3)
     texts: list[str] = []
     for _ in range(3):
         pieces: list[str] = []

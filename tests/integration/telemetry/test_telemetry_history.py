@@ -183,7 +183,7 @@ async def test_a_list_is_narrowed_by_what_was_asked_answered_served_and_voted(
         )
         ids[name] = event.interaction_id
         await telemetry.record(translation.interaction_completed(event, origin(minutes)))
-    said = (
+    feedback = (
         ("green", "thumb", "down", "ann", 1),
         ("green", "thumb", "up", "ann", 2),
         ("black", "rating", "1", "ann", 1),
@@ -191,7 +191,7 @@ async def test_a_list_is_narrowed_by_what_was_asked_answered_served_and_voted(
         ("cold", "rating", "3", "ann", 1),
         ("old", "comment", "", "ann", 1),
     )
-    for name, kind, value, actor, second in said:
+    for name, kind, value, actor, second in feedback:
         word = a_feedback(
             tenant=tenant,
             interaction_id=ids[name],

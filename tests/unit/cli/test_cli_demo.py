@@ -96,8 +96,8 @@ def test_untouched_questions_are_never_asked_and_half_are_about_documents_nobody
 ):
     corpus = generate(FULL)
     crowd_ids = {q.question_id for q in corpus.crowd_questions}
-    asked_about = {key for q in corpus.crowd_questions for key in q.relevant}
-    quiet = [q for q in corpus.untouched if not q.relevant & asked_about]
+    crowd_documents = {key for q in corpus.crowd_questions for key in q.relevant}
+    quiet = [q for q in corpus.untouched if not q.relevant & crowd_documents]
 
     assert not crowd_ids & {q.question_id for q in corpus.untouched}
     assert len(quiet) >= FULL.untouched_each

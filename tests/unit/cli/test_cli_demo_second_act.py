@@ -25,7 +25,7 @@ class FakeSystem:
 
     def __init__(self, answer: pb.AnswerResponse) -> None:
         self._answer = answer
-        self.said: dict[str, list[tuple[str, str]]] = {}
+        self.votes: dict[str, list[tuple[str, str]]] = {}
         self.answers = self.feedback = self
         self.keys: set[str] = set()
 
@@ -42,7 +42,7 @@ class FakeSystem:
         self, interaction_id: str, value: str, *, idempotency_key: str, correction: str = ""
     ) -> None:
         self.keys.add(idempotency_key)
-        self.said.setdefault(interaction_id, []).append((value, correction))
+        self.votes.setdefault(interaction_id, []).append((value, correction))
 
 
 def asking(number: int, reply: str) -> DemoQuestion:
@@ -85,9 +85,9 @@ async def test_the_crowd_corrects_what_it_dislikes_and_one_word_in_ten_is_wrong(
     assert tally.questions == 201
     assert tally.versions == {"reader": 201}
     assert tally.wrong == pytest.approx(20, abs=10)
-    right = sum(fake.said[q.text] == [("down", q.reply)] for q in questions)
+    right = sum(fake.votes[q.text] == [("down", q.reply)] for q in questions)
     assert right >= 200 - tally.wrong
-    assert fake.said["question 200"] == [("down", DECLINED)]
+    assert fake.votes["question 200"] == [("down", DECLINED)]
     assert len(fake.keys) == 201
 
 
@@ -96,7 +96,7 @@ async def test_an_answer_as_good_as_the_reply_is_liked() -> None:
     questions = [asking(number, "By lever 7.") for number in range(50)]
     tally = await ask_and_correct(fake, questions, lambda _: None, seed=1)
     assert tally.liked == 50 - tally.wrong
-    assert [("up", "")] in fake.said.values()
+    assert [("up", "")] in fake.votes.values()
 
 
 def test_what_it_found_is_shown_and_printed_as_json() -> None:
@@ -113,9 +113,9 @@ def test_what_it_found_is_shown_and_printed_as_json() -> None:
         console.print(act_page(act, "demo"))
     for text in ("30.0", "55.0", "+25.0", "302 s", "gyre rollback generator --tenant demo", "How?"):
         assert text in captured.get()
-    found: Any = act_json(act)
-    assert found["quality"]["gain"] == pytest.approx(0.25)
-    assert found["rollback"] == {"version": "reader", "seconds": 0.25}
+    summary: Any = act_json(act)
+    assert summary["quality"]["gain"] == pytest.approx(0.25)
+    assert summary["rollback"] == {"version": "reader", "seconds": 0.25}
 
 
 def test_a_run_that_was_not_released_says_why() -> None:

@@ -86,8 +86,8 @@ async def test_what_goes_along_with_a_question_is_in_the_request(
     _ = [piece async for piece in client.answers.stream("How hot?", **options)]
     await client.answers.ask("How hot?")
 
-    asked, streamed, plain = system.requests
-    assert asked == streamed == AnswerRequest(question="How hot?", actor="ann", **options)
+    whole, streamed, plain = system.requests
+    assert whole == streamed == AnswerRequest(question="How hot?", actor="ann", **options)
     assert plain.idempotency_key
     assert not plain.HasField("temperature")
 

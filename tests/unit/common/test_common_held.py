@@ -41,7 +41,7 @@ class Source:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     loading: int = 0
     loaded_models: list[Model] = field(default_factory=list)
-    kept_digests: set[str] = field(default_factory=set)
+    needed_digests: set[str] = field(default_factory=set)
 
     async def open(self, artifact: Artifact) -> Loadable[Model]:
         async def load() -> Model:
@@ -59,7 +59,7 @@ class Source:
         return Loadable(self.size_bytes, load)
 
     async def keep_only(self, digests: Collection[str]) -> None:
-        self.kept_digests = set(digests)
+        self.needed_digests = set(digests)
 
     async def try_out(self, artifact: Artifact, model: Model) -> None:
         if artifact.version in self.failing_try:
@@ -213,7 +213,7 @@ async def test_beside_what_is_named_one_spare_is_held(room: Room) -> None:
     for name in ("b", "c"):
         await room.use(name)
     assert room.source.open_ones() == {"a", "c"}
-    assert room.source.kept_digests == {an_artifact("a").digest, an_artifact("c").digest}
+    assert room.source.needed_digests == {an_artifact("a").digest, an_artifact("c").digest}
 
 
 async def test_a_spare_that_is_named_is_not_loaded_again(room: Room) -> None:

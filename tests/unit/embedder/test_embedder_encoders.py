@@ -223,7 +223,7 @@ async def test_files_of_versions_that_are_not_held_are_removed(room: Room) -> No
     await room.get("three")
     await room.promote("four", "two", "one")
     digests = {an_artifact(each).digest for each in ("d", "two", "three", "four")}
-    assert room.models.kept_digests == digests
+    assert room.models.needed_digests == digests
 
 
 @pytest.fixture

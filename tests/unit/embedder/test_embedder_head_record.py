@@ -125,8 +125,8 @@ def test_a_rejection_has_the_stage_at_which_it_was_turned_away() -> None:
 
 def test_what_was_told_before_stages_had_times_is_read_as_it_was() -> None:
     times = {"accepted_at", "chunked_at"}
-    told = a_document_chunked().model_dump_json(exclude=times)
-    document = DocumentChunked.from_json(told.encode())
+    stored_json = a_document_chunked().model_dump_json(exclude=times)
+    document = DocumentChunked.from_json(stored_json.encode())
     assert (document.accepted_at, document.chunked_at) == (None, None)
     record = indexed(None, 1, at=0)
     old = record.model_dump(exclude={"timeline": {"__all__": times | {"stage"}}})

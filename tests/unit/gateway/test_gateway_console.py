@@ -15,9 +15,9 @@ QUESTION = {"model": "gyre", "messages": [{"role": "user", "content": "How hot?"
 async def script(edge: Edge) -> str:
     """The address of the one that the page begins with."""
     page = (await edge.http.get("/", headers=HTML)).text
-    found = re.search(r'<script[^>]* src="([^"]+)"', page)
-    assert found
-    return found[1]
+    match = re.search(r'<script[^>]* src="([^"]+)"', page)
+    assert match
+    return match[1]
 
 
 async def test_files_travel_compressed_where_that_is_understood(edge: Edge) -> None:

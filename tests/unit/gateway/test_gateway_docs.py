@@ -56,8 +56,8 @@ async def test_errors_look_as_docs_say() -> None:
         described = (await edge.http.get("/openapi.json")).json()
         messages = [{"role": "user", "content": " "}]
         body = {"model": "gyre", "messages": messages}
-        said = (await edge.http.post("/v1/chat/completions", json=body)).json()["error"]
-    shown = {name: value for name, value in said.items() if value}  # FastAPI leaves nulls out
+        error = (await edge.http.post("/v1/chat/completions", json=body)).json()["error"]
+    shown = {name: value for name, value in error.items() if value}  # FastAPI leaves nulls out
     for _, _, operation in _operations(described):
         assert operation["responses"]["default"]["content"][JSON]["example"] == {"error": shown}
         assert "422" not in operation["responses"]

@@ -20,8 +20,8 @@ async def test_tenant_and_groups_reach_every_call_behind(edge: Edge, system: Fak
         headers = {b"gyre-tenant": tenant.encode(), b"gyre-groups": groups.encode()}
         await edge.http.get("/v1/models", headers=headers)
         await edge.http.post(CHAT, json=ASK, headers=headers)
-    said = [(caller.tenant, caller.acl) for caller in system.callers]
-    assert said == [("acme", ("staff", "Räte"))] * 2 + [("globex", ("guests",))] * 2
+    callers = [(caller.tenant, caller.acl) for caller in system.callers]
+    assert callers == [("acme", ("staff", "Räte"))] * 2 + [("globex", ("guests",))] * 2
 
 
 async def test_keys_are_asked_for_where_they_are_set(system: FakeSystem) -> None:

@@ -50,20 +50,20 @@ async def test_an_agent_asks_searches_submits_and_votes(
         answer = await call(agent, "ask", question="How hot?", document_ids=["tea.md"])
         assert (answer["answer"], answer["outcome"]) == ("80 degrees.", "answered")
         assert answer["sources"][0]["quote"] == "80 degrees is best"
-        found = await call(agent, "search", query="tea", limit=3)
-        assert found["passages"][0]["document_id"] == "tea.md"
+        search_result = await call(agent, "search", query="tea", limit=3)
+        assert search_result["passages"][0]["document_id"] == "tea.md"
         submitted = await call(agent, "submit", document_id="a.md", text="x", acl=["staff"])
         assert submitted == {"document_id": "a.md", "submission_id": "s1"}
         voted = await call(
             agent, "vote", interaction_id=answer["interaction_id"], value="up", comment="right"
         )
         assert list(voted["feedback_ids"]) == ["thumb"]
-    asked, searched, document, word = system.requests
-    assert (asked.question, list(asked.filters.document_ids)) == ("How hot?", ["tea.md"])
+    ask, searched, document, word = system.requests
+    assert (ask.question, list(ask.filters.document_ids)) == ("How hot?", ["tea.md"])
     assert (searched.query, searched.limit) == ("tea", 3)
     assert list(document.document.acl) == ["staff"]
     assert (word.interaction_id, word.value, word.comment) == (IDS[0], "up", "right")
-    assert {one.actor for one in (asked, word)} == {"agent-7"}
+    assert {one.actor for one in (ask, word)} == {"agent-7"}
     assert {(one.tenant, one.acl) for one in system.callers} == {("acme", ("staff", "guests"))}
 
 

@@ -36,11 +36,11 @@ async def test_openais_client_gets_a_response_with_its_sources(
 async def test_what_was_said_so_far_goes_in_as_it_came_out(
     client: openai.AsyncOpenAI, system: FakeSystem
 ) -> None:
-    asked: Any = {"role": "user", "content": "How hot?"}
-    first = await client.responses.create(model="gyre", input=[asked])
+    question: Any = {"role": "user", "content": "How hot?"}
+    first = await client.responses.create(model="gyre", input=[question])
     output: Any = [item.model_dump() for item in first.output]
     follow_up: Any = {"role": "user", "content": [{"type": "input_text", "text": "In F?"}]}
-    await client.responses.create(model="gyre", input=[asked, *output, follow_up])
+    await client.responses.create(model="gyre", input=[question, *output, follow_up])
     assert [(turn.role, turn.content) for turn in system.requests[1].history] == [
         ("user", "How hot?"),
         ("assistant", "80 degrees."),

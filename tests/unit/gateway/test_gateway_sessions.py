@@ -118,8 +118,8 @@ async def test_a_cookie_of_a_wrong_clock_is_none(
         assert again.status_code == 200
         assert again.json()["actor"] != first.json()["actor"]
         edge.http.cookies.clear()
-        asked = await edge.http.post("/v1/chat/completions", json=ASK, headers=cookie)
-        assert asked.status_code == 200
+        reply = await edge.http.post("/v1/chat/completions", json=ASK, headers=cookie)
+        assert reply.status_code == 200
     assert system.requests[0].actor == ""
 
 
@@ -127,8 +127,8 @@ async def test_a_second_tab_without_cookies_is_somebody_else(system: FakeSystem)
     async with an_edge(system) as edge:
         first = (await edge.http.get("/session")).json()
         edge.http.cookies.clear()
-        asked = await edge.http.post("/v1/chat/completions", json=ASK, headers=CONSOLE)
-        assert asked.status_code == 200
+        reply = await edge.http.post("/v1/chat/completions", json=ASK, headers=CONSOLE)
+        assert reply.status_code == 200
         second = (await edge.http.get("/session")).json()
     assert system.requests[0].actor == ""
     assert first["actor"] != second["actor"]

@@ -90,11 +90,11 @@ class Judge:
 
     def __init__(self, rewards: Mapping[str, float | GyreError | None]) -> None:
         self.rewards = rewards
-        self.asked: list[tuple[str, str, tuple[str, ...]]] = []
+        self.requests: list[tuple[str, str, tuple[str, ...]]] = []
         self.versions: list[Mapping[str, str]] = []
 
     async def __call__(self, request: pb.JudgeRequest) -> pb.JudgeResponse:
-        self.asked.append((request.question, request.answer, tuple(request.passages)))
+        self.requests.append((request.question, request.answer, tuple(request.passages)))
         self.versions.append(dict(request_context().versions))
         reward = self.rewards[request.answer]
         if isinstance(reward, GyreError):
@@ -120,8 +120,8 @@ class Room:
         self.generation = 1
 
     def release(self, **settings: str) -> None:
-        said = {"backend": OPENAI, "best_of": "3", "reward": "taste-1", **settings}
-        version = an_artifact("best-3", settings=said)
+        all_settings = {"backend": OPENAI, "best_of": "3", "reward": "taste-1", **settings}
+        version = an_artifact("best-3", settings=all_settings)
         self.generation += 1
         fields = {"artifacts": (version,), "generation": self.generation}
         self.releases.apply(a_release(Roles.GENERATOR, live="best-3", **fields))
@@ -178,7 +178,7 @@ async def test_the_answer_that_the_judge_finds_best_is_given_and_all_of_it_recor
         (0.7, 8),
         (0.7, 9),
     ]
-    [(question, _, passages), *_] = room.judge.asked
+    [(question, _, passages), *_] = room.judge.requests
     assert question == ASK.question
     assert passages == tuple(passage.text for passage in room.retriever.passages)
     assert room.judge.versions == [{Roles.JUDGE: "taste-1"}] * 3
@@ -193,7 +193,7 @@ async def test_a_stream_says_nothing_before_the_best_is_known_then_sentence_by_s
     async with aclosing(Answerer(room.steps, room.bus, room.releases).stream(ASK)) as pieces:
         async for piece in pieces:
             if isinstance(piece, str):
-                assert len(room.judge.asked) == 3
+                assert len(room.judge.requests) == 3
                 texts.append(piece)
     assert texts == ["At 80.", " Steep it."]
 
@@ -202,7 +202,7 @@ async def test_of_equals_the_first_is_given_and_the_same_words_are_scored_once(r
     room.writer.draws = ["Hot.", "Warm.", "Hot."]
     room.judge.rewards = {"Hot.": 0.5, "Warm.": 0.5}
     assert (await room.ask()).interaction.answer == "Hot."
-    assert len(room.judge.asked) == 2
+    assert len(room.judge.requests) == 2
     assert room.choice[1].endswith("number 1 was given")
 
 
@@ -223,7 +223,7 @@ async def test_where_all_decline_so_does_the_answer_and_nothing_is_scored(room: 
     event = room.recorded
     assert (event.outcome, event.tokens.completion) == (Outcome.ABSTAINED, 3)
     assert Roles.JUDGE not in event.versions
-    assert not room.judge.asked
+    assert not room.judge.requests
 
 
 async def test_an_answer_that_declines_goes_before_one_without_a_word(room: Room) -> None:
@@ -306,7 +306,7 @@ async def test_no_answer_is_begun_that_would_not_be_done_in_time(room: Room) -> 
 async def test_at_temperature_0_there_is_one_answer_to_give(room: Room) -> None:
     room.writer.draws = ["Hot."]
     assert (await room.ask(replace(ASK, temperature=0.0))).interaction.answer == "Hot."
-    assert not room.judge.asked
+    assert not room.judge.requests
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ async def test_a_version_that_writes_one_answer_asks_no_judge(room: Room) -> Non
     room.writer.draws = ["Hot."]
     assert (await room.ask()).interaction.answer == "Hot."
     assert room.writer.asks == [ASK]
-    assert not room.judge.asked
+    assert not room.judge.requests
 
 
 async def test_a_comparison_gets_the_best_or_why_there_is_none(room: Room) -> None:

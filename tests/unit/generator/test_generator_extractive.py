@@ -48,8 +48,8 @@ async def test_every_sentence_is_quoted_exactly(passage: Any) -> None:
     for claim in draft.claims:
         assert claim.quote is not None
         start, end = claim.quote
-        said_there = draft.answer[claim.start : claim.end]
-        assert said_there.replace("\n", " ") == source.text[start:end].replace("\n", " ")
+        claim_text = draft.answer[claim.start : claim.end]
+        assert claim_text.replace("\n", " ") == source.text[start:end].replace("\n", " ")
 
 
 async def test_a_sentence_that_announces_steps_brings_them_along(passage: Any) -> None:

@@ -72,16 +72,16 @@ def test_of_two_passages_that_say_the_same_the_marked_one_is_cited() -> None:
 
 async def answer(text: str, **settings: str) -> tuple[str, AnswerDraft]:
     version = an_artifact("small-1", settings=settings)
-    said = ""
+    streamed = ""
     pieces = [delta_event(text[at : at + 7]) for at in range(0, len(text), 7)]
     behave = once(EVENTS, *pieces, delta_event("", finish="stop"))
     async with model_server(behave) as server, chat_client(server.url) as client:
         backend = PromptedModel(client, Prompts())
         async for piece in backend.write(ASK, PASSAGES, {Roles.GENERATOR: version}):
             if isinstance(piece, AnswerDraft):
-                assert said == piece.answer
+                assert streamed == piece.answer
                 return str(len(server.requests)), piece
-            said += piece if isinstance(piece, str) else ""
+            streamed += piece if isinstance(piece, str) else ""
     raise AssertionError("no draft")
 
 
@@ -128,14 +128,14 @@ async def test_an_answer_ends_before_a_sentence_that_is_held_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (f"{HOT} {FALSE} {STEEP}", f"{HOT}\n\nThe answer was stopped by a check."),
         (FALSE, "The answer was stopped by a check."),
     ],
 )
 async def test_what_is_held_back_ends_the_answer_as_a_check_does(
-    make_answerer: Any, retriever: Any, releases: Any, text: str, said: str
+    make_answerer: Any, retriever: Any, releases: Any, text: str, expected: str
 ) -> None:
     behave = once(EVENTS, delta_event(text, finish="stop"))
     version = an_artifact("small-1", settings={"unsupported": "hold"})
@@ -148,7 +148,7 @@ async def test_what_is_held_back_ends_the_answer_as_a_check_does(
         finished = await make_answerer(Held(client, Prompts())).answer(ASK)
 
     interaction = finished.interaction
-    assert (interaction.answer, interaction.outcome) == (said, Outcome.ABSTAINED)
+    assert (interaction.answer, interaction.outcome) == (expected, Outcome.ABSTAINED)
     assert len(interaction.citations) == (1 if HOT in text else 0)
 
 

@@ -19,7 +19,7 @@ from tests.language_models import a_gguf, an_adapter
 from tests.unit.local.language_model_fakes import FakeEngine, FakeModel
 
 KEY = {"Authorization": "Bearer the-key"}
-ASKED = {"model": "base", "messages": [{"role": "user", "content": "Why is it blue?"}]}
+CHAT_BODY = {"model": "base", "messages": [{"role": "user", "content": "Why is it blue?"}]}
 
 
 class Room:
@@ -36,7 +36,7 @@ class Room:
         return reply.status, json.loads(text) if text[:1] == "{" else text
 
     async def ask(self, **changes: Any) -> tuple[int, Any]:
-        return await self.post("/v1/chat/completions", **{**ASKED, **changes})
+        return await self.post("/v1/chat/completions", **{**CHAT_BODY, **changes})
 
     async def load(self, folder: Path, name: str = "base") -> FakeModel:
         status, text = await self.post("/v1/load_model", name=name, path=str(a_gguf(folder)))
@@ -83,8 +83,8 @@ async def test_a_bound_or_a_stop_string_ends_the_answer(room: Room, tmp_path: Pa
 
 async def test_a_stream_comes_in_chunks_and_ends_with_its_usage(room: Room, tmp_path: Path) -> None:
     await room.load(tmp_path)
-    asked = {**ASKED, "stream": True, "stream_options": {"include_usage": True}}
-    reply = await room.client.post("/v1/chat/completions", json=asked, headers=KEY)
+    stream_body = {**CHAT_BODY, "stream": True, "stream_options": {"include_usage": True}}
+    reply = await room.client.post("/v1/chat/completions", json=stream_body, headers=KEY)
     lines = [line for line in (await reply.text()).split("\n\n") if line]
     assert lines[-1] == "data: [DONE]"
     chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
@@ -96,7 +96,7 @@ async def test_a_stream_comes_in_chunks_and_ends_with_its_usage(room: Room, tmp_
 
 async def test_tokens_are_counted_as_vllm_does(room: Room, tmp_path: Path) -> None:
     await room.load(tmp_path)
-    status, body = await room.post("/tokenize", model="base", messages=ASKED["messages"])
+    status, body = await room.post("/tokenize", model="base", messages=CHAT_BODY["messages"])
     assert (status, body["count"], body["max_model_len"]) == (200, 4, 64)
     _, body = await room.post("/tokenize", model="base", prompt="two words")
     assert body["count"] == 2
@@ -177,7 +177,7 @@ async def test_too_many_waiting_are_told_to_come_back(room: Room, tmp_path: Path
     model.go_on.clear()
     waiting = [asyncio.create_task(room.ask()) for _ in range(3)]
     await eventually(lambda: room.models._under_way == 3)
-    reply = await room.client.post("/v1/chat/completions", json=ASKED, headers=KEY)
+    reply = await room.client.post("/v1/chat/completions", json=CHAT_BODY, headers=KEY)
     assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
     model.go_on.set()
     assert [status for status, _ in await asyncio.gather(*waiting)] == [200, 200, 200]
@@ -190,7 +190,7 @@ async def test_a_stream_that_waits_says_so(room: Room, tmp_path: Path) -> None:
     model.go_on.clear()
     first = asyncio.create_task(room.ask())
     await asyncio.to_thread(model.begun.acquire)
-    body = {**ASKED, "stream": True}
+    body = {**CHAT_BODY, "stream": True}
     reply = await room.client.post("/v1/chat/completions", json=body, headers=KEY)
     lines = [(await reply.content.readline()).decode() for _ in range(4)]
     assert lines[0].startswith("data: ")
@@ -236,7 +236,7 @@ async def test_who_leaves_ends_what_is_written_for_them(tmp_path: Path) -> None:
         model.words = ["word "] * 60
         model.go_on.clear()
         url = server.make_url("/v1/chat/completions")
-        asking = asyncio.create_task(session.post(url, json=ASKED, headers=KEY))
+        asking = asyncio.create_task(session.post(url, json=CHAT_BODY, headers=KEY))
         await asyncio.to_thread(model.begun.acquire)
         asking.cancel()
         await eventually(lambda: models._under_way == 0)
@@ -262,11 +262,11 @@ async def test_an_adapter_stands_on_its_base_or_on_the_folder_that_is_named(
     room: Room, tmp_path: Path
 ) -> None:
     adapter = str(an_adapter(tmp_path / "adapter"))
-    asked = {"lora_name": "tuned", "lora_path": adapter}
-    status, body = await room.post("/v1/load_lora_adapter", **asked)
+    adapter_body = {"lora_name": "tuned", "lora_path": adapter}
+    status, body = await room.post("/v1/load_lora_adapter", **adapter_body)
     assert (status, error_of(body)[0]) == (400, "unknown_base")
     await room.load(tmp_path / "base")
-    assert (await room.post("/v1/load_lora_adapter", **asked))[0] == 200
+    assert (await room.post("/v1/load_lora_adapter", **adapter_body))[0] == 200
     assert room.engine.opened[-1].adapter is not None
     reply = await room.client.get("/v1/models", headers=KEY)
     cards = {card["id"]: card["parent"] for card in (await reply.json())["data"]}
@@ -275,7 +275,7 @@ async def test_an_adapter_stands_on_its_base_or_on_the_folder_that_is_named(
     assert (await room.post("/v1/unload_lora_adapter", lora_name="tuned"))[0] == 200
     assert room.engine.opened[-1].closed
     assert (await room.post("/v1/unload_lora_adapter", lora_name="tuned"))[0] == 404
-    named = {**asked, "base_model_path": str(tmp_path / "base")}
+    named = {**adapter_body, "base_model_path": str(tmp_path / "base")}
     assert (await room.post("/v1/unload_model", name="base"))[0] == 200
     assert (await room.post("/v1/load_lora_adapter", **named))[0] == 200
 

@@ -29,7 +29,7 @@ def test_text_is_cut_at_the_first_stop_string_however_it_comes(size: int) -> Non
     text, stops = "One. Two END three", StopStrings(["END", "three"])
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     assert "".join(map(stops.feed, pieces)) + stops.rest() == "One. Two "
-    assert stops.found
+    assert stops.is_stopped
 
 
 def test_what_only_looks_like_the_start_of_a_stop_string_leaves_in_the_end() -> None:

@@ -28,8 +28,8 @@ TASTE = an_artifact("taste").model_copy(update={"settings": {"method": "reward"}
 
 
 def a_generator(version: str = "best-4", **settings: str) -> Artifact:
-    said = {"backend": "openai", "best_of": "4", "reward": "taste", **settings}
-    return an_artifact(version).model_copy(update={"settings": said})
+    all_settings = {"backend": "openai", "best_of": "4", "reward": "taste", **settings}
+    return an_artifact(version).model_copy(update={"settings": all_settings})
 
 
 @pytest.fixture

@@ -80,9 +80,9 @@ def reward_tokens(
     Raises FailedPrecondition (code `CONTEXT_TOO_LONG`) where the rest alone is too long.
     """
     completions = tuple((*encode(answer.strip() or NO_ANSWER), *frame.end) for answer in answers)
-    asked = (*frame.before, *encode(_SYSTEM), *frame.between, *encode(_asked(question)))
+    opening = (*frame.before, *encode(_SYSTEM), *frame.between, *encode(_question_part(question)))
     read = encode(_shown(passages))
-    needed = len(asked) + len(frame.after) + max(map(len, completions))
+    needed = len(opening) + len(frame.after) + max(map(len, completions))
     room = frame.longest - needed
     if room < 0:
         raise FailedPrecondition(
@@ -90,16 +90,16 @@ def reward_tokens(
             f"{frame.longest:,}",
             code=CONTEXT_TOO_LONG,
         )
-    prompt = (*asked, *read[:room], *frame.after)
+    prompt = (*opening, *read[:room], *frame.after)
     return RewardTokens(prompt=prompt, completions=completions, was_cut=len(read) > room)
 
 
 def reward_prompt(question: str, passages: Sequence[str]) -> tuple[str, str]:
     """The words that are cut into tokens: instructions and question."""
-    return _SYSTEM, _asked(question) + _shown(passages)
+    return _SYSTEM, _question_part(question) + _shown(passages)
 
 
-def _asked(question: str) -> str:
+def _question_part(question: str) -> str:
     return f"Question: {question.strip()}\n\nPassages:\n"
 
 

@@ -51,7 +51,7 @@ class Identities:
         )
         if (groups := headers.get("gyre-groups")) is not None:
             named = replace(named, groups=split_groups(groups))
-        return replace(as_said(named, identity), metadata=_trace(request))
+        return replace(caller_of(named, identity), metadata=_trace(request))
 
     def check(self, key: str) -> Identity | None:
         """Whose key it is, if it is a person's or a program's. Raises Unauthenticated where keys
@@ -68,7 +68,7 @@ class Identities:
         return identity
 
 
-def as_said(session: Session, identity: Identity | None) -> Caller:
+def caller_of(session: Session, identity: Identity | None) -> Caller:
     """Who a session names, as far as its key lets it: the services hold every call to that."""
     tenant = session.tenant
     if not tenant:

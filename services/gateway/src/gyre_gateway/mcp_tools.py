@@ -117,7 +117,9 @@ async def search(
     Use it to read the documents themselves, or where `ask` abstained. Nothing is recorded.
     """
     with _in_words():
-        found = await _gyre(context).search.retrieve(query, limit=limit, document_ids=document_ids)
+        retrieved = await _gyre(context).search.retrieve(
+            query, limit=limit, document_ids=document_ids
+        )
     return Passages(
         passages=[
             Passage(
@@ -129,7 +131,7 @@ async def search(
                 text=chunk.text,
                 score=chunk.score,
             )
-            for chunk in found.chunks
+            for chunk in retrieved.chunks
         ]
     )
 

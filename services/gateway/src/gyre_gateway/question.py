@@ -117,15 +117,15 @@ def read_question(
     Raises InvalidInput, which names the field.
     """
     turns = [(message.role, _text(f"{field}[{n}]", message)) for n, message in enumerate(messages)]
-    said = [(role, text) for role, text in turns if role in ("user", "assistant")]
+    conversation = [(role, text) for role, text in turns if role in ("user", "assistant")]
     last = f"{field}[{len(turns) - 1}]"
     if turns[-1][0] != "user":
         raise InvalidInput(f"{last}.role", f"is {turns[-1][0]}", "end with a message of the user")
     if not turns[-1][1].strip():
         raise InvalidInput(f"{last}.content", "is empty", "ask something")
     ignored = [name for name in ignorable if getattr(request, name) is not None]
-    history = _latest([(role, text) for role, text in said[:-1] if text.strip()])
-    if left_out := len(said) - 1 - len(history):
+    history = _latest([(role, text) for role, text in conversation[:-1] if text.strip()])
+    if left_out := len(conversation) - 1 - len(history):
         ignored.append(f"{field} (the oldest {left_out})")
     of_system = (text for role, text in turns if role in ("system", "developer"))
     instructions = [text for text in (options.get("instructions", ""), *of_system) if text.strip()]
@@ -136,7 +136,7 @@ def read_question(
     options["instructions"] = "\n\n".join(instructions)
     options["version"] = "" if request.model == LIVE else request.model
     fields = dict.fromkeys(("question", "history", "instructions"), field)
-    return Question(said[-1][1], options, tuple(ignored), {**fields, "version": "model"})
+    return Question(conversation[-1][1], options, tuple(ignored), {**fields, "version": "model"})
 
 
 def refuse_tools(request: BaseModel, tools: Sequence[str], choices: Sequence[str]) -> None:

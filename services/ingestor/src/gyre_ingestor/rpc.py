@@ -52,7 +52,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             page_size=request.page_size,
             page_token=request.page_token,
             search=request.search,
-            state=_asked_state(request.state),
+            state=_requested_state(request.state),
             document_ids=request.document_ids,
         )
         return ingestor_pb2.ListDocumentsResponse(
@@ -67,7 +67,7 @@ _STATES: Mapping[int, DocumentState] = {
 }
 
 
-def _asked_state(number: int) -> DocumentState | None:
+def _requested_state(number: int) -> DocumentState | None:
     if number and number not in _STATES:
         raise InvalidInput("state", f"is {number}", "name one of DocumentState, or none")
     return _STATES.get(number)

@@ -96,8 +96,8 @@ class ReleaseDraft:
     def remove_artifact(self, tenant: str, role: str, version: Version) -> None:
         """A version is not known any more."""
         artifacts = self._base(tenant, role).artifacts
-        kept = tuple(artifact for artifact in artifacts if artifact.version != version)
-        self._put(tenant, role, f"removed {version}", artifacts=kept)
+        remaining = tuple(artifact for artifact in artifacts if artifact.version != version)
+        self._put(tenant, role, f"removed {version}", artifacts=remaining)
 
     def make_live(
         self, tenant: str, role: str, version: Version, summary: str, *, back: bool = False

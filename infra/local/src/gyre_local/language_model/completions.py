@@ -38,7 +38,7 @@ class Completion:
                     self.finish_reason = "stop" if part.ended else "length"
                 elif (text := stops.feed(part)) or not part:
                     yield text
-                if stops.found:
+                if stops.is_stopped:
                     self.finish_reason = "stop"
                     break
         if rest := stops.rest():

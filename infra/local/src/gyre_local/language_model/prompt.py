@@ -14,7 +14,7 @@ def broken(text: str, named: Iterable[str], mark: str) -> str:
     for token in filter(None, named):
         if not _SPECIAL.fullmatch(token):
             text = text.replace(token, f"{token[:1]}{mark}{token[1:]}")
-    return _SPECIAL.sub(lambda found: f"{found[0][:1]}{mark}{found[0][1:]}", text)
+    return _SPECIAL.sub(lambda match: f"{match[0][:1]}{mark}{match[0][1:]}", text)
 
 
 def encode_pieces(text: str, mark: str, encode: Callable[[str], Sequence[int]]) -> list[int]:

@@ -87,9 +87,9 @@ class Endpoint:
         return web.json_response({"object": "list", "data": cards})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
-        asked = requests.parse(requests.ChatRequest, await request.read())
-        completion = await asyncio.to_thread(begin, self._models, asked)
-        if asked.stream:
+        body = requests.parse(requests.ChatRequest, await request.read())
+        completion = await asyncio.to_thread(begin, self._models, body)
+        if body.stream:
             return await self._stream(request, completion)
         async with aclosing(completion.pieces(self._models)) as pieces:
             text = "".join([piece async for piece in pieces])
@@ -128,37 +128,37 @@ class Endpoint:
         return len(await asyncio.to_thread(completion.held.model.text_tokens, text))
 
     async def _tokenize(self, request: web.Request) -> web.Response:
-        asked = requests.parse(requests.TokenizeRequest, await request.read())
-        model = self._models.model(asked.model).model
-        if asked.messages is not None:
-            tokens = await asyncio.to_thread(model.chat_tokens, asked.messages)
-        elif asked.prompt is not None:
-            tokens = await asyncio.to_thread(model.text_tokens, asked.prompt)
+        body = requests.parse(requests.TokenizeRequest, await request.read())
+        model = self._models.model(body.model).model
+        if body.messages is not None:
+            tokens = await asyncio.to_thread(model.chat_tokens, body.messages)
+        elif body.prompt is not None:
+            tokens = await asyncio.to_thread(model.text_tokens, body.prompt)
         else:
             raise ApiError(400, "messages: send them, or a prompt", param="messages")
         counted = {"count": len(tokens), "max_model_len": model.window, "tokens": tokens}
         return web.json_response(counted)
 
     async def _load(self, request: web.Request) -> web.Response:
-        asked = requests.parse(requests.LoadModel, await request.read())
-        await self._models.load(asked.name, Path(asked.path))
-        return web.Response(text=f"Success: model '{asked.name}' added successfully.")
+        body = requests.parse(requests.LoadModel, await request.read())
+        await self._models.load(body.name, Path(body.path))
+        return web.Response(text=f"Success: model '{body.name}' added successfully.")
 
     async def _unload(self, request: web.Request) -> web.Response:
-        asked = requests.parse(requests.UnloadModel, await request.read())
-        await self._models.unload(asked.name)
-        return web.Response(text=f"Success: model '{asked.name}' removed successfully.")
+        body = requests.parse(requests.UnloadModel, await request.read())
+        await self._models.unload(body.name)
+        return web.Response(text=f"Success: model '{body.name}' removed successfully.")
 
     async def _load_adapter(self, request: web.Request) -> web.Response:
-        asked = requests.parse(requests.LoadAdapter, await request.read())
-        base = Path(asked.base_model_path) if asked.base_model_path else None
-        await self._models.load_adapter(asked.lora_name, Path(asked.lora_path), base)
-        return web.Response(text=f"Success: LoRA adapter '{asked.lora_name}' added successfully.")
+        body = requests.parse(requests.LoadAdapter, await request.read())
+        base = Path(body.base_model_path) if body.base_model_path else None
+        await self._models.load_adapter(body.lora_name, Path(body.lora_path), base)
+        return web.Response(text=f"Success: LoRA adapter '{body.lora_name}' added successfully.")
 
     async def _unload_adapter(self, request: web.Request) -> web.Response:
-        asked = requests.parse(requests.UnloadAdapter, await request.read())
-        await self._models.unload(asked.lora_name)
-        return web.Response(text=f"Success: LoRA adapter '{asked.lora_name}' removed successfully.")
+        body = requests.parse(requests.UnloadAdapter, await request.read())
+        await self._models.unload(body.lora_name)
+        return web.Response(text=f"Success: LoRA adapter '{body.lora_name}' removed successfully.")
 
 
 def _card(held: HeldModel) -> dict[str, Any]:

@@ -9,16 +9,16 @@ class StopStrings:
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = stops
         self._tail = ""
-        self.found = False
+        self.is_stopped = False
 
     def feed(self, text: str) -> str:
         """What may leave now: all in front of the first stop string."""
-        if self.found:
+        if self.is_stopped:
             return ""
         self._tail += text
         at = min((i for stop in self._stops if (i := self._tail.find(stop)) >= 0), default=-1)
         if at >= 0:
-            self.found, sure, self._tail = True, self._tail[:at], ""
+            self.is_stopped, sure, self._tail = True, self._tail[:at], ""
             return sure
         sure_end = len(self._tail) - self._held()
         sure, self._tail = self._tail[:sure_end], self._tail[sure_end:]

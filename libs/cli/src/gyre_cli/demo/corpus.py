@@ -19,7 +19,7 @@ from typing import Any
 SEED = 2026
 
 
-_NEVER_ASKED = 0.3  # of the documents: nobody in the crowd asks about them
+_QUIET_SHARE = 0.3  # of the documents: nobody in the crowd asks about them
 _HINTED = 0.6  # of the questions: they name the room
 _ABSENT_EACH = 6  # of the questions with a reply, one in so many is about an absent part
 
@@ -129,7 +129,7 @@ def generate(size: Size, seed: int = SEED) -> DemoCorpus:
     chance = random.Random(seed)
     pages = _pages(size, _aliases(chance))
     chance.shuffle(pages)
-    quiet = pages[: round(len(pages) * _NEVER_ASKED)]
+    quiet = pages[: round(len(pages) * _QUIET_SHARE)]
     busy = pages[len(quiet) :]
     held_out = {page: chance.randrange(len(page.wordings)) for page in pages}
     crowd_questions = [

@@ -20,7 +20,7 @@ from gyre_common.events.topic import DLQ_SUFFIX
 PREFIX = "gyre-dlq-"
 SKIPPED = "skipped"
 _LONGEST_MESSAGE = 1_000
-_MOST_KEPT_BY_A_STUB = 16 * 1024
+_MAX_STUB_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def stub_of(raw: RawRecord, cause: Cause) -> tuple[bytes | None, None, list[tupl
     Key and headers are the record's own unless they are large themselves.
     """
     digest, size = digest_and_size(raw.value)
-    key = raw.key if len(raw.key or b"") <= _MOST_KEPT_BY_A_STUB else None
+    key = raw.key if len(raw.key or b"") <= _MAX_STUB_BYTES else None
     headers_size = sum(len(name) + len(value or b"") for name, value in raw.headers)
-    own = raw.headers if headers_size <= _MOST_KEPT_BY_A_STUB else ()
+    own = raw.headers if headers_size <= _MAX_STUB_BYTES else ()
     return key, None, headers_with(own, replace(cause, digest=digest, size=size))
 
 

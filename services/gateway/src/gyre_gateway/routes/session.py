@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from gyre_client import InvalidInput, Unauthenticated
 from pydantic import BaseModel, ConfigDict, Field
 
-from gyre_gateway.identity import Identities, as_said
+from gyre_gateway.identity import Identities, caller_of
 from gyre_gateway.replies import Json, replying
 from gyre_gateway.routing import Route
 from gyre_gateway.sessions import Session
@@ -97,7 +97,7 @@ def _state(identities: Identities, session: Session | None) -> Json:
             identity = identities.check(session.key)
             signed_in = True
     session = session or Session()
-    caller = as_said(session, identity)
+    caller = caller_of(session, identity)
     return {
         "needs_key": identities.needs_key,
         "signed_in": signed_in,

@@ -127,15 +127,15 @@ class BestOfBackend:
         def written(number: int) -> AsyncGenerator[Piece, None]:
             return self._backend.write(_nth(ask, wanted, number), passages, artifacts, examples)
 
-        began, is_model_asked, drawn = time.monotonic(), False, list[_Drawn]()
+        began, is_model_used, drawn = time.monotonic(), False, list[_Drawn]()
         async with aclosing(_drawing(written(0))) as parts:
             async for part in parts:
                 if isinstance(part, _Drawn):
                     drawn.append(part)
                 else:
-                    is_model_asked = True
+                    is_model_used = True
                     yield part
-        if not is_model_asked:
+        if not is_model_used:
             yield drawn[0].draft
             return
 

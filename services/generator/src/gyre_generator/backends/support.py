@@ -50,11 +50,11 @@ class SupportIndex:
         self._terms_of_passage: dict[int, frozenset[str]] = {}
         self._sources: list[_Source] = []
         self._places: dict[str, list[int]] = {}
-        asked = frozenset(content_terms(question))
+        question_terms = frozenset(content_terms(question))
         for number, passage in enumerate(passages, start=1):
-            self._add(number, passage, asked)
+            self._add(number, passage, question_terms)
 
-    def _add(self, number: int, passage: RetrievedPassage, asked: frozenset[str]) -> None:
+    def _add(self, number: int, passage: RetrievedPassage, question_terms: frozenset[str]) -> None:
         heading = frozenset(content_terms(passage.heading))
         parts = sentences(passage.text)
         terms = [frozenset(content_terms(part.text)) for part in parts]
@@ -64,7 +64,7 @@ class SupportIndex:
             context = heading | around[at] | own | around[at + 2]
             for term in own:
                 self._places.setdefault(term, []).append(len(self._sources))
-            self._sources.append(_Source(number, part, own, context, len(own & asked)))
+            self._sources.append(_Source(number, part, own, context, len(own & question_terms)))
 
     def support(
         self, text: str, *, preferred: Collection[int] = (), at: float = SUPPORTED_AT
@@ -91,8 +91,8 @@ class SupportIndex:
 
 def needs_support(sentence: Sentence) -> bool:
     """Whether a sentence of an answer says something: a heading, `Yes.` or a sign does not."""
-    said = set(content_terms(sentence.text)) - _SAYS_NOTHING
-    return bool(said) and sentence.kind is not Kind.HEADING
+    terms = set(content_terms(sentence.text)) - _SAYS_NOTHING
+    return bool(terms) and sentence.kind is not Kind.HEADING
 
 
 def _names(text: str) -> frozenset[str]:

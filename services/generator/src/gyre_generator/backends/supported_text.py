@@ -91,10 +91,10 @@ class SupportedText:
         return GuardrailResult(name="support", passed=not unsupported, detail=detail)
 
     def _check(self, part: str) -> str:
-        said = [each.text for each in sentences(part) if needs_support(each)]
+        texts = [each.text for each in sentences(part) if needs_support(each)]
         if self.is_held:
             return ""
-        if all(self._index.support(text) for text in said):
+        if all(self._index.support(text) for text in texts):
             return self._let_out(part)
         self.is_held = self._policy is Unsupported.HOLD
         self._left_out.append(part.strip())

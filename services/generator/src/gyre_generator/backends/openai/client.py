@@ -101,8 +101,8 @@ class ChatClient:
                     text = meter.read(chunk)
                     if meter.characters > MAX_ANSWER:
                         raise self.errors.unusable(f"more than {MAX_ANSWER:,} characters")
-                    if said := thoughts.feed(text):
-                        yield said
+                    if answer_text := thoughts.feed(text):
+                        yield answer_text
                     if repetition.feed(text):
                         meter.finish_reason = REPETITION
                         return

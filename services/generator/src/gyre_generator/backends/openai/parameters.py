@@ -14,10 +14,10 @@ def adapted(body: Mapping[str, object], refused: Collection[str]) -> dict[str, o
     """The same request without what was refused. The bound on the length has another name with
     servers that refuse it (platform.openai.com/docs/api-reference/chat/create).
     """
-    kept = {name: value for name, value in body.items() if name not in refused}
+    accepted = {name: value for name, value in body.items() if name not in refused}
     if "max_tokens" in refused:
-        kept["max_completion_tokens"] = body["max_tokens"]
-    return kept
+        accepted["max_completion_tokens"] = body["max_tokens"]
+    return accepted
 
 
 def refused_parameter(error: openai.APIStatusError, body: Mapping[str, object]) -> str | None:
