@@ -155,7 +155,7 @@ export const texts = {
     correctionTooLong: (n: number, most: number) =>
       `${count(n, "character", "characters")} too many. Shorten it: training learns from answers of up to ${most.toLocaleString("en")}.`,
     keepCorrection: "Keep correction",
-    correctionKept: "Your correction is kept.",
+    correctionStored: "Your correction is kept.",
     corrected: "Your correction",
     showOriginal: "Show the original",
     showCorrection: "Show your correction",
@@ -709,8 +709,8 @@ export const texts = {
     answers: "Answers",
     answersHint:
       "By day, in UTC. Move over a chart, or use the arrow keys in it, to read its values.",
-    nothingAsked: (days: number) => `Nothing was asked in the last ${days} days`,
-    nothingAskedHint: "Ask a question, and it counts here a second later.",
+    noQuestions: (days: number) => `Nothing was asked in the last ${days} days`,
+    noQuestionsHint: "Ask a question, and it counts here a second later.",
     outcomes: "What became of questions",
     outcomesAbout: "Declined means that the documents held no answer, and Gyre said so.",
     answered: "Answered",
@@ -986,7 +986,7 @@ export const texts = {
     words: "Votes and corrections",
     noWords: "Nobody has said anything of it yet.",
     somebody: "somebody",
-    said: {
+    feedback: {
       thumb: (value: string) => (value === "up" ? "Good answer" : "Bad answer"),
       passage: (value: string, title: string) =>
         `Passage from “${title}” ${value === "up" ? "helps" : "does not help"}`,

@@ -5,7 +5,7 @@ export type Theme = "system" | "light" | "dark";
 const KEY = "gyre-theme";
 
 class ThemeState {
-  chosen = $state<Theme>(kept());
+  chosen = $state<Theme>(storedTheme());
 
   constructor() {
     this.#apply();
@@ -23,7 +23,7 @@ class ThemeState {
   }
 }
 
-function kept(): Theme {
+function storedTheme(): Theme {
   const theme = localStorage.getItem(KEY);
   return theme === "light" || theme === "dark" ? theme : "system";
 }

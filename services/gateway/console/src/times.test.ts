@@ -5,12 +5,12 @@ import { ago, span } from "./times.ts";
 const NOW = Date.parse("2026-03-01T12:00:00Z");
 
 test("a time is told in its largest whole unit", () => {
-  const told = (before: number) => ago(NOW - before * 1000, NOW);
-  assert.equal(told(5), "just now");
-  assert.equal(told(60), "1 minute ago");
-  assert.equal(told(2 * 3600 + 1), "2 hours ago");
-  assert.equal(told(26 * 3600), "yesterday");
-  assert.equal(told(400 * 24 * 3600), "last year");
+  const agoText = (before: number) => ago(NOW - before * 1000, NOW);
+  assert.equal(agoText(5), "just now");
+  assert.equal(agoText(60), "1 minute ago");
+  assert.equal(agoText(2 * 3600 + 1), "2 hours ago");
+  assert.equal(agoText(26 * 3600), "yesterday");
+  assert.equal(agoText(400 * 24 * 3600), "last year");
 });
 
 test("a clock that is ahead makes it just now", () => {

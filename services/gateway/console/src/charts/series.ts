@@ -61,15 +61,15 @@ export function lookOf(series: Series, place: number): Look {
 
 /** The points of a series, in runs of neighbours: over a gap no line is drawn. */
 export function segments(series: Series, axis: Axis): Point[][] {
-  const found: Point[][] = [];
+  const pieces: Point[][] = [];
   for (const [place, at] of axis.values.entries()) {
     const value = series.values[place] ?? null;
     if (value === null) continue;
-    const last = found.at(-1)?.at(-1);
-    if (last && at - last.at <= 1.5 * axis.step) found.at(-1)!.push({ at, value });
-    else found.push([{ at, value }]);
+    const last = pieces.at(-1)?.at(-1);
+    if (last && at - last.at <= 1.5 * axis.step) pieces.at(-1)!.push({ at, value });
+    else pieces.push([{ at, value }]);
   }
-  return found;
+  return pieces;
 }
 
 /** The parts of each series when they stand on one another; what is negative hangs below. */

@@ -94,13 +94,13 @@ test("what was neither answered, declined nor failed was cancelled", () => {
 });
 
 test("a series that is nothing everywhere is left out, and the others keep their looks", () => {
-  const kept = present([
+  const shown = present([
     { name: "answered", values: [1, 2] },
     { name: "failed", values: [0, null] },
     { name: "cancelled", values: [0, 1] },
   ]);
   assert.deepEqual(
-    kept.map(({ name, look }) => `${name} ${look}`),
+    shown.map(({ name, look }) => `${name} ${look}`),
     ["answered 0", "cancelled 2"],
   );
 });

@@ -27,7 +27,7 @@ class FakeGateway implements Gateway {
   mostAtOnce = 0;
   pauses = 0;
   questions = 0;
-  #asked = new Set<string>();
+  #requested = new Set<string>();
 
   send = async (upload: Upload): Promise<string> => {
     this.sendingAtOnce += 1;
@@ -45,8 +45,8 @@ class FakeGateway implements Gateway {
     this.questions += 1;
     assert.ok(ids.length > 0 && ids.length <= 100, String(ids.length));
     if (this.questions % 5 === 3) throw new ApiError("Elasticsearch is away", 503);
-    const known = ids.filter((id) => this.#asked.has(id));
-    for (const id of ids) this.#asked.add(id);
+    const known = ids.filter((id) => this.#requested.has(id));
+    for (const id of ids) this.#requested.add(id);
     return new Map(
       known.map((id) => [id, [anEvent("an older one"), this.events.get(id) ?? anEvent(`s-${id}`)]]),
     );

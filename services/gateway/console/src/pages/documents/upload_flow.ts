@@ -42,7 +42,7 @@ export interface Gateway {
 }
 
 const SENT_AT_ONCE = 3;
-const ASKED_AT_ONCE = 25;
+const IDS_AT_ONCE = 25;
 const SHORTEST_PAUSE = 400;
 const LONGEST_PAUSE = 3_000;
 const PAUSE_BEFORE_RETRY = 3_000;
@@ -108,11 +108,11 @@ export class UploadFlow {
     this.#following = true;
     for (let pause = SHORTEST_PAUSE; this.#followed.length;) {
       await this.#gateway.pause(pause);
-      const asked = this.#followed.splice(0, ASKED_AT_ONCE).filter(isFollowed);
-      await this.#ask(asked);
-      const left = asked.filter(isFollowed);
+      const uploads = this.#followed.splice(0, IDS_AT_ONCE).filter(isFollowed);
+      await this.#ask(uploads);
+      const left = uploads.filter(isFollowed);
       this.#followed.push(...left);
-      const hasMoved = left.length < asked.length;
+      const hasMoved = left.length < uploads.length;
       pause = hasMoved ? SHORTEST_PAUSE : Math.min(pause * 1.5, LONGEST_PAUSE);
     }
     this.#following = false;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { aRun } from "./builders.ts";
 import { type Curves, lossRange, stepsOf, valuesAt, withRun } from "./curves.ts";
 
-function told(...news: [stage: string, step: number, loss: number][]): Curves {
+function curvesOf(...news: [stage: string, step: number, loss: number][]): Curves {
   return news.reduce<Curves>(
     (curves, [stage, step, loss]) =>
       withRun(curves, aRun({ stage, step, steps: 100, metrics: { loss } })),
@@ -14,15 +14,15 @@ function told(...news: [stage: string, step: number, loss: number][]): Curves {
 const losses = (curves: Curves, stage: string) => curves.get(stage)?.map(({ loss }) => loss);
 
 test("each stage has a curve of its own", () => {
-  const curves = told(["full", 1, 2], ["full", 2, 1.5], ["low-rank", 1, 2.2]);
+  const curves = curvesOf(["full", 1, 2], ["full", 2, 1.5], ["low-rank", 1, 2.2]);
   assert.deepEqual(losses(curves, "full"), [2, 1.5]);
   assert.deepEqual(losses(curves, "low-rank"), [2.2]);
 });
 
 test("a step that is told again stands once, and a resumed training takes back what came after", () => {
-  assert.deepEqual(losses(told(["full", 1, 2], ["full", 1, 1.9]), "full"), [1.9]);
+  assert.deepEqual(losses(curvesOf(["full", 1, 2], ["full", 1, 1.9]), "full"), [1.9]);
   assert.deepEqual(
-    losses(told(["full", 1, 2], ["full", 9, 1], ["full", 5, 1.4]), "full"),
+    losses(curvesOf(["full", 1, 2], ["full", 9, 1], ["full", 5, 1.4]), "full"),
     [2, 1.4],
   );
 });
@@ -36,7 +36,7 @@ test("stages without steps or a loss, and runs that have ended, draw nothing", (
 });
 
 test("curves share their steps, and have nothing where they have no point", () => {
-  const curves = told(["full", 1, 2], ["full", 3, 1], ["low-rank", 2, 4]);
+  const curves = curvesOf(["full", 1, 2], ["full", 3, 1], ["low-rank", 2, 4]);
   const steps = stepsOf(curves);
   assert.deepEqual(steps, [1, 2, 3]);
   assert.deepEqual(
