@@ -82,8 +82,10 @@ def bare(folder: RunFolder) -> Figures:
     rows: Sequence[TokenizedSample] = samples.samples
     if isinstance(config, GeneratorDpoConfig):
         untrained = TrainableGenerator(network)
-        kept = folder.path / "reference.json"
-        rows = with_reference(untrained, rows, config, Workers(), kept_in=kept, data="bench")
+        reference_file = folder.path / "reference.json"
+        rows = with_reference(
+            untrained, rows, config, Workers(), reference_file=reference_file, data="bench"
+        )
     model = make_trainable(network, config, Variant.LOW_RANK)
     learning = [each for each in model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=config.low_rank_learning_rate, weight_decay=0.0)

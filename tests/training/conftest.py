@@ -40,5 +40,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("largest difference of a step's loss from ZeRO 0 ×1")
         terminalreporter.write_line(f"{'':34}" + "".join(f"{each:>12}" for each in columns))
     for row, values in cells.items():
-        told = (f"{values[each]:.0e}" if each in values else "–" for each in columns)
-        terminalreporter.write_line(f"{row:34}" + "".join(f"{each:>12}" for each in told))
+        texts = (f"{values[each]:.0e}" if each in values else "–" for each in columns)
+        terminalreporter.write_line(f"{row:34}" + "".join(f"{each:>12}" for each in texts))

@@ -23,10 +23,10 @@ def _read(path: Path) -> Manifest:
 def manifests(variant: Path) -> dict[str, Manifest]:
     """By their kind, with the patches of a variant."""
     kustomization = _read(variant / "kustomization.yaml")
-    found = {}
+    by_kind = {}
     for name in _read(BASE / "kustomization.yaml")["resources"]:
         manifest = _read(BASE / name)
-        found[manifest["kind"]] = manifest
+        by_kind[manifest["kind"]] = manifest
     for patch in kustomization.get("patches", []):
         for change in yaml.safe_load(patch["patch"]):
             assert change["op"] == "replace"
@@ -34,12 +34,12 @@ def manifests(variant: Path) -> dict[str, Manifest]:
             holder = reduce(
                 lambda at, key: at[int(key) if isinstance(at, list) else key],
                 way,
-                found[patch["target"]["kind"]],
+                by_kind[patch["target"]["kind"]],
             )
             assert last in holder
             holder[last] = change["value"]
     generated = [*kustomization["configMapGenerator"]]
-    found["ConfigMap"] = {
+    by_kind["ConfigMap"] = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": generated[0]["name"]},
@@ -47,7 +47,7 @@ def manifests(variant: Path) -> dict[str, Manifest]:
             name: (variant / name).read_text(encoding="utf-8") for name in generated[0]["files"]
         },
     }
-    return found
+    return by_kind
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,10 @@ class Pod:
         python, *words = self._container["command"]
         assert python == "python"
         environment = self.environment
-        told = [re.sub(r"\$\((\w+)\)", lambda match: environment[match[1]], each) for each in words]
-        return [sys.executable, *(self._here(each) for each in told)]
+        expanded = [
+            re.sub(r"\$\((\w+)\)", lambda match: environment[match[1]], each) for each in words
+        ]
+        return [sys.executable, *(self._here(each) for each in expanded)]
 
     def _here(self, text: str) -> str:
         for mount in self._container["volumeMounts"]:

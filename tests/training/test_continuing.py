@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from tests.fakes.generator import fake_generator
 from tests.training.answer_runs import SETTINGS, Stage
-from tests.training.test_grpo import a_grpo_run, a_reward_model, told, trained
+from tests.training.test_grpo import a_grpo_run, a_reward_model, reported_metric, trained
 from tests.training.test_preference_train import RECIPES, Peer
 from tests.training.tiny_generators import TinyRun, an_adapter
 from tests.training.tiny_runs import never
@@ -69,7 +69,7 @@ def test_rewards_move_it_from_where_it_started(
     run = trained(
         a_grpo_run(tmp_path / "run", tiny_language_model, reward_model, start=adapter, **low)
     )
-    assert told(run, "kl")[0] == pytest.approx(0, abs=1e-6)
+    assert reported_metric(run, "kl")[0] == pytest.approx(0, abs=1e-6)
     assert 0 < moved(run, adapter) < 1e-4
 
 

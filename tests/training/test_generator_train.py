@@ -68,7 +68,7 @@ def test_training_lowers_the_loss_also_of_what_taught_nothing(
     result = run.result()
     assert result.steps == len(result.loss) == 36
     assert np.mean(result.loss[-4:]) < 0.6 * np.mean(result.loss[:4])
-    assert run.steps_told() == list(range(1, 37))
+    assert run.reported_steps() == list(range(1, 37))
     before, now = result.validation.before, result.validation.after
     assert before is not None
     assert now is not None
@@ -97,13 +97,13 @@ def test_activations_that_are_computed_again_do_not_change_the_curve(
         "learning_rate": 1e-3,
     }
     name = "checkpoint_activations"
-    kept, again = (
+    stored, again = (
         trained(
             a_run(tmp_path / str(each), tiny_language_model, **settings | {name: each}), variant
         )
         for each in (False, True)
     )
-    losses = kept.result(variant).loss
+    losses = stored.result(variant).loss
     assert again.result(variant).loss == pytest.approx(losses, abs=1e-6)
 
 
@@ -111,13 +111,13 @@ def test_activations_that_are_computed_again_do_not_change_the_curve(
 def test_activations_are_not_kept_where_they_are_computed_again(
     tiny_language_model: Path, variant: Variant
 ) -> None:
-    def kept(again: bool) -> int:
+    def backward_bytes(again: bool) -> int:
         config = GeneratorSftConfig(precision="single", checkpoint_activations=again)
         base, chats = open_to_train(tiny_language_model, config, variant)
         row = pack(tokenized([a_sample(at) for at in range(4)], chats, config).samples)
         return bytes_for_the_way_back(make_trainable(base, config, variant), row)
 
-    assert kept(again=True) < kept(again=False) / 3
+    assert backward_bytes(again=True) < backward_bytes(again=False) / 3
 
 
 def bytes_for_the_way_back(model: TrainableGenerator, row: Pack) -> int:
@@ -186,7 +186,7 @@ def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
     assert run.result(variant).loss == straight.result(variant).loss
     learned = run.learned(variant)
     assert all(torch.equal(learned[k], value) for k, value in straight.learned(variant).items())
-    assert run.steps_told() == straight.steps_told()
+    assert run.reported_steps() == straight.reported_steps()
 
 
 def test_long_steps_are_kept_before_their_number_is_full(
@@ -195,8 +195,8 @@ def test_long_steps_are_kept_before_their_number_is_full(
     monkeypatch.setattr("gyre_trainer.training.checkpoint.LONGEST_SECONDS", 0.0)
     run = trained(a_run(tmp_path / "run", tiny_language_model, checkpoint_every=1000))
     checkpoints = run.folder.variant(Variant.LOW_RANK) / "checkpoints"
-    kept = sorted(each.name for each in checkpoints.iterdir())
-    assert kept == ["step-00000008", "step-00000009"]
+    names = sorted(each.name for each in checkpoints.iterdir())
+    assert names == ["step-00000008", "step-00000009"]
 
 
 def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path, tiny_language_model: Path) -> None:

@@ -114,7 +114,7 @@ def after(step: int) -> Callable[[], bool]:
     return lambda: next(steps) >= step
 
 
-def told(run: TinyRun, name: str) -> list[float]:
+def reported_metric(run: TinyRun, name: str) -> list[float]:
     lines = run.folder.progress_file.read_text().splitlines()
     return [json.loads(line)["metrics"][name] for line in lines]
 
@@ -140,19 +140,19 @@ def test_the_loss_is_what_the_equation_says() -> None:
     weights = torch.tensor([0.25, 0.25, 0.5])
     reference = policy + torch.tensor([0.0, 0.0, math.log(2)])
     loss = grpo_loss(policy, written, reference, advantages, weights, beta=0.1, clip_range=0.2)
-    kept_near = 0.1 * 0.5 * (2 - math.log(2) - 1)
-    assert loss.item() == pytest.approx(-(0.25 * 1.2 - 0.25 * 0.8 + 0.5 * 0.5) + kept_near)
+    kl_penalty = 0.1 * 0.5 * (2 - math.log(2) - 1)
+    assert loss.item() == pytest.approx(-(0.25 * 1.2 - 0.25 * 0.8 + 0.5 * 0.5) + kl_penalty)
 
 
 def test_the_mean_reward_rises(
     tmp_path: Path, tiny_language_model: Path, reward_model: Path
 ) -> None:
     run = trained(a_grpo_run(tmp_path / "run", tiny_language_model, reward_model, epochs=10))
-    rewards = told(run, "reward")
+    rewards = reported_metric(run, "reward")
     assert len(rewards) == 30
     assert min(rewards[-5:]) > max(rewards[:5])
-    assert told(run, "kl")[0] == pytest.approx(0, abs=1e-6)
-    assert told(run, "kl")[-1] > 0
+    assert reported_metric(run, "kl")[0] == pytest.approx(0, abs=1e-6)
+    assert reported_metric(run, "kl")[-1] > 0
     before, now = run.result().validation.before, run.result().validation.after
     assert before is not None
     assert now is not None
@@ -172,7 +172,7 @@ def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
     with pytest.raises(Stopped, match="stopped after step 3 of 6; started again, it goes on"):
         train(run.folder, Variant.LOW_RANK, after(3))
     trained(run)
-    assert told(run, "reward") == told(straight, "reward")
+    assert reported_metric(run, "reward") == reported_metric(straight, "reward")
     assert run.result().loss == straight.result().loss
     learned = run.learned()
     assert all(torch.equal(learned[k], value) for k, value in straight.learned().items())

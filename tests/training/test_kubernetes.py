@@ -29,8 +29,8 @@ def test_a_field_that_no_cluster_knows_is_found() -> None:
 
 @pytest.mark.parametrize("variant", [BASE, GPU], ids=lambda each: each.name)
 def test_the_hostfile_names_the_pods_as_the_service_does(variant: Path) -> None:
-    found = manifests(variant)
-    job, service = found["Job"], found["Service"]
+    by_kind = manifests(variant)
+    job, service = by_kind["Job"], by_kind["Service"]
     spec, pod = job["spec"], job["spec"]["template"]["spec"]
     assert spec["completionMode"] == "Indexed"
     assert spec["completions"] == spec["parallelism"]

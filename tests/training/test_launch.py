@@ -45,7 +45,7 @@ class Launched:
         self._family: dict[int, psutil.Process] = {}
 
     def until_step(self, step: int) -> None:
-        until(lambda: max(self._run.steps_told(), default=0) >= step)
+        until(lambda: max(self._run.reported_steps(), default=0) >= step)
         self._family = {each.pid: each for each in self._launcher.children(recursive=True)}
 
     def signal(self, number: int, *, launcher: bool, workers: bool) -> None:
@@ -134,7 +134,7 @@ def test_a_run_that_is_killed_again_and_again_ends_bit_for_bit_as_the_straight_o
         launched.wait_until_gone()
     kill_all_at(run, KILLED_AT)
     with Launched(run, 2) as launched:
-        launched.until_step(max(run.steps_told()) + 1)
+        launched.until_step(max(run.reported_steps()) + 1)
         launched.signal(signal.SIGTERM, launcher=False, workers=True)
         _, output = launched.wait_until_gone()
     (line,) = [line for line in output.splitlines() if line.startswith("error: ")]

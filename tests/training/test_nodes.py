@@ -111,8 +111,8 @@ def free_port() -> int:
     return port
 
 
-def step_told(run: TinyRun) -> int:
-    return max(run.steps_told(), default=0)
+def last_reported_step(run: TinyRun) -> int:
+    return max(run.reported_steps(), default=0)
 
 
 def trained_by(
@@ -128,12 +128,12 @@ def trained_by(
             stack.enter_context(started([*pod.command, port], pod.environment)) for pod in pods
         ]
         if stop_at is not None:
-            until(lambda: step_told(run) >= stop_at or any(map(has_failed, nodes)))
+            until(lambda: last_reported_step(run) >= stop_at or any(map(has_failed, nodes)))
             verb.terminate()
         until(lambda: has_ended(verb) or any(map(has_failed, nodes)))
         verb.terminate()
-        said = [each.communicate(timeout=PATIENCE_SECONDS)[1] for each in (verb, *nodes)]
-    return [each.returncode for each in (verb, *nodes)], said
+        outputs = [each.communicate(timeout=PATIENCE_SECONDS)[1] for each in (verb, *nodes)]
+    return [each.returncode for each in (verb, *nodes)], outputs
 
 
 @pytest.fixture(scope="module")
@@ -154,14 +154,14 @@ def test_the_pods_of_a_job_obey_the_trainers_order_and_go_on_after_a_stop(
     (nodes / "hostfile").write_text(TWO_NODES)
     volumes = {"gyre-home": tmp_path, "nodes": nodes}
     pods = [Pod(rank, volumes, RUN) for rank in (0, 1)]
-    statuses, said = trained_by(run, pods, stop_at=2)
-    assert 0 not in statuses, said
-    assert list(run.folder.variant("low-rank").glob("checkpoints/step-*")), said
-    statuses, said = trained_by(run, pods)
-    assert statuses == [0, 0, 0], said
+    statuses, outputs = trained_by(run, pods, stop_at=2)
+    assert 0 not in statuses, outputs
+    assert list(run.folder.variant("low-rank").glob("checkpoints/step-*")), outputs
+    statuses, outputs = trained_by(run, pods)
+    assert statuses == [0, 0, 0], outputs
     assert not order_file(run.folder).exists()
     assert run.result().loss == pytest.approx(curve, abs=1e-4)
-    assert [step for step in run.steps_told() if step] == list(range(1, 10))
+    assert [step for step in run.reported_steps() if step] == list(range(1, 10))
 
 
 @pytest.mark.parametrize("stop", [False, pytest.param(True, marks=LONG)])
@@ -181,15 +181,15 @@ def test_a_hostfile_has_deepspeed_start_workers_on_each_node(
     }
     if stop:
         with started(the_verb(run), environment) as verb:
-            until(lambda: step_told(run) >= 2)
+            until(lambda: last_reported_step(run) >= 2)
             verb.terminate()
             assert verb.wait(PATIENCE_SECONDS) != 0
         assert list(run.folder.variant("low-rank").glob("checkpoints/step-*"))
     with started(the_verb(run), environment) as verb:
-        _, said = verb.communicate(timeout=PATIENCE_SECONDS)
-    assert verb.returncode == 0, said
+        _, output = verb.communicate(timeout=PATIENCE_SECONDS)
+    assert verb.returncode == 0, output
     assert run.result().loss == pytest.approx(curve, abs=1e-4)
-    assert run.steps_told() == list(range(1, 10))
+    assert run.reported_steps() == list(range(1, 10))
 
 
 def test_what_the_first_node_says_of_a_failure_is_what_the_verb_says(
@@ -205,11 +205,11 @@ def test_what_the_first_node_says_of_a_failure_is_what_the_verb_says(
         started(the_verb(run), {"GYRE_TRAINING_LAUNCHER": "none"}) as verb,
         started(alone, {}) as node,
     ):
-        _, said = verb.communicate(timeout=PATIENCE_SECONDS)
+        _, output = verb.communicate(timeout=PATIENCE_SECONDS)
         assert node.wait(PATIENCE_SECONDS) != 0
     assert verb.returncode == 1
-    assert said.splitlines()[-1].startswith("error: ")
-    assert "samples.jsonl has changed" in said
+    assert output.splitlines()[-1].startswith("error: ")
+    assert "samples.jsonl has changed" in output
 
 
 def test_without_pdsh_it_says_what_to_install(tmp_path: Path, tiny_language_model: Path) -> None:
@@ -218,9 +218,9 @@ def test_without_pdsh_it_says_what_to_install(tmp_path: Path, tiny_language_mode
     hostfile.write_text(TWO_NODES)
     environment = {"GYRE_TRAINING_HOSTFILE": str(hostfile), "PATH": str(tmp_path)}
     with started(the_verb(run), environment) as verb:
-        _, said = verb.communicate(timeout=PATIENCE_SECONDS)
+        _, output = verb.communicate(timeout=PATIENCE_SECONDS)
     assert verb.returncode == 1
-    assert said.splitlines()[-1].startswith("error: pdsh is not installed")
+    assert output.splitlines()[-1].startswith("error: pdsh is not installed")
 
 
 def test_a_node_whose_folder_is_another_says_so(tmp_path: Path) -> None:

@@ -82,8 +82,8 @@ def some(prompt: int, *completions: int, seed: int) -> TokenizedSample:
     def tokens(count: int) -> tuple[int, ...]:
         return tuple(torch.randint(3, 200, (count,), generator=generator).tolist())
 
-    asked, (first, *others) = tokens(prompt), [tokens(each) for each in completions]
-    return TokenizedSample((*asked, *first), len(first), others=tuple(others))
+    prompt_ids, (first, *others) = tokens(prompt), [tokens(each) for each in completions]
+    return TokenizedSample((*prompt_ids, *first), len(first), others=tuple(others))
 
 
 SAMPLES = [some(9, 3, 5, seed=1), some(20, 7, seed=2), some(12, 1, 4, 2, seed=3)]

@@ -75,8 +75,8 @@ def some(prompt: int, *completions: int, seed: int) -> TokenizedSample:
     def tokens(count: int) -> tuple[int, ...]:
         return tuple(torch.randint(3, 200, (count,), generator=generator).tolist())
 
-    asked, (first, *others) = tokens(prompt), [tokens(each) for each in completions]
-    return TokenizedSample((*asked, *first), len(first), others=tuple(others))
+    prompt_ids, (first, *others) = tokens(prompt), [tokens(each) for each in completions]
+    return TokenizedSample((*prompt_ids, *first), len(first), others=tuple(others))
 
 
 def test_a_reward_is_the_same_whatever_stands_beside_it(model: TrainableReward) -> None:

@@ -168,8 +168,8 @@ async def test_the_candidate_is_compared_with_live_by_the_judge_that_serves(
     assert (slices["overall"].difference or 0) > 0
     readme = (exported.folder.path / "README.md").read_text()
     assert "Verdict: **passed**" in readme
-    kept = (exported.folder.path / "scores-candidate.jsonl").read_text().splitlines()
-    assert len(kept) == len(RunData(exported.folder).samples(DataSetPart.GATE))
+    lines = (exported.folder.path / "scores-candidate.jsonl").read_text().splitlines()
+    assert len(lines) == len(RunData(exported.folder).samples(DataSetPart.GATE))
 
 
 async def test_a_candidate_that_cannot_be_served_ends_the_comparison(

@@ -34,12 +34,12 @@ def taught(stage: Stage) -> dict[int, Sample]:
 
 def teach(question: str) -> str | FailedPrecondition:
     number = int(NUMBER.findall(question)[0])
-    said: dict[int, str | FailedPrecondition] = {
+    answers: dict[int, str | FailedPrecondition] = {
         91: "Not answered here.",
         92: FailedPrecondition("the window is small", code=CONTEXT_TOO_LONG),
         93: FailedPrecondition("it wrote nothing", code=EMPTY_ANSWER),
     }
-    return said.get(number, f"It is taught{number}.")
+    return answers.get(number, f"It is taught{number}.")
 
 
 async def test_what_a_teacher_answers_is_learned(begun: Stage) -> None:

@@ -38,7 +38,7 @@ def test_training_lowers_the_loss_and_tells_its_progress(tmp_path: Path, tiny_ba
     outcome = run.outcome()
     assert outcome.steps == len(outcome.loss) == 48
     assert np.mean(outcome.loss[-4:]) < 0.8 * np.mean(outcome.loss[:4])
-    assert run.steps_told() == list(range(1, 49))
+    assert run.reported_steps() == list(range(1, 49))
     assert [each.share for each in outcome.validation] == [0, 0.25, 0.5, 0.75, 1]
     assert outcome.questions == {"fit": 32, "overall": 16, "voted": 8, "new": 8}
     assert outcome.tokens == 12 * 32 * 6  # four words, a beginning and an end
@@ -63,7 +63,7 @@ def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
     assert run.outcome(variant).loss == straight.outcome(variant).loss
     tuned = run.tuned(variant)
     assert all(torch.equal(tuned[k], value) for k, value in straight.tuned(variant).items())
-    assert run.steps_told() == straight.steps_told()
+    assert run.reported_steps() == straight.reported_steps()
 
 
 def test_only_the_last_two_checkpoints_are_kept_and_a_half_one_is_removed(

@@ -169,7 +169,7 @@ class TinyRun:
         (path,) = (self.folder.variant(variant) / LEARNED).glob("*.safetensors")
         return load_file(path)
 
-    def steps_told(self) -> list[int]:
+    def reported_steps(self) -> list[int]:
         path = self.folder.progress_file
         lines = path.read_text().splitlines() if path.exists() else []
         return [step for line in lines if (step := json.loads(line)["step"])]

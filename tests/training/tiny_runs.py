@@ -83,7 +83,7 @@ class TinyRun:
     def tuned(self, variant: str = "full") -> dict[str, Tensor]:
         return load_file(self.folder.variant(variant) / "tuned.safetensors")
 
-    def steps_told(self) -> list[int]:
+    def reported_steps(self) -> list[int]:
         path = self.folder.progress_file
         lines = path.read_text().splitlines() if path.exists() else []
         return [step for line in lines if (step := json.loads(line)["step"])]

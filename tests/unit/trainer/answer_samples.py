@@ -6,7 +6,7 @@ from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.language_models.inputs import Sample
 
 
-def asked(
+def a_sample(
     confidence: float | None = None,
     *,
     answered: bool,

@@ -224,7 +224,7 @@ class Stage:
     def folder(self, run_id: UUID) -> RunFolder:
         return self.folders.folder(run_id)
 
-    def kept_folders(self) -> set[str]:
+    def folder_names(self) -> set[str]:
         return {path.name for path in (self.path / "runs").iterdir()}
 
 

@@ -268,13 +268,15 @@ async def test_golden_answers_judge_apart_and_change_nothing_else(tmp_path: Path
     assert [row for row in rows if not row.golden] == answer_rows(usual)
     assert (frozen.card["golden"], usual.card["golden"]) == (5, 0)
     assert frozen.card["parts"] == usual.card["parts"]
-    texts = {row.question_id: text for row, text in await answer_texts(frozen, segments, as_asked)}
+    texts = {
+        row.question_id: text for row, text in await answer_texts(frozen, segments, question_only)
+    }
     assert {texts[row.question_id].answer for row in golden} == {
         NO_ANSWER if n % 6 == 4 else f"It is right{n}." for n in range(90, 95)
     }
 
 
-async def as_asked(asked: Asked) -> tuple[str, str]:
+async def question_only(asked: Asked) -> tuple[str, str]:
     return "", asked.question
 
 
@@ -510,11 +512,13 @@ async def test_a_teacher_is_not_asked_what_is_held_out(tmp_path: Path) -> None:
     segments = await segments_with(tmp_path / "before", facts)
     rows = answer_rows(await frozen_from(segments))
     held_out = next(row for row in rows if row.part is DataSetPart.GATE)
-    (asked,) = (one for one in facts.interactions if one.interaction_id == held_out.question_id)
+    (interaction,) = (
+        one for one in facts.interactions if one.interaction_id == held_out.question_id
+    )
     first, second, *others = facts.interactions[90:]
     moved = [
-        replace(first, conversation_id=asked.conversation_id),
-        replace(second, question=f"{asked.question}?"),
+        replace(first, conversation_id=interaction.conversation_id),
+        replace(second, question=f"{interaction.question}?"),
     ]
     facts = PartitionFacts([*facts.interactions[:90], *moved, *others], facts.feedback)
     frozen = await frozen_from(await segments_with(tmp_path / "after", facts), unanswered=10)

@@ -343,8 +343,8 @@ async def test_a_stage_is_told_when_its_program_is_started_and_when_it_speaks(
     events = [event for _, event in stage.bus.published if isinstance(event, TrainingProgressed)]
     stages = [verb.removeprefix("train ") for verb in VERBS]
     words = ("its program is being started", "at work")
-    told = [(event.stage, event.message) for event in events]
-    assert told == [(name, word) for name in stages for word in words]
+    progress = [(event.stage, event.message) for event in events]
+    assert progress == [(name, word) for name in stages for word in words]
 
 
 async def test_checkpoints_go_once_the_candidate_is_exported(stage: Stage) -> None:
@@ -360,7 +360,7 @@ async def test_folders_of_older_runs_go(stage: Stage) -> None:
             (await ended(conductor, (await conductor.start(a_new_run())).run_id)).run_id
             for _ in range(4)
         ]
-        await eventually(lambda: stage.kept_folders() == {str(one) for one in run_ids[-2:]})
+        await eventually(lambda: stage.folder_names() == {str(one) for one in run_ids[-2:]})
 
 
 async def test_a_run_whose_folder_is_gone_cannot_be_resumed(stage: Stage) -> None:

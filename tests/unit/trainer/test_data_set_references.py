@@ -50,9 +50,9 @@ async def test_questions_are_read_where_the_facts_are(segments: Segments, tenant
     interactions = [follow_up, *facts.interactions[1:]]
     frozen = await frozen_of(segments, replace(facts, interactions=interactions), tenant)
     texts = await question_texts(frozen, segments)
-    texts_asked = {(one.tenant, one.interaction_id): one.searched for one in interactions}
+    searched_texts = {(one.tenant, one.interaction_id): one.searched for one in interactions}
     references = {(row.tenant, row.question_id) for row in frozen.rows(TRAIN, GATE)}
-    assert texts == {reference: texts_asked[reference] for reference in references}
+    assert texts == {reference: searched_texts[reference] for reference in references}
     assert "what is it\nand then?" in texts.values()
 
 

@@ -56,7 +56,7 @@ def test_clusters_do_not_depend_on_the_order() -> None:
     assert 1 < len(set(named.values())) < 40
 
 
-ASKED = st.lists(
+OCCURRENCES = st.lists(
     st.builds(
         QuestionOccurrence,
         cluster=st.integers(0, 40).map(str),
@@ -66,7 +66,7 @@ ASKED = st.lists(
 )
 
 
-@given(ASKED)
+@given(OCCURRENCES)
 @settings(max_examples=150, deadline=None)
 def test_no_cluster_and_no_held_out_document_is_on_two_sides(
     occurrences: list[QuestionOccurrence],
@@ -99,7 +99,7 @@ def liked(
     return set().union(*documents)
 
 
-@given(ASKED, st.randoms())
+@given(OCCURRENCES, st.randoms())
 @settings(max_examples=50, deadline=None)
 def test_the_split_does_not_depend_on_the_order(
     occurrences: list[QuestionOccurrence], dice: random.Random

@@ -4,7 +4,7 @@ import pytest
 from gyre_trainer.language_models.declining import with_declining_bounded
 from gyre_trainer.language_models.inputs import Sample
 
-from tests.unit.trainer.answer_samples import asked
+from tests.unit.trainer.answer_samples import a_sample
 
 
 def weights(samples: list[Sample]) -> list[float]:
@@ -12,7 +12,7 @@ def weights(samples: list[Sample]) -> list[float]:
 
 
 def test_many_refusals_weigh_no_more_than_their_share() -> None:
-    samples = [asked(answered=True)] * 3 + [asked(answered=False)] * 6
+    samples = [a_sample(answered=True)] * 3 + [a_sample(answered=False)] * 6
     assert (
         weights(with_declining_bounded(samples, 0.25))
         == [1.0] * 3 + [pytest.approx(1 / 6, abs=1e-4)] * 6
@@ -20,14 +20,14 @@ def test_many_refusals_weigh_no_more_than_their_share() -> None:
 
 
 def test_few_weigh_as_they_do() -> None:
-    samples = [asked(answered=True)] * 3 + [asked(answered=False)]
+    samples = [a_sample(answered=True)] * 3 + [a_sample(answered=False)]
     assert weights(with_declining_bounded(samples, 0.25)) == [1.0] * 4
 
 
 def test_without_a_share_they_are_left_out() -> None:
-    samples = [asked(answered=True), asked(answered=False)]
+    samples = [a_sample(answered=True), a_sample(answered=False)]
     assert with_declining_bounded(samples, 0.0) == samples[:1]
 
 
 def test_where_nothing_else_was_said_they_stay() -> None:
-    assert weights(with_declining_bounded([asked(answered=False)] * 2, 0.1)) == [1.0, 1.0]
+    assert weights(with_declining_bounded([a_sample(answered=False)] * 2, 0.1)) == [1.0, 1.0]

@@ -167,18 +167,18 @@ async def test_no_example_comes_from_the_held_out_side_or_from_validation(stage:
 
 
 async def test_a_prompt_whose_examples_help_passes(stage: Stage) -> None:
-    found = await stage.verdict(lambda question: f"It is right{NUMBER.findall(question)[0]}.")
-    assert found.decision is Decision.PASSED
-    overall = found.slices[0]
+    outcome = await stage.verdict(lambda question: f"It is right{NUMBER.findall(question)[0]}.")
+    assert outcome.decision is Decision.PASSED
+    overall = outcome.slices[0]
     assert overall.candidate > overall.live
-    report = json.loads(await Store(stage.store_url).get(found.report_uri, found.report))
+    report = json.loads(await Store(stage.store_url).get(outcome.report_uri, outcome.report))
     assert (report["live"], report["candidate"]) == ("answer-2", CANDIDATE)
     assert "Verdict: **passed**" in (stage.folder.path / "README.md").read_text()
 
 
 async def test_a_prompt_whose_examples_change_nothing_is_refused(stage: Stage) -> None:
-    found = await stage.verdict(lambda _: "It is wrong.")
-    assert found.decision is Decision.REFUSED
+    outcome = await stage.verdict(lambda _: "It is wrong.")
+    assert outcome.decision is Decision.REFUSED
 
 
 async def test_curating_is_a_program_that_says_in_one_line_what_is_wrong(stage: Stage) -> None:

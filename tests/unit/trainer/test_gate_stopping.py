@@ -16,7 +16,7 @@ from gyre_trainer.training.bootstrap import ONE_LOOK
 from gyre_trainer.training.repeated_looks import is_futile, tails_of_looks
 from scipy import stats
 
-from tests.unit.trainer.answer_samples import asked
+from tests.unit.trainer.answer_samples import a_sample
 
 SHARES = (0.4, 0.6, 0.8, 1.0)
 
@@ -36,7 +36,7 @@ def samples(many: int, *, twice: int = 0) -> list[Sample]:
             }
         )
         for number in range(many + twice)
-        for one in [asked(answered=number % many % 4 != 1)]
+        for one in [a_sample(answered=number % many % 4 != 1)]
     ]
 
 
@@ -88,16 +88,16 @@ def trials(many: int, gain: float) -> list[tuple[bool, int]]:
 
 
 def test_a_candidate_that_is_no_better_hardly_ever_passes_and_is_not_asked_to_the_end() -> None:
-    found = trials(200, 0.0)
+    outcomes = trials(200, 0.0)
     # 2.5 % of 200, and three standard errors.
-    assert sum(passed for passed, _ in found) <= 5 + 3 * 2.2
-    assert np.mean([questions for _, questions in found]) < 50
+    assert sum(passed for passed, _ in outcomes) <= 5 + 3 * 2.2
+    assert np.mean([questions for _, questions in outcomes]) < 50
 
 
 def test_a_large_gain_is_found_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = trials(20, 25.0)
-    assert all(passed for passed, _ in found)
-    assert np.mean([questions for _, questions in found]) < 36
+    outcomes = trials(20, 25.0)
+    assert all(passed for passed, _ in outcomes)
+    assert np.mean([questions for _, questions in outcomes]) < 36
 
 
 def test_what_may_still_pass_is_asked_on() -> None:

@@ -56,7 +56,7 @@ def preferred(
     return preferences_of(kind, joined.examples(), joined.disliked(), wrong=WRONG)
 
 
-def asked_again(one: InteractionFact, offset: int, **overrides: Any) -> InteractionFact:
+def another_answer(one: InteractionFact, offset: int, **overrides: Any) -> InteractionFact:
     """The same question, with another answer."""
     fields = {"question": one.question, "answer": f"It is other{offset}."}
     return an_answer(offset, **(fields | overrides))
@@ -74,8 +74,8 @@ def test_a_correction_is_better_than_what_it_corrects() -> None:
 def test_a_liked_answer_is_better_than_the_most_disliked_one_to_nearly_the_same_question() -> None:
     liked = an_answer(1, question="what is the port of the server")
     others = [
-        asked_again(liked, 2),
-        asked_again(liked, 3, question="What is the port of the server?"),
+        another_answer(liked, 2),
+        another_answer(liked, 3, question="What is the port of the server?"),
     ]
     words = [
         a_thumb(liked, actor="ann"),
@@ -96,14 +96,14 @@ def test_a_liked_answer_is_better_than_the_most_disliked_one_to_nearly_the_same_
 )
 def test_what_others_were_answered_is_no_worse_answer(other: dict[str, Any]) -> None:
     liked = an_answer(1)
-    disliked = asked_again(liked, 2, **other)
+    disliked = another_answer(liked, 2, **other)
     words = [a_thumb(liked), a_thumb(disliked, "down")]
     assert preferred(PAIRS, [liked, disliked], words) == []
 
 
 def test_the_same_words_are_no_pair_and_teach_no_label() -> None:
     liked = an_answer(1)
-    disliked = asked_again(liked, 2, answer=liked.answer.upper())
+    disliked = another_answer(liked, 2, answer=liked.answer.upper())
     words = [a_thumb(liked), a_thumb(disliked, "down")]
     assert preferred(PAIRS, [liked, disliked], words) == []
     (label,) = preferred(LABELLED, [liked, disliked], words)
@@ -125,7 +125,7 @@ def test_two_ways_to_say_that_there_is_no_answer_are_no_pair() -> None:
 
 def test_labels_are_what_was_said_of_each_answer_and_one_of_either_kind_a_question() -> None:
     corrected, liked, disliked = an_answer(1), an_answer(2), an_answer(3)
-    again = asked_again(corrected, 4)
+    again = another_answer(corrected, 4)
     words = [
         a_correction(corrected, "It is tea.", actor="ann"),
         a_thumb(corrected, "down", actor="ann"),

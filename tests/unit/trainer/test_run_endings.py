@@ -136,7 +136,7 @@ async def failed(stage: Stage, conductor: Conductor) -> UUID:
 async def test_folders_of_runs_that_failed_go_too(stage: Stage) -> None:
     async with stage.conductor() as conductor:
         run_ids = [await failed(stage, conductor) for _ in range(4)]
-        await eventually(lambda: stage.kept_folders() == {str(one) for one in run_ids[-2:]})
+        await eventually(lambda: stage.folder_names() == {str(one) for one in run_ids[-2:]})
 
 
 async def test_a_trainer_that_starts_frees_what_its_predecessor_left(stage: Stage) -> None:
@@ -144,7 +144,7 @@ async def test_a_trainer_that_starts_frees_what_its_predecessor_left(stage: Stag
     async with stage.conductor() as conductor:
         run_ids = [(await conductor.start(a_new_run(tenant=f"t{n}"))).run_id for n in range(4)]
     async with Stage(stage.path).conductor():
-        assert stage.kept_folders() == {str(one) for one in run_ids[-2:]}
+        assert stage.folder_names() == {str(one) for one in run_ids[-2:]}
 
 
 async def test_a_run_waits_until_that_of_another_tenant_is_over(stage: Stage) -> None:

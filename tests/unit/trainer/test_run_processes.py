@@ -99,14 +99,14 @@ time.sleep(60)
 async def test_a_verb_that_is_cancelled_again_while_it_is_asked_to_end_is_gone_all_the_same(
     folder: RunFolder,
 ) -> None:
-    ready, asked_file = folder.path / "ready", folder.path / "asked"
+    ready, signal_file = folder.path / "ready", folder.path / "asked"
     running = asyncio.create_task(
-        run_verb(a_verb(folder, _STUBBORN, str(ready), str(asked_file)), folder)
+        run_verb(a_verb(folder, _STUBBORN, str(ready), str(signal_file)), folder)
     )
     await eventually(lambda: ready.exists() and ready.read_text())
     stubborn = psutil.Process(int(ready.read_text()))
     running.cancel()
-    await eventually(asked_file.exists)
+    await eventually(signal_file.exists)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -51,9 +51,9 @@ async def answers_of(
         async with slots:
             answer = await generator.answer(sample.asked, versions, max_tokens=max_tokens)
         answers[sample.row.question_id] = answer
-        kept = answer and asdict(answer)
+        fields = answer and asdict(answer)
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([keys[sample.row.question_id], kept]) + "\n")
+            file.write(json.dumps([keys[sample.row.question_id], fields]) + "\n")
         message = f"{who} answers questions"
         folder.progress(stage, len(answers), len(samples), message=message)
 
@@ -65,8 +65,8 @@ async def answers_of(
 
 def _key(sample: Sample, task: Mapping[str, object]) -> str:
     """Versions do not change under their name, and the likeliest words are always the same."""
-    asked = json.dumps([asdict(sample.asked), task], sort_keys=True, default=str)
-    return hashlib.sha256(asked.encode()).hexdigest()
+    content = json.dumps([asdict(sample.asked), task], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _written(paths: Sequence[Path]) -> dict[str, VersionAnswer | None]:
@@ -76,8 +76,8 @@ def _written(paths: Sequence[Path]) -> dict[str, VersionAnswer | None]:
             continue
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
-                key, kept = json.loads(line)
+                key, fields = json.loads(line)
             except ValueError:  # it was killed while it wrote
                 continue
-            answers[key] = kept and VersionAnswer(**kept)
+            answers[key] = fields and VersionAnswer(**fields)
     return answers

@@ -45,13 +45,13 @@ class ChatTokenizer:
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._backend = tokenizer.backend_tokenizer
         system, user, answer = _SLOTS
-        asked = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
         try:
             prompt = tokenizer.apply_chat_template(
-                asked, tokenize=False, add_generation_prompt=True
+                messages, tokenize=False, add_generation_prompt=True
             )
             whole = tokenizer.apply_chat_template(
-                [*asked, {"role": "assistant", "content": answer}], tokenize=False
+                [*messages, {"role": "assistant", "content": answer}], tokenize=False
             )
         except (ValueError, TemplateError) as error:
             raise FailedPrecondition(

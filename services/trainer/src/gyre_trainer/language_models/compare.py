@@ -77,16 +77,16 @@ async def compare_versions(
     unaffected = len(all_held_out) - len(affected)
     async with open_generator(settings) as generator:
         for look in looks_at(held_out, early=judging.stop_early):
-            asked = [*golden, *held_out[: look.questions]]
+            samples = [*golden, *held_out[: look.questions]]
             answers = {
                 side: await answers_of(
-                    folder, generator, asked, versions, max_tokens=judging.answer_tokens, who=side
+                    folder, generator, samples, versions, max_tokens=judging.answer_tokens, who=side
                 )
                 for side, versions in sides.items()
             }
             folder.progress(COMPARE, message="measuring")
             both = []
-            for sample in asked:
+            for sample in samples:
                 before, after = (answers[side][sample.row.question_id] for side in sides)
                 if before is not None and after is not None:
                     both.append(compared(sample, live=before, candidate=after))
@@ -97,7 +97,7 @@ async def compare_versions(
                 look,
                 held_out=len(held_out),
                 margin=judging.margin,
-                left_out={_UNAFFECTED: unaffected, _TOO_LONG: len(asked) - len(both)},
+                left_out={_UNAFFECTED: unaffected, _TOO_LONG: len(samples) - len(both)},
             )
             if report.stopped:
                 break

@@ -132,11 +132,11 @@ class Course:
             )
 
     def _tell(self, position: Position, totals: StepReport, metrics: Mapping[str, float]) -> None:
-        told = {
+        progress_metrics = {
             "loss": totals.loss,
             **metrics,
             "rate": self.config.rate_at(position.step - 1, self.steps, self.variant),
             "tokens_per_second": position.tokens / position.seconds,
             "seconds_left": position.seconds / position.step * (self.steps - position.step),
         }
-        self.folder.progress(self.variant, position.step, self.steps, told)
+        self.folder.progress(self.variant, position.step, self.steps, progress_metrics)

@@ -69,7 +69,7 @@ def with_reference(
     config: LanguageModelConfig,
     workers: Workers,
     *,
-    kept_in: Path,
+    reference_file: Path,
     data: str,
 ) -> list[ReferencedSample]:
     """The samples with what a model that has learned nothing yet gives their completions. That is
@@ -77,7 +77,7 @@ def with_reference(
     digest of what is learned from. Raises FailedPrecondition: the file is damaged or of other data;
     Retryable: it cannot be written.
     """
-    values = _values(untrained, samples, config, workers, kept_in, data)
+    values = _values(untrained, samples, config, workers, reference_file, data)
     return [
         ReferencedSample(each.ids, each.completion, each.weight, each.others, tuple(reference))
         for each, reference in zip(samples, values, strict=True)
@@ -89,18 +89,18 @@ def _values(
     samples: Sequence[TokenizedSample],
     config: LanguageModelConfig,
     workers: Workers,
-    kept_in: Path,
+    reference_file: Path,
     data: str,
 ) -> list[list[float]]:
     belongs_to = {"settings": config.model_dump_json(), "data": data}
-    if kept_in.exists():
-        return _read(kept_in, belongs_to, samples)
+    if reference_file.exists():
+        return _read(reference_file, belongs_to, samples)
     values = log_probabilities(untrained, samples, config, workers)
     if workers.first:
         try:
-            write_json(kept_in, {**belongs_to, "log_probabilities": values})
+            write_json(reference_file, {**belongs_to, "log_probabilities": values})
         except OSError as error:
-            raise Retryable(f"cannot write {kept_in}: {error.strerror or error}") from error
+            raise Retryable(f"cannot write {reference_file}: {error.strerror or error}") from error
     return values
 
 

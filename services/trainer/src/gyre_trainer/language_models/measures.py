@@ -48,15 +48,15 @@ def grounded(answer: VersionAnswer) -> float:
     """The share of the sentences that say something of which a part rests on a passage; 0 where
     there are none.
     """
-    said = [
+    claims = [
         each
         for each in sentences(answer.text)
         if each.kind is not Kind.HEADING and content_terms(each.text)
     ]
     resting = sum(
-        any(start < each.end and each.start < end for start, end in answer.cited) for each in said
+        any(start < each.end and each.start < end for start, end in answer.cited) for each in claims
     )
-    return resting / len(said) if said else 0.0
+    return resting / len(claims) if claims else 0.0
 
 
 def rouge_l(answer: str, wanted: str) -> float:

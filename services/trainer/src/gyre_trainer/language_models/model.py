@@ -29,7 +29,7 @@ C = TypeVar("C", bound=LanguageModelConfig)
 
 _FULL_COPIES = 4
 """Weights, gradients, and AdamW's two moments, in single precision."""
-_KEPT_BYTES = {torch.float32: 160, torch.bfloat16: 115}
+_STORED_BYTES = {torch.float32: 160, torch.bfloat16: 115}
 _AGAIN_BYTES = {torch.float32: 90, torch.bfloat16: 50}
 """So many are in memory on the way back for each number of a token's hidden state in each layer,
 where activations are kept and where they are computed again, as seen at SmolLM2-135M.
@@ -227,9 +227,9 @@ def check_memory(base: PreTrainedModel, config: LanguageModelConfig, variant: St
     size, of = base.num_parameters(), base.config
     tokens = max(config.longest, config.packed_tokens)
     further = (_FULL_COPIES - 1) * size * torch.float32.itemsize if variant is Variant.FULL else 0
-    bytes_each = _AGAIN_BYTES if config.checkpoint_activations else _KEPT_BYTES
-    kept = tokens * of.num_hidden_layers * of.hidden_size * bytes_each[compute_type(config)]
-    needed = further + kept
+    bytes_each = _AGAIN_BYTES if config.checkpoint_activations else _STORED_BYTES
+    activations = tokens * of.num_hidden_layers * of.hidden_size * bytes_each[compute_type(config)]
+    needed = further + activations
     available = psutil.virtual_memory().available
     if needed > available:
         raise FailedPrecondition(

@@ -201,11 +201,11 @@ async def _taught(
     config: AnswersConfig,
 ) -> list[Sample]:
     """With the teacher's answers; a question that it answers with nothing is left out."""
-    asked = [_asked_by(each, config) for each in samples if _is_for_teacher(each)]
+    questions = [_teacher_question(each, config) for each in samples if _is_for_teacher(each)]
     answers = await answers_of(
         folder,
         generator,
-        asked,
+        questions,
         {Roles.GENERATOR: teacher},
         max_tokens=config.answer_tokens,
         who="teacher",
@@ -225,7 +225,7 @@ def _is_for_teacher(sample: Sample) -> bool:
     return sample.row.kind is AnswerKind.DISTILLED
 
 
-def _asked_by(sample: Sample, config: AnswersConfig) -> Sample:
+def _teacher_question(sample: Sample, config: AnswersConfig) -> Sample:
     """The examples in a teacher's prompt are those that everybody may read, unless what is
     restricted may teach: then those that whoever asked may read.
     """

@@ -26,7 +26,7 @@ from gyre_trainer.training.launching import (
     training_command,
     training_environment,
 )
-from gyre_trainer.training.orders import ordered, told_failure
+from gyre_trainer.training.orders import ordered, read_failure
 
 _LOOK_SECONDS = 0.5
 
@@ -91,7 +91,7 @@ def _wait_for_nodes(folder: RunFolder, module: str, variant: str) -> int:
     folder.progress(variant, message="waits for nodes that train it")
     with ordered(folder, module, variant) as order:
         while not mark.exists():
-            if line := told_failure(folder, order.token):
+            if line := read_failure(folder, order.token):
                 sys.stderr.write(f"error: {line}\n")
                 return 1
             time.sleep(_LOOK_SECONDS)

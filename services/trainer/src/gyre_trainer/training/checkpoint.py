@@ -50,13 +50,13 @@ class Checkpoints:
         self._workers = workers
         self._belongs_to = dict(belongs_to) | {"processes": str(workers.count)}
         self._random_file = f"random-{workers.rank}.pt"
-        self._cpu_seconds_kept = 0.0
+        self._saved_cpu_seconds = 0.0
 
     def is_due(self, position: Position, *, every: int) -> bool:
         """Whether it is time to save: every so many steps, or where steps are long. All processes
         agree, as CPU-seconds are those of them together.
         """
-        spent = position.cpu_seconds - self._cpu_seconds_kept
+        spent = position.cpu_seconds - self._saved_cpu_seconds
         return position.step % every == 0 or spent >= LONGEST_SECONDS * self._workers.count
 
     def save(self, position: Position) -> None:
@@ -82,7 +82,7 @@ class Checkpoints:
                 f"cannot write a checkpoint to {self._folder}: {_cause(error)} — "
                 "make room and start the run again, it goes on from the last one"
             ) from error
-        self._cpu_seconds_kept = position.cpu_seconds
+        self._saved_cpu_seconds = position.cpu_seconds
         self._workers.wait()
 
     def resume(self) -> Position:
@@ -114,7 +114,7 @@ class Checkpoints:
         for each in random["device"]:
             torch.cuda.set_rng_state(each)
         position = Position(**state["position"])
-        self._cpu_seconds_kept = position.cpu_seconds
+        self._saved_cpu_seconds = position.cpu_seconds
         return position
 
     def _finish(self, partial: str, step: int) -> None:

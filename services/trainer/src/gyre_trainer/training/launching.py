@@ -18,7 +18,7 @@ NICENESS = 10
 _PR_SET_PDEATHSIG = 1
 _GRACE = 5
 _QUIET = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-_TOLD = ("OMP_NUM_THREADS", "DS_ACCELERATOR", "GLOO_SOCKET_IFNAME")
+_NODE_VARIABLES = ("OMP_NUM_THREADS", "DS_ACCELERATOR", "GLOO_SOCKET_IFNAME")
 """What nodes are told where it is set: the number of cores, and the network, are their own."""
 
 
@@ -117,14 +117,14 @@ def training_environment(workers: int) -> dict[str, str]:
     return {**needed, **os.environ}
 
 
-def environment_of_nodes(kept_in: Path) -> dict[str, str]:
+def environment_of_nodes(environment_file: Path) -> dict[str, str]:
     """This process's, and a file that tells DeepSpeed what of it the nodes get, beside what
     concerns Python and NCCL. Raises OSError.
     """
-    own = {name: os.environ[name] for name in _TOLD if name in os.environ}
+    own = {name: os.environ[name] for name in _NODE_VARIABLES if name in os.environ}
     lines = [f"{name}={value}\n" for name, value in (_QUIET | own).items()]
-    kept_in.write_text("".join(lines), encoding="utf-8")
-    return {**os.environ, "DS_ENV_FILE": str(kept_in.absolute())}
+    environment_file.write_text("".join(lines), encoding="utf-8")
+    return {**os.environ, "DS_ENV_FILE": str(environment_file.absolute())}
 
 
 def _gpus() -> int:

@@ -126,7 +126,7 @@ def tell_failure(folder: RunFolder, token: str, line: str) -> None:
     write_json(_failure_file(folder), Failure(token=token, line=line))
 
 
-def told_failure(folder: RunFolder, token: str) -> str | None:
+def read_failure(folder: RunFolder, token: str) -> str | None:
     """Why an order cannot be carried out, where nodes have said so."""
     try:
         failure = Failure.model_validate_json(_failure_file(folder).read_bytes())

@@ -62,7 +62,7 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
         [*fit.samples, *validation.samples],
         config,
         workers,
-        kept_in=own / "reference.json",
+        reference_file=own / "reference.json",
         data=data.digest(),
     )
     batches, held_out = Batches(pairs[: len(fit.samples)], config), pairs[len(fit.samples) :]

@@ -72,7 +72,7 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
         ],
         config,
         workers,
-        kept_in=own / "reference.json",
+        reference_file=own / "reference.json",
         data=data.digest(),
     )
     lambdas = lambdas_of(fit, config)

@@ -31,7 +31,7 @@ def compared(
     sample: Sample, *, live: tuple[Scores, Scores], candidate: tuple[Scores, Scores]
 ) -> ComparedPair:
     """Of a pair, each side with its scores of the better answer and of the worse one."""
-    return ComparedPair(sample, *(_is_told(*map(total, each)) for each in (live, candidate)))
+    return ComparedPair(sample, *(_pair_accuracy(*map(total, each)) for each in (live, candidate)))
 
 
 def total(scores: Scores) -> float:
@@ -41,7 +41,7 @@ def total(scores: Scores) -> float:
     return reward if reward is not None else sum(values) / max(len(values), 1)
 
 
-def _is_told(better: float, worse: float) -> float:
+def _pair_accuracy(better: float, worse: float) -> float:
     return 0.5 if better == worse else float(better > worse)
 
 
