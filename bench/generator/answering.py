@@ -10,7 +10,7 @@ from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import GENERATOR_VERSION
 from gyre_generator.passages import estimated_cost
 from gyre_trainer.data_sets.answers import NO_ANSWER
-from gyre_trainer.data_sets.asked import Asked, PassageRead, VersionAnswer
+from gyre_trainer.data_sets.question_context import PassageRead, QuestionContext, VersionAnswer
 from gyre_trainer.generator_calls import Generator
 from gyre_trainer.language_models.measures import measured
 
@@ -53,7 +53,7 @@ def wanted_of(case: Case) -> str:
     return case.gold_answers[0] if case.gold_answers else NO_ANSWER
 
 
-def asked_of(case: Case, context_tokens: int | None = None) -> Asked:
+def context_of(case: Case, context_tokens: int | None = None) -> QuestionContext:
     """As many passages as fit, or all."""
     read, left = [], context_tokens
     for one in case.passages:
@@ -62,7 +62,7 @@ def asked_of(case: Case, context_tokens: int | None = None) -> Asked:
             if left < 0:
                 break
         read.append(PassageRead(str(one.chunk_id), one.document_id, one.heading, one.text))
-    return Asked(TENANT, case.question, (), tuple(read))
+    return QuestionContext(TENANT, case.question, (), tuple(read))
 
 
 async def results_of(
@@ -76,16 +76,16 @@ async def results_of(
         versions[Roles.ANSWER_PROMPT.value] = PROMPT
     results = []
     for case in cases:
-        given = await generator.answer(asked_of(case, budget), versions, max_tokens=ANSWER_TOKENS)
+        given = await generator.answer(context_of(case, budget), versions, max_tokens=ANSWER_TOKENS)
         answer = given or VersionAnswer("")
-        found = measured(answer, wanted_of(case))
+        measures = measured(answer, wanted_of(case))
         results.append(
             Result(
                 answerable=bool(case.gold_answers),
-                score=found.score,
-                token_f1=found.token_f1,
-                declined=found.declined,
-                grounded=found.grounded,
+                score=measures.score,
+                token_f1=measures.token_f1,
+                declined=measures.declined,
+                grounded=measures.grounded,
                 seconds=answer.seconds,
             )
         )
@@ -95,20 +95,22 @@ async def results_of(
 def report(results: Mapping[str, Sequence[Result]]) -> str:
     """By version; the interval is of the mean ROUGE-L under resampling of questions."""
     rows = []
-    for name, found in results.items():
-        is_answerable = np.array([one.answerable for one in found])
-        rouge = np.array([one.score for one in found])[is_answerable]
-        f1 = np.array([one.token_f1 for one in found])[is_answerable]
-        declined = np.array([one.declined for one in found])
+    for name, version_results in results.items():
+        is_answerable = np.array([one.answerable for one in version_results])
+        rouge = np.array([one.score for one in version_results])[is_answerable]
+        f1 = np.array([one.token_f1 for one in version_results])[is_answerable]
+        declined = np.array([one.declined for one in version_results])
         spoken = is_answerable & ~declined
         picks = np.random.default_rng(0).integers(0, len(rouge), (10_000, len(rouge)))
         low, high = np.percentile(rouge[picks].mean(axis=1), [2.5, 97.5])
-        grounded = [one.grounded for one in found if one.grounded is not None]
+        grounded = [one.grounded for one in version_results if one.grounded is not None]
         rates = [(~declined)[is_answerable].mean()]
         if not is_answerable.all():
             rates.append(declined[~is_answerable].mean())
-        of_spoken = [one.score for one, said in zip(found, spoken, strict=True) if said]
-        seconds = [one.seconds for one in found if one.seconds > 0.2] or [0.0]
+        of_spoken = [
+            one.score for one, is_spoken in zip(version_results, spoken, strict=True) if is_spoken
+        ]
+        seconds = [one.seconds for one in version_results if one.seconds > 0.2] or [0.0]
         cells = (
             f"{rouge.mean():.3f} ({low:.3f} to {high:.3f})",
             f"{np.mean(of_spoken) if of_spoken else 0:.3f}",
@@ -139,13 +141,13 @@ def gains(results: Mapping[str, Sequence[Result]], over: str) -> str:
     before = _scores(results[over])
     picks = np.random.default_rng(0).integers(0, len(before), (10_000, len(before)))
     rows = []
-    for name, found in results.items():
+    for name, version_results in results.items():
         if name != over:
-            gain = _scores(found) - before
+            gain = _scores(version_results) - before
             low, high = np.percentile(gain[picks].mean(axis=1), [2.5, 97.5])
             rows.append((name, f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f})"))
     return table(("version", f"ROUGE-L over {over} (95 %)"), rows)
 
 
-def _scores(found: Sequence[Result]) -> np.ndarray:
-    return np.array([one.score for one in found if one.answerable])
+def _scores(version_results: Sequence[Result]) -> np.ndarray:
+    return np.array([one.score for one in version_results if one.answerable])

@@ -14,9 +14,9 @@ from bench.report import data_folder
 LOOK_ALIKES = 2
 
 
-def beside_look_alikes(own: Case, found: Case) -> Case:
+def beside_look_alikes(own: Case, pooled_case: Case) -> Case:
     """The question's own passage among the best of the others, at a place that it decides."""
-    others = [one for one in found.passages if one.text != own.gold_passage][:LOOK_ALIKES]
+    others = [one for one in pooled_case.passages if one.text != own.gold_passage][:LOOK_ALIKES]
     place = len(own.question) % (LOOK_ALIKES + 1)
     passages = (*others[:place], own.passages[0], *others[place:])
     return Case(own.question, passages, own.gold_passage, own.gold_sentences, own.gold_answers)
@@ -30,10 +30,12 @@ def halves(arm: str, fold: str, *, questions: int) -> tuple[list[Case], list[Cas
     corpus = [case for cases in clapnq() for case in cases]
     kinds = []
     for cases in clapnq():
-        found = pooled(cases[:questions], corpus)
+        pooled_cases = pooled(cases[:questions], corpus)
         if arm == "gold":
-            found = [beside_look_alikes(*pair) for pair in zip(cases, found, strict=False)]
-        kinds.append(found)
+            pooled_cases = [
+                beside_look_alikes(*pair) for pair in zip(cases, pooled_cases, strict=False)
+            ]
+        kinds.append(pooled_cases)
     odd, even = ([c for cases in kinds for c in cases[start::2]] for start in (0, 1))
     return (even, odd) if fold == "even" else (odd, even)
 
@@ -47,14 +49,14 @@ def glossary(*, size: int = 10) -> list[Case]:
         parsed = FORMATS["text/plain"].parse(page["text"])
         for one in chunk(parsed, "bench", page["_id"], page["title"], recipe):
             texts[one.text] = page["title"]
-    found = list(texts.items())
-    index = BM25([content_terms(f"{title} {text}") for text, title in found])
+    titled_texts = list(texts.items())
+    index = BM25([content_terms(f"{title} {text}") for text, title in titled_texts])
     cases = []
     for line in (folder / "glossary_answers.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         best = index.best(content_terms(row["question"]), size)
         passages = tuple(
-            passage(found[at][1], found[at][0], rank, score)
+            passage(titled_texts[at][1], titled_texts[at][0], rank, score)
             for rank, (at, score) in enumerate(best, start=1)
         )
         cases.append(Case(row["question"], passages, "", (), (row["answer"],)))

@@ -32,7 +32,7 @@ from gyre_trainer.language_models.inputs import Sample
 from gyre_trainer.training.launching import training_environment
 
 from bench.answers.data import clapnq, pooled
-from bench.generator.answering import asked_of, wanted_of
+from bench.generator.answering import context_of, wanted_of
 from bench.generator.cases import beside_look_alikes
 from bench.generator.runs import PROMPT, sample_of, write_run
 from bench.report import machine, median, table
@@ -48,14 +48,14 @@ def main() -> None:
     for name, default in (("samples", 32), ("epochs", 1), ("rounds", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
-    found: dict[str, list[Figures]] = defaultdict(list)
+    figures_by_arm: dict[str, list[Figures]] = defaultdict(list)
     samples = some_samples(options.samples, pairs=options.recipe == "dpo")
     print(f"{machine()}; {options.recipe}, {len(samples)} samples, {options.epochs} epochs")
     for number in range(options.rounds):
         for arm in ARMS if number % 2 == 0 else reversed(ARMS):
-            found[arm].append(measure(arm, options, samples))
+            figures_by_arm[arm].append(measure(arm, options, samples))
     head = ("arm", "CPU-s", "tokens/CPU-s", "x trl", "peak MiB", "of trl", "loss")
-    print(table(head, [row(arm, found) for arm in ARMS]))
+    print(table(head, [row(arm, figures_by_arm) for arm in ARMS]))
 
 
 def measure(arm: str, options: argparse.Namespace, samples: list[Sample]) -> Figures:
@@ -102,14 +102,14 @@ def some_samples(count: int, *, pairs: bool) -> list[Sample]:
         kind = AnswerKind.CORRECTION
         answer = wanted_of(case)
         samples.append(
-            sample_of(number, asked_of(case), both, answer, kind, "bench", rejected=rejected)
+            sample_of(number, context_of(case), both, answer, kind, "bench", rejected=rejected)
         )
     return samples
 
 
-def row(arm: str, found: Mapping[str, list[Figures]]) -> tuple[str, ...]:
+def row(arm: str, figures_by_arm: Mapping[str, list[Figures]]) -> tuple[str, ...]:
     def of(name: str, each: str = arm) -> float:
-        return median([figures[name] for figures in found[each]])
+        return median([figures[name] for figures in figures_by_arm[each]])
 
     return (
         arm,

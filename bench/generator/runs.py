@@ -20,8 +20,8 @@ from gyre_common.releases.builtin import (
 )
 from gyre_common.store import Store
 from gyre_trainer.data_sets.answers import AnswerKind, AnswerRow, AnswersKind, mark_passages
-from gyre_trainer.data_sets.asked import Asked
 from gyre_trainer.data_sets.frozen import DataSetPart, frozen_of, write_folder
+from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.export import FORMS, write_candidate
 from gyre_trainer.language_models.inputs import (
@@ -47,7 +47,7 @@ WORKERS = 2
 
 def sample_of(
     number: int,
-    asked: Asked,
+    context: QuestionContext,
     prompt: tuple[str, str],
     answer: str,
     kind: AnswerKind,
@@ -58,7 +58,7 @@ def sample_of(
 ) -> Sample:
     """To learn from, in a cluster of its own; the prompt is the system's part and the user's."""
     system, user = prompt
-    shown = {str(n): each.text for n, each in enumerate(asked.read, start=1)}
+    shown = {str(n): each.text for n, each in enumerate(context.read, start=1)}
     user, passages = mark_passages(user, shown)
     row = AnswerRow(
         question_id=f"q{number}",
@@ -70,7 +70,7 @@ def sample_of(
     )
     return Sample(
         row=row,
-        asked=asked,
+        asked=context,
         system=system,
         user=user,
         passages=passages,

@@ -60,8 +60,14 @@ async def run(system: System, options: argparse.Namespace) -> int:
     address = f"127.0.0.1:{system.ports.grpc('generator')}"
     address_of_releases = f"127.0.0.1:{system.ports.grpc('releases')}"
     with use_context(RequestContext(tenant=options.tenant)):
-        async with channel(address) as asked, channel(address_of_releases) as released:
-            generator, releases = GeneratorServiceStub(asked), ReleaseServiceStub(released)
+        async with (
+            channel(address) as generator_channel,
+            channel(address_of_releases) as releases_channel,
+        ):
+            generator, releases = (
+                GeneratorServiceStub(generator_channel),
+                ReleaseServiceStub(releases_channel),
+            )
 
             def answer() -> Awaitable[Any]:
                 request = generator_pb2.AnswerRequest(question=next(questions))

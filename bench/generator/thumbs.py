@@ -30,7 +30,7 @@ from gyre_common.events.releases import Roles
 from gyre_common.releases.builtin import LANGUAGE_MODEL_SETTINGS
 from gyre_common.rpc import channel
 from gyre_trainer.data_sets.answers import AnswerKind, AnswersKind
-from gyre_trainer.data_sets.asked import Asked
+from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.generator_calls import Generator
 from gyre_trainer.language_models.config import AnswersConfig, Variant
 from gyre_trainer.language_models.export import FORMS, version_settings
@@ -44,7 +44,7 @@ from bench.generator.answering import (
     ANSWER_TOKENS,
     TENANT,
     Result,
-    asked_of,
+    context_of,
     gains,
     joined,
     keep,
@@ -96,7 +96,7 @@ def main() -> None:
 
 async def run(options: argparse.Namespace) -> None:
     """One fold."""
-    learned, asked = (
+    learned, test_cases = (
         [case for case in cases if case.gold_answers]
         for cases in halves("gold", options.fold, questions=options.questions)
     )
@@ -122,7 +122,7 @@ async def run(options: argparse.Namespace) -> None:
             versions[recipe] = version
             print(f"{recipe}: {costs}", flush=True)
         results = {
-            name: await results_of(generator, version, asked, options.context_tokens)
+            name: await results_of(generator, version, test_cases, options.context_tokens)
             for name, version in versions.items()
         }
     print(f"\n{both_tables(results)}\n")
@@ -156,7 +156,7 @@ async def thumbs_of(
         answers = set()
         for seed in range(options.draws):
             answer = await generator.answer(
-                asked_of(case, options.context_tokens),
+                context_of(case, options.context_tokens),
                 versions,
                 max_tokens=ANSWER_TOKENS,
                 seed=seed,
@@ -198,11 +198,11 @@ async def train(
     render = generator.render(PROMPT, options.context_tokens)
     samples: list[Sample] = []
     for case, of_case in thumbs:
-        asked = asked_of(case)
-        prompt = await render(asked)
+        context = context_of(case)
+        prompt = await render(context)
         liked = next((one for one in of_case if one.liked), None)
         disliked = next((one for one in of_case if not one.liked), None)
-        samples += samples_of(recipe, len(samples), asked, prompt, liked, disliked, options.wrong)
+        samples += samples_of(recipe, len(samples), context, prompt, liked, disliked, options.wrong)
     folder = write_run(
         path,
         recipe,
@@ -224,14 +224,14 @@ async def train(
 def samples_of(
     recipe: str,
     number: int,
-    asked: Asked,
+    context: QuestionContext,
     prompt: tuple[str, str],
     liked: Thumb | None,
     disliked: Thumb | None,
     wrong: float,
 ) -> list[Sample]:
     """Of one question, each trusted as a single reader is."""
-    one = partial(sample_of, asked=asked, prompt=prompt, tenant=TENANT, weight=1 - 2 * wrong)
+    one = partial(sample_of, context=context, prompt=prompt, tenant=TENANT, weight=1 - 2 * wrong)
     if recipe == "dpo":
         if liked is None or disliked is None:
             return []

@@ -36,7 +36,7 @@ from bench.answers.data import Case, pooled, xquad
 from bench.generator.answering import (
     TENANT,
     Result,
-    asked_of,
+    context_of,
     gains,
     joined,
     keep,
@@ -83,7 +83,7 @@ def main() -> None:
 
 async def run(options: argparse.Namespace) -> None:
     """One fold of one arm."""
-    learned, asked = learned_and_asked(options)
+    learned, test_cases = train_and_test_cases(options)
     addresses = Addresses.on("127.0.0.1", port_offset=options.port_offset)
     async with (
         channel(addresses.generator) as connection,
@@ -97,7 +97,7 @@ async def run(options: argparse.Namespace) -> None:
         versions = {"reader": GENERATOR_VERSION, "as it comes": LANGUAGE_MODEL_VERSION, **trained}
         print(f"## ClapNQ, arm {options.arm}, trained on {options.fold} lines\n", flush=True)
         print(f"{machine()}\n{costs}\n", flush=True)
-        for name, cases in asked.items():
+        for name, cases in test_cases.items():
             results = {
                 label: await results_of(generator, version, cases, options.context_tokens)
                 for label, version in versions.items()
@@ -111,14 +111,14 @@ def both_tables(results: Mapping[str, Sequence[Result]]) -> str:
     return f"{report(results)}\n\n{gains(results, 'reader')}\n\n{gains(results, 'as it comes')}"
 
 
-def learned_and_asked(options: argparse.Namespace) -> tuple[list[Case], dict[str, list[Case]]]:
+def train_and_test_cases(options: argparse.Namespace) -> tuple[list[Case], dict[str, list[Case]]]:
     """Those that are learned from, and those that are asked, by where they come from."""
     learned, others = halves(options.arm, options.fold, questions=options.questions)
     if options.fold != "all":
         return learned, {"clapnq": others}
     of_xquad = xquad("en")
-    asked = {"xquad": pooled(of_xquad[::10], of_xquad), "glossary": glossary()[::2]}
-    return [*learned, *others], asked
+    test_cases = {"xquad": pooled(of_xquad[::10], of_xquad), "glossary": glossary()[::2]}
+    return [*learned, *others], test_cases
 
 
 async def train(
@@ -150,8 +150,8 @@ async def train(
             "trained, marked": (f"{name}-marked", folder.candidate, own),
         }
     store = store_of(options.home)
-    for version, files, said in versions.values():
-        await register(gyre, store, version, files, said)
+    for version, files, own_settings in versions.values():
+        await register(gyre, store, version, files, own_settings)
     labels = {label: version for label, (version, *_) in versions.items()}
     costs = f"train: {len(cases)} corrections, {costs}, answers from {settings['answers_at']}"
     return labels, costs
@@ -168,10 +168,10 @@ async def run_folder(
     render = generator.render(PROMPT, options.context_tokens)
     samples = []
     for number, case in enumerate(cases):
-        asked = asked_of(case)
+        context = context_of(case)
         kind = AnswerKind.CORRECTION if case.gold_answers else AnswerKind.DECLINED
-        sure = await generator.confidence(asked, PROMPT, options.context_tokens)
-        sample = sample_of(number, asked, await render(asked), wanted_of(case), kind, TENANT)
+        sure = await generator.confidence(context, PROMPT, options.context_tokens)
+        sample = sample_of(number, context, await render(context), wanted_of(case), kind, TENANT)
         samples.append(sample.model_copy(update={"confidence": sure}))
     base_folder = await base_folder_of(options.home)
     return write_run(

@@ -16,8 +16,8 @@ Version = Callable[[str], str | FailedPrecondition]
 
 
 class FakeGenerator(generator_pb2_grpc.GeneratorServiceServicer):
-    """`asked` counts questions by version, `groups` are those that asked; `address` is where it
-    answers.
+    """`call_counts` counts questions by version, `groups` are those that asked; `address` is where
+    it answers.
     """
 
     def __init__(self, versions: Mapping[str, Version]) -> None:

@@ -10,8 +10,8 @@ import torch
 from gyre_common.events.releases import Artifact
 from gyre_common.store import digest_of
 from gyre_trainer.data_sets.answers import AnswerKind, AnswerRow, mark_of
-from gyre_trainer.data_sets.asked import Asked, PassageRead
 from gyre_trainer.data_sets.frozen import DataSetPart, frozen_of, write_folder
+from gyre_trainer.data_sets.question_context import PassageRead, QuestionContext
 from gyre_trainer.language_models.config import LanguageModelConfig, Precision, Variant
 from gyre_trainer.language_models.inputs import (
     Inputs,
@@ -106,7 +106,7 @@ def a_sample(at: int, part: DataSetPart = DataSetPart.FIT, **overrides: Any) -> 
     )
     fields: dict[str, Any] = {
         "row": row,
-        "asked": Asked("acme", f"{at}?", (), ()),
+        "asked": QuestionContext("acme", f"{at}?", (), ()),
         "system": "Answer.",
         "user": f"{mark_of('1')}\nQuestion: {at}?",
         "passages": {"1": f"passage {at} of many"},
@@ -129,7 +129,7 @@ def judged_pairs() -> list[Sample]:
     return [
         pair.model_copy(
             update={
-                "asked": Asked(
+                "asked": QuestionContext(
                     "acme",
                     f"{at}?",
                     (),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gyre_common.store import Shelf, digest_of
-from gyre_trainer.data_sets.asked import Asked
+from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts, Shown
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS
@@ -16,7 +16,7 @@ PROMPT = "answer-1"
 CONTEXT_TOKENS = 1024
 
 
-async def never_rendered(asked: Asked) -> tuple[str, str]:
+async def never_rendered(context: QuestionContext) -> tuple[str, str]:
     raise AssertionError("every answer has the prompt that its model was sent")
 
 
@@ -101,7 +101,7 @@ def many_preferences(count: int, *, actors: int = 6) -> PartitionFacts:
 def with_golden(facts: PartitionFacts, count: int) -> PartitionFacts:
     """And as many other questions with golden answers, all of one person who asked as well."""
     first = len(facts.interactions)
-    asked = [an_answer(n, actor="owner") for n in range(first, first + count)]
+    interactions = [an_answer(n, actor="owner") for n in range(first, first + count)]
     golden = [
         replace(
             a_correction(
@@ -112,9 +112,9 @@ def with_golden(facts: PartitionFacts, count: int) -> PartitionFacts:
             ),
             golden=True,
         )
-        for n, one in enumerate(asked, start=first)
+        for n, one in enumerate(interactions, start=first)
     ]
-    return PartitionFacts([*facts.interactions, *asked], [*facts.feedback, *golden])
+    return PartitionFacts([*facts.interactions, *interactions], [*facts.feedback, *golden])
 
 
 def with_unanswered(facts: PartitionFacts, count: int) -> PartitionFacts:

@@ -1,8 +1,8 @@
 """Samples of a question that was answered, or was not."""
 
 from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind, AnswerRow
-from gyre_trainer.data_sets.asked import Asked
 from gyre_trainer.data_sets.frozen import DataSetPart
+from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.language_models.inputs import Sample
 
 
@@ -25,7 +25,7 @@ def a_sample(
     answer = "It is red." if answered else NO_ANSWER
     return Sample(
         row=row,
-        asked=Asked("acme", "?", (), ()),
+        asked=QuestionContext("acme", "?", (), ()),
         system="",
         user="",
         passages={},

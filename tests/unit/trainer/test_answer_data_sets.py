@@ -29,10 +29,10 @@ from gyre_trainer.data_sets.answers import (
     mark_passages,
     with_passages,
 )
-from gyre_trainer.data_sets.asked import Asked
 from gyre_trainer.data_sets.data_set_store import DataSetStore, expire_incomplete_data_sets
 from gyre_trainer.data_sets.exporting import Exporting
 from gyre_trainer.data_sets.frozen import DataSetPart, FrozenDataSet, rfc3339
+from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import (
     ExampleSource,
@@ -276,8 +276,8 @@ async def test_golden_answers_judge_apart_and_change_nothing_else(tmp_path: Path
     }
 
 
-async def question_only(asked: Asked) -> tuple[str, str]:
-    return "", asked.question
+async def question_only(context: QuestionContext) -> tuple[str, str]:
+    return "", context.question
 
 
 async def test_what_has_the_question_or_conversation_of_a_golden_answer_teaches_nothing(
@@ -319,8 +319,8 @@ async def test_rows_find_their_texts_again(tmp_path: Path) -> None:
     assert text.user == f"[1] {mark_of('1')}\nQuestion: {number}?"
     assert text.passages == {"1": text_of(number)}
     assert text.answer == f"It is right{number}."
-    assert text.asked.question == f"what is subject{number} matter{number}"
-    assert [each.text for each in text.asked.read] == [text_of(number)]
+    assert text.context.question == f"what is subject{number} matter{number}"
+    assert [each.text for each in text.context.read] == [text_of(number)]
     declined = next(text for row, text in texts if row.kind is AnswerKind.DECLINED)
     assert declined.answer == NO_ANSWER
     assert declines(declined.answer)
@@ -339,9 +339,9 @@ async def test_an_answer_without_that_prompt_is_learned_with_one_that_is_made(
     interactions = [replace(one, versions=versions) for one in interactions]
     segments = await segments_with(tmp_path, PartitionFacts(interactions, facts.feedback))
 
-    async def render(asked: Asked) -> tuple[str, str]:
-        assert asked.history == turns
-        return "Be exact.", f"> {asked.read[0].text}\n{asked.question}?"
+    async def render(context: QuestionContext) -> tuple[str, str]:
+        assert context.history == turns
+        return "Be exact.", f"> {context.read[0].text}\n{context.question}?"
 
     for row, text in await answer_texts(await frozen_from(segments), segments, render):
         number = int(row.question_id[-4:])

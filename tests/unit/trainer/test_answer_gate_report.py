@@ -4,7 +4,7 @@ from typing import Any
 
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.training import Decision
-from gyre_trainer.data_sets.asked import VersionAnswer
+from gyre_trainer.data_sets.question_context import VersionAnswer
 from gyre_trainer.language_models.gate import ComparedAnswer, about_others, slices_of
 from gyre_trainer.language_models.measures import Measured
 from gyre_trainer.language_models.report import MeasuredSlice, SliceName, decide, summary_of

@@ -11,11 +11,11 @@ from gyre_common.reward_input import PROMPT as JUDGE_PROMPT
 from gyre_common.rpc import channel
 from gyre_common.store import Shelf, Store
 
-from gyre_trainer.data_sets.asked import Render, render_for_judge
 from gyre_trainer.data_sets.data_set_store import FOLDER as DATA_SETS
 from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.exporting import Exporting
 from gyre_trainer.data_sets.frozen import Card
+from gyre_trainer.data_sets.question_context import Render, render_for_judge
 from gyre_trainer.forgetting import Forgetting, forget_periodically
 from gyre_trainer.generator_calls import Generator
 from gyre_trainer.handlers import build_handlers

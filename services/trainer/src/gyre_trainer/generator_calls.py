@@ -12,7 +12,7 @@ from gyre_common.events.releases import Roles
 from gyre_common.retrying import retry
 from gyre_common.rpc import call, channel
 
-from gyre_trainer.data_sets.asked import Asked, Render, VersionAnswer
+from gyre_trainer.data_sets.question_context import QuestionContext, Render, VersionAnswer
 from gyre_trainer.runs.failures import AWAY, NOT_YET
 from gyre_trainer.settings import TrainerSettings
 
@@ -36,28 +36,28 @@ class Generator:
         FailedPrecondition where the generator lacks the version.
         """
 
-        async def rendered(asked: Asked) -> tuple[str, str]:
-            reply = await self._rendered(asked, prompt, context_tokens)
+        async def rendered(context: QuestionContext) -> tuple[str, str]:
+            reply = await self._rendered(context, prompt, context_tokens)
             return reply.system, reply.user
 
         return rendered
 
-    async def confidence(self, asked: Asked, prompt: str, context_tokens: int) -> float:
+    async def confidence(self, context: QuestionContext, prompt: str, context_tokens: int) -> float:
         """How sure the extractive reader is, 0 to 1, that the passages in such a prompt answer; the
         setting `answers_at` of a version is held against it. Raises as what `render` returns.
         """
-        return (await self._rendered(asked, prompt, context_tokens)).confidence
+        return (await self._rendered(context, prompt, context_tokens)).confidence
 
     async def _rendered(
-        self, asked: Asked, prompt: str, context_tokens: int
+        self, context: QuestionContext, prompt: str, context_tokens: int
     ) -> pb.RenderPromptResponse:
         request = pb.RenderPromptRequest(
-            question=asked.question,
-            history=_turns(asked),
-            passages=_passages(asked),
+            question=context.question,
+            history=_turns(context),
+            passages=_passages(context),
             context_tokens=context_tokens,
         )
-        with _calling(asked.tenant, {Roles.ANSWER_PROMPT: prompt}, asked.acl):
+        with _calling(context.tenant, {Roles.ANSWER_PROMPT: prompt}, context.acl):
             return await retry(
                 lambda: call(self._stub.RenderPrompt, request, timeout=_RENDER_SECONDS),
                 *AWAY,
@@ -82,7 +82,7 @@ class Generator:
 
     async def answer(
         self,
-        asked: Asked,
+        context: QuestionContext,
         versions: Mapping[str, str],
         *,
         max_tokens: int,
@@ -95,14 +95,14 @@ class Generator:
         Raises FailedPrecondition where they cannot answer.
         """
         request = pb.AnswerFromRequest(
-            question=asked.question,
-            history=_turns(asked),
-            passages=_passages(asked),
+            question=context.question,
+            history=_turns(context),
+            passages=_passages(context),
             max_tokens=max_tokens,
             seed=seed,
             temperature=temperature,
         )
-        with _calling(asked.tenant, versions, asked.acl):
+        with _calling(context.tenant, versions, context.acl):
             try:
                 reply = await retry(
                     lambda: call(self._stub.AnswerFrom, request, timeout=_ANSWER_SECONDS),
@@ -145,11 +145,11 @@ def _calling(  # type: ignore[no-untyped-def]
     return use_context(RequestContext(tenant=tenant, acl=acl, versions=dict(versions)))
 
 
-def _turns(asked: Asked) -> list[pb.Turn]:
-    return [pb.Turn(role=turn.role, content=turn.content) for turn in asked.history]
+def _turns(context: QuestionContext) -> list[pb.Turn]:
+    return [pb.Turn(role=turn.role, content=turn.content) for turn in context.history]
 
 
-def _passages(asked: Asked) -> list[pb.Passage]:
+def _passages(context: QuestionContext) -> list[pb.Passage]:
     return [
         pb.Passage(
             chunk_id=each.chunk_id,
@@ -158,5 +158,5 @@ def _passages(asked: Asked) -> list[pb.Passage]:
             text=each.text,
             rank=rank,
         )
-        for rank, each in enumerate(asked.read, start=1)
+        for rank, each in enumerate(context.read, start=1)
     ]

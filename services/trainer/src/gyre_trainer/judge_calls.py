@@ -13,7 +13,7 @@ from gyre_common.retrying import retry
 from gyre_common.rpc import call, channel
 
 from gyre_trainer.data_sets.answers import declines
-from gyre_trainer.data_sets.asked import Asked
+from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.runs.failures import NOT_YET
 from gyre_trainer.settings import TrainerSettings
 
@@ -33,16 +33,16 @@ class Judge:
     def __init__(self, connection: grpc.aio.Channel) -> None:
         self._stub = judge_pb2_grpc.JudgeServiceStub(connection)
 
-    async def scores(self, asked: Asked, answer: str, version: str) -> Scores | None:
+    async def scores(self, context: QuestionContext, answer: str, version: str) -> Scores | None:
         """Of an answer from what was read; None where it is too long for the version. Raises
         FailedPrecondition where the version cannot judge.
         """
         request = pb.JudgeRequest(
-            question=asked.question,
+            question=context.question,
             answer="" if declines(answer) else answer,
-            passages=[each.text for each in asked.read],
+            passages=[each.text for each in context.read],
         )
-        with use_context(RequestContext(tenant=asked.tenant, versions={Roles.JUDGE: version})):
+        with use_context(RequestContext(tenant=context.tenant, versions={Roles.JUDGE: version})):
             try:
                 reply = await retry(
                     lambda: call(self._stub.Judge, request, timeout=_JUDGE_SECONDS),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 class StopStrings:
-    """Text goes in as it comes; what is sure comes out. `found` once a stop string was met."""
+    """Text goes in as it comes; what is sure comes out. `is_stopped` once a stop string was met."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = stops

@@ -96,8 +96,8 @@ async def freeze_answers(
             documents = {(example.interaction.tenant, each) for each in one.documents}
             rows.append(row_of(example, one, part, weight, held_out=not documents & taught))
     rows += for_teacher
-    said_at = [example.at for example in examples]
-    card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong, said_at)
+    feedback_times = [example.at for example in examples]
+    card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong, feedback_times)
     card |= {
         KIND: AnswersKind.WANTED.value,
         "groups": joined.groups([*examples, *golden.examples, *unanswered]),
@@ -246,12 +246,12 @@ def card_of_answers(
     rows: Sequence[AnswerRow],
     split: AnswerSplit,
     wrong: float,
-    said_at: Sequence[datetime],
+    feedback_times: Sequence[datetime],
 ) -> Card:
-    """All counts, the same whenever it is made; `said_at` is when people said what counts."""
+    """All counts, the same whenever it is made; `feedback_times` are those of what counts."""
     train = [row for row in rows if row.part is not DataSetPart.GATE]
     gate = [row for row in rows if row.part is DataSetPart.GATE]
-    moments = sorted(map(rfc3339, said_at))
+    moments = sorted(map(rfc3339, feedback_times))
     by_actor: dict[str, float] = defaultdict(float)
     for row in train:
         for actor in row.actors:

@@ -63,8 +63,8 @@ class AnswerExample:
     @property
     def question(self) -> Question:
         """What was asked, by whom it may concern."""
-        asked = self.interaction
-        return (asked.tenant, folded(asked.searched), tuple(sorted(asked.acl)))
+        interaction = self.interaction
+        return (interaction.tenant, folded(interaction.searched), tuple(sorted(interaction.acl)))
 
     @property
     def words(self) -> str:
@@ -96,7 +96,7 @@ class AnswersJoined:
         self._corrections: dict[Question, list[AnswerExample]] = defaultdict(list)
         self._liked: dict[Question, list[AnswerExample]] = defaultdict(list)
         self._disliked: list[AnswerExample] = []
-        self._asked: dict[Question, AnswerExample] = {}
+        self._by_question: dict[Question, AnswerExample] = {}
         self._conversations: dict[tuple[str, str], list[InteractionFact]] = defaultdict(list)
 
     def add(self, facts: PartitionFacts) -> None:
@@ -112,7 +112,7 @@ class AnswersJoined:
                 seen.add(place)
                 self._conversations[one.tenant, one.conversation_id].append(one)
                 self._add(one, words.pop(place, []))
-                self._add_asked(one)
+                self._add_question(one)
         self.interactions += len(seen)
         self.dropped[NotLearned.NO_INTERACTION] += sum(map(len, words.values()))
 
@@ -149,7 +149,7 @@ class AnswersJoined:
         of them, in a canonical order.
         """
         known = self._corrections.keys() | self._liked.keys()
-        open_questions = (each for each in self._asked.values() if each.question not in known)
+        open_questions = (each for each in self._by_question.values() if each.question not in known)
         teachable = self._in_open_conversations(open_questions)
         newest = sorted(teachable, key=_recency, reverse=True)[: self._wanted.unanswered]
         return newest[::-1]
@@ -192,11 +192,13 @@ class AnswersJoined:
         conversation = self._conversations[interaction.tenant, interaction.conversation_id]
         return [each for each in conversation if each.completed_at < interaction.completed_at]
 
-    def _add_asked(self, interaction: InteractionFact) -> None:
+    def _add_question(self, interaction: InteractionFact) -> None:
         if self._wanted.unanswered and self._refusal(interaction) is None:
             at, nobody = interaction.completed_at, frozenset[str]()
             one = AnswerExample(interaction, None, AnswerKind.DISTILLED, nobody, at)
-            self._asked[one.question] = max(self._asked.get(one.question, one), one, key=_recency)
+            self._by_question[one.question] = max(
+                self._by_question.get(one.question, one), one, key=_recency
+            )
 
     def _add(self, interaction: InteractionFact, words: Sequence[FeedbackFact]) -> None:
         if not words:

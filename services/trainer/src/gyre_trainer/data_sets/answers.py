@@ -14,8 +14,8 @@ from gyre_common.events.interactions import Outcome
 from gyre_common.events.releases import Roles
 from gyre_common.redaction import redact
 
-from gyre_trainer.data_sets.asked import Asked, PassageRead, Render
 from gyre_trainer.data_sets.frozen import GATE, TRAIN, DataSetRow, FrozenDataSet, Reference
+from gyre_trainer.data_sets.question_context import PassageRead, QuestionContext, Render
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact
 from gyre_trainer.segments.shelf import Segments
 from gyre_trainer.segments.window import window_from_text
@@ -102,7 +102,7 @@ class AnswerTexts:
     place, as `mark_passages` says; the answer that the row is about, and of a pair the worse one.
     """
 
-    asked: Asked
+    context: QuestionContext
     system: str
     user: str
     passages: Mapping[str, str]
@@ -161,13 +161,13 @@ async def answer_texts(
                 f"data set {frozen.digest} refers to answers that were forgotten or are too old: "
                 "start a new run, which freezes another"
             )
-        asked = _asked(interaction, by_digest)
+        context = _context_of(interaction, by_digest)
         prompt = _recorded_prompt(interaction, by_digest, version=frozen.card["prompt"])
-        system, user = prompt or await render(asked)
+        system, user = prompt or await render(context)
         answer = correction.value if correction else interaction.answer
         answer = "" if row.kind is AnswerKind.DISTILLED else answer
         worse = "".join(_given(each) for each in rejected if each)
-        texts.append((row, _texts(row, asked, system, user, answer, worse)))
+        texts.append((row, _texts(row, context, system, user, answer, worse)))
     return texts
 
 
@@ -182,12 +182,12 @@ async def _passages(
     }
 
 
-def _asked(interaction: InteractionFact, by_digest: Mapping[str, str]) -> Asked:
+def _context_of(interaction: InteractionFact, by_digest: Mapping[str, str]) -> QuestionContext:
     def clean(text: str) -> str:
         return redact(text, interaction.tenant)
 
     used = sorted((each for each in interaction.shown if each.used), key=lambda each: each.rank)
-    return Asked(
+    return QuestionContext(
         tenant=interaction.tenant,
         question=clean(interaction.question),
         history=tuple(
@@ -220,13 +220,13 @@ def _given(interaction: InteractionFact) -> str:
 
 
 def _texts(
-    row: AnswerRow, asked: Asked, system: str, user: str, answer: str, rejected: str
+    row: AnswerRow, context: QuestionContext, system: str, user: str, answer: str, rejected: str
 ) -> AnswerTexts:
-    shown = {str(number): each.text for number, each in enumerate(asked.read, start=1)}
+    shown = {str(number): each.text for number, each in enumerate(context.read, start=1)}
     user, passages = mark_passages(user, shown)
     declined = row.kind is AnswerKind.DECLINED
     return AnswerTexts(
-        asked=asked,
+        context=context,
         system=system.replace(_MARK, _MARK * 2),
         user=user,
         passages=passages,

@@ -16,9 +16,9 @@ from gyre_trainer.data_sets.answers import (
     answer_texts,
     with_passages,
 )
-from gyre_trainer.data_sets.asked import Render
 from gyre_trainer.data_sets.data_set_store import DataSetStore
 from gyre_trainer.data_sets.frozen import Card, DataSetPart, canonical
+from gyre_trainer.data_sets.question_context import Render
 from gyre_trainer.segments.shelf import Segments
 
 TRL = "trl"

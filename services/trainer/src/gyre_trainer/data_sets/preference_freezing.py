@@ -84,8 +84,8 @@ async def freeze_preferences(
         gate.append(row.model_copy(update={"held_out": is_new}))
     rows = [*taught, *gate]
     sides = [side for each in preferences for side in each.sides]
-    said_at = [each.at for each in (*examples, *sides)]
-    card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong, said_at)
+    feedback_times = [each.at for each in (*examples, *sides)]
+    card = card_of_answers(tenant, profile_of, window, joined, rows, split, wrong, feedback_times)
     card |= {
         KIND: kind.value,
         "groups": joined.groups([*examples, *golden.examples, *sides]),

@@ -48,11 +48,11 @@ def preferences_of(
 
 def _says_something(preference: Preference) -> bool:
     """Whether no side is empty, and both do not come to the same."""
-    said = [_said(side) for side in preference.sides]
-    return all(said) and len(set(said)) == len(said)
+    texts = [_answer_text(side) for side in preference.sides]
+    return all(texts) and len(set(texts)) == len(texts)
 
 
-def _said(example: AnswerExample) -> str:
+def _answer_text(example: AnswerExample) -> str:
     declined = example.kind is AnswerKind.DECLINED or declines(example.words)
     return NO_ANSWER if declined else example.words
 
@@ -77,7 +77,7 @@ def _pairs(
         others = [
             each
             for each in of_cluster[names[example.question]]
-            if _said(each) not in ("", _said(example))
+            if _answer_text(each) not in ("", _answer_text(example))
         ]
         if others:
             worst = max(others, key=_by_people)
@@ -103,7 +103,7 @@ def _labelled(
         if example.correction is not None:
             bad[example.question] = _corrected(example)
     for question, each in sorted(bad.items(), key=lambda one: one[0]):
-        contradicted = question in good and _said(good[question]) == _said(each)
+        contradicted = question in good and _answer_text(good[question]) == _answer_text(each)
         if not contradicted:
             labelled.append(Preference(each, trust(len(each.actors), wrong), desirable=False))
     return labelled

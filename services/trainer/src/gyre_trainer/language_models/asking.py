@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gyre_common.events.releases import Roles
 
-from gyre_trainer.data_sets.asked import VersionAnswer
+from gyre_trainer.data_sets.question_context import VersionAnswer
 from gyre_trainer.generator_calls import Generator
 from gyre_trainer.language_models.inputs import Sample
 from gyre_trainer.runs.folder import RunFolder

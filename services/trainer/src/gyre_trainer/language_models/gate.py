@@ -9,7 +9,7 @@ from gyre_common.events.event import EVERY_TENANT, now
 
 from gyre_trainer.data_sets.answer_freezing import PROFILES
 from gyre_trainer.data_sets.answers import declines
-from gyre_trainer.data_sets.asked import VersionAnswer
+from gyre_trainer.data_sets.question_context import VersionAnswer
 from gyre_trainer.language_models.inputs import Sample
 from gyre_trainer.language_models.measures import Measured, measured
 from gyre_trainer.language_models.report import (

@@ -11,8 +11,8 @@ from gyre_common.model_folders import digest_of_file
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gyre_trainer.data_sets.answers import AnswerRow
-from gyre_trainer.data_sets.asked import Asked
 from gyre_trainer.data_sets.frozen import DataSetPart
+from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.runs.folder import RunFolder, RunSpec
 
 
@@ -60,7 +60,7 @@ class Sample(_Line):
     """
 
     row: AnswerRow
-    asked: Asked
+    asked: QuestionContext
     system: str
     user: str
     passages: dict[str, str]

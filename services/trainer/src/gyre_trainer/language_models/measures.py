@@ -9,7 +9,7 @@ from gyre_common.text import Kind, content_terms, sentences
 from rouge_score.rouge_scorer import RougeScorer
 
 from gyre_trainer.data_sets.answers import declines
-from gyre_trainer.data_sets.asked import VersionAnswer
+from gyre_trainer.data_sets.question_context import VersionAnswer
 
 _MARKERS = re.compile(r"\s?\[\d{1,3}(?:[,;] ?\d{1,3}){0,20}\]")
 _WORD = re.compile(r"\w+")

@@ -174,7 +174,7 @@ def sample_of(row: AnswerRow, texts: AnswerTexts) -> Sample:
     """A row with its texts."""
     return Sample(
         row=row,
-        asked=texts.asked,
+        asked=texts.context,
         system=texts.system,
         user=texts.user,
         passages=dict(texts.passages),

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from gyre_trainer.data_sets.asked import Asked
+from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.language_models.batches import TokenizedSample, pack
 from gyre_trainer.language_models.chat import ChatTokenizer
 from gyre_trainer.language_models.inputs import folder_digest
@@ -61,15 +61,15 @@ class RewardModel:
         self._encode = encode
         self._frame = frame
 
-    def rewards(self, asked: Asked, answers: Sequence[str]) -> list[float]:
+    def rewards(self, context: QuestionContext, answers: Sequence[str]) -> list[float]:
         """One for each answer; nothing is learned. Raises FailedPrecondition where they are longer
         than the model reads.
         """
         tokens = reward_tokens(
             self._encode,
             self._frame,
-            question=asked.question,
-            passages=[each.text for each in asked.read],
+            question=context.question,
+            passages=[each.text for each in context.read],
             answers=answers,
         )
         first, *others = tokens.completions

@@ -8,8 +8,8 @@ from gyre_common.store import Shelf, Store
 
 from gyre_trainer.data_sets.answer_joining import Wanted
 from gyre_trainer.data_sets.answers import AnswersKind, answer_texts
-from gyre_trainer.data_sets.asked import render_for_judge
 from gyre_trainer.data_sets.preference_freezing import freeze_preferences
+from gyre_trainer.data_sets.question_context import render_for_judge
 from gyre_trainer.language_models.inputs import LanguageModelFiles, write_samples
 from gyre_trainer.language_models.prepare import (
     freeze_and_store,

@@ -10,7 +10,7 @@ from gyre_common.store import Shelf
 from gyre_trainer.data_sets.answer_freezing import freeze_answers
 from gyre_trainer.data_sets.answer_joining import Wanted
 from gyre_trainer.data_sets.answers import answer_texts
-from gyre_trainer.data_sets.asked import Asked
+from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.language_models.config import OPENAI
 from gyre_trainer.language_models.inputs import (
     Inputs,
@@ -46,7 +46,7 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
         lambda: answer_texts(frozen, segments, _unprompted), seconds=STORE_SECONDS
     )
     samples = (
-        Sample(row=row, asked=each.asked, system="", user="", passages={}, answer=each.answer)
+        Sample(row=row, asked=each.context, system="", user="", passages={}, answer=each.answer)
         for row, each in texts
     )
     write_samples(files.samples, samples)
@@ -97,6 +97,6 @@ def check_readers(spec: RunSpec) -> None:
         )
 
 
-async def _unprompted(asked: Asked) -> tuple[str, str]:
+async def _unprompted(context: QuestionContext) -> tuple[str, str]:
     """The question is all that an example has of its prompt."""
     return "", ""

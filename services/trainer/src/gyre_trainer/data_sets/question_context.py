@@ -18,7 +18,7 @@ class PassageRead:
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionContext:
     """A question as it was asked, by somebody of the groups `acl`, and what was read for its
     answer, best first.
     """
@@ -30,13 +30,13 @@ class Asked:
     acl: tuple[str, ...] = ()
 
 
-Render = Callable[[Asked], Awaitable[tuple[str, str]]]
+Render = Callable[[QuestionContext], Awaitable[tuple[str, str]]]
 """The prompt that a model would be sent, instructions and question; raises GyreError."""
 
 
-async def render_for_judge(asked: Asked) -> tuple[str, str]:
+async def render_for_judge(context: QuestionContext) -> tuple[str, str]:
     """What a reward model is asked: the question, without the turns before it, and the passages."""
-    return reward_prompt(asked.question, [each.text for each in asked.read])
+    return reward_prompt(context.question, [each.text for each in context.read])
 
 
 @dataclass(frozen=True)
