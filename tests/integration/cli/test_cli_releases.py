@@ -15,7 +15,12 @@ from gyre_cli.application import run as run_command_line
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import now
 from gyre_common.events.releases import Artifact, Evidence, ReleaseChanged
-from gyre_common.releases.builtin import built_in_artifacts, digest_of_settings, shipped_artifacts
+from gyre_common.releases.builtin import (
+    LANGUAGE_MODEL_SETTINGS,
+    built_in_artifacts,
+    digest_of_settings,
+    shipped_artifacts,
+)
 from gyre_common.rpc import serve
 from gyre_common.signature import Signature
 from gyre_releases.book import ReleaseBook, ReleaseScope
@@ -201,7 +206,9 @@ async def test_a_folder_of_weights_is_kept_registered_shown_and_removed(
     out = await output_of("models", "add", str(a_gguf(tmp_path / "mine")), "--name", "mine")
     assert "mine is registered, extractive-1 stays live" in out
     artifact, live = await controller.version("generator", "mine")
-    assert (artifact.settings, live) == ({"backend": "openai", "model": "mine"}, False)
+    answering = {"answers_at": "0.4", "unsupported": "drop"}
+    assert artifact.settings == {"backend": "openai", "model": "mine", **answering}
+    assert not live
     assert artifact.uri is not None
     assert Path(artifact.uri.removeprefix("file://")).is_file()
     listed = await output_of("models", "list")
@@ -213,13 +220,16 @@ async def test_a_folder_of_weights_is_kept_registered_shown_and_removed(
 
 
 async def test_an_adapter_stands_on_a_registered_model_which_then_stays(
-    serving: None, tmp_path: Path
+    controller: ReleaseController, serving: None, tmp_path: Path
 ) -> None:
     adapter = str(an_adapter(tmp_path / "adapter", base_model_name_or_path="unheard-of"))
     code, _, err = await gyre("models", "add", adapter, "--name", "tuned")
     assert (code, f"--base is unheard-of: name one of {SMALL_MODEL}" in err) == (2, True)
     await output_of("models", "add", adapter, "--name", "tuned", "--base", SMALL_MODEL)
     assert f"adapter on {SMALL_MODEL}" in await output_of("models", "list")
+    tuned, _ = await controller.version("generator", "tuned")
+    named = {"model": "tuned", "base": SMALL_MODEL}
+    assert tuned.settings == {**LANGUAGE_MODEL_SETTINGS, **named}
     for name in (SMALL_MODEL, "extractive-1"):
         assert (await gyre("models", "remove", name))[0] == 1
 
@@ -228,7 +238,11 @@ async def test_a_version_that_answers_otherwise_has_the_same_weights(serving: No
     await output_of(
         "register", "generator", "strict", "--from", SMALL_MODEL, "--set", "unsupported=hold"
     )
-    await output_of("register", "generator", "elsewhere", "--set", "backend=openai")
+    await output_of(
+        *("register", "generator", "elsewhere", "--set", "backend=openai"),
+        *("--set", "model=Qwen/Qwen3-8B", "--set", "temperature=0.2"),
+        *("--set", "context_tokens=500"),
+    )
     rows = (await output_of("models", "list")).splitlines()[1:]
     kinds = {name: kind for name, kind, *_ in (row.split() for row in rows)}
     assert kinds == {SMALL_MODEL: "weights", "strict": "weights", "elsewhere": "hosted"}

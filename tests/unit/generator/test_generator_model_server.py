@@ -70,11 +70,11 @@ def _error(status: int, message: str) -> web.Response:
     return web.json_response({"error": error}, status=status)
 
 
-async def connect(app: web.Application) -> tuple[TestServer, OpenAIModelServer]:
+async def connect(app: web.Application, *, model: str = "") -> tuple[TestServer, OpenAIModelServer]:
     server = TestServer(app)
     await server.start_server()
     url = str(server.make_url("/v1"))
-    return server, OpenAIModelServer(ServedModel(url=url, model="", key=SecretStr("the-key")))
+    return server, OpenAIModelServer(ServedModel(url=url, model=model, key=SecretStr("the-key")))
 
 
 @pytest.fixture
@@ -147,6 +147,30 @@ async def test_a_wrong_key_and_a_server_that_is_away_name_the_setting(
     with pytest.raises(Retryable, match="check GYRE_LLM_URL"):
         await away.load("a", tmp_path)
     await away.close()
+
+
+@pytest.mark.parametrize("refused", ["max_tokens", "temperature"])
+async def test_a_parameter_that_the_server_does_not_take_is_adapted_as_in_an_answer(
+    refused: str,
+) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    async def complete(request: web.Request) -> web.Response:
+        bodies.append(await request.json())
+        if refused in bodies[-1]:
+            error = {"message": f"Unsupported parameter: '{refused}'", "param": refused}
+            return web.json_response({"error": error}, status=400)
+        choice = {"index": 0, "message": {"role": "assistant", "content": "Yes"}}
+        return web.json_response({"id": "1", "choices": [{**choice, "finish_reason": "length"}]})
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", complete)
+    server, client = await connect(app, model="gpt-5")
+    await client.complete_something("")
+    await client.close()
+    await server.close()
+    assert [refused in body for body in bodies] == [True, False]
+    assert bodies[-1]["model"] == "gpt-5"
 
 
 async def test_nonsense_is_no_completion() -> None:

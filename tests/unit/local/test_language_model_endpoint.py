@@ -291,6 +291,23 @@ async def test_what_finds_no_room_is_refused_before_it_is_loaded(
     assert len(room.engine.opened) == 3
 
 
+async def test_who_leaves_while_a_model_is_unloaded_costs_no_room(
+    room: Room, tmp_path: Path
+) -> None:
+    models = room.models
+    model = await room.load(tmp_path)
+    model.go_on.clear()
+    asking = asyncio.create_task(room.ask())
+    await asyncio.to_thread(model.begun.acquire)
+    unloading = asyncio.create_task(models.unload("base"))
+    await eventually(lambda: models._leaving_bytes == 1_000_000)
+    unloading.cancel()
+    model.go_on.set()
+    assert (await asking)[0] == 200
+    await eventually(lambda: models._leaving_bytes == 0)
+    assert model.closed
+
+
 async def test_a_broken_folder_is_400_with_what_is_wrong(room: Room, tmp_path: Path) -> None:
     status, body = await room.post("/v1/load_model", name="x", path=str(tmp_path))
     assert (status, error_of(body)[0]) == (400, "model_refused")

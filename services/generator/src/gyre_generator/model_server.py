@@ -4,13 +4,16 @@ Weights: the local engine's own calls. Adapters: vLLM's run-time calls
 (https://docs.vllm.ai/en/stable/features/lora/), which the local engine has too.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import openai
 from gyre_common.errors import FailedPrecondition, GyreError, Retryable
+from openai.types.chat import ChatCompletion
 
 from gyre_generator.backends.openai.errors import ServerErrors
+from gyre_generator.backends.openai.parameters import post_adapted
 from gyre_generator.backends.openai.usage import ServedModel
 
 _LOAD_SECONDS = 110.0
@@ -23,6 +26,7 @@ class OpenAIModelServer:
 
     def __init__(self, served: ServedModel) -> None:
         self._errors = ServerErrors(served)
+        self._default = served.model
         # No retries: `Held` tries again by itself.
         self._client = openai.AsyncOpenAI(
             base_url=served.url,
@@ -71,20 +75,28 @@ class OpenAIModelServer:
 
     async def complete_something(self, name: str) -> None:
         """See `ModelServer`."""
+        body = {
+            "model": name or self._default,
+            "messages": [{"role": "user", "content": "Say yes."}],
+            "max_tokens": 4,
+            "temperature": 0,
+        }
         try:
-            completion = await self._client.chat.completions.create(
-                model=name,
-                messages=[{"role": "user", "content": "Say yes."}],
-                max_tokens=4,
-                temperature=0,
-                timeout=_TRY_SECONDS,
-            )
+            completion, _ = await post_adapted(self._completed, body, frozenset())
         except openai.OpenAIError as error:
-            raise self._translated(name, error) from error
+            raise self._translated(name or self._default, error) from error
         except ValueError as error:
             raise self._errors.unusable("something that is not a chat completion") from error
         if not getattr(completion, "choices", None):
             raise self._errors.unusable("something that is not a chat completion")
+
+    async def _completed(self, body: Mapping[str, object]) -> ChatCompletion:
+        return await self._client.post(
+            "/chat/completions",
+            body=body,
+            cast_to=ChatCompletion,
+            options={"timeout": _TRY_SECONDS},
+        )
 
     async def _names(self) -> set[str]:
         try:

@@ -46,7 +46,9 @@ class ModelServer(Protocol):
         """What is not there is fine."""
 
     async def complete_something(self, name: str) -> None:
-        """Return once the model has written a few words."""
+        """Return once the model has written a few words; without a name it is the server's model
+        where a version names none.
+        """
 
     async def close(self) -> None:
         """No call follows."""
@@ -112,7 +114,8 @@ class ServedModels:
         """
         if artifact.settings.get("backend") == OPENAI:
             async with self.use(artifact) as model:
-                await self._server.complete_something(model.name if model else _name(artifact))
+                hosted = artifact.settings.get("model", "")
+                await self._server.complete_something(model.name if model else hosted)
 
     async def load_again(self, artifact: Artifact) -> None:
         """Bring a version back that the server has lost. Raises as `ModelServer.load` does."""

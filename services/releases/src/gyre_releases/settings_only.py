@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from gyre_releases.versions import registered_version
 
 MAX_SETTING_CHARACTERS = 1024
+HIGHEST_TEMPERATURE = 2
 
 _OPTIONAL: Mapping[str, frozenset[str]] = {
     Roles.GENERATOR: frozenset(
@@ -24,6 +25,11 @@ _OPTIONAL: Mapping[str, frozenset[str]] = {
     ),
 }
 """What a version of a role may say without its base having said it, and whatever files it has."""
+
+_OF_HOSTED: Mapping[str, frozenset[str]] = {
+    Roles.GENERATOR: frozenset({"context_tokens", "model", "temperature"}),
+}
+"""What it may say besides where it has no files: its server has the model."""
 
 _VERSION: TypeAdapter[str] = TypeAdapter(Version)
 
@@ -61,7 +67,8 @@ def settings_version(state: ReleaseChanged, new: NewSettings, at: datetime) -> A
         evidence={Evidence.BASED_ON: base.version},
         registered_at=at,
     )
-    changeable = optional if has_files else base.settings.keys() | optional
+    hosted = _OF_HOSTED.get(new.role, frozenset())
+    changeable = optional if has_files else base.settings.keys() | optional | hosted
     if new.role == Roles.RETRIEVAL:
         _check_retrieval_settings(artifact)
     elif unknown := sorted(new.settings.keys() - changeable):
@@ -72,6 +79,7 @@ def settings_version(state: ReleaseChanged, new: NewSettings, at: datetime) -> A
             f"name {', '.join(unknown)}, {why}",
             f"it has {', '.join(sorted(changeable))}",
         )
+    _check_temperature(settings)
     return artifact
 
 
@@ -88,6 +96,21 @@ def _check(new: NewSettings) -> None:
         raise InvalidInput("settings", "are missing", "say what is to differ, as name=value")
     for name, value in new.settings.items():
         check_line("settings", f"{name}={value}", most=MAX_SETTING_CHARACTERS)
+
+
+def _check_temperature(settings: Mapping[str, str]) -> None:
+    if (value := settings.get("temperature")) is None:
+        return
+    try:
+        is_right = 0 <= float(value) <= HIGHEST_TEMPERATURE
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise InvalidInput(
+            "settings",
+            f"have the temperature {value[:20]!r}",
+            f"give a number from 0 to {HIGHEST_TEMPERATURE}",
+        )
 
 
 def _check_retrieval_settings(artifact: Artifact) -> None:

@@ -110,9 +110,9 @@ class LanguageModels:
         del self._models[name]
         self._leaving_bytes += held.needed_bytes
         with self._working():
-            await asyncio.shield(self._in(held.thread, held.model.close))
-            held.thread.shutdown(wait=False)
-            self._leaving_bytes -= held.needed_bytes
+            closing = self._in(held.thread, held.model.close)
+            closing.add_done_callback(lambda _: self._let_go(held))
+            await asyncio.shield(closing)  # who asked may leave meanwhile
         log.info("model unloaded", extra={"model": name})
 
     async def write(
@@ -167,6 +167,10 @@ class LanguageModels:
                 return await pieces.get()
         except TimeoutError:
             return ""
+
+    def _let_go(self, held: HeldModel) -> None:
+        held.thread.shutdown(wait=False)
+        self._leaving_bytes -= held.needed_bytes
 
     def _base_of(self, adapter: AdapterFiles) -> LanguageModelFiles:
         held = self._models.get(adapter.base)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _ROLE = "generator"
 _SERVED = "openai"
+_ANSWERING = {"answers_at": "0.4", "unsupported": "drop"}
+"""As the model that is shipped: the model's mood does not decide whether there is an answer, and
+what no passage supports does not leave. `gyre register … --set` makes versions that do otherwise.
+"""
 
 models = group("Look after the language models that may answer.")
 
@@ -116,19 +120,21 @@ def _checked(cli: Cli, folder: Path, name: str, base: str) -> tuple[dict[str, st
         read_language_model,
     )
 
-    settings = {"backend": _SERVED, "model": name}
+    settings = {"backend": _SERVED, "model": name, **_ANSWERING}
     if not (folder / ADAPTER_CONFIG).is_file():
         if base:
             raise InvalidInput("--base", "is given", "leave it out: this is no adapter")
         return settings, read_language_model(folder).size_bytes
     adapter = read_adapter(folder)
     base = base or adapter.base
-    known = [one.version for one in _language_models(_generators(cli))]
+    known = {one.version: one for one in _language_models(_generators(cli))}
     if base not in known:
         raise InvalidInput(
             "--base", f"is {base or 'not known'}", f"name one of {', '.join(known) or 'none'}"
         )
-    return {**settings, "base": base}, adapter.size_bytes
+    # It was trained to answer as its base does.
+    inherited = {**settings, **known[base].settings}
+    return {**inherited, "model": name, "base": base}, adapter.size_bytes
 
 
 def _generators(cli: Cli) -> "Release":

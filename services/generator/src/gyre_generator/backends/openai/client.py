@@ -9,7 +9,7 @@ from openai._streaming import ServerSentEvent
 from openai.types.chat import ChatCompletionChunk
 
 from gyre_generator.backends.openai.errors import ServerErrors
-from gyre_generator.backends.openai.parameters import adapted, refused_parameter
+from gyre_generator.backends.openai.parameters import post_adapted
 from gyre_generator.backends.openai.repetition import RepetitionWatch
 from gyre_generator.backends.openai.thoughts import ThoughtFilter
 from gyre_generator.backends.openai.tokenizer import Counted, ServersTokenizer
@@ -146,21 +146,12 @@ class ChatClient:
         }
         if seed is not None:
             whole["seed"] = seed % _SEEDS
-        meter.refused = self._refused.get(model, frozenset())
-        while True:
-            body = adapted(whole, meter.refused)
-            try:
-                stream = await self._post(body)
-            except openai.APIStatusError as error:
-                refused = refused_parameter(error, body)
-                if refused is None:
-                    raise
-                meter.refused |= {refused}
-                continue
-            # The caller's temperature may be one that the server does not take, another is taken.
-            own = {"temperature"} if temperature is not None else set()
-            self._refused[model] = self._refused.get(model, frozenset()) | meter.refused - own
-            return stream
+        known = self._refused.get(model, frozenset())
+        stream, meter.refused = await post_adapted(self._post, whole, known)
+        # The caller's temperature may be one that the server does not take, another is taken.
+        own = {"temperature"} if temperature is not None else set()
+        self._refused[model] = self._refused.get(model, frozenset()) | meter.refused - own
+        return stream
 
     def _model_of(self, settings: Mapping[str, str]) -> str:
         return settings.get("model", self.model.model)

@@ -1,13 +1,35 @@
 """Which parameters a server takes: what it refuses is renamed or left out."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TypeVar
 
 import openai
+
+T = TypeVar("T")
 
 _ADAPTABLE = ("max_tokens", "seed", "stop", "stream_options", "temperature")
 _REFUSALS = (400, 422)
 _WORD = re.compile(r"[a-z_]+")
+
+
+async def post_adapted(
+    post: Callable[[Mapping[str, object]], Awaitable[T]],
+    body: Mapping[str, object],
+    refused: frozenset[str],
+) -> tuple[T, frozenset[str]]:
+    """What `post` returns for the request without what its server refuses, and what that is:
+    `refused` is known of it already. Raises OpenAIError for every other problem.
+    """
+    while True:
+        acceptable = adapted(body, refused)
+        try:
+            return await post(acceptable), refused
+        except openai.APIStatusError as error:
+            parameter = refused_parameter(error, acceptable)
+            if parameter is None:
+                raise
+            refused |= {parameter}
 
 
 def adapted(body: Mapping[str, object], refused: Collection[str]) -> dict[str, object]:
