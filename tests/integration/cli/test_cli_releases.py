@@ -225,6 +225,10 @@ async def test_an_adapter_stands_on_a_registered_model_which_then_stays(
     adapter = str(an_adapter(tmp_path / "adapter", base_model_name_or_path="unheard-of"))
     code, _, err = await gyre("models", "add", adapter, "--name", "tuned")
     assert (code, f"--base is unheard-of: name one of {SMALL_MODEL}" in err) == (2, True)
+    other = {"base_model_name_or_path": "mine", "revision": "sha256:" + "a" * 64}
+    elsewhere = str(an_adapter(tmp_path / "elsewhere", **other))
+    code, _, err = await gyre("models", "add", elsewhere, "--name", "x", "--base", SMALL_MODEL)
+    assert (code, "was trained on mine with the digest sha256:aaaa" in err) == (1, True), err
     await output_of("models", "add", adapter, "--name", "tuned", "--base", SMALL_MODEL)
     assert f"adapter on {SMALL_MODEL}" in await output_of("models", "list")
     tuned, _ = await controller.version("generator", "tuned")

@@ -46,12 +46,14 @@ class LanguageModelFiles:
 
 @dataclass(frozen=True)
 class AdapterFiles:
-    """A folder as PEFT writes it. `base` is the model that it was trained on, by name; `scale` is
-    what its product is multiplied with, `targets` the layers that it changes.
+    """A folder as PEFT writes it. `base` is the model that it was trained on, by name, and
+    `base_digest` by the digest of its files, where that is known (the trainer writes it). `scale`
+    is what its product is multiplied with, `targets` the layers that it changes.
     """
 
     folder: Path
     base: str
+    base_digest: str
     rank: int
     scale: float
     targets: tuple[str, ...]
@@ -91,9 +93,11 @@ def read_adapter(folder: Path) -> AdapterFiles:
     if config.get("use_dora"):
         _refuse(folder, "it was trained with use_dora", "plain LoRA")
     targets = config.get("target_modules") or []
+    revision = str(config.get("revision") or "")
     return AdapterFiles(
         folder=folder,
         base=str(config.get("base_model_name_or_path") or ""),
+        base_digest=revision if revision.startswith("sha256:") else "",
         rank=rank,
         scale=alpha / (rank**0.5 if config.get("use_rslora") else rank),
         targets=tuple(sorted([targets] if isinstance(targets, str) else map(str, targets))),

@@ -132,6 +132,11 @@ def _checked(cli: Cli, folder: Path, name: str, base: str) -> tuple[dict[str, st
         raise InvalidInput(
             "--base", f"is {base or 'not known'}", f"name one of {', '.join(known) or 'none'}"
         )
+    if adapter.base_digest not in ("", known[base].digest):
+        raise FailedPrecondition(
+            f"the adapter was trained on {adapter.base} with the digest {adapter.base_digest}, and "
+            f"{base} has {known[base].digest}: name the model with those files by --base"
+        )
     # It was trained to answer as its base does.
     inherited = {**settings, **known[base].settings}
     return {**inherited, "model": name, "base": base}, adapter.size_bytes
