@@ -4,7 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
-from gyre_common.errors import CONTEXT_TOO_LONG, EMPTY_ANSWER, FailedPrecondition
+from gyre_common.errors import (
+    CONTEXT_TOO_LONG,
+    EMPTY_ANSWER,
+    DeadlineExceeded,
+    FailedPrecondition,
+    GyreError,
+    Unavailable,
+)
 from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind
 from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.language_models.inputs import RunData, Sample
@@ -74,6 +81,50 @@ async def test_a_teacher_that_refuses_is_told_and_not_asked_again_what_it_answer
         generator.versions["big"] = teach
         await prepare(begun.folder, begun.settings(generator.address))
     assert generator.call_counts.total() < 2 * before
+    assert sorted(taught(begun)) == [90, 91, 94, 95]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Unavailable("the model server is over its limit", retry_after_seconds=0.01),
+        DeadlineExceeded("the model server is too slow"),
+    ],
+    ids=["limits", "times out"],
+)
+async def test_a_teacher_that_limits_or_times_out_is_asked_again(
+    begun: Stage, failure: GyreError
+) -> None:
+    failures = 2
+
+    def late(question: str) -> str | FailedPrecondition:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise failure
+        return teach(question)
+
+    async with fake_generator({"big": late}) as generator:
+        await prepare(begun.folder, begun.settings(generator.address))
+    assert sorted(taught(begun)) == [90, 91, 94, 95]
+
+
+async def test_a_teacher_that_goes_on_limiting_ends_the_run_which_can_be_resumed(
+    begun: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gyre_trainer.generator_calls._PATIENCE", 0.0)
+
+    def limited(question: str) -> str | FailedPrecondition:
+        if "matter95" in question:
+            raise Unavailable("the model server is over its limit")
+        return teach(question)
+
+    async with fake_generator({"big": limited}) as generator:
+        with pytest.RaisesGroup(pytest.RaisesExc(Unavailable, match="over its limit")):
+            await prepare(begun.folder, begun.settings(generator.address))
+        assert not begun.folder.prepared_file.exists()
+        generator.versions["big"] = teach
+        await prepare(begun.folder, begun.settings(generator.address))
     assert sorted(taught(begun)) == [90, 91, 94, 95]
 
 
