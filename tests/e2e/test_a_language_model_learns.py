@@ -1,10 +1,11 @@
-"""Corrections of the reader's answers train the small model; it goes live, outlives its engine, and
-goes back.
+"""Corrections of the reader's answers train the small model; it goes live, outlives its engine, is
+swapped under load, and goes back.
 """
 
+import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from time import monotonic
 from typing import Any
 
@@ -16,6 +17,7 @@ from gyre_client import Addresses, AsyncClient, Caller
 from gyre_common.model_folders import SHIPPED_MODELS
 from gyre_common.releases.builtin import LANGUAGE_MODEL_FILE, LANGUAGE_MODEL_VERSION
 
+from tests.eventually import eventually
 from tests.system import System
 
 pytestmark = [
@@ -29,6 +31,7 @@ pytestmark = [
 
 READER = "extractive-1"
 TENANT = "learning"
+SERVES_WITHIN = 60.0
 HERE = ("--tenant", TENANT)
 SETTINGS = {
     "epochs": "1",
@@ -81,11 +84,38 @@ async def test_what_people_corrected_is_learned_served_and_taken_back(
         assert engine is not None
         os.kill(engine.pid, signal.SIGKILL)
         assert answered_by(system, question) == version  # started and loaded again, for this
+        await swap_under_load(system, gyre, question, version, reason)
     finally:
         began = monotonic()
         system.gyre("rollback", "generator", *HERE)
     assert monotonic() - began < 10
     assert answered_by(system, question) == READER
+
+
+async def swap_under_load(
+    system: System, gyre: AsyncClient, question: str, version: str, reason: Sequence[str]
+) -> None:
+    """The model that was trained gives way to the shipped one and comes back, while two people ask
+    without a break: no call may fail.
+    """
+    serving: list[str] = []
+
+    async def keep_asking() -> None:
+        while True:
+            answer = await gyre.answers.ask(question, max_tokens=8)
+            serving.append(answer.versions["generator"])
+
+    async def serves(model: str, *command: str) -> None:
+        await asyncio.to_thread(system.gyre, *command, *HERE)
+        await eventually(lambda: serving[-3:] == [model] * 3, SERVES_WITHIN)
+
+    async with asyncio.TaskGroup() as group:
+        askers = [group.create_task(keep_asking()) for _ in range(2)]
+        shipped = LANGUAGE_MODEL_VERSION
+        await serves(shipped, "promote", "generator", shipped, *reason)
+        await serves(version, "rollback", "generator")
+        for each in askers:
+            each.cancel()
 
 
 def train(system: System) -> Any:
