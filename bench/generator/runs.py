@@ -26,7 +26,7 @@ from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.export import FORMS, write_candidate
 from gyre_trainer.language_models.inputs import (
     Inputs,
-    LanguageModelFiles,
+    LanguageModelRunFiles,
     Sample,
     folder_digest,
     write_samples,
@@ -91,7 +91,7 @@ def write_run(
 ) -> RunFolder:
     """One that starts from the shipped language model, to learn from all samples."""
     folder = RunFolder(path)
-    files = LanguageModelFiles(folder)
+    files = LanguageModelRunFiles(folder)
     write_samples(files.samples, samples)
     parts = {"fit": {"correction": len(samples), "declined": 0, "liked": 0}}
     named = {"profile": "default", "window": {}, "builder": "bench"}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from gyre_common.errors import FailedPrecondition
 from gyre_trainer.data_sets.answers import mark_of
-from gyre_trainer.language_models.attention import Span
+from gyre_trainer.language_models.attention import AttentionSpan
 from gyre_trainer.language_models.batches import (
     Batches,
     TokenizedSample,
@@ -101,7 +101,7 @@ def test_only_completions_are_learned_and_each_token_from_the_one_before() -> No
     assert row.targets.tolist() == [7, 8, 3]
     assert row.weights.tolist() == [0.5, 0.5, 1.0]
     assert row.positions.tolist() == [[0, 1, 2, 3, 0, 1, 2]]
-    assert row.spans == (Span(0, 2, (4,)), Span(4, 6, (7,)))
+    assert row.spans == (AttentionSpan(0, 2, (4,)), AttentionSpan(4, 6, (7,)))
 
 
 def test_a_process_without_a_share_learns_nothing(model: TrainableGenerator) -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from gyre_trainer.data_sets.answers import mark_of
-from gyre_trainer.language_models.attention import Span
+from gyre_trainer.language_models.attention import AttentionSpan
 from gyre_trainer.language_models.batches import TokenizedSample, pack, packs_of, tokenized
 from gyre_trainer.language_models.chat import Chat, ChatTokenizer
 from gyre_trainer.language_models.log_probabilities import completion_log_probabilities
@@ -152,7 +152,7 @@ def test_a_pack_has_a_prompt_once() -> None:
     assert row.at.tolist() == [1, 2, 1, 4, 5]
     assert row.targets.tolist() == [7, 8, 9, 4, 3]
     assert row.completions.tolist() == [0, 0, 1, 1, 1]
-    assert row.spans == (Span(0, 2, (4, 7)),)
+    assert row.spans == (AttentionSpan(0, 2, (4, 7)),)
 
 
 def test_packs_count_a_prompt_once() -> None:

@@ -15,7 +15,7 @@ from gyre_trainer.data_sets.question_context import PassageRead, QuestionContext
 from gyre_trainer.language_models.config import LanguageModelConfig, Precision, Variant
 from gyre_trainer.language_models.inputs import (
     Inputs,
-    LanguageModelFiles,
+    LanguageModelRunFiles,
     Sample,
     folder_digest,
     write_samples,
@@ -203,7 +203,7 @@ def a_run(
     }
     frozen = frozen_of("acme", [sample.row for sample in samples], card)
     write_folder(frozen, folder.data_set)
-    files = LanguageModelFiles(folder)
+    files = LanguageModelRunFiles(folder)
     write_samples(files.samples, samples)
     artifact = Artifact(
         version="tiny",

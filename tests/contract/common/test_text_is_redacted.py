@@ -30,7 +30,7 @@ from gyre_telemetry.translation import TRANSLATIONS, origin_of
 from gyre_trainer.data_sets.freezing import question_texts
 from gyre_trainer.data_sets.frozen import FrozenDataSet
 from gyre_trainer.handlers import build_handlers
-from gyre_trainer.recipes.query_encoder.prepare import Sample
+from gyre_trainer.recipes.query_encoder.prepare import PassageSample
 from gyre_trainer.segments import FOLDER, Collector, Segments
 from pydantic import BaseModel
 
@@ -190,7 +190,7 @@ async def test_data_sets_read_redacted_texts_only(redacting: None) -> None:
 
 
 def test_a_runs_passages_are_redacted(redacting: None) -> None:
-    sample = Sample(10, frozenset())
+    sample = PassageSample(10, frozenset())
     hit = {"chunk_id": str(uuid4()), "tenant": "acme", "title": SECRET, "text": f"tea {SECRET}"}
     sample.take({**hit, "vector": np.zeros(2)})
     [(passage, _)] = sample.passages()

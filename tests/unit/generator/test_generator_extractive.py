@@ -6,7 +6,7 @@ import pytest
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft
 from gyre_generator.backends.extractive import ExtractiveReader
-from gyre_generator.backends.questions import AnswerKind, analyse
+from gyre_generator.backends.questions import ExpectedAnswerKind, analyse
 
 POD = """# Pods
 
@@ -99,15 +99,15 @@ async def test_odd_text_does_no_harm(passage: Any) -> None:
 @pytest.mark.parametrize(
     ("question", "asks"),
     [
-        ("Who wrote Faust?", AnswerKind.PERSON),
-        ("When did it open?", AnswerKind.TIME),
-        ("How many pods fit on a node?", AnswerKind.QUANTITY),
-        ("Where is Mount Logan?", AnswerKind.PLACE),
-        ("Why is the sky blue?", AnswerKind.REASON),
-        ("How do I restart a pod?", AnswerKind.MANNER),
-        ("What is a Service?", AnswerKind.DEFINITION),
-        ("green tea", AnswerKind.OTHER),
+        ("Who wrote Faust?", ExpectedAnswerKind.PERSON),
+        ("When did it open?", ExpectedAnswerKind.TIME),
+        ("How many pods fit on a node?", ExpectedAnswerKind.QUANTITY),
+        ("Where is Mount Logan?", ExpectedAnswerKind.PLACE),
+        ("Why is the sky blue?", ExpectedAnswerKind.REASON),
+        ("How do I restart a pod?", ExpectedAnswerKind.MANNER),
+        ("What is a Service?", ExpectedAnswerKind.DEFINITION),
+        ("green tea", ExpectedAnswerKind.OTHER),
     ],
 )
-def test_the_form_of_a_question_is_understood(question: str, asks: AnswerKind) -> None:
+def test_the_form_of_a_question_is_understood(question: str, asks: ExpectedAnswerKind) -> None:
     assert asks in analyse(question).answer_kinds

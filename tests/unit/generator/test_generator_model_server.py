@@ -13,7 +13,7 @@ from gyre_generator.backends.openai.usage import ServedModel
 from gyre_generator.model_server import OpenAIModelServer
 from gyre_local.language_model.errors import packages_missing
 from gyre_local.language_model.models import LanguageModels
-from gyre_local.language_model.server import Endpoint
+from gyre_local.language_model.server import ChatEndpoint
 from pydantic import SecretStr
 
 from tests.language_models import a_gguf, an_adapter
@@ -93,7 +93,7 @@ def engine() -> FakeEngine:
 @pytest.fixture
 async def local(engine: FakeEngine) -> AsyncIterator[OpenAIModelServer]:
     models = LanguageModels(engine, most_bytes=2_500_000)
-    server, client = await connect(Endpoint(models, "the-key").app())
+    server, client = await connect(ChatEndpoint(models, "the-key").app())
     yield client
     await client.close()
     await server.close()

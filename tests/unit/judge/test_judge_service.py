@@ -14,7 +14,7 @@ from gyre_common.held import Loadable
 from gyre_common.releases import ReleaseView
 from gyre_judge.handlers import build_handlers
 from gyre_judge.rewards import RewardModel, Rewards
-from gyre_judge.service import Judge, Preference
+from gyre_judge.service import Judge, PreferredAnswer
 
 from tests.builders import a_release, a_retrieved_chunk, an_artifact, an_interaction
 from tests.eventually import eventually
@@ -159,12 +159,12 @@ async def test_the_better_supported_answer_wins(judge: Judge) -> None:
     passages = ["Green tea is steeped for two minutes in water of 80 degrees."]
     good, bad = "Steep green tea for two minutes.", "Steep green tea for nine hours in vinegar."
 
-    async def preferred(first: str, second: str) -> Preference:
+    async def preferred(first: str, second: str) -> PreferredAnswer:
         return (await judge.compare("How long?", first, second, passages)).preference
 
-    assert await preferred(good, bad) is Preference.FIRST
-    assert await preferred(bad, good) is Preference.SECOND
-    assert await preferred(good, good) is Preference.TIE
+    assert await preferred(good, bad) is PreferredAnswer.FIRST
+    assert await preferred(bad, good) is PreferredAnswer.SECOND
+    assert await preferred(good, good) is PreferredAnswer.TIE
 
 
 @pytest.mark.parametrize(
@@ -220,10 +220,10 @@ async def test_the_answer_of_the_higher_reward_wins(bus: MemoryBus) -> None:
     async with judging(bus, released(**LEARNED), Words()) as judge:
         compared = await judge.compare("Tea?", "Green " * 20, "Green " * 22, [])
         tie = await judge.compare("Tea?", "Green tea.", "Black tea.", [])
-    assert compared.preference is Preference.SECOND
+    assert compared.preference is PreferredAnswer.SECOND
     assert compared.rationale == "reward: the first is preferred with a probability of 0.12"
     assert [score.metric for score in compared.first][-2:] == ["substance", "reward"]
-    assert tie.preference is Preference.TIE
+    assert tie.preference is PreferredAnswer.TIE
 
 
 @pytest.mark.parametrize(

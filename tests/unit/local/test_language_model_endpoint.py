@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from gyre_local.language_model.engine import Sampling
 from gyre_local.language_model.errors import ApiError, packages_missing
 from gyre_local.language_model.models import LanguageModels
-from gyre_local.language_model.server import Endpoint
+from gyre_local.language_model.server import ChatEndpoint
 
 from tests.eventually import eventually
 from tests.language_models import a_gguf, an_adapter
@@ -48,7 +48,7 @@ class Room:
 async def room() -> AsyncIterator[Room]:
     engine = FakeEngine()
     models = LanguageModels(engine, most_bytes=3_000_000, most_waiting=2)
-    app = Endpoint(models, "the-key").app()
+    app = ChatEndpoint(models, "the-key").app()
     async with TestClient(TestServer(app), timeout=aiohttp.ClientTimeout(30)) as client:
         yield Room(engine, models, client)
     models.close()
@@ -228,7 +228,7 @@ async def test_a_model_that_was_unloaded_before_its_turn_is_unknown(
 async def test_who_leaves_ends_what_is_written_for_them(tmp_path: Path) -> None:
     engine = FakeEngine()
     models = LanguageModels(engine, most_bytes=3_000_000)
-    server = TestServer(Endpoint(models, "the-key").app())
+    server = TestServer(ChatEndpoint(models, "the-key").app())
     await server.start_server()
     async with aiohttp.ClientSession() as session:
         await models.load("base", a_gguf(tmp_path))

@@ -4,12 +4,12 @@ from uuid import UUID
 
 import pytest
 from gyre_common.chunk_index import VECTOR
-from gyre_trainer.recipes.query_encoder.prepare import Sample
+from gyre_trainer.recipes.query_encoder.prepare import PassageSample
 
 
 def sampled(*, count: int, required: range, most: int) -> list[int]:
     """The numbers of the passages that stay, of `count` in the order of their ids."""
-    sample = Sample(most, frozenset(str(UUID(int=number)) for number in required))
+    sample = PassageSample(most, frozenset(str(UUID(int=number)) for number in required))
     for number in range(count):
         sample.take({"chunk_id": str(UUID(int=number)), VECTOR: [1.0, 0.0]})
     return [UUID(row["chunk_id"]).int for row, _ in sample.passages()]

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from gyre_gateway.errors import invalid_input
-from gyre_gateway.uploads import File, Form, Uploads
+from gyre_gateway.uploads import File, UploadForm, Uploads
 
 MOST_DOCUMENTS = 1_000
 _LONGEST_ID = 512
@@ -119,7 +119,7 @@ def _draft(fields: object) -> Draft:
         return NotTaken(str(fields.get("document_id", ""))[:_LONGEST_ID], invalid_input(error))
 
 
-def _of_form(form: Form) -> Sequence[Draft]:
+def _of_form(form: UploadForm) -> Sequence[Draft]:
     if not form.files:
         raise InvalidInput("file", "is missing", "send one or more, as curl -F file=@PATH")
     fields = _fields(form.fields)

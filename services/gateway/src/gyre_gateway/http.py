@@ -21,7 +21,7 @@ from gyre_gateway.identity import Identities
 from gyre_gateway.routes import ROUTERS
 from gyre_gateway.routes.console import Assets
 from gyre_gateway.routes.mcp import PATH, McpEndpoint
-from gyre_gateway.sessions import Sessions
+from gyre_gateway.sessions import SessionCookies
 from gyre_gateway.settings import GatewaySettings
 from gyre_gateway.uploads import Uploads
 
@@ -42,7 +42,7 @@ def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
     app.state.settings = settings
     app.state.gyre = gyre
     app.state.uploads = Uploads(Store(settings.uploads_url), max_bytes=settings.max_document_bytes)
-    sessions = Sessions(settings.session_secret.get_secret_value())
+    sessions = SessionCookies(settings.session_secret.get_secret_value())
     app.state.identities = Identities(settings, sessions)
     errors.install(app)
     # Before the pages, which take what is left.

@@ -11,7 +11,7 @@ from gyre_common.identities import Identity, is_key
 from gyre_common.settings import ServiceSettings
 
 from gyre_gateway.errors import Refused
-from gyre_gateway.sessions import Session, Sessions
+from gyre_gateway.sessions import Session, SessionCookies
 
 _SAFE = ("GET", "HEAD")
 _TRACE = "traceparent"
@@ -22,7 +22,7 @@ class Identities:
     say themselves who they are.
     """
 
-    def __init__(self, settings: ServiceSettings, sessions: Sessions) -> None:
+    def __init__(self, settings: ServiceSettings, sessions: SessionCookies) -> None:
         self._settings = settings
         self.sessions = sessions
 

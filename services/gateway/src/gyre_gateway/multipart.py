@@ -21,7 +21,7 @@ _LONGEST_HEADER = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Part:
+class BodyPart:
     """A field, or a file where there is a `file_name`. `data` is there until the next part."""
 
     name: str
@@ -29,12 +29,12 @@ class Part:
     data: AsyncIterator[bytes]
 
 
-async def parts(request: Request) -> AsyncGenerator[Part, None]:
+async def parts(request: Request) -> AsyncGenerator[BodyPart, None]:
     """The parts of a form as they come. Raises InvalidInput where it is none; ClientGone."""
     async with aclosing(_pieces(request)) as pieces:
         async for head in pieces:
             if isinstance(head, _Head):
-                yield Part(head.name, head.file_name, _data(pieces))
+                yield BodyPart(head.name, head.file_name, _data(pieces))
 
 
 @dataclass(frozen=True)

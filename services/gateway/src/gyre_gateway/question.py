@@ -41,7 +41,7 @@ class Message(BaseModel):
     content: Content = None
 
 
-class Filters(BaseModel):
+class QuestionFilters(BaseModel):
     """Which documents may be read; every pair of `metadata` must match."""
 
     model_config = ConfigDict(extra="forbid")
@@ -68,7 +68,7 @@ class QuestionRequest(BaseModel):
     user: str | None = None
 
     conversation_id: str = ""
-    filters: Filters = Filters()
+    filters: QuestionFilters = QuestionFilters()
 
     # Only what these say by default can be done here.
     tools: list[Any] | None = None

@@ -23,7 +23,7 @@ class Session:
     groups: tuple[str, ...] = ()
 
 
-class Sessions:
+class SessionCookies:
     """Reads and writes the cookie. Without a `secret` sessions end with this process."""
 
     def __init__(self, secret: str) -> None:

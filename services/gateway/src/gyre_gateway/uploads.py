@@ -11,7 +11,7 @@ from gyre_common.errors import Retryable
 from gyre_common.store import Store
 
 from gyre_gateway.errors import Refused
-from gyre_gateway.multipart import Part, parts
+from gyre_gateway.multipart import BodyPart, parts
 
 MOST_FILES = 1_000
 _MOST_FIELDS, _LONGEST_FIELD = 300, 64 * 1024
@@ -29,7 +29,7 @@ class File:
 
 
 @dataclass
-class Form:
+class UploadForm:
     """What was sent, in order."""
 
     fields: list[tuple[str, str]] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Uploads:
         self._store = store
         self._max_bytes = max_bytes
 
-    async def receive(self, request: Request) -> Form:
+    async def receive(self, request: Request) -> UploadForm:
         """Once all of it is here.
 
         Raises:
@@ -51,7 +51,7 @@ class Uploads:
             Refused: a file is too large; the rest of it is not waited for.
             Unavailable: the store takes nothing.
         """
-        form = Form()
+        form = UploadForm()
         room = _HELD
         async with aclosing(parts(request)) as received:
             async for part in received:
@@ -64,7 +64,7 @@ class Uploads:
                 form.files.append(file)
         return form
 
-    async def _keep(self, name: str, part: Part, most: int) -> File:
+    async def _keep(self, name: str, part: BodyPart, most: int) -> File:
         held = bytearray()
         async with aclosing(self._bounded(name, part)) as data:
             async for piece in data:
@@ -84,7 +84,7 @@ class Uploads:
         except Retryable as error:
             raise Unavailable(str(error)) from error
 
-    async def _bounded(self, name: str, part: Part) -> AsyncGenerator[bytes, None]:
+    async def _bounded(self, name: str, part: BodyPart) -> AsyncGenerator[bytes, None]:
         size = 0
         async for piece in part.data:
             size += len(piece)
@@ -98,7 +98,7 @@ class Uploads:
             yield piece
 
 
-def _check_file(part: Part, number: int) -> None:
+def _check_file(part: BodyPart, number: int) -> None:
     if part.name != "file":
         raise InvalidInput(part.name[:100], "is no field for files", "send each as `file`")
     if number == MOST_FILES:
@@ -107,7 +107,7 @@ def _check_file(part: Part, number: int) -> None:
         )
 
 
-async def _field(part: Part, number: int) -> str:
+async def _field(part: BodyPart, number: int) -> str:
     if part.name == "file":
         raise InvalidInput("file", "has no file name", "send it with one, as curl -F file=@PATH")
     if number == _MOST_FIELDS:

@@ -39,7 +39,7 @@ _MOST_REWARD = 30.0
 """What is beyond is as sure: its score would be 1 or 0."""
 
 
-class Preference(StrEnum):
+class PreferredAnswer(StrEnum):
     """Which of two answers is better."""
 
     FIRST = "first"
@@ -51,7 +51,7 @@ class Preference(StrEnum):
 class AnswerComparison:
     """The scores of two answers and what follows."""
 
-    preference: Preference
+    preference: PreferredAnswer
     first: tuple[Score, ...]
     second: tuple[Score, ...]
     rationale: str
@@ -198,10 +198,10 @@ def _compare_rewards(compared: AnswerComparison, first: float, second: float) ->
     )
 
 
-def _preference(ahead: float) -> Preference:
+def _preference(ahead: float) -> PreferredAnswer:
     if abs(ahead) <= TIE:
-        return Preference.TIE
-    return Preference.FIRST if ahead > 0 else Preference.SECOND
+        return PreferredAnswer.TIE
+    return PreferredAnswer.FIRST if ahead > 0 else PreferredAnswer.SECOND
 
 
 def _scores_of(event: InteractionCompleted) -> tuple[Score, ...]:

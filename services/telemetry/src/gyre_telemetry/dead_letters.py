@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from gyre_common.bus.dead_letters import DeadLetter, DeadLetters
+from gyre_common.bus.dead_letters import DeadLetter, DeadLetterReader
 from gyre_common.bus.held_records import HeldRecord
 from gyre_common.errors import InvalidInput
 from gyre_common.lines import has_control_characters
 
 DEFAULT_LIMIT, LARGEST_LIMIT = 10, 1_000
 
-OpenLetters = Callable[[], AbstractAsyncContextManager[DeadLetters]]
+OpenLetters = Callable[[], AbstractAsyncContextManager[DeadLetterReader]]
 """Raises Unavailable when Kafka does not answer."""
 
 SkipHeld = Callable[..., Awaitable[Mapping[HeldRecord, bool]]]

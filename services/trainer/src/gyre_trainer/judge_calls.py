@@ -27,7 +27,7 @@ Scores = Mapping[str, float | None]
 """By metric; None where it does not apply."""
 
 
-class Judge:
+class JudgeClient:
     """The judge's RPCs. Every method raises Retryable while it is away."""
 
     def __init__(self, connection: grpc.aio.Channel) -> None:
@@ -61,10 +61,10 @@ class Judge:
 
 
 @asynccontextmanager
-async def open_judge(settings: TrainerSettings) -> AsyncIterator[Judge]:
+async def open_judge(settings: TrainerSettings) -> AsyncIterator[JudgeClient]:
     """A connection of its own, for a verb."""
     async with channel(settings.judge_address, key=settings.key) as connection:
-        yield Judge(connection)
+        yield JudgeClient(connection)
 
 
 def _patience(failure: BaseException) -> float:

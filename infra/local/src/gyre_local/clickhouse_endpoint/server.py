@@ -27,7 +27,7 @@ from gyre_local.clickhouse_endpoint.engine import ChdbEngine, EngineSession, Res
 from gyre_local.clickhouse_endpoint.errors import EngineError
 from gyre_local.clickhouse_endpoint.execution import execute
 from gyre_local.clickhouse_endpoint.request import QUERY_ID, QueryRequest, read_request
-from gyre_local.clickhouse_endpoint.sessions import Sessions
+from gyre_local.clickhouse_endpoint.sessions import EngineSessions
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def serve(folder: Path, passwords: Mapping[Account, str], port: int) -> int:
     try:
         with closing(ChdbEngine(folder)) as engine:
             web.run_app(
-                Endpoint(engine, passwords).app(),
+                ClickHouseEndpoint(engine, passwords).app(),
                 host=_HOST,
                 port=port,
                 print=lambda _: log.info("ClickHouse %s ready at port %d", engine.version, port),
@@ -71,13 +71,13 @@ def serve(folder: Path, passwords: Mapping[Account, str], port: int) -> int:
     return 0
 
 
-class Endpoint:
+class ClickHouseEndpoint:
     """Answers queries on `/` and `/ping`. An account without a password lets everybody in."""
 
     def __init__(self, engine: ChdbEngine, passwords: Mapping[Account, str]) -> None:
         self._engine = engine
         self._passwords = passwords
-        self._sessions = Sessions(engine)
+        self._sessions = EngineSessions(engine)
 
     def app(self) -> web.Application:
         """The routes, and what ends with them."""

@@ -24,7 +24,7 @@ class _Persistent:
     """When it closes; None while somebody has it."""
 
 
-class Sessions:
+class EngineSessions:
     """Lends sessions, one caller at a time each, and closes those nobody came back for.
 
     Accounts have threads of their own, so that analysts never keep the services waiting.

@@ -33,7 +33,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-
 _OPEN = frozenset({"/health"})
 
 
-class Endpoint:
+class ChatEndpoint:
     """Answers whoever shows `key`."""
 
     def __init__(self, models: LanguageModels, key: str) -> None:
@@ -178,7 +178,7 @@ async def serve(
     """Serve until told to stop, or until no model was held for `rest_after` seconds."""
     # Who leaves cancels what is being written for them.
     runner = web.AppRunner(
-        Endpoint(models, key).app(),
+        ChatEndpoint(models, key).app(),
         handler_cancellation=True,
         access_log=None,
         shutdown_timeout=_GRACE_SECONDS,

@@ -114,7 +114,7 @@ class DeadLetter:
     cause: Cause | None
 
 
-class DeadLetters:
+class DeadLetterReader:
     """Opened by `open_dead_letters`."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
@@ -168,11 +168,11 @@ class DeadLetters:
 
 
 @asynccontextmanager
-async def open_dead_letters(servers: str) -> AsyncIterator[DeadLetters]:
+async def open_dead_letters(servers: str) -> AsyncIterator[DeadLetterReader]:
     """Raises Unavailable when Kafka does not answer."""
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
     async with opened(consumer, servers), asyncio.timeout(_TIMEOUT):
-        yield DeadLetters(consumer)
+        yield DeadLetterReader(consumer)
 
 
 def _letter(record: ConsumerRecord) -> DeadLetter:

@@ -59,7 +59,7 @@ class FetchedRecords:
         batch = MemoryRecords(data).next_batch()
         if data[_MAGIC] < 2 or batch.is_control_batch:
             return batch
-        return _Batch(batch, data, self)
+        return _FetchedBatch(batch, data, self)
 
     def decompress(self, codec: int, data: bytes) -> bytes:
         """All that a batch holds, or more than it may."""
@@ -88,7 +88,7 @@ class _Record(NamedTuple):
     checksum: None = None
 
 
-class _Batch:
+class _FetchedBatch:
     """One batch as the fetcher looks at it."""
 
     def __init__(self, batch: DefaultRecordBatch, data: bytes, fetched: FetchedRecords) -> None:

@@ -14,7 +14,7 @@ from gyre_common.text import Kind
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft, Artifacts, Claim, Examples, Piece
 from gyre_generator.backends.answerable import ANSWERS_AT, answerable, answers_at
-from gyre_generator.backends.questions import AnalysedQuestion, AnswerKind, analyse
+from gyre_generator.backends.questions import AnalysedQuestion, ExpectedAnswerKind, analyse
 from gyre_generator.backends.reading import CandidateSentence, candidate_sentences, confidence
 from gyre_generator.passages import RetrievedPassage, estimated_tokens
 
@@ -33,7 +33,14 @@ MAX_FACTS = 3
 MAX_CHARACTERS = 1_200
 MAX_LIST = 8
 
-_FACTS = frozenset({AnswerKind.PERSON, AnswerKind.TIME, AnswerKind.PLACE, AnswerKind.QUANTITY})
+_FACTS = frozenset(
+    {
+        ExpectedAnswerKind.PERSON,
+        ExpectedAnswerKind.TIME,
+        ExpectedAnswerKind.PLACE,
+        ExpectedAnswerKind.QUANTITY,
+    }
+)
 _LINE_ENDS = str.maketrans("\r\n", "  ")
 
 

@@ -13,7 +13,7 @@ from gyre_common.text import Kind, Sentence, content_terms, sentences
 
 from gyre_generator.backends.questions import (
     AnalysedQuestion,
-    AnswerKind,
+    ExpectedAnswerKind,
     analyse,
     bears_sign,
     defines,
@@ -108,7 +108,7 @@ def _weights(question: AnalysedQuestion, pool: Sequence[frozenset[str]]) -> dict
 
 def _is_structure(question: AnalysedQuestion, sentence: Sentence) -> bool:
     if sentence.kind is Kind.CODE:
-        return AnswerKind.MANNER not in question.answer_kinds
+        return ExpectedAnswerKind.MANNER not in question.answer_kinds
     return sentence.kind in (Kind.HEADING, Kind.TABLE) or sentence.text.endswith("?")
 
 

@@ -17,7 +17,7 @@ PACKED_ATTENTION = "gyre_packed"
 
 
 @dataclass(frozen=True)
-class Span:
+class AttentionSpan:
     """Where a sample lies in a row: its prompt from `start` to `answers`, its first completion from
     there to the first of `ends`, each further one from one of `ends` to the next.
     """
@@ -36,7 +36,7 @@ def packed_attention(
     *,
     scaling: float | None = None,
     dropout: float = 0.0,
-    spans: Sequence[Span] | None = None,
+    spans: Sequence[AttentionSpan] | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """In the shapes of `AttentionInterface`: `query` (1, heads, tokens, size), `key` and `value`

@@ -9,7 +9,7 @@ import torch
 from gyre_common.errors import FailedPrecondition
 from torch import Tensor
 
-from gyre_trainer.language_models.attention import Span
+from gyre_trainer.language_models.attention import AttentionSpan
 from gyre_trainer.language_models.chat import Chat, ChatTokenizer
 from gyre_trainer.language_models.config import LanguageModelConfig
 from gyre_trainer.language_models.inputs import Sample
@@ -93,7 +93,7 @@ class Pack:
 
     ids: Tensor
     positions: Tensor
-    spans: tuple[Span, ...]
+    spans: tuple[AttentionSpan, ...]
     at: Tensor
     targets: Tensor
     weights: Tensor
@@ -111,7 +111,7 @@ def pack(samples: Sequence[TokenizedSample]) -> Pack:
     """
     ids: list[int] = []
     positions: list[int] = []
-    spans: list[Span] = []
+    spans: list[AttentionSpan] = []
     learned: list[tuple[int, int, float, int]] = []
     number = 0
     for sample in samples or [TokenizedSample(ids=(0,), completion=0)]:
@@ -128,7 +128,7 @@ def pack(samples: Sequence[TokenizedSample]) -> Pack:
             ids += tokens
             positions += range(len(prompt), len(prompt) + len(tokens))
             ends.append(len(ids))
-        spans.append(Span(begin, begin + len(prompt), tuple(ends)))
+        spans.append(AttentionSpan(begin, begin + len(prompt), tuple(ends)))
     at, targets, weights, completions = zip(*learned, strict=True) if learned else ((),) * 4
     return Pack(
         ids=torch.tensor(ids).unsqueeze(0),

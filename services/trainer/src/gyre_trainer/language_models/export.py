@@ -49,7 +49,7 @@ _LEARNED_FROM = {
 
 
 @dataclass(frozen=True)
-class Form:
+class WeightsForm:
     """What a variant's candidate is: `fill` writes its files, of a run and from the folder of what
     was learned, into another; with `on_base` they are served on top of the base's. `learned_from`
     says in words what it learned from, and the unit of its validation, where that is not what the
@@ -66,7 +66,7 @@ async def export_candidate(
     folder: RunFolder,
     settings: TrainerSettings,
     config: AnswersConfig,
-    form: Form | None = None,
+    form: WeightsForm | None = None,
 ) -> None:
     """Of weights, unless it has another form. Raises as `write_candidate` does, and Retryable when
     the store is away.
@@ -96,7 +96,7 @@ async def export_candidate(
     write_json(folder.candidate_file, candidate)
 
 
-def version_settings(data: RunData, config: AnswersConfig, form: Form) -> dict[str, str]:
+def version_settings(data: RunData, config: AnswersConfig, form: WeightsForm) -> dict[str, str]:
     """What the generator must know to serve it: what it began as says of itself; what it learned to
     read; from which confidence it answers; and an adapter names its base.
     """
@@ -119,7 +119,7 @@ def version_settings(data: RunData, config: AnswersConfig, form: Form) -> dict[s
     }
 
 
-def write_candidate(folder: RunFolder, form: Form) -> VariantResult:
+def write_candidate(folder: RunFolder, form: WeightsForm) -> VariantResult:
     """Fill `candidate/`, whole or not at all. Raises FailedPrecondition: it is not trained;
     Retryable: the disk is full or read-only.
     """
@@ -154,9 +154,9 @@ def _fill_with_model(data: RunData, learned: Path, into: Path) -> None:
     save_tokenizer(data.base_folder, into)
 
 
-FORMS: Mapping[Variant, Form] = {
-    Variant.LOW_RANK: Form(Variant.LOW_RANK, _fill_with_adapter, on_base=True),
-    Variant.FULL: Form(Variant.FULL, _fill_with_model),
+FORMS: Mapping[Variant, WeightsForm] = {
+    Variant.LOW_RANK: WeightsForm(Variant.LOW_RANK, _fill_with_adapter, on_base=True),
+    Variant.FULL: WeightsForm(Variant.FULL, _fill_with_model),
 }
 """Of variants that train weights."""
 
@@ -172,7 +172,7 @@ def trained_result(path: Path, variant: StrEnum) -> VariantResult:
 
 
 def _write_card(
-    candidate: Path, data: RunData, result: VariantResult, folder: RunFolder, form: Form
+    candidate: Path, data: RunData, result: VariantResult, folder: RunFolder, form: WeightsForm
 ) -> None:
     """`card.json` for programs and `README.md` for people; the gate's report is added later."""
     card = card_of(data, result, folder)
@@ -199,7 +199,7 @@ def card_of(data: RunData, result: VariantResult, folder: RunFolder) -> dict[str
     }
 
 
-def _readme(card: Mapping[str, Any], result: VariantResult, form: Form) -> str:
+def _readme(card: Mapping[str, Any], result: VariantResult, form: WeightsForm) -> str:
     data_card = card["data_set"]["card"]
     fit = data_card["parts"]["fit"]
     groups = ", ".join(data_card["groups"]) or "none: every document was open to the whole tenant"

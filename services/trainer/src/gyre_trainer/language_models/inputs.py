@@ -16,7 +16,7 @@ from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.runs.folder import RunFolder, RunSpec
 
 
-class LanguageModelFiles:
+class LanguageModelRunFiles:
     """Where the files lie that this recipe has beside those of every recipe."""
 
     def __init__(self, folder: RunFolder) -> None:
@@ -74,7 +74,7 @@ class RunData:
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        self._files = LanguageModelFiles(folder)
+        self._files = LanguageModelRunFiles(folder)
 
     @cached_property
     def spec(self) -> RunSpec:

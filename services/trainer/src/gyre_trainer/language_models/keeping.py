@@ -3,7 +3,7 @@
 from gyre_common.store import ContentRef, Store
 from pydantic import BaseModel
 
-from gyre_trainer.language_models.inputs import LanguageModelFiles
+from gyre_trainer.language_models.inputs import LanguageModelRunFiles
 from gyre_trainer.language_models.report import MARK
 from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.folder import RunFolder, write_json
@@ -16,7 +16,7 @@ async def keep_report(
     """Where the report lies; its `card` names the model card, now complete: the artifact's own copy
     was written before. Raises Retryable: the store is away.
     """
-    files, store = LanguageModelFiles(folder), Store(settings.store_url)
+    files, store = LanguageModelRunFiles(folder), Store(settings.store_url)
     card = (folder.candidate / "README.md").read_text(encoding="utf-8").replace(MARK, markdown)
     files.card.write_text(card, encoding="utf-8")
     stored = await retry_while_away(lambda: store.put(card.encode()), seconds=STORE_SECONDS)

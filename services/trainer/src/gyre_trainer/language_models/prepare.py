@@ -35,7 +35,7 @@ from gyre_trainer.language_models.config import (
 )
 from gyre_trainer.language_models.inputs import (
     Inputs,
-    LanguageModelFiles,
+    LanguageModelRunFiles,
     Sample,
     folder_digest,
     write_samples,
@@ -84,7 +84,7 @@ async def prepare_samples(
     cannot be trained, or a teacher that does not answer; Retryable: the store or the generator is
     away. What a teacher answered before that is kept, and not asked again.
     """
-    spec, files = folder.spec(), LanguageModelFiles(folder)
+    spec, files = folder.spec(), LanguageModelRunFiles(folder)
     base = trainable_base(spec)
     folder.progress(PREPARE, message="checking the base model")
     models = ModelFolders(Store(settings.store_url), settings.model_cache)
@@ -133,7 +133,7 @@ async def prepare_samples(
 
 
 def write_inputs(
-    files: LanguageModelFiles,
+    files: LanguageModelRunFiles,
     frozen: FrozenDataSet,
     *,
     base: Artifact,

@@ -26,7 +26,7 @@ from gyre_common.signature import Signature
 
 from gyre_trainer.runs.book import RESUMABLE, Run, RunBook
 from gyre_trainer.runs.endings import (
-    Ending,
+    RunEnding,
     candidate_of,
     finished_event,
     interrupted_event,
@@ -177,11 +177,11 @@ class Conductor:
         except asyncio.CancelledError:
             ending = stopped_ending(spec.run_id, by=job.stopped_by)
         except GyreError as error:
-            ending = Ending(RunOutcome.FAILED, failure_line(error, str(spec.run_id)))
+            ending = RunEnding(RunOutcome.FAILED, failure_line(error, str(spec.run_id)))
         except Exception as error:
             # The edge of a run: a bug in it must not end the others and the collector.
             log.exception("run crashed", extra={"run": str(spec.run_id)})
-            ending = Ending(RunOutcome.FAILED, f"unexpected {type(error).__name__}: {error}")
+            ending = RunEnding(RunOutcome.FAILED, f"unexpected {type(error).__name__}: {error}")
         job.ending = True
         log.info("run ended", extra={"run": str(spec.run_id), "outcome": ending.outcome.value})
         try:
@@ -195,7 +195,7 @@ class Conductor:
             if self._jobs.get(spec.run_id) is job:
                 del self._jobs[spec.run_id]
 
-    async def _claim_and_run(self, spec: RunSpec, job: _Job) -> Ending:
+    async def _claim_and_run(self, spec: RunSpec, job: _Job) -> RunEnding:
         with self._tools.folders.claim(spec.run_id) as folder:
             if self._turn.locked():
                 await self._report_progress(spec, _WAITING)

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Ending:
+class RunEnding:
     """How a run ended; `judged` are the fields of its last event that only a verdict fills."""
 
     outcome: RunOutcome
@@ -32,7 +32,7 @@ def candidate_of(folder: RunFolder) -> Artifact:
     return Artifact(**content, evidence=_origin(folder), registered_at=now())
 
 
-def judged_ending(folder: RunFolder) -> Ending:
+def judged_ending(folder: RunFolder) -> RunEnding:
     """Of a run that has its verdict. Raises FailedPrecondition when the folder was changed."""
     spec, verdict, origin = folder.spec(), folder.verdict(), _origin(folder)
     companions = {
@@ -47,17 +47,17 @@ def judged_ending(folder: RunFolder) -> Ending:
         "report_uri": verdict.report_uri,
     }
     if verdict.decision is Decision.PASSED:
-        return Ending(RunOutcome.PASSED, verdict.summary, judged)
+        return RunEnding(RunOutcome.PASSED, verdict.summary, judged)
     reasons = "; ".join(verdict.reasons)
-    return Ending(RunOutcome.REFUSED, f"{verdict.decision}: {reasons}", judged)
+    return RunEnding(RunOutcome.REFUSED, f"{verdict.decision}: {reasons}", judged)
 
 
-def stopped_ending(run_id: object, *, by: str = "") -> Ending:
+def stopped_ending(run_id: object, *, by: str = "") -> RunEnding:
     """By somebody, or by nobody: then it is the trainer that ends."""
     resume = f"`gyre train --resume {run_id}` goes on from where it was"
     if by:
-        return Ending(RunOutcome.CANCELLED, f"stopped by {by}: {resume}")
-    return Ending(RunOutcome.INTERRUPTED, f"the trainer ended while it ran: {resume}")
+        return RunEnding(RunOutcome.CANCELLED, f"stopped by {by}: {resume}")
+    return RunEnding(RunOutcome.INTERRUPTED, f"the trainer ended while it ran: {resume}")
 
 
 def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
@@ -65,7 +65,7 @@ def progressed_event(spec: RunSpec, line: ProgressLine) -> TrainingProgressed:
     return TrainingProgressed.model_validate({**dict(spec), **dict(line), "at": now()})
 
 
-def finished_event(spec: RunSpec, folder: RunFolder, ending: Ending) -> TrainingFinished:
+def finished_event(spec: RunSpec, folder: RunFolder, ending: RunEnding) -> TrainingFinished:
     """What the run says last, with as much as can be read of what it got done."""
     prepared, exported = _readable(folder.prepared), _readable(folder.exported)
     message = ending.message

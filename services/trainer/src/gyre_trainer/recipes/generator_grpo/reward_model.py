@@ -53,7 +53,7 @@ def reward_version(spec: RunSpec) -> Artifact:
     return artifact
 
 
-class RewardModel:
+class AnswerRewards:
     """Says how good answers are, of what it reads when it serves as a judge."""
 
     def __init__(self, model: TrainableReward, encode: Encode, frame: RewardFrame) -> None:
@@ -80,7 +80,7 @@ class RewardModel:
         return values
 
 
-def open_reward_model(run: RunFolder, device: torch.device) -> RewardModel:
+def open_reward_model(run: RunFolder, device: torch.device) -> AnswerRewards:
     """Raises FailedPrecondition: it has changed since the run began, or is no reward model."""
     path = reward_file(run)
     try:
@@ -109,4 +109,4 @@ def open_reward_model(run: RunFolder, device: torch.device) -> RewardModel:
             f"another version by the setting {REWARD}"
         )
     model = TrainableReward(network.eval()).to(device)
-    return RewardModel(model, ChatTokenizer(tokenizer).plain, frame)
+    return AnswerRewards(model, ChatTokenizer(tokenizer).plain, frame)

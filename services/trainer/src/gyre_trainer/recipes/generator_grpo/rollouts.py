@@ -13,11 +13,11 @@ from gyre_trainer.language_models.inputs import Sample
 from gyre_trainer.language_models.model import TrainableGenerator
 from gyre_trainer.recipes.generator_grpo.config import GeneratorGrpoConfig
 from gyre_trainer.recipes.generator_grpo.loss import group_advantages
-from gyre_trainer.recipes.generator_grpo.reward_model import RewardModel
+from gyre_trainer.recipes.generator_grpo.reward_model import AnswerRewards
 
 
 @dataclass(frozen=True)
-class Question(TokenizedSample):
+class SampledPrompt(TokenizedSample):
     """A prompt, and what it was made of; its completion is not used."""
 
     source: Sample = field(kw_only=True)
@@ -38,10 +38,10 @@ class Group(TokenizedSample):
         return (self.ids[len(self.prompt) :], *self.others)
 
 
-def questions_of(fit: Tokenized) -> list[Question]:
+def questions_of(fit: Tokenized) -> list[SampledPrompt]:
     """Prompts with their sources, in the data set's order."""
     pairs = zip(fit.samples, fit.sources, strict=True)
-    return [Question(each.ids, each.completion, source=source) for each, source in pairs]
+    return [SampledPrompt(each.ids, each.completion, source=source) for each, source in pairs]
 
 
 class Rollouts:
@@ -54,7 +54,7 @@ class Rollouts:
         model: TrainableGenerator,
         tokenizer: PreTrainedTokenizerFast,
         end: int,
-        reward_model: RewardModel,
+        reward_model: AnswerRewards,
         config: GeneratorGrpoConfig,
     ) -> None:
         self._model = model
@@ -63,7 +63,7 @@ class Rollouts:
         self._reward_model = reward_model
         self._config = config
 
-    def group(self, question: Question) -> Group:
+    def group(self, question: SampledPrompt) -> Group:
         """Answers to a question, drawn by torch's own random numbers."""
         answers = self._write(question.prompt)
         texts = [self._tokenizer.decode(each, skip_special_tokens=True) for each in answers]

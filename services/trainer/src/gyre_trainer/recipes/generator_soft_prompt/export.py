@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gyre_trainer.language_models.export import Form, export_candidate
+from gyre_trainer.language_models.export import WeightsForm, export_candidate
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.recipes.generator_soft_prompt.config import (
     GeneratorSoftPromptConfig,
@@ -24,5 +24,5 @@ def _fill(data: RunData, learned: Path, into: Path) -> None:
     write_with(SoftPrompt.load(learned), data.base_folder, into)
 
 
-WITH_SOFT_PROMPT = Form(SoftPromptVariant.SOFT_PROMPT, _fill)
+WITH_SOFT_PROMPT = WeightsForm(SoftPromptVariant.SOFT_PROMPT, _fill)
 """A whole model."""

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gyre_trainer.judge_calls import Judge, Scores
+from gyre_trainer.judge_calls import JudgeClient, Scores
 from gyre_trainer.language_models.inputs import Sample
 from gyre_trainer.runs.folder import RunFolder
 from gyre_trainer.runs.verbs import COMPARE
@@ -17,7 +17,7 @@ PairScores = Mapping[str, tuple[Scores, Scores] | None]
 
 
 async def scores_of(
-    folder: RunFolder, judge: Judge, pairs: Sequence[Sample], version: str, *, who: str
+    folder: RunFolder, judge: JudgeClient, pairs: Sequence[Sample], version: str, *, who: str
 ) -> PairScores:
     """Kept in `scores-<who>.jsonl`: what was scored before an interruption is not scored again.
     Raises FailedPrecondition: the version cannot judge; Retryable: the judge is away.

@@ -10,7 +10,7 @@ from gyre_trainer.data_sets.answer_joining import Wanted
 from gyre_trainer.data_sets.answers import AnswersKind, answer_texts
 from gyre_trainer.data_sets.preference_freezing import freeze_preferences
 from gyre_trainer.data_sets.question_context import render_for_judge
-from gyre_trainer.language_models.inputs import LanguageModelFiles, write_samples
+from gyre_trainer.language_models.inputs import LanguageModelRunFiles, write_samples
 from gyre_trainer.language_models.prepare import (
     freeze_and_store,
     mark_prepared,
@@ -30,7 +30,7 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     """`prepared.json` is last. Raises FailedPrecondition: too few pairs, or a base that cannot be
     trained; Retryable: the store is away.
     """
-    spec, files = folder.spec(), LanguageModelFiles(folder)
+    spec, files = folder.spec(), LanguageModelRunFiles(folder)
     config = JudgeRewardConfig.from_settings(spec.settings)
     base = trainable_base(spec)
     folder.progress(PREPARE, message="checking the base model")

@@ -14,7 +14,7 @@ from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.language_models.config import OPENAI
 from gyre_trainer.language_models.inputs import (
     Inputs,
-    LanguageModelFiles,
+    LanguageModelRunFiles,
     Sample,
     write_samples,
 )
@@ -33,7 +33,7 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     """`prepared.json` is last. Raises FailedPrecondition: too little to show, or nobody that would
     read it; Retryable: the store is away.
     """
-    spec, files = folder.spec(), LanguageModelFiles(folder)
+    spec, files = folder.spec(), LanguageModelRunFiles(folder)
     config = FewShotConfig.from_settings(spec.settings)
     base = template_version(spec)
     check_readers(spec)

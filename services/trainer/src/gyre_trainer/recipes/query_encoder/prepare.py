@@ -154,7 +154,7 @@ async def snapshot(
     snapshot. Raises FailedPrecondition: no passages of the tenant; Retryable: Elasticsearch or the
     index is away.
     """
-    sample = Sample(most, frozenset(required))
+    sample = PassageSample(most, frozenset(required))
     of_tenant = {"match_all": {}} if tenant == EVERY_TENANT else {"term": {"tenant": tenant}}
     source = {"includes": [*_FIELDS, VECTOR], "exclude_vectors": False}
     query = {"query": of_tenant, "_source": source}
@@ -181,7 +181,7 @@ async def snapshot(
     return frozenset(row["chunk_id"] for row, _ in passages)
 
 
-class Sample:
+class PassageSample:
     """Holds the passages that are wanted, and beside them as many others as fit in `most`."""
 
     def __init__(self, most: int, required: frozenset[str]) -> None:
