@@ -32,6 +32,7 @@ from gyre_trainer.recipes.generator_sft.config import GeneratorSftConfig
 from gyre_trainer.recipes.generator_sft.train import train
 from gyre_trainer.training.launching import training_command, training_environment
 from gyre_trainer.training.program import Stopped
+from gyre_trainer.training.workers import Workers
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -148,6 +149,21 @@ def test_bfloat16_learns_nearly_what_single_precision_learns(
     assert losses != single.result(variant).loss
     assert losses == pytest.approx(single.result(variant).loss, rel=0.02)
     assert {weights.dtype for weights in half.learned(variant).values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_a_small_model_takes_no_large_bucket(tiny_language_model: Path, stage: int) -> None:
+    """Where many trained in one process, its buckets together were more than the machine has, and
+    it could start no other.
+    """
+    config = GeneratorSftConfig(precision="single", zero_stage=stage)
+    base, _ = open_to_train(tiny_language_model, config, Variant.FULL)
+    model = make_trainable(base, config, Variant.FULL)
+    Workers()
+    before = psutil.Process().memory_info().vms
+    engine = start_engine(model, config, Variant.FULL)
+    assert psutil.Process().memory_info().vms - before < 500_000_000
+    engine.destroy()
 
 
 def test_what_does_not_learn_stays_in_bfloat16(tiny_language_model: Path) -> None:

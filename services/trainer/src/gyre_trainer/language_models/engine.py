@@ -19,6 +19,7 @@ from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.training.checkpoint import Checkpoints, Position
 from gyre_trainer.training.program import Stopped
 from gyre_trainer.training.workers import StepReport, Workers
+from gyre_trainer.training.zero import zero_settings
 
 
 def start_engine(
@@ -34,7 +35,7 @@ def start_engine(
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
         "gradient_clipping": config.clip,
-        "zero_optimization": {"stage": config.zero_stage},
+        "zero_optimization": zero_settings(config.zero_stage, learning),
         "zero_allow_untested_optimizer": True,
     }
     engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)

@@ -31,6 +31,7 @@ from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.training.checkpoint import Checkpoints
 from gyre_trainer.training.program import Stopped, run_training
 from gyre_trainer.training.workers import StepReport, Workers
+from gyre_trainer.training.zero import zero_settings
 
 
 def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None:
@@ -124,7 +125,7 @@ def start_engine(
         "train_micro_batch_size_per_gpu": 1,  # batches are made here; DeepSpeed only counts them
         "gradient_accumulation_steps": config.accumulation,
         "gradient_clipping": config.clip,
-        "zero_optimization": {"stage": config.zero_stage},
+        "zero_optimization": zero_settings(config.zero_stage, learning),
         "zero_allow_untested_optimizer": True,
     }
     engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)
