@@ -64,17 +64,27 @@ async def test_what_a_teacher_answers_is_learned(begun: Stage) -> None:
     assert not any(b"taught" in path.read_bytes() for path in begun.folder.data_set.iterdir())
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        FailedPrecondition("the server refused (429): quota is used up"),
+        Unavailable("the model server is over its limit: quota is used up"),
+    ],
+    ids=["refuses", "goes on limiting"],
+)
 async def test_a_teacher_that_refuses_is_told_and_not_asked_again_what_it_answered(
-    begun: Stage, monkeypatch: pytest.MonkeyPatch
+    begun: Stage, monkeypatch: pytest.MonkeyPatch, failure: GyreError
 ) -> None:
-    monkeypatch.setattr("gyre_trainer.generator_calls._KNOWN_WITHIN", 0.0)
-    limited = FailedPrecondition("the server refused (429): quota is used up")
+    for patience in ("_KNOWN_WITHIN", "_PATIENCE"):
+        monkeypatch.setattr(f"gyre_trainer.generator_calls.{patience}", 0.0)
 
     def refusing(question: str) -> str | FailedPrecondition:
-        return limited if "matter95" in question else teach(question)
+        if "matter95" in question:
+            raise failure
+        return teach(question)
 
     async with fake_generator({"big": refusing}) as generator:
-        with pytest.RaisesGroup(pytest.RaisesExc(FailedPrecondition, match="quota is used up")):
+        with pytest.RaisesGroup(pytest.RaisesExc(type(failure), match="quota is used up")):
             await prepare(begun.folder, begun.settings(generator.address))
         assert not begun.folder.prepared_file.exists()
         before = generator.call_counts.total()
@@ -105,25 +115,6 @@ async def test_a_teacher_that_limits_or_times_out_is_asked_again(
         return teach(question)
 
     async with fake_generator({"big": late}) as generator:
-        await prepare(begun.folder, begun.settings(generator.address))
-    assert sorted(taught(begun)) == [90, 91, 94, 95]
-
-
-async def test_a_teacher_that_goes_on_limiting_ends_the_run_which_can_be_resumed(
-    begun: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gyre_trainer.generator_calls._PATIENCE", 0.0)
-
-    def limited(question: str) -> str | FailedPrecondition:
-        if "matter95" in question:
-            raise Unavailable("the model server is over its limit")
-        return teach(question)
-
-    async with fake_generator({"big": limited}) as generator:
-        with pytest.RaisesGroup(pytest.RaisesExc(Unavailable, match="over its limit")):
-            await prepare(begun.folder, begun.settings(generator.address))
-        assert not begun.folder.prepared_file.exists()
-        generator.versions["big"] = teach
         await prepare(begun.folder, begun.settings(generator.address))
     assert sorted(taught(begun)) == [90, 91, 94, 95]
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 _ROLE = "generator"
 _SERVED = "openai"
-_ANSWERING = {"answers_at": "0.4", "unsupported": "drop"}
-"""As the model that is shipped: the model's mood does not decide whether there is an answer, and
-what no passage supports does not leave. `gyre register … --set` makes versions that do otherwise.
+_ANSWERING = ("answers_at", "unsupported")
+"""Settings as of the model that is shipped: the model's mood does not decide whether there is an
+answer, and what no passage supports does not leave. `gyre register … --set` makes versions that do
+otherwise.
 """
 
 models = group("Look after the language models that may answer.")
@@ -119,8 +120,10 @@ def _checked(cli: Cli, folder: Path, name: str, base: str) -> tuple[dict[str, st
         read_adapter,
         read_language_model,
     )
+    from gyre_common.releases.builtin import LANGUAGE_MODEL_SETTINGS
 
-    settings = {"backend": _SERVED, "model": name, **_ANSWERING}
+    answering = {setting: LANGUAGE_MODEL_SETTINGS[setting] for setting in _ANSWERING}
+    settings = {"backend": _SERVED, "model": name, **answering}
     if not (folder / ADAPTER_CONFIG).is_file():
         if base:
             raise InvalidInput("--base", "is given", "leave it out: this is no adapter")

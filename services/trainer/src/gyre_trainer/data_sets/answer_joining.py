@@ -13,7 +13,7 @@ from gyre_common.lines import folded
 
 from gyre_trainer.data_sets.answers import AnswerKind, declines
 from gyre_trainer.data_sets.joining import actor_digest
-from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts
+from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts, Sources
 
 LONGEST = 8_000
 """Characters of an answer that is learned from."""
@@ -97,7 +97,9 @@ class AnswersJoined:
         self._liked: dict[Question, list[AnswerExample]] = defaultdict(list)
         self._disliked: list[AnswerExample] = []
         self._by_question: dict[Question, AnswerExample] = {}
-        self._conversations: dict[tuple[str, str], list[InteractionFact]] = defaultdict(list)
+        self._conversations: dict[tuple[str, str], list[tuple[datetime, Sources]]] = defaultdict(
+            list
+        )
 
     def add(self, facts: PartitionFacts) -> None:
         """Join one partition."""
@@ -110,7 +112,9 @@ class AnswersJoined:
             place = (one.tenant, one.interaction_id)
             if place not in seen:
                 seen.add(place)
-                self._conversations[one.tenant, one.conversation_id].append(one)
+                if one.conversation_id:
+                    conversation = self._conversations[one.tenant, one.conversation_id]
+                    conversation.append((one.completed_at, one.quotable))
                 self._add(one, words.pop(place, []))
                 self._add_question(one)
         self.interactions += len(seen)
@@ -162,8 +166,11 @@ class AnswersJoined:
             {
                 group
                 for example in examples
-                for fact in (example.interaction, *self._before(example.interaction))
-                for source in fact.quotable
+                for sources in (
+                    example.interaction.quotable,
+                    *self._before(example.interaction),
+                )
+                for source in sources
                 for group in source.acl or ()
             }
         )
@@ -186,11 +193,11 @@ class AnswersJoined:
         before = self._before(interaction) if answers else []
         return answers <= len(before) and all(map(_is_open, before))
 
-    def _before(self, interaction: InteractionFact) -> list[InteractionFact]:
-        if not interaction.conversation_id:
-            return []
-        conversation = self._conversations[interaction.tenant, interaction.conversation_id]
-        return [each for each in conversation if each.completed_at < interaction.completed_at]
+    def _before(self, interaction: InteractionFact) -> list[Sources]:
+        """What each earlier answer of its conversation may quote."""
+        key = (interaction.tenant, interaction.conversation_id)
+        conversation = self._conversations.get(key, ())
+        return [sources for at, sources in conversation if at < interaction.completed_at]
 
     def _add_question(self, interaction: InteractionFact) -> None:
         if self._wanted.unanswered and self._refusal(interaction) is None:
@@ -252,14 +259,14 @@ class AnswersJoined:
             return NotLearned.NOTHING_READ
         if not all(shown.text for shown in interaction.shown):
             return NotLearned.FORGOTTEN
-        if not self._wanted.restricted and not _is_open(interaction):
+        if not self._wanted.restricted and not _is_open(interaction.quotable):
             return NotLearned.RESTRICTED
         return None
 
 
-def _is_open(interaction: InteractionFact) -> bool:
-    """Whether everybody may read what it may quote; None: the record does not tell who may."""
-    return all(source.acl == () for source in interaction.quotable)
+def _is_open(sources: Sources) -> bool:
+    """Whether everybody may read them; None: the record does not tell who may."""
+    return all(source.acl == () for source in sources)
 
 
 def as_given(

@@ -40,6 +40,10 @@ class ExampleSource:
     acl: tuple[str, ...] = ()
 
 
+Sources = tuple[Shown | ExampleSource, ...]
+"""What an answer may quote."""
+
+
 @dataclass(frozen=True, slots=True)
 class InteractionFact:
     """`cited` holds chunk ids. `query` is what was searched for, empty where that is the question;
@@ -74,7 +78,7 @@ class InteractionFact:
         return self.query or self.question
 
     @property
-    def quotable(self) -> tuple["Shown | ExampleSource", ...]:
+    def quotable(self) -> Sources:
         """What the answer may quote, and who corrects it: all that was shown, whether a model read
         it or not, and what examples in the prompt rest on.
         """
