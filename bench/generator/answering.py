@@ -31,6 +31,7 @@ class Result:
     token_f1: float
     declined: bool
     grounded: float | None
+    well_cited: float | None
     seconds: float
 
 
@@ -78,7 +79,7 @@ async def results_of(
     for case in cases:
         given = await generator.answer(context_of(case, budget), versions, max_tokens=ANSWER_TOKENS)
         answer = given or VersionAnswer("")
-        measures = measured(answer, wanted_of(case))
+        measures = measured(answer, wanted_of(case), context_of(case, None).read)
         results.append(
             Result(
                 answerable=bool(case.gold_answers),
@@ -86,6 +87,7 @@ async def results_of(
                 token_f1=measures.token_f1,
                 declined=measures.declined,
                 grounded=measures.grounded,
+                well_cited=measures.well_cited,
                 seconds=answer.seconds,
             )
         )
@@ -104,6 +106,7 @@ def report(results: Mapping[str, Sequence[Result]]) -> str:
         picks = np.random.default_rng(0).integers(0, len(rouge), (10_000, len(rouge)))
         low, high = np.percentile(rouge[picks].mean(axis=1), [2.5, 97.5])
         grounded = [one.grounded for one in version_results if one.grounded is not None]
+        cited = [one.well_cited for one in version_results if one.well_cited is not None]
         rates = [(~declined)[is_answerable].mean()]
         if not is_answerable.all():
             rates.append(declined[~is_answerable].mean())
@@ -118,6 +121,7 @@ def report(results: Mapping[str, Sequence[Result]]) -> str:
             f"{np.mean(rates):.3f}",
             f"{declined[is_answerable].mean():.0%}",
             f"{np.mean(grounded) if grounded else 0:.3f}",
+            f"{np.mean(cited) if cited else 0:.3f}",
             f"{np.mean(seconds):.1f}",
         )
         rows.append((name, *cells))
@@ -129,6 +133,7 @@ def report(results: Mapping[str, Sequence[Result]]) -> str:
         "abstention, balanced",
         "declined, answerable",
         "grounded",
+        "right sources",
         "s an answer",
     )
     return table(head, rows)

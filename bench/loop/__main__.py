@@ -21,10 +21,11 @@ from gyre.trainer.v1 import trainer_pb2
 from gyre_cli.command import Cli
 from gyre_cli.commands.runs import begin
 from gyre_cli.demo.corpus import Document
+from gyre_cli.demo.costs import cpu_seconds
 from gyre_cli.demo.crowd import Crowd, Habits
 from gyre_cli.demo.measures import compare, slices
 from gyre_cli.demo.stages import Stages
-from gyre_cli.demo.story import ACTOR, cpu_seconds, explore, submit, until_live
+from gyre_cli.demo.story import ACTOR, explore, submit, until_live
 from gyre_cli.output import Output
 from gyre_cli.settings import settings_for
 from gyre_client import AsyncClient, NotFound

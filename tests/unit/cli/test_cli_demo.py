@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from math import log2
+from pathlib import Path
 from random import Random
 from subprocess import PIPE, Popen
 from typing import Any
@@ -15,9 +16,10 @@ from gyre.releases.v1 import releases_pb2, releases_pb2_grpc
 from gyre.retriever.v1 import retriever_pb2, retriever_pb2_grpc
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_cli.demo.corpus import FULL, SHORT, DemoQuestion, generate
+from gyre_cli.demo.costs import StageCosts, in_words, spent_by
 from gyre_cli.demo.crowd import Crowd, CrowdTally, Habits
 from gyre_cli.demo.measures import compare, ndcg, slices
-from gyre_cli.demo.story import spent_by, until_live
+from gyre_cli.demo.story import until_live
 from gyre_cli.demo.training import stop_training
 from gyre_client import Addresses, AsyncClient, Caller
 from gyre_client.submission import in_turns
@@ -247,6 +249,21 @@ def test_cpu_seconds_count_each_process_once() -> None:
         assert parent.stdin is not None
         parent.stdin.close()
     assert spent_by(parent.pid) == 0.0
+
+
+def test_the_costs_of_a_run_are_by_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = iter([60.0, 66.0, 96.0, 216.0])
+    monkeypatch.setattr("gyre_cli.demo.costs.cpu_seconds", lambda _: next(spent))
+    costs = StageCosts(tmp_path)
+    for stage in ("", "prepare", "prepare", "low-rank", "low-rank"):
+        costs.see(trainer_pb2.Run(stage=stage))
+    assert in_words(costs.finish()) == "prepare 0.5, low-rank 2.0"
+
+
+def test_a_run_on_another_machine_has_no_costs(tmp_path: Path) -> None:
+    costs = StageCosts(tmp_path)
+    costs.see(trainer_pb2.Run(stage="prepare"))
+    assert costs.finish() == {}
 
 
 async def test_a_release_is_live_once_all_that_moved_with_it_is() -> None:

@@ -1,12 +1,14 @@
 """What a gate of answers measures, whom it guards, and what it says in its main line."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.training import Decision
-from gyre_trainer.data_sets.question_context import VersionAnswer
+from gyre_trainer.data_sets.question_context import PassageRead, VersionAnswer
 from gyre_trainer.language_models.gate import ComparedAnswer, about_others, slices_of
-from gyre_trainer.language_models.measures import Measured
+from gyre_trainer.language_models.measures import Measured, measured
 from gyre_trainer.language_models.report import MeasuredSlice, SliceName, decide, summary_of
 
 from tests.unit.trainer.run_fakes import a_spec
@@ -88,3 +90,40 @@ def test_the_report_says_why_there_is_no_slice_of_other_tenants() -> None:
     assert "is not known" in about_others(every, one)
     assert about_others(every, two) == ""
     assert SliceName.OTHERS not in {each.name for each in slices_of(one)}
+
+
+READ = (
+    PassageRead("tea", "d1", "Drinks", "Green tea is steeped for two minutes."),
+    PassageRead("oven", "d1", "Cooking", "The oven is heated to 180 degrees."),
+    PassageRead("cups", "d2", "Drinks", "Cups are warmed before tea is poured."),
+)
+WANTED = "Green tea is steeped for two minutes. Cups are warmed before."
+
+
+@pytest.mark.parametrize(
+    ("sources", "wanted", "share"),
+    [
+        (("tea", "cups"), WANTED, 1.0),
+        (("tea", "oven"), WANTED, 0.5),
+        (("oven", "gone"), WANTED, 0.0),
+        ((), WANTED, None),
+        (("tea",), "Nobody knows.", None),
+        (("tea",), "Not answered here.", None),
+    ],
+)
+def test_a_source_is_right_where_what_people_wrote_rests_on_it_too(
+    sources: tuple[str, ...], wanted: str, share: float | None
+) -> None:
+    answer = VersionAnswer("It is steeped.", ((0, 14),) * len(sources), sources)
+    assert measured(answer, wanted, READ).well_cited == share
+
+
+def test_a_candidate_that_cites_worse_is_refused_whatever_it_gains() -> None:
+    right, wrong = (Measured(0.9, 0.9, True, False, 9, 1.0, share) for share in (1.0, 0.5))
+    compared = [
+        an_answer(number, 0.3, live=replace(right, score=0.5), candidate=wrong)
+        for number in range(40)
+    ]
+    decision, reasons = verdict(compared)
+    assert decision is Decision.REFUSED
+    assert reasons == ("it cites worse passages: -50.0 (-50.0 to -50.0)",)

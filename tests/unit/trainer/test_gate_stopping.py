@@ -78,7 +78,7 @@ def passes_after(gains: Sequence[float]) -> tuple[bool, int]:
 
 
 def with_nothing_beside(overall: MeasuredSlice) -> list[MeasuredSlice]:
-    names = (SliceName.GROUNDED, SliceName.DECLINING)
+    names = (SliceName.GROUNDED, SliceName.SOURCES, SliceName.DECLINING)
     return [overall, *(MeasuredSlice(name=name, questions=0, clusters=0) for name in names)]
 
 
@@ -155,6 +155,7 @@ def a_slice(name: SliceName, difference: float, spread: float = 3.0) -> Measured
         (Decision.PASSED, {}, "its intervals decide"),
         (Decision.PASSED, {SliceName.DECLINING: -1.0}, ""),
         (Decision.PASSED, {SliceName.GROUNDED: -3.0}, ""),
+        (Decision.PASSED, {SliceName.SOURCES: -3.0}, ""),
         (Decision.TOO_SMALL, {}, ""),
         (Decision.REFUSED, {SliceName.DECLINING: -10.0}, "it is surely worse"),
         (Decision.REFUSED, {SliceName.OVERALL: -5.0}, "`overall` would hardly pass any more"),
@@ -165,7 +166,7 @@ def a_slice(name: SliceName, difference: float, spread: float = 3.0) -> Measured
 def test_it_stops_when_nothing_more_has_to_be_known(
     decision: Decision, changed: dict[SliceName, float], reason: str
 ) -> None:
-    names = ("OVERALL", "NEW", "OTHERS", "GROUNDED", "DECLINING")
+    names = ("OVERALL", "NEW", "OTHERS", "GROUNDED", "SOURCES", "DECLINING")
     gains = {SliceName[name]: 10.0 for name in names} | changed
     slices = [a_slice(name, gain) for name, gain in gains.items()]
     first, *_, last = looks_at(samples(100), early=True)

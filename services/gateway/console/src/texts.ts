@@ -620,6 +620,7 @@ export const texts = {
       "answered: ROUGE-L": "Answered: in people’s words",
       "answered: token F1": "Answered: the same words",
       "answered: sentences with a source": "Answered: with a source",
+      "answered: right sources": "Answered: right sources",
       "declining: balanced accuracy": "Declining rightly",
     } as Record<string, string>,
     sliceHints: {
@@ -633,6 +634,8 @@ export const texts = {
         "The same questions: how many words are shared, in any order (token F1).",
       "answered: sentences with a source":
         "The share of sentences that rest on a passage, where both sides answered.",
+      "answered: right sources":
+        "The share of cited passages that people’s own answer rests on too, where both sides cite.",
       "declining: balanced accuracy":
         "How often it declines where the documents hold no answer, and only there; both count alike.",
     } as Record<string, string>,

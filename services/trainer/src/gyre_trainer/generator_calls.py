@@ -120,6 +120,7 @@ class Generator:
         return VersionAnswer(
             text=reply.answer,
             cited=tuple((each.start, each.end) for each in reply.citations),
+            sources=tuple(each.chunk_id for each in reply.citations),
             prompt_tokens=reply.prompt_tokens,
             completion_tokens=reply.completion_tokens,
             seconds=round(reply.latency_ms["total"] / 1000, 3),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gyre_common.gguf_files import ARCHITECTURES
 from gyre_common.language_model_files import AdapterFiles, LanguageModelFiles
 
 from gyre_local.language_model.engine import LanguageModel, Sampling, Write, Written
@@ -17,9 +18,6 @@ from gyre_local.language_model.errors import ApiError, packages_missing
 from gyre_local.language_model.merging import merge
 from gyre_local.language_model.prompt import broken, encode_pieces
 from gyre_local.language_model.requests import ChatMessage
-
-ARCHITECTURES = ("llama", "qwen2", "qwen3")
-"""Of GGUF files, those that its reader knows."""
 
 _OVERHEAD = 4
 """Times the file: weights in the layout of the CPU, the graph, and what a long prompt needs."""

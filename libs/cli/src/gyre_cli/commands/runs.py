@@ -179,10 +179,17 @@ def install(cli: Cli, target: str, what: str) -> None:
         raise FailedPrecondition(f"`make {target}` failed ({last}): run it by hand")
 
 
-async def follow(cli: Cli, gyre: "AsyncClient", run_id: str) -> Run:
-    """The run when it has ended; how far it is meanwhile is shown."""
+async def follow(
+    cli: Cli, gyre: "AsyncClient", run_id: str, see: Callable[[Run], None] = lambda _: None
+) -> Run:
+    """The run when it has ended; how far it is meanwhile is shown, and given to `see`."""
     with shown_progress(cli.out) as show:
-        return await gyre.runs.follow(run_id, show)
+
+        def on_change(run: Run) -> None:
+            see(run)
+            show(run)
+
+        return await gyre.runs.follow(run_id, on_change)
 
 
 @contextmanager
@@ -265,6 +272,7 @@ def gate_table(verdict: Verdict) -> Group:
         Text(f"\ngate: {verdict.summary}", style=style),
         *(f"  {reason}" for reason in verdict.reasons),
         Text(verdict.metric, style="dim"),
+        *([Text(verdict.explanation, style="dim")] if verdict.explanation else ()),
     )
 
 

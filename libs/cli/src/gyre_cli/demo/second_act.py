@@ -51,11 +51,12 @@ class Example:
 @dataclass
 class SecondAct:
     """What it found. Without a release the later parts stay empty; `quality` is the mean nearness
-    of answers to replies, on questions that nobody corrected.
+    of answers to replies, on questions that nobody corrected; `run_cpu_minutes` are by stage.
     """
 
     tally: CorrectionTally = field(default_factory=CorrectionTally)
     run: trainer_pb2.Run = field(default_factory=trainer_pb2.Run)
+    run_cpu_minutes: dict[str, float] = field(default_factory=dict)
     quality: QualityComparison | None = None
     last_correction_to_live_seconds: float | None = None
     rollback: Switch | None = None
@@ -76,7 +77,7 @@ async def second_act(
     last_word_at = time.monotonic()
     with stages.clock("training the language model, and gate"):
         settings = {**_TRAINING, "epochs": str(size.epochs)}
-        act.run = await train(cli, system, recipe="sft", settings=settings)
+        act.run, act.run_cpu_minutes = await train(cli, system, recipe="sft", settings=settings)
     if act.run.state != "released":
         return act
     await _until_it_answers(system, act.run.version)

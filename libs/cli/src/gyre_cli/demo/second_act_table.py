@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gyre_cli.commands.runs import gate_table
+from gyre_cli.demo.costs import in_words
 from gyre_cli.demo.second_act import SecondAct
 from gyre_cli.output import Json, plain, table
 
@@ -16,6 +17,7 @@ def act_json(act: SecondAct) -> dict[str, Json]:
     return {
         "crowd": asdict(act.tally),
         "run": plain(act.run),
+        "run_cpu_minutes": dict(act.run_cpu_minutes),
         "quality": {**asdict(act.quality), "gain": act.quality.gain} if act.quality else None,
         "example": asdict(act.example) if act.example else None,
         "last_correction_to_live_seconds": act.last_correction_to_live_seconds,
@@ -82,6 +84,8 @@ def _times(act: SecondAct) -> Table:
     assert act.promotion is not None
     rows = Table.grid(padding=(0, 2, 0, 0))
     rows.add_row("last correction → live", f"{act.last_correction_to_live_seconds:.0f} s")
+    if act.run_cpu_minutes:
+        rows.add_row("CPU-minutes of the run", in_words(act.run_cpu_minutes))
     rows.add_row("rollback → served", f"{act.rollback.seconds:.2f} s")
     rows.add_row("promoted again → served", f"{act.promotion.seconds:.2f} s")
     return rows

@@ -3,20 +3,17 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
-import psutil
 from gyre.trainer.v1 import trainer_pb2
 from gyre_client import AsyncClient, Caller, GyreError, InvalidInput
 from gyre_client.submission import Draft, Progress
 from gyre_common.events.releases import Roles
-from gyre_local.control import running_state
 
 from gyre_cli.command import Cli
 from gyre_cli.demo.corpus import SEED, DemoQuestion, Document, Size, generate
+from gyre_cli.demo.costs import cpu_seconds
 from gyre_cli.demo.crowd import Crowd, CrowdTally, Habits
 from gyre_cli.demo.measures import QualityComparison, Rankings, compare, rankings, slices
 from gyre_cli.demo.second_act import SecondAct, second_act
@@ -45,6 +42,7 @@ class DemoResult:
     size: str
     tally: CrowdTally = field(default_factory=CrowdTally)
     run: trainer_pb2.Run = field(default_factory=trainer_pb2.Run)
+    run_cpu_minutes: dict[str, float] = field(default_factory=dict)
     quality: Mapping[str, QualityComparison | None] = field(default_factory=dict)
     last_vote_to_live_seconds: float | None = None
     rollback: Switch | None = None
@@ -97,7 +95,8 @@ async def _all_stages(cli: Cli, system: AsyncClient, size: Size, *, generator: b
     with stages.stage("the crowd asks and votes", size.passes * len(questions)) as show:
         result.tally = await crowd.ask(questions, show, passes=size.passes)
     with stages.clock("training and gate"):
-        result.run = await train(cli, system, recipe="query-encoder", settings=_TRAINING)
+        trained = await train(cli, system, recipe="query-encoder", settings=_TRAINING)
+    result.run, result.run_cpu_minutes = trained
     if result.released:
         await _release(system, corpus.untouched, before, result, stages)
     if generator:
@@ -207,23 +206,3 @@ async def until_live(gyre: AsyncClient) -> None:
                 "`gyre logs retriever`"
             )
         await asyncio.sleep(_POLL_SECONDS)
-
-
-def cpu_seconds(home: Path) -> float | None:
-    """Spent by the local system, finished children included; None if there is none."""
-    state = running_state(home)
-    return None if state is None else spent_by(state.supervisor.pid)
-
-
-def spent_by(pid: int) -> float:
-    """Seconds of a process and its living kin; those that ended are in their parents' books."""
-    try:
-        leader = psutil.Process(pid)
-        kin = [leader, *leader.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0.0
-    seconds = 0.0
-    for process in kin:
-        with suppress(psutil.NoSuchProcess):
-            seconds += sum(process.cpu_times()[:4])
-    return seconds

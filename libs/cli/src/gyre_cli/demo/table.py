@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gyre_cli.commands.runs import gate_table
+from gyre_cli.demo.costs import in_words
 from gyre_cli.demo.second_act_table import act_json, act_page
 from gyre_cli.demo.story import DemoResult
 from gyre_cli.output import Json, plain, table
@@ -35,6 +36,7 @@ def outcome_json(result: DemoResult) -> dict[str, Json]:
             "documents_voted_up": len(tally.liked),
         },
         "run": plain(result.run),
+        "run_cpu_minutes": dict(result.run_cpu_minutes),
         "released": result.released,
         "quality": {
             name: {**asdict(one), "gain": one.gain} if one else None
@@ -106,6 +108,8 @@ def _times(result: DemoResult) -> Table:
     assert result.promotion is not None
     rows = Table.grid(padding=(0, 2, 0, 0))
     rows.add_row("last vote → live", f"{result.last_vote_to_live_seconds:.0f} s")
+    if result.run_cpu_minutes:
+        rows.add_row("CPU-minutes of the run", in_words(result.run_cpu_minutes))
     rows.add_row(
         "rollback → served",
         f"{result.rollback.seconds:.2f} s; the ranking is as before for "

@@ -10,14 +10,16 @@ from gyre_client.runs import RUNNING
 
 from gyre_cli.command import Cli
 from gyre_cli.commands.runs import begin, follow
+from gyre_cli.demo.costs import StageCosts
 
 _GOODBYE_SECONDS = 5.0
 
 
 async def train(
     cli: Cli, system: AsyncClient, *, recipe: str, settings: Mapping[str, str]
-) -> trainer_pb2.Run:
-    """The run when it has ended."""
+) -> tuple[trainer_pb2.Run, dict[str, float]]:
+    """The run when it has ended, and what each of its stages cost in CPU-minutes."""
+    costs = StageCosts(cli.settings.home)
     try:
         run = await begin(
             cli,
@@ -28,10 +30,11 @@ async def train(
             settings=settings,
             reason="gyre demo",
         )
-        return await follow(cli, system, run.run_id)
+        ended = await follow(cli, system, run.run_id, costs.see)
     except asyncio.CancelledError:
         await stop_training(system)
         raise
+    return ended, costs.finish()
 
 
 async def stop_training(gyre: AsyncClient) -> None:

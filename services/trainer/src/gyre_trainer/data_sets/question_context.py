@@ -42,11 +42,13 @@ async def render_for_judge(context: QuestionContext) -> tuple[str, str]:
 @dataclass(frozen=True)
 class VersionAnswer:
     """What a version made of a question. `cited` are the characters, start and end, that rest on a
-    passage; `seconds` is how long it took; the tokens are 0 where nothing counts them.
+    passage, and `sources` the passages, by chunk id and in the same order; `seconds` is how long it
+    took; the tokens are 0 where nothing counts them.
     """
 
     text: str
     cited: tuple[tuple[int, int], ...] = ()
+    sources: tuple[str, ...] = ()
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0

@@ -1,6 +1,5 @@
 """DeepSpeed around a language model, and what each step of a training has in common."""
 
-import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +7,6 @@ from enum import StrEnum
 
 import deepspeed
 import torch
-from gyre_common.errors import FailedPrecondition
 from torch import Tensor
 
 from gyre_trainer.language_models.batches import Tokenized
@@ -17,6 +15,7 @@ from gyre_trainer.language_models.model import Save, TrainableGenerator, save_le
 from gyre_trainer.language_models.result import Losses, write_result
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.training.checkpoint import Checkpoints, Position
+from gyre_trainer.training.divergence import check_loss
 from gyre_trainer.training.program import Stopped
 from gyre_trainer.training.workers import StepReport, Workers
 from gyre_trainer.training.zero import zero_settings
@@ -88,15 +87,11 @@ class Course:
         seconds: float,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
-        """Count the step, tell of it, keep it where it is time to. Raises FailedPrecondition where
-        the loss is no number; Stopped where somebody wants an end.
+        """Count the step, tell of it, keep it where it is time to. Raises as `check_loss`, and
+        Stopped where somebody wants an end.
         """
         totals = self.workers.sum_reports(own)
-        if not math.isfinite(totals.loss):
-            raise FailedPrecondition(
-                f"the loss is {totals.loss} at step {position.step + 1} of {self.steps}: "
-                "lower the learning rate"
-            )
+        check_loss([*position.losses, totals.loss], self.steps)
         position.add(totals, seconds)
         if self.workers.first:
             self._tell(position, totals, metrics or {})

@@ -28,6 +28,7 @@ from gyre_trainer.language_models.config import (
     Variant,
     context_tokens_of,
 )
+from gyre_trainer.language_models.gguf_export import gguf_of, write_gguf
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.model import save_tokenizer
 from gyre_trainer.language_models.report import MARK
@@ -150,6 +151,9 @@ def _fill_with_adapter(data: RunData, learned: Path, into: Path) -> None:
 
 
 def _fill_with_model(data: RunData, learned: Path, into: Path) -> None:
+    if base := gguf_of(data.base_folder):
+        write_gguf(learned, base, into / base.name)
+        return
     shutil.copytree(learned, into, dirs_exist_ok=True)
     save_tokenizer(data.base_folder, into)
 

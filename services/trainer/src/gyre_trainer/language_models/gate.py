@@ -41,7 +41,8 @@ class ComparedAnswer:
 
 def compared(sample: Sample, *, live: VersionAnswer, candidate: VersionAnswer) -> ComparedAnswer:
     """Both answers to one question, measured."""
-    before, after = measured(live, sample.answer), measured(candidate, sample.answer)
+    read = sample.asked.read
+    before, after = (measured(each, sample.answer, read) for each in (live, candidate))
     return ComparedAnswer(
         tenant=sample.row.tenant,
         cluster=sample.row.cluster,
@@ -125,7 +126,7 @@ def slices_of(
     halves = {True: 0.5 / max(len(wanted), 1), False: 0.5 / max(len(unwanted), 1)}
     balanced = answers if wanted and unwanted else ()
     spoken = [one for one in answers if None not in (one.live.grounded, one.candidate.grounded)]
-
+    citing = [one for one in answers if None not in (one.live.well_cited, one.candidate.well_cited)]
     others = of_others(answers)
     new, taught = ([one for one in answers if one.is_new is new] for new in (True, False))
     return (
@@ -137,6 +138,7 @@ def slices_of(
         _slice(SliceName.ANSWERED, wanted, _score, tails),
         _slice(SliceName.TOKEN_F1, wanted, lambda one: one.token_f1, tails),
         _slice(SliceName.GROUNDED, spoken, lambda one: one.grounded or 0.0, tails),
+        _slice(SliceName.SOURCES, citing, lambda one: one.well_cited or 0.0, tails),
         _slice(
             SliceName.DECLINING,
             [replace(one, weight=halves[one.wants_answer]) for one in balanced],

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -9,7 +10,7 @@ from gyre_common.text import Kind, content_terms, sentences
 from rouge_score.rouge_scorer import RougeScorer
 
 from gyre_trainer.data_sets.answers import declines
-from gyre_trainer.data_sets.question_context import VersionAnswer
+from gyre_trainer.data_sets.question_context import PassageRead, VersionAnswer
 
 _MARKERS = re.compile(r"\s?\[\d{1,3}(?:[,;] ?\d{1,3}){0,20}\]")
 _WORD = re.compile(r"\w+")
@@ -19,8 +20,9 @@ _WORD = re.compile(r"\w+")
 class Measured:
     """Of one answer. `score` is ROUGE-L where an answer is wanted, and otherwise 1 for declining;
     `is_right` tells whether it declined where it should and only there. `grounded` is the share of
-    its sentences that rest on a passage; None for one that declines. All but `words` are within 0
-    and 1.
+    its sentences that rest on a passage; None for one that declines. `well_cited` is the share of
+    its sources that are right; None where there is none, or nothing to hold them against. All but
+    `words` are within 0 and 1.
     """
 
     score: float
@@ -29,10 +31,13 @@ class Measured:
     declined: bool
     words: int
     grounded: float | None = None
+    well_cited: float | None = None
 
 
-def measured(answer: VersionAnswer, wanted: str) -> Measured:
-    """`wanted` is what people wrote, or a text that declines. Marks of sources do not count."""
+def measured(answer: VersionAnswer, wanted: str, read: Sequence[PassageRead] = ()) -> Measured:
+    """`wanted` is what people wrote, or a text that declines; `read` are the passages that it was
+    made from. Marks of sources do not count.
+    """
     text = _MARKERS.sub("", answer.text).strip()
     declined, should_decline = declines(text), declines(wanted)
     if declined or should_decline:
@@ -41,7 +46,15 @@ def measured(answer: VersionAnswer, wanted: str) -> Measured:
     else:
         score, f1, is_right = rouge_l(text, wanted), token_f1(text, wanted), True
     words = 0 if declined else len(_WORD.findall(text))
-    return Measured(score, f1, is_right, declined, words, None if declined else grounded(answer))
+    return Measured(
+        score,
+        f1,
+        is_right,
+        declined,
+        words,
+        None if declined else grounded(answer),
+        None if declined or should_decline else citation_precision(answer, wanted, read),
+    )
 
 
 def grounded(answer: VersionAnswer) -> float:
@@ -57,6 +70,27 @@ def grounded(answer: VersionAnswer) -> float:
         any(start < each.end and each.start < end for start, end in answer.cited) for each in claims
     )
     return resting / len(claims) if claims else 0.0
+
+
+def citation_precision(
+    answer: VersionAnswer, wanted: str, read: Sequence[PassageRead]
+) -> float | None:
+    """The share of the sources that what people wrote rests on too: of each of its sentences, the
+    passages that have most of its terms. None where nothing is cited, or they wrote in words that
+    stand nowhere.
+    """
+    terms = {
+        each.chunk_id: frozenset(content_terms(f"{each.heading} {each.text}")) for each in read
+    }
+    right: set[str] = set()
+    for each in sentences(wanted):
+        wanted_terms = content_terms(each.text)
+        held = {name: len(own.intersection(wanted_terms)) for name, own in terms.items()}
+        most = max(held.values(), default=0)
+        right |= {name for name, count in held.items() if count == most > 0}
+    if not right or not answer.sources:
+        return None
+    return sum(name in right for name in answer.sources) / len(answer.sources)
 
 
 def rouge_l(answer: str, wanted: str) -> float:

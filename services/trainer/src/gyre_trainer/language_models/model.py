@@ -131,6 +131,8 @@ def open_base(
         raise FailedPrecondition(
             f"the base model {folder} cannot be opened to train it: {problem}"
         ) from error
+    # What was read from GGUF is quantised no more; with this set, transformers would not write it.
+    network.hf_quantizer = None
     return network.eval(), ChatTokenizer(tokenizer)
 
 

@@ -22,9 +22,10 @@ MARK = "<!-- gate -->"
 class SliceName(StrEnum):
     """`new`: nothing was learned about the documents; `taught`: something was. `answered` and
     `token_f1` are of questions that people answered; `grounded` is the share of sentences that rest
-    on a passage, where both sides answered; `declining` is the balanced accuracy of declining. Of a
-    run for all tenants, `others` are all but the one with most held-out answers. `golden` answers
-    are in this slice alone.
+    on a passage, where both sides answered; `sources` is the share of passages cited that what
+    people wrote rests on too, where both sides cite; `declining` is the balanced accuracy of
+    declining. Of a run for all tenants, `others` are all but the one with most held-out answers.
+    `golden` answers are in this slice alone.
     """
 
     OVERALL = "overall"
@@ -35,6 +36,7 @@ class SliceName(StrEnum):
     ANSWERED = "answered: ROUGE-L"
     TOKEN_F1 = "answered: token F1"  # noqa: S105
     GROUNDED = "answered: sentences with a source"
+    SOURCES = "answered: right sources"
     DECLINING = "declining: balanced accuracy"
 
 
@@ -180,6 +182,7 @@ def surely_worse(slices: Sequence[MeasuredSlice], margin: float) -> list[str]:
     objections.expect_not_surely_worse(
         of[SliceName.GROUNDED], margin, "more of its sentences rest on nothing"
     )
+    objections.expect_not_surely_worse(of[SliceName.SOURCES], margin, "it cites worse passages")
     objections.expect_not_surely_worse(
         of[SliceName.DECLINING], 0.0, "it declines rightly less often"
     )

@@ -77,7 +77,11 @@ def reason_to_stop(
     if look.share == 1.0:
         return ""
     of = {one.name: one for one in slices}
-    harm = ((SliceName.GROUNDED, margin), (SliceName.DECLINING, 0.0))
+    harm = (
+        (SliceName.GROUNDED, margin),
+        (SliceName.SOURCES, margin),
+        (SliceName.DECLINING, 0.0),
+    )
     if decision is Decision.PASSED and not any(_leans_below(of[name], by) for name, by in harm):
         return "its intervals decide"
     if surely_worse(slices, margin):

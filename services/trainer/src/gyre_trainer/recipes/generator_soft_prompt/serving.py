@@ -1,9 +1,11 @@
 """The base with a soft prompt in it, as files: an engine sees weights and a chat template."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import gguf
 import numpy as np
+from gyre_common.gguf_files import StoredTensor, rewrite, unchanged
 from torch import nn
 
 from gyre_trainer.language_models.model import open_base, open_tokenizer
@@ -38,28 +40,17 @@ def write_with(soft: SoftPrompt, base: Path, into: Path) -> None:
 
 
 def _write_gguf(soft: SoftPrompt, base: Path, into: Path, *, template: str) -> None:
-    reader = gguf.GGUFReader(base)
-    architecture = reader.fields["general.architecture"].contents()
-    writer = gguf.GGUFWriter(into, architecture)
-    for field in reader.fields.values():
-        if field.name.startswith("GGUF.") or field.name == "general.architecture":
-            continue
-        value = template if field.name == _TEMPLATE else field.contents()
-        of = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(field.name, value, field.types[0], sub_type=of)
-    names = {tensor.name for tensor in reader.tensors}
-    for tensor in reader.tensors:
+    names = {tensor.name for tensor in gguf.GGUFReader(base).tensors}
+
+    def changed(tensor: gguf.ReaderTensor) -> Iterator[StoredTensor]:
         if tensor.name != _EMBEDDINGS:
-            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-            continue
-        data, kind = _with_rows(np.array(tensor.data), tensor.tensor_type, soft)
-        writer.add_tensor(_EMBEDDINGS, data, raw_dtype=kind)
+            yield unchanged(tensor)
+            return
+        yield _EMBEDDINGS, *_with_rows(np.array(tensor.data), tensor.tensor_type, soft)
         if _OUTPUT not in names:
-            writer.add_tensor(_OUTPUT, tensor.data, raw_dtype=tensor.tensor_type)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+            yield _OUTPUT, tensor.data, tensor.tensor_type
+
+    rewrite(base, into, changed, {_TEMPLATE: template})
 
 
 def _with_rows(

@@ -6,14 +6,12 @@ A failure is one line, `error: …`, and exit status 1.
 """
 
 import copy
-import math
 import sys
 import time
 from collections.abc import Callable
 
 import deepspeed
 import torch
-from gyre_common.errors import FailedPrecondition
 
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig, Variant
 from gyre_trainer.recipes.query_encoder.examples import Batches, examples_of, merge_questions
@@ -29,6 +27,7 @@ from gyre_trainer.recipes.query_encoder.model import (
 from gyre_trainer.recipes.query_encoder.validation import write_result
 from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.training.checkpoint import Checkpoints
+from gyre_trainer.training.divergence import check_loss
 from gyre_trainer.training.program import Stopped, run_training
 from gyre_trainer.training.workers import StepReport, Workers
 from gyre_trainer.training.zero import zero_settings
@@ -81,11 +80,7 @@ def train(folder: RunFolder, variant: Variant, stop: Callable[[], bool]) -> None
             tokens += sum(map(len, (*question_ids, *rehearsal_ids)))
         spent = time.process_time() - spent
         totals = workers.sum_reports(StepReport(loss, tokens, spent, stop=stop()))
-        if not math.isfinite(totals.loss):
-            raise FailedPrecondition(
-                f"the loss is {totals.loss} at step {step + 1} of {batches.steps}: "
-                "lower the learning rate"
-            )
+        check_loss([*position.losses, totals.loss], batches.steps)
         position.add(totals, time.monotonic() - began)
         if workers.first:
             metrics = {
