@@ -75,7 +75,10 @@ def test_every_field_of_an_event_that_may_hold_words_is_a_text(topic: Topic[Any]
             parts = list(_parts(hint))
             is_text = any(isinstance(part, IsText) for part in parts)
             is_plain = str in parts and name in model.model_fields
-            assert not is_plain or is_text or name in NO_TEXT, f"{model.__name__}.{name}"
+            assert not is_plain or is_text or name in NO_TEXT, (
+                f"{model.__name__}.{name} is a `str`: make it a `Text`, or name it in NO_TEXT "
+                "where it cannot hold what somebody wrote"
+            )
 
 
 def without_secrets(text: str) -> str:

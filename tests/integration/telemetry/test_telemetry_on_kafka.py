@@ -17,6 +17,7 @@ from gyre_common.events.training import TrainingEvent
 from gyre_telemetry.app import create_app
 from gyre_telemetry.clickhouse import open_clickhouse
 from gyre_telemetry.settings import TelemetrySettings
+from gyre_telemetry.translation import TRANSLATIONS
 
 from tests.builders import EXAMPLES, a_feedback, a_verdict, an_interaction
 from tests.eventually import eventually
@@ -128,6 +129,7 @@ TABLES = {
 
 
 async def test_every_topic_reaches_its_table(client: AsyncClient, kafka_servers: str) -> None:
+    assert TABLES.keys() == {topic.name for topic, _ in TRANSLATIONS}
     ids = {topic.name: uuid4() for topic in ALL_TOPICS if topic.name in TABLES}
     async with Bus(kafka_servers, service="test") as bus:
         for topic in ALL_TOPICS:

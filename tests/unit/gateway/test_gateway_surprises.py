@@ -107,6 +107,16 @@ def test_no_call_of_an_agent_is_a_surprise(beside: Beside, data: st.DataObject) 
     assert not re.search(r'Error executing tool \w+"', reply.text), reply.text
 
 
+@pytest.mark.parametrize(
+    "path", ["/%00", "/a%00.svg", "/..%2fpyproject.toml", "/%ff", "/" + "a" * 9000]
+)
+def test_a_path_that_no_file_can_have_is_not_found(beside: Beside, path: str) -> None:
+    reply = beside.request("GET", path)
+    assert (reply.status_code, reply.json()["error"]["type"]) == (404, "not_found_error"), (
+        reply.text
+    )
+
+
 @BOUNDED
 @given(data=st.data())
 def test_no_path_and_no_query_is_a_surprise(beside: Beside, data: st.DataObject) -> None:

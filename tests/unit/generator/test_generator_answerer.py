@@ -111,7 +111,8 @@ async def test_the_record_explains_the_answer(make_answerer: MakeAnswerer, bus: 
     finished = await make_answerer().answer(ASK)
 
     event = recorded(bus)
-    assert event.versions == {Roles.GENERATOR: "extractive-1", Roles.RETRIEVAL: "hybrid-1"}
+    used = {Roles.GENERATOR: "extractive-1", Roles.RETRIEVAL: "hybrid-1"}
+    assert event.versions.items() >= used.items()
     assert {g.name: g.passed for g in event.guardrails} == {
         "answerable": True,
         "cited_passages": True,

@@ -39,15 +39,14 @@ def test_a_recipe_is_found_by_its_name_or_by_the_role(name: str, role: str, expe
         (
             "nothing",
             "",
-            "recipe is unknown: use one of dpo, few-shot, grpo, kto, query-encoder, reward, "
-            "sft, soft-prompt",
+            f"recipe is unknown: use one of {', '.join(sorted(RECIPES))}",
         ),
         ("sft", "query-encoder", "recipe does not train query-encoder: use one of query-encoder"),
         (
             "",
             "reranker",
-            "role is one that no recipe trains: use one of generator, judge, prompt/answer, "
-            "query-encoder",
+            "role is one that no recipe trains: use one of "
+            f"{', '.join(sorted({each.role for each in RECIPES.values()}))}",
         ),
     ],
 )

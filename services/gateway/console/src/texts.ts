@@ -419,15 +419,22 @@ export const texts = {
     stageHints: {
       "": "It is about to begin.",
       waiting: "Another training has the machine. This one goes on when that is over.",
+      prepare: "Collects what it learns from, and freezes it as a data set.",
+      "low-rank": "Learns a small addition to the model, and leaves the model itself as it is.",
+      examples: "Chooses what people wrote that shows best what a good answer is like.",
+      export: "Checks what was learned, and puts it into the store.",
+      compare: "Measures live and the new version on what was kept back.",
+      settling: "The result is known. The release controller is about to apply it.",
+    } as Record<string, string>,
+    /** Of the recipes that learn from votes on passages. */
+    passageHints: {
       prepare: "Collects the votes, freezes them as a data set, and notes what is live now.",
       full: "Learns from the questions, and may change the whole upper half of the model.",
       "low-rank":
         "Learns the same once more, changing far fewer numbers. The better of the two is taken.",
-      examples: "Chooses what people wrote that shows best what a good answer is like.",
       export: "Chooses the better one, checks it, and puts it into the store.",
       compare:
         "Asks live and the new version the questions kept back, and measures which finds better.",
-      settling: "The result is known. The release controller is about to apply it.",
     } as Record<string, string>,
     /** Of the recipes that learn from answers. */
     answerHints: {

@@ -9,17 +9,9 @@ from gyre_gateway.settings import GatewaySettings
 
 async def create_app(settings: GatewaySettings, enter: Enter) -> App:
     """The gateway, answering HTTP; each request finds out by itself what is away behind it."""
-    addresses = Addresses(
-        ingestor=settings.ingestor_address,
-        embedder=settings.embedder_address,
-        retriever=settings.retriever_address,
-        generator=settings.generator_address,
-        judge=settings.judge_address,
-        feedback=settings.feedback_address,
-        trainer=settings.trainer_address,
-        telemetry=settings.telemetry_address,
-        releases=settings.releases_address,
-    )
+    # One that the settings lack ends the start, instead of being looked for at its usual port.
+    names = vars(Addresses())
+    addresses = Addresses(**{name: getattr(settings, f"{name}_address") for name in names})
     gyre = await enter(AsyncClient(addresses))
     http = create_http(settings, gyre)
     await enter(http_server(http, settings.host, settings.http_port))

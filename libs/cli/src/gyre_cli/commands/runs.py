@@ -48,7 +48,10 @@ _BAR = 24
 def train(
     cli: Cli,
     role: Annotated[
-        str, Argument(help="What to train: query-encoder if not given; generator, prompt/answer.")
+        str,
+        Argument(
+            help="What to train: query-encoder if not given; generator, prompt/answer, judge."
+        ),
     ] = "",
     recipe: Annotated[str, Option(help="How, by name; see the guide on training.")] = "",
     profile: Annotated[

@@ -123,9 +123,16 @@ test("a training of answers has stages and hints of its own", () => {
     stagesOf(run).map(({ name }) => name),
     ["prepare", "low-rank", "export", "compare", "settling"],
   );
+  const whole = aRun({ ...run, stage: "full", settings: { variant: "full" } });
+  assert.deepEqual(
+    stagesOf(whole).map(({ name }) => name),
+    ["prepare", "full", "export", "compare", "settling"],
+  );
   assert.match(stageHint(run, "compare"), /answer the questions kept back/);
   assert.match(stageHint(aRun({}), "compare"), /measures which finds better/);
   assert.match(stageHint(run, "settling"), /release controller/);
+  const other = aRun({ role: "judge", recipe: "reward" });
+  assert.match(stageHint(other, "compare"), /Measures live and the new version/);
   const examples = aRun({ role: "prompt/answer", recipe: "few-shot" });
   assert.match(stageHint(examples, "prepare"), /what people wrote and liked/);
 });

@@ -107,9 +107,15 @@ export function stageName(stage: string): string {
   return texts.loop.stages[stage] ?? stage;
 }
 
+const HINTS: Record<string, Record<string, string>> = {
+  "query-encoder": texts.loop.passageHints,
+  generator: texts.loop.answerHints,
+  "prompt/answer": texts.loop.answerHints,
+};
+
 /** What a run does in a stage, or nothing where that is not known. */
 export function stageHint(run: Run, stage: string): string {
-  const own = run.role === TRAINED_FIRST ? undefined : texts.loop.answerHints[stage];
+  const own = HINTS[run.role]?.[stage];
   return own ?? texts.loop.stageHints[stage] ?? "";
 }
 
@@ -134,7 +140,8 @@ const JUDGED: RunState[] = ["released", "passed", "refused"];
 
 /** The stages of a run in their order; of a recipe that is not known here, those that are. */
 export function stagesOf(run: Run): Stage[] {
-  const learning = LEARNING[run.recipe] ?? [];
+  const chosen = run.settings["variant"];
+  const learning = chosen ? [chosen] : (LEARNING[run.recipe] ?? []);
   const names = [...BEFORE, ...learning, ...AFTER];
   const known = !run.stage || run.stage === "waiting" || names.includes(run.stage);
   if (!known) names.splice(BEFORE.length, 0, run.stage);
