@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import gguf
 import numpy as np
@@ -14,6 +15,8 @@ from gyre_common.releases.builtin import LANGUAGE_MODEL_FILE, LANGUAGE_MODEL_VER
 from gyre_local.language_model.engine import Sampling
 from gyre_local.language_model.openvino_engine import OpenVinoEngine
 from gyre_local.language_model.requests import ChatMessage
+from gyre_trainer.language_models.config import Variant
+from gyre_trainer.language_models.export import FORMS
 from gyre_trainer.language_models.gguf_export import gguf_of, write_gguf
 from gyre_trainer.language_models.model import TrainableGenerator, open_base, save_learned
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -64,9 +67,8 @@ def test_a_whole_model_answers_as_its_base_with_the_same_change_as_an_adapter(
     learned, candidate = tmp_path / "learned", tmp_path / "candidate"
     save_learned(TrainableGenerator(whole), with_prefix(whole.state_dict()), learned)
     candidate.mkdir()
-    base = gguf_of(FOLDER)
-    assert base is not None
-    write_gguf(learned, base, candidate / base.name)
+    FORMS[Variant.FULL].fill(SimpleNamespace(base_folder=FOLDER), learned, candidate)  # type: ignore[arg-type]
+    assert [each.name for each in candidate.iterdir()] == [LANGUAGE_MODEL_FILE]
 
     again, _ = open_base(candidate)
     for name, weights in whole.state_dict().items():

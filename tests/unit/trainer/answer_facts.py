@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gyre_common.store import Shelf, digest_of
+from gyre_trainer.data_sets.answer_freezing import freeze_answers
+from gyre_trainer.data_sets.answer_joining import Wanted
+from gyre_trainer.data_sets.frozen import FrozenDataSet
 from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.segments import Segments
 from gyre_trainer.segments.facts import FeedbackFact, InteractionFact, PartitionFacts, Shown
@@ -122,3 +125,17 @@ def with_unanswered(facts: PartitionFacts, count: int) -> PartitionFacts:
     first = len(facts.interactions)
     silent = [an_answer(n, actor=f"other-{n}", acl=("board",)) for n in range(first, first + count)]
     return PartitionFacts([*facts.interactions, *silent], facts.feedback)
+
+
+async def frozen_from(
+    segments: Segments, *, profile: str = "demo", restricted: bool = False, unanswered: int = 0
+) -> FrozenDataSet:
+    return await freeze_answers(
+        segments,
+        tenant="acme",
+        profile=profile,
+        window=await segments.durable(),
+        wanted=Wanted(PROMPT, CONTEXT_TOKENS, restricted=restricted, unanswered=unanswered),
+        liked_weight=0.5,
+        teacher_weight=0.4,
+    )
