@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from gyre_common.events import ALL_TOPICS, Topic
 
 from tests.builders import EXAMPLES
@@ -46,8 +47,20 @@ def test_a_topics_example_with_a_new_field_still_parses(topic: Topic[Any]) -> No
     assert topic.model.model_validate_json(newer) == EXAMPLES[topic.name]
 
 
+def test_every_topic_has_a_sender() -> None:
+    specification = yaml.safe_load((ROOT / "docs/reference/asyncapi.yaml").read_text())
+    senders = [
+        each["channel"]["$ref"].removeprefix("#/channels/")
+        for each in specification["operations"].values()
+        if each["action"] == "send"
+    ]
+    sent_topics = {specification["channels"][name]["address"] for name in senders}
+    assert sent_topics == {topic.name for topic in ALL_TOPICS}
+
+
 def test_every_variable_a_service_reads_is_in_its_readme() -> None:
-    for settings in ROOT.glob("services/*/src/*/settings.py"):
+    own_settings = ROOT.glob("services/*/src/*/settings.py")
+    for settings in (*own_settings, ROOT / "libs/common/src/gyre_common/settings.py"):
         readme = (settings.parents[2] / "README.md").read_text(encoding="utf-8")
         names = re.findall(
             r"^    ([a-z_]+): (?!ClassVar)[^=\n]+ = ", settings.read_text(), re.MULTILINE

@@ -12,6 +12,8 @@ from gyre_common.settings import ServiceSettings
 from gyre_gateway.settings import GatewaySettings
 from gyre_local.ports import GATEWAY, SERVICES, Ports
 
+from tools.asyncapi import EDGES
+
 ROOT = Path(__file__).parents[3]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -74,6 +76,12 @@ def test_clients_gateway_and_containers_know_where_it_is(service: str) -> None:
     assert getattr(shifted, f"{name}_address") == f"127.0.0.1:{port + 200}"
     variables = COMPOSE["x-service"]["environment"]
     assert variables[f"GYRE_{name.upper()}_ADDRESS"] == f"{service}:{port}"
+
+
+@services
+def test_what_it_sends_and_reads_is_described(service: str) -> None:
+    handlers = ROOT / "services" / service / "src" / package(service) / "handlers.py"
+    assert service in EDGES or not handlers.exists()
 
 
 @services

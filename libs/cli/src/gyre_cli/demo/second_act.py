@@ -138,7 +138,10 @@ async def _until_it_answers(system: AsyncClient, version: str) -> None:
     """Returns once a question is answered by that version."""
     deadline = time.monotonic() + _SWITCHED_WITHIN
     while True:
-        answer = await system.answers.ask("Which version answers?", timeout=_SWITCHED_WITHIN)
+        # A few words: what is being written when the release arrives is written to its end.
+        answer = await system.answers.ask(
+            "Which version answers?", timeout=_SWITCHED_WITHIN, max_tokens=16
+        )
         if answer.versions[Roles.GENERATOR] == version:
             return
         if time.monotonic() > deadline:
