@@ -102,13 +102,16 @@ class Writer:
 
 
 class Room:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, outlived_seconds: float = 0.05) -> None:
         self.store = Store(f"file://{folder}/store")
         self.folder = folder
         self.server = FakeServer()
         self.releases = ReleaseView()
         self.models = ServedModels(
-            ModelFolders(self.store, folder / "cache"), self.releases, lambda: self.server
+            ModelFolders(self.store, folder / "cache"),
+            self.releases,
+            lambda: self.server,
+            outlived_seconds=outlived_seconds,
         )
         self.generation = 0
 
@@ -166,6 +169,22 @@ async def test_what_the_releases_name_is_loaded_and_what_they_name_no_more_is_un
         room.release(one, two, three, live="three", history=("two", "one"))
         await eventually(lambda: set(room.server.models) == {"two", "three"})
     assert room.server.completions == ["one", "two", "three"]
+
+
+async def test_a_request_that_was_given_what_is_taken_back_meanwhile_loads_nothing_again(
+    tmp_path: Path,
+) -> None:
+    room = Room(tmp_path, outlived_seconds=60)
+    one, two = [await room.artifact(version) for version in ("one", "two")]
+    room.release(one, two, live="one")
+    async with room.models, following(room):
+        await eventually(lambda: set(room.server.models) == {"one"})
+        room.release(one, two, live="two")
+        await eventually(lambda: room.server.completions == ["one", "two"])
+        for _ in range(10):  # what is held no more would be unloaded by now
+            await asyncio.to_thread(list, room.server.models)
+        assert await room.write(one) == ["one", AnswerDraft("one")]
+    assert room.server.loads == ["one", "two"]
 
 
 async def test_an_adapter_is_loaded_with_the_folder_of_its_base(room: Room) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,10 @@ from gyre_generator.steps.route import OPENAI
 
 _LOAD_WITHIN = 30.0
 _UNLOAD_SECONDS = 20.0
+_OUTLIVED_SECONDS = 5.0
+"""A request that was given a version just before it was taken back gets to it within that time;
+without, it would load the model again.
+"""
 
 
 class ModelServer(Protocol):
@@ -69,11 +73,17 @@ class ServedModels:
     """
 
     def __init__(
-        self, folders: ModelFolders, releases: ReleaseView, connect: Callable[[], ModelServer]
+        self,
+        folders: ModelFolders,
+        releases: ReleaseView,
+        connect: Callable[[], ModelServer],
+        *,
+        outlived_seconds: float = _OUTLIVED_SECONDS,
     ) -> None:
         self._folders = folders
         self._releases = releases
         self._connect = connect
+        self._outlived_seconds = outlived_seconds
         self._connected: ModelServer | None = None
         self._ending = False
         # The server bounds its own memory, and says when it is full.
@@ -90,12 +100,20 @@ class ServedModels:
             await self._connected.close()
 
     async def follow_releases(self) -> NoReturn:
-        """Have the server hold what the releases name, now and after each change."""
+        """Have the server hold what the releases name, now and after each change, and what they
+        named before it for a moment longer.
+        """
         changed = asyncio.Event()
         self._releases.on_change(lambda _: changed.set())
+        before: list[Artifact] = []
         while True:
-            await self._held.hold(list(_released_artifacts(self._releases.states)))
-            await changed.wait()
+            now = list(_released_artifacts(self._releases.states))
+            outlived = [each for each in before if each not in now]
+            await self._held.hold([*now, *outlived])
+            before = now
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._outlived_seconds if outlived else None):
+                    await changed.wait()
             changed.clear()
 
     def use(self, artifact: Artifact | None) -> AbstractAsyncContextManager[LoadedModel | None]:
