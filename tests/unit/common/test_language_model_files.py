@@ -93,3 +93,13 @@ def test_an_adapter_says_what_it_was_trained_on_and_how_strong_it_is(tmp_path: P
 def test_an_adapter_of_another_kind_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(FailedPrecondition, match="cannot be served"):
         read_adapter(an_adapter(tmp_path, **changes))
+
+
+def test_a_folder_of_everything_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gyre_common.language_model_files._MOST_PATHS", 3)
+    for number in range(4):
+        (tmp_path / f"{number}.gguf").touch()
+    with pytest.raises(FailedPrecondition, match="more than 3 files lie in it; needed is the mod"):
+        read_language_model(tmp_path)

@@ -8,6 +8,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -18,6 +19,7 @@ ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetens
 _PICKLED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5"})
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model")
 _LARGEST_HEADER = 256 << 20
+_MOST_PATHS = 10_000
 _TEXT, _LIST = 8, 9
 _NUMBERS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q",
@@ -107,9 +109,12 @@ def read_adapter(folder: Path) -> AdapterFiles:
 
 def _files_of(folder: Path) -> list[Path]:
     try:
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        paths = list(islice(folder.rglob("*"), _MOST_PATHS + 1))
+        files = sorted(path for path in paths if path.is_file())
     except OSError as error:
         raise FailedPrecondition(f"{folder} cannot be read: {error.strerror}") from error
+    if len(paths) > _MOST_PATHS:
+        _refuse(folder, f"more than {_MOST_PATHS:,} files lie in it", "the model's own folder")
     if not files:
         raise FailedPrecondition(f"{folder} is not a folder with files: name the model's folder")
     for file in files:
