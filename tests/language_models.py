@@ -26,6 +26,17 @@ def a_gguf(folder: Path, **changes: Any) -> Path:
     return folder
 
 
+def with_tensors(folder: Path) -> Path:
+    """The same with two tensors: four weights in single precision, 64 in 8 bits."""
+    file = folder / "model.gguf"
+    data = file.read_bytes()
+    infos = _text("a") + struct.pack("<IQIQ", 1, 4, 0, 0)
+    infos += _text("b") + struct.pack("<IQQIQ", 2, 32, 2, 8, 32)
+    data = data[:8] + struct.pack("<Q", 2) + data[16:] + infos
+    file.write_bytes(data + bytes(-len(data) % 32) + bytes(32 + 2 * 34))
+    return folder
+
+
 def _text(text: str) -> bytes:
     return struct.pack("<Q", len(text.encode())) + text.encode()
 

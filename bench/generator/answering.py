@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from gyre_common.events.releases import Roles
+from gyre_common.no_answer import NO_ANSWER
 from gyre_common.releases.builtin import GENERATOR_VERSION
 from gyre_generator.passages import estimated_cost
-from gyre_trainer.data_sets.answers import NO_ANSWER
 from gyre_trainer.data_sets.question_context import PassageRead, QuestionContext, VersionAnswer
 from gyre_trainer.generator_calls import Generator
 from gyre_trainer.language_models.measures import measured

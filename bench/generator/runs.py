@@ -5,10 +5,12 @@ of them.
 import resource
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gyre_cli.demo.costs import cpu_seconds
 from gyre_client import AsyncClient
 from gyre_common.events.event import EVERY_TENANT, new_id
 from gyre_common.events.releases import Artifact, Roles
@@ -134,13 +136,27 @@ def train_run(folder: RunFolder, program: str) -> str:
     subprocess.run(command, env=training_environment(WORKERS), check=True)
     minutes, after = (time.monotonic() - began) / 60, resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    began_export = time.process_time()
     result = write_candidate(folder, FORMS[Variant.LOW_RANK])
+    exported = (time.process_time() - began_export) / 60
     return (
         f"{result.tokens:,} tokens, {minutes:.1f} min, {used / 60:.1f} CPU-min, "
         f"{result.tokens / result.cpu_seconds:.0f} tokens a CPU-s, "
         f"{after.ru_maxrss / 2**20:.1f} GiB the larger of {WORKERS} workers, "
-        f"loss {result.loss[0]:.2f} → {result.loss[-1]:.2f}"
+        f"loss {result.loss[0]:.2f} → {result.loss[-1]:.2f}; export {exported:.1f} CPU-min"
     )
+
+
+@contextmanager
+def counted(home: Path, label: str, into: dict[str, float]) -> Iterator[None]:
+    """CPU-minutes of this process and of the system in `home` while the block runs, by label."""
+    before = _cpu_seconds(home)
+    yield
+    into[label] = (_cpu_seconds(home) - before) / 60
+
+
+def _cpu_seconds(home: Path) -> float:
+    return time.process_time() + (cpu_seconds(home) or 0.0)
 
 
 async def base_folder_of(home: Path) -> Path:

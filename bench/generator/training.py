@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from gyre_cli.demo.costs import in_words
 from gyre_client import Addresses, AsyncClient, Caller
 from gyre_common.releases.builtin import GENERATOR_VERSION, LANGUAGE_MODEL_VERSION
 from gyre_common.rpc import channel
@@ -48,6 +49,7 @@ from bench.generator.cases import glossary, halves
 from bench.generator.runs import (
     PROMPT,
     base_folder_of,
+    counted,
     register,
     sample_of,
     store_of,
@@ -98,11 +100,14 @@ async def run(options: argparse.Namespace) -> None:
         print(f"## ClapNQ, arm {options.arm}, trained on {options.fold} lines\n", flush=True)
         print(f"{machine()}\n{costs}\n", flush=True)
         for name, cases in test_cases.items():
-            results = {
-                label: await results_of(generator, version, cases, options.context_tokens)
-                for label, version in versions.items()
-            }
+            results: dict[str, list[Result]] = {}
+            minutes: dict[str, float] = {}
+            for label, version in versions.items():
+                with counted(options.home, label, minutes):
+                    given = await results_of(generator, version, cases, options.context_tokens)
+                results[label] = given
             print(f"### {name}\n\n{both_tables(results)}\n", flush=True)
+            print(f"CPU-min of asking, with the system: {in_words(minutes)}\n", flush=True)
             if options.keep:
                 keep(options.keep.with_stem(f"{options.keep.stem}-{name}"), results)
 
@@ -134,7 +139,9 @@ async def train(
         context_tokens=options.context_tokens,
         declined_share=options.declined_share,
     )
-    folder = await run_folder(options, path, cases, generator, config)
+    minutes: dict[str, float] = {}
+    with counted(options.home, "prepare", minutes):
+        folder = await run_folder(options, path, cases, generator, config)
     costs = await asyncio.to_thread(train_run, folder, "gyre_trainer.recipes.generator_sft.train")
     form = FORMS[Variant.LOW_RANK]
     data = RunData(folder)
@@ -153,7 +160,8 @@ async def train(
     for version, files, own_settings in versions.values():
         await register(gyre, store, version, files, own_settings)
     labels = {label: version for label, (version, *_) in versions.items()}
-    costs = f"train: {len(cases)} corrections, {costs}, answers from {settings['answers_at']}"
+    answering = f"answers from {settings['answers_at']}"
+    costs = f"{len(cases)} corrections, {in_words(minutes)} CPU-min; train: {costs}; {answering}"
     return labels, costs
 
 

@@ -14,8 +14,8 @@ from tests.system import System
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-def test_from_a_dropped_document_to_an_answer_that_is_corrected(
-    tab: Tab, tea: Path, tmp_path: Path
+def test_from_a_dropped_document_to_a_correction_that_teaches(
+    tab: Tab, tea: Path, tmp_path: Path, system: System
 ) -> None:
     tab.expected.append("the server responded with a status of 400")  # of the empty one
     page = tab.page
@@ -50,6 +50,11 @@ def test_from_a_dropped_document_to_an_answer_that_is_corrected(
     correction.fill("80 °C, for two minutes.")
     page.get_by_role("button", name="Keep correction").click()
     expect(page.get_by_text("Your correction is kept.")).to_be_visible()
+    system.gyre("train", "generator", "--profile", "demo", seconds=240, check=False)
+    run, *_ = system.json("runs")
+    counts = re.search(r"too few answers: (\d+) to learn from and (\d+) to ju", run["message"])
+    assert counts, run["message"]
+    assert sum(map(int, counts.groups())) >= 1
 
 
 def test_a_conversation_goes_on_and_is_found_again_by_its_link(tab: Tab, documents: None) -> None:

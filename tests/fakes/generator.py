@@ -11,7 +11,7 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
 from gyre_common.rpc import ServicerContext, serve
 
-Version = Callable[[str], str | FailedPrecondition]
+Version = Callable[[str], str | pb.AnswerResponse | FailedPrecondition]
 """From the question to the answer."""
 
 
@@ -53,6 +53,8 @@ class FakeGenerator(generator_pb2_grpc.GeneratorServiceServicer):
         answer = self._version(versions[Roles.GENERATOR])(request.question)
         if isinstance(answer, FailedPrecondition):
             raise answer
+        if isinstance(answer, pb.AnswerResponse):
+            return answer
         citation = pb.Citation(chunk_id=request.passages[0].chunk_id, end=len(answer))
         return pb.AnswerResponse(
             answer=answer, citations=[citation], prompt_tokens=40, latency_ms={"total": 250.0}

@@ -15,12 +15,14 @@ Tokenize = Callable[[dict[str, Any]], dict[str, Any]]
 
 class FakeServer:
     """A real HTTP server on a free port that answers every request as it is told. `tokenize`
-    answers vLLM's call of that name, which most servers do not have.
+    answers vLLM's call of that name, which most servers do not have; where there is none, `refusal`
+    is what the reply of status 404 says.
     """
 
     def __init__(self, behave: Behaviour) -> None:
         self._behave = behave
         self.tokenize: Tokenize | None = None
+        self.refusal = b""
         self.requests: list[dict[str, Any]] = []
         self.url = ""
 
@@ -39,7 +41,7 @@ class FakeServer:
             body = json.loads(await reader.readexactly(length))
             if head.split()[1] == b"/tokenize":
                 counted = self.tokenize and json.dumps(self.tokenize(body)).encode()
-                await write(status(200, counted) if counted else status(404))
+                await write(status(200, counted) if counted else status(404, self.refusal))
                 return
             self.requests.append(body)
             await self._behave(write, len(self.requests))

@@ -6,8 +6,8 @@ from typing import Any
 
 from gyre_common.events.releases import Artifact
 from gyre_common.model_folders import keep_model
+from gyre_common.no_answer import NO_ANSWER
 from gyre_common.store import Shelf, Store
-from gyre_trainer.data_sets.answers import NO_ANSWER
 from gyre_trainer.language_models.adapters import name_base
 from gyre_trainer.runs.folder import RunFolder, RunSpec, write_json
 from gyre_trainer.segments import Segments

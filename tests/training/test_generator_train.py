@@ -1,7 +1,6 @@
 """Training a generator in one process: what must not change the curve, and what stops it."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -37,10 +36,10 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tests.training.matrix import MATRIX
 from tests.training.tiny_generators import TinyRun, a_run, a_sample
 from tests.training.tiny_runs import never
 
-MATRIX = bool(os.environ.get("GYRE_TRAINING_MATRIX"))
 TRAIN_MODULE = "gyre_trainer.recipes.generator_sft.train"
 
 

@@ -16,8 +16,9 @@ from gyre_common.errors import (
 )
 from gyre_common.events.releases import Artifact
 from gyre_common.events.training import Decision
+from gyre_common.no_answer import NO_ANSWER
 from gyre_common.store import Store
-from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind
+from gyre_trainer.data_sets.answers import AnswerKind
 from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.inputs import RunData
@@ -141,6 +142,23 @@ async def test_a_candidate_that_writes_nothing_has_answered_nothing(compared_ane
     empty = FailedPrecondition("it wrote an empty answer", code=EMPTY_ANSWER)
     outcome = await verdict(compared_anew, right, lambda _: empty)
     assert outcome.decision is Decision.REFUSED
+
+
+async def test_a_candidate_that_cannot_read_what_live_can_has_answered_nothing(
+    compared_anew: Stage,
+) -> None:
+    too_long = FailedPrecondition("the window is small", code=CONTEXT_TOO_LONG)
+    outcome = await verdict(compared_anew, right, lambda _: too_long)
+    assert outcome.decision is Decision.REFUSED
+    assert {each.name: each for each in outcome.slices}["overall"].candidate == 0
+
+
+async def test_questions_that_live_cannot_read_are_left_out(compared_anew: Stage) -> None:
+    too_long = FailedPrecondition("the window is small", code=CONTEXT_TOO_LONG)
+    outcome = await verdict(compared_anew, lambda _: too_long, right)
+    assert outcome.decision is Decision.TOO_SMALL
+    card = (compared_anew.folder.path / "README.md").read_text()
+    assert "the prompt is longer than the live model can read" in card
 
 
 async def test_a_compare_that_was_interrupted_asks_only_what_is_missing(

@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -18,8 +18,9 @@ from gyre_common.store import Store
 from gyre_trainer.language_models.batches import pack
 from gyre_trainer.language_models.chat import ChatTokenizer
 from gyre_trainer.language_models.config import Variant
-from gyre_trainer.language_models.inputs import folder_digest
-from gyre_trainer.language_models.model import TrainableGenerator, open_base
+from gyre_trainer.language_models.inputs import RunData, folder_digest
+from gyre_trainer.language_models.model import TrainableGenerator, learning_network, open_base
+from gyre_trainer.recipes.generator_grpo import train as grpo_program
 from gyre_trainer.recipes.generator_grpo.compare import compare
 from gyre_trainer.recipes.generator_grpo.config import GeneratorGrpoConfig
 from gyre_trainer.recipes.generator_grpo.export import export
@@ -34,12 +35,14 @@ from gyre_trainer.recipes.generator_grpo.rollouts import (
 from gyre_trainer.recipes.generator_grpo.train import train
 from gyre_trainer.runs.folder import write_json
 from gyre_trainer.training.program import Stopped
+from peft import TaskType
 from transformers import LlamaForSequenceClassification
 from transformers.models.llama import LlamaConfig
 
 from tests.fakes.generator import fake_generator
 from tests.training.answer_runs import CANDIDATE, Stage, right, wrong
 from tests.training.answer_runs import SETTINGS as RUN_SETTINGS
+from tests.training.matrix import LONG
 from tests.training.tiny_generators import TinyRun, a_run, a_tokenizer
 from tests.training.tiny_runs import never
 from tests.unit.trainer.training_facts import MORNING
@@ -159,7 +162,7 @@ def test_the_mean_reward_rises(
     assert now < before
 
 
-@pytest.mark.parametrize("precision", ["single", "bfloat16"])
+@pytest.mark.parametrize("precision", ["single", pytest.param("bfloat16", marks=LONG)])
 def test_a_run_that_was_stopped_ends_bit_for_bit_as_the_straight_one(
     tmp_path: Path, tiny_language_model: Path, reward_model: Path, precision: str
 ) -> None:
@@ -277,6 +280,128 @@ def test_the_loss_is_that_of_trl(tmp_path: Path, tiny_language_model: Path) -> N
         clip_range=0.2,
     )
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
+
+
+def test_the_curve_is_that_of_trl(
+    tmp_path: Path,
+    tiny_language_model: Path,
+    reward_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its trainer learns from the answers that ours drew, step by step. What is left of the loss is
+    the divergence, as the advantages of a group add up to nothing.
+    """
+    seen: list[tuple[int, Group]] = []
+
+    def recorded(groups: Sequence[Group], answers: int, device: torch.device) -> Any:
+        seen.extend((answers, group) for group in groups)
+        return of_tokens(groups, answers, device)
+
+    monkeypatch.setattr(grpo_program, "of_tokens", recorded)
+    settings = {"warm_up": 0.0, "beta": 0.3, "low_rank_learning_rate": 3e-3, "epochs": 3}
+    run = trained(a_grpo_run(tmp_path / "run", tiny_language_model, reward_model, **settings))
+    config = GeneratorGrpoConfig.from_settings(run.folder.spec().settings)
+    theirs = trl_trainer(run, config, steps_of(seen, config.group), tmp_path / "trl")
+    theirs.train()
+    assert theirs.losses[0] == pytest.approx(0, abs=1e-5)
+    assert theirs.losses[-1] > 1e-4
+    assert run.result().loss == pytest.approx(theirs.losses, rel=0.02, abs=1e-5)
+    learned = run.learned()
+    for name, value in theirs.model.named_parameters():
+        if value.requires_grad:
+            ours = learned[name.replace(".default", "")]
+            assert torch.allclose(ours, value, atol=1e-4), name
+
+
+def steps_of(seen: Sequence[tuple[int, Group]], size: int) -> list[list[Group]]:
+    """The groups of each step."""
+    left, steps = list(seen), []
+    while left:
+        answers, _ = left[0]
+        steps.append([group for _, group in left[: answers // size]])
+        del left[: answers // size]
+    return steps
+
+
+def trl_trainer(
+    run: TinyRun, config: GeneratorGrpoConfig, steps: Sequence[Sequence[Group]], output: Path
+) -> Any:
+    """TRL's, from the same beginning, with every number that the recipe has set alike."""
+    datasets, trl = pytest.importorskip("datasets"), pytest.importorskip("trl")
+    base, _ = open_base(RunData(run.folder).base_folder)
+    torch.manual_seed(config.seed)
+    network = learning_network(base, config, Variant.LOW_RANK, TaskType.CAUSAL_LM)
+    settings = trl.GRPOConfig(
+        output_dir=str(output),
+        use_cpu=True,
+        bf16=False,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+        gradient_checkpointing=False,
+        loss_type="grpo",
+        beta=config.beta,
+        epsilon=config.clip_range,
+        use_bias_correction_kl=False,
+        num_generations=2,
+        per_device_train_batch_size=2,
+        max_steps=len(steps),
+        learning_rate=config.low_rank_learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=0,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.clip,
+        logging_steps=1,
+    )
+    coming = iter(steps)
+
+    class FromOurAnswers(trl.GRPOTrainer):  # type: ignore[misc, name-defined]
+        losses: ClassVar[list[float]] = []
+
+        def compute_loss(self, *args: Any, **named: Any) -> Any:
+            loss = super().compute_loss(*args, **named)
+            self.losses.append(loss.item())
+            return loss
+
+        def _prepare_inputs(self, _: Any) -> dict[str, Any]:
+            rows = as_rows(next(coming))
+            with torch.no_grad(), self.model.disable_adapter():
+                reference, *_ = self._get_per_token_logps_and_entropies(
+                    self.model,
+                    torch.cat((rows["prompt_ids"], rows["completion_ids"]), dim=1),
+                    torch.cat((rows["prompt_mask"], rows["completion_mask"]), dim=1),
+                    rows["completion_ids"].shape[1],
+                )
+            return {**rows, "ref_per_token_logps": reference}
+
+    return FromOurAnswers(
+        model=network,
+        reward_funcs=lambda completions, **_: [0.0] * len(completions),
+        args=settings,
+        train_dataset=datasets.Dataset.from_list([{"prompt": "x"}] * 2 * len(steps)),
+        processing_class=a_tokenizer(),
+    )
+
+
+def as_rows(groups: Sequence[Group]) -> dict[str, Any]:
+    """A row an answer: prompts end together, and answers begin together."""
+    pairs = [(group.prompt, answer) for group in groups for answer in group.answers]
+    prompts, answers = max(len(p) for p, _ in pairs), max(len(a) for _, a in pairs)
+    left = [[0] * (prompts - len(p)) for p, _ in pairs]
+    right_of = [[0] * (answers - len(a)) for _, a in pairs]
+    return {
+        "prompt_ids": torch.tensor([[*pad, *p] for pad, (p, _) in zip(left, pairs, strict=True)]),
+        "prompt_mask": torch.tensor(
+            [[*pad, *[1] * len(p)] for pad, (p, _) in zip(left, pairs, strict=True)]
+        ),
+        "completion_ids": torch.tensor(
+            [[*a, *pad] for pad, (_, a) in zip(right_of, pairs, strict=True)]
+        ),
+        "completion_mask": torch.tensor(
+            [[*[1] * len(a), *pad] for pad, (_, a) in zip(right_of, pairs, strict=True)]
+        ),
+        "advantages": torch.tensor([each for group in groups for each in group.advantages]),
+    }
 
 
 async def test_verb_after_verb_it_becomes_a_version_that_is_judged(

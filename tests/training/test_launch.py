@@ -1,7 +1,6 @@
 """Two processes under DeepSpeed's launcher: the same curve as one, and kill -9 at any time."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,10 +19,11 @@ from gyre_trainer.recipes.query_encoder.inputs import QueryEncoderFiles
 from gyre_trainer.recipes.query_encoder.train import train
 from gyre_trainer.training.launching import training_command, training_environment
 
+from tests.training.matrix import MATRIX
 from tests.training.tiny_runs import TinyRun, a_run, never
 
 pytestmark = pytest.mark.timeout(900)
-MATRIX = bool(os.environ.get("GYRE_TRAINING_MATRIX"))
+
 LONG = {"epochs": 60 if MATRIX else 20, "checkpoint_every": 5, "rehearsal": 0.5}
 KILLED_AT = (3, 17, 60, 101, 160) if MATRIX else (60,)
 KILLED_LATE_AT = (239,) if MATRIX else ()

@@ -27,13 +27,11 @@ from gyre_trainer.training.orders import (
 )
 
 from tests.training.kubernetes_job import Pod
+from tests.training.matrix import LONG
 from tests.training.tiny_generators import TinyRun, a_run
 from tests.training.tiny_runs import never
 
 pytestmark = pytest.mark.timeout(900)
-LONG = pytest.mark.skipif(
-    not os.environ.get("GYRE_TRAINING_MATRIX"), reason="the long matrix: make training"
-)
 PATIENCE_SECONDS = 400
 RUN = "00000000-0000-7000-8000-000000000001"
 TWO_NODES = "127.0.0.1 slots=1\n127.0.0.2 slots=1\n"

@@ -26,12 +26,9 @@ from gyre_trainer.training.program import Stopped
 from safetensors.torch import load_file, save_file
 
 from tests.eventually import eventually
+from tests.training.matrix import LONG
 from tests.training.tiny_generators import TinyRun, a_run, a_sample, labelled, pairs
 from tests.training.tiny_runs import never
-
-LONG = pytest.mark.skipif(
-    not os.environ.get("GYRE_TRAINING_MATRIX"), reason="the long matrix: make training"
-)
 
 
 @dataclass(frozen=True)

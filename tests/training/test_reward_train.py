@@ -1,7 +1,6 @@
 """Training of a judge in one process: what must not change the curve, and what stops it."""
 
 import json
-import os
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -15,12 +14,10 @@ from gyre_trainer.language_models.config import Variant
 from gyre_trainer.recipes.judge_reward.train import train
 from gyre_trainer.training.program import Stopped
 
+from tests.training.matrix import LONG
 from tests.training.tiny_generators import TinyRun, a_run, judged_pairs
 from tests.training.tiny_runs import never
 
-LONG = pytest.mark.skipif(
-    not os.environ.get("GYRE_TRAINING_MATRIX"), reason="the long matrix: make training"
-)
 VARIANTS = [Variant.LOW_RANK, pytest.param(Variant.FULL, marks=LONG)]
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.events.training import Decision
 from gyre_common.model_folders import ModelFolders
+from gyre_common.no_answer import NO_ANSWER
 from gyre_common.releases import ReleaseView
 from gyre_common.reward_input import FRAME, GRAPH, read_frame, reward_tokens
 from gyre_common.rpc import serve
@@ -22,7 +22,6 @@ from gyre_judge.onnx_reward import OnnxRewards
 from gyre_judge.rewards import Rewards
 from gyre_judge.rpc import JudgeRpc
 from gyre_judge.service import Judge
-from gyre_trainer.data_sets.answers import NO_ANSWER
 from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.language_models.config import Variant
 from gyre_trainer.language_models.inputs import RunData
@@ -35,6 +34,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from tests.builders import a_release
 from tests.fakes.bus import MemoryBus
 from tests.training.answer_runs import CANDIDATE, SETTINGS, Stage
+from tests.training.matrix import LONG
 from tests.training.tiny_runs import never
 from tests.unit.trainer.training_facts import MORNING
 
@@ -43,11 +43,6 @@ BASELINE = Artifact(
     digest="sha256:" + "b" * 64,
     settings={"method": "baseline"},
     registered_at=MORNING,
-)
-
-
-LONG = pytest.mark.skipif(
-    not os.environ.get("GYRE_TRAINING_MATRIX"), reason="the long matrix: make training"
 )
 
 

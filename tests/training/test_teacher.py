@@ -2,8 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from gyre.generator.v1 import generator_pb2 as pb
 from gyre_common.errors import (
     CONTEXT_TOO_LONG,
     EMPTY_ANSWER,
@@ -12,7 +14,8 @@ from gyre_common.errors import (
     GyreError,
     Unavailable,
 )
-from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind
+from gyre_common.no_answer import NO_ANSWER
+from gyre_trainer.data_sets.answers import AnswerKind
 from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.language_models.inputs import RunData, Sample
 from gyre_trainer.recipes.generator_sft.prepare import prepare
@@ -39,9 +42,9 @@ def taught(stage: Stage) -> dict[int, Sample]:
     return {int(each.row.question_id[-4:]): each for each in of_teacher}
 
 
-def teach(question: str) -> str | FailedPrecondition:
+def teach(question: str) -> str | pb.AnswerResponse | FailedPrecondition:
     number = int(NUMBER.findall(question)[0])
-    answers: dict[int, str | FailedPrecondition] = {
+    answers: dict[int, str | pb.AnswerResponse | FailedPrecondition] = {
         91: "Not answered here.",
         92: FailedPrecondition("the window is small", code=CONTEXT_TOO_LONG),
         93: FailedPrecondition("it wrote nothing", code=EMPTY_ANSWER),
@@ -65,6 +68,28 @@ async def test_what_a_teacher_answers_is_learned(begun: Stage) -> None:
 
 
 @pytest.mark.parametrize(
+    "how",
+    [
+        {"reached_max_tokens": True},
+        {"content_filtered": True},
+        {"repeated_itself": True},
+        {"outcome": pb.OUTCOME_ABSTAINED},
+    ],
+    ids=["too long", "filtered", "repeats itself", "held back"],
+)
+async def test_what_was_cut_off_teaches_nothing(begun: Stage, how: dict[str, Any]) -> None:
+    def cut(question: str) -> str | pb.AnswerResponse | FailedPrecondition:
+        if "matter95" not in question:
+            return teach(question)
+        text = "It is taught95, and it is also\n\nThe answer was stopped by a check."
+        return pb.AnswerResponse(answer=text, latency_ms={"total": 1.0}, **how)
+
+    async with fake_generator({"big": cut}) as generator:
+        await prepare(begun.folder, begun.settings(generator.address))
+    assert sorted(taught(begun)) == [90, 91, 94]
+
+
+@pytest.mark.parametrize(
     "failure",
     [
         FailedPrecondition("the server refused (429): quota is used up"),
@@ -78,7 +103,7 @@ async def test_a_teacher_that_refuses_is_told_and_not_asked_again_what_it_answer
     for patience in ("_KNOWN_WITHIN", "_PATIENCE"):
         monkeypatch.setattr(f"gyre_trainer.generator_calls.{patience}", 0.0)
 
-    def refusing(question: str) -> str | FailedPrecondition:
+    def refusing(question: str) -> str | pb.AnswerResponse | FailedPrecondition:
         if "matter95" in question:
             raise failure
         return teach(question)
@@ -107,7 +132,7 @@ async def test_a_teacher_that_limits_or_times_out_is_asked_again(
 ) -> None:
     failures = 2
 
-    def late(question: str) -> str | FailedPrecondition:
+    def late(question: str) -> str | pb.AnswerResponse | FailedPrecondition:
         nonlocal failures
         failures -= 1
         if failures >= 0:

@@ -3,7 +3,6 @@
 The base is so wide that ZeRO 3 shares out its matrices: small ones stay whole in every process.
 """
 
-import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from gyre_trainer.training.program import Stopped
 from torch import Tensor
 
 from tests.training import tiny_runs
+from tests.training.matrix import LONG
 from tests.training.test_grpo import a_grpo_run, a_reward_model
 from tests.training.tiny_generators import (
     TinyRun,
@@ -36,9 +36,6 @@ from tests.training.tiny_generators import (
 )
 from tests.training.tiny_runs import never
 
-LONG = pytest.mark.skipif(
-    not os.environ.get("GYRE_TRAINING_MATRIX"), reason="the long matrix: make training"
-)
 AnyRun = TinyRun | tiny_runs.TinyRun
 AnyVariant = Variant | SoftPromptVariant | EncoderVariant
 NEAR = {1: 1e-5, 2: 1e-4}
@@ -221,6 +218,7 @@ def test_packs_and_activations_computed_again_do_not_change_what_shared_weights_
     assert SFT.learned(run).losses == pytest.approx(straight(SFT, 1).losses, abs=NEAR[1])
 
 
+@LONG
 def test_shared_weights_of_bfloat16_learn_nearly_the_same(tmp_path: Path, bases: Bases) -> None:
     """A weight that differs in the last digit may be rounded the other way."""
     row = Row(SFT.recipe, Variant.LOW_RANK, SFT.a_run)

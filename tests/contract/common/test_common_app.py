@@ -99,6 +99,7 @@ async def create_app(settings, enter):
 
 
 if __name__ == "__main__":
+    del sys.argv[1:4]
     run(TeaSettings, create_app)
 """
 
@@ -126,11 +127,11 @@ class Service:
         self.grpc_port, self.metrics_port = free_port(), free_port()
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, **variables: str) -> "Service":
+    def start(self, *own: str, **variables: str) -> "Service":
         program = self.folder / "tea.py"
         program.write_text(textwrap.dedent(PROGRAM))
         clean = {k: v for k, v in os.environ.items() if not k.startswith("GYRE_")}
-        arguments = [str(self.folder), str(self.grpc_port), str(self.metrics_port)]
+        arguments = [str(self.folder), str(self.grpc_port), str(self.metrics_port), *own]
         self.process = subprocess.Popen(
             [sys.executable, str(program), *arguments],
             env={**clean, **variables},
@@ -359,6 +360,15 @@ def test_a_setting_that_cannot_work_is_one_line_and_status_2(
     [line] = service.stderr_lines()
     assert line.startswith("gyre-tea: ")
     assert says in line
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("--port=1", 2), ("up", 2)])
+def test_arguments_start_nothing(service: Service, argument: str, status: int) -> None:
+    service.start(argument)
+    assert service.exit_status() == status
+    assert [line for line in service.stderr_lines() if "unrecognized" in line] == (
+        [f"tea.py: error: unrecognized arguments: {argument}"] if status else []
+    )
 
 
 @pytest.mark.parametrize("which", ["grpc_port", "metrics_port"])

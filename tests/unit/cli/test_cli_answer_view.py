@@ -54,6 +54,15 @@ def test_an_answer_shows_its_sources_the_quoted_lines_and_one_line_on_voting() -
     ]
 
 
+def test_a_quotation_that_only_the_models_word_speaks_for_says_so() -> None:
+    answer = an_answer("80 degrees", "is best", "80 degrees")
+    answer.unsupported_citations.extend([1, 2])
+    assert lines(answer)[2:4] == [
+        "    “80 degrees”",
+        "    “is best”  by the model's word alone",
+    ]
+
+
 def test_where_nothing_can_be_remembered_a_vote_needs_the_id() -> None:
     assert lines(an_answer(), remembered=False)[-1] == f"vote: gyre vote {ID} up|down|1..5"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from gyre_common.errors import LOADING, FailedPrecondition, Retryable
 from gyre_common.events.releases import Artifact
-from gyre_common.held import Held, Loadable
+from gyre_common.held import Held, Loadable, NoRoom
 
 from tests.builders import an_artifact
 from tests.eventually import eventually
@@ -33,9 +33,12 @@ class Model:
 
 @dataclass
 class Source:
-    """Implements `ModelSource`; `failing` and `failing_try` map a version to what is raised."""
+    """Implements `ModelSource`; `failing` and `failing_try` map a version to what is raised. Where
+    the models are has room for `most_open`.
+    """
 
     size_bytes: int = 10
+    most_open: int = 9
     failing: dict[str, Exception] = field(default_factory=dict)
     failing_try: dict[str, Exception] = field(default_factory=dict)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,6 +54,8 @@ class Source:
                 await self.gate.wait()
                 if artifact.version in self.failing:
                     raise self.failing[artifact.version]
+                if len(self.open_ones()) >= self.most_open:
+                    raise NoRoom("unload another model")
                 self.loaded_models.append(Model(artifact.version))
                 return self.loaded_models[-1]
             finally:
@@ -162,6 +167,20 @@ async def test_a_model_is_closed_only_when_the_last_of_its_requests_has_left(roo
 async def test_a_model_that_nobody_uses_is_closed_at_the_swap(room: Room) -> None:
     await room.hold("b")
     assert room.source.open_ones() == {"b"}
+
+
+async def test_what_is_full_elsewhere_gets_room_by_what_nobody_needs(room: Room) -> None:
+    await room.use("b")
+    room.source.most_open = 2
+    await room.hold("a", "c")
+    assert room.source.open_ones() == {"a", "c"}
+
+
+async def test_what_is_full_elsewhere_keeps_what_is_named(room: Room) -> None:
+    room.source.most_open = 1
+    with pytest.raises(FailedPrecondition, match="b cannot be served here: unload another model"):
+        await room.use("b")
+    assert room.source.open_ones() == {"a"}
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 from gyre_common.errors import CONTEXT_TOO_LONG, FailedPrecondition
+from gyre_common.no_answer import NO_ANSWER
 from gyre_common.reward_input import (
-    NO_ANSWER,
     RewardFrame,
     RewardTokens,
     read_frame,

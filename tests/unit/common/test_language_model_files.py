@@ -7,7 +7,7 @@ import pytest
 from gyre_common.errors import FailedPrecondition
 from gyre_common.language_model_files import read_adapter, read_language_model
 
-from tests.language_models import a_gguf, a_safetensors_model, an_adapter
+from tests.language_models import a_gguf, a_safetensors_model, an_adapter, with_tensors
 
 
 def test_a_gguf_file_says_what_it_is(tmp_path: Path) -> None:
@@ -42,6 +42,17 @@ def test_a_gguf_file_that_is_cut_off_is_refused(tmp_path: Path, length: int) -> 
     file = a_gguf(tmp_path) / "model.gguf"
     file.write_bytes(file.read_bytes()[:length])
     with pytest.raises(FailedPrecondition, match=r"cut off|does not begin"):
+        read_language_model(tmp_path)
+
+
+@pytest.mark.parametrize("missing", [1, 34, 68, 90, 120])
+def test_a_gguf_file_that_is_cut_off_in_its_weights_is_refused(
+    tmp_path: Path, missing: int
+) -> None:
+    file = with_tensors(a_gguf(tmp_path)) / "model.gguf"
+    read_language_model(tmp_path)
+    file.write_bytes(file.read_bytes()[:-missing])
+    with pytest.raises(FailedPrecondition, match="cut off"):
         read_language_model(tmp_path)
 
 

@@ -474,6 +474,15 @@ async def test_the_record_says_that_filters_bounded_the_search(
     assert recorded(bus).filtered
 
 
+async def test_a_citation_that_only_the_models_word_speaks_for_is_named(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    text = "Use water of 80 degrees Celsius. The moon is cheese."
+    draft = AnswerDraft(text, (Claim(0, 32, 1, quote=(0, 10)), Claim(33, 52, 1)))
+    await make_answerer(ScriptedBackend(text, draft)).answer(ASK)
+    assert recorded(bus).unsupported_citations == (1,)
+
+
 async def test_a_citation_of_a_passage_that_was_not_shown_is_dropped_and_recorded(
     make_answerer: MakeAnswerer, bus: MemoryBus
 ) -> None:

@@ -1,5 +1,6 @@
 """The same calls load and try models at the local engine and at a server that answers as vLLM."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,65 +10,18 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_common.held import NoRoom
 from gyre_generator.backends.openai.usage import ServedModel
 from gyre_generator.model_server import OpenAIModelServer
+from gyre_generator.settings import GeneratorSettings
 from gyre_local.language_model.errors import packages_missing
 from gyre_local.language_model.models import LanguageModels
 from gyre_local.language_model.server import ChatEndpoint
 from pydantic import SecretStr
 
+from tests.fakes.vllm import LikeVllm
 from tests.language_models import a_gguf, an_adapter
 from tests.unit.local.language_model_fakes import FakeEngine
-
-
-class LikeVllm:
-    """vLLM's run-time calls (vllm/entrypoints/openai): one base, adapters that come and go."""
-
-    def __init__(self) -> None:
-        self.adapters: dict[str, str] = {}
-
-    def app(self) -> web.Application:
-        app = web.Application()
-        app.router.add_get("/v1/models", self._models)
-        app.router.add_post("/v1/load_lora_adapter", self._load)
-        app.router.add_post("/v1/unload_lora_adapter", self._unload)
-        app.router.add_post("/v1/chat/completions", self._complete)
-        return app
-
-    async def _models(self, _: web.Request) -> web.Response:
-        names = ["base", *self.adapters]
-        cards = [{"id": n, "object": "model", "created": 0, "owned_by": "vllm"} for n in names]
-        return web.json_response({"object": "list", "data": cards})
-
-    async def _load(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        name, path = body["lora_name"], body["lora_path"]
-        if name in self.adapters:
-            return _error(400, f"The lora adapter '{name}' has already been loaded.")
-        if not Path(path).is_dir():
-            return _error(404, f"Loading lora {name} failed: No adapter found for {path}")
-        self.adapters[name] = path
-        return web.Response(text=f"Success: LoRA adapter '{name}' added successfully.")
-
-    async def _unload(self, request: web.Request) -> web.Response:
-        name = (await request.json())["lora_name"]
-        if self.adapters.pop(name, None) is None:
-            return _error(404, f"The lora adapter '{name}' cannot be found.")
-        return web.Response(text=f"Success: LoRA adapter '{name}' removed successfully.")
-
-    async def _complete(self, request: web.Request) -> web.Response:
-        name = (await request.json())["model"]
-        if name not in ("base", *self.adapters):
-            return _error(404, f"The model `{name}` does not exist.")
-        message = {"role": "assistant", "content": "Yes"}
-        choice = {"index": 0, "message": message, "finish_reason": "length"}
-        body = {"id": "1", "object": "chat.completion", "created": 0, "model": name}
-        return web.json_response({**body, "choices": [choice]})
-
-
-def _error(status: int, message: str) -> web.Response:
-    error = {"message": message, "type": "x", "param": None, "code": status}
-    return web.json_response({"error": error}, status=status)
 
 
 async def connect(app: web.Application, *, model: str = "") -> tuple[TestServer, OpenAIModelServer]:
@@ -131,12 +85,40 @@ async def test_what_a_server_refuses_is_told_in_its_words(
         await local.load("other", tmp_path / "nowhere")
     for name in ("a", "b"):
         await local.load(name, a_gguf(tmp_path / name))
-    with pytest.raises(Retryable, match="GYRE_LLM_MEMORY_MB"):
+    with pytest.raises(NoRoom, match="GYRE_LLM_MEMORY_MB"):
         await local.load("c", a_gguf(tmp_path / "c"))
     await local.unload("a", adapter=False)
     engine.problem = packages_missing()
     with pytest.raises(Retryable, match="run `make setup-llm`"):
         await local.load("c", tmp_path / "c")
+
+
+async def test_a_vllm_that_loads_no_adapters_names_its_flags(tmp_path: Path) -> None:
+    server, client = await connect(web.Application())
+    with pytest.raises(FailedPrecondition, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"):
+        await client.load_adapter("tuned", an_adapter(tmp_path / "tuned"), tmp_path)
+    await client.close()
+    await server.close()
+
+
+async def test_a_model_that_takes_long_is_said_to_be_loading(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("gyre_generator.model_server._LOAD_SECONDS", 0.05)
+    leaving = asyncio.Event()
+
+    async def load(_: web.Request) -> web.Response:
+        await leaving.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/v1/load_model", load)
+    server, client = await connect(app)
+    with pytest.raises(Retryable, match="has not loaded big in"):
+        await client.load("big", tmp_path)
+    leaving.set()
+    await client.close()
+    await server.close()
 
 
 async def test_a_wrong_key_and_a_server_that_is_away_name_the_setting(
@@ -147,6 +129,27 @@ async def test_a_wrong_key_and_a_server_that_is_away_name_the_setting(
     with pytest.raises(Retryable, match="check GYRE_LLM_URL"):
         await away.load("a", tmp_path)
     await away.close()
+
+
+async def test_a_hosted_server_that_is_away_names_its_own_setting(unused_tcp_port: int) -> None:
+    settings = GeneratorSettings(
+        llm_url="http://127.0.0.1:1/v1",
+        llm_key=SecretStr("local"),
+        llm_max_tokens=99,
+        hosted_llm_url=f"http://127.0.0.1:{unused_tcp_port}/v1",
+        hosted_llm_key=SecretStr("hosted"),
+    )
+    served = ServedModel.model_validate(settings.of_hosted_server())
+    assert (served.key.get_secret_value(), served.max_tokens) == ("hosted", 99)
+    away = OpenAIModelServer(served)
+    with pytest.raises(Retryable, match=r"check GYRE_HOSTED_LLM_URL"):
+        await away.complete_something("gpt")
+    await away.close()
+
+
+def test_a_hosted_server_needs_one_beside_it() -> None:
+    with pytest.raises(ValueError, match="set that as well, or that alone"):
+        GeneratorSettings(hosted_llm_url="http://127.0.0.1:1/v1")
 
 
 @pytest.mark.parametrize("refused", ["max_tokens", "temperature"])

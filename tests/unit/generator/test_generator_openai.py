@@ -43,6 +43,13 @@ def chat_client(url: str, **changes: Any) -> ChatClient:
     return ChatClient(ServedModel(url=url, model="tiny", **settings))
 
 
+THINKING: Mapping[str, Artifact] = {
+    Roles.GENERATOR: an_artifact(
+        "thinking", settings={"backend": "openai", "model": "tiny", "thinks": "true"}
+    )
+}
+
+
 async def read(
     url: str,
     source: Any,
@@ -144,7 +151,16 @@ async def test_tokens_are_estimated_where_the_server_does_not_count(passage: Any
     assert draft.tokens.completion > 0
 
 
-@pytest.mark.parametrize("pieces", [["NOT_IN_THE_PASSAGES"], [" NOT_IN", "_THE_PASS", "AGES."]])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["NOT_IN_THE_PASSAGES"],
+        [" NOT_IN", "_THE_PASS", "AGES."],
+        ["**NOT_IN_THE", "_PASSAGES**"],
+        ["`NOT_IN_THE_PASSAGES` [1]"],
+        ["Not_in_the_passages", ". The passages", " are about tea."],
+    ],
+)
 async def test_the_words_for_no_answer_are_never_shown(passage: Any, pieces: list[str]) -> None:
     data = [delta_event(piece) for piece in pieces]
     async with model_server(once(EVENTS, *data, delta_event(None, finish="stop"), DONE)) as server:
@@ -153,13 +169,15 @@ async def test_the_words_for_no_answer_are_never_shown(passage: Any, pieces: lis
     assert (text, draft.abstained) == ("", True)
 
 
-async def test_an_answer_that_begins_like_no_answer_is_shown_whole(passage: Any) -> None:
-    async with model_server(
-        once(EVENTS, delta_event("NOT_"), delta_event("hot.", finish="stop"))
-    ) as server:
+@pytest.mark.parametrize("pieces", [["NOT_", "hot."], ["NOT_IN_THE_PASSAGES", "_YET is hot."]])
+async def test_an_answer_that_begins_like_no_answer_is_shown_whole(
+    passage: Any, pieces: list[str]
+) -> None:
+    data = [delta_event(piece) for piece in pieces]
+    async with model_server(once(EVENTS, *data, delta_event(None, finish="stop"), DONE)) as server:
         text, draft, _ = await read(server.url, passage())
 
-    assert text == draft.answer == "NOT_hot."
+    assert text == draft.answer == "".join(pieces)
 
 
 async def test_an_answer_cut_short_is_marked(passage: Any) -> None:
@@ -235,13 +253,29 @@ async def test_what_a_model_thinks_aloud_is_no_part_of_its_answer(
     assert text == draft.answer == "Hot."
 
 
-async def test_a_model_that_thinks_until_its_tokens_are_used_up_names_the_setting(
-    passage: Any,
+@pytest.mark.parametrize(
+    "pieces", [["Is it hot? [2]</think>\n\nHot [1]."], ["Is it", "</thi", "nk>", " Hot [1]."]]
+)
+async def test_a_model_whose_prompt_opens_its_thought_is_a_setting_of_its_version(
+    passage: Any, pieces: list[str]
 ) -> None:
-    behave = once(EVENTS, delta_event("<think>Let me see", finish="length"), DONE)
+    data = [delta_event(piece) for piece in pieces]
+    async with model_server(once(EVENTS, *data, STOP, DONE)) as server:
+        text, draft, _ = await read(server.url, passage(), released=THINKING)
+
+    assert text == draft.answer == "Hot."
+
+
+@pytest.mark.parametrize(
+    ("text", "released"), [("<think>Let me see", {}), ("Let me see", THINKING)]
+)
+async def test_a_model_that_thinks_until_its_tokens_are_used_up_names_the_setting(
+    passage: Any, text: str, released: Mapping[str, Artifact]
+) -> None:
+    behave = once(EVENTS, delta_event(text, finish="length"), DONE)
     async with model_server(behave) as server:
         with pytest.raises(FailedPrecondition, match="GYRE_LLM_MAX_TOKENS"):
-            await read(server.url, passage())
+            await read(server.url, passage(), released=released)
 
 
 @pytest.mark.parametrize("text", ["<thin ice> melts.", "<", "a <think> b"])

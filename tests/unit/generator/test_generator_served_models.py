@@ -22,7 +22,7 @@ from gyre_generator.backends import (
     Piece,
 )
 from gyre_generator.passages import RetrievedPassage
-from gyre_generator.served_models import ServedModelBackend, ServedModels
+from gyre_generator.served_models import ModelServer, ServedModelBackend, ServedModels
 from gyre_generator.version_trial import GeneratorTrial
 
 from tests.builders import MORNING, a_release
@@ -102,7 +102,14 @@ class Writer:
 
 
 class Room:
-    def __init__(self, folder: Path, *, outlived_seconds: float = 0.05) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        outlived_seconds: float = 0.05,
+        connect: Callable[[], ModelServer] | None = None,
+        connect_hosted: Callable[[], FakeServer] | None = None,
+    ) -> None:
         self.store = Store(f"file://{folder}/store")
         self.folder = folder
         self.server = FakeServer()
@@ -110,7 +117,8 @@ class Room:
         self.models = ServedModels(
             ModelFolders(self.store, folder / "cache"),
             self.releases,
-            lambda: self.server,
+            connect or (lambda: self.server),
+            connect_hosted=connect_hosted,
             outlived_seconds=outlived_seconds,
         )
         self.generation = 0
@@ -231,6 +239,37 @@ async def test_a_version_without_files_is_the_servers_own_affair(room: Room) -> 
     assert room.server.loads == []
     await GeneratorTrial(["openai"], room.releases, room.models, no_judge).try_version("hosted")
     assert room.server.completions == ["gpt"]
+
+
+async def test_a_version_without_files_goes_to_the_hosted_server_and_weights_to_the_other(
+    tmp_path: Path,
+) -> None:
+    hosted_server = FakeServer()
+    hosted_server.models["gpt"] = ()
+    room = Room(tmp_path, connect_hosted=lambda: hosted_server)
+    one = await room.artifact("one")
+    hosted = Artifact(
+        version="hosted",
+        digest="sha256:" + "1" * 64,
+        settings={"backend": "openai", "model": "gpt"},
+        registered_at=MORNING,
+    )
+    async with room.models:
+        room.release(one, hosted, live="one")
+        backend = ServedModelBackend(
+            room.models, lambda: Writer(room.server), lambda: Writer(hosted_server)
+        )
+        for artifact, text in ((hosted, "gpt"), (one, "one"), (hosted, "gpt")):
+            artifacts: Artifacts = {Roles.GENERATOR: artifact}
+            pieces = backend.write(Ask("Why?"), (a_passage(),), artifacts)
+            assert [piece async for piece in pieces] == [text, AnswerDraft(text)]
+        trial = GeneratorTrial(["openai"], room.releases, room.models, no_judge)
+        await trial.try_version("hosted")
+        await trial.try_version("one")
+        assert hosted_server.completions == ["gpt"]
+        assert (room.server.loads, room.server.completions[-1]) == (["one"], "one")
+    assert room.server.closed
+    assert hosted_server.closed
 
 
 async def test_a_version_is_tried_by_loading_it_and_a_few_words(room: Room) -> None:

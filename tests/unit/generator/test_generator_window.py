@@ -1,5 +1,6 @@
 """What is sent fits the model's window, by the model's own tokens where its server counts them."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -96,6 +97,29 @@ async def test_without_a_tokenizer_passages_are_packed_by_the_estimate() -> None
 
     assert packed == len(pack_passages(PASSAGES, budget=900))
     assert request["max_tokens"] == 1_024
+
+
+@pytest.mark.parametrize(
+    ("refusal", "again"),
+    [
+        ({"error": {"message": "not loaded", "code": "model_not_found"}}, True),
+        ({"error": {"message": "does not exist", "type": "NotFoundError", "code": 404}}, True),
+        ({"error": {"message": "Invalid URL", "type": "invalid_request_error"}}, False),
+        ({"detail": "Not Found"}, False),
+    ],
+    ids=["local engine", "vLLM", "OpenAI", "a path that is not there"],
+)
+async def test_a_model_that_was_not_loaded_is_counted_once_it_is(
+    refusal: dict[str, Any], again: bool
+) -> None:
+    async with a_model(600) as (server, model):
+        tokenize, server.tokenize = server.tokenize, None
+        server.refusal = json.dumps(refusal).encode()
+        assert (await sent(server, model, budget=900))[1]["max_tokens"] == 1_024
+        server.tokenize = tokenize
+        _, request = await sent(server, model, budget=900)
+
+    assert (request["max_tokens"] < 600) is again
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,12 @@ class FakeModel:
 
 
 class FakeEngine:
+    """`go_on` lets what is being opened be opened."""
+
     def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.begun = threading.Semaphore(0)
         self.opened: list[FakeModel] = []
         self.problem: Exception | None = None
 
@@ -53,6 +58,8 @@ class FakeEngine:
         return 1_000_000
 
     def open(self, model: LanguageModelFiles, adapter: AdapterFiles | None) -> FakeModel:
+        self.begun.release()
+        assert self.go_on.wait(20)
         if self.problem is not None:
             raise self.problem
         self.opened.append(FakeModel(adapter))

@@ -3,7 +3,10 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -12,6 +15,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from gyre_local.language_model.engine import Sampling
 from gyre_local.language_model.errors import ApiError, packages_missing
 from gyre_local.language_model.models import LanguageModels
+from gyre_local.language_model.openvino_engine import OpenVinoModel
+from gyre_local.language_model.requests import ChatMessage
 from gyre_local.language_model.server import ChatEndpoint
 
 from tests.eventually import eventually
@@ -306,6 +311,34 @@ async def test_who_leaves_while_a_model_is_unloaded_costs_no_room(
     assert (await asking)[0] == 200
     await eventually(lambda: models._leaving_bytes == 0)
     assert model.closed
+
+
+async def test_who_leaves_while_a_model_is_loaded_leaves_it_to_the_next(
+    room: Room, tmp_path: Path
+) -> None:
+    room.engine.go_on.clear()
+    loading = asyncio.create_task(room.models.load("base", a_gguf(tmp_path)))
+    await asyncio.to_thread(room.engine.begun.acquire)
+    loading.cancel()
+    with suppress(asyncio.CancelledError):
+        await loading
+    assert room.models.idle_seconds == 0
+    room.engine.go_on.set()
+    await room.models.load("base", tmp_path)
+    assert len(room.engine.opened) == 1
+    assert (await room.ask())[0] == 200
+
+
+def test_a_model_that_was_unloaded_says_so_to_who_still_has_it() -> None:
+    tokenizer = SimpleNamespace(get_bos_token=str, get_eos_token=str, get_pad_token=str)
+    pipeline = SimpleNamespace(get_tokenizer=lambda: tokenizer)
+    model = OpenVinoModel(None, SimpleNamespace(Tensor=None), pipeline, 64)
+    model.close()
+    message = ChatMessage(role="user", content="Why?")
+    for work in (partial(model.chat_tokens, [message]), partial(model.text_tokens, "Why?")):
+        with pytest.raises(ApiError) as refused:
+            work()
+        assert (refused.value.status, refused.value.code) == (404, "model_not_found")
 
 
 async def test_a_broken_folder_is_400_with_what_is_wrong(room: Room, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Samples of a question that was answered, or was not."""
 
-from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind, AnswerRow
+from gyre_common.no_answer import NO_ANSWER
+from gyre_trainer.data_sets.answers import AnswerKind, AnswerRow
 from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.data_sets.question_context import QuestionContext
 from gyre_trainer.language_models.inputs import Sample

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.interactions import Turn
+from gyre_common.no_answer import NO_ANSWER
 from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets.answer_freezing import PROFILES
 from gyre_trainer.data_sets.answer_joining import (
@@ -15,7 +16,6 @@ from gyre_trainer.data_sets.answer_joining import (
     Wanted,
 )
 from gyre_trainer.data_sets.answers import (
-    NO_ANSWER,
     AnswerKind,
     answer_rows,
     answer_texts,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from gyre_common.events.interactions import Turn
+from gyre_common.no_answer import NO_ANSWER
 from gyre_trainer.data_sets.answer_joining import (
     AnswerExample,
     AnswersJoined,
@@ -12,7 +13,6 @@ from gyre_trainer.data_sets.answer_joining import (
     trust,
 )
 from gyre_trainer.data_sets.answers import (
-    NO_ANSWER,
     AnswerKind,
     mark_of,
     mark_passages,
@@ -214,4 +214,18 @@ def test_a_passage_is_found_in_a_prompt_with_other_white_space_and_put_back() ->
     prompt = f"[1] Tea: {' '.join(first.split())}\n[2] {second}\n\x1fQuestion?"
     marked, passages = mark_passages(prompt, {"1": first, "2": second, "3": text_of(3)})
     assert marked == f"[1] Tea: {mark_of('1')}\n[2] {mark_of('2')}\n\x1f\x1fQuestion?"
+    assert with_passages(marked, passages) == prompt
+
+
+@pytest.mark.parametrize("line", ["And more.", "> And a quotation."])
+@pytest.mark.parametrize("quoted", [True, False])
+def test_a_passage_of_several_lines_is_found_quoted_or_not(line: str, quoted: bool) -> None:
+    text = f"{text_of(1)}\n\n{line}\nThe end."
+    shown = "\n".join(f"> {each}".rstrip() for each in text.split("\n")) if quoted else text
+    prompt = f"[1]\n{shown}\n\nQuestion:\n> Why?"
+    marked, passages = mark_passages(prompt, {"1": text})
+    assert marked in (
+        f"[1]\n{mark_of('1')}\n\nQuestion:\n> Why?",
+        f"[1]\n> {mark_of('1')}\n\nQuestion:\n> Why?",
+    )
     assert with_passages(marked, passages) == prompt

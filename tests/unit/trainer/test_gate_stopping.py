@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from gyre_common.events.training import Decision
-from gyre_trainer.data_sets.answers import NO_ANSWER
+from gyre_common.no_answer import NO_ANSWER
 from gyre_trainer.language_models.gate import measured_slice
 from gyre_trainer.language_models.inputs import Sample
 from gyre_trainer.language_models.report import MeasuredSlice, SliceName

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from gyre_common.context import RequestContext
 from gyre_common.errors import FailedPrecondition
+from gyre_common.no_answer import NO_ANSWER
 from gyre_common.store import Shelf, Store
 from gyre_trainer.data_sets.answer_freezing import freeze_answers
 from gyre_trainer.data_sets.answer_joining import AnswersJoined, NotLearned, Wanted, trust
 from gyre_trainer.data_sets.answers import (
-    NO_ANSWER,
     AnswerKind,
     AnswerRow,
     AnswersKind,

@@ -91,10 +91,12 @@ def _retrieved(chunks: Sequence[Story]) -> Table:
 def _citations(story: Story) -> Table:
     rows = table("ANSWER", "RESTS ON", wrapped=("ANSWER",))
     texts = {chunk["chunk_id"]: chunk["text"] for chunk in story["retrieved"]}
-    for cited in story["citations"]:
+    unsupported = story.get("unsupported_citations", [])
+    for number, cited in enumerate(story["citations"]):
         passage = texts.get(cited["chunk_id"], "")[cited["chunk_start"] : cited["chunk_end"]]
         rests_on = Text(cited["title"] or cited["document_id"], style="bold")
         rests_on.append(f" “{shortened(passage, _SNIPPET)}”", style="dim")
+        rests_on.append(" by the model's word alone" if number in unsupported else "", style="dim")
         rows.add_row(shortened(story["answer"][cited["start"] : cited["end"]], _SNIPPET), rests_on)
     return rows
 

@@ -1,5 +1,6 @@
 """How a service's process lives: it starts, waits for its engines, serves, drains and ends."""
 
+import argparse
 import asyncio
 import logging
 import os
@@ -65,10 +66,12 @@ Create = Callable[[S, Enter], Awaitable[App]]
 def run(kind: type[S], create: Create[S]) -> NoReturn:
     """Run a service until SIGTERM or SIGINT, then exit the process.
 
-    The exit status is 0 after a drain, 1 after a failure, 2 for a setting that cannot work. While
+    The exit status is 0 after a drain, 1 after a failure, 2 for a setting that cannot work, or for
+    an argument: there are none but `--help`. While
     `create` raises Retryable (an engine is down) what it entered is closed, and the process waits,
     unready, with growing pauses. A second signal ends the process at once.
     """
+    _read_arguments(kind)
     try:
         settings = load_settings(kind)
     except SettingsError as error:
@@ -77,6 +80,14 @@ def run(kind: type[S], create: Create[S]) -> NoReturn:
     start_logging(settings.service, settings.log_level)
     start_tracing(settings.service)
     sys.exit(asyncio.run(_Process(settings, create).live()))
+
+
+def _read_arguments(kind: type[ServiceSettings]) -> None:
+    names = [f"GYRE_{name.upper()}" for name in kind.model_fields]
+    argparse.ArgumentParser(
+        description=f"Run Gyre's {kind.service} until SIGTERM or SIGINT.",
+        epilog=f"Settings are environment variables, see its README: {', '.join(sorted(names))}.",
+    ).parse_args()
 
 
 class _Process:

@@ -22,6 +22,10 @@ _AGAIN_SOON, _AGAIN_LATER = 1.0, 30.0
 _MEGABYTE = 1_000_000
 
 
+class NoRoom(Retryable):
+    """Who has the memory, and counts it, has none left for this model."""
+
+
 class Closeable(Protocol):
     """What every model can do."""
 
@@ -81,7 +85,8 @@ class Held(Generic[Model]):
       while; what serves goes on.
     - Unload: what is no longer to be held is closed when the last request has left it.
     - Memory: all models, those that requests still have included, take `most_bytes` at most. What
-      `hold` does not name makes room, the least recently used first; what it names never does.
+      `hold` does not name makes room, the least recently used first; what it names never does. A
+      model whose load raises NoRoom is loaded once more after all of it has gone.
 
     Besides what `hold` names, the last `spares` that somebody asked for are held.
     """
@@ -220,7 +225,13 @@ class Held(Generic[Model]):
     async def _load_and_try(self, artifact: Artifact) -> _Place[Model]:
         loadable = await self._source.open(artifact)
         await self._make_room(artifact, loadable.size_bytes)
-        model = await loadable.load()
+        try:
+            model = await loadable.load()
+        except NoRoom:
+            if not (idle := self._idle()):
+                raise
+            await self._let_all_go(idle)
+            model = await loadable.load()
         try:
             await self._try_out(artifact, model)
         except BaseException:
@@ -229,9 +240,7 @@ class Held(Generic[Model]):
         return _Place(artifact.digest, model, loadable.size_bytes, self._clock())
 
     async def _make_room(self, artifact: Artifact, size_bytes: int) -> None:
-        needed = {*self._pinned, *(+self._waiting)}
-        idle = [each for each in self._places.values() if each.digest not in needed]
-        for place in sorted(idle, key=lambda each: each.last_used):
+        for place in self._idle():
             if self._bytes_in_use() + size_bytes > self._most_bytes:
                 await self._let_go(place)
         if self._closing:
@@ -242,6 +251,19 @@ class Held(Generic[Model]):
                 f"and of {self._most_bytes // _MEGABYTE} MB "
                 f"{self._bytes_in_use() // _MEGABYTE} MB are taken"
             )
+
+    def _idle(self) -> list[_Place[Model]]:
+        """What nobody needs by name or waits for, the least recently used first."""
+        needed = {*self._pinned, *(+self._waiting)}
+        idle = [each for each in self._places.values() if each.digest not in needed]
+        return sorted(idle, key=lambda each: each.last_used)
+
+    async def _let_all_go(self, places: Sequence[_Place[Model]]) -> None:
+        """Return once those that no request has are closed."""
+        for place in places:
+            await self._let_go(place)
+        while self._leaving and self._closing:
+            await asyncio.wait(self._closing)
 
     def _bytes_in_use(self) -> int:
         return sum(each.size_bytes for each in (*self._places.values(), *self._leaving))

@@ -5,6 +5,7 @@ https://github.com/huggingface/safetensors#format.
 """
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,13 @@ _PICKLED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpa
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model")
 _LARGEST_HEADER = 256 << 20
 _MOST_PATHS = 10_000
+_ALIGNMENT = 32
+_MOST_DIMENSIONS = 4
+_BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
+    10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2),
+}  # fmt: skip
+"""Weights and bytes of a block, by ggml's number of the kind."""
 _TEXT, _LIST = 8, 9
 _NUMBERS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q",
@@ -137,19 +145,41 @@ def _read_gguf(folder: Path, files: list[Path]) -> tuple[str, int]:
 
 
 def gguf_fields(path: Path) -> Mapping[str, Any]:
-    """The metadata of a GGUF file; of lists only how long they are. Raises FailedPrecondition."""
+    """The metadata of a GGUF file whose tensors are all there; of lists only how long they are.
+    Raises FailedPrecondition.
+    """
     try:
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
                 _refuse(path.parent, f"{path.name} does not begin as GGUF does", "a whole file")
-            version, _, count = struct.unpack("<IQQ", file.read(20))
+            version, tensors, count = struct.unpack("<IQQ", file.read(20))
             if version not in (2, 3):
                 _refuse(path.parent, f"{path.name} is GGUF version {version}", "version 3")
-            return {_gguf_text(file): _gguf_value(file) for _ in range(count)}
-    except (struct.error, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            fields = {_gguf_text(file): _gguf_value(file) for _ in range(count)}
+            ends = [_gguf_tensor_end(file) for _ in range(tensors)]
+            alignment = int(fields.get("general.alignment", _ALIGNMENT))
+            begin = -(-file.tell() // alignment) * alignment
+            if ends and begin + max(ends) > path.stat().st_size:
+                raise ValueError(max(ends))
+            return fields
+    except (ArithmeticError, MemoryError, RecursionError, ValueError, struct.error) as error:
         raise FailedPrecondition(f"{path} is cut off or damaged: copy it again") from error
     except OSError as error:
         raise FailedPrecondition(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _gguf_tensor_end(file: BinaryIO) -> int:
+    """The byte behind a tensor's last, of those of all tensors; of its first, where its kind is
+    not known here.
+    """
+    _gguf_text(file)
+    (dimensions,) = struct.unpack("<I", file.read(4))
+    if dimensions > _MOST_DIMENSIONS:
+        raise ValueError(dimensions)
+    *shape, kind, offset = struct.unpack(f"<{dimensions}QIQ", file.read(8 * dimensions + 12))
+    weights, size = _BLOCKS.get(kind, (math.prod(shape), 1))
+    end: int = offset + math.prod(shape) // weights * size
+    return end
 
 
 def _gguf_text(file: BinaryIO) -> str:

@@ -5,15 +5,13 @@ from collections.abc import Callable, Sequence
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gyre_common.errors import CONTEXT_TOO_LONG, FailedPrecondition
+from gyre_common.no_answer import NO_ANSWER
 
 METHOD = "reward"
 """The setting `method` of judge versions that are reward models."""
 
 METRIC = "reward"
 """The score that they add to those of the baseline."""
-
-NO_ANSWER = "NOT_IN_THE_PASSAGES"
-"""Stands for an answer that declines: the word that generators are asked to write."""
 
 PROMPT = "reward-1"
 """The name of the words below."""

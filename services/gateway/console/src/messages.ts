@@ -84,6 +84,8 @@ export interface AnswerDetails {
   conversation_id: string;
   outcome: Outcome;
   citations: Citation[];
+  /** Which of `citations`, counted from 0, rest on the model's word alone. */
+  unsupported_citations: number[];
   passages: Passage[];
   versions: Record<string, string>;
   latency_ms: Record<string, number>;
@@ -164,6 +166,8 @@ export interface Interaction {
   outcome: Outcome;
   error: string;
   citations: Citation[];
+  /** Which of `citations`, counted from 0, rest on the model's word alone. */
+  unsupported_citations: number[];
   prompt: string;
   prompt_version: string;
   retrieved: RetrievedPassage[];

@@ -126,6 +126,10 @@ export const texts = {
 
     sources: "Sources",
     source: (n: number, title: string) => `Source ${n}: ${title}`,
+    unsupportedSource: (n: number, title: string) =>
+      `Source ${n}: ${title}. The model names it, and it does not bear the sentence out.`,
+    unsupported:
+      "The model names this passage, and no sentence of it bears out what the answer says.",
     allPassages: (n: number) => `All ${count(n, "passage", "passages")} read`,
     alsoRead: "Read as well",
     alsoReadHint: "These passages were found for the question. The answer does not rest on them.",

@@ -57,9 +57,19 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     judge = partial(call, JudgeServiceStub(to_judge).Judge, timeout=settings.judge_seconds)
     if settings.llm_url:
         folders = ModelFolders(store, settings.model_cache)
-        models = await enter(ServedModels(folders, releases, partial(_model_server, settings)))
+        own, hosted = settings.of_model_server(), settings.of_hosted_server()
+        has_hosted = settings.hosted_llm_url is not None
+        connect_hosted = partial(_model_server, hosted) if has_hosted else None
+        connect = partial(_model_server, own)
+        models = await enter(
+            ServedModels(folders, releases, connect, connect_hosted=connect_hosted)
+        )
         clients = await enter(AsyncExitStack())
-        served = ServedModelBackend(models, partial(_prompted_model, settings, prompts, clients))
+        served = ServedModelBackend(
+            models,
+            partial(_prompted_model, own, prompts, clients),
+            partial(_prompted_model, hosted, prompts, clients) if has_hosted else None,
+        )
         backends[OPENAI] = BestOfBackend(served, judge)
     to_retriever = await enter(channel(settings.retriever_address, key=settings.key))
     stub = RetrieverServiceStub(to_retriever)
@@ -120,21 +130,21 @@ def build_chain(
 # The client takes a second and 50 MB to import: only those who use it pay.
 
 
-def _model_server(settings: GeneratorSettings) -> ModelServer:
+def _model_server(settings: Mapping[str, object]) -> ModelServer:
     from gyre_generator.backends.openai.usage import ServedModel
     from gyre_generator.model_server import OpenAIModelServer
 
-    return OpenAIModelServer(ServedModel.model_validate(settings.of_model_server()))
+    return OpenAIModelServer(ServedModel.model_validate(settings))
 
 
 def _prompted_model(
-    settings: GeneratorSettings, prompts: Prompts, clients: AsyncExitStack
+    settings: Mapping[str, object], prompts: Prompts, clients: AsyncExitStack
 ) -> WindowedBackend:
     from gyre_generator.backends.openai.client import ChatClient
     from gyre_generator.backends.openai.usage import ServedModel
     from gyre_generator.backends.prompted_model import PromptedModel
 
-    client = ChatClient(ServedModel.model_validate(settings.of_model_server()))
+    client = ChatClient(ServedModel.model_validate(settings))
     clients.push_async_exit(client)
     return PromptedModel(client, prompts)
 

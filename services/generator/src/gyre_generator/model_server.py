@@ -5,11 +5,13 @@ Weights: the local engine's own calls. Adapters: vLLM's run-time calls
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import openai
 from gyre_common.errors import FailedPrecondition, GyreError, Retryable
+from gyre_common.held import NoRoom
 from openai.types.chat import ChatCompletion
 
 from gyre_generator.backends.openai.errors import ServerErrors
@@ -18,7 +20,7 @@ from gyre_generator.backends.openai.usage import ServedModel
 
 _LOAD_SECONDS = 110.0
 _TRY_SECONDS = 60.0
-_LATER = frozenset({429, 500, 502, 503, 504, 507})
+_LATER = frozenset({429, 500, 502, 503, 504})
 
 
 class OpenAIModelServer:
@@ -49,6 +51,8 @@ class OpenAIModelServer:
                     f"the model server does not know {name}, and loads no weights at run time: "
                     f"start it with `--served-model-name {name}` on these weights"
                 ) from error
+        except openai.APITimeoutError as error:
+            raise _still_loading(name) from error
         except openai.OpenAIError as error:
             raise self._translated(name, error) from error
 
@@ -60,6 +64,16 @@ class OpenAIModelServer:
         except openai.BadRequestError as error:
             if name not in await self._names():  # vLLM refuses what it has already
                 raise self._translated(name, error) from error
+        except openai.NotFoundError as error:
+            if _message(error.body):
+                raise self._translated(name, error) from error
+            raise FailedPrecondition(
+                f"the model server loads no adapters at run time, so it cannot have {name}: start "
+                "vLLM with --enable-lora, a --max-lora-rank that suits and "
+                "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+            ) from error
+        except openai.APITimeoutError as error:
+            raise _still_loading(name) from error
         except openai.OpenAIError as error:
             raise self._translated(name, error) from error
 
@@ -115,8 +129,14 @@ class OpenAIModelServer:
         reason = _message(error.body)
         if not reason or isinstance(error, openai.AuthenticationError):
             return self._errors.translated(error)
-        kind = Retryable if error.status_code in _LATER else FailedPrecondition
-        return kind(f"the model server refuses {name}: {reason}")
+        problem = f"the model server refuses {name}: {reason}"
+        if error.status_code == HTTPStatus.INSUFFICIENT_STORAGE:
+            return NoRoom(problem)
+        return (Retryable if error.status_code in _LATER else FailedPrecondition)(problem)
+
+
+def _still_loading(name: str) -> Retryable:
+    return Retryable(f"the model server has not loaded {name} in {_LOAD_SECONDS:g} s")
 
 
 def _message(body: Any) -> str:

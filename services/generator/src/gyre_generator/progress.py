@@ -51,6 +51,7 @@ class StepResult:
     prompt: Prompt | None = None
     draft: AnswerDraft | None = None
     citations: tuple[Citation, ...] | None = None
+    unsupported_citations: tuple[int, ...] = ()
     outcome: Outcome | None = None
     error: str | None = None
     ends: bool = False
@@ -154,6 +155,8 @@ class AnswerProgress:
             acl=self.caller.acl,
             answer="".join(each.text for each in reports),
             citations=self.latest(lambda report: report.citations) or (),
+            unsupported_citations=self.latest(lambda report: report.unsupported_citations or None)
+            or (),
             retrieved=tuple(
                 passage.model_copy(update={"used": passage.chunk_id in used})
                 for passage in self.retrieved

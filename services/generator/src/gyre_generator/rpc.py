@@ -156,6 +156,7 @@ def _response(finished: AnswerFinished) -> pb.AnswerResponse:
             for chunk in event.retrieved
         ],
         ignored=finished.ignored,
+        unsupported_citations=event.unsupported_citations,
         reached_max_tokens=finished.ending is Ending.MAX_TOKENS,
         content_filtered=finished.ending is Ending.CONTENT_FILTER,
         repeated_itself=finished.ending is Ending.REPETITION,

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppr
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, Self
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
 
 from gyre_common.errors import FailedPrecondition, Retryable
 from gyre_common.events.releases import Artifact, ReleaseChanged, Roles
@@ -28,6 +28,8 @@ from gyre_generator.backends import (
 from gyre_generator.passages import RetrievedPassage
 from gyre_generator.prompts import Prompt
 from gyre_generator.steps.route import OPENAI
+
+_Opened = TypeVar("_Opened")
 
 _LOAD_WITHIN = 30.0
 _UNLOAD_SECONDS = 20.0
@@ -68,8 +70,9 @@ class LoadedModel:
 
 class ServedModels:
     """Implements `ModelSource` for `Held`: live ones, canaries, shadows, those before, and one that
-    somebody named. A version without files is the server's own affair. `connect` is called when a
-    model is needed for the first time: the client takes a second and 50 MB.
+    somebody named. A version without files is the affair of the hosted server, where there is one,
+    else of this one. `connect`, and `connect_hosted`, are called when a model is needed for the
+    first time: the client takes a second and 50 MB.
     """
 
     def __init__(
@@ -78,13 +81,14 @@ class ServedModels:
         releases: ReleaseView,
         connect: Callable[[], ModelServer],
         *,
+        connect_hosted: Callable[[], ModelServer] | None = None,
         outlived_seconds: float = _OUTLIVED_SECONDS,
     ) -> None:
         self._folders = folders
         self._releases = releases
-        self._connect = connect
+        self._server = _OpenedOnce(connect)
+        self._hosted = _OpenedOnce(connect_hosted) if connect_hosted else self._server
         self._outlived_seconds = outlived_seconds
-        self._connected: ModelServer | None = None
         self._ending = False
         # The server bounds its own memory, and says when it is full.
         self._held: Held[LoadedModel] = Held(self, self._try_out, most_bytes=sys.maxsize)
@@ -96,8 +100,9 @@ class ServedModels:
     async def __aexit__(self, *exc: Any) -> None:
         self._ending = True  # other replicas may use what is loaded: the server keeps it
         await self._held.__aexit__(*exc)
-        if self._connected is not None:
-            await self._connected.close()
+        for server in {self._server, self._hosted}:
+            if server.opened is not None:
+                await server.opened.close()
 
     async def follow_releases(self) -> NoReturn:
         """Have the server hold what the releases name, now and after each change, and what they
@@ -130,10 +135,14 @@ class ServedModels:
         Raises FailedPrecondition: it is still being loaded, or refused, with the reason.
         Retryable: the server cannot be reached.
         """
-        if artifact.settings.get("backend") == OPENAI:
-            async with self.use(artifact) as model:
-                hosted = artifact.settings.get("model", "")
-                await self._server.complete_something(model.name if model else hosted)
+        if artifact.settings.get("backend") != OPENAI:
+            return
+        if _is_hosted(artifact):
+            await self._hosted().complete_something(artifact.settings.get("model", ""))
+            return
+        async with self.use(artifact) as model:
+            assert model is not None, "what is not hosted has files"
+            await self._server().complete_something(model.name)
 
     async def load_again(self, artifact: Artifact) -> None:
         """Bring a version back that the server has lost. Raises as `ModelServer.load` does."""
@@ -145,14 +154,14 @@ class ServedModels:
         folder = await self._folder(artifact)
         if base:
             base_folder = await self._folder(self._releases.artifact(Roles.GENERATOR, base))
-            load = partial(self._server.load_adapter, name, folder, base_folder)
+            load = partial(self._server().load_adapter, name, folder, base_folder)
         else:
-            load = partial(self._server.load, name, folder)
+            load = partial(self._server().load, name, folder)
         loop = asyncio.get_running_loop()
 
         def close() -> None:
             if not self._ending:
-                unload = self._server.unload(name, adapter=bool(base))
+                unload = self._server().unload(name, adapter=bool(base))
                 asyncio.run_coroutine_threadsafe(unload, loop).result(_UNLOAD_SECONDS)
 
         async def loaded() -> LoadedModel:
@@ -177,27 +186,26 @@ class ServedModels:
             raise
 
     async def _try_out(self, artifact: Artifact, model: LoadedModel) -> None:
-        await self._server.complete_something(model.name)
-
-    @property
-    def _server(self) -> ModelServer:
-        if self._connected is None:
-            self._connected = self._connect()
-        return self._connected
+        await self._server().complete_something(model.name)
 
 
 class ServedModelBackend:
     """Implements `WindowedBackend` by another one, opened when it is first used, whose model is at
     the server meanwhile. A server that has lost it, as one does that was started again, gets it
-    again, once.
+    again, once. A version without files is written by the hosted one, where there is one.
     """
 
     ignores = ()
 
-    def __init__(self, models: ServedModels, open_backend: Callable[[], WindowedBackend]) -> None:
+    def __init__(
+        self,
+        models: ServedModels,
+        open_backend: Callable[[], WindowedBackend],
+        open_hosted: Callable[[], WindowedBackend] | None = None,
+    ) -> None:
         self._models = models
-        self._open_backend = open_backend
-        self._backend: WindowedBackend | None = None
+        self._backend = _OpenedOnce(open_backend)
+        self._hosted = _OpenedOnce(open_hosted) if open_hosted else self._backend
 
     async def fit(
         self,
@@ -210,7 +218,7 @@ class ServedModelBackend:
         """See `Backend`."""
         async with self._models.use(artifacts.get(Roles.GENERATOR)) as model:
             served = _served(artifacts, model)
-            return await self._opened().fit(ask, served, choose, budget, examples)
+            return await self._writer(artifacts).fit(ask, served, choose, budget, examples)
 
     async def write(
         self,
@@ -220,7 +228,7 @@ class ServedModelBackend:
         examples: Examples = (),
     ) -> AsyncGenerator[Piece, None]:
         """See `Backend`."""
-        backend = self._opened()
+        backend = self._writer(artifacts)
         prompt: Prompt | None = None
         async with self._models.use(artifacts.get(Roles.GENERATOR)) as model:
             served = _served(artifacts, model)
@@ -240,10 +248,23 @@ class ServedModelBackend:
                     if piece != prompt:
                         yield piece
 
-    def _opened(self) -> WindowedBackend:
-        if self._backend is None:
-            self._backend = self._open_backend()
-        return self._backend
+    def _writer(self, artifacts: Artifacts) -> WindowedBackend:
+        generator = artifacts.get(Roles.GENERATOR)
+        is_theirs = generator is not None and _is_hosted(generator)
+        return self._hosted() if is_theirs else self._backend()
+
+
+class _OpenedOnce(Generic[_Opened]):
+    """What the first call opens; `opened` is None before it."""
+
+    def __init__(self, open_it: Callable[[], _Opened]) -> None:
+        self._open = open_it
+        self.opened: _Opened | None = None
+
+    def __call__(self) -> _Opened:
+        if self.opened is None:
+            self.opened = self._open()
+        return self.opened
 
 
 def _served(artifacts: Artifacts, model: LoadedModel | None) -> Artifacts:
@@ -269,6 +290,11 @@ def _released_artifacts(states: Iterable[ReleaseChanged]) -> Iterator[Artifact]:
 
 def _own(states: Iterable[ReleaseChanged]) -> Iterator[ReleaseChanged]:
     return (state for state in states if state.role == Roles.GENERATOR)
+
+
+def _is_hosted(artifact: Artifact) -> bool:
+    """Whether a version's model is no file of ours: its server has it, whatever we do."""
+    return artifact.settings.get("backend") == OPENAI and not _has_files(artifact)
 
 
 def _has_files(artifact: Artifact) -> bool:

@@ -32,11 +32,21 @@ class GeneratorSettings(ServiceSettings):
     llm_prompt_usd: float = Field(default=0.0, ge=0)
     llm_completion_usd: float = Field(default=0.0, ge=0)
 
+    hosted_llm_url: Url | None = None
+    hosted_llm_key: SecretStr = SecretStr("none")
+    hosted_llm_prompt_usd: float = Field(default=0.0, ge=0)
+    hosted_llm_completion_usd: float = Field(default=0.0, ge=0)
+
     @model_validator(mode="after")
     def _model_has_a_server(self) -> Self:
         if self.generator_backend == "openai" and not (self.llm_url and self.llm_model):
             raise ValueError(
                 "GYRE_GENERATOR_BACKEND is openai: set GYRE_LLM_URL and GYRE_LLM_MODEL"
+            )
+        if self.hosted_llm_url and not self.llm_url:
+            raise ValueError(
+                "GYRE_HOSTED_LLM_URL is for a server beside that of GYRE_LLM_URL: set that as "
+                "well, or that alone"
             )
         if self.prompts_dir is not None and not self.prompts_dir.is_dir():
             raise ValueError("GYRE_PROMPTS_DIR is not a folder")
@@ -45,3 +55,8 @@ class GeneratorSettings(ServiceSettings):
     def of_model_server(self) -> dict[str, object]:
         """The variables GYRE_LLM_…, without that beginning."""
         return {name[4:]: value for name, value in self if name.startswith("llm_")}
+
+    def of_hosted_server(self) -> dict[str, object]:
+        """The variables GYRE_HOSTED_LLM_…, in the place of those without HOSTED."""
+        own = {name[11:]: value for name, value in self if name.startswith("hosted_llm_")}
+        return {**self.of_model_server(), **own, "variables": "GYRE_HOSTED_LLM"}

@@ -27,7 +27,7 @@ _OPTIONAL: Mapping[str, frozenset[str]] = {
 """What a version of a role may say without its base having said it, and whatever files it has."""
 
 _OF_HOSTED: Mapping[str, frozenset[str]] = {
-    Roles.GENERATOR: frozenset({"context_tokens", "model", "temperature"}),
+    Roles.GENERATOR: frozenset({"context_tokens", "model", "temperature", "thinks"}),
 }
 """What it may say besides where it has no files: its server has the model."""
 

@@ -12,6 +12,7 @@ from gyre_common.events.releases import Roles
 from gyre_common.retrying import retry
 from gyre_common.rpc import call, channel
 
+from gyre_trainer.data_sets.answers import declines
 from gyre_trainer.data_sets.question_context import QuestionContext, Render, VersionAnswer
 from gyre_trainer.runs.failures import AWAY, NOT_YET
 from gyre_trainer.settings import TrainerSettings
@@ -124,6 +125,7 @@ class Generator:
             prompt_tokens=reply.prompt_tokens,
             completion_tokens=reply.completion_tokens,
             seconds=round(reply.latency_ms["total"] / 1000, 3),
+            whole=_is_whole(reply),
         )
 
 
@@ -132,6 +134,13 @@ async def open_generator(settings: TrainerSettings) -> AsyncIterator[Generator]:
     """A connection of its own, for a verb."""
     async with channel(settings.generator_address, key=settings.key) as connection:
         yield Generator(connection)
+
+
+def _is_whole(reply: pb.AnswerResponse) -> bool:
+    """An answer that a check held back ends as an abstention, with what left before."""
+    was_held = reply.outcome == pb.OUTCOME_ABSTAINED and not declines(reply.answer)
+    was_cut = reply.reached_max_tokens or reply.content_filtered or reply.repeated_itself
+    return not was_held and not was_cut
 
 
 def _patience(failure: BaseException) -> float:

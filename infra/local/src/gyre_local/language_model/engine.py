@@ -44,11 +44,11 @@ class LanguageModel(Protocol):
     def chat_tokens(self, messages: Sequence[ChatMessage]) -> list[int]:
         """The prompt by the model's chat template; special tokens in a message are plain text.
 
-        Raises ApiError, 400, where the template does not take these messages.
+        Raises ApiError: 400 where the template does not take these messages, 404 once closed.
         """
 
     def text_tokens(self, text: str) -> list[int]:
-        """A text as it stands, special tokens included."""
+        """A text as it stands, special tokens included. Raises ApiError, 404, once closed."""
 
     def generate(self, prompt: Sequence[int], sampling: Sampling, write: Write) -> Written:
         """Write until the model ends, `max_tokens` are there, or `write` wants no more."""

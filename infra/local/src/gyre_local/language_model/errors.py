@@ -43,6 +43,12 @@ def unknown_model(name: str, known: list[str]) -> ApiError:
     )
 
 
+def unloaded() -> ApiError:
+    """404 in the middle of a request."""
+    problem = "The model was unloaded meanwhile: load it by /v1/load_model."
+    return ApiError(404, problem, code="model_not_found", param="model")
+
+
 def packages_missing() -> ApiError:
     """503: nothing can be loaded before an operator does something."""
     return ApiError(

@@ -26,6 +26,8 @@ from gyre_local.language_model.errors import ApiError, unknown_model
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Read = Callable[[], tuple[LanguageModelFiles, AdapterFiles | None]]
+"""Reads headers. Raises FailedPrecondition."""
 
 _MEGABYTE = 1_000_000
 _RETRY_AFTER = 5
@@ -70,6 +72,7 @@ class LanguageModels:
         self._leaving_bytes = 0
         self._loads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load")
         self._loading = asyncio.Lock()
+        self._loads_under_way: set[asyncio.Task[None]] = set()
         self._under_way = 0
         self._busy = 0
         self._idle_since = clock()
@@ -93,7 +96,7 @@ class LanguageModels:
 
     async def load(self, name: str, folder: Path) -> None:
         """Load base weights; the same again changes nothing. Raises ApiError, 400, 503 or 507."""
-        await self._load(name, folder, lambda: (read_language_model(folder), None))
+        await self._loaded(name, folder, lambda: (read_language_model(folder), None))
 
     async def load_adapter(self, name: str, folder: Path, base: Path | None) -> None:
         """Load an adapter on weights that are loaded, or lie in `base`. Raises as `load` does."""
@@ -102,7 +105,7 @@ class LanguageModels:
             adapter = read_adapter(folder)
             return self._base_of(adapter) if base is None else read_language_model(base), adapter
 
-        await self._load(name, folder, files)
+        await self._loaded(name, folder, files)
 
     async def unload(self, name: str) -> None:
         """Take it away once what is being written is written. Raises ApiError, 404."""
@@ -186,12 +189,15 @@ class LanguageModels:
             )
         return held.files
 
-    async def _load(
-        self,
-        name: str,
-        folder: Path,
-        read: Callable[[], tuple[LanguageModelFiles, AdapterFiles | None]],
-    ) -> None:
+    async def _loaded(self, name: str, folder: Path, read: Read) -> None:
+        """Who asked may leave meanwhile: it goes on for who asks next."""
+        loading = asyncio.create_task(self._load(name, folder, read))
+        self._loads_under_way.add(loading)
+        loading.add_done_callback(self._loads_under_way.discard)
+        loading.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(loading)
+
+    async def _load(self, name: str, folder: Path, read: Read) -> None:
         with self._working():
             async with self._loading:
                 if name in self._models:
@@ -209,8 +215,7 @@ class LanguageModels:
                     raise ApiError(400, str(error), code="model_refused", param="path") from error
                 needed = self._engine.needed_bytes(files, adapter)
                 self._check_room(name, needed)
-                opening = self._in(self._loads, partial(self._engine.open, files, adapter))
-                model = await asyncio.shield(opening)
+                model = await self._in(self._loads, partial(self._engine.open, files, adapter))
                 thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
                 self._models[name] = HeldModel(name, folder, files, adapter, model, needed, thread)
         log.info("model loaded", extra={"model": name, "megabytes": needed // _MEGABYTE})

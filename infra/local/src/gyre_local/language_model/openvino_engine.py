@@ -14,7 +14,7 @@ from gyre_common.gguf_files import ARCHITECTURES
 from gyre_common.language_model_files import AdapterFiles, LanguageModelFiles
 
 from gyre_local.language_model.engine import LanguageModel, Sampling, Write, Written
-from gyre_local.language_model.errors import ApiError, packages_missing
+from gyre_local.language_model.errors import ApiError, packages_missing, unloaded
 from gyre_local.language_model.merging import merge
 from gyre_local.language_model.prompt import broken, encode_pieces
 from gyre_local.language_model.requests import ChatMessage
@@ -61,7 +61,7 @@ class OpenVinoEngine:
             return OpenVinoModel(library, openvino, pipeline, model.window)
         except ImportError as error:
             raise packages_missing() from error
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise ApiError(
                 400,
                 f"{model.weights.name} cannot be run: {_first_line(error)}",
@@ -80,8 +80,7 @@ class OpenVinoModel:
         self._library = library
         self._tensor = openvino.Tensor
         self._pipeline = pipeline
-        self._tokenizer = pipeline.get_tokenizer()
-        tokenizer = self._tokenizer
+        tokenizer = self._tokenizer = pipeline.get_tokenizer()
         self._named = (
             tokenizer.get_bos_token(),
             tokenizer.get_eos_token(),
@@ -90,13 +89,16 @@ class OpenVinoModel:
 
     def chat_tokens(self, messages: Sequence[ChatMessage]) -> list[int]:
         """See `LanguageModel`."""
+        tokenizer = self._tokenizer
+        if tokenizer is None:
+            raise unloaded()
         mark = f"\ue000{secrets.token_hex(8)}\ue000"
         history = [
             {"role": each.role, "content": broken(each.content, self._named, mark)}
             for each in messages
         ]
         try:
-            text = self._tokenizer.apply_chat_template(history, add_generation_prompt=True)
+            text = tokenizer.apply_chat_template(history, add_generation_prompt=True)
         except RuntimeError as error:
             raise ApiError(
                 400,
@@ -107,7 +109,10 @@ class OpenVinoModel:
 
     def text_tokens(self, text: str) -> list[int]:
         """See `LanguageModel`."""
-        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        tokenizer = self._tokenizer
+        if tokenizer is None:
+            raise unloaded()
+        encoded = tokenizer.encode(text, add_special_tokens=False)
         return [int(token) for token in encoded.input_ids.data[0]]
 
     def generate(self, prompt: Sequence[int], sampling: Sampling, write: Write) -> Written:
@@ -139,7 +144,7 @@ class OpenVinoModel:
 
     def close(self) -> None:
         """See `LanguageModel`."""
-        del self._tokenizer, self._pipeline
+        self._tokenizer = self._pipeline = None
 
 
 def _first_line(error: Exception) -> str:

@@ -37,6 +37,7 @@ QUESTIONS = (
 """Which the project's own documents answer."""
 
 _VALUES = ("up", "down", "1", "2", "3", "4", "5")
+_MODELS_WORD = "  by the model's word alone"
 _LONGEST_QUOTE, _LONGEST_SNIPPET = 240, 160
 _INDENT = "    "
 _REMEMBERED_SECONDS = 24 * 3600.0
@@ -188,15 +189,19 @@ def below(answer: "AnswerResponse", *, everything: bool, remembered: bool) -> It
 
 
 def _sources(answer: "AnswerResponse", *, everything: bool) -> Iterator[str]:
-    quotes: dict[str, dict[str, None]] = {}
-    for citation in answer.citations:
-        quotes.setdefault(citation.chunk_id, {})[citation.quote] = None
+    quotes: dict[str, dict[str, bool]] = {}
+    for number, citation in enumerate(answer.citations):
+        is_supported = number not in answer.unsupported_citations
+        of_passage = quotes.setdefault(citation.chunk_id, {})
+        of_passage[citation.quote] = is_supported or of_passage.get(citation.quote, False)
     passages = {passage.chunk_id: passage for passage in answer.passages}
     for number, (chunk_id, quoted) in enumerate(quotes.items(), start=1):
         if chunk_id in passages:
             yield _heading(f"[{number}]", passages[chunk_id])
-            for one in quoted:
-                yield _INDENT + typer.style(f"“{shortened(one, _LONGEST_QUOTE)}”", italic=True)
+            for one, is_supported in quoted.items():
+                quote = typer.style(f"“{shortened(one, _LONGEST_QUOTE)}”", italic=True)
+                whose = "" if is_supported else typer.style(_MODELS_WORD, dim=True)
+                yield f"{_INDENT}{quote}{whose}"
             if everything:
                 yield _INDENT + typer.style(chunk_id, dim=True)
     if everything:

@@ -115,6 +115,8 @@ class InteractionCompleted(InteractionEvent):
 
     `query` is what was searched for, where that is not the question itself: a follow-up takes the
     turn before it along. `filtered` tells that the caller's filters bounded what could be found.
+    `unsupported_citations` are those of `citations`, counted from 0, for which a model's word alone
+    speaks: no sentence of the passage supports what they stand at.
     `example_documents` are those on which the examples in the prompt rest, if it has any.
     `versions` maps a role to the version that served it; `arms` a role with a canary to the side
     (`live`, `canary`) that this version is on, and is silent where another version stood in;
@@ -131,6 +133,7 @@ class InteractionCompleted(InteractionEvent):
     acl: tuple[AccessGroup, ...] = ()
     answer: Text
     citations: tuple[Citation, ...] = ()
+    unsupported_citations: tuple[int, ...] = ()
     retrieved: tuple[RetrievedChunk, ...] = ()
     prompt: Text = ""
     prompt_version: Version | None = None

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gyre_common.events.interactions import GuardrailResult
 from gyre_common.events.releases import Artifact, Roles
+from gyre_common.no_answer import may_say_no_answer, says_no_answer
 from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION
 
 from gyre_generator.ask import Ask
@@ -20,7 +21,7 @@ from gyre_generator.backends.reading import how_answerable
 from gyre_generator.backends.support import SupportIndex
 from gyre_generator.backends.supported_text import SupportedText, unsupported_policy
 from gyre_generator.passages import RetrievedPassage, estimated_cost
-from gyre_generator.prompts import NO_ANSWER, Prompt, Prompts
+from gyre_generator.prompts import Prompt, Prompts
 from gyre_generator.prompts.rendering import render_prompt, template_of
 
 _ENDINGS = {
@@ -191,7 +192,7 @@ async def _answerable(
 
 
 class _Opening:
-    """Holds a text back as long as its words so far may be those for no answer."""
+    """Holds a text back as long as it says that there is no answer, or may yet."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -199,20 +200,16 @@ class _Opening:
 
     @property
     def says_no_answer(self) -> bool:
-        return self._is_open and _bare(self._held) == NO_ANSWER
+        return self._is_open and says_no_answer(self._held)
 
     def feed(self, piece: str) -> str:
         if not self._is_open:
             return piece
         self._held += piece
-        if NO_ANSWER.startswith(_bare(self._held)):
+        if may_say_no_answer(self._held):
             return ""
         self._is_open = False
         return self._held.lstrip()
 
     def rest(self) -> str:
         return self._held if self._is_open else ""
-
-
-def _bare(text: str) -> str:
-    return text.strip().rstrip(".")

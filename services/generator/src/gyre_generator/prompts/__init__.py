@@ -12,6 +12,7 @@ from typing import Self
 
 import jinja2
 from gyre_common.errors import GyreError
+from gyre_common.no_answer import NO_ANSWER
 from gyre_common.store import digest_of
 from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -20,7 +21,6 @@ from gyre_generator.prompts.escaping import one_line, plain, quoted
 
 log = logging.getLogger(__name__)
 
-NO_ANSWER = "NOT_IN_THE_PASSAGES"
 STOPS = ("\nQuestion:",)
 """A line of the prompts themselves: a model that writes it goes on with a question of its own."""
 

@@ -10,7 +10,7 @@ from gyre_generator.progress import AnswerProgress, StepResult
 
 async def cite(progress: AnswerProgress) -> AsyncGenerator[StepResult, None]:
     """Claims become citations: a range of the answer on a range of a chunk. A claim without a quote
-    is given the nearest sentence of its passage.
+    is given the nearest sentence of its passage, and counts as unsupported.
     """
     answer, citations = progress.draft.answer, []
     for claim in progress.draft.claims:
@@ -27,7 +27,9 @@ async def cite(progress: AnswerProgress) -> AsyncGenerator[StepResult, None]:
                 chunk_end=end,
             )
         )
-    yield StepResult(citations=tuple(citations))
+    claims = progress.draft.claims
+    unsupported = tuple(number for number, claim in enumerate(claims) if claim.quote is None)
+    yield StepResult(citations=tuple(citations), unsupported_citations=unsupported)
 
 
 def _nearest(claim: str, text: str) -> tuple[int, int]:

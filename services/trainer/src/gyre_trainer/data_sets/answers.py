@@ -5,13 +5,15 @@ Their rows hold references and no text, as those on passages do, and expire in t
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.interactions import Outcome
 from gyre_common.events.releases import Roles
+from gyre_common.no_answer import NO_ANSWER, says_no_answer
 from gyre_common.redaction import redact
 
 from gyre_trainer.data_sets.frozen import GATE, TRAIN, DataSetRow, FrozenDataSet, Reference
@@ -23,12 +25,8 @@ from gyre_trainer.segments.window import window_from_text
 KIND = "kind"
 """On the card of a data set of answers: which one it is. Those of votes have none."""
 
-NO_ANSWER = "NOT_IN_THE_PASSAGES"
-"""What a model writes that finds no answer in the passages; prompts ask for it in this word."""
-
 _DECLINED = frozenset(
     {
-        NO_ANSWER.casefold(),
         "the indexed documents do not seem to answer this",
         "the documents do not answer this",
         "not answered here",
@@ -111,8 +109,8 @@ class AnswerTexts:
 
 
 def declines(text: str) -> bool:
-    """Whether it says no more than that the passages hold no answer."""
-    return " ".join(text.casefold().split()).rstrip(".!") in _DECLINED
+    """Whether it says no more than that the passages hold no answer, or why."""
+    return says_no_answer(text) or " ".join(text.casefold().split()).rstrip(".!") in _DECLINED
 
 
 def answer_rows(frozen: FrozenDataSet) -> list[AnswerRow]:
@@ -238,32 +236,54 @@ def _texts(
 def mark_passages(prompt: str, texts: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The prompt with `mark_of(number)` in the place of each passage that it quotes, and these
     passages as they stood there; `with_passages` is the way back. A prompt may have other white
-    space than the passage; one that it quotes in another way is left where it is.
+    space than the passage, or every line of it behind `> `; one that it quotes in another way is
+    left where it is.
     """
     words = list(_WORD.finditer(prompt))
-    starts, length = [], 0
-    for word in words:
-        starts.append(length)
-        length += len(word[0]) + 1
-    plain = " ".join(word[0] for word in words)
+    readings = [words, [word for word in words if not _begins_quoted_line(word)]]
     spans: list[tuple[int, int, str]] = []
-    for number, text in texts.items():
-        wanted = " ".join(text.split())
-        place = plain.find(wanted) if len(wanted) >= _SHORTEST_QUOTE else -1
-        if place < 0:
-            continue
-        first = bisect_right(starts, place) - 1
-        last = bisect_right(starts, place + len(wanted) - 1) - 1
-        start = words[first].start() + place - starts[first]
-        end = words[last].start() + place + len(wanted) - starts[last]
-        if all(end <= other or start >= behind for other, behind, _ in spans):
-            spans.append((start, end, number))
+    for reading in map(_Words, readings):
+        marked = {number for _, _, number in spans}
+        for number, text in texts.items():
+            place = reading.place_of(text) if number not in marked else None
+            if place is None:
+                continue
+            start, end = place
+            if all(end <= other or start >= behind for other, behind, _ in spans):
+                spans.append((start, end, number))
     parts, passages, at = [], {}, 0
     for start, end, number in sorted(spans):
         parts += [prompt[at:start].replace(_MARK, _MARK * 2), mark_of(number)]
         passages[number], at = prompt[start:end], end
     parts.append(prompt[at:].replace(_MARK, _MARK * 2))
     return "".join(parts), passages
+
+
+class _Words:
+    """Finds texts among words of a prompt, whatever stands between these."""
+
+    def __init__(self, words: Sequence[re.Match[str]]) -> None:
+        self._words = words
+        self._plain = " ".join(word[0] for word in words)
+        lengths = (len(word[0]) + 1 for word in words)
+        self._starts = [0, *accumulate(lengths)][: len(words)]
+
+    def place_of(self, text: str) -> tuple[int, int] | None:
+        """Its first and the behind-last character in the prompt."""
+        wanted = " ".join(text.split())
+        place = self._plain.find(wanted) if len(wanted) >= _SHORTEST_QUOTE else -1
+        if place < 0:
+            return None
+        end = place + len(wanted)
+        return self._in_prompt(place), self._in_prompt(end - 1) + 1
+
+    def _in_prompt(self, place: int) -> int:
+        at = bisect_right(self._starts, place) - 1
+        return self._words[at].start() + place - self._starts[at]
+
+
+def _begins_quoted_line(word: re.Match[str]) -> bool:
+    return word[0] == ">" and (word.start() == 0 or word.string[word.start() - 1] == "\n")
 
 
 def mark_of(number: str) -> str:

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gyre_common.no_answer import NO_ANSWER
+
 from gyre_trainer.data_sets.answer_joining import AnswerExample, Question, as_given, trust
-from gyre_trainer.data_sets.answers import NO_ANSWER, AnswerKind, AnswersKind, declines
+from gyre_trainer.data_sets.answers import AnswerKind, AnswersKind, declines
 from gyre_trainer.data_sets.split import clusters
 
 Cluster = tuple[str, tuple[str, ...], str]

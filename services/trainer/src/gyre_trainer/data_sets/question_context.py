@@ -43,7 +43,7 @@ async def render_for_judge(context: QuestionContext) -> tuple[str, str]:
 class VersionAnswer:
     """What a version made of a question. `cited` are the characters, start and end, that rest on a
     passage, and `sources` the passages, by chunk id and in the same order; `seconds` is how long it
-    took; the tokens are 0 where nothing counts them.
+    took; the tokens are 0 where nothing counts them. One that is not `whole` was cut off.
     """
 
     text: str
@@ -52,3 +52,4 @@ class VersionAnswer:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    whole: bool = True

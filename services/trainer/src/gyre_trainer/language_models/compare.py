@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from gyre_common.events.releases import Roles
 
 from gyre_trainer.data_sets.frozen import DataSetPart
+from gyre_trainer.data_sets.question_context import VersionAnswer
 from gyre_trainer.generator_calls import open_generator
 from gyre_trainer.language_models.adapters import check_base_of
 from gyre_trainer.language_models.asking import answers_of
@@ -23,8 +24,9 @@ from gyre_trainer.runs.folder import RunFolder, write_json
 from gyre_trainer.runs.verbs import COMPARE
 from gyre_trainer.settings import TrainerSettings
 
-_UNAFFECTED = "its tenant has a version of its own, and keeps it"
-_TOO_LONG = "the prompt is longer than the model can read"
+UNAFFECTED = "its tenant has a version of its own, and keeps it"
+_TOO_LONG = "the prompt is longer than the live model can read"
+_NOTHING = VersionAnswer("")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +90,8 @@ async def compare_versions(
             both = []
             for sample in samples:
                 before, after = (answers[side][sample.row.question_id] for side in sides)
-                if before is not None and after is not None:
-                    both.append(compared(sample, live=before, candidate=after))
+                if before is not None:  # who cannot read what live can has answered nothing
+                    both.append(compared(sample, live=before, candidate=after or _NOTHING))
             report = measure(
                 spec,
                 data.inputs.data_set,
@@ -97,7 +99,7 @@ async def compare_versions(
                 look,
                 held_out=len(held_out),
                 margin=judging.margin,
-                left_out={_UNAFFECTED: unaffected, _TOO_LONG: len(samples) - len(both)},
+                left_out={UNAFFECTED: unaffected, _TOO_LONG: len(samples) - len(both)},
             )
             if report.stopped:
                 break

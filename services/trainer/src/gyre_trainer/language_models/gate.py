@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from gyre_common.events.event import EVERY_TENANT, now
@@ -17,11 +18,14 @@ from gyre_trainer.language_models.report import (
     MeasuredSlice,
     SliceName,
     decide,
+    per_answer,
     summary_of,
 )
 from gyre_trainer.language_models.stopping import Look, reason_to_stop
 from gyre_trainer.runs.folder import RunSpec
 from gyre_trainer.training.bootstrap import ONE_LOOK, Tails, paired
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,14 @@ def measure(
     least = PROFILES[spec.profile].slice_questions
     verdict, reasons = decide(slices, least=least, margin=margin)
     stopped = reason_to_stop(verdict, slices, look, margin=margin)
-    summary = summary_of(verdict, slices)
-    if stopped:
-        summary += f"; {look.questions} of {held_out} questions asked, {stopped}"
     sides = {
         "live": [one.live for one in answers],
         "candidate": [one.candidate for one in answers],
     }
-    return GateReport(
+    report = GateReport(
         verdict=verdict,
         reasons=reasons,
-        summary=summary,
+        summary=summary_of(verdict, slices),
         run_id=str(spec.run_id),
         tenant=spec.tenant,
         profile=spec.profile,
@@ -112,6 +113,10 @@ def measure(
         left_out={reason: count for reason, count in left_out.items() if count},
         measured_at=now(),
     )
+    summary = f"{report.summary}; {per_answer(report)}"
+    if stopped:
+        summary += f"; {look.questions} of {held_out} questions asked, {stopped}"
+    return report.model_copy(update={"summary": summary})
 
 
 def slices_of(
@@ -127,7 +132,7 @@ def slices_of(
     balanced = answers if wanted and unwanted else ()
     spoken = [one for one in answers if None not in (one.live.grounded, one.candidate.grounded)]
     citing = [one for one in answers if None not in (one.live.well_cited, one.candidate.well_cited)]
-    others = of_others(answers)
+    others = of_others(answers, _tenant)
     new, taught = ([one for one in answers if one.is_new is new] for new in (True, False))
     return (
         _slice(SliceName.OVERALL, answers, _score, tails),
@@ -148,21 +153,24 @@ def slices_of(
     )
 
 
-def of_others(answers: Sequence[ComparedAnswer]) -> list[ComparedAnswer]:
-    """Those of all tenants but the one that has most."""
-    answers = [one for one in answers if not one.golden]
-    counts = Counter(one.tenant for one in answers)
+def of_others(held_out: Sequence[T], tenant_of: Callable[[T], str]) -> list[T]:
+    """What is held out of all tenants but the one that has most."""
+    counts = Counter(map(tenant_of, held_out))
     most = min(counts, key=lambda tenant: (-counts[tenant], tenant), default="")
-    return [one for one in answers if one.tenant != most]
+    return [one for one in held_out if tenant_of(one) != most]
 
 
 def about_others(spec: RunSpec, answers: Sequence[ComparedAnswer]) -> str:
     """Why there is no slice of other tenants; nothing where there is one."""
     if spec.tenant != EVERY_TENANT:
         return "they keep what they have, the candidate is for this one alone"
-    if not of_others(answers):
+    if not of_others([one for one in answers if not one.golden], _tenant):
         return "no answer of theirs is held out, so what they would lose is not known"
     return ""
+
+
+def _tenant(one: ComparedAnswer) -> str:
+    return one.tenant
 
 
 def _score(one: Measured) -> float:

@@ -9,11 +9,11 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.event import now
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.model_folders import ModelFolders, digest_of_file
+from gyre_common.no_answer import NO_ANSWER
 from gyre_common.store import Shelf, Store
 
 from gyre_trainer.data_sets.answer_joining import Wanted
 from gyre_trainer.data_sets.answers import (
-    NO_ANSWER,
     AnswerKind,
     AnswerRow,
     AnswerTexts,
@@ -200,7 +200,9 @@ async def _taught(
     teacher: str,
     config: AnswersConfig,
 ) -> list[Sample]:
-    """With the teacher's answers; a question that it answers with nothing is left out."""
+    """With the teacher's answers; a question that it answers with nothing, or with an answer that
+    was cut off, is left out.
+    """
     questions = [_teacher_question(each, config) for each in samples if _is_for_teacher(each)]
     answers = await answers_of(
         folder,
@@ -215,7 +217,7 @@ async def _taught(
     for sample in samples:
         if not _is_for_teacher(sample):
             taught.append(sample)
-        elif answer := answers[sample.row.question_id]:
+        elif (answer := answers[sample.row.question_id]) and answer.whole:
             text = NO_ANSWER if declines(answer.text) else answer.text.strip()
             taught += [sample.model_copy(update={"answer": text})] if text else []
     return taught

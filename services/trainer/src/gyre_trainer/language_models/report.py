@@ -205,6 +205,19 @@ def main_line(verdict: Decision, slices: Sequence[MeasuredSlice], shown: Sequenc
     return f"{verdict}: {', '.join(parts) or 'nothing was measured'}"
 
 
+def per_answer(report: GateReport) -> str:
+    """What an answer of either side is like in the mean."""
+
+    def both(values: Mapping[str, float], form: str) -> str:
+        return f"{values['candidate']:{form}} (live {values['live']:{form}})"
+
+    return (
+        f"an answer of the candidate has {both(report.words, '.0f')} words, takes "
+        f"{both(report.seconds, '.1f')} s, reads and writes {both(report.tokens, '.0f')} tokens; "
+        f"declined are {both(report.declined, '.0%')}"
+    )
+
+
 def verdict_of(report: GateReport, stored: ContentRef) -> Verdict:
     """In the terms that every recipe has."""
     fields = {"live", "candidate", "difference", "low", "high"}
@@ -231,10 +244,6 @@ def as_markdown(report: GateReport) -> str:
             "–" if value is None else f"{value:.1f}" for value in (one.live, one.candidate)
         )
         rows.append(f"| {one.name} | {one.clusters} | {live} | {candidate} | {one.interval} |")
-    lengths = ", ".join(f"{side} {words:.0f}" for side, words in report.words.items())
-    seconds = ", ".join(f"{side} {value:.1f}" for side, value in report.seconds.items())
-    tokens = ", ".join(f"{side} {value:.0f}" for side, value in report.tokens.items())
-    declined = ", ".join(f"{side} {share:.0%}" for side, share in report.declined.items())
     return "\n\n".join(
         (
             "## Gate",
@@ -243,8 +252,7 @@ def as_markdown(report: GateReport) -> str:
             f"{report.asked} of {report.held_out} questions"
             f"{f'; then it stopped, because {report.stopped}' if report.stopped else ''}.",
             "\n".join(rows),
-            f"An answer: {lengths} words; {seconds} s; {tokens} tokens read and written. Declined: "
-            f"{declined}. Profile: {report.profile}.",
+            f"In the mean {per_answer(report)}. Profile: {report.profile}.",
             *([f"Other tenants: {report.about_others}."] if report.about_others else []),
             *(f"- {count} questions left out: {why}" for why, count in report.left_out.items()),
             *(f"- {reason}" for reason in report.reasons),

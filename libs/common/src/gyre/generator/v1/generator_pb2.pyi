@@ -150,7 +150,7 @@ class Passage(_message.Message):
     def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., source_uri: _Optional[str] = ..., rank: _Optional[int] = ..., explored: _Optional[bool] = ...) -> None: ...
 
 class AnswerResponse(_message.Message):
-    __slots__ = ("interaction_id", "answer", "citations", "outcome", "conversation_id", "versions", "latency_ms", "prompt_tokens", "completion_tokens", "passages", "ignored", "reached_max_tokens", "content_filtered", "repeated_itself")
+    __slots__ = ("interaction_id", "answer", "citations", "outcome", "conversation_id", "versions", "latency_ms", "prompt_tokens", "completion_tokens", "passages", "ignored", "reached_max_tokens", "content_filtered", "repeated_itself", "unsupported_citations")
     class VersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +179,7 @@ class AnswerResponse(_message.Message):
     REACHED_MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FILTERED_FIELD_NUMBER: _ClassVar[int]
     REPEATED_ITSELF_FIELD_NUMBER: _ClassVar[int]
+    UNSUPPORTED_CITATIONS_FIELD_NUMBER: _ClassVar[int]
     interaction_id: str
     answer: str
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
@@ -193,7 +194,8 @@ class AnswerResponse(_message.Message):
     reached_max_tokens: bool
     content_filtered: bool
     repeated_itself: bool
-    def __init__(self, interaction_id: _Optional[str] = ..., answer: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., conversation_id: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., ignored: _Optional[_Iterable[str]] = ..., reached_max_tokens: _Optional[bool] = ..., content_filtered: _Optional[bool] = ..., repeated_itself: _Optional[bool] = ...) -> None: ...
+    unsupported_citations: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, interaction_id: _Optional[str] = ..., answer: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., conversation_id: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., ignored: _Optional[_Iterable[str]] = ..., reached_max_tokens: _Optional[bool] = ..., content_filtered: _Optional[bool] = ..., repeated_itself: _Optional[bool] = ..., unsupported_citations: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class StreamAnswerResponse(_message.Message):
     __slots__ = ("started", "delta", "finished")

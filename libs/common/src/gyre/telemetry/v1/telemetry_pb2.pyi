@@ -25,7 +25,7 @@ class GetInteractionResponse(_message.Message):
     def __init__(self, interaction: _Optional[_Union[Interaction, _Mapping]] = ...) -> None: ...
 
 class Interaction(_message.Message):
-    __slots__ = ("tenant", "interaction_id", "conversation_id", "trace_id", "started_at", "completed_at", "question", "history", "acl", "answer", "outcome", "error", "citations", "prompt", "prompt_version", "versions", "arms", "fallbacks", "guardrails", "prompt_tokens", "completion_tokens", "tokens_estimated", "cost_usd", "latency_ms", "retrieved", "verdicts", "feedback", "actor")
+    __slots__ = ("tenant", "interaction_id", "conversation_id", "trace_id", "started_at", "completed_at", "question", "history", "acl", "answer", "outcome", "error", "citations", "prompt", "prompt_version", "versions", "arms", "fallbacks", "guardrails", "prompt_tokens", "completion_tokens", "tokens_estimated", "cost_usd", "latency_ms", "retrieved", "verdicts", "feedback", "actor", "unsupported_citations")
     class VersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,7 @@ class Interaction(_message.Message):
     VERDICTS_FIELD_NUMBER: _ClassVar[int]
     FEEDBACK_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    UNSUPPORTED_CITATIONS_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     interaction_id: str
     conversation_id: str
@@ -103,7 +104,8 @@ class Interaction(_message.Message):
     verdicts: _containers.RepeatedCompositeFieldContainer[Verdict]
     feedback: _containers.RepeatedCompositeFieldContainer[InteractionFeedback]
     actor: str
-    def __init__(self, tenant: _Optional[str] = ..., interaction_id: _Optional[str] = ..., conversation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., completed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[InteractionTurn, _Mapping]]] = ..., acl: _Optional[_Iterable[str]] = ..., answer: _Optional[str] = ..., outcome: _Optional[str] = ..., error: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[InteractionCitation, _Mapping]]] = ..., prompt: _Optional[str] = ..., prompt_version: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., arms: _Optional[_Mapping[str, str]] = ..., fallbacks: _Optional[_Iterable[str]] = ..., guardrails: _Optional[_Iterable[_Union[Guardrail, _Mapping]]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., tokens_estimated: _Optional[bool] = ..., cost_usd: _Optional[float] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., retrieved: _Optional[_Iterable[_Union[RetrievedPassage, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., feedback: _Optional[_Iterable[_Union[InteractionFeedback, _Mapping]]] = ..., actor: _Optional[str] = ...) -> None: ...
+    unsupported_citations: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, tenant: _Optional[str] = ..., interaction_id: _Optional[str] = ..., conversation_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., completed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[InteractionTurn, _Mapping]]] = ..., acl: _Optional[_Iterable[str]] = ..., answer: _Optional[str] = ..., outcome: _Optional[str] = ..., error: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[InteractionCitation, _Mapping]]] = ..., prompt: _Optional[str] = ..., prompt_version: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., arms: _Optional[_Mapping[str, str]] = ..., fallbacks: _Optional[_Iterable[str]] = ..., guardrails: _Optional[_Iterable[_Union[Guardrail, _Mapping]]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., tokens_estimated: _Optional[bool] = ..., cost_usd: _Optional[float] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., retrieved: _Optional[_Iterable[_Union[RetrievedPassage, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., feedback: _Optional[_Iterable[_Union[InteractionFeedback, _Mapping]]] = ..., actor: _Optional[str] = ..., unsupported_citations: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class InteractionTurn(_message.Message):
     __slots__ = ("role", "content")

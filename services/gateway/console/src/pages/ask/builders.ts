@@ -30,6 +30,7 @@ export function anInteraction(id: string, more: Partial<Interaction>): Interacti
     outcome: "answered",
     error: "",
     citations: [],
+    unsupported_citations: [],
     prompt: "",
     prompt_version: "",
     retrieved: [],

@@ -17,6 +17,8 @@ from gyre_generator.backends.openai.usage import REPETITION, Meter, ServedModel
 from gyre_generator.prompts import STOPS, Prompt
 
 MAX_ANSWER = 32_768
+_THINKS = "thinks"
+"""Setting of a version: `true` where what the model writes begins inside a thought."""
 _CONNECT_SECONDS = 5.0
 _SEEDS = 1 << 63
 """Servers differ in whether a seed may be negative."""
@@ -86,7 +88,8 @@ class ChatClient:
         answer has begun; nor is a prompt sent that leaves no room in the model's window, where that
         is known. Raises Unavailable or FailedPrecondition, see `ServerErrors`.
         """
-        thoughts, repetition = ThoughtFilter(), RepetitionWatch()
+        thoughts = ThoughtFilter(begun=settings.get(_THINKS) == "true")
+        repetition = RepetitionWatch()
         deadline = asyncio.get_running_loop().time() + self.model.timeout_seconds
         try:
             async with asyncio.timeout_at(deadline):

@@ -21,6 +21,7 @@ class ServerErrors:
     def __init__(self, model: ServedModel) -> None:
         self._model = model
         self._server = f"the model server at {urlsplit(model.url).netloc.rpartition('@')[2]}"
+        self._url, self._key = f"{model.variables}_URL", f"{model.variables}_KEY"
 
     def translated(self, error: openai.OpenAIError) -> GyreError:
         """By the client's type, or the status."""
@@ -28,11 +29,12 @@ class ServerErrors:
             case openai.APITimeoutError():
                 return self.too_slow()
             case openai.AuthenticationError() | openai.PermissionDeniedError():
-                return FailedPrecondition(f"{self._server} refused the key: set GYRE_LLM_KEY")
+                return FailedPrecondition(f"{self._server} refused the key: set {self._key}")
             case openai.NotFoundError():
                 return FailedPrecondition(
                     f"{self._server} does not know model {self._model.model!r} or the path: check "
-                    "GYRE_LLM_MODEL and GYRE_LLM_URL (which ends in /v1)",
+                    f"the setting model of the version, GYRE_LLM_MODEL and {self._url} (which ends "
+                    "in /v1)",
                     code=MODEL_MISSING,
                 )
             case openai.BadRequestError(code="context_length_exceeded"):
@@ -49,7 +51,7 @@ class ServerErrors:
             case openai.APIStatusError(status_code=status):
                 return self._retry_later(f"fails (HTTP {status}): see its log")
             case openai.APIConnectionError():
-                fix = "start it, or check GYRE_LLM_URL"
+                fix = f"start it, or check {self._url}"
                 return self._retry_later(f"cannot be reached or hung up: {fix}")
             case _:
                 return self.unusable("an error in the middle of its answer")
@@ -64,7 +66,7 @@ class ServerErrors:
 
     def unusable(self, what: str) -> GyreError:
         """It sent `what`, which is no answer."""
-        fix = "check that GYRE_LLM_URL is an OpenAI-shaped API (it ends in /v1)"
+        fix = f"check that {self._url} is an OpenAI-shaped API (it ends in /v1)"
         return self._retry_later(f"sent {what}: {fix}")
 
     def too_long(self, window: int) -> GyreError:

@@ -4,11 +4,13 @@ _OPEN, _CLOSE = "<think>", "</think>"
 
 
 class ThoughtFilter:
-    """`<think>…</think>` is taken out where the text begins with it; pieces may end anywhere."""
+    """`<think>…</think>` is taken out where the text begins with it; pieces may end anywhere. Where
+    the prompt of a model ends with `<think>`, its text has `begun` inside, and names the end alone.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, begun: bool = False) -> None:
         self._held = ""
-        self._is_thinking = False
+        self._is_thinking = begun
         self._is_past = False
 
     def feed(self, piece: str, *, final: bool = False) -> str:

@@ -10,7 +10,9 @@ REPETITION = "repetition"
 
 
 class ServedModel(BaseModel):
-    """A model and where it is served; prices in US dollars per million tokens."""
+    """A model and where it is served; prices in US dollars per million tokens. Address and key come
+    from the variables that begin with `variables`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,6 +25,7 @@ class ServedModel(BaseModel):
     retries: int = 2
     prompt_usd: float = 0.0
     completion_usd: float = 0.0
+    variables: str = "GYRE_LLM"
 
 
 class _Delta(BaseModel):

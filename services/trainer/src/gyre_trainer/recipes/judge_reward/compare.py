@@ -8,6 +8,7 @@ from collections import Counter
 
 from gyre_trainer.data_sets.frozen import DataSetPart
 from gyre_trainer.judge_calls import open_judge
+from gyre_trainer.language_models.compare import UNAFFECTED
 from gyre_trainer.language_models.inputs import RunData
 from gyre_trainer.language_models.keeping import keep_report
 from gyre_trainer.recipes.judge_reward.asking import scores_of
@@ -24,7 +25,8 @@ async def compare(folder: RunFolder, settings: TrainerSettings) -> None:
     were changed; Retryable: the judge or the store is away.
     """
     data = RunData(folder)
-    spec, held_out = data.spec, data.samples(DataSetPart.GATE)
+    spec, all_held_out = data.spec, data.samples(DataSetPart.GATE)
+    held_out = [each for each in all_held_out if each.row.tenant not in spec.unaffected]
     config = JudgeRewardConfig.from_settings(spec.settings)
     folder.progress(COMPARE, message=f"{spec.version} is being loaded")
     async with open_judge(settings) as judge:
@@ -36,12 +38,12 @@ async def compare(folder: RunFolder, settings: TrainerSettings) -> None:
             )
         ]
     folder.progress(COMPARE, message="measuring")
-    left_out: Counter[str] = Counter()
+    left_out = Counter({UNAFFECTED: len(all_held_out) - len(held_out)})
     pairs = []
     for sample in held_out:
         before, after = (each[sample.row.question_id] for each in (live, candidate))
-        if before is None or after is None:
-            left_out["an answer is longer than the model can read"] += 1
+        if before is None:
+            left_out["an answer is longer than the live model can read"] += 1
         else:
             pairs.append(compared(sample, live=before, candidate=after))
     report = measure(spec, data.inputs.data_set, pairs, margin=config.margin, left_out=left_out)

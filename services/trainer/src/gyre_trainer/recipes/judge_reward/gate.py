@@ -9,7 +9,7 @@ from gyre_common.reward_input import METRIC
 from gyre_trainer.data_sets.answer_freezing import PROFILES
 from gyre_trainer.data_sets.answers import AnswerKind
 from gyre_trainer.judge_calls import Scores
-from gyre_trainer.language_models.gate import measured_slice
+from gyre_trainer.language_models.gate import measured_slice, of_others
 from gyre_trainer.language_models.inputs import Sample
 from gyre_trainer.language_models.report import MeasuredSlice
 from gyre_trainer.recipes.judge_reward.report import GateReport, SliceName, decide, summary_of
@@ -28,10 +28,13 @@ class ComparedPair:
 
 
 def compared(
-    sample: Sample, *, live: tuple[Scores, Scores], candidate: tuple[Scores, Scores]
+    sample: Sample, *, live: tuple[Scores, Scores], candidate: tuple[Scores, Scores] | None
 ) -> ComparedPair:
-    """Of a pair, each side with its scores of the better answer and of the worse one."""
-    return ComparedPair(sample, *(_pair_accuracy(*map(total, each)) for each in (live, candidate)))
+    """Of a pair, each side with its scores of the better answer and of the worse one; a candidate
+    that cannot read one has told nothing.
+    """
+    candidates = _accuracy_of(candidate) if candidate is not None else 0.0
+    return ComparedPair(sample, live=_accuracy_of(live), candidate=candidates)
 
 
 def total(scores: Scores) -> float:
@@ -41,7 +44,8 @@ def total(scores: Scores) -> float:
     return reward if reward is not None else sum(values) / max(len(values), 1)
 
 
-def _pair_accuracy(better: float, worse: float) -> float:
+def _accuracy_of(pair: tuple[Scores, Scores]) -> float:
+    better, worse = map(total, pair)
     return 0.5 if better == worse else float(better > worse)
 
 
@@ -76,8 +80,9 @@ def measure(
 
 
 def slices_of(pairs: Sequence[ComparedPair]) -> tuple[MeasuredSlice, ...]:
-    """Every slice, also those without pairs."""
+    """Every slice, also those without pairs, but `other tenants`."""
     of: dict[SliceName, list[ComparedPair]] = {name: [] for name in SliceName}
+    of[SliceName.OTHERS] = of_others(pairs, lambda pair: pair.sample.row.tenant)
     for pair in pairs:
         sample = pair.sample
         shorter = len(sample.answer) < len(sample.rejected)
@@ -98,4 +103,5 @@ def slices_of(pairs: Sequence[ComparedPair]) -> tuple[MeasuredSlice, ...]:
             clusters=[pair.sample.row.cluster for pair in those],
         )
         for name, those in of.items()
+        if those or name is not SliceName.OTHERS
     )
