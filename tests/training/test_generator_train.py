@@ -36,7 +36,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.training.matrix import MATRIX
+from tests.training.matrix import LONG
 from tests.training.tiny_generators import TinyRun, a_run, a_sample
 from tests.training.tiny_runs import never
 
@@ -362,7 +362,7 @@ def test_a_full_model_is_exported_so_that_it_opens_as_a_base(
     assert not torch.allclose(network(ids).logits, base(ids).logits)
 
 
-@pytest.mark.skipif(not MATRIX, reason="the long matrix: make training")
+@LONG
 def test_a_failure_is_one_line_and_exit_status_one(
     tmp_path: Path, tiny_language_model: Path
 ) -> None:

@@ -36,6 +36,7 @@ from gyre_trainer.recipes.generator_grpo.train import train
 from gyre_trainer.runs.folder import write_json
 from gyre_trainer.training.program import Stopped
 from peft import TaskType
+from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaForSequenceClassification
 from transformers.models.llama import LlamaConfig
 
@@ -386,20 +387,16 @@ def trl_trainer(
 def as_rows(groups: Sequence[Group]) -> dict[str, Any]:
     """A row an answer: prompts end together, and answers begin together."""
     pairs = [(group.prompt, answer) for group in groups for answer in group.answers]
-    prompts, answers = max(len(p) for p, _ in pairs), max(len(a) for _, a in pairs)
-    left = [[0] * (prompts - len(p)) for p, _ in pairs]
-    right_of = [[0] * (answers - len(a)) for _, a in pairs]
+    prompts, answers = ([torch.tensor(ids) for ids in side] for side in zip(*pairs, strict=True))
+
+    def padded(rows: list[torch.Tensor], side: str) -> torch.Tensor:
+        return pad_sequence(rows, batch_first=True, padding_side=side)
+
     return {
-        "prompt_ids": torch.tensor([[*pad, *p] for pad, (p, _) in zip(left, pairs, strict=True)]),
-        "prompt_mask": torch.tensor(
-            [[*pad, *[1] * len(p)] for pad, (p, _) in zip(left, pairs, strict=True)]
-        ),
-        "completion_ids": torch.tensor(
-            [[*a, *pad] for pad, (_, a) in zip(right_of, pairs, strict=True)]
-        ),
-        "completion_mask": torch.tensor(
-            [[*[1] * len(a), *pad] for pad, (_, a) in zip(right_of, pairs, strict=True)]
-        ),
+        "prompt_ids": padded(prompts, "left"),
+        "prompt_mask": padded([torch.ones_like(ids) for ids in prompts], "left"),
+        "completion_ids": padded(answers, "right"),
+        "completion_mask": padded([torch.ones_like(ids) for ids in answers], "right"),
         "advantages": torch.tensor([each for group in groups for each in group.advantages]),
     }
 

@@ -12,8 +12,8 @@ async def cite(progress: AnswerProgress) -> AsyncGenerator[StepResult, None]:
     """Claims become citations: a range of the answer on a range of a chunk. A claim without a quote
     is given the nearest sentence of its passage, and counts as unsupported.
     """
-    answer, citations = progress.draft.answer, []
-    for claim in progress.draft.claims:
+    answer, claims, citations = progress.draft.answer, progress.draft.claims, []
+    for claim in claims:
         passage = progress.packed_passages[claim.number - 1]
         start, end = claim.quote or _nearest(answer[claim.start : claim.end], passage.text)
         citations.append(
@@ -27,7 +27,6 @@ async def cite(progress: AnswerProgress) -> AsyncGenerator[StepResult, None]:
                 chunk_end=end,
             )
         )
-    claims = progress.draft.claims
     unsupported = tuple(number for number, claim in enumerate(claims) if claim.quote is None)
     yield StepResult(citations=tuple(citations), unsupported_citations=unsupported)
 
