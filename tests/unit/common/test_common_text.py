@@ -41,6 +41,22 @@ def test_markdown_is_cut_where_a_reader_would() -> None:
     ]
 
 
+def test_a_shortened_word_ends_no_sentence() -> None:
+    text = (
+        "Heat it to approx. 180 degrees. Bake for min. 40 minutes and max. 50 minutes. The oven, "
+        "incl. tray, weighs est. 12 kg. No. 7, see Fig. (3), is vol. 2 of temp. tables. He said "
+        "no. Then he left at 5 p.m. on Monday."
+    )
+    assert [each.text for each in sentences(text)] == [
+        "Heat it to approx. 180 degrees.",
+        "Bake for min. 40 minutes and max. 50 minutes.",
+        "The oven, incl. tray, weighs est. 12 kg.",
+        "No. 7, see Fig. (3), is vol. 2 of temp. tables.",
+        "He said no.",
+        "Then he left at 5 p.m. on Monday.",
+    ]
+
+
 @given(st.text() | st.text(alphabet="ab.?! \n`~#|-*1😀\ud800\u2028", max_size=200))
 def test_every_sentence_is_where_it_says(text: str) -> None:
     end = 0

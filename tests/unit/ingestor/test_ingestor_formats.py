@@ -98,19 +98,30 @@ def test_template_tags_leave_the_words_that_a_reader_sees(source: str, seen: lis
     assert texts(source) == seen
 
 
-def test_a_short_table_is_written_row_by_row_between_bars() -> None:
-    assert texts("| a | b |\n|---|---|\n| 1 | 2 |") == ["| a | b |\n| 1 | 2 |"]
+@pytest.mark.parametrize("rows", [1, 40])
+def test_each_row_of_a_table_names_its_columns_however_short_it_is(rows: int) -> None:
+    lines = "\n".join(f"| flag{n} | {'x' * 50} |" for n in range(rows))
+    (table,) = texts(f"| Name | Use |\n|---|---|\n{lines}")
+    assert table.splitlines()[-1] == f"- Name: flag{rows - 1}; Use: {'x' * 50}"
 
 
-def test_each_row_of_a_long_table_names_its_columns() -> None:
-    rows = "\n".join(f"| flag{n} | {'x' * 50} |" for n in range(40))
-    (table,) = texts(f"| Name | Use |\n|---|---|\n{rows}")
-    assert table.splitlines()[7] == f"- Name: flag7; Use: {'x' * 50}"
+def test_a_table_of_a_header_alone_is_not_lost() -> None:
+    assert texts("| a | b |\n|---|---|") == ["| a | b |"]
+
+
+def test_a_footnote_keeps_its_mark() -> None:
+    source = "Tea is hot.[^heat] And *green*.\n\n[^heat]: At *80* degrees.\n"
+    assert texts(source) == ["Tea is hot.[heat] And green.", "[heat] At 80 degrees."]
+
+
+def test_html_within_a_paragraph_of_markdown_is_read_as_html() -> None:
+    source = "It takes 10<sup>6</sup> `a<b` & x<sub>i</sub>,<br>*not* <b hidden>this</b>."
+    assert texts(source) == ["It takes 10^6 a<b & x_i,\nnot ."]
 
 
 def test_html_inside_markdown_is_read_as_html() -> None:
     source = "Before.\n\n<table><tr><th>a</th></tr><tr><td>1</td></tr></table>\n\n<!-- hidden -->\n"
-    assert texts(source) == ["Before.", "| a |\n| 1 |"]
+    assert texts(source) == ["Before.", "- a: 1"]
 
 
 def test_html_shows_what_a_browser_shows() -> None:

@@ -149,7 +149,7 @@ async def test_what_cannot_be_taken_is_rejected_with_its_reason(
     [
         ({"content_base64": b64(bytes(range(256)) * 8)}, RejectionCode.BAD_ENCODING),
         (
-            {"content_base64": b64(b"caf\xe9 \xff"), "media_type": "text/plain; charset=ascii"},
+            {"content_base64": b64(b"caf\xe9 \xff"), "media_type": "text/plain; charset=klingon"},
             RejectionCode.BAD_ENCODING,
         ),
         ({"text": "---\ntitle: x\n---\n<!-- nothing -->"}, RejectionCode.EMPTY),

@@ -46,8 +46,20 @@ def prose_spans(text: str, *, language: str = "en") -> Iterator[tuple[int, int]]
     # Same length as the original, so that offsets hold; the splitter would end a sentence at a line
     # break and refuses lone surrogates.
     flat = _SURROGATE.sub("\ufffd", text.replace("\n", " "))
+    start = end = 0
     for boundary in sentencex.get_sentence_boundaries(language, flat):
-        yield boundary["start_index"], boundary["end_index"]
+        if end > start and not _goes_on(flat, start, end):
+            yield start, end
+            start = boundary["start_index"]
+        end = boundary["end_index"]
+    if end > start:
+        yield start, end
+
+
+def _goes_on(text: str, start: int, end: int) -> bool:
+    """Whether what ends at `end` ends with a word that is shortened, and the sentence does not."""
+    last = _SHORTENED.search(text, max(start, end - _LONGEST_SHORTENED), end)
+    return last is not None and _AFTER_SHORTENED.match(text, end) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,17 @@ class _Block:
     start: int
     end: int
 
+
+_SHORTENED = re.compile(
+    r"\b(?:approx|appr|avg|ca|cf|ch|dept|ed|eds|eq|eqs|est|etc|excl|ext|fig|figs|hrs?|incl|max|min"
+    r"|misc|no|nos|orig|para|pp?|par|ref|refs|resp|sec|secs|std|tel|temp|temps|var|ver|viz|vol|vols"
+    r"|vs|u\.s|e\.g|i\.e|a\.m|p\.m)\.\s*\Z",
+    re.IGNORECASE,
+)
+"""Words that `sentencex` ends an English sentence at, as it knows few of those in documents of
+technology and trade."""
+_LONGEST_SHORTENED = 24
+_AFTER_SHORTENED = re.compile(r"\s*(?:[a-z]|[(\[]?[\d#±~≈<>§€$£])")
 
 _FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s")

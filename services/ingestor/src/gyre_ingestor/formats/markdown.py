@@ -2,26 +2,27 @@
 
 import re
 from collections.abc import Iterator
-from html import unescape
+from html import escape, unescape
 
 import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.front_matter import front_matter_plugin
 
-from gyre_ingestor.formats.html import read_fragment
+from gyre_ingestor.formats.html import inline_text, read_fragment
 from gyre_ingestor.formats.outline import Outline, ParsedDocument
 
 FRONT_MATTER_CHARACTERS = 64 * 1024
 _HEADING_ANCHOR = re.compile(r"(?<!\s)\s*\{#[^{}\s]*\}\s*$")
-_BREAKING_TAG = re.compile(r"<\s*br\b", re.IGNORECASE)
 _TEMPLATE_TAG = re.compile(r"\{\{[<%]\s*+(?P<name>[^\s{}>%]*+)(?P<arguments>[^{}]*)[>%]\}\}")
 _TAG_ARGUMENT = re.compile(
     r'(?:(?P<name>[\w-]+)\s*=\s*)?(?:"(?P<quoted>[^"]*)"|`(?P<raw>[^`]*)`|(?P<bare>[^\s"=]+))'
 )
 _TEXT_ARGUMENTS = ("text", "title", "caption")
 _WITHOUT_PROSE = ("comment", "mermaid")
-_MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(front_matter_plugin)
+_MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+_MARKDOWN.use(front_matter_plugin).use(footnote_plugin, inline=False)
 
 
 class BadFrontMatter(ValueError):
@@ -51,6 +52,8 @@ def parse_markdown(text: str) -> ParsedDocument:
                 outline.close_list()
             case "list_item_open":
                 outline.open_item()
+            case "footnote_open":
+                outline.paragraph(f"[{_footnote_name(token)}] {_footnote_text(tokens)}")
             case "fence" | "code_block":
                 outline.code(token.content, token.info.partition(" ")[0][:32])
             case "table_open":
@@ -61,21 +64,49 @@ def parse_markdown(text: str) -> ParsedDocument:
 
 
 def _inline(block: Token) -> str:
-    """What a reader sees of a block's inline tokens: words, not markup or link targets."""
-    parts: list[str] = []
-    for token in block.children or ():
-        match token.type:
-            case "text" | "code_inline" | "text_special":
-                parts.append(token.content)
-            case "softbreak":
-                parts.append(" ")
-            case "hardbreak":
-                parts.append("\n")
-            case "image":
-                parts.append(unescape(token.content))
-            case "html_inline" if _BREAKING_TAG.match(token.content):
-                parts.append("\n")
-    return "".join(parts)
+    """What a reader sees of a block's inline tokens: words, not markup or link targets; the mark of
+    a footnote in brackets.
+    """
+    children = block.children or ()
+    has_html = any(token.type == "html_inline" for token in children)
+    text = "".join(_escaped(token) if has_html else _words(token) for token in children)
+    return inline_text(text) if has_html else text
+
+
+def _escaped(token: Token) -> str:
+    """As HTML."""
+    if token.type == "html_inline":
+        return token.content
+    return "<br>" if token.type == "hardbreak" else escape(_words(token))
+
+
+def _words(token: Token) -> str:
+    match token.type:
+        case "text" | "code_inline" | "text_special":
+            return token.content
+        case "softbreak":
+            return " "
+        case "hardbreak":
+            return "\n"
+        case "image":
+            return unescape(token.content)
+        case "footnote_ref":
+            return f"[{_footnote_name(token)}]"
+    return ""
+
+
+def _footnote_name(token: Token) -> str:
+    return str(token.meta.get("label") or token.meta["id"] + 1)
+
+
+def _footnote_text(tokens: Iterator[Token]) -> str:
+    texts = []
+    for token in tokens:
+        if token.type == "footnote_close":
+            break
+        if token.type == "inline":
+            texts.append(_inline(token).strip())
+    return "\n".join(texts)
 
 
 def _rows(tokens: Iterator[Token]) -> list[list[str]]:

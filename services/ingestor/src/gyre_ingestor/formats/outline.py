@@ -8,7 +8,6 @@ from itertools import zip_longest
 LONGEST_HEADING = 500
 """Characters. Every passage below carries its headings along; what is longer is text."""
 
-LONG_TABLE_CHARACTERS = 800
 _DEEPEST_INDENT = 7
 
 
@@ -125,16 +124,17 @@ class Outline:
             fence = "~~~~" if "```" in text else "```"
             self._block(BlockKind.CODE, f"{fence}{language}\n{text}\n{fence}")
 
-    def table(self, rows: Sequence[Sequence[str]]) -> None:
+    def table(self, rows: Sequence[Sequence[str]], *, caption: str = "") -> None:
         """Add a table: the cells of every row, the header first (empty where there is none).
 
-        One too long for one passage is split between rows, where the header would be lost: there
-        each cell stands behind its column's name, so that every row makes sense alone.
+        Each cell stands behind its column's name, so that every row makes sense alone; where no
+        column has one, between bars. The caption comes first.
         """
-        header = rows[0]
-        lines = [f"| {' | '.join(cells)} |" for cells in rows if any(cells)]
-        if any(header) and sum(map(len, lines)) > LONG_TABLE_CHARACTERS:
-            lines = [_record(header, row) for row in rows[1:] if any(row)]
+        header, *others = rows
+        lines = [_record(header, row) if any(header) else _bars(row) for row in others if any(row)]
+        if not lines and any(header):
+            lines = [_bars(header)]
+        self._block(BlockKind.PARAGRAPH, caption)
         self._block(BlockKind.TABLE, "\n".join(lines))
 
     def finish(self, title: str = "") -> ParsedDocument:
@@ -187,6 +187,12 @@ class Outline:
 
 
 def _record(header: Sequence[str], row: Sequence[str]) -> str:
+    if len(row) > 1 and len(set(row)) == 1:  # one cell over the whole width
+        return f"- {row[0]}"
     cells = zip_longest(header, row, fillvalue="")
     named_cells = [f"{name}: {cell}" if name else cell for name, cell in cells if cell]
-    return f"- {'; '.join(named_cells)}"
+    return f"- {'; '.join(dict.fromkeys(named_cells))}"
+
+
+def _bars(row: Sequence[str]) -> str:
+    return f"| {' | '.join(row)} |"

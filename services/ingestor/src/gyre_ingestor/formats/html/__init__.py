@@ -1,0 +1,5 @@
+"""HTML, as a whole page or as a piece inside Markdown: what a reader sees, with its structure."""
+
+from gyre_ingestor.formats.html.reader import inline_text, parse_html, read_fragment
+
+__all__ = ["inline_text", "parse_html", "read_fragment"]

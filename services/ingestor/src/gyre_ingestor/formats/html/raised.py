@@ -1,0 +1,38 @@
+"""Superscripts and subscripts in plain characters, so that 10⁶ is not read as 106."""
+
+import re
+
+from selectolax.lexbor import LexborNode
+
+_ORDINAL = re.compile(r"(?:st|nd|rd|th|er|re|ère|e|ème|o|a|º|ª)\Z", re.IGNORECASE)
+_SYMBOLS = {"tm": "™", "sm": "℠", **{mark: mark for mark in "®™℠©*†‡"}}
+_SIMPLE = re.compile(r"[-+−]?\w+\Z")
+_FORMULA = re.compile(r"(?:[A-Z][a-z]?|[)\]])\Z")
+
+
+def raised_text(node: LexborNode, before: str, inside: str) -> str:
+    """What `sup` or `sub` says, `inside`, behind the text `before`.
+
+    `10^6`, `m^2`, `x_i`; `1st`, `H2O` and `Brand™` as people write them; the mark of a footnote,
+    which is a link within the page, in brackets.
+    """
+    text = " ".join(inside.split())
+    if not text:
+        return ""
+    link = node.css_first("a[href]")
+    if link is not None and (link.attributes.get("href") or "").startswith("#"):
+        return text if text.startswith("[") else f"[{text}]"
+    last = before[-1:]
+    if not last or last.isspace():
+        return inside
+    if symbol := _SYMBOLS.get(text.casefold()):
+        return symbol
+    if node.tag == "sup":
+        if last.isdigit() and _ORDINAL.match(text):
+            return inside
+        sign = "^"
+    else:
+        if text.isdigit() and _FORMULA.search(before[-2:]):
+            return inside
+        sign = "_"
+    return f"{sign}{text}" if _SIMPLE.match(text) else f"{sign}({text})"

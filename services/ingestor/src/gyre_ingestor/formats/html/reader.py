@@ -1,0 +1,172 @@
+"""Walks a page as a reader reads it, and writes its parts into an outline."""
+
+import re
+from collections.abc import Callable
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from gyre_ingestor.formats.html.raised import raised_text
+from gyre_ingestor.formats.html.tables import caption_of, is_data_table, rows_of
+from gyre_ingestor.formats.html.visibility import Visibility
+from gyre_ingestor.formats.outline import Outline, ParsedDocument
+
+_BLOCKS = frozenset(
+    """
+    address article aside blockquote body caption center dd details dialog div dl dt fieldset
+    figcaption figure form header hgroup hr html legend li main ol p section summary table tbody td
+    tfoot th thead tr ul
+    """.split()  # noqa: SIM905 - a list of words reads better as words
+)
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_RAISED = frozenset(["sup", "sub"])
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+_CLOSE = 4
+"""Pieces of text before a superscript, by which it is read."""
+
+
+def parse_html(text: str) -> ParsedDocument:
+    """Read a page: what it calls its main parts or its articles, else its body."""
+    tree = LexborHTMLParser(text)
+    outline = Outline()
+    reader = _HtmlReader(outline, Visibility(tree))
+    for root in reader.roots(tree.body) if tree.body is not None else ():
+        reader.read(root)
+    title = tree.css_first("head > title")
+    return outline.finish(title.text() if title is not None else "")
+
+
+def read_fragment(html: str, outline: Outline) -> None:
+    """Add what a piece of HTML says to an outline."""
+    tree = LexborHTMLParser(html)
+    if tree.body is not None:
+        _HtmlReader(outline, Visibility(tree)).read(tree.body)
+
+
+def inline_text(html: str) -> str:
+    """What a reader sees of a paragraph's content: words, a line for each that a break begins."""
+    tree = LexborHTMLParser(html)
+    return _HtmlReader(Outline(), Visibility(tree)).inline(tree.body)
+
+
+class _HtmlReader:
+    """Walks a tree without recursion, so that no depth of nesting can overflow the stack."""
+
+    def __init__(self, outline: Outline, visibility: Visibility) -> None:
+        self._outline = outline
+        self._visibility = visibility
+        self._inline: list[str] = []
+        self._raised: list[int] = []
+
+    def roots(self, body: LexborNode) -> list[LexborNode]:
+        """The elements that hold the text, none inside another."""
+        for is_part in (_is_main, _is_article):
+            parts = self._topmost(body, is_part)
+            if any(part.text(strip=True) for part in parts):
+                return parts
+        return [body]
+
+    def read(self, root: LexborNode) -> None:
+        self._walk(root)
+        self._end_paragraph()
+
+    def inline(self, root: LexborNode | None) -> str:
+        """The words of one paragraph."""
+        if root is not None:
+            self._walk(root)
+        return "".join(self._inline)
+
+    def _topmost(self, body: LexborNode, is_part: Callable[[LexborNode], bool]) -> list[LexborNode]:
+        parts, pending = [], [body]
+        while pending:
+            node = pending.pop()
+            if is_part(node):
+                parts.append(node)
+            elif not self._visibility.hides(node):
+                pending += reversed(list(node.iter()))
+        return [part for part in parts if not self._visibility.hides(part)]
+
+    def _walk(self, root: LexborNode) -> None:
+        pending = _unread_children(root)
+        while pending:
+            node, is_read = pending.pop()
+            if is_read:
+                self._leave(node)
+            elif self._enter(node):
+                pending += [(node, True), *_unread_children(node)]
+
+    def _enter(self, node: LexborNode) -> bool:
+        """Take in what `node` itself says; tell whether its children are still to be read."""
+        tag = node.tag or ""
+        if tag == "-text":
+            self._inline.append(_SPACE.sub(" ", node.text_content or ""))
+        elif self._visibility.hides(node):
+            return False
+        elif tag == "br":
+            self._inline.append("\n")
+        elif tag == "img":
+            self._inline.append(_SPACE.sub(" ", node.attributes.get("alt") or ""))
+        elif tag == "pre":
+            self._end_paragraph()
+            self._outline.code(node.text())
+            return False
+        elif tag == "table" and is_data_table(node):
+            self._end_paragraph()
+            rows = rows_of(node, self._cell, self._visibility.hides)
+            self._outline.table(rows, caption=caption_of(node, self._cell))
+            return False
+        elif tag in _RAISED:
+            self._raised.append(len(self._inline))
+        elif tag in _HEADINGS or tag in _BLOCKS:
+            self._end_paragraph()
+            match tag:
+                case "ul":
+                    self._outline.open_list()
+                case "ol":
+                    self._outline.open_list(1)
+                case "li":
+                    self._outline.open_item()
+        return True
+
+    def _leave(self, node: LexborNode) -> None:
+        tag = node.tag or ""
+        if tag in _HEADINGS:
+            self._outline.heading(_HEADINGS[tag], "".join(self._inline))
+            self._inline.clear()
+        elif tag in _RAISED:
+            # A block in between ended the paragraph that it began in.
+            start = min(self._raised.pop(), len(self._inline))
+            before = "".join(self._inline[max(0, start - _CLOSE) : start])
+            inside = "".join(self._inline[start:])
+            self._inline[start:] = [raised_text(node, before, inside)]
+        elif tag in _BLOCKS:
+            self._end_paragraph()
+            if tag in ("ul", "ol"):
+                self._outline.close_list()
+
+    def _cell(self, node: LexborNode) -> str:
+        if self._visibility.hides(node):
+            return ""
+        text = _HtmlReader(Outline(), self._visibility).inline(node)
+        return _squeeze(text.replace("\n", " "))
+
+    def _end_paragraph(self) -> None:
+        lines = map(_squeeze, "".join(self._inline).split("\n"))
+        self._inline.clear()
+        if text := "\n".join(filter(None, lines)):
+            self._outline.paragraph(text)
+
+
+def _unread_children(node: LexborNode) -> list[tuple[LexborNode, bool]]:
+    return [(child, False) for child in reversed(list(node.iter(include_text=True)))]
+
+
+def _squeeze(text: str) -> str:
+    return _SPACE.sub(" ", text).strip()
+
+
+def _is_main(node: LexborNode) -> bool:
+    return node.tag == "main" or node.attributes.get("role") == "main"
+
+
+def _is_article(node: LexborNode) -> bool:
+    return node.tag == "article"

@@ -1,0 +1,148 @@
+"""Whether a browser shows an element, as far as the element itself says so."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import tinycss2  # type: ignore[import-untyped]
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+from tinycss2.color4 import parse_color  # type: ignore[import-untyped]
+
+_HIDDEN_TAGS = frozenset(
+    """
+    script style noscript template nav footer svg math iframe object canvas video audio
+    input select option datalist textarea progress meter head link meta
+    """.split()  # noqa: SIM905 - a list of words reads better as words
+)
+_OPENERS = "[aria-controls], [data-bs-target], [data-target], summary"
+_OPENS = ("aria-controls", "data-bs-target", "data-target")
+_TITLES = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt", "legend"])
+_OFF_SCREEN = -999
+_TINY = 1.0
+_FAR = 64
+"""Elements above, which bounds what deep nesting costs."""
+
+_WHITE = parse_color("white")
+_SIDES = ("left", "top", "right", "bottom", "text-indent")
+_NAME = re.compile(r"#?([^\s#]+)")
+
+
+class Visibility:
+    """Of a page's elements.
+
+    What opens at a click, as the panels of an accordion do, is shown. Style sheets are not read:
+    only attributes and inline styles tell.
+    """
+
+    def __init__(self, tree: LexborHTMLParser) -> None:
+        self._opened = {
+            name
+            for opener in tree.css(_OPENERS)
+            for attribute in _OPENS
+            for name in _NAME.findall(opener.attributes.get(attribute) or "")
+        }
+
+    def hides(self, node: LexborNode) -> bool:
+        """Whether nobody sees the element and what is in it, or it is no part of the text: menus,
+        controls of a form, code of the page.
+        """
+        tag, attributes = node.tag or "", node.attributes
+        if tag in _HIDDEN_TAGS or tag.startswith("-"):
+            return True
+        if tag == "dialog" and "open" not in attributes:
+            return True
+        if tag == "button" and not _is_title(node):
+            return True
+        if not attributes or attributes.get("id") in self._opened:
+            return False
+        if "hidden" in attributes and attributes["hidden"] != "until-found":
+            return True
+        if attributes.get("aria-hidden") == "true":
+            return True
+        return "style" in attributes and _is_hidden_by_style(node)
+
+
+def _is_title(button: LexborNode) -> bool:
+    """Of something that it opens: a question of a list of them, say."""
+    if any(name in button.attributes for name in ("aria-expanded", *_OPENS)):
+        return True
+    return any(each.tag in _TITLES for each in islice(_ancestors(button), _FAR))
+
+
+def _is_hidden_by_style(node: LexborNode) -> bool:
+    style = _style(node)
+    word = {name: _word(values) for name, values in style.items()}
+    number = {name: _number(values) for name, values in style.items()}
+    if word.get("display") == "none" or word.get("visibility") in ("hidden", "collapse"):
+        return True
+    if number.get("opacity") == 0 or _is_tiny(style.get("font-size", [])):
+        return True
+    if any((number.get(side) or 0) <= _OFF_SCREEN for side in _SIDES):
+        return True
+    is_flat = 0 in (number.get(name) for name in ("width", "height", "max-height", "max-width"))
+    if is_flat and word.get("overflow") in ("hidden", "clip"):
+        return True
+    color = _color(style.get("color", []))
+    if color is None:
+        return False
+    if color.alpha == 0:  # a letter can show the picture behind it
+        return not any(name.endswith("background-clip") for name in style)
+    return _same(color, _background(node))
+
+
+def _style(node: LexborNode) -> Mapping[str, list[Any]]:
+    return {
+        each.lower_name: [token for token in each.value if token.type != "whitespace"]
+        for each in tinycss2.parse_blocks_contents(node.attributes.get("style") or "")
+        if each.type == "declaration"
+    }
+
+
+def _word(values: list[Any]) -> str:
+    return values[0].lower_value if values and values[0].type == "ident" else ""
+
+
+def _number(values: list[Any]) -> float | None:
+    is_number = values and values[0].type in ("dimension", "number", "percentage")
+    return float(values[0].value) if is_number else None
+
+
+def _is_tiny(values: list[Any]) -> bool:
+    size = _number(values)
+    if size is None:
+        return False
+    is_absolute = values[0].type == "dimension" and values[0].lower_unit in ("px", "pt")
+    return size == 0 or (is_absolute and size <= _TINY)
+
+
+def _color(values: list[Any]) -> Any:
+    """The first that is one of its own, not a word such as `inherit`; None where none is."""
+    colors = (parse_color(value) for value in values)
+    return next((color for color in colors if color and color != "currentcolor"), None)
+
+
+def _background(node: LexborNode) -> Any:
+    """The nearest that an inline style or attribute names; white where none does, None where nobody
+    can tell.
+    """
+    above = islice(_ancestors(node), _FAR)
+    for each in (node, *above):
+        attributes = each.attributes
+        style = _style(each) if "style" in attributes else {}
+        if own := style.get("background-color") or style.get("background"):
+            return _color(own)
+        if name := attributes.get("bgcolor"):
+            return _color([name])
+    return _WHITE
+
+
+def _same(one: Any, other: Any) -> bool:
+    return other is not None and one.to("srgb").coordinates == other.to("srgb").coordinates
+
+
+def _ancestors(node: LexborNode) -> Iterator[LexborNode]:
+    parent = node.parent
+    while parent is not None:
+        yield parent
+        parent = parent.parent
