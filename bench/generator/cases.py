@@ -46,7 +46,7 @@ def glossary(*, size: int = 10) -> list[Case]:
     """
     folder, recipe, texts = data_folder("glossary"), ChunkRecipe(), {}
     for page in beir.documents(folder):
-        parsed = FORMATS["text/plain"].parse(page["text"])
+        parsed = FORMATS["text/plain"].parse(page["text"].encode(), None)
         for one in chunk(parsed, "bench", page["_id"], page["title"], recipe):
             texts[one.text] = page["title"]
     titled_texts = list(texts.items())

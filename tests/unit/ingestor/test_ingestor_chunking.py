@@ -17,7 +17,7 @@ SENTENCE = "Green tea is steeped at eighty degrees for two minutes. "
 
 
 def chunks(source: str, **changes: object) -> tuple[Chunk, ...]:
-    document = FORMATS["text/markdown"].parse(source)
+    document = FORMATS["text/markdown"].parse(source.encode(), None)
     names = {"tenant": "default", "document_id": "tea.md", "title": document.title, **changes}
     return chunk(document, recipe=ChunkRecipe(), **names)  # type: ignore[arg-type]
 
@@ -63,7 +63,7 @@ def some_document(seed: int) -> str:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6))
 def test_every_passage_fits_the_window_and_none_overlap_or_lose_text(seed: int) -> None:
-    document = FORMATS["text/markdown"].parse(some_document(seed))
+    document = FORMATS["text/markdown"].parse(some_document(seed).encode(), None)
     title = "A title of some length " * (seed % 3)
     cut = chunk(document, "default", "d", title, ChunkRecipe())
     for one in cut:

@@ -1,13 +1,8 @@
 """Bytes become the text that a browser would show."""
 
 import pytest
-from gyre_ingestor.decoding import MediaType, decode
-
-PLAIN = MediaType("text/plain")
-
-
-def declared(charset: str) -> MediaType:
-    return MediaType("text/plain", charset)
+from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.text_decoding import decode
 
 
 @pytest.mark.parametrize(
@@ -35,21 +30,19 @@ def test_a_label_means_what_browsers_take_it_for(label: str, encoding: str) -> N
         "cp949": "똠방각하",
         "cp850": "Größe",
     }[encoding]
-    assert decode(text.encode(encoding), declared(label)) == text
+    assert decode(text.encode(encoding), label) == text
 
 
 def test_a_page_says_its_label_itself() -> None:
     page = b"<meta charset='iso-8859-1'><p>\x8050, 5\x9610 days</p>"
-    assert "€50, 5–10 days" in decode(page, MediaType("text/html"))
+    assert FORMATS["text/html"].parse(page, None).text == "€50, 5–10 days"
 
 
 def test_one_bad_byte_costs_one_character() -> None:
     text = "Das Gerät kostet fünfzig Euro. Größe: "
-    assert decode(text.encode() + b"\xff.", PLAIN) == f"{text}\ufffd."
-    assert decode(text.encode() + b"\xff.", declared("latin1")) == f"{text}\ufffd."
-    assert (
-        decode(text.encode("cp1253", "ignore") + b"\xaa", declared("windows-1253"))[-1] == "\ufffd"
-    )
+    assert decode(text.encode() + b"\xff.") == f"{text}\ufffd."
+    assert decode(text.encode() + b"\xff.", "latin1") == f"{text}\ufffd."
+    assert decode(text.encode("cp1253", "ignore") + b"\xaa", "windows-1253")[-1] == "\ufffd"
 
 
 @pytest.mark.parametrize(
@@ -75,10 +68,10 @@ def test_one_bad_byte_costs_one_character() -> None:
     ],
 )
 def test_what_nobody_labelled_is_read_as_its_bytes_suggest(text: str, encoding: str) -> None:
-    assert decode(text.encode(encoding), PLAIN) == text
+    assert decode(text.encode(encoding)) == text
 
 
 def test_one_form_of_each_character() -> None:
-    assert decode("de\u00adsign \ufb01n\ufb03 \u200ea\u202eb\u2069 e\u0301".encode(), PLAIN) == (
+    assert decode("de\u00adsign \ufb01n\ufb03 \u200ea\u202eb\u2069 e\u0301".encode()) == (
         "design finffi ab é"
     )

@@ -6,7 +6,7 @@ from gyre_ingestor.formats.outline import BlockKind, ParsedDocument
 
 
 def parse(text: str, media_type: str) -> ParsedDocument:
-    return FORMATS[media_type].parse(text)
+    return FORMATS[media_type].parse(text.encode(), None)
 
 
 def blocks(document: ParsedDocument) -> list[tuple[tuple[str, ...], BlockKind, str]]:

@@ -9,8 +9,8 @@ import pytest
 from gyre_common.errors import Retryable
 from gyre_common.events.documents import RejectionCode
 from gyre_ingestor.chunking import ChunkRecipe
-from gyre_ingestor.decoding import DocumentRefused
 from gyre_ingestor.reading import ProcessReader, ReadResult, run_guarded
+from gyre_ingestor.refused import DocumentRefused
 
 from tests.builders import a_document_accepted
 

@@ -75,6 +75,7 @@ def _retrieved(chunks: Sequence[Story]) -> Table:
     rows = table(*columns, right=("#", *(stage.upper() for stage in stages)))
     for chunk in chunks:
         place = context_line(chunk["title"] or chunk["document_id"], chunk["heading_path"])
+        place += f", {chunk['position']}" if chunk.get("position") else ""
         passage = Text(place, style="bold" if chunk["used"] else "dim")
         if chunk["explored"]:
             passage.append(f" explored, shown {chunk['propensity']:.0%} of the time", style="cyan")

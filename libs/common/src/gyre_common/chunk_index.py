@@ -29,6 +29,7 @@ class IndexedChunk(EventPart):
     ordinal: int
     title: str = ""
     heading_path: tuple[str, ...] = ()
+    position: str = ""
     text: str
     start: int
     end: int
@@ -87,6 +88,7 @@ def chunk_mapping(dimensions: int) -> Mapping[str, Any]:
             "ordinal": {"type": "integer"},
             "title": english,
             "heading_path": english,
+            "position": only_read,
             "text": english,
             "start": only_number,
             "end": only_number,

@@ -48,6 +48,9 @@ export interface Passage {
   document_id: string;
   title: string;
   heading_path: string[];
+  /** Where it stands in the original: page 4, slide 2, sheet Prices. Empty where that has none, or
+   * on record from before positions were kept. */
+  position?: string;
   text: string;
   source_uri: string;
   rank: number;

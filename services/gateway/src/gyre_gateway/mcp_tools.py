@@ -31,6 +31,7 @@ class Source(BaseModel):
     document_id: str
     chunk_id: str
     title: str
+    position: str
     source_uri: str
     quote: str
 
@@ -52,6 +53,7 @@ class Passage(BaseModel):
     chunk_id: str
     title: str
     heading_path: list[str]
+    position: str
     source_uri: str
     text: str
     score: float
@@ -127,6 +129,7 @@ async def search(
                 chunk_id=chunk.chunk_id,
                 title=chunk.title,
                 heading_path=list(chunk.heading_path),
+                position=chunk.position,
                 source_uri=chunk.source_uri,
                 text=chunk.text,
                 score=chunk.score,
@@ -234,6 +237,7 @@ def _source(citation: generator_pb2.Citation) -> Source:
         document_id=citation.document_id,
         chunk_id=citation.chunk_id,
         title=citation.title,
+        position=citation.position,
         source_uri=citation.source_uri,
         quote=citation.quote,
     )

@@ -168,4 +168,5 @@ def _citation(citation: Citation, event: InteractionCompleted) -> pb.Citation:
     message = ParseDict(citation.model_dump(mode="json"), pb.Citation(), ignore_unknown_fields=True)
     message.quote = chunk.text[citation.chunk_start : citation.chunk_end]
     message.source_uri = chunk.source_uri or ""
+    message.position = chunk.position
     return message

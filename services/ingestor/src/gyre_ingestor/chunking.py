@@ -78,6 +78,7 @@ def chunk(
                 ordinal=ordinal,
                 text=text,
                 heading_path=path,
+                position=document.position(passage.start, passage.end),
                 start=passage.start,
                 end=passage.end,
             )

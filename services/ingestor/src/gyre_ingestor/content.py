@@ -7,8 +7,9 @@ from gyre_common.errors import NotFound
 from gyre_common.events.documents import DocumentSubmitted, RejectionCode
 from gyre_common.outside_content import ContentTooLargeError, OutsideContent, UriNotAllowedError
 
-from gyre_ingestor.decoding import HEAD_BYTES, DocumentRefused, MediaType, parse_media_type
+from gyre_ingestor.media_types import HEAD_BYTES, MediaType, parse_media_type
 from gyre_ingestor.reading import ProcessReader
+from gyre_ingestor.refused import DocumentRefused
 
 METADATA_CHARACTERS = 16 * 1024
 _FIELDS = ("text", "content_base64", "content_uri")

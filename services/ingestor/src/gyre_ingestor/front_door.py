@@ -17,8 +17,8 @@ from gyre_common.store import Store
 from pydantic import ValidationError
 
 from gyre_ingestor.content import ContentSource
-from gyre_ingestor.decoding import DocumentRefused
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
+from gyre_ingestor.refused import DocumentRefused
 
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 _LONGEST_IDEMPOTENCY_KEY = 256

@@ -14,15 +14,10 @@ from gyre_common.events.documents import Chunk, DocumentAccepted, RejectionCode
 from pebble import ProcessExpired, ProcessPool
 
 from gyre_ingestor.chunking import ChunkRecipe, chunk
-from gyre_ingestor.decoding import (
-    DocumentRefused,
-    MediaType,
-    decode,
-    media_type_of,
-    parse_media_type,
-)
 from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.formats.markdown import BadFrontMatter
+from gyre_ingestor.media_types import MediaType, media_type_of, parse_media_type
+from gyre_ingestor.refused import DocumentRefused, unreadable
 from gyre_ingestor.tokens import encoder_tokenizer
 
 _TRIES = 2
@@ -87,13 +82,13 @@ class ProcessReader:
             try:
                 return await asyncio.wrap_future(future)
             except FutureTimeout as error:
-                raise _unreadable(f"took more than {limit:.0f} s to read") from error
+                raise unreadable(f"took more than {limit:.0f} s to read") from error
             except BrokenProcessPool as error:
                 raise Retryable("the processes that read documents ended") from error
             except (ProcessExpired, MemoryError) as error:
                 # Once may be the machine's fault; the same document twice is the document's.
                 if attempt == _TRIES:
-                    raise _unreadable("broke the parser or its memory limit") from error
+                    raise unreadable("broke the parser or its memory limit") from error
         raise AssertionError("unreachable")
 
     async def _working_pool(self) -> ProcessPool:
@@ -138,15 +133,10 @@ def run_guarded(work: Callable[[*Ts], R_], *args: *Ts) -> R_:
     except (DocumentRefused, MemoryError):
         raise
     except BadFrontMatter:
-        raise _unreadable("has front matter that cannot be read") from None
+        raise unreadable("has front matter that cannot be read") from None
     except BaseException as error:  # noqa: BLE001 - a panic of a parser in Rust is no Exception
         where = traceback.extract_tb(error.__traceback__)[-1].name
-        raise _unreadable(f"broke its parser ({type(error).__name__} in {where})") from None
-
-
-def _unreadable(problem: str) -> DocumentRefused:
-    fix = "check that it is a well-formed document, or split it into smaller ones"
-    return DocumentRefused(RejectionCode.CORRUPT, "content", problem, fix)
+        raise unreadable(f"broke its parser ({type(error).__name__} in {where})") from None
 
 
 def read(document: DocumentAccepted, content: bytes, recipe: ChunkRecipe) -> ReadResult:
@@ -155,7 +145,7 @@ def read(document: DocumentAccepted, content: bytes, recipe: ChunkRecipe) -> Rea
     Raises DocumentRefused: the bytes are no text, or nothing is left to search for.
     """
     media_type = parse_media_type(document.media_type)
-    parsed = FORMATS[media_type.name].parse(decode(content, media_type))
+    parsed = FORMATS[media_type.name].parse(content, media_type.charset)
     title = document.title or parsed.title[:_LONGEST_TITLE]
     chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
     if not chunks:

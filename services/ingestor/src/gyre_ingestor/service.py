@@ -29,8 +29,8 @@ from pydantic import TypeAdapter
 
 from gyre_ingestor.chunking import ChunkRecipe
 from gyre_ingestor.content import ContentSource
-from gyre_ingestor.decoding import DocumentRefused
 from gyre_ingestor.reading import ProcessReader, ReadResult
+from gyre_ingestor.refused import DocumentRefused
 
 SERVICE = "ingestor"
 _CHUNKS = TypeAdapter(Sequence[Chunk])

@@ -67,6 +67,7 @@ def _chunk(ranked: RankedPassage) -> retriever_pb2.Chunk:
         scores=ranked.scores,
         title=chunk.title,
         heading_path=chunk.heading_path,
+        position=chunk.position,
         source_uri=chunk.source_uri or "",
         revision=chunk.revision,
         start=chunk.start,

@@ -218,6 +218,8 @@ def _heading(number: str, passage: "Passage") -> str:
     where = printable(passage.source_uri or passage.document_id)
     name = printable(context_line(passage.title or passage.document_id, passage.heading_path))
     heading = typer.style(f"{number} {name}", bold=True)
+    if passage.position:
+        heading += typer.style(f", {printable(passage.position)}")
     return heading if where == name else heading + typer.style(f"  {where}", dim=True)
 
 

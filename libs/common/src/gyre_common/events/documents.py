@@ -79,12 +79,17 @@ class DocumentAccepted(DocumentHeader):
 
 
 class Chunk(EventPart):
-    """A passage: `start` and `end` are character offsets into the document's cleaned text."""
+    """A passage: `start` and `end` are character offsets into the document's cleaned text.
+
+    `position` is where it stands in the original, for people (`page 4`, `sheet Prices`); empty
+    where that has no such parts.
+    """
 
     chunk_id: UUID
     ordinal: int = Field(ge=0)
     text: Text
     heading_path: tuple[Text, ...] = ()
+    position: Text = ""
     start: int = Field(ge=0)
     end: int = Field(ge=0)
 

@@ -38,7 +38,8 @@ class Outcome(StrEnum):
 
 
 class RetrievedChunk(EventPart):
-    """A passage as it was read when the answer was made.
+    """A passage as it was read when the answer was made; `position` is where it stands in the
+    original (`page 4`).
 
     `rank` counts from 1 in the order shown to the generator. `scores` holds one raw score a stage
     (`bm25`, `dense`, `fused`; a stage that did not find the chunk is missing). `used` tells whether
@@ -54,6 +55,7 @@ class RetrievedChunk(EventPart):
     title: Text = ""
     source_uri: str | None = None
     heading_path: tuple[Text, ...] = ()
+    position: Text = ""
     text: Text
     acl: tuple[AccessGroup, ...] | None = None
     rank: int = Field(ge=1)

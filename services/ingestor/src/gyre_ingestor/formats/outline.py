@@ -1,9 +1,11 @@
 """The one shape that every format is read into: simple Markdown, and what stands where in it."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import zip_longest
+from operator import itemgetter
 
 LONGEST_HEADING = 500
 """Characters. Every passage below carries its headings along; what is longer is text."""
@@ -18,6 +20,21 @@ class BlockKind(StrEnum):
     ITEM = "item"
     CODE = "code"
     TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A part of the original, such as page 4 or the sheet Prices."""
+
+    unit: str
+    value: int | str
+
+    def to(self, last: "Position") -> str:
+        """From this one to `last`, for people: `page 4`, `pages 4–5`, `sheets Prices, Taxes`."""
+        if self == last or self.unit != last.unit:
+            return f"{self.unit} {self.value}"
+        sign = "–" if isinstance(self.value, int) else ", "
+        return f"{self.unit}s {self.value}{sign}{last.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +69,22 @@ class ParsedDocument:
     """Cleaned text with its sections in reading order; every offset is a character of `text`.
 
     The text is Markdown with the little markup that tells headings, items, code and tables apart.
+    `positions` says from which character on the text stands where in the original, in order.
     """
 
     title: str
     text: str
     sections: tuple[Section, ...]
+    positions: tuple[tuple[int, Position], ...] = ()
+
+    def position(self, start: int, end: int) -> str:
+        """Of characters `start`..`end`, for people; empty where the original has no such parts."""
+        first, last = (
+            bisect_right(self.positions, at, key=itemgetter(0)) - 1 for at in (start, end - 1)
+        )
+        if first < 0:
+            return ""
+        return self.positions[first][1].to(self.positions[last][1])
 
 
 class Outline:
@@ -73,6 +101,11 @@ class Outline:
         self._first_h1 = ""
         self._lists: list[int | None] = []
         self._marker = ""
+        self._positions: list[tuple[int, Position]] = []
+
+    def at(self, unit: str, value: int | str) -> None:
+        """What follows stands there in the original."""
+        self._positions.append((self._length, Position(unit, value)))
 
     def heading(self, level: int, text: str) -> None:
         """Open a section. `level` counts from 1, as in HTML."""
@@ -144,6 +177,7 @@ class Outline:
             title=" ".join(title.split()) or self._first_h1,
             text="".join(self._parts),
             sections=tuple(section for section in self._sections if section.blocks),
+            positions=tuple(self._positions),
         )
 
     def _block(self, kind: BlockKind, text: str) -> None:

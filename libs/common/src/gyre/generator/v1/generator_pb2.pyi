@@ -108,7 +108,7 @@ class AnswerRequest(_message.Message):
     def __init__(self, question: _Optional[str] = ..., conversation_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., filters: _Optional[_Union[_retriever_pb2.Filters, _Mapping]] = ..., actor: _Optional[str] = ..., instructions: _Optional[str] = ..., version: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class Citation(_message.Message):
-    __slots__ = ("chunk_id", "document_id", "title", "start", "end", "chunk_start", "chunk_end", "quote", "source_uri")
+    __slots__ = ("chunk_id", "document_id", "title", "start", "end", "chunk_start", "chunk_end", "quote", "source_uri", "position")
     CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +118,7 @@ class Citation(_message.Message):
     CHUNK_END_FIELD_NUMBER: _ClassVar[int]
     QUOTE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_URI_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     chunk_id: str
     document_id: str
     title: str
@@ -127,10 +128,11 @@ class Citation(_message.Message):
     chunk_end: int
     quote: str
     source_uri: str
-    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., chunk_start: _Optional[int] = ..., chunk_end: _Optional[int] = ..., quote: _Optional[str] = ..., source_uri: _Optional[str] = ...) -> None: ...
+    position: str
+    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., chunk_start: _Optional[int] = ..., chunk_end: _Optional[int] = ..., quote: _Optional[str] = ..., source_uri: _Optional[str] = ..., position: _Optional[str] = ...) -> None: ...
 
 class Passage(_message.Message):
-    __slots__ = ("chunk_id", "document_id", "title", "heading_path", "text", "source_uri", "rank", "explored")
+    __slots__ = ("chunk_id", "document_id", "title", "heading_path", "text", "source_uri", "rank", "explored", "position")
     CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -139,6 +141,7 @@ class Passage(_message.Message):
     SOURCE_URI_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
     EXPLORED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     chunk_id: str
     document_id: str
     title: str
@@ -147,7 +150,8 @@ class Passage(_message.Message):
     source_uri: str
     rank: int
     explored: bool
-    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., source_uri: _Optional[str] = ..., rank: _Optional[int] = ..., explored: _Optional[bool] = ...) -> None: ...
+    position: str
+    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., source_uri: _Optional[str] = ..., rank: _Optional[int] = ..., explored: _Optional[bool] = ..., position: _Optional[str] = ...) -> None: ...
 
 class AnswerResponse(_message.Message):
     __slots__ = ("interaction_id", "answer", "citations", "outcome", "conversation_id", "versions", "latency_ms", "prompt_tokens", "completion_tokens", "passages", "ignored", "reached_max_tokens", "content_filtered", "repeated_itself", "unsupported_citations")

@@ -38,7 +38,7 @@ class RetrieveRequest(_message.Message):
     def __init__(self, query: _Optional[str] = ..., limit: _Optional[int] = ..., filters: _Optional[_Union[Filters, _Mapping]] = ..., explore: _Optional[bool] = ..., all_hits: _Optional[bool] = ...) -> None: ...
 
 class Chunk(_message.Message):
-    __slots__ = ("chunk_id", "document_id", "text", "score", "scores", "title", "heading_path", "source_uri", "revision", "start", "end", "ordinal", "explored", "propensity", "acl")
+    __slots__ = ("chunk_id", "document_id", "text", "score", "scores", "title", "heading_path", "source_uri", "revision", "start", "end", "ordinal", "explored", "propensity", "acl", "position")
     class ScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +61,7 @@ class Chunk(_message.Message):
     EXPLORED_FIELD_NUMBER: _ClassVar[int]
     PROPENSITY_FIELD_NUMBER: _ClassVar[int]
     ACL_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     chunk_id: str
     document_id: str
     text: str
@@ -76,7 +77,8 @@ class Chunk(_message.Message):
     explored: bool
     propensity: float
     acl: AccessGroups
-    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., scores: _Optional[_Mapping[str, float]] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., source_uri: _Optional[str] = ..., revision: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., ordinal: _Optional[int] = ..., explored: _Optional[bool] = ..., propensity: _Optional[float] = ..., acl: _Optional[_Union[AccessGroups, _Mapping]] = ...) -> None: ...
+    position: str
+    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., scores: _Optional[_Mapping[str, float]] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., source_uri: _Optional[str] = ..., revision: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., ordinal: _Optional[int] = ..., explored: _Optional[bool] = ..., propensity: _Optional[float] = ..., acl: _Optional[_Union[AccessGroups, _Mapping]] = ..., position: _Optional[str] = ...) -> None: ...
 
 class AccessGroups(_message.Message):
     __slots__ = ("groups",)

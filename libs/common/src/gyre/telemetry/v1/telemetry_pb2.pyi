@@ -144,7 +144,7 @@ class Guardrail(_message.Message):
     def __init__(self, name: _Optional[str] = ..., passed: _Optional[bool] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class RetrievedPassage(_message.Message):
-    __slots__ = ("rank", "chunk_id", "document_id", "revision", "title", "source_uri", "heading_path", "text", "score", "scores", "used", "explored", "propensity")
+    __slots__ = ("rank", "chunk_id", "document_id", "revision", "title", "source_uri", "heading_path", "text", "score", "scores", "used", "explored", "propensity", "position")
     class ScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +165,7 @@ class RetrievedPassage(_message.Message):
     USED_FIELD_NUMBER: _ClassVar[int]
     EXPLORED_FIELD_NUMBER: _ClassVar[int]
     PROPENSITY_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     rank: int
     chunk_id: str
     document_id: str
@@ -178,7 +179,8 @@ class RetrievedPassage(_message.Message):
     used: bool
     explored: bool
     propensity: float
-    def __init__(self, rank: _Optional[int] = ..., chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., revision: _Optional[int] = ..., title: _Optional[str] = ..., source_uri: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., scores: _Optional[_Mapping[str, float]] = ..., used: _Optional[bool] = ..., explored: _Optional[bool] = ..., propensity: _Optional[float] = ...) -> None: ...
+    position: str
+    def __init__(self, rank: _Optional[int] = ..., chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., revision: _Optional[int] = ..., title: _Optional[str] = ..., source_uri: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., scores: _Optional[_Mapping[str, float]] = ..., used: _Optional[bool] = ..., explored: _Optional[bool] = ..., propensity: _Optional[float] = ..., position: _Optional[str] = ...) -> None: ...
 
 class Verdict(_message.Message):
     __slots__ = ("judge_version", "metric", "value", "rationale", "judged_at")

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aCitation, aPassage } from "./builders.ts";
-import { headingsOf, sourcesOf, stretches, unitsOf, withSources } from "./quotes.ts";
+import { headingsOf, placeOf, sourcesOf, stretches, unitsOf, withSources } from "./quotes.ts";
 
 const ANSWER = "🍵 is best at 80 degrees. It steeps two minutes.";
 const HOT = aPassage("hot", "Of 🍵: green tea is best at 80 degrees. Black tea is not.");
@@ -37,6 +37,14 @@ test("a citation of a passage that did not come along has no number", () => {
 test("the headings over a passage do not begin with its document's title", () => {
   assert.deepEqual(headingsOf(aPassage("p", "", { heading_path: ["Tea", "Green"] })), ["Green"]);
   assert.deepEqual(headingsOf(aPassage("p", "", { heading_path: ["Time"] })), ["Time"]);
+});
+
+test("a place ends with the page", () => {
+  const passage = aPassage("p", "", { heading_path: ["Tea", "Green", "Hot"], position: "page 4" });
+  assert.equal(placeOf(passage), "Green › Hot, page 4");
+  assert.equal(placeOf(passage, { innermost: true }), "Hot, page 4");
+  assert.equal(placeOf(aPassage("p", "", { position: "slide 2" })), "tea.md, slide 2");
+  assert.equal(placeOf(aPassage("p", "")), "tea.md");
 });
 
 test("a passage is cut where its quotation begins and ends", () => {

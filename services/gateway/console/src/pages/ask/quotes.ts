@@ -40,6 +40,13 @@ export function headingsOf({ title, heading_path }: Passage): string[] {
   return heading_path[0] === title ? heading_path.slice(1) : heading_path;
 }
 
+/** Where a passage stands, from the outermost heading to the page; its document where it has none. */
+export function placeOf(passage: Passage, { innermost = false } = {}): string {
+  const headings = innermost ? headingsOf(passage).slice(-1) : headingsOf(passage);
+  const name = headings.join(" › ") || passage.document_id;
+  return passage.position ? `${name}, ${passage.position}` : name;
+}
+
 /** A passage's text in the stretches that a reader tells apart: quoted, and not. */
 export function stretches(passage: Passage, citations: Citation[]): Stretch[] {
   const units = unitsOf(passage.text);

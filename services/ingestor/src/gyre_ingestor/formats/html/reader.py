@@ -20,8 +20,18 @@ _BLOCKS = frozenset(
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _RAISED = frozenset(["sup", "sub"])
 _SPACE = re.compile(r"[ \t\r\n\f]+")
+_META_CHARSET = re.compile(
+    rb"""<meta[^>]{0,200}?charset\s*=\s*(?:["']\s*)?([a-z0-9_:.-]{1,40})""", re.I
+)
+_META_PRESCAN_BYTES = 1024
 _CLOSE = 4
 """Pieces of text before a superscript, by which it is read."""
+
+
+def charset_of_page(data: bytes) -> str | None:
+    """What its `meta` element says (HTML Living Standard, section 13.2.3.2)."""
+    match = _META_CHARSET.search(data[:_META_PRESCAN_BYTES])
+    return match.group(1).decode("ascii").lower() if match else None
 
 
 def parse_html(text: str) -> ParsedDocument:

@@ -1,0 +1,35 @@
+"""What a format is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gyre_ingestor.formats.outline import ParsedDocument
+from gyre_ingestor.text_decoding import decode
+
+Parse = Callable[[bytes, str | None], ParsedDocument]
+"""Reads a document's bytes; the character set is what its sender declared, if any. It raises
+DocumentRefused, or whatever its library does: that is the document's fault too.
+"""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How bytes are parsed; `endings` of file names and `aliases` of the media type tell it."""
+
+    parse: Parse
+    endings: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+
+
+def of_text(
+    parse: Callable[[str], ParsedDocument],
+    charset_in: Callable[[bytes], str | None] = lambda _: None,
+) -> Parse:
+    """Parses what is text once it is decoded; `charset_in` finds the character set that the
+    document itself names.
+    """
+
+    def parse_bytes(data: bytes, charset: str | None) -> ParsedDocument:
+        return parse(decode(data, charset or charset_in(data)))
+
+    return parse_bytes

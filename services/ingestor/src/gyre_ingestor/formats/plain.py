@@ -1,0 +1,15 @@
+"""Text without markup."""
+
+import re
+
+from gyre_ingestor.formats.outline import Outline, ParsedDocument
+
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+
+
+def parse_plain(text: str) -> ParsedDocument:
+    """Paragraphs stand between blank lines; there are no headings and no title."""
+    outline = Outline()
+    for paragraph in _BLANK_LINE.split(text):
+        outline.paragraph(paragraph)
+    return outline.finish()

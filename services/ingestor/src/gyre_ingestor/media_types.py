@@ -1,0 +1,108 @@
+"""What a document's bytes are."""
+
+import codecs
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+import filetype  # type: ignore[import-untyped]
+from gyre_common.events.documents import RejectionCode
+
+from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.refused import DocumentRefused
+
+HEAD_BYTES = 8192
+"""As much of a document as its kind shows in."""
+
+_BY_ALIAS = {alias: name for name, each in FORMATS.items() for alias in each.aliases}
+_BY_ENDING = {ending: name for name, each in FORMATS.items() for ending in each.endings}
+_SEND_KNOWN_FORMAT = f"send the document as {', '.join(FORMATS)}"
+
+_READABLE_HEADS = {"application/pdf", "application/rtf", "application/postscript"}
+_CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_LOOKS_LIKE_HTML = re.compile(
+    rb"\s*+(?:<\?xml[^>]*+>\s*+)?(?:(?><!--.*?-->)\s*+)*+<(?:!doctype html|html)\b", re.I | re.S
+)
+_LOOKS_LIKE_MARKDOWN = re.compile(rb"\A---\r?\n|^#{1,6} \S|^```", re.M)
+
+
+@dataclass(frozen=True)
+class MediaType:
+    """One of `FORMATS` and, where one was declared, the character set."""
+
+    name: str
+    charset: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}; charset={self.charset}" if self.charset else self.name
+
+
+def media_type_of(head: bytes, declared: str | None, names: tuple[str | None, ...]) -> MediaType:
+    """Decide how to read a document by its first `HEAD_BYTES`.
+
+    `names` are file names or addresses that may end in `.md`. Raises DocumentRefused: it is nothing
+    that can be read, or not what it is declared to be.
+    """
+    binary = _binary_kind(head)
+    if declared:
+        media_type = parse_media_type(declared)
+        if binary:
+            problem = f"says {media_type.name}, but the content is {binary}"
+            raise DocumentRefused(
+                RejectionCode.MEDIA_TYPE_MISMATCH, "media_type", problem, _SEND_KNOWN_FORMAT
+            )
+        return media_type
+    if binary:
+        raise DocumentRefused(
+            RejectionCode.UNSUPPORTED_MEDIA_TYPE, "content", f"is {binary}", _SEND_KNOWN_FORMAT
+        )
+    return MediaType(_by_name(names) or _by_content(head))
+
+
+def parse_media_type(declared: str) -> MediaType:
+    """Read a media type (RFC 9110, section 8.3.1).
+
+    Raises DocumentRefused: Gyre cannot read that type.
+    """
+    header = Message()
+    header["content-type"] = "".join(c if c.isprintable() else " " for c in declared)
+    name = header.get_content_type() if "/" in declared else declared.strip().lower()
+    name = _BY_ALIAS.get(name, name)
+    if name not in FORMATS:
+        problem = f"{name[:100]!r} cannot be read"
+        raise DocumentRefused(
+            RejectionCode.UNSUPPORTED_MEDIA_TYPE, "media_type", problem, _SEND_KNOWN_FORMAT
+        )
+    return MediaType(name, header.get_content_charset())
+
+
+def _binary_kind(head: bytes) -> str | None:
+    """The kind of a binary format by its first bytes.
+
+    Two letters are enough for some of them ("BM" for a bitmap), so a head that reads like text is
+    text, except for the formats whose heads always do.
+    """
+    kind = filetype.guess(head)
+    if kind is None:
+        return None
+    mime = str(kind.mime)
+    return mime if mime in _READABLE_HEADS or _CONTROL_BYTE.search(head) else None
+
+
+def _by_name(names: tuple[str | None, ...]) -> str | None:
+    for name in filter(None, names):
+        with suppress(ValueError):  # an address that is none has no path
+            path = urlsplit(name).path if "://" in name else name
+            if media_type := _BY_ENDING.get(PurePosixPath(path).suffix.lower()):
+                return media_type
+    return None
+
+
+def _by_content(head: bytes) -> str:
+    head = head.removeprefix(codecs.BOM_UTF8)
+    if _LOOKS_LIKE_HTML.match(head):
+        return "text/html"
+    return "text/markdown" if _LOOKS_LIKE_MARKDOWN.search(head) else "text/plain"

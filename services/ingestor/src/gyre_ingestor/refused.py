@@ -1,0 +1,25 @@
+"""What is wrong with a document, for who sent it."""
+
+from typing import Any
+
+from gyre_common.errors import InvalidInput
+from gyre_common.events.documents import RejectionCode
+
+CHECK_OR_SPLIT = "check that it is a well-formed document, or split it into smaller ones"
+
+
+class DocumentRefused(InvalidInput):
+    """The document itself is at fault."""
+
+    code: RejectionCode
+
+    def __init__(self, code: RejectionCode, field: str, problem: str, fix: str) -> None:
+        super().__init__(field, problem, fix, code=code)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # it travels between processes
+        return DocumentRefused, (self.code, self.field, self.problem, self.fix)
+
+
+def unreadable(problem: str) -> DocumentRefused:
+    """The content is not what its format says."""
+    return DocumentRefused(RejectionCode.CORRUPT, "content", problem, CHECK_OR_SPLIT)
