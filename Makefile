@@ -25,7 +25,7 @@ setup-clients: setup ## Install the clients of others that tests let talk to Gyr
 
 up: setup ## Start the whole system, submit the project's own docs, suggest three questions, name the page
 	@$(GYRE) up --detach
-	@$(GYRE) submit README.md docs --source-uri .
+	@$(GYRE) submit README.md docs --include '*.md' --source-uri .
 	@$(GYRE) questions
 	@echo "Or ask on the page: $$($(GYRE) open --address)"
 

@@ -171,9 +171,7 @@ async def test_submit_waits_until_searchable_and_names_what_it_could_not_read(
     assert report["indexed"] == 1
     codes = {entry["document_id"]: entry["code"] for entry in report["rejected"]}
     assert {code for key, code in codes.items() if key.endswith("empty.txt")} == {"empty"}
-    assert {code for key, code in codes.items() if key.endswith("bad.txt")} == {
-        "media_type_mismatch"
-    }
+    assert {code for key, code in codes.items() if key.endswith("bad.txt")} == {"corrupt"}
     assert "Traceback" not in done.stderr
     answer = system.json("ask", "When does the north lock close?")
     assert "nine in the evening" in answer["answer"]

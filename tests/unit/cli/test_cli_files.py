@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from gyre_cli.command import Cli
-from gyre_cli.commands.submit import _drafts, collect
+from gyre_cli.commands.submit import _drafts, _Named, collect
 from gyre_cli.output import Output
 from gyre_cli.settings import settings_for
 from gyre_client.errors import FailedPrecondition, InvalidInput, NotFound
+
+FORMATS = {".md": "text/markdown", ".txt": "text/plain", ".pdf": "application/pdf"}
 
 
 class Skipped:
@@ -30,7 +32,7 @@ def test_a_file_in_a_folder_is_called_by_the_folder_and_its_path_within(
     (tmp_path / "docs" / "deep").mkdir(parents=True)
     (tmp_path / "docs" / "b.md").write_text("b")
     (tmp_path / "docs" / "deep" / "a.txt").write_text("a")
-    assert list(collect([tmp_path / "docs"], skipped)) == ["docs/b.md", "docs/deep/a.txt"]
+    assert list(collect([tmp_path / "docs"], skipped, FORMATS)) == ["docs/b.md", "docs/deep/a.txt"]
 
 
 def test_a_draft_has_the_media_type_of_its_ending_and_where_its_original_is(
@@ -39,7 +41,9 @@ def test_a_draft_has_the_media_type_of_its_ending_and_where_its_original_is(
     for name in ("a.md", "b.txt", "README"):
         (tmp_path / name).write_text("words")
     cli = Cli(settings_for(home=tmp_path), Output(as_json=False))
-    drafts = _drafts(cli, [str(tmp_path)], "", "", ("staff",), "https://example.org/")
+    drafts = _drafts(
+        cli, [str(tmp_path)], _Named(acl=("staff",), source_uri="https://example.org/"), FORMATS
+    )
     kinds = {draft.document_id.partition("/")[2]: draft.media_type for draft in drafts}
     assert kinds == {"README": "", "a.md": "text/markdown", "b.txt": "text/plain"}
     assert drafts[1].source_uri == f"https://example.org/{tmp_path.name}/a.md"
@@ -52,9 +56,9 @@ def test_a_folder_has_the_same_name_from_wherever_it_is_submitted(
 ) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("a")
-    outside = list(collect([tmp_path / "docs"], skipped))
+    outside = list(collect([tmp_path / "docs"], skipped, FORMATS))
     monkeypatch.chdir(tmp_path / "docs")
-    assert list(collect([Path()], skipped)) == outside == ["docs/a.md"]
+    assert list(collect([Path()], skipped, FORMATS)) == outside == ["docs/a.md"]
 
 
 def test_hidden_and_binary_files_are_passed_over_with_a_word(
@@ -64,9 +68,26 @@ def test_hidden_and_binary_files_are_passed_over_with_a_word(
     (tmp_path / ".git" / "HEAD").write_text("ref")
     (tmp_path / ".hidden").write_text("x")
     (tmp_path / "photo").write_bytes(b"\x89PNG\0")
+    (tmp_path / "photo.png").write_bytes(b"\x89PNG\0")
+    (tmp_path / "tea.PDF").write_bytes(b"%PDF-\0")
     (tmp_path / "latin.txt").write_bytes("Grüße".encode("latin-1"))
-    assert list(collect([tmp_path], skipped)) == [f"{tmp_path.name}/latin.txt"]
-    assert skipped.reasons == {".git": "hidden", ".hidden": "hidden", "photo": "binary"}
+    assert list(collect([tmp_path], skipped, FORMATS)) == [
+        f"{tmp_path.name}/{name}" for name in ("latin.txt", "tea.PDF")
+    ]
+    assert skipped.reasons == {
+        ".git": "hidden",
+        ".hidden": "hidden",
+        "photo": "binary",
+        "photo.png": "not a document by its ending (name the file itself to send it)",
+    }
+
+
+def test_only_what_is_included_is_taken_from_a_folder(tmp_path: Path, skipped: Skipped) -> None:
+    for name in ("a.md", "b.txt", "c.pdf"):
+        (tmp_path / name).write_text("words")
+    taken = collect([tmp_path, tmp_path / "b.txt"], skipped, FORMATS, ["*.md", "c*"])
+    assert [path.name for path in taken.values()] == ["a.md", "c.pdf", "b.txt"]
+    assert not skipped.reasons
 
 
 def test_a_file_that_is_named_by_itself_is_never_passed_over(
@@ -74,7 +95,7 @@ def test_a_file_that_is_named_by_itself_is_never_passed_over(
 ) -> None:
     for name in (".notes.md", "photo"):
         (tmp_path / name).write_bytes(b"\0")
-    files = collect([tmp_path / ".notes.md", tmp_path / "photo"], skipped)
+    files = collect([tmp_path / ".notes.md", tmp_path / "photo"], skipped, FORMATS)
     assert (list(files), skipped.reasons) == ([".notes.md", "photo"], {})
 
 
@@ -84,7 +105,7 @@ def test_a_file_below_here_keeps_its_path(
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("a")
     monkeypatch.chdir(tmp_path)
-    assert list(collect([Path("docs/a.md"), Path("docs")], skipped)) == ["docs/a.md"]
+    assert list(collect([Path("docs/a.md"), Path("docs")], skipped, FORMATS)) == ["docs/a.md"]
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path, skipped: Skipped) -> None:
@@ -92,19 +113,19 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path, skipped: Skipped) -> 
         (tmp_path / parent / "docs").mkdir(parents=True)
         (tmp_path / parent / "docs" / "a.md").write_text(parent)
     with pytest.raises(InvalidInput, match=r"the same name docs/a\.md"):
-        collect([tmp_path / "one" / "docs", tmp_path / "two" / "docs"], skipped)
+        collect([tmp_path / "one" / "docs", tmp_path / "two" / "docs"], skipped, FORMATS)
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path: Path, skipped: Skipped) -> None:
     with pytest.raises(NotFound, match=r"no .*/nowhere"):
-        collect([tmp_path / "nowhere"], skipped)
+        collect([tmp_path / "nowhere"], skipped, FORMATS)
 
 
 def test_a_circle_of_links_ends(tmp_path: Path, skipped: Skipped) -> None:
     (tmp_path / "a.md").write_text("a")
     (tmp_path / "again").symlink_to(tmp_path)
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
-    assert list(collect([tmp_path], skipped)) == [f"{tmp_path.name}/a.md"]
+    assert list(collect([tmp_path], skipped, FORMATS)) == [f"{tmp_path.name}/a.md"]
 
 
 def test_files_in_a_folder_that_are_no_documents_are_passed_over(
@@ -112,9 +133,9 @@ def test_files_in_a_folder_that_are_no_documents_are_passed_over(
 ) -> None:
     (tmp_path / "schema.json").write_text("{}")
     (tmp_path / "README").write_text("read me")
-    assert list(collect([tmp_path], skipped)) == [f"{tmp_path.name}/README"]
+    assert list(collect([tmp_path], skipped, FORMATS)) == [f"{tmp_path.name}/README"]
     assert skipped.reasons["schema.json"].startswith("not a document by its ending")
-    assert len(collect([tmp_path / "schema.json"], skipped)) == 1
+    assert len(collect([tmp_path / "schema.json"], skipped, FORMATS)) == 1
 
 
 def test_what_is_not_a_file_is_refused_instead_of_waited_for(
@@ -123,7 +144,7 @@ def test_what_is_not_a_file_is_refused_instead_of_waited_for(
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(FailedPrecondition, match=f"{path} is not a file"):
-            collect([path], skipped)
+            collect([path], skipped, FORMATS)
 
 
 def test_a_name_that_is_not_utf_8_is_passed_over_in_a_folder(
@@ -131,10 +152,10 @@ def test_a_name_that_is_not_utf_8_is_passed_over_in_a_folder(
 ) -> None:
     (tmp_path / "caf\udce9.md").write_text("a")
     (tmp_path / "tea.md").write_text("b")
-    assert list(collect([tmp_path], skipped)) == [f"{tmp_path.name}/tea.md"]
+    assert list(collect([tmp_path], skipped, FORMATS)) == [f"{tmp_path.name}/tea.md"]
     assert list(skipped.reasons.values()) == ["its name is not UTF-8"]
     cli = Cli(settings_for(home=tmp_path), Output(as_json=False))
-    assert len(_drafts(cli, [str(tmp_path)], "", "", (), "")) == 1
+    assert len(_drafts(cli, [str(tmp_path)], _Named(), FORMATS)) == 1
     assert r"caf\xe9.md: its name is not UTF-8" in capsys.readouterr().err
 
 
@@ -143,6 +164,6 @@ def test_a_name_that_is_not_utf_8_needs_another_one(tmp_path: Path) -> None:
     file.write_text("a")
     cli = Cli(settings_for(home=tmp_path), Output(as_json=False))
     with pytest.raises(InvalidInput, match=r"caf\\xe9.md, which is not UTF-8: .*--id"):
-        _drafts(cli, [str(file)], "", "", (), "")
-    [draft] = _drafts(cli, [str(file)], "coffee.md", "", (), "")
+        _drafts(cli, [str(file)], _Named(), FORMATS)
+    [draft] = _drafts(cli, [str(file)], _Named("coffee.md"), FORMATS)
     assert draft.read() == b"a"

@@ -59,6 +59,14 @@ async def test_a_sentence_that_announces_steps_brings_them_along(passage: Any) -
     assert "```shell\nkubectl apply -f pod.yaml\n```" in draft.answer
 
 
+async def test_of_a_table_only_the_row_that_was_asked_for_answers(passage: Any) -> None:
+    rows = "- Plan: Basic; Monthly price: 5 euros\n- Plan: Pro; Monthly price: 12 euros"
+    text, _ = await read("What is the monthly price of the Pro plan?", passage(text=rows))
+    assert text == "- Plan: Pro; Monthly price: 12 euros"
+    text, _ = await read("What is the monthly price of each plan?", passage(text=rows))
+    assert text == rows
+
+
 async def test_headings_are_never_the_answer(passage: Any) -> None:
     _, draft = await read("What are Pods?", passage(POD, title="Pods"))
 

@@ -115,12 +115,13 @@ async def test_a_deletion_is_told_before_the_key_is_retired(world: World) -> Non
         ({"text": "x" * (MAX_BYTES + 1)}, RejectionCode.TOO_LARGE),
         ({"content_base64": b64(b"x" * (MAX_BYTES + 1))}, RejectionCode.TOO_LARGE),
         ({"text": "a", "metadata": {"k": "v" * 20_000}}, RejectionCode.TOO_LARGE),
-        ({"text": "a", "media_type": "application/pdf"}, RejectionCode.UNSUPPORTED_MEDIA_TYPE),
+        ({"text": "a", "media_type": "application/pdf"}, RejectionCode.MEDIA_TYPE_MISMATCH),
+        ({"text": "a", "media_type": "video/mp4"}, RejectionCode.UNSUPPORTED_MEDIA_TYPE),
         ({"text": "a", "media_type": "\x00;;"}, RejectionCode.UNSUPPORTED_MEDIA_TYPE),
-        ({"content_base64": b64(PDF)}, RejectionCode.UNSUPPORTED_MEDIA_TYPE),
+        ({"content_base64": b64(PNG)}, RejectionCode.UNSUPPORTED_MEDIA_TYPE),
         (
-            {"content_base64": b64(PDF), "media_type": "text/plain"},
-            RejectionCode.MEDIA_TYPE_MISMATCH,
+            {"content_base64": b64(PNG), "media_type": "application/octet-stream"},
+            RejectionCode.UNSUPPORTED_MEDIA_TYPE,
         ),
         (
             {"content_base64": b64(PNG), "media_type": "text/html"},
@@ -148,6 +149,7 @@ async def test_what_cannot_be_taken_is_rejected_with_its_reason(
     ("fields", "code"),
     [
         ({"content_base64": b64(bytes(range(256)) * 8)}, RejectionCode.BAD_ENCODING),
+        ({"content_base64": b64(PDF), "media_type": "text/plain"}, RejectionCode.CORRUPT),
         (
             {"content_base64": b64(b"caf\xe9 \xff"), "media_type": "text/plain; charset=klingon"},
             RejectionCode.BAD_ENCODING,

@@ -87,6 +87,13 @@ class Documents(Part[LoopT]):
                 yield one
 
     @method
+    async def formats(self) -> dict[str, str]:
+        """What documents may be: media types by the ending of a file's name."""
+        request = ingestor_pb2.ListFormatsRequest()
+        reply: ingestor_pb2.ListFormatsResponse = await self._call("ListFormats", request)
+        return {ending: each.media_type for each in reply.formats for ending in each.endings}
+
+    @method
     async def delete(self, document_id: str, *, idempotency_key: str = "") -> str:
         """Returns the submission's id once Kafka has it."""
         request = ingestor_pb2.DeleteDocumentRequest(

@@ -217,7 +217,7 @@ export const texts = {
     dropHint: "Files, or folders with all that is in them",
     empty: "There are no documents yet",
     emptyHint:
-      "Add text, Markdown or HTML: drop files or folders anywhere on this page. A few seconds later questions are answered from them.",
+      "Add PDF, Word, slides, sheets, mails, HTML, Markdown or text: drop files or folders anywhere on this page. A few seconds later questions are answered from them.",
     noneFits: "No document fits",
     noneFitsHint: "Search for other words, or look at documents in any state.",
 

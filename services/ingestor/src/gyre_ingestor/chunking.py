@@ -2,9 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import Literal, Self
 from uuid import NAMESPACE_URL, uuid5
 
@@ -123,13 +123,24 @@ class _Packer:
         return self._budgets[heading_path]
 
     def _pack_section(self, section: Section) -> Iterator[_Passage]:
-        """Passages of about equal size, none over the budget."""
+        """Passages of about equal size on each page, none over the budget."""
         budget = self._budget(section.heading_path)
+        headings = section.headings
         pieces = self._pieces(section, budget)
+        for _, part in groupby(pieces, key=lambda piece: self._document.part(piece[0])):
+            yield from self._pack_part(section, list(part), budget, headings)
+            headings = ()
+
+    def _pack_part(
+        self,
+        section: Section,
+        pieces: Sequence[Span],
+        budget: int,
+        headings: tuple[Heading, ...],
+    ) -> Iterator[_Passage]:
         start, end = pieces[0]
         total = self._size(start, pieces[-1][1])
         target = -(-total // -(-total // budget))
-        headings = section.headings
         for next_start, next_end in pieces[1:]:
             if self._size(start, end) < target and self._size(start, next_end) <= budget:
                 end = next_end
@@ -163,6 +174,8 @@ class _Packer:
         The joined passage stands under the headings that both share. Those that only one has must
         lie inside it, so a passage whose heading stands further up cannot take another one in.
         """
+        if self._document.part(before.start) != self._document.part(after.start):
+            return None
         sizes = (self._size(each.start, each.end) for each in (before, after))
         if min(sizes) >= self._recipe.min_tokens:
             return None

@@ -7,7 +7,7 @@ from gyre_common.errors import NotFound
 from gyre_common.events.documents import DocumentSubmitted, RejectionCode
 from gyre_common.outside_content import ContentTooLargeError, OutsideContent, UriNotAllowedError
 
-from gyre_ingestor.media_types import HEAD_BYTES, MediaType, parse_media_type
+from gyre_ingestor.media_types import MediaType, declared_type, telling_part
 from gyre_ingestor.reading import ProcessReader
 from gyre_ingestor.refused import DocumentRefused
 
@@ -29,8 +29,7 @@ class ContentSource:
         """What can be told without the content. Raises DocumentRefused."""
         _check_metadata(submission)
         _content_field(submission)
-        if submission.media_type:
-            parse_media_type(submission.media_type)
+        declared_type(submission.media_type)
 
     async def fetch(self, submission: DocumentSubmitted) -> tuple[bytes, MediaType]:
         """Get the content, as its producer made it, and decide how to read it.
@@ -47,8 +46,8 @@ class ContentSource:
         if not data.strip(_BLANK):
             raise _empty(field)
         names = (submission.document_id, submission.source_uri, submission.content_uri)
-        head = data[:HEAD_BYTES]
-        return data, await self._reader.media_type(head, submission.media_type, names)
+        telling = telling_part(data)
+        return data, await self._reader.media_type(telling, submission.media_type, names)
 
     async def _bytes(self, submission: DocumentSubmitted, field: str) -> bytes:
         if field == "text":

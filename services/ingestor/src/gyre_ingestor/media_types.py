@@ -12,6 +12,7 @@ import filetype  # type: ignore[import-untyped]
 from gyre_common.events.documents import RejectionCode
 
 from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.formats.signatures import CONTAINERS
 from gyre_ingestor.refused import DocumentRefused
 
 HEAD_BYTES = 8192
@@ -19,12 +20,20 @@ HEAD_BYTES = 8192
 
 _BY_ALIAS = {alias: name for name, each in FORMATS.items() for alias in each.aliases}
 _BY_ENDING = {ending: name for name, each in FORMATS.items() for ending in each.endings}
-_SEND_KNOWN_FORMAT = f"send the document as {', '.join(FORMATS)}"
+_ENDINGS = ", ".join(each.endings[0] for each in FORMATS.values())
+_SEND_KNOWN_FORMAT = f"send the document as one of {_ENDINGS}"
+_SAYS_NOTHING = frozenset(["application/octet-stream", "binary/octet-stream"])
 
 _READABLE_HEADS = {"application/pdf", "application/rtf", "application/postscript"}
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _LOOKS_LIKE_HTML = re.compile(
     rb"\s*+(?:<\?xml[^>]*+>\s*+)?(?:(?><!--.*?-->)\s*+)*+<(?:!doctype html|html)\b", re.I | re.S
+)
+_LOOKS_LIKE_XML = re.compile(rb"\s*+<\?xml\b")
+_LOOKS_LIKE_MAIL = re.compile(
+    rb"(?:From |(?:Return-Path|Received|Delivered-To|Message-ID|From|Date|Subject|MIME-Version):"
+    rb"[^\r\n]{0,998}\r?\n(?:[ \t][^\r\n]{0,998}\r?\n){0,50}[A-Z][A-Za-z-]{1,40}:)",
+    re.I,
 )
 _LOOKS_LIKE_MARKDOWN = re.compile(rb"\A---\r?\n|^#{1,6} \S|^```", re.M)
 
@@ -40,17 +49,27 @@ class MediaType:
         return f"{self.name}; charset={self.charset}" if self.charset else self.name
 
 
-def media_type_of(head: bytes, declared: str | None, names: tuple[str | None, ...]) -> MediaType:
-    """Decide how to read a document by its first `HEAD_BYTES`.
+def telling_part(data: bytes) -> bytes:
+    """What `media_type_of` wants of a document: the whole of a package, else its beginning."""
+    return data if data.startswith(CONTAINERS) else data[:HEAD_BYTES]
 
-    `names` are file names or addresses that may end in `.md`. Raises DocumentRefused: it is nothing
-    that can be read, or not what it is declared to be.
+
+def media_type_of(data: bytes, declared: str | None, names: tuple[str | None, ...]) -> MediaType:
+    """Decide how to read a document by its `telling_part`.
+
+    What is no plain text is told by its bytes; `declared`, and `names` that may end in `.md`, are
+    hints that tell kinds of text apart. Raises DocumentRefused: it is nothing that can be read, or
+    not what it is declared to be.
     """
-    binary = _binary_kind(head)
-    if declared:
-        media_type = parse_media_type(declared)
-        if binary:
-            problem = f"says {media_type.name}, but the content is {binary}"
+    kind = next((name for name, each in FORMATS.items() if each.is_kind and each.is_kind(data)), "")
+    if kind:
+        return MediaType(kind)
+    binary = _binary_kind(data)
+    media_type = declared_type(declared)
+    if media_type is not None:
+        if binary or FORMATS[media_type.name].is_kind:
+            content = binary or "of another kind"
+            problem = f"says {media_type.name}, but the content is {content}"
             raise DocumentRefused(
                 RejectionCode.MEDIA_TYPE_MISMATCH, "media_type", problem, _SEND_KNOWN_FORMAT
             )
@@ -59,7 +78,14 @@ def media_type_of(head: bytes, declared: str | None, names: tuple[str | None, ..
         raise DocumentRefused(
             RejectionCode.UNSUPPORTED_MEDIA_TYPE, "content", f"is {binary}", _SEND_KNOWN_FORMAT
         )
-    return MediaType(_by_name(names) or _by_content(head))
+    return MediaType(_by_name(names) or _by_content(data[:HEAD_BYTES]))
+
+
+def declared_type(declared: str | None) -> MediaType | None:
+    """None where the label says nothing. Raises DocumentRefused as `parse_media_type`."""
+    if not declared or declared.partition(";")[0].strip().lower() in _SAYS_NOTHING:
+        return None
+    return parse_media_type(declared)
 
 
 def parse_media_type(declared: str) -> MediaType:
@@ -96,7 +122,8 @@ def _by_name(names: tuple[str | None, ...]) -> str | None:
     for name in filter(None, names):
         with suppress(ValueError):  # an address that is none has no path
             path = urlsplit(name).path if "://" in name else name
-            if media_type := _BY_ENDING.get(PurePosixPath(path).suffix.lower()):
+            media_type = _BY_ENDING.get(PurePosixPath(path).suffix.lower())
+            if media_type and not FORMATS[media_type].is_kind:
                 return media_type
     return None
 
@@ -105,4 +132,8 @@ def _by_content(head: bytes) -> str:
     head = head.removeprefix(codecs.BOM_UTF8)
     if _LOOKS_LIKE_HTML.match(head):
         return "text/html"
+    if _LOOKS_LIKE_MAIL.match(head):
+        return "message/rfc822"
+    if _LOOKS_LIKE_XML.match(head):
+        return "application/xml"
     return "text/markdown" if _LOOKS_LIKE_MARKDOWN.search(head) else "text/plain"

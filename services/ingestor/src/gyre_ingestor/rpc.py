@@ -8,6 +8,7 @@ from gyre_common.document_index import DocumentHappening, DocumentRecord, Docume
 from gyre_common.errors import InvalidInput
 from gyre_common.rpc import ServicerContext, request_context
 
+from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.front_door import FrontDoor
 
 
@@ -57,6 +58,17 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         )
         return ingestor_pb2.ListDocumentsResponse(
             documents=[_status(record) for record in records], next_page_token=next_page_token
+        )
+
+    async def ListFormats(
+        self, request: ingestor_pb2.ListFormatsRequest, context: ServicerContext
+    ) -> ingestor_pb2.ListFormatsResponse:
+        """All that can be read."""
+        return ingestor_pb2.ListFormatsResponse(
+            formats=[
+                ingestor_pb2.Format(media_type=name, endings=each.endings)
+                for name, each in FORMATS.items()
+            ]
         )
 
 

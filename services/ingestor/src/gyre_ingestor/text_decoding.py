@@ -4,8 +4,8 @@ import codecs
 import re
 import unicodedata
 
-import chardetng_py  # type: ignore[import-untyped]
-import webencodings  # type: ignore[import-untyped]
+import chardetng_py
+import webencodings
 from gyre_common.events.documents import RejectionCode
 
 from gyre_ingestor.refused import DocumentRefused
@@ -27,7 +27,7 @@ _OF_SEVERAL_BYTES = re.compile(r"[^\x00-\x7f\ufffd]")
 _LINE_ENDS = re.compile(r"\r\n?|\u2028|\u2029|\x85|\x0c")
 _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e"
-    r"\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
+    r"\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
 
@@ -52,7 +52,7 @@ def decode(data: bytes, charset: str | None = None) -> str:
 
 
 def normalized(text: str) -> str:
-    """Text of any source in the form that `decode` promises."""
+    """Text of any source in the form that `decode` promises; what is so already stays as it is."""
     visible = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
     plain = _LIGATURE.sub(lambda match: unicodedata.normalize("NFKC", match.group()), visible)
     return unicodedata.normalize("NFC", plain)

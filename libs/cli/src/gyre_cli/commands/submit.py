@@ -5,7 +5,9 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,18 +26,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 
-_MEDIA_TYPES = {
-    ".md": "text/markdown",
-    ".markdown": "text/markdown",
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".txt": "text/plain",
-    ".text": "text/plain",
-    ".rst": "text/plain",
-    "": "",
-}
-"""By a file's ending; of others and where it is empty, the server finds it out."""
-
 _SNIFFED = 8192
 _MOST_LISTED = 20
 _FEW = 3
@@ -51,11 +41,19 @@ def submit(
     source_uri: Annotated[
         str, Option(help="Where people find the originals; the name is added.")
     ] = "",
+    include: Annotated[
+        list[str] | None, Option(help="Of folders only such files, as '*.md'; repeatable.")
+    ] = None,
     wait: Annotated[bool, Option("--wait/--no-wait", help="Until searchable.")] = True,
 ) -> None:
     """Submit documents and wait until they are searchable."""
     groups = tuple(acl or ())
-    drafts = _drafts(cli, paths, document_id, media_type, groups, source_uri)
+    named = _Named(document_id, media_type, groups, source_uri, tuple(include or ()))
+    formats = {}
+    if STDIN not in paths:
+        _check_paths([Path(path) for path in paths])
+        formats = cli.run(lambda gyre: gyre.documents.formats())
+    drafts = _drafts(cli, paths, named, formats)
     if not drafts:
         raise InvalidInput("PATH", "holds no document", "name files, or folders with text in them")
     began = time.monotonic()
@@ -68,24 +66,35 @@ def submit(
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True)
+class _Named:
+    """What the command line says of the documents."""
+
+    document_id: str = ""
+    media_type: str = ""
+    acl: tuple[str, ...] = ()
+    source_uri: str = ""
+    include: tuple[str, ...] = ()
+
+
 def _drafts(
-    cli: Cli,
-    paths: Sequence[str],
-    document_id: str,
-    media_type: str,
-    acl: tuple[str, ...],
-    source_uri: str,
+    cli: Cli, paths: Sequence[str], named: _Named, formats: Mapping[str, str]
 ) -> list[Draft]:
+    """`formats` are the media types by a file's ending; of others the server finds it out."""
+    document_id, source_uri = named.document_id, named.source_uri
     if STDIN in paths:
         if len(paths) > 1:
             raise InvalidInput("PATH", f"is {STDIN}", "give it alone")
         if not document_id:
             raise InvalidInput("--id", "is missing", "name what standard input holds")
         data = sys.stdin.buffer.read()
-        return [Draft(document_id, lambda: data, media_type, source_uri, acl)]
+        return [Draft(document_id, lambda: data, named.media_type, source_uri, named.acl)]
     skipped: dict[str, list[Path]] = defaultdict(list)
     files = collect(
-        [Path(path) for path in paths], lambda path, reason: skipped[reason].append(path)
+        [Path(path) for path in paths],
+        lambda path, reason: skipped[reason].append(path),
+        formats,
+        named.include,
     )
     for reason, some in skipped.items():
         names = ", ".join(escaped(str(path)) for path in some[:_FEW])
@@ -101,21 +110,34 @@ def _drafts(
         Draft(
             document_id or name,
             file.read_bytes,
-            media_type or _MEDIA_TYPES.get(file.suffix.lower(), ""),
+            named.media_type or formats.get(file.suffix.lower(), ""),
             f"{source_uri.rstrip('/')}/{name}" if source_uri else "",
-            acl,
+            named.acl,
         )
         for name, file in files.items()
     ]
 
 
-def collect(paths: Sequence[Path], passed_over: Callable[[Path, str], None]) -> dict[str, Path]:
+def _check_paths(paths: Sequence[Path]) -> None:
+    """Raises as `collect` does for what is no file and no folder."""
+    for path in paths:
+        if not path.is_dir():
+            _name_of(path)
+
+
+def collect(
+    paths: Sequence[Path],
+    passed_over: Callable[[Path, str], None],
+    endings: Collection[str],
+    include: Sequence[str] = (),
+) -> dict[str, Path]:
     """The files named, and the documents in the folders named, by document id.
 
     A file in a folder is called by the folder's name and its path within; a file named by itself by
     its path from here, or by its bare name where it lies elsewhere. In folders, files that are
-    hidden, binary, end in another way than documents do or whose names are not UTF-8 are passed
-    over; a file that is named by itself never is: the server says what it thinks of it.
+    hidden, have none of the `endings` of documents, have no ending and are binary, or whose names
+    are not UTF-8 are passed over, and without a word those whose names are none of `include`; a
+    file that is named by itself never is: the server says what it thinks of it.
 
     Raises:
         NotFound: a path does not exist.
@@ -124,7 +146,8 @@ def collect(paths: Sequence[Path], passed_over: Callable[[Path, str], None]) -> 
     """
     by_id: dict[str, Path] = {}
     for path in paths:
-        named = _below(path, passed_over) if path.is_dir() else [(_name_of(path), path)]
+        below = _below(path, passed_over, endings, include) if path.is_dir() else None
+        named = below or [(_name_of(path), path)]
         for name, file in named:
             other = by_id.setdefault(name, file)
             if other.resolve() != file.resolve():
@@ -151,7 +174,12 @@ def _name_of(path: Path) -> str:
     return absolute.relative_to(here).as_posix() if inside else path.name
 
 
-def _below(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[tuple[str, Path]]:
+def _below(
+    folder: Path,
+    passed_over: Callable[[Path, str], None],
+    endings: Collection[str],
+    include: Sequence[str],
+) -> Iterator[tuple[str, Path]]:
     """Links to folders are not followed: they may lead in circles."""
     folder_name = folder.resolve().name
     for parent, folders, files in os.walk(folder):
@@ -159,9 +187,12 @@ def _below(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[t
             if name.startswith("."):
                 passed_over(Path(parent, name), "hidden")
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(parent, name) for name in sorted(files)):
+        for name in sorted(files):
+            path = Path(parent, name)
             document_id = f"{folder_name}/{path.relative_to(folder).as_posix()}"
-            if reason := _skip_reason(path):
+            if include and not any(fnmatch(name, pattern) for pattern in include):
+                continue
+            if reason := _skip_reason(path, endings):
                 passed_over(path, reason)
             elif not is_utf8(document_id):
                 passed_over(path, "its name is not UTF-8")
@@ -169,13 +200,14 @@ def _below(folder: Path, passed_over: Callable[[Path, str], None]) -> Iterator[t
                 yield document_id, path
 
 
-def _skip_reason(path: Path) -> str:
+def _skip_reason(path: Path, endings: Collection[str]) -> str:
     if path.name.startswith("."):
         return "hidden"
     if not path.is_file():
         return "not a file"
-    if path.suffix.lower() not in _MEDIA_TYPES:
-        return "not a document by its ending (name the file itself to send it)"
+    if path.suffix:
+        known = path.suffix.lower() in endings
+        return "" if known else "not a document by its ending (name the file itself to send it)"
     try:
         with path.open("rb") as file:
             return "binary" if b"\0" in file.read(_SNIFFED) else ""

@@ -9,7 +9,7 @@ from itertools import takewhile
 
 from gyre_common.events.interactions import TokenUsage
 from gyre_common.events.releases import Roles
-from gyre_common.text import Kind
+from gyre_common.text import Kind, content_terms
 
 from gyre_generator.ask import Ask
 from gyre_generator.backends import AnswerDraft, Artifacts, Claim, Examples, Piece
@@ -32,6 +32,8 @@ MAX_SENTENCES = 4
 MAX_FACTS = 3
 MAX_CHARACTERS = 1_200
 MAX_LIST = 8
+
+_FEWEST_COLUMNS = 2
 
 _FACTS = frozenset(
     {
@@ -141,8 +143,34 @@ def _pick_leads(
         if leads and (value(best) < leads[0].score - MARGIN or len(best.sentence.text) > room):
             break
         leads.append(best)
-        remaining = [c for c in remaining if c is not best and _similarity(c, best) < SAME]
+        remaining = [
+            c
+            for c in remaining
+            if c is not best and _similarity(c, best) < SAME and not _fits_less(question, c, best)
+        ]
     return leads
+
+
+def _fits_less(question: AnalysedQuestion, row: CandidateSentence, best: CandidateSentence) -> bool:
+    """Whether both are rows of one table and what was asked for stands in the other: their columns'
+    names, which every row repeats, make all of them look like answers.
+    """
+    names = _column_names(best)
+    if len(names) < _FEWEST_COLUMNS or names != _column_names(row):
+        return False
+    wanted = frozenset(question.terms).difference(*map(content_terms, names))
+    return row.passage is best.passage and row.terms & wanted < best.terms & wanted
+
+
+def _column_names(row: CandidateSentence) -> list[str]:
+    """Of a row as documents are written, `Plan: Pro; Price: 12`."""
+    if row.sentence.kind is not Kind.ITEM:
+        return []
+    return [
+        name
+        for name, sign, _ in (cell.partition(": ") for cell in row.sentence.text.split("; "))
+        if sign
+    ]
 
 
 def _announced(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 from gyre_ingestor.formats.outline import ParsedDocument
 from gyre_ingestor.text_decoding import decode
@@ -14,11 +15,28 @@ DocumentRefused, or whatever its library does: that is the document's fault too.
 
 @dataclass(frozen=True)
 class Format:
-    """How bytes are parsed; `endings` of file names and `aliases` of the media type tell it."""
+    """How bytes are parsed. What is no plain text is told by its bytes (`is_kind`), whatever its
+    name and label say; of text, `endings` of file names and `aliases` of the media type tell.
+    """
 
     parse: Parse
     endings: tuple[str, ...]
     aliases: tuple[str, ...] = ()
+    is_kind: Callable[[bytes], bool] | None = None
+
+
+def with_library(module: str, function: str) -> Parse:
+    """Parses by a module of this folder that is imported at its first document: what it needs is
+    large, and the process that takes documents in never parses.
+    """
+
+    def parse(data: bytes, charset: str | None) -> ParsedDocument:
+        parsed: ParsedDocument = getattr(import_module(f"{__package__}.{module}"), function)(
+            data, charset
+        )
+        return parsed
+
+    return parse
 
 
 def of_text(

@@ -31,7 +31,14 @@ class BadFrontMatter(ValueError):
 
 def parse_markdown(text: str) -> ParsedDocument:
     """Read Markdown. Its title is the front matter's `title`, else its first level-1 heading."""
-    outline, title = Outline(), ""
+    outline = Outline()
+    title = read_markdown(text, outline)
+    return outline.finish(title)
+
+
+def read_markdown(text: str, outline: Outline) -> str:
+    """Add what a Markdown text says to an outline; the title of its front matter, or nothing."""
+    title = ""
     tokens = iter(_MARKDOWN.parse(_without_template_tags(text)))
     for token in tokens:
         match token.type:
@@ -60,7 +67,7 @@ def parse_markdown(text: str) -> ParsedDocument:
                 outline.table(_rows(tokens))
             case "html_block":
                 read_fragment(token.content, outline)
-    return outline.finish(title)
+    return title
 
 
 def _inline(block: Token) -> str:

@@ -4,13 +4,17 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from itertools import zip_longest
 from operator import itemgetter
+
+from gyre_ingestor.text_decoding import normalized
 
 LONGEST_HEADING = 500
 """Characters. Every passage below carries its headings along; what is longer is text."""
 
 _DEEPEST_INDENT = 7
+_PARTS = ("page", "slide", "sheet")
 
 
 class BlockKind(StrEnum):
@@ -77,6 +81,16 @@ class ParsedDocument:
     sections: tuple[Section, ...]
     positions: tuple[tuple[int, Position], ...] = ()
 
+    def part(self, at: int) -> int:
+        """The page, slide or sheet that a character is on, counted from 1; 0 for none. Passages do
+        not cross from one to the next, so that a citation names the right one.
+        """
+        return bisect_right(self._parts, at)
+
+    @cached_property
+    def _parts(self) -> list[int]:
+        return [start for start, position in self.positions if position.unit in _PARTS]
+
     def position(self, start: int, end: int) -> str:
         """Of characters `start`..`end`, for people; empty where the original has no such parts."""
         first, last = (
@@ -109,7 +123,7 @@ class Outline:
 
     def heading(self, level: int, text: str) -> None:
         """Open a section. `level` counts from 1, as in HTML."""
-        text = " ".join(text.split())
+        text = " ".join(normalized(text).split())
         if not text:
             return
         if len(text) > LONGEST_HEADING:
@@ -174,13 +188,14 @@ class Outline:
         """The document, titled by its first level-1 heading unless `title` says otherwise."""
         self._keep_lone_headings(0)
         return ParsedDocument(
-            title=" ".join(title.split()) or self._first_h1,
+            title=" ".join(normalized(title).split()) or self._first_h1,
             text="".join(self._parts),
             sections=tuple(section for section in self._sections if section.blocks),
             positions=tuple(self._positions),
         )
 
     def _block(self, kind: BlockKind, text: str) -> None:
+        text = normalized(text)
         text = text.strip() if kind is BlockKind.PARAGRAPH else text.strip("\n").rstrip()
         if not text:
             return

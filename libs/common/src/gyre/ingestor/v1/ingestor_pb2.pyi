@@ -21,6 +21,24 @@ DOCUMENT_STATE_INDEXED: DocumentState
 DOCUMENT_STATE_REJECTED: DocumentState
 DOCUMENT_STATE_DELETED: DocumentState
 
+class ListFormatsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListFormatsResponse(_message.Message):
+    __slots__ = ("formats",)
+    FORMATS_FIELD_NUMBER: _ClassVar[int]
+    formats: _containers.RepeatedCompositeFieldContainer[Format]
+    def __init__(self, formats: _Optional[_Iterable[_Union[Format, _Mapping]]] = ...) -> None: ...
+
+class Format(_message.Message):
+    __slots__ = ("media_type", "endings")
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ENDINGS_FIELD_NUMBER: _ClassVar[int]
+    media_type: str
+    endings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, media_type: _Optional[str] = ..., endings: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class Document(_message.Message):
     __slots__ = ("document_id", "title", "text", "content_base64", "content_uri", "media_type", "source_uri", "metadata", "acl", "deleted")
     class MetadataEntry(_message.Message):

@@ -58,6 +58,11 @@ class IngestorServiceStub:
                 request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentRequest.SerializeToString,
                 response_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentResponse.FromString,
                 _registered_method=True)
+        self.ListFormats = channel.unary_unary(
+                '/gyre.ingestor.v1.IngestorService/ListFormats',
+                request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.ListFormatsRequest.SerializeToString,
+                response_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.ListFormatsResponse.FromString,
+                _registered_method=True)
 
 
 class IngestorServiceServicer:
@@ -95,6 +100,13 @@ class IngestorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFormats(self, request, context):
+        """Lists what documents may be.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IngestorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -117,6 +129,11 @@ def add_IngestorServiceServicer_to_server(servicer, server):
                     servicer.DeleteDocument,
                     request_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentRequest.FromString,
                     response_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentResponse.SerializeToString,
+            ),
+            'ListFormats': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFormats,
+                    request_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.ListFormatsRequest.FromString,
+                    response_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.ListFormatsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -231,6 +248,33 @@ class IngestorService:
             '/gyre.ingestor.v1.IngestorService/DeleteDocument',
             gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentRequest.SerializeToString,
             gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFormats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.ingestor.v1.IngestorService/ListFormats',
+            gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.ListFormatsRequest.SerializeToString,
+            gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.ListFormatsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ from gyre_ingestor.formats.html.reader import (
     inline_text,
     parse_html,
     read_fragment,
+    read_page,
 )
 
-__all__ = ["charset_of_page", "inline_text", "parse_html", "read_fragment"]
+__all__ = ["charset_of_page", "inline_text", "parse_html", "read_fragment", "read_page"]

@@ -36,20 +36,28 @@ def charset_of_page(data: bytes) -> str | None:
 
 def parse_html(text: str) -> ParsedDocument:
     """Read a page: what it calls its main parts or its articles, else its body."""
-    tree = LexborHTMLParser(text)
     outline = Outline()
+    title = read_page(text, outline)
+    return outline.finish(title)
+
+
+def read_page(text: str, outline: Outline) -> str:
+    """Add what a page says to an outline; its title, or nothing."""
+    tree = LexborHTMLParser(text)
     reader = _HtmlReader(outline, Visibility(tree))
     for root in reader.roots(tree.body) if tree.body is not None else ():
         reader.read(root)
     title = tree.css_first("head > title")
-    return outline.finish(title.text() if title is not None else "")
+    return title.text() if title is not None else ""
 
 
-def read_fragment(html: str, outline: Outline) -> None:
-    """Add what a piece of HTML says to an outline."""
+def read_fragment(html: str, outline: Outline, *, names_in_first_row: bool = False) -> None:
+    """Add what a piece of HTML says to an outline. `names_in_first_row` is for sources that cannot
+    say which rows of a table name its columns.
+    """
     tree = LexborHTMLParser(html)
     if tree.body is not None:
-        _HtmlReader(outline, Visibility(tree)).read(tree.body)
+        _HtmlReader(outline, Visibility(tree), names_in_first_row).read(tree.body)
 
 
 def inline_text(html: str) -> str:
@@ -61,9 +69,13 @@ def inline_text(html: str) -> str:
 class _HtmlReader:
     """Walks a tree without recursion, so that no depth of nesting can overflow the stack."""
 
-    def __init__(self, outline: Outline, visibility: Visibility) -> None:
+    def __init__(
+        self, outline: Outline, visibility: Visibility, names_in_first_row: bool = False
+    ) -> None:
         self._outline = outline
         self._visibility = visibility
+        self._names_in_first_row = names_in_first_row
+        self._is_flat = False
         self._inline: list[str] = []
         self._raised: list[int] = []
 
@@ -80,7 +92,8 @@ class _HtmlReader:
         self._end_paragraph()
 
     def inline(self, root: LexborNode | None) -> str:
-        """The words of one paragraph."""
+        """Its words as one paragraph, whatever blocks it holds."""
+        self._is_flat = True
         if root is not None:
             self._walk(root)
         return "".join(self._inline)
@@ -117,11 +130,16 @@ class _HtmlReader:
             self._inline.append(_SPACE.sub(" ", node.attributes.get("alt") or ""))
         elif tag == "pre":
             self._end_paragraph()
-            self._outline.code(node.text())
+            if self._is_flat:
+                self._inline.append(node.text())
+            else:
+                self._outline.code(node.text())
             return False
-        elif tag == "table" and is_data_table(node):
+        elif tag == "table" and not self._is_flat and is_data_table(node):
             self._end_paragraph()
             rows = rows_of(node, self._cell, self._visibility.hides)
+            if self._names_in_first_row and not any(rows[0]) and len(rows) > 2:
+                rows = rows[1:]
             self._outline.table(rows, caption=caption_of(node, self._cell))
             return False
         elif tag in _RAISED:
@@ -139,7 +157,7 @@ class _HtmlReader:
 
     def _leave(self, node: LexborNode) -> None:
         tag = node.tag or ""
-        if tag in _HEADINGS:
+        if tag in _HEADINGS and not self._is_flat:
             self._outline.heading(_HEADINGS[tag], "".join(self._inline))
             self._inline.clear()
         elif tag in _RAISED:
@@ -148,7 +166,7 @@ class _HtmlReader:
             before = "".join(self._inline[max(0, start - _CLOSE) : start])
             inside = "".join(self._inline[start:])
             self._inline[start:] = [raised_text(node, before, inside)]
-        elif tag in _BLOCKS:
+        elif tag in _BLOCKS or tag in _HEADINGS:
             self._end_paragraph()
             if tag in ("ul", "ol"):
                 self._outline.close_list()
@@ -160,6 +178,9 @@ class _HtmlReader:
         return _squeeze(text.replace("\n", " "))
 
     def _end_paragraph(self) -> None:
+        if self._is_flat:
+            self._inline.append("\n")
+            return
         lines = map(_squeeze, "".join(self._inline).split("\n"))
         self._inline.clear()
         if text := "\n".join(filter(None, lines)):

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-import tinycss2  # type: ignore[import-untyped]
+import tinycss2
 from selectolax.lexbor import LexborHTMLParser, LexborNode
-from tinycss2.color4 import parse_color  # type: ignore[import-untyped]
+from tinycss2.color4 import parse_color
 
 _HIDDEN_TAGS = frozenset(
     """

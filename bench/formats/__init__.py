@@ -1,0 +1,1 @@
+"""How files of every kind are read."""

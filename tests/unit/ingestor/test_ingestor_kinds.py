@@ -1,0 +1,202 @@
+"""What comes in as a file is read with its structure, and knows where in it everything stands."""
+
+import zipfile
+from contextlib import suppress
+
+import pytest
+from gyre_common.events.documents import RejectionCode
+from gyre_ingestor.chunking import ChunkRecipe, chunk
+from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.media_types import media_type_of, telling_part
+from gyre_ingestor.refused import DocumentRefused
+
+from tests.files import (
+    EVERY_KIND,
+    PRICES,
+    a_docx,
+    a_mail,
+    a_pdf,
+    a_pptx,
+    a_zip,
+    an_epub,
+    an_odt,
+    an_xlsx,
+)
+
+PRICE_ROWS = "- Plan: Basic; Price: 5 euros\n- Plan: Pro; Price: 12 euros"
+
+
+def read(data: bytes, name: str = "") -> ParsedDocument:
+    media_type = media_type_of(telling_part(data), None, (name,))
+    return FORMATS[media_type.name].parse(data, media_type.charset)
+
+
+def positions(document: ParsedDocument) -> dict[str, str]:
+    """By the beginning of each block."""
+    return {
+        document.text[block.start : block.end][:12]: document.position(block.start, block.end)
+        for section in document.sections
+        for block in section.blocks
+    }
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_a_kind_that_is_no_plain_text_shows_whatever_name_and_label_say(name: str) -> None:
+    data = EVERY_KIND[name]()
+    kind = media_type_of(telling_part(data), None, (name,)).name
+    assert name.endswith(FORMATS[kind].endings)
+    if FORMATS[kind].is_kind:
+        assert media_type_of(telling_part(data), "text/plain", ("x.html",)).name == kind
+
+
+def test_a_pdf_has_pages_headings_and_tables() -> None:
+    document = read(a_pdf(["Tea", "Green tea is hot."], ["Prices", "Low."], table=PRICES))
+    assert document.text == (f"# Tea\n\nGreen tea is hot.\n\n# Prices\n\nLow.\n\n{PRICE_ROWS}")
+    assert positions(document) == {
+        "Green tea is": "page 1",
+        "Low.": "page 2",
+        "- Plan: Basi": "page 2",
+    }
+
+
+def test_a_passage_stays_on_its_page_however_small_that_is() -> None:
+    document = read(a_pdf(["Tea", "Hot.", "Green."], ["Coffee", "Hotter."]))
+    chunks = chunk(document, "default", "tea.pdf", "", ChunkRecipe())
+    assert [(each.position, each.text) for each in chunks] == [
+        ("page 1", "Hot. Green."),
+        ("page 2", "Hotter."),
+    ]
+    assert document.position(0, len(document.text)) == "pages 1–2"
+
+
+@pytest.mark.parametrize(
+    "data", [a_pdf(["Tea", "Hot."], password="p"), a_pdf(["Tea", "Hot."])[:600], b"%PDF-1.7\n"]
+)
+def test_a_pdf_that_cannot_be_opened_is_corrupt(data: bytes) -> None:
+    with pytest.raises(DocumentRefused) as refused:
+        read(data)
+    assert refused.value.code is RejectionCode.CORRUPT
+
+
+def test_a_pdf_of_pictures_says_how_it_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gyre_ingestor.formats.pdf._TESSERACT", ())
+    with pytest.raises(DocumentRefused, match="Tesseract"):
+        read(a_pdf([""]))
+
+
+def test_a_word_document_has_headings_lists_tables_and_nothing_hidden() -> None:
+    document = read(a_docx())
+    assert document.title == "Plans"
+    assert document.text == (
+        f"# Plans\n\n# Prices\n\nIt takes 10^6\n\n- first\n- second\n\n{PRICE_ROWS}"
+    )
+
+
+def test_slides_are_sections_and_hidden_ones_are_not_read() -> None:
+    document = read(a_pptx())
+    assert document.text == (
+        f"## Plans\n\n- We have two\n  - and no more\n\n## Prices\n\n{PRICE_ROWS}\n\nSay it slowly"
+    )
+    assert positions(document) == {
+        "- We have tw": "slide 1",
+        "  - and no m": "slide 1",
+        "- Plan: Basi": "slide 3",
+        "Say it slowl": "slide 3",
+    }
+
+
+def test_sheets_are_sections_and_hidden_ones_are_not_read() -> None:
+    document = read(an_xlsx())
+    assert document.text == (
+        f"## Prices\n\nPrices of 2026\n\n{PRICE_ROWS}\n\n- North: North; 10.5: yes"
+    )
+    assert set(positions(document).values()) == {"sheet Prices"}
+
+
+def test_an_open_document_text_has_headings_and_tables() -> None:
+    assert read(an_odt()).text == f"# Prices\n\nWe have two plans.\n\n{PRICE_ROWS}"
+
+
+def test_a_book_is_read_along_its_spine() -> None:
+    document = read(an_epub())
+    assert (document.title, document.text) == ("Tea", "# Green\n\nHot.\n\n# Black\n\nHotter.")
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_a_mail_has_a_head_a_body_and_names_what_is_attached(html: bool) -> None:
+    document = read(a_mail(html=html))
+    assert document.title == "Prüfung"
+    assert document.text == (
+        "# Prüfung\n\nFrom: Ann Ä <ann@tea.example>\nTo: bob@tea.example\n\n"
+        "The plan costs 5 €.\n\nAttached: plan.pdf"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "text"),
+    [
+        ("a.csv", "Plan;Price\nPro;12\n", "- Plan: Pro; Price: 12"),
+        ("a.csv", 'Plan,Note\nPro,"a, ""b""\nc"\n', '- Plan: Pro; Note: a, "b" c'),
+        ("a.tsv", "Plan\tPrice\nPro\t12\n", "- Plan: Pro; Price: 12"),
+        ("a.csv", "one line\n", "| one line |"),
+        ("a.json", '{"a": 1, "b": {"c": [1, 2], "d": null}}', "a: 1\n\n# b\n\nc: 1, 2"),
+        ("a.json", '[{"a": 1}, {"a": 2, "b": true}]', "- a: 1\n- a: 2; b: yes"),
+        ("a.json", '["x", "y"]', "- x\n- y"),
+        ("a.jsonl", '{"a": 1}\n\n{"b": [2]}\n', "a: 1\n\nb: 2"),
+        ("a.xml", "<?xml version='1.0'?><r><i><title>T</title><p>5</p></i></r>", "## T\n\np: 5"),
+        ("a.xml", "<r><d>&lt;p&gt;An &lt;b&gt;old&lt;/b&gt; tea&lt;/p&gt;</d></r>", "An old tea"),
+        ("a.py", "x = 1\n", "```\nx = 1\n```"),
+    ],
+)
+def test_records_and_code_are_read(name: str, source: str, text: str) -> None:
+    assert read(source.encode(), name).text == text
+
+
+def test_a_notebook_is_read_cell_by_cell() -> None:
+    source = """{"metadata": {"language_info": {"name": "python"}}, "cells": [
+        {"cell_type": "markdown", "source": ["# Tea\\n", "Hot."]},
+        {"cell_type": "code", "source": "print(1)", "outputs": [{"text": ["1\\n"]}]}]}"""
+    document = read(source.encode(), "a.ipynb")
+    assert document.text == "# Tea\n\nHot.\n\n```python\nprint(1)\n```\n\n```\n1\n```"
+    assert positions(document)["Hot."] == "cell 1"
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("a.json", "{"),
+        ("a.json", "[" * 100_000),
+        ("a.jsonl", '{"a": 1}\nx\n'),
+        ("a.ipynb", '{"cells": 1}'),
+        ("a.xml", "<a>"),
+        ("a.xml", "<a>" * 10_000),
+    ],
+)
+def test_what_is_not_what_its_name_says_is_corrupt(name: str, source: str) -> None:
+    with pytest.raises(DocumentRefused) as refused:
+        read(source.encode(), name)
+    assert refused.value.code is RejectionCode.CORRUPT
+
+
+def test_entities_of_xml_are_not_expanded() -> None:
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+    bomb = f'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY l0 "lol">{laughs}]><l>&l9;</l>'
+    files = '<?xml version="1.0"?><!DOCTYPE l [<!ENTITY f SYSTEM "file:///etc/passwd">]><l>&f;</l>'
+    for source in (bomb, files):
+        with suppress(DocumentRefused):
+            assert read(source.encode(), "a.xml").text == ""
+
+
+@pytest.mark.parametrize("name", ["word/document.xml", "ppt/presentation.xml", "xl/workbook.xml"])
+def test_a_package_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(name: str) -> None:
+    bomb = a_zip({name: bytes(300 * 1024 * 1024)}, compression=zipfile.ZIP_DEFLATED)
+    assert len(bomb) < 1_000_000
+    with pytest.raises(DocumentRefused, match="unpacks to 300 MiB"):
+        read(bomb)
+
+
+def test_an_outline_without_positions_has_none() -> None:
+    outline = Outline()
+    outline.paragraph("Hot.")
+    assert outline.finish().position(0, 4) == ""
