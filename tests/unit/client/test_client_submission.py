@@ -16,7 +16,7 @@ from gyre_client import Addresses
 from gyre_client import GyreError as ClientError
 from gyre_client import Unavailable as ClientUnavailable
 from gyre_client.connection import Connection
-from gyre_client.submission import LARGEST_FILE, Draft, Progress, Submitter
+from gyre_client.submission import LARGEST_MESSAGE, Draft, Progress, Submitter
 from gyre_common.errors import InvalidInput, NotFound, Unavailable
 from gyre_common.rpc import serve
 
@@ -27,6 +27,7 @@ class FakeIngestor(pb_grpc.IngestorServiceServicer):
     def __init__(self) -> None:
         self.keys: list[str] = []
         self.submissions: dict[str, str] = {}
+        self.uploads: dict[str, bytes] = {}
         self.polls: dict[str, int] = defaultdict(int)
         self.unavailable = 0
         self.restarting = 0
@@ -46,6 +47,16 @@ class FakeIngestor(pb_grpc.IngestorServiceServicer):
             raise InvalidInput("document.text", "is empty", "send some", code="empty")
         submission_id = str(uuid4())
         self.submissions[request.document.document_id] = submission_id
+        return pb.SubmitDocumentResponse(submission_id=submission_id)
+
+    async def UploadDocument(self, requests: Any, context: Any) -> pb.SubmitDocumentResponse:
+        first = await anext(requests)
+        data = b"".join([each.data async for each in requests])
+        if self.unavailable:
+            self.unavailable -= 1
+            raise Unavailable("Kafka does not answer", retry_after_seconds=0.01)
+        self.uploads[first.document.document_id] = data
+        submission_id = self.submissions[first.document.document_id] = str(uuid4())
         return pb.SubmitDocumentResponse(submission_id=submission_id)
 
     async def GetDocument(self, request: Any, context: Any) -> pb.GetDocumentResponse:
@@ -120,14 +131,15 @@ async def test_refusals_at_the_door_and_later_are_told_with_their_codes(
     }
 
 
-async def test_a_file_larger_than_a_call_carries_is_refused_with_what_to_do(
-    submitter: Submitter, progress: Progress
+async def test_a_file_larger_than_a_message_carries_goes_in_pieces_and_is_tried_again_whole(
+    submitter: Submitter, ingestor: FakeIngestor, progress: Progress
 ) -> None:
-    drafts = [a_draft("full", b"x" * LARGEST_FILE), a_draft("more", b"x" * (LARGEST_FILE + 1))]
-    await submitter.submit(drafts, wait=False)
-    (last_fate,) = progress.finished
-    assert (progress.submitted, last_fate.document_id, last_fate.code) == (1, "more", "too_large")
-    assert "content_uri" in last_fate.detail
+    more = bytes(range(256)) * (LARGEST_MESSAGE // 256 + 1)
+    ingestor.unavailable = 1
+    drafts = [a_draft("full", b"x" * LARGEST_MESSAGE), a_draft("more", more)]
+    await submitter.submit(drafts, wait=True)
+    assert [fate.outcome for fate in progress.finished] == ["indexed", "indexed"]
+    assert ingestor.uploads == {"more": more}
 
 
 async def test_a_submission_is_tried_again_under_the_same_key(

@@ -1,9 +1,10 @@
 """What callers may ask, and what they are told when they ask wrongly."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
 from gyre.ingestor.v1 import ingestor_pb2
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
@@ -113,6 +114,63 @@ async def test_a_large_body_travels_by_reference_and_arrives(world: World) -> No
     assert "/uploads/" in event.content_uri
     data, _ = await world.contents.fetch(event)
     assert data == text.encode()
+
+
+async def some(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def test_an_upload_travels_by_reference_and_arrives(world: World) -> None:
+    fields = {"document_id": "d.txt", "acl": ["kitchen"]}
+    ids = [await door(world).upload(CALLER, fields, some(b"Ho", b"t."), "key") for _ in range(2)]
+    assert ids[0] == ids[1]
+    event = world.events(DOCUMENT_SUBMITTED)[0]
+    assert (event.tenant, event.acl) == ("acme", ("kitchen",))
+    assert (await world.contents.fetch(event))[0] == b"Hot."
+
+
+@pytest.mark.parametrize(
+    ("fields", "pieces", "field"),
+    [
+        ({"document_id": ""}, [b"x"], "document.document_id"),
+        ({"document_id": "d", "text": "x"}, [b"x"], "document.text"),
+        ({"document_id": "d", "media_type": "image/png"}, [b"x"], "document.media_type"),
+        ({"document_id": "d"}, [], "document.content"),
+        ({"document_id": "d"}, [b"x" * 1_000_000] * 2, "document.content"),
+    ],
+)
+async def test_an_upload_that_cannot_work_is_refused(
+    world: World, fields: dict[str, Any], pieces: list[bytes], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await door(world).upload(CALLER, fields, some(*pieces))
+    assert refused.value.field == field
+    assert world.bus.published == []
+
+
+async def test_an_upload_goes_over_grpc(world: World) -> None:
+    async def messages() -> AsyncIterator[ingestor_pb2.UploadDocumentRequest]:
+        yield ingestor_pb2.UploadDocumentRequest(
+            document=ingestor_pb2.Document(document_id="d.txt"), data=b"Ho"
+        )
+        yield ingestor_pb2.UploadDocumentRequest(data=b"t.")
+
+    async def nothing() -> AsyncIterator[ingestor_pb2.UploadDocumentRequest]:
+        return
+        yield
+
+    async with serve([IngestorRpc(door(world))]) as server:
+        await server.set_serving(True)
+        async with channel(f"127.0.0.1:{server.port}") as connection:
+            stub = IngestorServiceStub(connection)
+            assert (await stub.UploadDocument(messages())).submission_id
+            with pytest.raises(grpc.aio.AioRpcError, match="document is missing"):
+                await stub.UploadDocument(nothing())
+            formats = await stub.ListFormats(ingestor_pb2.ListFormatsRequest())
+    assert {".pdf", ".docx"} <= {ending for each in formats.formats for ending in each.endings}
+    (event,) = world.events(DOCUMENT_SUBMITTED)
+    assert (await world.contents.fetch(event))[0] == b"Hot."
 
 
 async def test_a_deletion_is_submitted(world: World) -> None:

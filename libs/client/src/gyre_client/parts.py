@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator
 from functools import wraps
 from types import MethodType
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
@@ -78,7 +78,7 @@ class Part(Generic[LoopT]):
     async def _call(
         self,
         rpc: str,
-        request: Message,
+        request: "Message | AsyncIterable[Message]",
         *,
         timeout: float | None = None,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
         repeatable: bool = True,
@@ -121,7 +121,7 @@ class Part(Generic[LoopT]):
                 return
             request.page_token = page.next_page_token
 
-    def _start(self, rpc: str, request: Message, turns: "_Turns") -> Any:
+    def _start(self, rpc: str, request: "Message | AsyncIterable[Message]", turns: "_Turns") -> Any:
         stub = self.stub(self._connection.channel(self._address))
         metadata = self._connection.caller.to_metadata()
         return getattr(stub, rpc)(request, timeout=turns.seconds_left(), metadata=metadata)

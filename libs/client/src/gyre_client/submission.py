@@ -4,7 +4,7 @@ import asyncio
 import base64
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,13 +15,13 @@ from gyre_client.connection import MAX_MESSAGE_BYTES, Connection
 from gyre_client.errors import GyreError, InvalidInput, NotFound, Unavailable
 from gyre_client.parts import Part
 
-LARGEST_FILE = (MAX_MESSAGE_BYTES - 64 * 1024) // 4 * 3
-"""What one call carries: base64 makes four bytes of three, and the rest of the message has room."""
+LARGEST_MESSAGE = (MAX_MESSAGE_BYTES - 64 * 1024) // 4 * 3
+"""Bytes of content that one message carries: base64 makes four of three, and the rest of the
+message has room. What is larger goes in pieces.
+"""
 
-_TOO_LARGE = (
-    f"has {{:,}} bytes, and one call carries {LARGEST_FILE:,}: split it, or let the ingestor fetch "
-    "it by content_uri (GYRE_ALLOWED_CONTENT_ROOTS)"
-)
+_PIECE = 1024 * 1024
+_MESSAGE_SECONDS, _UPLOAD_SECONDS = 60.0, 600.0
 _AT_ONCE = 16
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
@@ -82,6 +82,22 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class _Upload:
+    """The messages of an upload, from the first one whenever it is tried again."""
+
+    document: ingestor_pb2.Document
+    idempotency_key: str
+    data: bytes
+
+    async def __aiter__(self) -> AsyncIterator[ingestor_pb2.UploadDocumentRequest]:
+        yield ingestor_pb2.UploadDocumentRequest(
+            document=self.document, idempotency_key=self.idempotency_key
+        )
+        for start in range(0, len(self.data), _PIECE):
+            yield ingestor_pb2.UploadDocumentRequest(data=self.data[start : start + _PIECE])
+
+
+@dataclass(frozen=True)
 class _Submission:
     document_id: str
     submission_id: str
@@ -133,23 +149,23 @@ class Submitter(Part[None]):
         if not data:  # a message cannot tell an empty content from none at all
             self._refuse(draft, "empty", "is empty: write something into it, or leave it out")
             return
-        if len(data) > LARGEST_FILE:
-            self._refuse(draft, "too_large", _TOO_LARGE.format(len(data)))
-            return
-        request = ingestor_pb2.SubmitDocumentRequest(
-            document=ingestor_pb2.Document(
-                document_id=draft.document_id,
-                content_base64=base64.b64encode(data).decode(),
-                media_type=draft.media_type,
-                source_uri=draft.source_uri,
-                acl=draft.acl,
-            ),
-            idempotency_key=str(uuid.uuid4()),
+        document = ingestor_pb2.Document(
+            document_id=draft.document_id,
+            media_type=draft.media_type,
+            source_uri=draft.source_uri,
+            acl=draft.acl,
         )
+        key = str(uuid.uuid4())
+        request: ingestor_pb2.SubmitDocumentRequest | _Upload = _Upload(document, key, data)
+        rpc, seconds = "UploadDocument", _UPLOAD_SECONDS
+        if len(data) <= LARGEST_MESSAGE:
+            document.content_base64 = base64.b64encode(data).decode()
+            request = ingestor_pb2.SubmitDocumentRequest(document=document, idempotency_key=key)
+            rpc, seconds = "SubmitDocument", _MESSAGE_SECONDS
         try:
             # A folder takes a while, so an ingestor that starts anew meanwhile does not end it.
             reply: ingestor_pb2.SubmitDocumentResponse = await self._call(
-                "SubmitDocument", request, timeout=60.0, reconnect_seconds=1.0
+                rpc, request, timeout=seconds, reconnect_seconds=1.0
             )
         except InvalidInput as error:
             self._refuse(draft, error.code or "invalid", str(error))

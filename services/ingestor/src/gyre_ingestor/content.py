@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import AsyncIterable, AsyncIterator
 
 from gyre_common.errors import NotFound
 from gyre_common.events.documents import DocumentSubmitted, RejectionCode
@@ -12,8 +13,8 @@ from gyre_ingestor.reading import ProcessReader
 from gyre_ingestor.refused import DocumentRefused
 
 METADATA_CHARACTERS = 16 * 1024
-_FIELDS = ("text", "content_base64", "content_uri")
-_SEND_ONE = f"send exactly one of {', '.join(_FIELDS)}"
+CONTENT_FIELDS = ("text", "content_base64", "content_uri")
+_SEND_ONE = f"send exactly one of {', '.join(CONTENT_FIELDS)}"
 _BLANK = b" \t\r\n\x0b\x0c\xef\xbb\xbf"
 
 
@@ -48,6 +49,17 @@ class ContentSource:
         names = (submission.document_id, submission.source_uri, submission.content_uri)
         telling = telling_part(data)
         return data, await self._reader.media_type(telling, submission.media_type, names)
+
+    async def bounded(self, pieces: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Content on its way in. Raises DocumentRefused: it is more than may be, or nothing."""
+        size = 0
+        async for piece in pieces:
+            size += len(piece)
+            if size > self._max_bytes:
+                raise self._too_large("content")
+            yield piece
+        if not size:
+            raise _empty("content")
 
     async def _bytes(self, submission: DocumentSubmitted, field: str) -> bytes:
         if field == "text":
@@ -97,7 +109,7 @@ def _check_metadata(submission: DocumentSubmitted) -> None:
 
 
 def _content_field(submission: DocumentSubmitted) -> str:
-    sent = [field for field in _FIELDS if getattr(submission, field) is not None]
+    sent = [field for field in CONTENT_FIELDS if getattr(submission, field) is not None]
     filled = [field for field in sent if getattr(submission, field)]
     if len(filled) > 1:
         problem = f"stands beside {filled[0]}"

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from gyre_common.context import RequestContext
@@ -16,7 +17,7 @@ from gyre_common.lines import check_line
 from gyre_common.store import Store
 from pydantic import ValidationError
 
-from gyre_ingestor.content import ContentSource
+from gyre_ingestor.content import CONTENT_FIELDS, ContentSource
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 from gyre_ingestor.refused import DocumentRefused
 
@@ -56,6 +57,24 @@ class FrontDoor:
         submission_id = _submission_id(submission, idempotency_key)
         await self._publisher.publish(DOCUMENT_SUBMITTED, submission, event_id=submission_id)
         return submission_id
+
+    async def upload(
+        self,
+        caller: RequestContext,
+        fields: Mapping[str, object],
+        pieces: AsyncIterable[bytes],
+        idempotency_key: str = "",
+    ) -> UUID:
+        """As `submit`, of content that comes in pieces and is never held whole."""
+        sent = [name for name in CONTENT_FIELDS if fields.get(name)]
+        if sent:
+            fix = "leave it out: the content is what follows"
+            raise InvalidInput(f"document.{sent[0]}", "stands beside an upload", fix)
+        _submission(caller.tenant, fields)
+        with _refused_at_once():
+            content = await self._uploads.put_stream(self._contents.bounded(pieces))
+        by_reference = {**fields, "content_uri": content.uri}
+        return await self.submit(caller, by_reference, idempotency_key)
 
     async def get(self, caller: RequestContext, document_id: str) -> DocumentRecord:
         """Where a document stands. Raises NotFound: there is none that the caller may know of."""
@@ -109,20 +128,27 @@ class FrontDoor:
 
         What `content_uri` points to is left to the stream: reading it may take long.
         """
-        try:
+        with _refused_at_once():
             if submission.content_uri:
                 self._contents.check(submission)
                 return submission
             content, media_type = await self._contents.fetch(submission)
-        except DocumentRefused as refusal:
-            raise InvalidInput(
-                f"document.{refusal.field}", refusal.problem, refusal.fix, code=refusal.code
-            ) from refusal
         if len(submission.to_json()) <= LARGEST_EVENT:
             return submission
         upload = await self._uploads.put(content)
         by_reference = {"content_uri": upload.uri, "media_type": str(media_type)}
         return submission.model_copy(update={"text": None, "content_base64": None, **by_reference})
+
+
+@contextmanager
+def _refused_at_once() -> Iterator[None]:
+    """What would be rejected later is the call's fault now."""
+    try:
+        yield
+    except DocumentRefused as refusal:
+        raise InvalidInput(
+            f"document.{refusal.field}", refusal.problem, refusal.fix, code=refusal.code
+        ) from refusal
 
 
 def _submission(tenant: str, fields: Mapping[str, object]) -> DocumentSubmitted:

@@ -1,6 +1,6 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from google.protobuf.json_format import MessageToDict
 from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
@@ -26,6 +26,25 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         fields = MessageToDict(request.document, preserving_proto_field_name=True)
         submission_id = await self._door.submit(
             request_context(), {"document_id": "", **fields}, request.idempotency_key
+        )
+        return ingestor_pb2.SubmitDocumentResponse(submission_id=str(submission_id))
+
+    async def UploadDocument(
+        self,
+        requests: AsyncIterator[ingestor_pb2.UploadDocumentRequest],
+        context: ServicerContext,
+    ) -> ingestor_pb2.SubmitDocumentResponse:
+        """Replies once Kafka has the submission and the store its content."""
+        first = await anext(requests, ingestor_pb2.UploadDocumentRequest())
+        if not first.HasField("document"):
+            fix = "send it in the first message, and data in those that follow"
+            raise InvalidInput("document", "is missing", fix)
+        fields = MessageToDict(first.document, preserving_proto_field_name=True)
+        submission_id = await self._door.upload(
+            request_context(),
+            {"document_id": "", **fields},
+            _data(first, requests),
+            first.idempotency_key,
         )
         return ingestor_pb2.SubmitDocumentResponse(submission_id=str(submission_id))
 
@@ -77,6 +96,15 @@ _STATES: Mapping[int, DocumentState] = {
     ingestor_pb2.DOCUMENT_STATE_REJECTED: DocumentState.REJECTED,
     ingestor_pb2.DOCUMENT_STATE_DELETED: DocumentState.DELETED,
 }
+
+
+async def _data(
+    first: ingestor_pb2.UploadDocumentRequest,
+    others: AsyncIterator[ingestor_pb2.UploadDocumentRequest],
+) -> AsyncIterator[bytes]:
+    yield first.data
+    async for each in others:
+        yield each.data
 
 
 def _requested_state(number: int) -> DocumentState | None:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgyre/ingestor/v1/ingestor.proto\x12\x10gyre.ingestor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12ListFormatsRequest\"@\n\x13ListFormatsResponse\x12)\n\x07\x66ormats\x18\x01 \x03(\x0b\x32\x18.gyre.ingestor.v1.Format\"-\n\x06\x46ormat\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0f\n\x07\x65ndings\x18\x02 \x03(\t\"\x9c\x02\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_base64\x18\x04 \x01(\t\x12\x13\n\x0b\x63ontent_uri\x18\x05 \x01(\t\x12\x12\n\nmedia_type\x18\x06 \x01(\t\x12\x12\n\nsource_uri\x18\x07 \x01(\t\x12:\n\x08metadata\x18\x08 \x03(\x0b\x32(.gyre.ingestor.v1.Document.MetadataEntry\x12\x0b\n\x03\x61\x63l\x18\t \x03(\t\x12\x0f\n\x07\x64\x65leted\x18\n \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"^\n\x15SubmitDocumentRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.gyre.ingestor.v1.Document\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"/\n\x16SubmitDocumentResponse\x12\x15\n\rsubmission_id\x18\x01 \x01(\t\"\xd9\x02\n\rDocumentEvent\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.gyre.ingestor.v1.DocumentState\x12\x15\n\rsubmission_id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x30\n\x0csubmitted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bhappened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nchunked_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05stage\x18\n \x01(\t\"\xa6\x03\n\x0e\x44ocumentStatus\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.gyre.ingestor.v1.DocumentState\x12\r\n\x05title\x18\x03 \x01(\t\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x12\n\nsource_uri\x18\x05 \x01(\t\x12@\n\x08metadata\x18\x06 \x03(\x0b\x32..gyre.ingestor.v1.DocumentStatus.MetadataEntry\x12\x0b\n\x03\x61\x63l\x18\x07 \x03(\t\x12\x10\n\x08revision\x18\x08 \x01(\x03\x12\x16\n\x0e\x63ontent_digest\x18\t \x01(\t\x12\x13\n\x0b\x63hunk_count\x18\n \x01(\x05\x12\r\n\x05index\x18\x0b \x01(\t\x12\x17\n\x0f\x65ncoder_version\x18\x0c \x01(\t\x12\x31\n\x08timeline\x18\r \x03(\x0b\x32\x1f.gyre.ingestor.v1.DocumentEvent\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x12GetDocumentRequest\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\"I\n\x13GetDocumentResponse\x12\x32\n\x08\x64ocument\x18\x01 \x01(\x0b\x32 .gyre.ingestor.v1.DocumentStatus\"\x93\x01\n\x14ListDocumentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.gyre.ingestor.v1.DocumentState\x12\x14\n\x0c\x64ocument_ids\x18\x05 \x03(\t\"e\n\x15ListDocumentsResponse\x12\x33\n\tdocuments\x18\x01 \x03(\x0b\x32 .gyre.ingestor.v1.DocumentStatus\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"E\n\x15\x44\x65leteDocumentRequest\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"/\n\x16\x44\x65leteDocumentResponse\x12\x15\n\rsubmission_id\x18\x01 \x01(\t*\x84\x01\n\rDocumentState\x12\x1e\n\x1a\x44OCUMENT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44OCUMENT_STATE_INDEXED\x10\x01\x12\x1b\n\x17\x44OCUMENT_STATE_REJECTED\x10\x02\x12\x1a\n\x16\x44OCUMENT_STATE_DELETED\x10\x03\x32\xf5\x03\n\x0fIngestorService\x12\x63\n\x0eSubmitDocument\x12\'.gyre.ingestor.v1.SubmitDocumentRequest\x1a(.gyre.ingestor.v1.SubmitDocumentResponse\x12Z\n\x0bGetDocument\x12$.gyre.ingestor.v1.GetDocumentRequest\x1a%.gyre.ingestor.v1.GetDocumentResponse\x12`\n\rListDocuments\x12&.gyre.ingestor.v1.ListDocumentsRequest\x1a\'.gyre.ingestor.v1.ListDocumentsResponse\x12\x63\n\x0e\x44\x65leteDocument\x12\'.gyre.ingestor.v1.DeleteDocumentRequest\x1a(.gyre.ingestor.v1.DeleteDocumentResponse\x12Z\n\x0bListFormats\x12$.gyre.ingestor.v1.ListFormatsRequest\x1a%.gyre.ingestor.v1.ListFormatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgyre/ingestor/v1/ingestor.proto\x12\x10gyre.ingestor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12ListFormatsRequest\"@\n\x13ListFormatsResponse\x12)\n\x07\x66ormats\x18\x01 \x03(\x0b\x32\x18.gyre.ingestor.v1.Format\"-\n\x06\x46ormat\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0f\n\x07\x65ndings\x18\x02 \x03(\t\"\x9c\x02\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_base64\x18\x04 \x01(\t\x12\x13\n\x0b\x63ontent_uri\x18\x05 \x01(\t\x12\x12\n\nmedia_type\x18\x06 \x01(\t\x12\x12\n\nsource_uri\x18\x07 \x01(\t\x12:\n\x08metadata\x18\x08 \x03(\x0b\x32(.gyre.ingestor.v1.Document.MetadataEntry\x12\x0b\n\x03\x61\x63l\x18\t \x03(\t\x12\x0f\n\x07\x64\x65leted\x18\n \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"^\n\x15SubmitDocumentRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.gyre.ingestor.v1.Document\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"l\n\x15UploadDocumentRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.gyre.ingestor.v1.Document\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"/\n\x16SubmitDocumentResponse\x12\x15\n\rsubmission_id\x18\x01 \x01(\t\"\xd9\x02\n\rDocumentEvent\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.gyre.ingestor.v1.DocumentState\x12\x15\n\rsubmission_id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x30\n\x0csubmitted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bhappened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nchunked_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05stage\x18\n \x01(\t\"\xa6\x03\n\x0e\x44ocumentStatus\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.gyre.ingestor.v1.DocumentState\x12\r\n\x05title\x18\x03 \x01(\t\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x12\n\nsource_uri\x18\x05 \x01(\t\x12@\n\x08metadata\x18\x06 \x03(\x0b\x32..gyre.ingestor.v1.DocumentStatus.MetadataEntry\x12\x0b\n\x03\x61\x63l\x18\x07 \x03(\t\x12\x10\n\x08revision\x18\x08 \x01(\x03\x12\x16\n\x0e\x63ontent_digest\x18\t \x01(\t\x12\x13\n\x0b\x63hunk_count\x18\n \x01(\x05\x12\r\n\x05index\x18\x0b \x01(\t\x12\x17\n\x0f\x65ncoder_version\x18\x0c \x01(\t\x12\x31\n\x08timeline\x18\r \x03(\x0b\x32\x1f.gyre.ingestor.v1.DocumentEvent\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x12GetDocumentRequest\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\"I\n\x13GetDocumentResponse\x12\x32\n\x08\x64ocument\x18\x01 \x01(\x0b\x32 .gyre.ingestor.v1.DocumentStatus\"\x93\x01\n\x14ListDocumentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.gyre.ingestor.v1.DocumentState\x12\x14\n\x0c\x64ocument_ids\x18\x05 \x03(\t\"e\n\x15ListDocumentsResponse\x12\x33\n\tdocuments\x18\x01 \x03(\x0b\x32 .gyre.ingestor.v1.DocumentStatus\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"E\n\x15\x44\x65leteDocumentRequest\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"/\n\x16\x44\x65leteDocumentResponse\x12\x15\n\rsubmission_id\x18\x01 \x01(\t*\x84\x01\n\rDocumentState\x12\x1e\n\x1a\x44OCUMENT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44OCUMENT_STATE_INDEXED\x10\x01\x12\x1b\n\x17\x44OCUMENT_STATE_REJECTED\x10\x02\x12\x1a\n\x16\x44OCUMENT_STATE_DELETED\x10\x03\x32\xdc\x04\n\x0fIngestorService\x12\x63\n\x0eSubmitDocument\x12\'.gyre.ingestor.v1.SubmitDocumentRequest\x1a(.gyre.ingestor.v1.SubmitDocumentResponse\x12\x65\n\x0eUploadDocument\x12\'.gyre.ingestor.v1.UploadDocumentRequest\x1a(.gyre.ingestor.v1.SubmitDocumentResponse(\x01\x12Z\n\x0bGetDocument\x12$.gyre.ingestor.v1.GetDocumentRequest\x1a%.gyre.ingestor.v1.GetDocumentResponse\x12`\n\rListDocuments\x12&.gyre.ingestor.v1.ListDocumentsRequest\x1a\'.gyre.ingestor.v1.ListDocumentsResponse\x12\x63\n\x0e\x44\x65leteDocument\x12\'.gyre.ingestor.v1.DeleteDocumentRequest\x1a(.gyre.ingestor.v1.DeleteDocumentResponse\x12Z\n\x0bListFormats\x12$.gyre.ingestor.v1.ListFormatsRequest\x1a%.gyre.ingestor.v1.ListFormatsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,8 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENT_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_DOCUMENTSTATUS_METADATAENTRY']._loaded_options = None
   _globals['_DOCUMENTSTATUS_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_DOCUMENTSTATE']._serialized_start=1918
-  _globals['_DOCUMENTSTATE']._serialized_end=2050
+  _globals['_DOCUMENTSTATE']._serialized_start=2028
+  _globals['_DOCUMENTSTATE']._serialized_end=2160
   _globals['_LISTFORMATSREQUEST']._serialized_start=86
   _globals['_LISTFORMATSREQUEST']._serialized_end=106
   _globals['_LISTFORMATSRESPONSE']._serialized_start=108
@@ -50,26 +50,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENT_METADATAENTRY']._serialized_end=506
   _globals['_SUBMITDOCUMENTREQUEST']._serialized_start=508
   _globals['_SUBMITDOCUMENTREQUEST']._serialized_end=602
-  _globals['_SUBMITDOCUMENTRESPONSE']._serialized_start=604
-  _globals['_SUBMITDOCUMENTRESPONSE']._serialized_end=651
-  _globals['_DOCUMENTEVENT']._serialized_start=654
-  _globals['_DOCUMENTEVENT']._serialized_end=999
-  _globals['_DOCUMENTSTATUS']._serialized_start=1002
-  _globals['_DOCUMENTSTATUS']._serialized_end=1424
+  _globals['_UPLOADDOCUMENTREQUEST']._serialized_start=604
+  _globals['_UPLOADDOCUMENTREQUEST']._serialized_end=712
+  _globals['_SUBMITDOCUMENTRESPONSE']._serialized_start=714
+  _globals['_SUBMITDOCUMENTRESPONSE']._serialized_end=761
+  _globals['_DOCUMENTEVENT']._serialized_start=764
+  _globals['_DOCUMENTEVENT']._serialized_end=1109
+  _globals['_DOCUMENTSTATUS']._serialized_start=1112
+  _globals['_DOCUMENTSTATUS']._serialized_end=1534
   _globals['_DOCUMENTSTATUS_METADATAENTRY']._serialized_start=459
   _globals['_DOCUMENTSTATUS_METADATAENTRY']._serialized_end=506
-  _globals['_GETDOCUMENTREQUEST']._serialized_start=1426
-  _globals['_GETDOCUMENTREQUEST']._serialized_end=1467
-  _globals['_GETDOCUMENTRESPONSE']._serialized_start=1469
-  _globals['_GETDOCUMENTRESPONSE']._serialized_end=1542
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=1545
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=1692
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=1694
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1795
-  _globals['_DELETEDOCUMENTREQUEST']._serialized_start=1797
-  _globals['_DELETEDOCUMENTREQUEST']._serialized_end=1866
-  _globals['_DELETEDOCUMENTRESPONSE']._serialized_start=1868
-  _globals['_DELETEDOCUMENTRESPONSE']._serialized_end=1915
-  _globals['_INGESTORSERVICE']._serialized_start=2053
-  _globals['_INGESTORSERVICE']._serialized_end=2554
+  _globals['_GETDOCUMENTREQUEST']._serialized_start=1536
+  _globals['_GETDOCUMENTREQUEST']._serialized_end=1577
+  _globals['_GETDOCUMENTRESPONSE']._serialized_start=1579
+  _globals['_GETDOCUMENTRESPONSE']._serialized_end=1652
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=1655
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=1802
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=1804
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1905
+  _globals['_DELETEDOCUMENTREQUEST']._serialized_start=1907
+  _globals['_DELETEDOCUMENTREQUEST']._serialized_end=1976
+  _globals['_DELETEDOCUMENTRESPONSE']._serialized_start=1978
+  _globals['_DELETEDOCUMENTRESPONSE']._serialized_end=2025
+  _globals['_INGESTORSERVICE']._serialized_start=2163
+  _globals['_INGESTORSERVICE']._serialized_end=2767
 # @@protoc_insertion_point(module_scope)

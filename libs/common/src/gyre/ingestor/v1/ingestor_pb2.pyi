@@ -78,6 +78,16 @@ class SubmitDocumentRequest(_message.Message):
     idempotency_key: str
     def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
+class UploadDocumentRequest(_message.Message):
+    __slots__ = ("document", "idempotency_key", "data")
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    idempotency_key: str
+    data: bytes
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+
 class SubmitDocumentResponse(_message.Message):
     __slots__ = ("submission_id",)
     SUBMISSION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -43,6 +43,11 @@ class IngestorServiceStub:
                 request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.SubmitDocumentRequest.SerializeToString,
                 response_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.SubmitDocumentResponse.FromString,
                 _registered_method=True)
+        self.UploadDocument = channel.stream_unary(
+                '/gyre.ingestor.v1.IngestorService/UploadDocument',
+                request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.UploadDocumentRequest.SerializeToString,
+                response_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.SubmitDocumentResponse.FromString,
+                _registered_method=True)
         self.GetDocument = channel.unary_unary(
                 '/gyre.ingestor.v1.IngestorService/GetDocument',
                 request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetDocumentRequest.SerializeToString,
@@ -74,6 +79,14 @@ class IngestorServiceServicer:
 
     def SubmitDocument(self, request, context):
         """Stores, replaces or (with `document.deleted`) deletes a document.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadDocument(self, request_iterator, context):
+        """As SubmitDocument, for content that one message does not carry: the first message has the document
+        without its content, the others the bytes in order. Nothing stays of an upload that breaks off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +126,11 @@ def add_IngestorServiceServicer_to_server(servicer, server):
             'SubmitDocument': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitDocument,
                     request_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.SubmitDocumentRequest.FromString,
+                    response_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.SubmitDocumentResponse.SerializeToString,
+            ),
+            'UploadDocument': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadDocument,
+                    request_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.UploadDocumentRequest.FromString,
                     response_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.SubmitDocumentResponse.SerializeToString,
             ),
             'GetDocument': grpc.unary_unary_rpc_method_handler(
@@ -166,6 +184,33 @@ class IngestorService:
             target,
             '/gyre.ingestor.v1.IngestorService/SubmitDocument',
             gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.SubmitDocumentRequest.SerializeToString,
+            gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.SubmitDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadDocument(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/gyre.ingestor.v1.IngestorService/UploadDocument',
+            gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.UploadDocumentRequest.SerializeToString,
             gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.SubmitDocumentResponse.FromString,
             options,
             channel_credentials,
