@@ -39,3 +39,28 @@ def test_a_folder_of_files_goes_in_and_an_answer_names_its_page(
     )
     interaction = system.json("explain", answer["interaction_id"], *TENANT)
     assert interaction["retrieved"][0]["position"] == "page 2"
+
+
+def test_what_is_gone_from_a_folder_goes_and_what_is_deleted_is_not_found(
+    system: System, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("mirror")
+    for name in ("north", "south"):
+        (folder / f"{name}.md").write_text(f"# Locks\n\nThe {name} lock closes at nine.\n")
+    system.gyre("submit", str(folder), *TENANT)
+    empty = tmp_path_factory.mktemp("empty")
+    refused = system.gyre("submit", str(folder), str(empty), "--mirror", *TENANT, check=False)
+    assert "holds no document, so its mirror would hold none" in refused.stderr
+
+    (folder / "north.md").unlink()
+    report = system.json("submit", str(folder), "--mirror", *TENANT)
+
+    assert (report["indexed"], report["deleted"]) == (1, 1)
+    answer = system.json("ask", "When does the north lock close?", *TENANT)
+    assert f"{folder.name}/north.md" not in {each["document_id"] for each in answer["passages"]}
+    gone = system.json("delete", f"{folder.name}/", *TENANT)
+    assert (gone["deleted"], gone["indexed"]) == (1, 0)
+    again = system.gyre("delete", f"{folder.name}/", *TENANT, check=False)
+    assert "there is no document below" in again.stderr
+    unknown = system.gyre("delete", "nowhere.md", *TENANT, check=False)
+    assert "there is no such document" in unknown.stderr

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from gyre_cli.command import Cli
-from gyre_cli.commands.submit import _drafts, _Named, collect
+from gyre_cli.commands.submit import _drafts, _Named
+from gyre_cli.document_files import collect
 from gyre_cli.output import Output
 from gyre_cli.settings import settings_for
 from gyre_client.errors import FailedPrecondition, InvalidInput, NotFound
@@ -48,6 +49,7 @@ def test_a_draft_has_the_media_type_of_its_ending_and_where_its_original_is(
     assert kinds == {"README": "", "a.md": "text/markdown", "b.txt": "text/plain"}
     assert drafts[1].source_uri == f"https://example.org/{tmp_path.name}/a.md"
     assert drafts[1].acl == ("staff",)
+    assert drafts[1].read is not None
     assert drafts[1].read() == b"words"
 
 
@@ -166,4 +168,5 @@ def test_a_name_that_is_not_utf_8_needs_another_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"caf\\xe9.md, which is not UTF-8: .*--id"):
         _drafts(cli, [str(file)], _Named(), FORMATS)
     [draft] = _drafts(cli, [str(file)], _Named("coffee.md"), FORMATS)
+    assert draft.read is not None
     assert draft.read() == b"a"

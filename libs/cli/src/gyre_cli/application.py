@@ -33,6 +33,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = {
     },
     "Use it": {
         "submit": "Submit documents and wait until they are searchable.",
+        "delete": "Delete documents, and wait until no question finds them.",
         "ask": "Ask a question; the answer streams, its sources follow.",
         "questions": "Suggest three questions to start with.",
         "vote": "Say what an answer was worth.",
@@ -61,6 +62,7 @@ COMMANDS: Mapping[str, str] = {
 }
 
 _MODULES = {
+    "delete": "submit",
     "open": "up",
     "down": "up",
     "secrets": "up",

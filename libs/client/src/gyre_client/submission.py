@@ -4,10 +4,11 @@ import asyncio
 import base64
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from google.protobuf.message import Message
 from gyre.ingestor.v1 import ingestor_pb2
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 
@@ -39,10 +40,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Draft:
-    """A document that is about to be submitted; `read` gives its bytes."""
+    """A document that is about to be submitted; `read` gives its bytes, None deletes it."""
 
     document_id: str
-    read: Callable[[], bytes]
+    read: Callable[[], bytes] | None
     media_type: str = ""
     source_uri: str = ""
     acl: tuple[str, ...] = ()
@@ -141,6 +142,13 @@ class Submitter(Part[None]):
             raise failures.exceptions[0] from failures
 
     async def _send(self, draft: Draft) -> None:
+        key = str(uuid.uuid4())
+        if draft.read is None:
+            deletion = ingestor_pb2.DeleteDocumentRequest(
+                document_id=draft.document_id, idempotency_key=key
+            )
+            await self._submit(draft, "DeleteDocument", deletion, _MESSAGE_SECONDS)
+            return
         try:
             data = await asyncio.to_thread(draft.read)
         except OSError as error:
@@ -155,17 +163,25 @@ class Submitter(Part[None]):
             source_uri=draft.source_uri,
             acl=draft.acl,
         )
-        key = str(uuid.uuid4())
-        request: ingestor_pb2.SubmitDocumentRequest | _Upload = _Upload(document, key, data)
-        rpc, seconds = "UploadDocument", _UPLOAD_SECONDS
-        if len(data) <= LARGEST_MESSAGE:
-            document.content_base64 = base64.b64encode(data).decode()
-            request = ingestor_pb2.SubmitDocumentRequest(document=document, idempotency_key=key)
-            rpc, seconds = "SubmitDocument", _MESSAGE_SECONDS
+        if len(data) > LARGEST_MESSAGE:
+            upload = _Upload(document, key, data)
+            await self._submit(draft, "UploadDocument", upload, _UPLOAD_SECONDS)
+            return
+        document.content_base64 = base64.b64encode(data).decode()
+        message = ingestor_pb2.SubmitDocumentRequest(document=document, idempotency_key=key)
+        await self._submit(draft, "SubmitDocument", message, _MESSAGE_SECONDS)
+
+    async def _submit(
+        self,
+        draft: Draft,
+        rpc: str,
+        request: Message | AsyncIterable[Message],
+        timeout: float,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
+    ) -> None:
         try:
             # A folder takes a while, so an ingestor that starts anew meanwhile does not end it.
             reply: ingestor_pb2.SubmitDocumentResponse = await self._call(
-                rpc, request, timeout=seconds, reconnect_seconds=1.0
+                rpc, request, timeout=timeout, reconnect_seconds=1.0
             )
         except InvalidInput as error:
             self._refuse(draft, error.code or "invalid", str(error))

@@ -1,14 +1,13 @@
-"""`gyre submit`: sends documents and waits until they can be found."""
+"""`gyre submit` and `gyre delete`: what is searchable comes and goes."""
 
-import os
 import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,14 +18,12 @@ from rich.text import Text
 from typer import Argument, Option
 
 from gyre_cli.command import Cli, command
+from gyre_cli.document_files import STDIN, check_paths, collect
 from gyre_cli.output import escaped, is_utf8, repeatedly, table
 
 if TYPE_CHECKING:
     from gyre_client import AsyncClient
 
-STDIN = "-"
-
-_SNIFFED = 8192
 _MOST_LISTED = 20
 _FEW = 3
 
@@ -44,6 +41,9 @@ def submit(
     include: Annotated[
         list[str] | None, Option(help="Of folders only such files, as '*.md'; repeatable.")
     ] = None,
+    mirror: Annotated[
+        bool, Option("--mirror", help="Delete what was in these folders and is gone.")
+    ] = False,
     wait: Annotated[bool, Option("--wait/--no-wait", help="Until searchable.")] = True,
 ) -> None:
     """Submit documents and wait until they are searchable."""
@@ -51,11 +51,74 @@ def submit(
     named = _Named(document_id, media_type, groups, source_uri, tuple(include or ()))
     formats = {}
     if STDIN not in paths:
-        _check_paths([Path(path) for path in paths])
+        check_paths([Path(path) for path in paths])
         formats = cli.run(lambda gyre: gyre.documents.formats())
     drafts = _drafts(cli, paths, named, formats)
     if not drafts:
         raise InvalidInput("PATH", "holds no document", "name files, or folders with text in them")
+    if mirror:
+        folders = [Path(path) for path in paths if Path(path).is_dir()]
+        drafts += _gone(cli, folders, {draft.document_id for draft in drafts}, named)
+    _send(cli, drafts, groups, wait=wait)
+
+
+@command
+def delete(
+    cli: Cli,
+    documents: Annotated[list[str], Argument(help="Names, or NAME/ for all that is below it.")],
+    acl: Annotated[list[str] | None, Option(help="Group that may read; repeatable.")] = None,
+    wait: Annotated[bool, Option("--wait/--no-wait", help="Until they are gone.")] = True,
+) -> None:
+    """Delete documents, and wait until no question finds them."""
+    groups = tuple(acl or ())
+    names = [name for name in documents if not name.endswith("/")]
+    for folder in (name for name in documents if name.endswith("/")):
+        below = _below(cli, folder, groups)
+        if not below:
+            raise NotFound(f"there is no document below {escaped(folder)}")
+        names += below
+
+    async def check_names(gyre: "AsyncClient") -> None:
+        for name in names:
+            await gyre.with_caller(groups=groups).documents.get(name)
+
+    cli.run(check_names)
+    _send(cli, [Draft(name, None) for name in dict.fromkeys(names)], groups, wait=wait)
+
+
+def _below(cli: Cli, prefix: str, groups: tuple[str, ...]) -> list[str]:
+    """The documents that the caller may read whose names begin so."""
+
+    async def names(gyre: "AsyncClient") -> list[str]:
+        listed = gyre.with_caller(groups=groups).documents.list()
+        return [one.document_id async for one in listed if one.document_id.startswith(prefix)]
+
+    return cli.run(names)
+
+
+def _gone(
+    cli: Cli, folders: Sequence[Path], there: Collection[str], named: "_Named"
+) -> list[Draft]:
+    """Deletions of what these folders hold no more. Raises as `submit` has it."""
+    if not folders:
+        raise InvalidInput("--mirror", "names no folder", "name the folder that is mirrored")
+    gone = []
+    for folder in folders:
+        prefix = f"{folder.resolve().name}/"
+        if not any(name.startswith(prefix) for name in there):
+            raise FailedPrecondition(
+                f"{escaped(str(folder))} holds no document, so its mirror would hold none: if that "
+                f"is wanted, `gyre delete {escaped(prefix)}`"
+            )
+        gone += [
+            name
+            for name in _below(cli, prefix, named.acl)
+            if name not in there and named.takes(PurePosixPath(name).name)
+        ]
+    return [Draft(name, None) for name in dict.fromkeys(gone)]
+
+
+def _send(cli: Cli, drafts: Sequence[Draft], groups: tuple[str, ...], *, wait: bool) -> None:
     began = time.monotonic()
     progress = cli.run(
         lambda gyre: _submit(cli, gyre.with_caller(groups=groups), drafts, wait=wait)
@@ -75,6 +138,10 @@ class _Named:
     acl: tuple[str, ...] = ()
     source_uri: str = ""
     include: tuple[str, ...] = ()
+
+    def takes(self, file_name: str) -> bool:
+        """Whether a file of that name is one of those to be taken."""
+        return not self.include or any(fnmatch(file_name, pattern) for pattern in self.include)
 
 
 def _drafts(
@@ -118,103 +185,6 @@ def _drafts(
     ]
 
 
-def _check_paths(paths: Sequence[Path]) -> None:
-    """Raises as `collect` does for what is no file and no folder."""
-    for path in paths:
-        if not path.is_dir():
-            _name_of(path)
-
-
-def collect(
-    paths: Sequence[Path],
-    passed_over: Callable[[Path, str], None],
-    endings: Collection[str],
-    include: Sequence[str] = (),
-) -> dict[str, Path]:
-    """The files named, and the documents in the folders named, by document id.
-
-    A file in a folder is called by the folder's name and its path within; a file named by itself by
-    its path from here, or by its bare name where it lies elsewhere. In folders, files that are
-    hidden, have none of the `endings` of documents, have no ending and are binary, or whose names
-    are not UTF-8 are passed over, and without a word those whose names are none of `include`; a
-    file that is named by itself never is: the server says what it thinks of it.
-
-    Raises:
-        NotFound: a path does not exist.
-        FailedPrecondition: a path is a pipe or a device, which may never end.
-        InvalidInput: two different files would have the same name.
-    """
-    by_id: dict[str, Path] = {}
-    for path in paths:
-        below = _below(path, passed_over, endings, include) if path.is_dir() else None
-        named = below or [(_name_of(path), path)]
-        for name, file in named:
-            other = by_id.setdefault(name, file)
-            if other.resolve() != file.resolve():
-                raise InvalidInput(
-                    "PATH",
-                    f"gives {other} and {file} the same name {name}",
-                    "submit them one by one with --id",
-                )
-    return by_id
-
-
-def _name_of(path: Path) -> str:
-    if not path.exists():
-        raise NotFound(
-            f"there is no {escaped(str(path))}: give files, folders or {STDIN} for standard input"
-        )
-    if not path.is_file():
-        raise FailedPrecondition(
-            f"{escaped(str(path))} is not a file: send what a pipe gives with "
-            f"`gyre submit {STDIN} --id NAME`"
-        )
-    absolute, here = path.resolve(), Path.cwd().resolve()
-    inside = absolute.is_relative_to(here)
-    return absolute.relative_to(here).as_posix() if inside else path.name
-
-
-def _below(
-    folder: Path,
-    passed_over: Callable[[Path, str], None],
-    endings: Collection[str],
-    include: Sequence[str],
-) -> Iterator[tuple[str, Path]]:
-    """Links to folders are not followed: they may lead in circles."""
-    folder_name = folder.resolve().name
-    for parent, folders, files in os.walk(folder):
-        for name in sorted(folders):
-            if name.startswith("."):
-                passed_over(Path(parent, name), "hidden")
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(parent, name)
-            document_id = f"{folder_name}/{path.relative_to(folder).as_posix()}"
-            if include and not any(fnmatch(name, pattern) for pattern in include):
-                continue
-            if reason := _skip_reason(path, endings):
-                passed_over(path, reason)
-            elif not is_utf8(document_id):
-                passed_over(path, "its name is not UTF-8")
-            else:
-                yield document_id, path
-
-
-def _skip_reason(path: Path, endings: Collection[str]) -> str:
-    if path.name.startswith("."):
-        return "hidden"
-    if not path.is_file():
-        return "not a file"
-    if path.suffix:
-        known = path.suffix.lower() in endings
-        return "" if known else "not a document by its ending (name the file itself to send it)"
-    try:
-        with path.open("rb") as file:
-            return "binary" if b"\0" in file.read(_SNIFFED) else ""
-    except OSError as error:
-        return error.strerror or "unreadable"
-
-
 async def _submit(
     cli: Cli, gyre: "AsyncClient", drafts: Sequence[Draft], *, wait: bool
 ) -> Progress:
@@ -237,6 +207,7 @@ def _report(progress: Progress, seconds: float) -> dict[str, Any]:
     return {
         "submitted": progress.submitted,
         "indexed": len(took),
+        "deleted": sum(fate.outcome == "deleted" for fate in progress.finished),
         "rejected": [
             {"document_id": fate.document_id, "code": fate.code, "detail": fate.detail}
             for fate in progress.rejected
@@ -264,5 +235,9 @@ def _summary(report: Mapping[str, Any], *, waits: bool) -> Group:
         parts.append(f"… and {len(rejected) - _MOST_LISTED} more (all of them by --json)")
     also = f", {len(rejected)} rejected" if rejected else ""
     rate = f" ({report['documents_per_second']:.1f} documents/s)" if indexed > 1 else ""
-    done = f"{indexed} searchable after {took}{also}{rate}"
-    return Group(*parts, done if waits else f"{report['submitted']} submitted in {took}{also}")
+    if not waits:
+        return Group(*parts, f"{report['submitted']} submitted in {took}{also}")
+    fates = [f"{report['deleted']} deleted"] if report["deleted"] else []
+    if indexed or not fates:
+        fates.insert(0, f"{indexed} searchable")
+    return Group(*parts, f"{' and '.join(fates)} after {took}{also}{rate}")
