@@ -1,15 +1,17 @@
 """Which files become documents, and what they are called."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 from gyre_cli.command import Cli
-from gyre_cli.commands.submit import _drafts, _Named
+from gyre_cli.commands.submit import _drafts, _Named, _send
 from gyre_cli.document_files import collect
 from gyre_cli.output import Output
 from gyre_cli.settings import settings_for
-from gyre_client.errors import FailedPrecondition, InvalidInput, NotFound
+from gyre_client.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
+from gyre_client.submission import Fate, Progress
 
 FORMATS = {".md": "text/markdown", ".txt": "text/plain", ".pdf": "application/pdf"}
 
@@ -170,3 +172,25 @@ def test_a_name_that_is_not_utf_8_needs_another_one(tmp_path: Path) -> None:
     [draft] = _drafts(cli, [str(file)], _Named("coffee.md"), FORMATS)
     assert draft.read is not None
     assert draft.read() == b"a"
+
+
+def test_what_was_rejected_is_named_though_the_rest_does_not_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Stalled:
+        @property
+        def documents(self) -> "Stalled":
+            return self
+
+        def with_caller(self, **_: object) -> "Stalled":
+            return self
+
+        async def submit_all(self, _: object, progress: Progress, *, wait: bool) -> None:
+            progress.finish(Fate("huge.pdf", "rejected", "too_large", "is too large"))
+            raise Unavailable("nothing has moved")
+
+    monkeypatch.setattr(Cli, "run", lambda _, work: asyncio.run(work(Stalled())))
+    cli = Cli(settings_for(home=tmp_path), Output(as_json=False))
+    with pytest.raises(Unavailable):
+        _send(cli, [], (), wait=True)
+    assert "rejected huge.pdf: too_large: is too large" in capsys.readouterr().err

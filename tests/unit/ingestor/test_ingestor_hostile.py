@@ -57,8 +57,8 @@ def within(data: bytes, name: str, damage: Damage, chance: random.Random) -> byt
     return a_zip(members)
 
 
-def damaged() -> Iterator[tuple[str, bytes]]:
-    """By a name that tells the kind and the damage; the same each time."""
+def damaged() -> Iterator[tuple[str, str, bytes]]:
+    """Each with a name that tells the kind, and what was done to it; the same each time."""
     kinds = [cut_off, flipped, zeroed, shuffled, repeated]
     for name, made in EVERY_KIND.items():
         data = made()
@@ -66,9 +66,9 @@ def damaged() -> Iterator[tuple[str, bytes]]:
             damage, chance = kinds[number % len(kinds)], random.Random(f"{name}{number}")
             if zipfile.is_zipfile(io.BytesIO(data)) and number >= EACH // 2:
                 member = chance.choice(parts_of(data))
-                yield f"{name} {member} {damage.__name__}", within(data, member, damage, chance)
+                yield name, f"{damage.__name__} {member}", within(data, member, damage, chance)
             else:
-                yield f"{name} {damage.__name__}", damage(bytearray(data), chance)
+                yield name, damage.__name__, damage(bytearray(data), chance)
 
 
 def parts_of(package: bytes) -> list[str]:
@@ -82,26 +82,31 @@ def parts_of(package: bytes) -> list[str]:
 
 
 def bombs() -> Iterator[tuple[str, bytes]]:
-    """Small files that want to be large, deep or endless."""
+    """Small files that want to be large, deep or endless, each with a name that tells its kind."""
     deflated = zipfile.ZIP_DEFLATED
     zeros = bytes(200 * MIB)
     deep = b"<w:p>" * 200_000
     for member in ("word/document.xml", "ppt/presentation.xml", "xl/workbook.xml"):
-        yield f"zeros in {member}", a_zip({member: zeros}, compression=deflated)
-        yield f"deep {member}", a_zip({member: deep}, compression=deflated)
-    yield "many members", a_zip({"word/document.xml": b"", **{f"{n}": b"" for n in range(20_000)}})
+        yield "zeros.zip", a_zip({member: zeros}, compression=deflated)
+        yield "deep.zip", a_zip({member: deep}, compression=deflated)
+    yield "members.docx", a_zip({"word/document.xml": b"", **{f"{n}": b"" for n in range(20_000)}})
     package = an_xlsx()
     far = within(package, "xl/worksheets/sheet1.xml", lambda *_: _FAR_SHEET, random.Random(0))
-    yield "a cell at the far end", far
-    yield "pages without end", a_pdf(*[[f"Page {n}"] for n in range(300)])
-    yield (
-        "a deep mail",
-        b"Content-Type: multipart/mixed; boundary=a\nSubject: x\n\n" + b"--a\n" * 50_000,
-    )
-    yield "a wide csv", b"a.csv" + b"," * 2_000_000
-    yield "a deep list", b"[" * 500_000
-    yield "a rich group", rb"{\rtf1" + rb"{\b " * 200_000
-    yield "a table of spans", b"<table>" + b"<tr><td colspan=1000 rowspan=60000>x" * 2_000
+    yield "far.xlsx", far
+    yield "pages.pdf", a_pdf(*[[f"Page {n}"] for n in range(300)])
+    head = b"Content-Type: multipart/mixed; boundary=a\nSubject: x\n\n"
+    yield "parts.eml", head + b"--a\n" * 50_000
+    yield "passed-on.eml", b"Content-Type: message/rfc822\n\n" * 5_000 + b"Subject: x\n\nx"
+    yield "wide.csv", b"," * 2_000_000
+    yield "long-names.csv", b"x" * 100_000 + b",b\n" + b"1,2\n" * 10_000
+    yield "deep.json", b"[" * 500_000
+    yield "names.json", b"[%s]" % b",".join(b'{"k%d": 1}' % n for n in range(20_000))
+    yield "deep.xml", b"<a>" * 200_000
+    yield "deep.ipynb", b'{"cells": ' + b"[" * 200_000
+    yield "group.rtf", rb"{\rtf1" + rb"{\b " * 200_000
+    yield "spans.html", b"<table>" + b"<tr><td colspan=1000 rowspan=60000>x" * 2_000
+    yield "tables.html", b"<table><tr><th>x" * 2_000
+    yield "styles.html", b"<div style='font-size:0;color:#fff'>x" * 20_000
 
 
 _FAR_SHEET = (
@@ -113,9 +118,8 @@ _FAR_SHEET = (
 
 async def fate(reader: ProcessReader, name: str, data: bytes) -> str:
     """What became of it: a code, or nothing where it was read."""
-    kind = name.partition(" ")[0]
     try:
-        media_type = await reader.media_type(telling_part(data), None, (kind,))
+        media_type = await reader.media_type(telling_part(data), None, (name,))
         accepted = a_document_accepted(title="", media_type=str(media_type))
         await reader.read(accepted, data, ChunkRecipe())
     except DocumentRefused as refused:
@@ -128,7 +132,7 @@ async def test_every_damaged_file_is_read_or_refused_and_no_process_ends() -> No
     assert len(files) >= 300
     async with ProcessReader(processes=1, time_limit=10, memory_bytes=2048 * MIB) as reader:
         before = await processes(reader)
-        fates = [await fate(reader, name, data) for name, data in files]
+        fates = [await fate(reader, name, data) for name, _, data in files]
         assert await processes(reader) == before
     assert set(fates) > {"", RejectionCode.CORRUPT}
     assert "no reason" not in fates

@@ -13,10 +13,13 @@ def lines(page: str) -> list[str]:
     [
         "<p hidden>no</p>",
         "<p aria-hidden=true>no</p>",
+        "<p>yes <i class=material-icons aria-hidden=true>no</i></p>",
+        "<p>yes <span class=fa-icon aria-hidden=true>no</span></p>",
         "<div style='display:none'><p>no</p></div>",
         "<p style='DISPLAY : None !important'>no</p>",
         "<p style='visibility:hidden'>no</p>",
-        "<p style='opacity:0'>no</p>",
+        "<div style='font-size:0'>no<div style='font-size:20px'>yes</div>no</div>",
+        "<div style='visibility:hidden'>no<p style='visibility:visible'>yes</p></div>",
         "<p style='font-size:0'>no</p>",
         "<p style='font-size:1px'>no</p>",
         "<p style='position:absolute;left:-9999px'>no</p>",
@@ -50,6 +53,11 @@ def test_what_a_browser_does_not_show_is_not_read(hidden: str) -> None:
         "<p style='height:0'>yes</p>",
         "<p style='not css at all {{{'>yes</p>",
         "<dialog open>yes</dialog>",
+        "<td style='font-size:0px'><div style='font-size:20px'>yes</div></td>",
+        "<p style='visibility:hidden'><b style='visibility:visible'>yes</b></p>",
+        "<p style='opacity:0'>yes</p>",
+        "<p>It costs <span aria-hidden=true>yes</span> a day.</p>",
+        "<p>Press <button>yes</button> to keep it.</p>",
         "<details><summary>More</summary>yes</details>",
     ],
 )
@@ -103,6 +111,7 @@ def test_a_main_part_without_text_does_not_hide_the_page() -> None:
         ("a<sup></sup>b", "ab"),
         ("<sup>1</sup> Note.", "1 Note."),
         ("2<sup>10<sup>3</sup></sup>", "2^(10^3)"),
+        ("<sup>1</sup>/<sub>2</sub> litre", "1/2 litre"),
         ("10<sup><p>6</p></sup>", "10\n\n6"),
     ],
 )
@@ -140,3 +149,26 @@ def test_a_cell_may_hold_blocks() -> None:
     cells = "<td><p>Pro</p><p>plan</p><td><ul><li>a<li>b</ul><h3>c</h3>"
     page = f"<table><tr><th><p>Plan</p><th>Parts</tr><tr>{cells}</tr></table>"
     assert parse_html(page).text == "- Plan: Pro plan; Parts: a b c"
+
+
+def test_a_row_of_equal_cells_keeps_its_names() -> None:
+    page = "<table><tr><th>Plan<th>Fast<tr><td>yes<td>yes<tr><td>12<td>12</table>"
+    assert parse_html(page).text == "- Plan: yes; Fast: yes\n- Plan: 12; Fast: 12"
+
+
+def test_a_list_may_begin_at_another_number() -> None:
+    assert parse_html("<ol start=5><li>a<li>b</ol>").text == "5. a\n6. b"
+
+
+@pytest.mark.parametrize("opening", ["<?xml version='1.0'?>", ""])
+def test_xhtml_closes_elements_in_their_opening_tags(opening: str) -> None:
+    page = (
+        f"{opening}<html xmlns='http://www.w3.org/1999/xhtml'><head><title/><script src='a.js'/>"
+        "</head><body><p>Hot.<br/>Tea.</p><div class='x'/><p>Green.</p></body></html>"
+    )
+    assert parse_html(page).text == "Hot.\nTea.\n\nGreen."
+
+
+def test_tables_within_header_cells_are_no_data() -> None:
+    deep = "<table><tr><th>x" * 60
+    assert len(parse_html(deep).text) < 1_000

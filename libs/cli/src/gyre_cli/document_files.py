@@ -36,7 +36,8 @@ def collect(
 
     Raises:
         NotFound: a path does not exist.
-        FailedPrecondition: a path is a pipe or a device, which may never end.
+        FailedPrecondition: a path is a pipe or a device, which may never end, or a folder cannot be
+            read.
         InvalidInput: two different files would have the same name.
     """
     by_id: dict[str, Path] = {}
@@ -78,7 +79,7 @@ def _below(
 ) -> Iterator[tuple[str, Path]]:
     """Links to folders are not followed: they may lead in circles."""
     folder_name = folder.resolve().name
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
         for name in sorted(folders):
             if name.startswith("."):
                 passed_over(Path(parent, name), "hidden")
@@ -94,6 +95,12 @@ def _below(
                 passed_over(path, "its name is not UTF-8")
             else:
                 yield document_id, path
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that cannot be looked into is no empty one: its documents would count as gone."""
+    problem = error.strerror or str(error)
+    raise FailedPrecondition(f"{escaped(str(error.filename))} cannot be read ({problem})")
 
 
 def _skip_reason(path: Path, endings: Collection[str]) -> str:

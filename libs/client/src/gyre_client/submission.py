@@ -89,6 +89,7 @@ class _Upload:
     document: ingestor_pb2.Document
     idempotency_key: str
     data: bytes
+    progress: Progress
 
     async def __aiter__(self) -> AsyncIterator[ingestor_pb2.UploadDocumentRequest]:
         yield ingestor_pb2.UploadDocumentRequest(
@@ -96,6 +97,7 @@ class _Upload:
         )
         for start in range(0, len(self.data), _PIECE):
             yield ingestor_pb2.UploadDocumentRequest(data=self.data[start : start + _PIECE])
+            self.progress.moved_at = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class Submitter(Part[None]):
             acl=draft.acl,
         )
         if len(data) > LARGEST_MESSAGE:
-            upload = _Upload(document, key, data)
+            upload = _Upload(document, key, data, self._progress)
             await self._submit(draft, "UploadDocument", upload, _UPLOAD_SECONDS)
             return
         document.content_base64 = base64.b64encode(data).decode()

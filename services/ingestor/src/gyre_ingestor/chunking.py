@@ -157,6 +157,8 @@ class _Packer:
         pieces: list[Span] = []
         is_announced = False
         for block in section.blocks:
+            part = self._document.part(block.start)
+            is_announced = is_announced and part == self._document.part(pieces[-1][0])
             if is_announced and self._size(pieces[-1][0], block.end) <= budget:
                 pieces[-1] = pieces[-1][0], block.end
             else:

@@ -28,8 +28,12 @@ class ContentSource:
 
     def check(self, submission: DocumentSubmitted) -> None:
         """What can be told without the content. Raises DocumentRefused."""
-        _check_metadata(submission)
         _content_field(submission)
+        self.check_labels(submission)
+
+    def check_labels(self, submission: DocumentSubmitted) -> None:
+        """What it says of its content. Raises DocumentRefused."""
+        _check_metadata(submission)
         declared_type(submission.media_type)
 
     async def fetch(self, submission: DocumentSubmitted) -> tuple[bytes, MediaType]:

@@ -70,8 +70,10 @@ class FrontDoor:
         if sent:
             fix = "leave it out: the content is what follows"
             raise InvalidInput(f"document.{sent[0]}", "stands beside an upload", fix)
-        _submission(caller.tenant, fields)
+        submission = _submission(caller.tenant, fields)
+        _submission_id(submission, idempotency_key)
         with _refused_at_once():
+            self._contents.check_labels(submission)
             content = await self._uploads.put_stream(self._contents.bounded(pieces))
         by_reference = {**fields, "content_uri": content.uri}
         return await self.submit(caller, by_reference, idempotency_key)

@@ -22,6 +22,9 @@ _BY_ALIAS = {alias: name for name, each in FORMATS.items() for alias in each.ali
 _BY_ENDING = {ending: name for name, each in FORMATS.items() for ending in each.endings}
 _ENDINGS = ", ".join(each.endings[0] for each in FORMATS.values())
 _SEND_KNOWN_FORMAT = f"send the document as one of {_ENDINGS}"
+_LIKE = {"+json": "application/json", "+xml": "application/xml", "text/": "text/plain"}
+"""What a media type that is unknown is read as, by a part of its name (RFC 6838, section 4.2.8)."""
+
 _SAYS_NOTHING = frozenset(["application/octet-stream", "binary/octet-stream"])
 
 _READABLE_HEADS = {"application/pdf", "application/rtf", "application/postscript"}
@@ -30,10 +33,13 @@ _LOOKS_LIKE_HTML = re.compile(
     rb"\s*+(?:<\?xml[^>]*+>\s*+)?(?:(?><!--.*?-->)\s*+)*+<(?:!doctype html|html)\b", re.I | re.S
 )
 _LOOKS_LIKE_XML = re.compile(rb"\s*+<\?xml\b")
+_MAIL_HEADER = (
+    rb"(?:Return-Path|Received|Delivered-To|Message-ID|From|To|Cc|Date|Subject|MIME-Version|Sender"
+    rb"|Reply-To|Content-Type|X-[A-Za-z-]{1,40}):"
+    rb"[^\r\n]{0,998}\r?\n(?:[ \t][^\r\n]{0,998}\r?\n){0,50}"
+)
 _LOOKS_LIKE_MAIL = re.compile(
-    rb"(?:From |(?:Return-Path|Received|Delivered-To|Message-ID|From|Date|Subject|MIME-Version):"
-    rb"[^\r\n]{0,998}\r?\n(?:[ \t][^\r\n]{0,998}\r?\n){0,50}[A-Z][A-Za-z-]{1,40}:)",
-    re.I,
+    rb"(?:From \S{1,200} [^\r\n]{0,200}\d{4}\r?\n)?" + _MAIL_HEADER + _MAIL_HEADER, re.I
 )
 _LOOKS_LIKE_MARKDOWN = re.compile(rb"\A---\r?\n|^#{1,6} \S|^```", re.M)
 
@@ -58,21 +64,20 @@ def media_type_of(data: bytes, declared: str | None, names: tuple[str | None, ..
     """Decide how to read a document by its `telling_part`.
 
     What is no plain text is told by its bytes; `declared`, and `names` that may end in `.md`, are
-    hints that tell kinds of text apart. Raises DocumentRefused: it is nothing that can be read, or
-    not what it is declared to be.
+    hints that tell kinds of text apart: what only looks like a sheet by name is text. Raises
+    DocumentRefused: it is nothing that can be read.
     """
     kind = next((name for name, each in FORMATS.items() if each.is_kind and each.is_kind(data)), "")
     if kind:
         return MediaType(kind)
     binary = _binary_kind(data)
     media_type = declared_type(declared)
-    if media_type is not None:
-        if binary or FORMATS[media_type.name].is_kind:
-            content = binary or "of another kind"
-            problem = f"says {media_type.name}, but the content is {content}"
-            raise DocumentRefused(
-                RejectionCode.MEDIA_TYPE_MISMATCH, "media_type", problem, _SEND_KNOWN_FORMAT
-            )
+    if media_type is not None and binary:
+        problem = f"says {media_type.name}, but the content is {binary}"
+        raise DocumentRefused(
+            RejectionCode.MEDIA_TYPE_MISMATCH, "media_type", problem, _SEND_KNOWN_FORMAT
+        )
+    if media_type is not None and not FORMATS[media_type.name].is_kind:
         return media_type
     if binary:
         raise DocumentRefused(
@@ -97,6 +102,8 @@ def parse_media_type(declared: str) -> MediaType:
     header["content-type"] = "".join(c if c.isprintable() else " " for c in declared)
     name = header.get_content_type() if "/" in declared else declared.strip().lower()
     name = _BY_ALIAS.get(name, name)
+    if name not in FORMATS:
+        name = next((known for sign, known in _LIKE.items() if sign in name), name)
     if name not in FORMATS:
         problem = f"{name[:100]!r} cannot be read"
         raise DocumentRefused(

@@ -33,8 +33,12 @@ _LIGATURE = re.compile("[\ufb00-\ufb06]")
 
 
 def decode(data: bytes, charset: str | None = None) -> str:
-    """The text: lines end in "\\n", no control characters, soft hyphens, ligatures, zero-width or
-    direction marks, composed (NFC).
+    """As `decode_raw`, normalized."""
+    return normalized(decode_raw(data, charset))
+
+
+def decode_raw(data: bytes, charset: str | None = None) -> str:
+    """The text, every character of it.
 
     Decoded by byte order mark, else as UTF-8 where no more than single bytes are broken, else as
     `charset`, else as the bytes suggest. UTF-8 goes before the declaration because other text
@@ -48,11 +52,13 @@ def decode(data: bytes, charset: str | None = None) -> str:
         problem = f"is not text in {charset or 'any known character set'}"
         fix = "send UTF-8, or name the character set in media_type (text/plain; charset=…)"
         raise DocumentRefused(RejectionCode.BAD_ENCODING, "content", problem, fix)
-    return normalized(text)
+    return text
 
 
 def normalized(text: str) -> str:
-    """Text of any source in the form that `decode` promises; what is so already stays as it is."""
+    """Lines end in "\\n"; no control characters, soft hyphens, zero-width or direction marks;
+    ligatures in letters, composed (NFC). What is so already stays as it is.
+    """
     visible = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
     plain = _LIGATURE.sub(lambda match: unicodedata.normalize("NFKC", match.group()), visible)
     return unicodedata.normalize("NFC", plain)

@@ -1,5 +1,6 @@
 """`gyre submit` and `gyre delete`: what is searchable comes and goes."""
 
+import os
 import statistics
 import sys
 import time
@@ -7,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from gyre_client.errors import FailedPrecondition, InvalidInput, NotFound
+from gyre_client.errors import FailedPrecondition, GyreError, InvalidInput, NotFound
 from gyre_client.submission import Draft, Progress
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from gyre_client import AsyncClient
 
 _MOST_LISTED = 20
+_LARGEST_FILE = 256 * 1024 * 1024
 _FEW = 3
 
 
@@ -72,17 +75,17 @@ def delete(
     """Delete documents, and wait until no question finds them."""
     groups = tuple(acl or ())
     names = [name for name in documents if not name.endswith("/")]
-    for folder in (name for name in documents if name.endswith("/")):
-        below = _below(cli, folder, groups)
-        if not below:
-            raise NotFound(f"there is no document below {escaped(folder)}")
-        names += below
 
     async def check_names(gyre: "AsyncClient") -> None:
         for name in names:
             await gyre.with_caller(groups=groups).documents.get(name)
 
     cli.run(check_names)
+    for folder in (name for name in documents if name.endswith("/")):
+        below = _below(cli, folder, groups)
+        if not below:
+            raise NotFound(f"there is no document below {escaped(folder)}")
+        names += below
     _send(cli, [Draft(name, None) for name in dict.fromkeys(names)], groups, wait=wait)
 
 
@@ -99,10 +102,10 @@ def _below(cli: Cli, prefix: str, groups: tuple[str, ...]) -> list[str]:
 def _gone(
     cli: Cli, folders: Sequence[Path], there: Collection[str], named: "_Named"
 ) -> list[Draft]:
-    """Deletions of what these folders hold no more. Raises as `submit` has it."""
+    """Deletions of documents that are called as files of these folders are, and have none there."""
     if not folders:
         raise InvalidInput("--mirror", "names no folder", "name the folder that is mirrored")
-    gone = []
+    gone: dict[str, None] = {}
     for folder in folders:
         prefix = f"{folder.resolve().name}/"
         if not any(name.startswith(prefix) for name in there):
@@ -110,19 +113,27 @@ def _gone(
                 f"{escaped(str(folder))} holds no document, so its mirror would hold none: if that "
                 f"is wanted, `gyre delete {escaped(prefix)}`"
             )
-        gone += [
-            name
-            for name in _below(cli, prefix, named.acl)
-            if name not in there and named.takes(PurePosixPath(name).name)
-        ]
-    return [Draft(name, None) for name in dict.fromkeys(gone)]
+        for name in _below(cli, prefix, named.acl):
+            file = folder / name.removeprefix(prefix)
+            if name not in there and named.takes(file.name) and not os.path.lexists(file):
+                gone[name] = None
+    if gone:
+        names = ", ".join(escaped(name) for name in list(gone)[:_FEW])
+        more = f" and {len(gone) - _FEW} more" if len(gone) > _FEW else ""
+        cli.out.note(f"gone, and deleted: {names}{more}")
+    return [Draft(name, None) for name in gone]
 
 
 def _send(cli: Cli, drafts: Sequence[Draft], groups: tuple[str, ...], *, wait: bool) -> None:
-    began = time.monotonic()
-    progress = cli.run(
-        lambda gyre: _submit(cli, gyre.with_caller(groups=groups), drafts, wait=wait)
-    )
+    began, progress = time.monotonic(), Progress()
+    try:
+        cli.run(
+            lambda gyre: _submit(cli, gyre.with_caller(groups=groups), drafts, progress, wait=wait)
+        )
+    except GyreError:  # what is known by now is known to nobody else
+        for fate in progress.rejected[:_MOST_LISTED]:
+            cli.out.note(f"rejected {escaped(fate.document_id)}: {fate.code}: {fate.detail}")
+        raise
     report = _report(progress, time.monotonic() - began)
     cli.out.result(report, lambda: _summary(report, waits=wait))
     if progress.rejected:
@@ -176,7 +187,7 @@ def _drafts(
     return [
         Draft(
             document_id or name,
-            file.read_bytes,
+            partial(_bytes_of, file),
             named.media_type or formats.get(file.suffix.lower(), ""),
             f"{source_uri.rstrip('/')}/{name}" if source_uri else "",
             named.acl,
@@ -185,10 +196,17 @@ def _drafts(
     ]
 
 
+def _bytes_of(file: Path) -> bytes:
+    """Raises OSError, also for what is larger than any document: it is not read."""
+    size = file.stat().st_size
+    if size > _LARGEST_FILE:
+        raise OSError(f"has {size:,} bytes: split it, or let the ingestor fetch it by content_uri")
+    return file.read_bytes()
+
+
 async def _submit(
-    cli: Cli, gyre: "AsyncClient", drafts: Sequence[Draft], *, wait: bool
-) -> Progress:
-    progress = Progress()
+    cli: Cli, gyre: "AsyncClient", drafts: Sequence[Draft], progress: Progress, *, wait: bool
+) -> None:
     with cli.out.bar() as bar:
         submitted = bar.add_task("submitted", total=len(drafts))
         searchable = bar.add_task("searchable", total=len(drafts), visible=wait)
@@ -199,7 +217,6 @@ async def _submit(
 
         async with repeatedly(show):
             await gyre.documents.submit_all(drafts, progress, wait=wait)
-    return progress
 
 
 def _report(progress: Progress, seconds: float) -> dict[str, Any]:

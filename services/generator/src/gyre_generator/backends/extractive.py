@@ -156,7 +156,8 @@ def _fits_less(question: AnalysedQuestion, row: CandidateSentence, best: Candida
     names, which every row repeats, make all of them look like answers.
     """
     names = _column_names(best)
-    if len(names) < _FEWEST_COLUMNS or names != _column_names(row):
+    shared = set(names) & set(_column_names(row))
+    if len(shared) < min(_FEWEST_COLUMNS, len(names)) or not shared:
         return False
     wanted = frozenset(question.terms).difference(*map(content_terms, names))
     return row.passage is best.passage and row.terms & wanted < best.terms & wanted

@@ -1,6 +1,6 @@
 """Every format that documents may come in, and how its bytes become one parsed document."""
 
-from gyre_ingestor.formats.format import Format, of_text, with_library
+from gyre_ingestor.formats.format import Format, of_records, of_text, with_library
 from gyre_ingestor.formats.html import charset_of_page, parse_html
 from gyre_ingestor.formats.markdown import parse_markdown
 from gyre_ingestor.formats.notebook import parse_notebook
@@ -32,7 +32,7 @@ FORMATS = {
     f"{_OFFICE}.wordprocessingml.document": Format(
         with_library("docx", "parse_docx"),
         (".docx", ".docm", ".dotx"),
-        is_kind=holds_member("word/document.xml"),
+        is_kind=holds_member("word/document*.xml"),
     ),
     f"{_OFFICE}.presentationml.presentation": Format(
         with_library("pptx", "parse_pptx"),
@@ -83,14 +83,14 @@ FORMATS = {
         is_kind=holds_stream("__properties_version1.0"),
     ),
     "message/rfc822": Format(with_library("mail", "parse_mail"), (".eml",)),
-    "text/csv": Format(of_text(parse_csv), (".csv", ".tsv"), ("text/tab-separated-values",)),
-    "application/json": Format(of_text(parse_json), (".json",), ("text/json",)),
+    "text/csv": Format(of_records(parse_csv), (".csv", ".tsv"), ("text/tab-separated-values",)),
+    "application/json": Format(of_records(parse_json), (".json",), ("text/json",)),
     "application/jsonl": Format(
-        of_text(parse_json_lines),
+        of_records(parse_json_lines),
         (".jsonl", ".ndjson"),
         ("application/x-ndjson", "application/x-jsonlines", "application/json-lines"),
     ),
-    "application/x-ipynb+json": Format(of_text(parse_notebook), (".ipynb",)),
+    "application/x-ipynb+json": Format(of_records(parse_notebook), (".ipynb",)),
     "application/xml": Format(
         with_library("xml", "parse_xml"),
         (".xml", ".rss", ".atom"),

@@ -2,15 +2,17 @@
 
 import io
 import zipfile
+from fnmatch import fnmatch
 
 import mammoth
 from lxml import etree
 
 from gyre_ingestor.formats.html import read_fragment
 from gyre_ingestor.formats.outline import Outline, ParsedDocument
-from gyre_ingestor.formats.packages import member_text, open_package
+from gyre_ingestor.formats.packages import open_package
 
-_MAIN = "word/document.xml"
+_PARTS = ("word/document*.xml", "word/footnotes*.xml", "word/endnotes*.xml")
+_STYLES_PART = "word/styles.xml"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _OFF = ("0", "false", "off")
@@ -41,18 +43,39 @@ def _prepared(data: bytes) -> bytes:
     """
     rewritten = io.BytesIO()
     with open_package(data) as package, zipfile.ZipFile(rewritten, "w") as copy:
-        root = etree.fromstring(member_text(package, _MAIN))
-        for run in list(root.iter(f"{_W}r")):
-            hidden = run.find(f"{_W}rPr/{_W}vanish")
-            if hidden is not None and hidden.get(f"{_W}val") not in _OFF:
-                run.clear()
-        for formula in list(root.iter(f"{_M}oMath")):
-            _write_formula(formula)
-        copy.writestr(_MAIN, etree.tostring(root))
+        hidden_styles = _hidden_styles(package)
         for name in package.namelist():
-            if name != _MAIN and not name.startswith("word/media/"):
-                copy.writestr(name, package.read(name))
+            if name.startswith("word/media/"):
+                continue
+            part = package.read(name)
+            if any(fnmatch(name, pattern) for pattern in _PARTS):
+                part = _readable(part, hidden_styles)
+            copy.writestr(name, part)
     return rewritten.getvalue()
+
+
+def _readable(part: bytes, hidden_styles: frozenset[str]) -> bytes:
+    root = etree.fromstring(part)
+    for run in list(root.iter(f"{_W}r")):
+        style = run.find(f"{_W}rPr/{_W}rStyle")
+        by_style = style is not None and style.get(f"{_W}val") in hidden_styles
+        if by_style or _is_hidden(run):
+            run.clear()
+    for formula in list(root.iter(f"{_M}oMath")):
+        _write_formula(formula)
+    return etree.tostring(root)
+
+
+def _hidden_styles(package: zipfile.ZipFile) -> frozenset[str]:
+    if _STYLES_PART not in package.namelist():
+        return frozenset()
+    styles = etree.fromstring(package.read(_STYLES_PART)).iter(f"{_W}style")
+    return frozenset(each.get(f"{_W}styleId", "") for each in styles if _is_hidden(each))
+
+
+def _is_hidden(formatted: etree._Element) -> bool:
+    mark = formatted.find(f"{_W}rPr/{_W}vanish")
+    return mark is not None and mark.get(f"{_W}val") not in _OFF
 
 
 def _write_formula(formula: etree._Element) -> None:

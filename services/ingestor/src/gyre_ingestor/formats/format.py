@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from gyre_ingestor.formats.outline import ParsedDocument
-from gyre_ingestor.text_decoding import decode
+from gyre_ingestor.text_decoding import decode, decode_raw
 
 Parse = Callable[[bytes, str | None], ParsedDocument]
 """Reads a document's bytes; the character set is what its sender declared, if any. It raises
@@ -51,3 +51,8 @@ def of_text(
         return parse(decode(data, charset or charset_in(data)))
 
     return parse_bytes
+
+
+def of_records(parse: Callable[[str], ParsedDocument]) -> Parse:
+    """Parses text whose line ends and odd characters are its syntax; the outline cleans them."""
+    return lambda data, charset: parse(decode_raw(data, charset))

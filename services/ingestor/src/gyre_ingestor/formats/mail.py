@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
-from email.message import EmailMessage, Message
+from email.message import MIMEPart
 
 from oxmsg import Message as OutlookMessage
 
@@ -14,25 +14,18 @@ from gyre_ingestor.formats.plain import read_plain
 from gyre_ingestor.text_decoding import decode
 
 _HEAD = ("From", "To", "Cc", "Date")
+_HTML = "text/html"
+_DEEPEST = 6
 
 
 def parse_mail(data: bytes, _: str | None) -> ParsedDocument:
-    """The plain part, or the HTML part where there is none."""
+    """All parts that are shown, in order: of alternatives the richest, mails that are passed on
+    under headings of their own.
+    """
     message = message_from_bytes(data, policy=policy.default)
     outline = Outline()
-    subject = _header(message, "Subject")
-    _read_head(outline, subject, {name: _header(message, name) for name in _HEAD})
-    body = message.get_body(("plain", "html")) if isinstance(message, EmailMessage) else None
-    if body is not None:
-        payload = body.get_payload(decode=True)
-        text = decode(payload if isinstance(payload, bytes) else b"", body.get_content_charset())
-        if body.get_content_type() == "text/html":
-            read_page(text, outline)
-        else:
-            read_plain(text, outline)
-    attached = [part.get_filename() or "" for part in message.walk() if part.get_filename()]
-    _read_attached(outline, attached)
-    return outline.finish(subject)
+    _read_mail(message, outline, 1)
+    return outline.finish(_header(message, "Subject"))
 
 
 def parse_outlook_mail(data: bytes, _: str | None) -> ParsedDocument:
@@ -45,7 +38,7 @@ def parse_outlook_mail(data: bytes, _: str | None) -> ParsedDocument:
         "To": ", ".join(each for each in to if each != " <>"),
         "Date": str(message.sent_date or ""),
     }
-    _read_head(outline, message.subject or "", head)
+    _read_head(outline, 1, message.subject or "", head)
     if message.body:
         read_plain(message.body, outline)
     elif message.html_body:
@@ -54,19 +47,53 @@ def parse_outlook_mail(data: bytes, _: str | None) -> ParsedDocument:
     return outline.finish(message.subject or "")
 
 
-def _read_head(outline: Outline, subject: str, head: Mapping[str, str]) -> None:
-    outline.heading(1, subject)
+def _read_mail(message: MIMEPart, outline: Outline, level: int) -> None:
+    head = {name: _header(message, name) for name in _HEAD}
+    _read_head(outline, level, _header(message, "Subject"), head)
+    attached: list[str] = []
+    _read_part(message, outline, level, attached)
+    _read_attached(outline, attached)
+
+
+def _read_part(part: MIMEPart, outline: Outline, level: int, attached: list[str]) -> None:
+    kind = part.get_content_type()
+    if kind == "message/rfc822" and level < _DEEPEST:
+        for passed_on in part.iter_parts():
+            _read_mail(passed_on, outline, level + 1)
+    elif part.get_content_disposition() == "attachment" or part.get_filename():
+        attached.append(part.get_filename() or "")
+    elif kind == "multipart/alternative":
+        body = part.get_body(("related", "html", "plain"))
+        if body is not None:
+            _read_part(body, outline, level, attached)
+    elif part.is_multipart():
+        for inner in part.iter_parts():
+            _read_part(inner, outline, level, attached)
+    elif part.get_content_maintype() == "text":
+        payload = part.get_payload(decode=True)
+        text = decode(payload if isinstance(payload, bytes) else b"", part.get_content_charset())
+        if kind == _HTML:
+            read_page(text, outline)
+        else:
+            read_plain(text, outline)
+
+
+def _read_head(outline: Outline, level: int, subject: str, head: Mapping[str, str]) -> None:
+    outline.heading(level, subject)
     outline.paragraph("\n".join(f"{name}: {value}" for name, value in head.items() if value))
 
 
 def _read_attached(outline: Outline, names: list[str]) -> None:
     if any(names):
-        outline.paragraph(f"Attached: {', '.join(name for name in names if name)}")
+        outline.paragraph(f"Attached: {', '.join(filter(None, names))}")
 
 
-def _header(message: Message, name: str) -> str:
+def _header(message: MIMEPart, name: str) -> str:
     """Empty where it cannot be read, which is no reason to lose the mail."""
+    raw = next((value for key, value in message.raw_items() if key.lower() == name.lower()), "")
     try:
+        if not str(raw).isascii():  # bytes that no encoding was declared for
+            return " ".join(decode(str(raw).encode("utf-8", "surrogateescape")).split())
         return " ".join(str(message.get(name, "")).split())
     except (ValueError, LookupError, IndexError, AttributeError):  # of the library's own parser
         return ""

@@ -15,6 +15,7 @@ from gyre_ingestor.formats.outline import Outline, ParsedDocument
 
 FRONT_MATTER_CHARACTERS = 64 * 1024
 _HEADING_ANCHOR = re.compile(r"(?<!\s)\s*\{#[^{}\s]*\}\s*$")
+_HIDES = re.compile(r"\s*+<(?P<name>div|section|article|aside|details|p|span)\b", re.IGNORECASE)
 _TEMPLATE_TAG = re.compile(r"\{\{[<%]\s*+(?P<name>[^\s{}>%]*+)(?P<arguments>[^{}]*)[>%]\}\}")
 _TAG_ARGUMENT = re.compile(
     r'(?:(?P<name>[\w-]+)\s*=\s*)?(?:"(?P<quoted>[^"]*)"|`(?P<raw>[^`]*)`|(?P<bare>[^\s"=]+))'
@@ -66,8 +67,24 @@ def read_markdown(text: str, outline: Outline) -> str:
             case "table_open":
                 outline.table(_rows(tokens))
             case "html_block":
-                read_fragment(token.content, outline)
+                if (hidden := _HIDES.match(token.content)) and _hides_what_follows(token.content):
+                    _pass_over(tokens, hidden["name"].lower())
+                else:
+                    read_fragment(token.content, outline)
     return title
+
+
+def _hides_what_follows(html: str) -> bool:
+    """Whether its element stays open, with Markdown in it, and shows nothing."""
+    probe = Outline()
+    read_fragment(f"{html}<p>x</p>", probe)
+    return not probe.finish().text
+
+
+def _pass_over(tokens: Iterator[Token], name: str) -> None:
+    for token in tokens:
+        if token.type == "html_block" and f"</{name}" in token.content.lower():
+            break
 
 
 def _inline(block: Token) -> str:
@@ -113,6 +130,8 @@ def _footnote_text(tokens: Iterator[Token]) -> str:
             break
         if token.type == "inline":
             texts.append(_inline(token).strip())
+        elif token.type in ("fence", "code_block"):
+            texts.append(token.content.strip())
     return "\n".join(texts)
 
 

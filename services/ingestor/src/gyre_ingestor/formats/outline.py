@@ -14,6 +14,9 @@ LONGEST_HEADING = 500
 """Characters. Every passage below carries its headings along; what is longer is text."""
 
 _DEEPEST_INDENT = 7
+_MOST_REPEATED = 1_000_000
+"""Characters of columns' names that one table may be longer by."""
+
 _PARTS = ("page", "slide", "sheet")
 
 
@@ -96,9 +99,9 @@ class ParsedDocument:
         first, last = (
             bisect_right(self.positions, at, key=itemgetter(0)) - 1 for at in (start, end - 1)
         )
-        if first < 0:
+        if last < 0:
             return ""
-        return self.positions[first][1].to(self.positions[last][1])
+        return self.positions[max(first, 0)][1].to(self.positions[last][1])
 
 
 class Outline:
@@ -164,25 +167,38 @@ class Outline:
         self._block(BlockKind.ITEM, f"{indent}{self._marker}{text}")
         self._marker = "  "
 
-    def code(self, text: str, language: str = "") -> None:
-        """Add a block of code, fenced."""
+    def code(self, text: str, language: str = "", *, first_line: int | None = None) -> None:
+        """Add a block of code, fenced; `first_line` is where in the original it begins."""
+        if first_line is not None:
+            first_line += len(text) - len(text.lstrip("\n"))
         text = text.strip("\n").rstrip()
-        if text.strip():
-            fence = "~~~~" if "```" in text else "```"
-            self._block(BlockKind.CODE, f"{fence}{language}\n{text}\n{fence}")
+        if not text.strip():
+            return
+        fence = "~~~~" if "```" in text else "```"
+        block = self._block(BlockKind.CODE, f"{fence}{language}\n{text}\n{fence}")
+        if first_line is not None and block is not None:
+            self._mark_lines(block, first_line)
 
     def table(self, rows: Sequence[Sequence[str]], *, caption: str = "") -> None:
         """Add a table: the cells of every row, the header first (empty where there is none).
 
         Each cell stands behind its column's name, so that every row makes sense alone; where no
-        column has one, between bars. The caption comes first.
+        column has one, or long names would be repeated too often, between bars. A row of one cell
+        among wider ones is one over the whole width. The caption comes first.
         """
         header, *others = rows
-        lines = [_record(header, row) if any(header) else _bars(row) for row in others if any(row)]
-        if not lines and any(header):
-            lines = [_bars(header)]
+        others = [row for row in others if any(row)]
+        repeated = sum(map(len, header)) * max(len(others) - 1, 0)
+        if any(header) and others and repeated <= _MOST_REPEATED:
+            lines = [_record(header, row) for row in others]
+        else:
+            lines = [_bars(row) for row in ([header, *others] if any(header) else others)]
         self._block(BlockKind.PARAGRAPH, caption)
         self._block(BlockKind.TABLE, "\n".join(lines))
+
+    def records(self, lines: Sequence[str]) -> None:
+        """Add rows that name their fields themselves."""
+        self._block(BlockKind.TABLE, "\n".join(f"- {line}" for line in lines if line))
 
     def finish(self, title: str = "") -> ParsedDocument:
         """The document, titled by its first level-1 heading unless `title` says otherwise."""
@@ -194,17 +210,27 @@ class Outline:
             positions=tuple(self._positions),
         )
 
-    def _block(self, kind: BlockKind, text: str) -> None:
+    def _mark_lines(self, block: Block, first: int) -> None:
+        """The fence stands above the first line and below the last one."""
+        opening, *lines, _ = self._parts[-1].split("\n")
+        at = block.start + len(opening) + 1
+        for number, line in enumerate(lines, start=first):
+            self._positions.append((at, Position("line", number)))
+            at += len(line) + 1
+
+    def _block(self, kind: BlockKind, text: str) -> Block | None:
         text = normalized(text)
         text = text.strip() if kind is BlockKind.PARAGRAPH else text.strip("\n").rstrip()
         if not text:
-            return
+            return None
         if self._open_headings or not self._section.blocks:
             self._begin_section(tuple(text for _, text in self._path))
         tight = kind is BlockKind.ITEM and self._last is BlockKind.ITEM
         start, end = self._write(text, "\n" if tight else "\n\n")
-        self._section.blocks.append(Block(kind, start, end))
+        block = Block(kind, start, end)
+        self._section.blocks.append(block)
         self._last = kind
+        return block
 
     def _begin_section(self, path: tuple[str, ...]) -> None:
         self._section = Section(path, tuple(self._open_headings))
@@ -236,11 +262,11 @@ class Outline:
 
 
 def _record(header: Sequence[str], row: Sequence[str]) -> str:
-    if len(row) > 1 and len(set(row)) == 1:  # one cell over the whole width
+    if len(row) == 1 < len(header):
         return f"- {row[0]}"
     cells = zip_longest(header, row, fillvalue="")
     named_cells = [f"{name}: {cell}" if name else cell for name, cell in cells if cell]
-    return f"- {'; '.join(dict.fromkeys(named_cells))}"
+    return f"- {'; '.join(named_cells)}"
 
 
 def _bars(row: Sequence[str]) -> str:

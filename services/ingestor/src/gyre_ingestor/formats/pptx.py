@@ -43,6 +43,8 @@ def _flat(shapes: Any, depth: int = 0) -> Iterator[Any]:
     for shape in shapes:
         if hasattr(shape, "shapes") and depth < _DEEPEST_GROUP:
             yield from _flat(shape.shapes, depth + 1)
+        elif shape._element.xpath("boolean(.//p:cNvPr/@hidden[. = '1' or . = 'true'])"):
+            continue
         elif not (shape.is_placeholder and shape.placeholder_format.type in _FURNITURE):
             yield shape
 

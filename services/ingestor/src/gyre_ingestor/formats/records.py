@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from gyre_ingestor.formats.outline import Outline, ParsedDocument
@@ -42,7 +41,8 @@ def parse_json(text: str) -> ParsedDocument:
         raise unreadable(f"is no JSON ({_problem(error)})") from error
     outline = Outline()
     _read(value, outline, 1)
-    return outline.finish()
+    title = value.get("title") if isinstance(value, dict) else None
+    return outline.finish(title if isinstance(title, str) else "")
 
 
 def parse_json_lines(text: str) -> ParsedDocument:
@@ -74,7 +74,7 @@ def _read(value: object, outline: Outline, level: int) -> None:
             _read(each, outline, level + 1)
     elif isinstance(value, list):
         if value and all(isinstance(each, dict) for each in value):
-            outline.table(list(_table(value)))
+            outline.records(list(map(_line, value)))
             return
         outline.open_list()
         for each in value:
@@ -89,13 +89,6 @@ def _is_nested(value: object) -> bool:
     if isinstance(value, dict):
         return True
     return isinstance(value, list) and any(isinstance(each, dict | list) for each in value)
-
-
-def _table(records: Sequence[dict[str, object]]) -> Iterator[list[str]]:
-    names = list(dict.fromkeys(name for record in records for name in record))
-    yield names
-    for record in records:
-        yield [_line(record[name]) if name in record else "" for name in names]
 
 
 def _line(value: object) -> str:

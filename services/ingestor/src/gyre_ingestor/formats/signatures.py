@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable
+from fnmatch import fnmatch
 
 IsKind = Callable[[bytes], bool]
 
@@ -15,8 +16,9 @@ _PDF_WITHIN = 1024  # as readers of PDF do (Adobe, implementation note 13 of PDF
 
 
 def is_pdf(data: bytes) -> bool:
-    """Its mark may stand behind other bytes."""
-    return b"%PDF-" in data[:_PDF_WITHIN]
+    """Its mark may stand behind bytes that are no text: other programs' heads, or nothing."""
+    before, mark, _ = data[:_PDF_WITHIN].partition(b"%PDF-")
+    return bool(mark) and (not before.strip() or b"\0" in data[:_PDF_WITHIN])
 
 
 def is_rtf(data: bytes) -> bool:
@@ -24,9 +26,9 @@ def is_rtf(data: bytes) -> bool:
     return data.startswith(b"{\\rtf")
 
 
-def holds_member(name: str) -> IsKind:
-    """A zip package with this member (ECMA-376, part 2)."""
-    return lambda data: name in _members(data)
+def holds_member(pattern: str) -> IsKind:
+    """A zip package with a member of this name (ECMA-376, part 2); Office numbers some of them."""
+    return lambda data: any(fnmatch(name, pattern) for name in _members(data))
 
 
 def says_mimetype(name: str) -> IsKind:
@@ -36,8 +38,16 @@ def says_mimetype(name: str) -> IsKind:
 
 def holds_stream(*names: str) -> IsKind:
     """A compound file with one of these streams ([MS-CFB], section 2.6.1)."""
-    marks = [name.encode("utf-16-le") for name in names]
-    return lambda data: data.startswith(OLE) and any(mark in data for mark in marks)
+    marks = [f"{name}\0".encode("utf-16-le") for name in names]
+    return lambda data: data.startswith(OLE) and any(_has_entry(data, mark) for mark in marks)
+
+
+def _has_entry(data: bytes, mark: bytes) -> bool:
+    """Entries of the directory are 128 bytes long, each with its name in front."""
+    at = data.find(mark)
+    while at >= 0 and at % 128:
+        at = data.find(mark, at + 1)
+    return at >= 0
 
 
 def _members(data: bytes) -> list[str]:

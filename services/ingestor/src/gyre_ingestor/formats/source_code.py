@@ -39,8 +39,7 @@ def parse_source_code(text: str) -> ParsedDocument:
     for end in [*(cut.end() for cut in _TOP_LEVEL.finditer(text)), len(text)]:
         if end - start < _SMALL and end < len(text):
             continue
-        outline.at("line", line)
-        outline.code(text[start:end])
+        outline.code(text[start:end], first_line=line)
         line += text.count("\n", start, end)
         start = end
     return outline.finish()

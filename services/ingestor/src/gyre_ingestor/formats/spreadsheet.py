@@ -66,12 +66,15 @@ def _tables(rows: Sequence[list[str]]) -> Iterator[list[list[str]]]:
 
 
 def _read_table(rows: list[list[str]], outline: Outline) -> None:
-    """A row of one value on top is a title; a single row has no names for its columns."""
-    while rows and len(set(filter(None, rows[0]))) == 1:
+    """A row of one value on top of wider ones is a title; a single row has no names of columns."""
+    while _values(rows[0]) == 1 and any(_values(row) > 1 for row in rows[1:]):
         outline.paragraph(next(filter(None, rows[0])))
         rows = rows[1:]
-    if rows:
-        outline.table(rows if len(rows) > 1 else [[], *rows])
+    outline.table(rows if len(rows) > 1 else [[], *rows])
+
+
+def _values(row: list[str]) -> int:
+    return len(set(filter(None, row)))
 
 
 def _text(value: object) -> str:

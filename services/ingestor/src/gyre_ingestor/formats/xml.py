@@ -1,25 +1,36 @@
 """XML of any kind: what its elements say, under their names."""
 
+import re
+
 from lxml import etree
 
 from gyre_ingestor.formats.html import read_fragment
 from gyre_ingestor.formats.outline import Outline, ParsedDocument
 from gyre_ingestor.refused import unreadable
+from gyre_ingestor.text_decoding import decode
 
+_DECLARATION = re.compile(r"\A\s*+<\?xml\b[^>]*+>")
+_DECLARED = re.compile(
+    rb"\s*+<\?xml\b[^>]{0,200}?encoding\s*=\s*[\"'](?P<charset>[A-Za-z0-9._:-]{1,40})"
+)
+_DECLARATION_BYTES = 1024
 _TITLES = ("title", "name", "heading", "head", "label")
 _MARKUP = ("<p", "<br", "<a ", "<div", "<ul", "<b>", "<i>", "<em", "<strong", "<img", "<h")
 
 
 def parse_xml(data: bytes, charset: str | None) -> ParsedDocument:
-    """Elements that hold text alone are `name: text`, a line each; the title of one that holds
-    others is a heading. HTML within, as feeds have it, is read as such. No entity is looked up.
+    """Elements that hold text alone are `name: text`, a line each, attributes likewise; the title
+    of one that holds others is a heading. HTML within, as feeds have it, is read as such. No entity
+    is looked up.
     """
+    declared = _DECLARED.match(data[:_DECLARATION_BYTES])
+    text = decode(data, charset or (declared["charset"].decode() if declared else None))
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, remove_comments=True, encoding=charset
+        resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True
     )
     try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, LookupError) as error:
+        root = etree.fromstring(_DECLARATION.sub("", text, count=1), parser)
+    except etree.XMLSyntaxError as error:
         raise unreadable(f"is no XML ({str(error)[:100]})") from error
     outline = Outline()
     _read(root, outline)
@@ -38,16 +49,16 @@ def _read(root: etree._Element, outline: Outline) -> None:
     while pending:
         element, level = pending.pop()
         children = [each for each in element if isinstance(each.tag, str)]
-        text = " ".join((element.text or "").split())
+        for key, value in element.items():
+            if value:
+                lines.append(f"{etree.QName(key).localname}: {value!s}")
         if not children:
-            name = etree.QName(element).localname
-            if not text:
-                continue
+            name, text = etree.QName(element).localname, "".join(map(str, element.itertext()))
             if any(sign in text for sign in _MARKUP):
                 flush()
                 read_fragment(text, outline)
-            else:
-                lines.append(f"{name}: {text}")
+            elif text.strip():
+                lines.append(f"{name}: {' '.join(text.split())}")
             continue
         flush()
         if _is_prose(element):

@@ -32,6 +32,8 @@ def raised_text(node: LexborNode, before: str, inside: str) -> str:
             return inside
         sign = "^"
     else:
+        if last == "/":  # the lower half of a fraction
+            return inside
         if text.isdigit() and _FORMULA.search(before[-2:]):
             return inside
         sign = "_"

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from gyre_ingestor.formats.html.raised import raised_text
 from gyre_ingestor.formats.html.tables import caption_of, is_data_table, rows_of
-from gyre_ingestor.formats.html.visibility import Visibility
+from gyre_ingestor.formats.html.visibility import Visibility, shows_text
 from gyre_ingestor.formats.outline import Outline, ParsedDocument
 
 _BLOCKS = frozenset(
@@ -24,6 +25,11 @@ _META_CHARSET = re.compile(
     rb"""<meta[^>]{0,200}?charset\s*=\s*(?:["']\s*)?([a-z0-9_:.-]{1,40})""", re.I
 )
 _META_PRESCAN_BYTES = 1024
+_LOOKS_LIKE_XHTML = re.compile(r"<\?xml\b|http://www\.w3\.org/(?:1999/xhtml|TR/xhtml)")
+_SELF_CLOSED = re.compile(r"<(?P<name>[A-Za-z][\w:-]*+)(?P<rest>[^<>]*+)(?<=/)>")
+_VOID = frozenset(
+    "area base br col embed hr img input link meta param source track wbr".split()  # noqa: SIM905
+)
 _CLOSE = 4
 """Pieces of text before a superscript, by which it is read."""
 
@@ -43,12 +49,24 @@ def parse_html(text: str) -> ParsedDocument:
 
 def read_page(text: str, outline: Outline) -> str:
     """Add what a page says to an outline; its title, or nothing."""
-    tree = LexborHTMLParser(text)
+    tree = LexborHTMLParser(_with_closing_tags(text))
     reader = _HtmlReader(outline, Visibility(tree))
     for root in reader.roots(tree.body) if tree.body is not None else ():
         reader.read(root)
     title = tree.css_first("head > title")
     return title.text() if title is not None else ""
+
+
+def _with_closing_tags(text: str) -> str:
+    """XHTML may close an element in its opening tag, which HTML takes for an open one."""
+    if not _LOOKS_LIKE_XHTML.search(text, 0, _META_PRESCAN_BYTES):
+        return text
+    return _SELF_CLOSED.sub(_closed, text)
+
+
+def _closed(tag: re.Match[str]) -> str:
+    name = tag["name"]
+    return tag.group() if name.lower() in _VOID else f"<{name}{tag['rest'][:-1]}></{name}>"
 
 
 def read_fragment(html: str, outline: Outline, *, names_in_first_row: bool = False) -> None:
@@ -78,6 +96,7 @@ class _HtmlReader:
         self._is_flat = False
         self._inline: list[str] = []
         self._raised: list[int] = []
+        self._shown = [True]
 
     def roots(self, body: LexborNode) -> list[LexborNode]:
         """The elements that hold the text, none inside another."""
@@ -114,13 +133,18 @@ class _HtmlReader:
             node, is_read = pending.pop()
             if is_read:
                 self._leave(node)
+                self._shown.pop()
             elif self._enter(node):
+                shown = shows_text(node)
+                self._shown.append(self._shown[-1] if shown is None else shown)
                 pending += [(node, True), *_unread_children(node)]
 
     def _enter(self, node: LexborNode) -> bool:
         """Take in what `node` itself says; tell whether its children are still to be read."""
         tag = node.tag or ""
         if tag == "-text":
+            if not self._shown[-1]:
+                return False
             self._inline.append(_SPACE.sub(" ", node.text_content or ""))
         elif self._visibility.hides(node):
             return False
@@ -150,7 +174,7 @@ class _HtmlReader:
                 case "ul":
                     self._outline.open_list()
                 case "ol":
-                    self._outline.open_list(1)
+                    self._outline.open_list(_first_number(node))
                 case "li":
                     self._outline.open_item()
         return True
@@ -193,6 +217,12 @@ def _unread_children(node: LexborNode) -> list[tuple[LexborNode, bool]]:
 
 def _squeeze(text: str) -> str:
     return _SPACE.sub(" ", text).strip()
+
+
+def _first_number(node: LexborNode) -> int:
+    with suppress(ValueError):
+        return int(node.attributes.get("start") or 1)
+    return 1
 
 
 def _is_main(node: LexborNode) -> bool:

@@ -12,6 +12,8 @@ _MOST_SPANNED = 1_000
 _MOST_REPEATED = 1_000_000
 """Characters that a table grows by, at most: a small page must not become a large text."""
 
+_LAYOUT = "td table, th table, td pre, td h2"
+
 Cell = Callable[[LexborNode], str]
 """What a cell shows, in a line; nothing where it is hidden."""
 
@@ -20,7 +22,7 @@ Hides = Callable[[LexborNode], bool]
 
 def is_data_table(table: LexborNode) -> bool:
     """Tables inside tables lay out a page; headings or code inside one are to be kept apart."""
-    return table.css_first("tr") is not None and table.css_first("td table, td pre, td h2") is None
+    return table.css_first("tr") is not None and table.css_first(_LAYOUT) is None
 
 
 def caption_of(table: LexborNode, cell: Cell) -> str:
@@ -50,7 +52,9 @@ class _Grid:
 
     def _row(self, row: LexborNode) -> list[str]:
         texts: list[str] = []
-        for one in row.css("th, td"):
+        cells = row.css("th, td")
+        is_whole = len(cells) == 1 and not self._hanging
+        for one in cells:
             self._fill(texts)
             text = self._cell(one)
             columns, down = _span(one, "colspan"), _span(one, "rowspan")
@@ -59,7 +63,7 @@ class _Grid:
                     self._hanging[len(texts)] = (down - 1, text)
                 texts.append(text)
         self._fill(texts)
-        return texts
+        return texts[:1] if is_whole else texts
 
     def _fill(self, texts: list[str]) -> None:
         """What hangs down from above, up to the next free column."""

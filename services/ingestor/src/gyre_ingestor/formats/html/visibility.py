@@ -18,6 +18,7 @@ _HIDDEN_TAGS = frozenset(
 _OPENERS = "[aria-controls], [data-bs-target], [data-target], summary"
 _OPENS = ("aria-controls", "data-bs-target", "data-target")
 _TITLES = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt", "legend"])
+_INLINE = frozenset(["span", "b", "strong", "em", "small", "a", "sup", "sub", "abbr", "code"])
 _OFF_SCREEN = -999
 _TINY = 1.0
 _FAR = 64
@@ -52,15 +53,29 @@ class Visibility:
             return True
         if tag == "dialog" and "open" not in attributes:
             return True
-        if tag == "button" and not _is_title(node):
+        if tag == "button" and not (_is_title(node) or _stands_in_text(node)):
             return True
         if not attributes or attributes.get("id") in self._opened:
             return False
         if "hidden" in attributes and attributes["hidden"] != "until-found":
             return True
-        if attributes.get("aria-hidden") == "true":
+        if attributes.get("aria-hidden") == "true" and not _is_word(node):
             return True
         return "style" in attributes and _is_hidden_by_style(node)
+
+
+def shows_text(node: LexborNode) -> bool | None:
+    """Whether text right within is shown, by what elements inherit and may set anew; None where the
+    element says nothing of it.
+    """
+    if "style" not in node.attributes:
+        return None
+    style = _style(node)
+    if "visibility" in style and _word(style["visibility"]) in ("hidden", "collapse"):
+        return False
+    if "font-size" in style and _is_tiny(style["font-size"]):
+        return False
+    return True if {"visibility", "font-size"} & style.keys() else None
 
 
 def _is_title(button: LexborNode) -> bool:
@@ -70,13 +85,25 @@ def _is_title(button: LexborNode) -> bool:
     return any(each.tag in _TITLES for each in islice(_ancestors(button), _FAR))
 
 
+def _stands_in_text(button: LexborNode) -> bool:
+    """As a word of a sentence: "press [Save] to keep it"."""
+    beside = (each for each in (button.prev, button.next) if each is not None)
+    return any(each.tag == "-text" and each.text(strip=True) for each in beside)
+
+
+def _is_word(node: LexborNode) -> bool:
+    """What is hidden from readers of screens alone, as a price that is read out in words beside it;
+    pictures made of letters are none.
+    """
+    classes = (node.attributes.get("class") or "").lower()
+    return node.tag in _INLINE and "icon" not in classes and "symbol" not in classes
+
+
 def _is_hidden_by_style(node: LexborNode) -> bool:
     style = _style(node)
     word = {name: _word(values) for name, values in style.items()}
     number = {name: _number(values) for name, values in style.items()}
-    if word.get("display") == "none" or word.get("visibility") in ("hidden", "collapse"):
-        return True
-    if number.get("opacity") == 0 or _is_tiny(style.get("font-size", [])):
+    if word.get("display") == "none":
         return True
     if any((number.get(side) or 0) <= _OFF_SCREEN for side in _SIDES):
         return True
