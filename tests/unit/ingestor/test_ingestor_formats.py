@@ -2,7 +2,7 @@
 
 import pytest
 from gyre_ingestor.formats import FORMATS
-from gyre_ingestor.formats.outline import BlockKind, ParsedDocument
+from gyre_ingestor.formats.parsed_document import BlockKind, ParsedDocument
 
 
 def parse(text: str, media_type: str) -> ParsedDocument:

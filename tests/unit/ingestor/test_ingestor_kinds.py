@@ -7,7 +7,8 @@ import pytest
 from gyre_common.events.documents import RejectionCode
 from gyre_ingestor.chunking import ChunkRecipe, chunk
 from gyre_ingestor.formats import FORMATS
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.media_types import media_type_of, telling_part
 from gyre_ingestor.refused import DocumentRefused
 

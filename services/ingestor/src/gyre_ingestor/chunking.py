@@ -13,7 +13,7 @@ from gyre_common.events.documents import Chunk
 from gyre_common.passages import context_line
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gyre_ingestor.formats.outline import BlockKind, Heading, ParsedDocument, Section
+from gyre_ingestor.formats.parsed_document import BlockKind, Heading, ParsedDocument, Section
 from gyre_ingestor.tokens import (
     BY_LINE,
     BY_SENTENCE,

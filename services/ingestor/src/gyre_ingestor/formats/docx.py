@@ -8,8 +8,9 @@ import mammoth
 from lxml import etree
 
 from gyre_ingestor.formats.html import read_fragment
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.packages import open_package
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 
 _PARTS = ("word/document*.xml", "word/footnotes*.xml", "word/endnotes*.xml")
 _STYLES_PART = "word/styles.xml"

@@ -7,8 +7,9 @@ from zipfile import ZipFile
 from lxml import etree
 
 from gyre_ingestor.formats.html import charset_of_page, read_page
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.packages import member_text, open_package
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.refused import unreadable
 from gyre_ingestor.text_decoding import decode
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from gyre_ingestor.formats.outline import ParsedDocument
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.text_decoding import decode, decode_raw
 
 Parse = Callable[[bytes, str | None], ParsedDocument]

@@ -9,7 +9,8 @@ from email.message import MIMEPart
 from oxmsg import Message as OutlookMessage
 
 from gyre_ingestor.formats.html import read_page
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.formats.plain import read_plain
 from gyre_ingestor.text_decoding import decode
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from gyre_ingestor.formats.markdown import read_markdown
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.refused import unreadable
 
 _LONGEST_OUTPUT = 2_000

@@ -6,8 +6,9 @@ from typing import Any
 from odfdo import Document
 
 from gyre_ingestor.formats.markdown import parse_markdown
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.packages import open_package
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 
 _TITLES = ("title", "subtitle")
 

@@ -7,7 +7,8 @@ from typing import Any
 from gyre_common.events.documents import RejectionCode
 from liteparse import LiteParse, ParseError
 
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.refused import DocumentRefused, unreadable
 
 MOST_PAGES = 5_000

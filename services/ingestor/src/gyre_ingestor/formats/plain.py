@@ -2,7 +2,8 @@
 
 import re
 
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 

@@ -8,8 +8,9 @@ from pptx import Presentation
 from pptx.enum.shapes import PP_PLACEHOLDER
 from pptx.util import Length
 
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.packages import open_package
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 
 _FURNITURE = frozenset(
     [PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.HEADER, PP_PLACEHOLDER.SLIDE_NUMBER]

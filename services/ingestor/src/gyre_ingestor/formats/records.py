@@ -5,7 +5,8 @@ import io
 import json
 from contextlib import suppress
 
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.refused import unreadable
 
 _SEPARATORS = ",;\t|"

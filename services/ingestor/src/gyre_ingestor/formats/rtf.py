@@ -4,7 +4,8 @@ import re
 
 from striprtf.striprtf import rtf_to_text
 
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.formats.plain import read_plain
 
 _HIDDEN = re.compile(r"\{\\v(?![a-z0-9])[^{}]*\}")

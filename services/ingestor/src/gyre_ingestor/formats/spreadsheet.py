@@ -7,8 +7,9 @@ from typing import Any
 
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.packages import open_package
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.refused import unreadable
 
 _ZIP = b"PK"

@@ -5,7 +5,8 @@ import re
 from lxml import etree
 
 from gyre_ingestor.formats.html import read_fragment
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.refused import unreadable
 from gyre_ingestor.text_decoding import decode
 

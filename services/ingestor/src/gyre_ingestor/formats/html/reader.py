@@ -9,7 +9,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from gyre_ingestor.formats.html.raised import raised_text
 from gyre_ingestor.formats.html.tables import caption_of, is_data_table, rows_of
 from gyre_ingestor.formats.html.visibility import Visibility, shows_text
-from gyre_ingestor.formats.outline import Outline, ParsedDocument
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 
 _BLOCKS = frozenset(
     """
