@@ -9,11 +9,13 @@ import docx
 import xlsxwriter
 from docx.oxml import OxmlElement
 from odfdo import Document, Header, Paragraph, Table
+from PIL import Image, ImageDraw
 from pptx import Presentation
 from pptx.util import Inches
 from reportlab.lib import colors
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.platypus import Flowable, PageBreak, SimpleDocTemplate, TableStyle
+from reportlab.platypus import Image as PdfImage
 from reportlab.platypus import Paragraph as PdfParagraph
 from reportlab.platypus import Table as PdfTable
 
@@ -32,6 +34,16 @@ def a_pdf(*pages: Sequence[str], table: Sequence[Sequence[str]] = (), password: 
         lines = TableStyle([("GRID", (0, 0), (-1, -1), 1, colors.black)])
         story.append(PdfTable([list(row) for row in table], style=lines))
     SimpleDocTemplate(file, encrypt=password or None).build(story)
+    return file.getvalue()
+
+
+def a_scan(text: str) -> bytes:
+    """A PDF of one picture of a page."""
+    picture = Image.new("L", (1600, 400), "white")
+    ImageDraw.Draw(picture).text((80, 120), text, fill="black", font_size=72)
+    file, png = io.BytesIO(), io.BytesIO()
+    picture.save(png, "PNG")
+    SimpleDocTemplate(file).build([PdfImage(png, width=450, height=112)])
     return file.getvalue()
 
 

@@ -9,6 +9,7 @@ from gyre_ingestor.chunking import ChunkRecipe, chunk
 from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.formats.pdf import trained_data
 from gyre_ingestor.media_types import media_type_of, telling_part
 from gyre_ingestor.refused import DocumentRefused
 
@@ -19,6 +20,7 @@ from tests.files import (
     a_mail,
     a_pdf,
     a_pptx,
+    a_scan,
     a_zip,
     an_epub,
     an_odt,
@@ -82,8 +84,15 @@ def test_a_pdf_that_cannot_be_opened_is_corrupt(data: bytes) -> None:
 
 def test_a_pdf_of_pictures_says_how_it_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gyre_ingestor.formats.pdf._TESSERACT", ())
-    with pytest.raises(DocumentRefused, match="Tesseract"):
+    with pytest.raises(DocumentRefused, match="install Tesseract"):
         read(a_pdf([""]))
+
+
+@pytest.mark.skipif(not trained_data(), reason="Tesseract is not installed")
+def test_a_picture_of_a_page_is_read() -> None:
+    document = read(a_scan("Green tea is hot"))
+    assert "Green tea is hot" in document.text
+    assert set(positions(document).values()) == {"page 1"}
 
 
 def test_a_word_document_has_headings_lists_tables_and_nothing_hidden() -> None:

@@ -20,7 +20,7 @@ def parse_pdf(data: bytes, _: str | None) -> ParsedDocument:
     """Its pages in order; running heads and feet are left out. Scanned ones are read by Tesseract
     where it is installed. Raises DocumentRefused: it is damaged, encrypted, or scanned alone.
     """
-    trained = _trained_data()
+    trained = trained_data()
     parser = LiteParse(
         extract_blocks=True,
         output_format="markdown",
@@ -55,7 +55,7 @@ def parse_pdf(data: bytes, _: str | None) -> ParsedDocument:
     return document
 
 
-def _trained_data() -> str:
+def trained_data() -> str:
     """Where Tesseract keeps what it has learned; nothing where it is not installed."""
     wanted = f"{_LANGUAGE}.traineddata"
     return next((path for path in _TESSERACT if Path(path, wanted).exists()), "")
