@@ -63,6 +63,11 @@ def test_a_pdf_has_pages_headings_and_tables() -> None:
     }
 
 
+def test_a_pdf_is_called_by_its_only_chapter_or_by_nothing() -> None:
+    assert read(a_pdf(["Tea", "Hot."])).title == "Tea"
+    assert read(a_pdf(["Tea", "Hot."], ["Coffee", "Hotter."])).title == ""
+
+
 def test_a_passage_stays_on_its_page_however_small_that_is() -> None:
     document = read(a_pdf(["Tea", "Hot.", "Green."], ["Coffee", "Hotter."]))
     chunks = chunk(document, "default", "tea.pdf", "", ChunkRecipe())

@@ -117,11 +117,13 @@ class Outline:
         """Add rows that name their fields themselves."""
         self._block(BlockKind.TABLE, "\n".join(f"- {line}" for line in lines if line))
 
-    def finish(self, title: str = "") -> ParsedDocument:
-        """The document, titled by its first level-1 heading unless `title` says otherwise."""
+    def finish(self, title: str = "", *, by_heading: bool = True) -> ParsedDocument:
+        """The document, titled by its first level-1 heading unless `title` says otherwise, or no
+        heading is to be its title.
+        """
         self._keep_lone_headings(0)
         return ParsedDocument(
-            title=" ".join(normalized(title).split()) or self._first_h1,
+            title=" ".join(normalized(title).split()) or (self._first_h1 if by_heading else ""),
             text="".join(self._parts),
             sections=tuple(section for section in self._sections if section.blocks),
             positions=tuple(self._positions),
