@@ -44,7 +44,8 @@ def parse_pdf(data: bytes, _: str | None) -> ParsedDocument:
         outline.at("page", page.page_num)
         _read_page(page.blocks or [], outline)
     # Of several chapters none names the whole; then its file's name does.
-    chapters = sum(block.level == 1 for page in result.pages for block in page.blocks or [])
+    blocks = (block for page in result.pages for block in page.blocks or [])
+    chapters = sum(block.kind == "heading" and block.level == 1 for block in blocks)
     document = outline.finish(by_heading=chapters == 1)
     if not document.sections and not trained and result.pages:
         fix = "install Tesseract where the ingestor runs (apt install tesseract-ocr) and submit it "
