@@ -89,7 +89,9 @@ def test_hidden_and_binary_files_are_passed_over_with_a_word(
 def test_only_what_is_included_is_taken_from_a_folder(tmp_path: Path, skipped: Skipped) -> None:
     for name in ("a.md", "b.txt", "c.pdf"):
         (tmp_path / name).write_text("words")
-    taken = collect([tmp_path, tmp_path / "b.txt"], skipped, FORMATS, ["*.md", "c*"])
+    taken = collect(
+        [tmp_path, tmp_path / "b.txt"], skipped, FORMATS, _Named(include=("*.md", "c*")).takes
+    )
     assert [path.name for path in taken.values()] == ["a.md", "c.pdf", "b.txt"]
     assert not skipped.reasons
 

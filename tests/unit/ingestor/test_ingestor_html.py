@@ -19,6 +19,8 @@ def lines(page: str) -> list[str]:
         "<p style='DISPLAY : None !important'>no</p>",
         "<p style='visibility:hidden'>no</p>",
         "<div style='font-size:0'>no<div style='font-size:20px'>yes</div>no</div>",
+        "<table><tr><td style='font-size:0'>no</table>",
+        "<div style='visibility:hidden'><table><tr><td>no</table><pre>no</pre><img alt=no></div>",
         "<div style='visibility:hidden'>no<p style='visibility:visible'>yes</p></div>",
         "<p style='font-size:0'>no</p>",
         "<p style='font-size:1px'>no</p>",

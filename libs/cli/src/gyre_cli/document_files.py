@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 
 from gyre_client.errors import FailedPrecondition, InvalidInput, NotFound
@@ -24,14 +23,14 @@ def collect(
     paths: Sequence[Path],
     passed_over: Callable[[Path, str], None],
     endings: Collection[str],
-    include: Sequence[str] = (),
+    takes: Callable[[str], bool] = lambda _: True,
 ) -> dict[str, Path]:
     """The files named, and the documents in the folders named, by document id.
 
     A file in a folder is called by the folder's name and its path within; a file named by itself by
     its path from here, or by its bare name where it lies elsewhere. In folders, files that are
     hidden, have none of the `endings` of documents, have no ending and are binary, or whose names
-    are not UTF-8 are passed over, and without a word those whose names are none of `include`; a
+    are not UTF-8 are passed over, and without a word those that `takes` refuses by name; a
     file that is named by itself never is: the server says what it thinks of it.
 
     Raises:
@@ -42,7 +41,7 @@ def collect(
     """
     by_id: dict[str, Path] = {}
     for path in paths:
-        below = _below(path, passed_over, endings, include) if path.is_dir() else None
+        below = _below(path, passed_over, endings, takes) if path.is_dir() else None
         named = below or [(name_of(path), path)]
         for name, file in named:
             other = by_id.setdefault(name, file)
@@ -75,7 +74,7 @@ def _below(
     folder: Path,
     passed_over: Callable[[Path, str], None],
     endings: Collection[str],
-    include: Sequence[str],
+    takes: Callable[[str], bool],
 ) -> Iterator[tuple[str, Path]]:
     """Links to folders are not followed: they may lead in circles."""
     folder_name = folder.resolve().name
@@ -87,7 +86,7 @@ def _below(
         for name in sorted(files):
             path = Path(parent, name)
             document_id = f"{folder_name}/{path.relative_to(folder).as_posix()}"
-            if include and not any(fnmatch(name, pattern) for pattern in include):
+            if not takes(name):
                 continue
             if reason := _skip_reason(path, endings):
                 passed_over(path, reason)

@@ -27,7 +27,7 @@ _LIKE = {"+json": "application/json", "+xml": "application/xml", "text/": "text/
 
 _SAYS_NOTHING = frozenset(["application/octet-stream", "binary/octet-stream"])
 
-_READABLE_HEADS = {"application/pdf", "application/rtf", "application/postscript"}
+_READABLE_HEADS = {"application/postscript"}
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _LOOKS_LIKE_HTML = re.compile(
     rb"\s*+(?:<\?xml[^>]*+>\s*+)?(?:(?><!--.*?-->)\s*+)*+<(?:!doctype html|html)\b", re.I | re.S

@@ -15,7 +15,6 @@ from pebble import ProcessExpired, ProcessPool
 
 from gyre_ingestor.chunking import ChunkRecipe, chunk
 from gyre_ingestor.formats import FORMATS
-from gyre_ingestor.formats.markdown import BadFrontMatter
 from gyre_ingestor.media_types import MediaType, media_type_of, parse_media_type
 from gyre_ingestor.refused import DocumentRefused, unreadable
 from gyre_ingestor.tokens import encoder_tokenizer
@@ -132,8 +131,6 @@ def run_guarded(work: Callable[[*Ts], R_], *args: *Ts) -> R_:
         return work(*args)
     except (DocumentRefused, MemoryError):
         raise
-    except BadFrontMatter:
-        raise unreadable("has front matter that cannot be read") from None
     except BaseException as error:  # noqa: BLE001 - a panic of a parser in Rust is no Exception
         where = traceback.extract_tb(error.__traceback__)[-1].name
         raise unreadable(f"broke its parser ({type(error).__name__} in {where})") from None

@@ -5,7 +5,7 @@ from typing import Any
 from gyre_common.errors import InvalidInput
 from gyre_common.events.documents import RejectionCode
 
-CHECK_OR_SPLIT = "check that it is a well-formed document, or split it into smaller ones"
+_CHECK_OR_SPLIT = "check that it is a well-formed document, or split it into smaller ones"
 
 
 class DocumentRefused(InvalidInput):
@@ -22,4 +22,4 @@ class DocumentRefused(InvalidInput):
 
 def unreadable(problem: str) -> DocumentRefused:
     """The content is not what its format says."""
-    return DocumentRefused(RejectionCode.CORRUPT, "content", problem, CHECK_OR_SPLIT)
+    return DocumentRefused(RejectionCode.CORRUPT, "content", problem, _CHECK_OR_SPLIT)

@@ -118,9 +118,7 @@ def _gone(
             if name not in there and named.takes(file.name) and not os.path.lexists(file):
                 gone[name] = None
     if gone:
-        names = ", ".join(escaped(name) for name in list(gone)[:_FEW])
-        more = f" and {len(gone) - _FEW} more" if len(gone) > _FEW else ""
-        cli.out.note(f"gone, and deleted: {names}{more}")
+        cli.out.note(f"gone, and to be deleted: {_some(list(gone))}")
     return [Draft(name, None) for name in gone]
 
 
@@ -172,12 +170,10 @@ def _drafts(
         [Path(path) for path in paths],
         lambda path, reason: skipped[reason].append(path),
         formats,
-        named.include,
+        named.takes,
     )
     for reason, some in skipped.items():
-        names = ", ".join(escaped(str(path)) for path in some[:_FEW])
-        more = f" and {len(some) - _FEW} more" if len(some) > _FEW else ""
-        cli.out.note(f"skipped {names}{more}: {reason}")
+        cli.out.note(f"skipped {_some(list(map(str, some)))}: {reason}")
     if document_id and len(files) != 1:
         raise InvalidInput("--id", f"names one document, not {len(files)}", "leave it out")
     for name in files:
@@ -194,6 +190,12 @@ def _drafts(
         )
         for name, file in files.items()
     ]
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return ", ".join(map(escaped, names[:_FEW])) + more
 
 
 def _bytes_of(file: Path) -> bytes:

@@ -17,7 +17,7 @@ _STYLES_PART = "word/styles.xml"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _OFF = ("0", "false", "off")
-_STYLES = """
+_STYLE_MAP = """
 p[style-name='Title'] => h1:fresh
 p[style-name='Subtitle'] => p:fresh
 comment-reference =>
@@ -30,7 +30,7 @@ def parse_docx(data: bytes, _: str | None) -> ParsedDocument:
     """
     result = mammoth.convert_to_html(
         io.BytesIO(_prepared(data)),
-        style_map=_STYLES,
+        style_map=_STYLE_MAP,
         convert_image=mammoth.images.img_element(lambda _: {"src": ""}),
     )
     outline = Outline()

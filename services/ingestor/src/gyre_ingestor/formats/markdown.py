@@ -13,8 +13,10 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 from gyre_ingestor.formats.html import inline_text, read_fragment
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.refused import unreadable
 
 FRONT_MATTER_CHARACTERS = 64 * 1024
+_BAD_FRONT_MATTER = "has front matter that cannot be read"
 _HEADING_ANCHOR = re.compile(r"(?<!\s)\s*\{#[^{}\s]*\}\s*$")
 _HIDES = re.compile(r"\s*+<(?P<name>div|section|article|aside|details|p|span)\b", re.IGNORECASE)
 _TEMPLATE_TAG = re.compile(r"\{\{[<%]\s*+(?P<name>[^\s{}>%]*+)(?P<arguments>[^{}]*)[>%]\}\}")
@@ -25,10 +27,6 @@ _TEXT_ARGUMENTS = ("text", "title", "caption")
 _WITHOUT_PROSE = ("comment", "mermaid")
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 _MARKDOWN.use(front_matter_plugin).use(footnote_plugin, inline=False)
-
-
-class BadFrontMatter(ValueError):
-    """A value of the front matter is not what its tag says."""
 
 
 def parse_markdown(text: str) -> ParsedDocument:
@@ -157,7 +155,7 @@ def _fields(front_matter: str) -> dict[object, object]:
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     except (LookupError, AttributeError) as error:  # of a constructor: `!!int ""`, `!!bool x`
-        raise BadFrontMatter from error
+        raise unreadable(_BAD_FRONT_MATTER) from error
     return fields if isinstance(fields, dict) else {}
 
 
@@ -165,7 +163,7 @@ def _text(value: object) -> str:
     try:
         return str(value) if isinstance(value, str | int | float) else ""
     except ValueError as error:  # a number of more digits than Python writes
-        raise BadFrontMatter from error
+        raise unreadable(_BAD_FRONT_MATTER) from error
 
 
 def _without_template_tags(text: str) -> str:

@@ -7,7 +7,7 @@ from odfdo import Document
 
 from gyre_ingestor.formats.markdown import parse_markdown
 from gyre_ingestor.formats.outline import Outline
-from gyre_ingestor.formats.packages import open_package
+from gyre_ingestor.formats.packages import check_package
 from gyre_ingestor.formats.parsed_document import ParsedDocument
 
 _TITLES = ("title", "subtitle")
@@ -37,5 +37,5 @@ def parse_opendocument_slides(data: bytes, _: str | None) -> ParsedDocument:
 
 
 def _opened(data: bytes) -> Any:
-    with open_package(data):
-        return Document(io.BytesIO(data))
+    check_package(data)
+    return Document(io.BytesIO(data))

@@ -31,6 +31,12 @@ def open_package(data: bytes) -> Iterator[zipfile.ZipFile]:
         yield package
 
 
+def check_package(data: bytes) -> None:
+    """For libraries that unpack it themselves. Raises as `open_package`."""
+    with open_package(data):
+        pass
+
+
 def member_text(package: zipfile.ZipFile, name: str) -> bytes:
     """Raises DocumentRefused where it is missing."""
     try:

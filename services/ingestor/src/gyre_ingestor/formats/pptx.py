@@ -9,7 +9,7 @@ from pptx.enum.shapes import PP_PLACEHOLDER
 from pptx.util import Length
 
 from gyre_ingestor.formats.outline import Outline
-from gyre_ingestor.formats.packages import open_package
+from gyre_ingestor.formats.packages import check_package
 from gyre_ingestor.formats.parsed_document import ParsedDocument
 
 _FURNITURE = frozenset(
@@ -21,8 +21,7 @@ _DEEPEST_GROUP = 20
 
 def parse_pptx(data: bytes, _: str | None) -> ParsedDocument:
     """In the order of the slides, each from top to bottom; hidden slides are not read."""
-    with open_package(data):
-        pass
+    check_package(data)
     outline = Outline()
     presentation = Presentation(io.BytesIO(data))
     for number, slide in enumerate(presentation.slides, start=1):

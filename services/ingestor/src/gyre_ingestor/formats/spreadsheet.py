@@ -8,22 +8,20 @@ from typing import Any
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from gyre_ingestor.formats.outline import Outline
-from gyre_ingestor.formats.packages import open_package
+from gyre_ingestor.formats.packages import check_package
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.formats.signatures import ZIP
 from gyre_ingestor.refused import unreadable
 
-_ZIP = b"PK"
 _MOST_CELLS = 2_000_000
-_MOST_WIDE = 16_384
 
 
 def parse_spreadsheet(data: bytes, _: str | None) -> ParsedDocument:
     """Values as they were last computed; hidden sheets are not read. Empty rows part tables; the
     first row of one names its columns.
     """
-    if data.startswith(_ZIP):
-        with open_package(data):
-            pass
+    if data.startswith(ZIP):
+        check_package(data)
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
     outline = Outline()
     cells = 0

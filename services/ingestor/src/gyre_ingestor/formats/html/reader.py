@@ -8,7 +8,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from gyre_ingestor.formats.html.raised import raised_text
 from gyre_ingestor.formats.html.tables import caption_of, is_data_table, rows_of
-from gyre_ingestor.formats.html.visibility import Visibility, shows_text
+from gyre_ingestor.formats.html.visibility import Visibility, is_shown, shows_text
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
 
@@ -97,7 +97,7 @@ class _HtmlReader:
         self._is_flat = False
         self._inline: list[str] = []
         self._raised: list[int] = []
-        self._shown = [True]
+        self._shown: list[bool] = []
 
     def roots(self, body: LexborNode) -> list[LexborNode]:
         """The elements that hold the text, none inside another."""
@@ -129,6 +129,7 @@ class _HtmlReader:
         return [part for part in parts if not self._visibility.hides(part)]
 
     def _walk(self, root: LexborNode) -> None:
+        self._shown = [is_shown(root)]
         pending = _unread_children(root)
         while pending:
             node, is_read = pending.pop()
@@ -151,6 +152,8 @@ class _HtmlReader:
             return False
         elif tag == "br":
             self._inline.append("\n")
+        elif tag in ("img", "pre") and not is_shown(node):
+            return False
         elif tag == "img":
             self._inline.append(_SPACE.sub(" ", node.attributes.get("alt") or ""))
         elif tag == "pre":

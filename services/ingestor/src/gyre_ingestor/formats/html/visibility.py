@@ -78,6 +78,12 @@ def shows_text(node: LexborNode) -> bool | None:
     return True if {"visibility", "font-size"} & style.keys() else None
 
 
+def is_shown(node: LexborNode) -> bool:
+    """Whether its own text is shown, by the nearest element from it upwards that says so."""
+    verdicts = (shows_text(each) for each in (node, *islice(_ancestors(node), _FAR)))
+    return next((shown for shown in verdicts if shown is not None), True)
+
+
 def _is_title(button: LexborNode) -> bool:
     """Of something that it opens: a question of a list of them, say."""
     if any(name in button.attributes for name in ("aria-expanded", *_OPENS)):
