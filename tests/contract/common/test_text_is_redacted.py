@@ -40,7 +40,15 @@ from tests.fakes.bus import MemoryBus, StoredRecord
 SECRET = "secret-of-somebody"
 NO_TEXT = frozenset(
     {
-        *("tenant", "document_id", "submission_id", "interaction_id", "feedback_id", "actor"),
+        *(
+            "tenant",
+            "document_id",
+            "part_of",
+            "submission_id",
+            "interaction_id",
+            "feedback_id",
+            "actor",
+        ),
         *("conversation_id", "acl", "target", "name", "metric", "role", "media_type", "stage"),
         *("source_uri", "content_uri", "content_base64", "content_ref", "content_digest", "uri"),
         *("chunks_ref", "chunks_digest", "digest", "artifact", "report", "report_uri", "data_set"),

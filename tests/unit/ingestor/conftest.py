@@ -11,9 +11,10 @@ from gyre_common.events import Event, Topic
 from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
 from gyre_common.releases import ReleaseView
-from gyre_common.store import Store
+from gyre_common.store import Shelf, Store
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.handlers import build_handlers
+from gyre_ingestor.parts import Parts
 from gyre_ingestor.reading import ProcessReader, run_guarded
 from gyre_ingestor.service import Ingestor
 
@@ -46,6 +47,7 @@ class World:
     contents: ContentSource
     releases: ReleaseView
     allowed: Path
+    parts: Parts
 
     def events(self, topic: Topic[E_]) -> list[E_]:
         return [event for name, event in self.bus.published if name.name == topic.name]  # type: ignore[misc]
@@ -82,10 +84,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10),
             releases=ReleaseView(),
             allowed=allowed,
+            parts=Parts(
+                ReaderHere(), Store(uploads_url), Shelf(f"file://{tmp_path}/store", "parts"), bus
+            ),
         )
         world.release()
         ingestor = Ingestor(
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES),
+            parts=world.parts,
             originals=world.store,
             reader=ReaderHere(),
             releases=world.releases,

@@ -8,12 +8,13 @@ from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
 from gyre_common.releases.following import open_releases
-from gyre_common.store import Store
+from gyre_common.store import Shelf, Store
 
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
+from gyre_ingestor.parts import FOLDER, Parts
 from gyre_ingestor.reading import ProcessReader
 from gyre_ingestor.rpc import IngestorRpc
 from gyre_ingestor.service import Ingestor
@@ -39,8 +40,11 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         )
     )
     contents = ContentSource(outside, reader, max_bytes=settings.max_document_bytes)
+    uploads = Store(settings.uploads_url)
+    parts = Parts(reader, uploads, Shelf(settings.store_url, FOLDER), bus)
     ingestor = Ingestor(
         contents=contents,
+        parts=parts,
         originals=Store(settings.store_url),
         reader=reader,
         releases=releases,
@@ -48,10 +52,10 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         clock_skew=timedelta(seconds=settings.clock_skew_seconds),
     )
     documents = ElasticsearchDocuments(elasticsearch)
-    door = FrontDoor(contents, Store(settings.uploads_url), bus, documents)
+    door = FrontDoor(contents, uploads, bus, documents)
     build_handlers(bus, ingestor)
     await enter(bus)
-    return App(rpc=[IngestorRpc(door)], bus=bus, ready={"reader": reader.healthy})
+    return App(rpc=[IngestorRpc(door, parts)], bus=bus, ready={"reader": reader.healthy})
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ from pydantic import TypeAdapter
 
 from gyre_ingestor.chunking import ChunkRecipe
 from gyre_ingestor.content import ContentSource
+from gyre_ingestor.parts import Parts
 from gyre_ingestor.reading import ProcessReader, ReadResult
 from gyre_ingestor.refused import DocumentRefused
 
@@ -43,6 +44,7 @@ class Ingestor:
         self,
         *,
         contents: ContentSource,
+        parts: Parts,
         originals: Store,
         reader: ProcessReader,
         releases: ReleaseView,
@@ -50,6 +52,7 @@ class Ingestor:
         clock_skew: timedelta,
     ) -> None:
         self._contents = contents
+        self._parts = parts
         self._originals = originals
         self._reader = reader
         self._releases = releases
@@ -61,6 +64,8 @@ class Ingestor:
     ) -> None:
         """Accept a submission, or reject it with a reason. `received_at` is the broker's time.
 
+        What it holds is submitted before it is accepted itself.
+
         Raises Retryable: the store, Kafka or the content's place is out of reach.
         """
         document = DocumentAccepted(
@@ -71,13 +76,18 @@ class Ingestor:
             deleted=submission.deleted,
             accepted_at=now(),
         )
+        is_whole = submission.part_of is None
         if document.deleted:
+            if is_whole:
+                await self._parts.replace(submission, submission_id)
             await self._publisher.publish(DOCUMENT_ACCEPTED, document)
             # In the same breath, so that no later submission of the document can come in between.
             await self._publisher.retire(DOCUMENT_ACCEPTED, by_document(document))
             return
         try:
             content, media_type = await self._contents.fetch(submission)
+            if is_whole:
+                await self._parts.replace(submission, submission_id, content, media_type)
         except DocumentRefused as refusal:
             await self._reject(document, refusal, RejectionStage.ACCEPT)
             return
