@@ -20,6 +20,7 @@ from gyre_ingestor.service import Ingestor
 
 from tests.builders import a_release, an_artifact
 from tests.fakes.bus import MemoryBus
+from tests.fakes.submission_order import MemoryOrder
 
 MAX_BYTES = 100_000
 E_ = TypeVar("E_", bound=Event)
@@ -92,6 +93,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         ingestor = Ingestor(
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES),
             parts=world.parts,
+            order=MemoryOrder(),
             originals=world.store,
             reader=ReaderHere(),
             releases=world.releases,

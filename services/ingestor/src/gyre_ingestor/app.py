@@ -12,6 +12,7 @@ from gyre_common.store import Shelf, Store
 
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
+from gyre_ingestor.elasticsearch_order import ElasticsearchOrder
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.parts import FOLDER, Parts
@@ -45,6 +46,7 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
     ingestor = Ingestor(
         contents=contents,
         parts=parts,
+        order=ElasticsearchOrder(elasticsearch),
         originals=Store(settings.store_url),
         reader=reader,
         releases=releases,

@@ -1,9 +1,11 @@
 """Submitted → accepted → chunked: what becomes of a document before it is indexed."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from gyre_common.errors import FailedPrecondition, Poison, Retryable
 from gyre_common.events.documents import (
@@ -32,6 +34,9 @@ from gyre_ingestor.content import ContentSource
 from gyre_ingestor.parts import Parts
 from gyre_ingestor.reading import ProcessReader, ReadResult
 from gyre_ingestor.refused import DocumentRefused
+from gyre_ingestor.submission_order import SubmissionOrder, SubmissionPlace
+
+log = logging.getLogger(__name__)
 
 SERVICE = "ingestor"
 _CHUNKS = TypeAdapter(Sequence[Chunk])
@@ -45,6 +50,7 @@ class Ingestor:
         *,
         contents: ContentSource,
         parts: Parts,
+        order: SubmissionOrder,
         originals: Store,
         reader: ProcessReader,
         releases: ReleaseView,
@@ -53,21 +59,36 @@ class Ingestor:
     ) -> None:
         self._contents = contents
         self._parts = parts
+        self._order = order
         self._originals = originals
         self._reader = reader
         self._releases = releases
         self._publisher = publisher
         self._clock_skew = clock_skew
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def accept(
-        self, submission: DocumentSubmitted, *, submission_id: UUID, received_at: datetime
+        self, submission: DocumentSubmitted, *, submission_id: UUID, place: SubmissionPlace
     ) -> None:
-        """Accept a submission, or reject it with a reason. `received_at` is the broker's time.
+        """Accept a submission, or reject it with a reason; one that a later one of the same
+        document has overtaken, from another partition, is passed over.
 
         What it holds is submitted before it is accepted itself.
 
-        Raises Retryable: the store, Kafka or the content's place is out of reach.
+        Raises Retryable: the store, Kafka, the index or the content's place is out of reach.
         """
+        # Without a key of its own it may be handled beside another one of the same document.
+        async with self._locks.setdefault(by_document(submission), asyncio.Lock()):
+            key = (submission.tenant, submission.document_id)
+            if await self._order.advance(*key, place):
+                await self._accept(submission, submission_id, place.taken_at)
+            else:
+                log.info("submission overtaken", extra={"submission_id": str(submission_id)})
+                _count("overtaken")
+
+    async def _accept(
+        self, submission: DocumentSubmitted, submission_id: UUID, received_at: datetime
+    ) -> None:
         document = DocumentAccepted(
             tenant=submission.tenant,
             document_id=submission.document_id,

@@ -181,6 +181,7 @@ DOCUMENT_SUBMITTED = Topic(
     key=by_document,
     summary="Producers submit, replace and delete documents here. A restricted raw zone.",
     from_outside=True,
+    broker_time=True,
     retention_ms=7 * DAY_MS,
 )
 DOCUMENT_ACCEPTED = Topic(
