@@ -49,7 +49,7 @@ def halves(arm: str, fold: str, *, questions: int) -> tuple[list[Case], list[Cas
 
 
 async def retrieved(gyre: AsyncClient, cases: Sequence[Case], *, size: int = 10) -> list[Case]:
-    """The same questions with the passages that `Retrieve` returns, where all 300 passages of ClapNQ
+    """The same questions with the passages that `Retrieve` returns, where all 300 of ClapNQ
     are documents of the client's tenant, cut as the ingestor does.
     """
     corpus = {case.passages[0].chunk_id: case.passages[0] for both in clapnq() for case in both}
