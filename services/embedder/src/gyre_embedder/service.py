@@ -188,7 +188,7 @@ class Indexer:
                 removals.pop(chunk.chunk_id, None)
         await self._index.write(target.index, put, removals)
         for chunk_id in encoded:
-            del self._unwritten[target.encoder_version, chunk_id]
+            self._unwritten.pop((target.encoder_version, chunk_id), None)
         heads = [self._head(target, work, encoded) for work in works]
         conflicts = await self._index.put_heads(heads)
         for work, head in zip(works, heads, strict=True):
@@ -221,14 +221,15 @@ class Indexer:
         }
         version = target.encoder_version
         if len(self._unwritten) > _MOST_UNWRITTEN:
-            self._unwritten.clear()
-        missing = [chunk_id for chunk_id in unknown if (version, chunk_id) not in self._unwritten]
+            self._unwritten = {}  # who is in the midst of it keeps what it has
+        unwritten = self._unwritten
+        missing = [chunk_id for chunk_id in unknown if (version, chunk_id) not in unwritten]
         for first in range(0, len(missing), _PIECE):
             piece = missing[first : first + _PIECE]
             encoded = await encoder.encode([unknown[each] for each in piece], Side.DOCUMENT)
             for chunk_id, result in zip(piece, encoded, strict=True):
-                self._unwritten[version, chunk_id] = result.vector
-        new = {chunk_id: self._unwritten[version, chunk_id] for chunk_id in unknown}
+                unwritten[version, chunk_id] = result.vector
+        new = {chunk_id: unwritten[version, chunk_id] for chunk_id in unknown}
         return vectors | new, frozenset(unknown)
 
     def _head(self, target: Target, work: _Work, encoded: frozenset[UUID]) -> Head:

@@ -21,12 +21,12 @@ def build_handlers(bus: EventBus, ingestor: Ingestor) -> None:
     """Let the ingestor work on what the bus brings."""
     bus.publishes(DOCUMENT_SUBMITTED, DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED, DOCUMENT_REJECTED)
 
-    @bus.on(DOCUMENT_SUBMITTED, group=GROUP)
+    @bus.on(DOCUMENT_SUBMITTED, group=GROUP, by_tenant=True)
     async def on_document_submitted(event: DocumentSubmitted) -> None:
         record = current_record()
         place = SubmissionPlace(record.raw.partition, record.raw.offset, record.timestamp)
         await ingestor.accept(event, submission_id=record.event_id, place=place)
 
-    @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS)
+    @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS, by_tenant=True)
     async def on_document_accepted(event: DocumentAccepted) -> None:
         await ingestor.chunk(event, revision=current_record().raw.offset)
