@@ -15,6 +15,8 @@ from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 from gyre_ingestor.elasticsearch_order import ElasticsearchOrder
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
+from gyre_ingestor.index_rebuild import IndexRebuild
+from gyre_ingestor.kafka_document_log import KafkaDocumentLog
 from gyre_ingestor.parts import FOLDER, Parts
 from gyre_ingestor.reading import ProcessReader
 from gyre_ingestor.rpc import IngestorRpc
@@ -55,9 +57,10 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
     )
     documents = ElasticsearchDocuments(elasticsearch)
     door = FrontDoor(contents, uploads, bus, documents)
-    build_handlers(bus, ingestor)
+    rebuild = IndexRebuild(KafkaDocumentLog(settings.kafka_servers), ingestor, releases, bus)
+    build_handlers(bus, ingestor, rebuild)
     await enter(bus)
-    return App(rpc=[IngestorRpc(door, parts)], bus=bus, ready={"reader": reader.healthy})
+    return App(rpc=[IngestorRpc(door, parts, rebuild)], bus=bus, ready={"reader": reader.healthy})
 
 
 def main() -> None:

@@ -127,14 +127,22 @@ class Ingestor:
         await self._publisher.publish(DOCUMENT_ACCEPTED, document.model_copy(update=about))
         _count("accepted")
 
-    async def chunk(self, accepted: DocumentAccepted, *, revision: int) -> None:
-        """Read and cut an accepted document; `revision` is its record's offset.
+    async def chunk(
+        self, accepted: DocumentAccepted, *, revision: int, rebuild: bool = False
+    ) -> None:
+        """Read and cut an accepted document; `revision` is its record's offset. With `rebuild` it
+        was told of before, so that nothing is said of one that cannot be read.
 
         Raises Retryable: the store, Kafka or a usable ingestion release is missing.
         """
         release = self._releases.live(accepted.tenant, Roles.INGESTION)
         event = DocumentChunked.model_validate(
-            {**dict(accepted), "revision": revision, "ingestion_version": release.version}
+            {
+                **dict(accepted),
+                "revision": revision,
+                "ingestion_version": release.version,
+                "rebuild": rebuild,
+            }
         )
         if accepted.deleted:
             await self._publisher.publish(DOCUMENT_CHUNKED, event)
@@ -144,7 +152,8 @@ class Ingestor:
         try:
             title, chunks = await self._read(accepted, release)
         except DocumentRefused as refusal:
-            await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
+            if not rebuild:
+                await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
             return
         cut = {"title": title, "chunks": chunks, "chunked_at": now()}
         event = event.model_copy(update=cut)
@@ -153,7 +162,7 @@ class Ingestor:
             by_reference = {"chunks": (), "chunks_ref": ref.uri, "chunks_digest": ref.digest}
             event = event.model_copy(update=by_reference)
         await self._publisher.publish(DOCUMENT_CHUNKED, event)
-        _count("chunked")
+        _count("chunked again" if rebuild else "chunked")
 
     async def _reject(
         self,
