@@ -11,10 +11,13 @@ from elasticsearch import AsyncElasticsearch
 from gyre_common.chunk_index import VECTOR, chunk_mapping
 from gyre_common.elasticsearch import IndexMissing, open_elasticsearch
 from gyre_common.errors import FailedPrecondition
+from gyre_trainer.recipes.query_encoder.moved_passages import JudgedPassage, missing_of, moved_to
 from gyre_trainer.recipes.query_encoder.prepare import snapshot
 from gyre_trainer.runs.folder import RunFolder
 
 pytestmark = pytest.mark.integration
+
+LOCK = "The north lock closes at nine in the evening and opens again at six."
 
 
 @pytest.fixture
@@ -123,3 +126,28 @@ async def test_an_index_that_is_not_there_is_worth_trying_again(
 ) -> None:
     with pytest.raises(IndexMissing):
         await take_snapshot(client, "test-corpus-none", tmp_path)
+
+
+async def test_judged_passages_that_were_cut_anew_are_found_by_their_words(
+    client: AsyncElasticsearch, index: str
+) -> None:
+    new = {**a_passage(6000, "acme"), "document_id": "lock", "text": f"Mind the step. {LOCK}"}
+    foreign = {**a_passage(6001, "other"), "document_id": "lock", "text": LOCK}
+    operations: list[dict[str, object]] = []
+    for passage in (new, foreign):
+        operations += [{"index": {"_index": index, "_id": passage["chunk_id"]}}, passage]
+    await client.bulk(operations=operations, refresh=True)
+    there, old = str(UUID(int=6000)), str(uuid4())
+
+    missing = await missing_of(client, index, [there, old])
+    moved = await moved_to(
+        client,
+        index,
+        {
+            old: JudgedPassage("acme", "lock", LOCK),
+            str(uuid4()): JudgedPassage("acme", "gone", LOCK),
+        },
+    )
+
+    assert missing == {old}
+    assert moved == {old: there}

@@ -93,5 +93,6 @@ async def test_an_elasticsearch_that_is_away_is_asked_again(
     spec = a_spec()
     live = spec.live[Roles.DOCUMENT_ENCODER].model_copy(update={"index": "chunks-1"})
     spec = spec.model_copy(update={"live": {**spec.live, Roles.DOCUMENT_ENCODER.value: live}})
-    assert await prepare.corpus_of(folder, spec, settings, ()) == {"c1"}
+    corpus = await prepare.corpus_of(folder, spec, settings, (), {})
+    assert corpus == (frozenset({"c1"}), {}, 0)
     assert away.calls == 2

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gyre_trainer.data_sets.frozen import CARD, TRAIN, DataSetRow, read_folder
+from gyre_trainer.recipes.query_encoder.moved_passages import Moved, with_moved
 from gyre_trainer.recipes.query_encoder.ranking import LiveHits
 from gyre_trainer.runs.folder import RunFolder, RunSpec
 
@@ -36,6 +37,7 @@ class QueryEncoderFiles:
     def __init__(self, folder: RunFolder) -> None:
         self.inputs = folder.path / "inputs.json"
         self.questions = folder.path / "questions.jsonl"
+        self.moved = folder.path / "moved.json"
         self.corpus_rows = folder.path / "corpus.jsonl"
         self.corpus_vectors = folder.path / "corpus.npy"
         self.live = folder.path / "live.jsonl"
@@ -49,7 +51,8 @@ class _Line(BaseModel):
 
 class Inputs(_Line):
     """What training checks before it begins (`inputs.json`). Digests, unchecked where empty, are of
-    the base's files, of `data_set/manifest.json`, of `corpus.npy` and of `questions.jsonl`.
+    the base's files, of `data_set/manifest.json`, of `corpus.npy`, of `questions.jsonl` and of
+    `moved.json`.
     """
 
     base_folder: str
@@ -57,6 +60,7 @@ class Inputs(_Line):
     data_set: str = ""
     corpus_digest: str = ""
     questions_digest: str = ""
+    moved_digest: str = ""
 
 
 class QuestionText(_Line):
@@ -162,7 +166,7 @@ class RunData:
                     f"{self._files.questions} lacks question {row.question_id}: start a new run"
                 )
             rows.append(row.model_copy(update={"question": text}))
-        return rows
+        return list(with_moved(rows, self._moved))
 
     @cached_property
     def data_set_card(self) -> Mapping[str, Any]:
@@ -173,6 +177,16 @@ class RunData:
     def _data_set_file(self, name: str) -> bytes:
         """Each process of a training reads no other file of the data set."""
         return read_folder(self._folder.data_set, self.inputs.data_set, (name,))[name]
+
+    @cached_property
+    def _moved(self) -> Moved:
+        """Runs of before passages were found again have no such file."""
+        path = self._files.moved
+        if not self.inputs.moved_digest:
+            return {}
+        _check(path, self.inputs.moved_digest)
+        moved: Moved = json.loads(path.read_text(encoding="utf-8"))
+        return moved
 
     @cached_property
     def _texts(self) -> Mapping[tuple[str, str], str]:
@@ -231,7 +245,13 @@ class RunData:
     def digest(self) -> str:
         """Of everything that is learned from."""
         files = self._files
-        inputs = (files.questions, files.corpus_rows, files.corpus_vectors, files.live)
+        inputs = (
+            files.questions,
+            files.corpus_rows,
+            files.corpus_vectors,
+            files.live,
+            files.moved,
+        )
         paths = [self._folder.data_set / TRAIN, *inputs]
         digests = [file_digest(path) for path in paths if path.exists()]
         digests.append(base_digest(Path(self.inputs.base_folder)))

@@ -42,6 +42,15 @@ from gyre_trainer.recipes.query_encoder.inputs import (
     file_digest,
 )
 from gyre_trainer.recipes.query_encoder.live_search import Asker, ask_live
+from gyre_trainer.recipes.query_encoder.moved_passages import (
+    JudgedPassage,
+    Moved,
+    judged_passages,
+    missing_of,
+    moved_note,
+    moved_to,
+    with_moved,
+)
 from gyre_trainer.recipes.query_encoder.ranking import LiveHits
 from gyre_trainer.runs.failures import STORE_SECONDS, retry_while_away
 from gyre_trainer.runs.folder import Prepared, RunFolder, RunSpec, write_json
@@ -76,8 +85,12 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
     train, gate = frozen.rows(TRAIN), frozen.rows(GATE)
     shown = [passage for row in (*train, *gate) for passage in row.shown]
     judged = {passage.chunk_id for passage in shown if passage.label is not None}
-    chunk_ids = await corpus_of(folder, spec, settings, judged)
-    remaining = without_deleted(train, chunk_ids)
+    old_passages = await retry_while_away(
+        lambda: judged_passages(frozen, segments, judged), seconds=STORE_SECONDS
+    )
+    chunk_ids, moved, lost = await corpus_of(folder, spec, settings, judged, old_passages)
+    write_json(files.moved, moved)
+    remaining = without_deleted(with_moved(train, moved), chunk_ids)
     check_enough(len(remaining), len(train), spec.profile)
     folder.progress(PREPARE, message="checking the base model")
     models = ModelFolders(Store(settings.store_url), settings.model_cache)
@@ -91,9 +104,11 @@ async def prepare(folder: RunFolder, settings: TrainerSettings) -> None:
         data_set=frozen.digest,
         corpus_digest=file_digest(files.corpus_vectors),
         questions_digest=file_digest(files.questions),
+        moved_digest=file_digest(files.moved),
     )
     write_json(files.inputs, inputs)
-    note = dropped_note(len(train) - len(remaining))
+    notes = [moved_note(len(moved), lost), dropped_note(len(train) - len(remaining))]
+    note = "; ".join(filter(None, notes))
     if note:
         folder.progress(PREPARE, message=note)
     prepared = Prepared(
@@ -125,19 +140,31 @@ async def freeze_and_store(
 
 
 async def corpus_of(
-    folder: RunFolder, spec: RunSpec, settings: TrainerSettings, required: Collection[str]
-) -> frozenset[str]:
-    """The passages of the live index. An Elasticsearch that is away is waited for."""
+    folder: RunFolder,
+    spec: RunSpec,
+    settings: TrainerSettings,
+    judged: Collection[str],
+    old_passages: Mapping[str, JudgedPassage],
+) -> tuple[frozenset[str], Moved, int]:
+    """The passages of the live index, those that stand for judged ones that are not in it any more,
+    and how many nothing stands for. An Elasticsearch that is away is waited for.
+    """
     index = spec.live[Roles.DOCUMENT_ENCODER].index
     if index is None:
         raise FailedPrecondition("the live document encoder names no index")
     folder.progress(PREPARE, message="taking a snapshot of the corpus")
     url, login = settings.elasticsearch_url, settings.elasticsearch_login
     async with open_elasticsearch(url, login) as client:
-        return await retry_while_away(
-            lambda: snapshot(client, index, folder, tenant=spec.tenant, required=required),
-            seconds=_INDEX_SECONDS,
-        )
+
+        async def take() -> tuple[frozenset[str], Moved, int]:
+            missing = await missing_of(client, index, judged)
+            gone = {each: old_passages[each] for each in missing if each in old_passages}
+            moved = await moved_to(client, index, gone) if gone else {}
+            required = {*judged, *moved.values()} - missing
+            chunk_ids = await snapshot(client, index, folder, tenant=spec.tenant, required=required)
+            return chunk_ids, moved, len(missing) - len(moved)
+
+        return await retry_while_away(take, seconds=_INDEX_SECONDS)
 
 
 async def snapshot(
