@@ -13,12 +13,22 @@ from gyre_common.outside_content import OutsideContent
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_ingestor.content import ContentSource
+from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.reading import ProcessReader, run_guarded
 from gyre_ingestor.service import Ingestor
+from gyre_ingestor.sources import KINDS
+from gyre_ingestor.sources.book import SourceBook
+from gyre_ingestor.sources.opening import SourceOpener
+from gyre_ingestor.sources.source import Surroundings
+from gyre_ingestor.sources.state import SourceStates
+from gyre_ingestor.sources.syncing import SourceSyncer
+from gyre_ingestor.sources.view import SourceView
 
 from tests.builders import a_release, an_artifact
 from tests.fakes.bus import MemoryBus
+
+from .source_fakes import NoIndex, Place
 
 MAX_BYTES = 100_000
 E_ = TypeVar("E_", bound=Event)
@@ -46,6 +56,11 @@ class World:
     contents: ContentSource
     releases: ReleaseView
     allowed: Path
+    view: SourceView
+    states: SourceStates
+    opener: SourceOpener
+    syncer: SourceSyncer
+    place: Place
 
     def events(self, topic: Topic[E_]) -> list[E_]:
         return [event for name, event in self.bus.published if name.name == topic.name]  # type: ignore[misc]
@@ -63,6 +78,11 @@ class World:
             )
         )
 
+    @property
+    def book(self) -> SourceBook:
+        """What callers ask of sources."""
+        return SourceBook(self.view, self.states, self.opener, self.bus)
+
     def tombstones(self, topic: str) -> list[bytes | None]:
         records = self.bus.sent
         return [record.key for record in records if record.topic == topic and not record.value]
@@ -75,13 +95,33 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     uploads_url = f"file://{tmp_path}/store/uploads"
     outside = OutsideContent([f"file://{allowed}", uploads_url], max_bytes=MAX_BYTES * 10)
     async with MemoryBus(service="ingestor") as bus:
+        place, view = Place(), SourceView()
+        states = SourceStates(f"file://{tmp_path}/store")
+        around = Surroundings(
+            roots=[allowed],
+            secrets=tmp_path / "secrets",
+            cache=tmp_path / "cache",
+            private_addresses=True,
+            max_bytes=MAX_BYTES * 10,
+        )
+        opener = SourceOpener({**KINDS, "place": place.kind}, around)
+        uploads, contents = (
+            Store(uploads_url),
+            ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10),
+        )
+        door = FrontDoor(contents, uploads, bus, NoIndex())
         world = World(
             bus=bus,
             store=Store(f"file://{tmp_path}/store"),
-            uploads=Store(uploads_url),
-            contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10),
+            uploads=uploads,
+            contents=contents,
             releases=ReleaseView(),
             allowed=allowed,
+            view=view,
+            states=states,
+            opener=opener,
+            syncer=SourceSyncer(view=view, states=states, opener=opener, door=door, publisher=bus),
+            place=place,
         )
         world.release()
         ingestor = Ingestor(
@@ -92,5 +132,5 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             publisher=bus,
             clock_skew=timedelta(minutes=5),
         )
-        build_handlers(bus, ingestor)
+        build_handlers(bus, ingestor, world.syncer)
         yield world

@@ -9,16 +9,20 @@ from gyre_common.events.documents import (
     DocumentAccepted,
     DocumentSubmitted,
 )
+from gyre_common.events.sources import SOURCE_CHANGED, SYNC_REQUESTED, SyncRequested
 
 from gyre_ingestor.service import Ingestor
+from gyre_ingestor.sources.syncing import SourceSyncer
 
 GROUP = "ingestor"
 _CONCURRENT_READS = 4
+_CONCURRENT_SYNCS = 4
 
 
-def build_handlers(bus: EventBus, ingestor: Ingestor) -> None:
+def build_handlers(bus: EventBus, ingestor: Ingestor, syncer: SourceSyncer) -> None:
     """Let the ingestor work on what the bus brings."""
     bus.publishes(DOCUMENT_SUBMITTED, DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED, DOCUMENT_REJECTED)
+    bus.publishes(SOURCE_CHANGED, SYNC_REQUESTED)
 
     @bus.on(DOCUMENT_SUBMITTED, group=GROUP)
     async def on_document_submitted(event: DocumentSubmitted) -> None:
@@ -28,3 +32,7 @@ def build_handlers(bus: EventBus, ingestor: Ingestor) -> None:
     @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS)
     async def on_document_accepted(event: DocumentAccepted) -> None:
         await ingestor.chunk(event, revision=current_record().raw.offset)
+
+    @bus.on(SYNC_REQUESTED, group=GROUP, concurrency=_CONCURRENT_SYNCS)
+    async def on_sync_requested(event: SyncRequested) -> None:
+        await syncer.sync(event)
