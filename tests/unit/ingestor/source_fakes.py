@@ -8,6 +8,7 @@ from typing import Any
 from gyre_common.store import digest_of
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 from gyre_ingestor.sources.source import (
+    Cursor,
     Item,
     ItemUnreadable,
     Known,
@@ -53,7 +54,9 @@ class Place:
     def _open(self, settings: Any, around: Surroundings) -> "Place":
         return self
 
-    async def items(self, known: Mapping[str, Known]) -> AsyncIterator[Item | Problem]:
+    async def items(
+        self, known: Mapping[str, Known], cursor: Cursor
+    ) -> AsyncIterator[Item | Problem]:
         self.known.append(known)
         for number, (name, text) in enumerate(list(self.texts.items())):
             if number == self.breaks_after:

@@ -12,7 +12,13 @@ from gyre_common.errors import InvalidInput
 from gyre_common.events.sources import SYNC_REQUESTED, SyncReason
 from gyre_ingestor.sources.book import new_source
 from gyre_ingestor.sources.folder import FolderSource
-from gyre_ingestor.sources.source import Item, ItemUnreadable, Problem, SourceUnreachable
+from gyre_ingestor.sources.source import (
+    Cursor,
+    Item,
+    ItemUnreadable,
+    Problem,
+    SourceUnreachable,
+)
 from gyre_ingestor.sources.watching import FolderWatch
 
 from tests.eventually import eventually
@@ -29,7 +35,7 @@ def opened(world: World, path: Path | None = None, **settings: str) -> FolderSou
 
 
 async def listed(folder: FolderSource) -> tuple[dict[str, Item], Sequence[Problem]]:
-    each = [one async for one in folder.items({})]
+    each = [one async for one in folder.items({}, Cursor())]
     items = {one.name: one for one in each if isinstance(one, Item)}
     return items, [one for one in each if isinstance(one, Problem)]
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from gyre_ingestor.sources.folder import FOLDER
 from gyre_ingestor.sources.source import SourceKind
+from gyre_ingestor.sources.web import WEB
 
 KINDS: Mapping[str, SourceKind] = {
     "folder": FOLDER,
+    "web": WEB,
 }
 """By name."""

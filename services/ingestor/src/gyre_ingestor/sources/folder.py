@@ -14,6 +14,7 @@ from gyre_common.settings import CommaList
 from pydantic import Field
 
 from gyre_ingestor.sources.source import (
+    Cursor,
     FileRules,
     Item,
     ItemUnreadable,
@@ -51,7 +52,9 @@ class FolderSource:
         self._settings = settings
         self._rules = FileRules(settings.include)
 
-    async def items(self, known: Mapping[str, Known]) -> AsyncIterator[Item | Problem]:
+    async def items(
+        self, known: Mapping[str, Known], cursor: Cursor
+    ) -> AsyncIterator[Item | Problem]:
         """See `Source`."""
         for each in await asyncio.to_thread(lambda: list(self._walk())):
             yield each

@@ -21,7 +21,14 @@ from gyre_common.events.sources import SourceChanged
 from gyre_common.lines import has_control_characters
 from gyre_common.store import digest_of
 
-from gyre_ingestor.sources.source import Item, ItemUnreadable, Known, Problem, Source
+from gyre_ingestor.sources.source import (
+    Cursor,
+    Item,
+    ItemUnreadable,
+    Known,
+    Problem,
+    Source,
+)
 from gyre_ingestor.sources.state import (
     MOST_PROBLEMS,
     BroughtItem,
@@ -100,13 +107,17 @@ class SyncPart:
 
     async def visit(self, source: Source, pause: Pause) -> bool:
         """Whether the sync is through. Raises GyreError: the source cannot be listed."""
-        async for each in source.items(self._known()):
+        cursor = Cursor(self.run.cursor)
+        async for each in source.items(self._known(), cursor):
             if isinstance(each, Problem):
                 self._take_problem(each)
             elif await self._take(each):
                 await self._submit_changed()
+                self._move_to(cursor)
                 return False
-            await pause()
+            if not self._changed:
+                self._move_to(cursor)
+                await pause()
         await self._submit_changed()
         return self._missing != [] or await self._delete_gone(pause)
 
@@ -115,12 +126,17 @@ class SyncPart:
         names = [] if self._source.keeps_documents else list(self.items)
         return await self._delete(names, pause)
 
+    def _move_to(self, cursor: Cursor) -> None:
+        self.run = self.run.model_copy(update={"cursor": cursor.dump()})
+
     def _known(self) -> Mapping[str, Known]:
-        """Items that were submitted with other labels are as new."""
+        """Items that were submitted with other labels are submitted again."""
+        number, labels = self.run.number, self._labels
         return {
-            name: Known(item.fingerprint, item.notes, done=item.run == self.run.number)
+            name: Known(item.fingerprint, item.notes, done=item.run == number)
+            if item.labels == labels
+            else Known("", item.notes)
             for name, item in self.items.items()
-            if item.labels == self._labels
         }
 
     async def _take(self, item: Item) -> bool:

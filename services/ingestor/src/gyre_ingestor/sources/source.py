@@ -26,7 +26,8 @@ class ItemUnreadable(GyreError):
 class Known:
     """What is remembered of an item that was brought: `notes` are the kind's own.
 
-    `done` says that the sync under way has looked at it already, in a part before this one.
+    `done` says that the sync under way has looked at it already, in a part before this one. An
+    item that is to be submitted again, whatever it is like, has no fingerprint.
     """
 
     fingerprint: str
@@ -61,11 +62,21 @@ class Problem:
     name: str = ""
 
 
+@dataclass
+class Cursor:
+    """Where a kind is that does not list anew for each part of a sync: `text` is what it dumped in
+    the part before, empty at first. It says where it is once all that it gave has been dealt with.
+    """
+
+    text: str = ""
+    dump: Callable[[], str] = str
+
+
 class Source(Protocol):
     """A place that was configured."""
 
-    def items(self, known: Mapping[str, Known]) -> AsyncIterator[Item | Problem]:
-        """All that is there, each name once.
+    def items(self, known: Mapping[str, Known], cursor: Cursor) -> AsyncIterator[Item | Problem]:
+        """All that is there, each name once; with a cursor what is left of it.
 
         Raises SourceUnreachable: the listing cannot be made, or breaks off.
         """

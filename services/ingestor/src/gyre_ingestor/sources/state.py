@@ -59,6 +59,7 @@ class SyncRun(BaseModel):
     began_at: Timestamp
     touched_at: Timestamp
     part: int = 0
+    cursor: str = ""
     ended_at: Timestamp | None = None
     outcome: SyncOutcome | None = None
     counts: SyncCounts = Field(default_factory=SyncCounts)
@@ -69,7 +70,13 @@ class SyncRun(BaseModel):
         """The same, once it is over."""
         at = now()
         return self.model_copy(
-            update={"outcome": outcome, "error": error, "ended_at": at, "touched_at": at}
+            update={
+                "outcome": outcome,
+                "error": error,
+                "cursor": "",
+                "ended_at": at,
+                "touched_at": at,
+            }
         )
 
 
