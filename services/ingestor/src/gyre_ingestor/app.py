@@ -81,6 +81,7 @@ def _surroundings(settings: IngestorSettings) -> Surroundings:
     roots = [urlsplit(root) for root in settings.allowed_content_roots]
     return Surroundings(
         roots=[Path(unquote(root.path)) for root in roots if root.scheme == "file"],
+        stores=[root.geturl() for root in roots if root.scheme != "file"],
         secrets=settings.source_secrets_dir,
         cache=settings.home / "source-cache",
         private_addresses=settings.source_private_addresses,

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from gyre_ingestor.sources.folder import FOLDER
+from gyre_ingestor.sources.object_store import OBJECT_STORE
 from gyre_ingestor.sources.source import SourceKind
 from gyre_ingestor.sources.web import WEB
 
 KINDS: Mapping[str, SourceKind] = {
     "folder": FOLDER,
     "web": WEB,
+    "object-store": OBJECT_STORE,
 }
 """By name."""

@@ -1,5 +1,6 @@
 """What every kind of source has in common: settings in, items and problems out."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -12,6 +13,8 @@ from gyre_common.events.event import DEFAULT_TENANT
 from pydantic import BaseModel, ConfigDict
 
 from gyre_ingestor.formats import FORMATS
+
+_SECRET = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 class SourceUnreachable(GyreError):
@@ -86,13 +89,15 @@ class Source(Protocol):
 class Surroundings:
     """What the operator of this process lets sources do.
 
-    `roots` are the folders that may be read, `secrets` holds a folder of secrets a tenant, `cache`
-    may be filled with what can be fetched again.
+    `roots` are the folders that may be read, `stores` the places elsewhere that may be read as
+    whoever runs this process; `secrets` holds a folder of secrets a tenant, `cache` may be filled
+    with what can be fetched again.
     """
 
     roots: Sequence[Path]
     secrets: Path
     cache: Path
+    stores: Sequence[str] = ()
     private_addresses: bool = False
     max_bytes: int = 20 * 1024 * 1024
     tenant: str = DEFAULT_TENANT
@@ -110,6 +115,9 @@ class Surroundings:
 
     def secret(self, setting: str, name: str) -> str:
         """What the operator wrote into the tenant's secret of that name. Raises InvalidInput."""
+        if not _SECRET.fullmatch(name):
+            fix = "name a file there: letters, digits, '.', '_' and '-'"
+            raise InvalidInput(setting, "cannot be the name of a secret", fix)
         file = self.secrets / self.tenant / name
         try:
             return file.read_text(encoding="utf-8").strip()

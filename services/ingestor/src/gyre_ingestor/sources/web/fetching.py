@@ -1,7 +1,5 @@
 """Fetches pages of one host, hop by hop, within limits."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -130,34 +128,12 @@ def _target(here: str, location: str) -> str:
 async def open_fetcher(rule: AddressRule) -> AsyncIterator[Fetcher]:
     """Connections without cookies, proxies and logins of the environment."""
     import aiohttp
-    from aiohttp.abc import AbstractResolver, ResolveResult
 
-    class CheckedResolver(AbstractResolver):
-        """Gives the addresses that were looked at, and the connection goes to one of them."""
-
-        async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-        ) -> list[ResolveResult]:
-            resolved = await asyncio.to_thread(rule.resolve, host, port)
-            return [
-                ResolveResult(
-                    hostname=host,
-                    host=address[0],
-                    port=port,
-                    family=address_family,
-                    proto=protocol,
-                    flags=socket.AI_NUMERICHOST,
-                )
-                for address_family, _, protocol, _, address in resolved
-                if family in (socket.AF_UNSPEC, address_family)
-            ]
-
-        async def close(self) -> None:
-            """Nothing is open."""
+    from gyre_ingestor.sources.resolver import CheckedResolver
 
     timeout = aiohttp.ClientTimeout(total=_PAGE_SECONDS, sock_connect=_CONNECT_SECONDS)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=CheckedResolver(), limit=4),
+        connector=aiohttp.TCPConnector(resolver=CheckedResolver(rule), limit=4),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=_HEADERS,
         timeout=timeout,
