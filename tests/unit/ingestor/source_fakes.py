@@ -1,6 +1,6 @@
 """A source that a test fills, breaks and mends."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -56,7 +56,7 @@ class Place:
 
     async def items(
         self, known: Mapping[str, Known], cursor: Cursor
-    ) -> AsyncIterator[Item | Problem]:
+    ) -> AsyncGenerator[Item | Problem, None]:
         self.known.append(known)
         for number, (name, text) in enumerate(list(self.texts.items())):
             if number == self.breaks_after:
@@ -66,7 +66,10 @@ class Place:
         for problem in self.problems:
             yield problem
 
-    async def _read(self, name: str) -> AsyncIterator[bytes]:
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def _read(self, name: str) -> AsyncGenerator[bytes, None]:
         self.reads.append(name)
         text = self.texts[name].encode()
         yield text[: len(text) // 2]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gyre_ingestor.sources.folder import FOLDER
+from gyre_ingestor.sources.git import GIT
 from gyre_ingestor.sources.object_store import OBJECT_STORE
 from gyre_ingestor.sources.source import SourceKind
 from gyre_ingestor.sources.web import WEB
@@ -11,5 +12,6 @@ KINDS: Mapping[str, SourceKind] = {
     "folder": FOLDER,
     "web": WEB,
     "object-store": OBJECT_STORE,
+    "git": GIT,
 }
 """By name."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -54,10 +54,13 @@ class FolderSource:
 
     async def items(
         self, known: Mapping[str, Known], cursor: Cursor
-    ) -> AsyncIterator[Item | Problem]:
+    ) -> AsyncGenerator[Item | Problem, None]:
         """See `Source`."""
         for each in await asyncio.to_thread(lambda: list(self._walk())):
             yield each
+
+    async def close(self) -> None:
+        """See `Source`: nothing is open."""
 
     def _walk(self) -> Iterator[Item | Problem]:
         folder = self._root.joinpath(*self._parts)
@@ -103,7 +106,7 @@ class FolderSource:
             source_uri=f"{base.rstrip('/')}/{name}" if base else "",
         )
 
-    async def _read(self, within: Path) -> AsyncIterator[bytes]:
+    async def _read(self, within: Path) -> AsyncGenerator[bytes, None]:
         """Each step of the path is opened anew, without following links."""
         file: BinaryIO | None = None
         try:

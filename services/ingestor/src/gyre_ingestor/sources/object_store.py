@@ -1,7 +1,7 @@
 """A bucket, or a folder in one, in any store that fsspec knows: S3, GCS, Azure."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -69,7 +69,7 @@ class ObjectStoreSource:
 
     async def items(
         self, known: Mapping[str, Known], cursor: Cursor
-    ) -> AsyncIterator[Item | Problem]:
+    ) -> AsyncGenerator[Item | Problem, None]:
         """See `Source`."""
         try:
             store, root = await asyncio.to_thread(self._open)
@@ -88,6 +88,9 @@ class ObjectStoreSource:
             if about.get("type") != "directory" and self.rules.take(name):
                 yield self._item(store, path, name, about)
 
+    async def close(self) -> None:
+        """See `Source`: nothing is open."""
+
     def _open(self) -> tuple[Any, str]:
         """Anew each time: file systems keep listings that others have changed since."""
         url = self.settings.url.rstrip("/")
@@ -104,7 +107,7 @@ class ObjectStoreSource:
             source_uri=f"{base.rstrip('/')}/{name}" if base else "",
         )
 
-    async def _read(self, store: Any, path: str) -> AsyncIterator[bytes]:
+    async def _read(self, store: Any, path: str) -> AsyncGenerator[bytes, None]:
         """An object that is replaced meanwhile is not read on: S3 is asked for the same ETag."""
         try:
             file = await asyncio.to_thread(store.open, path, "rb", block_size=_BLOCK)

@@ -12,6 +12,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import aclosing
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -107,19 +108,29 @@ class SyncPart:
 
     async def visit(self, source: Source, pause: Pause) -> bool:
         """Whether the sync is through. Raises GyreError: the source cannot be listed."""
-        cursor = Cursor(self.run.cursor)
-        async for each in source.items(self._known(), cursor):
-            if isinstance(each, Problem):
-                self._take_problem(each)
-            elif await self._take(each):
-                await self._submit_changed()
-                self._move_to(cursor)
+        try:
+            if not await self._look(source, pause):
                 return False
-            if not self._changed:
-                self._move_to(cursor)
-                await pause()
-        await self._submit_changed()
+        finally:
+            await source.close()
         return self._missing != [] or await self._delete_gone(pause)
+
+    async def _look(self, source: Source, pause: Pause) -> bool:
+        """Whether all that is there has been dealt with."""
+        cursor = Cursor(self.run.cursor)
+        async with aclosing(source.items(self._known(), cursor)) as listed:
+            async for each in listed:
+                if isinstance(each, Problem):
+                    self._take_problem(each)
+                elif await self._take(each):
+                    await self._submit_changed()
+                    self._move_to(cursor)
+                    return False
+                if not self._changed:
+                    self._move_to(cursor)
+                    await pause()
+        await self._submit_changed()
+        return True
 
     async def delete_all(self, pause: Pause) -> bool:
         """Whether all is gone; of a source that keeps its documents, at once."""
@@ -247,13 +258,13 @@ class SyncPart:
         if item.source_uri and len(item.source_uri) <= _LONGEST_ADDRESS:
             fields["source_uri"] = item.source_uri
         key = f"{self._source.name}/{self.run.number}/{digest_of(item.fingerprint.encode())}"
-        pieces = item.read()
         first: list[bytes] = []
-        async for piece in pieces:
-            first.append(piece)
-            if sum(map(len, first)) > _IN_THE_RECORD:
-                await self._door.upload(self._caller, fields, _chained(first, pieces), key)
-                return
+        async with aclosing(item.read()) as pieces:
+            async for piece in pieces:
+                first.append(piece)
+                if sum(map(len, first)) > _IN_THE_RECORD:
+                    await self._door.upload(self._caller, fields, _chained(first, pieces), key)
+                    return
         content = base64.b64encode(b"".join(first)).decode()
         await self._door.submit(self._caller, {**fields, "content_base64": content}, key)
 

@@ -1,7 +1,7 @@
 """What every kind of source has in common: settings in, items and problems out."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property
@@ -47,7 +47,7 @@ class Item:
 
     name: str
     fingerprint: str
-    read: Callable[[], AsyncIterator[bytes]]
+    read: Callable[[], AsyncGenerator[bytes, None]]
     title: str = ""
     source_uri: str = ""
     media_type: str = ""
@@ -78,11 +78,16 @@ class Cursor:
 class Source(Protocol):
     """A place that was configured."""
 
-    def items(self, known: Mapping[str, Known], cursor: Cursor) -> AsyncIterator[Item | Problem]:
+    def items(
+        self, known: Mapping[str, Known], cursor: Cursor
+    ) -> AsyncGenerator[Item | Problem, None]:
         """All that is there, each name once; with a cursor what is left of it.
 
         Raises SourceUnreachable: the listing cannot be made, or breaks off.
         """
+
+    async def close(self) -> None:
+        """No item is read any more."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -62,7 +62,7 @@ class WebSource:
 
     async def items(
         self, known: Mapping[str, Known], cursor: Cursor
-    ) -> AsyncIterator[Item | Problem]:
+    ) -> AsyncGenerator[Item | Problem, None]:
         """See `Source`."""
         async with open_fetcher(self._rule) as fetcher:
             visit = _Visit(self._limits, self._settings)
@@ -80,6 +80,9 @@ class WebSource:
             async for each in self._pages(visit, fetcher, known, robots):
                 yield each
 
+    async def close(self) -> None:
+        """See `Source`: nothing is open."""
+
     async def _begin(
         self, visit: "_Visit", fetcher: Fetcher, known: Mapping[str, Known], robots: "Protego"
     ) -> None:
@@ -92,7 +95,7 @@ class WebSource:
 
     async def _pages(
         self, visit: "_Visit", fetcher: Fetcher, known: Mapping[str, Known], robots: "Protego"
-    ) -> AsyncIterator[Item | Problem]:
+    ) -> AsyncGenerator[Item | Problem, None]:
         failures = 0
         while visit.queue:
             url, depth = visit.queue.popleft()
@@ -164,7 +167,7 @@ class WebSource:
         return links.is_listed
 
     def _item(self, page: Page, depth: int, media_type: str) -> Item:
-        async def read() -> AsyncIterator[bytes]:
+        async def read() -> AsyncGenerator[bytes, None]:
             yield page.body
 
         notes = {"url": page.url, "depth": str(depth), "settings": self._settings}
@@ -310,5 +313,5 @@ def _name_of(url: str) -> str:
     return f"{path}?{parts.query}" if parts.query else path
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def _nothing() -> AsyncGenerator[bytes, None]:
     yield b""
