@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from gyre_ingestor.sources.folder import FOLDER
 from gyre_ingestor.sources.git import GIT
+from gyre_ingestor.sources.imap import IMAP
+from gyre_ingestor.sources.mbox import MBOX
 from gyre_ingestor.sources.object_store import OBJECT_STORE
 from gyre_ingestor.sources.source import SourceKind
 from gyre_ingestor.sources.web import WEB
@@ -13,5 +15,7 @@ KINDS: Mapping[str, SourceKind] = {
     "web": WEB,
     "object-store": OBJECT_STORE,
     "git": GIT,
+    "imap": IMAP,
+    "mbox": MBOX,
 }
 """By name."""
