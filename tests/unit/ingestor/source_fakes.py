@@ -36,7 +36,8 @@ class Place:
     """Implements `Source`: texts by name.
 
     Those in `unreadable` break off when they are read, the listing does after `breaks_after` items;
-    `before_each` is called before each item; `reads` counts what was read.
+    `before_each` is called before each item; `reads` counts what was read. All of them have another
+    fingerprint when `touched` changes.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -44,6 +45,8 @@ class Place:
     problems: list[Problem] = field(default_factory=list)
     breaks_after: int | None = None
     before_each: Callable[[], None] = lambda: None
+    touched: int = 0
+    address: str = ""
     reads: list[str] = field(default_factory=list)
     known: list[Mapping[str, Known]] = field(default_factory=list)
 
@@ -62,7 +65,12 @@ class Place:
             if number == self.breaks_after:
                 raise SourceUnreachable("the line was cut: try again")
             self.before_each()
-            yield Item(name, digest_of(text.encode()), partial(self._read, name))
+            yield Item(
+                name,
+                f"{digest_of(text.encode())} {self.touched}",
+                partial(self._read, name),
+                source_uri=f"{self.address}{name}" if self.address else "",
+            )
         for problem in self.problems:
             yield problem
 

@@ -144,6 +144,27 @@ async def test_an_item_that_cannot_be_read_stays_as_it_was_and_is_tried_again(
     assert submitted(world) == [("b.md", False)]
 
 
+async def test_what_was_only_touched_is_no_change(world: World) -> None:
+    long = "tea " * 90_000
+    world.place.texts = {"a.md": "Tea.", "long.txt": long}
+    await put(world)
+    submitted(world)
+    for touched, texts in ((1, {}), (2, {"long.txt": long + "ice"}), (3, {"a.md": "Ice."})):
+        world.place.touched = touched
+        world.place.texts |= texts
+        counts = (await sync(world)).counts
+        assert (counts.unchanged, counts.changed) == (2 - len(texts), len(texts))
+        assert submitted(world) == [(name, False) for name in texts]
+
+
+async def test_other_names_and_addresses_are_a_change(world: World) -> None:
+    world.place.texts = {"a.md": "Tea."}
+    await put(world)
+    world.place.address = "https://example.com/"
+    assert (await sync(world)).counts.changed == 1
+    assert world.events(DOCUMENT_CHUNKED)[-1].source_uri == "https://example.com/a.md"
+
+
 async def test_what_is_refused_is_tried_again_only_when_it_changes(world: World) -> None:
     world.place.texts = {"a.md": "Tea.", "b.md": "  "}
     await put(world)
@@ -156,6 +177,11 @@ async def test_what_is_refused_is_tried_again_only_when_it_changes(world: World)
     world.place.texts["b.md"] = "Ice."
     await sync(world)
     assert world.place.reads == ["b.md"]
+    world.place.texts["c.md"] = " "
+    await sync(world)
+    world.place.reads.clear()
+    await put(world)  # with other settings, or in front of an ingestor that takes more
+    assert world.place.reads == ["c.md"]
 
 
 async def test_a_document_whose_new_text_is_refused_still_goes_when_it_is_gone(
@@ -356,6 +382,8 @@ async def test_a_tenant_sees_its_own_sources_only(world: World) -> None:
         ({"schedule": "61 * * * *"}, "schedule", "Bad minute"),
         ({"schedule": "0 0 30 2 *"}, "schedule", "'0 0 30 2 *'"),
         ({"acl": ["a\nb"]}, "acl.0", "control characters"),
+        ({"acl": [f"group-{number}" for number in range(2_000)]}, "acl", "keep to 16,384"),
+        ({"settings": {"size": "1" * 20_000}}, "settings", "keep to 16,384"),
     ],
 )
 async def test_a_source_that_cannot_work_is_refused_by_the_field(
@@ -388,6 +416,17 @@ async def test_a_schedule_asks_when_it_is_due_and_makes_up_for_what_was_missed_o
     assert (run.number, run.reason) == (2, SyncReason.SCHEDULED)  # one sync served both
 
 
+async def test_a_schedule_that_cannot_be_read_harms_no_other(world: World) -> None:
+    """Others may write the topic."""
+    await put(world, schedule="*/5 * * * *")
+    (good,) = world.view.sources
+    world.view.apply(good.model_copy(update={"name": "odd", "schedule": "at noon"}))
+    await _as_of(world, hours=7)
+    await SourceClock(world.view, world.states, world.bus).request_due()
+    assert world.events(SYNC_REQUESTED)[-1].name == "shelf"
+    assert [each.next_sync_at is None for each in await world.book.list(TENANT)] == [True, False]
+
+
 async def test_the_next_time_is_told_unless_it_does_not_count(world: World) -> None:
     source = new_source(TENANT, {"name": "shelf", "kind": "place", "schedule": "0 3 * * *"})
     progress = await world.states.progress(KEY)
@@ -401,9 +440,9 @@ async def test_the_next_time_is_told_unless_it_does_not_count(world: World) -> N
 async def _as_of(world: World, *, hours: float) -> None:
     """As if all that happened had happened so long before."""
     ago = timedelta(hours=hours)
-    (source,) = world.view.sources
-    world.view._sources = {
-        f"{TENANT}/shelf": source.model_copy(update={"changed_at": source.changed_at - ago})
+    world.view._sources |= {
+        f"{TENANT}/{source.name}": source.model_copy(update={"changed_at": source.changed_at - ago})
+        for source in world.view.sources
     }
     progress = await world.states.progress(KEY)
     assert progress.last is not None

@@ -16,8 +16,9 @@ from gyre_common.events.sources import (
 )
 from pydantic import ValidationError
 
+from gyre_ingestor.content import METADATA_CHARACTERS
 from gyre_ingestor.sources.opening import SourceOpener
-from gyre_ingestor.sources.schedule import next_time
+from gyre_ingestor.sources.schedule import next_sync_at, next_time
 from gyre_ingestor.sources.source import SourceKind
 from gyre_ingestor.sources.state import SourceKey, SourceProgress, SourceStates
 from gyre_ingestor.sources.view import SourceView, sync_request
@@ -33,10 +34,7 @@ class SourceStanding:
     @property
     def next_sync_at(self) -> datetime | None:
         """By the schedule; None where there is none, or none counts."""
-        source = self.source
-        if not source.schedule or source.paused or source.removed:
-            return None
-        return next_time(source.schedule, now())
+        return next_sync_at(self.source, now())
 
 
 class SourceBook:
@@ -65,6 +63,8 @@ class SourceBook:
             InvalidInput: a setting cannot work; it names it.
             FailedPrecondition: one of that name is being removed.
         """
+        _check_size("acl", sum(map(len, source.acl)))
+        _check_size("settings", sum(map(len, (*source.settings, *source.settings.values()))))
         if source.schedule:
             next_time(source.schedule, now())
         await asyncio.to_thread(self._opener.open, source)
@@ -134,6 +134,13 @@ class SourceBook:
         at = now()
         await self._publisher.publish(SYNC_REQUESTED, sync_request(source, reason, at))
         return at
+
+
+def _check_size(field: str, characters: int) -> None:
+    """The groups stand in every record of every document."""
+    if characters > METADATA_CHARACTERS:
+        fix = f"keep to {METADATA_CHARACTERS:,}"
+        raise InvalidInput(field, f"has {characters:,} characters", fix)
 
 
 def new_source(tenant: str, fields: dict[str, object]) -> SourceChanged:

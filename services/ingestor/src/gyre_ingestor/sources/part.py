@@ -1,10 +1,8 @@
 """One part of a sync: compares what a source has with what it brought, and acts on it."""
 
 import asyncio
-import base64
 import time
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
     Coroutine,
@@ -13,15 +11,14 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
 
-from gyre_common.context import RequestContext
 from gyre_common.errors import InvalidInput
 from gyre_common.events.sources import SourceChanged
 from gyre_common.lines import has_control_characters
 from gyre_common.store import digest_of
 
+from gyre_ingestor.sources.sending import Door, Sender
 from gyre_ingestor.sources.source import (
     Cursor,
     Item,
@@ -40,30 +37,9 @@ from gyre_ingestor.sources.state import (
 
 MOST_ITEMS = 100_000
 _AT_ONCE = 8
-_IN_THE_RECORD = 256 * 1024
 _LONGEST_ID = 512
-_LONGEST_TITLE = 1024
-_LONGEST_ADDRESS = 4096
 
 Pause = Callable[[], Awaitable[None]]
-
-
-class Door(Protocol):
-    """Where documents go in: the ingestor's own front door."""
-
-    async def submit(
-        self, caller: RequestContext, fields: Mapping[str, object], idempotency_key: str = ""
-    ) -> UUID:
-        """See `FrontDoor`."""
-
-    async def upload(
-        self,
-        caller: RequestContext,
-        fields: Mapping[str, object],
-        pieces: AsyncIterator[bytes],
-        idempotency_key: str = "",
-    ) -> UUID:
-        """See `FrontDoor`."""
 
 
 class SyncPart:
@@ -84,10 +60,9 @@ class SyncPart:
         self.items = items
         self.run = run.model_copy(update={"counts": run.counts.model_copy()})
         self._source = source
-        self._door = door
+        self._sender = Sender(door, source, run.number)
         self._seconds = seconds
-        self._labels = digest_of("\n".join(source.acl).encode())[7:23]
-        self._caller = RequestContext(tenant=source.tenant)
+        self._labels = _short_digest(*source.acl)
         self._problems = list(run.problems)
         self._missing: list[str] = []
         self._listed: set[str] = set()
@@ -161,10 +136,7 @@ class SyncPart:
             return False
         self._listed.add(item.name)
         before = self.items.get(item.name)
-        same = before is not None and (before.fingerprint, before.labels) == (
-            item.fingerprint,
-            self._labels,
-        )
+        same = before is not None and self._is_same(before, item)
         if before is not None and same and before.run == self.run.number:
             return False
         self._deadline = self._deadline or time.monotonic() + self._seconds
@@ -181,6 +153,15 @@ class SyncPart:
         if len(self._changed) >= _AT_ONCE:
             await self._submit_changed()
         return time.monotonic() >= self._deadline
+
+    def _is_same(self, before: BroughtItem, item: Item) -> bool:
+        """Whether it needs no look; what was refused gets another one when the source changes."""
+        if before.refused and before.generation != self.run.generation:
+            return False
+        return before.fingerprint == item.fingerprint and self._is_called_same(before, item)
+
+    def _is_called_same(self, before: BroughtItem, item: Item) -> bool:
+        return (before.labels, before.about) == (self._labels, _about(item))
 
     def _take_problem(self, problem: Problem) -> None:
         if not problem.name:
@@ -219,57 +200,34 @@ class SyncPart:
         await _side_by_side(map(self._submit, changed))
 
     async def _submit(self, item: Item) -> None:
-        refused = ""
+        before = self.items.get(item.name)
+        known = before.digest if before and self._is_called_same(before, item) else ""
+        digest, refused, counts = "", "", self.run.counts
         try:
-            await self._send(item)
+            sent = await self._sender.send(item, known)
         except ItemUnreadable as error:
             self._leave(item.name, str(error))
             return
         except InvalidInput as error:
             refused = str(error)
-        before = self.items.get(item.name)
-        if refused:
             self._report(item.name, refused)
-            self.run.counts.refused += 1
-        elif before is None:
-            self.run.counts.added += 1
+            counts.refused += 1
         else:
-            self.run.counts.changed += 1
+            digest = sent.digest
+            counts.unchanged += not sent.is_new
+            counts.added += sent.is_new and before is None
+            counts.changed += sent.is_new and before is not None
         self.items[item.name] = BroughtItem(
             fingerprint=item.fingerprint,
             labels=self._labels,
+            about=_about(item),
+            digest=digest,
             run=self.run.number,
+            generation=self.run.generation,
             notes=dict(item.notes),
             refused=refused,
             is_document=not refused or (before is not None and before.is_document),
         )
-
-    async def _send(self, item: Item) -> None:
-        """Small ones in the record itself, others piece by piece through the store."""
-        fields: dict[str, object] = {
-            "document_id": self._document_id(item.name),
-            "source": self._source.name,
-            "acl": self._source.acl,
-        }
-        if item.title:
-            fields["title"] = item.title[:_LONGEST_TITLE]
-        if item.media_type:
-            fields["media_type"] = item.media_type
-        if item.source_uri and len(item.source_uri) <= _LONGEST_ADDRESS:
-            fields["source_uri"] = item.source_uri
-        key = f"{self._source.name}/{self.run.number}/{digest_of(item.fingerprint.encode())}"
-        first: list[bytes] = []
-        async with aclosing(item.read()) as pieces:
-            async for piece in pieces:
-                first.append(piece)
-                if sum(map(len, first)) > _IN_THE_RECORD:
-                    await self._door.upload(self._caller, fields, _chained(first, pieces), key)
-                    return
-        content = base64.b64encode(b"".join(first)).decode()
-        await self._door.submit(self._caller, {**fields, "content_base64": content}, key)
-
-    def _document_id(self, name: str) -> str:
-        return f"{self._source.name}/{name}"
 
     async def _delete_gone(self, pause: Pause) -> bool:
         if not self._listed and self.items:
@@ -294,15 +252,17 @@ class SyncPart:
 
     async def _delete_one(self, name: str) -> None:
         if self.items[name].is_document:
-            fields = {
-                "document_id": self._document_id(name),
-                "source": self._source.name,
-                "deleted": True,
-            }
-            key = f"{self._source.name}/{self.run.number}/deleted"
-            await self._door.submit(self._caller, fields, key)
+            await self._sender.delete(name)
             self.run.counts.deleted += 1
         del self.items[name]
+
+
+def _about(item: Item) -> str:
+    return _short_digest(item.title, item.source_uri, item.media_type)
+
+
+def _short_digest(*words: str) -> str:
+    return digest_of("\n".join(words).encode())[7:23]
 
 
 async def _side_by_side(works: Iterable[Coroutine[Any, Any, None]]) -> None:
@@ -310,10 +270,3 @@ async def _side_by_side(works: Iterable[Coroutine[Any, Any, None]]) -> None:
     for result in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
-
-
-async def _chained(first: Sequence[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    for piece in first:
-        yield piece
-    async for piece in rest:
-        yield piece

@@ -36,6 +36,16 @@ def next_time(expression: str, after: datetime) -> datetime:
         raise InvalidInput("schedule", f"is {expression!r}, which never comes", fix) from error
 
 
+def next_sync_at(source: SourceChanged, after: datetime) -> datetime | None:
+    """By its schedule; None where it has none, or none that counts or can be read."""
+    if not source.schedule or source.paused or source.removed:
+        return None
+    try:
+        return next_time(source.schedule, after)
+    except InvalidInput:  # others may write the topic, and a later version may know more
+        return None
+
+
 class SourceClock:
     """Asks for a sync of each source when it is due; one that was missed is made up for once.
 
@@ -66,7 +76,7 @@ class SourceClock:
         scheduled = {
             SourceKey.of(each): each
             for each in self._view.sources
-            if each.schedule and not each.paused and not each.removed
+            if next_sync_at(each, now()) is not None
         }
         self._due = {key: due for key, due in self._due.items() if key in scheduled}
         for key, source in scheduled.items():

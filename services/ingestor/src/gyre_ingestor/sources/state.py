@@ -99,14 +99,18 @@ class SourceProgress(BaseModel):
 
 class BroughtItem(BaseModel):
     """An item as it was when it was submitted. `labels` stands for what the source adds to it,
-    `run` for the last sync that saw it. One that was refused may be a document from before.
+    `about` for what the kind says of it, `run` for the last sync that saw it. One that was refused
+    may be a document from before.
     """
 
     model_config = _FROZEN
 
     fingerprint: str
     labels: str = ""
+    about: str = ""
+    digest: str = ""
     run: int
+    generation: int
     notes: dict[str, str] = Field(default_factory=dict)
     refused: str = ""
     is_document: bool = True

@@ -17,7 +17,8 @@ from gyre_common.events.sources import (
 )
 
 from gyre_ingestor.sources.opening import SourceOpener
-from gyre_ingestor.sources.part import Door, SyncPart
+from gyre_ingestor.sources.part import SyncPart
+from gyre_ingestor.sources.sending import Door
 from gyre_ingestor.sources.state import (
     SourceKey,
     SourceProgress,

@@ -135,7 +135,17 @@ class WebSource:
         """What a page's answer says of it."""
         if page.status == HTTPStatus.NOT_MODIFIED and before is not None:
             visit.done += 1
-            return [Item(name, before.fingerprint, _nothing, notes=before.notes)]
+            notes = before.notes
+            return [
+                Item(
+                    name,
+                    before.fingerprint,
+                    _nothing,
+                    source_uri=notes["url"],
+                    media_type=notes["type"],
+                    notes=notes,
+                )
+            ]
         if page.status in _GONE:
             if page.url == self._start:
                 raise SourceUnreachable(f"{page.url} answers {page.status}: give another start")
@@ -170,7 +180,8 @@ class WebSource:
         async def read() -> AsyncGenerator[bytes, None]:
             yield page.body
 
-        notes = {"url": page.url, "depth": str(depth), "settings": self._settings}
+        notes = {"url": page.url, "type": media_type, "depth": str(depth)}
+        notes["settings"] = self._settings
         for note, header in (("etag", "ETag"), ("modified", "Last-Modified")):
             if value := page.headers.get(header):
                 notes[note] = value
