@@ -38,7 +38,11 @@ class System:
             capture_output=True,
             text=True,
             timeout=seconds,
-            env={**os.environ, "GYRE_ALLOWED_CONTENT_ROOTS": f"file://{self.content}"},
+            env={
+                **os.environ,
+                "GYRE_ALLOWED_CONTENT_ROOTS": f"file://{self.content}",
+                "GYRE_SOURCE_PRIVATE_ADDRESSES": "true",
+            },
         )
         if check and done.returncode:
             raise AssertionError(f"gyre {' '.join(arguments)}: {done.stderr}\n{done.stdout}")

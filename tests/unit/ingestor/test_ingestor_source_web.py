@@ -111,7 +111,7 @@ async def test_other_groups_fetch_all_pages_again(world: World, site: WebSite) -
 async def test_a_sync_in_parts_fetches_each_page_once(world: World, site: WebSite) -> None:
     world.syncer._part_seconds = 0
     run = await crawl(world, site)
-    assert (run.part, run.counts.added) == (4, 4)
+    assert (run.part, run.counts.added, run.outcome) == (4, 4, SyncOutcome.SUCCEEDED)
     paths = [path for path, _ in site.requests if path != "/robots.txt"]
     assert sorted(paths) == sorted(site.pages)
 

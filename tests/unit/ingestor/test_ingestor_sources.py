@@ -115,6 +115,24 @@ async def test_a_place_that_came_back_empty_loses_nothing(world: World) -> None:
     assert submitted(world) == []
 
 
+async def test_a_place_that_empties_between_two_parts_loses_nothing(world: World) -> None:
+    world.place.texts = {f"{number}.md": f"Tea {number}." for number in range(4)}
+    await put(world)
+    submitted(world)
+    world.syncer._part_seconds = 0
+
+    def empty_it() -> None:
+        if (
+            len(world.place.known) == 4
+        ):  # the first one lists all for a sync, this is the third part
+            world.place.texts = {}
+
+    world.place.before_each = empty_it
+    run = await sync(world)
+    assert (run.outcome, run.counts.unchanged) == (SyncOutcome.INCOMPLETE, 3)
+    assert submitted(world) == []
+
+
 async def test_a_part_of_the_listing_that_is_missing_keeps_what_was_there(world: World) -> None:
     world.place.texts = {"a.md": "Tea.", "b.md": "Ice."}
     await put(world)

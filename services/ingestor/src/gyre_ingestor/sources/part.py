@@ -230,7 +230,7 @@ class SyncPart:
         )
 
     async def _delete_gone(self, pause: Pause) -> bool:
-        if not self._listed and self.items:
+        if not self._listed and self.items and not self.run.cursor:  # else little may be left
             self._missing.append(
                 f"it came back empty where {len(self.items):,} documents were: look whether it is "
                 f"the right place; if it is, `gyre sources remove {self._source.name}`"
