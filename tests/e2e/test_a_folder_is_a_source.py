@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from gyre_client import Addresses, Caller, Client
+
 from tests.eventually import eventually
 from tests.system import System
 
@@ -33,6 +35,11 @@ async def test_a_watched_folder_is_mirrored_until_it_is_removed(system: System) 
     (folder / "south.md").write_text("# Locks\n\nThe south lock closes at ten.\n")
     await eventually(lambda: names() == {"docs/north.md", "docs/south.md"}, PATIENCE, every=1)
     assert source()["last_sync"]["reason"] == "watched"
+
+    addresses = Addresses.on("127.0.0.1", port_offset=system.ports.offset)
+    with Client(addresses, Caller(tenant="sources")) as client:
+        document = client.documents.get("docs/south.md")
+    assert (document.source, document.timeline[-1].source) == ("docs", "docs")
 
     (folder / "north.md").unlink()
     await eventually(lambda: names() == {"docs/south.md"}, PATIENCE, every=1)

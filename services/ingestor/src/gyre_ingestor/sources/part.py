@@ -11,6 +11,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from gyre_common.errors import InvalidInput
@@ -144,8 +145,8 @@ class SyncPart:
             self._report(item.name, problem)
             self.run.counts.unreadable += 1
         elif before is not None and same:
-            seen = {"run": self.run.number, "notes": dict(item.notes)}
-            self.items[item.name] = before.model_copy(update=seen)
+            notes = dict(item.notes)
+            self.items[item.name] = replace(before, run=self.run.number, notes=notes)
             self.run.counts.unchanged += 1
         else:
             self._changed.append(item)
@@ -179,7 +180,7 @@ class SyncPart:
         self._report(name, detail)
         before = self.items.get(name)
         if before is not None:
-            self.items[name] = before.model_copy(update={"run": self.run.number})
+            self.items[name] = replace(before, run=self.run.number)
 
     def _name_problem(self, name: str) -> str:
         longest = _LONGEST_ID - len(self._source.name) - 1

@@ -25,7 +25,7 @@ class ItemUnreadable(GyreError):
     """One item cannot be read now; the others can."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Known:
     """What is remembered of an item that was brought: `notes` are the kind's own.
 
@@ -38,7 +38,7 @@ class Known:
     done: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """A document that is there. It is read only if its fingerprint is not the known one.
 

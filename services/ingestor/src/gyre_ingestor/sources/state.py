@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -97,13 +97,12 @@ class SourceProgress(BaseModel):
         return newest.began_at if newest else None
 
 
-class BroughtItem(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroughtItem:
     """An item as it was when it was submitted. `labels` stands for what the source adds to it,
     `about` for what the kind says of it, `run` for the last sync that saw it. One that was refused
-    may be a document from before.
+    may be a document from before. There may be many, so they are small.
     """
-
-    model_config = _FROZEN
 
     fingerprint: str
     labels: str = ""
@@ -111,7 +110,7 @@ class BroughtItem(BaseModel):
     digest: str = ""
     run: int
     generation: int
-    notes: dict[str, str] = Field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
     refused: str = ""
     is_document: bool = True
 

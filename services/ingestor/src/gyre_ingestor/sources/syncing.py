@@ -174,6 +174,9 @@ class _Saving:
         self._due = self._clock() + self._EVERY
 
     async def save_sometimes(self) -> None:
+        await asyncio.sleep(
+            0
+        )  # what did not change is passed without a wait, for thousands of items
         if self._clock() >= self._due:
             began = self._clock()
             await self.save()
