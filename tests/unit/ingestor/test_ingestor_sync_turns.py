@@ -24,6 +24,11 @@ def at_part(part: int) -> SourceProgress:
     return progress.model_copy(update={"run": progress.run.model_copy(update={"part": part})})
 
 
+def number_of(progress: SourceProgress) -> int:
+    assert progress.run is not None
+    return progress.run.number
+
+
 def over() -> SourceProgress:
     progress = began()
     assert progress.run is not None
@@ -57,7 +62,8 @@ def test_a_sync_of_how_the_source_was_before_is_given_up() -> None:
     requested = a_sync_request(generation=2, requested_at=late)
     turn, progress = turn_for(requested, newer, at_part(2), late)
     assert progress.run is not None
-    assert (turn, progress.run.generation, progress.run.number) == (Turn.SYNC, 2, 2)
+    assert (turn, progress.run.generation) == (Turn.SYNC, 2)
+    assert progress.run.number > number_of(at_part(2))
     assert turn_for(a_sync_request(part=2), newer, at_part(2), late)[0] is Turn.PASS
     assert turn_for(requested.model_copy(update={"requested_at": MORNING}), newer, over(), late)[
         0
@@ -69,7 +75,8 @@ def test_a_sync_that_lost_its_next_part_does_not_block_the_source() -> None:
     requested = a_sync_request(requested_at=later)
     turn, progress = turn_for(requested, SOURCE, at_part(2), later)
     assert progress.run is not None
-    assert (turn, progress.run.part, progress.run.number) == (Turn.SYNC, 0, 2)
+    assert (turn, progress.run.part) == (Turn.SYNC, 0)
+    assert progress.run.number > number_of(at_part(2))
 
 
 def test_the_latest_of_what_is_asked_for_meanwhile_is_remembered() -> None:

@@ -138,7 +138,7 @@ def _follow(cli: Cli, name: str, since: datetime) -> "SourceStatus | None":
         latest: SourceStatus | None = None
         with cli.out.notes.status(f"syncing {name}") as shown:
             async for latest in gyre.sources.follow(name, since):
-                shown.update(f"syncing {name}: {_counts(latest.sync)}")
+                shown.update(f"syncing {name}: {_counts(latest.sync, 'looking')}")
         return latest
 
     return cli.run(follow)
@@ -164,11 +164,11 @@ def _sync_view(status: "SourceStatus") -> RenderableType:
     return Group(*parts)
 
 
-def _counts(sync: "Sync") -> str:
+def _counts(sync: "Sync", nothing: str = "nothing to do") -> str:
     """What became of what was looked at; what did not happen is left out."""
     names = ("added", "changed", "deleted", "unchanged", "refused", "unreadable")
     counts = [f"{getattr(sync, name)} {name}" for name in names if getattr(sync, name)]
-    return ", ".join(counts) or "nothing to do"
+    return ", ".join(counts) or nothing
 
 
 def _table(statuses: Sequence["SourceStatus"]) -> RenderableType:
@@ -178,7 +178,7 @@ def _table(statuses: Sequence["SourceStatus"]) -> RenderableType:
     for status in statuses:
         state = _state(status)
         last = status.last_sync
-        what = last.error or _counts(status.sync if state == "syncing" else last)
+        what = _counts(status.sync, "looking") if state == "syncing" else _counts(last)
         rows.add_row(
             status.source.name,
             status.source.kind,
@@ -186,7 +186,7 @@ def _table(statuses: Sequence["SourceStatus"]) -> RenderableType:
             str(status.documents),
             minute(last.ended_at) if last.HasField("ended_at") else "–",
             minute(status.next_sync_at) if status.HasField("next_sync_at") else "–",
-            what if last.HasField("began_at") or state == "syncing" else "–",
+            last.error or (what if last.HasField("began_at") or state == "syncing" else "–"),
         )
     return rows if statuses else "no sources: `gyre sources add NAME KIND --set …`"
 

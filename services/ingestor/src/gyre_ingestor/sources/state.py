@@ -1,6 +1,7 @@
 """What is remembered of each source, in the store: what was brought, and how far a sync is."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +12,9 @@ from gyre_common.errors import NotFound
 from gyre_common.events.event import Timestamp, now
 from gyre_common.events.sources import SourceEvent, SyncReason
 from gyre_common.store import Shelf
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+log = logging.getLogger(__name__)
 
 FOLDER = "sources"
 MOST_PROBLEMS = 20
@@ -109,7 +112,7 @@ class BroughtItem:
     about: str = ""
     digest: str = ""
     run: int
-    generation: int
+    generation: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     refused: str = ""
     is_document: bool = True
@@ -146,18 +149,24 @@ class SourceStates:
             return SourceProgress.model_validate_json(await self._shelf.get(_progress(key)))
         except NotFound:
             return SourceProgress()
+        except ValidationError as error:
+            _begins_anew(key, error)
+            return SourceProgress()
 
     async def save_progress(self, key: SourceKey, progress: SourceProgress) -> None:
         """Returns once it is safe."""
         await self._shelf.replace(_progress(key), progress.model_dump_json().encode())
 
     async def items(self, key: SourceKey) -> dict[str, BroughtItem]:
-        """What was brought, by name."""
+        """What was brought, by name. What cannot be read is brought again, and changes nothing."""
         try:
             data = await self._shelf.get(_items(key))
+            return await asyncio.to_thread(_ITEMS.validate_json, data)
         except NotFound:
             return {}
-        return await asyncio.to_thread(_ITEMS.validate_json, data)
+        except ValidationError as error:
+            _begins_anew(key, error)
+            return {}
 
     async def save_items(self, key: SourceKey, items: Mapping[str, BroughtItem]) -> None:
         """Returns once they are safe."""
@@ -168,6 +177,13 @@ class SourceStates:
         """Forget the source."""
         await self._shelf.delete(_items(key))
         await self._shelf.delete(_progress(key))
+
+
+def _begins_anew(key: SourceKey, error: ValidationError) -> None:
+    log.error(
+        "what is remembered of a source cannot be read, so it begins anew",
+        extra={"source": key.name, "problems": error.error_count()},
+    )
 
 
 def _progress(key: SourceKey) -> str:

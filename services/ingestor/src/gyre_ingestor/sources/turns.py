@@ -55,7 +55,8 @@ def begun(
     """With a new sync; one that was under way is given up."""
     newest = progress.run or progress.last
     run = SyncRun(
-        number=newest.number + 1 if newest else 1,
+        # Of its time, so that none is there twice, whatever has become of what is remembered.
+        number=max(int(at.timestamp() * 1000), newest.number + 1 if newest else 0),
         generation=source.generation,
         reason=reason,
         began_at=at,
