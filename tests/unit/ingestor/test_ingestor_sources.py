@@ -13,6 +13,7 @@ from gyre_ingestor.sources.book import SourceStanding, new_source
 from gyre_ingestor.sources.schedule import SourceClock
 from gyre_ingestor.sources.source import Problem
 from gyre_ingestor.sources.state import SourceKey, SyncOutcome, SyncRun
+from gyre_ingestor.sources.turns import STALLED_AFTER
 from gyre_ingestor.sources.view import sync_request
 
 from .conftest import World
@@ -445,6 +446,37 @@ async def test_a_schedule_asks_when_it_is_due_and_makes_up_for_what_was_missed_o
     assert reasons == [SyncReason.CHANGED, SyncReason.SCHEDULED, SyncReason.SCHEDULED]
     assert (await last(world)).reason is SyncReason.SCHEDULED
     assert len(world.place.known) == 2  # one sync served both
+
+
+async def test_a_sync_that_lost_its_next_part_is_begun_again(world: World) -> None:
+    world.place.texts = {"a.md": "Tea."}
+    await put(world)
+    progress = await world.states.progress(KEY)
+    assert progress.last is not None
+    lost = {"outcome": None, "ended_at": None, "part": 3}
+    run = progress.last.model_copy(update=lost)
+    await world.states.save_progress(KEY, progress.model_copy(update={"run": run, "last": None}))
+    clock = SourceClock(world.view, world.states, world.bus)
+    await clock.request_due()
+    assert len(world.events(SYNC_REQUESTED)) == 1  # it may be waiting for its turn
+    long_ago = run.model_copy(update={"touched_at": now() - STALLED_AFTER})
+    await world.states.save_progress(KEY, progress.model_copy(update={"run": long_ago}))
+    await clock.request_due()
+    await world.bus.settled()
+    assert (await last(world)).counts.unchanged == 1
+
+
+async def test_a_bug_of_a_kind_is_told_and_the_next_sync_tries_again(world: World) -> None:
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    world.place.texts = {"a.md": "Tea."}
+    world.place.before_each = break_down
+    await put(world)
+    run = await last(world)
+    assert (run.outcome, "ZeroDivisionError" in run.error) == (SyncOutcome.FAILED, True)
+    world.place.before_each = lambda: None
+    assert (await sync(world)).counts.added == 1
 
 
 async def test_a_schedule_that_cannot_be_read_harms_no_other(world: World) -> None:

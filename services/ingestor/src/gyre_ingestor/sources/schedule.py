@@ -10,6 +10,7 @@ from gyre_common.events.publisher import Publisher
 from gyre_common.events.sources import SYNC_REQUESTED, SourceChanged, SyncReason
 
 from gyre_ingestor.sources.state import SourceKey, SourceStates
+from gyre_ingestor.sources.turns import STALLED_AFTER
 from gyre_ingestor.sources.view import SourceView, sync_request
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,15 @@ class SourceClock:
                 await self._publisher.publish(SYNC_REQUESTED, request)
                 due = next_time(source.schedule, now())
             self._due[key] = (source.generation, due)
+        await self._request_stalled()
+
+    async def _request_stalled(self) -> None:
+        """Of a sync that lost its next part, what was asked for meanwhile would wait for ever."""
+        for source in self._view.sources:
+            run = (await self._states.progress(SourceKey.of(source))).run
+            if run is not None and not source.paused and now() - run.touched_at >= STALLED_AFTER:
+                request = sync_request(source, SyncReason.TRIGGERED, now())
+                await self._publisher.publish(SYNC_REQUESTED, request)
 
     async def _last_time(self, key: SourceKey, source: SourceChanged) -> datetime:
         progress = await self._states.progress(key)

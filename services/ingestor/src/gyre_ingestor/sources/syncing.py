@@ -103,11 +103,14 @@ class SourceSyncer:
             raise
         except GyreError as failure:
             finished, error = True, str(failure)
+        except Exception as failure:  # a kind's library may raise anything: its own source is told
+            log.exception("sync broke", extra={"source": source.name})
+            finished, error = True, f"unexpected {type(failure).__name__}: see the ingestor's log"
         await saving.save()
         progress = saving.progress
         if not finished:
             await self._go_on(key, source, progress, part.run)
-        elif source.removed:
+        elif source.removed and not error:
             await self._forget(key, source)
         else:
             await self._end(key, source, progress, part, error)
