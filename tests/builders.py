@@ -15,6 +15,7 @@ from gyre_common.events import (
     indexes,
     interactions,
     releases,
+    sources,
     training,
 )
 from gyre_common.events.releases import Roles
@@ -284,6 +285,28 @@ a_training_end: Callable[..., training.TrainingFinished] = partial(
 )
 """The same run has made a version that passed its gate."""
 
+a_source: Callable[..., sources.SourceChanged] = partial(
+    sources.SourceChanged,
+    name="handbook",
+    kind="folder",
+    settings={"path": "/srv/handbook", "include": "*.md"},
+    schedule="0 3 * * *",
+    acl=("kitchen",),
+    generation=1,
+    actor="ann",
+    changed_at=MORNING,
+)
+"""A folder that is synced every night at three."""
+
+a_sync_request: Callable[..., sources.SyncRequested] = partial(
+    sources.SyncRequested,
+    name="handbook",
+    generation=1,
+    reason=sources.SyncReason.SCHEDULED,
+    requested_at=MORNING,
+)
+"""The same folder is to be looked at."""
+
 _PUBLISHED: dict[str, Any] = {"source_uri": "https://example.com/tea", "acl": ("kitchen",)}
 _REPORT: dict[str, Any] = {
     "report": digest_of(b"report"),
@@ -324,6 +347,8 @@ _SHOWN: tuple[Event, ...] = (
         document_count=118,
         progressed_at=MORNING,
     ),
+    a_source(),
+    a_sync_request(),
 )
 EXAMPLES: Mapping[str, Event] = MappingProxyType(
     {topic.name: event for topic in ALL_TOPICS for event in _SHOWN if type(event) is topic.model}

@@ -61,6 +61,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     home = tmp_path_factory.mktemp("gyre-home")
     with reserved_offset() as offset:
         running = System(home, Ports(offset))
+        running.content.mkdir()
         running.gyre("up", "--detach", "--port-offset", str(offset))
         try:
             yield running

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ class System:
     home: Path
     ports: Ports
 
+    @property
+    def content(self) -> Path:
+        """The folder that sources may be in."""
+        return self.home.with_name(f"{self.home.name}-content")
+
     def gyre(
         self, *arguments: str, check: bool = True, seconds: float = 180
     ) -> subprocess.CompletedProcess[str]:
@@ -32,6 +38,11 @@ class System:
             capture_output=True,
             text=True,
             timeout=seconds,
+            env={
+                **os.environ,
+                "GYRE_ALLOWED_CONTENT_ROOTS": f"file://{self.content}",
+                "GYRE_SOURCE_PRIVATE_ADDRESSES": "true",
+            },
         )
         if check and done.returncode:
             raise AssertionError(f"gyre {' '.join(arguments)}: {done.stderr}\n{done.stdout}")

@@ -26,6 +26,7 @@ RENAMED = {
     "judgements": {"judged_at", "scores"},
     "feedback": {"received_at"},
     "releases": {"changed_at"},
+    "sources": {"changed_at"},
     "training_runs": {"outcome", "verdict"},
     "dead_letters": {"parked_at", "group", "size"},
 }

@@ -123,6 +123,7 @@ TABLES = {
     "interactions.judged.v1": "judgements",
     "feedback.received.v1": "feedback",
     "releases.changed.v1": "releases",
+    "sources.changed.v1": "sources",
     "training.started.v1": "training_runs",
     "training.finished.v1": "training_runs",
 }

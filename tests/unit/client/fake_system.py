@@ -22,6 +22,8 @@ from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFo
 from gyre_common.identities import Identity
 from gyre_common.rpc import request_context, serve
 
+from tests.unit.client.fake_sources import FakeSources
+
 MOMENT = Timestamp(seconds=1_767_225_600)
 IDS = ("0199a1b2-0000-7000-8000-000000000001", "0199a1b2-0000-7000-8000-000000000002")
 GENERATOR = "extractive-1"
@@ -32,6 +34,7 @@ PIECES, PIECE = 20_000, "x" * 10_000  # 200 MB
 
 @dataclass
 class FakeSystem(
+    FakeSources,
     generator_pb2_grpc.GeneratorServiceServicer,
     feedback_pb2_grpc.FeedbackServiceServicer,
     telemetry_pb2_grpc.TelemetryServiceServicer,

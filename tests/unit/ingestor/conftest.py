@@ -13,16 +13,26 @@ from gyre_common.outside_content import OutsideContent
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Shelf, Store
 from gyre_ingestor.content import ContentSource
+from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.index_rebuild import IndexRebuild
 from gyre_ingestor.parts import Parts
 from gyre_ingestor.reading import ProcessReader, run_guarded
 from gyre_ingestor.service import Ingestor
+from gyre_ingestor.sources import KINDS
+from gyre_ingestor.sources.book import SourceBook
+from gyre_ingestor.sources.opening import SourceOpener
+from gyre_ingestor.sources.source import Surroundings
+from gyre_ingestor.sources.state import SourceStates
+from gyre_ingestor.sources.syncing import SourceSyncer
+from gyre_ingestor.sources.view import SourceView
 
 from tests.builders import a_release, an_artifact
 from tests.fakes.bus import MemoryBus
 from tests.fakes.document_log import MemoryDocumentLog
 from tests.fakes.submission_order import MemoryOrder
+
+from .source_fakes import NoIndex, Place
 
 MAX_BYTES = 100_000
 E_ = TypeVar("E_", bound=Event)
@@ -50,6 +60,11 @@ class World:
     contents: ContentSource
     releases: ReleaseView
     allowed: Path
+    view: SourceView
+    states: SourceStates
+    opener: SourceOpener
+    syncer: SourceSyncer
+    place: Place
     parts: Parts
     log: MemoryDocumentLog
     rebuild: IndexRebuild = field(init=False)
@@ -70,6 +85,11 @@ class World:
             )
         )
 
+    @property
+    def book(self) -> SourceBook:
+        """What callers ask of sources."""
+        return SourceBook(self.view, self.states, self.opener, self.bus)
+
     def tombstones(self, topic: str) -> list[bytes | None]:
         records = self.bus.sent
         return [record.key for record in records if record.topic == topic and not record.value]
@@ -82,17 +102,37 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     uploads_url = f"file://{tmp_path}/store/uploads"
     outside = OutsideContent([f"file://{allowed}", uploads_url], max_bytes=MAX_BYTES * 10)
     async with MemoryBus(service="ingestor") as bus:
+        place, view = Place(), SourceView()
+        states = SourceStates(f"file://{tmp_path}/store")
+        around = Surroundings(
+            roots=[allowed],
+            secrets=tmp_path / "secrets",
+            cache=tmp_path / "cache",
+            private_addresses=True,
+            max_bytes=MAX_BYTES * 10,
+        )
+        opener = SourceOpener({**KINDS, "place": place.kind}, around)
+        uploads, contents = (
+            Store(uploads_url),
+            ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10),
+        )
+        door = FrontDoor(contents, uploads, bus, NoIndex())
         world = World(
             bus=bus,
             store=Store(f"file://{tmp_path}/store"),
-            uploads=Store(uploads_url),
-            contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10),
+            uploads=uploads,
+            contents=contents,
             releases=ReleaseView(),
             allowed=allowed,
             log=MemoryDocumentLog(bus),
             parts=Parts(
                 ReaderHere(), Store(uploads_url), Shelf(f"file://{tmp_path}/store", "parts"), bus
             ),
+            view=view,
+            states=states,
+            opener=opener,
+            syncer=SourceSyncer(view=view, states=states, opener=opener, door=door, publisher=bus),
+            place=place,
         )
         world.release()
         ingestor = Ingestor(
@@ -106,5 +146,5 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             clock_skew=timedelta(minutes=5),
         )
         world.rebuild = IndexRebuild(world.log, ingestor, world.releases, bus)
-        build_handlers(bus, ingestor, world.rebuild)
+        build_handlers(bus, ingestor, world.rebuild, world.syncer)
         yield world

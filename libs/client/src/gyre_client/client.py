@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gyre_client.releases import Releases
     from gyre_client.runs import DataSets, Facts, Runs
     from gyre_client.search import Search
+    from gyre_client.sources import Sources
 
 _MODULES = {"data_sets": "runs", "facts": "runs"}
 """Where a part is that has no module of its own name."""
@@ -38,6 +39,7 @@ class _Parts(Generic[LoopT]):
     releases: "Releases[LoopT]"
     runs: "Runs[LoopT]"
     search: "Search[LoopT]"
+    sources: "Sources[LoopT]"
 
     def __init__(self, connection: Connection, loop: LoopT) -> None:
         self._connection = connection

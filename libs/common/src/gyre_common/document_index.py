@@ -27,10 +27,12 @@ class DocumentHappening(EventPart):
     """What a submission of a document came to, at `happened_at`, and when it got how far.
 
     A stage that it did not reach has no time, nor has one before times of stages were kept.
+    `source` is the name of the source that brought it, if one did.
     """
 
     state: DocumentState
     submission_id: UUID
+    source: str | None = None
     revision: int | None = None
     submitted_at: Timestamp
     accepted_at: Timestamp | None = None
@@ -55,6 +57,7 @@ class DocumentRecord(EventPart):
     title: str = ""
     media_type: str = ""
     source_uri: str | None = None
+    source: str | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
     acl: tuple[str, ...] = ()
     revision: int = -1

@@ -100,12 +100,16 @@ class _Root:
 
     def open(self, segments: _Segments) -> Any:
         if self._is_file:
-            return _open_below(Path("/", *self._segments[2:]), segments[len(self._segments) :])
+            return open_below(Path("/", *self._segments[2:]), segments[len(self._segments) :])
         scheme, host, *path = segments
         return fsspec.open(f"{scheme}://{'/'.join([host, *path])}", "rb")
 
 
-def _open_below(root: Path, parts: _Segments) -> BinaryIO:
+def open_below(root: Path, parts: Sequence[str]) -> BinaryIO:
+    """A plain file below a folder, reached without a symbolic link.
+
+    Raises UriNotAllowedError: it is something else, or behind a link; OSError.
+    """
     # Each step is opened relative to the one before, without following links, so that nothing
     # swapped in between the check and the read can lead out of the root.
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)

@@ -28,6 +28,7 @@ def with_revision(
     happening = DocumentHappening(
         state=DocumentState.DELETED if document.deleted else DocumentState.INDEXED,
         submission_id=document.submission_id,
+        source=document.source,
         revision=document.revision,
         submitted_at=document.submitted_at,
         accepted_at=document.accepted_at,
@@ -52,6 +53,7 @@ def with_rejection(before: DocumentRecord | None, rejection: DocumentRejected) -
     happening = DocumentHappening(
         state=DocumentState.REJECTED,
         submission_id=rejection.submission_id,
+        source=rejection.source,
         revision=rejection.revision,
         submitted_at=rejection.submitted_at,
         accepted_at=rejection.accepted_at,

@@ -1,11 +1,14 @@
 """Wires the ingestor to Kafka, gRPC, the store, its reading processes and the document index."""
 
 from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from gyre_common.app import App, Enter, run
-from gyre_common.bus import Bus
+from gyre_common.bus import Bus, followed
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.events.releases import Roles
+from gyre_common.events.sources import SOURCE_CHANGED
 from gyre_common.outside_content import OutsideContent
 from gyre_common.releases.following import open_releases
 from gyre_common.store import Shelf, Store
@@ -22,6 +25,16 @@ from gyre_ingestor.reading import ProcessReader
 from gyre_ingestor.rpc import IngestorRpc
 from gyre_ingestor.service import Ingestor
 from gyre_ingestor.settings import IngestorSettings
+from gyre_ingestor.sources import KINDS
+from gyre_ingestor.sources.book import SourceBook
+from gyre_ingestor.sources.opening import SourceOpener
+from gyre_ingestor.sources.rpc import SourceRpc
+from gyre_ingestor.sources.schedule import SourceClock
+from gyre_ingestor.sources.source import Surroundings
+from gyre_ingestor.sources.state import SourceStates
+from gyre_ingestor.sources.syncing import SourceSyncer
+from gyre_ingestor.sources.view import SourceView
+from gyre_ingestor.sources.watching import FolderWatch
 
 
 async def create_app(settings: IngestorSettings, enter: Enter) -> App:
@@ -58,9 +71,32 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
     documents = ElasticsearchDocuments(elasticsearch)
     door = FrontDoor(contents, uploads, bus, documents)
     rebuild = IndexRebuild(KafkaDocumentLog(settings.kafka_servers), ingestor, releases, bus)
-    build_handlers(bus, ingestor, rebuild)
+    view, states = SourceView(), SourceStates(settings.store_url)
+    opener = SourceOpener(KINDS, _surroundings(settings))
+    syncer = SourceSyncer(view=view, states=states, opener=opener, door=door, publisher=bus)
+    build_handlers(bus, ingestor, rebuild, syncer)
+    await enter(followed(settings.kafka_servers, SOURCE_CHANGED, view))
     await enter(bus)
-    return App(rpc=[IngestorRpc(door, parts, rebuild)], bus=bus, ready={"reader": reader.healthy})
+    sources = SourceRpc(SourceBook(view, states, opener, bus))
+    return App(
+        rpc=[IngestorRpc(door, parts, rebuild), sources],
+        bus=bus,
+        ready={"reader": reader.healthy},
+        tasks=[SourceClock(view, states, bus).run, FolderWatch(view, opener, bus).run],
+    )
+
+
+def _surroundings(settings: IngestorSettings) -> Surroundings:
+    """What sources may reach: of the allowed roots those that are folders of this machine."""
+    roots = [urlsplit(root) for root in settings.allowed_content_roots]
+    return Surroundings(
+        roots=[Path(unquote(root.path)) for root in roots if root.scheme == "file"],
+        stores=[root.geturl() for root in roots if root.scheme != "file"],
+        secrets=settings.source_secrets_dir,
+        cache=settings.home / "source-cache",
+        private_addresses=settings.source_private_addresses,
+        max_bytes=settings.max_document_bytes,
+    )
 
 
 def main() -> None:

@@ -10,19 +10,24 @@ from gyre_common.events.documents import (
     DocumentSubmitted,
 )
 from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildProgressed
+from gyre_common.events.sources import SOURCE_CHANGED, SYNC_REQUESTED, SyncRequested
 
 from gyre_ingestor.index_rebuild import IndexRebuild
 from gyre_ingestor.service import Ingestor
+from gyre_ingestor.sources.syncing import SourceSyncer
 from gyre_ingestor.submission_order import SubmissionPlace
 
 GROUP = "ingestor"
 _CONCURRENT_READS = 4
+_CONCURRENT_SYNCS = 4
 
 
-def build_handlers(bus: EventBus, ingestor: Ingestor, rebuild: IndexRebuild) -> None:
+def build_handlers(
+    bus: EventBus, ingestor: Ingestor, rebuild: IndexRebuild, syncer: SourceSyncer
+) -> None:
     """Let the ingestor work on what the bus brings."""
     bus.publishes(DOCUMENT_SUBMITTED, DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED, DOCUMENT_REJECTED)
-    bus.publishes(INDEX_REBUILD_PROGRESSED)
+    bus.publishes(INDEX_REBUILD_PROGRESSED, SOURCE_CHANGED, SYNC_REQUESTED)
 
     @bus.on(DOCUMENT_SUBMITTED, group=GROUP, by_tenant=True)
     async def on_document_submitted(event: DocumentSubmitted) -> None:
@@ -37,3 +42,7 @@ def build_handlers(bus: EventBus, ingestor: Ingestor, rebuild: IndexRebuild) -> 
     @bus.on(INDEX_REBUILD_PROGRESSED, group=GROUP, concurrency=1)
     async def on_index_rebuild_progressed(event: IndexRebuildProgressed) -> None:
         await rebuild.go_on(event)
+
+    @bus.on(SYNC_REQUESTED, group=GROUP, concurrency=_CONCURRENT_SYNCS)
+    async def on_sync_requested(event: SyncRequested) -> None:
+        await syncer.sync(event)

@@ -94,6 +94,7 @@ class Ingestor:
             document_id=submission.document_id,
             submission_id=submission_id,
             submitted_at=self._submitted_at(submission.submitted_at, received_at),
+            source=submission.source,
             deleted=submission.deleted,
             accepted_at=now(),
         )

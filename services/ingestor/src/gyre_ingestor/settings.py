@@ -1,5 +1,6 @@
 """What the ingestor can be told by its environment."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from gyre_common.settings import CommaList, ServiceSettings
@@ -19,3 +20,7 @@ class IngestorSettings(ServiceSettings):
     parse_seconds: float = Field(default=10.0, gt=0)
     parse_processes: int = Field(default=1, ge=1, le=64)
     parse_memory_mib: int = Field(default=2048, ge=512)
+    source_secrets_dir: Path = Field(
+        default_factory=lambda fields: fields["home"] / "source-secrets"
+    )
+    source_private_addresses: bool = False

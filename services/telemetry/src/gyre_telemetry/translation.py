@@ -24,6 +24,7 @@ from gyre_common.events.interactions import (
     InteractionJudged,
 )
 from gyre_common.events.releases import RELEASE_CHANGED, Evidence, ReleaseChanged
+from gyre_common.events.sources import SOURCE_CHANGED, SourceChanged
 from gyre_common.events.topic import DLQ_SUFFIX, Topic
 from gyre_common.events.training import (
     TRAINING_FINISHED,
@@ -130,6 +131,11 @@ def release_changed(event: ReleaseChanged, origin: Origin) -> Iterator[TableRow]
     )
 
 
+def source_changed(event: SourceChanged, origin: Origin) -> Iterator[TableRow]:
+    """The source as it stands after the change."""
+    yield _row("sources", origin, event, time=event.changed_at)
+
+
 def training_started(event: TrainingStarted, origin: Origin) -> Iterator[TableRow]:
     """A run that runs. One that began again is newer than what ended it, so it runs once more."""
     yield _row("training_runs", origin, event, state="running")
@@ -162,6 +168,7 @@ TRANSLATIONS: Sequence[tuple[Topic[Any], Callable[[Any, Origin], Iterator[TableR
     (INTERACTION_JUDGED, interaction_judged),
     (FEEDBACK_RECEIVED, feedback_received),
     (RELEASE_CHANGED, release_changed),
+    (SOURCE_CHANGED, source_changed),
     (TRAINING_STARTED, training_started),
     (TRAINING_FINISHED, training_finished),
 )
@@ -170,7 +177,8 @@ TRANSLATIONS: Sequence[tuple[Topic[Any], Callable[[Any, Origin], Iterator[TableR
 `documents.submitted.v1` is left out: it is a raw zone, and what is in it comes again, checked, with
 the accepted or rejected event that follows. So is `training.progressed.v1`: it is there to be
 watched while it lasts, and what is worth keeping comes again with the finished event. How far an
-index is filled says `gyre index status`.
+index is filled says `gyre index status`. `syncs.requested.v1` only asks: what came of a sync stands
+in its documents.
 """
 
 

@@ -4,7 +4,7 @@
 """
 
 from gyre_common.bus import fetched
-from gyre_common.bus.compacted import CompactedReader, Retired
+from gyre_common.bus.compacted import CompactedReader, Retired, followed
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.kafka_bus import Bus
 from gyre_common.bus.port import EventBus
@@ -21,4 +21,5 @@ __all__ = [
     "Record",
     "Retired",
     "current_record",
+    "followed",
 ]

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -19,6 +20,7 @@ from gyre_common.events.topic import Topic
 from gyre_common.retrying import retry
 
 E = TypeVar("E", bound=Event)
+E_contra = TypeVar("E_contra", bound=Event, contravariant=True)
 
 log = logging.getLogger(__name__)
 
@@ -160,3 +162,35 @@ class CompactedReader(Generic[E]):
         if record is None:
             return Retired((raw.key or b"").decode(errors="backslashreplace"))
         return record
+
+
+class View(Protocol[E_contra]):
+    """What a process knows of a compacted topic."""
+
+    def apply(self, event: E_contra) -> None:
+        """Take a change in."""
+
+    def retire(self, key: str) -> None:
+        """Forget what stood under the key."""
+
+
+@asynccontextmanager
+async def followed(servers: str, topic: Topic[E], view: View[E]) -> AsyncIterator[None]:
+    """Keep the view in step with the topic until the block ends; inside it all of it is known.
+
+    What the block raises comes out in an ExceptionGroup.
+    """
+    async with CompactedReader(servers, topic) as reader, asyncio.TaskGroup() as tasks:
+        for record in reader.records:
+            view.apply(record.event)
+        following = tasks.create_task(_follow(reader, view))
+        yield
+        following.cancel()
+
+
+async def _follow(reader: CompactedReader[E], view: View[E]) -> None:
+    async for change in reader.follow():
+        if isinstance(change, Record):
+            view.apply(change.event)
+        else:
+            view.retire(change.key)

@@ -14,6 +14,7 @@ from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
 from gyre_common.events.releases import RELEASE_CHANGED
+from gyre_common.events.sources import SOURCE_CHANGED, SYNC_REQUESTED
 from gyre_common.events.topic import Topic
 from gyre_common.events.training import (
     TRAINING_FINISHED,
@@ -35,6 +36,8 @@ ALL_TOPICS: tuple[Topic[Any], ...] = (
     TRAINING_FINISHED,
     RELEASE_CHANGED,
     INDEX_REBUILD_PROGRESSED,
+    SOURCE_CHANGED,
+    SYNC_REQUESTED,
 )
 
 __all__ = ["ALL_TOPICS", "Event", "Topic"]

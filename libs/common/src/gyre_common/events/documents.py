@@ -15,6 +15,7 @@ from gyre_common.events.event import (
     Timestamp,
     Version,
 )
+from gyre_common.events.sources import SourceName
 from gyre_common.events.topic import DAY_MS, Topic
 
 
@@ -48,6 +49,7 @@ class DocumentSubmitted(DocumentEvent):
     source_uri: str | None = Field(default=None, max_length=4096)
     metadata: dict[str, Text] = Field(default_factory=dict)
     acl: tuple[AccessGroup, ...] = ()
+    source: SourceName | None = None
     deleted: bool = False
     submitted_at: Timestamp | None = None
     part_of: DocumentId | None = None
@@ -56,7 +58,8 @@ class DocumentSubmitted(DocumentEvent):
 class DocumentHeader(DocumentEvent):
     """What every stage after acceptance knows of the document.
 
-    `submission_id` is the id of the submission that this state of the document came from.
+    `submission_id` is the id of the submission that this state of the document came from, `source`
+    the name of the source that brought it, if one did.
     """
 
     submission_id: UUID
@@ -66,6 +69,7 @@ class DocumentHeader(DocumentEvent):
     source_uri: str | None = None
     metadata: dict[str, Text] = Field(default_factory=dict)
     acl: tuple[AccessGroup, ...] = ()
+    source: SourceName | None = None
     deleted: bool = False
 
 
@@ -170,6 +174,7 @@ class DocumentRejected(DocumentEvent):
     """
 
     submission_id: UUID
+    source: SourceName | None = None
     revision: int | None = Field(default=None, ge=0)
     stage: RejectionStage
     code: RejectionCode

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from gyre_common.bus import CompactedReader, Record
+from gyre_common.bus import followed
 from gyre_common.errors import Retryable
-from gyre_common.events.releases import RELEASE_CHANGED, ReleaseChanged
+from gyre_common.events.releases import RELEASE_CHANGED
 from gyre_common.releases.view import ReleaseView
 
 
@@ -20,13 +20,7 @@ async def open_releases(
     live version within `patience` seconds.
     """
     view = ReleaseView(required)
-    async with (
-        CompactedReader(kafka_servers, RELEASE_CHANGED) as reader,
-        asyncio.TaskGroup() as tasks,
-    ):
-        for record in reader.records:
-            view.apply(record.event)
-        following = tasks.create_task(_follow(reader, view))
+    async with followed(kafka_servers, RELEASE_CHANGED, view):
         try:
             async with asyncio.timeout(patience):
                 await view.wait_until_complete()
@@ -34,12 +28,3 @@ async def open_releases(
             roles = ", ".join(view.missing)
             raise Retryable(f"no live version of {roles} yet: does `releases` run?") from error
         yield view
-        following.cancel()
-
-
-async def _follow(reader: CompactedReader[ReleaseChanged], view: ReleaseView) -> None:
-    async for change in reader.follow():
-        if isinstance(change, Record):
-            view.apply(change.event)
-        else:
-            view.retire(change.key)

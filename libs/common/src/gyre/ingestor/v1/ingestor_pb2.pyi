@@ -136,7 +136,7 @@ class SubmitDocumentResponse(_message.Message):
     def __init__(self, submission_id: _Optional[str] = ...) -> None: ...
 
 class DocumentEvent(_message.Message):
-    __slots__ = ("state", "submission_id", "revision", "submitted_at", "happened_at", "code", "detail", "accepted_at", "chunked_at", "stage")
+    __slots__ = ("state", "submission_id", "revision", "submitted_at", "happened_at", "code", "detail", "accepted_at", "chunked_at", "stage", "source")
     STATE_FIELD_NUMBER: _ClassVar[int]
     SUBMISSION_ID_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -147,6 +147,7 @@ class DocumentEvent(_message.Message):
     ACCEPTED_AT_FIELD_NUMBER: _ClassVar[int]
     CHUNKED_AT_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     state: DocumentState
     submission_id: str
     revision: int
@@ -157,10 +158,11 @@ class DocumentEvent(_message.Message):
     accepted_at: _timestamp_pb2.Timestamp
     chunked_at: _timestamp_pb2.Timestamp
     stage: str
-    def __init__(self, state: _Optional[_Union[DocumentState, str]] = ..., submission_id: _Optional[str] = ..., revision: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[str] = ...) -> None: ...
+    source: str
+    def __init__(self, state: _Optional[_Union[DocumentState, str]] = ..., submission_id: _Optional[str] = ..., revision: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
 
 class DocumentStatus(_message.Message):
-    __slots__ = ("document_id", "state", "title", "media_type", "source_uri", "metadata", "acl", "revision", "content_digest", "chunk_count", "index", "encoder_version", "timeline")
+    __slots__ = ("document_id", "state", "title", "media_type", "source_uri", "metadata", "acl", "revision", "content_digest", "chunk_count", "index", "encoder_version", "timeline", "source")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +183,7 @@ class DocumentStatus(_message.Message):
     INDEX_FIELD_NUMBER: _ClassVar[int]
     ENCODER_VERSION_FIELD_NUMBER: _ClassVar[int]
     TIMELINE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     state: DocumentState
     title: str
@@ -194,7 +197,8 @@ class DocumentStatus(_message.Message):
     index: str
     encoder_version: str
     timeline: _containers.RepeatedCompositeFieldContainer[DocumentEvent]
-    def __init__(self, document_id: _Optional[str] = ..., state: _Optional[_Union[DocumentState, str]] = ..., title: _Optional[str] = ..., media_type: _Optional[str] = ..., source_uri: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., acl: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., content_digest: _Optional[str] = ..., chunk_count: _Optional[int] = ..., index: _Optional[str] = ..., encoder_version: _Optional[str] = ..., timeline: _Optional[_Iterable[_Union[DocumentEvent, _Mapping]]] = ...) -> None: ...
+    source: str
+    def __init__(self, document_id: _Optional[str] = ..., state: _Optional[_Union[DocumentState, str]] = ..., title: _Optional[str] = ..., media_type: _Optional[str] = ..., source_uri: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., acl: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., content_digest: _Optional[str] = ..., chunk_count: _Optional[int] = ..., index: _Optional[str] = ..., encoder_version: _Optional[str] = ..., timeline: _Optional[_Iterable[_Union[DocumentEvent, _Mapping]]] = ..., source: _Optional[str] = ...) -> None: ...
 
 class GetDocumentRequest(_message.Message):
     __slots__ = ("document_id",)
