@@ -1,11 +1,14 @@
 """A mail server that knows as much of IMAP as is asked of it."""
 
 import re
+import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 _FETCH = re.compile(r"UID FETCH (\d+) \(BODY\.PEEK\[\]<(\d+)\.(\d+)>\)", re.IGNORECASE)
 
@@ -55,7 +58,7 @@ class MailServer:
 
 
 @contextmanager
-def a_mail_server() -> Iterator[MailServer]:
+def a_mail_server(tls: ssl.SSLContext | None = None) -> Iterator[MailServer]:
     """On a port of its own of this machine, until the block ends."""
     server = MailServer()
 
@@ -71,6 +74,10 @@ def a_mail_server() -> Iterator[MailServer]:
     class Threads(socketserver.ThreadingTCPServer):
         daemon_threads = True
         block_on_close = False
+
+        def get_request(self) -> tuple[socket.socket, Any]:
+            connection, address = super().get_request()
+            return (tls.wrap_socket(connection, server_side=True) if tls else connection), address
 
     with Threads(("127.0.0.1", 0), Session) as listening:
         thread = threading.Thread(target=listening.serve_forever)

@@ -1,12 +1,20 @@
 """Mailboxes as sources: on a server, and in a file."""
 
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from gyre_common.errors import InvalidInput
 from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_SUBMITTED
+from gyre_common.events.event import now
 from gyre_ingestor.sources.book import new_source
 from gyre_ingestor.sources.state import SyncOutcome, SyncRun
 
@@ -74,6 +82,44 @@ async def test_each_mail_is_a_document_and_is_fetched_once(
     fetched = [command for command in server.commands if "FETCH" in command]
     assert fetched == ["UID FETCH 8 (BODY.PEEK[]<0.1048576>)"]
     assert server.commands[-1] == "LOGOUT"
+
+
+def a_certificate(folder: Path) -> Path:
+    """Of localhost, vouched for by itself; with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    today = now()
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file = folder / "certificate.pem"
+    file.write_bytes(key.private_bytes(pem, *private) + certificate.public_bytes(pem))
+    return file
+
+
+async def test_a_server_is_let_in_by_a_certificate_that_somebody_vouches_for(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = a_certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    with a_mail_server(context) as server:
+        server.mails = {3: a_mail("Tea", "Tea is hot.")}
+        settings = {"tls": "true", "host": "localhost"}
+        refused = await put_imap(world, server, **settings)
+        assert (refused.outcome, server.commands) == (SyncOutcome.FAILED, [])
+        assert "certificate verify failed" in refused.error
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        run = await put_imap(world, server, **settings)
+        assert (run.outcome, run.error) == (SyncOutcome.SUCCEEDED, "")
+        assert submitted(world) == {("7/3.eml", False)}
 
 
 async def test_a_server_that_numbers_anew_has_all_fetched_again(
