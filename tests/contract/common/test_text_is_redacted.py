@@ -13,7 +13,6 @@ from uuid import uuid4
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from gyre_common import redaction
 from gyre_common.bus.dead_letters import cause_of, headers_with
 from gyre_common.errors import Poison
 from gyre_common.events import ALL_TOPICS
@@ -21,7 +20,8 @@ from gyre_common.events.event import IsText
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, GuardrailResult, Turn
 from gyre_common.events.topic import Topic
-from gyre_common.redaction import Redaction, redact, redacted
+from gyre_common.redaction import RedactedText, events, redact, redacted
+from gyre_common.redaction.choices import choices
 from gyre_common.store import Shelf
 from gyre_telemetry import translation
 from gyre_telemetry.handlers import build_handlers as build_telemetry
@@ -42,7 +42,7 @@ NO_TEXT = frozenset(
     {
         *("tenant", "document_id", "submission_id", "interaction_id", "feedback_id", "actor"),
         *("conversation_id", "acl", "target", "name", "metric", "role", "media_type", "stage"),
-        *("source_uri", "content_uri", "content_base64", "content_ref", "content_digest", "uri"),
+        *("content_uri", "content_base64", "content_ref", "content_digest", "uri"),
         *("chunks_ref", "chunks_digest", "digest", "artifact", "report", "report_uri", "data_set"),
         *("index", "ingestion_version", "encoder_version", "prompt_version", "judge_version"),
         *("version", "versions", "base", "live", "shadow", "history", "fits", "arms", "window"),
@@ -87,7 +87,7 @@ def without_secrets(text: str) -> str:
 
 @pytest.fixture
 def redacting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(redaction.REDACTORS, Redaction.KEEP, without_secrets)
+    monkeypatch.setattr(events, "redact_text", lambda text, *_: RedactedText(without_secrets(text)))
 
 
 def example_with_text(topic: Topic[Any]) -> Any:
@@ -106,7 +106,7 @@ def example_with_text(topic: Topic[Any]) -> Any:
     if topic is FEEDBACK_RECEIVED:
         event = event.model_copy(update={"comment": "good"})
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(redaction.REDACTORS, Redaction.KEEP, lambda text: f"{text} {SECRET}")
+        patched.setattr(events, "redact_text", lambda text, *_: RedactedText(f"{text} {SECRET}"))
         return redacted(event)
 
 
@@ -200,5 +200,15 @@ def test_a_runs_passages_are_redacted(redacting: None) -> None:
     assert (passage["title"], passage["text"]) == ("[gone]", "tea [gone]")
 
 
-def test_redaction_is_asked_by_tenant() -> None:
-    assert redact("as it is", "acme") == "as it is"
+@pytest.fixture
+def of_tenants(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("GYRE_PERSONAL_DATA_OF_TENANTS", "acme=mask,globex=drop")
+    choices.cache_clear()
+    yield
+    choices.cache_clear()
+
+
+def test_redaction_is_asked_by_tenant(of_tenants: None) -> None:
+    text = "mail ann@example.com"
+    redactions = [redact(text, tenant) for tenant in ("acme", "globex", "initech")]
+    assert redactions == ["mail [EMAIL_ADDRESS]", "mail …", text]
