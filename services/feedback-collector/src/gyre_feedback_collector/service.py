@@ -7,6 +7,7 @@ from uuid import UUID
 from gyre_common.events.event import derived_id, new_id, now
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackReceived
 from gyre_common.events.publisher import Publisher
+from gyre_common.redaction import redacted
 from gyre_common.telemetry import METRICS
 
 from gyre_feedback_collector.checks import Submission, check
@@ -40,7 +41,7 @@ class FeedbackCollector:
             golden=submission.golden,
             received_at=self._clock(),
         )
-        await self._publisher.publish(FEEDBACK_RECEIVED, event, event_id=feedback_id)
+        await self._publisher.publish(FEEDBACK_RECEIVED, redacted(event), event_id=feedback_id)
         METRICS.feedback.labels(kind).inc()
         return feedback_id
 

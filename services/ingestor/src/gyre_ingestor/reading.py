@@ -11,17 +11,21 @@ from typing import NamedTuple, Self, TypeVar, TypeVarTuple
 
 from gyre_common.errors import Retryable
 from gyre_common.events.documents import Chunk, DocumentAccepted, RejectionCode
+from gyre_common.personal_data import Redaction
+from gyre_common.redaction.choices import choices
 from pebble import ProcessExpired, ProcessPool
 
 from gyre_ingestor.chunking import ChunkRecipe, chunk
 from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.media_types import MediaType, media_type_of, parse_media_type
+from gyre_ingestor.redacting import redacted_document
 from gyre_ingestor.refused import DocumentRefused, unreadable
 from gyre_ingestor.tokens import encoder_tokenizer
 
 _TRIES = 2
 _STOP_SECONDS = 5.0
 _SECONDS_PER_MIB = 3.0
+_REDACTING_SECONDS_PER_MIB = 5.0
 _LONGEST_TITLE = 1024
 
 Ts = TypeVarTuple("Ts")
@@ -38,9 +42,9 @@ class ReadResult(NamedTuple):
 class ProcessReader:
     """Looks at documents in bounded time, whatever they hold.
 
-    A document gets `time_limit` seconds of one, and `_SECONDS_PER_MIB` more for its size: about
-    four times what well-formed text takes. `processes` documents are read at once; one process more
-    is kept for looking at what comes in, which callers wait for.
+    A document gets `time_limit` seconds of one, and `_SECONDS_PER_MIB` more for its size, or some
+    more where it is redacted: about four times what well-formed text takes. `processes` documents
+    are read at once; one process more is kept for looking at what comes in, which callers wait for.
     """
 
     def __init__(self, *, processes: int, time_limit: float, memory_bytes: int) -> None:
@@ -66,7 +70,10 @@ class ProcessReader:
         self, document: DocumentAccepted, content: bytes, recipe: ChunkRecipe
     ) -> ReadResult:
         """Do as the function `read`."""
-        limit = self._time_limit + _SECONDS_PER_MIB * len(content) / 1024**2
+        per_mib = _SECONDS_PER_MIB
+        if choices().of(document.tenant) is not Redaction.KEEP:
+            per_mib += _REDACTING_SECONDS_PER_MIB
+        limit = self._time_limit + per_mib * len(content) / 1024**2
         async with self._read_slots:
             return await self._run(limit, read, document, content, recipe)
 
@@ -137,12 +144,13 @@ def run_guarded(work: Callable[[*Ts], R_], *args: *Ts) -> R_:
 
 
 def read(document: DocumentAccepted, content: bytes, recipe: ChunkRecipe) -> ReadResult:
-    """Decode, parse and cut. Pure, so that it can run in another process.
+    """Decode, parse, redact and cut. Pure, so that it can run in another process.
 
     Raises DocumentRefused: the bytes are no text, or nothing is left to search for.
     """
     media_type = parse_media_type(document.media_type)
     parsed = FORMATS[media_type.name].parse(content, media_type.charset)
+    parsed = redacted_document(parsed, document.tenant)
     title = document.title or parsed.title[:_LONGEST_TITLE]
     chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
     if not chunks:

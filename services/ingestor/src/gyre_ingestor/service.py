@@ -22,6 +22,7 @@ from gyre_common.events.event import now
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.events.topic import LARGEST_EVENT
+from gyre_common.redaction import redacted
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.telemetry import METRICS
@@ -93,7 +94,8 @@ class Ingestor:
             "size_bytes": len(content),
             "accepted_at": now(),
         }
-        await self._publisher.publish(DOCUMENT_ACCEPTED, document.model_copy(update=about))
+        accepted = redacted(document.model_copy(update=about))
+        await self._publisher.publish(DOCUMENT_ACCEPTED, accepted)
         _count("accepted")
 
     async def chunk(self, accepted: DocumentAccepted, *, revision: int) -> None:
@@ -102,6 +104,7 @@ class Ingestor:
         Raises Retryable: the store, Kafka or a usable ingestion release is missing.
         """
         release = self._releases.live(accepted.tenant, Roles.INGESTION)
+        accepted = redacted(accepted)  # it may be older than the tenant's choice
         event = DocumentChunked.model_validate(
             {**dict(accepted), "revision": revision, "ingestion_version": release.version}
         )
@@ -139,7 +142,7 @@ class Ingestor:
             "accepted_at": None if stage is RejectionStage.ACCEPT else document.accepted_at,
             "rejected_at": now(),
         }
-        rejection = DocumentRejected.model_validate({**dict(document), **how})
+        rejection = redacted(DocumentRejected.model_validate({**dict(document), **how}))
         await self._publisher.publish(DOCUMENT_REJECTED, rejection)
         _count("rejected")
 
