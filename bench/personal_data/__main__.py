@@ -1,6 +1,6 @@
 """Precision and recall of personal data by kind, beside regular expressions and Presidio.
 
-    python -m bench.personal_data [--peer PYTHON]
+    python -m bench.personal_data [--peer PYTHON] [--pipeline NAME]
 
 reads `presidio/synth_dataset_v2.json`: 1,500 sentences from templates, 2,863 spans of 17 kinds. A
 span counts where it and one of its kind share more than half of what they cover together. A post
@@ -8,7 +8,8 @@ code within a labelled street address counts neither way, as the address holds i
 
 PYTHON of --peer is an environment with `presidio-analyzer`, `psutil` and a spaCy pipeline, which it
 uses as it comes. Then the pages of the Kubernetes documentation are read, where hardly anything is
-personal: what is seen there, and the characters a CPU-second.
+personal: what is seen there, and the characters a CPU-second. NAME is a spaCy pipeline installed
+here, by which Gyre sees more names.
 """
 
 import argparse
@@ -19,7 +20,8 @@ import sys
 import tarfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from gyre_common.personal_data import BY_DEFAULT, PersonalData
@@ -82,20 +84,25 @@ def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--peer", help="interpreter of an environment with presidio-analyzer")
-    peer = parser.parse_args().peer
+    parser.add_argument("--pipeline", help="a spaCy pipeline installed here, for names")
+    arguments = parser.parse_args()
+    peer, pipeline = arguments.peer, arguments.pipeline
     rows = json.loads((data_folder("presidio") / "synth_dataset_v2.json").read_bytes())
     texts = [row["full_text"] for row in rows]
     characters = sum(map(len, texts))
     print(f"{machine()}; {len(rows):,} sentences, {characters:,} characters\n")
     arms: dict[str, list[list[Seen]]] = {}
-    for name, recognize in (("expressions", floor), ("gyre", recognized)):
+    own: dict[str, Callable[[str], list[Seen]]] = {"expressions": floor, "gyre": recognized}
+    if pipeline:
+        own["gyre, names"] = partial(recognized, pipeline=pipeline)
+    for name, recognize in own.items():
         recognize("warm up 1")
         started = time.process_time()
         arms[name] = [recognize(text) for text in texts]
         print(speed(name, characters, time.process_time() - started))
     if peer:
         answer = run(peer, _PRESIDIO, texts)
-        arms[answer["name"]] = [
+        arms["presidio"] = [
             [(start, end, _THEIR_NAMES.get(kind, kind)) for start, end, kind in spans]
             for spans in answer["spans"]
         ]
@@ -122,11 +129,11 @@ def floor(text: str) -> list[Seen]:
     return [(*match.span(), kind) for kind, each in _FLOOR.items() for match in each.finditer(text)]
 
 
-def recognized(text: str) -> list[Seen]:
+def recognized(text: str, pipeline: str = "") -> list[Seen]:
     """What Gyre sees where every kind is chosen, by the data's names of kinds."""
     return [
         (span.start, span.end, _OUR_NAMES.get(span.kind, span.kind))
-        for span in find(text, frozenset(PersonalData))
+        for span in find(text, frozenset(PersonalData), pipeline)
     ]
 
 

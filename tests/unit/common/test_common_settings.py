@@ -253,6 +253,8 @@ def test_personal_data_is_kept_until_something_else_is_chosen(
         ("_OF_TENANTS", "Acme=mask", "should match pattern"),
         ("_KINDS", "PERSON,SHOE_SIZE", "GYRE_PERSONAL_DATA_KINDS: entry 2: input should be"),
         ("_KINDS", ",", "GYRE_PERSONAL_DATA_KINDS: "),
+        ("_PIPELINE", "xx_no_such", "_PIPELINE: is xx_no_such, but "),
+        ("_PIPELINE", "a/b", "GYRE_PERSONAL_DATA_PIPELINE: string should match"),
     ],
 )
 def test_a_choice_that_is_none_is_refused(

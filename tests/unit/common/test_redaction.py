@@ -1,10 +1,15 @@
 """What becomes of personal data in a text: each choice, each kind, right and wrong check digits."""
 
+import re
+import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from gyre_common.personal_data import BY_DEFAULT, PersonalData, Redaction
-from gyre_common.redaction import events, redacted
+from gyre_common.redaction import events, names, redacted
 from gyre_common.redaction.choices import Choices
 from gyre_common.redaction.finding import find
 from gyre_common.redaction.texts import redact_text
@@ -35,7 +40,7 @@ def test_mask_writes_the_kind() -> None:
 
 
 def test_drop_leaves_a_mark_so_that_nothing_joins() -> None:
-    assert redaction(TEXT, Redaction.DROP) == "Mail … or call …."
+    assert redaction(TEXT, Redaction.DROP) == "Mail […] or call […]."
 
 
 def test_hash_is_the_same_for_a_value_however_it_is_written() -> None:
@@ -150,7 +155,7 @@ def test_dates_links_ages_and_post_codes_stay_unless_they_are_chosen() -> None:
 PIECES = (
     *("4111 1111 1111 1111", "ann@example.com", "+41 71 526 99 04", "536-90-4399", "8.8.8.8"),
     *("call me at ", "Phone: ", "card ", "555 1234", "Mr. Ann Lee", "born 12/31/1980", "1980"),
-    *(" ", ", ", "\n", "-", "x", "]", "[", "…", "[PERSON]", "[PHONE_NUMBER:123456789012]", "12"),
+    *(" ", ", ", "\n", "-", "x", "]", "[", "[…]", "[PERSON]", "[PHONE_NUMBER:123456789012]", "12"),
     *("https://example.com/", "DE89370400440532013000", "SSN ", "office", "97205", "aged "),
 )
 
@@ -184,7 +189,8 @@ def test_what_was_replaced_is_where_its_placeholder_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "pump", ["1 ", "a@", "4111 1111 1111 1111 ", "Mr. Ann ", "aa00", "1-1", "::", "www.", "\n", "…"]
+    "pump",
+    ["1 ", "a@", "4111 1111 1111 1111 ", "Mr. Ann ", "aa00", "1-1", "::", "www.", "\n", "[…]"],
 )
 def test_time_grows_with_the_length_alone(pump: str) -> None:
     def seconds(length: int) -> float:
@@ -218,3 +224,47 @@ def test_citations_stand_at_the_same_words(monkeypatch: pytest.MonkeyPatch) -> N
     assert after.answer[moved.start : moved.end] == "Tea is hot."
     assert after.retrieved[0].text[moved.chunk_start : moved.chunk_end] == "Tea is hot."
     assert redacted(after) == after
+
+
+@dataclass(frozen=True)
+class FakeEntity:
+    start_char: int
+    end_char: int
+    label_: str
+
+
+class FakePipeline:
+    """Takes every word with a capital for a name, and `Bern` for a place."""
+
+    def __call__(self, text: str) -> SimpleNamespace:
+        words = [match for match in re.finditer(r"\w+", text) if match.group().istitle()]
+        ents = [
+            FakeEntity(*word.span(), "GPE" if word.group() == "Bern" else "PERSON")
+            for word in words
+        ]
+        return SimpleNamespace(ents=ents)
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    spacy = SimpleNamespace(load=lambda *_, **__: FakePipeline())
+    monkeypatch.setitem(sys.modules, "spacy", spacy)
+    yield "xx_fake"
+    names._load.cache_clear()
+    names._names_in.cache_clear()
+
+
+def test_a_pipeline_sees_names_that_no_word_announces(pipeline: str) -> None:
+    choices = Choices(Redaction.MASK, pipeline=pipeline)
+    text = "we met Ann in Bern\nand Bo, bo@example.com, R2\nnobody else"
+    once = redact_text(text, "acme", choices).text
+    assert once == "we met [PERSON] in Bern\nand [PERSON], [EMAIL_ADDRESS], R2\nnobody else"
+    assert redact_text(once, "acme", choices).text == once
+
+
+def test_a_long_line_is_read_in_pieces_by_a_pipeline(pipeline: str) -> None:
+    choices = Choices(Redaction.MASK, pipeline=pipeline)
+    text = "met Ann, " * 2_000
+    assert redact_text(text, "acme", choices).text == "met [PERSON], " * 2_000
+    unbroken = "x" * 5_000 + " Ann"
+    assert redact_text(unbroken, "acme", choices).text == "x" * 5_000 + " [PERSON]"

@@ -1,9 +1,10 @@
 """Kinds of personal data, and what becomes of them by tenant: checked before anything starts."""
 
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gyre_common.events.event import Tenant
@@ -44,7 +45,7 @@ class Redaction(StrEnum):
     """What becomes of personal data in the texts of a tenant.
 
     `keep` changes nothing. `mask` writes the kind in its place (`[EMAIL_ADDRESS]`), `hash` adds a
-    pseudonym that is the same for the same value of the tenant, `drop` leaves `…`.
+    pseudonym that is the same for the same value of the tenant, `drop` leaves `[…]`.
     """
 
     KEEP = "keep"
@@ -93,6 +94,19 @@ class PersonalDataSettings(BaseSettings):
     personal_data_kinds: Annotated[
         tuple[PersonalData, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)
     ] = BY_DEFAULT
+
+    personal_data_pipeline: str = Field(default="", pattern=r"^([a-z]\w{0,99})?$")
+
+    @field_validator("personal_data_pipeline")
+    @classmethod
+    def _is_installed(cls, pipeline: str) -> str:
+        missing = [name for name in ("spacy", pipeline) if pipeline and find_spec(name) is None]
+        if missing:
+            raise ValueError(
+                f"is {pipeline}, but {missing[0]} is not installed: install spaCy and the package "
+                "that carries the pipeline in every service's environment, or leave it empty"
+            )
+        return pipeline
 
     @model_validator(mode="after")
     def _hashes_have_a_key(self) -> Self:

@@ -26,6 +26,7 @@ _TRIES = 2
 _STOP_SECONDS = 5.0
 _SECONDS_PER_MIB = 3.0
 _REDACTING_SECONDS_PER_MIB = 5.0
+_NAMING_SECONDS_PER_MIB = 300.0
 _LONGEST_TITLE = 1024
 
 Ts = TypeVarTuple("Ts")
@@ -70,9 +71,7 @@ class ProcessReader:
         self, document: DocumentAccepted, content: bytes, recipe: ChunkRecipe
     ) -> ReadResult:
         """Do as the function `read`."""
-        per_mib = _SECONDS_PER_MIB
-        if choices().of(document.tenant) is not Redaction.KEEP:
-            per_mib += _REDACTING_SECONDS_PER_MIB
+        per_mib = _SECONDS_PER_MIB + _redacting_seconds_per_mib(document.tenant)
         limit = self._time_limit + per_mib * len(content) / 1024**2
         async with self._read_slots:
             return await self._run(limit, read, document, content, recipe)
@@ -112,6 +111,12 @@ class ProcessReader:
             # Not forked: this process runs gRPC's threads, whose locks a fork would copy.
             context=multiprocessing.get_context("spawn"),
         )
+
+
+def _redacting_seconds_per_mib(tenant: str) -> float:
+    if choices().of(tenant) is Redaction.KEEP:
+        return 0.0
+    return _NAMING_SECONDS_PER_MIB if choices().pipeline else _REDACTING_SECONDS_PER_MIB
 
 
 async def _stop_pool(pool: ProcessPool) -> None:

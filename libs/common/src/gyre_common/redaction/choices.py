@@ -17,11 +17,13 @@ class Choices:
         *,
         key: str = "",
         kinds: Iterable[PersonalData] = BY_DEFAULT,
+        pipeline: str = "",
     ) -> None:
         self._default = default
         self._of_tenants = dict(of_tenants or {})
         self.key = key.encode()
         self.kinds = frozenset(kinds)
+        self.pipeline = pipeline
 
     def of(self, tenant: str) -> Redaction:
         """What becomes of personal data of a tenant."""
@@ -41,4 +43,5 @@ def choices() -> Choices:
         settings.personal_data_of_tenants,
         key=settings.personal_data_key.get_secret_value(),
         kinds=settings.personal_data_kinds,
+        pipeline=settings.personal_data_pipeline,
     )

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 
 from gyre_common.personal_data import PersonalData
+from gyre_common.redaction.names import names
 from gyre_common.redaction.network_addresses import (
     email_addresses,
     ip_addresses,
@@ -40,9 +41,9 @@ DETECTORS: tuple[tuple[frozenset[PersonalData], Detector], ...] = (
 """In the order in which they are believed."""
 
 
-def find(text: str, kinds: frozenset[PersonalData]) -> list[Span]:
+def find(text: str, kinds: frozenset[PersonalData], pipeline: str = "") -> list[Span]:
     """Personal data of these kinds, in order, without overlap, and beside no placeholder: what
-    touches one is the rest of something.
+    touches one is the rest of something. `pipeline` is spaCy's, for names; none where it is empty.
     """
     taken = _Taken(placeholders(text))
     for of_detector, detect in DETECTORS:
@@ -50,6 +51,9 @@ def find(text: str, kinds: frozenset[PersonalData]) -> list[Span]:
             for span in detect(text):
                 if span.kind in kinds:
                     taken.take(span)
+    if pipeline and PersonalData.PERSON in kinds:
+        for span in names(text, pipeline):
+            taken.take(span)
     return taken.spans()
 
 

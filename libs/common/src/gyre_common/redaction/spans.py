@@ -18,9 +18,9 @@ class Span(NamedTuple):
 Detector = Callable[[str], Iterable[Span]]
 """Finds spans, in any order, which may overlap; time is linear in the text's length."""
 
-GONE = "…"
+GONE = "[…]"
 """What stands where personal data was dropped, so that what was apart does not join."""
-_PLACEHOLDER = re.compile(r"\[(?:" + "|".join(PersonalData) + r")(?::[0-9a-f]{12})?\]|…")
+_PLACEHOLDER = re.compile(r"\[(?:" + "|".join(PersonalData) + r")(?::[0-9a-f]{12})?\]|\[…\]")
 _BEFORE = 60
 
 

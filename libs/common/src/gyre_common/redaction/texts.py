@@ -70,7 +70,7 @@ def redact_text(text: str, tenant: str, choices: Choices) -> RedactedText:
 
     edits: list[_Edit] = []
     while len(edits) < _PASSES:
-        spans = find(text, choices.kinds)
+        spans = find(text, choices.kinds, choices.pipeline)
         if not spans:
             break
         new = [write(span.kind, text[span.start : span.end]) for span in spans]
