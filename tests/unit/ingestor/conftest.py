@@ -10,6 +10,7 @@ import pytest
 from gyre_common.events import Event, Topic
 from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
+from gyre_common.raw_zone import RawZone
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_ingestor.content import ContentSource
@@ -42,7 +43,8 @@ class World:
 
     bus: MemoryBus
     store: Store
-    uploads: Store
+    uploads: RawZone
+    raw: RawZone
     contents: ContentSource
     releases: ReleaseView
     allowed: Path
@@ -78,7 +80,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         world = World(
             bus=bus,
             store=Store(f"file://{tmp_path}/store"),
-            uploads=Store(uploads_url),
+            uploads=RawZone(uploads_url),
+            raw=RawZone(f"file://{tmp_path}/store/raw"),
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10),
             releases=ReleaseView(),
             allowed=allowed,
@@ -87,6 +90,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         ingestor = Ingestor(
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES),
             originals=world.store,
+            raw_originals=world.raw,
             reader=ReaderHere(),
             releases=world.releases,
             publisher=bus,

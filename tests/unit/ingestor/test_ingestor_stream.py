@@ -97,8 +97,23 @@ async def test_personal_data_is_in_the_stored_original_alone(world: World, maski
     assert "@example.com" not in repr([event for _, event in world.bus.published])
     assert accepted.content_ref
     assert accepted.content_digest
-    original = await world.store.get(accepted.content_ref, accepted.content_digest)
+    original = await world.raw.get(accepted.content_ref, accepted.content_digest)
     assert original.decode() == text
+
+
+async def test_an_original_whose_days_are_over_asks_to_be_submitted_again(
+    world: World, masking: None
+) -> None:
+    await world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted(text="Ask ann@example.com."))
+    [accepted] = world.events(DOCUMENT_ACCEPTED)
+    assert await world.raw.expire(days=0) == 1
+    await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
+    [rejected] = world.events(DOCUMENT_REJECTED)
+    assert (rejected.code, rejected.stage) == (
+        RejectionCode.CONTENT_NOT_FOUND,
+        RejectionStage.PARSE,
+    )
+    assert "submit the document again" in rejected.detail
 
 
 async def test_what_was_accepted_before_the_choice_is_redacted_when_it_is_read_again(

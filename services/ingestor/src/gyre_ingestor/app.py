@@ -1,12 +1,14 @@
 """Wires the ingestor to Kafka, gRPC, the store, its reading processes and the document index."""
 
 from datetime import timedelta
+from functools import partial
 
 from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
+from gyre_common.raw_zone import RawZone, expire_hourly
 from gyre_common.releases.following import open_releases
 from gyre_common.store import Store
 
@@ -39,19 +41,27 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         )
     )
     contents = ContentSource(outside, reader, max_bytes=settings.max_document_bytes)
+    raw_originals = RawZone(f"{settings.store_url}/raw")
+    uploads = RawZone(settings.uploads_url)
     ingestor = Ingestor(
         contents=contents,
         originals=Store(settings.store_url),
+        raw_originals=raw_originals,
         reader=reader,
         releases=releases,
         publisher=bus,
         clock_skew=timedelta(seconds=settings.clock_skew_seconds),
     )
     documents = ElasticsearchDocuments(elasticsearch)
-    door = FrontDoor(contents, Store(settings.uploads_url), bus, documents)
+    door = FrontDoor(contents, uploads, bus, documents)
     build_handlers(bus, ingestor)
     await enter(bus)
-    return App(rpc=[IngestorRpc(door)], bus=bus, ready={"reader": reader.healthy})
+    return App(
+        rpc=[IngestorRpc(door)],
+        bus=bus,
+        ready={"reader": reader.healthy},
+        tasks=[partial(expire_hourly, (raw_originals, uploads), settings.raw_days)],
+    )
 
 
 def main() -> None:

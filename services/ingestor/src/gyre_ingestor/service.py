@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from gyre_common.errors import FailedPrecondition, Poison, Retryable
+from gyre_common.errors import FailedPrecondition, NotFound, Poison, Retryable
 from gyre_common.events.documents import (
     DOCUMENT_ACCEPTED,
     DOCUMENT_CHUNKED,
@@ -15,6 +15,7 @@ from gyre_common.events.documents import (
     DocumentChunked,
     DocumentRejected,
     DocumentSubmitted,
+    RejectionCode,
     RejectionStage,
     by_document,
 )
@@ -22,7 +23,10 @@ from gyre_common.events.event import now
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.events.topic import LARGEST_EVENT
+from gyre_common.personal_data import Redaction
+from gyre_common.raw_zone import RawZone
 from gyre_common.redaction import redacted
+from gyre_common.redaction.choices import choices
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
 from gyre_common.telemetry import METRICS
@@ -45,6 +49,7 @@ class Ingestor:
         *,
         contents: ContentSource,
         originals: Store,
+        raw_originals: RawZone,
         reader: ProcessReader,
         releases: ReleaseView,
         publisher: Publisher,
@@ -52,6 +57,7 @@ class Ingestor:
     ) -> None:
         self._contents = contents
         self._originals = originals
+        self._raw_originals = raw_originals
         self._reader = reader
         self._releases = releases
         self._publisher = publisher
@@ -82,7 +88,8 @@ class Ingestor:
         except DocumentRefused as refusal:
             await self._reject(document, refusal, RejectionStage.ACCEPT)
             return
-        original = await self._originals.put(content)
+        is_raw = choices().of(document.tenant) is not Redaction.KEEP
+        original = await (self._raw_originals if is_raw else self._originals).put(content)
         about = {
             "title": submission.title or "",
             "media_type": str(media_type),
@@ -162,9 +169,20 @@ class Ingestor:
             ) from error
         if accepted.content_ref is None or accepted.content_digest is None:
             raise Poison("an accepted document that is not deleted must refer to its content")
-        content = await self._originals.get(accepted.content_ref, accepted.content_digest)
+        content = await self._original(accepted.content_ref, accepted.content_digest)
         with METRICS.stage_seconds.labels(SERVICE, "read").time():
             return await self._reader.read(accepted, content, recipe)
+
+    async def _original(self, uri: str, digest: str) -> bytes:
+        if not self._raw_originals.holds(uri):
+            return await self._originals.get(uri, digest)
+        try:
+            return await self._raw_originals.get(uri, digest)
+        except NotFound as error:
+            problem = "was deleted some days after it came, as personal data of its tenant goes"
+            fix = "submit the document again"
+            code = RejectionCode.CONTENT_NOT_FOUND
+            raise DocumentRefused(code, "content", problem, fix) from error
 
 
 def _count(result: str) -> None:
