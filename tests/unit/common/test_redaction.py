@@ -118,6 +118,9 @@ def test_a_kind_is_recognized(text: str, value: str, kind: str) -> None:
         "order 4111 1111 1111 1112",  # wrong check digit
         "EAN 4006381333931",  # an article: no brand, no word for a card
         "1732989600123",  # milliseconds
+        '{"id": 6401197308716204890}',  # of a record, with the check digit of a card
+        '"text": "711.988"',
+        "sold in 1886, Robert Lane bought it",
         "DE89 3704 0044 0532 0130 01",
         "GB82",
         "user@localhost",

@@ -35,8 +35,8 @@ _CARD_WORDS = re.compile(
     re.IGNORECASE,
 )
 _CARD_LENGTHS = range(12, 20)
-_SURE_CARD = 14
-"""Digits from which on brand and check digit tell by themselves."""
+_SURE_CARD = range(14, 17)
+"""Digits of which brand and check digit tell by themselves: longer numbers name records too."""
 
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ \u00a0-]?[A-Z0-9]){11,40}(?!\w)", re.A | re.I)
 _SHORTEST_IBAN = 15
@@ -57,7 +57,7 @@ def _card(text: str, start: int, ends: list[int]) -> Span | None:
         digits = _digits(text[start:end])
         if len(digits) not in _CARD_LENGTHS or not luhn.is_valid(digits):
             continue
-        is_sure = len(digits) >= _SURE_CARD and _BRANDS.fullmatch(digits)
+        is_sure = len(digits) in _SURE_CARD and _BRANDS.fullmatch(digits)
         if is_sure or _CARD_WORDS.search(words_before(text, start)):
             return Span(start, end, PersonalData.CREDIT_CARD)
     return None
@@ -80,8 +80,8 @@ _PHONE_WORDS = (
     r"|celular|telemóvel|puhelin|numéro|тел(?:ефон)?|моб|τηλ"
 )
 _PHONE_BEFORE = re.compile(
-    rf"(?:\b(?:{_PHONE_WORDS}|(?:call(?:ing|ed)?|dial|text|ring|reach|contact|phon(?:e|ing))"
-    r"(?: (?:me|us|him|her|them|back|you))?(?: (?:at|on))?|answering at|messages? to|registered)\b"
+    rf"(?:\b(?:{_PHONE_WORDS}|call(?:ing|ed)?|dial|ring|phoning|answering at|messages? to"
+    r"|registered|(?:call|text|ring|reach|contact|phone) (?:me|us|him|her|them|back|you|at|on))\b"
     r"|电话|電話|手机|전화|هاتف)"
     r"(?:[^\w\n]{0,3}\b(?:number|no|nr|num|is|at|on|me|us|to|home|work))?(?:\W|_){0,8}$",
     re.IGNORECASE,
@@ -97,6 +97,7 @@ _WITH_TRUNK_ZERO = re.compile(r"\(?0\d{1,4}\)?(?:[ /-]{1,2}\d{2,8}){1,5}", re.AS
 _LIKE_A_DATE = re.compile(
     r"(?:19|20)\d{2}([./ -])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2(?:\d{2}|\d{4})", re.ASCII
 )
+_LIKE_AN_AMOUNT = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+", re.ASCII)
 _FEWEST, _MOST = 6, 15
 _HAVE_TRUNK_ZERO = ("GB", "DE", "FR", "AU", "ZA", "NL", "CH", "AT", "BE", "SE", "FI", "JP", "IN")
 
@@ -109,8 +110,9 @@ def phone_numbers(text: str) -> Iterator[Span]:
         if text[end : end + 1].isalnum() and not extension:
             continue
         digits = _digits(value)
-        is_of_length = _FEWEST <= len(digits) <= _MOST and not _LIKE_A_DATE.fullmatch(value)
-        if is_of_length and _is_phone(text, value, start, end):
+        is_other = _LIKE_A_DATE.fullmatch(value) or _LIKE_AN_AMOUNT.fullmatch(value)
+        is_of_length = _FEWEST <= len(digits) <= _MOST
+        if is_of_length and not is_other and _is_phone(text, value, start, end):
             yield Span(start, extension.end() if extension else end, PersonalData.PHONE_NUMBER)
 
 

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from gyre_common.personal_data import PersonalData
 from gyre_common.redaction.spans import Span, words_before
 
-_CAPITALIZED = r"[A-ZÀ-ÖØ-ÞĀ-ŽА-Я][\w'’-]{0,30}"
-_INITIAL = r"[A-ZÀ-ÖØ-Þ]\."
+_CAPITAL = r"[A-ZÀ-ÖØ-ÞĀ-ŽА-Я]"
+_CAPITALIZED = rf"{_CAPITAL}[\w'’-]{{0,30}}"
+_INITIAL = rf"{_CAPITAL}\."
+_FIRST = rf"(?:{_INITIAL}[ \u00a0]?){{0,3}}{_CAPITAL}[\w'’-]{{1,30}}"
 _NAME = (
-    rf"{_CAPITALIZED}(?:[ \u00a0](?:{_INITIAL}|(?:von|van|de|del|della|di|da|la|le|den|der|bin|al)"
+    rf"{_FIRST}(?:[ \u00a0](?:{_INITIAL}|(?:von|van|de|del|della|di|da|la|le|den|der|bin|al)"
     rf"(?= )|{_CAPITALIZED})){{0,4}}"
 )
-_FULL_NAME = rf"{_CAPITALIZED}(?:[ \u00a0](?:{_INITIAL}|{_CAPITALIZED})){{1,3}}"
+_FULL_NAME = rf"{_FIRST}(?:[ \u00a0](?:{_INITIAL}|{_CAPITALIZED})){{1,3}}"
 _WITH_TITLE = re.compile(
     r"(?<!\w)(?:(?:Mr|Mrs|Ms|Mx|Dr|Prof|Sr|Sra|Dott|Mme|Mlle|Hr|Fr)\.|(?:Mr|Mrs|Ms|Miss|Mx|Dr"
     r"|Professor|Herrn?|Frau|Monsieur|Madame|Mme|Mademoiselle|Señora?|Signora?|Mevrouw|Meneer)"
@@ -104,7 +106,7 @@ def ages(text: str) -> Iterator[Span]:
 
 _WORD = r"[A-ZÀ-ÖØ-Þ0-9][\w'’.-]{0,30}"
 _STREET = re.compile(
-    rf"(?<![\w.,-])\d{{1,5}}[a-zA-Z]?,? (?:{_WORD} ){{1,4}}"
+    rf"(?<![\w.,-])\d{{1,5}}[a-zA-Z]? (?:{_WORD} ){{1,4}}"
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Court|Way|Square|Terrace"
     r"|Place|Highway|Hwy|Parkway|Crescent|Close|Row)\b\.?(?:,? (?:Apt|Suite|Unit|Ste)\.? \w{1,6})?"
     r"|(?<!\w)[A-ZÄÖÜ][a-zäöüß-]{1,30}(?:straße|strasse|str\.|weg|platz|allee|gasse|straat|laan|katu"
