@@ -199,6 +199,8 @@ async def test_two_runs_at_once_name_the_first(stage: Stage, address: str) -> No
         (("runs", "--cancel"), 2, "RUN is missing: name the run"),
         (("forget",), 2, "--actor is missing: name one subject"),
         (("forget", "--actor", "a", "--document", "b"), 2, "--actor is not the only subject"),
+        (("redact", "--since", "last week"), 2, "--since"),
+        (("redact",), 1, "personal data of default is kept, so there is nothing to rewrite"),
         (("datasets", "show", "abc"), 2, "send 8 or more of its hexadecimal digits"),
         (("datasets", "show", "abcdef0123"), 1, "there is no data set abcdef0123"),
     ],
@@ -263,3 +265,24 @@ async def test_nobody_is_forgotten_while_a_run_goes_on(stage: Stage, address: st
     assert f"`gyre runs {run['run_id']} --cancel`" in err
     await data(address, "runs", run["run_id"], "--cancel")
     assert (await data(address, "forget", "--actor", "ann"))["interactions"] == 0
+
+
+async def test_what_was_kept_before_is_redacted_and_versions_trained_since_are_listed(
+    address: str, segments: Segments, masking: None
+) -> None:
+    record = an_interaction(tenant="default", question="I am ann@example.com")
+    await segments.append(INTERACTIONS, 0, [record])
+    code, out, err = await gyre(address, "redact", "--since", "2000-01-01")
+    assert code == 0, err
+    assert out.startswith("rewritten: 1 questions, 0 votes and comments; removed: 0 texts")
+    assert "No version was trained since then." in out
+    [after] = [part async for part in segments.facts(await segments.durable(), EVERY_TENANT)]
+    assert after.interactions[0].question == "I am [EMAIL_ADDRESS]"
+
+    run = await data(address, "train")
+    code, out, err = await gyre(address, "redact", "--since", "2000-01-01")
+    assert code == 0, err
+    assert run["version"] in out
+    [version] = (await data(address, "redact"))["versions"]
+    assert (version["version"], version["run_id"]) == (run["version"], run["run_id"])
+    assert (await data(address, "redact", "--since", "2999-01-01")).get("versions", []) == []

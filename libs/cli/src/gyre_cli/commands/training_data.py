@@ -1,9 +1,13 @@
-"""`gyre datasets`: what was trained on. `gyre forget`: takes somebody out of it."""
+"""`gyre datasets`: what was trained on. `gyre forget` takes somebody out of it, `gyre redact` what
+is personal.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gyre_client.errors import InvalidInput
+from rich.console import Group
 from rich.table import Table
 from typer import Argument, Option
 
@@ -11,7 +15,7 @@ from gyre_cli.command import Cli, command, group
 from gyre_cli.output import minute, plain, table
 
 if TYPE_CHECKING:
-    from gyre.trainer.v1.trainer_pb2 import DataSet, ForgetResponse
+    from gyre.trainer.v1.trainer_pb2 import DataSet, ForgetResponse, RedactResponse
     from gyre_client import AsyncClient
 
 datasets = group("Look at the frozen data sets.")
@@ -79,6 +83,24 @@ def forget(
     cli.out.result(plain(removed), lambda: _summary(removed))
 
 
+@command
+def redact(
+    cli: Cli,
+    since: Annotated[
+        datetime | None,
+        Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="From when on, in UTC."),
+    ] = None,
+) -> None:
+    """Rewrite what training kept before the tenant chose to mask, hash or drop personal data.
+
+    Facts, data sets and runs' folders, and the versions that may have learned from them are listed.
+    The index follows when documents are submitted again; ClickHouse and Kafka's topics keep theirs.
+    """
+    moment = since.replace(tzinfo=UTC) if since else None
+    done = cli.run(lambda gyre: gyre.facts.redact(moment))
+    cli.out.result(plain(done), lambda: _of_redaction(done))
+
+
 def _table(data_sets: "Sequence[DataSet]") -> Table:
     numbers = ("TO TRAIN", "TO JUDGE")
     rows = table("DATA SET", "TENANT", *numbers, "FROZEN", "EXPIRED", right=numbers)
@@ -125,3 +147,18 @@ def _summary(removed: "ForgetResponse") -> str:
         "trained models, and prompts with examples, which show these to who asks; see "
         "`gyre releases prompt/answer`."
     )
+
+
+def _of_redaction(done: "RedactResponse") -> Group:
+    summary = (
+        f"rewritten: {done.interactions} questions, {done.feedback} votes and comments; "
+        f"removed: {done.passages} texts of passages, {done.data_sets} data sets, "
+        f"{done.runs} folders of runs\nThe index still holds what documents said: submit them "
+        "again. ClickHouse and Kafka's topics keep theirs."
+    )
+    if not done.versions:
+        return Group(summary, "No version was trained since then.")
+    rows = table("ROLE", "VERSION", "TENANT", "TRAINED", "RUN")
+    for one in done.versions:
+        rows.add_row(one.role, one.version, one.tenant, minute(one.started_at), one.run_id)
+    return Group(summary, "These versions may have learned from it, and stay as they are:", rows)
