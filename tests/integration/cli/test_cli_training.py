@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gyre.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.rpc import serve
 from gyre_common.store import Shelf, Store
@@ -31,6 +32,13 @@ from tests.unit.trainer.run_fakes import Stage, a_report
 from tests.unit.trainer.training_facts import a_vote, an_interaction
 
 DIGEST = f"sha256:{'ab' * 32}"
+
+
+class RowsRedacted(telemetry_pb2_grpc.TelemetryServiceServicer):
+    """A telemetry that rewrote two rows."""
+
+    async def Redact(self, request: Any, context: Any) -> telemetry_pb2.RedactResponse:
+        return telemetry_pb2.RedactResponse(rows={"interactions": 2, "feedback": 0})
 
 
 @pytest.fixture
@@ -56,7 +64,7 @@ async def address(stage: Stage, segments: Segments) -> AsyncIterator[str]:
         )
         exporting = Exporting(data_sets, segments, lambda _: never_rendered)
         rpc = TrainerRpc(conductor, stage.store, data_sets, exporting, forgetting)
-        async with serve([rpc]) as server:
+        async with serve([rpc, RowsRedacted()]) as server:
             await server.set_serving(True)
             yield f"127.0.0.1:{server.port}"
 
@@ -67,7 +75,12 @@ async def start_command(address: str, *arguments: str) -> asyncio.subprocess.Pro
         *(sys.executable, "-m", "gyre_cli.main", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**environ, "GYRE_TRAINER_ADDRESS": address, "GYRE_ACTOR": "bob"},
+        env={
+            **environ,
+            "GYRE_TRAINER_ADDRESS": address,
+            "GYRE_TELEMETRY_ADDRESS": address,
+            "GYRE_ACTOR": "bob",
+        },
     )
 
 
@@ -274,7 +287,8 @@ async def test_what_was_kept_before_is_redacted_and_versions_trained_since_are_l
     await segments.append(INTERACTIONS, 0, [record])
     code, out, err = await gyre(address, "redact", "--since", "2000-01-01")
     assert code == 0, err
-    assert out.startswith("rewritten: 1 questions, 0 votes and comments; removed: 0 texts")
+    assert out.startswith("rewritten in ClickHouse: 2 of interactions\n")
+    assert "training: 1 questions, 0 votes and comments; removed: 0 texts" in out
     assert "No version was trained since then." in out
     [after] = [part async for part in segments.facts(await segments.durable(), EVERY_TENANT)]
     assert after.interactions[0].question == "I am [EMAIL_ADDRESS]"

@@ -91,14 +91,18 @@ def redact(
         Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="From when on, in UTC."),
     ] = None,
 ) -> None:
-    """Rewrite what training kept before the tenant chose to mask, hash or drop personal data.
+    """Rewrite what was kept before the tenant chose to mask, hash or drop personal data.
 
-    Facts, data sets and runs' folders, and the versions that may have learned from them are listed.
-    The index follows when documents are submitted again; ClickHouse and Kafka's topics keep theirs.
+    Rows of ClickHouse, facts, data sets and runs' folders; the versions that may have learned from
+    them are listed. The index follows when documents are submitted again, Kafka's topics by age.
     """
     moment = since.replace(tzinfo=UTC) if since else None
-    done = cli.run(lambda gyre: gyre.facts.redact(moment))
-    cli.out.result(plain(done), lambda: _of_redaction(done))
+
+    async def everywhere(gyre: "AsyncClient") -> "tuple[dict[str, int], RedactResponse]":
+        return await gyre.history.redact(moment), await gyre.facts.redact(moment)
+
+    rows, facts = cli.run(everywhere)
+    cli.out.result({**plain(facts), "rows": rows}, lambda: _of_redaction(rows, facts))
 
 
 def _table(data_sets: "Sequence[DataSet]") -> Table:
@@ -149,16 +153,21 @@ def _summary(removed: "ForgetResponse") -> str:
     )
 
 
-def _of_redaction(done: "RedactResponse") -> Group:
+def _of_redaction(rows: Mapping[str, int], facts: "RedactResponse") -> Group:
+    changed = ", ".join(f"{count} of {table}" for table, count in rows.items() if count)
     summary = (
-        f"rewritten: {done.interactions} questions, {done.feedback} votes and comments; "
-        f"removed: {done.passages} texts of passages, {done.data_sets} data sets, "
-        f"{done.runs} folders of runs\nThe index still holds what documents said: submit them "
-        "again. ClickHouse and Kafka's topics keep theirs."
+        f"rewritten in ClickHouse: {changed or 'no row'}\n"
+        f"rewritten for training: {facts.interactions} questions, {facts.feedback} votes and "
+        f"comments; removed: {facts.passages} texts of passages, {facts.data_sets} data sets, "
+        f"{facts.runs} folders of runs\n"
+        "The index still holds what documents said: submit them again. Kafka's topics keep theirs "
+        "until they are too old."
     )
-    if not done.versions:
+    if not facts.versions:
         return Group(summary, "No version was trained since then.")
-    rows = table("ROLE", "VERSION", "TENANT", "TRAINED", "RUN")
-    for one in done.versions:
-        rows.add_row(one.role, one.version, one.tenant, minute(one.started_at), one.run_id)
-    return Group(summary, "These versions may have learned from it, and stay as they are:", rows)
+    versions = table("ROLE", "VERSION", "TENANT", "TRAINED", "RUN")
+    for one in facts.versions:
+        versions.add_row(one.role, one.version, one.tenant, minute(one.started_at), one.run_id)
+    return Group(
+        summary, "These versions may have learned from it, and stay as they are:", versions
+    )

@@ -27,6 +27,11 @@ def redaction_of(text: str, tenant: str) -> RedactedText:
     return redact_text(text, tenant, choices())
 
 
+def text_fields(kind: type[BaseModel]) -> frozenset[str]:
+    """The fields of an event, or of a part of one, that hold text."""
+    return frozenset(name for name, _ in _plan(kind))
+
+
 def redacted(event: E) -> E:
     """The event with every `Text` in it redacted; the same object where nothing changes. Citations
     stand at the same words as before.
