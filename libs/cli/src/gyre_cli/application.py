@@ -53,7 +53,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = {
         "rollback": "Go back to the version that was live before.",
         "dlq": "Look at the records that could not be handled, and let held partitions go on.",
         "forget": "Forget what training keeps of a person, a conversation or a document.",
-        "redact": "Redact what was kept before personal data was masked, hashed or dropped.",
+        "redact": "Rewrite what was kept before personal data was masked, hashed or dropped.",
     },
 }
 """Each command with the first line of its own help."""

@@ -91,7 +91,7 @@ def redact(
         Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="From when on, in UTC."),
     ] = None,
 ) -> None:
-    """Rewrite what was kept before the tenant chose to mask, hash or drop personal data.
+    """Rewrite what was kept before personal data was masked, hashed or dropped.
 
     Rows of ClickHouse, facts, data sets and runs' folders; the versions that may have learned from
     them are listed. The index follows when documents are submitted again, Kafka's topics by age.
