@@ -24,7 +24,10 @@ from gyre_common.redaction import RedactedText, events, redact, redacted
 from gyre_common.redaction.choices import choices
 from gyre_common.store import Shelf
 from gyre_telemetry import translation
+from gyre_telemetry.clickhouse_redaction import redacted_row, text_columns
 from gyre_telemetry.handlers import build_handlers as build_telemetry
+from gyre_telemetry.migrations import default_folder, read_migrations
+from gyre_telemetry.schema_reference import read_catalogue
 from gyre_telemetry.service import TableRow, Telemetry
 from gyre_telemetry.translation import TRANSLATIONS, origin_of
 from gyre_trainer.data_sets.freezing import question_texts
@@ -38,6 +41,7 @@ from tests.builders import EXAMPLES
 from tests.fakes.bus import MemoryBus, StoredRecord
 
 SECRET = "secret-of-somebody"
+MIGRATIONS = read_migrations(default_folder())
 NO_TEXT = frozenset(
     {
         *("tenant", "document_id", "submission_id", "interaction_id", "feedback_id", "actor"),
@@ -169,6 +173,32 @@ async def test_telemetry_holds_redacted_texts_only(redacting: None) -> None:
     ]
     assert {row.table for row in sink.rows} == {row.table for row in rows}
     assert SECRET not in repr(sink.rows)
+
+
+@pytest.mark.parametrize(
+    ("topic", "translate"), TRANSLATIONS, ids=lambda each: getattr(each, "name", "")
+)
+def test_rows_of_before_are_redacted_in_the_same_columns(
+    topic: Topic[Any], translate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = example_with_text(topic)
+    origin = origin_of(StoredRecord("any", 0, 0, 0, None, None))
+    monkeypatch.setattr(events, "redact_text", lambda text, *_: RedactedText(without_secrets(text)))
+    columns = {(each["table"], each["name"]) for each in read_catalogue(MIGRATIONS)[1]}
+    before, after = list(translate(event, origin)), list(translate(redacted(event), origin))
+    for raw, wanted in zip(before, after, strict=True):
+        names = [name for name in raw.values if (raw.table, name) in columns]
+        row = {name: plain(raw.values[name]) for name in names}
+        expected = {name: plain(wanted.values[name]) for name in names}
+        assert redacted_row(row, text_columns(raw.table), {}) == expected
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return {name: plain(part) for name, part in vars(value).items()}
+    if isinstance(value, tuple | list):
+        return [plain(each) for each in value]
+    return value
 
 
 def test_what_an_error_says_of_a_dead_letter_is_redacted(redacting: None) -> None:

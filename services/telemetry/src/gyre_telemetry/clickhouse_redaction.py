@@ -74,7 +74,7 @@ class ClickHouseRedaction:
             return {table: await self._rewrite(table, window) for table in _SOURCES}
 
     async def _rewrite(self, table: str, window: Mapping[str, object]) -> int:
-        texts = frozenset().union(*map(text_fields, _SOURCES[table])) & self._types[table].keys()
+        texts = text_columns(table) & self._types[table].keys()
         [key] = await self._rows(_SORTING_KEY, {"database": DATABASE, "table": table})
         select = (
             f"SELECT * FROM {DATABASE}.{table} FINAL WHERE tenant = {{tenant:String}} "
@@ -124,6 +124,11 @@ class ClickHouseRedaction:
         )
 
 
+def text_columns(table: str) -> frozenset[str]:
+    """Fields that fill columns of their name and hold text."""
+    return frozenset().union(*map(text_fields, _SOURCES[table]))
+
+
 def _redacted_rows(
     rows: Sequence[Row], texts: frozenset[str], passages: Mapping[tuple[UUID, UUID], str]
 ) -> list[Row]:
@@ -133,7 +138,7 @@ def _redacted_rows(
 def redacted_row(row: Row, texts: frozenset[str], passages: Mapping[tuple[UUID, UUID], str]) -> Row:
     """A row as it may stay. Citations stand at the same words as before."""
     tenant = row["tenant"]
-    after = row | {name: _redacted(row[name], tenant, name) for name in texts}
+    after = row | {name: _redacted(row[name], tenant, name) for name in texts & row.keys()}
     if row.get("citations"):
         answer = redaction_of(row["answer"], tenant)
         cited = [
