@@ -129,6 +129,7 @@ def test_a_kind_is_recognized(text: str, value: str, kind: str) -> None:
         "10.0.0.1, 127.0.0.1, 192.168.1.1 and 256.1.1.1",
         "Docker version 1.13.1.84",
         "35.191.0.0/22",
+        "use fe::Add at 12:30:45",
         "00:00:00:00:00:00",
         "536-00-4399",
         "DNI 54362315A",

@@ -49,7 +49,9 @@ def ip_addresses(text: str) -> Iterator[Span]:
             except ValueError:
                 continue
             before = text[max(0, match.start() - 12) : match.start()]
-            if is_global and not _IS_A_VERSION.search(before):
+            # Without a digit it is rather a name within a name: `fe::Add`.
+            has_digit = any(each.isdecimal() for each in match.group())
+            if is_global and has_digit and not _IS_A_VERSION.search(before):
                 yield Span(*match.span(), PersonalData.IP_ADDRESS)
 
 
