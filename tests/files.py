@@ -1,9 +1,11 @@
 """Small files of every kind that is not plain text, made for tests."""
 
 import io
+import tarfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from email.message import EmailMessage
+from typing import Literal
 
 import docx
 import xlsxwriter
@@ -155,6 +157,27 @@ def a_mail(*, html: bool = False) -> bytes:
     if html:
         mail.set_type("text/html")
     mail.add_attachment(b"x", maintype="application", subtype="pdf", filename="plan.pdf")
+    return mail.as_bytes()
+
+
+def a_tar(members: Mapping[str, bytes], mode: Literal["w", "w:gz", "w:bz2", "w:xz"] = "w") -> bytes:
+    """In that order."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+def a_mail_with(attached: Mapping[str, bytes]) -> bytes:
+    """A line of text, and files."""
+    mail = EmailMessage()
+    mail["Subject"] = "Tea"
+    mail.set_content("Hot.")
+    for name, data in attached.items():
+        mail.add_attachment(data, maintype="application", subtype="x", filename=name)
     return mail.as_bytes()
 
 

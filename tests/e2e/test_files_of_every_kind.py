@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from tests.eventually import eventually
-from tests.files import EVERY_KIND, a_pdf
+from tests.files import EVERY_KIND, a_mail_with, a_pdf, a_zip
 from tests.system import System
 
 TENANT = ("--tenant", "files")
@@ -29,7 +28,8 @@ def test_a_folder_of_files_goes_in_and_an_answer_names_its_page(
     done = system.gyre("submit", str(folder), *TENANT, "--json", check=False)
 
     report = json.loads(done.stdout)
-    assert report["indexed"] == len(EVERY_KIND) + 1
+    assert report["parts"] == 1  # what is attached to the mail
+    assert report["indexed"] == len(EVERY_KIND) + 1 + report["parts"]
     assert [each["code"] for each in report["rejected"]] == ["corrupt"]
     assert "photo.png: not a document by its ending" in done.stderr
     answer = system.json("ask", "What is paid for a dinner with customers?", *TENANT)
@@ -42,7 +42,7 @@ def test_a_folder_of_files_goes_in_and_an_answer_names_its_page(
     assert interaction["retrieved"][0]["position"] == "page 2"
 
 
-async def test_what_is_gone_from_a_folder_goes_and_what_is_deleted_is_not_found(
+def test_what_is_gone_from_a_folder_goes_and_what_is_deleted_is_not_found(
     system: System, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("mirror")
@@ -54,19 +54,46 @@ async def test_what_is_gone_from_a_folder_goes_and_what_is_deleted_is_not_found(
     assert "holds no document, so its mirror would hold none" in refused.stderr
 
     (folder / "north.md").unlink()
-    deleted = await eventually(  # once the list of documents has caught up
-        lambda: system.json("submit", str(folder), "--mirror", *TENANT)["deleted"]
-    )
-    assert deleted == 1
+    assert system.json("submit", str(folder), "--mirror", *TENANT)["deleted"] == 1
     answer = system.json("ask", "When does the north lock close?", *TENANT)
     assert f"{folder.name}/north.md" not in {each["document_id"] for each in answer["passages"]}
     gone = system.json("delete", f"{folder.name}/", *TENANT)
     assert (gone["deleted"], gone["indexed"]) == (1, 0)
-
-    def is_unknown() -> bool:  # as above
-        again = system.gyre("delete", f"{folder.name}/", *TENANT, check=False)
-        return "there is no document below" in again.stderr
-
-    await eventually(is_unknown)
+    again = system.gyre("delete", f"{folder.name}/", *TENANT, check=False)
+    assert "there is no document below" in again.stderr
     unknown = system.gyre("delete", "nowhere.md", *TENANT, check=False)
     assert "there is no such document" in unknown.stderr
+
+
+def test_what_an_archive_and_a_mail_hold_comes_and_goes_with_them(
+    system: System, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("packed")
+    report = a_pdf(["Ferry"], ["Fares", "The ferry to the island costs nine crowns."])
+    (folder / "mail.eml").write_bytes(a_mail_with({"report.pdf": report}))
+    notes = {"a/bridge.md": b"# Bridge\n\nThe bridge opens at six.", "cut.pdf": b"%PDF-1.7"}
+    (folder / "all.zip").write_bytes(a_zip(notes))
+    done = system.gyre("submit", str(folder), *TENANT, "--json", check=False)
+    sent = json.loads(done.stdout)
+    assert (sent["submitted"], sent["parts"], sent["indexed"]) == (2, 3, 4)
+    assert [each["document_id"] for each in sent["rejected"]] == [f"{folder.name}/all.zip/cut.pdf"]
+
+    answer = system.json("ask", "What does the ferry to the island cost?", *TENANT)
+    (citation,) = answer["citations"]
+    assert citation["document_id"] == f"{folder.name}/mail.eml/report.pdf"
+    assert citation["position"] == "page 2"
+
+    (folder / "all.zip").write_bytes(a_zip({"a/lock.md": b"# Lock\n\nThe lock shuts at ten."}))
+    again = system.json("submit", str(folder), "--mirror", *TENANT)
+    assert (again["indexed"], again["deleted"], again["rejected"]) == (4, 0, [])
+    answer = system.json("ask", "When does the bridge open?", *TENANT)
+    read = {each["document_id"] for each in answer["passages"]}
+    assert f"{folder.name}/all.zip/a/bridge.md" not in read
+
+    gone = system.json("delete", f"{folder.name}/mail.eml", *TENANT)
+    assert gone["deleted"] == 2
+    (folder / "mail.eml").unlink()
+    (folder / "all.zip").unlink()
+    (folder / "tea.md").write_text("# Tea\n\nHot.")
+    last = system.json("submit", str(folder), "--mirror", *TENANT)
+    assert (last["indexed"], last["deleted"]) == (1, 2)

@@ -29,7 +29,10 @@ async def client(
 @pytest.fixture
 async def documents(client: AsyncElasticsearch) -> ElasticsearchDocuments:
     index = f"test-documents-{uuid4().hex[:8]}"
-    await client.indices.create(index=index, mappings=dict(DOCUMENTS_MAPPING))
+    never_by_itself = {"refresh_interval": "-1"}
+    await client.indices.create(
+        index=index, mappings=dict(DOCUMENTS_MAPPING), settings=never_by_itself
+    )
     await put(
         client,
         index,
@@ -47,7 +50,6 @@ async def put(client: AsyncElasticsearch, index: str, *records: DocumentRecord) 
     for record in records:
         key = record_key(record.tenant, record.document_id)
         await client.index(index=index, id=key, document=record.model_dump(mode="json"))
-    await client.indices.refresh(index=index)
 
 
 async def test_a_document_is_found_in_its_own_tenant_only(

@@ -168,7 +168,9 @@ class FakeSystem(
         if request.document_id == "missing":
             raise NotFound("there is no such document")
         status = ingestor_pb2.DocumentStatus(document_id=request.document_id, timeline=[event])
-        return ingestor_pb2.GetDocumentResponse(document=status)
+        names = [f"{request.document_id}/tea.md"] if request.document_id.endswith(".zip") else []
+        parts = [ingestor_pb2.DocumentPart(document_id=name) for name in names]
+        return ingestor_pb2.GetDocumentResponse(document=status, parts=parts)
 
     async def ListDocuments(self, request: Any, context: Any) -> ingestor_pb2.ListDocumentsResponse:
         self._record_call(request)

@@ -69,11 +69,18 @@ class FakeIngestor(pb_grpc.IngestorServiceServicer):
         is_due = name not in self.last or all(self.polls[other] > 2 for other in others)
         if is_due and self.polls[name] > 2:
             state, code = pb.DOCUMENT_STATE_INDEXED, ""
-            if request.document_id.startswith("corrupt"):
+            if "corrupt" in request.document_id:
                 state, code = pb.DOCUMENT_STATE_REJECTED, "corrupt"
             submission_id = self.submissions[request.document_id]
             events.append(pb.DocumentEvent(state=state, submission_id=submission_id, code=code))
-        return pb.GetDocumentResponse(document=pb.DocumentStatus(timeline=events))
+        reply = pb.GetDocumentResponse(document=pb.DocumentStatus(timeline=events))
+        if name.endswith(".zip"):
+            for part in ("tea.md", "corrupt.pdf"):
+                self.submissions.setdefault(f"{name}/{part}", str(uuid4()))
+                reply.parts.add(
+                    document_id=f"{name}/{part}", submission_id=self.submissions[f"{name}/{part}"]
+                )
+        return reply
 
 
 @pytest.fixture
@@ -115,6 +122,20 @@ async def test_each_document_is_followed_until_its_own_submission_is_searchable(
     assert progress.submitted == 40
     assert {fate.document_id for fate in progress.finished} == {f"d{n}" for n in range(40)}
     assert set(ingestor.polls.values()) == {3}
+
+
+async def test_what_came_within_a_document_is_followed_as_itself(
+    submitter: Submitter, progress: Progress
+) -> None:
+    await submitter.submit([a_draft("all.zip"), a_draft("d1")], wait=True)
+    fates = {fate.document_id: fate.outcome for fate in progress.finished}
+    assert fates == {
+        "all.zip": "indexed",
+        "all.zip/tea.md": "indexed",
+        "all.zip/corrupt.pdf": "rejected",
+        "d1": "indexed",
+    }
+    assert (progress.submitted, progress.parts) == (2, 2)
 
 
 async def test_refusals_at_the_door_and_later_are_told_with_their_codes(

@@ -12,14 +12,16 @@ from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
 from gyre_common.raw_zone import RawZone
 from gyre_common.releases import ReleaseView
-from gyre_common.store import Store
+from gyre_common.store import Shelf, Store
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.handlers import build_handlers
+from gyre_ingestor.parts import Parts
 from gyre_ingestor.reading import ProcessReader, run_guarded
 from gyre_ingestor.service import Ingestor
 
 from tests.builders import a_release, an_artifact
 from tests.fakes.bus import MemoryBus
+from tests.fakes.submission_order import MemoryOrder
 
 MAX_BYTES = 100_000
 E_ = TypeVar("E_", bound=Event)
@@ -48,6 +50,7 @@ class World:
     contents: ContentSource
     releases: ReleaseView
     allowed: Path
+    parts: Parts
 
     def events(self, topic: Topic[E_]) -> list[E_]:
         return [event for name, event in self.bus.published if name.name == topic.name]  # type: ignore[misc]
@@ -85,10 +88,15 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10),
             releases=ReleaseView(),
             allowed=allowed,
+            parts=Parts(
+                ReaderHere(), RawZone(uploads_url), Shelf(f"file://{tmp_path}/store", "parts"), bus
+            ),
         )
         world.release()
         ingestor = Ingestor(
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES),
+            parts=world.parts,
+            order=MemoryOrder(),
             originals=world.store,
             raw_originals=world.raw,
             reader=ReaderHere(),

@@ -186,7 +186,7 @@ async def test_a_deletion_is_told_before_the_key_is_retired(world: World) -> Non
         ),
         (
             {"content_base64": b64(ZIP), "media_type": "text/plain"},
-            RejectionCode.MEDIA_TYPE_MISMATCH,
+            RejectionCode.CORRUPT,
         ),
         ({"content_uri": "file:///etc/passwd"}, RejectionCode.URI_NOT_ALLOWED),
         ({"content_uri": "http://127.0.0.1:9200/"}, RejectionCode.URI_NOT_ALLOWED),

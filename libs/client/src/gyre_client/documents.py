@@ -66,6 +66,13 @@ class Documents(Part[LoopT]):
         return reply.document
 
     @method
+    async def parts(self, document_id: str) -> list[str]:
+        """The names of the documents that an archive or a mail holds. Raises NotFound."""
+        request = ingestor_pb2.GetDocumentRequest(document_id=document_id)
+        reply: ingestor_pb2.GetDocumentResponse = await self._call("GetDocument", request)
+        return [part.document_id for part in reply.parts]
+
+    @method
     async def page(
         self, *, page_size: int = 0, page_token: str = "", **filters: Unpack[DocumentFilters]
     ) -> ingestor_pb2.ListDocumentsResponse:

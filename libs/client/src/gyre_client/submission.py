@@ -35,6 +35,8 @@ _OUTCOMES = {
     ingestor_pb2.DOCUMENT_STATE_DELETED: "deleted",
 }
 
+_End = tuple[ingestor_pb2.DocumentEvent, Sequence[ingestor_pb2.DocumentPart]]
+
 T = TypeVar("T")
 
 
@@ -65,9 +67,12 @@ class Fate:
 
 @dataclass
 class Progress:
-    """How far a submission is; `finished` grows until it holds every document."""
+    """How far a submission is; `finished` grows until it holds every document, also the `parts`,
+    which came in archives and mails.
+    """
 
     submitted: int = 0
+    parts: int = 0
     finished: list[Fate] = field(default_factory=list)
     moved_at: float = field(default_factory=time.monotonic)
 
@@ -197,10 +202,14 @@ class Submitter(Part[None]):
     async def _follow(self) -> None:
         while True:
             one = await self._accepted.get()
-            event = await self._within_its_turn(one)
-            if event is None:
+            ended = await self._within_its_turn(one)
+            if ended is None:
                 self._accepted.put_nowait(one)
             else:
+                event, parts = ended
+                self._progress.parts += len(parts)
+                for part in parts:
+                    self._accepted.put_nowait(_Submission(part.document_id, part.submission_id))
                 seconds = _seconds(event) or time.monotonic() - one.at
                 outcome = _OUTCOMES[event.state]
                 self._progress.finish(
@@ -208,16 +217,16 @@ class Submitter(Part[None]):
                 )
             self._accepted.task_done()
 
-    async def _within_its_turn(self, one: _Submission) -> ingestor_pb2.DocumentEvent | None:
-        """How it ended, None when it has not (yet)."""
+    async def _within_its_turn(self, one: _Submission) -> _End | None:
+        """How it ended and what it held; None when it has not (yet)."""
         turn_ends = time.monotonic() + self._turn_seconds
         pause = _FIRST_PAUSE
-        while (event := await self._event(one)) is None and time.monotonic() < turn_ends:
+        while (end := await self._end(one)) is None and time.monotonic() < turn_ends:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
-        return event
+        return end
 
-    async def _event(self, one: _Submission) -> ingestor_pb2.DocumentEvent | None:
+    async def _end(self, one: _Submission) -> _End | None:
         request = ingestor_pb2.GetDocumentRequest(document_id=one.document_id)
         try:
             reply: ingestor_pb2.GetDocumentResponse = await self._call(
@@ -226,7 +235,8 @@ class Submitter(Part[None]):
         except (NotFound, Unavailable):
             return None
         events = reply.document.timeline
-        return next((each for each in events if each.submission_id == one.submission_id), None)
+        event = next((each for each in events if each.submission_id == one.submission_id), None)
+        return (event, reply.parts) if event else None
 
     async def _raise_on_stall(self, total: int, patience_seconds: float) -> None:
         while True:

@@ -10,12 +10,14 @@ from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
 from gyre_common.raw_zone import RawZone, expire_hourly
 from gyre_common.releases.following import open_releases
-from gyre_common.store import Store
+from gyre_common.store import Shelf, Store
 
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
+from gyre_ingestor.elasticsearch_order import ElasticsearchOrder
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
+from gyre_ingestor.parts import FOLDER, Parts
 from gyre_ingestor.reading import ProcessReader
 from gyre_ingestor.rpc import IngestorRpc
 from gyre_ingestor.service import Ingestor
@@ -43,8 +45,11 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
     contents = ContentSource(outside, reader, max_bytes=settings.max_document_bytes)
     raw_originals = RawZone(f"{settings.store_url}/raw")
     uploads = RawZone(settings.uploads_url)
+    parts = Parts(reader, uploads, Shelf(settings.store_url, FOLDER), bus)
     ingestor = Ingestor(
         contents=contents,
+        parts=parts,
+        order=ElasticsearchOrder(elasticsearch),
         originals=Store(settings.store_url),
         raw_originals=raw_originals,
         reader=reader,
@@ -57,7 +62,7 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
     build_handlers(bus, ingestor)
     await enter(bus)
     return App(
-        rpc=[IngestorRpc(door)],
+        rpc=[IngestorRpc(door, parts)],
         bus=bus,
         ready={"reader": reader.healthy},
         tasks=[partial(expire_hourly, (raw_originals, uploads), settings.raw_days)],

@@ -40,6 +40,9 @@ class ElasticsearchDocuments:
     ) -> Sequence[DocumentRecord]:
         """Documents that a caller with these access groups may read, by document_id past `after`.
 
+        The first page holds what was written before it was asked for: a document that is searchable
+        or gone is listed so.
+
         With `search` those that have all of its words in title or document_id, in any case. Without
         a `state` deleted ones are left out. Where `document_ids` are named, those of them.
         """
@@ -49,6 +52,8 @@ class ElasticsearchDocuments:
         in_state = {"term": {"state": state}} if state else {"bool": {"must_not": is_deleted}}
         named = [{"terms": {"document_id": list(document_ids)}}] if document_ids else []
         with elasticsearch_errors():
+            if not after:
+                await self._client.indices.refresh(index=self._index, ignore_unavailable=True)
             reply = await self._client.search(
                 index=self._index,
                 query={

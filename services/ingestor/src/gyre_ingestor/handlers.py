@@ -11,6 +11,7 @@ from gyre_common.events.documents import (
 )
 
 from gyre_ingestor.service import Ingestor
+from gyre_ingestor.submission_order import SubmissionPlace
 
 GROUP = "ingestor"
 _CONCURRENT_READS = 4
@@ -23,7 +24,8 @@ def build_handlers(bus: EventBus, ingestor: Ingestor) -> None:
     @bus.on(DOCUMENT_SUBMITTED, group=GROUP)
     async def on_document_submitted(event: DocumentSubmitted) -> None:
         record = current_record()
-        await ingestor.accept(event, submission_id=record.event_id, received_at=record.timestamp)
+        place = SubmissionPlace(record.raw.partition, record.raw.offset, record.timestamp)
+        await ingestor.accept(event, submission_id=record.event_id, place=place)
 
     @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS)
     async def on_document_accepted(event: DocumentAccepted) -> None:

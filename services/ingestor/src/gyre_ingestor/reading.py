@@ -4,9 +4,10 @@ import asyncio
 import multiprocessing
 import resource
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import NamedTuple, Self, TypeVar, TypeVarTuple
 
 from gyre_common.errors import Retryable
@@ -21,6 +22,7 @@ from gyre_ingestor.media_types import MediaType, media_type_of, parse_media_type
 from gyre_ingestor.redacting import redacted_document
 from gyre_ingestor.refused import DocumentRefused, unreadable
 from gyre_ingestor.tokens import encoder_tokenizer
+from gyre_ingestor.unpacking import UnpackedFile, unpack
 
 _TRIES = 2
 _STOP_SECONDS = 5.0
@@ -71,14 +73,24 @@ class ProcessReader:
         self, document: DocumentAccepted, content: bytes, recipe: ChunkRecipe
     ) -> ReadResult:
         """Do as the function `read`."""
-        per_mib = _SECONDS_PER_MIB + _redacting_seconds_per_mib(document.tenant)
-        limit = self._time_limit + per_mib * len(content) / 1024**2
+        limit = self._limit(content, _redacting_seconds_per_mib(document.tenant))
         async with self._read_slots:
             return await self._run(limit, read, document, content, recipe)
+
+    async def unpack(
+        self, content: bytes, media_type: MediaType, tenant: str, document_id: str, folder: Path
+    ) -> Sequence[UnpackedFile]:
+        """Do as the function `unpack`."""
+        limit, kind = self._limit(content), media_type.name
+        async with self._read_slots:
+            return await self._run(limit, unpack, content, kind, tenant, document_id, folder)
 
     async def healthy(self) -> bool:
         """Tell whether the processes take work; ones that broke are replaced."""
         return bool((await self._working_pool()).active)
+
+    def _limit(self, content: bytes, more_per_mib: float = 0.0) -> float:
+        return self._time_limit + (_SECONDS_PER_MIB + more_per_mib) * len(content) / 1024**2
 
     async def _run(self, limit: float, work: Callable[[*Ts], R_], *args: *Ts) -> R_:
         for attempt in range(1, _TRIES + 1):
@@ -137,11 +149,11 @@ def run_guarded(work: Callable[[*Ts], R_], *args: *Ts) -> R_:
 
     Raises:
         DocumentRefused: by the work, or in place of what it raised.
-        MemoryError: the work needs more than there is.
+        Retryable, MemoryError: the work needs more than there is.
     """
     try:
         return work(*args)
-    except (DocumentRefused, MemoryError):
+    except (DocumentRefused, Retryable, MemoryError):
         raise
     except BaseException as error:  # noqa: BLE001 - a panic of a parser in Rust is no Exception
         where = traceback.extract_tb(error.__traceback__)[-1].name
@@ -154,11 +166,12 @@ def read(document: DocumentAccepted, content: bytes, recipe: ChunkRecipe) -> Rea
     Raises DocumentRefused: the bytes are no text, or nothing is left to search for.
     """
     media_type = parse_media_type(document.media_type)
-    parsed = FORMATS[media_type.name].parse(content, media_type.charset)
+    document_format = FORMATS[media_type.name]
+    parsed = document_format.parse(content, media_type.charset)
     parsed = redacted_document(parsed, document.tenant)
     title = document.title or parsed.title[:_LONGEST_TITLE]
     chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
-    if not chunks:
+    if not chunks and document_format.has_text:
         problem = "holds no text that a reader would see"
         fix = "send a document with text, or delete it"
         raise DocumentRefused(RejectionCode.EMPTY, "content", problem, fix)

@@ -1,6 +1,6 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from google.protobuf.json_format import MessageToDict
 from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
@@ -10,13 +10,15 @@ from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.front_door import FrontDoor
+from gyre_ingestor.parts import Parts, PartsList
 
 
 class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
     """Serves gyre.ingestor.v1.IngestorService."""
 
-    def __init__(self, door: FrontDoor) -> None:
+    def __init__(self, door: FrontDoor, parts: Parts) -> None:
         self._door = door
+        self._parts = parts
 
     async def SubmitDocument(
         self, request: ingestor_pb2.SubmitDocumentRequest, context: ServicerContext
@@ -61,7 +63,12 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
     ) -> ingestor_pb2.GetDocumentResponse:
         """Where a document stands."""
         record = await self._door.get(request_context(), request.document_id)
-        return ingestor_pb2.GetDocumentResponse(document=_status(record))
+        response = ingestor_pb2.GetDocumentResponse(document=_status(record))
+        known = FORMATS.get(record.media_type.partition(";")[0])
+        if known is not None and known.members is not None:
+            parts = await self._parts.of(record.tenant, record.document_id)
+            response.parts.extend(_parts(record.document_id, parts) if parts else ())
+        return response
 
     async def ListDocuments(
         self, request: ingestor_pb2.ListDocumentsRequest, context: ServicerContext
@@ -121,6 +128,13 @@ def _status(record: DocumentRecord) -> ingestor_pb2.DocumentStatus:
     same_fields = record.model_dump(exclude={"tenant", "state", "encoded_count", "timeline"})
     timeline = [_event(happening) for happening in record.timeline]
     return ingestor_pb2.DocumentStatus(**same_fields, state=_state(record.state), timeline=timeline)
+
+
+def _parts(document_id: str, parts: PartsList) -> Iterator[ingestor_pb2.DocumentPart]:
+    for path in parts.paths:
+        yield ingestor_pb2.DocumentPart(
+            document_id=f"{document_id}/{path}", submission_id=str(parts.submission_of(path))
+        )
 
 
 def _event(happening: DocumentHappening) -> ingestor_pb2.DocumentEvent:

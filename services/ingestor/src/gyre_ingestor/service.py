@@ -1,9 +1,11 @@
 """Submitted → accepted → chunked: what becomes of a document before it is indexed."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from gyre_common.errors import FailedPrecondition, NotFound, Poison, Retryable
 from gyre_common.events.documents import (
@@ -34,8 +36,12 @@ from pydantic import TypeAdapter
 
 from gyre_ingestor.chunking import ChunkRecipe
 from gyre_ingestor.content import ContentSource
+from gyre_ingestor.parts import Parts
 from gyre_ingestor.reading import ProcessReader, ReadResult
 from gyre_ingestor.refused import DocumentRefused
+from gyre_ingestor.submission_order import SubmissionOrder, SubmissionPlace
+
+log = logging.getLogger(__name__)
 
 SERVICE = "ingestor"
 _CHUNKS = TypeAdapter(Sequence[Chunk])
@@ -48,6 +54,8 @@ class Ingestor:
         self,
         *,
         contents: ContentSource,
+        parts: Parts,
+        order: SubmissionOrder,
         originals: Store,
         raw_originals: RawZone,
         reader: ProcessReader,
@@ -56,20 +64,38 @@ class Ingestor:
         clock_skew: timedelta,
     ) -> None:
         self._contents = contents
+        self._parts = parts
+        self._order = order
         self._originals = originals
         self._raw_originals = raw_originals
         self._reader = reader
         self._releases = releases
         self._publisher = publisher
         self._clock_skew = clock_skew
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def accept(
-        self, submission: DocumentSubmitted, *, submission_id: UUID, received_at: datetime
+        self, submission: DocumentSubmitted, *, submission_id: UUID, place: SubmissionPlace
     ) -> None:
-        """Accept a submission, or reject it with a reason. `received_at` is the broker's time.
+        """Accept a submission, or reject it with a reason; one that a later one of the same
+        document has overtaken, from another partition, is passed over.
 
-        Raises Retryable: the store, Kafka or the content's place is out of reach.
+        What it holds is submitted before it is accepted itself.
+
+        Raises Retryable: the store, Kafka, the index or the content's place is out of reach.
         """
+        # Without a key of its own it may be handled beside another one of the same document.
+        async with self._locks.setdefault(by_document(submission), asyncio.Lock()):
+            key = (submission.tenant, submission.document_id)
+            if await self._order.advance(*key, place):
+                await self._accept(submission, submission_id, place.taken_at)
+            else:
+                log.info("submission overtaken", extra={"submission_id": str(submission_id)})
+                _count("overtaken")
+
+    async def _accept(
+        self, submission: DocumentSubmitted, submission_id: UUID, received_at: datetime
+    ) -> None:
         document = DocumentAccepted(
             tenant=submission.tenant,
             document_id=submission.document_id,
@@ -78,13 +104,18 @@ class Ingestor:
             deleted=submission.deleted,
             accepted_at=now(),
         )
+        is_whole = submission.part_of is None
         if document.deleted:
+            if is_whole:
+                await self._parts.replace(submission, submission_id)
             await self._publisher.publish(DOCUMENT_ACCEPTED, document)
             # In the same breath, so that no later submission of the document can come in between.
             await self._publisher.retire(DOCUMENT_ACCEPTED, by_document(document))
             return
         try:
             content, media_type = await self._contents.fetch(submission)
+            if is_whole:
+                await self._parts.replace(submission, submission_id, content, media_type)
         except DocumentRefused as refusal:
             await self._reject(document, refusal, RejectionStage.ACCEPT)
             return

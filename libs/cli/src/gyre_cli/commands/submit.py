@@ -76,11 +76,11 @@ def delete(
     groups = tuple(acl or ())
     names = [name for name in documents if not name.endswith("/")]
 
-    async def check_names(gyre: "AsyncClient") -> None:
-        for name in names:
-            await gyre.with_caller(groups=groups).documents.get(name)
+    async def parts(gyre: "AsyncClient") -> list[str]:
+        own = gyre.with_caller(groups=groups).documents
+        return [part for name in names for part in await own.parts(name)]
 
-    cli.run(check_names)
+    names += cli.run(parts)
     for folder in (name for name in documents if name.endswith("/")):
         below = _below(cli, folder, groups)
         if not below:
@@ -115,11 +115,17 @@ def _gone(
             )
         for name in _below(cli, prefix, named.acl):
             file = folder / name.removeprefix(prefix)
-            if name not in there and named.takes(file.name) and not os.path.lexists(file):
+            if name not in there and named.takes(file.name) and not _is_there(file, folder):
                 gone[name] = None
     if gone:
         cli.out.note(f"gone, and to be deleted: {_some(list(gone))}")
     return [Draft(name, None) for name in gone]
+
+
+def _is_there(path: Path, folder: Path) -> bool:
+    """As a file of the folder, or within one."""
+    within = (each for each in path.parents if folder in each.parents)
+    return os.path.lexists(path) or any(each.is_file() for each in within)
 
 
 def _send(cli: Cli, drafts: Sequence[Draft], groups: tuple[str, ...], *, wait: bool) -> None:
@@ -214,8 +220,9 @@ async def _submit(
         searchable = bar.add_task("searchable", total=len(drafts), visible=wait)
 
         def show() -> None:
-            bar.update(submitted, completed=progress.submitted)
-            bar.update(searchable, completed=len(progress.finished))
+            total = len(drafts) + progress.parts
+            bar.update(submitted, completed=progress.submitted + progress.parts, total=total)
+            bar.update(searchable, completed=len(progress.finished), total=total)
 
         async with repeatedly(show):
             await gyre.documents.submit_all(drafts, progress, wait=wait)
@@ -225,6 +232,7 @@ def _report(progress: Progress, seconds: float) -> dict[str, Any]:
     took = sorted(fate.seconds for fate in progress.finished if fate.outcome == "indexed")
     return {
         "submitted": progress.submitted,
+        "parts": progress.parts,
         "indexed": len(took),
         "deleted": sum(fate.outcome == "deleted" for fate in progress.finished),
         "rejected": [
@@ -256,7 +264,8 @@ def _summary(report: Mapping[str, Any], *, waits: bool) -> Group:
     rate = f" ({report['documents_per_second']:.1f} documents/s)" if indexed > 1 else ""
     if not waits:
         return Group(*parts, f"{report['submitted']} submitted in {took}{also}")
+    within = f" ({report['parts']} of them within others)" if report["parts"] else ""
     fates = [f"{report['deleted']} deleted"] if report["deleted"] else []
     if indexed or not fates:
         fates.insert(0, f"{indexed} searchable")
-    return Group(*parts, f"{' and '.join(fates)} after {took}{also}{rate}")
+    return Group(*parts, f"{' and '.join(fates)}{within} after {took}{also}{rate}")

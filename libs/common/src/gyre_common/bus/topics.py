@@ -132,6 +132,8 @@ def _topic(topic: Topic[Event]) -> NewTopic:
         configs |= {"cleanup.policy": "compact", "min.compaction.lag.ms": DAY_MS}
     else:
         configs |= {"cleanup.policy": "delete", "retention.ms": topic.retention_ms}
+    if topic.broker_time:
+        configs |= {"message.timestamp.type": "LogAppendTime"}
     return _new_topic(topic.name, topic.partitions, configs)
 
 

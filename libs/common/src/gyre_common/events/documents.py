@@ -35,6 +35,9 @@ class DocumentSubmitted(DocumentEvent):
     Exactly one of `text`, `content_base64` and `content_uri` carries the content, unless `deleted`.
     A submission that breaks that rule parses all the same: it is rejected with a reason the
     producer can read, instead of parked as a broken record.
+
+    `part_of` is the document that this one came within, an archive or a mail: all that it holds in
+    turn came with it too.
     """
 
     title: Text | None = Field(default=None, max_length=1024)
@@ -47,6 +50,7 @@ class DocumentSubmitted(DocumentEvent):
     acl: tuple[AccessGroup, ...] = ()
     deleted: bool = False
     submitted_at: Timestamp | None = None
+    part_of: DocumentId | None = None
 
 
 class DocumentHeader(DocumentEvent):
@@ -177,6 +181,7 @@ DOCUMENT_SUBMITTED = Topic(
     key=by_document,
     summary="Producers submit, replace and delete documents here. A restricted raw zone.",
     from_outside=True,
+    broker_time=True,
     retention_ms=7 * DAY_MS,
 )
 DOCUMENT_ACCEPTED = Topic(

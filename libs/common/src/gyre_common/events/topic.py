@@ -21,6 +21,8 @@ class Topic(Generic[E]):
 
     `from_outside`: not only Gyre's services write it, so that records which are no such events say
     nothing about this version of Gyre.
+
+    `broker_time`: records carry the time at which the broker took them, not their producer's.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Topic(Generic[E]):
     summary: str
     compacted: bool = False
     from_outside: bool = False
+    broker_time: bool = False
     partitions: int = 8
     retention_ms: int = 30 * DAY_MS
 

@@ -1,6 +1,19 @@
 """Every format that documents may come in, and how its bytes become one parsed document."""
 
-from gyre_ingestor.formats.format import Format, of_records, of_text, with_library
+from gyre_ingestor.formats.archives import (
+    compressed_members,
+    is_compressed,
+    parse_archive,
+    tar_members,
+    zip_members,
+)
+from gyre_ingestor.formats.format import (
+    Format,
+    members_with_library,
+    of_records,
+    of_text,
+    with_library,
+)
 from gyre_ingestor.formats.html import charset_of_page, parse_html
 from gyre_ingestor.formats.markdown import parse_markdown
 from gyre_ingestor.formats.notebook import parse_notebook
@@ -11,6 +24,8 @@ from gyre_ingestor.formats.signatures import (
     holds_stream,
     is_pdf,
     is_rtf,
+    is_tar,
+    is_zip,
     says_mimetype,
 )
 from gyre_ingestor.formats.source_code import LANGUAGES, parse_source_code
@@ -81,8 +96,33 @@ FORMATS = {
         with_library("mail", "parse_outlook_mail"),
         (".msg",),
         is_kind=holds_stream("__properties_version1.0"),
+        members=members_with_library("mail", "outlook_attachments"),
     ),
-    "message/rfc822": Format(with_library("mail", "parse_mail"), (".eml",)),
+    "message/rfc822": Format(
+        with_library("mail", "parse_mail"),
+        (".eml",),
+        members=members_with_library("mail", "mail_attachments"),
+    ),
+    # Behind the formats that are zip packages with something particular in them.
+    "application/zip": Format(
+        parse_archive,
+        (".zip",),
+        ("application/x-zip-compressed",),
+        is_kind=is_zip,
+        members=zip_members,
+        has_text=False,
+    ),
+    "application/x-tar": Format(
+        parse_archive, (".tar",), is_kind=is_tar, members=tar_members, has_text=False
+    ),
+    "application/gzip": Format(
+        parse_archive,
+        (".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz"),
+        ("application/x-gzip", "application/x-bzip2", "application/x-xz"),
+        is_kind=is_compressed,
+        members=compressed_members,
+        has_text=False,
+    ),
     "text/csv": Format(of_records(parse_csv), (".csv", ".tsv"), ("text/tab-separated-values",)),
     "application/json": Format(of_records(parse_json), (".json",), ("text/json",)),
     "application/jsonl": Format(

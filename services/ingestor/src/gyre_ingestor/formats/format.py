@@ -1,8 +1,9 @@
 """What a format is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from typing import BinaryIO
 
 from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.text_decoding import decode, decode_raw
@@ -12,17 +13,28 @@ Parse = Callable[[bytes, str | None], ParsedDocument]
 DocumentRefused, or whatever its library does: that is the document's fault too.
 """
 
+Member = tuple[str, BinaryIO]
+"""The path of a file within another one, and its bytes, to be read before the next one."""
+
+Members = Callable[[bytes, str], Iterator[Member]]
+"""The files within a document's bytes that are documents of their own; `name` is the document's.
+It raises as `Parse` does.
+"""
+
 
 @dataclass(frozen=True)
 class Format:
     """How bytes are parsed. What is no plain text is told by its bytes (`is_kind`), whatever its
     name and label say; of text, `endings` of file names and `aliases` of the media type tell.
+    An archive has `members` and no text of its own, a mail may have both.
     """
 
     parse: Parse
     endings: tuple[str, ...]
     aliases: tuple[str, ...] = ()
     is_kind: Callable[[bytes], bool] | None = None
+    members: Members | None = None
+    has_text: bool = True
 
 
 def with_library(module: str, function: str) -> Parse:
@@ -37,6 +49,15 @@ def with_library(module: str, function: str) -> Parse:
         return parsed
 
     return parse
+
+
+def members_with_library(module: str, function: str) -> Members:
+    """See `with_library`."""
+
+    def members(data: bytes, name: str) -> Iterator[Member]:
+        yield from getattr(import_module(f"{__package__}.{module}"), function)(data, name)
+
+    return members
 
 
 def of_text(

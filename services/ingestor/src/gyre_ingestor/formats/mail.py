@@ -1,13 +1,14 @@
-"""Mails, as RFC 5322 messages and as Outlook's: head, body, and the names of what is attached."""
+"""Mails, as RFC 5322 messages and as Outlook's: head, body, and what is attached."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import MIMEPart
 
 from oxmsg import Message as OutlookMessage
 
+from gyre_ingestor.formats.format import Member
 from gyre_ingestor.formats.html import read_page
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
@@ -16,6 +17,7 @@ from gyre_ingestor.text_decoding import decode
 
 _HEAD = ("From", "To", "Cc", "Date")
 _HTML = "text/html"
+_UNNAMED = "attachment"
 _DEEPEST = 6
 
 
@@ -48,6 +50,26 @@ def parse_outlook_mail(data: bytes, _: str | None) -> ParsedDocument:
     return outline.finish(message.subject or "")
 
 
+def mail_attachments(data: bytes, _: str) -> Iterator[Member]:
+    """Also those of mails that it passes on."""
+    for part in message_from_bytes(data, policy=policy.default).walk():
+        if _is_attached(part) and not part.is_multipart():
+            payload = part.get_payload(decode=True)
+            if isinstance(payload, bytes):
+                yield part.get_filename() or _UNNAMED, io.BytesIO(payload)
+
+
+def outlook_attachments(data: bytes, _: str) -> Iterator[Member]:
+    """See `mail_attachments`."""
+    for one in OutlookMessage.load(io.BytesIO(data)).attachments:
+        if one.file_bytes:
+            yield one.file_name or _UNNAMED, io.BytesIO(one.file_bytes)
+
+
+def _is_attached(part: MIMEPart) -> bool:
+    return part.get_content_disposition() == "attachment" or bool(part.get_filename())
+
+
 def _read_mail(message: MIMEPart, outline: Outline, level: int) -> None:
     head = {name: _header(message, name) for name in _HEAD}
     _read_head(outline, level, _header(message, "Subject"), head)
@@ -61,7 +83,7 @@ def _read_part(part: MIMEPart, outline: Outline, level: int, attached: list[str]
     if kind == "message/rfc822" and level < _DEEPEST:
         for passed_on in part.iter_parts():
             _read_mail(passed_on, outline, level + 1)
-    elif part.get_content_disposition() == "attachment" or part.get_filename():
+    elif _is_attached(part):
         attached.append(part.get_filename() or "")
     elif kind == "multipart/alternative":
         body = part.get_body(("related", "html", "plain"))

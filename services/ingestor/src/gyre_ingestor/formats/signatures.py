@@ -12,11 +12,26 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 CONTAINERS = (ZIP, OLE)
 """Beginnings of files whose kind shows only in the whole of them."""
 
+_TAR_MARK = slice(257, 262)
 _PDF_WITHIN = 1024  # as readers of PDF do (Adobe, implementation note 13 of PDF Reference 1.7)
 
 
+def is_zip(data: bytes) -> bool:
+    """A zip package, also an empty one."""
+    return data.startswith((ZIP, b"PK\x05\x06"))
+
+
+def is_tar(data: bytes) -> bool:
+    """By its first member's head (POSIX.1-1988 and later, pax and GNU's)."""
+    return data[_TAR_MARK] == b"ustar"
+
+
 def is_pdf(data: bytes) -> bool:
-    """Its mark may stand behind bytes that are no text: other programs' heads, or nothing."""
+    """Its mark may stand behind bytes that are no text: other programs' heads, or nothing. In an
+    archive it is a member's.
+    """
+    if is_zip(data) or is_tar(data):
+        return False
     before, mark, _ = data[:_PDF_WITHIN].partition(b"%PDF-")
     return bool(mark) and (not before.strip() or b"\0" in data[:_PDF_WITHIN])
 

@@ -162,10 +162,20 @@ class GetDocumentRequest(_message.Message):
     def __init__(self, document_id: _Optional[str] = ...) -> None: ...
 
 class GetDocumentResponse(_message.Message):
-    __slots__ = ("document",)
+    __slots__ = ("document", "parts")
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
     document: DocumentStatus
-    def __init__(self, document: _Optional[_Union[DocumentStatus, _Mapping]] = ...) -> None: ...
+    parts: _containers.RepeatedCompositeFieldContainer[DocumentPart]
+    def __init__(self, document: _Optional[_Union[DocumentStatus, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[DocumentPart, _Mapping]]] = ...) -> None: ...
+
+class DocumentPart(_message.Message):
+    __slots__ = ("document_id", "submission_id")
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBMISSION_ID_FIELD_NUMBER: _ClassVar[int]
+    document_id: str
+    submission_id: str
+    def __init__(self, document_id: _Optional[str] = ..., submission_id: _Optional[str] = ...) -> None: ...
 
 class ListDocumentsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "search", "state", "document_ids")

@@ -78,7 +78,8 @@ class IngestorServiceServicer:
     """
 
     def SubmitDocument(self, request, context):
-        """Stores, replaces or (with `document.deleted`) deletes a document.
+        """Stores, replaces or (with `document.deleted`) deletes a document. The files of an archive and what is
+        attached to a mail become documents of their own, called as document_id/path.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +108,7 @@ class IngestorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDocument(self, request, context):
-        """Deletes a document; deleting one that does not exist changes nothing.
+        """Deletes a document and what it holds; deleting one that does not exist changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
