@@ -12,6 +12,7 @@ from gyre_common.events import (
     Event,
     documents,
     feedback,
+    indexes,
     interactions,
     releases,
     training,
@@ -314,6 +315,15 @@ _SHOWN: tuple[Event, ...] = (
         **_REPORT,
     ),
     a_release(),
+    indexes.IndexRebuildProgressed(
+        rebuild_id=RUN_ID,
+        partition=3,
+        first_offset=0,
+        next_offset=120,
+        until_offset=2048,
+        document_count=118,
+        progressed_at=MORNING,
+    ),
 )
 EXAMPLES: Mapping[str, Event] = MappingProxyType(
     {topic.name: event for topic in ALL_TOPICS for event in _SHOWN if type(event) is topic.model}

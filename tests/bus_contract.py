@@ -177,6 +177,50 @@ class BusContract:
                 await eventually(lambda: done == 30)
             assert most == 3
 
+    @pytest.mark.parametrize("in_batches", [False, True])
+    async def test_one_tenants_backlog_does_not_keep_anothers_event_waiting(
+        self, open_world: OpenWorld, in_batches: bool
+    ) -> None:
+        """Nor are more values in memory than may be, whatever waits."""
+        async with open_world(replace(QUICK, partition_records=3)) as world:
+            listener, backlog = Listener(), [f"hog/{number}" for number in range(20)]
+
+            async def on_message_sent(event: MessageSent) -> None:
+                await listener.on_message_sent(event)
+                await asyncio.sleep(0.005)
+
+            async def on_messages_sent(records: Sequence[Record[MessageSent]]) -> None:
+                for record in records:
+                    await on_message_sent(record.event)
+
+            if in_batches:
+                world.bus.on_batch(
+                    world.topic, group="g", max_records=3, max_wait=0.01, by_tenant=True
+                )(on_messages_sent)
+            else:
+                world.bus.on(world.topic, group="g", concurrency=1, by_tenant=True)(on_message_sent)
+            for ordinal in range(10):
+                for name in backlog:
+                    await send_messages(world, name, ordinal)
+            await send_messages(world, "lone/0", 0)
+            async with world.bus:
+                await eventually(lambda: len(listener.done) == 201)
+            assert listener.done.index(("lone/0", 0)) < 50
+            for name in backlog:
+                assert listener.of(name) == list(range(10))
+            assert await world.parked() == []
+
+    async def test_what_waits_for_its_turn_and_may_work_later_keeps_its_order(
+        self, open_world: OpenWorld
+    ) -> None:
+        async with open_world(replace(QUICK, partition_records=2)) as world:
+            listener = Listener()
+            listener.failures["acme/a", 3] = [Retryable("not yet")] * 3
+            world.bus.on(world.topic, group="g", by_tenant=True)(listener.on_message_sent)
+            await send_messages(world, "acme/a", *range(8))
+            async with world.bus:
+                await eventually(lambda: listener.of("acme/a") == list(range(8)))
+
     async def test_what_may_work_later_waits_in_place_and_keeps_its_order(
         self, open_world: OpenWorld
     ) -> None:

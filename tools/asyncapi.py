@@ -18,7 +18,7 @@ from gyre_telemetry import handlers as telemetry
 _CORE = cast("Any", None)  # handlers only close over it; nothing is handled here
 
 EDGES: dict[str, Callable[[Bus], None]] = {
-    "ingestor": lambda bus: ingestor.build_handlers(bus, _CORE),
+    "ingestor": lambda bus: ingestor.build_handlers(bus, _CORE, _CORE),
     "embedder": lambda bus: embedder.build_handlers(bus, _CORE),
     "generator": generator.build_handlers,
     "judge": lambda bus: judge.build_handlers(bus, _CORE),

@@ -1,8 +1,13 @@
 """How questions are laid out for a language model."""
 
 import json
+from collections.abc import Sequence
+from uuid import UUID
 
+from gyre_client import AsyncClient
+from gyre_client.submission import Draft, Progress
 from gyre_common.text import content_terms
+from gyre_generator.passages import RetrievedPassage
 from gyre_ingestor.chunking import ChunkRecipe, chunk
 from gyre_ingestor.formats import FORMATS
 
@@ -25,11 +30,14 @@ def beside_look_alikes(own: Case, pooled_case: Case) -> Case:
 def halves(arm: str, fold: str, *, questions: int) -> tuple[list[Case], list[Case]]:
     """ClapNQ's odd lines and its even ones, the latter first where `fold` is even; of so many
     answerable questions, and then of as many unanswerable ones, as `bench.generator.training` says
-    of the `arm`.
+    of the `arm`; those of the arm `retrieved` have their own passage alone, see `retrieved`.
     """
     corpus = [case for cases in clapnq() for case in cases]
     kinds = []
     for cases in clapnq():
+        if arm == "retrieved":
+            kinds.append(cases[:questions])
+            continue
         pooled_cases = pooled(cases[:questions], corpus)
         if arm == "gold":
             pooled_cases = [
@@ -38,6 +46,38 @@ def halves(arm: str, fold: str, *, questions: int) -> tuple[list[Case], list[Cas
         kinds.append(pooled_cases)
     odd, even = ([c for cases in kinds for c in cases[start::2]] for start in (0, 1))
     return (even, odd) if fold == "even" else (odd, even)
+
+
+async def retrieved(gyre: AsyncClient, cases: Sequence[Case], *, size: int = 10) -> list[Case]:
+    """The same questions with the passages that `Retrieve` returns, where all 300 of ClapNQ
+    are documents of the client's tenant, cut as the ingestor does.
+    """
+    corpus = {case.passages[0].chunk_id: case.passages[0] for both in clapnq() for case in both}
+    texts = {f"{key}.md": f"# {each.title}\n\n{each.text}\n" for key, each in corpus.items()}
+    drafts = [Draft(name, text.encode) for name, text in texts.items()]
+    progress = Progress()
+    await gyre.documents.submit_all(drafts, progress)
+    assert not progress.rejected, progress.rejected
+    with_passages = []
+    for case in cases:
+        reply = await gyre.search.retrieve(case.question, limit=size)
+        passages = tuple(
+            RetrievedPassage(
+                chunk_id=UUID(one.chunk_id),
+                document_id=one.document_id,
+                text=one.text,
+                rank=rank,
+                score=one.score,
+                title=one.title,
+                heading_path=tuple(one.heading_path),
+                revision=one.revision,
+                ordinal=one.ordinal,
+            )
+            for rank, one in enumerate(reply.chunks, start=1)
+        )
+        own = (case.gold_passage, case.gold_sentences, case.gold_answers)
+        with_passages.append(Case(case.question, passages, *own))
+    return with_passages
 
 
 def glossary(*, size: int = 10) -> list[Case]:

@@ -1,6 +1,6 @@
 """What corrections are worth to the shipped language model: ClapNQ, trained on one half.
 
-    python -m bench.generator.training --home FOLDER [--port-offset N] [--arm gold|pooled]
+    python -m bench.generator.training --home FOLDER [--port-offset N] [--arm gold|pooled|retrieved]
         [--fold odd|even|all] [--questions 150] [--epochs 3] [--declined-share 0.15] [--marked]
         [--keep FILE] [--trained VERSION]
     python -m bench.generator.training --together FILE FILE
@@ -10,9 +10,10 @@ the odd lines (`--fold odd`) of the answerable and of the unanswerable questions
 generator answer the others by the extractive reader, the model as it comes, and the model as
 trained, as they are released, which drops a sentence that no passage supports; `--marked` also with
 such sentences marked. The arm `gold` reads the question's own passage and two look-alikes, `pooled`
-what BM25 finds among all 300. `--fold all` trains on both halves, and asks every tenth question of
-XQuAD (English) and of the Kubernetes glossary every second. `--trained` asks a version that an
-earlier call trained. `--together` prints the tables of the results that `--keep` wrote.
+what BM25 finds among all 300, `retrieved` what `Retrieve` returns where all 300 are documents.
+`--fold all` trains on both halves, and asks every tenth question of XQuAD (English) and of the
+Kubernetes glossary every second, of which it reads what BM25 finds. `--trained` asks a version that
+an earlier call trained. `--together` prints the tables of the results that `--keep` wrote.
 """
 
 import argparse
@@ -45,7 +46,7 @@ from bench.generator.answering import (
     results_of,
     wanted_of,
 )
-from bench.generator.cases import glossary, halves
+from bench.generator.cases import glossary, halves, retrieved
 from bench.generator.runs import (
     PROMPT,
     base_folder_of,
@@ -64,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--home", type=Path)
     parser.add_argument("--port-offset", type=int, default=0)
-    parser.add_argument("--arm", choices=("gold", "pooled"), default="gold")
+    parser.add_argument("--arm", choices=("gold", "pooled", "retrieved"), default="gold")
     parser.add_argument("--fold", choices=("odd", "even", "all"), default="odd")
     parser.add_argument("--questions", type=int, default=150, help="of each kind, both folds")
     parser.add_argument("--epochs", type=int, default=3)
@@ -85,12 +86,12 @@ def main() -> None:
 
 async def run(options: argparse.Namespace) -> None:
     """One fold of one arm."""
-    learned, test_cases = train_and_test_cases(options)
     addresses = Addresses.on("127.0.0.1", port_offset=options.port_offset)
     async with (
         channel(addresses.generator) as connection,
         AsyncClient(addresses, Caller(tenant=TENANT, actor="bench")) as gyre,
     ):
+        learned, test_cases = await train_and_test_cases(options, gyre)
         generator = Generator(connection)
         trained, costs = {"trained": options.trained}, f"trained before: {options.trained}"
         if not options.trained:
@@ -116,9 +117,13 @@ def both_tables(results: Mapping[str, Sequence[Result]]) -> str:
     return f"{report(results)}\n\n{gains(results, 'reader')}\n\n{gains(results, 'as it comes')}"
 
 
-def train_and_test_cases(options: argparse.Namespace) -> tuple[list[Case], dict[str, list[Case]]]:
+async def train_and_test_cases(
+    options: argparse.Namespace, gyre: AsyncClient
+) -> tuple[list[Case], dict[str, list[Case]]]:
     """Those that are learned from, and those that are asked, by where they come from."""
     learned, others = halves(options.arm, options.fold, questions=options.questions)
+    if options.arm == "retrieved":
+        learned, others = await retrieved(gyre, learned), await retrieved(gyre, others)
     if options.fold != "all":
         return learned, {"clapnq": others}
     of_xquad = xquad("en")

@@ -36,7 +36,8 @@ class KafkaSubmitter:
         if page.title:
             value["title"] = page.title
         started = time.monotonic()
-        await self.producer.send_and_wait(SUBMITTED, json.dumps(value).encode())
+        key = f"{self.tenant}/{page.document_id}"
+        await self.producer.send_and_wait(SUBMITTED, json.dumps(value).encode(), key.encode())
         return started
 
     async def submit_all(self, pages: Sequence[CorpusPage], timeout: float) -> float:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,6 +16,7 @@ from gyre_common.bus.handling import InBatches
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.port import EventBus
 from gyre_common.bus.record import RawRecord, check_size, id_for_next_event
+from gyre_common.bus.rereading import without_value
 from gyre_common.bus.scheduler import Handling, Scheduler
 from gyre_common.errors import Unavailable
 from gyre_common.events.event import Event, new_id, now
@@ -65,7 +66,7 @@ class MemoryBus(EventBus):
         self._service = service
         self._delivery = delivery
         self._subscriptions: dict[str, list[_Subscription]] = defaultdict(list)
-        self._ends: dict[tuple[str, int], int] = defaultdict(int)
+        self._log: dict[tuple[str, int], list[StoredRecord]] = defaultdict(list)
 
     def _subscribe(
         self,
@@ -77,7 +78,7 @@ class MemoryBus(EventBus):
         names = [topics.name] if isinstance(topics, Topic) else topics
         if isinstance(handling, InBatches):
             handling.size = replace(handling.size, max_wait=0)
-        subscription = _Subscription(names, group, handling, self._delivery, self.parked)
+        subscription = _Subscription(names, group, handling, self._delivery, self.parked, self._log)
         for name in names:
             self._subscriptions[name].append(subscription)
 
@@ -169,10 +170,11 @@ class MemoryBus(EventBus):
         partitions: int,
     ) -> StoredRecord:
         partition = crc32(key or b"") % partitions
-        offset = self._ends[topic, partition]
-        self._ends[topic, partition] += 1
+        log = self._log[topic, partition]
         timestamp = int(now().timestamp() * 1000)
-        return StoredRecord(topic, partition, offset, timestamp, key, value, tuple(headers))
+        record = StoredRecord(topic, partition, len(log), timestamp, key, value, tuple(headers))
+        log.append(record)
+        return record
 
     def _hand_out(self, topic: str, records: Sequence[StoredRecord]) -> None:
         for subscription in self._subscriptions.get(topic, ()):
@@ -221,8 +223,10 @@ class _Subscription:
         handling: Handling,
         delivery: Delivery,
         parked: list[Parked],
+        log: Mapping[tuple[str, int], Sequence[RawRecord]],
     ) -> None:
         self._group = group
+        self._log = log
         self._parked = parked
         self.scheduler = Scheduler(handling, self, delivery, topic=topics[0], group=group)
 
@@ -234,6 +238,14 @@ class _Subscription:
 
     def partition_held(self, partition: Partition) -> None:
         """See `Flow`: nobody can skip it here."""
+
+    def without_value(self, raw: RawRecord) -> RawRecord:
+        """See `Flow`."""
+        return without_value(raw)
+
+    async def read_again(self, raw: RawRecord) -> RawRecord:
+        """See `Flow`."""
+        return self._log[raw.topic, raw.partition][raw.offset]
 
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
         """See `Flow`."""

@@ -12,7 +12,7 @@ from tests.builders import EXAMPLES
 from tests.fakes.bus import StoredRecord
 
 WITHOUT_A_COLUMN = {
-    "documents": {"content_ref", "chunks", "chunks_ref", "chunks_digest"},
+    "documents": {"content_ref", "chunks", "chunks_ref", "chunks_digest", "rebuild"},
     "interactions": {"query", "filtered", "example_documents"},
     "retrieved_chunks": {"acl"},
     "training_runs": {"resumed", "candidate", "against", "hold"},

@@ -28,14 +28,16 @@ log = logging.getLogger(__name__)
 
 KILLS = kills_wanted(2)
 LISTENERS = 40
+TENANTS = 3
 EVENTS_A_KILL = 500
 
 _CONSUMER = Path(__file__).with_name("crashing_consumer.py")
 
 
 @pytest.mark.timeout(60 + 30 * KILLS)
+@pytest.mark.parametrize("turns", ["in-order", "by-tenant"])
 async def test_a_consumer_killed_at_random_points_loses_and_doubles_nothing(
-    kafka_servers: str, tmp_path: Path
+    kafka_servers: str, tmp_path: Path, turns: str
 ) -> None:
     unique = uuid4().hex[:8]
     source, copies = (
@@ -48,9 +50,9 @@ async def test_a_consumer_killed_at_random_points_loses_and_doubles_nothing(
     causes = await _send_messages(kafka_servers, source, events)
 
     for kill_at in kill_points(KILLS, events):
-        async with _consumer(kafka_servers, source, copies, tmp_path) as process:
+        async with _consumer(kafka_servers, source, copies, tmp_path, turns) as process:
             await kill_when(process, partial(_reached, notes, kill_at))
-    async with _consumer(kafka_servers, source, copies, tmp_path) as process:
+    async with _consumer(kafka_servers, source, copies, tmp_path, turns) as process:
         await eventually(partial(_reached, notes, events), 60)
         process.terminate()
 
@@ -103,7 +105,8 @@ async def _send_messages(servers: str, topic: Topic[MessageSent], count: int) ->
     async with AIOKafkaProducer(bootstrap_servers=servers, acks="all") as producer:
         futures = []
         for number, cause in enumerate(causes):
-            listener = f"l{number % LISTENERS}"
+            own = number % LISTENERS
+            listener = f"t{own % TENANTS}/l{own}"
             event = MessageSent(listener=listener, ordinal=number // LISTENERS)
             headers = [("ce_id", str(cause).encode())]
             futures.append(
@@ -114,12 +117,10 @@ async def _send_messages(servers: str, topic: Topic[MessageSent], count: int) ->
 
 
 def _consumer(
-    servers: str, source: Topic[MessageSent], copies: Topic[MessageSent], folder: Path
+    servers: str, source: Topic[MessageSent], copies: Topic[MessageSent], folder: Path, turns: str
 ) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
-    database = str(folder / "notes.sqlite")
-    return running(
-        _CONSUMER, servers, source.name, copies.name, database, log=folder / "consumer.log"
-    )
+    database, log = str(folder / "notes.sqlite"), folder / "consumer.log"
+    return running(_CONSUMER, servers, source.name, copies.name, database, turns, log=log)
 
 
 async def _ids(servers: str, topic: Topic[MessageSent]) -> list[UUID]:

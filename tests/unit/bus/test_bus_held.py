@@ -38,6 +38,12 @@ class Broker:
     def partition_held(self, partition: Partition) -> None:
         self.holding.append(partition)
 
+    def without_value(self, raw: RawRecord) -> RawRecord:
+        raise NotImplementedError
+
+    async def read_again(self, raw: RawRecord) -> RawRecord:
+        raise NotImplementedError
+
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
         if self.refusal is not None:
             raise self.refusal

@@ -101,6 +101,43 @@ def test_giving_a_waiting_partition_up_drops_everything() -> None:
     assert partition.take() is None
 
 
+def shared(*tenants: str) -> Partition:
+    partition = Partition("messages.sent.v1", 0)
+    for offset, tenant in enumerate(tenants):
+        partition.add(a_record(offset, f"{tenant}/{offset}"), None, 0.0, tenant.encode())
+    return partition
+
+
+def test_tenants_take_turns() -> None:
+    partition = shared("a", "a", "a", "b", "b")
+    assert [take_pending(partition).raw.offset for _ in range(3)] == [0, 3, 1]
+    partition.add(a_record(9, "c/9"), None, 0.0, b"c")
+    assert [take_pending(partition).raw.offset for _ in range(3)] == [4, 2, 9]
+    assert partition.take() is None
+
+
+def test_the_watermark_waits_for_what_others_have_overtaken() -> None:
+    partition = shared("a", "a", "b")
+    first, overtaking, second = (take_pending(partition) for _ in range(3))
+    partition.finish(overtaking)
+    assert partition.watermark is None
+    partition.finish(first)
+    assert partition.watermark == 1
+    partition.finish(second)
+    assert partition.watermark == 3
+
+
+def test_giving_up_a_partition_finishes_no_backlog_that_somebody_has_overtaken() -> None:
+    partition = shared(*["a"] * 200, "b")
+    first, overtaking = take_pending(partition), take_pending(partition)
+    assert overtaking.raw.offset == 200
+    partition.drop_unstarted_tail()
+    partition.finish(overtaking)
+    partition.finish(first)
+    assert partition.take() is None
+    assert partition.startable() == 0
+
+
 @given(
     keys=st.lists(st.sampled_from("abcde"), min_size=1, max_size=60),
     seed=st.integers(0, 2**32 - 1),

@@ -172,6 +172,18 @@ class FakeSystem(
         parts = [ingestor_pb2.DocumentPart(document_id=name) for name in names]
         return ingestor_pb2.GetDocumentResponse(document=status, parts=parts)
 
+    async def StartIndexRebuild(
+        self, request: Any, context: Any
+    ) -> ingestor_pb2.StartIndexRebuildResponse:
+        return ingestor_pb2.StartIndexRebuildResponse(rebuild_id="r1")
+
+    async def GetIndexRebuild(
+        self, request: Any, context: Any
+    ) -> ingestor_pb2.GetIndexRebuildResponse:
+        return ingestor_pb2.GetIndexRebuildResponse(
+            state=ingestor_pb2.INDEX_REBUILD_STATE_FILLED, rebuild_id="r1", documents=3
+        )
+
     async def ListDocuments(self, request: Any, context: Any) -> ingestor_pb2.ListDocumentsResponse:
         self._record_call(request)
         status = ingestor_pb2.DocumentStatus(document_id=request.page_token or "first")
@@ -254,6 +266,10 @@ class FakeSystem(
             version=request.version, evidence={"gate": "passed"}, registered_at=MOMENT
         )
         return releases_pb2.GetVersionResponse(artifact=artifact, live=True)
+
+    async def SetShadow(self, request: Any, context: Any) -> releases_pb2.SetShadowResponse:
+        self._record_call(request)
+        return releases_pb2.SetShadowResponse()
 
     async def Promote(self, request: Any, context: Any) -> releases_pb2.PromoteResponse:
         self._record_call(request)

@@ -256,6 +256,8 @@ async def test_a_list_is_bounded_and_read_one_page_at_a_time_where_that_is_asked
     assert [one.document_id for one in documents.documents] == ["first"]
     listed = [one.document_id async for one in client.documents.list(search="tea", state=state)]
     assert (listed, documents.next_page_token) == (["first", "more"], "more")
+    assert await client.documents.start_index_rebuild() == "r1"
+    assert (await client.documents.index_rebuild()).documents == 3
     assert await client.documents.parts("all.zip") == ["all.zip/tea.md"]
     assert {(one.search, one.state) for one in system.requests[-3:]} == {("tea", state)}
 

@@ -250,3 +250,67 @@ async def test_what_was_encoded_before_an_attempt_ended_is_not_encoded_again(
     assert await room.apply(a_document(1, "h", document_id="e")) == [1]  # another one comes between
     assert await room.apply(document) == [1]
     assert len(room.encoder.encoded_texts) == len(room.texts()) == 8
+
+
+SHADOW = "chunks-2"
+
+
+def with_shadow(
+    generation: int = 2, live: str = "e-1", shadow: str = "e-1-index-2"
+) -> ReleaseChanged:
+    """The shadow has the same vectors in an index of its own."""
+    first = an_artifact("e-1", index=INDEX)
+    second = first.model_copy(update={"version": "e-1-index-2", "index": SHADOW, "fits": "e-1"})
+    return a_release(
+        Roles.DOCUMENT_ENCODER,
+        live=live,
+        shadow=shadow,
+        artifacts=(first, second),
+        generation=generation,
+    )
+
+
+async def test_what_changes_goes_into_the_shadows_index_too_without_encoding_again(
+    room: Room,
+) -> None:
+    await room.release(with_shadow())
+    assert await room.apply(a_document(1, "one", "two")) == [1]
+    assert room.texts() == room.texts(SHADOW) == ["one", "two"]
+    assert len(room.encoder.encoded_texts) == 2
+    assert await room.apply(a_document(2, deleted=True)) == [1]
+    assert room.texts() == room.texts(SHADOW) == []
+    assert room.record().index == INDEX
+
+
+async def test_what_is_read_again_fills_the_shadows_index_alone(room: Room) -> None:
+    await room.apply(a_document(1, "one", "two"))
+    await room.release(with_shadow())
+    assert await room.apply(a_document(1, "one", "three", rebuild=True)) == [0]
+    assert room.texts() == ["one", "two"]
+    assert room.texts(SHADOW) == ["one", "three"]
+    assert [text for text, _ in room.encoder.encoded_texts] == ["T > Tea\nthree"]
+    assert room.record().chunk_count == 2
+
+
+async def test_what_is_read_again_brings_nothing_back_that_changed_meanwhile(room: Room) -> None:
+    await room.release(with_shadow())
+    await room.apply(a_document(3, "new"), a_document(3, deleted=True, document_id="gone"))
+    await room.apply(
+        a_document(1, "old", rebuild=True), a_document(1, "old", document_id="gone", rebuild=True)
+    )
+    assert room.texts(SHADOW) == ["new"]
+
+
+async def test_the_index_that_was_live_is_kept_in_step_as_the_shadow(room: Room) -> None:
+    await room.release(with_shadow())
+    await room.apply(a_document(1, "one"))
+    await room.release(with_shadow(3, live="e-1-index-2", shadow="e-1"))
+    await room.apply(a_document(2, "two"))
+    assert room.texts() == room.texts(SHADOW) == ["two"]
+    assert room.record().index == SHADOW
+
+
+async def test_without_a_shadow_what_is_read_again_changes_nothing(room: Room) -> None:
+    await room.apply(a_document(1, "one"))
+    assert await room.apply(a_document(1, "two", rebuild=True)) == [0]
+    assert room.texts() == ["one"]

@@ -1,7 +1,7 @@
 """An ingestor over fakes: the bus in memory, the store in a temporary folder."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -15,12 +15,14 @@ from gyre_common.releases import ReleaseView
 from gyre_common.store import Shelf, Store
 from gyre_ingestor.content import ContentSource
 from gyre_ingestor.handlers import build_handlers
+from gyre_ingestor.index_rebuild import IndexRebuild
 from gyre_ingestor.parts import Parts
 from gyre_ingestor.reading import ProcessReader, run_guarded
 from gyre_ingestor.service import Ingestor
 
 from tests.builders import a_release, an_artifact
 from tests.fakes.bus import MemoryBus
+from tests.fakes.document_log import MemoryDocumentLog
 from tests.fakes.submission_order import MemoryOrder
 
 MAX_BYTES = 100_000
@@ -51,6 +53,8 @@ class World:
     releases: ReleaseView
     allowed: Path
     parts: Parts
+    log: MemoryDocumentLog
+    rebuild: IndexRebuild = field(init=False)
 
     def events(self, topic: Topic[E_]) -> list[E_]:
         return [event for name, event in self.bus.published if name.name == topic.name]  # type: ignore[misc]
@@ -88,6 +92,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10),
             releases=ReleaseView(),
             allowed=allowed,
+            log=MemoryDocumentLog(bus),
             parts=Parts(
                 ReaderHere(), RawZone(uploads_url), Shelf(f"file://{tmp_path}/store", "parts"), bus
             ),
@@ -99,10 +104,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             order=MemoryOrder(),
             originals=world.store,
             raw_originals=world.raw,
+            outlines=Shelf(f"file://{tmp_path}/store", "outlines"),
             reader=ReaderHere(),
             releases=world.releases,
             publisher=bus,
             clock_skew=timedelta(minutes=5),
         )
-        build_handlers(bus, ingestor)
+        world.rebuild = IndexRebuild(world.log, ingestor, world.releases, bus)
+        build_handlers(bus, ingestor, world.rebuild)
         yield world

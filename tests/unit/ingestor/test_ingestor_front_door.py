@@ -160,7 +160,7 @@ async def test_an_upload_goes_over_grpc(world: World) -> None:
         return
         yield
 
-    async with serve([IngestorRpc(door(world), world.parts)]) as server:
+    async with serve([IngestorRpc(door(world), world.parts, world.rebuild)]) as server:
         await server.set_serving(True)
         async with channel(f"127.0.0.1:{server.port}") as connection:
             stub = IngestorServiceStub(connection)
@@ -208,7 +208,9 @@ async def test_pages_follow_each_other_to_the_end(world: World) -> None:
 
 async def test_a_list_says_what_it_holds_and_in_which_state(world: World) -> None:
     gone = a_record("gone").model_copy(update={"state": DocumentState.DELETED})
-    rpc = IngestorRpc(door(world, a_record("kept"), a_record("tea"), gone), world.parts)
+    rpc = IngestorRpc(
+        door(world, a_record("kept"), a_record("tea"), gone), world.parts, world.rebuild
+    )
     async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
         stub = IngestorServiceStub(opened)
         for about, ids in (
@@ -242,7 +244,7 @@ async def test_a_document_tells_the_times_of_its_stages_as_far_as_they_are_known
     record = a_record("d").model_copy(
         update={"timeline": (old, old.model_copy(update=turned_away))}
     )
-    rpc = IngestorRpc(door(world, record), world.parts)
+    rpc = IngestorRpc(door(world, record), world.parts, world.rebuild)
     async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
         request = ingestor_pb2.GetDocumentRequest(document_id="d")
         with use_context(CALLER):

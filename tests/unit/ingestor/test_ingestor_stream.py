@@ -22,7 +22,7 @@ from gyre_common.personal_data import Redaction
 from gyre_common.redaction import events as redaction_events
 from gyre_common.redaction.choices import Choices
 
-from tests.builders import a_document_submitted
+from tests.builders import a_document_accepted, a_document_submitted
 
 from .conftest import MAX_BYTES, World
 
@@ -101,12 +101,25 @@ async def test_personal_data_is_in_the_stored_original_alone(world: World, maski
     assert original.decode() == text
 
 
-async def test_an_original_whose_days_are_over_asks_to_be_submitted_again(
+async def test_an_original_whose_days_are_over_is_cut_again_from_what_was_left_of_it(
     world: World, masking: None
 ) -> None:
-    await world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted(text="Ask ann@example.com."))
-    [accepted] = world.events(DOCUMENT_ACCEPTED)
+    text = "# Mail of ann@example.com\n\nAsk ann@example.com.\n\n- Or bo@example.com\n"
+    await world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted(text=text))
+    [accepted], [before] = world.events(DOCUMENT_ACCEPTED), world.events(DOCUMENT_CHUNKED)
     assert await world.raw.expire(days=0) == 1
+    await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
+    again = world.events(DOCUMENT_CHUNKED)[-1]
+    assert (again.title, again.chunks) == (before.title, before.chunks)
+    assert world.events(DOCUMENT_REJECTED) == []
+
+
+async def test_an_original_that_is_gone_before_it_was_read_asks_to_be_submitted_again(
+    world: World, masking: None
+) -> None:
+    original = await world.raw.put(b"Ask ann@example.com.")
+    assert await world.raw.expire(days=0) == 1
+    accepted = a_document_accepted(content_ref=original.uri, content_digest=original.digest)
     await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
     [rejected] = world.events(DOCUMENT_REJECTED)
     assert (rejected.code, rejected.stage) == (

@@ -101,6 +101,24 @@ class Documents(Part[LoopT]):
         return {ending: each.media_type for each in reply.formats for ending in each.endings}
 
     @method
+    async def start_index_rebuild(self) -> str:
+        """Reads all documents again for the shadow's index; returns the rebuild's id. Raises
+        FailedPrecondition: there is no shadow.
+        """
+        request = ingestor_pb2.StartIndexRebuildRequest()
+        reply: ingestor_pb2.StartIndexRebuildResponse = await self._call(
+            "StartIndexRebuild", request
+        )
+        return reply.rebuild_id
+
+    @method
+    async def index_rebuild(self) -> ingestor_pb2.GetIndexRebuildResponse:
+        """How far the last rebuild is."""
+        request = ingestor_pb2.GetIndexRebuildRequest()
+        reply: ingestor_pb2.GetIndexRebuildResponse = await self._call("GetIndexRebuild", request)
+        return reply
+
+    @method
     async def delete(self, document_id: str, *, idempotency_key: str = "") -> str:
         """Returns the submission's id once Kafka has it."""
         request = ingestor_pb2.DeleteDocumentRequest(

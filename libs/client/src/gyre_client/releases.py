@@ -134,11 +134,17 @@ class Releases(Part[LoopT]):
         digest: str,
         uri: str,
         settings: Mapping[str, str],
+        index: str = "",
+        fits: str = "",
         reason: str = "",
         tenant: str = "",
     ) -> releases_pb2.Release:
-        """Makes a version known whose files are in the store, under the manifest at `uri`."""
-        artifact = releases_pb2.Artifact(digest=digest, uri=uri, settings=settings)
+        """Makes a version known whose files are in the store, under the manifest at `uri`; for a
+        document encoder with an `index` of its own.
+        """
+        artifact = releases_pb2.Artifact(
+            digest=digest, uri=uri, settings=settings, index=index, fits=fits
+        )
         request = releases_pb2.RegisterVersionRequest(
             role=role,
             version=version,
@@ -152,6 +158,19 @@ class Releases(Part[LoopT]):
     async def _register(self, request: releases_pb2.RegisterVersionRequest) -> releases_pb2.Release:
         reply: releases_pb2.RegisterVersionResponse = await self._call(
             "RegisterVersion", request, repeatable=False
+        )
+        return reply.release
+
+    @method
+    async def set_shadow(
+        self, role: str, version: str, *, reason: str = "", tenant: str = ""
+    ) -> releases_pb2.Release:
+        """Makes a version the shadow of its role, or none where it is empty."""
+        request = releases_pb2.SetShadowRequest(
+            role=role, version=version, reason=reason, actor=self._actor, tenant=tenant
+        )
+        reply: releases_pb2.SetShadowResponse = await self._call(
+            "SetShadow", request, repeatable=False
         )
         return reply.release
 

@@ -18,6 +18,8 @@ from gyre_embedder.service import Indexer
 GROUP = "embedder"
 _MOST_DOCUMENTS = 32
 _LONGEST_WAIT = 0.05
+_MOST_BYTES = 256 * 1024
+"""Some seconds of encoding, of which other tenants' batches take their turns."""
 
 
 def build_handlers(bus: EventBus, indexer: Indexer) -> None:
@@ -25,7 +27,12 @@ def build_handlers(bus: EventBus, indexer: Indexer) -> None:
     bus.publishes(DOCUMENT_INDEXED)
 
     @bus.on_batch(
-        DOCUMENT_CHUNKED, group=GROUP, max_records=_MOST_DOCUMENTS, max_wait=_LONGEST_WAIT
+        DOCUMENT_CHUNKED,
+        group=GROUP,
+        max_records=_MOST_DOCUMENTS,
+        max_wait=_LONGEST_WAIT,
+        max_bytes=_MOST_BYTES,
+        by_tenant=True,
     )
     async def on_documents_chunked(records: Sequence[Record[DocumentChunked]]) -> None:
         events_by_record = await indexer.index([record.event for record in records])
@@ -38,6 +45,6 @@ def build_handlers(bus: EventBus, indexer: Indexer) -> None:
             for event in events:
                 await bus.publish(DOCUMENT_INDEXED, event)
 
-    @bus.on(DOCUMENT_REJECTED, group=GROUP)
+    @bus.on(DOCUMENT_REJECTED, group=GROUP, by_tenant=True)
     async def on_document_rejected(event: DocumentRejected) -> None:
         await indexer.note_rejection(event)

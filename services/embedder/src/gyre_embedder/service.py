@@ -13,6 +13,7 @@ from gyre_common.events.event import DEFAULT_TENANT, now
 from gyre_common.events.releases import Roles
 from gyre_common.passages import encoder_input
 from gyre_common.releases import ReleaseView
+from gyre_common.releases.fitting import vectors_of
 from gyre_common.store import DamagedContentError, Store
 from gyre_common.telemetry import METRICS
 from pydantic import TypeAdapter, ValidationError
@@ -33,10 +34,15 @@ _CHUNKS = TypeAdapter(tuple[Chunk, ...])
 
 @dataclass(frozen=True)
 class Target:
-    """The index that a document goes to, and the version of the encoder that makes it."""
+    """The index that a document goes to, and the version of the encoder that makes it; `vectors` is
+    the version by which vectors are known, as several indexes may hold the same. The `shadow` is
+    filled beside it.
+    """
 
     index: str
     encoder_version: str
+    vectors: str
+    shadow: "Target | None" = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,8 @@ class Indexer:
     async def index(self, documents: Sequence[DocumentChunked]) -> list[list[DocumentIndexed]]:
         """Make documents searchable, or gone; returns what to tell of each, in the same order.
 
-        There is nothing to tell of a revision that a higher one had overtaken.
+        There is nothing to tell of a revision that a higher one had overtaken, nor of one that was
+        read again for the shadow's index alone.
 
         Raises:
             Retryable: an engine or the live encoder is not there now.
@@ -95,9 +102,13 @@ class Indexer:
         """
         events_by_document: list[list[DocumentIndexed]] = [[] for _ in documents]
         for target, positions in self._batches(documents):
-            events_by_key = await self._apply(target, [documents[each] for each in positions])
+            changed = [documents[each] for each in positions if not documents[each].rebuild]
+            events_by_key = await self._apply(target, changed)
+            if target.shadow is not None:
+                await self._fill(target.shadow, target, [documents[each] for each in positions])
             for position in positions:
-                events_by_document[position] = events_by_key.get(_key(documents[position]), [])
+                if not documents[position].rebuild:
+                    events_by_document[position] = events_by_key.get(_key(documents[position]), [])
         return events_by_document
 
     async def note_rejection(self, rejection: DocumentRejected) -> None:
@@ -130,6 +141,8 @@ class Indexer:
     ) -> Mapping[DocumentKey, list[DocumentIndexed]]:
         """Apply one revision of each document."""
         events_by_key: dict[DocumentKey, list[DocumentIndexed]] = {}
+        if not documents:
+            return events_by_key
         for _ in range(_ATTEMPTS):
             heads = await self._index.heads([_key(document) for document in documents])
             works = []
@@ -144,6 +157,21 @@ class Indexer:
             if not documents:
                 return events_by_key
         raise Retryable(f"head records are being written by others: {len(documents)} left")
+
+    async def _fill(
+        self, shadow: Target, live: Target, documents: Sequence[DocumentChunked]
+    ) -> None:
+        """Apply one revision of each document to the shadow's index, unless a higher one is known.
+        Head records are the live index's.
+        """
+        heads = await self._index.heads([_key(document) for document in documents])
+        works = []
+        for document in documents:
+            head = heads.get(_key(document))
+            if head is None or head.record.revision <= document.revision:
+                works.append(_Work(document, await self._chunks(document), head))
+        if works:
+            await self._write_chunks(shadow, works, also_in=live)
 
     async def _chunks(self, document: DocumentChunked) -> Sequence[Chunk]:
         """From the event, or from the store when there are too many for one."""
@@ -168,12 +196,28 @@ class Indexer:
         """Bring documents into one index; returns those whose head record changed meanwhile."""
         if not works:
             return []
+        encoded = await self._write_chunks(target, works)
+        heads = [self._head(target, work, encoded) for work in works]
+        conflicts = await self._index.put_heads(heads)
+        for work, head in zip(works, heads, strict=True):
+            event = indexed_event(head.record, work.document, index=target.index)
+            if work.key not in conflicts and event is not None:
+                events_by_key[work.key] = [event]
+                METRICS.document_freshness_seconds.observe(event.freshness_seconds)
+        return [work.document for work in works if work.key in conflicts]
+
+    async def _write_chunks(
+        self, target: Target, works: Sequence[_Work], *, also_in: Target | None = None
+    ) -> frozenset[UUID]:
+        """Bring the documents' chunks into the index, and take others of theirs out; returns those
+        that were encoded for it. `also_in` is another index that may hold them.
+        """
         try:
             async with self._encoders.use(Side.DOCUMENT, target.encoder_version) as encoder:
                 await self._index.prepare(target.index, encoder.dimensions)
                 keys = [work.key for work in works]
                 stored = await self._index.stored_chunk_ids(target.index, keys)
-                vectors, encoded = await self._vectors(target, encoder, works, stored)
+                vectors, encoded = await self._vectors(target, encoder, works, stored, also_in)
         except FailedPrecondition as error:
             # Documents wait for an encoder, or an index, of use; somebody may still roll back.
             raise Retryable(str(error)) from error
@@ -188,15 +232,8 @@ class Indexer:
                 removals.pop(chunk.chunk_id, None)
         await self._index.write(target.index, put, removals)
         for chunk_id in encoded:
-            del self._unwritten[target.encoder_version, chunk_id]
-        heads = [self._head(target, work, encoded) for work in works]
-        conflicts = await self._index.put_heads(heads)
-        for work, head in zip(works, heads, strict=True):
-            event = indexed_event(head.record, work.document, index=target.index)
-            if work.key not in conflicts and event is not None:
-                events_by_key[work.key] = [event]
-                METRICS.document_freshness_seconds.observe(event.freshness_seconds)
-        return [work.document for work in works if work.key in conflicts]
+            self._unwritten.pop((target.vectors, chunk_id), None)
+        return encoded
 
     async def _vectors(
         self,
@@ -204,6 +241,7 @@ class Indexer:
         encoder: Encoder,
         works: Sequence[_Work],
         stored: Mapping[DocumentKey, frozenset[UUID]],
+        also_in: Target | None,
     ) -> tuple[dict[UUID, Vector], frozenset[UUID]]:
         """A vector for each chunk, and which of them had to be encoded.
 
@@ -214,21 +252,25 @@ class Indexer:
         chunks = [(work, chunk) for work in works for chunk in work.chunks]
         known = [chunk.chunk_id for work, chunk in chunks if chunk.chunk_id in stored[work.key]]
         vectors = dict(await self._index.vectors(target.index, known)) if known else {}
+        if also_in is not None and also_in.vectors == target.vectors:
+            others = [chunk.chunk_id for _, chunk in chunks if chunk.chunk_id not in vectors]
+            vectors |= await self._index.vectors(also_in.index, others)
         unknown = {
             chunk.chunk_id: encoder_input(work.document.title, chunk.heading_path, chunk.text)
             for work, chunk in chunks
             if chunk.chunk_id not in vectors
         }
-        version = target.encoder_version
+        version = target.vectors
         if len(self._unwritten) > _MOST_UNWRITTEN:
-            self._unwritten.clear()
-        missing = [chunk_id for chunk_id in unknown if (version, chunk_id) not in self._unwritten]
+            self._unwritten = {}  # who is in the midst of it keeps what it has
+        unwritten = self._unwritten
+        missing = [chunk_id for chunk_id in unknown if (version, chunk_id) not in unwritten]
         for first in range(0, len(missing), _PIECE):
             piece = missing[first : first + _PIECE]
             encoded = await encoder.encode([unknown[each] for each in piece], Side.DOCUMENT)
             for chunk_id, result in zip(piece, encoded, strict=True):
-                self._unwritten[version, chunk_id] = result.vector
-        new = {chunk_id: self._unwritten[version, chunk_id] for chunk_id in unknown}
+                unwritten[version, chunk_id] = result.vector
+        new = {chunk_id: unwritten[version, chunk_id] for chunk_id in unknown}
         return vectors | new, frozenset(unknown)
 
     def _head(self, target: Target, work: _Work, encoded: frozenset[UUID]) -> Head:
@@ -244,10 +286,15 @@ class Indexer:
         return Head(record, work.before.seal if work.before else None)
 
     def _target(self, tenant: str) -> Target:
-        artifact = self._releases.live(tenant, Roles.DOCUMENT_ENCODER)
-        if artifact.index is None:
-            raise Retryable(f"document-encoder {artifact.version} names no index")
-        return Target(artifact.index, artifact.version)
+        state = self._releases.state(tenant, Roles.DOCUMENT_ENCODER)
+        live = self._releases.live(tenant, Roles.DOCUMENT_ENCODER)
+        shadow = state.artifact(state.shadow) if state.shadow else None
+        if live.index is None:
+            raise Retryable(f"document-encoder {live.version} names no index")
+        filled = None
+        if shadow is not None and shadow.index not in (None, live.index):
+            filled = Target(str(shadow.index), shadow.version, vectors_of(shadow))
+        return Target(live.index, live.version, vectors_of(live), filled)
 
 
 def _known_events(

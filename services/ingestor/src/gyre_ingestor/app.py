@@ -17,6 +17,8 @@ from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 from gyre_ingestor.elasticsearch_order import ElasticsearchOrder
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
+from gyre_ingestor.index_rebuild import IndexRebuild
+from gyre_ingestor.kafka_document_log import KafkaDocumentLog
 from gyre_ingestor.parts import FOLDER, Parts
 from gyre_ingestor.reading import ProcessReader
 from gyre_ingestor.rpc import IngestorRpc
@@ -52,6 +54,7 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         order=ElasticsearchOrder(elasticsearch),
         originals=Store(settings.store_url),
         raw_originals=raw_originals,
+        outlines=Shelf(settings.store_url, "outlines"),
         reader=reader,
         releases=releases,
         publisher=bus,
@@ -59,10 +62,11 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
     )
     documents = ElasticsearchDocuments(elasticsearch)
     door = FrontDoor(contents, uploads, bus, documents)
-    build_handlers(bus, ingestor)
+    rebuild = IndexRebuild(KafkaDocumentLog(settings.kafka_servers), ingestor, releases, bus)
+    build_handlers(bus, ingestor, rebuild)
     await enter(bus)
     return App(
-        rpc=[IngestorRpc(door, parts)],
+        rpc=[IngestorRpc(door, parts, rebuild)],
         bus=bus,
         ready={"reader": reader.healthy},
         tasks=[partial(expire_hourly, (raw_originals, uploads), settings.raw_days)],

@@ -9,7 +9,9 @@ from gyre_common.events.documents import (
     DocumentAccepted,
     DocumentSubmitted,
 )
+from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildProgressed
 
+from gyre_ingestor.index_rebuild import IndexRebuild
 from gyre_ingestor.service import Ingestor
 from gyre_ingestor.submission_order import SubmissionPlace
 
@@ -17,16 +19,21 @@ GROUP = "ingestor"
 _CONCURRENT_READS = 4
 
 
-def build_handlers(bus: EventBus, ingestor: Ingestor) -> None:
+def build_handlers(bus: EventBus, ingestor: Ingestor, rebuild: IndexRebuild) -> None:
     """Let the ingestor work on what the bus brings."""
     bus.publishes(DOCUMENT_SUBMITTED, DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED, DOCUMENT_REJECTED)
+    bus.publishes(INDEX_REBUILD_PROGRESSED)
 
-    @bus.on(DOCUMENT_SUBMITTED, group=GROUP)
+    @bus.on(DOCUMENT_SUBMITTED, group=GROUP, by_tenant=True)
     async def on_document_submitted(event: DocumentSubmitted) -> None:
         record = current_record()
         place = SubmissionPlace(record.raw.partition, record.raw.offset, record.timestamp)
         await ingestor.accept(event, submission_id=record.event_id, place=place)
 
-    @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS)
+    @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS, by_tenant=True)
     async def on_document_accepted(event: DocumentAccepted) -> None:
         await ingestor.chunk(event, revision=current_record().raw.offset)
+
+    @bus.on(INDEX_REBUILD_PROGRESSED, group=GROUP, concurrency=1)
+    async def on_index_rebuild_progressed(event: IndexRebuildProgressed) -> None:
+        await rebuild.go_on(event)

@@ -15,15 +15,18 @@ from gyre_common.events.documents import Chunk, DocumentAccepted, RejectionCode
 from gyre_common.personal_data import Redaction
 from gyre_common.redaction.choices import choices
 from pebble import ProcessExpired, ProcessPool
+from pydantic import TypeAdapter
 
 from gyre_ingestor.chunking import ChunkRecipe, chunk
 from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.media_types import MediaType, media_type_of, parse_media_type
 from gyre_ingestor.redacting import redacted_document
 from gyre_ingestor.refused import DocumentRefused, unreadable
 from gyre_ingestor.tokens import encoder_tokenizer
 from gyre_ingestor.unpacking import UnpackedFile, unpack
 
+_OUTLINES = TypeAdapter(ParsedDocument)
 _TRIES = 2
 _STOP_SECONDS = 5.0
 _SECONDS_PER_MIB = 3.0
@@ -36,10 +39,13 @@ R_ = TypeVar("R_")
 
 
 class ReadResult(NamedTuple):
-    """A document as it was read. `title` is the producer's, else the document's own."""
+    """A document as it was read. `title` is the producer's, else the document's own. `outline` is
+    what is left to read again where the original goes, as JSON; empty where it stays.
+    """
 
     title: str
     chunks: tuple[Chunk, ...]
+    outline: bytes = b""
 
 
 class ProcessReader:
@@ -76,6 +82,14 @@ class ProcessReader:
         limit = self._limit(content, _redacting_seconds_per_mib(document.tenant))
         async with self._read_slots:
             return await self._run(limit, read, document, content, recipe)
+
+    async def read_outline(
+        self, document: DocumentAccepted, outline: bytes, recipe: ChunkRecipe
+    ) -> ReadResult:
+        """Do as the function `read_outline`."""
+        limit = self._limit(outline, _redacting_seconds_per_mib(document.tenant))
+        async with self._read_slots:
+            return await self._run(limit, read_outline, document, outline, recipe)
 
     async def unpack(
         self, content: bytes, media_type: MediaType, tenant: str, document_id: str, folder: Path
@@ -168,11 +182,22 @@ def read(document: DocumentAccepted, content: bytes, recipe: ChunkRecipe) -> Rea
     media_type = parse_media_type(document.media_type)
     document_format = FORMATS[media_type.name]
     parsed = document_format.parse(content, media_type.charset)
-    parsed = redacted_document(parsed, document.tenant)
-    title = document.title or parsed.title[:_LONGEST_TITLE]
-    chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
-    if not chunks and document_format.has_text:
+    result = _cut(document, parsed, recipe)
+    if not result.chunks and document_format.has_text:
         problem = "holds no text that a reader would see"
         fix = "send a document with text, or delete it"
         raise DocumentRefused(RejectionCode.EMPTY, "content", problem, fix)
-    return ReadResult(title, chunks)
+    return result
+
+
+def read_outline(document: DocumentAccepted, outline: bytes, recipe: ChunkRecipe) -> ReadResult:
+    """Cut what an earlier `read` left of a document. Pure, too."""
+    return _cut(document, _OUTLINES.validate_json(outline), recipe)
+
+
+def _cut(document: DocumentAccepted, parsed: ParsedDocument, recipe: ChunkRecipe) -> ReadResult:
+    parsed = redacted_document(parsed, document.tenant)
+    title = document.title or parsed.title[:_LONGEST_TITLE]
+    chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
+    stays = choices().of(document.tenant) is Redaction.KEEP
+    return ReadResult(title, chunks, b"" if stays else _OUTLINES.dump_json(parsed))

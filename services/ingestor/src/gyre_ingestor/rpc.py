@@ -10,15 +10,17 @@ from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.front_door import FrontDoor
+from gyre_ingestor.index_rebuild import IndexRebuild
 from gyre_ingestor.parts import Parts, PartsList
 
 
 class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
     """Serves gyre.ingestor.v1.IngestorService."""
 
-    def __init__(self, door: FrontDoor, parts: Parts) -> None:
+    def __init__(self, door: FrontDoor, parts: Parts, rebuild: IndexRebuild) -> None:
         self._door = door
         self._parts = parts
+        self._rebuild = rebuild
 
     async def SubmitDocument(
         self, request: ingestor_pb2.SubmitDocumentRequest, context: ServicerContext
@@ -84,6 +86,26 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         )
         return ingestor_pb2.ListDocumentsResponse(
             documents=[_status(record) for record in records], next_page_token=next_page_token
+        )
+
+    async def StartIndexRebuild(
+        self, request: ingestor_pb2.StartIndexRebuildRequest, context: ServicerContext
+    ) -> ingestor_pb2.StartIndexRebuildResponse:
+        """Replies once Kafka has the order."""
+        rebuild_id = await self._rebuild.start()
+        return ingestor_pb2.StartIndexRebuildResponse(rebuild_id=str(rebuild_id))
+
+    async def GetIndexRebuild(
+        self, request: ingestor_pb2.GetIndexRebuildRequest, context: ServicerContext
+    ) -> ingestor_pb2.GetIndexRebuildResponse:
+        """How far it is."""
+        progress = await self._rebuild.progress()
+        return ingestor_pb2.GetIndexRebuildResponse(
+            state=f"INDEX_REBUILD_STATE_{progress.state.name}",
+            rebuild_id=str(progress.rebuild_id or ""),
+            records_read=progress.records_read,
+            records=progress.records,
+            documents=progress.documents,
         )
 
     async def ListFormats(

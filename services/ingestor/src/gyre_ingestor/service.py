@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 from weakref import WeakValueDictionary
 
 from gyre_common.errors import FailedPrecondition, NotFound, Poison, Retryable
@@ -30,7 +30,7 @@ from gyre_common.raw_zone import RawZone
 from gyre_common.redaction import redacted
 from gyre_common.redaction.choices import choices
 from gyre_common.releases import ReleaseView
-from gyre_common.store import Store
+from gyre_common.store import Shelf, Store
 from gyre_common.telemetry import METRICS
 from pydantic import TypeAdapter
 
@@ -58,6 +58,7 @@ class Ingestor:
         order: SubmissionOrder,
         originals: Store,
         raw_originals: RawZone,
+        outlines: Shelf,
         reader: ProcessReader,
         releases: ReleaseView,
         publisher: Publisher,
@@ -68,6 +69,7 @@ class Ingestor:
         self._order = order
         self._originals = originals
         self._raw_originals = raw_originals
+        self._outlines = outlines
         self._reader = reader
         self._releases = releases
         self._publisher = publisher
@@ -136,15 +138,23 @@ class Ingestor:
         await self._publisher.publish(DOCUMENT_ACCEPTED, accepted)
         _count("accepted")
 
-    async def chunk(self, accepted: DocumentAccepted, *, revision: int) -> None:
-        """Read and cut an accepted document; `revision` is its record's offset.
+    async def chunk(
+        self, accepted: DocumentAccepted, *, revision: int, rebuild: bool = False
+    ) -> None:
+        """Read and cut an accepted document; `revision` is its record's offset. With `rebuild` it
+        was told of before, so that nothing is said of one that cannot be read.
 
         Raises Retryable: the store, Kafka or a usable ingestion release is missing.
         """
         release = self._releases.live(accepted.tenant, Roles.INGESTION)
         accepted = redacted(accepted)  # it may be older than the tenant's choice
         event = DocumentChunked.model_validate(
-            {**dict(accepted), "revision": revision, "ingestion_version": release.version}
+            {
+                **dict(accepted),
+                "revision": revision,
+                "ingestion_version": release.version,
+                "rebuild": rebuild,
+            }
         )
         if accepted.deleted:
             await self._publisher.publish(DOCUMENT_CHUNKED, event)
@@ -152,9 +162,10 @@ class Ingestor:
             _count("deleted")
             return
         try:
-            title, chunks = await self._read(accepted, release)
+            title, chunks, _ = await self._read(accepted, release)
         except DocumentRefused as refusal:
-            await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
+            if not rebuild:
+                await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
             return
         cut = {"title": title, "chunks": chunks, "chunked_at": now()}
         event = event.model_copy(update=cut)
@@ -163,7 +174,7 @@ class Ingestor:
             by_reference = {"chunks": (), "chunks_ref": ref.uri, "chunks_digest": ref.digest}
             event = event.model_copy(update=by_reference)
         await self._publisher.publish(DOCUMENT_CHUNKED, event)
-        _count("chunked")
+        _count("chunked again" if rebuild else "chunked")
 
     async def _reject(
         self,
@@ -200,17 +211,35 @@ class Ingestor:
             ) from error
         if accepted.content_ref is None or accepted.content_digest is None:
             raise Poison("an accepted document that is not deleted must refer to its content")
-        content = await self._original(accepted.content_ref, accepted.content_digest)
         with METRICS.stage_seconds.labels(SERVICE, "read").time():
-            return await self._reader.read(accepted, content, recipe)
+            return await self._read_what_is_there(
+                accepted, accepted.content_ref, accepted.content_digest, recipe
+            )
 
-    async def _original(self, uri: str, digest: str) -> bytes:
-        if not self._raw_originals.holds(uri):
-            return await self._originals.get(uri, digest)
+    async def _read_what_is_there(
+        self, accepted: DocumentAccepted, uri: str, digest: str, recipe: ChunkRecipe
+    ) -> ReadResult:
+        """The original, or what an earlier reading left of one that is gone."""
+        kind = uuid5(NAMESPACE_URL, f"{accepted.media_type} {digest}")
+        name = f"{accepted.tenant}/{kind.hex}.json"
+        is_raw = self._raw_originals.holds(uri)
+        originals = self._raw_originals if is_raw else self._originals
         try:
-            return await self._raw_originals.get(uri, digest)
+            content = await originals.get(uri, digest)
+        except NotFound:
+            if not is_raw:
+                raise
+            return await self._reader.read_outline(accepted, await self._outline(name), recipe)
+        result = await self._reader.read(accepted, content, recipe)
+        if is_raw and result.outline:
+            await self._outlines.replace(name, result.outline)
+        return result
+
+    async def _outline(self, name: str) -> bytes:
+        try:
+            return await self._outlines.get(name)
         except NotFound as error:
-            problem = "was deleted some days after it came, as personal data of its tenant goes"
+            problem = "was deleted some days after it came, before it was read"
             fix = "submit the document again"
             code = RejectionCode.CONTENT_NOT_FOUND
             raise DocumentRefused(code, "content", problem, fix) from error

@@ -257,6 +257,34 @@ class ReleaseBook:
             _put_new(draft, tenant, other, judged, {Evidence.REGISTERED_BY.value: run.by.actor})
         return draft
 
+    def shadow(
+        self,
+        role: str,
+        version: Version,
+        *,
+        expected_generation: int,
+        by: Signature,
+        tenant: str = EVERY_TENANT,
+    ) -> Changes:
+        """What makes a registered version the shadow, or none where it is empty; nothing when it
+        is that already.
+
+        Raises InvalidInput for a role that has no shadow, or the version that is live.
+        """
+        current = self._check_generation(tenant, role, expected_generation)
+        if role != Roles.DOCUMENT_ENCODER:
+            fix = f"only {Roles.DOCUMENT_ENCODER} has one: its index is filled beside the live one"
+            raise InvalidInput("role", f"{role} has no shadow", fix)
+        if version:
+            registered_version(current, version)
+        if version == current.live:
+            raise InvalidInput("version", f"{version} is live", "name another one, or none")
+        if version == (current.shadow or ""):
+            return ()
+        draft = self._draft(by)
+        draft.set_shadow(tenant, role, version or None)
+        return draft.changes
+
     def rollback(
         self, role: str, *, expected_generation: int, by: Signature, tenant: str = EVERY_TENANT
     ) -> Changes:

@@ -21,6 +21,7 @@ from gyre_common.releases.fitting import (
     fits,
     gives_rewards,
     prompt_of,
+    vectors_of,
 )
 
 from gyre_releases.draft import ReleaseDraft, state_of
@@ -122,7 +123,7 @@ def _fit_query_encoder(
         Roles.QUERY_ENCODER: [live] if is_requested else _candidates(draft, tenant, queries, move),
     }
     encoder = fit_together(candidates)[Roles.QUERY_ENCODER]
-    if not fits(encoder, documents.live):
+    if not fits(encoder, vectors_of(candidates[Roles.DOCUMENT_ENCODER][0])):
         if is_requested:
             raise FailedPrecondition(
                 f"{queries.role} {live.version} fits {documents.role} {live.fits}, but "

@@ -99,6 +99,11 @@ class ReleaseDraft:
         remaining = tuple(artifact for artifact in artifacts if artifact.version != version)
         self._put(tenant, role, f"removed {version}", artifacts=remaining)
 
+    def set_shadow(self, tenant: str, role: str, version: Version | None) -> None:
+        """Another version is tried beside the live one, or none."""
+        summary = f"{version} is the shadow" if version else "no shadow any more"
+        self._put(tenant, role, summary, shadow=version)
+
     def make_live(
         self, tenant: str, role: str, version: Version, summary: str, *, back: bool = False
     ) -> None:

@@ -66,6 +66,19 @@ class ReleaseRpc(releases_pb2_grpc.ReleaseServiceServicer):
         message = releases_pb2.Artifact(**artifact.model_dump(exclude_none=True))
         return releases_pb2.GetVersionResponse(artifact=message, live=live)
 
+    async def SetShadow(
+        self, request: releases_pb2.SetShadowRequest, context: ServicerContext
+    ) -> releases_pb2.SetShadowResponse:
+        """Makes a version the shadow, or none."""
+        release = await self._controller.set_shadow(
+            request.role,
+            request.version,
+            expected_generation=request.expected_generation,
+            by=Signature(actor=request.actor, reason=request.reason),
+            scope=_scope_of(request.tenant),
+        )
+        return releases_pb2.SetShadowResponse(release=_release(release))
+
     async def RemoveVersion(
         self, request: releases_pb2.RemoveVersionRequest, context: ServicerContext
     ) -> releases_pb2.RemoveVersionResponse:

@@ -192,6 +192,25 @@ class ReleaseController:
 
         return await self._write_after_trial(plan)
 
+    async def set_shadow(
+        self,
+        role: str,
+        version: str,
+        *,
+        expected_generation: int,
+        by: Signature,
+        scope: ReleaseScope = ALL_TENANTS,
+    ) -> ReleaseChanged:
+        """Make a registered version the shadow of its role, or none."""
+        _check(by, expected_generation)
+        async with self._locked_book() as book:
+            tenant = book.tenant_of(role, scope)
+            changes = book.shadow(
+                role, version, expected_generation=expected_generation, by=by, tenant=tenant
+            )
+            await self._write(changes)
+            return book.release(role, tenant)
+
     async def rollback(
         self,
         role: str,

@@ -13,7 +13,7 @@ from gyre_common.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from gyre_common.events.releases import Roles
 from gyre_common.fusion import DENSE, Span
 from gyre_common.releases import ReleaseView
-from gyre_common.releases.fitting import FITTED_ROLES, fits
+from gyre_common.releases.fitting import FITTED_ROLES, fits, vectors_of
 from gyre_common.retrieval_settings import RetrievalSettings, retrieval_settings
 from gyre_common.telemetry import METRICS
 
@@ -160,7 +160,7 @@ def _plan_of(releases: ReleaseView, context: RequestContext, sticky_key: str) ->
         else releases.live(context.tenant, role)
         for role in FITTED_ROLES
     )
-    if not fits(queries, documents.version):
+    if not fits(queries, vectors_of(documents)):
         raise FailedPrecondition(
             f"query-encoder {queries.version} fits document-encoder {queries.fits}, not "
             f"{documents.version}"

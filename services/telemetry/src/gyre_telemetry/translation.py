@@ -65,8 +65,9 @@ def document_accepted(event: docs.DocumentAccepted, origin: Origin) -> Iterator[
 
 
 def document_chunked(event: docs.DocumentChunked, origin: Origin) -> Iterator[TableRow]:
-    """A document that was split."""
-    yield _stage("chunked", origin, event, chunk_count=len(event.chunks))
+    """A document that was split; when an index is filled anew nothing happens to it."""
+    if not event.rebuild:
+        yield _stage("chunked", origin, event, chunk_count=len(event.chunks))
 
 
 def document_indexed(event: docs.DocumentIndexed, origin: Origin) -> Iterator[TableRow]:
@@ -168,7 +169,8 @@ TRANSLATIONS: Sequence[tuple[Topic[Any], Callable[[Any, Origin], Iterator[TableR
 
 `documents.submitted.v1` is left out: it is a raw zone, and what is in it comes again, checked, with
 the accepted or rejected event that follows. So is `training.progressed.v1`: it is there to be
-watched while it lasts, and what is worth keeping comes again with the finished event.
+watched while it lasts, and what is worth keeping comes again with the finished event. How far an
+index is filled says `gyre index status`.
 """
 
 

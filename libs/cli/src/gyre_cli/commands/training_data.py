@@ -94,7 +94,7 @@ def redact(
     """Rewrite what was kept before personal data was masked, hashed or dropped.
 
     Rows of ClickHouse, facts, data sets and runs' folders; the versions that may have learned from
-    them are listed. The index follows when documents are submitted again, Kafka's topics by age.
+    them are listed. The index follows by `gyre index rebuild`, Kafka's topics by age.
     """
     moment = since.replace(tzinfo=UTC) if since else None
 
@@ -160,8 +160,8 @@ def _of_redaction(rows: Mapping[str, int], facts: "RedactResponse") -> Group:
         f"rewritten for training: {facts.interactions} questions, {facts.feedback} votes and "
         f"comments; removed: {facts.passages} texts of passages, {facts.data_sets} data sets, "
         f"{facts.runs} folders of runs\n"
-        "The index still holds what documents said: submit them again. Kafka's topics keep theirs "
-        "until they are too old."
+        "The index still holds what documents said: `gyre index rebuild` reads them again. Kafka's "
+        "topics keep theirs until they are too old."
     )
     if not facts.versions:
         return Group(summary, "No version was trained since then.")

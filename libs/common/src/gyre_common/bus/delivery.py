@@ -11,6 +11,8 @@ class Delivery:
     Attributes:
         partition_records: records of one partition that may be read and unfinished.
         partition_bytes: the same bound on the size of their values.
+        read_ahead: the first of these bounds where tenants take turns; past the others, values are
+            left in Kafka and read again when their turn comes.
         commit_every: pause between two commits.
         commit_limit: longest that one commit may take.
         retry_first: pause after the first `Retryable`; it doubles with each one that follows.
@@ -27,6 +29,7 @@ class Delivery:
 
     partition_records: int = 1_000
     partition_bytes: int = 8 * 1024 * 1024
+    read_ahead: int = 50_000
     commit_every: float = 1.0
     commit_limit: float = 5.0
     retry_first: float = 0.2

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from gyre_common.bus.call_limit import CallLimit
 from gyre_common.bus.envelope import header
 from gyre_common.bus.partition import Pending
-from gyre_common.bus.record import BATCH, CURRENT, RawRecord, Record
+from gyre_common.bus.record import BATCH, CURRENT, RawRecord, Record, TenantOf
 from gyre_common.bus.scheduler import LONGEST_TURN, Scheduler, is_set
 from gyre_common.errors import Poison, Retryable
 from gyre_common.events.event import Event
@@ -24,6 +26,9 @@ E = TypeVar("E", bound=Event)
 
 Handler = Callable[[E], Awaitable[None]]
 
+_LEFT_SIZE = 16 * 1024
+_TENANTS_AT_ONCE = 4
+
 
 class OneByOne(Generic[E]):
     """Implements `Handling` for handlers of single events."""
@@ -31,9 +36,15 @@ class OneByOne(Generic[E]):
     keeps_key_order = True
 
     def __init__(
-        self, decode: Callable[[RawRecord], Record[E] | None], handler: Handler[E], concurrency: int
+        self,
+        decode: Callable[[RawRecord], Record[E] | None],
+        handler: Handler[E],
+        concurrency: int,
+        *,
+        tenant_of: TenantOf | None = None,
     ) -> None:
         self.at_once = concurrency
+        self.tenant_of = tenant_of
         self._decode = decode
         self._handler = handler
 
@@ -44,6 +55,7 @@ class OneByOne(Generic[E]):
             had_turn = limit.ended_at
             while (pending := scheduler.take()) is not None:
                 try:
+                    await scheduler.complete(pending)
                     record = self._decode(pending.raw)
                     if record is not None:
                         CURRENT.set(record)
@@ -79,20 +91,23 @@ BatchHandler = Callable[[Sequence[T]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class BatchSize:
-    """A batch is ready at `max_records`, or once its oldest record waited `max_wait` seconds."""
+    """A batch is ready at `max_records`, or once its values have `max_bytes`, or its oldest record
+    waited `max_wait` seconds.
+    """
 
     max_records: int
     max_wait: float
+    max_bytes: float = inf
 
 
 class InBatches(Generic[T]):
     """Implements `Handling` for handlers of many records.
 
     One batch is handled at a time, and each partition's records stand in it in their order, so a
-    batch never reorders a key.
+    batch never reorders a key. Where tenants take turns, several batches are, each of one tenant
+    who has no other.
     """
 
-    at_once = 1
     keeps_key_order = False
 
     def __init__(
@@ -100,14 +115,21 @@ class InBatches(Generic[T]):
         decode: Callable[[RawRecord], T | None],
         handler: BatchHandler[T],
         size: BatchSize,
+        *,
+        tenant_of: TenantOf | None = None,
     ) -> None:
         self._decode = decode
         self._handler = handler
         self.size = size
+        self.tenant_of = tenant_of
+        self.at_once = 1 if tenant_of is None else _TENANTS_AT_ONCE
 
     async def work(self, scheduler: Scheduler) -> None:
         """Handle batches until no more may start."""
         CURRENT.set(BATCH)
+        if self.tenant_of is not None:
+            await self._work_by_tenant(scheduler)
+            return
         probe: Pending | None = None
         with scheduler.call_limit() as limit:
             while True:
@@ -116,6 +138,36 @@ class InBatches(Generic[T]):
                     return
                 await self._handle(scheduler, limit, batch)
                 await asyncio.sleep(0)
+
+    async def _work_by_tenant(self, scheduler: Scheduler) -> None:
+        busy = scheduler.busy_tenants
+        with scheduler.call_limit() as limit:
+            while (first := scheduler.take()) is not None:
+                busy.add(first.tenant)
+                try:
+                    batch = await self._batch_of_tenant(scheduler, first)
+                    await self._handle(scheduler, limit, batch)
+                finally:
+                    busy.discard(first.tenant)
+                await asyncio.sleep(0)
+
+    async def _batch_of_tenant(self, scheduler: Scheduler, first: Pending) -> list[Pending]:
+        """A partition whose last attempt failed is tried alone, as in `_next_batch`."""
+        batch, ready_at = [first], first.arrived + self.size.max_wait
+        if first.partition.failures:
+            take = partial(first.partition.take_along, only=first.tenant)
+        else:
+            take = partial(scheduler.take_more_of, first.tenant)
+        while not scheduler.leaving:
+            while self._has_room(batch) and (more := take()):
+                batch.append(more)
+            patience = ready_at - perf_counter()
+            if first.partition.failures or not self._has_room(batch) or patience <= 0:
+                break
+            scheduler.arrival.clear()
+            if not await is_set(scheduler.arrival, within=patience):
+                break
+        return batch
 
     async def _next_batch(
         self, scheduler: Scheduler, probe: Pending | None
@@ -129,14 +181,14 @@ class InBatches(Generic[T]):
             return self._fill([], probe), None
         batch: list[Pending] = []
         while not scheduler.leaving:
-            while len(batch) < self.size.max_records and (pending := scheduler.take()):
+            while self._has_room(batch) and (pending := scheduler.take()):
                 if not pending.partition.failures:
                     self._fill(batch, pending)
                 elif batch:
                     return batch, pending
                 else:
                     return self._fill([], pending), None
-            if not batch or len(batch) >= self.size.max_records:
+            if not batch or not self._has_room(batch):
                 return batch, None
             patience = batch[0].arrived + self.size.max_wait - perf_counter()
             if patience <= 0:
@@ -150,12 +202,23 @@ class InBatches(Generic[T]):
         """Add a record and those behind it in its partition, as far as they fit."""
         batch.append(first)
         take = first.partition.take_along
-        while len(batch) < self.size.max_records and (more := take()):
+        while self._has_room(batch) and (more := take()):
             batch.append(more)
         return batch
 
+    def _has_room(self, batch: list[Pending]) -> bool:
+        """A value that was left in Kafka counts as a large one."""
+        size = sum(each.size or _LEFT_SIZE for each in batch) if self.size.max_bytes < inf else 0
+        return len(batch) < self.size.max_records and size < self.size.max_bytes
+
     async def _handle(self, scheduler: Scheduler, limit: CallLimit, batch: list[Pending]) -> None:
         """Hand a batch over; split it where it fails, until the culprit is alone."""
+        try:
+            for pending in batch:
+                await scheduler.complete(pending)
+        except Retryable as error:
+            scheduler.hold(batch, error)
+            return
         good = await self._decoded(scheduler, batch)
         parts = [good] if good else []
         while parts:

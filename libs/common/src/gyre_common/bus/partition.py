@@ -1,21 +1,36 @@
 """One partition's records between being read and being finished: order, watermark and gate."""
 
 from collections import deque
+from collections.abc import Iterable, Set
+from itertools import chain
 
 from gyre_common.bus.record import RawRecord
 
+Tenants = Set[bytes]
+
+NONE: Tenants = frozenset()
+_LARGEST_GAP = 100
+
 
 class Pending:
-    """A record that was read and is not finished. Records of one `lane` go one after the other."""
+    """A record that was read and is not finished. Records of one `lane` go one after the other;
+    those of one `tenant` start in their order.
+    """
 
-    __slots__ = ("arrived", "attempts", "bugs", "lane", "partition", "raw", "size")
+    __slots__ = ("arrived", "attempts", "bugs", "lane", "partition", "raw", "size", "tenant")
 
     def __init__(
-        self, raw: RawRecord, partition: "Partition", lane: bytes | None, arrived: float
+        self,
+        raw: RawRecord,
+        partition: "Partition",
+        lane: bytes | None,
+        arrived: float,
+        tenant: bytes,
     ) -> None:
         self.raw = raw
         self.partition = partition
         self.lane = lane
+        self.tenant = tenant
         self.size = len(raw.value or b"")
         self.arrived = arrived
         self.attempts = 0
@@ -32,6 +47,8 @@ class Partition:
 
     The gate holds the whole partition back after a `Retryable`: closed while the pause lasts,
     then one record (or batch) goes ahead as a probe, and its success opens the gate.
+
+    Tenants take turns, a record each.
     """
 
     def __init__(self, topic: str, number: int) -> None:
@@ -46,9 +63,12 @@ class Partition:
         self.held_cause = ""
         self.too_slow = False
         self.running = 0
+        self.served_at = 0
         self.unfinished = 0
         self.unfinished_bytes = 0
-        self._queue: deque[Pending] = deque()
+        self._queues: dict[bytes, deque[Pending]] = {}
+        self._turns: deque[bytes] = deque()
+        self._waiting = 0
         self._ready: deque[Pending] = deque()
         self._lanes: dict[bytes, deque[Pending] | None] = {}
         self._order: deque[int] = deque()
@@ -56,14 +76,19 @@ class Partition:
         self._newest = -1
         self._highest_taken = -1
 
-    def add(self, raw: RawRecord, lane: bytes | None, arrived: float) -> bool:
+    def add(self, raw: RawRecord, lane: bytes | None, arrived: float, tenant: bytes = b"") -> bool:
         """Take a record in. False if it was taken in before."""
         if raw.offset <= self._newest:
             return False
         self._newest = raw.offset
         self._order.append(raw.offset)
-        pending = Pending(raw, self, lane, arrived)
-        self._queue.append(pending)
+        pending = Pending(raw, self, lane, arrived, tenant)
+        queue = self._queues.get(tenant)
+        if queue is None:
+            queue = self._queues[tenant] = deque()
+            self._turns.append(tenant)
+        queue.append(pending)
+        self._waiting += 1
         self.unfinished += 1
         self.unfinished_bytes += pending.size
         return True
@@ -73,36 +98,73 @@ class Partition:
         """The offset below which all is finished, as far as records were read."""
         return self._order[0] if self._order else self._newest + 1
 
-    @property
-    def startable(self) -> int:
-        """Records that may start now, at most."""
+    def startable(self, busy: Tenants = NONE) -> int:
+        """Records of others than the busy tenants that may start now, at most."""
         if self.closed or self.held_record or (self.failures and self.running):
             return 0
-        waiting = len(self._queue) + len(self._ready)
+        waiting = self._waiting + len(self._ready)
+        if busy:
+            waiting -= sum(len(self._queues.get(tenant, ())) for tenant in busy)
+            waiting -= sum(pending.tenant in busy for pending in self._ready)
         return min(1, waiting) if self.failures else waiting
 
-    def take(self) -> Pending | None:
+    def next_tenant(self, busy: Tenants = NONE) -> bytes:
+        """Whose turn it is; nobody's where none waits."""
+        ready = (pending.tenant for pending in self._ready)
+        return next((each for each in chain(ready, self._turns) if each not in busy), b"")
+
+    def take(self, busy: Tenants = NONE) -> Pending | None:
         """The next record whose lane is free and that the gate lets through."""
         if self.closed or self.held_record or (self.failures and self.running):
             return None
-        return self.take_along()
+        return self.take_along(busy)
 
-    def take_along(self) -> Pending | None:
-        """The next record whose lane is free, to go with one that the gate let through."""
+    def take_along(self, busy: Tenants = NONE, only: bytes | None = None) -> Pending | None:
+        """The next record whose lane is free, to go with one that the gate let through; with `only`
+        of that tenant.
+        """
         if self.held_record:
             return None
-        if self._ready:
-            return self._start(self._ready.popleft())
-        queue, lanes = self._queue, self._lanes
+        pending = self._next_ready(busy, only)
+        if pending is not None:
+            return self._start(pending)
+        turns = self._turns
+        for _ in range(len(turns)):
+            tenant = turns[0]
+            if tenant in busy or only not in (None, tenant):
+                turns.rotate(-1)
+                continue
+            queue = self._queues[tenant]
+            pending = self._next_free(queue)
+            if not queue:
+                del self._queues[tenant]
+                turns.popleft()
+            elif len(turns) > 1:
+                turns.rotate(-1)
+            if pending is not None:
+                return self._start(pending)
+        return None
+
+    def _next_ready(self, busy: Tenants, only: bytes | None) -> Pending | None:
+        for position, pending in enumerate(self._ready):
+            if pending.tenant not in busy and only in (None, pending.tenant):
+                del self._ready[position]
+                return pending
+        return None
+
+    def _next_free(self, queue: deque[Pending]) -> Pending | None:
+        """The first one whose lane is free; those before it wait for theirs."""
+        lanes = self._lanes
         while queue:
             pending = queue.popleft()
+            self._waiting -= 1
             lane = pending.lane
-            if lane is not None:
-                if lane in lanes:
-                    self._enqueue(pending, lane)
-                    continue
+            if lane is None:
+                return pending
+            if lane not in lanes:
                 lanes[lane] = None
-            return self._start(pending)
+                return pending
+            self._enqueue(pending, lane)
         return None
 
     def _enqueue(self, pending: Pending, lane: bytes) -> None:
@@ -187,10 +249,21 @@ class Partition:
         """Forget records above all that was started: whoever reads them next repeats nothing.
 
         Behind a gate or a held record nothing is expected to succeed soon, so all that waits is
-        forgotten.
+        forgotten; so it is where another tenant's record was taken far ahead of its turn.
         """
-        floor = -1 if self.failures or self.held_record else self._highest_taken
-        self._queue = deque(p for p in self._queue if p.raw.offset < floor)
-        self._ready = deque(p for p in self._ready if p.raw.offset < floor)
+        floor = self._highest_taken
+        if self.failures or self.held_record or floor - self.oldest_unfinished > _LARGEST_GAP:
+            floor = -1
+
+        def below_floor(pendings: Iterable[Pending]) -> deque[Pending]:
+            return deque(pending for pending in pendings if pending.raw.offset < floor)
+
+        for tenant in tuple(self._turns):
+            queue = self._queues[tenant] = below_floor(self._queues[tenant])
+            if not queue:
+                del self._queues[tenant]
+                self._turns.remove(tenant)
+        self._waiting = sum(map(len, self._queues.values()))
+        self._ready = below_floor(self._ready)
         for lane, behind in self._lanes.items():
-            self._lanes[lane] = behind and deque(p for p in behind if p.raw.offset < floor)
+            self._lanes[lane] = behind and below_floor(behind)

@@ -2,11 +2,18 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, Protocol, TypeVar
 
 from gyre_common.bus.decoding import decoder, undecoded
 from gyre_common.bus.handling import BatchHandler, BatchSize, Handler, InBatches, OneByOne
-from gyre_common.bus.record import RawRecord, Record
+from gyre_common.bus.record import (
+    RawRecord,
+    Record,
+    TenantOf,
+    tenant_by_key,
+    tenant_by_value,
+)
 from gyre_common.bus.scheduler import Handling
 from gyre_common.events.event import Event
 from gyre_common.events.publisher import Publisher
@@ -19,25 +26,43 @@ class EventBus(Publisher, Protocol):
     """Consumes and publishes events."""
 
     def on(
-        self, topic: Topic[E], *, group: str, concurrency: int = 16
+        self, topic: Topic[E], *, group: str, concurrency: int = 16, by_tenant: bool = False
     ) -> Callable[[Handler[E]], Handler[E]]:
-        """Register a handler of single events: in order per key, `concurrency` keys at once."""
+        """Register a handler of single events: in order per key, `concurrency` keys at once.
+
+        With `by_tenant` tenants take turns, so that one's backlog does not keep another's events
+        waiting; keys begin with the tenant, but for a topic that outsiders write.
+        """
 
         def register(handler: Handler[E]) -> Handler[E]:
             decode = decoder(topic, _maker(group, handler))
-            self._subscribe(topic, group, OneByOne(decode, handler, concurrency), handler)
+            handling = OneByOne(
+                decode, handler, concurrency, tenant_of=_tenant_of(topic, by_tenant)
+            )
+            self._subscribe(topic, group, handling, handler)
             return handler
 
         return register
 
     def on_batch(
-        self, topic: Topic[E], *, group: str, max_records: int, max_wait: float
+        self,
+        topic: Topic[E],
+        *,
+        group: str,
+        max_records: int,
+        max_wait: float,
+        max_bytes: float = inf,
+        by_tenant: bool = False,
     ) -> Callable[[BatchHandler[Record[E]]], BatchHandler[Record[E]]]:
-        """Register a handler of batches; a record that spoils a batch is found by splitting it."""
+        """Register a handler of batches; a record that spoils a batch is found by splitting it.
+
+        `by_tenant` as in `on`.
+        """
 
         def register(handler: BatchHandler[Record[E]]) -> BatchHandler[Record[E]]:
             decode = decoder(topic, _maker(group, handler))
-            handling = InBatches(decode, handler, BatchSize(max_records, max_wait))
+            size = BatchSize(max_records, max_wait, max_bytes)
+            handling = InBatches(decode, handler, size, tenant_of=_tenant_of(topic, by_tenant))
             self._subscribe(topic, group, handling, handler)
             return handler
 
@@ -75,3 +100,9 @@ class EventBus(Publisher, Protocol):
 
 def _maker(group: str, handler: Callable[..., Any]) -> str:
     return f"{group}/{handler.__name__}"
+
+
+def _tenant_of(topic: Topic[Any], by_tenant: bool) -> TenantOf | None:
+    if not by_tenant:
+        return None
+    return tenant_by_value if topic.from_outside else tenant_by_key

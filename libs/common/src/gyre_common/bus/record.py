@@ -1,7 +1,8 @@
 """A record as handlers see it: the event, and where it came from."""
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.telemetry.tracing import trace_from
 
 E = TypeVar("E", bound=Event, covariant=True)
+
+_TENANT = re.compile(rb'"tenant"\s*+:\s*+"([a-z0-9-]{1,63})"')
 
 
 class RawRecord(Protocol):
@@ -228,6 +231,25 @@ class UnreadValue(bytes):
         self.reason, self.first, self.damaged = reason, first, damaged
         self.digest, self.size = sha256(batch), len(batch)
         return self
+
+
+TenantOf = Callable[[RawRecord], bytes]
+"""Whose a record is."""
+
+
+def tenant_by_key(raw: RawRecord) -> bytes:
+    """Of a topic that Gyre's services write: `tenant/…`."""
+    return (raw.key or b"").partition(b"/")[0]
+
+
+def tenant_by_value(raw: RawRecord) -> bytes:
+    """Of a topic that others write too, with any key: what looks like the JSON's tenant."""
+    value = _TENANT.search(raw.value or b"")
+    return value[1] if value else b""
+
+
+class LeftValue(bytes):
+    """An empty value in place of one that is read again from Kafka when its turn comes."""
 
 
 class Unreadable(Poison):

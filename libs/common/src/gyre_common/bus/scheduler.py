@@ -16,7 +16,7 @@ from gyre_common.bus.decoding import NoEventFromOutside
 from gyre_common.bus.delivery import Breaker, Delivery
 from gyre_common.bus.measures import Measures
 from gyre_common.bus.partition import Partition, Pending
-from gyre_common.bus.record import RawRecord, Unreadable
+from gyre_common.bus.record import LeftValue, RawRecord, TenantOf, Unreadable
 from gyre_common.errors import Poison, Retryable
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ LONGEST_TURN = 0.02
 """Seconds of handling after which the event loop must get its turn."""
 
 _SAME_PARTITION = 100
+_MOST_TENANTS = 10_000
 
 
 class Flow(Protocol):
@@ -36,6 +37,14 @@ class Flow(Protocol):
     def resume(self, partition: Partition) -> None:
         """Bring them again."""
 
+    def without_value(self, raw: RawRecord) -> RawRecord:
+        """The record with a `LeftValue`."""
+
+    async def read_again(self, raw: RawRecord) -> RawRecord:
+        """The record with its value. Raises `Retryable` if that fails for now, `Poison` where it is
+        there no more.
+        """
+
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
         """Keep a record that cannot be handled. Raises `Retryable` if that fails for now."""
 
@@ -44,10 +53,13 @@ class Flow(Protocol):
 
 
 class Handling(Protocol):
-    """How records are handed to a handler: one by one, or in batches."""
+    """How records are handed to a handler: one by one, or in batches; with `tenant_of`, tenants
+    take turns.
+    """
 
     at_once: int
     keeps_key_order: bool
+    tenant_of: TenantOf | None
 
     async def work(self, scheduler: "Scheduler") -> None:
         """Handle records until the scheduler has no more that may start."""
@@ -57,7 +69,7 @@ class Scheduler:
     """The records of one subscription that were read and are not finished.
 
     `topic` and `group` name the subscription in logs and metrics; `partitions` are those that
-    records came from.
+    records came from. Of `busy_tenants` nothing more starts.
     """
 
     def __init__(
@@ -78,6 +90,8 @@ class Scheduler:
         self._by_place: dict[tuple[str, int], Partition] = {}
         self._turn = 0
         self._take_count = 0
+        self._served: dict[bytes, int] = {}
+        self.busy_tenants: set[bytes] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._limits: set[CallLimit] = set()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -86,7 +100,7 @@ class Scheduler:
 
     def add(self, records: Iterable[RawRecord]) -> None:
         """Take records in, in the order of their offsets, and start work on them."""
-        lanes = self._handling.keeps_key_order
+        lanes, tenant_of = self._handling.keeps_key_order, self._handling.tenant_of
         by_place = self._by_place
         arrived = perf_counter()
         count = 0
@@ -96,10 +110,27 @@ class Scheduler:
                 partition = Partition(raw.topic, raw.partition)
                 by_place[raw.topic, raw.partition] = partition
                 self.partitions.append(partition)
-            count += partition.add(raw, raw.key if lanes else None, arrived)
+            lane, tenant = raw.key if lanes else None, b""
+            if tenant_of is not None:
+                tenant = tenant_of(raw)
+                raw = self._left_where_full(partition, raw)
+            count += partition.add(raw, lane, arrived, tenant)
         self.measures.consumed += count
         self.arrival.set()
         self._wake()
+
+    def _left_where_full(self, partition: Partition, raw: RawRecord) -> RawRecord:
+        """Reading goes on, for whoever comes behind; memory holds no more values than it may."""
+        delivery = self.delivery
+        is_full = partition.unfinished >= delivery.partition_records
+        if raw.value and (is_full or partition.unfinished_bytes >= delivery.partition_bytes):
+            return self._flow.without_value(raw)
+        return raw
+
+    async def complete(self, pending: Pending) -> None:
+        """Give a record the value that was left in Kafka. Raises as `Flow.read_again` does."""
+        if type(pending.raw.value) is LeftValue:
+            pending.raw = await self._flow.read_again(pending.raw)
 
     def log_fields(self, **more: object) -> dict[str, object]:
         """For a log record's `extra`."""
@@ -128,12 +159,16 @@ class Scheduler:
                 self._pause(partition)
 
     def _full(self) -> list[Partition]:
-        records, size = self.delivery.partition_records, self.delivery.partition_bytes
-        return [
-            p
-            for p in self.partitions
-            if not p.paused and (p.unfinished >= records or p.unfinished_bytes >= size)
-        ]
+        return [p for p in self.partitions if not p.paused and not self._has_room(p)]
+
+    def _has_room(self, partition: Partition, share: float = 1.0) -> bool:
+        """Whether less is unfinished than that share of what may be."""
+        if self._handling.tenant_of is not None:
+            return partition.unfinished < share * self.delivery.read_ahead
+        return (
+            partition.unfinished < share * self.delivery.partition_records
+            and partition.unfinished_bytes < share * self.delivery.partition_bytes
+        )
 
     def _pause(self, partition: Partition) -> None:
         partition.paused = True
@@ -150,6 +185,8 @@ class Scheduler:
         """The next record that may start; partitions take turns of many records."""
         if self.stopped:
             return None
+        if self._handling.tenant_of is not None:
+            return self._take_by_tenant()
         turns = self.partitions
         self._take_count += 1
         first = self._turn + (self._take_count % _SAME_PARTITION == 0)
@@ -160,6 +197,32 @@ class Scheduler:
                 return pending
         return None
 
+    def _take_by_tenant(self) -> Pending | None:
+        """Of those whose turn it is in their partitions, the tenant who was served longest ago."""
+        served, busy = self._served, self.busy_tenants
+
+        def turn(partition: Partition) -> tuple[int, int]:
+            return served.get(partition.next_tenant(busy), 0), partition.served_at
+
+        waiting = [partition for partition in self.partitions if partition.startable(busy)]
+        for partition in sorted(waiting, key=turn):
+            pending = partition.take(busy)
+            if pending is not None:
+                self._take_count += 1
+                if len(served) > _MOST_TENANTS:
+                    served.clear()
+                served[pending.tenant] = partition.served_at = self._take_count
+                return pending
+        return None
+
+    def take_more_of(self, tenant: bytes) -> Pending | None:
+        """Another one of that tenant, from a partition where nothing has failed."""
+        for partition in sorted(self.partitions, key=lambda each: each.served_at):
+            if not partition.failures and (pending := partition.take_along(only=tenant)):
+                partition.served_at = self._take_count
+                return pending
+        return None
+
     def finish(self, pending: Pending) -> None:
         """The work on this record is done."""
         partition = pending.partition
@@ -167,10 +230,7 @@ class Scheduler:
         if partition.failures and pending.attempts and not partition.closed:
             partition.open()
             self._wake()
-        unfinished = partition.unfinished
-        if 2 * unfinished <= self.delivery.partition_records and (
-            2 * partition.unfinished_bytes <= self.delivery.partition_bytes
-        ):
+        if self._has_room(partition, share=0.5):
             self._room.set()
             if partition.paused:
                 self._resume_if_it_may(partition)
@@ -338,7 +398,7 @@ class Scheduler:
     def _wake(self) -> None:
         if self.stopped:
             return
-        startable = sum(partition.startable for partition in self.partitions)
+        startable = sum(partition.startable(self.busy_tenants) for partition in self.partitions)
         for _ in range(min(startable, self._handling.at_once - len(self._workers))):
             worker = asyncio.get_running_loop().create_task(self._handling.work(self))
             self._workers.add(worker)

@@ -22,6 +22,7 @@ from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.held_records import HeldRecord, Holding
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.record import RawRecord
+from gyre_common.bus.rereading import Rereader, without_value
 from gyre_common.bus.resting import FETCH_WAIT_MS, IDLE_WAIT_MS, rest
 from gyre_common.bus.scheduler import Handling, Scheduler, describe
 
@@ -70,6 +71,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         name = topics[0] if len(topics) == 1 else f"{len(topics)} topics"
         self.scheduler = Scheduler(handling, self, delivery, topic=name, group=group)
         self._holding = Holding(servers, self.group_id, self.scheduler)
+        self._rereader = Rereader(servers)
 
     def register(self, broker: KafkaBroker, handler: Callable[..., Any], payload: object) -> None:
         """Make the broker read these topics. Handler and payload are what AsyncAPI shows."""
@@ -216,6 +218,14 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
         return poll
 
+    def without_value(self, raw: RawRecord) -> RawRecord:
+        """See `Flow`."""
+        return without_value(raw)
+
+    async def read_again(self, raw: RawRecord) -> RawRecord:
+        """See `Flow`."""
+        return await self._rereader.read(raw)
+
     def held_before(self, records: Sequence[HeldRecord]) -> None:
         """What this group held when it was last seen: an open breaker stays open."""
         for record in records:
@@ -231,6 +241,8 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             await asyncio.sleep(self._delivery.commit_every)
             self.scheduler.tick()
+            if not self.scheduler.busy:
+                self._rereader.forget()
             try:
                 async with asyncio.timeout(self._delivery.commit_limit):
                     await self._measure_lag()

@@ -11,6 +11,7 @@ from gyre_common.events.documents import (
 )
 from gyre_common.events.event import Event
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
+from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, INTERACTION_JUDGED
 from gyre_common.events.releases import RELEASE_CHANGED
 from gyre_common.events.topic import Topic
@@ -33,6 +34,7 @@ ALL_TOPICS: tuple[Topic[Any], ...] = (
     TRAINING_PROGRESSED,
     TRAINING_FINISHED,
     RELEASE_CHANGED,
+    INDEX_REBUILD_PROGRESSED,
 )
 
 __all__ = ["ALL_TOPICS", "Event", "Topic"]

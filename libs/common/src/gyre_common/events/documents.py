@@ -103,6 +103,9 @@ class DocumentChunked(DocumentHeader):
 
     Chunks that would pass the record limit travel by reference: `chunks_ref` then points to a
     JSON array of chunks in the store, and `chunks` is empty. A deletion has no `chunked_at`.
+
+    With `rebuild` the document did not change: it was read again to fill an index beside the live
+    one, which has it already.
     """
 
     revision: int = Field(ge=0)
@@ -113,6 +116,7 @@ class DocumentChunked(DocumentHeader):
     chunks_digest: Digest | None = None
     accepted_at: Timestamp | None = None
     chunked_at: Timestamp | None = None
+    rebuild: bool = False
 
 
 class DocumentIndexed(DocumentEvent):

@@ -1,6 +1,7 @@
 """Which versions serve together: one rule for those who release, resolve and search. Pure.
 
 An index holds the vectors of one document encoder, and a query encoder names the one that it fits.
+A document encoder whose index was filled anew `fits` the one whose vectors it has.
 Weights are fitted to the scores of a query encoder, and a version of `retrieval` may name that one.
 A generator may name the version of the answer prompt that it was made for. A version that names
 none goes with any. A generator that gives the best of several answers names the judge's version
@@ -21,6 +22,11 @@ def fits(artifact: Artifact, version: Version) -> bool:
     return artifact.fits in (None, version)
 
 
+def vectors_of(document_encoder: Artifact) -> Version:
+    """The document encoder, as query encoders name it, whose vectors are in its index."""
+    return document_encoder.fits or document_encoder.version
+
+
 def fit_together(
     candidates: Mapping[Roles, Sequence[Artifact]], *, settled: Collection[Version] = ()
 ) -> dict[Roles, Artifact]:
@@ -31,7 +37,7 @@ def fit_together(
     come first.
     """
     documents, queries, weights = (candidates.get(role, ()) for role in FITTED_ROLES)
-    pairs = ((q, d) for q in queries for d in documents if fits(q, d.version))
+    pairs = ((q, d) for q in queries for d in documents if fits(q, vectors_of(d)))
     if pair := next(pairs, None):
         queries, documents = pair[:1], pair[1:]
     if queries:

@@ -10,16 +10,57 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class IndexRebuildState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INDEX_REBUILD_STATE_UNSPECIFIED: _ClassVar[IndexRebuildState]
+    INDEX_REBUILD_STATE_NONE: _ClassVar[IndexRebuildState]
+    INDEX_REBUILD_STATE_READING: _ClassVar[IndexRebuildState]
+    INDEX_REBUILD_STATE_ENCODING: _ClassVar[IndexRebuildState]
+    INDEX_REBUILD_STATE_FILLED: _ClassVar[IndexRebuildState]
+
 class DocumentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DOCUMENT_STATE_UNSPECIFIED: _ClassVar[DocumentState]
     DOCUMENT_STATE_INDEXED: _ClassVar[DocumentState]
     DOCUMENT_STATE_REJECTED: _ClassVar[DocumentState]
     DOCUMENT_STATE_DELETED: _ClassVar[DocumentState]
+INDEX_REBUILD_STATE_UNSPECIFIED: IndexRebuildState
+INDEX_REBUILD_STATE_NONE: IndexRebuildState
+INDEX_REBUILD_STATE_READING: IndexRebuildState
+INDEX_REBUILD_STATE_ENCODING: IndexRebuildState
+INDEX_REBUILD_STATE_FILLED: IndexRebuildState
 DOCUMENT_STATE_UNSPECIFIED: DocumentState
 DOCUMENT_STATE_INDEXED: DocumentState
 DOCUMENT_STATE_REJECTED: DocumentState
 DOCUMENT_STATE_DELETED: DocumentState
+
+class StartIndexRebuildRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StartIndexRebuildResponse(_message.Message):
+    __slots__ = ("rebuild_id",)
+    REBUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    rebuild_id: str
+    def __init__(self, rebuild_id: _Optional[str] = ...) -> None: ...
+
+class GetIndexRebuildRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetIndexRebuildResponse(_message.Message):
+    __slots__ = ("state", "rebuild_id", "records_read", "records", "documents")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REBUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_READ_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    state: IndexRebuildState
+    rebuild_id: str
+    records_read: int
+    records: int
+    documents: int
+    def __init__(self, state: _Optional[_Union[IndexRebuildState, str]] = ..., rebuild_id: _Optional[str] = ..., records_read: _Optional[int] = ..., records: _Optional[int] = ..., documents: _Optional[int] = ...) -> None: ...
 
 class ListFormatsRequest(_message.Message):
     __slots__ = ()

@@ -63,6 +63,16 @@ class IngestorServiceStub:
                 request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentRequest.SerializeToString,
                 response_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentResponse.FromString,
                 _registered_method=True)
+        self.StartIndexRebuild = channel.unary_unary(
+                '/gyre.ingestor.v1.IngestorService/StartIndexRebuild',
+                request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.StartIndexRebuildRequest.SerializeToString,
+                response_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.StartIndexRebuildResponse.FromString,
+                _registered_method=True)
+        self.GetIndexRebuild = channel.unary_unary(
+                '/gyre.ingestor.v1.IngestorService/GetIndexRebuild',
+                request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildRequest.SerializeToString,
+                response_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildResponse.FromString,
+                _registered_method=True)
         self.ListFormats = channel.unary_unary(
                 '/gyre.ingestor.v1.IngestorService/ListFormats',
                 request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.ListFormatsRequest.SerializeToString,
@@ -114,6 +124,22 @@ class IngestorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartIndexRebuild(self, request, context):
+        """Reads every accepted document again, by the live version of `ingestion`, for the index of the
+        document encoder's shadow (ReleaseService.SetShadow). One that is under way goes on. Clearing the
+        shadow ends it. FAILED_PRECONDITION where there is no shadow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIndexRebuild(self, request, context):
+        """How far the last rebuild is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListFormats(self, request, context):
         """Lists what documents may be.
         """
@@ -148,6 +174,16 @@ def add_IngestorServiceServicer_to_server(servicer, server):
                     servicer.DeleteDocument,
                     request_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentRequest.FromString,
                     response_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentResponse.SerializeToString,
+            ),
+            'StartIndexRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartIndexRebuild,
+                    request_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.StartIndexRebuildRequest.FromString,
+                    response_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.StartIndexRebuildResponse.SerializeToString,
+            ),
+            'GetIndexRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIndexRebuild,
+                    request_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildRequest.FromString,
+                    response_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildResponse.SerializeToString,
             ),
             'ListFormats': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFormats,
@@ -294,6 +330,60 @@ class IngestorService:
             '/gyre.ingestor.v1.IngestorService/DeleteDocument',
             gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentRequest.SerializeToString,
             gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DeleteDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartIndexRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.ingestor.v1.IngestorService/StartIndexRebuild',
+            gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.StartIndexRebuildRequest.SerializeToString,
+            gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.StartIndexRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIndexRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.ingestor.v1.IngestorService/GetIndexRebuild',
+            gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildRequest.SerializeToString,
+            gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildResponse.FromString,
             options,
             channel_credentials,
             insecure,

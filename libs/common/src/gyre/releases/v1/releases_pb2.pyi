@@ -142,6 +142,28 @@ class PromoteResponse(_message.Message):
     release: Release
     def __init__(self, release: _Optional[_Union[Release, _Mapping]] = ...) -> None: ...
 
+class SetShadowRequest(_message.Message):
+    __slots__ = ("role", "version", "expected_generation", "reason", "actor", "tenant")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    version: str
+    expected_generation: int
+    reason: str
+    actor: str
+    tenant: str
+    def __init__(self, role: _Optional[str] = ..., version: _Optional[str] = ..., expected_generation: _Optional[int] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+
+class SetShadowResponse(_message.Message):
+    __slots__ = ("release",)
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    release: Release
+    def __init__(self, release: _Optional[_Union[Release, _Mapping]] = ...) -> None: ...
+
 class RollbackRequest(_message.Message):
     __slots__ = ("role", "expected_generation", "reason", "actor", "tenant")
     ROLE_FIELD_NUMBER: _ClassVar[int]

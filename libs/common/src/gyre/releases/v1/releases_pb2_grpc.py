@@ -60,6 +60,11 @@ class ReleaseServiceStub:
                 request_serializer=gyre_dot_releases_dot_v1_dot_releases__pb2.PromoteRequest.SerializeToString,
                 response_deserializer=gyre_dot_releases_dot_v1_dot_releases__pb2.PromoteResponse.FromString,
                 _registered_method=True)
+        self.SetShadow = channel.unary_unary(
+                '/gyre.releases.v1.ReleaseService/SetShadow',
+                request_serializer=gyre_dot_releases_dot_v1_dot_releases__pb2.SetShadowRequest.SerializeToString,
+                response_deserializer=gyre_dot_releases_dot_v1_dot_releases__pb2.SetShadowResponse.FromString,
+                _registered_method=True)
         self.Rollback = channel.unary_unary(
                 '/gyre.releases.v1.ReleaseService/Rollback',
                 request_serializer=gyre_dot_releases_dot_v1_dot_releases__pb2.RollbackRequest.SerializeToString,
@@ -108,6 +113,14 @@ class ReleaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetShadow(self, request, context):
+        """Makes a registered version of the role document-encoder its shadow, or none of them: every
+        document goes into the shadow's index too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Rollback(self, request, context):
         """Makes the version live that was live before. FAILED_PRECONDITION when there is none.
         """
@@ -142,6 +155,11 @@ def add_ReleaseServiceServicer_to_server(servicer, server):
                     servicer.Promote,
                     request_deserializer=gyre_dot_releases_dot_v1_dot_releases__pb2.PromoteRequest.FromString,
                     response_serializer=gyre_dot_releases_dot_v1_dot_releases__pb2.PromoteResponse.SerializeToString,
+            ),
+            'SetShadow': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetShadow,
+                    request_deserializer=gyre_dot_releases_dot_v1_dot_releases__pb2.SetShadowRequest.FromString,
+                    response_serializer=gyre_dot_releases_dot_v1_dot_releases__pb2.SetShadowResponse.SerializeToString,
             ),
             'Rollback': grpc.unary_unary_rpc_method_handler(
                     servicer.Rollback,
@@ -285,6 +303,33 @@ class ReleaseService:
             '/gyre.releases.v1.ReleaseService/Promote',
             gyre_dot_releases_dot_v1_dot_releases__pb2.PromoteRequest.SerializeToString,
             gyre_dot_releases_dot_v1_dot_releases__pb2.PromoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetShadow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.releases.v1.ReleaseService/SetShadow',
+            gyre_dot_releases_dot_v1_dot_releases__pb2.SetShadowRequest.SerializeToString,
+            gyre_dot_releases_dot_v1_dot_releases__pb2.SetShadowResponse.FromString,
             options,
             channel_credentials,
             insecure,

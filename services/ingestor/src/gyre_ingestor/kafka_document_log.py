@@ -1,0 +1,92 @@
+"""Reads the topics of documents from Kafka, without a group."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from gyre_common.bus.compacted import CompactedReader, partitions_of
+from gyre_common.bus.decoding import decoder
+from gyre_common.bus.topics import opened
+from gyre_common.errors import Poison
+from gyre_common.events.documents import DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED
+from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildProgressed
+
+from gyre_ingestor.index_rebuild import AcceptedDocument, Offsets
+
+_EMBEDDER = f"embedder.{DOCUMENT_CHUNKED.name}"
+"""The group that brings chunked documents into their indexes."""
+
+_SECONDS = 10.0
+_POLL_MS = 500
+_MOST_RECORDS = 32
+
+
+class KafkaDocumentLog:
+    """Implements `DocumentLog`."""
+
+    def __init__(self, servers: str) -> None:
+        self._servers = servers
+
+    async def accepted(self) -> Mapping[int, tuple[int, int]]:
+        """See `DocumentLog`."""
+        async with self._consumer() as consumer:
+            places = partitions_of(DOCUMENT_ACCEPTED)
+            firsts, ends = await asyncio.gather(
+                consumer.beginning_offsets(places), consumer.end_offsets(places)
+            )
+        return {each.partition: (firsts[each], ends[each]) for each in places}
+
+    async def read(self, partition: int, first: int, until: int) -> Sequence[AcceptedDocument]:
+        """See `DocumentLog`."""
+        place = TopicPartition(DOCUMENT_ACCEPTED.name, partition)
+        decode = decoder(DOCUMENT_ACCEPTED, "")
+        documents: list[AcceptedDocument] = []
+        async with self._consumer() as consumer, asyncio.timeout(_SECONDS):
+            consumer.assign([place])
+            consumer.seek(place, first)
+            while not documents and await consumer.position(place) < until:
+                batches = await consumer.getmany(
+                    place, timeout_ms=_POLL_MS, max_records=_MOST_RECORDS
+                )
+                for raw in batches.get(place, ()):
+                    if raw.offset >= until:
+                        break
+                    try:
+                        record = decode(raw)
+                    except Poison:  # whoever chunks accepted documents has parked it
+                        record = None
+                    event = record.event if record else None
+                    documents.append(AcceptedDocument(raw.offset, event))
+        return documents
+
+    async def chunked(self) -> Offsets:
+        """See `DocumentLog`."""
+        async with self._consumer() as consumer:
+            ends = await consumer.end_offsets(partitions_of(DOCUMENT_CHUNKED))
+        return {place.partition: end for place, end in ends.items()}
+
+    async def indexed(self) -> Offsets:
+        """See `DocumentLog`."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, client_id="gyre-rebuild")
+        async with opened(admin, self._servers):
+            offsets = await admin.list_consumer_group_offsets(_EMBEDDER)
+        return {place.partition: committed.offset for place, committed in offsets.items()}
+
+    async def progress(self) -> Sequence[IndexRebuildProgressed]:
+        """See `DocumentLog`."""
+        async with CompactedReader(self._servers, INDEX_REBUILD_PROGRESSED) as reader:
+            return [record.event for record in reader.records]
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        """Raises Unavailable where Kafka does not answer."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._servers,
+            client_id="gyre-rebuild",
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+        )
+        async with opened(consumer, self._servers):
+            yield consumer

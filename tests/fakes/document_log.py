@@ -1,0 +1,63 @@
+"""The topics of documents, in memory."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gyre_common.bus.decoding import decoder
+from gyre_common.events.documents import DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED
+from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildProgressed
+from gyre_common.events.topic import Topic
+from gyre_ingestor.index_rebuild import AcceptedDocument, Offsets
+
+from tests.fakes.bus import MemoryBus, StoredRecord
+
+_MOST = 3
+
+
+class MemoryDocumentLog:
+    """Implements `DocumentLog` over what a bus in memory published. `embedder_waits` is how many of
+    the chunked documents the embedder has still before it.
+    """
+
+    def __init__(self, bus: MemoryBus) -> None:
+        self._bus = bus
+        self.embedder_waits = 0
+
+    async def accepted(self) -> Mapping[int, tuple[int, int]]:
+        return {partition: (0, end) for partition, end in self._ends(DOCUMENT_ACCEPTED).items()}
+
+    async def read(self, partition: int, first: int, until: int) -> Sequence[AcceptedDocument]:
+        decode = decoder(DOCUMENT_ACCEPTED, "")
+        records = [
+            (raw.offset, decode(raw))
+            for raw in self._records(DOCUMENT_ACCEPTED)
+            if raw.partition == partition and first <= raw.offset < until
+        ]
+        return [
+            AcceptedDocument(offset, record.event if record else None)
+            for offset, record in records[:_MOST]
+        ]
+
+    async def chunked(self) -> Offsets:
+        return self._ends(DOCUMENT_CHUNKED)
+
+    async def indexed(self) -> Offsets:
+        ends = self._ends(DOCUMENT_CHUNKED)
+        return {partition: end - self.embedder_waits for partition, end in ends.items()}
+
+    async def progress(self) -> Sequence[IndexRebuildProgressed]:
+        decode, latest = decoder(INDEX_REBUILD_PROGRESSED, ""), {}
+        for raw in self._records(INDEX_REBUILD_PROGRESSED):
+            record = decode(raw)
+            assert record
+            latest[record.event.partition] = record.event
+        return list(latest.values())
+
+    def _records(self, topic: Topic[Any]) -> list[StoredRecord]:
+        return [raw for raw in self._bus.sent if raw.topic == topic.name]
+
+    def _ends(self, topic: Topic[Any]) -> dict[int, int]:
+        ends: dict[int, int] = {}
+        for raw in self._records(topic):
+            ends[raw.partition] = max(ends.get(raw.partition, 0), raw.offset + 1)
+        return ends
