@@ -9,6 +9,7 @@ from pathlib import Path
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import pytest
+from gyre_common.redaction.choices import choices
 from gyre_local.ports import Ports
 from gyre_local.testing import LocalEngines, engines, reserved_offset
 
@@ -53,6 +54,15 @@ def clickhouse_url(local_engines: LocalEngines) -> str:
 def clickhouse_login(local_engines: LocalEngines, clickhouse_url: str) -> tuple[str, str]:
     """User and password for it, of who may write."""
     return local_engines.clickhouse_login
+
+
+@pytest.fixture
+def masking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Personal data of every tenant is masked, in this process and those that it starts."""
+    monkeypatch.setenv("GYRE_PERSONAL_DATA", "mask")
+    choices.cache_clear()
+    yield
+    choices.cache_clear()
 
 
 @pytest.fixture(scope="session")

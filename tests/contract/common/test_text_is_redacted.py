@@ -13,7 +13,6 @@ from uuid import uuid4
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from gyre_common import redaction
 from gyre_common.bus.dead_letters import cause_of, headers_with
 from gyre_common.errors import Poison
 from gyre_common.events import ALL_TOPICS
@@ -21,10 +20,14 @@ from gyre_common.events.event import IsText
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED, GuardrailResult, Turn
 from gyre_common.events.topic import Topic
-from gyre_common.redaction import Redaction, redact, redacted
+from gyre_common.redaction import RedactedText, events, redact, redacted
+from gyre_common.redaction.choices import choices
 from gyre_common.store import Shelf
 from gyre_telemetry import translation
+from gyre_telemetry.clickhouse_redaction import redacted_row, text_columns
 from gyre_telemetry.handlers import build_handlers as build_telemetry
+from gyre_telemetry.migrations import default_folder, read_migrations
+from gyre_telemetry.schema_reference import read_catalogue
 from gyre_telemetry.service import TableRow, Telemetry
 from gyre_telemetry.translation import TRANSLATIONS, origin_of
 from gyre_trainer.data_sets.freezing import question_texts
@@ -38,6 +41,7 @@ from tests.builders import EXAMPLES
 from tests.fakes.bus import MemoryBus, StoredRecord
 
 SECRET = "secret-of-somebody"
+MIGRATIONS = read_migrations(default_folder())
 NO_TEXT = frozenset(
     {
         *(
@@ -50,7 +54,7 @@ NO_TEXT = frozenset(
             "actor",
         ),
         *("conversation_id", "acl", "target", "name", "metric", "role", "media_type", "stage"),
-        *("source_uri", "content_uri", "content_base64", "content_ref", "content_digest", "uri"),
+        *("content_uri", "content_base64", "content_ref", "content_digest", "uri"),
         *("chunks_ref", "chunks_digest", "digest", "artifact", "report", "report_uri", "data_set"),
         *("index", "ingestion_version", "encoder_version", "prompt_version", "judge_version"),
         *("version", "versions", "base", "live", "shadow", "history", "fits", "arms", "window"),
@@ -95,7 +99,7 @@ def without_secrets(text: str) -> str:
 
 @pytest.fixture
 def redacting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(redaction.REDACTORS, Redaction.KEEP, without_secrets)
+    monkeypatch.setattr(events, "redact_text", lambda text, *_: RedactedText(without_secrets(text)))
 
 
 def example_with_text(topic: Topic[Any]) -> Any:
@@ -114,7 +118,7 @@ def example_with_text(topic: Topic[Any]) -> Any:
     if topic is FEEDBACK_RECEIVED:
         event = event.model_copy(update={"comment": "good"})
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(redaction.REDACTORS, Redaction.KEEP, lambda text: f"{text} {SECRET}")
+        patched.setattr(events, "redact_text", lambda text, *_: RedactedText(f"{text} {SECRET}"))
         return redacted(event)
 
 
@@ -179,6 +183,32 @@ async def test_telemetry_holds_redacted_texts_only(redacting: None) -> None:
     assert SECRET not in repr(sink.rows)
 
 
+@pytest.mark.parametrize(
+    ("topic", "translate"), TRANSLATIONS, ids=lambda each: getattr(each, "name", "")
+)
+def test_rows_of_before_are_redacted_in_the_same_columns(
+    topic: Topic[Any], translate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = example_with_text(topic)
+    origin = origin_of(StoredRecord("any", 0, 0, 0, None, None))
+    monkeypatch.setattr(events, "redact_text", lambda text, *_: RedactedText(without_secrets(text)))
+    columns = {(each["table"], each["name"]) for each in read_catalogue(MIGRATIONS)[1]}
+    before, after = list(translate(event, origin)), list(translate(redacted(event), origin))
+    for raw, wanted in zip(before, after, strict=True):
+        names = [name for name in raw.values if (raw.table, name) in columns]
+        row = {name: plain(raw.values[name]) for name in names}
+        expected = {name: plain(wanted.values[name]) for name in names}
+        assert redacted_row(row, text_columns(raw.table), {}) == expected
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return {name: plain(part) for name, part in vars(value).items()}
+    if isinstance(value, tuple | list):
+        return [plain(each) for each in value]
+    return value
+
+
 def test_what_an_error_says_of_a_dead_letter_is_redacted(redacting: None) -> None:
     raw = StoredRecord("feedback.received.v1.dlq", 0, 1, 0, b"acme/1", b"{", ())
     cause = cause_of(raw, Poison(f"not {SECRET}"), attempts=1, group="trainer")
@@ -208,5 +238,15 @@ def test_a_runs_passages_are_redacted(redacting: None) -> None:
     assert (passage["title"], passage["text"]) == ("[gone]", "tea [gone]")
 
 
-def test_redaction_is_asked_by_tenant() -> None:
-    assert redact("as it is", "acme") == "as it is"
+@pytest.fixture
+def of_tenants(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("GYRE_PERSONAL_DATA_OF_TENANTS", "acme=mask,globex=drop")
+    choices.cache_clear()
+    yield
+    choices.cache_clear()
+
+
+def test_redaction_is_asked_by_tenant(of_tenants: None) -> None:
+    text = "mail ann@example.com"
+    redactions = [redact(text, tenant) for tenant in ("acme", "globex", "initech")]
+    assert redactions == ["mail [EMAIL_ADDRESS]", "mail […]", text]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gyre.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.rpc import serve
 from gyre_common.store import Shelf, Store
@@ -31,6 +32,13 @@ from tests.unit.trainer.run_fakes import Stage, a_report
 from tests.unit.trainer.training_facts import a_vote, an_interaction
 
 DIGEST = f"sha256:{'ab' * 32}"
+
+
+class RowsRedacted(telemetry_pb2_grpc.TelemetryServiceServicer):
+    """A telemetry that rewrote two rows."""
+
+    async def Redact(self, request: Any, context: Any) -> telemetry_pb2.RedactResponse:
+        return telemetry_pb2.RedactResponse(rows={"interactions": 2, "feedback": 0})
 
 
 @pytest.fixture
@@ -56,7 +64,7 @@ async def address(stage: Stage, segments: Segments) -> AsyncIterator[str]:
         )
         exporting = Exporting(data_sets, segments, lambda _: never_rendered)
         rpc = TrainerRpc(conductor, stage.store, data_sets, exporting, forgetting)
-        async with serve([rpc]) as server:
+        async with serve([rpc, RowsRedacted()]) as server:
             await server.set_serving(True)
             yield f"127.0.0.1:{server.port}"
 
@@ -67,7 +75,12 @@ async def start_command(address: str, *arguments: str) -> asyncio.subprocess.Pro
         *(sys.executable, "-m", "gyre_cli.main", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**environ, "GYRE_TRAINER_ADDRESS": address, "GYRE_ACTOR": "bob"},
+        env={
+            **environ,
+            "GYRE_TRAINER_ADDRESS": address,
+            "GYRE_TELEMETRY_ADDRESS": address,
+            "GYRE_ACTOR": "bob",
+        },
     )
 
 
@@ -199,6 +212,8 @@ async def test_two_runs_at_once_name_the_first(stage: Stage, address: str) -> No
         (("runs", "--cancel"), 2, "RUN is missing: name the run"),
         (("forget",), 2, "--actor is missing: name one subject"),
         (("forget", "--actor", "a", "--document", "b"), 2, "--actor is not the only subject"),
+        (("redact", "--since", "last week"), 2, "--since"),
+        (("redact",), 1, "personal data of default is kept, so there is nothing to rewrite"),
         (("datasets", "show", "abc"), 2, "send 8 or more of its hexadecimal digits"),
         (("datasets", "show", "abcdef0123"), 1, "there is no data set abcdef0123"),
     ],
@@ -263,3 +278,25 @@ async def test_nobody_is_forgotten_while_a_run_goes_on(stage: Stage, address: st
     assert f"`gyre runs {run['run_id']} --cancel`" in err
     await data(address, "runs", run["run_id"], "--cancel")
     assert (await data(address, "forget", "--actor", "ann"))["interactions"] == 0
+
+
+async def test_what_was_kept_before_is_redacted_and_versions_trained_since_are_listed(
+    address: str, segments: Segments, masking: None
+) -> None:
+    record = an_interaction(tenant="default", question="I am ann@example.com")
+    await segments.append(INTERACTIONS, 0, [record])
+    code, out, err = await gyre(address, "redact", "--since", "2000-01-01")
+    assert code == 0, err
+    assert out.startswith("rewritten in ClickHouse: 2 of interactions\n")
+    assert "training: 1 questions, 0 votes and comments; removed: 0 texts" in out
+    assert "No version was trained since then." in out
+    [after] = [part async for part in segments.facts(await segments.durable(), EVERY_TENANT)]
+    assert after.interactions[0].question == "I am [EMAIL_ADDRESS]"
+
+    run = await data(address, "train")
+    code, out, err = await gyre(address, "redact", "--since", "2000-01-01")
+    assert code == 0, err
+    assert run["version"] in out
+    [version] = (await data(address, "redact"))["versions"]
+    assert (version["version"], version["run_id"]) == (run["version"], run["run_id"])
+    assert (await data(address, "redact", "--since", "2999-01-01")).get("versions", []) == []

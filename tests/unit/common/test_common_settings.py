@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from gyre_common.personal_data import Redaction
 from gyre_common.settings import (
     CommaList,
     ServiceSettings,
@@ -228,3 +229,46 @@ def test_identities_alone_would_leave_the_services_without_a_key(
     problem = problem_of(monkeypatch, GYRE_IDENTITIES=json.dumps([ANN]))
     assert "set GYRE_KEYS" in problem
     assert "could not call each other" in problem
+
+
+def test_personal_data_is_kept_until_something_else_is_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load_settings(TeaSettings).personal_data is Redaction.KEEP
+    monkeypatch.setenv("GYRE_PERSONAL_DATA", "mask")
+    monkeypatch.setenv("GYRE_PERSONAL_DATA_OF_TENANTS", "acme=drop, globex = keep")
+    monkeypatch.setenv("GYRE_PERSONAL_DATA_KINDS", "person, email_address")
+    settings = load_settings(TeaSettings)
+    assert settings.personal_data_of_tenants == {"acme": "drop", "globex": "keep"}
+    assert settings.personal_data_kinds == ("PERSON", "EMAIL_ADDRESS")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("", "masked", "GYRE_PERSONAL_DATA: input should be 'keep', 'mask', 'hash' or 'drop'"),
+        ("_OF_TENANTS", "acme", "has no choice for acme: write acme=mask,globex=hash"),
+        ("_OF_TENANTS", "acme=mask,acme=drop", "names acme twice: write each tenant once"),
+        ("_OF_TENANTS", "acme=blur", "'keep', 'mask', 'hash' or 'drop'"),
+        ("_OF_TENANTS", "Acme=mask", "should match pattern"),
+        ("_KINDS", "PERSON,SHOE_SIZE", "GYRE_PERSONAL_DATA_KINDS: entry 2: input should be"),
+        ("_KINDS", ",", "GYRE_PERSONAL_DATA_KINDS: "),
+        ("_PIPELINE", "xx_no_such", "_PIPELINE: is xx_no_such, but "),
+        ("_PIPELINE", "a/b", "GYRE_PERSONAL_DATA_PIPELINE: string should match"),
+    ],
+)
+def test_a_choice_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
+) -> None:
+    assert problem in problem_of(monkeypatch, **{f"GYRE_PERSONAL_DATA{name}": value})
+
+
+@pytest.mark.parametrize("choice", ["GYRE_PERSONAL_DATA", "GYRE_PERSONAL_DATA_OF_TENANTS"])
+def test_hashes_need_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, choice: str) -> None:
+    value = "hash" if choice == "GYRE_PERSONAL_DATA" else "acme=hash"
+    assert "GYRE_PERSONAL_DATA_KEY is missing" in problem_of(monkeypatch, **{choice: value})
+    assert "too short" in problem_of(monkeypatch, GYRE_PERSONAL_DATA_KEY="short")
+    monkeypatch.delenv("GYRE_PERSONAL_DATA_KEY")
+    (tmp_path / "gyre_personal_data_key").write_text(KEY)
+    monkeypatch.setenv("GYRE_SECRETS_DIR", str(tmp_path))
+    assert load_settings(TeaSettings).personal_data_key.get_secret_value() == KEY

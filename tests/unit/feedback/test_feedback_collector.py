@@ -63,6 +63,17 @@ async def test_a_golden_correction_is_published_as_one(
     assert event.golden
 
 
+async def test_personal_data_in_a_comment_is_not_published(
+    collector: FeedbackCollector, publisher: FakePublisher, masking: None
+) -> None:
+    correction = a_thumb(value="Call +41 71 526 99 04", comment="says ann@example.com")
+    await collector.submit(replace(correction, kind=FeedbackKind.CORRECTION))
+    [(_, event, _)] = publisher.published
+    assert isinstance(event, FeedbackReceived)
+    assert event.value == "Call [PHONE_NUMBER]"
+    assert event.comment == "says [EMAIL_ADDRESS]"
+
+
 async def test_a_vote_is_published_under_its_own_id(
     collector: FeedbackCollector, publisher: FakePublisher
 ) -> None:

@@ -69,7 +69,7 @@ async def test_a_large_file_goes_to_the_store_and_is_submitted_by_reference(
     assert reply.json()["data"][0]["document_id"] == "mine"
     document = system.requests[0].document
     assert (document.title, document.content_base64) == ("Big", "")
-    assert document.content_uri.startswith(f"file://{tmp_path}/store/uploads/sha256/")
+    assert document.content_uri.startswith(f"file://{tmp_path}/store/uploads/")
     assert Path(document.content_uri.removeprefix("file://")).read_bytes() == content
 
 

@@ -107,6 +107,25 @@ async def test_an_answer_quotes_the_passage_and_is_recorded(
         assert event.answer[cited.start : cited.end] == quote
 
 
+async def test_personal_data_is_answered_and_not_recorded(
+    make_answerer: MakeAnswerer, bus: MemoryBus, retriever: Any, passage: Any, masking: None
+) -> None:
+    text = "Ann's desk is in Bern. Ask ann@example.com how hot the water for green tea should be."
+    retriever.passages = [passage(text)]
+    question = "Whom do I ask how hot the water for green tea should be? I am bo@example.com"
+
+    finished = await make_answerer().answer(Ask(question))
+
+    assert retriever.queries == [question]
+    assert "ann@example.com" in finished.interaction.answer
+    event = recorded(bus)
+    assert "@example.com" not in repr(event)
+    assert "[EMAIL_ADDRESS]" in event.answer
+    [cited] = event.citations
+    quote = event.retrieved[0].text[cited.chunk_start : cited.chunk_end]
+    assert event.answer[cited.start : cited.end] == quote
+
+
 async def test_the_record_explains_the_answer(make_answerer: MakeAnswerer, bus: MemoryBus) -> None:
     finished = await make_answerer().answer(ASK)
 

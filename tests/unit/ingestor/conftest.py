@@ -10,6 +10,7 @@ import pytest
 from gyre_common.events import Event, Topic
 from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
+from gyre_common.raw_zone import RawZone
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Shelf, Store
 from gyre_ingestor.content import ContentSource
@@ -56,7 +57,8 @@ class World:
 
     bus: MemoryBus
     store: Store
-    uploads: Store
+    uploads: RawZone
+    raw: RawZone
     contents: ContentSource
     releases: ReleaseView
     allowed: Path
@@ -112,22 +114,19 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             max_bytes=MAX_BYTES * 10,
         )
         opener = SourceOpener({**KINDS, "place": place.kind}, around)
-        uploads, contents = (
-            Store(uploads_url),
-            ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10),
-        )
+        uploads = RawZone(uploads_url)
+        contents = ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10)
         door = FrontDoor(contents, uploads, bus, NoIndex())
         world = World(
             bus=bus,
             store=Store(f"file://{tmp_path}/store"),
             uploads=uploads,
+            raw=RawZone(f"file://{tmp_path}/store/raw"),
             contents=contents,
             releases=ReleaseView(),
             allowed=allowed,
             log=MemoryDocumentLog(bus),
-            parts=Parts(
-                ReaderHere(), Store(uploads_url), Shelf(f"file://{tmp_path}/store", "parts"), bus
-            ),
+            parts=Parts(ReaderHere(), uploads, Shelf(f"file://{tmp_path}/store", "parts"), bus),
             view=view,
             states=states,
             opener=opener,
@@ -140,6 +139,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             parts=world.parts,
             order=MemoryOrder(),
             originals=world.store,
+            raw_originals=world.raw,
+            outlines=Shelf(f"file://{tmp_path}/store", "outlines"),
             reader=ReaderHere(),
             releases=world.releases,
             publisher=bus,

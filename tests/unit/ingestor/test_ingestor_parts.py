@@ -38,7 +38,7 @@ TEA = b"# Tea\n\nHot."
 
 def paths(folder: Path, data: bytes, name: str = "all.zip") -> list[str]:
     media_type = media_type_of(data, None, (name,))
-    return [each.path for each in unpack(data, media_type.name, name, folder)]
+    return [each.path for each in unpack(data, media_type.name, "acme", name, folder)]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,25 @@ def test_what_no_document_is_called_like_is_passed_over_as_in_a_folder(tmp_path:
     data = [b"\x89PNG", TEA, TEA, TEA, b"\x7fELF\0", TEA, b""]
     assert paths(tmp_path, a_zip(dict(zip(names, data, strict=True)))) == ["READ"]
     assert [each.read_bytes() for each in tmp_path.iterdir()] == [TEA]
+
+
+def test_personal_data_in_names_is_redacted_and_they_stay_unique(
+    tmp_path: Path, masking: None
+) -> None:
+    names = [
+        "of ann@example.com/cv of ann@example.com.md",
+        "bo@example.com.md",
+        "cy@example.com.md",
+    ]
+    inner = a_zip({"mail of di@example.com.txt": TEA})
+    packed = a_zip({**dict.fromkeys(names, TEA), "x@example.com.zip": inner})
+    assert paths(tmp_path, packed) == [
+        "of [EMAIL_ADDRESS]/cv of [EMAIL_ADDRESS].md",
+        "[EMAIL_ADDRESS].md",
+        "[EMAIL_ADDRESS] (2).md",
+        "[EMAIL_ADDRESS].zip",
+        "[EMAIL_ADDRESS].zip/mail of [EMAIL_ADDRESS].txt",
+    ]
 
 
 def test_names_are_unique_short_and_lead_nowhere_else(tmp_path: Path) -> None:

@@ -8,8 +8,11 @@ from contextlib import suppress
 import pytest
 from gyre_common.errors import Retryable
 from gyre_common.events.documents import RejectionCode
+from gyre_common.redaction import redact
 from gyre_ingestor.chunking import ChunkRecipe
+from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.reading import ProcessReader, ReadResult, run_guarded
+from gyre_ingestor.redacting import redacted_document
 from gyre_ingestor.refused import DocumentRefused
 
 from tests.builders import a_document_accepted
@@ -37,6 +40,32 @@ async def reader() -> AsyncIterator[ProcessReader]:
 async def test_a_document_is_read_in_another_process(reader: ProcessReader) -> None:
     reading = await read(reader, "# Tea\n\nHot.")
     assert (reading.title, [c.text for c in reading.chunks]) == ("Tea", ["Hot."])
+
+
+async def test_a_document_is_redacted_where_it_is_read(masking: None) -> None:
+    async with ProcessReader(processes=1, time_limit=30, memory_bytes=2048 * MIB) as reader:
+        reading = await read(reader, "# Mail of ann@example.com\n\nCall +41 71 526 99 04.")
+    [chunk] = reading.chunks
+    assert reading.title == "Mail of [EMAIL_ADDRESS]"
+    assert (chunk.heading_path, chunk.text) == ((reading.title,), "Call [PHONE_NUMBER].")
+
+
+def test_passages_of_a_redacted_document_stand_where_they_say(masking: None) -> None:
+    body = "\n\n".join(
+        f"# Part {n} of p{n}@example.com\n\nAsk a{n}@example.com, not 8.8.8.{n}. Phone:\n\n"
+        f"- +41 71 526 99 {n:02}\n- nobody\n\n```\nmail=c{n}@example.com\n```"
+        for n in range(10, 60)
+    )
+    parsed = FORMATS["text/markdown"].parse(body.encode(), None)
+    redacted = redacted_document(parsed, "acme")
+    blocks = [block for section in parsed.sections for block in section.blocks]
+    moved = [block for section in redacted.sections for block in section.blocks]
+    assert [redact(parsed.text[each.start : each.end], "acme") for each in blocks] == [
+        redacted.text[each.start : each.end] for each in moved
+    ]
+    edges = [edge for each in moved for edge in (each.start, each.end)]
+    assert edges == sorted(edges)
+    assert "@example.com" not in redacted.text + repr(redacted.sections)
 
 
 async def test_a_refusal_comes_back_as_it_was(reader: ProcessReader) -> None:

@@ -18,8 +18,11 @@ from gyre_common.events.documents import (
     RejectionCode,
     RejectionStage,
 )
+from gyre_common.personal_data import Redaction
+from gyre_common.redaction import events as redaction_events
+from gyre_common.redaction.choices import Choices
 
-from tests.builders import a_document_submitted
+from tests.builders import a_document_accepted, a_document_submitted
 
 from .conftest import MAX_BYTES, World
 
@@ -69,6 +72,74 @@ async def test_a_submission_is_accepted_and_chunked_with_its_offset_as_revision(
     assert (
         await world.store.get(accepted.content_ref, accepted.content_digest) == b"# Tea\n\nHotter."
     )
+
+
+async def test_personal_data_is_in_the_stored_original_alone(world: World, masking: None) -> None:
+    text = "# Ann <ann@example.com>\n\nCall +41 71 526 99 04.\n\n| who |\n|---|\n| bo@example.com |"
+    submitted = a_document_submitted(
+        text=text,
+        title="Mail of ann@example.com",
+        source_uri="https://example.com/?of=ann@example.com",
+        metadata={"author": "ann@example.com"},
+    )
+    await world.bus.deliver(DOCUMENT_SUBMITTED, submitted)
+
+    [accepted] = world.events(DOCUMENT_ACCEPTED)
+    [chunked] = world.events(DOCUMENT_CHUNKED)
+    for event in (accepted, chunked):
+        assert event.title == "Mail of [EMAIL_ADDRESS]"
+        assert event.source_uri == "https://example.com/?of=[EMAIL_ADDRESS]"
+        assert event.metadata == {"author": "[EMAIL_ADDRESS]"}
+    [chunk] = chunked.chunks
+    assert chunk.heading_path == ("Ann [EMAIL_ADDRESS]",)
+    assert chunk.text.splitlines()[0] == "Call [PHONE_NUMBER]."
+    assert "[EMAIL_ADDRESS]" in chunk.text
+    assert "@example.com" not in repr([event for _, event in world.bus.published])
+    assert accepted.content_ref
+    assert accepted.content_digest
+    original = await world.raw.get(accepted.content_ref, accepted.content_digest)
+    assert original.decode() == text
+
+
+async def test_an_original_whose_days_are_over_is_cut_again_from_what_was_left_of_it(
+    world: World, masking: None
+) -> None:
+    text = "# Mail of ann@example.com\n\nAsk ann@example.com.\n\n- Or bo@example.com\n"
+    await world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted(text=text))
+    [accepted], [before] = world.events(DOCUMENT_ACCEPTED), world.events(DOCUMENT_CHUNKED)
+    assert await world.raw.expire(days=0) == 1
+    await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
+    again = world.events(DOCUMENT_CHUNKED)[-1]
+    assert (again.title, again.chunks) == (before.title, before.chunks)
+    assert world.events(DOCUMENT_REJECTED) == []
+
+
+async def test_an_original_that_is_gone_before_it_was_read_asks_to_be_submitted_again(
+    world: World, masking: None
+) -> None:
+    original = await world.raw.put(b"Ask ann@example.com.")
+    assert await world.raw.expire(days=0) == 1
+    accepted = a_document_accepted(content_ref=original.uri, content_digest=original.digest)
+    await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
+    [rejected] = world.events(DOCUMENT_REJECTED)
+    assert (rejected.code, rejected.stage) == (
+        RejectionCode.CONTENT_NOT_FOUND,
+        RejectionStage.PARSE,
+    )
+    assert "submit the document again" in rejected.detail
+
+
+async def test_what_was_accepted_before_the_choice_is_redacted_when_it_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = a_document_submitted(text="Ask ann@example.com.", title="ann@example.com")
+    await world.bus.deliver(DOCUMENT_SUBMITTED, submitted)
+    [accepted] = world.events(DOCUMENT_ACCEPTED)
+    assert accepted.title == "ann@example.com"
+    monkeypatch.setattr(redaction_events, "choices", lambda: Choices(Redaction.DROP))
+    await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
+    again = world.events(DOCUMENT_CHUNKED)[-1]
+    assert (again.title, [chunk.text for chunk in again.chunks]) == ("[…]", ["Ask […]."])
 
 
 async def test_a_replay_makes_the_same_facts_with_the_same_ids(world: World) -> None:

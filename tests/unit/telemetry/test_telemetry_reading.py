@@ -103,6 +103,13 @@ class FakeHistory:
             raise Unavailable("ClickHouse does not answer: connection refused")
 
 
+class FakeRedaction:
+    """Says what it was asked for."""
+
+    async def redact(self, tenant: str, since: datetime) -> dict[str, int]:
+        return {tenant: since.year}
+
+
 class FakeLetters:
     async def counts(self) -> dict[str, int]:
         return {"tea.v1.dlq": 2}
@@ -175,7 +182,8 @@ async def test_another_offset_or_nobody_or_no_reason_skips_nothing(address: str)
 async def address(history: FakeHistory) -> AsyncIterator[str]:
     reading = HistoryReader(history, landing_seconds=1.0)
     desk = DeadLetterDesk(_letters, skip_held)
-    async with serve([TelemetryRpc(reading), DeadLetterRpc(desk)]) as server:
+    redaction: Any = FakeRedaction()
+    async with serve([TelemetryRpc(reading, redaction), DeadLetterRpc(desk)]) as server:
         yield f"127.0.0.1:{server.port}"
 
 
@@ -183,6 +191,11 @@ async def ask(address: str, method: str, request: Message, **about: Any) -> Any:
     timeout = about.pop("timeout", None)
     async with channel(address, **{"tenant": "acme", **about}) as opened:
         return await call(getattr(TelemetryServiceStub(opened), method), request, timeout=timeout)
+
+
+async def test_rows_of_the_callers_tenant_are_redacted(address: str) -> None:
+    for request, year in ((pb.RedactRequest(), 1970), (pb.RedactRequest(since=NOON), NOON.year)):
+        assert dict((await ask(address, "Redact", request)).rows) == {"acme": year}
 
 
 async def interaction(address: str, interaction_id: object = ID, **about: Any) -> pb.Interaction:

@@ -55,6 +55,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = {
         "index": "Fill the search index anew, beside the live one.",
         "dlq": "Look at the records that could not be handled, and let held partitions go on.",
         "forget": "Forget what training keeps of a person, a conversation or a document.",
+        "redact": "Rewrite what was kept before personal data was masked, hashed or dropped.",
     },
 }
 """Each command with the first line of its own help."""
@@ -75,6 +76,7 @@ _MODULES = {
     "train": "runs",
     "datasets": "training_data",
     "forget": "training_data",
+    "redact": "training_data",
     "register": "releases",
     "promote": "releases",
     "rollback": "releases",

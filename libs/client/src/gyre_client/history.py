@@ -13,6 +13,7 @@ from gyre_client.parts import LoopT, Part, method, stream
 
 _PAGE = 500
 _MOST_NAMED = 5
+_REDACT_SECONDS = 600.0
 
 
 class InteractionFilters(TypedDict, total=False):
@@ -59,6 +60,24 @@ class History(Part[LoopT]):
             "ListInteractions", request
         )
         return only_match([one.interaction_id for one in reply.interactions], beginning, "answer")
+
+    @method
+    async def redact(
+        self,
+        since: datetime | None = None,
+        *,
+        timeout: float = _REDACT_SECONDS,  # noqa: ASYNC109
+    ) -> dict[str, int]:
+        """Rewrites the rows from then on as the tenant's choice for personal data says today;
+        returns how many, by table.
+
+        Raises FailedPrecondition: the choice is to keep it.
+        """
+        request = telemetry_pb2.RedactRequest()
+        if since is not None:
+            request.since.FromDatetime(since)
+        reply: telemetry_pb2.RedactResponse = await self._call("Redact", request, timeout=timeout)
+        return dict(reply.rows)
 
     @stream
     async def interactions(

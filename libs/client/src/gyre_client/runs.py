@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from datetime import datetime
 
 from gyre.trainer.v1 import trainer_pb2
 from gyre.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
@@ -189,4 +190,24 @@ class Facts(Part[LoopT]):
             **{name: value for name, value in subjects.items() if value}
         )
         reply: trainer_pb2.ForgetResponse = await self._call("Forget", request, timeout=timeout)
+        return reply
+
+    @method
+    async def redact(
+        self,
+        since: datetime | None = None,
+        *,
+        timeout: float = _FORGET_SECONDS,  # noqa: ASYNC109
+    ) -> trainer_pb2.RedactResponse:
+        """Rewrites what is kept from then on as the tenant's choice for personal data says today;
+        returns how much that was, and the versions that may have learned from it.
+
+        Raises:
+            FailedPrecondition: the choice is to keep it.
+            Conflict: a run reads these facts.
+        """
+        request = trainer_pb2.RedactRequest()
+        if since is not None:
+            request.since.FromDatetime(since)
+        reply: trainer_pb2.RedactResponse = await self._call("Redact", request, timeout=timeout)
         return reply

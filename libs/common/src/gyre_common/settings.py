@@ -18,11 +18,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode
 from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
 from gyre_common.errors import GyreError
 from gyre_common.identities import Identity, Key, identity_of
+from gyre_common.personal_data import PersonalDataSettings
 
 PREFIX = "GYRE_"
 SECRETS_DIR = "GYRE_SECRETS_DIR"
@@ -89,19 +90,10 @@ def _local_port(base: int, scheme: str = "") -> Any:
     return Field(default_factory=lambda fields: f"{scheme}127.0.0.1:{base + fields['port_offset']}")
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(PersonalDataSettings):
     """The base of every service's settings. Addresses default to this machine, moved by
     `port_offset`.
     """
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        frozen=True,
-        extra="ignore",
-        env_ignore_empty=True,
-        hide_input_in_errors=True,
-        validate_default=True,
-    )
 
     service: ClassVar[str] = "gyre"
     grpc_port_base: ClassVar[int]

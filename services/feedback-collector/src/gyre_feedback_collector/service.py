@@ -1,5 +1,6 @@
 """Accepts what people say of an answer: checked, once per idempotency key, in Kafka first."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 from gyre_common.events.event import derived_id, new_id, now
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackReceived
 from gyre_common.events.publisher import Publisher
+from gyre_common.redaction import redacted
 from gyre_common.telemetry import METRICS
 
 from gyre_feedback_collector.checks import Submission, check
@@ -40,7 +42,9 @@ class FeedbackCollector:
             golden=submission.golden,
             received_at=self._clock(),
         )
-        await self._publisher.publish(FEEDBACK_RECEIVED, event, event_id=feedback_id)
+        # In a thread: others are being heard while what is kept of a long word is redacted.
+        recorded = await asyncio.to_thread(redacted, event)
+        await self._publisher.publish(FEEDBACK_RECEIVED, recorded, event_id=feedback_id)
         METRICS.feedback.labels(kind).inc()
         return feedback_id
 

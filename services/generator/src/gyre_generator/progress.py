@@ -17,6 +17,7 @@ from gyre_common.events.interactions import (
     Outcome,
 )
 from gyre_common.events.topic import LARGEST_EVENT
+from gyre_common.redaction import redacted
 from gyre_common.releases import Resolved
 
 from gyre_generator.ask import Ask
@@ -136,14 +137,14 @@ class AnswerProgress:
         return tuple(name for each in self.reports for name in each.ignored)
 
     def interaction(self) -> InteractionCompleted:
-        """What happened, as one event that fits a record."""
+        """What happened, as one event."""
         reports, draft, ask, query = self.reports, self.draft, self.ask, self.ask.query()
         versions = {role: version for each in reports for role, version in each.versions.items()}
         prompt = self.latest(lambda report: report.prompt)
         used = {passage.chunk_id for passage in self.packed_passages}
         endings = ((r.outcome, r.error) for r in reversed(reports) if r.outcome is not None)
         outcome, error = next(endings, (Outcome.ERROR, "no step says how it ended"))
-        event = InteractionCompleted(
+        return InteractionCompleted(
             tenant=self.caller.tenant,
             interaction_id=self.interaction_id,
             conversation_id=self.conversation_id,
@@ -176,7 +177,6 @@ class AnswerProgress:
             started_at=self.started_at,
             completed_at=now(),
         )
-        return event if len(event.to_json()) <= LARGEST_EVENT else _shortened(event)
 
     def _latency(self) -> dict[str, float]:
         stages: dict[str, float] = {}
@@ -189,6 +189,12 @@ class AnswerProgress:
 def _documents_of(examples: Sequence[ShownExample]) -> tuple[ExampleDocument, ...]:
     documents = {each.document_id: each for example in examples for each in example.documents}
     return tuple(documents.values())
+
+
+def as_recorded(event: InteractionCompleted) -> InteractionCompleted:
+    """What may be kept of it, as it fits a record."""
+    event = redacted(event)
+    return event if len(event.to_json()) <= LARGEST_EVENT else _shortened(event)
 
 
 def _shortened(event: InteractionCompleted) -> InteractionCompleted:

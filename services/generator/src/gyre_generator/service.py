@@ -24,7 +24,7 @@ from gyre_common.telemetry import METRICS
 
 from gyre_generator.ask import Ask
 from gyre_generator.backends import Ending
-from gyre_generator.progress import AnswerProgress, StepResult, Steps
+from gyre_generator.progress import AnswerProgress, StepResult, Steps, as_recorded
 from gyre_generator.sentence_window import STOPPED, SentenceWindow
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,9 @@ class Answerer:
     async def _publish(self, event: InteractionCompleted) -> InteractionCompleted:
         started = time.perf_counter()
         event_id = derived_id(event.interaction_id, "completed")
-        await self._recorder.publish(INTERACTION_COMPLETED, event, event_id=event_id)
+        # In a thread: what is recorded of long passages is redacted, and others are being answered.
+        recorded = await asyncio.to_thread(as_recorded, event)
+        await self._recorder.publish(INTERACTION_COMPLETED, recorded, event_id=event_id)
         record_ms = (time.perf_counter() - started) * 1000
         METRICS.answers.labels(event.outcome).inc()
         METRICS.answer_tokens.labels("prompt").inc(event.tokens.prompt)

@@ -1,6 +1,7 @@
 """Wires the ingestor to Kafka, gRPC, the store, its reading processes and the document index."""
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +11,7 @@ from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.events.releases import Roles
 from gyre_common.events.sources import SOURCE_CHANGED
 from gyre_common.outside_content import OutsideContent
+from gyre_common.raw_zone import RawZone, expire_hourly
 from gyre_common.releases.following import open_releases
 from gyre_common.store import Shelf, Store
 
@@ -56,13 +58,16 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         )
     )
     contents = ContentSource(outside, reader, max_bytes=settings.max_document_bytes)
-    uploads = Store(settings.uploads_url)
+    raw_originals = RawZone(f"{settings.store_url}/raw")
+    uploads = RawZone(settings.uploads_url)
     parts = Parts(reader, uploads, Shelf(settings.store_url, FOLDER), bus)
     ingestor = Ingestor(
         contents=contents,
         parts=parts,
         order=ElasticsearchOrder(elasticsearch),
         originals=Store(settings.store_url),
+        raw_originals=raw_originals,
+        outlines=Shelf(settings.store_url, "outlines"),
         reader=reader,
         releases=releases,
         publisher=bus,
@@ -82,7 +87,11 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         rpc=[IngestorRpc(door, parts, rebuild), sources],
         bus=bus,
         ready={"reader": reader.healthy},
-        tasks=[SourceClock(view, states, bus).run, FolderWatch(view, opener, bus).run],
+        tasks=[
+            SourceClock(view, states, bus).run,
+            FolderWatch(view, opener, bus).run,
+            partial(expire_hourly, (raw_originals, uploads), settings.raw_days),
+        ],
     )
 
 

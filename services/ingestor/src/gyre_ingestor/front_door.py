@@ -14,7 +14,7 @@ from gyre_common.events.event import derived_id, new_id, now
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.lines import check_line
-from gyre_common.store import Store
+from gyre_common.raw_zone import RawZone
 from pydantic import ValidationError
 
 from gyre_ingestor.content import CONTENT_FIELDS, ContentSource
@@ -33,7 +33,7 @@ class FrontDoor:
     def __init__(
         self,
         contents: ContentSource,
-        uploads: Store,
+        uploads: RawZone,
         publisher: Publisher,
         documents: ElasticsearchDocuments,
     ) -> None:

@@ -11,7 +11,8 @@ from gyre_common.errors import NotFound
 from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
 from gyre_common.events.event import derived_id
 from gyre_common.events.publisher import Publisher
-from gyre_common.store import Shelf, Store
+from gyre_common.raw_zone import RawZone
+from gyre_common.store import Shelf
 from pydantic import BaseModel
 
 from gyre_ingestor.media_types import MediaType
@@ -45,7 +46,7 @@ class Parts:
     """
 
     def __init__(
-        self, reader: ProcessReader, uploads: Store, lists: Shelf, publisher: Publisher
+        self, reader: ProcessReader, uploads: RawZone, lists: Shelf, publisher: Publisher
     ) -> None:
         self._reader = reader
         self._uploads = uploads
@@ -76,7 +77,7 @@ class Parts:
             files: Sequence[UnpackedFile] = ()
             if media_type is not None:
                 files = await self._reader.unpack(
-                    content, media_type, whole.document_id, Path(folder)
+                    content, media_type, whole.tenant, whole.document_id, Path(folder)
                 )
             if not files and not before:
                 return

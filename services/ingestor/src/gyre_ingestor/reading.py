@@ -12,18 +12,26 @@ from typing import NamedTuple, Self, TypeVar, TypeVarTuple
 
 from gyre_common.errors import Retryable
 from gyre_common.events.documents import Chunk, DocumentAccepted, RejectionCode
+from gyre_common.personal_data import Redaction
+from gyre_common.redaction.choices import choices
 from pebble import ProcessExpired, ProcessPool
+from pydantic import TypeAdapter
 
 from gyre_ingestor.chunking import ChunkRecipe, chunk
 from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.media_types import MediaType, media_type_of, parse_media_type
+from gyre_ingestor.redacting import redacted_document
 from gyre_ingestor.refused import DocumentRefused, unreadable
 from gyre_ingestor.tokens import encoder_tokenizer
 from gyre_ingestor.unpacking import UnpackedFile, unpack
 
+_OUTLINES = TypeAdapter(ParsedDocument)
 _TRIES = 2
 _STOP_SECONDS = 5.0
 _SECONDS_PER_MIB = 3.0
+_REDACTING_SECONDS_PER_MIB = 20.0
+_NAMING_SECONDS_PER_MIB = 300.0
 _LONGEST_TITLE = 1024
 
 Ts = TypeVarTuple("Ts")
@@ -31,18 +39,21 @@ R_ = TypeVar("R_")
 
 
 class ReadResult(NamedTuple):
-    """A document as it was read. `title` is the producer's, else the document's own."""
+    """A document as it was read. `title` is the producer's, else the document's own. `outline` is
+    what is left to read again where the original goes, as JSON; empty where it stays.
+    """
 
     title: str
     chunks: tuple[Chunk, ...]
+    outline: bytes = b""
 
 
 class ProcessReader:
     """Looks at documents in bounded time, whatever they hold.
 
-    A document gets `time_limit` seconds of one, and `_SECONDS_PER_MIB` more for its size: about
-    four times what well-formed text takes. `processes` documents are read at once; one process more
-    is kept for looking at what comes in, which callers wait for.
+    A document gets `time_limit` seconds of one, and `_SECONDS_PER_MIB` more for its size, or some
+    more where it is redacted: about four times what well-formed text takes. `processes` documents
+    are read at once; one process more is kept for looking at what comes in, which callers wait for.
     """
 
     def __init__(self, *, processes: int, time_limit: float, memory_bytes: int) -> None:
@@ -68,24 +79,32 @@ class ProcessReader:
         self, document: DocumentAccepted, content: bytes, recipe: ChunkRecipe
     ) -> ReadResult:
         """Do as the function `read`."""
+        limit = self._limit(content, _redacting_seconds_per_mib(document.tenant))
         async with self._read_slots:
-            return await self._run(self._limit(content), read, document, content, recipe)
+            return await self._run(limit, read, document, content, recipe)
+
+    async def read_outline(
+        self, document: DocumentAccepted, outline: bytes, recipe: ChunkRecipe
+    ) -> ReadResult:
+        """Do as the function `read_outline`."""
+        limit = self._limit(outline, _redacting_seconds_per_mib(document.tenant))
+        async with self._read_slots:
+            return await self._run(limit, read_outline, document, outline, recipe)
 
     async def unpack(
-        self, content: bytes, media_type: MediaType, document_id: str, folder: Path
+        self, content: bytes, media_type: MediaType, tenant: str, document_id: str, folder: Path
     ) -> Sequence[UnpackedFile]:
         """Do as the function `unpack`."""
+        limit, kind = self._limit(content), media_type.name
         async with self._read_slots:
-            return await self._run(
-                self._limit(content), unpack, content, media_type.name, document_id, folder
-            )
+            return await self._run(limit, unpack, content, kind, tenant, document_id, folder)
 
     async def healthy(self) -> bool:
         """Tell whether the processes take work; ones that broke are replaced."""
         return bool((await self._working_pool()).active)
 
-    def _limit(self, content: bytes) -> float:
-        return self._time_limit + _SECONDS_PER_MIB * len(content) / 1024**2
+    def _limit(self, content: bytes, more_per_mib: float = 0.0) -> float:
+        return self._time_limit + (_SECONDS_PER_MIB + more_per_mib) * len(content) / 1024**2
 
     async def _run(self, limit: float, work: Callable[[*Ts], R_], *args: *Ts) -> R_:
         for attempt in range(1, _TRIES + 1):
@@ -120,6 +139,12 @@ class ProcessReader:
         )
 
 
+def _redacting_seconds_per_mib(tenant: str) -> float:
+    if choices().of(tenant) is Redaction.KEEP:
+        return 0.0
+    return _NAMING_SECONDS_PER_MIB if choices().pipeline else _REDACTING_SECONDS_PER_MIB
+
+
 async def _stop_pool(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     await asyncio.to_thread(pool.join, _STOP_SECONDS)
@@ -150,17 +175,29 @@ def run_guarded(work: Callable[[*Ts], R_], *args: *Ts) -> R_:
 
 
 def read(document: DocumentAccepted, content: bytes, recipe: ChunkRecipe) -> ReadResult:
-    """Decode, parse and cut. Pure, so that it can run in another process.
+    """Decode, parse, redact and cut. Pure, so that it can run in another process.
 
     Raises DocumentRefused: the bytes are no text, or nothing is left to search for.
     """
     media_type = parse_media_type(document.media_type)
     document_format = FORMATS[media_type.name]
     parsed = document_format.parse(content, media_type.charset)
-    title = document.title or parsed.title[:_LONGEST_TITLE]
-    chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
-    if not chunks and document_format.has_text:
+    result = _cut(document, parsed, recipe)
+    if not result.chunks and document_format.has_text:
         problem = "holds no text that a reader would see"
         fix = "send a document with text, or delete it"
         raise DocumentRefused(RejectionCode.EMPTY, "content", problem, fix)
-    return ReadResult(title, chunks)
+    return result
+
+
+def read_outline(document: DocumentAccepted, outline: bytes, recipe: ChunkRecipe) -> ReadResult:
+    """Cut what an earlier `read` left of a document. Pure, too."""
+    return _cut(document, _OUTLINES.validate_json(outline), recipe)
+
+
+def _cut(document: DocumentAccepted, parsed: ParsedDocument, recipe: ChunkRecipe) -> ReadResult:
+    parsed = redacted_document(parsed, document.tenant)
+    title = document.title or parsed.title[:_LONGEST_TITLE]
+    chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
+    stays = choices().of(document.tenant) is Redaction.KEEP
+    return ReadResult(title, chunks, b"" if stays else _OUTLINES.dump_json(parsed))

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 from weakref import WeakValueDictionary
 
-from gyre_common.errors import FailedPrecondition, Poison, Retryable
+from gyre_common.errors import FailedPrecondition, NotFound, Poison, Retryable
 from gyre_common.events.documents import (
     DOCUMENT_ACCEPTED,
     DOCUMENT_CHUNKED,
@@ -17,6 +17,7 @@ from gyre_common.events.documents import (
     DocumentChunked,
     DocumentRejected,
     DocumentSubmitted,
+    RejectionCode,
     RejectionStage,
     by_document,
 )
@@ -24,8 +25,12 @@ from gyre_common.events.event import now
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.events.topic import LARGEST_EVENT
+from gyre_common.personal_data import Redaction
+from gyre_common.raw_zone import RawZone
+from gyre_common.redaction import redacted
+from gyre_common.redaction.choices import choices
 from gyre_common.releases import ReleaseView
-from gyre_common.store import Store
+from gyre_common.store import Shelf, Store
 from gyre_common.telemetry import METRICS
 from pydantic import TypeAdapter
 
@@ -52,6 +57,8 @@ class Ingestor:
         parts: Parts,
         order: SubmissionOrder,
         originals: Store,
+        raw_originals: RawZone,
+        outlines: Shelf,
         reader: ProcessReader,
         releases: ReleaseView,
         publisher: Publisher,
@@ -61,6 +68,8 @@ class Ingestor:
         self._parts = parts
         self._order = order
         self._originals = originals
+        self._raw_originals = raw_originals
+        self._outlines = outlines
         self._reader = reader
         self._releases = releases
         self._publisher = publisher
@@ -113,7 +122,8 @@ class Ingestor:
         except DocumentRefused as refusal:
             await self._reject(document, refusal, RejectionStage.ACCEPT)
             return
-        original = await self._originals.put(content)
+        is_raw = choices().of(document.tenant) is not Redaction.KEEP
+        original = await (self._raw_originals if is_raw else self._originals).put(content)
         about = {
             "title": submission.title or "",
             "media_type": str(media_type),
@@ -125,7 +135,8 @@ class Ingestor:
             "size_bytes": len(content),
             "accepted_at": now(),
         }
-        await self._publisher.publish(DOCUMENT_ACCEPTED, document.model_copy(update=about))
+        accepted = redacted(document.model_copy(update=about))
+        await self._publisher.publish(DOCUMENT_ACCEPTED, accepted)
         _count("accepted")
 
     async def chunk(
@@ -137,6 +148,7 @@ class Ingestor:
         Raises Retryable: the store, Kafka or a usable ingestion release is missing.
         """
         release = self._releases.live(accepted.tenant, Roles.INGESTION)
+        accepted = redacted(accepted)  # it may be older than the tenant's choice
         event = DocumentChunked.model_validate(
             {
                 **dict(accepted),
@@ -151,7 +163,7 @@ class Ingestor:
             _count("deleted")
             return
         try:
-            title, chunks = await self._read(accepted, release)
+            title, chunks, _ = await self._read(accepted, release)
         except DocumentRefused as refusal:
             if not rebuild:
                 await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
@@ -180,7 +192,7 @@ class Ingestor:
             "accepted_at": None if stage is RejectionStage.ACCEPT else document.accepted_at,
             "rejected_at": now(),
         }
-        rejection = DocumentRejected.model_validate({**dict(document), **how})
+        rejection = redacted(DocumentRejected.model_validate({**dict(document), **how}))
         await self._publisher.publish(DOCUMENT_REJECTED, rejection)
         _count("rejected")
 
@@ -200,9 +212,38 @@ class Ingestor:
             ) from error
         if accepted.content_ref is None or accepted.content_digest is None:
             raise Poison("an accepted document that is not deleted must refer to its content")
-        content = await self._originals.get(accepted.content_ref, accepted.content_digest)
         with METRICS.stage_seconds.labels(SERVICE, "read").time():
-            return await self._reader.read(accepted, content, recipe)
+            return await self._read_what_is_there(
+                accepted, accepted.content_ref, accepted.content_digest, recipe
+            )
+
+    async def _read_what_is_there(
+        self, accepted: DocumentAccepted, uri: str, digest: str, recipe: ChunkRecipe
+    ) -> ReadResult:
+        """The original, or what an earlier reading left of one that is gone."""
+        kind = uuid5(NAMESPACE_URL, f"{accepted.media_type} {digest}")
+        name = f"{accepted.tenant}/{kind.hex}.json"
+        is_raw = self._raw_originals.holds(uri)
+        originals = self._raw_originals if is_raw else self._originals
+        try:
+            content = await originals.get(uri, digest)
+        except NotFound:
+            if not is_raw:
+                raise
+            return await self._reader.read_outline(accepted, await self._outline(name), recipe)
+        result = await self._reader.read(accepted, content, recipe)
+        if is_raw and result.outline:
+            await self._outlines.replace(name, result.outline)
+        return result
+
+    async def _outline(self, name: str) -> bytes:
+        try:
+            return await self._outlines.get(name)
+        except NotFound as error:
+            problem = "was deleted some days after it came, before it was read"
+            fix = "submit the document again"
+            code = RejectionCode.CONTENT_NOT_FOUND
+            raise DocumentRefused(code, "content", problem, fix) from error
 
 
 def _count(result: str) -> None:

@@ -16,6 +16,7 @@ class IngestorSettings(ServiceSettings):
 
     max_document_bytes: int = Field(default=20 * 1024 * 1024, ge=1024)
     allowed_content_roots: CommaList = ()
+    raw_days: int = Field(default=7, ge=1, le=3650)
     clock_skew_seconds: float = Field(default=300.0, ge=0)
     parse_seconds: float = Field(default=10.0, gt=0)
     parse_processes: int = Field(default=1, ge=1, le=64)

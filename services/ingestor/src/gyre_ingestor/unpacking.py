@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from gyre_common.errors import Retryable
 from gyre_common.events.documents import RejectionCode
+from gyre_common.redaction import redact
 
 from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.formats.archives import DAMAGE
@@ -37,21 +38,23 @@ class UnpackedFile:
     file: Path
 
 
-def unpack(data: bytes, media_type: str, document_id: str, folder: Path) -> list[UnpackedFile]:
+def unpack(
+    data: bytes, media_type: str, tenant: str, document_id: str, folder: Path
+) -> list[UnpackedFile]:
     """Writes every document within into the folder, archives in archives and attachments of mails
     too: up to `DEEPEST` levels, `MOST_FILES` files and `MOST_UNPACKED` bytes, whether they are
     documents or not.
 
     What is hidden, has an ending that no document has, or has none and is binary, is passed over,
     as in a folder that is submitted. `document_id`/path can be the name of a document; two that
-    differ in case or Unicode form alone get numbers.
+    differ in case or Unicode form alone get numbers. Personal data in a path is redacted.
 
     Raises:
         DocumentRefused: there is more; an archive holds no document, or is damaged.
         Retryable: the folder's disk is full.
     """
     document_format = FORMATS[media_type]
-    unpacked = _Unpacked(folder, _room(document_id))
+    unpacked = _Unpacked(folder, tenant, _room(document_id))
     unpacked.add_members(document_format, data, PurePosixPath(document_id).name)
     if not unpacked.files and not document_format.has_text:
         fix = "pack files whose names end as those of documents do"
@@ -62,6 +65,7 @@ def unpack(data: bytes, media_type: str, document_id: str, folder: Path) -> list
 @dataclass
 class _Unpacked:
     folder: Path
+    tenant: str
     room: int
     files: list[UnpackedFile] = field(default_factory=list)
     paths: set[str] = field(default_factory=set)
@@ -86,7 +90,7 @@ class _Unpacked:
             file = self.folder / str(self.count)
             self._write(content, file)
             if parts and not _is_passed_over(parts, file):
-                unpacked = UnpackedFile(self._unique("/".join(parts)), file)
+                unpacked = UnpackedFile(self._unique(self._redacted(parts)), file)
                 self.files.append(unpacked)
                 self._add_members_of(unpacked, depth)
             else:
@@ -115,6 +119,13 @@ class _Unpacked:
                     copy.write(piece)
         except OSError as error:
             raise Retryable(f"cannot unpack into {self.folder}: {error.strerror}") from error
+
+    def _redacted(self, parts: list[str]) -> str:
+        *folders, name = parts
+        suffix = PurePosixPath(name).suffix
+        ending = suffix if suffix.lower() in _ENDINGS else ""
+        stem = redact(name.removesuffix(ending), self.tenant)
+        return "/".join([*(redact(each, self.tenant) for each in folders), f"{stem}{ending}"])
 
     def _unique(self, path: str) -> str:
         number, chosen = 1, _shortened(path, self.room)

@@ -7,8 +7,9 @@ from gyre_common.bus import Bus
 from gyre_common.bus.dead_letters import open_dead_letters
 from gyre_common.bus.held_records import skip
 
-from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
+from gyre_telemetry.clickhouse import ClickHouseSink, column_types, open_clickhouse
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
+from gyre_telemetry.clickhouse_redaction import ClickHouseRedaction
 from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.handlers import build_handlers
 from gyre_telemetry.history_reader import HistoryReader
@@ -26,15 +27,17 @@ async def create_app(settings: TelemetrySettings, enter: Enter) -> App:
         open_clickhouse(settings.clickhouse_url, user=settings.clickhouse_user, password=password)
     )
     await migrate(client, migrations)
-    sink = await ClickHouseSink.open(client)
+    types = await column_types(client)
+    sink = ClickHouseSink(client, types)
     bus = Bus(servers, service=settings.service)
     records, wait = settings.insert_records, settings.insert_wait
     build_handlers(bus, Telemetry(sink), records=records, wait=wait)
     reader = HistoryReader(ClickHouseHistory(client))
+    redaction = ClickHouseRedaction(client, types)
     desk = DeadLetterDesk(partial(open_dead_letters, servers), partial(skip, servers))
     await enter(bus)
-    rpc, ready = [TelemetryRpc(reader), DeadLetterRpc(desk)], {"clickhouse": sink.reachable}
-    return App(rpc=rpc, bus=bus, ready=ready)
+    rpc = [TelemetryRpc(reader, redaction), DeadLetterRpc(desk)]
+    return App(rpc=rpc, bus=bus, ready={"clickhouse": sink.reachable})
 
 
 def main() -> None:

@@ -80,6 +80,16 @@ def _first_line(error: BaseException) -> str:
     return text.splitlines()[0][:300]
 
 
+async def column_types(client: AsyncClient) -> Mapping[str, Mapping[str, str]]:
+    """The type of each column of each table. Raises Unavailable."""
+    with clickhouse_errors():
+        columns = await client.query(_COLUMNS, parameters={"database": DATABASE})
+    types: dict[str, dict[str, str]] = defaultdict(dict)
+    for table, name, kind in columns.result_rows:
+        types[str(table)][str(name)] = str(kind)
+    return types
+
+
 class ClickHouseSink:
     """Implements `Sink` on tables that replace rows by their sorting key."""
 
@@ -90,12 +100,7 @@ class ClickHouseSink:
     @classmethod
     async def open(cls, client: AsyncClient) -> Self:
         """Learn the tables' columns once, so that an insert need not ask. Raises Unavailable."""
-        with clickhouse_errors():
-            columns = await client.query(_COLUMNS, parameters={"database": DATABASE})
-        types: dict[str, dict[str, str]] = defaultdict(dict)
-        for table, name, kind in columns.result_rows:
-            types[str(table)][str(name)] = str(kind)
-        return cls(client, types)
+        return cls(client, await column_types(client))
 
     async def insert(self, table: str, rows: Sequence[TableRow]) -> None:
         """See `Sink`."""

@@ -1,5 +1,6 @@
 """The telemetry service's Kafka edge: every topic becomes rows, and so do all dead letters."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -22,12 +23,16 @@ def build_handlers(bus: EventBus, telemetry: Telemetry, *, records: int, wait: f
     """
 
     def on(topic: Topic[E], translate: Callable[[E, Origin], Iterator[TableRow]]) -> None:
-        async def on_events(batch: Sequence[Record[E]]) -> None:
-            await telemetry.record(
+        def rows_of(batch: Sequence[Record[E]]) -> list[TableRow]:
+            return [
                 row
                 for record in batch
                 for row in translate(redacted(record.event), origin_of(record.raw))
-            )
+            ]
+
+        async def on_events(batch: Sequence[Record[E]]) -> None:
+            # In a thread: redacting a batch of long texts takes seconds.
+            await telemetry.record(await asyncio.to_thread(rows_of, batch))
 
         on_events.__name__ = f"on_{translate.__name__}"
         bus.on_batch(topic, group=GROUP, max_records=records, max_wait=wait)(on_events)

@@ -1,10 +1,13 @@
 """The gRPC edge: what people read, and the dead letters."""
 
+from datetime import UTC
+
 from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre.telemetry.v1 import telemetry_pb2_grpc
 from gyre_common.bus.dead_letters import DeadLetter
 from gyre_common.rpc import ServicerContext, request_context
 
+from gyre_telemetry.clickhouse_redaction import ClickHouseRedaction
 from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.history_reader import HistoryReader
 
@@ -15,8 +18,9 @@ _VALUES_BYTES = 2 * 1024 * 1024  # of all records of a reply together
 class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
     """Serves gyre.telemetry.v1.TelemetryService."""
 
-    def __init__(self, reader: HistoryReader) -> None:
+    def __init__(self, reader: HistoryReader, redaction: ClickHouseRedaction) -> None:
         self._reader = reader
+        self._redaction = redaction
 
     async def GetInteraction(
         self, request: pb.GetInteractionRequest, context: ServicerContext
@@ -35,6 +39,13 @@ class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
     ) -> pb.SeriesResponse:
         """One page of a view, newest first."""
         return await self._reader.series(request_context(), request)
+
+    async def Redact(
+        self, request: pb.RedactRequest, context: ServicerContext
+    ) -> pb.RedactResponse:
+        """Rewrites rows of before."""
+        since = request.since.ToDatetime(tzinfo=UTC)
+        return pb.RedactResponse(rows=await self._redaction.redact(request_context().tenant, since))
 
 
 class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):

@@ -7,10 +7,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from gyre_common.errors import Conflict, GyreError, InvalidInput
+from gyre_common.errors import Conflict, FailedPrecondition, GyreError, InvalidInput
 from gyre_common.events.event import EVERY_TENANT, now
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED
+from gyre_common.personal_data import Redaction
+from gyre_common.redaction.choices import choices
 
 from gyre_trainer.data_sets.data_set_store import DataSetStore, expire_incomplete_data_sets
 from gyre_trainer.runs.folder import RunFolders
@@ -29,6 +31,19 @@ class ErasureCounts:
 
     interactions: int
     cleared_interactions: int
+    feedback: int
+    passages: int
+    data_sets: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class RedactionCounts:
+    """What was rewritten: facts of questions and of feedback, texts of passages; and what was
+    removed, as it holds texts of before.
+    """
+
+    interactions: int
     feedback: int
     passages: int
     data_sets: int
@@ -76,6 +91,35 @@ class Forgetting:
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
+    async def redact(self, tenant: str, since: datetime) -> RedactionCounts:
+        """Rewrite what was collected from then on as the tenant's choice says today. What was
+        interrupted is done by doing it again. Raises FailedPrecondition: the choice is to keep;
+        Conflict and Retryable as `forget`.
+        """
+        if choices().of(tenant) is Redaction.KEEP:
+            raise FailedPrecondition(
+                f"personal data of {tenant} is kept, so there is nothing to rewrite: set "
+                "GYRE_PERSONAL_DATA or GYRE_PERSONAL_DATA_OF_TENANTS for every service first"
+            )
+        async with self._lock, self._without_runs(tenant):
+            await self._current_window()
+            done = await self._segments.redact(tenant, since)
+            counts = RedactionCounts(
+                interactions=done.cleared[INTERACTION_COMPLETED.name],
+                feedback=done.cleared[FEEDBACK_RECEIVED.name],
+                passages=await self._segments.drop_passages(),
+                data_sets=await expire_incomplete_data_sets(self._data_sets, self._segments, now()),
+                runs=await self._without_folders_of(tenant),
+            )
+        log.info("facts redacted", extra={"tenant": tenant, **vars(counts)})
+        return counts
+
+    async def _without_folders_of(self, tenant: str) -> int:
+        """Folders of runs hold questions and passages in the open."""
+        return await asyncio.to_thread(
+            self._folders.forget, lambda folder: folder.spec().tenant in (tenant, EVERY_TENANT)
+        )
+
     async def forget_due(self, oldest: datetime) -> None:
         """Finish what was begun, and remove what is older than `oldest`. Raises as `forget`."""
         async with self._lock, self._without_runs(EVERY_TENANT):
@@ -107,10 +151,7 @@ class Forgetting:
             feedback=done.removed[FEEDBACK_RECEIVED.name],
             passages=await self._segments.drop_passages(),
             data_sets=await expire_incomplete_data_sets(self._data_sets, self._segments, now()),
-            runs=await asyncio.to_thread(
-                self._folders.forget,
-                lambda folder: folder.spec().tenant in (erasure.tenant, EVERY_TENANT),
-            ),
+            runs=await self._without_folders_of(erasure.tenant),
         )
         await self._segments.erasures.finish(erasure)
         log.info("erasure done", extra={"erasure": erasure.erasure_id, **vars(counts)})

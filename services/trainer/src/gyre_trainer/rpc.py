@@ -1,6 +1,7 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from google.protobuf.struct_pb2 import Struct
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_common.errors import InvalidInput
 from gyre_common.events.event import EVERY_TENANT
-from gyre_common.events.training import Verdict
+from gyre_common.events.training import TrainingFinished, Verdict
 from gyre_common.rpc import ServicerContext, request_context
 from gyre_common.signature import Signature
 from gyre_common.store import Store
@@ -141,6 +142,22 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
         subject = Subject(request_context().tenant, _SUBJECT_KINDS[named], getattr(request, named))
         return trainer_pb2.ForgetResponse(**vars(await self._forgetting.forget(subject)))
 
+    async def Redact(
+        self, request: trainer_pb2.RedactRequest, context: ServicerContext
+    ) -> trainer_pb2.RedactResponse:
+        """Rewrites what training keeps of the caller's tenant as its choice says."""
+        tenant = request_context().tenant
+        since = request.since.ToDatetime(tzinfo=UTC)
+        done = await self._forgetting.redact(tenant, since)
+        return trainer_pb2.RedactResponse(
+            **vars(done),
+            versions=[
+                _trained(run, run.finished)
+                for run in self._conductor.book.runs(tenant)
+                if run.started_at >= since and run.finished and run.finished.version
+            ],
+        )
+
 
 async def run_message(run: Run, store: Store) -> trainer_pb2.Run:
     """A run with its report, where the store can give it."""
@@ -187,6 +204,16 @@ def _run(run: Run) -> trainer_pb2.Run:
         if finished.verdict:
             fields["verdict"] = _verdict_fields(finished.verdict)
     return trainer_pb2.Run(run_id=str(run.run_id), **fields)
+
+
+def _trained(run: Run, finished: TrainingFinished) -> trainer_pb2.TrainedVersion:
+    return trainer_pb2.TrainedVersion(
+        role=run.role,
+        version=finished.version,
+        run_id=str(run.run_id),
+        tenant=run.tenant,
+        started_at=run.started_at,
+    )
 
 
 def _verdict_fields(verdict: Verdict) -> dict[str, Any]:

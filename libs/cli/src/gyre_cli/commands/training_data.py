@@ -1,9 +1,13 @@
-"""`gyre datasets`: what was trained on. `gyre forget`: takes somebody out of it."""
+"""`gyre datasets`: what was trained on. `gyre forget` takes somebody out of it, `gyre redact` what
+is personal.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gyre_client.errors import InvalidInput
+from rich.console import Group
 from rich.table import Table
 from typer import Argument, Option
 
@@ -11,7 +15,7 @@ from gyre_cli.command import Cli, command, group
 from gyre_cli.output import minute, plain, table
 
 if TYPE_CHECKING:
-    from gyre.trainer.v1.trainer_pb2 import DataSet, ForgetResponse
+    from gyre.trainer.v1.trainer_pb2 import DataSet, ForgetResponse, RedactResponse
     from gyre_client import AsyncClient
 
 datasets = group("Look at the frozen data sets.")
@@ -79,6 +83,28 @@ def forget(
     cli.out.result(plain(removed), lambda: _summary(removed))
 
 
+@command
+def redact(
+    cli: Cli,
+    since: Annotated[
+        datetime | None,
+        Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="From when on, in UTC."),
+    ] = None,
+) -> None:
+    """Rewrite what was kept before personal data was masked, hashed or dropped.
+
+    Rows of ClickHouse, facts, data sets and runs' folders; the versions that may have learned from
+    them are listed. The index follows by `gyre index rebuild`, Kafka's topics by age.
+    """
+    moment = since.replace(tzinfo=UTC) if since else None
+
+    async def everywhere(gyre: "AsyncClient") -> "tuple[dict[str, int], RedactResponse]":
+        return await gyre.history.redact(moment), await gyre.facts.redact(moment)
+
+    rows, facts = cli.run(everywhere)
+    cli.out.result({**plain(facts), "rows": rows}, lambda: _of_redaction(rows, facts))
+
+
 def _table(data_sets: "Sequence[DataSet]") -> Table:
     numbers = ("TO TRAIN", "TO JUDGE")
     rows = table("DATA SET", "TENANT", *numbers, "FROZEN", "EXPIRED", right=numbers)
@@ -124,4 +150,24 @@ def _summary(removed: "ForgetResponse") -> str:
         + "\nThe index, ClickHouse and Kafka's topics still hold theirs. Versions made of it stay: "
         "trained models, and prompts with examples, which show these to who asks; see "
         "`gyre releases prompt/answer`."
+    )
+
+
+def _of_redaction(rows: Mapping[str, int], facts: "RedactResponse") -> Group:
+    changed = ", ".join(f"{count} of {table}" for table, count in rows.items() if count)
+    summary = (
+        f"rewritten in ClickHouse: {changed or 'no row'}\n"
+        f"rewritten for training: {facts.interactions} questions, {facts.feedback} votes and "
+        f"comments; removed: {facts.passages} texts of passages, {facts.data_sets} data sets, "
+        f"{facts.runs} folders of runs\n"
+        "The index still holds what documents said: `gyre index rebuild` reads them again. Kafka's "
+        "topics keep theirs until they are too old."
+    )
+    if not facts.versions:
+        return Group(summary, "No version was trained since then.")
+    versions = table("ROLE", "VERSION", "TENANT", "TRAINED", "RUN")
+    for one in facts.versions:
+        versions.add_row(one.role, one.version, one.tenant, minute(one.started_at), one.run_id)
+    return Group(
+        summary, "These versions may have learned from it, and stay as they are:", versions
     )

@@ -46,7 +46,7 @@ class DocumentSubmitted(DocumentEvent):
     content_base64: str | None = None
     content_uri: str | None = Field(default=None, max_length=4096)
     media_type: str | None = Field(default=None, max_length=256)
-    source_uri: str | None = Field(default=None, max_length=4096)
+    source_uri: Text | None = Field(default=None, max_length=4096)
     metadata: dict[str, Text] = Field(default_factory=dict)
     acl: tuple[AccessGroup, ...] = ()
     source: SourceName | None = None
@@ -66,7 +66,7 @@ class DocumentHeader(DocumentEvent):
     submitted_at: Timestamp
     title: Text = ""
     media_type: str = "text/plain"
-    source_uri: str | None = None
+    source_uri: Text | None = None
     metadata: dict[str, Text] = Field(default_factory=dict)
     acl: tuple[AccessGroup, ...] = ()
     source: SourceName | None = None

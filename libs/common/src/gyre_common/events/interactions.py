@@ -53,7 +53,7 @@ class RetrievedChunk(EventPart):
     document_id: DocumentId
     revision: int = Field(ge=0)
     title: Text = ""
-    source_uri: str | None = None
+    source_uri: Text | None = None
     heading_path: tuple[Text, ...] = ()
     position: Text = ""
     text: Text

@@ -1,5 +1,6 @@
 """Collects facts as they come: a batch of a topic becomes a segment a partition."""
 
+import asyncio
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable
@@ -39,8 +40,10 @@ class Collector:
         """Return once all are safe; a repeated batch adds what is missing. Raises Retryable."""
         facts: dict[int, list[Fact]] = defaultdict(list)
         passages: dict[str, str] = {}
-        for record in records:
-            event = redacted(record.event)
+        batch = list(records)
+        # In a thread: redacting a batch of long texts takes seconds.
+        events = await asyncio.to_thread(lambda: [redacted(each.event) for each in batch])
+        for record, event in zip(batch, events, strict=True):
             facts[record.raw.partition].append(_fact_of(event, record.raw.offset))
             if isinstance(event, InteractionCompleted):
                 passages |= {_digest(chunk): chunk.text for chunk in event.retrieved}

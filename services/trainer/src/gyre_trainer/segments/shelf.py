@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from gyre_common.errors import FailedPrecondition, NotFound
 from gyre_common.events.event import EVERY_TENANT
-from gyre_common.store import Shelf
+from gyre_common.store import Shelf, digest_of
 
 from gyre_trainer.segments.erasure import Erasure, Erasures, Subject, SubjectKind
 from gyre_trainer.segments.facts import Fact, InteractionFact, PartitionFacts
 from gyre_trainer.segments.files import Segment, SegmentFiles, end_of, read_unmerged
 from gyre_trainer.segments.parquet import FEEDBACK, INTERACTIONS, JUDGEMENTS, Stream, each_once
 from gyre_trainer.segments.passages import PassageTexts
+from gyre_trainer.segments.redacting import redacted_fact, redacted_passages
 from gyre_trainer.segments.window import Window, partitions
 
 FOLDER = "segments"
@@ -127,6 +128,44 @@ class Segments:
                     if after is not None:
                         await self._files.replace(segment, after)
             return done
+
+    async def redact(self, tenant: str, since: datetime) -> Rewritten:
+        """Rewrite the tenant's facts from then on as its choice for personal data says. Doing it
+        again does what was left undone; `drop_passages` removes the texts of before.
+        """
+        done = Rewritten()
+        async with self._writing:
+            for segment in await self._files.all():
+                table = await self._files.table(segment)
+                if not pc.any(pc.equal(table["tenant"], tenant)).as_py():
+                    continue
+                before = segment.stream.facts(table, EVERY_TENANT)
+                after = await self._redacted(segment.stream, before, tenant, since)
+                changed = sum(new != old for old, new in zip(before, after, strict=True))
+                if changed:
+                    done.cleared[segment.stream.topic] += changed
+                    await self._files.replace(segment, segment.stream.table(after))
+        return done
+
+    async def _redacted(
+        self, stream: Stream[Any], facts: Sequence[Fact], tenant: str, since: datetime
+    ) -> list[Fact]:
+        """Texts of passages are put before the facts that refer to them."""
+        concerned = {
+            fact.offset
+            for fact in facts
+            if fact.tenant == tenant and getattr(fact, stream.time) >= since
+        }
+        referred = _referred_passages([fact for fact in facts if fact.offset in concerned])
+        texts = await self.passages.get(tenant, referred[tenant])
+        changed = await asyncio.to_thread(redacted_passages, texts, tenant)
+        fresh = {digest_of(text.encode()): text for text in changed.values()}
+        await self.passages.put(tenant, fresh)
+        return await asyncio.to_thread(
+            lambda: [
+                redacted_fact(fact, changed) if fact.offset in concerned else fact for fact in facts
+            ]
+        )
 
     async def drop_before(self, oldest: datetime) -> Rewritten:
         """A place's last segment stays, if need be empty: its name tells what was collected."""

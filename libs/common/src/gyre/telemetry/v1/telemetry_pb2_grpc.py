@@ -51,6 +51,11 @@ class TelemetryServiceStub:
                 request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SeriesRequest.SerializeToString,
                 response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SeriesResponse.FromString,
                 _registered_method=True)
+        self.Redact = channel.unary_unary(
+                '/gyre.telemetry.v1.TelemetryService/Redact',
+                request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactRequest.SerializeToString,
+                response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactResponse.FromString,
+                _registered_method=True)
 
 
 class TelemetryServiceServicer:
@@ -81,6 +86,15 @@ class TelemetryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Redact(self, request, context):
+        """Rewrites the tables' rows of the caller's tenant from a moment on, as the tenant's choice for
+        personal data says today. FAILED_PRECONDITION where the choice is to keep it. One that was
+        interrupted is done by another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TelemetryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +112,11 @@ def add_TelemetryServiceServicer_to_server(servicer, server):
                     servicer.Series,
                     request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SeriesRequest.FromString,
                     response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SeriesResponse.SerializeToString,
+            ),
+            'Redact': grpc.unary_unary_rpc_method_handler(
+                    servicer.Redact,
+                    request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactRequest.FromString,
+                    response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -183,6 +202,33 @@ class TelemetryService:
             '/gyre.telemetry.v1.TelemetryService/Series',
             gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SeriesRequest.SerializeToString,
             gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Redact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.telemetry.v1.TelemetryService/Redact',
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactRequest.SerializeToString,
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -272,3 +272,39 @@ class ForgetResponse(_message.Message):
     data_sets: int
     runs: int
     def __init__(self, interactions: _Optional[int] = ..., cleared_interactions: _Optional[int] = ..., feedback: _Optional[int] = ..., passages: _Optional[int] = ..., data_sets: _Optional[int] = ..., runs: _Optional[int] = ...) -> None: ...
+
+class RedactRequest(_message.Message):
+    __slots__ = ("since",)
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class RedactResponse(_message.Message):
+    __slots__ = ("interactions", "feedback", "passages", "data_sets", "runs", "versions")
+    INTERACTIONS_FIELD_NUMBER: _ClassVar[int]
+    FEEDBACK_FIELD_NUMBER: _ClassVar[int]
+    PASSAGES_FIELD_NUMBER: _ClassVar[int]
+    DATA_SETS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    interactions: int
+    feedback: int
+    passages: int
+    data_sets: int
+    runs: int
+    versions: _containers.RepeatedCompositeFieldContainer[TrainedVersion]
+    def __init__(self, interactions: _Optional[int] = ..., feedback: _Optional[int] = ..., passages: _Optional[int] = ..., data_sets: _Optional[int] = ..., runs: _Optional[int] = ..., versions: _Optional[_Iterable[_Union[TrainedVersion, _Mapping]]] = ...) -> None: ...
+
+class TrainedVersion(_message.Message):
+    __slots__ = ("role", "version", "run_id", "tenant", "started_at")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    version: str
+    run_id: str
+    tenant: str
+    started_at: _timestamp_pb2.Timestamp
+    def __init__(self, role: _Optional[str] = ..., version: _Optional[str] = ..., run_id: _Optional[str] = ..., tenant: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

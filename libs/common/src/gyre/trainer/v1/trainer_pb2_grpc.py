@@ -80,6 +80,11 @@ class TrainerServiceStub:
                 request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetRequest.SerializeToString,
                 response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetResponse.FromString,
                 _registered_method=True)
+        self.Redact = channel.unary_unary(
+                '/gyre.trainer.v1.TrainerService/Redact',
+                request_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RedactRequest.SerializeToString,
+                response_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RedactResponse.FromString,
+                _registered_method=True)
 
 
 class TrainerServiceServicer:
@@ -152,6 +157,15 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Redact(self, request, context):
+        """Rewrites what training keeps of the caller's tenant from a moment on, as the tenant's choice for
+        personal data says today. FAILED_PRECONDITION where the choice is to keep it; ABORTED while a run
+        of the tenant goes on. One that was interrupted is done by another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -199,6 +213,11 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.Forget,
                     request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetRequest.FromString,
                     response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetResponse.SerializeToString,
+            ),
+            'Redact': grpc.unary_unary_rpc_method_handler(
+                    servicer.Redact,
+                    request_deserializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RedactRequest.FromString,
+                    response_serializer=gyre_dot_trainer_dot_v1_dot_trainer__pb2.RedactResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -445,6 +464,33 @@ class TrainerService:
             '/gyre.trainer.v1.TrainerService/Forget',
             gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetRequest.SerializeToString,
             gyre_dot_trainer_dot_v1_dot_trainer__pb2.ForgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Redact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.trainer.v1.TrainerService/Redact',
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.RedactRequest.SerializeToString,
+            gyre_dot_trainer_dot_v1_dot_trainer__pb2.RedactResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,45 +1,62 @@
-"""The one way by which text enters facts, telemetry and data sets."""
+"""Finds every `Text` of an event by its type, and redacts it."""
 
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Callable, Iterator
 from functools import cache
 from operator import is_
-from types import MappingProxyType, UnionType
+from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
 from gyre_common.events.event import Event, IsText
+from gyre_common.events.interactions import Citation, InteractionCompleted
+from gyre_common.redaction.choices import choices
+from gyre_common.redaction.texts import RedactedText, redact_text
 
 E = TypeVar("E", bound=Event)
 _Redact = Callable[[Any, str], Any]
 
 
-class Redaction(StrEnum):
-    """What becomes of personal data in the texts of a tenant.
-
-    `keep`, the only choice until there is redaction, changes nothing.
-    """
-
-    KEEP = "keep"
-
-
-REDACTORS: dict[Redaction, Callable[[str], str]] = {Redaction.KEEP: str}
-"""What each choice does to a text."""
-
-_OF_TENANTS: Mapping[str, Redaction] = MappingProxyType({})
-"""Empty: there is nothing else to choose yet, nor a way to choose it."""
-
-
 def redact(text: str, tenant: str) -> str:
     """The text as it may be kept for that tenant."""
-    return REDACTORS[_OF_TENANTS.get(tenant, Redaction.KEEP)](text)
+    return redaction_of(text, tenant).text
+
+
+def redaction_of(text: str, tenant: str) -> RedactedText:
+    """The same, with the way from the characters of the text to what is left of them."""
+    return redact_text(text, tenant, choices())
+
+
+def text_fields(kind: type[BaseModel]) -> frozenset[str]:
+    """The fields of an event, or of a part of one, that hold text."""
+    return frozenset(name for name, _ in _plan(kind))
 
 
 def redacted(event: E) -> E:
-    """The event with every `Text` in it redacted; the same object where nothing changes."""
+    """The event with every `Text` in it redacted; the same object where nothing changes. Citations
+    stand at the same words as before.
+    """
     redacted: E = _redact_model(event, event.tenant)
+    if isinstance(event, InteractionCompleted) and redacted is not event and event.citations:
+        return redacted.model_copy(update={"citations": tuple(_moved_citations(event))})
     return redacted
+
+
+def _moved_citations(event: InteractionCompleted) -> Iterator[Citation]:
+    answer = redaction_of(event.answer, event.tenant)
+    cited = {each.chunk_id for each in event.citations}
+    passages = {
+        each.chunk_id: redaction_of(each.text, event.tenant)
+        for each in event.retrieved
+        if each.chunk_id in cited
+    }
+    for before in event.citations:
+        after: Citation = _redact_model(before, event.tenant)
+        places = {"start": answer.start(before.start), "end": answer.end(before.end)}
+        if passage := passages.get(before.chunk_id):
+            places["chunk_start"] = passage.start(before.chunk_start)
+            places["chunk_end"] = passage.end(before.chunk_end)
+        yield after.model_copy(update=places)
 
 
 def _redact_model(model: BaseModel, tenant: str) -> Any:
