@@ -22,6 +22,18 @@ def test_a_source_is_added_and_its_sync_is_waited_for(gyre: Shell, system: FakeS
     )
 
 
+def test_groups_and_schedule_stay_unless_they_are_given(gyre: Shell, system: FakeSystem) -> None:
+    def add(*words: str) -> tuple[list[str], str]:
+        gyre("sources", "add", "kept-groups", "folder", "--no-wait", *words)
+        source = system.sources["kept-groups"].source
+        return list(source.acl), source.schedule
+
+    assert add("--acl", "staff", "--schedule", "0 3 * * *") == (["staff"], "0 3 * * *")
+    assert add("--set", "path=/srv/other") == (["staff"], "0 3 * * *")
+    assert add("--acl", "board") == (["board"], "0 3 * * *")
+    assert add("--acl", "", "--schedule", "") == ([], "")
+
+
 def test_a_sync_that_fails_is_told_with_its_reason_and_status(
     gyre: Shell, system: FakeSystem
 ) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from gyre_client.errors import FailedPrecondition
+from gyre_client.errors import FailedPrecondition, NotFound
 from rich.console import Group, RenderableType
 from rich.text import Text
 from typer import Argument, Option
@@ -14,7 +14,7 @@ from gyre_cli.command import Cli, command, group, pairs
 from gyre_cli.output import minute, plain, table
 
 if TYPE_CHECKING:
-    from gyre.ingestor.v1.sources_pb2 import SourceKind, SourceStatus, Sync
+    from gyre.ingestor.v1.sources_pb2 import Source, SourceKind, SourceStatus, Sync
     from gyre_client import AsyncClient
     from rich.table import Table
 
@@ -38,20 +38,38 @@ def add(
         Option("--set", metavar="NAME=VALUE", help="A setting of the kind; repeatable."),
     ] = None,
     schedule: Annotated[
-        str, Option(help="When to sync, as cron has it, in UTC: '0 3 * * *' is nightly at three.")
-    ] = "",
+        str | None,
+        Option(help="When to sync, as cron has it, in UTC: '0 3 * * *' is nightly at three."),
+    ] = None,
     acl: Annotated[list[str] | None, Option(help="Group that may read; repeatable.")] = None,
     wait: Wait = True,
 ) -> None:
-    """Add a source, or change one, and sync it."""
-    status = cli.run(
-        lambda gyre: gyre.sources.put(
-            name, kind, pairs(values or []), schedule=schedule, acl=acl or ()
-        )
-    )
+    """Add a source, or change one, and sync it.
+
+    Of one that is there, groups and schedule stay unless they are given; '' takes them away.
+    """
+    settings = pairs(values or [])
+
+    async def put(gyre: "AsyncClient") -> "SourceStatus":
+        before = await _before(gyre, name)
+        groups = before.acl if acl is None else [one for one in acl if one]
+        when = before.schedule if schedule is None else schedule
+        return await gyre.sources.put(name, kind, settings, schedule=when, acl=groups)
+
+    status = cli.run(put)
     if wait:
         status = _followed(cli, name, status.changed_at.ToDatetime(UTC))
     _show_sync(cli, status, waits=wait)
+
+
+async def _before(gyre: "AsyncClient", name: str) -> "Source":
+    """The source as it was; an empty one if it is new."""
+    from gyre.ingestor.v1.sources_pb2 import Source
+
+    try:
+        return (await gyre.sources.list(name))[0].source
+    except NotFound:
+        return Source()
 
 
 @sources.command("list")
