@@ -442,8 +442,10 @@ async def test_a_schedule_asks_when_it_is_due_and_makes_up_for_what_was_missed_o
         await clock.request_due()
         await clock.request_due()
     await world.bus.settled()
-    reasons = [each.reason for each in world.events(SYNC_REQUESTED)]
-    assert reasons == [SyncReason.CHANGED, SyncReason.SCHEDULED, SyncReason.SCHEDULED]
+    first, *others = (each.reason for each in world.events(SYNC_REQUESTED))
+    assert first is SyncReason.CHANGED
+    # The second clock asks too, unless the sync is over by then.
+    assert others in ([SyncReason.SCHEDULED], [SyncReason.SCHEDULED] * 2)
     assert (await last(world)).reason is SyncReason.SCHEDULED
     assert len(world.place.known) == 2  # one sync served both
 
