@@ -53,6 +53,20 @@ def test_the_watermark_passes_offsets_that_hold_no_record() -> None:
     assert partition.watermark == 21
 
 
+def test_a_partition_moves_when_its_watermark_does_and_when_something_comes_to_it_at_rest() -> None:
+    partition = Partition("messages.sent.v1", 0)
+    for offset, arrived in enumerate((10.0, 11.0)):
+        partition.add(a_record(offset), None, arrived)
+    first, second = take_pending(partition), take_pending(partition)
+    assert partition.moved_at == 10.0
+    partition.finish(second, 20.0)
+    assert partition.moved_at == 10.0
+    partition.finish(first, 21.0)
+    assert partition.moved_at == 21.0
+    partition.add(a_record(2), None, 90.0)
+    assert partition.moved_at == 90.0
+
+
 def test_records_of_one_key_never_run_at_once() -> None:
     partition = filled("a", "a", "b")
     first, other = take_pending(partition), take_pending(partition)

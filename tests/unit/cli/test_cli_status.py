@@ -20,7 +20,10 @@ METRICS = """
 # TYPE gyre_consumer_lag_records gauge
 gyre_consumer_lag_records{topic="documents.submitted.v1"} 3
 gyre_consumer_lag_records{topic="documents.deleted.v1"} 2
+gyre_consumer_stalled_seconds{group="ingestor",topic="documents.submitted.v1"} 720.4
+gyre_consumer_stalled_seconds{group="ingestor",topic="documents.deleted.v1"} 12.0
 """
+STALLED = "documents.submitted.v1 stands still before a record for 12 min"
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ async def test_a_held_partition_is_shown_beside_its_service(
         Ports, "metrics", lambda _, name: metrics_port if name == "ingestor" else nobody
     )
     health = await health_of_services(Ports())
-    assert health["ingestor"] == Health(5, (HELD,))
+    assert health["ingestor"] == Health(5, (HELD, STALLED))
     assert health["judge"] == Health()
     ingestor = ProcessState(
         name="ingestor", status=Status.UNREADY, since=datetime.now(UTC), log=Path("log")
@@ -63,8 +66,9 @@ async def test_a_held_partition_is_shown_beside_its_service(
         supervisor=ProcessIdentity(pid=1, created=0), port_offset=0, processes=(ingestor,)
     )
     services: Any = system_json(state, health)["services"]
-    assert (services[0]["lag"], services[0]["problems"]) == (5, (HELD,))
+    assert (services[0]["lag"], services[0]["problems"]) == (5, (HELD, STALLED))
     console = Console(width=200)
     with console.capture() as capture:
         console.print(system_table(state, health))
     assert HELD in capture.get()
+    assert STALLED in capture.get()

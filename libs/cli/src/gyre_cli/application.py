@@ -34,6 +34,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = {
     "Use it": {
         "submit": "Submit documents and wait until they are searchable.",
         "delete": "Delete documents, and wait until no question finds them.",
+        "documents": "Look at documents: what is there, and what happened to them.",
         "sources": "Look after the places that documents are fetched from.",
         "ask": "Ask a question; the answer streams, its sources follow.",
         "questions": "Suggest three questions to start with.",

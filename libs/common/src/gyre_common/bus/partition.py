@@ -41,7 +41,7 @@ class Partition:
     """The unfinished records of one partition.
 
     `watermark` is the offset to commit: every record below it is finished. It is None until the
-    first one is.
+    first one is. `moved_at` says when it last moved, or had something before it again.
 
     A held record keeps the whole partition back until somebody decides: that is `held_record`.
 
@@ -62,6 +62,7 @@ class Partition:
         self.held_record: Pending | None = None
         self.held_cause = ""
         self.too_slow = False
+        self.moved_at = 0.0
         self.running = 0
         self.served_at = 0
         self.unfinished = 0
@@ -81,6 +82,8 @@ class Partition:
         if raw.offset <= self._newest:
             return False
         self._newest = raw.offset
+        if not self._order:
+            self.moved_at = arrived
         self._order.append(raw.offset)
         pending = Pending(raw, self, lane, arrived, tenant)
         queue = self._queues.get(tenant)
@@ -179,7 +182,7 @@ class Partition:
         self._highest_taken = max(self._highest_taken, pending.raw.offset)
         return pending
 
-    def finish(self, pending: Pending) -> None:
+    def finish(self, pending: Pending, at: float = 0.0) -> None:
         """The work on this record is done: raise the watermark as far as it goes."""
         self.running -= 1
         self.unfinished -= 1
@@ -191,6 +194,7 @@ class Partition:
             self._finished.add(offset)
             return
         order.popleft()
+        self.moved_at = at
         finished = self._finished
         while order and order[0] in finished:
             offset = order.popleft()

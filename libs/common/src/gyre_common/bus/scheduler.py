@@ -226,7 +226,7 @@ class Scheduler:
     def finish(self, pending: Pending) -> None:
         """The work on this record is done."""
         partition = pending.partition
-        partition.finish(pending)
+        partition.finish(pending, perf_counter())
         if partition.failures and pending.attempts and not partition.closed:
             partition.open()
             self._wake()
@@ -429,6 +429,12 @@ class Scheduler:
         for limit in self._limits:
             limit.check()
         self.measures.publish(self.unfinished)
+        self.measures.stalled_seconds.set(self._stalled_seconds())
+
+    def _stalled_seconds(self) -> float:
+        """For how long the watermark of some partition has stood still before a record."""
+        moved = [partition.moved_at for partition in self.partitions if partition.unfinished]
+        return perf_counter() - min(moved) if moved else 0.0
 
     async def drain(self, limit: float) -> None:
         """Finish what was started and what would be repeated by others, then let go of it all.

@@ -59,6 +59,11 @@ class Metrics:
             "1 while a consumer stands still, fails to fetch, or holds a partition.",
             topic_group,
         )
+        self.consumer_stalled_seconds = gauge(
+            "gyre_consumer_stalled_seconds",
+            "Since when the oldest record that was read is not finished; 0 while records go by.",
+            topic_group,
+        )
         self.partition_held_offset = gauge(
             "gyre_partition_held_offset",
             "Offset at which a partition is held; missing while it goes on.",

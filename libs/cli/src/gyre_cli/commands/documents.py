@@ -1,0 +1,131 @@
+"""`gyre documents`: what is there, and what happened to a document."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from gyre.ingestor.v1 import ingestor_pb2
+from gyre_client.errors import InvalidInput
+from rich.console import Group, RenderableType
+from rich.text import Text
+from typer import Argument, Option
+
+from gyre_cli.command import Cli, command, group
+from gyre_cli.output import plain, shortened, table
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+    from gyre_client import AsyncClient
+
+_STATES = {
+    "indexed": ingestor_pb2.DOCUMENT_STATE_INDEXED,
+    "rejected": ingestor_pb2.DOCUMENT_STATE_REJECTED,
+    "deleted": ingestor_pb2.DOCUMENT_STATE_DELETED,
+}
+_NAMES = {number: name for name, number in _STATES.items()}
+_STYLES = {"indexed": "green", "rejected": "red", "deleted": "dim"}
+_LONGEST_TITLE = 60
+_MOST_PARTS = 20
+
+documents = group("Look at documents: what is there, and what happened to them.")
+
+Acl = Annotated[list[str] | None, Option(help="Group that may read; repeatable.")]
+
+
+@documents.command("list")
+@command
+def list_documents(
+    cli: Cli,
+    search: Annotated[str, Option(help="Words of title or name.")] = "",
+    state: Annotated[str, Option(help="indexed, rejected or deleted [all but deleted].")] = "",
+    limit: Annotated[int, Option(min=1, max=1000, help="How many at most.")] = 100,
+    acl: Acl = None,
+) -> None:
+    """Show documents by name, with their state."""
+    if state and state not in _STATES:
+        raise InvalidInput("--state", f"is {state}", f"name one of {', '.join(_STATES)}")
+    wanted = _STATES.get(state, ingestor_pb2.DOCUMENT_STATE_UNSPECIFIED)
+
+    async def page(gyre: "AsyncClient") -> ingestor_pb2.ListDocumentsResponse:
+        own = gyre.with_caller(groups=tuple(acl or ())).documents
+        return await own.page(page_size=limit, search=search, state=wanted)
+
+    reply = cli.run(page)
+    if reply.next_page_token:
+        cli.out.note(f"there are more than {limit}: narrow it by --search, or raise --limit")
+    cli.out.result([plain(one) for one in reply.documents], lambda: _list(list(reply.documents)))
+
+
+@documents.command("show")
+@command
+def show(
+    cli: Cli,
+    name: Annotated[str, Argument(help="As `gyre documents list` names it.")],
+    acl: Acl = None,
+) -> None:
+    """Show one document: where it stands, and what each of its submissions came to, when."""
+
+    async def get(gyre: "AsyncClient") -> tuple[ingestor_pb2.DocumentStatus, list[str]]:
+        own = gyre.with_caller(groups=tuple(acl or ())).documents
+        return await own.get(name), await own.parts(name)
+
+    document, parts = cli.run(get)
+    cli.out.result({**plain(document), "parts": parts}, lambda: _card(document, parts))
+
+
+def _list(listed: list[ingestor_pb2.DocumentStatus]) -> RenderableType:
+    if not listed:
+        return "no documents"
+    rows = table("DOCUMENT", "STATE", "PASSAGES", "TITLE", right=("PASSAGES",))
+    for one in listed:
+        rows.add_row(
+            one.document_id,
+            _state(one.state),
+            str(one.chunk_count),
+            shortened(one.title, _LONGEST_TITLE),
+        )
+    return rows
+
+
+def _card(document: ingestor_pb2.DocumentStatus, parts: list[str]) -> RenderableType:
+    facts = {
+        "state": _NAMES.get(document.state, ""),
+        "title": document.title,
+        "kind": document.media_type,
+        "from": document.source_uri,
+        "groups": ", ".join(document.acl) or "everybody of the tenant",
+        "passages": f"{document.chunk_count} in {document.index}" if document.index else "",
+    }
+    lines: list[RenderableType] = [document.document_id]
+    lines += [f"  {name}: {value}" for name, value in facts.items() if value]
+    if parts:
+        more = f" and {len(parts) - _MOST_PARTS} more" if len(parts) > _MOST_PARTS else ""
+        lines.append(f"  holds: {', '.join(parts[:_MOST_PARTS])}{more}")
+    rows = table("SUBMITTED", "BECAME", "ACCEPTED", "CUT", "DONE", "WHY")
+    for event in document.timeline:
+        rows.add_row(*_happening(event))
+    return Group(*lines, rows)
+
+
+def _happening(event: ingestor_pb2.DocumentEvent) -> list[Any]:
+    """When it was submitted, and after how many seconds each stage was through."""
+
+    def after(moment: "Timestamp", *, has_it: bool) -> str:
+        if not has_it:
+            return "–"
+        span = moment.ToDatetime() - event.submitted_at.ToDatetime()
+        return f"+{span.total_seconds():.1f} s"
+
+    why = f"{event.code} ({event.stage}): {event.detail}" if event.code else ""
+    source = event.source
+    return [
+        f"{event.submitted_at.ToDatetime():%Y-%m-%d %H:%M:%S}",
+        _state(event.state),
+        after(event.accepted_at, has_it=event.HasField("accepted_at")),
+        after(event.chunked_at, has_it=event.HasField("chunked_at")),
+        after(event.happened_at, has_it=True),
+        " ".join(filter(None, [f"by source {source}" if source else "", why])),
+    ]
+
+
+def _state(number: ingestor_pb2.DocumentState) -> Text:
+    name = _NAMES.get(number, "")
+    return Text(name, style=_STYLES.get(name, ""))

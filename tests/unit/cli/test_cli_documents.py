@@ -1,0 +1,29 @@
+"""`gyre documents` as people type it, against a system that answers."""
+
+from tests.unit.cli.test_cli_talks import Shell, gyre, served_system, system
+
+__all__ = ["gyre", "served_system", "system"]
+
+
+def test_documents_are_listed_with_their_state(gyre: Shell) -> None:
+    listed, _ = gyre("documents", "list", "--search", "tea", "--state", "indexed")
+    assert "first" in listed
+    (one,) = gyre.json("documents", "list", "--limit", "1")
+    assert one["document_id"] == "first"
+
+
+def test_what_happened_to_a_document_is_shown(gyre: Shell) -> None:
+    shown, _ = gyre("documents", "show", "all.zip")
+    assert "all.zip" in shown
+    assert "holds: all.zip/tea.md" in shown
+    assert "indexed" in shown
+    document = gyre.json("documents", "show", "all.zip")
+    assert document["parts"] == ["all.zip/tea.md"]
+    assert document["timeline"][0]["state"] == "DOCUMENT_STATE_INDEXED"
+
+
+def test_what_is_not_there_or_no_state_is_told(gyre: Shell) -> None:
+    _, error = gyre("documents", "show", "missing", code=1)
+    assert "there is no such document" in error
+    _, error = gyre("documents", "list", "--state", "lost", code=2)
+    assert "name one of indexed, rejected, deleted" in error
