@@ -298,6 +298,18 @@ a_source: Callable[..., sources.SourceChanged] = partial(
 )
 """A folder that is synced every night at three."""
 
+an_index_rebuild: Callable[..., indexes.IndexRebuildProgressed] = partial(
+    indexes.IndexRebuildProgressed,
+    rebuild_id=RUN_ID,
+    partition=3,
+    first_offset=0,
+    next_offset=120,
+    until_offset=2048,
+    document_count=118,
+    progressed_at=MORNING,
+)
+"""A partition whose documents are being read again."""
+
 a_sync_request: Callable[..., sources.SyncRequested] = partial(
     sources.SyncRequested,
     name="handbook",
@@ -338,15 +350,7 @@ _SHOWN: tuple[Event, ...] = (
         **_REPORT,
     ),
     a_release(),
-    indexes.IndexRebuildProgressed(
-        rebuild_id=RUN_ID,
-        partition=3,
-        first_offset=0,
-        next_offset=120,
-        until_offset=2048,
-        document_count=118,
-        progressed_at=MORNING,
-    ),
+    an_index_rebuild(),
     a_source(),
     a_sync_request(),
 )

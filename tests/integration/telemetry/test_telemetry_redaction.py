@@ -120,6 +120,7 @@ async def test_texts_of_every_table_are_rewritten_and_ids_are_not(
         "documents": 1,
         "training_runs": 0,
         "releases": 0,
+        "sources": 0,
     }
     after = {table: await rows(client, table, tenant) for table in tables}
     assert repr(after).replace("d@example.com", "").count("@example.com") == 0

@@ -13,6 +13,7 @@ from gyre_common.events.event import now
 from gyre_common.events.feedback import FeedbackReceived
 from gyre_common.events.interactions import InteractionCompleted, RetrievedChunk, Score
 from gyre_common.events.releases import ReleaseChanged
+from gyre_common.events.sources import SourceChanged
 from gyre_common.events.training import TrainingFinished, TrainingStarted
 from gyre_common.personal_data import Redaction
 from gyre_common.redaction import RedactedText, redact, redaction_of, text_fields
@@ -35,6 +36,7 @@ _SOURCES: Mapping[str, tuple[type[BaseModel], ...]] = {
     ),
     "training_runs": (TrainingStarted, TrainingFinished),
     "releases": (ReleaseChanged,),
+    "sources": (SourceChanged,),
 }
 """What the rows of a table are made of."""
 
