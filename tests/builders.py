@@ -301,6 +301,9 @@ a_source: Callable[..., sources.SourceChanged] = partial(
 an_index_rebuild: Callable[..., indexes.IndexRebuildProgressed] = partial(
     indexes.IndexRebuildProgressed,
     rebuild_id=RUN_ID,
+    version="minilm-l6-v2-index-2",
+    generation=2,
+    partitions=8,
     partition=3,
     first_offset=0,
     next_offset=120,

@@ -38,6 +38,10 @@ class MemoryDocumentLog:
             for offset, record in records[:_MOST]
         ]
 
+    async def newest(self, partition: int) -> Mapping[bytes, int]:
+        records = self._records(DOCUMENT_ACCEPTED)
+        return {raw.key or b"": raw.offset for raw in records if raw.partition == partition}
+
     async def chunked(self) -> Offsets:
         return self._ends(DOCUMENT_CHUNKED)
 
@@ -50,7 +54,7 @@ class MemoryDocumentLog:
         for raw in self._records(INDEX_REBUILD_PROGRESSED):
             record = decode(raw)
             assert record
-            latest[record.event.partition] = record.event
+            latest[record.event.rebuild_id, record.event.partition] = record.event
         return list(latest.values())
 
     def _records(self, topic: Topic[Any]) -> list[StoredRecord]:

@@ -1,6 +1,8 @@
 """Small rules of delivery: decoding, the breaker, size, partitioning, taking in."""
 
-from collections.abc import Coroutine
+import json
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.partitioner import murmur2
 from faststream.kafka import KafkaBroker
-from gyre_common.bus import Delivery
+from gyre_common.bus import Delivery, Record
 from gyre_common.bus import subscription as subscription_module
 from gyre_common.bus.decoding import decoder
 from gyre_common.bus.delivery import Breaker
@@ -16,10 +18,12 @@ from gyre_common.bus.handling import OneByOne
 from gyre_common.bus.record import (
     NoCurrentRecordError,
     RawRecord,
+    RecordGone,
     RecordTooLarge,
     check_size,
     current_record,
     id_for_next_event,
+    tenant_by_value,
 )
 from gyre_common.bus.subscription import KafkaSubscription
 from gyre_common.errors import Poison, Unavailable
@@ -27,6 +31,8 @@ from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
 from gyre_common.events.topic import LARGEST_EVENT
 
 from tests.builders import a_document_submitted
+from tests.bus_contract import QUICK, MessageSent, message_topic
+from tests.fakes import bus as fakes
 from tests.fakes.bus import MemoryBus, StoredRecord
 
 
@@ -243,3 +249,52 @@ async def test_bad_records_of_one_producer_do_not_stop_the_documents_of_another(
         assert bus.problems() == []
     assert delivered_events == [good]
     assert len(bus.parked) == 500
+
+
+@pytest.mark.parametrize("in_batches", [False, True])
+async def test_a_value_that_was_left_in_kafka_and_is_gone_by_its_turn_stops_nothing(
+    in_batches: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, handled = message_topic("messages.sent.v1"), list[int]()
+
+    async def read_again(self: object, raw: RawRecord) -> RawRecord:
+        if json.loads(log[raw.offset].value or b"{}")["ordinal"] == 3:
+            raise RecordGone("a newer one is there")
+        return log[raw.offset]
+
+    monkeypatch.setattr(fakes._Subscription, "read_again", read_again)
+    bus = MemoryBus(delivery=replace(QUICK, partition_records=2))
+
+    async def on_message_sent(event: MessageSent) -> None:
+        handled.append(event.ordinal)
+
+    async def on_messages_sent(records: Sequence[Record[MessageSent]]) -> None:
+        handled.extend(record.event.ordinal for record in records)
+
+    if in_batches:
+        bus.on_batch(topic, group="g", max_records=2, max_wait=0, by_tenant=True)(on_messages_sent)
+    else:
+        bus.on(topic, group="g", by_tenant=True)(on_message_sent)
+    async with bus:
+        events = [MessageSent(listener="acme/a", ordinal=ordinal) for ordinal in range(6)]
+        records = [(b"acme/a", event.to_json(), ()) for event in events]
+        log = bus.put_raw(topic, *records)
+        await bus.settled()
+    assert handled == [0, 1, 2, 4, 5]
+    assert (bus.parked, bus.problems()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("value", "tenant"),
+    [
+        (b'{"metadata": {"tenant": "blue"}, "tenant": "acme"}', b"acme"),
+        (b'{"tenant" : "acme"', b""),
+        (b'["tenant", "acme"]', b""),
+        (b'{"tenant": 7}', b""),
+        (None, b""),
+    ],
+)
+def test_a_records_tenant_is_what_its_json_says_at_its_top(
+    value: bytes | None, tenant: bytes
+) -> None:
+    assert tenant_by_value(StoredRecord("t", 0, 0, 0, b"any key", value)) == tenant

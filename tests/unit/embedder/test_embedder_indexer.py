@@ -4,7 +4,7 @@ from uuid import UUID, uuid4, uuid5
 import pytest
 from gyre_common.document_index import DocumentRecord, DocumentState
 from gyre_common.errors import FailedPrecondition, Retryable
-from gyre_common.events.documents import DocumentChunked
+from gyre_common.events.documents import DocumentChunked, ForShadow
 from gyre_common.events.releases import ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
@@ -253,6 +253,7 @@ async def test_what_was_encoded_before_an_attempt_ended_is_not_encoded_again(
 
 
 SHADOW = "chunks-2"
+FOR_SHADOW = ForShadow(version="e-1-index-2", generation=2)
 
 
 def with_shadow(
@@ -285,7 +286,7 @@ async def test_what_changes_goes_into_the_shadows_index_too_without_encoding_aga
 async def test_what_is_read_again_fills_the_shadows_index_alone(room: Room) -> None:
     await room.apply(a_document(1, "one", "two"))
     await room.release(with_shadow())
-    assert await room.apply(a_document(1, "one", "three", rebuild=True)) == [0]
+    assert await room.apply(a_document(1, "one", "three", rebuild=FOR_SHADOW)) == [0]
     assert room.texts() == ["one", "two"]
     assert room.texts(SHADOW) == ["one", "three"]
     assert [text for text, _ in room.encoder.encoded_texts] == ["T > Tea\nthree"]
@@ -295,9 +296,8 @@ async def test_what_is_read_again_fills_the_shadows_index_alone(room: Room) -> N
 async def test_what_is_read_again_brings_nothing_back_that_changed_meanwhile(room: Room) -> None:
     await room.release(with_shadow())
     await room.apply(a_document(3, "new"), a_document(3, deleted=True, document_id="gone"))
-    await room.apply(
-        a_document(1, "old", rebuild=True), a_document(1, "old", document_id="gone", rebuild=True)
-    )
+    for name in ("d", "gone"):
+        await room.apply(a_document(1, "old", document_id=name, rebuild=FOR_SHADOW))
     assert room.texts(SHADOW) == ["new"]
 
 
@@ -312,5 +312,29 @@ async def test_the_index_that_was_live_is_kept_in_step_as_the_shadow(room: Room)
 
 async def test_without_a_shadow_what_is_read_again_changes_nothing(room: Room) -> None:
     await room.apply(a_document(1, "one"))
-    assert await room.apply(a_document(1, "two", rebuild=True)) == [0]
+    before = ForShadow(version="e-1-index-2", generation=1)
+    assert await room.apply(a_document(1, "two", rebuild=before)) == [0]
     assert room.texts() == ["one"]
+
+
+async def test_what_was_read_again_for_another_shadow_is_left_out(room: Room) -> None:
+    await room.release(with_shadow())
+    other = ForShadow(version="e-1-index-1", generation=1)
+    assert await room.apply(a_document(1, "one", rebuild=other)) == [0]
+    assert room.texts(SHADOW) == []
+
+
+async def test_what_was_read_again_waits_for_its_release(room: Room) -> None:
+    with pytest.raises(Retryable, match="release 2"):
+        await room.apply(a_document(1, "one", rebuild=FOR_SHADOW))
+    await room.release(with_shadow())
+    await room.apply(a_document(1, "one", rebuild=FOR_SHADOW))
+    assert room.texts(SHADOW) == ["one"]
+
+
+async def test_what_is_told_otherwise_since_is_told_so_in_the_head_record(room: Room) -> None:
+    await room.apply(a_document(1, "one", metadata={"by": "Ann"}))
+    await room.release(with_shadow())
+    await room.apply(a_document(1, "one", metadata={"by": "[PERSON]"}, rebuild=FOR_SHADOW))
+    record = room.record()
+    assert (record.metadata, record.chunk_count, record.index) == ({"by": "[PERSON]"}, 1, INDEX)

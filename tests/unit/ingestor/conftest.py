@@ -70,6 +70,7 @@ class World:
     parts: Parts
     log: MemoryDocumentLog
     rebuild: IndexRebuild = field(init=False)
+    ingestor: Ingestor = field(init=False)
 
     def events(self, topic: Topic[E_]) -> list[E_]:
         return [event for name, event in self.bus.published if name.name == topic.name]  # type: ignore[misc]
@@ -146,6 +147,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             publisher=bus,
             clock_skew=timedelta(minutes=5),
         )
+        world.ingestor = ingestor
         world.rebuild = IndexRebuild(world.log, ingestor, world.releases, bus)
         build_handlers(bus, ingestor, world.rebuild, world.syncer)
         yield world

@@ -1,10 +1,12 @@
 """All accepted documents are read again, slice by slice, for the shadow's index."""
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from gyre_common.errors import FailedPrecondition
+from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_common.events.documents import (
+    DOCUMENT_ACCEPTED,
     DOCUMENT_CHUNKED,
     DOCUMENT_REJECTED,
     DOCUMENT_SUBMITTED,
@@ -25,7 +27,7 @@ async def submit(world: World, name: str, **fields: Any) -> None:
 
 
 def shadow(world: World, version: str | None, generation: int) -> None:
-    artifacts = (an_artifact("e-1", index="one"), an_artifact("e-2", index="two"))
+    artifacts = tuple(an_artifact(f"e-{n}", index=f"index-{n}") for n in (1, 2, 3))
     world.releases.apply(
         a_release(
             Roles.DOCUMENT_ENCODER,
@@ -54,7 +56,7 @@ async def test_every_document_that_is_there_is_cut_as_the_live_version_says(worl
     await world.bus.settled()
 
     again = {each.document_id: each for each in read_again(world)}
-    assert set(names) <= set(again)
+    assert set(names) == set(again)  # what is deleted does not come back to the topic
     for name in names:
         assert len(again[name].chunks) > len(before[name].chunks)
         assert again[name].revision == before[name].revision
@@ -89,14 +91,23 @@ async def test_what_cannot_be_read_is_not_told_of_again(world: World) -> None:
 async def test_without_a_shadow_nothing_begins_and_what_began_ends(world: World) -> None:
     for number in range(20):
         await submit(world, f"d{number}", text="# Tea\n\nHot.")
+    shadow(world, None, generation=1)
     with pytest.raises(FailedPrecondition, match="gyre index rebuild"):
         await world.rebuild.start()
-    shadow(world, "e-2", generation=1)
+    shadow(world, "e-2", generation=2)
     await world.rebuild.start()
-    shadow(world, None, generation=2)
+    shadow(world, None, generation=3)
     await world.bus.settled()
-    assert all(each.finished for each in await world.log.progress())
     assert len(read_again(world)) < 20
+    assert (await world.rebuild.progress()).state is RebuildState.READING
+
+    shadow(world, "e-3", generation=4)  # another index: all of it is read, whatever was before
+    await world.rebuild.start()
+    await world.bus.settled()
+    versions = [each.rebuild.version for each in read_again(world) if each.rebuild]
+    assert versions.count("e-3") == 20
+    progress = await world.rebuild.progress()
+    assert (progress.state, progress.documents) == (RebuildState.FILLED, 20)
 
 
 async def test_a_rebuild_that_is_under_way_goes_on_and_no_second_begins(world: World) -> None:
@@ -110,3 +121,40 @@ async def test_a_rebuild_that_is_under_way_goes_on_and_no_second_begins(world: W
     await world.bus.settled()
     ids = {each.rebuild_id for each in world.events(INDEX_REBUILD_PROGRESSED)}
     assert len(ids) == 2
+
+
+async def test_a_start_that_broke_off_is_made_whole_by_the_next(world: World) -> None:
+    for number in range(20):
+        await submit(world, f"d{number}", text="# Tea\n\nHot.")
+    shadow(world, "e-2", generation=1)
+    publish, calls = world.bus.publish, 0
+
+    async def publish_once(*args: Any, **keywords: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise Unavailable("Kafka is away")
+        await publish(*args, **keywords)
+
+    with patch.object(world.bus, "publish", publish_once), pytest.raises(Unavailable):
+        await world.rebuild.start()
+    await world.bus.settled()
+    assert (await world.rebuild.progress()).state is RebuildState.READING
+    await world.rebuild.start()
+    await world.bus.settled()
+    assert {each.document_id for each in read_again(world)} == {f"d{n}" for n in range(20)}
+    assert (await world.rebuild.progress()).state is RebuildState.FILLED
+
+
+async def test_an_original_that_is_lost_is_counted_and_keeps_nothing_back(world: World) -> None:
+    for number in range(8):
+        await submit(world, f"d{number}", text=f"# Tea {number}\n\nHot.")
+    lost = world.events(DOCUMENT_ACCEPTED)[3]
+    assert lost.content_digest
+    await world.store.delete(lost.content_digest)
+    shadow(world, "e-2", generation=1)
+    await world.rebuild.start()
+    await world.bus.settled()
+    progress = await world.rebuild.progress()
+    assert (progress.state, progress.documents, progress.skipped) == (RebuildState.FILLED, 7, 1)
+    assert world.bus.parked == []

@@ -8,9 +8,11 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from uuid import uuid4
 
 import pytest
 from gyre_common.context import RequestContext
@@ -23,8 +25,10 @@ from gyre_common.events.documents import (
     RejectionCode,
 )
 from gyre_ingestor import unpacking
+from gyre_ingestor.formats.signatures import OLE
 from gyre_ingestor.media_types import media_type_of
 from gyre_ingestor.refused import DocumentRefused
+from gyre_ingestor.submission_order import SubmissionPlace
 from gyre_ingestor.unpacking import DEEPEST, MOST_FILES, unpack
 
 from tests.builders import a_document_submitted
@@ -34,6 +38,7 @@ from .conftest import World
 
 CALLER = RequestContext(tenant="acme")
 TEA = b"# Tea\n\nHot."
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def paths(folder: Path, data: bytes, name: str = "all.zip") -> list[str]:
@@ -268,3 +273,37 @@ async def test_what_breaks_off_half_way_is_done_again_and_leaves_nothing_behind(
 def test_as_many_files_may_be_in_one_as_its_list_can_name() -> None:
     """A reply over gRPC carries 4 MiB; 100 bytes of a part are its ids and the message's own."""
     assert unpacking.MOST_FILES * (unpacking._LONGEST_PATH + 100) < 4 * 1024 * 1024
+
+
+def test_what_is_damaged_within_costs_itself_alone(tmp_path: Path) -> None:
+    broken_mail = OLE + bytes(500) + "__properties_version1.0\0".encode("utf-16-le").rjust(640)
+    inner = {
+        "cut.zip": nested(1)[:-40],
+        "cut.gz": gzip.compress(TEA)[:-9],
+        "mail.msg": broken_mail,
+    }
+    assert paths(tmp_path, a_zip({"good.md": TEA, **inner})) == ["good.md", *inner]
+
+
+def test_many_of_one_name_get_numbers_at_once(tmp_path: Path) -> None:
+    """As attachments that are all called alike; what was tried before is not tried again."""
+    unpacked = unpacking._Unpacked(tmp_path, "acme", 200)
+    named = [unpacked._unique("report.md") for _ in range(3_000)]
+    assert named[:3] == ["report.md", "report (2).md", "report (3).md"]
+    assert len(set(named)) == 3_000
+    assert unpacked.numbers["report.md"] == 2_999
+
+
+async def test_a_document_may_have_the_longest_name(world: World) -> None:
+    await submit(world, "d" * 512, text="# Tea\n\nHot.")
+    assert state(world) == {"d" * 512: True}
+
+
+async def test_what_is_rejected_overtakes_nothing(world: World) -> None:
+    later, earlier = NOON + timedelta(seconds=1), NOON
+    ingestor = world.ingestor
+    empty = a_document_submitted(tenant="acme", document_id="tea", text=None)
+    await ingestor.accept(empty, submission_id=uuid4(), place=SubmissionPlace(0, 9, later))
+    good = a_document_submitted(tenant="acme", document_id="tea", text="# Tea\n\nHot.")
+    await ingestor.accept(good, submission_id=uuid4(), place=SubmissionPlace(1, 3, earlier))
+    assert state(world) == {"tea": True}

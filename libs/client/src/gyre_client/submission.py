@@ -236,14 +236,19 @@ class Submitter(Part[None]):
             return None
         events = reply.document.timeline
         event = next((each for each in events if each.submission_id == one.submission_id), None)
-        return (event, reply.parts) if event else None
+        if event is None:
+            return None
+        # One that was rejected left the parts of the version before as they are.
+        is_there = event.state == ingestor_pb2.DOCUMENT_STATE_INDEXED
+        return event, reply.parts if is_there else ()
 
     async def _raise_on_stall(self, total: int, patience_seconds: float) -> None:
         while True:
             await asyncio.sleep(min(1.0, patience_seconds))
             if time.monotonic() - self._progress.moved_at > patience_seconds:
                 raise GyreError(
-                    f"{total - len(self._progress.finished)} of {total} documents are accepted but "
+                    f"{total + self._progress.parts - len(self._progress.finished)} of "
+                    f"{total + self._progress.parts} documents are accepted but "
                     f"not searchable, and nothing has moved for {patience_seconds:.0f} s: see "
                     "`gyre status` and `gyre logs`; nothing is lost, they are indexed when it "
                     "recovers"

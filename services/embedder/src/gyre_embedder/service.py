@@ -9,7 +9,7 @@ from uuid import UUID
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Poison, Retryable
 from gyre_common.events.documents import Chunk, DocumentChunked, DocumentIndexed, DocumentRejected
-from gyre_common.events.event import DEFAULT_TENANT, now
+from gyre_common.events.event import DEFAULT_TENANT, EVERY_TENANT, now
 from gyre_common.events.releases import Roles
 from gyre_common.passages import encoder_input
 from gyre_common.releases import ReleaseView
@@ -102,12 +102,13 @@ class Indexer:
         """
         events_by_document: list[list[DocumentIndexed]] = [[] for _ in documents]
         for target, positions in self._batches(documents):
-            changed = [documents[each] for each in positions if not documents[each].rebuild]
+            batch = [documents[each] for each in positions]
+            changed = [each for each in batch if each.rebuild is None]
             events_by_key = await self._apply(target, changed)
             if target.shadow is not None:
-                await self._fill(target.shadow, target, [documents[each] for each in positions])
+                await self._fill(target.shadow, target, self._for_shadow(target.shadow, batch))
             for position in positions:
-                if not documents[position].rebuild:
+                if documents[position].rebuild is None:
                     events_by_document[position] = events_by_key.get(_key(documents[position]), [])
         return events_by_document
 
@@ -131,6 +132,7 @@ class Indexer:
         times: Counter[DocumentKey] = Counter()
         batches: dict[tuple[Target, int], list[int]] = {}
         for position, document in enumerate(documents):
+            self._check_release(document)
             key = _key(document)
             batches.setdefault((self._target(document.tenant), times[key]), []).append(position)
             times[key] += 1
@@ -158,6 +160,24 @@ class Indexer:
                 return events_by_key
         raise Retryable(f"head records are being written by others: {len(documents)} left")
 
+    def _for_shadow(
+        self, shadow: Target, documents: Iterable[DocumentChunked]
+    ) -> list[DocumentChunked]:
+        """All that changed, and what was read again for this shadow and no other one."""
+        return [
+            each
+            for each in documents
+            if each.rebuild is None or each.rebuild.version == shadow.encoder_version
+        ]
+
+    def _check_release(self, document: DocumentChunked) -> None:
+        """Raises Retryable: the release that made a shadow is not known here yet."""
+        state = self._releases.state(EVERY_TENANT, Roles.DOCUMENT_ENCODER)
+        if document.rebuild is not None and state.generation < document.rebuild.generation:
+            raise Retryable(
+                f"release {document.rebuild.generation} of document-encoder is not here yet"
+            )
+
     async def _fill(
         self, shadow: Target, live: Target, documents: Sequence[DocumentChunked]
     ) -> None:
@@ -172,6 +192,7 @@ class Indexer:
                 works.append(_Work(document, await self._chunks(document), head))
         if works:
             await self._write_chunks(shadow, works, also_in=live)
+            await self._index.put_heads([head for work in works if (head := _retold(work))])
 
     async def _chunks(self, document: DocumentChunked) -> Sequence[Chunk]:
         """From the event, or from the store when there are too many for one."""
@@ -295,6 +316,18 @@ class Indexer:
         if shadow is not None and shadow.index not in (None, live.index):
             filled = Target(str(shadow.index), shadow.version, vectors_of(shadow))
         return Target(live.index, live.version, vectors_of(live), filled)
+
+
+def _retold(work: _Work) -> Head | None:
+    """The head record of a document that was read again, where it is told of otherwise now, as when
+    its tenant has chosen to redact since; None where nothing changes.
+    """
+    document, before = work.document, work.before
+    if document.rebuild is None or before is None or before.record.revision != document.revision:
+        return None
+    about = {name: getattr(document, name) for name in ("title", "source_uri", "metadata")}
+    record = before.record.model_copy(update=about)
+    return None if record == before.record else Head(record, before.seal)
 
 
 def _known_events(

@@ -25,20 +25,29 @@ class ElasticsearchOrder:
         self._client = client.options(request_timeout=_SECONDS)
         self._index = index
 
+    async def is_overtaken(self, tenant: str, document_id: str, place: SubmissionPlace) -> bool:
+        """See `SubmissionOrder`."""
+        last, _ = await self._last(record_key(tenant, document_id))
+        return last is not None and place.is_before(last)
+
     async def advance(self, tenant: str, document_id: str, place: SubmissionPlace) -> bool:
         """See `SubmissionOrder`."""
         key = record_key(tenant, document_id)
         for _ in range(_ATTEMPTS):
+            last, before = await self._last(key)
             with elasticsearch_errors():
-                reply = await self._client.options(ignore_status=HTTPStatus.NOT_FOUND).get(
-                    index=self._index, id=key
-                )
-                last = _place(reply["_source"]) if reply.body.get("found") else None
                 if last is not None and place.is_before(last):
                     return False
-                if place == last or await self._write(key, place, reply.body):
+                if place == last or await self._write(key, place, before):
                     return True
         raise Retryable(f"submissions of {document_id} are being accepted by others")
+
+    async def _last(self, key: str) -> tuple[SubmissionPlace | None, Mapping[str, Any]]:
+        with elasticsearch_errors():
+            reply = await self._client.options(ignore_status=HTTPStatus.NOT_FOUND).get(
+                index=self._index, id=key
+            )
+        return _place(reply["_source"]) if reply.body.get("found") else None, reply.body
 
     async def _write(self, key: str, place: SubmissionPlace, before: Mapping[str, Any]) -> bool:
         """False where somebody else has written since it was looked up."""

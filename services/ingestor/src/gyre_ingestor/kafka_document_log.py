@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -23,11 +24,18 @@ _POLL_MS = 500
 _MOST_RECORDS = 32
 
 
+@dataclass
+class _Newest:
+    position: int = 0
+    offsets: dict[bytes, int] = field(default_factory=dict)
+
+
 class KafkaDocumentLog:
     """Implements `DocumentLog`."""
 
     def __init__(self, servers: str) -> None:
         self._servers = servers
+        self._newest: dict[int, _Newest] = {}
 
     async def accepted(self) -> Mapping[int, tuple[int, int]]:
         """See `DocumentLog`."""
@@ -61,6 +69,20 @@ class KafkaDocumentLog:
                     documents.append(AcceptedDocument(raw.offset, event))
         return documents
 
+    async def newest(self, partition: int) -> Mapping[bytes, int]:
+        """See `DocumentLog`. What was read before is read on from there: some 100 bytes a key."""
+        newest = self._newest.setdefault(partition, _Newest())
+        place = TopicPartition(DOCUMENT_ACCEPTED.name, partition)
+        async with self._consumer() as consumer:
+            consumer.assign([place])
+            end = (await consumer.end_offsets([place]))[place]
+            consumer.seek(place, newest.position)
+            while await consumer.position(place) < end:
+                for raw in (await consumer.getmany(place, timeout_ms=_POLL_MS)).get(place, ()):
+                    newest.offsets[raw.key or b""] = raw.offset
+                newest.position = await consumer.position(place)
+        return newest.offsets
+
     async def chunked(self) -> Offsets:
         """See `DocumentLog`."""
         async with self._consumer() as consumer:
@@ -85,6 +107,7 @@ class KafkaDocumentLog:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._servers,
             client_id="gyre-rebuild",
+            auto_offset_reset="earliest",
             isolation_level="read_committed",
             enable_auto_commit=False,
         )

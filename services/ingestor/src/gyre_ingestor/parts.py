@@ -15,13 +15,14 @@ from gyre_common.raw_zone import RawZone
 from gyre_common.store import Shelf
 from pydantic import BaseModel
 
+from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.media_types import MediaType
 from gyre_ingestor.reading import ProcessReader
 from gyre_ingestor.unpacking import UnpackedFile
 
 FOLDER = "parts"
 _PIECE = 1024 * 1024
-_AT_ONCE = 100
+_AT_ONCE = 32
 
 
 class PartsList(BaseModel, frozen=True):
@@ -75,7 +76,7 @@ class Parts:
         old_paths = before.paths if before else ()
         with TemporaryDirectory() as folder:
             files: Sequence[UnpackedFile] = ()
-            if media_type is not None:
+            if media_type is not None and FORMATS[media_type.name].members is not None:
                 files = await self._reader.unpack(
                     content, media_type, whole.tenant, whole.document_id, Path(folder)
                 )
@@ -84,8 +85,12 @@ class Parts:
             paths = tuple(each.path for each in files)
             both = tuple(dict.fromkeys([*old_paths, *paths]))
             await self._write(whole, PartsList(submission_id=submission_id, paths=both))
-            parts = [await self._part(whole, each) for each in files]
-        gone = [_deletion(whole, path) for path in old_paths if path not in set(paths)]
+            parts: list[DocumentSubmitted] = []
+            for first in range(0, len(files), _AT_ONCE):
+                some = files[first : first + _AT_ONCE]
+                parts += await asyncio.gather(*(self._part(whole, each) for each in some))
+        present = frozenset(paths)
+        gone = [_deletion(whole, path) for path in old_paths if path not in present]
         after = PartsList(submission_id=submission_id, paths=paths)
         await self._submit(after, whole, [*parts, *gone])
         await self._write(whole, after)

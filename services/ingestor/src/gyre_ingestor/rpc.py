@@ -106,6 +106,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             records_read=progress.records_read,
             records=progress.records,
             documents=progress.documents,
+            documents_skipped=progress.skipped,
         )
 
     async def ListFormats(

@@ -17,6 +17,7 @@ from gyre_common.events.documents import (
     DocumentChunked,
     DocumentRejected,
     DocumentSubmitted,
+    ForShadow,
     RejectionCode,
     RejectionStage,
     by_document,
@@ -89,20 +90,21 @@ class Ingestor:
         # Without a key of its own it may be handled beside another one of the same document.
         async with self._locks.setdefault(by_document(submission), asyncio.Lock()):
             key = (submission.tenant, submission.document_id)
-            if await self._order.advance(*key, place):
-                await self._accept(submission, submission_id, place.taken_at)
-            else:
+            is_overtaken = await self._order.is_overtaken(*key, place)
+            if is_overtaken or not await self._accept(submission, submission_id, place):
                 log.info("submission overtaken", extra={"submission_id": str(submission_id)})
                 _count("overtaken")
 
     async def _accept(
-        self, submission: DocumentSubmitted, submission_id: UUID, received_at: datetime
-    ) -> None:
+        self, submission: DocumentSubmitted, submission_id: UUID, place: SubmissionPlace
+    ) -> bool:
+        """False where it is overtaken by now. One that is rejected overtakes none."""
+        key = (submission.tenant, submission.document_id)
         document = DocumentAccepted(
             tenant=submission.tenant,
             document_id=submission.document_id,
             submission_id=submission_id,
-            submitted_at=self._submitted_at(submission.submitted_at, received_at),
+            submitted_at=self._submitted_at(submission.submitted_at, place.taken_at),
             source=submission.source,
             deleted=submission.deleted,
             accepted_at=now(),
@@ -111,17 +113,19 @@ class Ingestor:
         if document.deleted:
             if is_whole:
                 await self._parts.replace(submission, submission_id)
+            if not await self._order.advance(*key, place):
+                return False
             await self._publisher.publish(DOCUMENT_ACCEPTED, document)
             # In the same breath, so that no later submission of the document can come in between.
             await self._publisher.retire(DOCUMENT_ACCEPTED, by_document(document))
-            return
+            return True
         try:
             content, media_type = await self._contents.fetch(submission)
             if is_whole:
                 await self._parts.replace(submission, submission_id, content, media_type)
         except DocumentRefused as refusal:
             await self._reject(document, refusal, RejectionStage.ACCEPT)
-            return
+            return True
         is_raw = choices().of(document.tenant) is not Redaction.KEEP
         original = await (self._raw_originals if is_raw else self._originals).put(content)
         about = {
@@ -136,14 +140,18 @@ class Ingestor:
             "accepted_at": now(),
         }
         accepted = redacted(document.model_copy(update=about))
+        if not await self._order.advance(*key, place):
+            return False
         await self._publisher.publish(DOCUMENT_ACCEPTED, accepted)
         _count("accepted")
+        return True
 
     async def chunk(
-        self, accepted: DocumentAccepted, *, revision: int, rebuild: bool = False
-    ) -> None:
+        self, accepted: DocumentAccepted, *, revision: int, rebuild: ForShadow | None = None
+    ) -> bool:
         """Read and cut an accepted document; `revision` is its record's offset. With `rebuild` it
-        was told of before, so that nothing is said of one that cannot be read.
+        was told of before, so that nothing is said of one that cannot be read. Returns whether it
+        could be.
 
         Raises Retryable: the store, Kafka or a usable ingestion release is missing.
         """
@@ -161,13 +169,13 @@ class Ingestor:
             await self._publisher.publish(DOCUMENT_CHUNKED, event)
             await self._publisher.retire(DOCUMENT_CHUNKED, by_document(accepted))
             _count("deleted")
-            return
+            return True
         try:
             title, chunks, _ = await self._read(accepted, release)
         except DocumentRefused as refusal:
-            if not rebuild:
+            if rebuild is None:
                 await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
-            return
+            return False
         cut = {"title": title, "chunks": chunks, "chunked_at": now()}
         event = event.model_copy(update=cut)
         if len(await asyncio.to_thread(event.to_json)) > LARGEST_EVENT:
@@ -176,6 +184,7 @@ class Ingestor:
             event = event.model_copy(update=by_reference)
         await self._publisher.publish(DOCUMENT_CHUNKED, event)
         _count("chunked again" if rebuild else "chunked")
+        return True
 
     async def _reject(
         self,

@@ -28,6 +28,9 @@ class SubmissionOrder(Protocol):
     Raises, from every method: Retryable when its store is out of reach, or others keep writing.
     """
 
+    async def is_overtaken(self, tenant: str, document_id: str, place: SubmissionPlace) -> bool:
+        """Whether a later one is remembered."""
+
     async def advance(self, tenant: str, document_id: str, place: SubmissionPlace) -> bool:
         """Remember the place as the document's last, unless one that it is before is remembered:
         then False. The same place may come again.

@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,13 +63,24 @@ def unpack(
     return unpacked.files
 
 
+class _TooMuch(DocumentRefused):
+    """More than a document may hold, wherever within it."""
+
+    def __init__(self, problem: str) -> None:
+        whole = unreadable(problem)
+        super().__init__(whole.code, whole.field, whole.problem, whole.fix)
+
+
 @dataclass
 class _Unpacked:
+    """The budget is for the whole: what is within and damaged costs itself alone."""
+
     folder: Path
     tenant: str
     room: int
     files: list[UnpackedFile] = field(default_factory=list)
     paths: set[str] = field(default_factory=set)
+    numbers: Counter[str] = field(default_factory=Counter)
     size: int = 0
     count: int = 0
 
@@ -82,10 +94,10 @@ class _Unpacked:
         while (member := self._next(members)) is not None:
             path, content = member
             if depth > DEEPEST:
-                raise unreadable(f"holds archives in archives, more than {DEEPEST} deep")
+                raise _TooMuch(f"holds archives in archives, more than {DEEPEST} deep")
             self.count += 1
             if self.count > MOST_FILES:
-                raise unreadable(f"holds more than {MOST_FILES:,} files")
+                raise _TooMuch(f"holds more than {MOST_FILES:,} files")
             parts = _parts(f"{above}/{path}")
             file = self.folder / str(self.count)
             self._write(content, file)
@@ -103,7 +115,12 @@ class _Unpacked:
         except DocumentRefused:  # it is told so when it is submitted itself
             return
         name = PurePosixPath(unpacked.path).name
-        self.add_members(FORMATS[media_type.name], data, name, unpacked.path, depth + 1)
+        try:
+            self.add_members(FORMATS[media_type.name], data, name, unpacked.path, depth + 1)
+        except (_TooMuch, Retryable, MemoryError):
+            raise
+        except Exception:  # noqa: BLE001 - as above, whatever its parser raises
+            return
 
     def _next(self, members: Iterator[Member]) -> Member | None:
         with _damage_refused():
@@ -115,7 +132,7 @@ class _Unpacked:
                 for piece in _pieces(content):
                     self.size += len(piece)
                     if self.size > MOST_UNPACKED:
-                        raise unreadable(f"unpacks to more than {MOST_UNPACKED // 1024**2} MiB")
+                        raise _TooMuch(f"unpacks to more than {MOST_UNPACKED // 1024**2} MiB")
                     copy.write(piece)
         except OSError as error:
             raise Retryable(f"cannot unpack into {self.folder}: {error.strerror}") from error
@@ -128,9 +145,10 @@ class _Unpacked:
         return "/".join([*(redact(each, self.tenant) for each in folders), f"{stem}{ending}"])
 
     def _unique(self, path: str) -> str:
-        number, chosen = 1, _shortened(path, self.room)
+        chosen, same = _shortened(path, self.room), _folded(path)
         while _folded(chosen) in self.paths:
-            number += 1
+            self.numbers[same] += 1
+            number = self.numbers[same] + 1
             whole = PurePosixPath(path)
             numbered = whole.with_name(f"{whole.stem} ({number}){whole.suffix}")
             chosen = _shortened(str(numbered), self.room)

@@ -143,7 +143,8 @@ class ReleaseDraft:
             role,
             summary,
             live=version,
-            shadow=None if base.shadow == version else base.shadow,
+            # Its index was filled beside the live one's: so is that one's now, for the way back.
+            shadow=base.live if base.shadow == version else base.shadow,
             canary=None if base.canary and base.canary.version == version else base.canary,
             history=history[:MAX_HISTORY],
             artifacts=artifacts,

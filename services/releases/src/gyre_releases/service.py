@@ -201,8 +201,14 @@ class ReleaseController:
         by: Signature,
         scope: ReleaseScope = ALL_TENANTS,
     ) -> ReleaseChanged:
-        """Make a registered version the shadow of its role, or none."""
+        """Make a registered version the shadow of its role, or none. It is tried where it serves
+        first.
+        """
         _check(by, expected_generation)
+        if version and role in self._probes:
+            probe = self._probes[role]
+            await self.version(role, version, scope=scope)
+            await try_version(probe, role, version, patience=self._patience)
         async with self._locked_book() as book:
             tenant = book.tenant_of(role, scope)
             changes = book.shadow(

@@ -67,7 +67,7 @@ def document_accepted(event: docs.DocumentAccepted, origin: Origin) -> Iterator[
 
 def document_chunked(event: docs.DocumentChunked, origin: Origin) -> Iterator[TableRow]:
     """A document that was split; when an index is filled anew nothing happens to it."""
-    if not event.rebuild:
+    if event.rebuild is None:
         yield _stage("chunked", origin, event, chunk_count=len(event.chunks))
 
 

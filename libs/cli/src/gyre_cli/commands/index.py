@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gyre.ingestor.v1 import ingestor_pb2
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 _ROLE = "document-encoder"
 _POLL_SECONDS = 0.5
-_NUMBERED = re.compile(r"-\d+\Z")
+_NUMBERED = re.compile(r"-(?:\d+|\d{8}t\d{6})\Z")
+_HEARS_LATE = 10
+"""Tries, with `_POLL_SECONDS` between: the ingestor hears of a release a moment later."""
 _READ = (ingestor_pb2.INDEX_REBUILD_STATE_ENCODING, ingestor_pb2.INDEX_REBUILD_STATE_FILLED)
 _WHAT = {
     ingestor_pb2.INDEX_REBUILD_STATE_NONE: "no index was filled anew yet",
@@ -50,6 +53,8 @@ def rebuild(
         if swap
         else f"make it live with `gyre promote {_ROLE} {result['version']} --override`"
     )
+    if skipped := result["documents_skipped"]:
+        cli.out.note(f"{skipped:,} could not be read again, and are not: see the ingestor's log")
     cli.out.result(result, lambda: f"{filled}, {after}" if swap else f"{filled}: {after}")
 
 
@@ -103,17 +108,15 @@ def drop(cli: Cli) -> None:
 
 async def _rebuild(cli: Cli, gyre: "AsyncClient", *, swap: bool) -> dict[str, Any]:
     version = await _prepare(gyre)
-    rebuild_id = await gyre.documents.start_index_rebuild()
+    rebuild_id = await _start(gyre)
     progress = await _follow(cli, gyre)
     release = await _release(gyre)
     before = _index_of(release, release.live)
     if swap:
         reason = f"index filled anew by rebuild {rebuild_id}"
-        live = release.live
         await gyre.releases.promote(
             _ROLE, version, override=True, reason=reason, tenant=EVERY_TENANT
         )
-        await gyre.releases.set_shadow(_ROLE, live, reason=reason, tenant=EVERY_TENANT)
         release = await _release(gyre)
     return {
         "rebuild_id": rebuild_id,
@@ -121,6 +124,7 @@ async def _rebuild(cli: Cli, gyre: "AsyncClient", *, swap: bool) -> dict[str, An
         "index": _index_of(release, version),
         "before": before,
         "documents": progress.documents,
+        "documents_skipped": progress.documents_skipped,
         "live": swap,
     }
 
@@ -131,22 +135,30 @@ async def _prepare(gyre: "AsyncClient") -> str:
     if release.shadow and release.shadow not in release.history:
         return release.shadow
     live = _artifact(release, release.live)
-    vectors = live.fits or live.version
-    number = 2 + sum(each.fits == vectors for each in release.artifacts)
-    version = f"{vectors}-index-{number}"
+    vectors, stamp = live.fits or live.version, f"{datetime.now(UTC):%Y%m%dt%H%M%S}"
+    version = f"{vectors}-index-{stamp}"
     await gyre.releases.register_files(
         _ROLE,
         version,
         digest=live.digest,
         uri=live.uri,
         settings=live.settings,
-        index=f"{_NUMBERED.sub('', live.index)}-{number}",
+        index=f"{_NUMBERED.sub('', live.index)}-{stamp}",  # a name that no index had before
         fits=vectors,
         reason="the same encoder, with an index of its own",
         tenant=EVERY_TENANT,
     )
     await gyre.releases.set_shadow(_ROLE, version, tenant=EVERY_TENANT)
     return version
+
+
+async def _start(gyre: "AsyncClient") -> str:
+    for _ in range(_HEARS_LATE):
+        try:
+            return await gyre.documents.start_index_rebuild()
+        except FailedPrecondition:
+            await asyncio.sleep(_POLL_SECONDS)
+    return await gyre.documents.start_index_rebuild()
 
 
 async def _follow(cli: Cli, gyre: "AsyncClient") -> ingestor_pb2.GetIndexRebuildResponse:

@@ -55,7 +55,8 @@ class OneByOne(Generic[E]):
             had_turn = limit.ended_at
             while (pending := scheduler.take()) is not None:
                 try:
-                    await scheduler.complete(pending)
+                    if not await scheduler.complete(pending):
+                        continue
                     record = self._decode(pending.raw)
                     if record is not None:
                         CURRENT.set(record)
@@ -208,17 +209,22 @@ class InBatches(Generic[T]):
 
     def _has_room(self, batch: list[Pending]) -> bool:
         """A value that was left in Kafka counts as a large one."""
-        size = sum(each.size or _LEFT_SIZE for each in batch) if self.size.max_bytes < inf else 0
+        if self.size.max_bytes == inf:
+            return len(batch) < self.size.max_records
+        size = sum(each.size if each.raw.value else _LEFT_SIZE for each in batch)
         return len(batch) < self.size.max_records and size < self.size.max_bytes
 
     async def _handle(self, scheduler: Scheduler, limit: CallLimit, batch: list[Pending]) -> None:
         """Hand a batch over; split it where it fails, until the culprit is alone."""
-        try:
-            for pending in batch:
-                await scheduler.complete(pending)
-        except Retryable as error:
-            scheduler.hold(batch, error)
-            return
+        whole: list[Pending] = []
+        for position, pending in enumerate(batch):
+            try:
+                if await scheduler.complete(pending):
+                    whole.append(pending)
+            except Retryable as error:
+                scheduler.hold([*whole, *batch[position:]], error)
+                return
+        batch = whole
         good = await self._decoded(scheduler, batch)
         parts = [good] if good else []
         while parts:

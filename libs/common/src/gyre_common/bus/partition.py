@@ -31,7 +31,7 @@ class Pending:
         self.partition = partition
         self.lane = lane
         self.tenant = tenant
-        self.size = len(raw.value or b"")
+        self.size = len(raw.value or b"") + len(raw.key or b"")
         self.arrived = arrived
         self.attempts = 0
         self.bugs = 0

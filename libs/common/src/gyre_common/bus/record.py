@@ -1,7 +1,6 @@
 """A record as handlers see it: the event, and where it came from."""
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,6 +9,7 @@ from typing import Generic, Protocol, Self, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from opentelemetry import context as otel
+from pydantic_core import from_json
 
 from gyre_common.bus.envelope import Headers, as_text, text_header
 from gyre_common.errors import GyreError, Poison
@@ -18,8 +18,6 @@ from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.telemetry.tracing import trace_from
 
 E = TypeVar("E", bound=Event, covariant=True)
-
-_TENANT = re.compile(rb'"tenant"\s*+:\s*+"([a-z0-9-]{1,63})"')
 
 
 class RawRecord(Protocol):
@@ -243,13 +241,23 @@ def tenant_by_key(raw: RawRecord) -> bytes:
 
 
 def tenant_by_value(raw: RawRecord) -> bytes:
-    """Of a topic that others write too, with any key: what looks like the JSON's tenant."""
-    value = _TENANT.search(raw.value or b"")
-    return value[1] if value else b""
+    """Of a topic that others write too, with any key: as the JSON says, the same for all records of
+    a document.
+    """
+    try:
+        event = from_json(raw.value or b"")
+    except ValueError:
+        return b""
+    tenant = event.get("tenant") if isinstance(event, dict) else None
+    return tenant.encode(errors="replace") if isinstance(tenant, str) else b""
 
 
 class LeftValue(bytes):
     """An empty value in place of one that is read again from Kafka when its turn comes."""
+
+
+class RecordGone(Exception):
+    """A value that was left in Kafka is there no more: its topic forgot it, or has a newer one."""
 
 
 class Unreadable(Poison):

@@ -1,18 +1,23 @@
 """Reads records again whose values were left in Kafka."""
 
 import asyncio
+from collections import deque
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from gyre_common.bus.envelope import Headers
-from gyre_common.bus.record import LeftValue, RawRecord
+from gyre_common.bus.record import LeftValue, RawRecord, RecordGone
 from gyre_common.bus.topics import opened
-from gyre_common.errors import Poison, Retryable, Unavailable
+from gyre_common.errors import Retryable, Unavailable
 
 _SECONDS = 10.0
 _POLL_MS = 500
+_RUNS = 4
+
+Run = dict[int, RawRecord]
+"""By offset."""
 
 
 class LeftRecord(NamedTuple):
@@ -33,13 +38,13 @@ def without_value(raw: RawRecord) -> LeftRecord:
 
 
 class Rereader:
-    """A consumer of no group. It fetches a run of records at once and keeps those of the last run
-    of each partition that were not asked for, as those that were left stand together.
+    """Reads with no group. It fetches a run of records at once and keeps those that were not asked
+    for, as those that were left stand together: a few runs of each partition, one for each backlog.
     """
 
     def __init__(self, servers: str) -> None:
         self._servers = servers
-        self._runs: dict[TopicPartition, dict[int, RawRecord]] = {}
+        self._runs: dict[TopicPartition, deque[Run]] = {}
         self._lock = asyncio.Lock()
 
     async def read(self, raw: RawRecord) -> RawRecord:
@@ -47,25 +52,28 @@ class Rereader:
 
         Raises:
             Retryable: Kafka does not answer.
-            Poison: it is there no more.
+            RecordGone: it is there no more.
         """
         place = TopicPartition(raw.topic, raw.partition)
         async with self._lock:
-            if raw.offset not in self._runs.get(place, {}):
-                self._runs[place] = await self._fetch(place, raw.offset)
-            record = self._runs[place].pop(raw.offset, None)
+            runs = self._runs.setdefault(place, deque(maxlen=_RUNS))
+            record = next((run.pop(raw.offset) for run in runs if raw.offset in run), None)
+            if record is None:
+                runs.append(await self._fetch(place, raw.offset))
+                record = runs[-1].pop(raw.offset, None)
         if record is None:
-            raise Poison("its value is on the topic no more: it was kept waiting for too long")
+            raise RecordGone(f"{raw.topic} has no offset {raw.offset} in {raw.partition} any more")
         return record
 
     def forget(self) -> None:
         """Let go of what was not asked for."""
         self._runs.clear()
 
-    async def _fetch(self, place: TopicPartition, offset: int) -> dict[int, RawRecord]:
+    async def _fetch(self, place: TopicPartition, offset: int) -> Run:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._servers,
             client_id="gyre-reread",
+            auto_offset_reset="none",
             isolation_level="read_committed",
             enable_auto_commit=False,
         )
@@ -75,6 +83,8 @@ class Rereader:
                 consumer.seek(place, offset)
                 while not (records := await consumer.getmany(place, timeout_ms=_POLL_MS)):
                     pass
+        except OffsetOutOfRangeError:
+            return {}  # it is older than all that is there
         except (KafkaError, TimeoutError, Unavailable) as error:
             raise Retryable(f"{place.topic} cannot be read again now") from error
         return {record.offset: record for record in records[place]}

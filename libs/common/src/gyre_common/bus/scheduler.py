@@ -16,7 +16,7 @@ from gyre_common.bus.decoding import NoEventFromOutside
 from gyre_common.bus.delivery import Breaker, Delivery
 from gyre_common.bus.measures import Measures
 from gyre_common.bus.partition import Partition, Pending
-from gyre_common.bus.record import LeftValue, RawRecord, TenantOf, Unreadable
+from gyre_common.bus.record import LeftValue, RawRecord, RecordGone, TenantOf, Unreadable
 from gyre_common.errors import Poison, Retryable
 
 log = logging.getLogger(__name__)
@@ -41,9 +41,7 @@ class Flow(Protocol):
         """The record with a `LeftValue`."""
 
     async def read_again(self, raw: RawRecord) -> RawRecord:
-        """The record with its value. Raises `Retryable` if that fails for now, `Poison` where it is
-        there no more.
-        """
+        """The record with its value. Raises `Retryable` if that fails for now, RecordGone."""
 
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
         """Keep a record that cannot be handled. Raises `Retryable` if that fails for now."""
@@ -127,10 +125,18 @@ class Scheduler:
             return self._flow.without_value(raw)
         return raw
 
-    async def complete(self, pending: Pending) -> None:
-        """Give a record the value that was left in Kafka. Raises as `Flow.read_again` does."""
+    async def complete(self, pending: Pending) -> bool:
+        """Give a record the value that was left in Kafka; False where it is there no more, and the
+        record is done with. Raises Retryable.
+        """
         if type(pending.raw.value) is LeftValue:
-            pending.raw = await self._flow.read_again(pending.raw)
+            try:
+                pending.raw = await self._flow.read_again(pending.raw)
+            except RecordGone as error:
+                log.error("record is gone", extra=self.log_fields(cause=str(error)))
+                self.finish(pending)
+                return False
+        return True
 
     def log_fields(self, **more: object) -> dict[str, object]:
         """For a log record's `extra`."""
@@ -164,7 +170,11 @@ class Scheduler:
     def _has_room(self, partition: Partition, share: float = 1.0) -> bool:
         """Whether less is unfinished than that share of what may be."""
         if self._handling.tenant_of is not None:
-            return partition.unfinished < share * self.delivery.read_ahead
+            # Keys stay in memory, so they are bounded too.
+            return (
+                partition.unfinished < share * self.delivery.read_ahead
+                and partition.unfinished_bytes < share * 2 * self.delivery.partition_bytes
+            )
         return (
             partition.unfinished < share * self.delivery.partition_records
             and partition.unfinished_bytes < share * self.delivery.partition_bytes

@@ -102,14 +102,21 @@ class Chunk(EventPart):
     end: int = Field(ge=0)
 
 
+class ForShadow(EventPart):
+    """For whose index a document was read again."""
+
+    version: Version
+    generation: int = Field(ge=0)
+
+
 class DocumentChunked(DocumentHeader):
     """A document parsed and split. Compacted, so that the index can be rebuilt from it.
 
     Chunks that would pass the record limit travel by reference: `chunks_ref` then points to a
     JSON array of chunks in the store, and `chunks` is empty. A deletion has no `chunked_at`.
 
-    With `rebuild` the document did not change: it was read again to fill an index beside the live
-    one, which has it already.
+    With `rebuild` the document did not change: it was read again for that version of the document
+    encoder, the shadow since that generation of the release; the live index has it already.
     """
 
     revision: int = Field(ge=0)
@@ -120,7 +127,7 @@ class DocumentChunked(DocumentHeader):
     chunks_digest: Digest | None = None
     accepted_at: Timestamp | None = None
     chunked_at: Timestamp | None = None
-    rebuild: bool = False
+    rebuild: ForShadow | None = None
 
 
 class DocumentIndexed(DocumentEvent):

@@ -126,7 +126,7 @@ class IngestorServiceServicer:
 
     def StartIndexRebuild(self, request, context):
         """Reads every accepted document again, by the live version of `ingestion`, for the index of the
-        document encoder's shadow (ReleaseService.SetShadow). One that is under way goes on. Clearing the
+        document encoder's shadow (ReleaseService.SetShadow). One for it that is under way goes on. Clearing the
         shadow ends it. FAILED_PRECONDITION where there is no shadow.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

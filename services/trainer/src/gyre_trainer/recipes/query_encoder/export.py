@@ -9,7 +9,9 @@ from typing import Any
 import onnxruntime
 import torch
 from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_common.events.releases import Roles
 from gyre_common.model_folders import keep_model
+from gyre_common.releases.fitting import vectors_of
 from gyre_common.store import Store
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -64,7 +66,7 @@ async def export(folder: RunFolder, settings: TrainerSettings) -> None:
         version=spec.version,
         digest=stored_model.digest,
         uri=stored_model.uri,
-        fits=spec.base,
+        fits=vectors_of(spec.live[Roles.DOCUMENT_ENCODER]),
         variant=best.variant,
         metrics={
             "share": best.chosen_share,
