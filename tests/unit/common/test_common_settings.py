@@ -99,7 +99,7 @@ def test_settings_cannot_be_changed() -> None:
         ("GYRE_ELASTICSEARCH_URL", "127.0.0.1:9200", "http://"),
         ("GYRE_CLICKHOUSE_URL", "http://a:port", "http://"),
         ("GYRE_STORE_URL", "/var/lib", "file:///"),
-        ("GYRE_STORE_URL", "s3://bucket/gyre", "s3fs"),
+        ("GYRE_STORE_URL", "gs://bucket/gyre", "gcsfs"),
         ("GYRE_STORE_URL", "tea://pot", "not known"),
         ("GYRE_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING or ERROR"),
         ("GYRE_DRAIN_SECONDS", "0", "greater than 0"),

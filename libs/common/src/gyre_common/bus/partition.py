@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Set
 from itertools import chain
+from math import inf
 
 from gyre_common.bus.record import RawRecord
 
@@ -64,7 +65,6 @@ class Partition:
         self.too_slow = False
         self.moved_at = 0.0
         self.running = 0
-        self.served_at = 0
         self.unfinished = 0
         self.unfinished_bytes = 0
         self._queues: dict[bytes, deque[Pending]] = {}
@@ -111,10 +111,15 @@ class Partition:
             waiting -= sum(pending.tenant in busy for pending in self._ready)
         return min(1, waiting) if self.failures else waiting
 
-    def next_tenant(self, busy: Tenants = NONE) -> bytes:
-        """Whose turn it is; nobody's where none waits."""
-        ready = (pending.tenant for pending in self._ready)
-        return next((each for each in chain(ready, self._turns) if each not in busy), b"")
+    def next_record(self, busy: Tenants = NONE) -> Pending | None:
+        """Of whose turn it is the first that waits."""
+        waiting = chain(self._ready, (self._queues[tenant][0] for tenant in self._turns))
+        return next((each for each in waiting if each.tenant not in busy), None)
+
+    def oldest_of(self, tenant: bytes) -> float:
+        """When Kafka took the first of the tenant's records that waits; infinity for none."""
+        queue = self._queues.get(tenant)
+        return queue[0].raw.timestamp if queue else inf
 
     def take(self, busy: Tenants = NONE) -> Pending | None:
         """The next record whose lane is free and that the gate lets through."""

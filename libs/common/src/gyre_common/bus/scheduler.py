@@ -208,11 +208,16 @@ class Scheduler:
         return None
 
     def _take_by_tenant(self) -> Pending | None:
-        """Of those whose turn it is in their partitions, the tenant who was served longest ago."""
+        """Of those whose turn it is in their partitions, the tenant who was served longest ago; of
+        one tenant's records that which Kafka took first.
+        """
         served, busy = self._served, self.busy_tenants
 
-        def turn(partition: Partition) -> tuple[int, int]:
-            return served.get(partition.next_tenant(busy), 0), partition.served_at
+        def turn(partition: Partition) -> tuple[int, int, float]:
+            pending = partition.next_record(busy)
+            if pending is None:
+                return 0, 0, 0.0
+            return served.get(pending.tenant, 0), pending.raw.timestamp, pending.arrived
 
         waiting = [partition for partition in self.partitions if partition.startable(busy)]
         for partition in sorted(waiting, key=turn):
@@ -221,15 +226,14 @@ class Scheduler:
                 self._take_count += 1
                 if len(served) > _MOST_TENANTS:
                     served.clear()
-                served[pending.tenant] = partition.served_at = self._take_count
+                served[pending.tenant] = self._take_count
                 return pending
         return None
 
     def take_more_of(self, tenant: bytes) -> Pending | None:
         """Another one of that tenant, from a partition where nothing has failed."""
-        for partition in sorted(self.partitions, key=lambda each: each.served_at):
+        for partition in sorted(self.partitions, key=lambda each: each.oldest_of(tenant)):
             if not partition.failures and (pending := partition.take_along(only=tenant)):
-                partition.served_at = self._take_count
                 return pending
         return None
 
