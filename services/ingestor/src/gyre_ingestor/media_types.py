@@ -5,12 +5,12 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
-from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 import filetype  # type: ignore[import-untyped]
 from gyre_common.events.documents import RejectionCode
 
+from gyre_ingestor.file_names import media_type_by_name
 from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.formats.signatures import CONTAINERS
 from gyre_ingestor.refused import DocumentRefused
@@ -19,7 +19,6 @@ HEAD_BYTES = 8192
 """As much of a document as its kind shows in."""
 
 _BY_ALIAS = {alias: name for name, each in FORMATS.items() for alias in each.aliases}
-_BY_ENDING = {ending: name for name, each in FORMATS.items() for ending in each.endings}
 _ENDINGS = ", ".join(each.endings[0] for each in FORMATS.values())
 _SEND_KNOWN_FORMAT = f"send the document as one of {_ENDINGS}"
 _LIKE = {"+json": "application/json", "+xml": "application/xml", "text/": "text/plain"}
@@ -129,7 +128,7 @@ def _by_name(names: tuple[str | None, ...]) -> str | None:
     for name in filter(None, names):
         with suppress(ValueError):  # an address that is none has no path
             path = urlsplit(name).path if "://" in name else name
-            media_type = _BY_ENDING.get(PurePosixPath(path).suffix.lower())
+            media_type = media_type_by_name(path)
             if media_type and not FORMATS[media_type].is_kind:
                 return media_type
     return None

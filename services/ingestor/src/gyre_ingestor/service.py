@@ -89,8 +89,9 @@ class Ingestor:
         """
         # Without a key of its own it may be handled beside another one of the same document.
         async with self._locks.setdefault(by_document(submission), asyncio.Lock()):
-            key = (submission.tenant, submission.document_id)
-            is_overtaken = await self._order.is_overtaken(*key, place)
+            is_overtaken = await self._order.is_overtaken(
+                submission.tenant, submission.document_id, place
+            )
             if is_overtaken or not await self._accept(submission, submission_id, place):
                 log.info("submission overtaken", extra={"submission_id": str(submission_id)})
                 _count("overtaken")

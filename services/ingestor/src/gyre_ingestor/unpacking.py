@@ -13,6 +13,7 @@ from gyre_common.errors import Retryable
 from gyre_common.events.documents import RejectionCode
 from gyre_common.redaction import redact
 
+from gyre_ingestor.file_names import BY_ENDING, FileRules, is_binary
 from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.formats.archives import DAMAGE
 from gyre_ingestor.formats.format import Format, Member
@@ -27,8 +28,6 @@ _LONGEST_NAME = 512
 _LONGEST_PATH = 240
 _SHORTEST_PATH = 40
 _PIECE = 1024 * 1024
-_SNIFFED = 8192
-_ENDINGS = frozenset(ending for each in FORMATS.values() for ending in each.endings)
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ class _Unpacked:
     def _redacted(self, parts: list[str]) -> str:
         *folders, name = parts
         suffix = PurePosixPath(name).suffix
-        ending = suffix if suffix.lower() in _ENDINGS else ""
+        ending = suffix if suffix.lower() in BY_ENDING else ""
         stem = redact(name.removesuffix(ending), self.tenant)
         return "/".join([*(redact(each, self.tenant) for each in folders), f"{stem}{ending}"])
 
@@ -192,12 +191,9 @@ def _parts(path: str) -> list[str]:
 
 
 def _is_passed_over(parts: list[str], file: Path) -> bool:
-    suffix = PurePosixPath(parts[-1]).suffix.lower()
-    if any(part.startswith(".") or part == "__MACOSX" for part in parts):
+    if "__MACOSX" in parts or not FileRules().take("/".join(parts)):
         return True
-    with file.open("rb") as content:
-        head = content.read(_SNIFFED)
-    return suffix not in _ENDINGS if suffix else b"\0" in head
+    return not PurePosixPath(parts[-1]).suffix and is_binary(file)
 
 
 def _shortened(path: str, room: int) -> str:

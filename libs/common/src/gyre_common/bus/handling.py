@@ -17,6 +17,7 @@ from gyre_common.bus.envelope import header
 from gyre_common.bus.partition import Pending
 from gyre_common.bus.record import BATCH, CURRENT, RawRecord, Record, TenantOf
 from gyre_common.bus.scheduler import LONGEST_TURN, Scheduler, is_set
+from gyre_common.bus.tenant_turns import take_more_of
 from gyre_common.errors import Poison, Retryable
 from gyre_common.events.event import Event
 from gyre_common.telemetry import tracer
@@ -141,7 +142,7 @@ class InBatches(Generic[T]):
                 await asyncio.sleep(0)
 
     async def _work_by_tenant(self, scheduler: Scheduler) -> None:
-        busy = scheduler.busy_tenants
+        busy = scheduler.tenants.busy
         with scheduler.call_limit() as limit:
             while (first := scheduler.take()) is not None:
                 busy.add(first.tenant)
@@ -158,7 +159,7 @@ class InBatches(Generic[T]):
         if first.partition.failures:
             take = partial(first.partition.take_along, only=first.tenant)
         else:
-            take = partial(scheduler.take_more_of, first.tenant)
+            take = partial(take_more_of, first.tenant, scheduler.partitions)
         while not scheduler.leaving:
             while self._has_room(batch) and (more := take()):
                 batch.append(more)

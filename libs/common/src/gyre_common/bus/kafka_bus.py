@@ -15,7 +15,7 @@ from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.held_records import HeldRecord, held_by
 from gyre_common.bus.port import EventBus
 from gyre_common.bus.publisher import KafkaPublisher
-from gyre_common.bus.record import LeftValue, RawRecord, RecordTooLarge, UnreadValue
+from gyre_common.bus.record import RawRecord, RecordTooLarge, UnreadValue
 from gyre_common.bus.scheduler import Handling
 from gyre_common.bus.subscription import KafkaSubscription, Park
 from gyre_common.errors import Unavailable
@@ -97,7 +97,7 @@ class Bus(EventBus):
     ) -> None:
         cause = cause_of(raw, error, attempts=attempts, group=group)
         topic = raw.topic + DLQ_SUFFIX
-        if not isinstance(raw.value, UnreadValue | LeftValue):
+        if not isinstance(raw.value, UnreadValue):
             try:
                 await self._publisher.put(
                     topic, raw.key, raw.value, headers_with(raw.headers, cause)

@@ -17,6 +17,7 @@ from gyre_common.bus.delivery import Breaker, Delivery
 from gyre_common.bus.measures import Measures
 from gyre_common.bus.partition import Partition, Pending
 from gyre_common.bus.record import LeftValue, RawRecord, RecordGone, TenantOf, Unreadable
+from gyre_common.bus.tenant_turns import TenantTurns
 from gyre_common.errors import Poison, Retryable
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,6 @@ LONGEST_TURN = 0.02
 """Seconds of handling after which the event loop must get its turn."""
 
 _SAME_PARTITION = 100
-_MOST_TENANTS = 10_000
 
 
 class Flow(Protocol):
@@ -67,7 +67,7 @@ class Scheduler:
     """The records of one subscription that were read and are not finished.
 
     `topic` and `group` name the subscription in logs and metrics; `partitions` are those that
-    records came from. Of `busy_tenants` nothing more starts.
+    records came from.
     """
 
     def __init__(
@@ -88,8 +88,7 @@ class Scheduler:
         self._by_place: dict[tuple[str, int], Partition] = {}
         self._turn = 0
         self._take_count = 0
-        self._served: dict[bytes, int] = {}
-        self.busy_tenants: set[bytes] = set()
+        self.tenants = TenantTurns()
         self._workers: set[asyncio.Task[None]] = set()
         self._limits: set[CallLimit] = set()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -196,7 +195,7 @@ class Scheduler:
         if self.stopped:
             return None
         if self._handling.tenant_of is not None:
-            return self._take_by_tenant()
+            return self.tenants.take(self.partitions)
         turns = self.partitions
         self._take_count += 1
         first = self._turn + (self._take_count % _SAME_PARTITION == 0)
@@ -204,36 +203,6 @@ class Scheduler:
             pending = turns[turn % len(turns)].take()
             if pending is not None:
                 self._turn = turn % len(turns)
-                return pending
-        return None
-
-    def _take_by_tenant(self) -> Pending | None:
-        """Of those whose turn it is in their partitions, the tenant who was served longest ago; of
-        one tenant's records that which Kafka took first.
-        """
-        served, busy = self._served, self.busy_tenants
-
-        def turn(partition: Partition) -> tuple[int, int, float]:
-            pending = partition.next_record(busy)
-            if pending is None:
-                return 0, 0, 0.0
-            return served.get(pending.tenant, 0), pending.raw.timestamp, pending.arrived
-
-        waiting = [partition for partition in self.partitions if partition.startable(busy)]
-        for partition in sorted(waiting, key=turn):
-            pending = partition.take(busy)
-            if pending is not None:
-                self._take_count += 1
-                if len(served) > _MOST_TENANTS:
-                    served.clear()
-                served[pending.tenant] = self._take_count
-                return pending
-        return None
-
-    def take_more_of(self, tenant: bytes) -> Pending | None:
-        """Another one of that tenant, from a partition where nothing has failed."""
-        for partition in sorted(self.partitions, key=lambda each: each.oldest_of(tenant)):
-            if not partition.failures and (pending := partition.take_along(only=tenant)):
                 return pending
         return None
 
@@ -412,7 +381,7 @@ class Scheduler:
     def _wake(self) -> None:
         if self.stopped:
             return
-        startable = sum(partition.startable(self.busy_tenants) for partition in self.partitions)
+        startable = sum(partition.startable(self.tenants.busy) for partition in self.partitions)
         for _ in range(min(startable, self._handling.at_once - len(self._workers))):
             worker = asyncio.get_running_loop().create_task(self._handling.work(self))
             self._workers.add(worker)

@@ -13,9 +13,9 @@ from gyre_common.outside_content import open_below
 from gyre_common.settings import CommaList
 from pydantic import Field
 
+from gyre_ingestor.file_names import FileRules, is_binary, media_type_by_name
 from gyre_ingestor.sources.source import (
     Cursor,
-    FileRules,
     Item,
     ItemUnreadable,
     Known,
@@ -24,12 +24,9 @@ from gyre_ingestor.sources.source import (
     SourceSettings,
     SourceUnreachable,
     Surroundings,
-    is_binary,
-    media_type_of,
 )
 
 PIECE = 256 * 1024
-_SNIFFED = 8192
 
 
 class FolderSettings(SourceSettings):
@@ -91,7 +88,7 @@ class FolderSource:
                 return _link(within)
             if not stat.S_ISREG(status.st_mode):
                 return None
-            if not path.suffix and _starts_binary(path):
+            if not path.suffix and is_binary(path):
                 return None
         except FileNotFoundError:
             return None
@@ -102,7 +99,7 @@ class FolderSource:
             name,
             _fingerprint(status),
             partial(self._read, within),
-            media_type=media_type_of(name),
+            media_type=media_type_by_name(name),
             source_uri=f"{base.rstrip('/')}/{name}" if base else "",
         )
 
@@ -152,11 +149,6 @@ def _cannot_be_read(error: OSError) -> str:
 
 def _link(within: Path) -> Problem:
     return Problem("it is a symbolic link, which is not followed: put the file there", str(within))
-
-
-def _starts_binary(path: Path) -> bool:
-    with path.open("rb") as file:
-        return is_binary(file.read(_SNIFFED))
 
 
 def _fingerprint(status: os.stat_result) -> str:

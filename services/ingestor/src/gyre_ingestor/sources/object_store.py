@@ -13,10 +13,10 @@ from gyre_common.errors import InvalidInput
 from gyre_common.settings import CommaList
 from pydantic import Field
 
+from gyre_ingestor.file_names import FileRules, media_type_by_name
 from gyre_ingestor.sources.addresses import AddressRule
 from gyre_ingestor.sources.source import (
     Cursor,
-    FileRules,
     Item,
     ItemUnreadable,
     Known,
@@ -25,7 +25,6 @@ from gyre_ingestor.sources.source import (
     SourceSettings,
     SourceUnreachable,
     Surroundings,
-    media_type_of,
 )
 
 _PIECE = 1024 * 1024
@@ -103,7 +102,7 @@ class ObjectStoreSource:
             name,
             _fingerprint(about),
             partial(self._read, store, path),
-            media_type=media_type_of(name),
+            media_type=media_type_by_name(name),
             source_uri=f"{base.rstrip('/')}/{name}" if base else "",
         )
 

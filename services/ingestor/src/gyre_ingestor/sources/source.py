@@ -3,16 +3,12 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from gyre_common.errors import GyreError, InvalidInput
 from gyre_common.events.event import DEFAULT_TENANT
 from pydantic import BaseModel, ConfigDict
-
-from gyre_ingestor.formats import FORMATS
 
 _SECRET = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -150,41 +146,3 @@ class SourceKind:
         """A folder of this machine whose changes are to be synced at once; empty for none."""
         watched: bool = getattr(settings, "watch", False)
         return str(getattr(settings, "path", "")) if watched else ""
-
-
-@dataclass(frozen=True)
-class FileRules:
-    """Which files are documents, by their names alone: as `gyre submit` has it for folders."""
-
-    include: tuple[str, ...] = ()
-
-    @cached_property
-    def _endings(self) -> frozenset[str]:
-        return frozenset(ending for each in FORMATS.values() for ending in each.endings)
-
-    def take(self, path: str) -> bool:
-        """Whether a file at this path is one: neither hidden nor of another ending."""
-        parts = PurePosixPath(path).parts
-        if any(part.startswith(".") for part in parts):
-            return False
-        name = parts[-1] if parts else ""
-        if self.include and not any(fnmatch(name, pattern) for pattern in self.include):
-            return False
-        suffix = PurePosixPath(name).suffix.lower()
-        return not suffix or suffix in self._endings
-
-
-MEDIA_TYPES: Mapping[str, str] = {
-    ending: media_type for media_type, each in FORMATS.items() for ending in each.endings
-}
-"""By the ending of a file's name."""
-
-
-def media_type_of(name: str) -> str:
-    """What a file's name says; empty where it says nothing."""
-    return MEDIA_TYPES.get(PurePosixPath(name).suffix.lower(), "")
-
-
-def is_binary(head: bytes) -> bool:
-    """Of a file without an ending: no text."""
-    return b"\0" in head

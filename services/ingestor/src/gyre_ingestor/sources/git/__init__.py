@@ -10,12 +10,12 @@ from gyre_common.settings import CommaList
 from gyre_common.store import digest_of
 from pydantic import Field
 
+from gyre_ingestor.file_names import FileRules, media_type_by_name
 from gyre_ingestor.sources.addresses import AddressRule
 from gyre_ingestor.sources.confined import Confined, open_confined
 from gyre_ingestor.sources.git.checkout import Remote, TreeFile, fetch, read_blob
 from gyre_ingestor.sources.source import (
     Cursor,
-    FileRules,
     Item,
     ItemUnreadable,
     Known,
@@ -24,7 +24,6 @@ from gyre_ingestor.sources.source import (
     SourceSettings,
     SourceUnreachable,
     Surroundings,
-    media_type_of,
 )
 
 _FETCH_SECONDS = 180.0
@@ -84,7 +83,7 @@ class GitSource:
             file.name,
             file.blob,
             partial(self._read, confined, folder, file.blob),
-            media_type=media_type_of(file.name),
+            media_type=media_type_by_name(file.name),
             source_uri=f"{base.rstrip('/')}/{file.name}" if base else "",
         )
 

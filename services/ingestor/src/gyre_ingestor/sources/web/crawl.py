@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from gyre_common.store import digest_of
 
+from gyre_ingestor.file_names import FileRules
 from gyre_ingestor.sources.addresses import AddressRule
 from gyre_ingestor.sources.source import (
     Cursor,
-    FileRules,
     Item,
     Known,
     Problem,

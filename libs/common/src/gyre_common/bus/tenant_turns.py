@@ -1,0 +1,45 @@
+"""Whose record is next, where tenants take turns."""
+
+from collections.abc import Iterable, Sequence
+
+from gyre_common.bus.partition import Partition, Pending
+
+_MOST_TENANTS = 10_000
+
+
+class TenantTurns:
+    """Remembers whom it served when. Of `busy` tenants nothing more starts."""
+
+    def __init__(self) -> None:
+        self.busy: set[bytes] = set()
+        self._served: dict[bytes, int] = {}
+        self._count = 0
+
+    def take(self, partitions: Iterable[Partition]) -> Pending | None:
+        """Of those whose turn it is in their partitions, the tenant who was served longest ago; of
+        one tenant's records that which Kafka took first.
+        """
+        waiting = [partition for partition in partitions if partition.startable(self.busy)]
+        for partition in sorted(waiting, key=self._turn):
+            pending = partition.take(self.busy)
+            if pending is not None:
+                self._count += 1
+                if len(self._served) > _MOST_TENANTS:
+                    self._served.clear()
+                self._served[pending.tenant] = self._count
+                return pending
+        return None
+
+    def _turn(self, partition: Partition) -> tuple[int, int, float]:
+        pending = partition.next_record(self.busy)
+        if pending is None:
+            return 0, 0, 0.0
+        return self._served.get(pending.tenant, 0), pending.raw.timestamp, pending.arrived
+
+
+def take_more_of(tenant: bytes, partitions: Sequence[Partition]) -> Pending | None:
+    """Another one of that tenant, from a partition where nothing has failed."""
+    for partition in sorted(partitions, key=lambda each: each.oldest_of(tenant)):
+        if not partition.failures and (pending := partition.take_along(only=tenant)):
+            return pending
+    return None
