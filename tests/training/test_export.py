@@ -62,6 +62,7 @@ async def test_a_model_is_kept_when_there_is_room_again(
     exported = folder.exported()
     assert exported.uri is not None
     assert exported.uri.startswith(settings.store_url)
+    assert exported.fits == "minilm", "the encoder whose vectors the rebuilt index holds"
     assert len(calls) > 2
 
 

@@ -26,6 +26,13 @@ from transformers.models.bert import BertConfig, BertModel
 
 HIDDEN, TOPICS, PASSAGES, QUESTIONS = 32, 12, 60, 48
 _SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]")
+_A_REBUILT_INDEX = {
+    "version": "minilm-2",
+    "digest": digest_of(b"its bytes"),
+    "index": "passages-2",
+    "fits": "minilm",
+    "registered_at": "2026-01-05T11:00:00Z",
+}
 
 
 def a_base(folder: Path, *, hidden: int = HIDDEN, layers: int = 2, seed: int = 0) -> Path:
@@ -114,7 +121,7 @@ def a_run(path: Path, base: Path, **settings: object) -> TinyRun:
         "role": "query-encoder",
         "actor": "ann",
         "version": "votes-00000001",
-        "live": {},
+        "live": {"document-encoder": _A_REBUILT_INDEX},
         "started_at": "2026-01-05T12:00:00Z",
         "settings": {
             "batch": "8",
