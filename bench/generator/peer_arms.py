@@ -1,9 +1,9 @@
 """Ways to train on a run's folder, each in a process of its own.
 
-    python -m bench.generator.peer_arms bare|gyre|trl FOLDER
+    python -m bench.generator.peer_arms ARM FOLDER
 
 prints a JSON object: tokens, cpu_seconds (of the steps alone), peak_mib (of the whole process) and
-loss (the mean of the last epoch).
+loss (the mean of the last epoch). The arms are those of `bench.generator.peers`.
 """
 
 import json
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ CONFIGS: Mapping[str, type[LanguageModelConfig]] = {
 def main() -> None:
     """Runs one arm."""
     arm, path = sys.argv[1:]
-    figures = {"bare": bare, "gyre": gyre, "trl": trl}[arm](RunFolder(Path(path)))
+    train = ARMS_BY_NAME[arm]
+    figures = train(RunFolder(Path(path)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write(f"\n{json.dumps({**figures, 'peak_mib': peak})}\n")
 
@@ -121,7 +123,7 @@ def _loss(
     return dpo_loss(margins, wrong, weights, float(len(batch)))
 
 
-def trl(folder: RunFolder) -> Figures:
+def trl(folder: RunFolder, **settings_of_arm: bool) -> Figures:
     """TRL's trainer over samples that are tokenized already, in the order of the recipe."""
     from datasets import Dataset
     from peft import LoraConfig
@@ -161,6 +163,7 @@ def trl(folder: RunFolder) -> Figures:
             "max_grad_norm": config.clip,
             "logging_steps": 1,
             "train_sampling_strategy": "sequential",
+            **settings_of_arm,
         }
         arguments = (
             DPOConfig(**settings, beta=config.beta)
@@ -219,6 +222,14 @@ def _figures(tokens: int, spent: float, losses: Sequence[float], epochs: int) ->
     last = losses[-max(1, len(losses) // epochs) :]
     return {"tokens": tokens, "cpu_seconds": spent, "loss": sum(last) / len(last)}
 
+
+ARMS_BY_NAME: Mapping[str, Callable[[RunFolder], Figures]] = {
+    "bare": bare,
+    "gyre single": gyre,
+    "gyre auto": gyre,
+    "trl": trl,
+    "trl single": partial(trl, bf16=False, gradient_checkpointing=False),
+}
 
 if __name__ == "__main__":
     main()

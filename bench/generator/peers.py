@@ -4,13 +4,15 @@
 
 - bare: the same network, packs and loss in a plain loop of torch, single precision: the floor
 - gyre single, gyre auto: the recipe under DeepSpeed in one process, by its setting `precision`
-- trl: TRL's trainer with its defaults (a batch of 8 on the whole, LoRA of the same size), the same
-  samples in the same order
+- trl: TRL's trainer with its defaults (bfloat16, activations computed again, a batch of 8 on the
+  whole), the same LoRA and samples in the same order
+- trl single: the same in single precision, with activations kept
 
+Losses are comparable where `--samples` is a multiple of 8: TRL has no batches of an epoch's rest.
 Each arm is a process of its own with one thread, on the shipped SmolLM2 (`make setup-llm`), and
 prompts of ClapNQ with the gold passage and two look-alikes; for `dpo` the worse answer is that of
 another question. Tokens are those of the data (of a pair its prompt once), without padding.
-Needs `make setup-train`; arms run A B C D D C B A where there are two rounds.
+Needs `make setup-train`; arms run A B C C B A where there are two rounds.
 """
 
 import argparse
@@ -37,7 +39,7 @@ from bench.generator.cases import beside_look_alikes
 from bench.generator.runs import PROMPT, sample_of, write_run
 from bench.report import machine, median, table
 
-ARMS = ("bare", "gyre single", "gyre auto", "trl")
+ARMS = ("bare", "gyre single", "gyre auto", "trl", "trl single")
 Figures = Mapping[str, float]
 
 
@@ -75,8 +77,7 @@ def measure(arm: str, options: argparse.Namespace, samples: list[Sample]) -> Fig
             base_folder=base_folder,
             settings=settings,
         )
-        kind = arm.split()[0]
-        command = [sys.executable, "-m", "bench.generator.peer_arms", kind, str(folder.path)]
+        command = [sys.executable, "-m", "bench.generator.peer_arms", arm, str(folder.path)]
         environment = training_environment(1) | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         completed = subprocess.run(command, env=environment, capture_output=True, text=True)
     if completed.returncode:
