@@ -60,7 +60,7 @@ class FakeSystem(
     async def Answer(self, request: Any, context: Any) -> generator_pb2.AnswerResponse:
         self._record_call(request)
         if request.question == "slow":
-            await self._wait()
+            await self.released.wait()
         _check(request)
         return self._answer(request.question)
 
@@ -69,18 +69,26 @@ class FakeSystem(
     ) -> AsyncIterator[generator_pb2.StreamAnswerResponse]:
         self._record_call(request)
         _check(request)
+        try:
+            async for piece in self._pieces(request.question):
+                yield piece
+        except (asyncio.CancelledError, GeneratorExit):  # between two pieces too
+            self.cancelled.set()
+            raise
+
+    async def _pieces(self, question: str) -> AsyncIterator[generator_pb2.StreamAnswerResponse]:
         reply = generator_pb2.StreamAnswerResponse
         yield reply(started=generator_pb2.Started(interaction_id=IDS[0]))
         for text in ("80", " degrees."):
             yield reply(delta=generator_pb2.Delta(text=text))
-        if request.question == "slow":
-            await self._wait()
-        if request.question == "huge":
+        if question == "slow":
+            await self.released.wait()
+        if question == "huge":
             for _ in range(PIECES):
                 yield reply(delta=generator_pb2.Delta(text=PIECE))
                 self.pieces_sent += 1
-        if request.question != "broken":
-            yield reply(finished=self._answer(request.question))
+        if question != "broken":
+            yield reply(finished=self._answer(question))
 
     async def SubmitFeedback(
         self, request: Any, context: Any
@@ -201,7 +209,7 @@ class FakeSystem(
             run = _run(request.run_id, state=state)
             yield trainer_pb2.WatchRunResponse(run=run)
             if request.run_id == "slow":
-                await self._wait()
+                await self.released.wait()
 
     async def StartRun(self, request: Any, context: Any) -> trainer_pb2.StartRunResponse:
         self._record_call(request)
@@ -285,13 +293,6 @@ class FakeSystem(
         if request.role not in ("generator", "query-encoder"):
             raise FailedPrecondition(f"no version of {request.role} was live before")
         return releases_pb2.RollbackResponse()
-
-    async def _wait(self) -> None:
-        try:
-            await self.released.wait()
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
 
     def _record_call(self, request: Any) -> None:
         self.callers.append(request_context())
