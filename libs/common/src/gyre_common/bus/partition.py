@@ -220,6 +220,21 @@ class Partition:
         self.running -= 1
         self._ready.appendleft(pending)
 
+    def postpone(self, pending: Pending, behind: int, *, drop: bool) -> None:
+        """The work on this record got on, and goes on behind so many others of its tenant. With
+        `drop` whoever reads the partition next goes on with it.
+        """
+        assert pending.lane is None
+        self.running -= 1
+        if drop:
+            return
+        queue = self._queues.get(pending.tenant)
+        if queue is None:
+            queue = self._queues[pending.tenant] = deque()
+            self._turns.append(pending.tenant)
+        queue.insert(behind, pending)
+        self._waiting += 1
+
     def hold(self, pending: Pending, cause: str) -> None:
         """Nothing more of this partition starts until this record is released or dropped.
 
