@@ -20,7 +20,7 @@ from tests.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.faults, pytest.mark.timeout(600)]
 
-SECTIONS = 400
+SECTIONS = 250
 PATIENCE = 300.0
 
 
@@ -58,14 +58,14 @@ async def test_a_large_document_goes_on_where_it_was_after_the_embedder_was_kill
 
     await gyre("submit", str(large), "--tenant", "large", "--no-wait")
     await eventually(encoded_ahead, PATIENCE, every=0.5)
-    for tenant in ("large", "other"):
+    for tenant in ("other", "large"):
         await gyre("submit", str(small), "--tenant", tenant)
     ahead = await encoded_ahead()
     assert ahead, "small documents waited for the large one"
 
     await kill_embedder(system)
     document = await eventually(indexed, PATIENCE, every=1)
-    assert document["chunk_count"] > SECTIONS
+    assert document["chunk_count"] >= SECTIONS
     assert await encoded_ahead() == 0
     assert encoded_since_start(system) <= document["chunk_count"] - ahead + 10
 

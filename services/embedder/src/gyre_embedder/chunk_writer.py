@@ -20,7 +20,7 @@ from gyre_embedder.chunk_index import (
 )
 from gyre_embedder.encoders import Encoder, Encoders, Side, Vector
 
-_PIECE = 32  # chunks that one call of the encoder takes: about a second of work
+_PIECE = 16  # chunks that one call of the encoder takes: less than a second of work
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,7 @@ class Scheduler:
         """The work on this record got on, and so many others of its tenant may come before the
         rest of it; its partition waits for nothing.
         """
+        self.tenants.postpone(pending)
         pending.partition.postpone(pending, behind, drop=self.leaving)
         self._open_after(pending)
 
