@@ -62,8 +62,8 @@ class Corpus:
     def __init__(self) -> None:
         dice = np.random.default_rng(7)
         places = range(DOCUMENTS * SECTIONS)
-        self._words = [dice.choice(100, 5, replace=False) for _ in places]
-        self._aliases = [100 + dice.choice(100, 5, replace=False) for _ in places]
+        self._words = [dice.choice(100, 5, replace=False).tolist() for _ in places]
+        self._aliases = [(100 + dice.choice(100, 5, replace=False)).tolist() for _ in places]
         self._dice = dice
         self.texts = [self._text(number) for number in range(DOCUMENTS)]
 
@@ -139,7 +139,7 @@ class Room:
             store_url=f"file://{path}/store",
             elasticsearch_url=url,
             elasticsearch_user=login[0],
-            elasticsearch_password=login[1],  # type: ignore[arg-type]
+            elasticsearch_password=login[1],
         )
         self.base = base
         self._login = login
@@ -273,7 +273,7 @@ async def test_votes_on_passages_that_were_cut_anew_teach_as_much_as_before(
     old = await room.run("old", before, segments)
     new = await room.run("new", after, segments)
 
-    (live, learned), (live_anew, learned_anew) = old.overall(), new.overall()
+    (_, learned), (live_anew, learned_anew) = old.overall(), new.overall()
     judged = {vote.target for vote in facts.feedback}
     gone = {
         str(one.chunk_id) for chunks in large.by_document[:REWRITTEN] for one in chunks
