@@ -1,5 +1,6 @@
 """A system of a benchmark's own, in a temporary folder."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,12 +13,22 @@ GYRE = str(Path(sys.executable).parent / "gyre")
 
 @contextmanager
 def own_system(offset: int) -> Iterator[Path]:
-    """Runs while the block does; yields its home."""
-    with tempfile.TemporaryDirectory() as home:
+    """Runs while the block does; yields its home. Sources may be in `content_of` it."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder, "home")
+        content_of(home).mkdir()
+        root = f"file://{content_of(home).resolve()}"
         subprocess.run(
-            [GYRE, "up", "--detach", "--home", home, "--port-offset", str(offset)], check=True
+            [GYRE, "up", "--detach", "--home", str(home), "--port-offset", str(offset)],
+            check=True,
+            env={**os.environ, "GYRE_ALLOWED_CONTENT_ROOTS": root},
         )
         try:
-            yield Path(home)
+            yield home
         finally:
-            subprocess.run([GYRE, "down", "--home", home], check=True)
+            subprocess.run([GYRE, "down", "--home", str(home)], check=True)
+
+
+def content_of(home: Path) -> Path:
+    """The folder in which such a system may read."""
+    return home.with_name("content")

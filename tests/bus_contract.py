@@ -457,6 +457,33 @@ class BusContract:
             for name in ("ann", "bob", "cem", "dea"):
                 assert [n for who, n in done if who == name] == list(range(10))
 
+    async def test_what_a_batch_leaves_unfinished_comes_again_behind_others(
+        self, open_world: OpenWorld
+    ) -> None:
+        async with open_world(QUICK) as world:
+            calls: list[list[int]] = []
+            left = 3
+
+            async def on_message_sent(
+                records: Sequence[Record[MessageSent]],
+            ) -> Sequence[Record[MessageSent]]:
+                nonlocal left
+                calls.append([record.event.ordinal for record in records])
+                if 0 in calls[-1] and left:
+                    left -= 1
+                    return [record for record in records if record.event.ordinal == 0]
+                return ()
+
+            world.bus.on_batch(
+                world.topic, group="g", max_records=2, max_wait=0.01, by_tenant=True
+            )(on_message_sent)
+            await send_messages(world, "acme/a", *range(8))
+            async with world.bus:
+                await eventually(lambda: sum(map(len, calls)) == 11)
+            order = [ordinal for call in calls for ordinal in call]
+            assert order == [0, 1, 2, 3, 0, 4, 5, 6, 0, 7, 0]
+            assert await world.parked() == []
+
     async def test_a_batch_handler_says_which_record_an_event_follows_from(
         self, open_world: OpenWorld
     ) -> None:

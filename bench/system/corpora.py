@@ -37,6 +37,27 @@ def kubernetes_pages() -> Iterator[CorpusPage]:
                     yield CorpusPage(member.name, "", text, "text/markdown")
 
 
+def kubernetes_files(version: str) -> dict[str, bytes]:
+    """The Markdown files of `2024-02` or `v1.31`, README included, by their paths."""
+    files = {}
+    with tarfile.open(data_folder("kubernetes-docs") / f"{version}.tar.gz") as archive:
+        for member in archive:
+            if member.name.endswith(".md") and (file := archive.extractfile(member)) is not None:
+                files[member.name.removeprefix("./")] = file.read()
+    return files
+
+
+def small_files(count: int) -> dict[str, bytes]:
+    """Documents of one passage each, the same for the same number."""
+    return {
+        f"{number // 1000}/{number}.md": (
+            f"# Valve {number}\n\nValve {number} of hall {number % 97} opens at {number % 89} bar "
+            f"and closes at {number % 83} bar when pump {number * 7919 % 10_007} rests.\n"
+        ).encode()
+        for number in range(count)
+    }
+
+
 def scifact_abstracts() -> Iterator[CorpusPage]:
     """The 5,183 abstracts of SciFact."""
     for row in beir.documents(data_folder("scifact")):

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +13,13 @@ from gyre_common.document_index import DocumentRecord
 from gyre_common.errors import GyreError, Unavailable
 from gyre_common.events.releases import Artifact
 from gyre_common.held import Loadable
-from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, Head
+from gyre_embedder.chunk_index import (
+    DocumentKey,
+    EncodedAhead,
+    EncodedChunk,
+    Head,
+    StoredChunks,
+)
 from gyre_embedder.encoders import EncodedText, Encoder, Side, Vector
 
 from tests.fakes.chunk_index import MemoryChunks, StoredChunk
@@ -25,6 +32,9 @@ class MemoryIndex:
     chunks: MemoryChunks = field(default_factory=MemoryChunks)
     records: dict[DocumentKey, DocumentRecord] = field(default_factory=dict)
     down: bool = False
+    ahead: dict[str, dict[UUID, EncodedAhead]] = field(
+        default_factory=lambda: defaultdict(dict[UUID, EncodedAhead])
+    )
     _writes: dict[DocumentKey, int] = field(default_factory=dict)
 
     async def prepare(self, index: str, dimensions: int) -> None:
@@ -50,34 +60,41 @@ class MemoryIndex:
             self._writes[head.key] = (written or 0) + 1
         return conflicts
 
-    async def stored_chunk_ids(
+    async def stored_chunks(
         self, index: str, keys: Sequence[DocumentKey]
-    ) -> Mapping[DocumentKey, frozenset[UUID]]:
+    ) -> Mapping[DocumentKey, StoredChunks]:
         self._check()
-        stored = self.chunks.by_index[index].values()
+        chunks = [each.chunk for each in self.chunks.by_index[index].values()]
+        ahead = self.ahead[index].values()
         return {
-            key: frozenset(
-                each.chunk.chunk_id
-                for each in stored
-                if (each.chunk.tenant, each.chunk.document_id) == key
+            key: StoredChunks(
+                frozenset(one.chunk_id for one in chunks if (one.tenant, one.document_id) == key),
+                frozenset(one.chunk_id for one in ahead if one.document == key),
             )
             for key in keys
         }
 
     async def vectors(self, index: str, chunk_ids: Sequence[UUID]) -> Mapping[UUID, Vector]:
         self._check()
-        stored = self.chunks.by_index[index]
-        return {
+        stored, ahead = self.chunks.by_index[index], self.ahead[index]
+        known = {
             chunk_id: np.asarray(stored[chunk_id].vector, np.float32)
             for chunk_id in chunk_ids
             if chunk_id in stored
         }
+        return known | {each: ahead[each].vector for each in chunk_ids if each in ahead}
+
+    async def lay_by(self, index: str, chunks: Sequence[EncodedAhead]) -> None:
+        self._check()
+        self.ahead[index] |= {each.chunk_id: each for each in chunks}
 
     async def write(
         self, index: str, chunks: Sequence[EncodedChunk], removals: Mapping[UUID, int]
     ) -> None:
         self._check()
         stored = self.chunks.by_index[index]
+        for chunk_id in (*(each.chunk.chunk_id for each in chunks), *removals):
+            self.ahead[index].pop(chunk_id, None)
         for encoded in chunks:
             known = stored.get(encoded.chunk.chunk_id)
             if known is None or known.chunk.revision <= encoded.chunk.revision:

@@ -11,7 +11,14 @@ from gyre_common.chunk_index import IndexedChunk
 from gyre_common.document_index import DocumentRecord, DocumentState
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.errors import Retryable
-from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head
+from gyre_embedder.chunk_index import (
+    ChunkIndex,
+    DocumentKey,
+    EncodedAhead,
+    EncodedChunk,
+    Head,
+    StoredChunks,
+)
 from gyre_embedder.elasticsearch_index import ElasticsearchIndex
 from gyre_retriever.elasticsearch_search import ElasticsearchSearch
 from gyre_retriever.ports import DocumentsRequest, SearchIndex, SearchRequest, SearchResult
@@ -269,14 +276,38 @@ async def test_stored_chunks_and_their_vectors_can_be_read_back(sides: Sides) ->
     await sides.put(a_passage("c1"), vector=NORTH)
     await sides.put(a_passage("c2", document_id="other"))
     guide, none = DocumentKey("default", "guide"), DocumentKey("default", "none")
-    assert await sides.writer.stored_chunk_ids(sides.index, [guide, none]) == {
-        guide: ids("c1"),
-        none: frozenset(),
+    assert await sides.writer.stored_chunks(sides.index, [guide, none]) == {
+        guide: StoredChunks(frozenset(ids("c1"))),
+        none: StoredChunks(),
     }
     vectors = await sides.writer.vectors(sides.index, [*ids("c1"), uuid4()])
     assert {key: vector.tolist() for key, vector in vectors.items()} == {
         uuid5(NAMES, "c1"): pytest.approx(NORTH)
     }
+
+
+async def test_what_is_encoded_ahead_is_known_and_seen_by_no_search(sides: Sides) -> None:
+    guide, other = DocumentKey("default", "guide"), DocumentKey("other", "guide")
+    await sides.put(a_passage("c1"))
+    north = np.array(NORTH, np.float32) * np.float32(1 / 3)
+    ahead = [EncodedAhead(guide, uuid5(NAMES, name), 2, north) for name in ("c2", "c3")]
+    await sides.writer.lay_by(sides.index, ahead)
+    assert await sides.writer.stored_chunks(sides.index, [guide, other]) == {
+        guide: StoredChunks(frozenset(ids("c1")), frozenset(ids("c2", "c3"))),
+        other: StoredChunks(),
+    }
+    assert ids_of_either(await sides.find("tea", NORTH)) == ids("c1")
+    vectors = await sides.writer.vectors(sides.index, [*ids("c2")])
+    assert {key: vector.tolist() for key, vector in vectors.items()} == {
+        uuid5(NAMES, "c2"): north.tolist()
+    }
+
+    await sides.put(a_passage("c2", revision=2), vector=NORTH)
+    await sides.writer.write(sides.index, [], {uuid5(NAMES, "c3"): 2})
+    assert await sides.writer.stored_chunks(sides.index, [guide]) == {
+        guide: StoredChunks(frozenset(ids("c1", "c2")))
+    }
+    assert ids_of_either(await sides.find("tea", NORTH)) == ids("c1", "c2")
 
 
 async def test_of_two_writers_of_a_head_record_the_second_loses(sides: Sides) -> None:

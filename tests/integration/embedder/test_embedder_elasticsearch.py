@@ -8,7 +8,7 @@ from gyre_common.chunk_index import IndexedChunk
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.errors import FailedPrecondition, Poison, Retryable
 from gyre_embedder import elasticsearch_index
-from gyre_embedder.chunk_index import DocumentKey, EncodedChunk
+from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, StoredChunks
 from gyre_embedder.elasticsearch_index import ElasticsearchIndex
 
 pytestmark = pytest.mark.integration
@@ -75,11 +75,11 @@ async def test_a_document_of_more_chunks_than_a_page_or_a_bulk_request_is_whole(
     monkeypatch.setattr(elasticsearch_index, "_VECTORS_PER_PAGE", 3)
     monkeypatch.setattr(elasticsearch_index, "_BULK_BYTES", 600)
     put = passages(10)
-    chunk_ids = {each.chunk.chunk_id for each in put}
+    chunk_ids = frozenset(each.chunk.chunk_id for each in put)
     embedder = writer(client)
     await embedder.prepare(index, dimensions=4)
     await embedder.write(index, put, {})
-    assert await embedder.stored_chunk_ids(index, [KEY]) == {KEY: chunk_ids}
+    assert await embedder.stored_chunks(index, [KEY]) == {KEY: StoredChunks(chunk_ids)}
     assert (await embedder.vectors(index, [*chunk_ids])).keys() == chunk_ids
 
 
@@ -91,8 +91,8 @@ async def test_what_the_mapping_refuses_is_poison_and_spoils_nothing_else(
     good, bad = passages(1), passages(1, dimensions=8)
     with pytest.raises(Poison):
         await embedder.write(index, [*good, *bad], {})
-    stored = await embedder.stored_chunk_ids(index, [KEY])
-    assert stored == {KEY: {good[0].chunk.chunk_id}}
+    stored = await embedder.stored_chunks(index, [KEY])
+    assert stored == {KEY: StoredChunks(frozenset([good[0].chunk.chunk_id]))}
 
 
 async def test_an_index_that_somebody_deleted_is_made_anew(
@@ -102,9 +102,9 @@ async def test_an_index_that_somebody_deleted_is_made_anew(
     await embedder.prepare(index, dimensions=4)
     await client.indices.delete(index=index)
     with pytest.raises(Retryable):
-        await embedder.stored_chunk_ids(index, [KEY])
+        await embedder.stored_chunks(index, [KEY])
     await embedder.prepare(index, dimensions=4)
-    assert await embedder.stored_chunk_ids(index, [KEY]) == {KEY: frozenset()}
+    assert await embedder.stored_chunks(index, [KEY]) == {KEY: StoredChunks()}
 
 
 async def test_terms_of_any_length_can_be_indexed(client: AsyncElasticsearch, index: str) -> None:
@@ -113,7 +113,9 @@ async def test_terms_of_any_length_can_be_indexed(client: AsyncElasticsearch, in
     (passage,) = passages(1)
     long = passage.chunk.model_copy(update={"metadata": {"é" * 9000: "x", "k": "é" * 40_000}})
     await embedder.write(index, [EncodedChunk(long, passage.vector)], {})
-    assert await embedder.stored_chunk_ids(index, [KEY]) == {KEY: {long.chunk_id}}
+    assert await embedder.stored_chunks(index, [KEY]) == {
+        KEY: StoredChunks(frozenset([long.chunk_id]))
+    }
 
 
 async def test_a_closed_index_is_something_to_wait_for(
@@ -123,9 +125,9 @@ async def test_a_closed_index_is_something_to_wait_for(
     await embedder.prepare(index, dimensions=4)
     await client.indices.close(index=index)
     with pytest.raises(Retryable, match="closed"):
-        await embedder.stored_chunk_ids(index, [KEY])
+        await embedder.stored_chunks(index, [KEY])
     await client.indices.open(index=index)
-    assert await embedder.stored_chunk_ids(index, [KEY]) == {KEY: frozenset()}
+    assert await embedder.stored_chunks(index, [KEY]) == {KEY: StoredChunks()}
 
 
 async def test_shards_that_are_not_back_yet_are_something_to_wait_for(

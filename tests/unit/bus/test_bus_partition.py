@@ -4,6 +4,7 @@ from itertools import pairwise
 from random import Random
 
 from gyre_common.bus.partition import Partition, Pending
+from gyre_common.bus.tenant_turns import TenantTurns, take_more_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -128,6 +129,25 @@ def test_tenants_take_turns() -> None:
     partition.add(a_record(9, "c/9"), None, 0.0, b"c")
     assert [take_pending(partition).raw.offset for _ in range(3)] == [4, 2, 9]
     assert partition.take() is None
+
+
+def test_what_is_postponed_lets_others_of_its_tenant_go_first_in_every_partition() -> None:
+    turns = TenantTurns()
+    partitions = [shared("a"), shared("a", "a", "a")]
+    started = []
+    for _ in range(6):
+        pending = turns.take(partitions)
+        assert pending is not None
+        is_large = pending.partition is partitions[0]
+        started.append("large" if is_large else pending.raw.offset)
+        if is_large:
+            turns.postpone(pending)
+            pending.partition.postpone(pending, 32, drop=False)
+        else:
+            pending.partition.finish(pending)
+    assert started == ["large", 0, "large", 1, "large", 2]
+    assert take_more_of(b"a", [filled(), partitions[0]]) is not None
+    assert (partitions[0].unfinished, partitions[0].watermark) == (1, None)
 
 
 def test_the_watermark_waits_for_what_others_have_overtaken() -> None:

@@ -4,13 +4,13 @@ from uuid import UUID, uuid4, uuid5
 import pytest
 from gyre_common.document_index import DocumentRecord, DocumentState
 from gyre_common.errors import FailedPrecondition, Retryable
-from gyre_common.events.documents import DocumentChunked, ForShadow
+from gyre_common.events.documents import DocumentChunked, DocumentIndexed, ForShadow
 from gyre_common.events.releases import ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
-from gyre_embedder import service
+from gyre_embedder import chunk_writer, service
 from gyre_embedder.chunk_index import DocumentKey, Head
-from gyre_embedder.encoders import EncodedText, Encoders, Side
+from gyre_embedder.encoders import Encoders, Side
 from gyre_embedder.service import Indexer
 
 from tests.builders import (
@@ -56,6 +56,10 @@ class Room:
         self.releases = ReleaseView()
         self.models = MemoryModels({"e-1": self.encoder})
         self.encoders = Encoders(self.models, self.releases, most_bytes=100)
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process: what the indexer had in memory is gone."""
         self.indexer = Indexer(self.index, self.encoders, self.releases, Store("memory://"))
 
     async def release(self, change: ReleaseChanged) -> None:
@@ -65,7 +69,14 @@ class Room:
 
     async def apply(self, *documents: DocumentChunked) -> list[int]:
         """How many events each document led to."""
-        return [len(events) for events in await self.indexer.index(documents)]
+        return [len(events or ()) for events in await self.indexer.index(documents)]
+
+    async def indexed(self, document: DocumentChunked) -> DocumentIndexed:
+        """What is told of a document."""
+        (events,) = await self.indexer.index([document])
+        assert events is not None
+        (event,) = events
+        return event
 
     def texts(self, index: str = INDEX) -> list[str]:
         stored = self.index.chunks.by_index[index].values()
@@ -84,21 +95,19 @@ async def room() -> AsyncIterator[Room]:
 
 
 async def test_a_new_document_is_encoded_with_its_title_and_headings(room: Room) -> None:
-    (events,) = await room.indexer.index([a_document(1, "one", "two")])
+    event = await room.indexed(a_document(1, "one", "two"))
     assert room.texts() == ["one", "two"]
     assert room.encoder.encoded_texts == [
         ("T > Tea\none", Side.DOCUMENT),
         ("T > Tea\ntwo", Side.DOCUMENT),
     ]
-    assert [(event.chunk_count, event.encoded_count, event.index) for event in events] == [
-        (2, 2, INDEX)
-    ]
+    assert (event.chunk_count, event.encoded_count, event.index) == (2, 2, INDEX)
     assert (room.record().state, room.record().revision) == (DocumentState.INDEXED, 1)
 
 
 async def test_a_change_encodes_only_what_is_new_and_drops_what_is_gone(room: Room) -> None:
     await room.apply(a_document(1, "one", "two"))
-    ((event,),) = await room.indexer.index([a_document(2, "two", "three")])
+    event = await room.indexed(a_document(2, "two", "three"))
     assert room.texts() == ["two", "three"]
     assert (event.chunk_count, event.encoded_count) == (2, 1)
     stored = room.index.chunks.by_index[INDEX].values()
@@ -107,7 +116,7 @@ async def test_a_change_encodes_only_what_is_new_and_drops_what_is_gone(room: Ro
 
 async def test_new_groups_reach_every_chunk_without_encoding(room: Room) -> None:
     await room.apply(a_document(1, "one"))
-    ((event,),) = await room.indexer.index([a_document(2, "one", acl=("staff",))])
+    event = await room.indexed(a_document(2, "one", acl=("staff",)))
     (stored,) = room.index.chunks.by_index[INDEX].values()
     assert stored.chunk.acl == ("staff",)
     assert event.encoded_count == 0
@@ -142,7 +151,7 @@ async def test_several_revisions_in_one_batch_are_applied_in_order(room: Room) -
 
 async def test_a_deleted_document_is_gone_and_stays_gone(room: Room) -> None:
     await room.apply(a_document(1, "one"))
-    ((event,),) = await room.indexer.index([a_document(2, deleted=True)])
+    event = await room.indexed(a_document(2, deleted=True))
     assert room.texts() == []
     assert event.deleted
     assert await room.apply(a_document(1, "one")) == [0]
@@ -151,7 +160,7 @@ async def test_a_deleted_document_is_gone_and_stays_gone(room: Room) -> None:
 
 
 async def test_a_document_of_no_chunks_is_indexed_as_such(room: Room) -> None:
-    ((event,),) = await room.indexer.index([a_document(1)])
+    event = await room.indexed(a_document(1))
     assert event.chunk_count == 0
 
 
@@ -161,7 +170,7 @@ async def test_a_crash_before_the_head_record_only_costs_the_writing(room: Room)
         await room.apply(a_document(1, "one"))
     room.index.put_heads = put_heads  # type: ignore[method-assign]
     # The topic was compacted meanwhile: revision 1 never comes again.
-    ((event,),) = await room.indexer.index([a_document(2, "two")])
+    event = await room.indexed(a_document(2, "two"))
     assert room.texts() == ["two"]
     assert event.encoded_count == 1
 
@@ -197,7 +206,7 @@ async def test_documents_wait_for_an_index_that_fits_their_encoder(room: Room) -
 async def test_a_new_document_encoder_fills_its_own_index(room: Room) -> None:
     await room.apply(a_document(1, "one"))
     await room.release(encoder_release("e-2", "chunks-2", generation=2))
-    ((event,),) = await room.indexer.index([a_document(1, "one")])
+    event = await room.indexed(a_document(1, "one"))
     assert (event.index, event.encoder_version) == ("chunks-2", "e-2")
     assert room.texts("chunks-2") == room.texts(INDEX) == ["one"]
 
@@ -229,27 +238,77 @@ async def test_a_rejection_is_noted_once(room: Room) -> None:
     assert [each.code for each in room.record().timeline] == ["empty"]
 
 
-async def test_what_was_encoded_before_an_attempt_ended_is_not_encoded_again(
+@pytest.fixture
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn encodes two chunks."""
+    monkeypatch.setattr(chunk_writer, "_PIECE", 2)
+    monkeypatch.setattr(service, "_LONGEST_TURN", 0.0)
+
+
+async def turns_of(room: Room, *documents: DocumentChunked) -> int:
+    """Gives unfinished documents again until there is none; returns how often it was."""
+    left, turns = list(documents), 0
+    while left:
+        outcomes = zip(left, await room.indexer.index(left), strict=True)
+        left, turns = [document for document, events in outcomes if events is None], turns + 1
+    return turns
+
+
+@pytest.mark.usefixtures("short_turns")
+async def test_a_document_that_takes_long_goes_on_where_it_was_after_a_kill(room: Room) -> None:
+    document = a_document(1, *"abcdefg")
+    for _ in range(2):
+        assert await room.indexer.index([document]) == [None]
+        room.restart()
+    assert room.texts() == [], "half of it is searchable"
+    assert room.index.records == {}
+    assert await turns_of(room, document) == 2
+    assert len(room.encoder.encoded_texts) == len(room.texts()) == 7
+    assert room.record().encoded_count == 7
+    assert room.index.ahead[INDEX] == {}
+
+
+@pytest.mark.usefixtures("short_turns")
+async def test_small_documents_do_not_wait_for_the_large_one_beside_them(room: Room) -> None:
+    large = a_document(1, *"abcdefg", document_id="large")
+    outcome = await room.indexer.index([large, a_document(1, "x"), a_document(2, deleted=True)])
+    assert [events is None for events in outcome] == [True, False, False]
+    assert room.record().state is DocumentState.DELETED
+
+
+@pytest.mark.usefixtures("short_turns")
+@pytest.mark.parametrize("later", [("g", "new"), ()])
+async def test_what_was_encoded_of_an_overtaken_revision_is_used_or_goes(
+    room: Room, later: tuple[str, ...]
+) -> None:
+    old = a_document(1, *"gfedcba")
+    assert await room.indexer.index([old]) == [None]
+    assert await turns_of(room, a_document(2, *later, deleted=not later)) == 1
+    assert await room.indexer.index([old]) == [[]]
+    assert room.texts() == [*later]
+    assert room.index.ahead[INDEX] == {}
+    assert len(room.encoder.encoded_texts) == (3 if later else 2)
+
+
+@pytest.mark.usefixtures("short_turns")
+async def test_a_shadows_index_gets_a_long_document_by_turns_as_well(room: Room) -> None:
+    await turns_of(room, a_document(1, "one"))
+    await room.release(with_shadow())
+    cut_anew = a_document(1, *"abcde", rebuild=FOR_SHADOW)
+    assert await turns_of(room, cut_anew) == 3
+    assert room.texts(SHADOW) == [*"abcde"]
+    assert room.texts() == ["one"]
+    assert len(room.encoder.encoded_texts) == 5
+
+
+async def test_no_more_is_held_in_memory_than_a_batch_needs(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A document that takes longer than one call of a handler may take gets there in several."""
-    monkeypatch.setattr(service, "_PIECE", 2)
-    encode, calls = room.encoder.encode, 0
-
-    async def ended_at_the_third_piece(texts: Sequence[str], side: Side) -> list[EncodedText]:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            raise Retryable("the handler took too long")
-        return await encode(texts, side)
-
-    monkeypatch.setattr(room.encoder, "encode", ended_at_the_third_piece)
-    document = a_document(1, *"abcdefg")
-    with pytest.raises(Retryable):
-        await room.apply(document)
-    assert await room.apply(a_document(1, "h", document_id="e")) == [1]  # another one comes between
-    assert await room.apply(document) == [1]
-    assert len(room.encoder.encoded_texts) == len(room.texts()) == 8
+    monkeypatch.setattr(service, "_MOST_CHUNKS", 3)
+    documents = [a_document(1, *"abc", document_id=f"d{number}") for number in range(3)]
+    outcome = await room.indexer.index(documents)
+    assert [events is None for events in outcome] == [False, False, True]
+    assert await turns_of(room, *documents) == 1
 
 
 SHADOW = "chunks-2"

@@ -16,6 +16,10 @@ No access group can be called so, because groups hold no control characters.
 
 ENGLISH = "english"
 VECTOR = "vector"
+ENCODED_FOR, ENCODED_AHEAD = "encoded_for", "encoded_ahead"
+"""The only fields beside its id of a chunk whose document is not encoded whole yet: the record key
+of that document, and the vector's bytes (float32, little-endian). No search matches it.
+"""
 _LONGEST_TERM = 8191  # Lucene's limit is 32,766 bytes; a character takes four at most.
 
 
@@ -96,6 +100,8 @@ def chunk_mapping(dimensions: int) -> Mapping[str, Any]:
             "media_type": keyword,
             "metadata": keyword,
             "acl": keyword,
+            ENCODED_FOR: keyword,
+            ENCODED_AHEAD: {"type": "binary"},
             VECTOR: {
                 "type": "dense_vector",
                 "dims": dimensions,

@@ -40,6 +40,27 @@ class EncodedChunk(NamedTuple):
     vector: Vector
 
 
+class EncodedAhead(NamedTuple):
+    """The vector of a chunk whose document is not encoded whole yet."""
+
+    document: DocumentKey
+    chunk_id: UUID
+    revision: int
+    vector: Vector
+
+
+class StoredChunks(NamedTuple):
+    """The ids of a document's chunks: those that a search may give, and those encoded ahead."""
+
+    searchable: frozenset[UUID] = frozenset()
+    ahead: frozenset[UUID] = frozenset()
+
+    @property
+    def all(self) -> frozenset[UUID]:
+        """Every chunk whose vector is there."""
+        return self.searchable | self.ahead
+
+
 class ChunkIndex(Protocol):
     """Chunk indexes, and the head record of every document.
 
@@ -56,13 +77,16 @@ class ChunkIndex(Protocol):
     async def put_heads(self, heads: Sequence[Head]) -> set[DocumentKey]:
         """Write head records; returns those that somebody else wrote first, which are unchanged."""
 
-    async def stored_chunk_ids(
+    async def stored_chunks(
         self, index: str, keys: Sequence[DocumentKey]
-    ) -> Mapping[DocumentKey, frozenset[UUID]]:
-        """The ids of all chunks of these documents, those of writes just now included."""
+    ) -> Mapping[DocumentKey, StoredChunks]:
+        """All chunks of these documents, those of writes just now included."""
 
     async def vectors(self, index: str, chunk_ids: Sequence[UUID]) -> Mapping[UUID, Vector]:
-        """The vectors of the chunks that exist."""
+        """The vectors of the chunks that exist, those encoded ahead included."""
+
+    async def lay_by(self, index: str, chunks: Sequence[EncodedAhead]) -> None:
+        """Keep vectors where no search sees them until their chunks are put or removed."""
 
     async def write(
         self, index: str, chunks: Sequence[EncodedChunk], removals: Mapping[UUID, int]

@@ -1,5 +1,6 @@
 """The search index on Elasticsearch, as the embedder writes it."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -10,7 +11,7 @@ import elasticsearch
 import numpy as np
 import orjson
 from elasticsearch import AsyncElasticsearch
-from gyre_common.chunk_index import VECTOR, chunk_mapping
+from gyre_common.chunk_index import ENCODED_AHEAD, ENCODED_FOR, VECTOR, chunk_mapping
 from gyre_common.document_index import (
     DOCUMENTS_INDEX,
     DOCUMENTS_MAPPING,
@@ -20,7 +21,13 @@ from gyre_common.document_index import (
 from gyre_common.elasticsearch import IndexMissing, elasticsearch_errors, error_of
 from gyre_common.errors import FailedPrecondition
 
-from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, Head
+from gyre_embedder.chunk_index import (
+    DocumentKey,
+    EncodedAhead,
+    EncodedChunk,
+    Head,
+    StoredChunks,
+)
 from gyre_embedder.encoders import Vector
 
 _BULK_BYTES = 4 * 1024 * 1024
@@ -71,15 +78,18 @@ class ElasticsearchIndex:
             if item["status"] == HTTPStatus.CONFLICT
         }
 
-    async def stored_chunk_ids(
+    async def stored_chunks(
         self, index: str, keys: Sequence[DocumentKey]
-    ) -> Mapping[DocumentKey, frozenset[UUID]]:
+    ) -> Mapping[DocumentKey, StoredChunks]:
         """See `ChunkIndex`."""
-        is_theirs = [
+        by_record = {record_key(*key): key for key in keys}
+        is_theirs: list[Item] = [
             {"bool": {"filter": [{"term": {"tenant": tenant}}, {"term": {"document_id": name}}]}}
             for tenant, name in keys
         ]
-        chunk_ids: dict[DocumentKey, set[UUID]] = {key: set() for key in keys}
+        is_theirs.append({"terms": {ENCODED_FOR: list(by_record)}})
+        searchable: dict[DocumentKey, set[UUID]] = {key: set() for key in keys}
+        ahead: dict[DocumentKey, set[UUID]] = {key: set() for key in keys}
         last: list[str] | None = None
         with self._translated_errors():
             await self._client.indices.refresh(index=index)
@@ -88,7 +98,9 @@ class ElasticsearchIndex:
                     index=index,
                     query={"bool": {"should": is_theirs, "minimum_should_match": 1}},
                     source=False,
-                    docvalue_fields=[{"field": "tenant"}, {"field": "document_id"}],
+                    docvalue_fields=[
+                        {"field": name} for name in ("tenant", "document_id", ENCODED_FOR)
+                    ],
                     sort=["chunk_id"],
                     search_after=last,
                     size=_IDS_PER_PAGE,
@@ -97,10 +109,16 @@ class ElasticsearchIndex:
                 page = reply["hits"]["hits"]
                 for hit in page:
                     fields = hit["fields"]
-                    key = DocumentKey(*fields["tenant"], *fields["document_id"])
-                    chunk_ids[key].add(UUID(hit["_id"]))
+                    if ENCODED_FOR in fields:
+                        ahead[by_record[fields[ENCODED_FOR][0]]].add(UUID(hit["_id"]))
+                    else:
+                        key = DocumentKey(*fields["tenant"], *fields["document_id"])
+                        searchable[key].add(UUID(hit["_id"]))
                 if len(page) < _IDS_PER_PAGE:
-                    return {key: frozenset(ids) for key, ids in chunk_ids.items()}
+                    return {
+                        key: StoredChunks(frozenset(searchable[key]), frozenset(ahead[key]))
+                        for key in keys
+                    }
                 last = page[-1]["sort"]
 
     async def vectors(self, index: str, chunk_ids: Sequence[UUID]) -> Mapping[UUID, Vector]:
@@ -113,11 +131,15 @@ class ElasticsearchIndex:
                     index=index,
                     query={"ids": {"values": ids}},
                     size=_VECTORS_PER_PAGE,
-                    source={"includes": [VECTOR], "exclude_vectors": False},
+                    source={"includes": [VECTOR, ENCODED_AHEAD], "exclude_vectors": False},
                 )
             for hit in reply["hits"]["hits"]:
-                vectors[UUID(hit["_id"])] = np.asarray(hit["_source"][VECTOR], np.float32)
+                vectors[UUID(hit["_id"])] = _vector(hit["_source"])
         return vectors
+
+    async def lay_by(self, index: str, chunks: Sequence[EncodedAhead]) -> None:
+        """See `ChunkIndex`."""
+        await self._bulk(index, map(_lay_by, chunks))
 
     async def write(
         self, index: str, chunks: Sequence[EncodedChunk], removals: Mapping[UUID, int]
@@ -212,6 +234,21 @@ def _put_chunk(encoded: EncodedChunk) -> Lines:
     indexed = encoded.chunk
     fields = {**indexed.as_fields(), VECTOR: encoded.vector}
     return _lines({"index": _versioned(indexed.chunk_id, indexed.revision)}, fields)
+
+
+def _lay_by(encoded: EncodedAhead) -> Lines:
+    fields = {
+        "chunk_id": encoded.chunk_id,
+        ENCODED_FOR: record_key(*encoded.document),
+        ENCODED_AHEAD: b64encode(encoded.vector.astype("<f4").tobytes()).decode(),
+    }
+    return _lines({"index": _versioned(encoded.chunk_id, encoded.revision)}, fields)
+
+
+def _vector(source: Item) -> Vector:
+    if ENCODED_AHEAD in source:
+        return np.frombuffer(b64decode(source[ENCODED_AHEAD]), "<f4").astype(np.float32)
+    return np.asarray(source[VECTOR], np.float32)
 
 
 def _remove(chunk_id: UUID, revision: int) -> Lines:

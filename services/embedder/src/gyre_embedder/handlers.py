@@ -34,9 +34,13 @@ def build_handlers(bus: EventBus, indexer: Indexer) -> None:
         max_bytes=_MOST_BYTES,
         by_tenant=True,
     )
-    async def on_documents_chunked(records: Sequence[Record[DocumentChunked]]) -> None:
-        events_by_record = await indexer.index([record.event for record in records])
-        await asyncio.gather(*map(publish_all, records, events_by_record))
+    async def on_documents_chunked(
+        records: Sequence[Record[DocumentChunked]],
+    ) -> Sequence[Record[DocumentChunked]]:
+        outcomes = zip(records, await indexer.index([each.event for each in records]), strict=True)
+        done = {record: events for record, events in outcomes if events is not None}
+        await asyncio.gather(*(publish_all(*each) for each in done.items()))
+        return [record for record in records if record not in done]
 
     async def publish_all(
         record: Record[DocumentChunked], events: Sequence[DocumentIndexed]

@@ -3,66 +3,39 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from time import monotonic
 from uuid import UUID
 
-from gyre_common.chunk_index import IndexedChunk
-from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Poison, Retryable
+from gyre_common.errors import InvalidInput, NotFound, Poison, Retryable
 from gyre_common.events.documents import Chunk, DocumentChunked, DocumentIndexed, DocumentRejected
 from gyre_common.events.event import DEFAULT_TENANT, EVERY_TENANT, now
 from gyre_common.events.releases import Roles
-from gyre_common.passages import encoder_input
 from gyre_common.releases import ReleaseView
 from gyre_common.releases.fitting import vectors_of
 from gyre_common.store import DamagedContentError, Store
 from gyre_common.telemetry import METRICS
 from pydantic import TypeAdapter, ValidationError
 
-from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head
-from gyre_embedder.encoders import Encoder, Encoders, Side, Vector
+from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, Head
+from gyre_embedder.chunk_writer import ChunkWriter, Target, Work, Written
+from gyre_embedder.encoders import Encoders, Side
 from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
 
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
-_PIECE = 512  # chunks that one call of the encoder takes: some ten seconds of work
-
-_MOST_UNWRITTEN = 100_000  # vectors: what documents that never got there leave behind
+_LONGEST_TURN = 5.0  # seconds of encoding; what is left then waits for its next turn
+_MOST_CHUNKS = 10_000  # in memory at once, or those of one document
 
 _CHUNKS = TypeAdapter(tuple[Chunk, ...])
-
-
-@dataclass(frozen=True)
-class Target:
-    """The index that a document goes to, and the version of the encoder that makes it; `vectors` is
-    the version by which vectors are known, as several indexes may hold the same. The `shadow` is
-    filled beside it.
-    """
-
-    index: str
-    encoder_version: str
-    vectors: str
-    shadow: "Target | None" = None
-
-
-@dataclass(frozen=True)
-class _Work:
-    """A document to be brought into its index."""
-
-    document: DocumentChunked
-    chunks: Sequence[Chunk]
-    before: Head | None
-
-    @property
-    def key(self) -> DocumentKey:
-        return _key(self.document)
 
 
 class Indexer:
     """Applies documents in order of their revisions. Applying one again changes nothing.
 
     Chunks are written first, then made searchable, then the head record is written, so a crash at
-    any moment only means that the work is done once more.
+    any moment only means that the work is done once more. A document that takes long to encode
+    takes several turns.
     """
 
     def __init__(
@@ -73,10 +46,10 @@ class Indexer:
         store: Store,
     ) -> None:
         self._index = index
+        self._writer = ChunkWriter(index, encoders)
         self._encoders = encoders
         self._releases = releases
         self._store = store
-        self._unwritten: dict[tuple[str, UUID], Vector] = {}
 
     async def prepare(self) -> None:
         """Make the default tenant's index ready before the first document comes.
@@ -90,26 +63,35 @@ class Indexer:
             dimensions = encoder.dimensions
         await self._index.prepare(target.index, dimensions)
 
-    async def index(self, documents: Sequence[DocumentChunked]) -> list[list[DocumentIndexed]]:
+    async def index(
+        self, documents: Sequence[DocumentChunked]
+    ) -> list[list[DocumentIndexed] | None]:
         """Make documents searchable, or gone; returns what to tell of each, in the same order.
 
         There is nothing to tell of a revision that a higher one had overtaken, nor of one that was
-        read again for the shadow's index alone.
+        read again for the shadow's index alone. None stands for a document that takes longer than
+        a turn may: given again, it goes on where it was, whichever process it is given to.
 
         Raises:
             Retryable: an engine or the live encoder is not there now.
             Poison: the index refuses a document.
         """
-        events_by_document: list[list[DocumentIndexed]] = [[] for _ in documents]
+        events_by_document: list[list[DocumentIndexed] | None] = [[] for _ in documents]
+        until = monotonic() + _LONGEST_TURN
         for target, positions in self._batches(documents):
             batch = [documents[each] for each in positions]
             changed = [each for each in batch if each.rebuild is None]
-            events_by_key = await self._apply(target, changed)
+            events_by_key, unfinished = await self._apply(target, changed, until)
             if target.shadow is not None:
-                await self._fill(target.shadow, target, self._for_shadow(target.shadow, batch))
+                rest = [each for each in batch if _key(each) not in unfinished]
+                for_shadow = self._for_shadow(target.shadow, rest)
+                unfinished |= await self._fill(target.shadow, target, for_shadow, until)
             for position in positions:
-                if documents[position].rebuild is None:
-                    events_by_document[position] = events_by_key.get(_key(documents[position]), [])
+                document = documents[position]
+                if _key(document) in unfinished:
+                    events_by_document[position] = None
+                elif document.rebuild is None:
+                    events_by_document[position] = events_by_key.get(_key(document), [])
         return events_by_document
 
     async def note_rejection(self, rejection: DocumentRejected) -> None:
@@ -139,26 +121,45 @@ class Indexer:
         return [(target, positions) for (target, _), positions in batches.items()]
 
     async def _apply(
-        self, target: Target, documents: Sequence[DocumentChunked]
-    ) -> Mapping[DocumentKey, list[DocumentIndexed]]:
-        """Apply one revision of each document."""
+        self, target: Target, documents: Sequence[DocumentChunked], until: float
+    ) -> tuple[dict[DocumentKey, list[DocumentIndexed]], frozenset[DocumentKey]]:
+        """Apply one revision of each document; returns what to tell of those that are done, and
+        which are not.
+        """
         events_by_key: dict[DocumentKey, list[DocumentIndexed]] = {}
+        unfinished: frozenset[DocumentKey] = frozenset()
         if not documents:
-            return events_by_key
+            return events_by_key, unfinished
         for _ in range(_ATTEMPTS):
             heads = await self._index.heads([_key(document) for document in documents])
-            works = []
+            new = []
             for document in documents:
-                before = heads.get(_key(document))
-                events = _known_events(document, before, target)
+                events = _known_events(document, heads.get(_key(document)), target)
                 if events is None:
-                    works.append(_Work(document, await self._chunks(document), before))
+                    new.append(document)
                 else:
                     events_by_key[_key(document)] = events
-            documents = await self._write_documents(target, works, events_by_key)
+            works, rest = await self._works(new, heads)
+            written = await self._writer.write(target, works, until)
+            unfinished |= rest | written.unfinished
+            documents = await self._write_heads(target, written, events_by_key)
             if not documents:
-                return events_by_key
+                return events_by_key, unfinished
         raise Retryable(f"head records are being written by others: {len(documents)} left")
+
+    async def _works(
+        self, documents: Iterable[DocumentChunked], heads: Mapping[DocumentKey, Head]
+    ) -> tuple[list[Work], frozenset[DocumentKey]]:
+        """As many of the documents as memory should hold, and which these are not."""
+        works, rest, count = [], set(), 0
+        for document in documents:
+            key = _key(document)
+            if count > _MOST_CHUNKS:
+                rest.add(key)
+                continue
+            works.append(Work(document, await self._chunks(document), heads.get(key)))
+            count += len(works[-1].chunks)
+        return works, frozenset(rest)
 
     def _for_shadow(
         self, shadow: Target, documents: Iterable[DocumentChunked]
@@ -179,20 +180,21 @@ class Indexer:
             )
 
     async def _fill(
-        self, shadow: Target, live: Target, documents: Sequence[DocumentChunked]
-    ) -> None:
-        """Apply one revision of each document to the shadow's index, unless a higher one is known.
-        Head records are the live index's.
+        self, shadow: Target, live: Target, documents: Sequence[DocumentChunked], until: float
+    ) -> frozenset[DocumentKey]:
+        """Apply one revision of each document to the shadow's index, unless a higher one is known;
+        returns which need another turn. Head records are the live index's.
         """
         heads = await self._index.heads([_key(document) for document in documents])
-        works = []
+        new = []
         for document in documents:
             head = heads.get(_key(document))
             if head is None or head.record.revision <= document.revision:
-                works.append(_Work(document, await self._chunks(document), head))
-        if works:
-            await self._write_chunks(shadow, works, also_in=live)
-            await self._index.put_heads([head for work in works if (head := _retold(work))])
+                new.append(document)
+        works, rest = await self._works(new, heads)
+        written = await self._writer.write(shadow, works, until, also_in=live)
+        await self._index.put_heads([head for work in written.works if (head := _retold(work))])
+        return rest | written.unfinished
 
     async def _chunks(self, document: DocumentChunked) -> Sequence[Chunk]:
         """From the event, or from the store when there are too many for one."""
@@ -208,93 +210,25 @@ class Indexer:
         except ValidationError as error:
             raise Poison("what chunks_ref points to is not a list of chunks") from error
 
-    async def _write_documents(
+    async def _write_heads(
         self,
         target: Target,
-        works: Sequence[_Work],
+        written: Written,
         events_by_key: dict[DocumentKey, list[DocumentIndexed]],
     ) -> list[DocumentChunked]:
-        """Bring documents into one index; returns those whose head record changed meanwhile."""
-        if not works:
-            return []
-        encoded = await self._write_chunks(target, works)
-        heads = [self._head(target, work, encoded) for work in works]
+        """Tell the head records what is in the index; returns documents whose own changed
+        meanwhile.
+        """
+        heads = [self._head(target, work, written.encoded) for work in written.works]
         conflicts = await self._index.put_heads(heads)
-        for work, head in zip(works, heads, strict=True):
+        for work, head in zip(written.works, heads, strict=True):
             event = indexed_event(head.record, work.document, index=target.index)
             if work.key not in conflicts and event is not None:
                 events_by_key[work.key] = [event]
                 METRICS.document_freshness_seconds.observe(event.freshness_seconds)
-        return [work.document for work in works if work.key in conflicts]
+        return [work.document for work in written.works if work.key in conflicts]
 
-    async def _write_chunks(
-        self, target: Target, works: Sequence[_Work], *, also_in: Target | None = None
-    ) -> frozenset[UUID]:
-        """Bring the documents' chunks into the index, and take others of theirs out; returns those
-        that were encoded for it. `also_in` is another index that may hold them.
-        """
-        try:
-            async with self._encoders.use(Side.DOCUMENT, target.encoder_version) as encoder:
-                await self._index.prepare(target.index, encoder.dimensions)
-                keys = [work.key for work in works]
-                stored = await self._index.stored_chunk_ids(target.index, keys)
-                vectors, encoded = await self._vectors(target, encoder, works, stored, also_in)
-        except FailedPrecondition as error:
-            # Documents wait for an encoder, or an index, of use; somebody may still roll back.
-            raise Retryable(str(error)) from error
-        put: list[EncodedChunk] = []
-        removals: dict[UUID, int] = {}
-        for work in works:
-            document = dict(work.document)
-            removals |= dict.fromkeys(stored[work.key], work.document.revision)
-            for chunk in work.chunks:
-                indexed = IndexedChunk.model_validate({**document, **dict(chunk)})
-                put.append(EncodedChunk(indexed, vectors[chunk.chunk_id]))
-                removals.pop(chunk.chunk_id, None)
-        await self._index.write(target.index, put, removals)
-        for chunk_id in encoded:
-            self._unwritten.pop((target.vectors, chunk_id), None)
-        return encoded
-
-    async def _vectors(
-        self,
-        target: Target,
-        encoder: Encoder,
-        works: Sequence[_Work],
-        stored: Mapping[DocumentKey, frozenset[UUID]],
-        also_in: Target | None,
-    ) -> tuple[dict[UUID, Vector], frozenset[UUID]]:
-        """A vector for each chunk, and which of them had to be encoded.
-
-        A chunk's id covers all that the encoder reads of it, so a known id has a known vector. What
-        was encoded stays until it is written: where there is more than one call has time for, the
-        next attempt goes on behind it.
-        """
-        chunks = [(work, chunk) for work in works for chunk in work.chunks]
-        known = [chunk.chunk_id for work, chunk in chunks if chunk.chunk_id in stored[work.key]]
-        vectors = dict(await self._index.vectors(target.index, known)) if known else {}
-        if also_in is not None and also_in.vectors == target.vectors:
-            others = [chunk.chunk_id for _, chunk in chunks if chunk.chunk_id not in vectors]
-            vectors |= await self._index.vectors(also_in.index, others)
-        unknown = {
-            chunk.chunk_id: encoder_input(work.document.title, chunk.heading_path, chunk.text)
-            for work, chunk in chunks
-            if chunk.chunk_id not in vectors
-        }
-        version = target.vectors
-        if len(self._unwritten) > _MOST_UNWRITTEN:
-            self._unwritten = {}  # who is in the midst of it keeps what it has
-        unwritten = self._unwritten
-        missing = [chunk_id for chunk_id in unknown if (version, chunk_id) not in unwritten]
-        for first in range(0, len(missing), _PIECE):
-            piece = missing[first : first + _PIECE]
-            encoded = await encoder.encode([unknown[each] for each in piece], Side.DOCUMENT)
-            for chunk_id, result in zip(piece, encoded, strict=True):
-                unwritten[version, chunk_id] = result.vector
-        new = {chunk_id: unwritten[version, chunk_id] for chunk_id in unknown}
-        return vectors | new, frozenset(unknown)
-
-    def _head(self, target: Target, work: _Work, encoded: frozenset[UUID]) -> Head:
+    def _head(self, target: Target, work: Work, encoded: frozenset[UUID]) -> Head:
         record = with_revision(
             work.before.record if work.before else None,
             work.document,
@@ -318,7 +252,7 @@ class Indexer:
         return Target(live.index, live.version, vectors_of(live), filled)
 
 
-def _retold(work: _Work) -> Head | None:
+def _retold(work: Work) -> Head | None:
     """The head record of a document that was read again, where it is told of otherwise now, as when
     its tenant has chosen to redact since; None where nothing changes.
     """

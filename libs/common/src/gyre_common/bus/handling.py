@@ -88,7 +88,8 @@ class OneByOne(Generic[E]):
 
 T = TypeVar("T")
 
-BatchHandler = Callable[[Sequence[T]], Awaitable[None]]
+BatchHandler = Callable[[Sequence[T]], Awaitable[Sequence[T] | None]]
+"""Returns the records that need another call: they come again behind others of their tenant."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,9 @@ class InBatches(Generic[T]):
         while parts:
             part = parts.pop()
             try:
-                await self._call(scheduler, limit, [record for _, record in part])
+                unfinished_records = await self._call(
+                    scheduler, limit, [record for _, record in part]
+                )
             except Retryable as error:
                 unfinished = part + [item for later in reversed(parts) for item in later]
                 scheduler.hold([pending for pending, _ in unfinished], error)
@@ -247,20 +250,25 @@ class InBatches(Generic[T]):
                 elif not scheduler.leaving:
                     await scheduler.park(part[0][0], error)
             else:
-                for pending, _ in part:
-                    scheduler.finish(pending)
+                for pending, record in part:
+                    if any(record is each for each in unfinished_records):
+                        scheduler.postpone(pending, behind=self.size.max_records)
+                    else:
+                        scheduler.finish(pending)
             if scheduler.leaving or scheduler.stopped:
                 for pending, _ in reversed([item for later in reversed(parts) for item in later]):
                     pending.partition.put_back(pending)
                 return
 
-    async def _call(self, scheduler: Scheduler, limit: CallLimit, records: list[T]) -> None:
+    async def _call(self, scheduler: Scheduler, limit: CallLimit, records: list[T]) -> Sequence[T]:
+        """Returns what the handler did not finish."""
         for record in records:
             if isinstance(record, Record):
                 record.begin()
         with batch_span(scheduler.topic, records), limit:
-            await self._handler(records)
-        scheduler.handled(len(records), limit.took)
+            unfinished = await self._handler(records) or ()
+        scheduler.handled(len(records) - len(unfinished), limit.took)
+        return unfinished
 
     async def _decoded(self, scheduler: Scheduler, batch: list[Pending]) -> list[tuple[Pending, T]]:
         """The records of a batch that parse; the others are parked, tombstones done with."""

@@ -15,10 +15,21 @@ _LARGEST_GAP = 100
 
 class Pending:
     """A record that was read and is not finished. Records of one `lane` go one after the other;
-    those of one `tenant` start in their order.
+    those of one `tenant` start in their order. `postponed_at` is the turn of its own after which it
+    waits for the next one.
     """
 
-    __slots__ = ("arrived", "attempts", "bugs", "lane", "partition", "raw", "size", "tenant")
+    __slots__ = (
+        "arrived",
+        "attempts",
+        "bugs",
+        "lane",
+        "partition",
+        "postponed_at",
+        "raw",
+        "size",
+        "tenant",
+    )
 
     def __init__(
         self,
@@ -36,6 +47,7 @@ class Pending:
         self.arrived = arrived
         self.attempts = 0
         self.bugs = 0
+        self.postponed_at = 0
 
 
 class Partition:
@@ -117,9 +129,11 @@ class Partition:
         return next((each for each in waiting if each.tenant not in busy), None)
 
     def oldest_of(self, tenant: bytes) -> float:
-        """When Kafka took the first of the tenant's records that waits; infinity for none."""
+        """When Kafka took the first of the tenant's records that waits; infinity where there is
+        none, or one that was postponed.
+        """
         queue = self._queues.get(tenant)
-        return queue[0].raw.timestamp if queue else inf
+        return queue[0].raw.timestamp if queue and not queue[0].postponed_at else inf
 
     def take(self, busy: Tenants = NONE) -> Pending | None:
         """The next record whose lane is free and that the gate lets through."""
@@ -219,6 +233,21 @@ class Partition:
         """The work on this record did not get done: it goes first, its lane stays taken."""
         self.running -= 1
         self._ready.appendleft(pending)
+
+    def postpone(self, pending: Pending, behind: int, *, drop: bool) -> None:
+        """The work on this record got on, and goes on behind so many others of its tenant. With
+        `drop` whoever reads the partition next goes on with it.
+        """
+        assert pending.lane is None
+        self.running -= 1
+        if drop:
+            return
+        queue = self._queues.get(pending.tenant)
+        if queue is None:
+            queue = self._queues[pending.tenant] = deque()
+            self._turns.append(pending.tenant)
+        queue.insert(behind, pending)
+        self._waiting += 1
 
     def hold(self, pending: Pending, cause: str) -> None:
         """Nothing more of this partition starts until this record is released or dropped.

@@ -55,6 +55,7 @@ class EventBus(Publisher, Protocol):
         by_tenant: bool = False,
     ) -> Callable[[BatchHandler[Record[E]]], BatchHandler[Record[E]]]:
         """Register a handler of batches; a record that spoils a batch is found by splitting it.
+        What the handler returns comes again behind `max_records` others, or as many as there are.
 
         `by_tenant` as in `on`.
         """

@@ -210,13 +210,25 @@ class Scheduler:
         """The work on this record is done."""
         partition = pending.partition
         partition.finish(pending, perf_counter())
-        if partition.failures and pending.attempts and not partition.closed:
-            partition.open()
-            self._wake()
+        self._open_after(pending)
         if self._has_room(partition, share=0.5):
             self._room.set()
             if partition.paused:
                 self._resume_if_it_may(partition)
+
+    def postpone(self, pending: Pending, *, behind: int) -> None:
+        """The work on this record got on, and so many others of its tenant may come before the
+        rest of it; its partition waits for nothing.
+        """
+        self.tenants.postpone(pending)
+        pending.partition.postpone(pending, behind, drop=self.leaving)
+        self._open_after(pending)
+
+    def _open_after(self, pending: Pending) -> None:
+        partition = pending.partition
+        if partition.failures and pending.attempts and not partition.closed:
+            partition.open()
+            self._wake()
 
     def handled(self, count: int, seconds: float) -> None:
         """A call of the handler went well."""

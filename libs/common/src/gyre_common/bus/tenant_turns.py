@@ -30,11 +30,17 @@ class TenantTurns:
                 return pending
         return None
 
-    def _turn(self, partition: Partition) -> tuple[int, int, float]:
+    def postpone(self, pending: Pending) -> None:
+        """Its tenant's others have the next turn."""
+        pending.postponed_at = self._served.get(pending.tenant, 0)
+
+    def _turn(self, partition: Partition) -> tuple[int, bool, int, float]:
         pending = partition.next_record(self.busy)
         if pending is None:
-            return 0, 0, 0.0
-        return self._served.get(pending.tenant, 0), pending.raw.timestamp, pending.arrived
+            return 0, False, 0, 0.0
+        served = self._served.get(pending.tenant, 0)
+        is_last = bool(served) and pending.postponed_at == served
+        return served, is_last, pending.raw.timestamp, pending.arrived
 
 
 def take_more_of(tenant: bytes, partitions: Sequence[Partition]) -> Pending | None:

@@ -182,7 +182,9 @@ async def snapshot(
     index is away.
     """
     sample = PassageSample(most, frozenset(required))
-    of_tenant = {"match_all": {}} if tenant == EVERY_TENANT else {"term": {"tenant": tenant}}
+    # What is encoded ahead of its document has no tenant.
+    every = {"exists": {"field": "tenant"}}
+    of_tenant = every if tenant == EVERY_TENANT else {"term": {"tenant": tenant}}
     source = {"includes": [*_FIELDS, VECTOR], "exclude_vectors": False}
     query = {"query": of_tenant, "_source": source}
     try:

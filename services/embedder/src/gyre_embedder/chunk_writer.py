@@ -1,0 +1,181 @@
+"""Brings the chunks of documents into an index, as far as a turn's time goes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from uuid import UUID
+
+from gyre_common.chunk_index import IndexedChunk
+from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_common.events.documents import Chunk, DocumentChunked
+from gyre_common.passages import encoder_input
+
+from gyre_embedder.chunk_index import (
+    ChunkIndex,
+    DocumentKey,
+    EncodedAhead,
+    EncodedChunk,
+    Head,
+    StoredChunks,
+)
+from gyre_embedder.encoders import Encoder, Encoders, Side, Vector
+
+_PIECE = 16  # chunks that one call of the encoder takes: less than a second of work
+
+
+@dataclass(frozen=True)
+class Target:
+    """The index that a document goes to, and the version of the encoder that makes it; `vectors` is
+    the version by which vectors are known, as several indexes may hold the same. The `shadow` is
+    filled beside it.
+    """
+
+    index: str
+    encoder_version: str
+    vectors: str
+    shadow: "Target | None" = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """A document to be brought into its index."""
+
+    document: DocumentChunked
+    chunks: Sequence[Chunk]
+    before: Head | None
+
+    @property
+    def key(self) -> DocumentKey:
+        """The document's identity."""
+        return DocumentKey(self.document.tenant, self.document.document_id)
+
+
+@dataclass(frozen=True)
+class Written:
+    """The documents that are in the index now, those that need another turn, and the chunks that
+    had to be encoded for it.
+    """
+
+    works: Sequence[Work] = ()
+    unfinished: frozenset[DocumentKey] = frozenset()
+    encoded: frozenset[UUID] = frozenset()
+
+
+class ChunkWriter:
+    """Encodes what the index does not hold. A document is searchable once it is encoded whole; what
+    was encoded before that is laid by in the index, where no search sees it and any process that
+    has the document next goes on from there.
+    """
+
+    def __init__(self, index: ChunkIndex, encoders: Encoders) -> None:
+        self._index = index
+        self._encoders = encoders
+
+    async def write(
+        self,
+        target: Target,
+        works: Sequence[Work],
+        until: float,
+        *,
+        also_in: Target | None = None,
+    ) -> Written:
+        """Bring the documents' chunks into the index, and take others of theirs out. After `until`,
+        of the monotonic clock, no more is encoded. `also_in` is another index that may hold them.
+
+        Raises Retryable: the engine, the encoder or an index of use is not there now.
+        """
+        if not works:
+            return Written()
+        try:
+            async with self._encoders.use(Side.DOCUMENT, target.encoder_version) as encoder:
+                await self._index.prepare(target.index, encoder.dimensions)
+                stored = await self._index.stored_chunks(target.index, [work.key for work in works])
+                new = await self._copies(target, _missing(works, stored), also_in)
+                encoded = await _encode(encoder, works, _missing(works, stored, new), until)
+        except FailedPrecondition as error:
+            # Documents wait for an encoder, or an index, of use; somebody may still roll back.
+            raise Retryable(str(error)) from error
+        new |= encoded
+        return await self._put(target, works, stored, new, frozenset(encoded))
+
+    async def _copies(
+        self, target: Target, missing: Iterable[UUID], also_in: Target | None
+    ) -> dict[UUID, Vector]:
+        """A chunk's id covers all that the encoder reads of it, so a known id has a known vector,
+        whichever index has it.
+        """
+        if also_in is None or also_in.vectors != target.vectors:
+            return {}
+        return dict(await self._index.vectors(also_in.index, list(missing)))
+
+    async def _put(
+        self,
+        target: Target,
+        works: Sequence[Work],
+        stored: Mapping[DocumentKey, StoredChunks],
+        new: Mapping[UUID, Vector],
+        encoded: frozenset[UUID],
+    ) -> Written:
+        incomplete = {work.key for work in works if _missing([work], stored, new)}
+        whole = [work for work in works if work.key not in incomplete]
+        known = [chunk.chunk_id for work in whole for chunk in work.chunks]
+        known = [chunk_id for chunk_id in known if chunk_id not in new]
+        vectors = {**await self._index.vectors(target.index, known), **new}
+        if any(chunk_id not in vectors for chunk_id in known):
+            raise Retryable(f"chunks of {target.index} are being removed by others")
+        put: list[EncodedChunk] = []
+        removals: dict[UUID, int] = {}
+        for work in whole:
+            document = dict(work.document)
+            removals |= dict.fromkeys(stored[work.key].all, work.document.revision)
+            for chunk in work.chunks:
+                indexed = IndexedChunk.model_validate({**document, **dict(chunk)})
+                put.append(EncodedChunk(indexed, vectors[chunk.chunk_id]))
+                removals.pop(chunk.chunk_id, None)
+        await self._index.write(target.index, put, removals)
+        await self._index.lay_by(
+            target.index,
+            [
+                EncodedAhead(work.key, chunk.chunk_id, work.document.revision, new[chunk.chunk_id])
+                for work in works
+                if work.key in incomplete
+                for chunk in work.chunks
+                if chunk.chunk_id in new
+            ],
+        )
+        laid_by = {chunk_id for work in whole for chunk_id in stored[work.key].ahead}
+        return Written(whole, frozenset(incomplete), encoded | laid_by)
+
+
+def _missing(
+    works: Iterable[Work],
+    stored: Mapping[DocumentKey, StoredChunks],
+    new: Mapping[UUID, Vector] = {},
+) -> dict[UUID, str]:
+    """What the encoder reads of the chunks that are neither in the index nor new, by their ids."""
+    return {
+        chunk.chunk_id: encoder_input(work.document.title, chunk.heading_path, chunk.text)
+        for work in works
+        for chunk in work.chunks
+        if chunk.chunk_id not in new and chunk.chunk_id not in stored[work.key].all
+    }
+
+
+async def _encode(
+    encoder: Encoder, works: Sequence[Work], missing: Mapping[UUID, str], until: float
+) -> dict[UUID, Vector]:
+    """Vectors of what is missing, as far as time goes, and at least of one piece; documents that
+    miss little go first.
+    """
+    by_work = [
+        [each.chunk_id for each in work.chunks if each.chunk_id in missing] for work in works
+    ]
+    order = [chunk_id for chunk_ids in sorted(by_work, key=len) for chunk_id in chunk_ids]
+    vectors: dict[UUID, Vector] = {}
+    for first in range(0, len(order), _PIECE):
+        if first and monotonic() > until:
+            break
+        piece = order[first : first + _PIECE]
+        encoded = await encoder.encode([missing[each] for each in piece], Side.DOCUMENT)
+        vectors |= {chunk_id: each.vector for chunk_id, each in zip(piece, encoded, strict=True)}
+    return vectors
