@@ -1,5 +1,6 @@
 """Keeps the index in step with the documents."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from gyre_common.telemetry import METRICS
 from pydantic import TypeAdapter, ValidationError
 
 from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head
+from gyre_embedder.document_sketch import sketch_of
 from gyre_embedder.encoders import Encoder, Encoders, Side, Vector
 from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
 
@@ -192,7 +194,8 @@ class Indexer:
                 works.append(_Work(document, await self._chunks(document), head))
         if works:
             await self._write_chunks(shadow, works, also_in=live)
-            await self._index.put_heads([head for work in works if (head := _retold(work))])
+            retold = await asyncio.to_thread(lambda: list(map(_retold, works)))
+            await self._index.put_heads([head for head in retold if head is not None])
 
     async def _chunks(self, document: DocumentChunked) -> Sequence[Chunk]:
         """From the event, or from the store when there are too many for one."""
@@ -218,7 +221,9 @@ class Indexer:
         if not works:
             return []
         encoded = await self._write_chunks(target, works)
-        heads = [self._head(target, work, encoded) for work in works]
+        heads = await asyncio.to_thread(
+            lambda: [self._head(target, work, encoded) for work in works]
+        )
         conflicts = await self._index.put_heads(heads)
         for work, head in zip(works, heads, strict=True):
             event = indexed_event(head.record, work.document, index=target.index)
@@ -302,6 +307,7 @@ class Indexer:
             encoder_version=target.encoder_version,
             chunk_count=len(work.chunks),
             encoded_count=sum(chunk.chunk_id in encoded for chunk in work.chunks),
+            sketch=sketch_of(work.chunks),
             searchable_at=now(),
         )
         return Head(record, work.before.seal if work.before else None)
@@ -326,7 +332,7 @@ def _retold(work: _Work) -> Head | None:
     if document.rebuild is None or before is None or before.record.revision != document.revision:
         return None
     about = {name: getattr(document, name) for name in ("title", "source_uri", "metadata")}
-    record = before.record.model_copy(update=about)
+    record = before.record.model_copy(update={**about, **sketch_of(work.chunks)._asdict()})
     return None if record == before.record else Head(record, before.seal)
 
 
