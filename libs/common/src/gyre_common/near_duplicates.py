@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator, Sequence
 
+from gyre_common.lines import folded
 from gyre_common.text import holds_number, words
 
 Triple = tuple[str, ...]
@@ -40,6 +41,13 @@ class Wording:
         """The share of the triples of either that both have; 0 where neither has any."""
         shared = len(self._triples & other._triples)
         return shared / max(1, len(self._triples) + len(other._triples) - shared)
+
+
+def name_of(title: str, document_id: str) -> str:
+    """What a document is called, as it is compared with another one's name: its title, else the
+    last part of its id.
+    """
+    return folded(title or document_id.rsplit("/", 1)[-1])
 
 
 def word_triples(some_words: Sequence[str]) -> Iterator[Triple]:

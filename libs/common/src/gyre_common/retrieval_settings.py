@@ -9,7 +9,9 @@ from gyre_common.events.releases import Artifact
 from gyre_common.fusion import Fusion
 
 NEAR_DUPLICATES = 0.6
-"""The similarity from which passages are versions of one text; `bench.duplicates` shows others."""
+"""The similarity from which what has the same title is a version of one text; `bench.duplicates`
+shows others.
+"""
 
 
 class RetrievalSettings(BaseModel):

@@ -220,7 +220,7 @@ def content_terms(text: str) -> list[str]:
 
 def holds_number(word: str) -> bool:
     """Whether a word in lower case names a number: `7`, `v1.31`, `two`."""
-    return word in _NUMBER_WORDS or not word.isalpha() and any(map(str.isdigit, word))
+    return word in _NUMBER_WORDS or (not word.isalpha() and any(map(str.isdigit, word)))
 
 
 def numbers(text: str) -> frozenset[str]:

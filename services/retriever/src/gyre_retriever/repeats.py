@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.lines import folded
-from gyre_common.near_duplicates import Wording
+from gyre_common.near_duplicates import Wording, name_of
 
 from gyre_retriever.ranking import RankedPassage, in_order
 
@@ -39,7 +39,7 @@ def without_repeats(ranked: Sequence[RankedPassage], least: float) -> list[Ranke
 
 
 _Place = tuple[str, ...]
-"""A document's title, else the last part of its name, and the headings over a passage."""
+"""What its document is called, and the headings over a passage."""
 
 
 @dataclass
@@ -74,5 +74,4 @@ def _nearest(passage: RankedPassage, of_place: Sequence[_Repeats], least: float)
 
 
 def _place_of(chunk: IndexedChunk) -> _Place:
-    name = chunk.title or chunk.document_id.rsplit("/", 1)[-1]
-    return (folded(name), *map(folded, chunk.heading_path))
+    return (name_of(chunk.title, chunk.document_id), *map(folded, chunk.heading_path))

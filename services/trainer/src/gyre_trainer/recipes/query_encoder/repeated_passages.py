@@ -1,4 +1,4 @@
-"""Passages that say what another one says: whoever likes one of them says nothing against others."""
+"""Passages that say what another one says: who likes one of them does not dislike the others."""
 
 from collections import defaultdict
 from collections.abc import Sequence
