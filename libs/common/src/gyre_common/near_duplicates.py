@@ -1,6 +1,7 @@
 """Which texts say nearly the same: by the word triples that they share, if no fact differs."""
 
 import base64
+import re
 from collections.abc import Iterator, Sequence
 
 from gyre_common.lines import folded
@@ -9,6 +10,7 @@ from gyre_common.text import holds_number, words
 Triple = tuple[str, ...]
 """What stands together: three words in a row."""
 
+_SENTENCE_START = re.compile(r"(?<=[.!?] )\w")
 _VALUES = 256
 
 
@@ -16,24 +18,23 @@ class Wording:
     """The words of a text, as they are compared with another one's."""
 
     def __init__(self, text: str) -> None:
-        as_written = words(text)
-        folded = [word.casefold() for word in as_written]
-        self._words = frozenset(folded)
-        self._names = frozenset(
-            word for word, written in zip(folded, as_written, strict=True) if word != written
-        )
-        self._triples = frozenset(word_triples(folded))
-        numbers = frozenset(filter(holds_number, self._words))
+        as_written = words(_SENTENCE_START.sub(lambda start: start.group().lower(), text))
+        in_lower_case = [word.casefold() for word in as_written]
+        with_capitals = frozenset(as_written) - frozenset(in_lower_case)
+        self._names = frozenset(word.casefold() for word in with_capitals)
+        self._triples = frozenset(word_triples(in_lower_case))
+        numbers = frozenset(filter(holds_number, set(in_lower_case)))
         self._facts = frozenset(each for each in self._triples if not numbers.isdisjoint(each))
 
     def is_near(self, other: "Wording", least: float) -> bool:
         """Whether the Jaccard similarity of the two sets of triples is `least` (0 to 1) or more and
         the texts tell of the same: every number stands between the same words in both, and not each
-        of them has a word with a capital that the other has not ("Price of A: 5", "Price of B: 7").
+        of them has a name that the other has not ("Price of A: 5", "Price of B: 7"). What has a
+        capital is a name, unless a sentence begins with it within a line.
         """
         return (
             self._facts == other._facts
-            and not (self._names - other._words and other._names - self._words)
+            and not (self._names - other._names and other._names - self._names)
             and self.similarity(other) >= least
         )
 
