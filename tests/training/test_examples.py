@@ -102,7 +102,7 @@ def test_what_repeats_a_wanted_passage_need_not_be_found_unless_somebody_judged_
     )
     rows = [a_question_row("holidays?", wanted=1.0), a_question_row("days?", wanted=1.0, copy=-1.0)]
     unjudged, judged = examples_of(merge_questions(rows, "fit"), corpus, {})
-    assert (unjudged.repeats, judged.repeats) == ({1, 2}, {2})
+    assert (set(unjudged.repeats), set(judged.repeats)) == ({1, 2}, {2})
 
 
 def test_another_tenant_or_other_groups_make_another_question_and_hide_what_they_cannot_find() -> (

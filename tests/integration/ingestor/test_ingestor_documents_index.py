@@ -1,6 +1,7 @@
 """The document index, as the ingestor reads it, on a real Elasticsearch."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -139,19 +140,25 @@ async def test_of_a_document_those_are_named_that_say_the_same_and_may_be_read(
     sketch = sketch_of([a_chunk(text=" ".join(words))])._asdict()
     near = sketch_of([a_chunk(text=" ".join(words[20:]))])._asdict()
     far = sketch_of([a_chunk(text=" ".join(words[:100]))])._asdict()
-    whole = {"tenant": "acme", "state": DocumentState.INDEXED, "content_digest": digest, **sketch}
+    whole: dict[str, Any] = {
+        "tenant": "acme",
+        "state": DocumentState.INDEXED,
+        "content_digest": digest,
+        **sketch,
+    }
+    differences: dict[str, dict[str, Any]] = {
+        "whole": {},
+        "copy": {},
+        "hidden": {"acl": ("y",)},
+        "shared": {"acl": ("x",)},
+        "foreign": {"tenant": "else"},
+        "near": {**near, "content_digest": other_digest},
+        "far": {**far, "content_digest": None, "bands": sketch["bands"]},
+        "alone": {"content_digest": None, "sketch": "", "bands": ()},
+    }
     records = {
         name: DocumentRecord.model_validate({**whole, "document_id": name, **fields})
-        for name, fields in {
-            "whole": {},
-            "copy": {},
-            "hidden": {"acl": ("y",)},
-            "shared": {"acl": ("x",)},
-            "foreign": {"tenant": "else"},
-            "near": {**near, "content_digest": other_digest},
-            "far": {**far, "content_digest": None, "bands": sketch["bands"]},
-            "alone": {"content_digest": None, "sketch": "", "bands": ()},
-        }.items()
+        for name, fields in differences.items()
     }
     await put(client, documents._index, *records.values())
     await client.indices.refresh(index=documents._index)

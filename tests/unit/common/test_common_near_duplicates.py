@@ -42,11 +42,18 @@ def test_versions_of_a_text_are_near(other: str) -> None:
         ("It takes two weeks.", "It takes three weeks."),
         ("Ask Anna for keys.", "Ask Ben for keys."),
         ("It came with v1.30 of it.", "It came with v1.31 of it."),
+        ("\n- Anna has the keys.", "\n- Ben has the keys."),
+        ("A Pod, or pod, is run.", "A Job, or pod, is run."),
     ],
-    ids=["numbers", "numbers elsewhere", "number words", "names", "releases"],
+    ids=["numbers", "numbers elsewhere", "number words", "names", "releases", "lines", "capitals"],
 )
 def test_what_tells_of_something_else_is_not_near_however_alike(one: str, other: str) -> None:
     assert not is_near(f"{HANDBOOK} {one}", f"{HANDBOOK} {other}", least=0.1)
+
+
+def test_the_first_words_of_sentences_are_no_names() -> None:
+    assert is_near(f"{HANDBOOK} Everybody signs.", f"{HANDBOOK} All of them sign.")
+    assert is_near(f"However, {HANDBOOK}", f"So {HANDBOOK} It was however always so.")
 
 
 def test_the_bound_counts_shared_word_triples() -> None:

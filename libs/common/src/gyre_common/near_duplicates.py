@@ -11,6 +11,7 @@ Triple = tuple[str, ...]
 """What stands together: three words in a row."""
 
 _SENTENCE_START = re.compile(r"(?<=[.!?] )\w")
+_LINE_START = re.compile(r"^[^\w\n]{0,8}\w", re.MULTILINE)
 _VALUES = 256
 
 
@@ -18,30 +19,45 @@ class Wording:
     """The words of a text, as they are compared with another one's."""
 
     def __init__(self, text: str) -> None:
-        as_written = words(_SENTENCE_START.sub(lambda start: start.group().lower(), text))
-        in_lower_case = [word.casefold() for word in as_written]
-        with_capitals = frozenset(as_written) - frozenset(in_lower_case)
-        self._names = frozenset(word.casefold() for word in with_capitals)
+        in_lower_case = [word.casefold() for word in words(text)]
+        self._words = frozenset(in_lower_case)
+        self._with_capital = _with_capital(text)
+        within_lines = _SENTENCE_START.sub(_lowered, text)
+        self._names = _with_capital(_LINE_START.sub(_lowered, within_lines))
+        self._first_words = _with_capital(within_lines) - self._names
         self._triples = frozenset(word_triples(in_lower_case))
-        numbers = frozenset(filter(holds_number, set(in_lower_case)))
+        numbers = frozenset(filter(holds_number, self._words))
         self._facts = frozenset(each for each in self._triples if not numbers.isdisjoint(each))
 
     def is_near(self, other: "Wording", least: float) -> bool:
         """Whether the Jaccard similarity of the two sets of triples is `least` (0 to 1) or more and
         the texts tell of the same: every number stands between the same words in both, and not each
         of them has a name that the other has not ("Price of A: 5", "Price of B: 7"). What has a
-        capital is a name, unless a sentence begins with it within a line.
+        capital is a name; but not where a sentence begins with it, nor where a line does and the
+        other text has the word at all.
         """
         return (
             self._facts == other._facts
-            and not (self._names - other._names and other._names - self._names)
+            and not (self._names_unknown_to(other) and other._names_unknown_to(self))
             and self.similarity(other) >= least
         )
+
+    def _names_unknown_to(self, other: "Wording") -> frozenset[str]:
+        return (self._names - other._with_capital) | (self._first_words - other._words)
 
     def similarity(self, other: "Wording") -> float:
         """The share of the triples of either that both have; 0 where neither has any."""
         shared = len(self._triples & other._triples)
         return shared / max(1, len(self._triples) + len(other._triples) - shared)
+
+
+def _with_capital(text: str) -> frozenset[str]:
+    """In lower case."""
+    return frozenset(word.casefold() for word in words(text) if word != word.lower())
+
+
+def _lowered(start: re.Match[str]) -> str:
+    return start.group().lower()
 
 
 def name_of(title: str, document_id: str) -> str:
