@@ -87,6 +87,24 @@ def test_what_bm25_brings_anyway_stands_beside_the_target() -> None:
     assert example.lexical == {1: 0.5, 2: 0.25}
 
 
+def test_what_repeats_a_wanted_passage_need_not_be_found_unless_somebody_judged_it() -> None:
+    text = "Holidays are asked for in the calendar and the head of the team agrees to them."
+    texts = {
+        "wanted": ("Handbook", text),
+        "copy": ("Archive", text.replace(" ", "  ")),
+        "version": ("Handbook", f"{text} It was always so."),
+        "elsewhere": ("Rules", f"{text} It was always so."),
+        "other": ("Handbook", "Keys are given out by the porter."),
+    }
+    corpus = EncodedCorpus(
+        [CorpusPassage(chunk_id=one, title=title, text=own) for one, (title, own) in texts.items()],
+        np.eye(5, dtype=np.float32),
+    )
+    rows = [a_question_row("holidays?", wanted=1.0), a_question_row("days?", wanted=1.0, copy=-1.0)]
+    unjudged, judged = examples_of(merge_questions(rows, "fit"), corpus, {})
+    assert (set(unjudged.repeats), set(judged.repeats)) == ({1, 2}, {2})
+
+
 def test_another_tenant_or_other_groups_make_another_question_and_hide_what_they_cannot_find() -> (
     None
 ):

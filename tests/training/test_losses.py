@@ -4,7 +4,9 @@ from math import exp, log
 
 import pytest
 import torch
-from gyre_trainer.recipes.query_encoder.loss import log_likelihood, soft_cross_entropy
+from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
+from gyre_trainer.recipes.query_encoder.examples import Batch, TrainingExample
+from gyre_trainer.recipes.query_encoder.loss import log_likelihood, soft_cross_entropy, step_loss
 
 # Cosines 1, 0 and -1 at temperature 1: the probabilities are e, 1 and 1/e over their sum.
 SUM = exp(1) + 1 + exp(-1)
@@ -35,6 +37,19 @@ def test_without_robustness_the_loss_is_cross_entropy_with_soft_targets() -> Non
     assert loss.item() == pytest.approx(0.75 * (log(SUM) - 1) + 0.25 * log(SUM))
     reference = torch.nn.functional.cross_entropy(QUESTION @ PASSAGES.T, targets)
     assert loss.item() == pytest.approx(reference.item())
+
+
+def test_what_repeats_a_wanted_passage_takes_no_part() -> None:
+    config = QueryEncoderConfig(temperature=1.0, robustness=0)
+
+    def loss(passages: torch.Tensor, *repeats: int) -> float:
+        example = TrainingExample("tea?", {0: 1.0}, repeats=frozenset(repeats))
+        batch = Batch([example], [], question_total=1, rehearsal_total=0)
+        return step_loss(QUESTION, QUESTION[:0], batch, passages, config).item()
+
+    twice = torch.cat([PASSAGES, PASSAGES[:1]])
+    assert loss(twice, 3) == pytest.approx(loss(PASSAGES), abs=1e-3)
+    assert loss(twice) > loss(PASSAGES) + 0.1
 
 
 def test_robust_loss_is_the_generalized_cross_entropy() -> None:

@@ -24,6 +24,7 @@ from gyre_retriever.elasticsearch_search import ElasticsearchSearch
 from gyre_retriever.ports import DocumentsRequest, SearchIndex, SearchRequest, SearchResult
 from gyre_retriever.query import Filters
 
+from tests.builders import MORNING
 from tests.fakes.chunk_index import MemoryChunks
 from tests.fakes.embedder import MemoryIndex
 from tests.fakes.retriever import MemorySearch
@@ -111,6 +112,7 @@ async def test_putting_a_chunk_twice_keeps_one(sides: Sides) -> None:
 async def test_a_chunk_comes_back_as_it_was_put(sides: Sides) -> None:
     chunk = a_passage(
         "c1",
+        submitted_at=MORNING,
         title="Guide",
         heading_path=("Hot", "Tea"),
         source_uri="https://example.org/tea",
@@ -334,6 +336,8 @@ def _record(key: DocumentKey, revision: int) -> DocumentRecord:
         document_id=key.document_id,
         state=DocumentState.INDEXED,
         metadata={"a.b": "c", "": "empty"},
+        sketch="AQID",
+        bands=("b1", "b2"),
         revision=revision,
     )
 

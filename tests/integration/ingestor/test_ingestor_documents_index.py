@@ -1,6 +1,7 @@
 """The document index, as the ingestor reads it, on a real Elasticsearch."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,10 @@ from gyre_common.document_index import (
 )
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.errors import Unavailable
+from gyre_embedder.document_sketch import sketch_of
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
+
+from tests.builders import a_chunk
 
 pytestmark = pytest.mark.integration
 
@@ -128,9 +132,57 @@ async def test_documents_are_found_by_words_and_parts_of_words_of_their_names(
     assert [record.document_id for record in page] == ["a*b?c"]
 
 
+async def test_of_a_document_those_are_named_that_say_the_same_and_may_be_read(
+    client: AsyncElasticsearch, documents: ElasticsearchDocuments
+) -> None:
+    digest, other_digest = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+    words = [f"w{number}" for number in range(500)]
+    sketch = sketch_of([a_chunk(text=" ".join(words))])._asdict()
+    near = sketch_of([a_chunk(text=" ".join(words[20:]))])._asdict()
+    far = sketch_of([a_chunk(text=" ".join(words[:100]))])._asdict()
+    whole: dict[str, Any] = {
+        "tenant": "acme",
+        "state": DocumentState.INDEXED,
+        "content_digest": digest,
+        **sketch,
+    }
+    differences: dict[str, dict[str, Any]] = {
+        "whole": {},
+        "copy": {},
+        "hidden": {"acl": ("y",)},
+        "shared": {"acl": ("x",)},
+        "foreign": {"tenant": "else"},
+        "near": {**near, "content_digest": other_digest},
+        "far": {**far, "content_digest": None, "bands": sketch["bands"]},
+        "alone": {"content_digest": None, "sketch": "", "bands": ()},
+    }
+    records = {
+        name: DocumentRecord.model_validate({**whole, "document_id": name, **fields})
+        for name, fields in differences.items()
+    }
+    await put(client, documents._index, *records.values())
+    await client.indices.refresh(index=documents._index)
+
+    async def named(record: DocumentRecord, *groups: str) -> list[str]:
+        (of_record,) = await documents.duplicates([record], groups)
+        return [each.record.document_id for each in of_record]
+
+    assert await named(records["whole"], "x") == ["copy", "shared", "near"]
+    assert await named(records["whole"]) == ["copy", "near"]
+    assert await named(records["foreign"], "x", "y") == []
+    assert await named(records["far"]) == []
+    both = await documents.duplicates([records["alone"], records["near"]], [])
+    assert [[each.record.document_id for each in one] for one in both] == [[], ["copy", "whole"]]
+
+    await client.delete(index=documents._index, id=record_key("acme", "copy"), refresh=True)
+    assert await named(records["whole"]) == ["near"]
+
+
 async def test_before_the_first_document_there_is_nothing(client: AsyncElasticsearch) -> None:
     missing = ElasticsearchDocuments(client, index="test-documents-missing")
     assert await missing.get("acme", "a") is None
+    record = DocumentRecord(tenant="acme", document_id="a", state="indexed", bands=("b",))
+    assert await missing.duplicates([record], []) == [[]]
     assert await missing.page("acme", [], after="", limit=1) == []
 
 

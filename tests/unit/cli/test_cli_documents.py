@@ -22,6 +22,16 @@ def test_what_happened_to_a_document_is_shown(gyre: Shell) -> None:
     assert document["timeline"][0]["state"] == "DOCUMENT_STATE_INDEXED"
 
 
+def test_what_says_the_same_is_named_with_how_much(gyre: Shell) -> None:
+    shown, _ = gyre("documents", "show", "first")
+    assert "duplicate: copy (same content, newer)" in shown
+    assert "duplicate: draft (75% alike)" in shown
+    listed, _ = gyre("documents", "list")
+    assert "copy (same content, newer) and 1 more" in " ".join(listed.split())
+    (one,) = gyre.json("documents", "list")
+    assert [each["document_id"] for each in one["duplicates"]] == ["copy", "draft"]
+
+
 def test_what_is_not_there_or_no_state_is_told(gyre: Shell) -> None:
     _, error = gyre("documents", "show", "missing", code=1)
     assert "there is no such document" in error

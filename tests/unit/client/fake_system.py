@@ -24,6 +24,10 @@ from gyre_common.rpc import request_context, serve
 
 from tests.unit.client.fake_sources import FakeSources
 
+DUPLICATES = [
+    ingestor_pb2.DuplicateDocument(document_id="copy", same_content=True, similarity=1, newer=True),
+    ingestor_pb2.DuplicateDocument(document_id="draft", similarity=0.75),
+]
 MOMENT = Timestamp(seconds=1_767_225_600)
 IDS = ("0199a1b2-0000-7000-8000-000000000001", "0199a1b2-0000-7000-8000-000000000002")
 GENERATOR = "extractive-1"
@@ -178,7 +182,9 @@ class FakeSystem(
         )
         if request.document_id == "missing":
             raise NotFound("there is no such document")
-        status = ingestor_pb2.DocumentStatus(document_id=request.document_id, timeline=[event])
+        status = ingestor_pb2.DocumentStatus(
+            document_id=request.document_id, timeline=[event], duplicates=DUPLICATES
+        )
         names = [f"{request.document_id}/tea.md"] if request.document_id.endswith(".zip") else []
         parts = [ingestor_pb2.DocumentPart(document_id=name) for name in names]
         return ingestor_pb2.GetDocumentResponse(document=status, parts=parts)
@@ -198,6 +204,7 @@ class FakeSystem(
     async def ListDocuments(self, request: Any, context: Any) -> ingestor_pb2.ListDocumentsResponse:
         self._record_call(request)
         status = ingestor_pb2.DocumentStatus(document_id=request.page_token or "first")
+        status.duplicates.extend(DUPLICATES if request.duplicates else ())
         token = "" if request.page_token else "more"
         return ingestor_pb2.ListDocumentsResponse(documents=[status], next_page_token=token)
 

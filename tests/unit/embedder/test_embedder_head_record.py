@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 from gyre_common.document_index import TIMELINE_LENGTH, DocumentRecord, DocumentState
 from gyre_common.events.documents import DocumentChunked, DocumentRejected, RejectionStage
+from gyre_embedder.document_sketch import Sketch
 from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
 
 from tests.builders import MORNING, a_document_chunked, a_document_rejected
@@ -35,6 +36,7 @@ def indexed(
         encoder_version="e-1",
         chunk_count=3,
         encoded_count=2,
+        sketch=Sketch() if deleted else Sketch("AQID", ("b1", "b2")),
         searchable_at=minutes(at + 1),
     )
 

@@ -14,6 +14,7 @@ from gyre_embedder.encoders import Encoders, Side
 from gyre_embedder.service import Indexer
 
 from tests.builders import (
+    MORNING,
     a_chunk,
     a_document_chunked,
     a_document_rejected,
@@ -157,6 +158,32 @@ async def test_a_deleted_document_is_gone_and_stays_gone(room: Room) -> None:
     assert await room.apply(a_document(1, "one")) == [0]
     assert room.texts() == []
     assert room.record().state is DocumentState.DELETED
+
+
+async def test_the_sketch_is_of_the_newest_words_and_goes_with_them(room: Room) -> None:
+    await room.apply(a_document(1, "one", "two"), a_document(1, "one two", document_id="e"))
+    first = room.record()
+    assert (first.sketch, first.bands) == (room.record("e").sketch, room.record("e").bands)
+    assert first.bands
+    await room.apply(a_document(2, "three"))
+    assert room.record().sketch not in ("", first.sketch)
+    await room.apply(a_document(3, deleted=True))
+    assert (room.record().sketch, room.record().bands) == ("", ())
+
+
+async def test_a_passage_says_when_its_document_was_submitted(room: Room) -> None:
+    await room.apply(a_document(1, "one", submitted_at=MORNING))
+    (stored,) = room.index.chunks.by_index[INDEX].values()
+    assert stored.chunk.submitted_at == MORNING
+
+
+async def test_a_record_of_before_there_were_sketches_gets_one_by_a_rebuild(room: Room) -> None:
+    await room.apply(a_document(1, "one"))
+    key, record = DocumentKey("default", "d"), room.record()
+    room.index.records[key] = record.model_copy(update={"sketch": "", "bands": ()})
+    await room.release(with_shadow())
+    await room.apply(a_document(1, "one", rebuild=FOR_SHADOW))
+    assert room.record() == record
 
 
 async def test_a_document_of_no_chunks_is_indexed_as_such(room: Room) -> None:

@@ -132,6 +132,15 @@ async def test_documents_are_listed_page_by_page_by_words_and_state(
     assert request.document_ids == ["a/b.md", "c"]
 
 
+async def test_a_list_names_duplicates_where_it_is_asked_to(edge: Edge) -> None:
+    for query, names in (("", []), ("?duplicates=true", ["copy", "draft"])):
+        reply = await edge.http.get(f"{DOCUMENTS}{query}")
+        (one,) = reply.json()["data"]
+        assert [each["document_id"] for each in one["duplicates"]] == names
+    reply = await edge.http.get(f"{DOCUMENTS}/first")
+    assert reply.json()["duplicates"][1]["similarity"] == 0.75
+
+
 async def test_a_list_that_cannot_be_names_the_parameter(edge: Edge, system: FakeSystem) -> None:
     for name, value in (("limit", 0), ("limit", "many"), ("limit", 1001), ("state", "lost")):
         reply = await edge.http.get(DOCUMENTS, params={name: value})

@@ -13,6 +13,7 @@ from gyre_common.document_index import DocumentHappening, DocumentRecord, Docume
 from gyre_common.errors import InvalidInput, NotFound, Unavailable
 from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_SUBMITTED
 from gyre_common.rpc import call, channel, serve
+from gyre_ingestor.duplicates import Duplicate, duplicates_among
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.rpc import IngestorRpc
 
@@ -49,6 +50,13 @@ class IndexHere:
         listed = [r for r in readable if r.state is state or (not state and r.state != "deleted")]
         named = [r for r in listed if not document_ids or r.document_id in document_ids]
         return [r for r in named if search in r.document_id and r.document_id > after][:limit]
+
+    async def duplicates(
+        self, records: Sequence[DocumentRecord], groups: Sequence[str]
+    ) -> Sequence[Sequence[Duplicate]]:
+        caller = RequestContext(tenant=records[0].tenant, acl=tuple(groups))
+        readable = [r for r in self._records if caller.may_read(r.acl)]
+        return [duplicates_among(one, (r for r in readable if r != one)) for one in records]
 
 
 def a_record(document_id: str, *acl: str, tenant: str = "acme") -> DocumentRecord:
@@ -259,6 +267,30 @@ async def test_a_document_tells_the_times_of_its_stages_as_far_as_they_are_known
         2,
         "parse",
     )
+
+
+async def test_a_document_names_those_with_the_same_content_and_a_list_where_it_is_asked_to(
+    world: World,
+) -> None:
+    digest = "sha256:" + "1" * 64
+    copies = [
+        a_record(name, *acl).model_copy(update={"content_digest": digest, "title": name.upper()})
+        for name, acl in {"a": (), "b": ("kitchen",), "c": ("boss",)}.items()
+    ]
+    rpc = IngestorRpc(door(world, *copies), world.parts, world.rebuild)
+    async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
+        stub = IngestorServiceStub(opened)
+        with use_context(CALLER):
+            get = await call(stub.GetDocument, ingestor_pb2.GetDocumentRequest(document_id="a"))
+            plain = await call(stub.ListDocuments, ingestor_pb2.ListDocumentsRequest())
+            request = ingestor_pb2.ListDocumentsRequest(duplicates=True)
+            full = await call(stub.ListDocuments, request)
+    same = ingestor_pb2.DuplicateDocument(
+        document_id="b", title="B", same_content=True, similarity=1
+    )
+    assert list(get.document.duplicates) == [same]
+    assert [len(one.duplicates) for one in plain.documents] == [0, 0]
+    assert [one.duplicates[0].document_id for one in full.documents] == ["b", "a"]
 
 
 @pytest.mark.parametrize("search", ["s" * 201, "a\0"])

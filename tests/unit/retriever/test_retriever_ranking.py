@@ -7,7 +7,7 @@ from gyre_common.fusion import Fusion
 from gyre_common.releases.builtin import RETRIEVAL_SETTINGS
 from gyre_common.retrieval_settings import RetrievalSettings, retrieval_settings
 from gyre_retriever.ports import Hit, SearchResult
-from gyre_retriever.ranking import fuse, without_repeats
+from gyre_retriever.ranking import fuse
 
 from tests.builders import an_artifact
 
@@ -15,14 +15,14 @@ RRF = RetrievalSettings(fusion=Fusion.RRF, bm25_weight=1, dense_weight=1, candid
 SUM = RRF.model_copy(update={"fusion": Fusion.WEIGHTED_SUM})
 
 
-def hit(number: int, score: float, text: str | None = None) -> Hit:
+def hit(number: int, score: float) -> Hit:
     chunk = IndexedChunk(
         tenant="default",
         document_id="d",
         chunk_id=UUID(int=number),
         revision=1,
         ordinal=number,
-        text=text or f"passage {number}",
+        text=f"passage {number}",
         start=0,
         end=1,
     )
@@ -78,12 +78,6 @@ def test_one_leg_alone_keeps_its_order(recipe: RetrievalSettings) -> None:
 def test_equal_scores_have_one_order() -> None:
     result = SearchResult({"bm25": [hit(2, 1.0)], "dense": [hit(1, 1.0)]})
     assert numbers(result, RRF) == [1, 2]
-
-
-def test_the_same_words_in_several_documents_are_shown_once() -> None:
-    hits = [hit(1, 9.0, "Same  words."), hit(2, 8.0, "Same words.\n"), hit(3, 7.0, "Others.")]
-    passages = without_repeats(fuse(SearchResult({"bm25": hits}), RRF))
-    assert [each.chunk.ordinal for each in passages] == [1, 3]
 
 
 def test_the_built_in_version_is_understood() -> None:

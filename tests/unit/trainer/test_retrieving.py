@@ -10,6 +10,7 @@ from gyre_common.errors import FailedPrecondition, Unavailable
 from gyre_common.fusion import Span
 from gyre_trainer.recipes.query_encoder.live_search import Asker, search
 from gyre_trainer.recipes.query_encoder.ranking import Legs
+from gyre_trainer.recipes.query_encoder.report import Weights
 
 TEA = Asker("acme", ("staff",), "Where is tea?")
 VERSIONS = {"query-encoder": "q2", "document-encoder": "d1", "retrieval": "r1"}
@@ -56,6 +57,18 @@ async def test_a_question_is_asked_with_its_askers_tenant_groups_and_the_named_v
     (hit,) = legs["q1"].hits
     assert (hit.chunk_id, hit.bm25, hit.dense, hit.fused) == ("a", 7.0, None, 0.5)
     assert legs["q1"].spans == {"bm25": Span(50, 1.0, 9.0)}
+
+
+async def test_what_was_ranked_once_is_as_many_hits_as_it_was() -> None:
+    """So that a vote on any of them counts, whichever is shown now."""
+    twins = [retriever_pb2.Duplicate(chunk_id=each) for each in ("a", "c")]
+    chunks = [
+        retriever_pb2.Chunk(chunk_id="d", score=0.5, scores={"bm25": 7.0}, duplicates=twins),
+        retriever_pb2.Chunk(chunk_id="b", score=0.1, scores={"bm25": 5.0}),
+    ]
+    spans = {"bm25": retriever_pb2.Leg(hits=50, least=1.0, greatest=9.0)}
+    legs = (await searched(FakeRetrieve(a_reply(chunks=chunks, legs=spans))))["q1"]
+    assert legs.order == ["a", "c", "d", "b"] == legs.ranked(Weights(bm25=1, dense=0))
 
 
 async def test_the_same_question_of_the_same_asker_is_asked_once() -> None:

@@ -14,13 +14,14 @@ _PAGE = 500
 
 
 class DocumentFilters(TypedDict, total=False):
-    """What bounds a list of documents, as in ListDocumentsRequest; deleted ones are in it only
-    where their state is asked for.
+    """What a list of documents holds, as in ListDocumentsRequest; deleted ones are in it only
+    where their state is asked for. With `duplicates` each names those that say the same.
     """
 
     search: str
     state: ingestor_pb2.DocumentState
     document_ids: Sequence[str]
+    duplicates: bool
 
 
 class Documents(Part[LoopT]):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from gyre_common.events.event import DocumentId, EventPart, Tenant
+from gyre_common.events.event import DocumentId, EventPart, Tenant, Timestamp
 
 PUBLIC = "\x1fpublic"
 """Stands in the index for "no access groups": every caller of the tenant may read the passage.
@@ -24,12 +24,16 @@ _LONGEST_TERM = 8191  # Lucene's limit is 32,766 bytes; a character takes four a
 
 
 class IndexedChunk(EventPart):
-    """A passage as the index keeps it, without its vector."""
+    """A passage as the index keeps it, without its vector.
+
+    `submitted_at` is when its document's revision was; one indexed before that was kept has none.
+    """
 
     tenant: Tenant
     document_id: DocumentId
     chunk_id: UUID
     revision: int
+    submitted_at: Timestamp | None = None
     ordinal: int
     title: str = ""
     heading_path: tuple[str, ...] = ()
@@ -89,6 +93,7 @@ def chunk_mapping(dimensions: int) -> Mapping[str, Any]:
             "document_id": keyword,
             "chunk_id": keyword,
             "revision": {"type": "long"},
+            "submitted_at": only_read,
             "ordinal": {"type": "integer"},
             "title": english,
             "heading_path": english,

@@ -1,6 +1,7 @@
 """The head record of a document: what the embedder writes and the ingestor's RPCs read."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -48,7 +49,8 @@ class DocumentRecord(EventPart):
 
     `revision` is the highest one applied; a lower one that comes later changes nothing. It is -1
     for a document of which nothing was ever accepted. Of its `chunk_count` passages that revision
-    had `encoded_count` encoded; the others were known from the revision before.
+    had `encoded_count` encoded; the others were known from the revision before. `sketch` and
+    `bands` are of the words of that revision; a record of before they were kept has none.
     """
 
     tenant: Tenant
@@ -66,7 +68,15 @@ class DocumentRecord(EventPart):
     encoded_count: int = 0
     index: str = ""
     encoder_version: Version | None = None
+    sketch: str = ""
+    bands: tuple[str, ...] = ()
     timeline: tuple[DocumentHappening, ...] = ()
+
+    @property
+    def submitted_at(self) -> datetime | None:
+        """When the newest revision was; None where that is no longer in the timeline."""
+        of_revision = (each for each in self.timeline if each.revision == self.revision)
+        return max((each.submitted_at for each in of_revision), default=None)
 
 
 _NOT_INDEXED = {"type": "object", "enabled": False}
@@ -82,6 +92,7 @@ DOCUMENTS_MAPPING: Mapping[str, Any] = MappingProxyType(
             "revision": {"type": "long"},
             "chunk_count": {"type": "integer"},
             "encoded_count": {"type": "integer"},
+            "sketch": {"type": "keyword", "index": False, "doc_values": False},
             "timeline": _NOT_INDEXED,
         },
     }

@@ -8,10 +8,16 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Artifact
 from gyre_common.fusion import Fusion
 
+NEAR_DUPLICATES = 0.6
+"""The similarity from which what has the same title is a version of one text; `bench.duplicates`
+shows others.
+"""
+
 
 class RetrievalSettings(BaseModel):
     """`candidates` passages are taken from each leg. `exploration` is the share of slots behind the
-    first two that show a passage which would not have been shown.
+    first two that show a passage which would not have been shown. Passages whose similarity is
+    `near_duplicates` or more, and that tell of the same, are ranked once; 1 means the same words.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,6 +30,7 @@ class RetrievalSettings(BaseModel):
     title_boost: float = Field(default=1, ge=1)
     heading_boost: float = Field(default=1, ge=1)
     exploration: float = Field(default=0, ge=0, le=0.5)
+    near_duplicates: float = Field(default=NEAR_DUPLICATES, gt=0, le=1)
 
     @model_validator(mode="after")
     def _one_leg_counts(self) -> Self:

@@ -203,14 +203,24 @@ def stem(word: str) -> str:
     return stemmed.removesuffix("'s").removesuffix("'")
 
 
+def words(text: str) -> list[str]:
+    """Every word and number in reading order, as it is written."""
+    return _TERM.findall(text)
+
+
 def terms(text: str) -> list[str]:
     """Every term in reading order, function words included."""
-    return [stem(word) for word in _TERM.findall(text)]
+    return [stem(word) for word in words(text)]
 
 
 def content_terms(text: str) -> list[str]:
     """The terms that carry the meaning, in reading order."""
     return [stem(word) for word in _TERM.findall(text) if word.casefold() not in STOP_WORDS]
+
+
+def holds_number(word: str) -> bool:
+    """Whether a word in lower case names a number: `7`, `v1.31`, `two`."""
+    return word in _NUMBER_WORDS or (not word.isalpha() and any(map(str.isdigit, word)))
 
 
 def numbers(text: str) -> frozenset[str]:

@@ -10,6 +10,8 @@ from gyre_common.document_index import (
 )
 from gyre_common.events.documents import DocumentChunked, DocumentIndexed, DocumentRejected
 
+from gyre_embedder.document_sketch import Sketch
+
 
 def with_revision(
     before: DocumentRecord | None,
@@ -19,6 +21,7 @@ def with_revision(
     encoder_version: str,
     chunk_count: int,
     encoded_count: int,
+    sketch: Sketch,
     searchable_at: datetime,
 ) -> DocumentRecord:
     """The record once a revision is searchable, or gone if it was a deletion.
@@ -43,6 +46,7 @@ def with_revision(
         "encoded_count": encoded_count,
         "index": index,
         "encoder_version": encoder_version,
+        **sketch._asdict(),
         "timeline": timeline,
     }
     return DocumentRecord.model_validate({**dict(document), **of_revision})

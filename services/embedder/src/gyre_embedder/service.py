@@ -1,5 +1,6 @@
 """Keeps the index in step with the documents."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, Head
 from gyre_embedder.chunk_writer import ChunkWriter, Target, Work, Written
+from gyre_embedder.document_sketch import sketch_of
 from gyre_embedder.encoders import Encoders, Side
 from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
 
@@ -193,7 +195,8 @@ class Indexer:
                 new.append(document)
         works, rest = await self._works(new, heads)
         written = await self._writer.write(shadow, works, until, also_in=live)
-        await self._index.put_heads([head for work in written.works if (head := _retold(work))])
+        retold = await asyncio.to_thread(lambda: list(map(_retold, written.works)))
+        await self._index.put_heads([head for head in retold if head is not None])
         return rest | written.unfinished
 
     async def _chunks(self, document: DocumentChunked) -> Sequence[Chunk]:
@@ -219,7 +222,9 @@ class Indexer:
         """Tell the head records what is in the index; returns documents whose own changed
         meanwhile.
         """
-        heads = [self._head(target, work, written.encoded) for work in written.works]
+        heads = await asyncio.to_thread(
+            lambda: [self._head(target, work, written.encoded) for work in written.works]
+        )
         conflicts = await self._index.put_heads(heads)
         for work, head in zip(written.works, heads, strict=True):
             event = indexed_event(head.record, work.document, index=target.index)
@@ -236,6 +241,7 @@ class Indexer:
             encoder_version=target.encoder_version,
             chunk_count=len(work.chunks),
             encoded_count=sum(chunk.chunk_id in encoded for chunk in work.chunks),
+            sketch=sketch_of(work.chunks),
             searchable_at=now(),
         )
         return Head(record, work.before.seal if work.before else None)
@@ -260,7 +266,7 @@ def _retold(work: Work) -> Head | None:
     if document.rebuild is None or before is None or before.record.revision != document.revision:
         return None
     about = {name: getattr(document, name) for name in ("title", "source_uri", "metadata")}
-    record = before.record.model_copy(update=about)
+    record = before.record.model_copy(update={**about, **sketch_of(work.chunks)._asdict()})
     return None if record == before.record else Head(record, before.seal)
 
 

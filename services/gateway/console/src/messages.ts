@@ -224,6 +224,17 @@ export interface DocumentStatus {
   encoder_version: string;
   /** Oldest first. */
   timeline: DocumentEvent[];
+  /** The most alike first; of a list only where they were asked for. */
+  duplicates: DuplicateDocument[];
+}
+
+/** Another document with the same content, or nearly the same text. */
+export interface DuplicateDocument {
+  document_id: string;
+  title: string;
+  same_content: boolean;
+  similarity: number;
+  newer: boolean;
 }
 
 export interface DocumentFilters {
@@ -231,6 +242,7 @@ export interface DocumentFilters {
   state?: string;
   /** Only these, at most 100. */
   document_id?: string[];
+  duplicates?: boolean;
 }
 
 /** A file that is about to become a document. */

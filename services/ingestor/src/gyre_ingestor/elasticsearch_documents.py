@@ -5,9 +5,12 @@ from typing import Any
 
 from elasticsearch import AsyncElasticsearch
 from gyre_common.document_index import DOCUMENTS_INDEX, DocumentRecord, DocumentState, record_key
-from gyre_common.elasticsearch import elasticsearch_errors
+from gyre_common.elasticsearch import elasticsearch_errors, error_of
+
+from gyre_ingestor.duplicates import MOST_DUPLICATES, Duplicate, duplicates_among
 
 _SECONDS = 5.0
+_LOOKED_AT = 2 * MOST_DUPLICATES  # some share a band by chance
 
 
 class ElasticsearchDocuments:
@@ -46,8 +49,6 @@ class ElasticsearchDocuments:
         With `search` those that have all of its words in title or document_id, in any case. Without
         a `state` deleted ones are left out. Where `document_ids` are named, those of them.
         """
-        is_public = {"bool": {"must_not": {"exists": {"field": "acl"}}}}
-        is_shared = {"terms": {"acl": list(groups)}}
         is_deleted = {"term": {"state": DocumentState.DELETED}}
         in_state = {"term": {"state": state}} if state else {"bool": {"must_not": is_deleted}}
         named = [{"terms": {"document_id": list(document_ids)}}] if document_ids else []
@@ -59,8 +60,7 @@ class ElasticsearchDocuments:
                 query={
                     "bool": {
                         "filter": [
-                            {"term": {"tenant": tenant}},
-                            _any_of(is_public, is_shared),
+                            *_readable(tenant, groups),
                             in_state,
                             *named,
                             *map(_named, search.split()),
@@ -73,7 +73,50 @@ class ElasticsearchDocuments:
                 track_total_hits=False,
                 ignore_unavailable=True,
             )
-        return [DocumentRecord.model_validate(hit["_source"]) for hit in reply["hits"]["hits"]]
+        return _records(reply.body)
+
+    async def duplicates(
+        self, records: Sequence[DocumentRecord], groups: Sequence[str]
+    ) -> Sequence[Sequence[Duplicate]]:
+        """Of each record the documents of its tenant that say the same and that a caller with these
+        access groups may read, as of the last refresh.
+        """
+        looked_up = [record for record in records if record.content_digest or record.bands]
+        if not looked_up:
+            return [()] * len(records)
+        searches = [line for each in looked_up for line in ({}, _alike(each, groups))]
+        with elasticsearch_errors():
+            reply = await self._client.msearch(
+                index=self._index, searches=searches, ignore_unavailable=True
+            )
+        for answer in reply["responses"]:
+            if "error" in answer:
+                raise error_of(int(answer["status"]), str(answer["error"].get("type")))
+        others = {
+            record.document_id: _records(answer)
+            for record, answer in zip(looked_up, reply["responses"], strict=True)
+        }
+        return [duplicates_among(each, others.get(each.document_id, ())) for each in records]
+
+
+def _alike(record: DocumentRecord, groups: Sequence[str]) -> Mapping[str, Any]:
+    """Those with the same content first, then those with most bands in common."""
+    same_content = {"term": {"content_digest": {"value": record.content_digest or "", "boost": 99}}}
+    near = [{"constant_score": {"filter": {"term": {"bands": band}}}} for band in record.bands]
+    itself = {"term": {"document_id": record.document_id}}
+    query = _any_of(same_content, *near)
+    query["bool"].update(filter=_readable(record.tenant, groups), must_not=itself)
+    return {"query": query, "size": _LOOKED_AT, "track_total_hits": False}
+
+
+def _readable(tenant: str, groups: Sequence[str]) -> list[Mapping[str, Any]]:
+    is_public = {"bool": {"must_not": {"exists": {"field": "acl"}}}}
+    is_shared = {"terms": {"acl": list(groups)}}
+    return [{"term": {"tenant": tenant}}, _any_of(is_public, is_shared)]
+
+
+def _records(reply: Mapping[str, Any]) -> list[DocumentRecord]:
+    return [DocumentRecord.model_validate(hit["_source"]) for hit in reply["hits"]["hits"]]
 
 
 def _named(word: str) -> Mapping[str, Any]:
@@ -87,5 +130,5 @@ def _named(word: str) -> Mapping[str, Any]:
     )
 
 
-def _any_of(*queries: Mapping[str, Any]) -> Mapping[str, Any]:
+def _any_of(*queries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {"bool": {"should": queries, "minimum_should_match": 1}}

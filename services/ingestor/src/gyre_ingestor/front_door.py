@@ -18,6 +18,7 @@ from gyre_common.raw_zone import RawZone
 from pydantic import ValidationError
 
 from gyre_ingestor.content import CONTENT_FIELDS, ContentSource
+from gyre_ingestor.duplicates import Duplicate
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 from gyre_ingestor.refused import DocumentRefused
 
@@ -84,6 +85,12 @@ class FrontDoor:
         if record is None or not caller.may_read(record.acl):
             raise NotFound("there is no such document, or nothing has happened to it yet")
         return record
+
+    async def duplicates(
+        self, caller: RequestContext, records: Sequence[DocumentRecord]
+    ) -> Sequence[Sequence[Duplicate]]:
+        """Of each of these documents those that say the same and that the caller may read."""
+        return await self._documents.duplicates(records, caller.acl)
 
     async def page(
         self,

@@ -1,6 +1,6 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 from google.protobuf.json_format import MessageToDict
 from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
@@ -8,6 +8,7 @@ from gyre_common.document_index import DocumentHappening, DocumentRecord, Docume
 from gyre_common.errors import InvalidInput
 from gyre_common.rpc import ServicerContext, request_context
 
+from gyre_ingestor.duplicates import Duplicate
 from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.index_rebuild import IndexRebuild
@@ -65,7 +66,8 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
     ) -> ingestor_pb2.GetDocumentResponse:
         """Where a document stands."""
         record = await self._door.get(request_context(), request.document_id)
-        response = ingestor_pb2.GetDocumentResponse(document=_status(record))
+        [duplicates] = await self._door.duplicates(request_context(), [record])
+        response = ingestor_pb2.GetDocumentResponse(document=_status(record, duplicates))
         known = FORMATS.get(record.media_type.partition(";")[0])
         if known is not None and known.members is not None:
             parts = await self._parts.of(record.tenant, record.document_id)
@@ -84,8 +86,11 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             state=_requested_state(request.state),
             document_ids=request.document_ids,
         )
+        duplicates: Sequence[Sequence[Duplicate]] = [()] * len(records)
+        if request.duplicates:
+            duplicates = await self._door.duplicates(request_context(), records)
         return ingestor_pb2.ListDocumentsResponse(
-            documents=[_status(record) for record in records], next_page_token=next_page_token
+            documents=map(_status, records, duplicates), next_page_token=next_page_token
         )
 
     async def StartIndexRebuild(
@@ -147,10 +152,26 @@ def _state(state: DocumentState) -> str:
     return f"DOCUMENT_STATE_{state.name}"
 
 
-def _status(record: DocumentRecord) -> ingestor_pb2.DocumentStatus:
-    same_fields = record.model_dump(exclude={"tenant", "state", "encoded_count", "timeline"})
-    timeline = [_event(happening) for happening in record.timeline]
-    return ingestor_pb2.DocumentStatus(**same_fields, state=_state(record.state), timeline=timeline)
+_NOT_SHOWN = {"tenant", "state", "encoded_count", "sketch", "bands", "timeline"}
+
+
+def _status(record: DocumentRecord, duplicates: Sequence[Duplicate]) -> ingestor_pb2.DocumentStatus:
+    return ingestor_pb2.DocumentStatus(
+        **record.model_dump(exclude=_NOT_SHOWN),
+        state=_state(record.state),
+        timeline=map(_event, record.timeline),
+        duplicates=map(_duplicate, duplicates),
+    )
+
+
+def _duplicate(duplicate: Duplicate) -> ingestor_pb2.DuplicateDocument:
+    return ingestor_pb2.DuplicateDocument(
+        document_id=duplicate.record.document_id,
+        title=duplicate.record.title,
+        same_content=duplicate.same_content,
+        similarity=duplicate.similarity,
+        newer=duplicate.newer,
+    )
 
 
 def _parts(document_id: str, parts: PartsList) -> Iterator[ingestor_pb2.DocumentPart]:

@@ -1,7 +1,7 @@
 """Makes one ranking of two, and now and then shows what it would not. Pure, but for the dice."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from uuid import UUID
@@ -30,11 +30,13 @@ class RankedPassage:
     """A passage with its raw score in each leg that found it, and the fused one.
 
     `propensity` is the probability with which it was shown; `explored` tells that it would not have
-    been, by its score.
+    been, by its score. `duplicates` are others that it stands for; the scores are those of the best
+    of them all.
     """
 
     chunk: IndexedChunk
     scores: Mapping[str, float]
+    duplicates: Sequence[IndexedChunk] = ()
     explored: bool = False
     propensity: float = 1.0
 
@@ -45,7 +47,7 @@ class RankedPassage:
 
 
 def fuse(result: SearchResult, recipe: RetrievalSettings) -> list[RankedPassage]:
-    """Every passage that a leg found, best first; equal scores are ordered by chunk id."""
+    """Every passage that a leg found, as `in_order` orders them."""
     weights = {BM25: recipe.bm25_weight, DENSE: recipe.dense_weight}
     chunks: dict[UUID, IndexedChunk] = {}
     raw: dict[UUID, dict[str, float]] = defaultdict(dict)
@@ -62,15 +64,12 @@ def fuse(result: SearchResult, recipe: RetrievalSettings) -> list[RankedPassage]
     ranked = [
         RankedPassage(chunk, {**raw[key], FUSED: fused[key]}) for key, chunk in chunks.items()
     ]
-    return sorted(ranked, key=lambda each: (-each.score, each.chunk.chunk_id))
+    return in_order(ranked)
 
 
-def without_repeats(ranked: Sequence[RankedPassage]) -> list[RankedPassage]:
-    """Of passages with the same words only the best one stays."""
-    best_by_text: dict[str, RankedPassage] = {}
-    for each in ranked:
-        best_by_text.setdefault(" ".join(each.chunk.text.split()), each)
-    return list(best_by_text.values())
+def in_order(passages: Iterable[RankedPassage]) -> list[RankedPassage]:
+    """Best first; equal scores are ordered by chunk id."""
+    return sorted(passages, key=lambda each: (-each.score, each.chunk.chunk_id))
 
 
 def spans(result: SearchResult) -> dict[str, Span]:

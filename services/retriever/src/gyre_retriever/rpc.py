@@ -76,4 +76,8 @@ def _chunk(ranked: RankedPassage) -> retriever_pb2.Chunk:
         explored=ranked.explored,
         propensity=ranked.propensity,
         acl=retriever_pb2.AccessGroups(groups=chunk.acl),
+        duplicates=[
+            retriever_pb2.Duplicate(chunk_id=str(each.chunk_id), document_id=each.document_id)
+            for each in ranked.duplicates
+        ],
     )

@@ -25,7 +25,8 @@ from gyre_retriever.ports import (
     Vector,
 )
 from gyre_retriever.query import Filters, Query, check, check_documents
-from gyre_retriever.ranking import RankedPassage, explore, fuse, spans, without_repeats
+from gyre_retriever.ranking import RankedPassage, explore, fuse, spans
+from gyre_retriever.repeats import without_repeats
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Retriever:
             )
         fallbacks += [_leg_fallback(leg, problem) for leg, problem in result.problems.items()]
         with _stage(latency_ms, "fuse"):
-            ranked = without_repeats(fuse(result, plan.recipe))
+            ranked = without_repeats(fuse(result, plan.recipe), plan.recipe.near_duplicates)
             share = plan.recipe.exploration if query.explore else 0
             slots = len(ranked) if query.all_hits else limit
             chunks = explore(ranked, slots, share, self._rng)

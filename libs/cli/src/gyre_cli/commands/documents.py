@@ -39,14 +39,14 @@ def list_documents(
     limit: Annotated[int, Option(min=1, max=1000, help="How many at most.")] = 100,
     acl: Acl = None,
 ) -> None:
-    """Show documents by name, with their state."""
+    """Show documents by name, with their state, and which say the same as others."""
     if state and state not in _STATES:
         raise InvalidInput("--state", f"is {state}", f"name one of {', '.join(_STATES)}")
     wanted = _STATES.get(state, ingestor_pb2.DOCUMENT_STATE_UNSPECIFIED)
 
     async def page(gyre: "AsyncClient") -> ingestor_pb2.ListDocumentsResponse:
         own = gyre.with_caller(groups=tuple(acl or ())).documents
-        return await own.page(page_size=limit, search=search, state=wanted)
+        return await own.page(page_size=limit, search=search, state=wanted, duplicates=True)
 
     reply = cli.run(page)
     if reply.next_page_token:
@@ -74,15 +74,29 @@ def show(
 def _list(listed: list[ingestor_pb2.DocumentStatus]) -> RenderableType:
     if not listed:
         return "no documents"
-    rows = table("DOCUMENT", "STATE", "PASSAGES", "TITLE", right=("PASSAGES",))
+    rows = table("DOCUMENT", "STATE", "PASSAGES", "TITLE", "DUPLICATES", right=("PASSAGES",))
     for one in listed:
         rows.add_row(
             one.document_id,
             _state(one.state),
             str(one.chunk_count),
             shortened(one.title, _LONGEST_TITLE),
+            _first_duplicate(one),
         )
     return rows
+
+
+def _first_duplicate(document: ingestor_pb2.DocumentStatus) -> str:
+    """The most alike, and how many more there are."""
+    if not document.duplicates:
+        return ""
+    first, *others = document.duplicates
+    return f"{_duplicate(first)}{f' and {len(others)} more' if others else ''}"
+
+
+def _duplicate(duplicate: ingestor_pb2.DuplicateDocument) -> str:
+    how = "same content" if duplicate.same_content else f"{duplicate.similarity:.0%} alike"
+    return f"{duplicate.document_id} ({how}{', newer' if duplicate.newer else ''})"
 
 
 def _card(document: ingestor_pb2.DocumentStatus, parts: list[str]) -> RenderableType:
@@ -96,6 +110,7 @@ def _card(document: ingestor_pb2.DocumentStatus, parts: list[str]) -> Renderable
     }
     lines: list[RenderableType] = [document.document_id]
     lines += [f"  {name}: {value}" for name, value in facts.items() if value]
+    lines += [f"  duplicate: {_duplicate(each)}" for each in document.duplicates]
     if parts:
         more = f" and {len(parts) - _MOST_PARTS} more" if len(parts) > _MOST_PARTS else ""
         lines.append(f"  holds: {', '.join(parts[:_MOST_PARTS])}{more}")

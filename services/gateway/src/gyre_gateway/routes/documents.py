@@ -79,6 +79,11 @@ _STATUS = ingestor_pb2.DocumentStatus(
             happened_at=MOMENT,
         )
     ],
+    duplicates=[
+        ingestor_pb2.DuplicateDocument(
+            document_id="archive/tea.md", title="Tea", similarity=0.9, newer=False
+        )
+    ],
 )
 
 
@@ -117,13 +122,16 @@ async def list_documents(
     search: str = "",
     state: Literal["indexed", "rejected", "deleted"] | None = None,
     document_id: Annotated[list[str] | None, Query()] = None,
+    *,
+    duplicates: bool = False,
 ) -> Json:
     """By document_id; deleted ones only where their state is asked for.
 
     `search` finds words, or parts of words, of title or document_id. `document_id`, up to 100
-    times, names those that are meant.
+    times, names those that are meant. With `duplicates` each names those with the same content or
+    nearly the same text.
     """
-    filters = DocumentFilters(search=search, document_ids=document_id or ())
+    filters = DocumentFilters(search=search, document_ids=document_id or (), duplicates=duplicates)
     if state:
         filters["state"] = _STATES[state]
     with renamed({**PAGE_FIELDS, "document_ids": "document_id"}):
@@ -137,7 +145,8 @@ async def list_documents(
     responses=replying(as_json(_STATUS)),
 )
 async def show(document_id: str, gyre: Gyre) -> Json:
-    """Where it stands, and in `timeline` what happened to it.
+    """Where it stands, in `timeline` what happened to it, and in `duplicates` which documents have
+    the same content or nearly the same text.
 
     A submission was accepted (`accepted_at`: checked and stored) and cut into passages
     (`chunked_at`) before it was searchable, deleted or turned away (`happened_at`); of one that was

@@ -38,7 +38,7 @@ class RetrieveRequest(_message.Message):
     def __init__(self, query: _Optional[str] = ..., limit: _Optional[int] = ..., filters: _Optional[_Union[Filters, _Mapping]] = ..., explore: _Optional[bool] = ..., all_hits: _Optional[bool] = ...) -> None: ...
 
 class Chunk(_message.Message):
-    __slots__ = ("chunk_id", "document_id", "text", "score", "scores", "title", "heading_path", "source_uri", "revision", "start", "end", "ordinal", "explored", "propensity", "acl", "position")
+    __slots__ = ("chunk_id", "document_id", "text", "score", "scores", "title", "heading_path", "source_uri", "revision", "start", "end", "ordinal", "explored", "propensity", "acl", "position", "duplicates")
     class ScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -62,6 +62,7 @@ class Chunk(_message.Message):
     PROPENSITY_FIELD_NUMBER: _ClassVar[int]
     ACL_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     chunk_id: str
     document_id: str
     text: str
@@ -78,7 +79,16 @@ class Chunk(_message.Message):
     propensity: float
     acl: AccessGroups
     position: str
-    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., scores: _Optional[_Mapping[str, float]] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., source_uri: _Optional[str] = ..., revision: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., ordinal: _Optional[int] = ..., explored: _Optional[bool] = ..., propensity: _Optional[float] = ..., acl: _Optional[_Union[AccessGroups, _Mapping]] = ..., position: _Optional[str] = ...) -> None: ...
+    duplicates: _containers.RepeatedCompositeFieldContainer[Duplicate]
+    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., scores: _Optional[_Mapping[str, float]] = ..., title: _Optional[str] = ..., heading_path: _Optional[_Iterable[str]] = ..., source_uri: _Optional[str] = ..., revision: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., ordinal: _Optional[int] = ..., explored: _Optional[bool] = ..., propensity: _Optional[float] = ..., acl: _Optional[_Union[AccessGroups, _Mapping]] = ..., position: _Optional[str] = ..., duplicates: _Optional[_Iterable[_Union[Duplicate, _Mapping]]] = ...) -> None: ...
+
+class Duplicate(_message.Message):
+    __slots__ = ("chunk_id", "document_id")
+    CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    chunk_id: str
+    document_id: str
+    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ...) -> None: ...
 
 class AccessGroups(_message.Message):
     __slots__ = ("groups",)

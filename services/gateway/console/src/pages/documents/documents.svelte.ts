@@ -11,7 +11,7 @@ export const documents = new PagedList<DocumentStatus, DocumentFilters>({
     search: router.place.query.get("search") ?? "",
     state: router.place.query.get("state") ?? "",
   }),
-  load: (page) => api.documents(page),
+  load: (page) => api.documents({ ...page, duplicates: true }),
   key: ({ document_id }) => document_id,
 });
 

@@ -1,5 +1,5 @@
 // What is said of documents.
-import type { DocumentEvent, DocumentStatus } from "../../messages.ts";
+import type { DocumentEvent, DocumentStatus, DuplicateDocument } from "../../messages.ts";
 import { texts } from "../../texts.ts";
 
 /** A reason to turn a document away, in plain words. */
@@ -16,6 +16,12 @@ export function rejectionOf({ state, timeline }: DocumentStatus): DocumentEvent 
 /** What people call it. */
 export function nameOf({ title, document_id }: { title: string; document_id: string }): string {
   return title || document_id;
+}
+
+/** How much another document is the same. */
+export function likenessOf({ same_content, similarity, newer }: DuplicateDocument): string {
+  const { sameContent, alike, isNewer } = texts.documents;
+  return [same_content ? sameContent : alike(similarity), ...(newer ? [isNewer] : [])].join(", ");
 }
 
 /** The document_id of a text with this title, such as `texts/green-tea.md`; empty where the title

@@ -14,6 +14,7 @@ from gyre_trainer.data_sets.frozen import DataSetRow
 from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
 from gyre_trainer.recipes.query_encoder.inputs import CorpusPassage, EncodedCorpus, Flags
 from gyre_trainer.recipes.query_encoder.ranking import LiveHits
+from gyre_trainer.recipes.query_encoder.repeated_passages import Repeats
 
 _FEWEST_WORDS, _MOST_WORDS = 5, 40
 _PROSE = frozenset({Kind.PROSE, Kind.ITEM})
@@ -75,8 +76,9 @@ class TrainingExample:
     """A text, the distribution over passages that it should find, and how much that counts.
 
     `lexical` holds BM25's points (0 to 1), what the other leg of retrieval brings anyway; `hidden`
-    marks the passages that whoever asks cannot find. The target sums to 1, or to less for a
-    rehearsed text: the rest is what the base finds for it.
+    marks the passages that whoever asks cannot find; `repeats` are those that say what a wanted one
+    says, and need not be found. The target sums to 1, or to less for a rehearsed text: the rest is
+    what the base finds for it.
     """
 
     text: str
@@ -84,6 +86,7 @@ class TrainingExample:
     weight: float = 1.0
     lexical: Shares = field(default_factory=dict)
     hidden: Flags | None = None
+    repeats: frozenset[int] = frozenset()
 
 
 def examples_of(
@@ -96,8 +99,10 @@ def examples_of(
         return {position[chunk]: each for chunk, each in numbers.items() if chunk in position}
 
     examples = []
+    repeats = Repeats(corpus.passages)
     for question in questions:
-        positives = {at: label for at, label in by_position(question.labels).items() if label > 0}
+        labels = by_position(question.labels)
+        positives = {at: label for at, label in labels.items() if label > 0}
         if positives:
             total = sum(positives.values())
             live_hits = question.live_hits(live)
@@ -107,6 +112,7 @@ def examples_of(
                 weight=min(1.0, max(positives.values())),
                 lexical=by_position(live_hits.bm25_points) if live_hits else {},
                 hidden=corpus.hidden(question.tenant, question.acl),
+                repeats=frozenset().union(*map(repeats.of, positives)) - labels.keys(),
             )
             examples.append(example)
     if not examples:

@@ -95,11 +95,14 @@ async def _retrieved(retrieve: Retrieve, text: str) -> Legs:
     reply = await call(retrieve, request, timeout=_TIMEOUT)
     if reply.fallbacks:
         raise Unavailable(f"the retriever did not search as asked: {'; '.join(reply.fallbacks)}")
+    # What was ranked once is as many hits as it was: any of them may be what somebody judged.
+    hits = [
+        LegHit(chunk_id, chunk.scores.get(BM25), chunk.scores.get(DENSE), chunk.score)
+        for chunk in reply.chunks
+        if not chunk.explored
+        for chunk_id in (chunk.chunk_id, *(each.chunk_id for each in chunk.duplicates))
+    ]
     return Legs(
-        hits=[
-            LegHit(chunk.chunk_id, chunk.scores.get(BM25), chunk.scores.get(DENSE), chunk.score)
-            for chunk in reply.chunks
-            if not chunk.explored
-        ],
+        hits=sorted(hits, key=lambda hit: (-hit.fused, hit.chunk_id)),
         spans={name: Span(leg.hits, leg.least, leg.greatest) for name, leg in reply.legs.items()},
     )

@@ -9,7 +9,8 @@ from gyre_trainer.recipes.query_encoder.config import QueryEncoderConfig
 from gyre_trainer.recipes.query_encoder.examples import Batch, Shares
 
 _OUT_OF_SIGHT = -10.0
-"""Added to the cosine of a passage that whoever asks cannot find: far below every other."""
+"""Added to the cosine of a passage that whoever asks cannot find, or that repeats a wanted one: far
+below every other."""
 
 
 def log_likelihood(
@@ -59,6 +60,7 @@ def step_loss(
         for row, example in enumerate(questions):
             if example.hidden is not None:
                 beside[row, torch.from_numpy(example.hidden)] = _OUT_OF_SIGHT
+            beside[row, list(example.repeats)] = _OUT_OF_SIGHT
         question_vectors = vectors[: len(questions)]
         log_probabilities = log_likelihood(
             question_vectors, passages, temperature=config.temperature, beside=beside
