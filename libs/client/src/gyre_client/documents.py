@@ -21,6 +21,7 @@ class DocumentFilters(TypedDict, total=False):
     search: str
     state: ingestor_pb2.DocumentState
     document_ids: Sequence[str]
+    language: str
 
 
 class Documents(Part[LoopT]):

@@ -83,6 +83,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             search=request.search,
             state=_requested_state(request.state),
             document_ids=request.document_ids,
+            language=request.language,
         )
         return ingestor_pb2.ListDocumentsResponse(
             documents=[_status(record) for record in records], next_page_token=next_page_token
