@@ -102,7 +102,7 @@ def _common_words(query: str, chunk: IndexedChunk) -> float:
 
 
 def _words(text: str, language: str) -> set[str]:
-    """Stems by Snowball, where the language has an analyzer; for `cjk` characters and pairs of them."""
+    """Stems by Snowball, where the language has an analyzer; for `cjk` one and two characters."""
     words = re.findall(r"\w+", text.lower())
     analyzer = ANALYZERS.get(language, "english")
     if analyzer == "cjk":

