@@ -55,6 +55,7 @@ _HEADER: dict[str, Any] = {
     "submitted_at": MORNING,
     "title": "Tea",
     "media_type": "text/markdown",
+    "language": "en",
 }
 
 a_document_accepted: Callable[..., documents.DocumentAccepted] = partial(

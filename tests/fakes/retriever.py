@@ -1,11 +1,14 @@
 """Stand-ins for tests: a search index and a query encoder in memory."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import snowballstemmer
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.errors import FailedPrecondition, GyreError, Unavailable
+from gyre_common.languages import ANALYZERS
 from gyre_retriever.ports import DocumentsRequest, Hit, SearchRequest, SearchResult, Vector
 
 from tests.fakes.chunk_index import MemoryChunks, StoredChunk
@@ -32,8 +35,7 @@ class MemorySearch:
             for stored in self.chunks.by_index[search.index].values()
             if _is_visible(search, stored.chunk)
         ]
-        words = set(search.text.lower().split())
-        bm25 = [Hit(stored.chunk, _common_words(words, stored.chunk)) for stored in visible]
+        bm25 = [Hit(stored.chunk, _common_words(search.text, stored.chunk)) for stored in visible]
         legs = {"bm25": [hit for hit in bm25 if hit.score]}
         if search.vector is not None:
             legs["dense"] = [Hit(each.chunk, _dot(search.vector, each)) for each in visible]
@@ -89,13 +91,23 @@ def _is_visible(search: SearchRequest | DocumentsRequest, chunk: IndexedChunk) -
         and (not chunk.acl or not set(chunk.acl).isdisjoint(search.groups))
         and (not filters.document_ids or chunk.document_id in filters.document_ids)
         and (not filters.media_types or chunk.media_type in filters.media_types)
+        and (not filters.languages or chunk.language in filters.languages)
         and filters.metadata.items() <= chunk.metadata.items()
     )
 
 
-def _common_words(words: set[str], chunk: IndexedChunk) -> float:
+def _common_words(query: str, chunk: IndexedChunk) -> float:
     fields = " ".join((chunk.title, *chunk.heading_path, chunk.text))
-    return float(len(words & set(fields.lower().replace(".", "").split())))
+    return float(len(_words(query, chunk.language) & _words(fields, chunk.language)))
+
+
+def _words(text: str, language: str) -> set[str]:
+    """Stems by Snowball, where the language has an analyzer; for `cjk` one and two characters."""
+    words = re.findall(r"\w+", text.lower())
+    analyzer = ANALYZERS.get(language, "english")
+    if analyzer == "cjk":
+        return {word[at : at + n] for word in words for at in range(len(word)) for n in (1, 2)}
+    return set(snowballstemmer.stemmer(analyzer).stemWords(words))
 
 
 def _dot(vector: Vector, stored: StoredChunk) -> float:

@@ -46,7 +46,7 @@ NO_TEXT = frozenset(
     {
         *("tenant", "document_id", "part_of", "submission_id", "interaction_id", "feedback_id"),
         *("actor", "conversation_id", "acl", "target", "name", "metric", "role"),
-        *("media_type", "stage"),
+        *("media_type", "language", "stage"),
         *("content_uri", "content_base64", "content_ref", "content_digest", "uri"),
         *("chunks_ref", "chunks_digest", "digest", "artifact", "report", "report_uri", "data_set"),
         *("index", "ingestion_version", "encoder_version", "prompt_version", "judge_version"),

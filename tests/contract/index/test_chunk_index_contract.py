@@ -182,6 +182,34 @@ async def test_words_of_title_and_headings_are_found_too(sides: Sides) -> None:
         assert results.legs["bm25"], word
 
 
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [("Haus", "german"), ("Verkaufs", "german"), ("京都", "japanese"), ("京", "japanese")],
+)
+async def test_words_are_found_in_other_forms_by_the_rules_of_their_language(
+    sides: Sides, query: str, name: str
+) -> None:
+    await sides.put(
+        a_passage("german", "Alte Häuser.", heading_path=("Verkauf",), language="de"),
+        a_passage("japanese", "私は京都に住む。", language="ja"),
+        a_passage("english", "Brewing tea.", language="en"),
+        a_passage("unknown", "Häuser 7.", language="und"),
+    )
+    results = await sides.find(query)
+    assert {hit.chunk.chunk_id for hit in results.legs["bm25"]} == ids(name)
+
+
+@pytest.mark.parametrize("language", ["en", "und", ""])
+async def test_other_languages_leave_english_as_it_is(sides: Sides, language: str) -> None:
+    await sides.put(
+        a_passage("c1", "Brewing tea.", language=language),
+        a_passage("c2", "Zwei Häuser.", document_id="other", language="de"),
+    )
+    results = await sides.find("brewed teas")
+    assert [hit.chunk.chunk_id for hit in results.legs["bm25"]] == [*ids("c1")]
+    assert results.legs["bm25"][0].chunk.language == language
+
+
 async def test_a_lower_revision_changes_nothing(sides: Sides) -> None:
     await sides.put(a_passage("c1", "New tea.", revision=5))
     await sides.put(a_passage("c1", "Old tea.", revision=4))
@@ -223,9 +251,10 @@ async def test_groups_decide_what_both_legs_may_find(
     [
         Filters(document_ids=("wanted",)),
         Filters(media_types=("text/html",)),
+        Filters(languages=("de", "ja")),
         Filters(metadata={"team=x": "a=b", "lang": "en"}),
     ],
-    ids=["document", "media type", "metadata"],
+    ids=["document", "media type", "language", "metadata"],
 )
 async def test_every_filter_holds_in_both_legs(sides: Sides, filters: Filters) -> None:
     await sides.put(
@@ -233,6 +262,7 @@ async def test_every_filter_holds_in_both_legs(sides: Sides, filters: Filters) -
             "wanted",
             document_id="wanted",
             media_type="text/html",
+            language="de",
             metadata={"team=x": "a=b", "lang": "en", "more": ""},
         ),
         a_passage("other", document_id="other", metadata={"team": "x=a=b", "lang": "en"}),

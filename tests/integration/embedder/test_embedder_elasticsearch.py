@@ -1,15 +1,19 @@
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
 from elasticsearch import AsyncElasticsearch
-from gyre_common.chunk_index import IndexedChunk
+from gyre_common.chunk_index import BY_ANALYZER, VECTOR, IndexedChunk, chunk_mapping
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.errors import FailedPrecondition, Poison, Retryable
+from gyre_common.fusion import BM25
 from gyre_embedder import elasticsearch_index
 from gyre_embedder.chunk_index import DocumentKey, EncodedChunk, StoredChunks
 from gyre_embedder.elasticsearch_index import ElasticsearchIndex
+from gyre_retriever.elasticsearch_search import ElasticsearchSearch
+from gyre_retriever.ports import SearchRequest
+from gyre_retriever.query import Filters
 
 pytestmark = pytest.mark.integration
 KEY = DocumentKey("default", "guide")
@@ -58,6 +62,37 @@ def passages(count: int, dimensions: int = 4, title: str = "") -> list[EncodedCh
 async def test_preparing_again_is_harmless(client: AsyncElasticsearch, index: str) -> None:
     for _ in range(2):
         await writer(client).prepare(index, dimensions=4)
+
+
+async def test_an_index_of_before_languages_learns_them_and_its_documents_are_found_as_ever(
+    client: AsyncElasticsearch, index: str
+) -> None:
+    mapping = chunk_mapping(dimensions=4)
+    of_before = {
+        name: field
+        for name, field in mapping["properties"].items()
+        if name not in (BY_ANALYZER, "language")
+    }
+    await client.indices.create(index=index, mappings={**mapping, "properties": of_before})
+    [old] = passages(1)
+    fields = {**old.chunk.as_fields(), VECTOR: old.vector.tolist()}
+    document = {name: value for name, value in fields.items() if name in of_before}
+    await client.index(index=index, id=str(old.chunk.chunk_id), document=document, refresh=True)
+    search = ElasticsearchSearch(client, seconds=10)
+
+    async def hits(text: str) -> list[UUID]:
+        filters = Filters()
+        request = SearchRequest(index, text, None, 10, KEY.tenant, (), filters)
+        legs = (await search.search(request)).legs
+        return [hit.chunk.chunk_id for hit in legs[BM25]]
+
+    assert await hits("teas") == [old.chunk.chunk_id]  # by a retriever that is newer
+    await writer(client).prepare(index, dimensions=4)
+    [new] = passages(1)
+    german = new.chunk.model_copy(update={"text": "Alte Häuser", "language": "de"})
+    await writer(client).write(index, [EncodedChunk(german, new.vector)], {})
+    assert await hits("teas") == [old.chunk.chunk_id]
+    assert await hits("Haus") == [german.chunk_id]
 
 
 async def test_an_index_with_another_mapping_is_refused_by_name(

@@ -117,7 +117,7 @@ async def test_documents_are_listed_page_by_page_by_words_and_state(
     edge: Edge, system: FakeSystem
 ) -> None:
     query: dict[str, Any] = {"limit": 1, "search": "tea", "state": "rejected", "colour": "green"}
-    query["document_id"] = ["a/b.md", "c"]
+    query |= {"document_id": ["a/b.md", "c"], "language": "de"}
     first = (await edge.http.get(DOCUMENTS, params=query)).json()
     assert (first["data"][0]["document_id"], first["has_more"]) == ("first", True)
     last = (await edge.http.get(DOCUMENTS, params={**query, "after": first["next"]})).json()
@@ -130,6 +130,7 @@ async def test_documents_are_listed_page_by_page_by_words_and_state(
         2,
     )
     assert request.document_ids == ["a/b.md", "c"]
+    assert request.language == "de"
 
 
 async def test_a_list_names_duplicates_where_it_is_asked_to(edge: Edge) -> None:

@@ -42,6 +42,7 @@ class IndexHere:
         search: str,
         state: DocumentState | None,
         document_ids: Sequence[str],
+        language: str,
         after: str,
         limit: int,
     ) -> Sequence[DocumentRecord]:
@@ -49,6 +50,7 @@ class IndexHere:
         readable = (r for r in self._records if r.tenant == tenant and caller.may_read(r.acl))
         listed = [r for r in readable if r.state is state or (not state and r.state != "deleted")]
         named = [r for r in listed if not document_ids or r.document_id in document_ids]
+        named = [r for r in named if language in ("", r.language)]
         return [r for r in named if search in r.document_id and r.document_id > after][:limit]
 
     async def duplicates(
@@ -96,6 +98,7 @@ async def test_a_retry_with_the_same_key_is_the_same_submission(world: World) ->
         ({"document_id": "d", "text": "x", "content_uri": "file:///x"}, "document.content_uri"),
         ({"document_id": "d", "content_base64": "%"}, "document.content_base64"),
         ({"document_id": "d", "text": "x", "media_type": "image/png"}, "document.media_type"),
+        ({"document_id": "d", "text": "x", "language": "German"}, "document.language"),
         (
             {"document_id": "d", "content_uri": "file:///x", "media_type": "image/png"},
             "document.media_type",
@@ -216,9 +219,8 @@ async def test_pages_follow_each_other_to_the_end(world: World) -> None:
 
 async def test_a_list_says_what_it_holds_and_in_which_state(world: World) -> None:
     gone = a_record("gone").model_copy(update={"state": DocumentState.DELETED})
-    rpc = IngestorRpc(
-        door(world, a_record("kept"), a_record("tea"), gone), world.parts, world.rebuild
-    )
+    german = a_record("tea").model_copy(update={"language": "de"})
+    rpc = IngestorRpc(door(world, a_record("kept"), german, gone), world.parts, world.rebuild)
     async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
         stub = IngestorServiceStub(opened)
         for about, ids in (
@@ -226,11 +228,14 @@ async def test_a_list_says_what_it_holds_and_in_which_state(world: World) -> Non
             ({"search": "te"}, ["tea"]),
             ({"document_ids": ["tea", "gone", "never"]}, ["tea"]),
             ({"state": ingestor_pb2.DOCUMENT_STATE_DELETED}, ["gone"]),
+            ({"language": "de-AT"}, ["tea"]),
         ):
             request = ingestor_pb2.ListDocumentsRequest(**about)
             with use_context(CALLER):
                 reply = await call(stub.ListDocuments, request)
             assert [one.document_id for one in reply.documents] == ids
+        with pytest.raises(InvalidInput, match="language is no language tag"):
+            await call(stub.ListDocuments, ingestor_pb2.ListDocumentsRequest(language="German"))
         with pytest.raises(InvalidInput, match="state is 9: name one of DocumentState"):
             await call(stub.ListDocuments, ingestor_pb2.ListDocumentsRequest(state=9))  # type: ignore[arg-type]
 

@@ -26,7 +26,7 @@ BILLION_LAUGHS = "a: &a [x, x]\n" + "".join(
 async def read(
     reader: ProcessReader, content: str, media_type: str = "text/markdown"
 ) -> ReadResult:
-    document = a_document_accepted(title="", media_type=media_type)
+    document = a_document_accepted(title="", language="", media_type=media_type)
     return await reader.read(document, content.encode(), ChunkRecipe())
 
 
@@ -40,6 +40,7 @@ async def reader() -> AsyncIterator[ProcessReader]:
 async def test_a_document_is_read_in_another_process(reader: ProcessReader) -> None:
     reading = await read(reader, "# Tea\n\nHot.")
     assert (reading.title, [c.text for c in reading.chunks]) == ("Tea", ["Hot."])
+    assert (await read(reader, "# Tee\n\nHeiß und süß, wie immer.")).language == "de"
 
 
 async def test_a_document_is_redacted_where_it_is_read(masking: None) -> None:

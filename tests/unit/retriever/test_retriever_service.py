@@ -103,6 +103,8 @@ async def test_both_legs_are_asked_and_told_apart_in_the_scores(room: Room) -> N
         (Query("tea", 101), "limit"),
         (Query("tea", 5, all_hits=True), "limit"),
         (Query("tea", 1, Filters(document_ids=("d",) * 1001)), "filters.document_ids"),
+        (Query("tea", 1, Filters(languages=("de-AT",))), "filters.languages"),
+        (Query("tea", 1, Filters(languages=("German",))), "filters.languages"),
     ],
 )
 async def test_a_query_that_breaks_the_contract_names_the_field(

@@ -22,6 +22,7 @@ class DocumentFilters(TypedDict, total=False):
     state: ingestor_pb2.DocumentState
     document_ids: Sequence[str]
     duplicates: bool
+    language: str
 
 
 class Documents(Part[LoopT]):

@@ -49,6 +49,7 @@ class Draft:
     media_type: str = ""
     source_uri: str = ""
     acl: tuple[str, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,7 @@ class Submitter(Part[None]):
             media_type=draft.media_type,
             source_uri=draft.source_uri,
             acl=draft.acl,
+            language=draft.language,
         )
         if len(data) > LARGEST_MESSAGE:
             upload = _Upload(document, key, data, self._progress)

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from gyre_common.events.event import DocumentId, EventPart, Tenant, Timestamp
+from gyre_common.languages import ANALYZERS
 
 PUBLIC = "\x1fpublic"
 """Stands in the index for "no access groups": every caller of the tenant may read the passage.
@@ -20,6 +21,14 @@ ENCODED_FOR, ENCODED_AHEAD = "encoded_for", "encoded_ahead"
 """The only fields beside its id of a chunk whose document is not encoded whole yet: the record key
 of that document, and the vector's bytes (float32, little-endian). No search matches it.
 """
+
+
+WORD_FIELDS = ("text", "title", "heading_path")
+"""The fields whose words are searched."""
+
+BY_ANALYZER = "by_analyzer"
+"""Holds them once more, below the name of the analyzer of the document's language."""
+
 _LONGEST_TERM = 8191  # Lucene's limit is 32,766 bytes; a character takes four at most.
 
 
@@ -43,13 +52,21 @@ class IndexedChunk(EventPart):
     end: int
     source_uri: str | None = None
     media_type: str = ""
+    language: str = ""
     metadata: dict[str, str] = Field(default_factory=dict)
     acl: tuple[str, ...] = ()
 
     def as_fields(self) -> dict[str, Any]:
-        """The fields of the index; `acl` and `metadata` become terms that one filter can match."""
+        """The fields of the index; `acl` and `metadata` become terms that one filter can match.
+
+        Words of a language with an analyzer of its own stand there a second time, for that one.
+        """
+        fields = self.model_dump(mode="json")
+        analyzer = ANALYZERS.get(self.language)
+        again = {analyzer: {name: fields[name] for name in WORD_FIELDS}} if analyzer else {}
         return {
-            **self.model_dump(mode="json"),
+            **fields,
+            BY_ANALYZER: again,
             "metadata": [metadata_term(key, value) for key, value in self.metadata.items()],
             "acl": list(readable_by(self.acl)),
         }
@@ -80,29 +97,35 @@ def chunk_mapping(dimensions: int) -> Mapping[str, Any]:
     """The mapping of a chunk index whose encoder makes unit vectors of `dimensions` numbers.
 
     The vector is quantized to int8 in the graph that is searched and kept whole beside it, out of
-    `_source`; read it back with `_source: {"exclude_vectors": false}`.
+    `_source`; read it back with `_source: {"exclude_vectors": false}`. The English analyzer reads
+    the words of every document, so that all share one statistics of terms; that of a document's
+    own language reads them once more (docs/adr/0044).
     """
     keyword = {"type": "keyword"}
-    english = {"type": "text", "analyzer": ENGLISH}
     only_read = {"type": "keyword", "index": False, "doc_values": False}
     only_number = {"type": "integer", "index": False, "doc_values": False}
     return {
         "dynamic": "strict",
         "properties": {
+            **_words(ENGLISH),
+            BY_ANALYZER: {
+                "properties": {
+                    analyzer: {"properties": _words(analyzer)}
+                    for analyzer in sorted(set(ANALYZERS.values()))
+                }
+            },
             "tenant": keyword,
             "document_id": keyword,
             "chunk_id": keyword,
             "revision": {"type": "long"},
             "submitted_at": only_read,
             "ordinal": {"type": "integer"},
-            "title": english,
-            "heading_path": english,
             "position": only_read,
-            "text": english,
             "start": only_number,
             "end": only_number,
             "source_uri": only_read,
             "media_type": keyword,
+            "language": keyword,
             "metadata": keyword,
             "acl": keyword,
             ENCODED_FOR: keyword,
@@ -115,3 +138,7 @@ def chunk_mapping(dimensions: int) -> Mapping[str, Any]:
             },
         },
     }
+
+
+def _words(analyzer: str) -> Mapping[str, Any]:
+    return {name: {"type": "text", "analyzer": analyzer} for name in WORD_FIELDS}

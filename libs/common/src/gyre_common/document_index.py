@@ -49,8 +49,9 @@ class DocumentRecord(EventPart):
 
     `revision` is the highest one applied; a lower one that comes later changes nothing. It is -1
     for a document of which nothing was ever accepted. Of its `chunk_count` passages that revision
-    had `encoded_count` encoded; the others were known from the revision before. `sketch` and
-    `bands` are of the words of that revision; a record of before they were kept has none.
+    had `encoded_count` encoded; the others were known from the revision before. `language` is empty
+    for one that was indexed before languages were told. `sketch` and `bands` are of the words of
+    that revision; a record of before they were kept has none.
     """
 
     tenant: Tenant
@@ -58,6 +59,7 @@ class DocumentRecord(EventPart):
     state: DocumentState
     title: str = ""
     media_type: str = ""
+    language: str = ""
     source_uri: str | None = None
     source: str | None = None
     metadata: dict[str, str] = Field(default_factory=dict)

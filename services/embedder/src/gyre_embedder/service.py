@@ -265,7 +265,9 @@ def _retold(work: Work) -> Head | None:
     document, before = work.document, work.before
     if document.rebuild is None or before is None or before.record.revision != document.revision:
         return None
-    about = {name: getattr(document, name) for name in ("title", "source_uri", "metadata")}
+    about = {
+        name: getattr(document, name) for name in ("title", "language", "source_uri", "metadata")
+    }
     record = before.record.model_copy(update={**about, **sketch_of(work.chunks)._asdict()})
     return None if record == before.record else Head(record, before.seal)
 

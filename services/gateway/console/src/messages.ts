@@ -214,6 +214,8 @@ export interface DocumentStatus {
   state: DocumentState;
   title: string;
   media_type: string;
+  /** Such as de; und where it cannot be told, empty where nobody has tried yet. */
+  language: string;
   source_uri: string;
   metadata: Record<string, string>;
   acl: string[];

@@ -21,7 +21,7 @@ from gyre_gateway.uploads import File, UploadForm, Uploads
 
 MOST_DOCUMENTS = 1_000
 _LONGEST_ID = 512
-_OF_FILES = ("document_id", "title", "media_type", "source_uri", "metadata", "acl")
+_OF_FILES = ("document_id", "title", "media_type", "language", "source_uri", "metadata", "acl")
 
 DocumentId = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID)]
 
@@ -51,6 +51,7 @@ class DocumentBody(BaseModel):
     content_base64: str = ""
     content_uri: str = ""
     media_type: str = ""
+    language: str = ""
     source_uri: str = ""
     metadata: dict[str, str] = {}
     acl: list[str] = []

@@ -49,6 +49,7 @@ class QuestionFilters(BaseModel):
     document_ids: list[str] = []
     metadata: dict[str, str] = {}
     media_types: list[str] = []
+    languages: list[str] = []
 
     def to_message(self) -> FiltersMessage:
         """As the services take it."""

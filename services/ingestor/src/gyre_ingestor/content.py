@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 
 from gyre_common.errors import NotFound
 from gyre_common.events.documents import DocumentSubmitted, RejectionCode
+from gyre_common.languages import primary_language
 from gyre_common.outside_content import ContentTooLargeError, OutsideContent, UriNotAllowedError
 
 from gyre_ingestor.media_types import MediaType, declared_type, telling_part
@@ -34,6 +35,7 @@ class ContentSource:
     def check_labels(self, submission: DocumentSubmitted) -> None:
         """What it says of its content. Raises DocumentRefused."""
         _check_metadata(submission)
+        declared_language(submission)
         declared_type(submission.media_type)
 
     async def fetch(self, submission: DocumentSubmitted) -> tuple[bytes, MediaType]:
@@ -44,6 +46,7 @@ class ContentSource:
             Retryable: the place that it lies in is out of reach.
         """
         _check_metadata(submission)
+        declared_language(submission)
         field = _content_field(submission)
         data = await self._bytes(submission, field)
         if len(data) > self._max_bytes:
@@ -110,6 +113,18 @@ def _check_metadata(submission: DocumentSubmitted) -> None:
             problem = f"is larger than {METADATA_CHARACTERS} characters"
             fix = "keep there only what searches are filtered by"
             raise DocumentRefused(RejectionCode.TOO_LARGE, field, problem, fix)
+
+
+def declared_language(submission: DocumentSubmitted) -> str:
+    """The language that its producer names, without script and region; empty where it names none.
+
+    Raises DocumentRefused: it is no language tag.
+    """
+    try:
+        return primary_language(submission.language) if submission.language else ""
+    except ValueError as error:
+        fix = "send one such as de or pt-BR, or leave it out: it is told from the text"
+        raise DocumentRefused(RejectionCode.BAD_LANGUAGE, "language", str(error), fix) from error
 
 
 def _content_field(submission: DocumentSubmitted) -> str:

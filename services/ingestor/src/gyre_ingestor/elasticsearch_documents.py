@@ -38,6 +38,7 @@ class ElasticsearchDocuments:
         search: str = "",
         state: DocumentState | None = None,
         document_ids: Sequence[str] = (),
+        language: str = "",
         after: str,
         limit: int,
     ) -> Sequence[DocumentRecord]:
@@ -47,11 +48,13 @@ class ElasticsearchDocuments:
         or gone is listed so.
 
         With `search` those that have all of its words in title or document_id, in any case. Without
-        a `state` deleted ones are left out. Where `document_ids` are named, those of them.
+        a `state` deleted ones are left out. Where `document_ids` are named, those of them. With a
+        `language` those in it.
         """
         is_deleted = {"term": {"state": DocumentState.DELETED}}
         in_state = {"term": {"state": state}} if state else {"bool": {"must_not": is_deleted}}
         named = [{"terms": {"document_id": list(document_ids)}}] if document_ids else []
+        written_in = [{"term": {"language": language}}] if language else []
         with elasticsearch_errors():
             if not after:
                 await self._client.indices.refresh(index=self._index, ignore_unavailable=True)
@@ -63,6 +66,7 @@ class ElasticsearchDocuments:
                             *_readable(tenant, groups),
                             in_state,
                             *named,
+                            *written_in,
                             *map(_named, search.split()),
                         ]
                     }

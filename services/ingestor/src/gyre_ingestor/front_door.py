@@ -13,6 +13,7 @@ from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
 from gyre_common.events.event import derived_id, new_id, now
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.topic import LARGEST_EVENT
+from gyre_common.languages import primary_language
 from gyre_common.lines import check_line
 from gyre_common.raw_zone import RawZone
 from pydantic import ValidationError
@@ -101,10 +102,11 @@ class FrontDoor:
         search: str = "",
         state: DocumentState | None = None,
         document_ids: Sequence[str] = (),
+        language: str = "",
     ) -> tuple[Sequence[DocumentRecord], str]:
         """One page of documents, and the token of the next ("" after the last).
 
-        Raises InvalidInput: the size, the token, the search or the names cannot work.
+        Raises InvalidInput: the size, the token, the search, the names or the language cannot work.
         """
         check_line("search", search, most=_LONGEST_SEARCH)
         if not 0 <= page_size <= LARGEST_PAGE:
@@ -125,6 +127,7 @@ class FrontDoor:
             search=search,
             state=state,
             document_ids=document_ids,
+            language=_language(language),
             after=after,
             limit=limit,
         )
@@ -158,6 +161,13 @@ def _refused_at_once() -> Iterator[None]:
         raise InvalidInput(
             f"document.{refusal.field}", refusal.problem, refusal.fix, code=refusal.code
         ) from refusal
+
+
+def _language(tag: str) -> str:
+    try:
+        return primary_language(tag) if tag else ""
+    except ValueError as error:
+        raise InvalidInput("language", str(error), "name one such as de, or und") from error
 
 
 def _submission(tenant: str, fields: Mapping[str, object]) -> DocumentSubmitted:

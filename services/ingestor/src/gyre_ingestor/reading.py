@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from gyre_ingestor.chunking import ChunkRecipe, chunk
 from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.language import language_of
 from gyre_ingestor.media_types import MediaType, media_type_of, parse_media_type
 from gyre_ingestor.redacting import redacted_document
 from gyre_ingestor.refused import DocumentRefused, unreadable
@@ -39,11 +40,13 @@ R_ = TypeVar("R_")
 
 
 class ReadResult(NamedTuple):
-    """A document as it was read. `title` is the producer's, else the document's own. `outline` is
-    what is left to read again where the original goes, as JSON; empty where it stays.
+    """A document as it was read. `title` and `language` are the producer's, else the document's
+    own. `outline` is what is left to read again where the original goes, as JSON; empty where it
+    stays.
     """
 
     title: str
+    language: str
     chunks: tuple[Chunk, ...]
     outline: bytes = b""
 
@@ -200,4 +203,5 @@ def _cut(document: DocumentAccepted, parsed: ParsedDocument, recipe: ChunkRecipe
     title = document.title or parsed.title[:_LONGEST_TITLE]
     chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
     stays = choices().of(document.tenant) is Redaction.KEEP
-    return ReadResult(title, chunks, b"" if stays else _OUTLINES.dump_json(parsed))
+    language = document.language or language_of(parsed)
+    return ReadResult(title, language, chunks, b"" if stays else _OUTLINES.dump_json(parsed))

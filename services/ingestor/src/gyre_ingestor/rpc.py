@@ -85,6 +85,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             search=request.search,
             state=_requested_state(request.state),
             document_ids=request.document_ids,
+            language=request.language,
         )
         duplicates: Sequence[Sequence[Duplicate]] = [()] * len(records)
         if request.duplicates:

@@ -36,7 +36,7 @@ from gyre_common.telemetry import METRICS
 from pydantic import TypeAdapter
 
 from gyre_ingestor.chunking import ChunkRecipe
-from gyre_ingestor.content import ContentSource
+from gyre_ingestor.content import ContentSource, declared_language
 from gyre_ingestor.parts import Parts
 from gyre_ingestor.reading import ProcessReader, ReadResult
 from gyre_ingestor.refused import DocumentRefused
@@ -132,6 +132,7 @@ class Ingestor:
         about = {
             "title": submission.title or "",
             "media_type": str(media_type),
+            "language": declared_language(submission),
             "source_uri": submission.source_uri,
             "metadata": submission.metadata,
             "acl": submission.acl,
@@ -172,12 +173,12 @@ class Ingestor:
             _count("deleted")
             return True
         try:
-            title, chunks, _ = await self._read(accepted, release)
+            title, language, chunks, _ = await self._read(accepted, release)
         except DocumentRefused as refusal:
             if rebuild is None:
                 await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
             return False
-        cut = {"title": title, "chunks": chunks, "chunked_at": now()}
+        cut = {"title": title, "language": language, "chunks": chunks, "chunked_at": now()}
         event = event.model_copy(update=cut)
         if len(await asyncio.to_thread(event.to_json)) > LARGEST_EVENT:
             ref = await self._originals.put(await asyncio.to_thread(_CHUNKS.dump_json, chunks))

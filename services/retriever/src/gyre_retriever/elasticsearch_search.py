@@ -9,6 +9,7 @@ from gyre_common.elasticsearch import elasticsearch_errors, error_of
 from gyre_common.errors import GyreError
 from gyre_common.fusion import BM25, DENSE
 
+from gyre_retriever.lexical import PassageCounts, words_query
 from gyre_retriever.ports import DocumentsRequest, Hit, SearchRequest, SearchResult
 from gyre_retriever.query import Filters
 
@@ -17,20 +18,21 @@ Body = Mapping[str, Any]
 # Metadata only serves to filter, and is not read back.
 _SOURCE_FIELDS = sorted(IndexedChunk.model_fields.keys() - {"metadata"})
 _NEIGHBOURS_PER_CANDIDATE = 2
+_MOST_LANGUAGES = 200
 
 # Without this, equal scores come as the index happens to be merged, and so does who is left out.
 _ORDER = [{"_score": "desc"}, {"chunk_id": "asc"}]
 
 
 class ElasticsearchSearch:
-    """Implements `SearchIndex`, a search by one `_msearch`."""
+    """Implements `SearchIndex`: one `_msearch`, once the index told which languages it holds."""
 
     def __init__(self, client: AsyncElasticsearch, *, seconds: float) -> None:
         self._client = client.options(request_timeout=seconds)
 
     async def search(self, search: SearchRequest) -> SearchResult:
         """See `SearchIndex`."""
-        legs = _legs(search)
+        legs = _legs(search, await self._passage_counts(search.index))
         searches = [line for leg in legs.values() for line in ({"index": search.index}, leg)]
         with elasticsearch_errors():
             reply = await self._client.msearch(searches=searches)
@@ -42,6 +44,17 @@ class ElasticsearchSearch:
             legs={leg: _hits(leg, answers[leg]) for leg in legs if leg not in problems},
             problems={leg: str(error) for leg, error in problems.items()},
         )
+
+    async def _passage_counts(self, index: str) -> PassageCounts:
+        """Elasticsearch remembers this until the index changes."""
+        by_language = {"terms": {"field": "language", "size": _MOST_LANGUAGES}}
+        with elasticsearch_errors():
+            reply = await self._client.search(
+                index=index, size=0, track_total_hits=True, aggs={"languages": by_language}
+            )
+        buckets = reply["aggregations"]["languages"]["buckets"]
+        by_name = {bucket["key"]: bucket["doc_count"] for bucket in buckets}
+        return PassageCounts(reply["hits"]["total"]["value"], by_name)
 
     async def readable(self, request: DocumentsRequest) -> Mapping[str, tuple[str, ...]]:
         """See `SearchIndex`. One passage a document comes back."""
@@ -60,12 +73,10 @@ class ElasticsearchSearch:
         return {source["document_id"]: groups_of(source["acl"]) for source in sources}
 
 
-def _legs(search: SearchRequest) -> dict[str, Body]:
+def _legs(search: SearchRequest, counts: PassageCounts) -> dict[str, Body]:
     allowed = _filter(search.tenant, search.groups, search.filters)
     shape = {"size": search.candidates, "_source": _SOURCE_FIELDS, "track_total_hits": False}
-    fields = ["text", f"title^{search.title_boost}", f"heading_path^{search.heading_boost}"]
-    words = {"combined_fields": {"query": search.text, "fields": fields}}
-    lexical = {"bool": {"must": words, "filter": allowed}}
+    lexical = {"bool": {"must": words_query(search, counts), "filter": allowed}}
     legs: dict[str, Body] = {BM25: {**shape, "query": lexical, "sort": _ORDER}}
     if search.vector is not None:
         near = {
@@ -92,6 +103,8 @@ def _filter(tenant: str, groups: Sequence[str], filters: Filters) -> list[Body]:
         allowed.append({"terms": {"document_id": list(filters.document_ids)}})
     if filters.media_types:
         allowed.append({"terms": {"media_type": list(filters.media_types)}})
+    if filters.languages:
+        allowed.append({"terms": {"language": list(filters.languages)}})
     metadata_terms = [metadata_term(key, value) for key, value in filters.metadata.items()]
     return allowed + [{"term": {"metadata": term}} for term in metadata_terms]
 

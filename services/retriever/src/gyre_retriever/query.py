@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gyre_common.errors import InvalidInput
+from gyre_common.languages import primary_language
 
 MOST_CHARACTERS = 4096
 MOST_CHUNKS = 100
@@ -19,6 +20,7 @@ class Filters:
     document_ids: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     media_types: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,3 +67,13 @@ def _check_filters(filters: Filters) -> None:
             raise InvalidInput(
                 f"filters.{name}", f"has {len(values)} values", f"send {MOST_FILTER_VALUES} at most"
             )
+    if not all(map(_is_language, filters.languages)):
+        fix = "name languages without script and region: de, en, ja, or und"
+        raise InvalidInput("filters.languages", "holds what is no language", fix)
+
+
+def _is_language(tag: str) -> bool:
+    try:
+        return primary_language(tag) == tag
+    except ValueError:
+        return False

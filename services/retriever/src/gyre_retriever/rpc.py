@@ -54,6 +54,7 @@ def _filters(filters: retriever_pb2.Filters) -> Filters:
         document_ids=tuple(filters.document_ids),
         metadata=dict(filters.metadata),
         media_types=tuple(filters.media_types),
+        languages=tuple(filters.languages),
     )
 
 

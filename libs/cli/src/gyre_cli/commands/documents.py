@@ -36,6 +36,7 @@ def list_documents(
     cli: Cli,
     search: Annotated[str, Option(help="Words of title or name.")] = "",
     state: Annotated[str, Option(help="indexed, rejected or deleted [all but deleted].")] = "",
+    language: Annotated[str, Option(help="Such as de; und where it cannot be told.")] = "",
     limit: Annotated[int, Option(min=1, max=1000, help="How many at most.")] = 100,
     acl: Acl = None,
 ) -> None:
@@ -46,7 +47,9 @@ def list_documents(
 
     async def page(gyre: "AsyncClient") -> ingestor_pb2.ListDocumentsResponse:
         own = gyre.with_caller(groups=tuple(acl or ())).documents
-        return await own.page(page_size=limit, search=search, state=wanted, duplicates=True)
+        return await own.page(
+            page_size=limit, search=search, state=wanted, language=language, duplicates=True
+        )
 
     reply = cli.run(page)
     if reply.next_page_token:
@@ -74,11 +77,14 @@ def show(
 def _list(listed: list[ingestor_pb2.DocumentStatus]) -> RenderableType:
     if not listed:
         return "no documents"
-    rows = table("DOCUMENT", "STATE", "PASSAGES", "TITLE", "DUPLICATES", right=("PASSAGES",))
+    rows = table(
+        "DOCUMENT", "STATE", "LANGUAGE", "PASSAGES", "TITLE", "DUPLICATES", right=("PASSAGES",)
+    )
     for one in listed:
         rows.add_row(
             one.document_id,
             _state(one.state),
+            one.language,
             str(one.chunk_count),
             shortened(one.title, _LONGEST_TITLE),
             _first_duplicate(one),
@@ -104,6 +110,7 @@ def _card(document: ingestor_pb2.DocumentStatus, parts: list[str]) -> Renderable
         "state": _NAMES.get(document.state, ""),
         "title": document.title,
         "kind": document.media_type,
+        "language": document.language,
         "from": document.source_uri,
         "groups": ", ".join(document.acl) or "everybody of the tenant",
         "passages": f"{document.chunk_count} in {document.index}" if document.index else "",

@@ -38,6 +38,7 @@ def submit(
     document_id: Annotated[str, Option("--id", help="Name of the one document.")] = "",
     media_type: Annotated[str, Option(help="Such as text/markdown; else found out.")] = "",
     acl: Annotated[list[str] | None, Option(help="Group that may read; repeatable.")] = None,
+    language: Annotated[str, Option(help="Such as de; else told from the text.")] = "",
     source_uri: Annotated[
         str, Option(help="Where people find the originals; the name is added.")
     ] = "",
@@ -51,7 +52,7 @@ def submit(
 ) -> None:
     """Submit documents and wait until they are searchable."""
     groups = tuple(acl or ())
-    named = _Named(document_id, media_type, groups, source_uri, tuple(include or ()))
+    named = _Named(document_id, media_type, groups, source_uri, tuple(include or ()), language)
     formats = {}
     if STDIN not in paths:
         check_paths([Path(path) for path in paths])
@@ -153,6 +154,7 @@ class _Named:
     acl: tuple[str, ...] = ()
     source_uri: str = ""
     include: tuple[str, ...] = ()
+    language: str = ""
 
     def takes(self, file_name: str) -> bool:
         """Whether a file of that name is one of those to be taken."""
@@ -170,7 +172,16 @@ def _drafts(
         if not document_id:
             raise InvalidInput("--id", "is missing", "name what standard input holds")
         data = sys.stdin.buffer.read()
-        return [Draft(document_id, lambda: data, named.media_type, source_uri, named.acl)]
+        return [
+            Draft(
+                document_id,
+                lambda: data,
+                named.media_type,
+                source_uri,
+                named.acl,
+                named.language,
+            )
+        ]
     skipped: dict[str, list[Path]] = defaultdict(list)
     files = collect(
         [Path(path) for path in paths],
@@ -193,6 +204,7 @@ def _drafts(
             named.media_type or formats.get(file.suffix.lower(), ""),
             f"{source_uri.rstrip('/')}/{name}" if source_uri else "",
             named.acl,
+            named.language,
         )
         for name, file in files.items()
     ]

@@ -38,7 +38,7 @@ class DocumentSubmitted(DocumentEvent):
     producer can read, instead of parked as a broken record.
 
     `part_of` is the document that this one came within, an archive or a mail: all that it holds in
-    turn came with it too.
+    turn came with it too. `language` is a tag of BCP 47; without one it is told from the text.
     """
 
     title: Text | None = Field(default=None, max_length=1024)
@@ -46,6 +46,7 @@ class DocumentSubmitted(DocumentEvent):
     content_base64: str | None = None
     content_uri: str | None = Field(default=None, max_length=4096)
     media_type: str | None = Field(default=None, max_length=256)
+    language: str | None = Field(default=None, max_length=256)
     source_uri: Text | None = Field(default=None, max_length=4096)
     metadata: dict[str, Text] = Field(default_factory=dict)
     acl: tuple[AccessGroup, ...] = ()
@@ -59,13 +60,16 @@ class DocumentHeader(DocumentEvent):
     """What every stage after acceptance knows of the document.
 
     `submission_id` is the id of the submission that this state of the document came from, `source`
-    the name of the source that brought it, if one did.
+    the name of the source that brought it, if one did. `language` is the producer's word, without
+    script and region, until the document is read; then, where there was none, what its text is in,
+    `und` where that cannot be told.
     """
 
     submission_id: UUID
     submitted_at: Timestamp
     title: Text = ""
     media_type: str = "text/plain"
+    language: str = ""
     source_uri: Text | None = None
     metadata: dict[str, Text] = Field(default_factory=dict)
     acl: tuple[AccessGroup, ...] = ()
@@ -169,6 +173,7 @@ class RejectionCode(StrEnum):
     BAD_ENCODING = "bad_encoding"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     MEDIA_TYPE_MISMATCH = "media_type_mismatch"
+    BAD_LANGUAGE = "bad_language"
     URI_NOT_ALLOWED = "uri_not_allowed"
     CONTENT_NOT_FOUND = "content_not_found"
     CORRUPT = "corrupt"

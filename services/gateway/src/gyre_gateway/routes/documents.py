@@ -42,6 +42,7 @@ _FORM = {
         "document_id": {"type": "string", "description": "Of one file; else its path."},
         "title": {"type": "string"},
         "media_type": {"type": "string", "description": "What is found out where it is missing."},
+        "language": {"type": "string", "description": "Such as de; told from the text if missing."},
         "source_uri": {"type": "string", "description": "Where people find the original."},
         "metadata": {"type": "string", "description": 'JSON, such as {"team": "kitchen"}'},
         "acl": {"type": "string", "description": "Groups that may read it, with commas between."},
@@ -67,6 +68,7 @@ _STATUS = ingestor_pb2.DocumentStatus(
     state=ingestor_pb2.DOCUMENT_STATE_INDEXED,
     title="Tea",
     media_type="text/markdown",
+    language="en",
     metadata={"team": "kitchen"},
     acl=["staff"],
     chunk_count=3,
@@ -122,16 +124,19 @@ async def list_documents(
     search: str = "",
     state: Literal["indexed", "rejected", "deleted"] | None = None,
     document_id: Annotated[list[str] | None, Query()] = None,
+    language: str = "",
     *,
     duplicates: bool = False,
 ) -> Json:
     """By document_id; deleted ones only where their state is asked for.
 
     `search` finds words, or parts of words, of title or document_id. `document_id`, up to 100
-    times, names those that are meant. With `duplicates` each names those with the same content or
-    nearly the same text.
+    times, names those that are meant. `language` is one such as de, or und where it cannot be told.
+    With `duplicates` each names those with the same content or nearly the same text.
     """
-    filters = DocumentFilters(search=search, document_ids=document_id or (), duplicates=duplicates)
+    filters = DocumentFilters(
+        search=search, document_ids=document_id or (), language=language, duplicates=duplicates
+    )
     if state:
         filters["state"] = _STATES[state]
     with renamed({**PAGE_FIELDS, "document_ids": "document_id"}):

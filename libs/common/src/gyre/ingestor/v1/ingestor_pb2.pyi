@@ -83,7 +83,7 @@ class Format(_message.Message):
     def __init__(self, media_type: _Optional[str] = ..., endings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("document_id", "title", "text", "content_base64", "content_uri", "media_type", "source_uri", "metadata", "acl", "deleted")
+    __slots__ = ("document_id", "title", "text", "content_base64", "content_uri", "media_type", "source_uri", "metadata", "acl", "deleted", "language")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +101,7 @@ class Document(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     ACL_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     title: str
     text: str
@@ -111,7 +112,8 @@ class Document(_message.Message):
     metadata: _containers.ScalarMap[str, str]
     acl: _containers.RepeatedScalarFieldContainer[str]
     deleted: bool
-    def __init__(self, document_id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., content_base64: _Optional[str] = ..., content_uri: _Optional[str] = ..., media_type: _Optional[str] = ..., source_uri: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., acl: _Optional[_Iterable[str]] = ..., deleted: _Optional[bool] = ...) -> None: ...
+    language: str
+    def __init__(self, document_id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., content_base64: _Optional[str] = ..., content_uri: _Optional[str] = ..., media_type: _Optional[str] = ..., source_uri: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., acl: _Optional[_Iterable[str]] = ..., deleted: _Optional[bool] = ..., language: _Optional[str] = ...) -> None: ...
 
 class SubmitDocumentRequest(_message.Message):
     __slots__ = ("document", "idempotency_key")
@@ -164,7 +166,7 @@ class DocumentEvent(_message.Message):
     def __init__(self, state: _Optional[_Union[DocumentState, str]] = ..., submission_id: _Optional[str] = ..., revision: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
 
 class DocumentStatus(_message.Message):
-    __slots__ = ("document_id", "state", "title", "media_type", "source_uri", "metadata", "acl", "revision", "content_digest", "chunk_count", "index", "encoder_version", "timeline", "source", "duplicates")
+    __slots__ = ("document_id", "state", "title", "media_type", "source_uri", "metadata", "acl", "revision", "content_digest", "chunk_count", "index", "encoder_version", "timeline", "source", "duplicates", "language")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -187,6 +189,7 @@ class DocumentStatus(_message.Message):
     TIMELINE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     state: DocumentState
     title: str
@@ -202,7 +205,8 @@ class DocumentStatus(_message.Message):
     timeline: _containers.RepeatedCompositeFieldContainer[DocumentEvent]
     source: str
     duplicates: _containers.RepeatedCompositeFieldContainer[DuplicateDocument]
-    def __init__(self, document_id: _Optional[str] = ..., state: _Optional[_Union[DocumentState, str]] = ..., title: _Optional[str] = ..., media_type: _Optional[str] = ..., source_uri: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., acl: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., content_digest: _Optional[str] = ..., chunk_count: _Optional[int] = ..., index: _Optional[str] = ..., encoder_version: _Optional[str] = ..., timeline: _Optional[_Iterable[_Union[DocumentEvent, _Mapping]]] = ..., source: _Optional[str] = ..., duplicates: _Optional[_Iterable[_Union[DuplicateDocument, _Mapping]]] = ...) -> None: ...
+    language: str
+    def __init__(self, document_id: _Optional[str] = ..., state: _Optional[_Union[DocumentState, str]] = ..., title: _Optional[str] = ..., media_type: _Optional[str] = ..., source_uri: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., acl: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., content_digest: _Optional[str] = ..., chunk_count: _Optional[int] = ..., index: _Optional[str] = ..., encoder_version: _Optional[str] = ..., timeline: _Optional[_Iterable[_Union[DocumentEvent, _Mapping]]] = ..., source: _Optional[str] = ..., duplicates: _Optional[_Iterable[_Union[DuplicateDocument, _Mapping]]] = ..., language: _Optional[str] = ...) -> None: ...
 
 class DuplicateDocument(_message.Message):
     __slots__ = ("document_id", "title", "same_content", "similarity", "newer")
@@ -241,20 +245,22 @@ class DocumentPart(_message.Message):
     def __init__(self, document_id: _Optional[str] = ..., submission_id: _Optional[str] = ...) -> None: ...
 
 class ListDocumentsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "search", "state", "document_ids", "duplicates")
+    __slots__ = ("page_size", "page_token", "search", "state", "document_ids", "duplicates", "language")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_IDS_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     search: str
     state: DocumentState
     document_ids: _containers.RepeatedScalarFieldContainer[str]
     duplicates: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., search: _Optional[str] = ..., state: _Optional[_Union[DocumentState, str]] = ..., document_ids: _Optional[_Iterable[str]] = ..., duplicates: _Optional[bool] = ...) -> None: ...
+    language: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., search: _Optional[str] = ..., state: _Optional[_Union[DocumentState, str]] = ..., document_ids: _Optional[_Iterable[str]] = ..., duplicates: _Optional[bool] = ..., language: _Optional[str] = ...) -> None: ...
 
 class ListDocumentsResponse(_message.Message):
     __slots__ = ("documents", "next_page_token")

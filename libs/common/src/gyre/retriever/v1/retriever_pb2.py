@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gyre/retriever/v1/retriever.proto\x12\x11gyre.retriever.v1\"\xa1\x01\n\x07\x46ilters\x12\x14\n\x0c\x64ocument_ids\x18\x01 \x03(\t\x12:\n\x08metadata\x18\x02 \x03(\x0b\x32(.gyre.retriever.v1.Filters.MetadataEntry\x12\x13\n\x0bmedia_types\x18\x03 \x03(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x7f\n\x0fRetrieveRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12+\n\x07\x66ilters\x18\x03 \x01(\x0b\x32\x1a.gyre.retriever.v1.Filters\x12\x0f\n\x07\x65xplore\x18\x04 \x01(\x08\x12\x10\n\x08\x61ll_hits\x18\x05 \x01(\x08\"\xc0\x03\n\x05\x43hunk\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x34\n\x06scores\x18\x05 \x03(\x0b\x32$.gyre.retriever.v1.Chunk.ScoresEntry\x12\r\n\x05title\x18\x06 \x01(\t\x12\x14\n\x0cheading_path\x18\x07 \x03(\t\x12\x12\n\nsource_uri\x18\x08 \x01(\t\x12\x10\n\x08revision\x18\t \x01(\x03\x12\r\n\x05start\x18\n \x01(\x05\x12\x0b\n\x03\x65nd\x18\x0b \x01(\x05\x12\x0f\n\x07ordinal\x18\x0c \x01(\x05\x12\x10\n\x08\x65xplored\x18\r \x01(\x08\x12\x12\n\npropensity\x18\x0e \x01(\x01\x12,\n\x03\x61\x63l\x18\x0f \x01(\x0b\x32\x1f.gyre.retriever.v1.AccessGroups\x12\x10\n\x08position\x18\x10 \x01(\t\x12\x30\n\nduplicates\x18\x11 \x03(\x0b\x32\x1c.gyre.retriever.v1.Duplicate\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"2\n\tDuplicate\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\"\x1e\n\x0c\x41\x63\x63\x65ssGroups\x12\x0e\n\x06groups\x18\x01 \x03(\t\"\xc1\x03\n\x10RetrieveResponse\x12(\n\x06\x63hunks\x18\x01 \x03(\x0b\x32\x18.gyre.retriever.v1.Chunk\x12\x46\n\nlatency_ms\x18\x02 \x03(\x0b\x32\x32.gyre.retriever.v1.RetrieveResponse.LatencyMsEntry\x12\x43\n\x08versions\x18\x03 \x03(\x0b\x32\x31.gyre.retriever.v1.RetrieveResponse.VersionsEntry\x12\x11\n\tfallbacks\x18\x04 \x03(\t\x12;\n\x04legs\x18\x05 \x03(\x0b\x32-.gyre.retriever.v1.RetrieveResponse.LegsEntry\x1a\x30\n\x0eLatencyMsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x43\n\tLegsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.gyre.retriever.v1.Leg:\x02\x38\x01\"4\n\x03Leg\x12\x0c\n\x04hits\x18\x01 \x01(\x05\x12\r\n\x05least\x18\x02 \x01(\x01\x12\x10\n\x08greatest\x18\x03 \x01(\x01\"]\n\x18ReadableDocumentsRequest\x12\x14\n\x0c\x64ocument_ids\x18\x01 \x03(\t\x12+\n\x07\x66ilters\x18\x02 \x01(\x0b\x32\x1a.gyre.retriever.v1.Filters\"S\n\x19ReadableDocumentsResponse\x12\x36\n\tdocuments\x18\x01 \x03(\x0b\x32#.gyre.retriever.v1.ReadableDocument\"U\n\x10ReadableDocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12,\n\x03\x61\x63l\x18\x02 \x01(\x0b\x32\x1f.gyre.retriever.v1.AccessGroups2\xd7\x01\n\x10RetrieverService\x12S\n\x08Retrieve\x12\".gyre.retriever.v1.RetrieveRequest\x1a#.gyre.retriever.v1.RetrieveResponse\x12n\n\x11ReadableDocuments\x12+.gyre.retriever.v1.ReadableDocumentsRequest\x1a,.gyre.retriever.v1.ReadableDocumentsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gyre/retriever/v1/retriever.proto\x12\x11gyre.retriever.v1\"\xb4\x01\n\x07\x46ilters\x12\x14\n\x0c\x64ocument_ids\x18\x01 \x03(\t\x12:\n\x08metadata\x18\x02 \x03(\x0b\x32(.gyre.retriever.v1.Filters.MetadataEntry\x12\x13\n\x0bmedia_types\x18\x03 \x03(\t\x12\x11\n\tlanguages\x18\x04 \x03(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x7f\n\x0fRetrieveRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12+\n\x07\x66ilters\x18\x03 \x01(\x0b\x32\x1a.gyre.retriever.v1.Filters\x12\x0f\n\x07\x65xplore\x18\x04 \x01(\x08\x12\x10\n\x08\x61ll_hits\x18\x05 \x01(\x08\"\xc0\x03\n\x05\x43hunk\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x34\n\x06scores\x18\x05 \x03(\x0b\x32$.gyre.retriever.v1.Chunk.ScoresEntry\x12\r\n\x05title\x18\x06 \x01(\t\x12\x14\n\x0cheading_path\x18\x07 \x03(\t\x12\x12\n\nsource_uri\x18\x08 \x01(\t\x12\x10\n\x08revision\x18\t \x01(\x03\x12\r\n\x05start\x18\n \x01(\x05\x12\x0b\n\x03\x65nd\x18\x0b \x01(\x05\x12\x0f\n\x07ordinal\x18\x0c \x01(\x05\x12\x10\n\x08\x65xplored\x18\r \x01(\x08\x12\x12\n\npropensity\x18\x0e \x01(\x01\x12,\n\x03\x61\x63l\x18\x0f \x01(\x0b\x32\x1f.gyre.retriever.v1.AccessGroups\x12\x10\n\x08position\x18\x10 \x01(\t\x12\x30\n\nduplicates\x18\x11 \x03(\x0b\x32\x1c.gyre.retriever.v1.Duplicate\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"2\n\tDuplicate\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\"\x1e\n\x0c\x41\x63\x63\x65ssGroups\x12\x0e\n\x06groups\x18\x01 \x03(\t\"\xc1\x03\n\x10RetrieveResponse\x12(\n\x06\x63hunks\x18\x01 \x03(\x0b\x32\x18.gyre.retriever.v1.Chunk\x12\x46\n\nlatency_ms\x18\x02 \x03(\x0b\x32\x32.gyre.retriever.v1.RetrieveResponse.LatencyMsEntry\x12\x43\n\x08versions\x18\x03 \x03(\x0b\x32\x31.gyre.retriever.v1.RetrieveResponse.VersionsEntry\x12\x11\n\tfallbacks\x18\x04 \x03(\t\x12;\n\x04legs\x18\x05 \x03(\x0b\x32-.gyre.retriever.v1.RetrieveResponse.LegsEntry\x1a\x30\n\x0eLatencyMsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x43\n\tLegsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.gyre.retriever.v1.Leg:\x02\x38\x01\"4\n\x03Leg\x12\x0c\n\x04hits\x18\x01 \x01(\x05\x12\r\n\x05least\x18\x02 \x01(\x01\x12\x10\n\x08greatest\x18\x03 \x01(\x01\"]\n\x18ReadableDocumentsRequest\x12\x14\n\x0c\x64ocument_ids\x18\x01 \x03(\t\x12+\n\x07\x66ilters\x18\x02 \x01(\x0b\x32\x1a.gyre.retriever.v1.Filters\"S\n\x19ReadableDocumentsResponse\x12\x36\n\tdocuments\x18\x01 \x03(\x0b\x32#.gyre.retriever.v1.ReadableDocument\"U\n\x10ReadableDocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12,\n\x03\x61\x63l\x18\x02 \x01(\x0b\x32\x1f.gyre.retriever.v1.AccessGroups2\xd7\x01\n\x10RetrieverService\x12S\n\x08Retrieve\x12\".gyre.retriever.v1.RetrieveRequest\x1a#.gyre.retriever.v1.RetrieveResponse\x12n\n\x11ReadableDocuments\x12+.gyre.retriever.v1.ReadableDocumentsRequest\x1a,.gyre.retriever.v1.ReadableDocumentsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,35 +42,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETRIEVERESPONSE_LEGSENTRY']._loaded_options = None
   _globals['_RETRIEVERESPONSE_LEGSENTRY']._serialized_options = b'8\001'
   _globals['_FILTERS']._serialized_start=57
-  _globals['_FILTERS']._serialized_end=218
-  _globals['_FILTERS_METADATAENTRY']._serialized_start=171
-  _globals['_FILTERS_METADATAENTRY']._serialized_end=218
-  _globals['_RETRIEVEREQUEST']._serialized_start=220
-  _globals['_RETRIEVEREQUEST']._serialized_end=347
-  _globals['_CHUNK']._serialized_start=350
-  _globals['_CHUNK']._serialized_end=798
-  _globals['_CHUNK_SCORESENTRY']._serialized_start=753
-  _globals['_CHUNK_SCORESENTRY']._serialized_end=798
-  _globals['_DUPLICATE']._serialized_start=800
-  _globals['_DUPLICATE']._serialized_end=850
-  _globals['_ACCESSGROUPS']._serialized_start=852
-  _globals['_ACCESSGROUPS']._serialized_end=882
-  _globals['_RETRIEVERESPONSE']._serialized_start=885
-  _globals['_RETRIEVERESPONSE']._serialized_end=1334
-  _globals['_RETRIEVERESPONSE_LATENCYMSENTRY']._serialized_start=1168
-  _globals['_RETRIEVERESPONSE_LATENCYMSENTRY']._serialized_end=1216
-  _globals['_RETRIEVERESPONSE_VERSIONSENTRY']._serialized_start=1218
-  _globals['_RETRIEVERESPONSE_VERSIONSENTRY']._serialized_end=1265
-  _globals['_RETRIEVERESPONSE_LEGSENTRY']._serialized_start=1267
-  _globals['_RETRIEVERESPONSE_LEGSENTRY']._serialized_end=1334
-  _globals['_LEG']._serialized_start=1336
-  _globals['_LEG']._serialized_end=1388
-  _globals['_READABLEDOCUMENTSREQUEST']._serialized_start=1390
-  _globals['_READABLEDOCUMENTSREQUEST']._serialized_end=1483
-  _globals['_READABLEDOCUMENTSRESPONSE']._serialized_start=1485
-  _globals['_READABLEDOCUMENTSRESPONSE']._serialized_end=1568
-  _globals['_READABLEDOCUMENT']._serialized_start=1570
-  _globals['_READABLEDOCUMENT']._serialized_end=1655
-  _globals['_RETRIEVERSERVICE']._serialized_start=1658
-  _globals['_RETRIEVERSERVICE']._serialized_end=1873
+  _globals['_FILTERS']._serialized_end=237
+  _globals['_FILTERS_METADATAENTRY']._serialized_start=190
+  _globals['_FILTERS_METADATAENTRY']._serialized_end=237
+  _globals['_RETRIEVEREQUEST']._serialized_start=239
+  _globals['_RETRIEVEREQUEST']._serialized_end=366
+  _globals['_CHUNK']._serialized_start=369
+  _globals['_CHUNK']._serialized_end=817
+  _globals['_CHUNK_SCORESENTRY']._serialized_start=772
+  _globals['_CHUNK_SCORESENTRY']._serialized_end=817
+  _globals['_DUPLICATE']._serialized_start=819
+  _globals['_DUPLICATE']._serialized_end=869
+  _globals['_ACCESSGROUPS']._serialized_start=871
+  _globals['_ACCESSGROUPS']._serialized_end=901
+  _globals['_RETRIEVERESPONSE']._serialized_start=904
+  _globals['_RETRIEVERESPONSE']._serialized_end=1353
+  _globals['_RETRIEVERESPONSE_LATENCYMSENTRY']._serialized_start=1187
+  _globals['_RETRIEVERESPONSE_LATENCYMSENTRY']._serialized_end=1235
+  _globals['_RETRIEVERESPONSE_VERSIONSENTRY']._serialized_start=1237
+  _globals['_RETRIEVERESPONSE_VERSIONSENTRY']._serialized_end=1284
+  _globals['_RETRIEVERESPONSE_LEGSENTRY']._serialized_start=1286
+  _globals['_RETRIEVERESPONSE_LEGSENTRY']._serialized_end=1353
+  _globals['_LEG']._serialized_start=1355
+  _globals['_LEG']._serialized_end=1407
+  _globals['_READABLEDOCUMENTSREQUEST']._serialized_start=1409
+  _globals['_READABLEDOCUMENTSREQUEST']._serialized_end=1502
+  _globals['_READABLEDOCUMENTSRESPONSE']._serialized_start=1504
+  _globals['_READABLEDOCUMENTSRESPONSE']._serialized_end=1587
+  _globals['_READABLEDOCUMENT']._serialized_start=1589
+  _globals['_READABLEDOCUMENT']._serialized_end=1674
+  _globals['_RETRIEVERSERVICE']._serialized_start=1677
+  _globals['_RETRIEVERSERVICE']._serialized_end=1892
 # @@protoc_insertion_point(module_scope)

@@ -13,6 +13,13 @@ export function rejectionOf({ state, timeline }: DocumentStatus): DocumentEvent 
   return timeline.findLast((event) => event.state === "DOCUMENT_STATE_REJECTED");
 }
 
+const languageNames = new Intl.DisplayNames("en", { type: "language" });
+
+/** What it is written in, as `German`; empty where that is not known. */
+export function languageOf({ language }: DocumentStatus): string {
+  return language && language !== "und" ? (languageNames.of(language) ?? language) : "";
+}
+
 /** What people call it. */
 export function nameOf({ title, document_id }: { title: string; document_id: string }): string {
   return title || document_id;

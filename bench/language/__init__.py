@@ -1,0 +1,1 @@
+"""Languages of documents: how well they are told, and what their analyzers are worth."""
