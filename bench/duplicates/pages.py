@@ -94,10 +94,11 @@ def page_of(name: str, release: str, source: str) -> Page:
         media_type="text/markdown",
     )
     try:
-        title, chunks, _ = read(document, source.encode(), _RECIPE)
+        result = read(document, source.encode(), _RECIPE)
     except DocumentRefused:
-        title, chunks = "", ()
-    return Page(name, release, source, tuple(Passage(name, release, title, one) for one in chunks))
+        return Page(name, release, source, ())
+    passages = tuple(Passage(name, release, result.title, one) for one in result.chunks)
+    return Page(name, release, source, passages)
 
 
 def with_sentence_dropped(source: str, random: Random) -> str | None:
