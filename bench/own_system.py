@@ -1,6 +1,7 @@
 """A system of a benchmark's own, in a temporary folder."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,10 @@ GYRE = str(Path(sys.executable).parent / "gyre")
 
 @contextmanager
 def own_system(offset: int) -> Iterator[Path]:
-    """Runs while the block does; yields its home. Sources may be in `content_of` it."""
+    """Runs while the block does, also when it is ended by a signal; yields its home. Sources may be
+    in `content_of` it.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder, "home")
         content_of(home).mkdir()

@@ -16,11 +16,12 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from gyre_client import Addresses, AsyncClient, Caller
+from gyre_client import Addresses, AsyncClient, Caller, GyreError
 from gyre_local.control import running_state
 
 from bench.own_system import GYRE, content_of, own_system
@@ -31,7 +32,7 @@ from bench.system.ingest import first
 
 TENANT, TOKENS = "bench-docs", 160
 _KILLED_AT = {"ingestor": 0.3, "embedder": 0.6}
-_QUIET_SECONDS, _POLL = 20.0, 1.0
+_QUIET_SECONDS, _POLL, _LONGEST = 20.0, 1.0, 4 * 3600.0
 
 
 async def run(home: Path, offset: int, pages: int | None) -> None:
@@ -47,7 +48,7 @@ async def run(home: Path, offset: int, pages: int | None) -> None:
         await asyncio.sleep(_QUIET_SECONDS)
     began = time.monotonic()
     async with asking(offset) as meanwhile, asyncio.TaskGroup() as group:
-        rebuild = group.create_task(gyre(home, "index", "rebuild"))
+        rebuild = group.create_task(rebuilt(home))
         group.create_task(kill_in_the_midst(home, rebuild))
     seconds = time.monotonic() - began
     result = rebuild.result()
@@ -62,38 +63,69 @@ async def run(home: Path, offset: int, pages: int | None) -> None:
         ),
     ]
     print(table(("what", "seconds", "documents", "beside"), rows))
-    print("Answer, 1 in flight, quiet:     " + spread(quiet))
-    print("Answer, 1 in flight, meanwhile: " + spread(meanwhile))
+    for when, asked in (("quiet", quiet), ("meanwhile", meanwhile)):
+        print(f"Answer, 1 in flight, {when}: {spread(asked.latencies)}, {asked.failed} failed")
+
+
+@dataclass
+class Asked:
+    """Milliseconds of each answer, and how many questions got none."""
+
+    latencies: list[float] = field(default_factory=list)
+    failed: int = 0
+
+
+class CommandFailedError(Exception):
+    """`gyre` ended with an error."""
+
+
+async def rebuilt(home: Path) -> Any:
+    """What the rebuild came to; while the ingestor is away the command ends, and its next call goes
+    on with the same rebuild.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            return await gyre(home, "index", "rebuild")
+        except CommandFailedError as error:
+            if time.monotonic() - began > _LONGEST:
+                raise
+            print(error, flush=True)
+            await asyncio.sleep(_POLL)
 
 
 async def gyre(home: Path, *words: str) -> Any:
-    """What the command prints under --json. Raises SystemExit: it failed."""
+    """What the command prints under --json. Raises CommandFailedError."""
     process = await asyncio.create_subprocess_exec(
         GYRE, *words, "--home", str(home), "--json",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     output, errors = await process.communicate()
     if process.returncode:
-        raise SystemExit(f"error: gyre {' '.join(words)}: {errors.decode()[-500:]}")
+        raise CommandFailedError(f"gyre {' '.join(words)}: {errors.decode()[-300:].strip()}")
     return json.loads(output)
 
 
 @asynccontextmanager
-async def asking(offset: int) -> AsyncIterator[list[float]]:
-    """Milliseconds of each answer while the block runs; an error ends it all."""
-    latencies: list[float] = []
+async def asking(offset: int) -> AsyncIterator[Asked]:
+    """Questions one after the other while the block runs."""
+    asked = Asked()
     addresses = Addresses.on("127.0.0.1", port_offset=offset)
     async with AsyncClient(addresses, Caller(tenant=TENANT)) as client:
 
         async def ask() -> None:
             for question in cycle(glossary_questions().values()):
                 began = time.monotonic()
-                await client.answers.ask(question)
-                latencies.append((time.monotonic() - began) * 1000)
+                try:
+                    await client.answers.ask(question)
+                except GyreError:
+                    asked.failed += 1
+                else:
+                    asked.latencies.append((time.monotonic() - began) * 1000)
 
         task = asyncio.create_task(ask())
         try:
-            yield latencies
+            yield asked
         finally:
             task.cancel()
             await asyncio.wait([task])
@@ -106,7 +138,10 @@ async def kill_in_the_midst(home: Path, rebuild: "asyncio.Task[Any]") -> None:
     left = dict(_KILLED_AT)
     while left and not rebuild.done():
         await asyncio.sleep(_POLL)
-        status = await gyre(home, "index", "status")
+        try:
+            status = await gyre(home, "index", "status")
+        except CommandFailedError:
+            continue  # the ingestor is not back yet
         share = status["records_read"] / max(1, status["records"])
         for name in [name for name, at in left.items() if share >= at]:
             del left[name]

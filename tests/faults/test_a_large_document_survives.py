@@ -73,8 +73,8 @@ async def test_a_large_document_goes_on_where_it_was_after_the_embedder_was_kill
 def encoded_since_start(system: System) -> int:
     with urlopen(f"http://127.0.0.1:{system.ports.metrics('embedder')}/metrics") as reply:
         text = reply.read().decode()
-    found = re.search(r'^gyre_texts_encoded_total\{side="document"\} ([\d.e+]+)$', text, re.M)
-    return int(float(found[1])) if found else 0
+    metric = re.search(r'^gyre_texts_encoded_total\{side="document"\} ([\d.e+]+)$', text, re.M)
+    return int(float(metric[1])) if metric else 0
 
 
 async def kill_embedder(system: System) -> None:

@@ -142,12 +142,13 @@ def test_what_is_postponed_lets_others_of_its_tenant_go_first_in_every_partition
         started.append("large" if is_large else pending.raw.offset)
         if is_large:
             turns.postpone(pending)
-            pending.partition.postpone(pending, 32, drop=False)
+            pending.partition.postpone(pending, 32, 7.0, drop=False)
         else:
             pending.partition.finish(pending)
     assert started == ["large", 0, "large", 1, "large", 2]
     assert take_more_of(b"a", [filled(), partitions[0]]) is not None
     assert (partitions[0].unfinished, partitions[0].watermark) == (1, None)
+    assert partitions[0].moved_at == 7.0
 
 
 def test_the_watermark_waits_for_what_others_have_overtaken() -> None:

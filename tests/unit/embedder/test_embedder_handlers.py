@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from gyre_common.events.documents import (
@@ -13,12 +14,14 @@ from gyre_common.events.documents import (
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
+from gyre_embedder import chunk_writer, service
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.handlers import build_handlers
 from gyre_embedder.service import Indexer
 from pydantic import TypeAdapter
 
 from tests.builders import (
+    a_chunk,
     a_document_chunked,
     a_document_rejected,
     a_release,
@@ -69,6 +72,21 @@ async def test_chunks_that_travel_by_reference_are_read_from_the_store(
     )
     await bus.deliver(DOCUMENT_CHUNKED, by_reference)
     assert [event.chunk_count for event in published_events(bus)] == [1]
+
+
+async def test_a_document_that_takes_several_turns_is_told_of_once_and_after_others(
+    bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_writer, "_PIECE", 1)
+    monkeypatch.setattr(service, "_LONGEST_TURN", 0.0)
+    chunks = tuple(a_chunk(chunk_id=uuid4(), ordinal=at) for at in range(5))
+    large = a_document_chunked(document_id="large", chunks=chunks)
+    small = [a_document_chunked(document_id=name, chunks=()) for name in "ab"]
+    await bus.deliver(DOCUMENT_CHUNKED, large, *small)
+    announced = [(event.document_id, event.chunk_count) for event in published_events(bus)]
+    assert sorted(announced[:2]) == [("a", 0), ("b", 0)]
+    assert announced[2:] == [("large", 5)]
+    assert bus.parked == []
 
 
 @pytest.mark.parametrize("uri", ["file:///etc/passwd", "http://127.0.0.1/secret"])

@@ -54,7 +54,8 @@ class Partition:
     """The unfinished records of one partition.
 
     `watermark` is the offset to commit: every record below it is finished. It is None until the
-    first one is. `moved_at` says when it last moved, or had something before it again.
+    first one is. `moved_at` says when it last moved, or had something before it again, or a record
+    got on that takes several calls.
 
     A held record keeps the whole partition back until somebody decides: that is `held_record`.
 
@@ -234,12 +235,13 @@ class Partition:
         self.running -= 1
         self._ready.appendleft(pending)
 
-    def postpone(self, pending: Pending, behind: int, *, drop: bool) -> None:
+    def postpone(self, pending: Pending, behind: int, at: float, *, drop: bool) -> None:
         """The work on this record got on, and goes on behind so many others of its tenant. With
         `drop` whoever reads the partition next goes on with it.
         """
         assert pending.lane is None
         self.running -= 1
+        self.moved_at = at
         if drop:
             return
         queue = self._queues.get(pending.tenant)

@@ -221,7 +221,7 @@ class Scheduler:
         rest of it; its partition waits for nothing.
         """
         self.tenants.postpone(pending)
-        pending.partition.postpone(pending, behind, drop=self.leaving)
+        pending.partition.postpone(pending, behind, perf_counter(), drop=self.leaving)
         self._open_after(pending)
 
     def _open_after(self, pending: Pending) -> None:
