@@ -13,8 +13,8 @@ the code of the embedder and the retriever, in an Elasticsearch of its own. Arms
 The corpora: German alone; both languages and `--pages` pages of the Kubernetes documentation; the
 same with every tenth German paragraph; with every tenth English one and no pages. Then SciFact and
 the glossary, where all is English and both arms must agree to the last digit. With `--vectors`
-passages and questions of XQuAD and the pages are encoded (MiniLM, some 10 CPU-minutes for all pages)
-and `hybrid-1` fuses both legs; without, words alone are searched.
+passages and questions of XQuAD and the pages are encoded (MiniLM, some 10 CPU-minutes for all
+pages) and `hybrid-1` fuses both legs; without, words alone are searched.
 """
 
 import argparse
