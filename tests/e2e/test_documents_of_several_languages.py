@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from gyre.retriever.v1 import retriever_pb2
 from gyre.retriever.v1.retriever_pb2_grpc import RetrieverServiceStub
-from gyre_common.rpc import channel
+from gyre_common.context import RequestContext, use_context
+from gyre_common.rpc import call, channel
 
 from tests.system import System
 
@@ -23,8 +24,9 @@ def pages(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     for name, text in PAGES.items():
         (folder / name).write_text(text)
-        language = ("--language", "de-AT") if name == "short.md" else ()
-        system.gyre("submit", str(folder / name), "--id", name, *language, "--tenant", TENANT)
+    *others, short = (str(folder / name) for name in PAGES)
+    system.gyre("submit", *others, "--tenant", TENANT)
+    system.gyre("submit", short, "--language", "de-AT", "--tenant", TENANT)
     return folder
 
 
@@ -34,8 +36,8 @@ async def with_words(system: System, query: str, *languages: str) -> set[str]:
         query=query, filters=retriever_pb2.Filters(languages=languages)
     )
     async with channel(f"127.0.0.1:{system.ports.grpc('retriever')}") as opened:
-        stub = RetrieverServiceStub(opened)
-        reply = await stub.Retrieve(request, metadata=(("gyre-tenant", TENANT),), timeout=30)
+        with use_context(RequestContext(tenant=TENANT)):
+            reply = await call(RetrieverServiceStub(opened).Retrieve, request)
     return {chunk.document_id for chunk in reply.chunks if "bm25" in chunk.scores}
 
 
