@@ -124,7 +124,7 @@ def test_slides_are_sections_and_hidden_ones_are_not_read() -> None:
 def test_sheets_are_sections_and_hidden_ones_are_not_read() -> None:
     document = read(an_xlsx())
     assert document.text == (
-        f"## Prices\n\nPrices of 2026\n\n{PRICE_ROWS}\n\n- North: North; 10.5: yes"
+        f"## Prices\n\nPrices of 2026\n\n{PRICE_ROWS}\n\n| North | 10.5 |\n| North | yes |"
     )
     assert set(positions(document).values()) == {"sheet Prices"}
 

@@ -189,4 +189,4 @@ def _record(header: Sequence[str], row: Sequence[str]) -> str:
 
 
 def _bars(row: Sequence[str]) -> str:
-    return f"| {' | '.join(row)} |"
+    return f"| {' | '.join(row).rstrip(' |')} |"
