@@ -9,6 +9,7 @@ from liteparse import LiteParse, ParseError
 
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.formats.pdf_raised import write_raised_texts
 from gyre_ingestor.refused import DocumentRefused, unreadable
 
 MOST_PAGES = 5_000
@@ -40,6 +41,7 @@ def parse_pdf(data: bytes, _: str | None) -> ParsedDocument:
     if len(result.pages) > MOST_PAGES:
         raise unreadable(f"has more than {MOST_PAGES:,} pages")
     outline = Outline()
+    write_raised_texts(data, result.pages)
     for page in result.pages:
         outline.at("page", page.page_num)
         _read_page(page.blocks or [], outline)

@@ -6,11 +6,11 @@ from contextlib import suppress
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from gyre_ingestor.formats.html.raised import raised_text
 from gyre_ingestor.formats.html.tables import caption_of, is_data_table, rows_of
 from gyre_ingestor.formats.html.visibility import Visibility, is_shown, shows_text
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.formats.raised import raised_words
 
 _BLOCKS = frozenset(
     """
@@ -193,7 +193,7 @@ class _HtmlReader:
             start = min(self._raised.pop(), len(self._inline))
             before = "".join(self._inline[max(0, start - _CLOSE) : start])
             inside = "".join(self._inline[start:])
-            self._inline[start:] = [raised_text(node, before, inside)]
+            self._inline[start:] = [_raised(node, before, inside)]
         elif tag in _BLOCKS or tag in _HEADINGS:
             self._end_paragraph()
             if tag in ("ul", "ol"):
@@ -213,6 +213,15 @@ class _HtmlReader:
         self._inline.clear()
         if text := "\n".join(filter(None, lines)):
             self._outline.paragraph(text)
+
+
+def _raised(node: LexborNode, before: str, inside: str) -> str:
+    """The mark of a footnote, which is a link within the page, stands in brackets."""
+    text = " ".join(inside.split())
+    link = node.css_first("a[href]")
+    if text and link is not None and (link.attributes.get("href") or "").startswith("#"):
+        return text if text.startswith("[") else f"[{text}]"
+    return raised_words(before, inside, is_upper=node.tag == "sup")
 
 
 def _unread_children(node: LexborNode) -> list[tuple[LexborNode, bool]]:
