@@ -21,6 +21,12 @@ _MOST_REPEATED = 1_000_000
 """Characters of columns' names that one table may be longer by."""
 
 
+def joined_names(heads: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of names of columns as one, from top to bottom."""
+    columns = zip_longest(*heads, fillvalue="")
+    return [" ".join(dict.fromkeys(filter(None, names))) for names in columns]
+
+
 class Outline:
     """Collects them: headings, paragraphs, lists, tables, code."""
 
