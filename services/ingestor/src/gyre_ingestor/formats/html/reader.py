@@ -7,7 +7,7 @@ from contextlib import suppress
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from gyre_ingestor.formats.html.tables import caption_of, is_data_table, rows_of
-from gyre_ingestor.formats.html.visibility import Visibility, is_shown, shows_text
+from gyre_ingestor.formats.html.visibility import Visibility
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.formats.raised import raised_words
@@ -129,7 +129,7 @@ class _HtmlReader:
         return [part for part in parts if not self._visibility.hides(part)]
 
     def _walk(self, root: LexborNode) -> None:
-        self._shown = [is_shown(root)]
+        self._shown = [self._visibility.is_shown(root)]
         pending = _unread_children(root)
         while pending:
             node, is_read = pending.pop()
@@ -137,7 +137,7 @@ class _HtmlReader:
                 self._leave(node)
                 self._shown.pop()
             elif self._enter(node):
-                shown = shows_text(node)
+                shown = self._visibility.shows_text(node)
                 self._shown.append(self._shown[-1] if shown is None else shown)
                 pending += [(node, True), *_unread_children(node)]
 
@@ -152,7 +152,7 @@ class _HtmlReader:
             return False
         elif tag == "br":
             self._inline.append("\n")
-        elif tag in ("img", "pre") and not is_shown(node):
+        elif tag in ("img", "pre") and not self._visibility.is_shown(node):
             return False
         elif tag == "img":
             self._inline.append(_SPACE.sub(" ", node.attributes.get("alt") or ""))
