@@ -74,10 +74,12 @@ class Outline:
         if self._lists:
             self._lists.pop()
 
-    def open_item(self) -> None:
-        """The next paragraph begins an item of the innermost list."""
+    def open_item(self, label: str = "") -> None:
+        """The next paragraph begins an item of the innermost list, numbered `label` where given."""
         number = self._lists[-1] if self._lists else None
-        self._marker = "- " if number is None else f"{number}. "
+        if label.rstrip(".").isdecimal() and number is not None:
+            number = int(label.rstrip("."))
+        self._marker = f"{label} " if label else "- " if number is None else f"{number}. "
         if number is not None:
             self._lists[-1] = number + 1
 

@@ -180,7 +180,7 @@ class _HtmlReader:
                 case "ol":
                     self._outline.open_list(_first_number(node))
                 case "li":
-                    self._outline.open_item()
+                    self._outline.open_item(_label_of(node))
         return True
 
     def _leave(self, node: LexborNode) -> None:
@@ -236,6 +236,12 @@ def _first_number(node: LexborNode) -> int:
     with suppress(ValueError):
         return int(node.attributes.get("start") or 1)
     return 1
+
+
+def _label_of(item: LexborNode) -> str:
+    """What stands before it where that is not the next number; see also `docx`."""
+    value = item.attributes.get("value") or ""
+    return f"{value}." if value.isdigit() else item.attributes.get("data-label") or ""
 
 
 def _is_main(node: LexborNode) -> bool:
