@@ -1,5 +1,6 @@
 """What comes in as a file is read with its structure, and knows where in it everything stands."""
 
+import io
 import zipfile
 from contextlib import suppress
 
@@ -12,6 +13,10 @@ from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.formats.pdf import trained_data
 from gyre_ingestor.media_types import media_type_of, telling_part
 from gyre_ingestor.refused import DocumentRefused
+from pptx import Presentation
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
+from pptx.util import Inches
 
 from tests.files import (
     EVERY_KIND,
@@ -208,6 +213,43 @@ def test_a_mail_that_mentions_a_book_is_no_sheet() -> None:
     words = "Book\0 your seat, Workbook\0".encode("utf-16-le")
     file = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512, b"\0") + entry.ljust(640, b"\0")
     assert media_type_of(file + b"x" + words, None, ()).name == "application/vnd.ms-outlook"
+
+
+@pytest.mark.parametrize(
+    ("stream", "fix"),
+    [
+        ("WordDocument", "save it as .docx"),
+        ("PowerPoint Document", "save it as .pptx"),
+        ("EncryptedPackage", "save it without a password"),
+    ],
+)
+def test_a_compound_file_that_nothing_reads_says_what_to_do(stream: str, fix: str) -> None:
+    entry = f"{stream}\0".encode("utf-16-le").ljust(128, b"\0")
+    file = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512, b"\0") + entry
+    with pytest.raises(DocumentRefused, match=fix) as refused:
+        media_type_of(file, "application/msword", ("old.doc",))
+    assert refused.value.code is RejectionCode.UNSUPPORTED_MEDIA_TYPE
+
+
+def test_charts_and_raised_signs_of_slides_are_read() -> None:
+    slides, file = Presentation(), io.BytesIO()
+    slide = slides.slides.add_slide(slides.slide_layouts[5])
+    slide.shapes.title.text = "Sales"
+    data = CategoryChartData()
+    data.categories = ["North", "South"]
+    data.add_series("2025", (5, 6.5))
+    data.add_series("2026", (7, None))
+    kind = XL_CHART_TYPE.COLUMN_CLUSTERED
+    slide.shapes.add_chart(kind, Inches(1), Inches(2), Inches(4), Inches(3), data)
+    box = slide.shapes.add_textbox(Inches(1), Inches(6), Inches(4), Inches(1)).text_frame
+    box.paragraphs[0].add_run().text = "It takes 10"
+    raised = box.paragraphs[0].add_run()
+    raised.text = "6"
+    raised.font._rPr.set("baseline", "30000")
+    slides.save(file)
+    assert read(file.getvalue()).text == (
+        "## Sales\n\n- North; 2025: 5; 2026: 7\n- South; 2025: 6.5\n\nIt takes 10^6"
+    )
 
 
 def a_multipart(kind: str, *parts: bytes) -> bytes:
