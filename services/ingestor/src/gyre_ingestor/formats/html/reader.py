@@ -21,6 +21,8 @@ _BLOCKS = frozenset(
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _RAISED = frozenset(["sup", "sub"])
+_STRUCK = frozenset(["del", "s", "strike"])
+_MARKED = _RAISED | _STRUCK | {"a"}
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _META_CHARSET = re.compile(
     rb"""<meta[^>]{0,200}?charset\s*=\s*(?:["']\s*)?([a-z0-9_:.-]{1,40})""", re.I
@@ -96,7 +98,7 @@ class _HtmlReader:
         self._names_in_first_row = names_in_first_row
         self._is_flat = False
         self._inline: list[str] = []
-        self._raised: list[int] = []
+        self._marked: list[int] = []
         self._shown: list[bool] = []
 
     def roots(self, body: LexborNode) -> list[LexborNode]:
@@ -170,8 +172,8 @@ class _HtmlReader:
                 rows = rows[1:]
             self._outline.table(rows, caption=caption_of(node, self._cell))
             return False
-        elif tag in _RAISED:
-            self._raised.append(len(self._inline))
+        elif tag in _MARKED:
+            self._marked.append(len(self._inline))
         elif tag in _HEADINGS or tag in _BLOCKS:
             self._end_paragraph()
             match tag:
@@ -188,13 +190,19 @@ class _HtmlReader:
         if tag in _HEADINGS and not self._is_flat:
             self._outline.heading(_HEADINGS[tag], "".join(self._inline))
             self._inline.clear()
-        elif tag in _RAISED:
+        elif tag in _MARKED:
             # A block in between ended the paragraph that it began in.
-            start = min(self._raised.pop(), len(self._inline))
-            before = "".join(self._inline[max(0, start - _CLOSE) : start])
-            inside = "".join(self._inline[start:])
-            self._inline[start:] = [_raised(node, before, inside)]
+            start = min(self._marked.pop(), len(self._inline))
+            if tag in _RAISED:
+                before = "".join(self._inline[max(0, start - _CLOSE) : start])
+                self._inline[start:] = [_raised(node, before, "".join(self._inline[start:]))]
+            elif tag in _STRUCK:
+                self._inline[start:] = [_struck("".join(self._inline[start:]))]
+            elif _is_note(node):
+                self._inline[start:] = [f"[{''.join(self._inline[start:]).strip(' []')}]"]
         elif tag in _BLOCKS or tag in _HEADINGS:
+            if tag == "dt" and "".join(self._inline).rstrip()[-1:].isalnum():
+                self._inline.append(":")
             self._end_paragraph()
             if tag in ("ul", "ol"):
                 self._outline.close_list()
@@ -222,6 +230,17 @@ def _raised(node: LexborNode, before: str, inside: str) -> str:
     if text and link is not None and (link.attributes.get("href") or "").startswith("#"):
         return text if text.startswith("[") else f"[{text}]"
     return raised_words(before, inside, is_upper=node.tag == "sup")
+
+
+def _struck(text: str) -> str:
+    """What holds no more, as Markdown has it."""
+    return re.sub(r"\S(?:.*\S)?", r"~~\g<0>~~", text, count=1, flags=re.DOTALL)
+
+
+def _is_note(link: LexborNode) -> bool:
+    """The mark of a footnote in a book."""
+    attributes = link.attributes
+    return attributes.get("epub:type") == "noteref" or attributes.get("role") == "doc-noteref"
 
 
 def _unread_children(node: LexborNode) -> list[tuple[LexborNode, bool]]:
