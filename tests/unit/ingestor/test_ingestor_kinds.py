@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from gyre_common.events.documents import RejectionCode
@@ -253,7 +254,7 @@ def test_charts_and_raised_signs_of_slides_are_read() -> None:
     slides, file = Presentation(), io.BytesIO()
     slide = slides.slides.add_slide(slides.slide_layouts[5])
     slide.shapes.title.text = "Sales"
-    data = CategoryChartData()
+    data: Any = CategoryChartData()  # type: ignore[no-untyped-call]
     data.categories = ["North", "South"]
     data.add_series("2025", (5, 6.5))
     data.add_series("2026", (7, None))

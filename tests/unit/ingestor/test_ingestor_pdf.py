@@ -65,7 +65,12 @@ def test_cells_of_a_ruled_table_stand_in_every_place_that_they_span() -> None:
 
 def test_a_ruled_cell_may_hold_several_lines() -> None:
     note = paragraph("It is paid in two parts, the second of them in May")
-    rows = [["Prices of 2026", ""], ["Plan", "Note"], ["Basic", note], ["Pro", "m<sup>"]]
+    rows: list[list[object]] = [
+        ["Prices of 2026", ""],
+        ["Plan", "Note"],
+        ["Basic", note],
+        ["Pro", "m<sup>"],
+    ]
     table = Table(rows, [80, 90], style=TableStyle([GRID, ("SPAN", (0, 0), (1, 0))]))
     assert read([paragraph(LONG), table, paragraph(LONG)]).split("\n\n")[1:-1] == [
         "Prices of 2026",

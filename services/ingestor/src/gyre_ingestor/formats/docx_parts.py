@@ -67,7 +67,7 @@ def edge_paragraphs(root: etree._Element) -> Iterator[str]:
             if element.tag == f"{_W}fldChar":
                 kind = element.get(f"{_W}fldCharType")
                 depth += {"begin": 1, "end": -1}.get(kind or "", 0)
-            elif not depth and element.getparent().getparent().tag != f"{_W}fldSimple":
+            elif not depth and next(element.iterancestors(f"{_W}fldSimple"), None) is None:
                 texts.append(element.text or " ")
         yield " ".join("".join(texts).split())
 
