@@ -106,6 +106,49 @@ def an_xlsx() -> bytes:
     return file.getvalue()
 
 
+def an_ods(repeated: str = "") -> bytes:
+    """Cells over two rows and two columns, a comment, a hidden column, row and sheet; a row that
+    repeats as the attribute `repeated` says.
+    """
+    spaces = ("office", "table", "text", "style")
+    names = " ".join(
+        f'xmlns:{each}="urn:oasis:names:tc:opendocument:xmlns:{each}:1.0"' for each in spaces
+    )
+
+    def row(*cells: str, how: str = "") -> str:
+        return f"<table:table-row {how}>{''.join(cells)}</table:table-row>"
+
+    def cell(text: str, how: str = "") -> str:
+        return f"<table:table-cell {how}><text:p>{text}</text:p></table:table-cell>"
+
+    covered = "<table:covered-table-cell/>"
+    comment = "<office:annotation><text:p>no</text:p></office:annotation>"
+    whole = 'table:number-columns-spanned="2" table:number-rows-spanned="2"'
+    rows = (
+        row(cell("Plan"), cell("Share"), cell("no")),
+        row(
+            cell("Basic<text:s/>one", 'table:number-rows-spanned="2"'),
+            cell("50 %").replace("<text:p>", f"{comment}<text:p>"),
+        ),
+        row(covered, cell("60 %")),
+        row(cell("no"), how='table:visibility="filter"'),
+        row(cell("All", whole), covered, cell("no")),
+        row(covered, covered),
+        row(cell("x", repeated), how=repeated) if repeated else "",
+    )
+    content = (
+        f"<office:document-content {names}><office:automatic-styles><style:style style:name='h'>"
+        "<style:table-properties table:display='false'/></style:style></office:automatic-styles>"
+        "<office:body><office:spreadsheet><table:table table:name='Prices'>"
+        "<table:table-column table:number-columns-repeated='2'/>"
+        f"<table:table-column table:visibility='collapse'/>{''.join(rows)}</table:table>"
+        f"<table:table table:name='no' table:style-name='h'>{row(cell('no'))}</table:table>"
+        "</office:spreadsheet></office:body></office:document-content>"
+    )
+    kind = b"application/vnd.oasis.opendocument.spreadsheet"
+    return a_zip({"mimetype": kind, "content.xml": content.encode()})
+
+
 def an_odt() -> bytes:
     """A heading, a paragraph and a table."""
     document, file = Document("text"), io.BytesIO()
@@ -196,6 +239,7 @@ EVERY_KIND: Mapping[str, Callable[[], bytes]] = {
     "tea.pptx": a_pptx,
     "tea.xlsx": an_xlsx,
     "tea.odt": an_odt,
+    "tea.ods": an_ods,
     "tea.epub": an_epub,
     "tea.eml": a_mail,
     "tea.rtf": lambda: rb"{\rtf1\ansi\b Tea\b0 is \'80 5.\par Hot.\par}",

@@ -1,7 +1,10 @@
 """What comes in as a file is read with its structure, and knows where in it everything stands."""
 
+import io
+import json
 import zipfile
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from gyre_common.events.documents import RejectionCode
@@ -12,6 +15,10 @@ from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.formats.pdf import trained_data
 from gyre_ingestor.media_types import media_type_of, telling_part
 from gyre_ingestor.refused import DocumentRefused
+from pptx import Presentation
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
+from pptx.util import Inches
 
 from tests.files import (
     EVERY_KIND,
@@ -124,7 +131,7 @@ def test_slides_are_sections_and_hidden_ones_are_not_read() -> None:
 def test_sheets_are_sections_and_hidden_ones_are_not_read() -> None:
     document = read(an_xlsx())
     assert document.text == (
-        f"## Prices\n\nPrices of 2026\n\n{PRICE_ROWS}\n\n- North: North; 10.5: yes"
+        f"## Prices\n\nPrices of 2026\n\n{PRICE_ROWS}\n\n| North | 10.5 |\n| North | yes |"
     )
     assert set(positions(document).values()) == {"sheet Prices"}
 
@@ -154,7 +161,17 @@ def test_a_mail_has_a_head_a_body_and_names_what_is_attached(html: bool) -> None
         ("a.csv", "Plan;Price\nPro;12\n", "- Plan: Pro; Price: 12"),
         ("a.csv", 'Plan,Note\nPro,"a, ""b""\nc"\n', '- Plan: Pro; Note: a, "b" c'),
         ("a.tsv", "Plan\tPrice\nPro\t12\n", "- Plan: Pro; Price: 12"),
-        ("a.csv", "one line\n", "| one line |"),
+        ("a.csv", "one line\n", "one line"),
+        ("a.csv", "1,Ann,5.5\n2,Bob,6\n", "| 1 | Ann | 5.5 |\n| 2 | Bob | 6 |"),
+        ("a.csv", "sep=;\na;b\nx;y, z\n", "- a: x; b: y, z"),
+        ("a.csv", "Sales\n\na,b\nx,5\n", "Sales\n\n- a: x; b: 5"),
+        ("a.csv", "\ufeffa;b\nx;1,5 €\n", "- a: x; b: 1,5 €"),
+        (
+            "a.json",
+            '{"a": [{"b": 1, "c": 12.50}], "d": 1e-7}',
+            "d: 1e-7\n\n# a\n\n- b: 1; c: 12.50",
+        ),
+        ("a.jsonl", '{"a": [{"b": 1, "c": 2}, {"b": 3}]}', "a: (b: 1; c: 2), (b: 3)"),
         ("a.json", '{"a": 1, "b": {"c": [1, 2], "d": null}}', "a: 1\n\n# b\n\nc: 1, 2"),
         ("a.json", '[{"a": 1}, {"a": 2, "b": true}]', "- a: 1\n- a: 2; b: yes"),
         ("a.json", '["x", "y"]', "- x\n- y"),
@@ -177,7 +194,14 @@ def test_records_and_code_are_read(name: str, source: str, text: str) -> None:
         ("a.json", '{"a": "x\u2028y"}'.encode(), "a: x y"),
         ("a.csv", "a,b\nx\u2028y,2\n".encode(), "- a: x y; b: 2"),
         ("a.json", b'{"title": "Guide", "spec": {"a": 1}}', "title: Guide\n\n# spec\n\na: 1"),
-        ("a.rtf", rb"{\rtf1 Hot.{\v secret} Tea.}", "Hot. Tea."),
+        ("a.rtf", rb"{\rtf1 Hot.{\v secret} Tea.{\deleted no}}", "Hot. Tea."),
+        ("a.rtf", rb"{\rtf1 It takes 10{\b\super 6} and x{\sub i}.}", "It takes 10^6 and x_i."),
+        ("a.rtf", rb"{\rtf1 {\pntext 1.\tab}Hot.}", "1.\tHot."),
+        (
+            "a.rtf",
+            rb"{\rtf1 A.\par\trowd a\cell b\cell\row\trowd x\cell y\cell\row B.}",
+            "A.\n\n- a: x; b: y\n\nB.",
+        ),
         ("a.md", b"A.\n\n<div style='display:none'>\n\nno\n\n- no\n\n</div>\n\nB.", "A.\n\nB."),
         ("a.md", b"A[^1].\n\n[^1]: See\n\n        ls -l\n", "A[1].\n\n[1] See\nls -l"),
         ("a.txt", b"From 1 May it costs 50 euros.\nIt is valid.", None),
@@ -208,6 +232,43 @@ def test_a_mail_that_mentions_a_book_is_no_sheet() -> None:
     words = "Book\0 your seat, Workbook\0".encode("utf-16-le")
     file = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512, b"\0") + entry.ljust(640, b"\0")
     assert media_type_of(file + b"x" + words, None, ()).name == "application/vnd.ms-outlook"
+
+
+@pytest.mark.parametrize(
+    ("stream", "fix"),
+    [
+        ("WordDocument", "save it as .docx"),
+        ("PowerPoint Document", "save it as .pptx"),
+        ("EncryptedPackage", "save it without a password"),
+    ],
+)
+def test_a_compound_file_that_nothing_reads_says_what_to_do(stream: str, fix: str) -> None:
+    entry = f"{stream}\0".encode("utf-16-le").ljust(128, b"\0")
+    file = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512, b"\0") + entry
+    with pytest.raises(DocumentRefused, match=fix) as refused:
+        media_type_of(file, "application/msword", ("old.doc",))
+    assert refused.value.code is RejectionCode.UNSUPPORTED_MEDIA_TYPE
+
+
+def test_charts_and_raised_signs_of_slides_are_read() -> None:
+    slides, file = Presentation(), io.BytesIO()
+    slide = slides.slides.add_slide(slides.slide_layouts[5])
+    slide.shapes.title.text = "Sales"
+    data: Any = CategoryChartData()  # type: ignore[no-untyped-call]
+    data.categories = ["North", "South"]
+    data.add_series("2025", (5, 6.5))
+    data.add_series("2026", (7, None))
+    kind = XL_CHART_TYPE.COLUMN_CLUSTERED
+    slide.shapes.add_chart(kind, Inches(1), Inches(2), Inches(4), Inches(3), data)
+    box = slide.shapes.add_textbox(Inches(1), Inches(6), Inches(4), Inches(1)).text_frame
+    box.paragraphs[0].add_run().text = "It takes 10"
+    raised = box.paragraphs[0].add_run()
+    raised.text = "6"
+    raised.font._rPr.set("baseline", "30000")
+    slides.save(file)
+    assert read(file.getvalue()).text == (
+        "## Sales\n\n- North; 2025: 5; 2026: 7\n- South; 2025: 6.5\n\nIt takes 10^6"
+    )
 
 
 def a_multipart(kind: str, *parts: bytes) -> bytes:
@@ -255,6 +316,19 @@ def test_a_line_that_announces_stays_on_its_page() -> None:
     for each in (document, outline.finish()):
         chunks = chunk(each, "default", "tea.pdf", "", ChunkRecipe())
         assert [one.position for one in chunks] == ["page 1", "page 2"]
+
+
+def test_outputs_of_a_notebook_are_read_as_they_are_shown() -> None:
+    outputs = [
+        {"output_type": "error", "evalue": "no"},
+        {"text": ["\x1b[31mred\x1b[0m\n"]},
+        {"data": {"image/png": "no", "text/plain": "<Figure>"}},
+        {"data": {"text/markdown": ["**Total**: 5"], "text/plain": "no"}},
+    ]
+    cell = {"cell_type": "code", "source": "x", "outputs": outputs}
+    source = {"metadata": {"kernelspec": {"language": "R"}}, "cells": [cell]}
+    text = read(json.dumps(source).encode(), "a.ipynb").text
+    assert text == "```R\nx\n```\n\n```\nred\n```\n\nTotal: 5"
 
 
 def test_a_notebook_is_read_cell_by_cell() -> None:

@@ -12,7 +12,7 @@ from gyre_common.events.documents import RejectionCode
 
 from gyre_ingestor.file_names import media_type_by_name
 from gyre_ingestor.formats import FORMATS
-from gyre_ingestor.formats.signatures import CONTAINERS
+from gyre_ingestor.formats.signatures import CONTAINERS, unreadable_kind
 from gyre_ingestor.refused import DocumentRefused
 
 HEAD_BYTES = 8192
@@ -69,6 +69,10 @@ def media_type_of(data: bytes, declared: str | None, names: tuple[str | None, ..
     kind = next((name for name, each in FORMATS.items() if each.is_kind and each.is_kind(data)), "")
     if kind:
         return MediaType(kind)
+    if old := unreadable_kind(data):
+        raise DocumentRefused(
+            RejectionCode.UNSUPPORTED_MEDIA_TYPE, "content", f"is {old[0]}", old[1]
+        )
     binary = _binary_kind(data)
     media_type = declared_type(declared)
     if media_type is not None and binary:

@@ -1,7 +1,8 @@
 """Names, street addresses, birthdays, ages and papers: the words around them tell."""
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 
 from gyre_common.personal_data import PersonalData
 from gyre_common.redaction.spans import Span, words_before
@@ -131,6 +132,29 @@ _ZIP_BEFORE = re.compile(
     re.IGNORECASE,
 )
 
+_TOWN = (
+    rf"{_CAPITAL}[\w'’-]{{1,30}}"
+    rf"(?: (?:(?:de|do|da|di|la|le|am|upon|sur) )?{_CAPITAL}[\w'’-]{{0,30}}){{0,3}}"
+)
+_TOWN_BEFORE = re.compile(rf"\b(?:in|near|from|to) (?P<town>{_TOWN}) $")
+_TOWN_CODE = re.compile(
+    r"(?!(?:19|20)\d{2}\Z)(?:\d{4,6}|\d{3} \d{2}|\d{4}-\d{3}|\d{2}-\d{3})", re.ASCII
+)
+_NO_TOWN = re.compile(
+    r"\b(?:room|flight|chapter|section|model|version|figure|table|part|page|article|building|block"
+    r"|unit|level|phase|line|bus|train|route|highway|error|code|series|group|class|gate|floor|ports?"
+    r"|rfc|iso|din|en|windows|office|year|appendix|order|case|ticket|issue|invoice|number|type|step"
+    r"|zone|bits?|hz|eur|usd|january|february|march|april|may|june|july|august|september|october"
+    r"|november|december|spring|summer|autumn|fall|winter)\Z",
+    re.IGNORECASE,
+)
+_TOWN_LINE_BEFORE = re.compile(
+    rf"[ ,]\d{{1,5}}[a-z]?[ \t]{{0,4}}\n{_CAPITAL}[^\W\d]{{1,30}}"
+    r"(?:[ '’.-][^\W\d]{1,30}){0,5} $"
+)
+_STREET_GAP = 3
+"""Characters between a street and the post code behind it."""
+
 _ADDRESS_BEFORE = re.compile(r"(?<!\w)address:.{0,180}\n[ \t]{0,8}$", re.IGNORECASE | re.DOTALL)
 
 
@@ -141,20 +165,39 @@ def street_addresses(text: str) -> Iterator[Span]:
 
 
 def zip_codes(text: str) -> Iterator[Span]:
-    """After a word for them or an American state, alone on the last line of an address; those of
-    some countries by their shape.
+    """After a word for them or an American state, behind a street or a town, alone on the last line
+    of an address; those of some countries by their shape.
     """
+    streets = [match.end() for match in _STREET.finditer(text)]
     for match in _ZIP.finditer(text):
         start, end = match.span()
         if (
             _UNMISTAKABLE_ZIP.fullmatch(match.group())
             or _ZIP_BEFORE.search(words_before(text, start))
+            or _follows_street(text, start, streets)
+            or _follows_town(text, match)
             or (
                 _ADDRESS_BEFORE.search(text[max(0, start - 200) : start])
                 and _is_line_end(text, end)
             )
         ):
             yield Span(start, end, PersonalData.ZIP_CODE)
+
+
+def _follows_street(text: str, start: int, streets: Sequence[int]) -> bool:
+    at = bisect_right(streets, start) - 1
+    gap = text[streets[at] : start] if at >= 0 else ""
+    return 0 < len(gap) <= _STREET_GAP and not gap.strip(" ,\n")
+
+
+def _follows_town(text: str, code: re.Match[str]) -> bool:
+    if not _TOWN_CODE.fullmatch(code.group()):
+        return False
+    before = words_before(text, code.start())
+    if _TOWN_LINE_BEFORE.search(before):
+        return _is_line_end(text, code.end())
+    town = _TOWN_BEFORE.search(before)
+    return town is not None and not _NO_TOWN.search(town["town"])
 
 
 def _is_line_end(text: str, at: int) -> bool:

@@ -80,7 +80,7 @@ FORMATS = {
         is_kind=says_mimetype(f"{_OPEN_DOCUMENT}.presentation"),
     ),
     f"{_OPEN_DOCUMENT}.spreadsheet": Format(
-        with_library("spreadsheet", "parse_spreadsheet"),
+        with_library("opendocument_sheets", "parse_opendocument_sheets"),
         (".ods",),
         is_kind=says_mimetype(f"{_OPEN_DOCUMENT}.spreadsheet"),
     ),

@@ -1,110 +1,100 @@
 """Word documents: mammoth makes HTML of them, which is read as any page is."""
 
+import html
 import io
+import re
 import zipfile
+from collections.abc import Iterable
 from fnmatch import fnmatch
 
 import mammoth
 from lxml import etree
 
+from gyre_ingestor.formats.docx_numbers import Numbers
+from gyre_ingestor.formats.docx_parts import (
+    LABEL,
+    Styles,
+    add_outline_styles,
+    edge_paragraphs,
+    make_readable,
+    parsed_part,
+)
 from gyre_ingestor.formats.html import read_fragment
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.packages import open_package
 from gyre_ingestor.formats.parsed_document import ParsedDocument
 
-_PARTS = ("word/document*.xml", "word/footnotes*.xml", "word/endnotes*.xml")
-_STYLES_PART = "word/styles.xml"
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
-_OFF = ("0", "false", "off")
+_BODY = "word/document*.xml"
+_NOTES = ("word/footnotes*.xml", "word/endnotes*.xml")
+_HEADS, _FEET = "word/header*.xml", "word/footer*.xml"
+_STYLES = "word/styles.xml"
 _STYLE_MAP = """
 p[style-name='Title'] => h1:fresh
 p[style-name='Subtitle'] => p:fresh
 comment-reference =>
-"""
+""" + "".join(f"p[style-name='outline-{level}'] => h{level}:fresh\n" for level in range(1, 7))
+_BACK = re.compile(r' ?<a href="#[\w-]{1,80}">↑</a>')
+_LABEL = re.compile(rf"(?P<item><li>)?{LABEL[0]}(?P<label>[^{LABEL[1]}]*+){LABEL[1]}")
 
 
 def parse_docx(data: bytes, _: str | None) -> ParsedDocument:
-    """Headings by their styles, lists, tables, footnotes; what is deleted or hidden is not read.
-    Word keeps no pages: they come about when it is printed.
+    """Headings by their styles, lists and headings with their numbers, tables, footnotes, comments;
+    heads and feet once, without page numbers. What is deleted or hidden is not read. Word keeps no
+    pages: they come about when it is printed.
     """
+    with open_package(data) as package:
+        prepared = _prepared(package)
+        heads, feet = _edges(package, _HEADS), _edges(package, _FEET)
     result = mammoth.convert_to_html(
-        io.BytesIO(_prepared(data)),
+        io.BytesIO(prepared),
         style_map=_STYLE_MAP,
         convert_image=mammoth.images.img_element(lambda _: {"src": ""}),
     )
     outline = Outline()
-    read_fragment(result.value, outline, names_in_first_row=True)
+    _read_edges(heads, outline)
+    page = _LABEL.sub(_written_label, _BACK.sub("", result.value))
+    read_fragment(page, outline, names_in_first_row=True)
+    _read_edges(feet, outline)
     return outline.finish()
 
 
-def _prepared(data: bytes) -> bytes:
-    """The package with its text alone: without the runs that are formatted as hidden, formulas in
-    plain characters, which mammoth passes over.
-    """
+def _prepared(package: zipfile.ZipFile) -> bytes:
+    """The package with its text alone, as `docx_parts` makes it readable."""
     rewritten = io.BytesIO()
-    with open_package(data) as package, zipfile.ZipFile(rewritten, "w") as copy:
-        hidden_styles = _hidden_styles(package)
+    styles_part = parsed_part(package, _STYLES)
+    styles = Styles(styles_part)
+    numbers = Numbers(parsed_part(package, "word/numbering.xml"), styles_part)
+    with zipfile.ZipFile(rewritten, "w") as copy:
         for name in package.namelist():
             if name.startswith("word/media/"):
                 continue
             part = package.read(name)
-            if any(fnmatch(name, pattern) for pattern in _PARTS):
-                part = _readable(part, hidden_styles)
+            is_body = fnmatch(name, _BODY)
+            if is_body or any(fnmatch(name, pattern) for pattern in _NOTES):
+                root = etree.fromstring(part)
+                make_readable(root, styles, numbers if is_body else None)
+                part = etree.tostring(root)
+            elif name == _STYLES and styles_part is not None:
+                add_outline_styles(styles_part)
+                part = etree.tostring(styles_part)
             copy.writestr(name, part)
     return rewritten.getvalue()
 
 
-def _readable(part: bytes, hidden_styles: frozenset[str]) -> bytes:
-    root = etree.fromstring(part)
-    for run in list(root.iter(f"{_W}r")):
-        style = run.find(f"{_W}rPr/{_W}rStyle")
-        by_style = style is not None and style.get(f"{_W}val") in hidden_styles
-        if by_style or _is_hidden(run):
-            run.clear()
-    for formula in list(root.iter(f"{_M}oMath")):
-        _write_formula(formula)
-    return etree.tostring(root)
+def _edges(package: zipfile.ZipFile, pattern: str) -> list[str]:
+    names = sorted(name for name in package.namelist() if fnmatch(name, pattern))
+    parts = (parsed_part(package, name) for name in names)
+    texts = (text for part in parts if part is not None for text in edge_paragraphs(part))
+    return list(dict.fromkeys(filter(None, texts)))
 
 
-def _hidden_styles(package: zipfile.ZipFile) -> frozenset[str]:
-    if _STYLES_PART not in package.namelist():
-        return frozenset()
-    styles = etree.fromstring(package.read(_STYLES_PART)).iter(f"{_W}style")
-    return frozenset(each.get(f"{_W}styleId", "") for each in styles if _is_hidden(each))
+def _read_edges(texts: Iterable[str], outline: Outline) -> None:
+    for text in texts:
+        if any(map(str.isalpha, text)):
+            outline.paragraph(text)
 
 
-def _is_hidden(formatted: etree._Element) -> bool:
-    mark = formatted.find(f"{_W}rPr/{_W}vanish")
-    return mark is not None and mark.get(f"{_W}val") not in _OFF
-
-
-def _write_formula(formula: etree._Element) -> None:
-    run = etree.Element(f"{_W}r")
-    etree.SubElement(run, f"{_W}t").text = _formula_text(formula)
-    paragraph = formula.getparent()
-    if paragraph is not None:
-        run.tail, formula.tail = formula.tail, None
-        paragraph.replace(formula, run)
-
-
-def _formula_text(element: etree._Element) -> str:
-    """`a/b`, `x^2`, `x_i`, `√(x)`: Office Math (ECMA-376, part 1, section 22.1) in a line."""
-    texts = [(etree.QName(each).localname, _formula_text(each)) for each in element]
-    parts = dict(texts)
-    match etree.QName(element).localname:
-        case "t":
-            return element.text or ""
-        case "f":
-            return f"{_grouped(parts.get('num', ''))}/{_grouped(parts.get('den', ''))}"
-        case "sSup":
-            return f"{parts.get('e', '')}^{_grouped(parts.get('sup', ''))}"
-        case "sSub":
-            return f"{parts.get('e', '')}_{_grouped(parts.get('sub', ''))}"
-        case "rad":
-            return f"√({parts.get('e', '')})"
-    return "".join(text for _, text in texts)
-
-
-def _grouped(text: str) -> str:
-    return text if len(text) == 1 or text.isalnum() else f"({text})"
+def _written_label(match: re.Match[str]) -> str:
+    if match["item"]:
+        return f'<li data-label="{html.escape(html.unescape(match["label"]))}">'
+    return f"{match['label']} "

@@ -1,7 +1,7 @@
 """Jupyter notebooks: prose, code and what the code printed, cell by cell."""
 
 import json
-from collections.abc import Iterator
+import re
 from typing import Any
 
 from gyre_ingestor.formats.markdown import read_markdown
@@ -10,6 +10,7 @@ from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.refused import unreadable
 
 _LONGEST_OUTPUT = 2_000
+_COLOURS = re.compile(r"\x1b\[[\d;]{0,40}[A-Za-z]")
 
 
 def parse_notebook(text: str) -> ParsedDocument:
@@ -17,7 +18,11 @@ def parse_notebook(text: str) -> ParsedDocument:
     try:
         notebook = json.loads(text)
         cells = [dict(cell) for cell in notebook["cells"]]
-        language = str(notebook.get("metadata", {}).get("language_info", {}).get("name", ""))
+        metadata = notebook.get("metadata", {})
+        language = str(
+            metadata.get("language_info", {}).get("name", "")
+            or metadata.get("kernelspec", {}).get("language", "")
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise unreadable("is no Jupyter notebook of version 4") from error
     outline = Outline()
@@ -29,20 +34,24 @@ def parse_notebook(text: str) -> ParsedDocument:
                 read_markdown(source, outline)
             case "code":
                 outline.code(source, language)
-                for output in _outputs(cell):
-                    outline.code(output[:_LONGEST_OUTPUT])
+                _read_outputs(cell, outline)
             case _:
                 outline.paragraph(source)
     return outline.finish()
 
 
-def _outputs(cell: dict[str, Any]) -> Iterator[str]:
+def _read_outputs(cell: dict[str, Any], outline: Outline) -> None:
+    """What was printed without its colours; pictures and errors are left out."""
     for output in cell.get("outputs") or ():
         if not isinstance(output, dict) or output.get("output_type") == "error":
             continue
         data = output.get("data")
-        plain = data.get("text/plain") if isinstance(data, dict) else None
-        yield _text(output.get("text") or plain)
+        rich = data if isinstance(data, dict) else {}
+        if "text/markdown" in rich:
+            read_markdown(_text(rich["text/markdown"])[:_LONGEST_OUTPUT], outline)
+        elif not any(kind.startswith("image/") for kind in rich):
+            text = _text(output.get("text") or rich.get("text/plain"))
+            outline.code(_COLOURS.sub("", text)[:_LONGEST_OUTPUT])
 
 
 def _text(value: object) -> str:

@@ -21,6 +21,12 @@ _MOST_REPEATED = 1_000_000
 """Characters of columns' names that one table may be longer by."""
 
 
+def joined_names(heads: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of names of columns as one, from top to bottom."""
+    columns = zip_longest(*heads, fillvalue="")
+    return [" ".join(dict.fromkeys(filter(None, names))) for names in columns]
+
+
 class Outline:
     """Collects them: headings, paragraphs, lists, tables, code."""
 
@@ -68,10 +74,12 @@ class Outline:
         if self._lists:
             self._lists.pop()
 
-    def open_item(self) -> None:
-        """The next paragraph begins an item of the innermost list."""
+    def open_item(self, label: str = "") -> None:
+        """The next paragraph begins an item of the innermost list, numbered `label` where given."""
         number = self._lists[-1] if self._lists else None
-        self._marker = "- " if number is None else f"{number}. "
+        if label.rstrip(".").isdecimal() and number is not None:
+            number = int(label.rstrip("."))
+        self._marker = f"{label} " if label else "- " if number is None else f"{number}. "
         if number is not None:
             self._lists[-1] = number + 1
 
@@ -189,4 +197,4 @@ def _record(header: Sequence[str], row: Sequence[str]) -> str:
 
 
 def _bars(row: Sequence[str]) -> str:
-    return f"| {' | '.join(row)} |"
+    return f"| {' | '.join(row).rstrip(' |')} |"

@@ -9,6 +9,9 @@ from liteparse import LiteParse, ParseError
 
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.formats.pdf_raised import write_raised_texts
+from gyre_ingestor.formats.pdf_running import drop_running_heads
+from gyre_ingestor.formats.pdf_tables import with_ruled_tables
 from gyre_ingestor.refused import DocumentRefused, unreadable
 
 MOST_PAGES = 5_000
@@ -25,6 +28,9 @@ def parse_pdf(data: bytes, _: str | None) -> ParsedDocument:
         extract_blocks=True,
         output_format="markdown",
         extract_links=False,
+        extract_vector_graphics=True,
+        emit_word_boxes=True,
+        keep_headers_footers=True,
         ocr_enabled=bool(trained),
         tessdata_path=trained or None,
         ocr_language=_LANGUAGE,
@@ -40,6 +46,10 @@ def parse_pdf(data: bytes, _: str | None) -> ParsedDocument:
     if len(result.pages) > MOST_PAGES:
         raise unreadable(f"has more than {MOST_PAGES:,} pages")
     outline = Outline()
+    drop_running_heads(result.pages)
+    for page in result.pages:
+        page.blocks = with_ruled_tables(page)
+    write_raised_texts(data, result.pages)
     for page in result.pages:
         outline.at("page", page.page_num)
         _read_page(page.blocks or [], outline)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 from pptx import Presentation
@@ -11,6 +12,7 @@ from pptx.util import Length
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.packages import check_package
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.formats.raised import raised_words
 
 _FURNITURE = frozenset(
     [PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.HEADER, PP_PLACEHOLDER.SLIDE_NUMBER]
@@ -60,6 +62,8 @@ def _place(shape: Any) -> tuple[Length, Length]:
 def _read_shape(shape: Any, outline: Outline) -> None:
     if shape.has_table if hasattr(shape, "has_table") else False:
         outline.table(_rows(shape.table))
+    elif getattr(shape, "has_chart", False):
+        _read_chart(shape.chart, outline)
     elif shape.has_text_frame:
         _read_paragraphs(shape.text_frame, outline)
     elif shape._element.tag.endswith("}pic"):
@@ -68,7 +72,7 @@ def _read_shape(shape: Any, outline: Outline) -> None:
 
 def _read_paragraphs(frame: Any, outline: Outline) -> None:
     """Several are a list, as slides have them; a single one is a paragraph."""
-    texts = [(each.level, each.text.replace("\v", "\n").strip()) for each in frame.paragraphs]
+    texts = [(each.level, _text(each)) for each in frame.paragraphs]
     texts = [(level, text) for level, text in texts if text]
     if len(texts) == 1:
         outline.paragraph(texts[0][1])
@@ -87,6 +91,35 @@ def _read_paragraphs(frame: Any, outline: Outline) -> None:
         outline.close_list()
 
 
+def _text(paragraph: Any) -> str:
+    """With its breaks; superscripts and subscripts as `10^6` and `x_i`."""
+    text = ""
+    for element in paragraph._p:
+        if element.tag.endswith("}br"):
+            text += "\n"
+        elif element.tag.endswith(("}r", "}fld")):
+            inside = "".join(element.xpath("a:t/text()")).replace("\v", "\n")
+            raised = int(element.xpath("string(a:rPr/@baseline)") or 0)
+            text += raised_words(text, inside, is_upper=raised > 0) if raised else inside
+    return text.strip()
+
+
+def _read_chart(chart: Any, outline: Outline) -> None:
+    """Its numbers, a row a category."""
+    title = chart.chart_title.text_frame.text if chart.has_title else ""
+    for plot in chart.plots:
+        names = [str(series.name or "") for series in plot.series]
+        columns = [list(series.values) for series in plot.series]
+        categories = [str(each) for each in plot.categories]
+        rows = [
+            [name, *("" if value is None else f"{value:.15g}" for value in values)]
+            for name, *values in zip_longest(categories, *columns)
+        ]
+        if rows:
+            outline.table([["", *names], *rows], caption=title)
+            title = ""
+
+
 def _rows(table: Any) -> list[list[str]]:
     """A merged cell stands in every place that it spans."""
     rows = []
@@ -94,7 +127,8 @@ def _rows(table: Any) -> list[list[str]]:
         texts = []
         for x, cell in enumerate(row.cells):
             origin = _origin(table, x, y) if cell.is_spanned else cell
-            texts.append(" ".join(origin.text_frame.text.split()))
+            words = " ".join(map(_text, origin.text_frame.paragraphs))
+            texts.append(" ".join(words.split()))
         rows.append(texts)
     return rows if table.first_row else [[], *rows]
 

@@ -3,23 +3,31 @@
 import csv
 import io
 import json
+import re
 from contextlib import suppress
 
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.formats.sheet_tables import read_rows
 from gyre_ingestor.refused import unreadable
 
 _SEPARATORS = ",;\t|"
+_OWN_SEPARATOR = re.compile(r"sep=(?P<sign>[,;\t|])\r?\n", re.IGNORECASE)
 _SAMPLE = 64 * 1024
 _DEEPEST_HEADING = 4
 
 
 def parse_csv(text: str) -> ParsedDocument:
-    """The first row names the columns."""
+    """The first row of a table names its columns, unless it holds an amount; a first line `sep=;`,
+    as Excel writes, is no row.
+    """
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     dialect: type[csv.Dialect] = csv.excel
+    own = _OWN_SEPARATOR.match(text)
+    if own:
+        text = text[own.end() :]
     with suppress(csv.Error):
-        dialect = csv.Sniffer().sniff(text[:_SAMPLE], _SEPARATORS)
+        dialect = csv.Sniffer().sniff(text[:_SAMPLE], own["sign"] if own else _SEPARATORS)
     try:
         rows = [
             [" ".join(cell.split()) for cell in row]
@@ -28,16 +36,14 @@ def parse_csv(text: str) -> ParsedDocument:
     except csv.Error as error:
         raise unreadable(f"is no CSV that can be read ({error})") from error
     outline = Outline()
-    rows = [row for row in rows if any(row)]
-    if rows:
-        outline.table(rows if len(rows) > 1 else [[], *rows])
+    read_rows(rows, outline)
     return outline.finish()
 
 
 def parse_json(text: str) -> ParsedDocument:
     """Names of objects within objects are headings; a list of objects is a table."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=str)
     except (ValueError, RecursionError) as error:
         raise unreadable(f"is no JSON ({_problem(error)})") from error
     outline = Outline()
@@ -53,7 +59,7 @@ def parse_json_lines(text: str) -> ParsedDocument:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line, parse_float=str)
         except (ValueError, RecursionError) as error:
             raise unreadable(f"has no JSON in line {number} ({_problem(error)})") from error
         outline.at("line", number)
@@ -93,15 +99,20 @@ def _is_nested(value: object) -> bool:
 
 
 def _line(value: object) -> str:
-    """In one line."""
+    """In one line; records within one stand in brackets."""
     match value:
         case None:
             return ""
         case bool():
             return "yes" if value else "no"
         case dict():
-            pairs = ((name, _line(each)) for name, each in value.items())
+            pairs = ((name, _within(each)) for name, each in value.items())
             return "; ".join(f"{name}: {text}" for name, text in pairs if text)
         case list():
-            return ", ".join(filter(None, map(_line, value)))
+            return ", ".join(filter(None, map(_within, value)))
     return " ".join(str(value).split())
+
+
+def _within(value: object) -> str:
+    text = _line(value)
+    return f"({text})" if isinstance(value, dict) and text else text

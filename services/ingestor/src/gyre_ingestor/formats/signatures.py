@@ -57,6 +57,21 @@ def holds_stream(*names: str) -> IsKind:
     return lambda data: data.startswith(OLE) and any(_has_entry(data, mark) for mark in marks)
 
 
+_UNREADABLE = {
+    "WordDocument": ("an old Word file (.doc)", "save it as .docx and send that"),
+    "PowerPoint Document": ("an old PowerPoint file (.ppt)", "save it as .pptx and send that"),
+    "EncryptedPackage": ("encrypted with a password", "save it without a password and send that"),
+    "VisioDocument": ("an old Visio file (.vsd)", "save it as PDF and send that"),
+}
+"""By the stream that tells, what a compound file is and what its sender can do."""
+
+
+def unreadable_kind(data: bytes) -> tuple[str, str] | None:
+    """Of compound files that nothing here reads: the problem and its fix."""
+    known = (each for name, each in _UNREADABLE.items() if holds_stream(name)(data))
+    return next(known, None)
+
+
 def _has_entry(data: bytes, mark: bytes) -> bool:
     """Entries of the directory are 128 bytes long, each with its name in front."""
     at = data.find(mark)

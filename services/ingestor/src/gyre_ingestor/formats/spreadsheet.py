@@ -1,47 +1,72 @@
-"""Spreadsheets of Excel and OpenDocument: each sheet is a section with its tables."""
+"""Spreadsheets of Excel: each sheet is a section with its tables."""
 
 import io
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Mapping
+from datetime import date, time, timedelta
 from typing import Any
 
-from python_calamine import CalamineWorkbook, SheetVisibleEnum
+from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
+from gyre_ingestor.formats.cell_formats import SheetFormats, formats_of_sheets
+from gyre_ingestor.formats.number_formats import displayed, plain
 from gyre_ingestor.formats.outline import Outline
-from gyre_ingestor.formats.packages import check_package
+from gyre_ingestor.formats.packages import open_package
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.formats.sheet_tables import MOST_CELLS, read_rows
 from gyre_ingestor.formats.signatures import ZIP
 from gyre_ingestor.refused import unreadable
 
-_MOST_CELLS = 2_000_000
+_WORKBOOK = "xl/workbook.xml"
 
 
 def parse_spreadsheet(data: bytes, _: str | None) -> ParsedDocument:
-    """Values as they were last computed; hidden sheets are not read. Empty rows part tables; the
-    first row of one names its columns.
+    """Values as they were last computed, in `.xlsx` as they are displayed; hidden sheets, and in
+    `.xlsx` hidden rows and columns, are not read.
     """
-    if data.startswith(ZIP):
-        check_package(data)
+    formats = _formats(data)
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
     outline = Outline()
     cells = 0
     for sheet in workbook.sheets_metadata:
-        if sheet.visible is not SheetVisibleEnum.Visible:
+        if (
+            sheet.visible is not SheetVisibleEnum.Visible
+            or sheet.typ is not SheetTypeEnum.WorkSheet
+        ):
             continue
         worksheet = workbook.get_sheet_by_name(sheet.name)
         cells += worksheet.total_height * worksheet.total_width
-        if cells > _MOST_CELLS:
-            raise unreadable(f"has more than {_MOST_CELLS:,} cells")
-        rows = worksheet.to_python(skip_empty_area=True)
-        _fill_merged(rows, worksheet)
+        if cells > MOST_CELLS:
+            raise unreadable(f"has more than {MOST_CELLS:,} cells")
+        rows = _shown(worksheet, formats.get(sheet.name, SheetFormats()))
         outline.at("sheet", sheet.name)
         outline.heading(2, sheet.name)
-        for table in _tables([[_text(cell) for cell in row] for row in rows]):
-            _read_table(table, outline)
+        read_rows(rows, outline)
     return outline.finish()
 
 
-def _fill_merged(rows: list[list[Any]], worksheet: Any) -> None:
+def _formats(data: bytes) -> Mapping[str, SheetFormats]:
+    if not data.startswith(ZIP):
+        return {}
+    with open_package(data) as package:
+        return formats_of_sheets(package) if _WORKBOOK in package.namelist() else {}
+
+
+def _shown(worksheet: Any, formats: SheetFormats) -> list[list[str]]:
+    """The texts of the cells that are not hidden."""
+    top, left = worksheet.start or (0, 0)
+    rows = [
+        [_text(cell, formats.codes.get((y, x), "")) for x, cell in enumerate(row, start=left)]
+        for y, row in enumerate(worksheet.to_python(skip_empty_area=True), start=top)
+    ]
+    _fill_merged(rows, worksheet)
+    return [
+        [cell for x, cell in enumerate(row, start=left) if x not in formats.hidden_columns]
+        for y, row in enumerate(rows, start=top)
+        if y not in formats.hidden_rows
+    ]
+
+
+def _fill_merged(rows: list[list[str]], worksheet: Any) -> None:
     """A merged cell stands in every place that it spans."""
     top, left = worksheet.start or (0, 0)
     for first, last in worksheet.merged_cell_ranges or ():
@@ -53,38 +78,7 @@ def _fill_merged(rows: list[list[Any]], worksheet: Any) -> None:
             row[x : last[1] - left + 1] = [value] * len(row[x : last[1] - left + 1])
 
 
-def _tables(rows: Sequence[list[str]]) -> Iterator[list[list[str]]]:
-    """The stretches between empty rows."""
-    table: list[list[str]] = []
-    for row in [*rows, []]:
-        if any(row):
-            table.append(row)
-        elif table:
-            yield table
-            table = []
-
-
-def _read_table(rows: list[list[str]], outline: Outline) -> None:
-    """A row of one value on top of wider ones is a title; a single row has no names of columns."""
-    while _values(rows[0]) == 1 and any(_values(row) > 1 for row in rows[1:]):
-        outline.paragraph(next(filter(None, rows[0])))
-        rows = rows[1:]
-    outline.table(rows if len(rows) > 1 else [[], *rows])
-
-
-def _values(row: list[str]) -> int:
-    return len(set(filter(None, row)))
-
-
-def _text(value: object) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.15g}"
-        case datetime():
-            is_day = (value.hour, value.minute, value.second) == (0, 0, 0)
-            return value.date().isoformat() if is_day else value.isoformat(" ", "seconds")
-        case date() | time() | timedelta():
-            return str(value)
-    return " ".join(str(value).split())
+def _text(value: object, code: str) -> str:
+    if code and isinstance(value, float | date | time | timedelta):
+        return displayed(value, code)
+    return plain(value)

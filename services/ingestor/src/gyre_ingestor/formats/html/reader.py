@@ -6,11 +6,11 @@ from contextlib import suppress
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from gyre_ingestor.formats.html.raised import raised_text
 from gyre_ingestor.formats.html.tables import caption_of, is_data_table, rows_of
-from gyre_ingestor.formats.html.visibility import Visibility, is_shown, shows_text
+from gyre_ingestor.formats.html.visibility import Visibility
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.formats.raised import raised_words
 
 _BLOCKS = frozenset(
     """
@@ -21,6 +21,8 @@ _BLOCKS = frozenset(
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _RAISED = frozenset(["sup", "sub"])
+_STRUCK = frozenset(["del", "s", "strike"])
+_MARKED = _RAISED | _STRUCK | {"a"}
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _META_CHARSET = re.compile(
     rb"""<meta[^>]{0,200}?charset\s*=\s*(?:["']\s*)?([a-z0-9_:.-]{1,40})""", re.I
@@ -96,7 +98,7 @@ class _HtmlReader:
         self._names_in_first_row = names_in_first_row
         self._is_flat = False
         self._inline: list[str] = []
-        self._raised: list[int] = []
+        self._marked: list[int] = []
         self._shown: list[bool] = []
 
     def roots(self, body: LexborNode) -> list[LexborNode]:
@@ -129,7 +131,7 @@ class _HtmlReader:
         return [part for part in parts if not self._visibility.hides(part)]
 
     def _walk(self, root: LexborNode) -> None:
-        self._shown = [is_shown(root)]
+        self._shown = [self._visibility.is_shown(root)]
         pending = _unread_children(root)
         while pending:
             node, is_read = pending.pop()
@@ -137,7 +139,7 @@ class _HtmlReader:
                 self._leave(node)
                 self._shown.pop()
             elif self._enter(node):
-                shown = shows_text(node)
+                shown = self._visibility.shows_text(node)
                 self._shown.append(self._shown[-1] if shown is None else shown)
                 pending += [(node, True), *_unread_children(node)]
 
@@ -152,7 +154,7 @@ class _HtmlReader:
             return False
         elif tag == "br":
             self._inline.append("\n")
-        elif tag in ("img", "pre") and not is_shown(node):
+        elif tag in ("img", "pre") and not self._visibility.is_shown(node):
             return False
         elif tag == "img":
             self._inline.append(_SPACE.sub(" ", node.attributes.get("alt") or ""))
@@ -170,8 +172,8 @@ class _HtmlReader:
                 rows = rows[1:]
             self._outline.table(rows, caption=caption_of(node, self._cell))
             return False
-        elif tag in _RAISED:
-            self._raised.append(len(self._inline))
+        elif tag in _MARKED:
+            self._marked.append(len(self._inline))
         elif tag in _HEADINGS or tag in _BLOCKS:
             self._end_paragraph()
             match tag:
@@ -180,7 +182,7 @@ class _HtmlReader:
                 case "ol":
                     self._outline.open_list(_first_number(node))
                 case "li":
-                    self._outline.open_item()
+                    self._outline.open_item(_label_of(node))
         return True
 
     def _leave(self, node: LexborNode) -> None:
@@ -188,13 +190,19 @@ class _HtmlReader:
         if tag in _HEADINGS and not self._is_flat:
             self._outline.heading(_HEADINGS[tag], "".join(self._inline))
             self._inline.clear()
-        elif tag in _RAISED:
+        elif tag in _MARKED:
             # A block in between ended the paragraph that it began in.
-            start = min(self._raised.pop(), len(self._inline))
-            before = "".join(self._inline[max(0, start - _CLOSE) : start])
-            inside = "".join(self._inline[start:])
-            self._inline[start:] = [raised_text(node, before, inside)]
+            start = min(self._marked.pop(), len(self._inline))
+            if tag in _RAISED:
+                before = "".join(self._inline[max(0, start - _CLOSE) : start])
+                self._inline[start:] = [_raised(node, before, "".join(self._inline[start:]))]
+            elif tag in _STRUCK:
+                self._inline[start:] = [_struck("".join(self._inline[start:]))]
+            elif _is_note(node):
+                self._inline[start:] = [f"[{''.join(self._inline[start:]).strip(' []')}]"]
         elif tag in _BLOCKS or tag in _HEADINGS:
+            if tag == "dt" and "".join(self._inline).rstrip()[-1:].isalnum():
+                self._inline.append(":")
             self._end_paragraph()
             if tag in ("ul", "ol"):
                 self._outline.close_list()
@@ -215,6 +223,26 @@ class _HtmlReader:
             self._outline.paragraph(text)
 
 
+def _raised(node: LexborNode, before: str, inside: str) -> str:
+    """The mark of a footnote, which is a link within the page, stands in brackets."""
+    text = " ".join(inside.split())
+    link = node.css_first("a[href]")
+    if text and link is not None and (link.attributes.get("href") or "").startswith("#"):
+        return text if text.startswith("[") else f"[{text}]"
+    return raised_words(before, inside, is_upper=node.tag == "sup")
+
+
+def _struck(text: str) -> str:
+    """What holds no more, as Markdown has it."""
+    return re.sub(r"\S(?:.*\S)?", r"~~\g<0>~~", text, count=1, flags=re.DOTALL)
+
+
+def _is_note(link: LexborNode) -> bool:
+    """The mark of a footnote in a book."""
+    attributes = link.attributes
+    return attributes.get("epub:type") == "noteref" or attributes.get("role") == "doc-noteref"
+
+
 def _unread_children(node: LexborNode) -> list[tuple[LexborNode, bool]]:
     return [(child, False) for child in reversed(list(node.iter(include_text=True)))]
 
@@ -227,6 +255,12 @@ def _first_number(node: LexborNode) -> int:
     with suppress(ValueError):
         return int(node.attributes.get("start") or 1)
     return 1
+
+
+def _label_of(item: LexborNode) -> str:
+    """What stands before it where that is not the next number; see also `docx`."""
+    value = item.attributes.get("value") or ""
+    return f"{value}." if value.isdigit() else item.attributes.get("data-label") or ""
 
 
 def _is_main(node: LexborNode) -> bool:

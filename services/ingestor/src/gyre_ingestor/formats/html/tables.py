@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import takewhile, zip_longest
+from itertools import takewhile
 
 from selectolax.lexbor import LexborNode
+
+from gyre_ingestor.formats.outline import joined_names
 
 _MOST_SPANNED = 1_000
 """Columns or rows. HTML Living Standard, section 4.9.11, has as many columns."""
@@ -38,7 +40,7 @@ def rows_of(table: LexborNode, cell: Cell, hides: Hides) -> list[list[str]]:
     rows = [row for row in table.css("tr") if not hides(row)]
     heads = len(list(takewhile(_is_header, rows)))
     texts = _Grid(cell).rows(rows)
-    return [_joined(texts[:heads]), *texts[heads:]]
+    return [joined_names(texts[:heads]), *texts[heads:]]
 
 
 class _Grid:
@@ -81,11 +83,6 @@ class _Grid:
 def _is_header(row: LexborNode) -> bool:
     in_head = row.parent is not None and row.parent.tag == "thead"
     return in_head or (row.css_first("th") is not None and row.css_first("td") is None)
-
-
-def _joined(heads: Sequence[Sequence[str]]) -> list[str]:
-    columns = zip_longest(*heads, fillvalue="")
-    return [" ".join(dict.fromkeys(filter(None, names))) for names in columns]
 
 
 def _span(cell: LexborNode, name: str) -> int:

@@ -1,13 +1,14 @@
-"""Whether a browser shows an element, as far as the element itself says so."""
+"""Whether a browser shows an element, as far as the page itself says so."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-import tinycss2
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 from tinycss2.color4 import parse_color
+
+from gyre_ingestor.formats.html.styles import SIDES, Style, Styles
 
 _HIDDEN_TAGS = frozenset(
     """
@@ -25,18 +26,18 @@ _FAR = 64
 """Elements above, which bounds what deep nesting costs."""
 
 _WHITE = parse_color("white")
-_SIDES = ("left", "top", "right", "bottom", "text-indent")
+_SEE_THROUGH = ("none", "inherit", "initial", "unset")
 _NAME = re.compile(r"#?([^\s#]+)")
 
 
 class Visibility:
     """Of a page's elements.
 
-    What opens at a click, as the panels of an accordion do, is shown. Style sheets are not read:
-    only attributes and inline styles tell.
+    What opens at a click, as the panels of an accordion do, is shown.
     """
 
     def __init__(self, tree: LexborHTMLParser) -> None:
+        self._styles = Styles(tree)
         self._opened = {
             name
             for opener in tree.css(_OPENERS)
@@ -55,33 +56,68 @@ class Visibility:
             return True
         if tag == "button" and not (_is_title(node) or _stands_in_text(node)):
             return True
-        if not attributes or attributes.get("id") in self._opened:
+        if attributes.get("id") in self._opened:
             return False
         if "hidden" in attributes and attributes["hidden"] != "until-found":
             return True
         if attributes.get("aria-hidden") == "true" and not _is_word(node):
             return True
-        return "style" in attributes and _is_hidden_by_style(node)
+        style = self._styles.of(node)
+        return bool(style) and self._is_hidden(node, style)
 
+    def shows_text(self, node: LexborNode) -> bool | None:
+        """Whether text right within is shown, by what elements inherit and may set anew; None where
+        the page says nothing of the element.
+        """
+        style = self._styles.of(node)
+        if "visibility" in style and _word(style["visibility"]) in ("hidden", "collapse"):
+            return self._opens(node)
+        if "font-size" in style and _is_tiny(style["font-size"]):
+            return False
+        return True if {"visibility", "font-size"} & style.keys() else None
 
-def shows_text(node: LexborNode) -> bool | None:
-    """Whether text right within is shown, by what elements inherit and may set anew; None where the
-    element says nothing of it.
-    """
-    if "style" not in node.attributes:
-        return None
-    style = _style(node)
-    if "visibility" in style and _word(style["visibility"]) in ("hidden", "collapse"):
-        return False
-    if "font-size" in style and _is_tiny(style["font-size"]):
-        return False
-    return True if {"visibility", "font-size"} & style.keys() else None
+    def is_shown(self, node: LexborNode) -> bool:
+        """Whether its own text is shown, by the nearest element from it upwards that says so."""
+        verdicts = (self.shows_text(each) for each in (node, *islice(_ancestors(node), _FAR)))
+        return next((shown for shown in verdicts if shown is not None), True)
 
+    def _opens(self, node: LexborNode) -> bool:
+        """By a rule for what is clicked or pointed at, or a button right before it."""
+        before = node.prev
+        while before is not None and before.tag == "-text":
+            before = before.prev
+        is_panel = before is not None and (before.tag == "button" or "onclick" in before.attributes)
+        return self._styles.opens(node) or ("style" not in node.attributes and is_panel)
 
-def is_shown(node: LexborNode) -> bool:
-    """Whether its own text is shown, by the nearest element from it upwards that says so."""
-    verdicts = (shows_text(each) for each in (node, *islice(_ancestors(node), _FAR)))
-    return next((shown for shown in verdicts if shown is not None), True)
+    def _is_hidden(self, node: LexborNode, style: Style) -> bool:
+        word = {name: _word(values) for name, values in style.items()}
+        number = {name: _number(values) for name, values in style.items()}
+        if word.get("display") == "none":
+            return not self._opens(node)
+        if any((number.get(side) or 0) <= _OFF_SCREEN for side in SIDES):
+            return True
+        is_flat = 0 in (number.get(name) for name in ("width", "height", "max-height", "max-width"))
+        if is_flat and word.get("overflow") in ("hidden", "clip"):
+            return not self._opens(node)
+        color = _color(style.get("color", []))
+        if color is None:
+            return False
+        if color.alpha == 0:  # a letter can show the picture behind it
+            return not any(name.endswith("background-clip") for name in style)
+        return _same(color, self._background(node))
+
+    def _background(self, node: LexborNode) -> Any:
+        """The nearest that the page names; white where none does, None where nobody can tell."""
+        for each in (node, *islice(_ancestors(node), _FAR)):
+            style = self._styles.of(each)
+            if own := style.get("background-color") or style.get("background"):
+                color = _color(own)
+                if (color is None and _word(own) in _SEE_THROUGH) or (color and color.alpha == 0):
+                    continue
+                return color
+            if name := each.attributes.get("bgcolor"):
+                return _color([name])
+        return _WHITE
 
 
 def _is_title(button: LexborNode) -> bool:
@@ -105,33 +141,6 @@ def _is_word(node: LexborNode) -> bool:
     return node.tag in _INLINE and "icon" not in classes and "symbol" not in classes
 
 
-def _is_hidden_by_style(node: LexborNode) -> bool:
-    style = _style(node)
-    word = {name: _word(values) for name, values in style.items()}
-    number = {name: _number(values) for name, values in style.items()}
-    if word.get("display") == "none":
-        return True
-    if any((number.get(side) or 0) <= _OFF_SCREEN for side in _SIDES):
-        return True
-    is_flat = 0 in (number.get(name) for name in ("width", "height", "max-height", "max-width"))
-    if is_flat and word.get("overflow") in ("hidden", "clip"):
-        return True
-    color = _color(style.get("color", []))
-    if color is None:
-        return False
-    if color.alpha == 0:  # a letter can show the picture behind it
-        return not any(name.endswith("background-clip") for name in style)
-    return _same(color, _background(node))
-
-
-def _style(node: LexborNode) -> Mapping[str, list[Any]]:
-    return {
-        each.lower_name: [token for token in each.value if token.type != "whitespace"]
-        for each in tinycss2.parse_blocks_contents(node.attributes.get("style") or "")
-        if each.type == "declaration"
-    }
-
-
 def _word(values: list[Any]) -> str:
     return values[0].lower_value if values and values[0].type == "ident" else ""
 
@@ -153,21 +162,6 @@ def _color(values: list[Any]) -> Any:
     """The first that is one of its own, not a word such as `inherit`; None where none is."""
     colors = (parse_color(value) for value in values)
     return next((color for color in colors if color and color != "currentcolor"), None)
-
-
-def _background(node: LexborNode) -> Any:
-    """The nearest that an inline style or attribute names; white where none does, None where nobody
-    can tell.
-    """
-    above = islice(_ancestors(node), _FAR)
-    for each in (node, *above):
-        attributes = each.attributes
-        style = _style(each) if "style" in attributes else {}
-        if own := style.get("background-color") or style.get("background"):
-            return _color(own)
-        if name := attributes.get("bgcolor"):
-            return _color([name])
-    return _WHITE
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -2,32 +2,24 @@
 
 import re
 
-from selectolax.lexbor import LexborNode
-
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|re|ère|e|ème|o|a|º|ª)\Z", re.IGNORECASE)
 _SYMBOLS = {"tm": "™", "sm": "℠", **{mark: mark for mark in "®™℠©*†‡"}}
 _SIMPLE = re.compile(r"[-+−]?\w+\Z")
 _FORMULA = re.compile(r"(?:[A-Z][a-z]?|[)\]])\Z")
 
 
-def raised_text(node: LexborNode, before: str, inside: str) -> str:
-    """What `sup` or `sub` says, `inside`, behind the text `before`.
+def raised_words(before: str, inside: str, *, is_upper: bool) -> str:
+    """What stands raised or lowered, `inside`, behind the text `before`.
 
-    `10^6`, `m^2`, `x_i`; `1st`, `H2O` and `Brand™` as people write them; the mark of a footnote,
-    which is a link within the page, in brackets.
+    `10^6`, `m^2`, `x_i`; `1st`, `H2O` and `Brand™` as people write them.
     """
     text = " ".join(inside.split())
-    if not text:
-        return ""
-    link = node.css_first("a[href]")
-    if link is not None and (link.attributes.get("href") or "").startswith("#"):
-        return text if text.startswith("[") else f"[{text}]"
     last = before[-1:]
-    if not last or last.isspace():
-        return inside
+    if not text or not last or last.isspace():
+        return inside if text else ""
     if symbol := _SYMBOLS.get(text.casefold()):
         return symbol
-    if node.tag == "sup":
+    if is_upper:
         if last.isdigit() and _ORDINAL.match(text):
             return inside
         sign = "^"
