@@ -41,6 +41,7 @@ class IndexHere:
         search: str,
         state: DocumentState | None,
         document_ids: Sequence[str],
+        only_screened: bool,
         after: str,
         limit: int,
     ) -> Sequence[DocumentRecord]:
@@ -48,6 +49,7 @@ class IndexHere:
         readable = (r for r in self._records if r.tenant == tenant and caller.may_read(r.acl))
         listed = [r for r in readable if r.state is state or (not state and r.state != "deleted")]
         named = [r for r in listed if not document_ids or r.document_id in document_ids]
+        named = [r for r in named if r.screened or not only_screened]
         return [r for r in named if search in r.document_id and r.document_id > after][:limit]
 
 
@@ -160,7 +162,9 @@ async def test_an_upload_goes_over_grpc(world: World) -> None:
         return
         yield
 
-    async with serve([IngestorRpc(door(world), world.parts, world.rebuild)]) as server:
+    async with serve(
+        [IngestorRpc(door(world), world.parts, world.rebuild, world.quarantine)]
+    ) as server:
         await server.set_serving(True)
         async with channel(f"127.0.0.1:{server.port}") as connection:
             stub = IngestorServiceStub(connection)
@@ -209,7 +213,10 @@ async def test_pages_follow_each_other_to_the_end(world: World) -> None:
 async def test_a_list_says_what_it_holds_and_in_which_state(world: World) -> None:
     gone = a_record("gone").model_copy(update={"state": DocumentState.DELETED})
     rpc = IngestorRpc(
-        door(world, a_record("kept"), a_record("tea"), gone), world.parts, world.rebuild
+        door(world, a_record("kept"), a_record("tea"), gone),
+        world.parts,
+        world.rebuild,
+        world.quarantine,
     )
     async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
         stub = IngestorServiceStub(opened)
@@ -244,7 +251,7 @@ async def test_a_document_tells_the_times_of_its_stages_as_far_as_they_are_known
     record = a_record("d").model_copy(
         update={"timeline": (old, old.model_copy(update=turned_away))}
     )
-    rpc = IngestorRpc(door(world, record), world.parts, world.rebuild)
+    rpc = IngestorRpc(door(world, record), world.parts, world.rebuild, world.quarantine)
     async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
         request = ingestor_pb2.GetDocumentRequest(document_id="d")
         with use_context(CALLER):

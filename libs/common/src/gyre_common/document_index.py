@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from pydantic import Field
 
 from gyre_common.chunk_index import ENGLISH
+from gyre_common.events.documents import FindingKind, Screening
 from gyre_common.events.event import Digest, DocumentId, EventPart, Tenant, Timestamp, Version
 
 DOCUMENTS_INDEX = "gyre-documents"
@@ -21,6 +22,7 @@ class DocumentState(StrEnum):
     INDEXED = "indexed"
     REJECTED = "rejected"
     DELETED = "deleted"
+    QUARANTINED = "quarantined"
 
 
 class DocumentHappening(EventPart):
@@ -41,6 +43,7 @@ class DocumentHappening(EventPart):
     stage: str = ""
     code: str = ""
     detail: str = ""
+    screening: Screening | None = None
 
 
 class DocumentRecord(EventPart):
@@ -48,7 +51,8 @@ class DocumentRecord(EventPart):
 
     `revision` is the highest one applied; a lower one that comes later changes nothing. It is -1
     for a document of which nothing was ever accepted. Of its `chunk_count` passages that revision
-    had `encoded_count` encoded; the others were known from the revision before.
+    had `encoded_count` encoded; the others were known from the revision before. `screened` are the
+    kinds of what it holds that somebody should look at, unless they released it.
     """
 
     tenant: Tenant
@@ -66,6 +70,7 @@ class DocumentRecord(EventPart):
     encoded_count: int = 0
     index: str = ""
     encoder_version: Version | None = None
+    screened: tuple[FindingKind, ...] = ()
     timeline: tuple[DocumentHappening, ...] = ()
 
 

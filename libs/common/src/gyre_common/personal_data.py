@@ -60,7 +60,8 @@ def _split(value: object) -> object:
     return value
 
 
-def _by_tenant(value: object) -> object:
+def by_tenant(value: object) -> object:
+    """A choice a tenant, from `acme=mask,globex=hash`; other values as they are."""
     if not isinstance(value, str):
         return value
     choices = {}
@@ -88,7 +89,7 @@ class PersonalDataSettings(BaseSettings):
 
     personal_data: Redaction = Redaction.KEEP
     personal_data_of_tenants: Annotated[
-        dict[Tenant, Redaction], NoDecode, BeforeValidator(_by_tenant)
+        dict[Tenant, Redaction], NoDecode, BeforeValidator(by_tenant)
     ] = Field(default_factory=dict)
     personal_data_key: SecretStr = SecretStr("")
     personal_data_kinds: Annotated[

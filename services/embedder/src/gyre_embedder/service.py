@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, EncodedChunk, Head
 from gyre_embedder.encoders import Encoder, Encoders, Side, Vector
-from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
+from gyre_embedder.head_record import indexed_event, screening_of, with_rejection, with_revision
 
 log = logging.getLogger(__name__)
 
@@ -338,6 +338,10 @@ def _known_events(
         return None
     if before.record.revision > document.revision:
         log.info("revision overtaken", extra={"revision": document.revision})
+        return []
+    if screening_of(before.record) != document.screening:
+        return None  # held, released or marked since
+    if document.held:
         return []
     event = indexed_event(before.record, document, index=target.index)
     return None if event is None else [event]

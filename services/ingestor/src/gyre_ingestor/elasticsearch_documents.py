@@ -35,6 +35,7 @@ class ElasticsearchDocuments:
         search: str = "",
         state: DocumentState | None = None,
         document_ids: Sequence[str] = (),
+        only_screened: bool = False,
         after: str,
         limit: int,
     ) -> Sequence[DocumentRecord]:
@@ -44,13 +45,15 @@ class ElasticsearchDocuments:
         or gone is listed so.
 
         With `search` those that have all of its words in title or document_id, in any case. Without
-        a `state` deleted ones are left out. Where `document_ids` are named, those of them.
+        a `state` deleted ones are left out. Where `document_ids` are named, those of them; with
+        `only_screened` those that somebody should look at.
         """
         is_public = {"bool": {"must_not": {"exists": {"field": "acl"}}}}
         is_shared = {"terms": {"acl": list(groups)}}
         is_deleted = {"term": {"state": DocumentState.DELETED}}
         in_state = {"term": {"state": state}} if state else {"bool": {"must_not": is_deleted}}
         named = [{"terms": {"document_id": list(document_ids)}}] if document_ids else []
+        screened = [{"exists": {"field": "screened"}}] if only_screened else []
         with elasticsearch_errors():
             if not after:
                 await self._client.indices.refresh(index=self._index, ignore_unavailable=True)
@@ -63,6 +66,7 @@ class ElasticsearchDocuments:
                             _any_of(is_public, is_shared),
                             in_state,
                             *named,
+                            *screened,
                             *map(_named, search.split()),
                         ]
                     }

@@ -94,6 +94,7 @@ class FrontDoor:
         search: str = "",
         state: DocumentState | None = None,
         document_ids: Sequence[str] = (),
+        only_screened: bool = False,
     ) -> tuple[Sequence[DocumentRecord], str]:
         """One page of documents, and the token of the next ("" after the last).
 
@@ -118,6 +119,7 @@ class FrontDoor:
             search=search,
             state=state,
             document_ids=document_ids,
+            only_screened=only_screened,
             after=after,
             limit=limit,
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Self, TypeVar, TypeVarTuple
 
 from gyre_common.errors import Retryable
-from gyre_common.events.documents import Chunk, DocumentAccepted, RejectionCode
+from gyre_common.events.documents import Chunk, DocumentAccepted, Finding, RejectionCode
 from gyre_common.personal_data import Redaction
 from gyre_common.redaction.choices import choices
 from pebble import ProcessExpired, ProcessPool
@@ -23,13 +23,15 @@ from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.media_types import MediaType, media_type_of, parse_media_type
 from gyre_ingestor.redacting import redacted_document
 from gyre_ingestor.refused import DocumentRefused, unreadable
+from gyre_ingestor.screening.choices import Quarantine, quarantine_choices
+from gyre_ingestor.screening.screen import screen
 from gyre_ingestor.tokens import encoder_tokenizer
 from gyre_ingestor.unpacking import UnpackedFile, unpack
 
 _OUTLINES = TypeAdapter(ParsedDocument)
 _TRIES = 2
 _STOP_SECONDS = 5.0
-_SECONDS_PER_MIB = 3.0
+_SECONDS_PER_MIB = 6.0
 _REDACTING_SECONDS_PER_MIB = 20.0
 _NAMING_SECONDS_PER_MIB = 300.0
 _LONGEST_TITLE = 1024
@@ -40,11 +42,13 @@ R_ = TypeVar("R_")
 
 class ReadResult(NamedTuple):
     """A document as it was read. `title` is the producer's, else the document's own. `outline` is
-    what is left to read again where the original goes, as JSON; empty where it stays.
+    what is left to read again where the original goes, as JSON; empty where it stays. `findings`
+    are what somebody should look at, where its tenant has not chosen to index it all.
     """
 
     title: str
     chunks: tuple[Chunk, ...]
+    findings: tuple[Finding, ...] = ()
     outline: bytes = b""
 
 
@@ -175,7 +179,7 @@ def run_guarded(work: Callable[[*Ts], R_], *args: *Ts) -> R_:
 
 
 def read(document: DocumentAccepted, content: bytes, recipe: ChunkRecipe) -> ReadResult:
-    """Decode, parse, redact and cut. Pure, so that it can run in another process.
+    """Decode, parse, redact, cut and screen. Pure, so that it can run in another process.
 
     Raises DocumentRefused: the bytes are no text, or nothing is left to search for.
     """
@@ -200,4 +204,12 @@ def _cut(document: DocumentAccepted, parsed: ParsedDocument, recipe: ChunkRecipe
     title = document.title or parsed.title[:_LONGEST_TITLE]
     chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
     stays = choices().of(document.tenant) is Redaction.KEEP
-    return ReadResult(title, chunks, b"" if stays else _OUTLINES.dump_json(parsed))
+    findings = _findings(document.tenant, parsed, title)
+    return ReadResult(title, chunks, findings, b"" if stays else _OUTLINES.dump_json(parsed))
+
+
+def _findings(tenant: str, parsed: ParsedDocument, title: str) -> tuple[Finding, ...]:
+    choices = quarantine_choices()
+    if choices.of(tenant) is Quarantine.OFF:
+        return ()
+    return screen(parsed, title, choices.quarantine_kinds)
