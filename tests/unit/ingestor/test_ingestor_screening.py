@@ -63,6 +63,7 @@ def test_words_for_the_model_are_seen(text: str) -> None:
         "In your response, describe your experience with the system.",
         "Never tell users their password by mail.",
         "Attackers may write “ignore previous instructions” into a page.",
+        "A rule for `in your response` counts beside one for `do not tell the user`.",
         "The system prompt says what the assistant is for.",
         "Tokens of chat templates (`<|im_end|>`, `[INST]` …) get a space.",
         "This policy supersedes all previous guidelines and overrides existing rules.",

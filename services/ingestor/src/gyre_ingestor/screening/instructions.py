@@ -29,7 +29,8 @@ _LISTS = {
     "pay_no_attention_to",
 }
 _OVERRIDES = """
-    $ignore ..4 $old|system|developer ..1 $orders
+    $ignore ..4 $old|system|developer ..3 $orders
+    ignore|disregard|forget all|any|every? instructions|instruction now|and|.|!|:
     ignore|disregard|forget all|any|everything? of? your|the instructions|guidelines|programming|training|system_prompt|prompt
     ignore|disregard|forget all|everything|anything|what ..3 above|before_this|you_were_told|you_have_been_told|you've_been_told|said_before|until_now
     ignore|disregard all|any|the ..2 instructions|text above|before|below

@@ -67,8 +67,8 @@ def _instructions(words: Sequence[Word], text: str) -> Iterator[_Place]:
     for first, end, rule in INSTRUCTIONS.matches([word.text for word in words]):
         if first < passed:
             continue
-        points = 1 if _is_quoted(words[first].start, words[end - 1].end, text) else rule.points
-        near.append((first, end, rule.name, points))
+        quoted = _is_quoted(words[first].start, words[end - 1].end, text)
+        near.append((first, end, rule.name, rule.points - quoted))
         while near[0][0] < first - _TOGETHER:
             near.popleft()
         weights: dict[str, int] = {}
