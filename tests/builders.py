@@ -141,6 +141,8 @@ a_quarantine_decision: Callable[..., documents.QuarantineDecided] = partial(
     documents.QuarantineDecided,
     document_id="tea.md",
     content_digest=_DIGEST,
+    media_type="text/markdown",
+    title="Tea",
     revision=1,
     verdict=documents.QuarantineVerdict.RELEASED,
     actor="ann",

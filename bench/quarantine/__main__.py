@@ -3,9 +3,9 @@
     python -m bench.quarantine [--peer PYTHON]
 
 Every text is screened as a document is, beside a list of key words. PYTHON of --peer is an
-environment with `aicordon`, `ai-injection-guard`, `alt-profanity-check` and `better-profanity`,
-which it uses as they come, on the first 4,000 characters of up to 60 texts of each set: some are
-slow. A text counts as abusive to alt-profanity-check where a sentence is by 0.9 or more.
+environment with `aicordon`, `ai-injection-guard` and `alt-profanity-check`, which it uses as they
+come, on the first 2,000 characters of up to 30 texts of each set: some are slow. A text counts as
+abusive to alt-profanity-check where a sentence is by 0.9 or more.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from gyre_ingestor.screening.screen import screen
 from bench.quarantine.corpora import attacks, benign, dialogues, sentences
 from bench.report import machine, table
 
-_PEER_TEXTS, _PEER_CHARACTERS = 60, 4000
+_PEER_TEXTS, _PEER_CHARACTERS = 30, 2000
 _KEY_WORDS = re.compile(
     r"\b(?:ignore|disregard|forget|pretend|jailbreak|system prompt|instructions|your response"
     r"|your answer|do not tell|you are now|act as)\b",
@@ -34,7 +34,6 @@ import json, sys, time
 from aicordon import picket
 from prompt_shield import PromptScanner
 import profanity_check
-from better_profanity import profanity
 guard, scanner = picket.load(), PromptScanner()
 arms = {
     "instructions": {
@@ -44,7 +43,6 @@ arms = {
     "toxicity": {
         "alt-profanity": lambda text: max(
             profanity_check.predict_prob(text["sentences"] or ["-"])) >= 0.9,
-        "better-profanity": lambda text: profanity.contains_profanity(text["text"]),
     },
 }
 answer = {}
@@ -74,7 +72,7 @@ def main() -> None:
     floors = {FindingKind.INSTRUCTIONS: _KEY_WORDS, FindingKind.TOXICITY: _SWEAR_WORDS}
     arms = {
         FindingKind.INSTRUCTIONS: ("picket", "injection-guard"),
-        FindingKind.TOXICITY: ("alt-profanity", "better-profanity"),
+        FindingKind.TOXICITY: ("alt-profanity",),
     }
     for kind, floor in floors.items():
         print(figures(kind, sets[kind], floor, {arm: peers[arm] for arm in arms[kind] if peers}))

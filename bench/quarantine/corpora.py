@@ -69,8 +69,8 @@ def dialogues() -> Mapping[str, Sequence[str]]:
         f"hh, {kind} replies": [row[kind].rsplit("\n\nAssistant:", 1)[1] for row in rows]
         for kind in ("rejected", "chosen")
     }
-    asked = [row["chosen"].split("\n\nAssistant:", 1)[0] for row in rows]
-    return {**replies, "hh, first questions": asked}
+    questions = [row["chosen"].split("\n\nAssistant:", 1)[0] for row in rows]
+    return {**replies, "hh, first questions": questions}
 
 
 def contexts(kind: str) -> list[str]:

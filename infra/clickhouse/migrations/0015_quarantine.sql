@@ -9,6 +9,8 @@ CREATE TABLE IF NOT EXISTS gyre.quarantine_decisions
     tenant         LowCardinality(String) COMMENT 'Whose document',
     document_id    String COMMENT 'The producer''s name for it',
     content_digest String COMMENT 'sha256 of the original, for which it holds',
+    media_type     LowCardinality(String) COMMENT 'What it was read as',
+    title          String COMMENT 'Its title, for which it holds where that is what was looked at',
     revision       UInt64 COMMENT 'The revision that was looked at',
     event_id       UUID COMMENT 'Id of the event that this row came from',
     time           DateTime64(3, 'UTC') COMMENT 'When it was decided',

@@ -51,6 +51,8 @@ async def decide(
     decision = a_quarantine_decision(
         document_id=chunked.document_id,
         content_digest=chunked.content_digest,
+        media_type=chunked.media_type,
+        title=chunked.title,
         revision=chunked.revision,
         verdict=verdict,
         **fields,
@@ -88,6 +90,15 @@ async def test_the_same_content_stays_released_and_other_content_does_not(world:
     assert again.chunks
     assert not (await submit(world, f"{POISONED} Now.")).chunks
     assert not (await submit(world, document_id="other.md")).chunks
+
+
+async def test_what_was_released_is_looked_at_again_as_another_kind_or_under_a_bad_title(
+    world: World,
+) -> None:
+    await decide(world, await submit(world), QuarantineVerdict.RELEASED)
+    assert (await submit(world, title="Coffee")).chunks
+    assert not (await submit(world, title=ATTACK)).chunks
+    assert not (await submit(world, media_type="text/plain")).chunks
 
 
 async def test_a_decision_on_what_was_replaced_or_deleted_changes_nothing(world: World) -> None:
@@ -158,6 +169,8 @@ async def test_only_what_is_in_quarantine_is_decided_of(world: World) -> None:
         state=DocumentState.QUARANTINED,
         revision=held.revision,
         content_digest=held.content_digest,
+        media_type=held.media_type,
+        title=held.title,
         screened=(FindingKind.INSTRUCTIONS,),
     )
     book, released = world.quarantine, QuarantineVerdict.RELEASED

@@ -23,6 +23,7 @@ from gyre_common.redaction import redacted
 from gyre_common.telemetry import METRICS
 
 from gyre_ingestor.screening.choices import Quarantine, quarantine_choices
+from gyre_ingestor.screening.screen import IN_TITLE
 
 _LONGEST_REASON = 500
 
@@ -47,14 +48,13 @@ class QuarantineBook:
         self._decisions.pop(key, None)
 
     def screening(
-        self, accepted: DocumentAccepted, findings: Sequence[Finding]
+        self, accepted: DocumentAccepted, title: str, findings: Sequence[Finding]
     ) -> Screening | None:
-        """What follows from the findings in a document; None where there are none."""
+        """What follows from the findings in a document of that title; None where there are none."""
         if not findings:
             return None
-        key = f"{accepted.tenant}/{accepted.document_id}/{accepted.content_digest}"
-        decision = self._decisions.get(key)
         held = quarantine_choices().of(accepted.tenant) is Quarantine.HOLD
+        decision = self._decision(accepted, title, findings)
         if decision is None:
             return Screening(findings=tuple(findings), held=held)
         return Screening(
@@ -64,6 +64,17 @@ class QuarantineBook:
             actor=decision.actor,
             reason=decision.reason,
         )
+
+    def _decision(
+        self, accepted: DocumentAccepted, title: str, findings: Sequence[Finding]
+    ) -> QuarantineDecided | None:
+        """What somebody decided who saw the same."""
+        key = f"{accepted.tenant}/{accepted.document_id}/{accepted.content_digest}"
+        decision = self._decisions.get(key)
+        if decision is None or decision.media_type != accepted.media_type:
+            return None
+        is_in_title = any(finding.position == IN_TITLE for finding in findings)
+        return None if is_in_title and decision.title != title else decision
 
     async def tell(self, document: DocumentChunked) -> None:
         """Say that a document has findings; saying it again says the same fact.
@@ -99,6 +110,8 @@ class QuarantineBook:
             tenant=document.tenant,
             document_id=document.document_id,
             content_digest=document.content_digest,
+            media_type=document.media_type,
+            title=document.title,
             revision=document.revision,
             verdict=verdict,
             actor=actor,

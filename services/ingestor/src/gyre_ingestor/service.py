@@ -184,7 +184,7 @@ class Ingestor:
             if rebuild is None:
                 await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
             return False
-        screening = self._quarantine.screening(accepted, read.findings)
+        screening = self._quarantine.screening(accepted, read.title, read.findings)
         cut = {"title": read.title, "chunks": read.chunks, "chunked_at": now()}
         event = event.model_copy(update={**cut, "screening": screening})
         if event.held:

@@ -258,10 +258,13 @@ class DocumentQuarantined(DocumentEvent):
 
 class QuarantineDecided(DocumentEvent):
     """Somebody decided of a quarantined document. Compacted: it holds for that content of that
-    document, whenever it comes again.
+    document, read as that media type, whenever it comes again; for what was seen in the title,
+    which is no part of the content, under that title.
     """
 
     content_digest: Digest
+    media_type: str
+    title: Text = ""
     revision: int = Field(ge=0)
     verdict: QuarantineVerdict
     actor: str = ""

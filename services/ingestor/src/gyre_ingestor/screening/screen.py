@@ -15,6 +15,9 @@ from gyre_ingestor.screening.toxicity import abusive_places
 from gyre_ingestor.screening.words import Word, words_of
 
 MOST_FINDINGS = 5
+IN_TITLE = "title"
+"""Where a finding stands that is in no part of the text."""
+
 _TOGETHER = 60
 """Words within which weak signs count together."""
 
@@ -37,7 +40,7 @@ def screen(
 ) -> tuple[Finding, ...]:
     """At most `MOST_FINDINGS`, as they stand in the document; those of its title first."""
     of_title = (
-        finding.model_copy(update={"position": "title"}) for finding in _of_text(title, kinds)
+        finding.model_copy(update={"position": IN_TITLE}) for finding in _of_text(title, kinds)
     )
     of_text = _of_text(document.text, kinds, document)
     return tuple(islice(chain(of_title, of_text), MOST_FINDINGS))
