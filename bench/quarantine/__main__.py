@@ -4,12 +4,13 @@
 
 Every text is screened as a document is, beside a list of key words. PYTHON of --peer is an
 environment with `aicordon`, `ai-injection-guard` and `alt-profanity-check`, which it uses as they
-come, on the first 2,000 characters of up to 30 texts of each set: some are slow. A text counts as
+come, on the first 4,000 characters of 40 texts of each set: some are slow. A text counts as
 abusive to alt-profanity-check where a sentence is by 0.9 or more.
 """
 
 import argparse
 import json
+import random
 import re
 import subprocess
 import time
@@ -22,7 +23,7 @@ from gyre_ingestor.screening.screen import screen
 from bench.quarantine.corpora import attacks, benign, dialogues, sentences
 from bench.report import machine, table
 
-_PEER_TEXTS, _PEER_CHARACTERS = 30, 2000
+_PEER_TEXTS, _PEER_CHARACTERS, _SEED = 40, 4000, 7
 _KEY_WORDS = re.compile(
     r"\b(?:ignore|disregard|forget|pretend|jailbreak|system prompt|instructions|your response"
     r"|your answer|do not tell|you are now|act as)\b",
@@ -132,10 +133,12 @@ def screener(kind: FindingKind) -> Callable[[str], bool]:
 
 
 def sample(sets: Sets) -> Sets:
-    """What peers read."""
+    """What peers read: the same in every run."""
+    chance = random.Random(_SEED)
     return {
-        name: [text[:_PEER_CHARACTERS] for text in texts[:: max(1, len(texts) // _PEER_TEXTS)]][
-            :_PEER_TEXTS
+        name: [
+            text[:_PEER_CHARACTERS]
+            for text in chance.sample(list(texts), min(_PEER_TEXTS, len(texts)))
         ]
         for name, texts in sets.items()
     }

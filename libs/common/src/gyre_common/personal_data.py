@@ -68,7 +68,7 @@ def by_tenant(value: object) -> object:
     for part in filter(None, map(str.strip, value.split(","))):
         tenant, sign, choice = map(str.strip, part.partition("="))
         if not sign:
-            raise ValueError(f"has no choice for {tenant}: write acme=mask,globex=hash")
+            raise ValueError(f"has no choice for {tenant}: write each as tenant=choice")
         if tenant in choices:
             raise ValueError(f"names {tenant} twice: write each tenant once")
         choices[tenant] = choice
