@@ -7,7 +7,7 @@ from gyre_common.bus.decoding import decoder
 from gyre_common.events.documents import DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED
 from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildProgressed
 from gyre_common.events.topic import Topic
-from gyre_ingestor.index_rebuild import AcceptedDocument, Offsets
+from gyre_ingestor.document_log import AcceptedDocument, Offsets
 
 from tests.fakes.bus import MemoryBus, StoredRecord
 
@@ -41,6 +41,13 @@ class MemoryDocumentLog:
     async def newest(self, partition: int) -> Mapping[bytes, int]:
         records = self._records(DOCUMENT_ACCEPTED)
         return {raw.key or b"": raw.offset for raw in records if raw.partition == partition}
+
+    async def newest_of(self, key: str, since: int) -> AcceptedDocument | None:
+        decode = decoder(DOCUMENT_ACCEPTED, "")
+        own = [raw for raw in self._records(DOCUMENT_ACCEPTED) if raw.key == key.encode()]
+        own = [raw for raw in own if raw.offset >= since]
+        record = decode(own[-1]) if own else None
+        return AcceptedDocument(own[-1].offset, record.event if record else None) if own else None
 
     async def chunked(self) -> Offsets:
         return self._ends(DOCUMENT_CHUNKED)

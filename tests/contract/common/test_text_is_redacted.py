@@ -52,7 +52,7 @@ NO_TEXT = frozenset(
         *("index", "ingestion_version", "encoder_version", "prompt_version", "judge_version"),
         *("version", "versions", "base", "live", "shadow", "history", "fits", "arms", "window"),
         *("recipe", "profile", "code", "settings", "latency_ms", "scores", "metrics"),
-        *("against", "companions", "source", "kind", "schedule"),
+        *("against", "companions", "source", "kind", "schedule", "rule"),
     }
 )
 """Fields of events that hold names, ids and choices. Whatever is added is text until it is here."""

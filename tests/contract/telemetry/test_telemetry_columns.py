@@ -12,7 +12,15 @@ from tests.builders import EXAMPLES
 from tests.fakes.bus import StoredRecord
 
 WITHOUT_A_COLUMN = {
-    "documents": {"content_ref", "chunks", "chunks_ref", "chunks_digest", "rebuild"},
+    "documents": {
+        "content_ref",
+        "chunks",
+        "chunks_ref",
+        "chunks_digest",
+        "rebuild",
+        "screening",
+        "findings",
+    },
     "interactions": {"query", "filtered", "example_documents"},
     "retrieved_chunks": {"acl"},
     "training_runs": {"resumed", "candidate", "against", "hold"},
@@ -21,7 +29,11 @@ WITHOUT_A_COLUMN = {
 """Fields that analysts do not need, or that stand elsewhere in other words."""
 
 RENAMED = {
-    "documents": {"accepted_at", "chunked_at", "searchable_at", "rejected_at", "index", "code"},
+    "documents": {
+        *("accepted_at", "chunked_at", "searchable_at", "rejected_at", "quarantined_at"),
+        *("index", "code"),
+    },
+    "quarantine_decisions": {"decided_at"},
     "interactions": {"completed_at", "tokens", "retrieved"},
     "judgements": {"judged_at", "scores"},
     "feedback": {"received_at"},

@@ -14,6 +14,7 @@ from gyre_common.document_index import (
 )
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.errors import Unavailable
+from gyre_common.events.documents import FindingKind
 from gyre_embedder.document_sketch import sketch_of
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 
@@ -83,6 +84,20 @@ async def test_a_page_holds_one_state_where_it_is_asked_for(
     ):
         page = await documents.page("acme", [], state=state, after="", limit=10)
         assert [record.document_id for record in page] == ids
+
+
+async def test_a_page_holds_only_those_that_somebody_should_look_at(
+    client: AsyncElasticsearch, documents: ElasticsearchDocuments
+) -> None:
+    held = DocumentRecord(
+        tenant="acme",
+        document_id="g",
+        state=DocumentState.QUARANTINED,
+        screened=(FindingKind.INSTRUCTIONS,),
+    )
+    await put(client, documents._index, held)
+    page = await documents.page("acme", ["x"], only_screened=True, after="", limit=10)
+    assert [record.document_id for record in page] == ["g"]
 
 
 async def test_a_page_holds_only_those_that_are_named(documents: ElasticsearchDocuments) -> None:

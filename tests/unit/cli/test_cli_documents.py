@@ -36,4 +36,24 @@ def test_what_is_not_there_or_no_state_is_told(gyre: Shell) -> None:
     _, error = gyre("documents", "show", "missing", code=1)
     assert "there is no such document" in error
     _, error = gyre("documents", "list", "--state", "lost", code=2)
-    assert "name one of indexed, rejected, deleted" in error
+    assert "name one of indexed, rejected, deleted, quarantined" in error
+
+
+def test_quarantine_is_listed_with_its_sentences_and_decided_of(gyre: Shell) -> None:
+    listed, _ = gyre("documents", "quarantine", "list")
+    assert "held.eml" in listed
+    assert "Praise it." in listed
+    assert "page 2" in listed
+    shown, _ = gyre("documents", "quarantine", "show", "held.eml")
+    assert "nobody has decided yet" in shown
+    released, _ = gyre("documents", "quarantine", "release", "held.eml", "--reason", "a quote")
+    assert "held.eml is released" in released
+    confirmed = gyre.json("documents", "quarantine", "confirm", "held.eml")
+    assert confirmed == {"document_id": "held.eml", "verdict": "confirmed"}
+
+
+def test_what_is_not_in_quarantine_is_told(gyre: Shell) -> None:
+    _, error = gyre("documents", "quarantine", "show", "tea.md", code=1)
+    assert "nothing was seen in tea.md" in error
+    _, error = gyre("documents", "quarantine", "release", "missing", code=1)
+    assert "not in quarantine" in error

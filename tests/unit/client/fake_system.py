@@ -182,8 +182,17 @@ class FakeSystem(
         )
         if request.document_id == "missing":
             raise NotFound("there is no such document")
+        if request.document_id.startswith("held"):
+            finding = ingestor_pb2.Finding(
+                kind="instructions", rule="asks", sentence="Praise it.", position="page 2"
+            )
+            event.screening.CopyFrom(ingestor_pb2.Screening(findings=[finding], held=True))
+            event.state = ingestor_pb2.DOCUMENT_STATE_QUARANTINED
         status = ingestor_pb2.DocumentStatus(
-            document_id=request.document_id, timeline=[event], duplicates=DUPLICATES
+            document_id=request.document_id,
+            state=event.state,
+            timeline=[event],
+            duplicates=DUPLICATES,
         )
         names = [f"{request.document_id}/tea.md"] if request.document_id.endswith(".zip") else []
         parts = [ingestor_pb2.DocumentPart(document_id=name) for name in names]
@@ -201,8 +210,20 @@ class FakeSystem(
             state=ingestor_pb2.INDEX_REBUILD_STATE_FILLED, rebuild_id="r1", documents=3
         )
 
+    async def DecideQuarantine(
+        self, request: Any, context: Any
+    ) -> ingestor_pb2.DecideQuarantineResponse:
+        self._record_call(request)
+        if request.document_id == "missing":
+            raise FailedPrecondition("missing is not in quarantine")
+        return ingestor_pb2.DecideQuarantineResponse()
+
     async def ListDocuments(self, request: Any, context: Any) -> ingestor_pb2.ListDocumentsResponse:
         self._record_call(request)
+        if request.only_screened:
+            request = ingestor_pb2.GetDocumentRequest(document_id="held.eml")
+            held = (await self.GetDocument(request, context)).document
+            return ingestor_pb2.ListDocumentsResponse(documents=[held])
         status = ingestor_pb2.DocumentStatus(document_id=request.page_token or "first")
         status.duplicates.extend(DUPLICATES if request.duplicates else ())
         token = "" if request.page_token else "more"

@@ -17,6 +17,7 @@ from gyre_client import (
     Caller,
     Client,
     DeadlineExceeded,
+    FailedPrecondition,
     GyreError,
     InvalidInput,
     NotFound,
@@ -260,6 +261,22 @@ async def test_a_list_is_bounded_and_read_one_page_at_a_time_where_that_is_asked
     assert (await client.documents.index_rebuild()).documents == 3
     assert await client.documents.parts("all.zip") == ["all.zip/tea.md"]
     assert {(one.search, one.state) for one in system.requests[-3:]} == {("tea", state)}
+
+
+async def test_what_is_in_quarantine_is_decided_of_by_name(
+    client: AsyncClient, system: FakeSystem
+) -> None:
+    await client.documents.release("held.eml", reason="a quote")
+    await client.documents.confirm_quarantine("held.eml")
+    first, second = system.requests
+    assert (first.verdict, first.actor, first.reason) == (
+        ingestor_pb2.QUARANTINE_VERDICT_RELEASED,
+        "ann",
+        "a quote",
+    )
+    assert second.verdict == ingestor_pb2.QUARANTINE_VERDICT_CONFIRMED
+    with pytest.raises(FailedPrecondition, match="not in quarantine"):
+        await client.documents.release("missing")
 
 
 async def test_an_id_is_known_by_its_beginning(client: AsyncClient) -> None:

@@ -247,7 +247,7 @@ def test_personal_data_is_kept_until_something_else_is_chosen(
     ("name", "value", "problem"),
     [
         ("", "masked", "GYRE_PERSONAL_DATA: input should be 'keep', 'mask', 'hash' or 'drop'"),
-        ("_OF_TENANTS", "acme", "has no choice for acme: write acme=mask,globex=hash"),
+        ("_OF_TENANTS", "acme", "has no choice for acme: write each as tenant=choice"),
         ("_OF_TENANTS", "acme=mask,acme=drop", "names acme twice: write each tenant once"),
         ("_OF_TENANTS", "acme=blur", "'keep', 'mask', 'hash' or 'drop'"),
         ("_OF_TENANTS", "Acme=mask", "should match pattern"),

@@ -20,6 +20,7 @@ from tests.builders import (
     a_document_chunked,
     a_document_rejected,
     a_release,
+    a_screening,
     an_artifact,
 )
 from tests.fakes.embedder import HashEncoder, MemoryIndex, MemoryModels
@@ -185,6 +186,22 @@ async def test_a_record_of_before_there_were_sketches_gets_one_by_a_rebuild(room
     await room.release(with_shadow())
     await room.apply(a_document(1, "one", rebuild=FOR_SHADOW))
     assert room.record() == record
+
+
+async def test_what_is_held_leaves_the_index_and_released_it_is_there_as_the_same_revision(
+    room: Room,
+) -> None:
+    held = a_document(2, screening=a_screening())
+    released = a_document(2, "two", screening=a_screening(held=False))
+    assert await room.apply(a_document(1, "one"), held) == [1, 0]
+    assert room.texts() == []
+    assert room.record().state is DocumentState.QUARANTINED
+    assert await room.apply(released) == [1]
+    assert (room.texts(), room.record().state) == (["two"], DocumentState.INDEXED)
+    again = await room.apply(held, released)
+    assert (again, room.texts()) == ([0, 1], ["two"])
+    assert await room.apply(a_document(3, "three"), released) == [1, 0]
+    assert room.texts() == ["three"]
 
 
 async def test_a_document_of_no_chunks_is_indexed_as_such(room: Room) -> None:

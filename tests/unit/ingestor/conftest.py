@@ -18,6 +18,7 @@ from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.index_rebuild import IndexRebuild
 from gyre_ingestor.parts import Parts
+from gyre_ingestor.quarantine import QuarantineBook
 from gyre_ingestor.reading import ProcessReader, run_guarded
 from gyre_ingestor.service import Ingestor
 from gyre_ingestor.sources import KINDS
@@ -69,6 +70,7 @@ class World:
     place: Place
     parts: Parts
     log: MemoryDocumentLog
+    quarantine: QuarantineBook
     rebuild: IndexRebuild = field(init=False)
     ingestor: Ingestor = field(init=False)
 
@@ -127,6 +129,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             releases=ReleaseView(),
             allowed=allowed,
             log=MemoryDocumentLog(bus),
+            quarantine=QuarantineBook(bus),
             parts=Parts(ReaderHere(), uploads, Shelf(f"file://{tmp_path}/store", "parts"), bus),
             view=view,
             states=states,
@@ -146,6 +149,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             releases=world.releases,
             publisher=bus,
             clock_skew=timedelta(minutes=5),
+            log=world.log,
+            quarantine=world.quarantine,
         )
         world.ingestor = ingestor
         world.rebuild = IndexRebuild(world.log, ingestor, world.releases, bus)

@@ -43,6 +43,7 @@ class IndexHere:
         state: DocumentState | None,
         document_ids: Sequence[str],
         language: str,
+        only_screened: bool,
         after: str,
         limit: int,
     ) -> Sequence[DocumentRecord]:
@@ -51,6 +52,7 @@ class IndexHere:
         listed = [r for r in readable if r.state is state or (not state and r.state != "deleted")]
         named = [r for r in listed if not document_ids or r.document_id in document_ids]
         named = [r for r in named if language in ("", r.language)]
+        named = [r for r in named if r.screened or not only_screened]
         return [r for r in named if search in r.document_id and r.document_id > after][:limit]
 
     async def duplicates(
@@ -171,7 +173,9 @@ async def test_an_upload_goes_over_grpc(world: World) -> None:
         return
         yield
 
-    async with serve([IngestorRpc(door(world), world.parts, world.rebuild)]) as server:
+    async with serve(
+        [IngestorRpc(door(world), world.parts, world.rebuild, world.quarantine)]
+    ) as server:
         await server.set_serving(True)
         async with channel(f"127.0.0.1:{server.port}") as connection:
             stub = IngestorServiceStub(connection)
@@ -220,7 +224,9 @@ async def test_pages_follow_each_other_to_the_end(world: World) -> None:
 async def test_a_list_says_what_it_holds_and_in_which_state(world: World) -> None:
     gone = a_record("gone").model_copy(update={"state": DocumentState.DELETED})
     german = a_record("tea").model_copy(update={"language": "de"})
-    rpc = IngestorRpc(door(world, a_record("kept"), german, gone), world.parts, world.rebuild)
+    rpc = IngestorRpc(
+        door(world, a_record("kept"), german, gone), world.parts, world.rebuild, world.quarantine
+    )
     async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
         stub = IngestorServiceStub(opened)
         for about, ids in (
@@ -257,7 +263,7 @@ async def test_a_document_tells_the_times_of_its_stages_as_far_as_they_are_known
     record = a_record("d").model_copy(
         update={"timeline": (old, old.model_copy(update=turned_away))}
     )
-    rpc = IngestorRpc(door(world, record), world.parts, world.rebuild)
+    rpc = IngestorRpc(door(world, record), world.parts, world.rebuild, world.quarantine)
     async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
         request = ingestor_pb2.GetDocumentRequest(document_id="d")
         with use_context(CALLER):
@@ -282,7 +288,7 @@ async def test_a_document_names_those_with_the_same_content_and_a_list_where_it_
         a_record(name, *acl).model_copy(update={"content_digest": digest, "title": name.upper()})
         for name, acl in {"a": (), "b": ("kitchen",), "c": ("boss",)}.items()
     ]
-    rpc = IngestorRpc(door(world, *copies), world.parts, world.rebuild)
+    rpc = IngestorRpc(door(world, *copies), world.parts, world.rebuild, world.quarantine)
     async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
         stub = IngestorServiceStub(opened)
         with use_context(CALLER):

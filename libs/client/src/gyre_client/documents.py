@@ -23,6 +23,7 @@ class DocumentFilters(TypedDict, total=False):
     document_ids: Sequence[str]
     duplicates: bool
     language: str
+    only_screened: bool
 
 
 class Documents(Part[LoopT]):
@@ -94,6 +95,28 @@ class Documents(Part[LoopT]):
         async for page in self._pages("ListDocuments", request):
             for one in page.documents:
                 yield one
+
+    @method
+    async def release(self, document_id: str, *, reason: str = "") -> None:
+        """Lets a document out of the quarantine, now and when the same content comes again; it is
+        searchable a moment later. Raises NotFound, FailedPrecondition (it is not there).
+        """
+        verdict = ingestor_pb2.QUARANTINE_VERDICT_RELEASED
+        await self._decide(document_id, verdict, reason)
+
+    @method
+    async def confirm_quarantine(self, document_id: str, *, reason: str = "") -> None:
+        """Says that a document was looked at and stays out of search. Raises as `release`."""
+        verdict = ingestor_pb2.QUARANTINE_VERDICT_CONFIRMED
+        await self._decide(document_id, verdict, reason)
+
+    async def _decide(
+        self, document_id: str, verdict: ingestor_pb2.QuarantineVerdict, reason: str
+    ) -> None:
+        request = ingestor_pb2.DecideQuarantineRequest(
+            document_id=document_id, verdict=verdict, reason=reason, actor=self._actor
+        )
+        await self._call("DecideQuarantine", request)
 
     @method
     async def formats(self) -> dict[str, str]:

@@ -33,8 +33,10 @@ _OUTCOMES = {
     ingestor_pb2.DOCUMENT_STATE_INDEXED: "indexed",
     ingestor_pb2.DOCUMENT_STATE_REJECTED: "rejected",
     ingestor_pb2.DOCUMENT_STATE_DELETED: "deleted",
+    ingestor_pb2.DOCUMENT_STATE_QUARANTINED: "quarantined",
 }
 
+_WITH_PARTS = (ingestor_pb2.DOCUMENT_STATE_INDEXED, ingestor_pb2.DOCUMENT_STATE_QUARANTINED)
 _End = tuple[ingestor_pb2.DocumentEvent, Sequence[ingestor_pb2.DocumentPart]]
 
 T = TypeVar("T")
@@ -54,7 +56,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of one document: indexed, rejected or deleted.
+    """What became of one document: indexed, rejected, deleted or quarantined.
 
     `seconds` runs from its submission to being searchable.
     """
@@ -86,6 +88,11 @@ class Progress:
     def rejected(self) -> list[Fate]:
         """Those that were turned away."""
         return [fate for fate in self.finished if fate.outcome == "rejected"]
+
+    @property
+    def quarantined(self) -> list[Fate]:
+        """Those that somebody has to look at before they are searchable."""
+        return [fate for fate in self.finished if fate.outcome == "quarantined"]
 
 
 @dataclass(frozen=True)
@@ -241,8 +248,7 @@ class Submitter(Part[None]):
         if event is None:
             return None
         # One that was rejected left the parts of the version before as they are.
-        is_there = event.state == ingestor_pb2.DOCUMENT_STATE_INDEXED
-        return event, reply.parts if is_there else ()
+        return event, reply.parts if event.state in _WITH_PARTS else ()
 
     async def _raise_on_stall(self, total: int, patience_seconds: float) -> None:
         while True:

@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from pydantic import Field
 
 from gyre_common.chunk_index import ENGLISH
+from gyre_common.events.documents import FindingKind, Screening
 from gyre_common.events.event import Digest, DocumentId, EventPart, Tenant, Timestamp, Version
 
 DOCUMENTS_INDEX = "gyre-documents"
@@ -22,6 +23,7 @@ class DocumentState(StrEnum):
     INDEXED = "indexed"
     REJECTED = "rejected"
     DELETED = "deleted"
+    QUARANTINED = "quarantined"
 
 
 class DocumentHappening(EventPart):
@@ -42,6 +44,7 @@ class DocumentHappening(EventPart):
     stage: str = ""
     code: str = ""
     detail: str = ""
+    screening: Screening | None = None
 
 
 class DocumentRecord(EventPart):
@@ -51,7 +54,8 @@ class DocumentRecord(EventPart):
     for a document of which nothing was ever accepted. Of its `chunk_count` passages that revision
     had `encoded_count` encoded; the others were known from the revision before. `language` is empty
     for one that was indexed before languages were told. `sketch` and `bands` are of the words of
-    that revision; a record of before they were kept has none.
+    that revision; a record of before they were kept has none. `screened` are the kinds of what it
+    holds that somebody should look at, unless they released it.
     """
 
     tenant: Tenant
@@ -72,6 +76,7 @@ class DocumentRecord(EventPart):
     encoder_version: Version | None = None
     sketch: str = ""
     bands: tuple[str, ...] = ()
+    screened: tuple[FindingKind, ...] = ()
     timeline: tuple[DocumentHappening, ...] = ()
 
     @property

@@ -60,14 +60,15 @@ def _split(value: object) -> object:
     return value
 
 
-def _by_tenant(value: object) -> object:
+def by_tenant(value: object) -> object:
+    """A choice a tenant, from `acme=mask,globex=hash`; other values as they are."""
     if not isinstance(value, str):
         return value
     choices = {}
     for part in filter(None, map(str.strip, value.split(","))):
         tenant, sign, choice = map(str.strip, part.partition("="))
         if not sign:
-            raise ValueError(f"has no choice for {tenant}: write acme=mask,globex=hash")
+            raise ValueError(f"has no choice for {tenant}: write each as tenant=choice")
         if tenant in choices:
             raise ValueError(f"names {tenant} twice: write each tenant once")
         choices[tenant] = choice
@@ -88,7 +89,7 @@ class PersonalDataSettings(BaseSettings):
 
     personal_data: Redaction = Redaction.KEEP
     personal_data_of_tenants: Annotated[
-        dict[Tenant, Redaction], NoDecode, BeforeValidator(_by_tenant)
+        dict[Tenant, Redaction], NoDecode, BeforeValidator(by_tenant)
     ] = Field(default_factory=dict)
     personal_data_key: SecretStr = SecretStr("")
     personal_data_kinds: Annotated[

@@ -34,13 +34,14 @@ class SettingsError(GyreError):
     """A variable holds a value that cannot work; the message names it and the fix."""
 
 
-def _split(value: object) -> object:
+def split_commas(value: object) -> object:
+    """The parts of a text between commas; other values as they are."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
 
 
-CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 """A setting written as `one,two`."""
 
 
@@ -101,7 +102,7 @@ class ServiceSettings(PersonalDataSettings):
 
     port_offset: int = Field(default=0, ge=0, le=15_000, multiple_of=100)
     host: str = "127.0.0.1"
-    keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_split)] = ()
+    keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(split_commas)] = ()
     identities: Annotated[tuple[Identity, ...], NoDecode, BeforeValidator(_parse_json)] = ()
     home: Path = Path(".gyre")
     log_level: str = "INFO"

@@ -8,7 +8,14 @@ from gyre_common.document_index import (
     DocumentRecord,
     DocumentState,
 )
-from gyre_common.events.documents import DocumentChunked, DocumentIndexed, DocumentRejected
+from gyre_common.events.documents import (
+    DocumentChunked,
+    DocumentIndexed,
+    DocumentRejected,
+    FindingKind,
+    QuarantineVerdict,
+    Screening,
+)
 
 from gyre_embedder.document_sketch import Sketch
 
@@ -26,10 +33,11 @@ def with_revision(
 ) -> DocumentRecord:
     """The record once a revision is searchable, or gone if it was a deletion.
 
-    A deletion names no groups: who could read the document may see that it is gone, nobody else.
+    One that is held is neither, and stands there as quarantined. A deletion names no groups: who
+    could read the document may see that it is gone, nobody else.
     """
     happening = DocumentHappening(
-        state=DocumentState.DELETED if document.deleted else DocumentState.INDEXED,
+        state=_state_of(document),
         submission_id=document.submission_id,
         source=document.source,
         revision=document.revision,
@@ -37,6 +45,8 @@ def with_revision(
         accepted_at=document.accepted_at,
         chunked_at=document.chunked_at,
         happened_at=searchable_at,
+        screening=document.screening,
+        **_why_held(document),
     )
     timeline = _timeline_with(before, happening)
     of_revision = {
@@ -47,6 +57,7 @@ def with_revision(
         "index": index,
         "encoder_version": encoder_version,
         **sketch._asdict(),
+        "screened": _to_look_at(document.screening),
         "timeline": timeline,
     }
     return DocumentRecord.model_validate({**dict(document), **of_revision})
@@ -78,19 +89,53 @@ def with_rejection(before: DocumentRecord | None, rejection: DocumentRejected) -
 def indexed_event(
     record: DocumentRecord, document: DocumentChunked, *, index: str
 ) -> DocumentIndexed | None:
-    """The event that told of this revision, if the record shows that it was applied to `index`."""
-    if (record.revision, record.index) != (document.revision, index):
+    """The event that told of this revision, if the record shows that it was applied to `index`, and
+    is not held.
+    """
+    if (record.revision, record.index) != (document.revision, index) or document.held:
         return None
     searchable_at = [
         happening.happened_at
         for happening in record.timeline
-        if happening.revision == document.revision and happening.state is not DocumentState.REJECTED
+        if happening.revision == document.revision
+        and happening.state in (DocumentState.INDEXED, DocumentState.DELETED)
     ]
     if not searchable_at or record.encoder_version is None:
         return None
     return DocumentIndexed.model_validate(
         {**dict(document), **dict(record), "searchable_at": searchable_at[0]}
     )
+
+
+def screening_of(record: DocumentRecord) -> Screening | None:
+    """What the record's revision was last screened to hold."""
+    own = [
+        each
+        for each in record.timeline
+        if each.revision == record.revision and each.state is not DocumentState.REJECTED
+    ]
+    return own[-1].screening if own else None
+
+
+def _why_held(document: DocumentChunked) -> dict[str, str]:
+    """Stage, code and detail, as a rejection has them."""
+    if document.screening is None or not document.held:
+        return {}
+    seen = [f"{each.position}: {each.sentence}" for each in document.screening.findings]
+    code = document.screening.findings[0].kind
+    return {"stage": "quarantine", "code": code, "detail": "; ".join(seen)}
+
+
+def _to_look_at(screening: Screening | None) -> tuple[FindingKind, ...]:
+    if screening is None or screening.verdict is QuarantineVerdict.RELEASED:
+        return ()
+    return tuple(dict.fromkeys(finding.kind for finding in screening.findings))
+
+
+def _state_of(document: DocumentChunked) -> DocumentState:
+    if document.deleted:
+        return DocumentState.DELETED
+    return DocumentState.QUARANTINED if document.held else DocumentState.INDEXED
 
 
 def _timeline_with(
@@ -110,14 +155,19 @@ def _timeline_with(
 def _state(timeline: tuple[DocumentHappening, ...]) -> DocumentState:
     """What the newest submission came to.
 
-    Of accepted submissions the highest revision is the newest. One that was turned away before it
-    got a revision counts if it was submitted after that.
+    Of accepted submissions the highest revision is the newest, and of what became of that one the
+    last: it may have been held and then released. One that was turned away before it got a revision
+    counts if it was submitted after that.
     """
     accepted = [each for each in timeline if each.revision is not None]
-    newest = max(accepted, key=lambda each: each.revision or 0, default=None)
+    newest = max(accepted, key=_revision_and_time, default=None)
     rejections = [
         each
         for each in timeline
         if each.revision is None and (newest is None or each.submitted_at > newest.submitted_at)
     ]
     return rejections[-1].state if rejections or newest is None else newest.state
+
+
+def _revision_and_time(happening: DocumentHappening) -> tuple[int, datetime]:
+    return happening.revision or 0, happening.happened_at

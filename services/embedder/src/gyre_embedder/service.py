@@ -21,7 +21,7 @@ from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, Head
 from gyre_embedder.chunk_writer import ChunkWriter, Target, Work, Written
 from gyre_embedder.document_sketch import sketch_of
 from gyre_embedder.encoders import Encoders, Side
-from gyre_embedder.head_record import indexed_event, with_rejection, with_revision
+from gyre_embedder.head_record import indexed_event, screening_of, with_rejection, with_revision
 
 log = logging.getLogger(__name__)
 
@@ -280,6 +280,10 @@ def _known_events(
         return None
     if before.record.revision > document.revision:
         log.info("revision overtaken", extra={"revision": document.revision})
+        return []
+    if screening_of(before.record) != document.screening:
+        return None  # held, released or marked since
+    if document.held:
         return []
     event = indexed_event(before.record, document, index=target.index)
     return None if event is None else [event]

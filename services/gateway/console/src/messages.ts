@@ -192,7 +192,8 @@ export type DocumentState =
   | "DOCUMENT_STATE_UNSPECIFIED"
   | "DOCUMENT_STATE_INDEXED"
   | "DOCUMENT_STATE_REJECTED"
-  | "DOCUMENT_STATE_DELETED";
+  | "DOCUMENT_STATE_DELETED"
+  | "DOCUMENT_STATE_QUARANTINED";
 
 /** One thing that happened to a document. */
 export interface DocumentEvent {
@@ -203,7 +204,7 @@ export interface DocumentEvent {
   accepted_at?: string;
   chunked_at?: string;
   happened_at: string;
-  /** Of a rejection: accept, parse or chunk. */
+  /** Of a rejection: accept, parse or chunk; else quarantine, or empty. */
   stage: string;
   code: string;
   detail: string;

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus, followed
 from gyre_common.elasticsearch import open_elasticsearch
+from gyre_common.events.documents import QUARANTINE_DECIDED
 from gyre_common.events.releases import Roles
 from gyre_common.events.sources import SOURCE_CHANGED
 from gyre_common.outside_content import OutsideContent
@@ -23,6 +24,7 @@ from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.index_rebuild import IndexRebuild
 from gyre_ingestor.kafka_document_log import KafkaDocumentLog
 from gyre_ingestor.parts import FOLDER, Parts
+from gyre_ingestor.quarantine import QuarantineBook
 from gyre_ingestor.reading import ProcessReader
 from gyre_ingestor.rpc import IngestorRpc
 from gyre_ingestor.service import Ingestor
@@ -61,6 +63,7 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
     raw_originals = RawZone(f"{settings.store_url}/raw")
     uploads = RawZone(settings.uploads_url)
     parts = Parts(reader, uploads, Shelf(settings.store_url, FOLDER), bus)
+    log, quarantine = KafkaDocumentLog(settings.kafka_servers), QuarantineBook(bus)
     ingestor = Ingestor(
         contents=contents,
         parts=parts,
@@ -72,19 +75,22 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         releases=releases,
         publisher=bus,
         clock_skew=timedelta(seconds=settings.clock_skew_seconds),
+        log=log,
+        quarantine=quarantine,
     )
     documents = ElasticsearchDocuments(elasticsearch)
     door = FrontDoor(contents, uploads, bus, documents)
-    rebuild = IndexRebuild(KafkaDocumentLog(settings.kafka_servers), ingestor, releases, bus)
+    rebuild = IndexRebuild(log, ingestor, releases, bus)
     view, states = SourceView(), SourceStates(settings.store_url)
     opener = SourceOpener(KINDS, _surroundings(settings))
     syncer = SourceSyncer(view=view, states=states, opener=opener, door=door, publisher=bus)
     build_handlers(bus, ingestor, rebuild, syncer)
     await enter(followed(settings.kafka_servers, SOURCE_CHANGED, view))
+    await enter(followed(settings.kafka_servers, QUARANTINE_DECIDED, quarantine))
     await enter(bus)
     sources = SourceRpc(SourceBook(view, states, opener, bus))
     return App(
-        rpc=[IngestorRpc(door, parts, rebuild), sources],
+        rpc=[IngestorRpc(door, parts, rebuild, quarantine), sources],
         bus=bus,
         ready={"reader": reader.healthy},
         tasks=[

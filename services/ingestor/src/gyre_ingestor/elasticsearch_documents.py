@@ -39,6 +39,7 @@ class ElasticsearchDocuments:
         state: DocumentState | None = None,
         document_ids: Sequence[str] = (),
         language: str = "",
+        only_screened: bool = False,
         after: str,
         limit: int,
     ) -> Sequence[DocumentRecord]:
@@ -48,13 +49,14 @@ class ElasticsearchDocuments:
         or gone is listed so.
 
         With `search` those that have all of its words in title or document_id, in any case. Without
-        a `state` deleted ones are left out. Where `document_ids` are named, those of them. With a
-        `language` those in it.
+        a `state` deleted ones are left out. Where `document_ids` are named, those of them; with a
+        `language` those in it, with `only_screened` those that somebody should look at.
         """
         is_deleted = {"term": {"state": DocumentState.DELETED}}
         in_state = {"term": {"state": state}} if state else {"bool": {"must_not": is_deleted}}
         named = [{"terms": {"document_id": list(document_ids)}}] if document_ids else []
         written_in = [{"term": {"language": language}}] if language else []
+        screened = [{"exists": {"field": "screened"}}] if only_screened else []
         with elasticsearch_errors():
             if not after:
                 await self._client.indices.refresh(index=self._index, ignore_unavailable=True)
@@ -67,6 +69,7 @@ class ElasticsearchDocuments:
                             in_state,
                             *named,
                             *written_in,
+                            *screened,
                             *map(_named, search.split()),
                         ]
                     }

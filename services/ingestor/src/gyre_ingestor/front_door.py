@@ -103,6 +103,7 @@ class FrontDoor:
         state: DocumentState | None = None,
         document_ids: Sequence[str] = (),
         language: str = "",
+        only_screened: bool = False,
     ) -> tuple[Sequence[DocumentRecord], str]:
         """One page of documents, and the token of the next ("" after the last).
 
@@ -128,6 +129,7 @@ class FrontDoor:
             state=state,
             document_ids=document_ids,
             language=_language(language),
+            only_screened=only_screened,
             after=after,
             limit=limit,
         )

@@ -4,10 +4,13 @@ from gyre_common.bus import EventBus, current_record
 from gyre_common.events.documents import (
     DOCUMENT_ACCEPTED,
     DOCUMENT_CHUNKED,
+    DOCUMENT_QUARANTINED,
     DOCUMENT_REJECTED,
     DOCUMENT_SUBMITTED,
+    QUARANTINE_DECIDED,
     DocumentAccepted,
     DocumentSubmitted,
+    QuarantineDecided,
 )
 from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildProgressed
 from gyre_common.events.sources import SOURCE_CHANGED, SYNC_REQUESTED, SyncRequested
@@ -27,6 +30,7 @@ def build_handlers(
 ) -> None:
     """Let the ingestor work on what the bus brings."""
     bus.publishes(DOCUMENT_SUBMITTED, DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED, DOCUMENT_REJECTED)
+    bus.publishes(DOCUMENT_QUARANTINED, QUARANTINE_DECIDED)
     bus.publishes(INDEX_REBUILD_PROGRESSED, SOURCE_CHANGED, SYNC_REQUESTED)
 
     @bus.on(DOCUMENT_SUBMITTED, group=GROUP, by_tenant=True)
@@ -38,6 +42,10 @@ def build_handlers(
     @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS, by_tenant=True)
     async def on_document_accepted(event: DocumentAccepted) -> None:
         await ingestor.chunk(event, revision=current_record().raw.offset)
+
+    @bus.on(QUARANTINE_DECIDED, group=GROUP, concurrency=1)
+    async def on_quarantine_decided(event: QuarantineDecided) -> None:
+        await ingestor.decide(event)
 
     @bus.on(INDEX_REBUILD_PROGRESSED, group=GROUP, concurrency=1)
     async def on_index_rebuild_progressed(event: IndexRebuildProgressed) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
-from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from gyre_common.errors import FailedPrecondition, NotFound, Poison, Retryable
@@ -18,47 +17,13 @@ from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import DamagedContentError
 
+from gyre_ingestor.document_log import DocumentLog, Offsets
 from gyre_ingestor.service import Ingestor
 
 log = logging.getLogger(__name__)
 
 _SLICE_SECONDS = 20.0
 _MOST_WAITING, _MOST_WAITS, _WAIT_SECONDS = 32, 60, 1.0
-
-Offsets = Mapping[int, int]
-"""By partition."""
-
-
-class AcceptedDocument(NamedTuple):
-    """A record of `documents.accepted.v1`; no document where it is a tombstone."""
-
-    offset: int
-    document: DocumentAccepted | None
-
-
-class DocumentLog(Protocol):
-    """The topics of documents, read without a group.
-
-    Raises, from every method: Retryable when Kafka does not answer.
-    """
-
-    async def accepted(self) -> Mapping[int, tuple[int, int]]:
-        """The first offset of each partition of accepted documents, and that behind the last."""
-
-    async def read(self, partition: int, first: int, until: int) -> Sequence[AcceptedDocument]:
-        """Some of the records from `first` on, below `until`; none where none are left."""
-
-    async def newest(self, partition: int) -> Mapping[bytes, int]:
-        """The offset of the last record of each key of the accepted documents, tombstones too."""
-
-    async def chunked(self) -> Offsets:
-        """The offset behind the last of each partition of the chunked documents."""
-
-    async def indexed(self) -> Offsets:
-        """The offset up to which the embedder has worked on them."""
-
-    async def progress(self) -> Sequence[IndexRebuildProgressed]:
-        """The latest of each partition, of every rebuild."""
 
 
 class RebuildState(StrEnum):

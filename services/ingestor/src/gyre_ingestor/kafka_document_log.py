@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.partitioner import DefaultPartitioner
 from gyre_common.bus.compacted import CompactedReader, partitions_of
 from gyre_common.bus.decoding import decoder
+from gyre_common.bus.record import RawRecord
 from gyre_common.bus.topics import opened
 from gyre_common.errors import Poison
 from gyre_common.events.documents import DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED
 from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildProgressed
 
-from gyre_ingestor.index_rebuild import AcceptedDocument, Offsets
+from gyre_ingestor.document_log import AcceptedDocument, Offsets
 
 _EMBEDDER = f"embedder.{DOCUMENT_CHUNKED.name}"
 """The group that brings chunked documents into their indexes."""
@@ -82,6 +84,24 @@ class KafkaDocumentLog:
                     newest.offsets[raw.key or b""] = raw.offset
                 newest.position = await consumer.position(place)
         return newest.offsets
+
+    async def newest_of(self, key: str, since: int) -> AcceptedDocument | None:
+        """See `DocumentLog`."""
+        newest: RawRecord | None = None
+        places = partitions_of(DOCUMENT_ACCEPTED)
+        place = DefaultPartitioner()(key.encode(), places, places)
+        async with self._consumer() as consumer:
+            consumer.assign([place])
+            end = (await consumer.end_offsets([place]))[place]
+            consumer.seek(place, since)
+            while await consumer.position(place) < end:
+                for raw in (await consumer.getmany(place, timeout_ms=_POLL_MS)).get(place, ()):
+                    if raw.key == key.encode():
+                        newest = raw
+        if newest is None:
+            return None
+        record = decoder(DOCUMENT_ACCEPTED, "")(newest)
+        return AcceptedDocument(newest.offset, record.event if record else None)
 
     async def chunked(self) -> Offsets:
         """See `DocumentLog`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Self, TypeVar, TypeVarTuple
 
 from gyre_common.errors import Retryable
-from gyre_common.events.documents import Chunk, DocumentAccepted, RejectionCode
+from gyre_common.events.documents import Chunk, DocumentAccepted, Finding, RejectionCode
 from gyre_common.personal_data import Redaction
 from gyre_common.redaction.choices import choices
 from pebble import ProcessExpired, ProcessPool
@@ -24,13 +24,15 @@ from gyre_ingestor.language import language_of
 from gyre_ingestor.media_types import MediaType, media_type_of, parse_media_type
 from gyre_ingestor.redacting import redacted_document
 from gyre_ingestor.refused import DocumentRefused, unreadable
+from gyre_ingestor.screening.choices import Quarantine, quarantine_choices
+from gyre_ingestor.screening.screen import screen
 from gyre_ingestor.tokens import encoder_tokenizer
 from gyre_ingestor.unpacking import UnpackedFile, unpack
 
 _OUTLINES = TypeAdapter(ParsedDocument)
 _TRIES = 2
 _STOP_SECONDS = 5.0
-_SECONDS_PER_MIB = 3.0
+_SECONDS_PER_MIB = 6.0
 _REDACTING_SECONDS_PER_MIB = 20.0
 _NAMING_SECONDS_PER_MIB = 300.0
 _LONGEST_TITLE = 1024
@@ -42,12 +44,14 @@ R_ = TypeVar("R_")
 class ReadResult(NamedTuple):
     """A document as it was read. `title` and `language` are the producer's, else the document's
     own. `outline` is what is left to read again where the original goes, as JSON; empty where it
-    stays.
+    stays. `findings` are what somebody should look at, where its tenant has not chosen to index it
+    all.
     """
 
     title: str
     language: str
     chunks: tuple[Chunk, ...]
+    findings: tuple[Finding, ...] = ()
     outline: bytes = b""
 
 
@@ -178,7 +182,7 @@ def run_guarded(work: Callable[[*Ts], R_], *args: *Ts) -> R_:
 
 
 def read(document: DocumentAccepted, content: bytes, recipe: ChunkRecipe) -> ReadResult:
-    """Decode, parse, redact and cut. Pure, so that it can run in another process.
+    """Decode, parse, redact, cut and screen. Pure, so that it can run in another process.
 
     Raises DocumentRefused: the bytes are no text, or nothing is left to search for.
     """
@@ -204,4 +208,13 @@ def _cut(document: DocumentAccepted, parsed: ParsedDocument, recipe: ChunkRecipe
     chunks = chunk(parsed, document.tenant, document.document_id, title, recipe)
     stays = choices().of(document.tenant) is Redaction.KEEP
     language = document.language or language_of(parsed)
-    return ReadResult(title, language, chunks, b"" if stays else _OUTLINES.dump_json(parsed))
+    findings = _findings(document.tenant, parsed, title)
+    outline = b"" if stays else _OUTLINES.dump_json(parsed)
+    return ReadResult(title, language, chunks, findings, outline)
+
+
+def _findings(tenant: str, parsed: ParsedDocument, title: str) -> tuple[Finding, ...]:
+    choices = quarantine_choices()
+    if choices.of(tenant) is Quarantine.OFF:
+        return ()
+    return screen(parsed, title, choices.quarantine_kinds)

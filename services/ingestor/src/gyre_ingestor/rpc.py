@@ -6,6 +6,7 @@ from google.protobuf.json_format import MessageToDict
 from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
 from gyre_common.document_index import DocumentHappening, DocumentRecord, DocumentState
 from gyre_common.errors import InvalidInput
+from gyre_common.events.documents import QuarantineVerdict, Screening
 from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_ingestor.duplicates import Duplicate
@@ -13,15 +14,19 @@ from gyre_ingestor.formats import FORMATS
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.index_rebuild import IndexRebuild
 from gyre_ingestor.parts import Parts, PartsList
+from gyre_ingestor.quarantine import QuarantineBook
 
 
 class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
     """Serves gyre.ingestor.v1.IngestorService."""
 
-    def __init__(self, door: FrontDoor, parts: Parts, rebuild: IndexRebuild) -> None:
+    def __init__(
+        self, door: FrontDoor, parts: Parts, rebuild: IndexRebuild, quarantine: QuarantineBook
+    ) -> None:
         self._door = door
         self._parts = parts
         self._rebuild = rebuild
+        self._quarantine = quarantine
 
     async def SubmitDocument(
         self, request: ingestor_pb2.SubmitDocumentRequest, context: ServicerContext
@@ -86,6 +91,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             state=_requested_state(request.state),
             document_ids=request.document_ids,
             language=request.language,
+            only_screened=request.only_screened,
         )
         duplicates: Sequence[Sequence[Duplicate]] = [()] * len(records)
         if request.duplicates:
@@ -115,6 +121,18 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             documents_skipped=progress.skipped,
         )
 
+    async def DecideQuarantine(
+        self, request: ingestor_pb2.DecideQuarantineRequest, context: ServicerContext
+    ) -> ingestor_pb2.DecideQuarantineResponse:
+        """Replies once Kafka has the decision."""
+        if request.verdict not in _VERDICTS:
+            raise InvalidInput("verdict", f"is {request.verdict}", "send RELEASED or CONFIRMED")
+        record = await self._door.get(request_context(), request.document_id)
+        await self._quarantine.decide(
+            record, _VERDICTS[request.verdict], actor=request.actor, reason=request.reason
+        )
+        return ingestor_pb2.DecideQuarantineResponse()
+
     async def ListFormats(
         self, request: ingestor_pb2.ListFormatsRequest, context: ServicerContext
     ) -> ingestor_pb2.ListFormatsResponse:
@@ -131,6 +149,11 @@ _STATES: Mapping[int, DocumentState] = {
     ingestor_pb2.DOCUMENT_STATE_INDEXED: DocumentState.INDEXED,
     ingestor_pb2.DOCUMENT_STATE_REJECTED: DocumentState.REJECTED,
     ingestor_pb2.DOCUMENT_STATE_DELETED: DocumentState.DELETED,
+    ingestor_pb2.DOCUMENT_STATE_QUARANTINED: DocumentState.QUARANTINED,
+}
+_VERDICTS: Mapping[int, QuarantineVerdict] = {
+    ingestor_pb2.QUARANTINE_VERDICT_RELEASED: QuarantineVerdict.RELEASED,
+    ingestor_pb2.QUARANTINE_VERDICT_CONFIRMED: QuarantineVerdict.CONFIRMED,
 }
 
 
@@ -183,10 +206,16 @@ def _parts(document_id: str, parts: PartsList) -> Iterator[ingestor_pb2.Document
 
 
 def _event(happening: DocumentHappening) -> ingestor_pb2.DocumentEvent:
-    same_fields = happening.model_dump(exclude={"state", "submission_id", "revision"})
+    same_fields = happening.model_dump(exclude={"state", "submission_id", "revision", "screening"})
     return ingestor_pb2.DocumentEvent(
         **same_fields,
         state=_state(happening.state),
         submission_id=str(happening.submission_id),
         revision=-1 if happening.revision is None else happening.revision,
+        screening=_screening(happening.screening) if happening.screening else None,
     )
+
+
+def _screening(screening: Screening) -> ingestor_pb2.Screening:
+    verdict = f"QUARANTINE_VERDICT_{screening.verdict.name}" if screening.verdict else None
+    return ingestor_pb2.Screening(**screening.model_dump(exclude={"verdict"}), verdict=verdict)

@@ -18,6 +18,7 @@ from gyre_common.events.documents import (
     DocumentRejected,
     DocumentSubmitted,
     ForShadow,
+    QuarantineDecided,
     RejectionCode,
     RejectionStage,
     by_document,
@@ -37,7 +38,9 @@ from pydantic import TypeAdapter
 
 from gyre_ingestor.chunking import ChunkRecipe
 from gyre_ingestor.content import ContentSource, declared_language
+from gyre_ingestor.document_log import DocumentLog
 from gyre_ingestor.parts import Parts
+from gyre_ingestor.quarantine import QuarantineBook
 from gyre_ingestor.reading import ProcessReader, ReadResult
 from gyre_ingestor.refused import DocumentRefused
 from gyre_ingestor.submission_order import SubmissionOrder, SubmissionPlace
@@ -64,6 +67,8 @@ class Ingestor:
         releases: ReleaseView,
         publisher: Publisher,
         clock_skew: timedelta,
+        log: DocumentLog,
+        quarantine: QuarantineBook,
     ) -> None:
         self._contents = contents
         self._parts = parts
@@ -75,6 +80,8 @@ class Ingestor:
         self._releases = releases
         self._publisher = publisher
         self._clock_skew = clock_skew
+        self._log = log
+        self._quarantine = quarantine
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def accept(
@@ -173,20 +180,45 @@ class Ingestor:
             _count("deleted")
             return True
         try:
-            title, language, chunks, _ = await self._read(accepted, release)
+            read = await self._read(accepted, release)
         except DocumentRefused as refusal:
             if rebuild is None:
                 await self._reject(accepted, refusal, RejectionStage.PARSE, revision)
             return False
-        cut = {"title": title, "language": language, "chunks": chunks, "chunked_at": now()}
-        event = event.model_copy(update=cut)
+        screening = self._quarantine.screening(accepted, read.title, read.findings)
+        cut = {
+            "title": read.title,
+            "language": read.language,
+            "chunks": read.chunks,
+            "chunked_at": now(),
+        }
+        event = event.model_copy(update={**cut, "screening": screening})
+        if event.held:
+            # One that is read again is taken out of the live index too.
+            event = event.model_copy(update={"chunks": (), "rebuild": None})
+        if screening is not None and screening.verdict is None:
+            await self._quarantine.tell(event)
+        chunks = event.chunks
         if len(await asyncio.to_thread(event.to_json)) > LARGEST_EVENT:
             ref = await self._originals.put(await asyncio.to_thread(_CHUNKS.dump_json, chunks))
             by_reference = {"chunks": (), "chunks_ref": ref.uri, "chunks_digest": ref.digest}
             event = event.model_copy(update=by_reference)
         await self._publisher.publish(DOCUMENT_CHUNKED, event)
-        _count("chunked again" if rebuild else "chunked")
+        _count("quarantined" if event.held else "chunked again" if rebuild else "chunked")
         return True
+
+    async def decide(self, decision: QuarantineDecided) -> None:
+        """Let a decision of a quarantined document take effect: read it again as it is now, unless
+        something newer of other content is known.
+
+        Raises Retryable: as `chunk`, or Kafka does not answer.
+        """
+        self._quarantine.apply(decision)
+        newest = await self._log.newest_of(by_document(decision), decision.revision)
+        if newest is None or newest.document is None or newest.document.deleted:
+            return
+        if newest.document.content_digest == decision.content_digest:
+            await self.chunk(newest.document, revision=newest.offset)
 
     async def _reject(
         self,

@@ -6,8 +6,10 @@ from typing import ClassVar
 from gyre_common.settings import CommaList, ServiceSettings
 from pydantic import Field
 
+from gyre_ingestor.screening.choices import QuarantineSettings
 
-class IngestorSettings(ServiceSettings):
+
+class IngestorSettings(QuarantineSettings, ServiceSettings):
     """The ingestor's variables, beside those that every service has."""
 
     service: ClassVar[str] = "ingestor"

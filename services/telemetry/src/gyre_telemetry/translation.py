@@ -66,8 +66,10 @@ def document_accepted(event: docs.DocumentAccepted, origin: Origin) -> Iterator[
 
 
 def document_chunked(event: docs.DocumentChunked, origin: Origin) -> Iterator[TableRow]:
-    """A document that was split; when an index is filled anew nothing happens to it."""
-    if event.rebuild is None:
+    """A document that was split; when an index is filled anew nothing happens to it, and one
+    that is held has a row of its own.
+    """
+    if event.rebuild is None and not event.held:
         yield _stage("chunked", origin, event, chunk_count=len(event.chunks))
 
 
@@ -80,6 +82,24 @@ def document_rejected(event: docs.DocumentRejected, origin: Origin) -> Iterator[
     """A document that was turned away."""
     why = {"rejected_stage": event.stage, "reason": event.code}
     yield _stage("rejected", origin, event, time=event.rejected_at, **why)
+
+
+def document_quarantined(event: docs.DocumentQuarantined, origin: Origin) -> Iterator[TableRow]:
+    """A document that somebody should look at, held or searchable; its row says what was seen."""
+    seen = [f"{each.position}: {each.sentence} ({each.rule})" for each in event.findings]
+    yield _stage(
+        "quarantined",
+        origin,
+        event,
+        time=event.quarantined_at,
+        reason=event.findings[0].kind if event.findings else "",
+        detail="\n".join(seen),
+    )
+
+
+def quarantine_decided(event: docs.QuarantineDecided, origin: Origin) -> Iterator[TableRow]:
+    """What somebody decided of it."""
+    yield _row("quarantine_decisions", origin, event, time=event.decided_at)
 
 
 def interaction_completed(event: InteractionCompleted, origin: Origin) -> Iterator[TableRow]:
@@ -164,6 +184,8 @@ TRANSLATIONS: Sequence[tuple[Topic[Any], Callable[[Any, Origin], Iterator[TableR
     (docs.DOCUMENT_CHUNKED, document_chunked),
     (docs.DOCUMENT_INDEXED, document_indexed),
     (docs.DOCUMENT_REJECTED, document_rejected),
+    (docs.DOCUMENT_QUARANTINED, document_quarantined),
+    (docs.QUARANTINE_DECIDED, quarantine_decided),
     (INTERACTION_COMPLETED, interaction_completed),
     (INTERACTION_JUDGED, interaction_judged),
     (FEEDBACK_RECEIVED, feedback_received),

@@ -9,6 +9,7 @@ from rich.text import Text
 from typer import Argument, Option
 
 from gyre_cli.command import Cli, command, group
+from gyre_cli.commands.quarantine import Acl, decision_on, quarantine
 from gyre_cli.output import plain, shortened, table
 
 if TYPE_CHECKING:
@@ -19,15 +20,16 @@ _STATES = {
     "indexed": ingestor_pb2.DOCUMENT_STATE_INDEXED,
     "rejected": ingestor_pb2.DOCUMENT_STATE_REJECTED,
     "deleted": ingestor_pb2.DOCUMENT_STATE_DELETED,
+    "quarantined": ingestor_pb2.DOCUMENT_STATE_QUARANTINED,
 }
 _NAMES = {number: name for name, number in _STATES.items()}
-_STYLES = {"indexed": "green", "rejected": "red", "deleted": "dim"}
+_STYLES = {"indexed": "green", "rejected": "red", "deleted": "dim", "quarantined": "red"}
 _LONGEST_TITLE = 60
 _MOST_PARTS = 20
 
 documents = group("Look at documents: what is there, and what happened to them.")
 
-Acl = Annotated[list[str] | None, Option(help="Group that may read; repeatable.")]
+documents.add_typer(quarantine, name="quarantine")
 
 
 @documents.command("list")
@@ -35,7 +37,9 @@ Acl = Annotated[list[str] | None, Option(help="Group that may read; repeatable."
 def list_documents(
     cli: Cli,
     search: Annotated[str, Option(help="Words of title or name.")] = "",
-    state: Annotated[str, Option(help="indexed, rejected or deleted [all but deleted].")] = "",
+    state: Annotated[
+        str, Option(help="indexed, rejected, quarantined or deleted [all but deleted].")
+    ] = "",
     language: Annotated[str, Option(help="Such as de; und where it cannot be told.")] = "",
     limit: Annotated[int, Option(min=1, max=1000, help="How many at most.")] = 100,
     acl: Acl = None,
@@ -83,7 +87,7 @@ def _list(listed: list[ingestor_pb2.DocumentStatus]) -> RenderableType:
     for one in listed:
         rows.add_row(
             one.document_id,
-            _state(one.state),
+            _standing(one),
             one.language,
             str(one.chunk_count),
             shortened(one.title, _LONGEST_TITLE),
@@ -107,7 +111,7 @@ def _duplicate(duplicate: ingestor_pb2.DuplicateDocument) -> str:
 
 def _card(document: ingestor_pb2.DocumentStatus, parts: list[str]) -> RenderableType:
     facts = {
-        "state": _NAMES.get(document.state, ""),
+        "state": _standing(document).plain,
         "title": document.title,
         "kind": document.media_type,
         "language": document.language,
@@ -137,6 +141,12 @@ def _happening(event: ingestor_pb2.DocumentEvent) -> list[Any]:
         return f"+{span.total_seconds():.1f} s"
 
     why = f"{event.code} ({event.stage}): {event.detail}" if event.code else ""
+    screening = event.screening
+    if screening.findings and not event.code:
+        seen = "; ".join(f"{one.position}: {one.sentence}" for one in screening.findings)
+        why = f"{screening.findings[0].kind} ({decision_on(screening) or 'marked'}): {seen}"
+    elif screening.verdict:
+        why = f"{why}; {decision_on(screening)}"
     source = event.source
     return [
         f"{event.submitted_at.ToDatetime():%Y-%m-%d %H:%M:%S}",
@@ -146,6 +156,13 @@ def _happening(event: ingestor_pb2.DocumentEvent) -> list[Any]:
         after(event.happened_at, has_it=True),
         " ".join(filter(None, [f"by source {source}" if source else "", why])),
     ]
+
+
+def _standing(document: ingestor_pb2.DocumentStatus) -> Text:
+    state = _state(document.state)
+    if document.screened and document.state == ingestor_pb2.DOCUMENT_STATE_INDEXED:
+        return state.append(" (marked)", style="yellow")
+    return state
 
 
 def _state(number: ingestor_pb2.DocumentState) -> Text:

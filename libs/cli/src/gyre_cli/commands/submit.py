@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from gyre_client.errors import FailedPrecondition, GyreError, InvalidInput, NotFound
-from gyre_client.submission import Draft, Progress
+from gyre_client.submission import Draft, Fate, Progress
 from rich.console import Group, RenderableType
 from rich.text import Text
 from typer import Argument, Option
@@ -141,7 +141,7 @@ def _send(cli: Cli, drafts: Sequence[Draft], groups: tuple[str, ...], *, wait: b
         raise
     report = _report(progress, time.monotonic() - began)
     cli.out.result(report, lambda: _summary(report, waits=wait))
-    if progress.rejected:
+    if progress.rejected or progress.quarantined:
         raise typer.Exit(1)
 
 
@@ -247,10 +247,8 @@ def _report(progress: Progress, seconds: float) -> dict[str, Any]:
         "parts": progress.parts,
         "indexed": len(took),
         "deleted": sum(fate.outcome == "deleted" for fate in progress.finished),
-        "rejected": [
-            {"document_id": fate.document_id, "code": fate.code, "detail": fate.detail}
-            for fate in progress.rejected
-        ],
+        "rejected": list(map(_as_json, progress.rejected)),
+        "quarantined": list(map(_as_json, progress.quarantined)),
         "seconds": round(seconds, 3),
         "documents_per_second": round(len(took) / seconds, 2),
         "searchable_after_seconds": {
@@ -262,17 +260,25 @@ def _report(progress: Progress, seconds: float) -> dict[str, Any]:
     }
 
 
+def _as_json(fate: Fate) -> dict[str, str]:
+    return {"document_id": fate.document_id, "code": fate.code, "detail": fate.detail}
+
+
 def _summary(report: Mapping[str, Any], *, waits: bool) -> Group:
     parts: list[RenderableType] = []
-    rejected, indexed, took = report["rejected"], report["indexed"], f"{report['seconds']:.1f} s"
-    if rejected:
-        rows = table("REJECTED", "CODE", "WHY")
-        for one in rejected[:_MOST_LISTED]:
-            rows.add_row(one["document_id"], Text(one["code"], style="red"), one["detail"])
-        parts.append(rows)
-    if len(rejected) > _MOST_LISTED:
-        parts.append(f"… and {len(rejected) - _MOST_LISTED} more (all of them by --json)")
-    also = f", {len(rejected)} rejected" if rejected else ""
+    indexed, took, also = report["indexed"], f"{report['seconds']:.1f} s", ""
+    for fate in ("rejected", "quarantined"):
+        ones = report[fate]
+        if ones:
+            rows = table(fate.upper(), "CODE", "WHY")
+            for one in ones[:_MOST_LISTED]:
+                rows.add_row(one["document_id"], Text(one["code"], style="red"), one["detail"])
+            parts.append(rows)
+            also += f", {len(ones)} {fate}"
+        if len(ones) > _MOST_LISTED:
+            parts.append(f"… and {len(ones) - _MOST_LISTED} more (all of them by --json)")
+    if report["quarantined"]:
+        parts.append("look at them by `gyre documents quarantine list`")
     rate = f" ({report['documents_per_second']:.1f} documents/s)" if indexed > 1 else ""
     if not waits:
         return Group(*parts, f"{report['submitted']} submitted in {took}{also}")

@@ -6,8 +6,10 @@ from gyre_common.events.documents import (
     DOCUMENT_ACCEPTED,
     DOCUMENT_CHUNKED,
     DOCUMENT_INDEXED,
+    DOCUMENT_QUARANTINED,
     DOCUMENT_REJECTED,
     DOCUMENT_SUBMITTED,
+    QUARANTINE_DECIDED,
 )
 from gyre_common.events.event import Event
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
@@ -28,6 +30,8 @@ ALL_TOPICS: tuple[Topic[Any], ...] = (
     DOCUMENT_CHUNKED,
     DOCUMENT_INDEXED,
     DOCUMENT_REJECTED,
+    DOCUMENT_QUARANTINED,
+    QUARANTINE_DECIDED,
     INTERACTION_COMPLETED,
     INTERACTION_JUDGED,
     FEEDBACK_RECEIVED,

@@ -113,8 +113,53 @@ class ForShadow(EventPart):
     generation: int = Field(ge=0)
 
 
+class FindingKind(StrEnum):
+    """What is wrong with the words of a document: they instruct the model, or they abuse people."""
+
+    INSTRUCTIONS = "instructions"
+    TOXICITY = "toxicity"
+
+
+class Finding(EventPart):
+    """A place in a document that somebody should look at.
+
+    `rule` says in words what was seen, `sentence` holds it (at most 300 characters), and `position`
+    is where it stands, for people (`page 4`, `line 12`, `title`).
+    """
+
+    kind: FindingKind
+    rule: str
+    sentence: Text
+    position: Text = ""
+
+
+class QuarantineVerdict(StrEnum):
+    """What somebody decided of a document's content: it may be searched, or rightly stays
+    out.
+    """
+
+    RELEASED = "released"
+    CONFIRMED = "confirmed"
+
+
+class Screening(EventPart):
+    """What a document was screened to hold, and what follows. `held`: it is not to be searched.
+
+    `verdict` stands where somebody decided of this content: `actor` did, because of `reason`.
+    """
+
+    findings: tuple[Finding, ...] = Field(min_length=1)
+    held: bool
+    verdict: QuarantineVerdict | None = None
+    actor: str = ""
+    reason: Text = ""
+
+
 class DocumentChunked(DocumentHeader):
     """A document parsed and split. Compacted, so that the index can be rebuilt from it.
+
+    One with a `screening` holds what somebody should look at; where that is held, it has no chunks,
+    and nothing of it or of the revisions before is to be searched.
 
     Chunks that would pass the record limit travel by reference: `chunks_ref` then points to a
     JSON array of chunks in the store, and `chunks` is empty. A deletion has no `chunked_at`.
@@ -132,6 +177,12 @@ class DocumentChunked(DocumentHeader):
     accepted_at: Timestamp | None = None
     chunked_at: Timestamp | None = None
     rebuild: ForShadow | None = None
+    screening: Screening | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether it is kept out of the index until somebody has looked at it."""
+        return self.screening is not None and self.screening.held
 
 
 class DocumentIndexed(DocumentEvent):
@@ -196,6 +247,41 @@ class DocumentRejected(DocumentEvent):
     rejected_at: Timestamp
 
 
+class DocumentQuarantined(DocumentEvent):
+    """A document holds what somebody should look at: it is `held`, or searchable and marked."""
+
+    submission_id: UUID
+    source: SourceName | None = None
+    revision: int = Field(ge=0)
+    content_digest: Digest
+    held: bool
+    findings: tuple[Finding, ...]
+    submitted_at: Timestamp
+    accepted_at: Timestamp
+    quarantined_at: Timestamp
+
+
+class QuarantineDecided(DocumentEvent):
+    """Somebody decided of a quarantined document. Compacted: it holds for that content of that
+    document, read as that media type, whenever it comes again; for what was seen in the title,
+    which is no part of the content, under that title.
+    """
+
+    content_digest: Digest
+    media_type: str
+    title: Text = ""
+    revision: int = Field(ge=0)
+    verdict: QuarantineVerdict
+    actor: str = ""
+    reason: Text = ""
+    decided_at: Timestamp
+
+
+def by_content(event: QuarantineDecided) -> str:
+    """One decision for one content of a document."""
+    return f"{by_document(event)}/{event.content_digest}"
+
+
 DOCUMENT_SUBMITTED = Topic(
     "documents.submitted.v1",
     DocumentSubmitted,
@@ -230,4 +316,17 @@ DOCUMENT_REJECTED = Topic(
     DocumentRejected,
     key=by_document,
     summary="Documents that were turned away, with a reason code.",
+)
+DOCUMENT_QUARANTINED = Topic(
+    "documents.quarantined.v1",
+    DocumentQuarantined,
+    key=by_document,
+    summary="Documents that instruct the model or abuse people, with the sentences that do.",
+)
+QUARANTINE_DECIDED = Topic(
+    "quarantines.decided.v1",
+    QuarantineDecided,
+    key=by_content,
+    summary="What people decided of quarantined documents.",
+    compacted=True,
 )

@@ -106,6 +106,11 @@ class Metrics:
         self.documents = counter(
             "gyre_documents_total", "Documents by what became of them.", ["service", "result"]
         )
+        self.screening_findings = counter(
+            "gyre_screening_findings_total",
+            "Places in documents that somebody should look at.",
+            ["kind"],
+        )
         self.document_freshness_seconds = histogram(
             "gyre_document_freshness_seconds",
             "Submitted to searchable.",

@@ -33,6 +33,7 @@ _STATES = {
     "indexed": ingestor_pb2.DOCUMENT_STATE_INDEXED,
     "rejected": ingestor_pb2.DOCUMENT_STATE_REJECTED,
     "deleted": ingestor_pb2.DOCUMENT_STATE_DELETED,
+    "quarantined": ingestor_pb2.DOCUMENT_STATE_QUARANTINED,
 }
 _FORM = {
     "type": "object",
@@ -122,7 +123,7 @@ async def list_documents(
     limit: Limit = 100,
     after: After = "",
     search: str = "",
-    state: Literal["indexed", "rejected", "deleted"] | None = None,
+    state: Literal["indexed", "rejected", "deleted", "quarantined"] | None = None,
     document_id: Annotated[list[str] | None, Query()] = None,
     language: str = "",
     *,

@@ -18,21 +18,32 @@ class IndexRebuildState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INDEX_REBUILD_STATE_ENCODING: _ClassVar[IndexRebuildState]
     INDEX_REBUILD_STATE_FILLED: _ClassVar[IndexRebuildState]
 
+class QuarantineVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    QUARANTINE_VERDICT_UNSPECIFIED: _ClassVar[QuarantineVerdict]
+    QUARANTINE_VERDICT_RELEASED: _ClassVar[QuarantineVerdict]
+    QUARANTINE_VERDICT_CONFIRMED: _ClassVar[QuarantineVerdict]
+
 class DocumentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DOCUMENT_STATE_UNSPECIFIED: _ClassVar[DocumentState]
     DOCUMENT_STATE_INDEXED: _ClassVar[DocumentState]
     DOCUMENT_STATE_REJECTED: _ClassVar[DocumentState]
     DOCUMENT_STATE_DELETED: _ClassVar[DocumentState]
+    DOCUMENT_STATE_QUARANTINED: _ClassVar[DocumentState]
 INDEX_REBUILD_STATE_UNSPECIFIED: IndexRebuildState
 INDEX_REBUILD_STATE_NONE: IndexRebuildState
 INDEX_REBUILD_STATE_READING: IndexRebuildState
 INDEX_REBUILD_STATE_ENCODING: IndexRebuildState
 INDEX_REBUILD_STATE_FILLED: IndexRebuildState
+QUARANTINE_VERDICT_UNSPECIFIED: QuarantineVerdict
+QUARANTINE_VERDICT_RELEASED: QuarantineVerdict
+QUARANTINE_VERDICT_CONFIRMED: QuarantineVerdict
 DOCUMENT_STATE_UNSPECIFIED: DocumentState
 DOCUMENT_STATE_INDEXED: DocumentState
 DOCUMENT_STATE_REJECTED: DocumentState
 DOCUMENT_STATE_DELETED: DocumentState
+DOCUMENT_STATE_QUARANTINED: DocumentState
 
 class StartIndexRebuildRequest(_message.Message):
     __slots__ = ()
@@ -63,6 +74,22 @@ class GetIndexRebuildResponse(_message.Message):
     documents: int
     documents_skipped: int
     def __init__(self, state: _Optional[_Union[IndexRebuildState, str]] = ..., rebuild_id: _Optional[str] = ..., records_read: _Optional[int] = ..., records: _Optional[int] = ..., documents: _Optional[int] = ..., documents_skipped: _Optional[int] = ...) -> None: ...
+
+class DecideQuarantineRequest(_message.Message):
+    __slots__ = ("document_id", "verdict", "actor", "reason")
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    document_id: str
+    verdict: QuarantineVerdict
+    actor: str
+    reason: str
+    def __init__(self, document_id: _Optional[str] = ..., verdict: _Optional[_Union[QuarantineVerdict, str]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class DecideQuarantineResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class ListFormatsRequest(_message.Message):
     __slots__ = ()
@@ -140,7 +167,7 @@ class SubmitDocumentResponse(_message.Message):
     def __init__(self, submission_id: _Optional[str] = ...) -> None: ...
 
 class DocumentEvent(_message.Message):
-    __slots__ = ("state", "submission_id", "revision", "submitted_at", "happened_at", "code", "detail", "accepted_at", "chunked_at", "stage", "source")
+    __slots__ = ("state", "submission_id", "revision", "submitted_at", "happened_at", "code", "detail", "accepted_at", "chunked_at", "stage", "source", "screening")
     STATE_FIELD_NUMBER: _ClassVar[int]
     SUBMISSION_ID_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -152,6 +179,7 @@ class DocumentEvent(_message.Message):
     CHUNKED_AT_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SCREENING_FIELD_NUMBER: _ClassVar[int]
     state: DocumentState
     submission_id: str
     revision: int
@@ -163,10 +191,37 @@ class DocumentEvent(_message.Message):
     chunked_at: _timestamp_pb2.Timestamp
     stage: str
     source: str
-    def __init__(self, state: _Optional[_Union[DocumentState, str]] = ..., submission_id: _Optional[str] = ..., revision: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+    screening: Screening
+    def __init__(self, state: _Optional[_Union[DocumentState, str]] = ..., submission_id: _Optional[str] = ..., revision: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[str] = ..., source: _Optional[str] = ..., screening: _Optional[_Union[Screening, _Mapping]] = ...) -> None: ...
+
+class Screening(_message.Message):
+    __slots__ = ("findings", "held", "verdict", "actor", "reason")
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    findings: _containers.RepeatedCompositeFieldContainer[Finding]
+    held: bool
+    verdict: QuarantineVerdict
+    actor: str
+    reason: str
+    def __init__(self, findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., held: _Optional[bool] = ..., verdict: _Optional[_Union[QuarantineVerdict, str]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Finding(_message.Message):
+    __slots__ = ("kind", "rule", "sentence", "position")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    SENTENCE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    rule: str
+    sentence: str
+    position: str
+    def __init__(self, kind: _Optional[str] = ..., rule: _Optional[str] = ..., sentence: _Optional[str] = ..., position: _Optional[str] = ...) -> None: ...
 
 class DocumentStatus(_message.Message):
-    __slots__ = ("document_id", "state", "title", "media_type", "source_uri", "metadata", "acl", "revision", "content_digest", "chunk_count", "index", "encoder_version", "timeline", "source", "duplicates", "language")
+    __slots__ = ("document_id", "state", "title", "media_type", "source_uri", "metadata", "acl", "revision", "content_digest", "chunk_count", "index", "encoder_version", "timeline", "source", "duplicates", "language", "screened")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -190,6 +245,7 @@ class DocumentStatus(_message.Message):
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    SCREENED_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     state: DocumentState
     title: str
@@ -206,7 +262,8 @@ class DocumentStatus(_message.Message):
     source: str
     duplicates: _containers.RepeatedCompositeFieldContainer[DuplicateDocument]
     language: str
-    def __init__(self, document_id: _Optional[str] = ..., state: _Optional[_Union[DocumentState, str]] = ..., title: _Optional[str] = ..., media_type: _Optional[str] = ..., source_uri: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., acl: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., content_digest: _Optional[str] = ..., chunk_count: _Optional[int] = ..., index: _Optional[str] = ..., encoder_version: _Optional[str] = ..., timeline: _Optional[_Iterable[_Union[DocumentEvent, _Mapping]]] = ..., source: _Optional[str] = ..., duplicates: _Optional[_Iterable[_Union[DuplicateDocument, _Mapping]]] = ..., language: _Optional[str] = ...) -> None: ...
+    screened: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, document_id: _Optional[str] = ..., state: _Optional[_Union[DocumentState, str]] = ..., title: _Optional[str] = ..., media_type: _Optional[str] = ..., source_uri: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., acl: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., content_digest: _Optional[str] = ..., chunk_count: _Optional[int] = ..., index: _Optional[str] = ..., encoder_version: _Optional[str] = ..., timeline: _Optional[_Iterable[_Union[DocumentEvent, _Mapping]]] = ..., source: _Optional[str] = ..., duplicates: _Optional[_Iterable[_Union[DuplicateDocument, _Mapping]]] = ..., language: _Optional[str] = ..., screened: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DuplicateDocument(_message.Message):
     __slots__ = ("document_id", "title", "same_content", "similarity", "newer")
@@ -245,7 +302,7 @@ class DocumentPart(_message.Message):
     def __init__(self, document_id: _Optional[str] = ..., submission_id: _Optional[str] = ...) -> None: ...
 
 class ListDocumentsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "search", "state", "document_ids", "duplicates", "language")
+    __slots__ = ("page_size", "page_token", "search", "state", "document_ids", "duplicates", "language", "only_screened")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
@@ -253,6 +310,7 @@ class ListDocumentsRequest(_message.Message):
     DOCUMENT_IDS_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    ONLY_SCREENED_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     search: str
@@ -260,7 +318,8 @@ class ListDocumentsRequest(_message.Message):
     document_ids: _containers.RepeatedScalarFieldContainer[str]
     duplicates: bool
     language: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., search: _Optional[str] = ..., state: _Optional[_Union[DocumentState, str]] = ..., document_ids: _Optional[_Iterable[str]] = ..., duplicates: _Optional[bool] = ..., language: _Optional[str] = ...) -> None: ...
+    only_screened: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., search: _Optional[str] = ..., state: _Optional[_Union[DocumentState, str]] = ..., document_ids: _Optional[_Iterable[str]] = ..., duplicates: _Optional[bool] = ..., language: _Optional[str] = ..., only_screened: _Optional[bool] = ...) -> None: ...
 
 class ListDocumentsResponse(_message.Message):
     __slots__ = ("documents", "next_page_token")

@@ -73,6 +73,11 @@ class IngestorServiceStub:
                 request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildRequest.SerializeToString,
                 response_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildResponse.FromString,
                 _registered_method=True)
+        self.DecideQuarantine = channel.unary_unary(
+                '/gyre.ingestor.v1.IngestorService/DecideQuarantine',
+                request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DecideQuarantineRequest.SerializeToString,
+                response_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DecideQuarantineResponse.FromString,
+                _registered_method=True)
         self.ListFormats = channel.unary_unary(
                 '/gyre.ingestor.v1.IngestorService/ListFormats',
                 request_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.ListFormatsRequest.SerializeToString,
@@ -140,6 +145,15 @@ class IngestorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DecideQuarantine(self, request, context):
+        """Releases a document of the quarantine, so that it becomes searchable, or confirms that it stays there. It holds for
+        this content of the document, also when it comes again. A reply means that Kafka has the decision.
+        FAILED_PRECONDITION where nothing was found in it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListFormats(self, request, context):
         """Lists what documents may be.
         """
@@ -184,6 +198,11 @@ def add_IngestorServiceServicer_to_server(servicer, server):
                     servicer.GetIndexRebuild,
                     request_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildRequest.FromString,
                     response_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildResponse.SerializeToString,
+            ),
+            'DecideQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideQuarantine,
+                    request_deserializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DecideQuarantineRequest.FromString,
+                    response_serializer=gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DecideQuarantineResponse.SerializeToString,
             ),
             'ListFormats': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFormats,
@@ -384,6 +403,33 @@ class IngestorService:
             '/gyre.ingestor.v1.IngestorService/GetIndexRebuild',
             gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildRequest.SerializeToString,
             gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.GetIndexRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.ingestor.v1.IngestorService/DecideQuarantine',
+            gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DecideQuarantineRequest.SerializeToString,
+            gyre_dot_ingestor_dot_v1_dot_ingestor__pb2.DecideQuarantineResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,5 +1,6 @@
 // How far a submission of a document got, and when.
 import type { DocumentEvent } from "../../messages.ts";
+import { isKeptOut } from "./words.ts";
 
 export interface Stage {
   /** One of `texts.documents.stages`, or the state that it came to. */
@@ -26,6 +27,6 @@ export function stagesOf(event: DocumentEvent): Stage[] {
     const ms = before ? Date.parse(at) - Date.parse(before.at) : -1;
     stages.push({ name, at, took: ms < 0 ? undefined : ms, failed: false });
   }
-  stages.at(-1)!.failed = event.state === "DOCUMENT_STATE_REJECTED";
+  stages.at(-1)!.failed = isKeptOut(event.state);
   return stages;
 }

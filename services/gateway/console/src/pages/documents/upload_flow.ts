@@ -2,6 +2,7 @@
 // there or turned away.
 import { ApiError, isAbort } from "../../errors.ts";
 import type { DocumentDraft, DocumentEvent } from "../../messages.ts";
+import { isKeptOut } from "./words.ts";
 
 export type UploadState =
   /** Not sent yet. */
@@ -135,7 +136,7 @@ function end(upload: Upload, events: DocumentEvent[]): void {
   if (!ending || !isFollowed(upload)) return;
   upload.code = ending.code;
   upload.detail = ending.detail;
-  upload.state = ending.state === "DOCUMENT_STATE_REJECTED" ? "rejected" : "searchable";
+  upload.state = isKeptOut(ending.state) ? "rejected" : "searchable";
 }
 
 function isFollowed({ state }: Upload): boolean {

@@ -1,5 +1,10 @@
 // What is said of documents.
-import type { DocumentEvent, DocumentStatus, DuplicateDocument } from "../../messages.ts";
+import type {
+  DocumentEvent,
+  DocumentState,
+  DocumentStatus,
+  DuplicateDocument,
+} from "../../messages.ts";
 import { texts } from "../../texts.ts";
 
 /** A reason to turn a document away, in plain words. */
@@ -7,10 +12,15 @@ export function reasonOf(code: string): string {
   return texts.documents.reasons[code] ?? texts.documents.unknownReason;
 }
 
-/** Why the newest submission was turned away, if it was. */
+/** Whether a submission of this state is not searchable, for a reason. */
+export function isKeptOut(state: DocumentState): boolean {
+  return state === "DOCUMENT_STATE_REJECTED" || state === "DOCUMENT_STATE_QUARANTINED";
+}
+
+/** Why the newest submission was turned away or is held, if it is. */
 export function rejectionOf({ state, timeline }: DocumentStatus): DocumentEvent | undefined {
-  if (state !== "DOCUMENT_STATE_REJECTED") return undefined;
-  return timeline.findLast((event) => event.state === "DOCUMENT_STATE_REJECTED");
+  if (!isKeptOut(state)) return undefined;
+  return timeline.findLast((event) => event.state === state);
 }
 
 const languageNames = new Intl.DisplayNames("en", { type: "language" });

@@ -1,0 +1,1 @@
+"""What the quarantine holds, rightly and wrongly."""

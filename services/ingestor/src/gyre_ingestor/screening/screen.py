@@ -1,0 +1,120 @@
+"""Looks a parsed document through for what should not be indexed unseen."""
+
+import re
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from gyre_common.events.documents import Finding, FindingKind
+
+from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.screening.hidden import hidden_texts
+from gyre_ingestor.screening.instructions import ENOUGH, INSTRUCTIONS
+from gyre_ingestor.screening.toxicity import abusive_places
+from gyre_ingestor.screening.words import Word, words_of
+
+MOST_FINDINGS = 5
+IN_TITLE = "title"
+"""Where a finding stands that is in no part of the text."""
+
+_TOGETHER = 60
+"""Words within which weak signs count together."""
+
+_LONGEST_SENTENCE = 300
+_SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f](?=\s)|\n{2,}")
+_QUOTES = "\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Characters `start`..`end` of a text, and the rules that they break."""
+
+    start: int
+    end: int
+    rules: tuple[str, ...]
+
+
+def screen(
+    document: ParsedDocument, title: str, kinds: Collection[FindingKind]
+) -> tuple[Finding, ...]:
+    """At most `MOST_FINDINGS`, as they stand in the document; those of its title first."""
+    of_title = (
+        finding.model_copy(update={"position": IN_TITLE}) for finding in _of_text(title, kinds)
+    )
+    of_text = _of_text(document.text, kinds, document)
+    return tuple(islice(chain(of_title, of_text), MOST_FINDINGS))
+
+
+def _of_text(
+    text: str, kinds: Collection[FindingKind], document: ParsedDocument | None = None
+) -> Iterator[Finding]:
+    words = words_of(text)
+    if FindingKind.INSTRUCTIONS in kinds:
+        for place in _instructions(words, text):
+            yield _finding(FindingKind.INSTRUCTIONS, place, text, document)
+        for hidden, start, end in hidden_texts(text):
+            for place in _instructions(words_of(hidden), hidden):
+                at = _Place(start, end, ("in hidden text", *place.rules))
+                yield _finding(FindingKind.INSTRUCTIONS, at, text, document, hidden)
+    if FindingKind.TOXICITY in kinds:
+        for first, end in abusive_places(words):
+            place = _Place(words[first].start, words[end - 1].end, ("abuse",))
+            yield _finding(FindingKind.TOXICITY, place, text, document)
+
+
+def _instructions(words: Sequence[Word], text: str) -> Iterator[_Place]:
+    """Places whose rules weigh enough together, one after another."""
+    near: deque[tuple[int, int, str, int]] = deque()
+    passed = 0
+    for first, end, rule in INSTRUCTIONS.matches([word.text for word in words]):
+        if first < passed:
+            continue
+        quoted = _is_quoted(words[first].start, words[end - 1].end, text)
+        near.append((first, end, rule.name, rule.points - quoted))
+        while near[0][0] < first - _TOGETHER:
+            near.popleft()
+        weights: dict[str, int] = {}
+        for _, _, name, weight in near:
+            weights[name] = max(weights.get(name, 0), weight)
+        if sum(weights.values()) >= ENOUGH:
+            passed = max(each[1] for each in near)
+            yield _Place(words[near[0][0]].start, words[passed - 1].end, tuple(weights))
+            near.clear()
+
+
+def _is_quoted(start: int, end: int, text: str) -> bool:
+    """Whether quotation marks hold the words and hardly more: then they are spoken of."""
+    before, after = text[max(0, start - 1) : start], text[end : end + 3]
+    return any(one in _QUOTES for one in before) and any(one in _QUOTES for one in after)
+
+
+def _finding(
+    kind: FindingKind,
+    place: _Place,
+    text: str,
+    document: ParsedDocument | None,
+    hidden: str = "",
+) -> Finding:
+    position = document.position(place.start, place.end) if document else ""
+    return Finding(
+        kind=kind,
+        rule=", ".join(place.rules),
+        sentence=_shortened(hidden) if hidden else _sentence(text, place),
+        position=position or f"line {text.count(chr(10), 0, place.start) + 1}",
+    )
+
+
+def _sentence(text: str, place: _Place) -> str:
+    """The sentence or sentences around the place."""
+    before = text[max(0, place.start - _LONGEST_SENTENCE) : place.start]
+    begins = [match.end() for match in _SENTENCE_END.finditer(before)]
+    start = place.start - len(before) + (begins[-1] if begins else 0)
+    following = _SENTENCE_END.search(text, place.end, place.end + _LONGEST_SENTENCE)
+    end = following.end() if following else min(len(text), place.end + _LONGEST_SENTENCE)
+    return _shortened(text[start:end])
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_SENTENCE else f"{line[: _LONGEST_SENTENCE - 1]}\u2026"
