@@ -165,7 +165,11 @@ def refused() -> Iterator[tuple[str, bytes, str]]:
     yield "wrong.zip", a_zip({"tea.md": TEA}).replace(TEA, TEA[::-1]), "damaged"
 
 
-@pytest.mark.parametrize(("name", "data", "why"), list(refused()))
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    list(refused()),
+    ids=lambda value: "data" if isinstance(value, bytes) else None,
+)
 def test_what_is_too_much_too_deep_nothing_or_damaged_is_refused(
     tmp_path: Path, name: str, data: bytes, why: str
 ) -> None:
