@@ -63,12 +63,14 @@ async def run(home: Path, offset: int, pages: int | None) -> None:
         ),
     ]
     print(table(("what", "seconds", "documents", "beside"), rows))
-    for when, asked in (("quiet", quiet), ("meanwhile", meanwhile)):
-        print(f"Answer, 1 in flight, {when}: {spread(asked.latencies)}, {asked.failed} failed")
+    for when, questions in (("quiet", quiet), ("meanwhile", meanwhile)):
+        print(
+            f"Answer, 1 in flight, {when}: {spread(questions.latencies)}, {questions.failed} failed"
+        )
 
 
 @dataclass
-class Asked:
+class QuestionTimes:
     """Milliseconds of each answer, and how many questions got none."""
 
     latencies: list[float] = field(default_factory=list)
@@ -107,9 +109,9 @@ async def gyre(home: Path, *words: str) -> Any:
 
 
 @asynccontextmanager
-async def asking(offset: int) -> AsyncIterator[Asked]:
+async def asking(offset: int) -> AsyncIterator[QuestionTimes]:
     """Questions one after the other while the block runs."""
-    asked = Asked()
+    questions = QuestionTimes()
     addresses = Addresses.on("127.0.0.1", port_offset=offset)
     async with AsyncClient(addresses, Caller(tenant=TENANT)) as client:
 
@@ -119,13 +121,13 @@ async def asking(offset: int) -> AsyncIterator[Asked]:
                 try:
                     await client.answers.ask(question)
                 except GyreError:
-                    asked.failed += 1
+                    questions.failed += 1
                 else:
-                    asked.latencies.append((time.monotonic() - began) * 1000)
+                    questions.latencies.append((time.monotonic() - began) * 1000)
 
         task = asyncio.create_task(ask())
         try:
-            yield asked
+            yield questions
         finally:
             task.cancel()
             await asyncio.wait([task])
