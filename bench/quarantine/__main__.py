@@ -55,6 +55,8 @@ for kind, sets in json.load(sys.stdin).items():
 print(json.dumps(answer))
 """
 
+_NEITHER = frozenset(["hh, chosen replies", "hh, first questions"])
+
 Sets = Mapping[str, Sequence[str]]
 
 
@@ -114,13 +116,15 @@ def figures(
 
 
 def precision(held: Mapping[str, int], sets: Sets) -> str:
-    """Of Gyre: of all that it holds, how much should be."""
+    """Of Gyre: of all that it holds of clean and of attacked or rejected texts, how much should be.
+    What people chose or asked is neither.
+    """
     harmless = benign().keys()
     wrong = sum(held[each] for each in sets if each in harmless)
     clean = sum(len(sets[each]) for each in sets if each in harmless)
-    right = sum(held[each] for each in sets if each not in harmless)
+    right = sum(held[each] for each in sets if each not in harmless | _NEITHER)
     share = right / (right + wrong) if right + wrong else 1.0
-    return f"gyre: {wrong} of {clean:,} clean texts held; precision over all sets {share:.3f}"
+    return f"gyre: {wrong} of {clean:,} clean texts held; precision {share:.3f}"
 
 
 def screener(kind: FindingKind) -> Callable[[str], bool]:
