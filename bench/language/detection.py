@@ -1,12 +1,13 @@
 """How well languages are told, by the ingestor's model and others.
 
-    python -m bench.language.detection [--peers PYTHON]
+    python -m bench.language.detection [--texts 1200] [--peers PYTHON]
 
-Of XQuAD's paragraphs and questions in English and German, of the first five words of a question, of
-the Kubernetes pages' prose and of SciFact's abstracts the language is known; code and tables have
-none. `und` is what a model says below a confidence of a half. PYTHON is the interpreter of an
-environment with `lingua-language-detector py3langid pycld2 cld3-py psutil`: each runs in a process
-of its own, on the same texts. Milliseconds are CPU time a text.
+Of XQuAD's paragraphs and questions in English and German, of the first five words of a question,
+of the Kubernetes pages' prose and of SciFact's abstracts the language is known; code and tables
+have none. Of each kind there are `--texts` at most, taken evenly. `und` is what a model says below
+a confidence of a half. PYTHON is the interpreter of an environment with `lingua-language-detector
+py3langid pycld2 cld3-py psutil`: each runs in a process of its own, on the same texts. Milliseconds
+are CPU time a text.
 """
 
 import argparse
@@ -111,6 +112,11 @@ def texts_by_kind() -> Iterator[tuple[str, str, list[str]]]:
     yield "example files", "en", list(kubernetes_code())
 
 
+def _evenly(texts: list[str], most: int) -> list[str]:
+    step = -(-len(texts) // most)
+    return [" ".join(text.split())[:_LONGEST] for text in texts[::step]]
+
+
 def _first_words(question: str) -> str:
     return " ".join(question.split()[:_SHORT])
 
@@ -119,12 +125,14 @@ def main() -> None:
     """Asks each of them, and prints two tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--peers", help="interpreter of an environment with the others")
-    peers = parser.parse_args().peers
+    parser.add_argument("--texts", type=int, default=1200)
+    options = parser.parse_args()
+    peers = options.peers
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "texts.json"
         texts = {
-            kind: (language, [" ".join(text.split())[:_LONGEST] for text in some if text.strip()])
+            kind: (language, _evenly([text for text in some if text.strip()], options.texts))
             for kind, language, some in texts_by_kind()
         }
         path.write_text(json.dumps(texts))

@@ -1,6 +1,6 @@
 """What analyzers by language are worth: XQuAD's questions in German and English, alone and mixed.
 
-    python -m bench.language.retrieval [--pages 1363] [--vectors]
+    python -m bench.language.retrieval [--pages 1363] [--questions 1190] [--english | --vectors]
 
 Passages are cut, and their language told, as the ingestor does; they are written and searched by
 the code of the embedder and the retriever, in an Elasticsearch of its own. Arms:
@@ -11,8 +11,9 @@ the code of the embedder and the retriever, in an Elasticsearch of its own. Arms
   else than German is left out
 
 The corpora: German alone; both languages and `--pages` pages of the Kubernetes documentation; the
-same with every tenth German paragraph; with every tenth English one and no pages. Then SciFact and
-the glossary, where all is English and both arms must agree to the last digit. With `--vectors`
+same with every tenth German paragraph; with every tenth English one and no pages. With
+`--english` they are SciFact and the glossary instead, where both arms must agree to the last digit.
+Of more than `--questions` questions that many are taken evenly. With `--vectors`
 passages and questions of XQuAD and the pages are encoded (MiniLM, some 10 CPU-minutes for all
 pages) and `hybrid-1` fuses both legs; without, words alone are searched.
 """
@@ -24,7 +25,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
@@ -102,8 +103,11 @@ def _every_tenth(chunks: Iterable[IndexedChunk]) -> list[IndexedChunk]:
 class Bench:
     """Fills an index a corpus and arm, and searches it; by words alone without an encoder."""
 
-    def __init__(self, client: AsyncElasticsearch, encoder: OnnxEncoder | None) -> None:
+    def __init__(
+        self, client: AsyncElasticsearch, encoder: OnnxEncoder | None, *, most_questions: int
+    ) -> None:
         self._client = client
+        self._most_questions = most_questions
         self._encoder = encoder
         self._vectors: Vectors = {}
         self._rng = np.random.default_rng(0)
@@ -124,9 +128,13 @@ class Bench:
 
     def _answerable(self, corpus: Corpus) -> list[tuple[str, list[Question]]]:
         there = {each.document_id for each in corpus.chunks}
-        return [
+        answerable = [
             (language, [each for each in questions if each.relevant & there])
             for language, questions in corpus.questions.items()
+        ]
+        return [
+            (language, questions[:: -(-len(questions) // self._most_questions)])
+            for language, questions in answerable
         ]
 
     async def _measure(
@@ -238,7 +246,7 @@ def _ndcg(question: Question, ranking: Ranking) -> float:
     return got / sum(gains[: len(question.relevant)])
 
 
-async def run(home: Path, pages: int, *, vectors: bool) -> None:
+async def run(home: Path, corpora: Iterable[Corpus], questions: int, *, vectors: bool) -> None:
     """Fills, searches, prints a table a corpus."""
     encoder = None
     if vectors:
@@ -249,8 +257,8 @@ async def run(home: Path, pages: int, *, vectors: bool) -> None:
         local.start("elasticsearch")
         url, login = local.ports.elasticsearch_url, local.elasticsearch_login
         async with open_elasticsearch(url, login) as client:
-            bench = Bench(client, encoder)
-            for corpus in chain(of_several_languages(pages), () if vectors else of_english()):
+            bench = Bench(client, encoder, most_questions=questions)
+            for corpus in corpora:
                 print(table(head, await bench.rows(corpus)), flush=True)
 
 
@@ -258,11 +266,15 @@ def main() -> None:
     """Reads the options and runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--pages", type=int, default=1363)
-    parser.add_argument("--vectors", action="store_true", help="encode, and fuse both legs")
+    parser.add_argument("--questions", type=int, default=1190)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--english", action="store_true", help="what must not change")
+    which.add_argument("--vectors", action="store_true", help="encode, and fuse both legs")
     options = parser.parse_args()
+    corpora = of_english() if options.english else of_several_languages(options.pages)
     print(machine())
     with tempfile.TemporaryDirectory() as home:
-        asyncio.run(run(Path(home), options.pages, vectors=options.vectors))
+        asyncio.run(run(Path(home), corpora, options.questions, vectors=options.vectors))
 
 
 if __name__ == "__main__":
