@@ -31,6 +31,7 @@ def documents_report(new: Mapping[str, Page], old: Mapping[str, Page]) -> str:
     for page in new.values():
         page_of(page.name, page.release, page.source)
     reading_ms = (time.process_time() - started) / len(new) * 1000
+    triples = sum(len(page.wording._triples) for page in everything)
     started = time.process_time()
     hashes = [_minhash(page) for page in everything]
     peer_ms = (time.process_time() - started) / len(everything) * 1000
@@ -68,7 +69,7 @@ def documents_report(new: Mapping[str, Page], old: Mapping[str, Page]) -> str:
     head = ("true similarity", "pairs", "of one page", "floor (bytes)", "named", "peer")
     times = (
         f"CPU ms a page: reading {reading_ms:.1f}, sketch {own_ms:.2f}, sketch by the peer "
-        f"{peer_ms:.2f}"
+        f"{peer_ms:.2f} of triples that are ready; {triples:,} triples"
     )
     return f"{table(head, rows)}\n{times}"
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 from gyre_common.chunk_index import IndexedChunk
 from gyre_common.lines import folded
@@ -31,7 +32,7 @@ def without_repeats(ranked: Sequence[RankedPassage], least: float) -> list[Ranke
         if known is None and least < 1:
             known = _nearest(each, repeats_by_place[place], least)
         if known is None:
-            known = _Repeats(each, place, Wording(each.chunk.text))
+            known = _Repeats(each, place)
             repeats_by_place[place].append(known)
         repeats_by_text.setdefault(text, known).chunks.append(each.chunk)
     every = (known for of_place in repeats_by_place.values() for known in of_place)
@@ -48,8 +49,11 @@ class _Repeats:
 
     best: RankedPassage
     place: _Place
-    wording: Wording
     chunks: list[IndexedChunk] = field(default_factory=list)
+
+    @cached_property
+    def wording(self) -> Wording:
+        return Wording(self.best.chunk.text)
 
     def shown(self) -> RankedPassage:
         """The newest of the same place; of equally new ones the better."""
@@ -65,12 +69,16 @@ def _nearest(passage: RankedPassage, of_place: Sequence[_Repeats], least: float)
     """The best of those that the passage repeats. What one document says twice in other words, it
     means to say twice.
     """
+    document_id = passage.chunk.document_id
+    others = [
+        known
+        for known in of_place
+        if all(chunk.document_id != document_id for chunk in known.chunks)
+    ]
+    if not others:
+        return None
     wording = Wording(passage.chunk.text)
-    for known in of_place:
-        is_other = all(one.document_id != passage.chunk.document_id for one in known.chunks)
-        if is_other and wording.is_near(known.wording, least):
-            return known
-    return None
+    return next((known for known in others if wording.is_near(known.wording, least)), None)
 
 
 def _place_of(chunk: IndexedChunk) -> _Place:
