@@ -118,10 +118,10 @@ def main() -> None:
         print(figures(labels, arms, kinds), end="\n\n")
     for title, rest in (("patterns may be written by these", 1), ("held out", 0)):
         half = [at for at, row in enumerate(rows) if row["template_id"] % 2 == rest]
-        in_half = {arm: [spans[at] for at in half] for arm, spans in arms.items()}
+        of_half = {arm: [spans[at] for at in half] for arm, spans in arms.items()}
         templates = len({rows[at]["template_id"] for at in half})
         print(f"structured, {title}: {len(half):,} sentences of {templates} templates")
-        print(figures([labels[at] for at in half], in_half, STRUCTURED), end="\n\n")
+        print(figures([labels[at] for at in half], of_half, STRUCTURED), end="\n\n")
     pages = kubernetes_pages()
     started = time.process_time()
     seen = Counter(span.kind for page in pages for span in find(page, frozenset(BY_DEFAULT)))

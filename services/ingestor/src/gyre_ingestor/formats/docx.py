@@ -34,7 +34,7 @@ p[style-name='Subtitle'] => p:fresh
 comment-reference =>
 """ + "".join(f"p[style-name='outline-{level}'] => h{level}:fresh\n" for level in range(1, 7))
 _BACK = re.compile(r' ?<a href="#[\w-]{1,80}">↑</a>')
-_LABEL = re.compile(rf"(?P<item><li>)?{LABEL[0]}(?P<label>[^{LABEL[1]}]*+){LABEL[1]}")
+_LABEL = re.compile(rf"(?P<item><li>)?{LABEL[0]}(?P<label>[^{LABEL[1]}]{{0,80}}+){LABEL[1]}")
 
 
 def parse_docx(data: bytes, _: str | None) -> ParsedDocument:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _TOKEN = re.compile(
-    r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.)|\*.|(?P<room>_.)|\[(?P<bracket>[^\]]*)\]|(?P<ampm>AM/PM|A/P)'
+    r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.)|\*.|(?P<room>_.)|\[(?P<bracket>[^\]]{0,60})\]|(?P<ampm>AM/PM|A/P)'
     r"|(?P<date>y{1,5}|m{1,5}|d{1,4}|h{1,2}|s{1,2}(?:\.0{1,3})?)|(?P<general>General)"
     r"|(?P<exponent>E[+-])|(?P<digit>[0#?,.]+)|(?P<other>.)",
     re.IGNORECASE | re.DOTALL,
@@ -174,8 +174,8 @@ def _number(section: _Section, value: float) -> str:
             text = f"{_rounded(value, most):{grouping}.{most}f}"
             least = sum(mark in "0?" for mark in decimals)
             if most > least and "." in text:
-                kept = text[: len(text) - most + least]
-                text = (kept + text[len(kept) :].rstrip("0")).rstrip(".")
+                whole_part = text[: len(text) - most + least]
+                text = (whole_part + text[len(whole_part) :].rstrip("0")).rstrip(".")
             text = _padded(text, whole.count("0"))
     pieces, is_written = [], False
     for token in section.tokens:

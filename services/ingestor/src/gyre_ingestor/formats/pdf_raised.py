@@ -26,7 +26,7 @@ _GAP = 1.6
 _LONGEST = 12
 _BEFORE, _AFTER = 12, 6
 _MOST = 2_000
-_NOTE_AFTER = re.compile(r"[^\W\d]{4,}\Z|[.,;:!?\"”’»]\Z")
+_NOTE_AFTER = re.compile(r"[^\W\d]{4}\Z|[.,;:!?\"”’»]\Z")
 _NOTE = re.compile(r"(?:\d{1,3}|[a-z*†‡§¶])\Z")
 
 

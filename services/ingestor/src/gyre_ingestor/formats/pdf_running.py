@@ -11,8 +11,8 @@ _EDGE = 0.12
 _LONGEST = 150
 _NUMBER = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(
-    r"(?:(?:page|seite|p\.|página|pagina|pág\.)\s*)?[-–—|]?\s*#\s*[-–—|]?"
-    r"(?:\s*(?:of|/|von|de|di|sur)\s*#)?\Z",
+    r"(?:(?:page|seite|p\.|página|pagina|pág\.) ?)?[-–—|]? ?# ?[-–—|]?"
+    r"(?: ?(?:of|/|von|de|di|sur) ?#)?\Z",
     re.IGNORECASE,
 )
 

@@ -24,7 +24,7 @@ _NOT_READ = "noscript style, template style, svg style"
 _MOMENTARY = re.compile(r":(?:hover|focus(?:-within|-visible)?|active|target|checked)(?![\w-])")
 _ALWAYS = ":not(no-element)"
 _NAMES = re.compile(
-    r"(?P<id>#[\w-]+)|(?P<class>\.[\w-]+|\[[^\]]*\]|:[\w-]+)|(?P<tag>[a-zA-Z][\w-]*)"
+    r"(?P<id>#[\w-]+)|(?P<class>\.[\w-]+|\[[^\]]{0,200}\]|:[\w-]+)|(?P<tag>[a-zA-Z][\w-]*)"
 )
 
 Style = Mapping[str, list[Any]]
