@@ -51,8 +51,8 @@ def test_a_draft_has_the_media_type_of_its_ending_and_where_its_original_is(
     assert kinds == {"README": "", "a.md": "text/markdown", "b.txt": "text/plain"}
     assert drafts[1].source_uri == f"https://example.org/{tmp_path.name}/a.md"
     assert drafts[1].acl == ("staff",)
-    assert drafts[1].read is not None
-    assert drafts[1].read() == b"words"
+    assert drafts[1].open is not None
+    assert drafts[1].open().read() == b"words"
 
 
 def test_a_folder_has_the_same_name_from_wherever_it_is_submitted(
@@ -172,8 +172,8 @@ def test_a_name_that_is_not_utf_8_needs_another_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"caf\\xe9.md, which is not UTF-8: .*--id"):
         _drafts(cli, [str(file)], _Named(), FORMATS)
     [draft] = _drafts(cli, [str(file)], _Named("coffee.md"), FORMATS)
-    assert draft.read is not None
-    assert draft.read() == b"a"
+    assert draft.open is not None
+    assert draft.open().read() == b"a"
 
 
 def test_what_was_rejected_is_named_though_the_rest_does_not_move(
