@@ -8,10 +8,12 @@ from gyre_common.events.documents import DocumentChunked, ForShadow
 from gyre_common.events.releases import ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
-from gyre_embedder import service
+from gyre_embedder import chunk_writer, shadow
 from gyre_embedder.chunk_index import DocumentKey, Head
+from gyre_embedder.chunk_writer import ChunkWriter
 from gyre_embedder.encoders import EncodedText, Encoders, Side
 from gyre_embedder.service import Indexer
+from gyre_embedder.shadow import Change, ShadowFiller
 
 from tests.builders import (
     a_chunk,
@@ -47,6 +49,16 @@ def encoder_release(
     )
 
 
+class HandledUntil:
+    """Implements `LiveGroup`: one that has handled what lies below an offset."""
+
+    def __init__(self) -> None:
+        self.offset = 0
+
+    async def has_handled(self, change: Change) -> bool:
+        return change.offset < self.offset
+
+
 class Room:
     """An indexer with all that it needs, in memory."""
 
@@ -56,7 +68,10 @@ class Room:
         self.releases = ReleaseView()
         self.models = MemoryModels({"e-1": self.encoder})
         self.encoders = Encoders(self.models, self.releases, most_bytes=100)
-        self.indexer = Indexer(self.index, self.encoders, self.releases, Store("memory://"))
+        writer = ChunkWriter(self.index, self.encoders, Store("memory://"))
+        self.indexer = Indexer(self.index, writer, self.releases)
+        self.live = HandledUntil()
+        self.filler = ShadowFiller(self.index, writer, self.releases, self.live)
 
     async def release(self, change: ReleaseChanged) -> None:
         self.releases.apply(change)
@@ -64,8 +79,14 @@ class Room:
         self.encoder.encoded_texts.clear()
 
     async def apply(self, *documents: DocumentChunked) -> list[int]:
-        """How many events each document led to."""
-        return [len(events) for events in await self.indexer.index(documents)]
+        """How many events each document led to; the shadow's index comes after the live one."""
+        counts = [len(events) for events in await self.indexer.index(documents)]
+        await self.fill(*documents)
+        return counts
+
+    async def fill(self, *documents: DocumentChunked) -> None:
+        """The shadow's index alone."""
+        await self.filler.fill([Change(each, 0, number) for number, each in enumerate(documents)])
 
     def texts(self, index: str = INDEX) -> list[str]:
         stored = self.index.chunks.by_index[index].values()
@@ -233,7 +254,7 @@ async def test_what_was_encoded_before_an_attempt_ended_is_not_encoded_again(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A document that takes longer than one call of a handler may take gets there in several."""
-    monkeypatch.setattr(service, "_PIECE", 2)
+    monkeypatch.setattr(chunk_writer, "_PIECE", 2)
     encode, calls = room.encoder.encode, 0
 
     async def ended_at_the_third_piece(texts: Sequence[str], side: Side) -> list[EncodedText]:
@@ -338,3 +359,98 @@ async def test_what_is_told_otherwise_since_is_told_so_in_the_head_record(room: 
     await room.apply(a_document(1, "one", metadata={"by": "[PERSON]"}, rebuild=FOR_SHADOW))
     record = room.record()
     assert (record.metadata, record.chunk_count, record.index) == ({"by": "[PERSON]"}, 1, INDEX)
+
+
+class BreakingEncoder(HashEncoder):
+    """With `broken` set it raises as a model's runtime does."""
+
+    broken = False
+
+    async def encode(self, texts: Sequence[str], side: Side) -> list[EncodedText]:
+        if self.broken:
+            raise RuntimeError("the graph does not run any more")
+        return await super().encode(texts, side)
+
+
+def with_another_encoder(
+    generation: int = 2, live: str = "e-1", shadow: str | None = "e-2"
+) -> ReleaseChanged:
+    first, second = an_artifact("e-1", index=INDEX), an_artifact("e-2", index=SHADOW)
+    return a_release(
+        Roles.DOCUMENT_ENCODER,
+        live=live,
+        shadow=shadow,
+        artifacts=(first, second),
+        generation=generation,
+    )
+
+
+@pytest.fixture
+async def breaking(room: Room, monkeypatch: pytest.MonkeyPatch) -> BreakingEncoder:
+    """The encoder of a shadow with vectors of its own, which broke after its trial."""
+    monkeypatch.setattr(shadow, "_SOON", (0.0,))
+    encoder = room.models.encoders["e-2"] = BreakingEncoder()
+    await room.release(with_another_encoder())
+    encoder.broken = True
+    return encoder
+
+
+async def test_a_shadow_whose_encoder_breaks_holds_up_itself_alone(
+    room: Room, breaking: BreakingEncoder
+) -> None:
+    documents = [a_document(1, "one"), a_document(2, document_id="gone", deleted=True)]
+    events = await room.indexer.index(documents)
+    assert [len(each) for each in events] == [1, 1]
+    assert room.texts() == ["one"]
+    with pytest.raises(Retryable, match="the graph does not run any more"):
+        await room.fill(*documents)
+    (problem,) = room.filler.problems()
+    assert problem == (
+        "chunks-2, the index of the document encoder's shadow, falls behind: "
+        "RuntimeError: the graph does not run any more"
+    )
+    breaking.broken = False
+    await room.fill(*documents)
+    assert room.texts(SHADOW) == ["one"]
+    assert room.filler.problems() == []
+
+
+async def test_a_shadow_that_cannot_be_loaded_holds_up_itself_alone(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "_SOON", (0.0,))
+    room.models.broken["e-2"] = FailedPrecondition("its file is damaged")
+    await room.release(with_another_encoder())
+    assert len((await room.indexer.index([a_document(1, "one")]))[0]) == 1
+    with pytest.raises(Retryable, match="its file is damaged"):
+        await room.fill(a_document(1, "one"))
+    assert "its file is damaged" in room.filler.problems()[0]
+    await room.release(with_another_encoder(3, shadow=None))
+    assert room.filler.problems() == []
+    await room.fill(a_document(1, "one"))
+
+
+async def test_a_shadow_comes_behind_the_live_index_never_before(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "_SOON", (0.0,))
+    await room.release(with_shadow())
+    with pytest.raises(Retryable, match="d is not in the live index yet"):
+        await room.fill(a_document(1, "one"))
+    assert room.texts(SHADOW) == []
+    room.live.offset = 1  # as of a document that the live index has refused
+    await room.fill(a_document(1, "one"))
+    assert room.texts(SHADOW) == ["one"]
+
+
+async def test_what_a_shadow_still_lacked_when_it_became_live_comes_into_its_index(
+    room: Room, breaking: BreakingEncoder
+) -> None:
+    before = [a_document(1, "one"), a_document(1, "two", document_id="e")]
+    await room.indexer.index(before)
+    breaking.broken = False
+    await room.release(with_another_encoder(3, live="e-2", shadow="e-1"))
+    after = a_document(2, "three")
+    await room.indexer.index([after])
+    await room.fill(*before, after)
+    assert sorted(room.texts()) == sorted(room.texts(SHADOW)) == ["three", "two"]

@@ -72,9 +72,7 @@ class Parts:
         self._lists = lists
         self._publisher = publisher
 
-    async def of(
-        self, tenant: str, document_id: str, submission_id: str = ""
-    ) -> PartsList | None:
+    async def of(self, tenant: str, document_id: str, submission_id: str = "") -> PartsList | None:
         """What came within it, by that submission or the last; None where nothing did."""
         try:
             data = await self._lists.get(_name(tenant, document_id))

@@ -108,6 +108,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             records=progress.records,
             documents=progress.documents,
             documents_skipped=progress.skipped,
+            documents_behind=progress.behind,
         )
 
     async def ListFormats(

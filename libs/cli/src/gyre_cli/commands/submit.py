@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -190,7 +189,7 @@ def _drafts(
     return [
         Draft(
             document_id or name,
-            partial(file.open, "rb"),
+            _opener(file),
             named.media_type or formats.get(file.suffix.lower(), ""),
             f"{source_uri.rstrip('/')}/{name}" if source_uri else "",
             named.acl,
@@ -205,6 +204,10 @@ def _set_aside(stream: BinaryIO) -> Callable[[], BinaryIO]:
     shutil.copyfileobj(stream, file)
     file.flush()
     return lambda: Path(file.name).open("rb")
+
+
+def _opener(path: Path) -> Callable[[], BinaryIO]:
+    return lambda: path.open("rb")
 
 
 def _some(names: Sequence[str]) -> str:

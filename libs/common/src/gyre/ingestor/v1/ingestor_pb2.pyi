@@ -49,20 +49,22 @@ class GetIndexRebuildRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetIndexRebuildResponse(_message.Message):
-    __slots__ = ("state", "rebuild_id", "records_read", "records", "documents", "documents_skipped")
+    __slots__ = ("state", "rebuild_id", "records_read", "records", "documents", "documents_skipped", "documents_behind")
     STATE_FIELD_NUMBER: _ClassVar[int]
     REBUILD_ID_FIELD_NUMBER: _ClassVar[int]
     RECORDS_READ_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_BEHIND_FIELD_NUMBER: _ClassVar[int]
     state: IndexRebuildState
     rebuild_id: str
     records_read: int
     records: int
     documents: int
     documents_skipped: int
-    def __init__(self, state: _Optional[_Union[IndexRebuildState, str]] = ..., rebuild_id: _Optional[str] = ..., records_read: _Optional[int] = ..., records: _Optional[int] = ..., documents: _Optional[int] = ..., documents_skipped: _Optional[int] = ...) -> None: ...
+    documents_behind: int
+    def __init__(self, state: _Optional[_Union[IndexRebuildState, str]] = ..., rebuild_id: _Optional[str] = ..., records_read: _Optional[int] = ..., records: _Optional[int] = ..., documents: _Optional[int] = ..., documents_skipped: _Optional[int] = ..., documents_behind: _Optional[int] = ...) -> None: ...
 
 class ListFormatsRequest(_message.Message):
     __slots__ = ()
