@@ -282,6 +282,8 @@ export interface SourceStatus {
 export interface Sync {
   began_at: string;
   ended_at?: string;
+  /** succeeded, incomplete, failed or stopped; empty while it goes on. */
+  outcome: string;
   added: number;
   changed: number;
   unchanged: number;

@@ -337,7 +337,7 @@ export const texts = {
       state: "State",
       documents: "Documents",
       last: "Last sync",
-      schedule: "Schedule (UTC)",
+      schedule: "Schedule",
       actions: "Actions",
     },
     states: {
@@ -362,7 +362,7 @@ export const texts = {
     notTaken: (n: number) => `${count(n, "item", "items")} not taken`,
     next: (at: string) => `next ${at}`,
     noSchedule: "none",
-    watched: "when something changes",
+    utc: (schedule: string) => `${schedule} UTC`,
     sync: (name: string) => `Sync ${name} now`,
     pause: (name: string) => `Pause ${name}`,
     resume: (name: string) => `Resume ${name}`,

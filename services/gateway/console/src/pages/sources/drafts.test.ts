@@ -42,7 +42,7 @@ test("a setting that is on or off is a switch", () => {
 
 test("what did not happen is not counted", () => {
   const none = { changed: 0, unchanged: 0, deleted: 0, refused: 0, unreadable: 0 };
-  const sync: Sync = { began_at: "", added: 1200, problems: [], error: "", ...none };
+  const sync: Sync = { began_at: "", outcome: "", added: 1200, problems: [], error: "", ...none };
   assert.equal(countsOf(sync), "1,200 added");
   assert.equal(countsOf({ ...sync, added: 0 }), "");
 });
