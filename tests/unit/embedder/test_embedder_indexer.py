@@ -454,3 +454,23 @@ async def test_what_a_shadow_still_lacked_when_it_became_live_comes_into_its_ind
     await room.indexer.index([after])
     await room.fill(*before, after)
     assert sorted(room.texts()) == sorted(room.texts(SHADOW)) == ["three", "two"]
+
+
+async def test_what_is_deleted_while_an_older_revision_comes_late_stays_gone(
+    room: Room, breaking: BreakingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shadow became live while it was behind: both groups write its index for a moment."""
+    before, deletion = a_document(1, "one"), a_document(2, deleted=True)
+    await room.indexer.index([before])
+    breaking.broken = False
+    await room.release(with_another_encoder(3, live="e-2", shadow="e-1"))
+    encode = breaking.encode
+
+    async def deleted_meanwhile(texts: Sequence[str], side: Side) -> list[EncodedText]:
+        await room.indexer.index([deletion])
+        return await encode(texts, side)
+
+    monkeypatch.setattr(breaking, "encode", deleted_meanwhile)
+    await room.fill(before)
+    await room.fill(deletion)
+    assert room.texts() == room.texts(SHADOW) == []

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from gyre_common.errors import GyreError, Poison, Retryable
 from gyre_common.events.documents import DocumentChunked
@@ -66,9 +67,8 @@ class ShadowFiller:
             self._check_release(change.document)
         documents = [change.document for change in changes]
         for target, positions in batches(documents, partial(target_of, self._releases)):
-            batch = [changes[each] for each in positions]
-            if target.shadow is not None or any(each.document.rebuild for each in batch):
-                await self._fill(target, batch)
+            if target.shadow is not None:
+                await self._fill(target, [changes[each] for each in positions])
 
     def problems(self) -> list[str]:
         """Why shadows fall behind."""
@@ -84,16 +84,34 @@ class ShadowFiller:
     async def _fill(self, target: Target, batch: Sequence[Change]) -> None:
         heads = await self._heads_behind_live(batch)
         works_by_target: dict[Target, list[Work]] = {}
+        applied: list[Work] = []
         for document in (change.document for change in batch):
             head = heads.get(key_of(document))
-            for lacking in _lacking(target, document, head):
+            if all_lacking := _lacking(target, document, head):
                 work = await self._writer.work(document, head)
-                works_by_target.setdefault(lacking, []).append(work)
+                if document.rebuild is None and _is_applied(document, head):
+                    applied.append(work)
+                for lacking in all_lacking:
+                    works_by_target.setdefault(lacking, []).append(work)
         for lacking, works in works_by_target.items():
             other = target if lacking is target.shadow else target.shadow
             await self._write(lacking, works, other)
             retold = [head for work in works if (head := _retold(work))]
             await self._index.put_heads(retold)
+        if applied:
+            await self._take_out_stale(target, applied)
+
+    async def _take_out_stale(self, target: Target, works: Sequence[Work]) -> None:
+        """An older revision that came into the live index from here may have come beside the newer
+        one that the live group brought. When that one is handled here, both are through.
+        """
+        stored = await self._index.stored_chunk_ids(target.index, [work.key for work in works])
+        removals: dict[UUID, int] = {}
+        for work in works:
+            own = {chunk.chunk_id for chunk in work.chunks}
+            removals |= dict.fromkeys(stored[work.key] - own, work.document.revision)
+        if removals:
+            await self._index.write(target.index, [], removals)
 
     async def _heads_behind_live(self, batch: Sequence[Change]) -> Mapping[DocumentKey, Head]:
         """The head records, once the live index has each change: so what is encoded for it need
@@ -148,9 +166,15 @@ def _lacking(target: Target, document: DocumentChunked, head: Head | None) -> li
     both = [target] if target.shadow is None else [target, target.shadow]
     if document.rebuild is not None:
         return [each for each in both if each.encoder_version == document.rebuild.version]
-    is_applied = head is not None and head.record.revision == document.revision
-    applied_in = head.record.index if head is not None and is_applied else target.index
-    return [each for each in both if each.index != applied_in]
+    brought_into = target.index
+    if head is not None and _is_applied(document, head):
+        brought_into = head.record.index or target.index
+    return [each for each in both if each.index != brought_into]
+
+
+def _is_applied(document: DocumentChunked, head: Head | None) -> bool:
+    """Whether it is this revision that the live index has; it may have refused it."""
+    return head is not None and head.record.revision == document.revision
 
 
 def _is_live(document: DocumentChunked, heads: Mapping[DocumentKey, Head]) -> bool:
