@@ -29,7 +29,7 @@ async def test_a_source_is_paused_resumed_and_removed(edge: Edge, system: FakeSy
     assert (await edge.http.post(f"{SHELF}/resume")).json() == {"name": "shelf", "paused": False}
     reply = await edge.http.delete(SHELF, params={"keep_documents": "true"})
     assert (reply.status_code, reply.json()) == (202, {"name": "shelf", "removed": True})
-    assert system.kept_documents == ["shelf"]
+    assert system.documents_stay == ["shelf"]
 
 
 async def test_kinds_are_listed_with_their_settings(edge: Edge) -> None:
