@@ -19,7 +19,7 @@ _CORE = cast("Any", None)  # handlers only close over it; nothing is handled her
 
 EDGES: dict[str, Callable[[Bus], None]] = {
     "ingestor": lambda bus: ingestor.build_handlers(bus, _CORE, _CORE, _CORE),
-    "embedder": lambda bus: embedder.build_handlers(bus, _CORE),
+    "embedder": lambda bus: embedder.build_handlers(bus, _CORE, _CORE),
     "generator": generator.build_handlers,
     "judge": lambda bus: judge.build_handlers(bus, _CORE),
     "feedback-collector": feedback_collector.build_handlers,

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
+from io import BytesIO
 from uuid import UUID
 
 from gyre_client import AsyncClient
@@ -54,7 +56,7 @@ async def retrieved(gyre: AsyncClient, cases: Sequence[Case], *, size: int = 10)
     """
     corpus = {case.passages[0].chunk_id: case.passages[0] for both in clapnq() for case in both}
     texts = {f"{key}.md": f"# {each.title}\n\n{each.text}\n" for key, each in corpus.items()}
-    drafts = [Draft(name, text.encode) for name, text in texts.items()]
+    drafts = [Draft(name, partial(BytesIO, text.encode())) for name, text in texts.items()]
     progress = Progress()
     await gyre.documents.submit_all(drafts, progress)
     assert not progress.rejected, progress.rejected

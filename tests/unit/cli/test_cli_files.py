@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,15 @@ from gyre_cli.document_files import collect
 from gyre_cli.output import Output
 from gyre_cli.settings import settings_for
 from gyre_client.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
-from gyre_client.submission import Fate, Progress
+from gyre_client.submission import Draft, Fate, Progress
 
 FORMATS = {".md": "text/markdown", ".txt": "text/plain", ".pdf": "application/pdf"}
+
+
+def content_of(draft: Draft) -> bytes:
+    assert draft.open is not None
+    with draft.open() as file:
+        return file.read()
 
 
 class Skipped:
@@ -51,8 +58,7 @@ def test_a_draft_has_the_media_type_of_its_ending_and_where_its_original_is(
     assert kinds == {"README": "", "a.md": "text/markdown", "b.txt": "text/plain"}
     assert drafts[1].source_uri == f"https://example.org/{tmp_path.name}/a.md"
     assert drafts[1].acl == ("staff",)
-    assert drafts[1].read is not None
-    assert drafts[1].read() == b"words"
+    assert content_of(drafts[1]) == b"words"
 
 
 def test_a_folder_has_the_same_name_from_wherever_it_is_submitted(
@@ -172,8 +178,14 @@ def test_a_name_that_is_not_utf_8_needs_another_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"caf\\xe9.md, which is not UTF-8: .*--id"):
         _drafts(cli, [str(file)], _Named(), FORMATS)
     [draft] = _drafts(cli, [str(file)], _Named("coffee.md"), FORMATS)
-    assert draft.read is not None
-    assert draft.read() == b"a"
+    assert content_of(draft) == b"a"
+
+
+def test_standard_input_can_be_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"words")))
+    cli = Cli(settings_for(home=tmp_path), Output(as_json=False))
+    [draft] = _drafts(cli, ["-"], _Named("tea.md"), FORMATS)
+    assert [content_of(draft), content_of(draft)] == [b"words", b"words"]
 
 
 def test_what_was_rejected_is_named_though_the_rest_does_not_move(

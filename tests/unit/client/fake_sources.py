@@ -12,11 +12,14 @@ EARLIER, LATER = Timestamp(seconds=1_767_225_600), Timestamp(seconds=1_767_225_6
 
 @dataclass
 class FakeSources(sources_pb2_grpc.SourceServiceServicer):
-    """`error` is what the next syncs end with."""
+    """`error` is what the next syncs end with; `documents_stay` names sources that were removed
+    without their documents.
+    """
 
     sources: dict[str, sources_pb2.SourceStatus] = field(default_factory=dict)
     looked: list[str] = field(default_factory=list)
     error: str = ""
+    documents_stay: list[str] = field(default_factory=list)
 
     async def PutSource(self, request: Any, context: Any) -> sources_pb2.PutSourceResponse:
         status = sources_pb2.SourceStatus(
@@ -54,6 +57,7 @@ class FakeSources(sources_pb2_grpc.SourceServiceServicer):
 
     async def RemoveSource(self, request: Any, context: Any) -> sources_pb2.RemoveSourceResponse:
         self._named(request.name).state = sources_pb2.SOURCE_STATE_REMOVING
+        self.documents_stay += [request.name] * request.keep_documents
         return sources_pb2.RemoveSourceResponse()
 
     async def ListSourceKinds(

@@ -3,6 +3,8 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterator
+from functools import partial
+from io import BytesIO
 from typing import assert_type
 
 import gyre_client
@@ -353,7 +355,7 @@ def test_without_asyncio_calls_block_and_streams_iterate(system: FakeSystem) -> 
         texts = [piece.delta.text for piece in client.answers.stream("How hot?")]
         assert "".join(texts) == "80 degrees."
         assert [one.interaction_id for one in client.history.interactions()] == list(IDS)
-        client.documents.submit_all([Draft("tea.md", b"tea".strip)], progress)
+        client.documents.submit_all([Draft("tea.md", partial(BytesIO, b"tea"))], progress)
         with pytest.raises(InvalidInput, match="question is empty: ask something"):
             client.with_caller(tenant="acme").answers.ask("")
         for piece in client.answers.stream("slow"):

@@ -3,9 +3,12 @@
 import asyncio
 import base64
 import time
+import tracemalloc
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from typing import Any
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import grpc
@@ -20,6 +23,8 @@ from gyre_client.submission import LARGEST_MESSAGE, Draft, Progress, Submitter
 from gyre_common.errors import InvalidInput, NotFound, Unavailable
 from gyre_common.rpc import serve
 
+MIB = 1024 * 1024
+
 
 class FakeIngestor(pb_grpc.IngestorServiceServicer):
     """Indexes a document at the third question about it; what it does not like it says."""
@@ -32,6 +37,9 @@ class FakeIngestor(pb_grpc.IngestorServiceServicer):
         self.unavailable = 0
         self.restarting = 0
         self.never = False
+        self.max_bytes = 0
+        self.keeps: int | None = None
+        """Bytes of each message of an upload that are kept; None for all."""
         self.last: set[str] = set()
         """Documents that are searchable only when all others are known to be."""
 
@@ -51,7 +59,14 @@ class FakeIngestor(pb_grpc.IngestorServiceServicer):
 
     async def UploadDocument(self, requests: Any, context: Any) -> pb.SubmitDocumentResponse:
         first = await anext(requests)
-        data = b"".join([each.data async for each in requests])
+        if self.max_bytes and first.size_bytes > self.max_bytes:
+            raise InvalidInput("document.content", "is too large", "split it", code="too_large")
+        size, data = 0, b""
+        async for each in requests:
+            size += len(each.data)
+            data += each.data[: self.keeps]
+        if size != first.size_bytes:  # as a call that was cancelled looks from here
+            raise InvalidInput("size_bytes", "is not what came", "send it again")
         if self.unavailable:
             self.unavailable -= 1
             raise Unavailable("Kafka does not answer", retry_after_seconds=0.01)
@@ -74,7 +89,7 @@ class FakeIngestor(pb_grpc.IngestorServiceServicer):
             submission_id = self.submissions[request.document_id]
             events.append(pb.DocumentEvent(state=state, submission_id=submission_id, code=code))
         reply = pb.GetDocumentResponse(document=pb.DocumentStatus(timeline=events))
-        if name.endswith(".zip"):
+        if name.endswith(".zip") and request.submission_id == self.submissions[name]:
             for part in ("tea.md", "corrupt.pdf"):
                 self.submissions.setdefault(f"{name}/{part}", str(uuid4()))
                 reply.parts.add(
@@ -102,7 +117,7 @@ async def submitter(ingestor: FakeIngestor, progress: Progress) -> AsyncIterator
 
 
 def a_draft(name: str, data: bytes = b"words") -> Draft:
-    return Draft(name, lambda: data)
+    return Draft(name, lambda: BytesIO(data))
 
 
 async def test_documents_that_take_long_do_not_hide_that_the_others_are_done(
@@ -163,6 +178,65 @@ async def test_a_file_larger_than_a_message_carries_goes_in_pieces_and_is_tried_
     assert ingestor.uploads == {"more": more}
 
 
+def a_sparse_file(folder: Path, size: int) -> Draft:
+    path = folder / "sparse.bin"
+    with path.open("wb") as file:
+        file.truncate(size)
+    return Draft("sparse.bin", lambda: path.open("rb"))
+
+
+async def test_a_large_file_is_never_held_whole(
+    submitter: Submitter, ingestor: FakeIngestor, progress: Progress, tmp_path: Path
+) -> None:
+    """The server of this test is in the same process: what it has received and not read counts."""
+    ingestor.keeps = 1
+    draft = a_sparse_file(tmp_path, 128 * MIB)
+    tracemalloc.start()
+    await submitter.submit([draft], wait=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (progress.submitted, ingestor.uploads) == (1, {"sparse.bin": bytes(128)})
+    assert peak < 16 * MIB
+
+
+async def test_a_file_that_is_too_large_is_refused_by_its_size_before_it_is_read(
+    submitter: Submitter, ingestor: FakeIngestor, progress: Progress, tmp_path: Path
+) -> None:
+    ingestor.max_bytes = 20 * MIB
+    draft, places = a_sparse_file(tmp_path, 1024 * MIB), []
+
+    class Watched(BytesIO):
+        """As large as the file; says how far it was read."""
+
+        def seek(self, place: int, whence: int = 0) -> int:
+            return 1024 * MIB if whence else super().seek(place)
+
+        def read(self, size: int | None = -1) -> bytes:
+            places.append(size or 0)
+            return bytes(size or 0)
+
+    await submitter.submit([draft, Draft("watched.bin", Watched)], wait=True)
+    fates = {fate.document_id: fate.code for fate in progress.finished}
+    assert fates == {"sparse.bin": "too_large", "watched.bin": "too_large"}
+    assert sum(places) < 64 * MIB  # what was on its way when the refusal came
+
+
+async def test_a_file_that_cannot_be_read_to_its_end_is_told(
+    submitter: Submitter, ingestor: FakeIngestor, progress: Progress
+) -> None:
+    class Breaking(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > LARGEST_MESSAGE:
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    drafts = [Draft("broken", lambda: Breaking(bytes(LARGEST_MESSAGE * 2))), a_draft("d")]
+    await submitter.submit(drafts, wait=True)
+    details = {fate.document_id: fate.detail for fate in progress.finished}
+    assert details == {"broken": "Input/output error", "d": ""}
+    assert not ingestor.uploads
+
+
 async def test_a_submission_is_tried_again_under_the_same_key(
     submitter: Submitter, ingestor: FakeIngestor
 ) -> None:
@@ -200,7 +274,7 @@ async def test_without_waiting_nothing_is_asked(
 async def test_a_file_that_vanished_meanwhile_is_told_and_the_others_go_on(
     submitter: Submitter, progress: Progress
 ) -> None:
-    def gone() -> bytes:
+    def gone() -> BinaryIO:
         raise FileNotFoundError(2, "No such file or directory")
 
     await submitter.submit([Draft("gone", gone), a_draft("d")], wait=True)

@@ -14,10 +14,12 @@ from gyre_common.events.documents import (
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
-from gyre_embedder import chunk_writer, service
+from gyre_embedder import chunk_writer
+from gyre_embedder.chunk_writer import ChunkWriter
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.handlers import build_handlers
 from gyre_embedder.service import Indexer
+from gyre_embedder.shadow import Change, ShadowFiller
 from pydantic import TypeAdapter
 
 from tests.builders import (
@@ -31,6 +33,13 @@ from tests.fakes.bus import MemoryBus
 from tests.fakes.embedder import MemoryIndex, MemoryModels
 
 
+class NobodyWaits:
+    """Implements `LiveGroup`."""
+
+    async def has_handled(self, change: Change) -> bool:
+        return True
+
+
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[MemoryBus]:
     releases, bus = ReleaseView(), MemoryBus()
@@ -38,7 +47,10 @@ async def bus(tmp_path: Path) -> AsyncIterator[MemoryBus]:
     releases.apply(a_release(Roles.DOCUMENT_ENCODER, live="e-1", artifacts=(artifact,)))
     store = Store(f"file://{tmp_path}")
     async with Encoders(MemoryModels(), releases, most_bytes=100) as encoders:
-        build_handlers(bus, Indexer(MemoryIndex(), encoders, releases, store))
+        index = MemoryIndex()
+        writer = ChunkWriter(index, encoders, store)
+        filler = ShadowFiller(index, writer, releases, NobodyWaits())
+        build_handlers(bus, Indexer(index, writer, releases), filler)
         yield bus
 
 
@@ -78,7 +90,7 @@ async def test_a_document_that_takes_several_turns_is_told_of_once_and_after_oth
     bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunk_writer, "_PIECE", 1)
-    monkeypatch.setattr(service, "_LONGEST_TURN", 0.0)
+    monkeypatch.setattr(chunk_writer, "_LONGEST_TURN", 0.0)
     chunks = tuple(a_chunk(chunk_id=uuid4(), ordinal=at) for at in range(5))
     large = a_document_chunked(document_id="large", chunks=chunks)
     small = [a_document_chunked(document_id=name, chunks=()) for name in "ab"]

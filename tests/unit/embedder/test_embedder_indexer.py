@@ -9,10 +9,12 @@ from gyre_common.events.documents import DocumentChunked, DocumentIndexed, ForSh
 from gyre_common.events.releases import ReleaseChanged, Roles
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
-from gyre_embedder import chunk_writer, service
+from gyre_embedder import chunk_writer, shadow
 from gyre_embedder.chunk_index import DocumentKey, Head
-from gyre_embedder.encoders import Encoders, Side
+from gyre_embedder.chunk_writer import ChunkWriter
+from gyre_embedder.encoders import EncodedText, Encoders, Side
 from gyre_embedder.service import Indexer
+from gyre_embedder.shadow import Change, ShadowFiller
 
 from tests.builders import (
     MORNING,
@@ -50,6 +52,16 @@ def encoder_release(
     )
 
 
+class HandledUntil:
+    """Implements `LiveGroup`: one that has handled what lies below an offset."""
+
+    def __init__(self) -> None:
+        self.offset = 0
+
+    async def has_handled(self, change: Change) -> bool:
+        return change.offset < self.offset
+
+
 class Room:
     """An indexer with all that it needs, in memory."""
 
@@ -59,11 +71,14 @@ class Room:
         self.releases = ReleaseView()
         self.models = MemoryModels({"e-1": self.encoder})
         self.encoders = Encoders(self.models, self.releases, most_bytes=100)
+        self.live = HandledUntil()
         self.restart()
 
     def restart(self) -> None:
         """Another process: what the indexer had in memory is gone."""
-        self.indexer = Indexer(self.index, self.encoders, self.releases, Store("memory://"))
+        writer = ChunkWriter(self.index, self.encoders, Store("memory://"))
+        self.indexer = Indexer(self.index, writer, self.releases)
+        self.filler = ShadowFiller(self.index, writer, self.releases, self.live)
 
     async def release(self, change: ReleaseChanged) -> None:
         self.releases.apply(change)
@@ -71,8 +86,16 @@ class Room:
         self.encoder.encoded_texts.clear()
 
     async def apply(self, *documents: DocumentChunked) -> list[int]:
-        """How many events each document led to."""
-        return [len(events or ()) for events in await self.indexer.index(documents)]
+        """How many events each document led to; the shadow's index comes after the live one."""
+        counts = [len(events or ()) for events in await self.indexer.index(documents)]
+        await self.fill(*documents)
+        return counts
+
+    async def fill(self, *documents: DocumentChunked) -> list[bool]:
+        """The shadow's index alone; returns which are done."""
+        changes = [Change(each, 0, number) for number, each in enumerate(documents)]
+        unfinished = await self.filler.fill(changes)
+        return [change not in unfinished for change in changes]
 
     async def indexed(self, document: DocumentChunked) -> DocumentIndexed:
         """What is told of a document."""
@@ -287,7 +310,7 @@ async def test_a_rejection_is_noted_once(room: Room) -> None:
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn encodes two chunks."""
     monkeypatch.setattr(chunk_writer, "_PIECE", 2)
-    monkeypatch.setattr(service, "_LONGEST_TURN", 0.0)
+    monkeypatch.setattr(chunk_writer, "_LONGEST_TURN", 0.0)
 
 
 async def turns_of(room: Room, *documents: DocumentChunked) -> int:
@@ -340,7 +363,7 @@ async def test_a_shadows_index_gets_a_long_document_by_turns_as_well(room: Room)
     await turns_of(room, a_document(1, "one"))
     await room.release(with_shadow())
     cut_anew = a_document(1, *"abcde", rebuild=FOR_SHADOW)
-    assert await turns_of(room, cut_anew) == 3
+    assert [await room.fill(cut_anew) for _ in range(3)] == [[False], [False], [True]]
     assert room.texts(SHADOW) == [*"abcde"]
     assert room.texts() == ["one"]
     assert len(room.encoder.encoded_texts) == 5
@@ -349,7 +372,7 @@ async def test_a_shadows_index_gets_a_long_document_by_turns_as_well(room: Room)
 async def test_no_more_is_held_in_memory_than_a_batch_needs(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "_MOST_CHUNKS", 3)
+    monkeypatch.setattr(chunk_writer, "_MOST_CHUNKS", 3)
     documents = [a_document(1, *"abc", document_id=f"d{number}") for number in range(3)]
     outcome = await room.indexer.index(documents)
     assert [events is None for events in outcome] == [False, False, True]
@@ -444,3 +467,128 @@ async def test_what_is_told_otherwise_since_is_told_so_in_the_head_record(room: 
     record = room.record()
     assert record.model_dump(include=set(otherwise)) == otherwise
     assert (record.chunk_count, record.index) == (1, INDEX)
+
+
+class BreakingEncoder(HashEncoder):
+    """With `broken` set it raises as a model's runtime does."""
+
+    broken = False
+
+    async def encode(self, texts: Sequence[str], side: Side) -> list[EncodedText]:
+        if self.broken:
+            raise RuntimeError("the graph does not run any more")
+        return await super().encode(texts, side)
+
+
+def with_another_encoder(
+    generation: int = 2, live: str = "e-1", shadow: str | None = "e-2"
+) -> ReleaseChanged:
+    first, second = an_artifact("e-1", index=INDEX), an_artifact("e-2", index=SHADOW)
+    return a_release(
+        Roles.DOCUMENT_ENCODER,
+        live=live,
+        shadow=shadow,
+        artifacts=(first, second),
+        generation=generation,
+    )
+
+
+@pytest.fixture
+async def breaking(room: Room, monkeypatch: pytest.MonkeyPatch) -> BreakingEncoder:
+    """The encoder of a shadow with vectors of its own, which broke after its trial."""
+    monkeypatch.setattr(shadow, "_SOON", (0.0,))
+    encoder = room.models.encoders["e-2"] = BreakingEncoder()
+    await room.release(with_another_encoder())
+    encoder.broken = True
+    return encoder
+
+
+async def test_a_shadow_whose_encoder_breaks_holds_up_itself_alone(
+    room: Room, breaking: BreakingEncoder
+) -> None:
+    documents = [a_document(1, "one"), a_document(2, document_id="gone", deleted=True)]
+    assert [await room.indexed(each) for each in documents]
+    assert room.texts() == ["one"]
+    with pytest.raises(Retryable, match="the graph does not run any more"):
+        await room.fill(*documents)
+    (problem,) = room.filler.problems()
+    assert problem == (
+        "chunks-2, the index of the document encoder's shadow, falls behind: "
+        "RuntimeError: the graph does not run any more"
+    )
+    breaking.broken = False
+    await room.fill(*documents)
+    assert room.texts(SHADOW) == ["one"]
+    assert room.filler.problems() == []
+
+
+async def test_a_shadow_that_cannot_be_loaded_holds_up_itself_alone(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "_SOON", (0.0,))
+    room.models.broken["e-2"] = FailedPrecondition("its file is damaged")
+    await room.release(with_another_encoder())
+    assert await room.indexed(a_document(1, "one"))
+    with pytest.raises(Retryable, match="its file is damaged"):
+        await room.fill(a_document(1, "one"))
+    assert "its file is damaged" in room.filler.problems()[0]
+    await room.release(with_another_encoder(3, shadow=None))
+    assert room.filler.problems() == []
+    await room.fill(a_document(1, "one"))
+
+
+async def test_a_shadow_comes_behind_the_live_index_never_before(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "_SOON", (0.0,))
+    await room.release(with_shadow())
+    with pytest.raises(Retryable, match="d is not in the live index yet"):
+        await room.fill(a_document(1, "one"))
+    assert room.texts(SHADOW) == []
+    room.live.offset = 1  # as of a document that the live index has refused
+    await room.fill(a_document(1, "one"))
+    assert room.texts(SHADOW) == ["one"]
+
+
+async def test_what_a_shadow_still_lacked_when_it_became_live_comes_into_its_index(
+    room: Room, breaking: BreakingEncoder
+) -> None:
+    before = [a_document(1, "one"), a_document(1, "two", document_id="e")]
+    await room.indexer.index(before)
+    breaking.broken = False
+    await room.release(with_another_encoder(3, live="e-2", shadow="e-1"))
+    after = a_document(2, "three")
+    await room.indexer.index([after])
+    await room.fill(*before, after)
+    assert sorted(room.texts()) == sorted(room.texts(SHADOW)) == ["three", "two"]
+
+
+async def test_what_is_deleted_while_an_older_revision_comes_late_stays_gone(
+    room: Room, breaking: BreakingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shadow became live while it was behind: both groups write its index for a moment."""
+    before, deletion = a_document(1, "one"), a_document(2, deleted=True)
+    await room.indexer.index([before])
+    breaking.broken = False
+    await room.release(with_another_encoder(3, live="e-2", shadow="e-1"))
+    encode = breaking.encode
+
+    async def deleted_meanwhile(texts: Sequence[str], side: Side) -> list[EncodedText]:
+        await room.indexer.index([deletion])
+        return await encode(texts, side)
+
+    monkeypatch.setattr(breaking, "encode", deleted_meanwhile)
+    await room.fill(before)
+    await room.fill(deletion)
+    assert room.texts() == room.texts(SHADOW) == []
+
+
+async def test_what_was_released_before_the_shadow_saw_it_held_stays_in_both(room: Room) -> None:
+    await room.release(with_shadow())
+    held = a_document(2, screening=a_screening())
+    released = a_document(2, "two", screening=a_screening(held=False))
+    await room.indexer.index([held])
+    await room.indexer.index([released])
+    await room.fill(held)
+    await room.fill(released)
+    assert room.texts() == room.texts(SHADOW) == ["two"]

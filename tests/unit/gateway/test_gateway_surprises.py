@@ -84,8 +84,8 @@ def test_text_that_is_not_unicode_is_no_json(beside: Beside, path: str) -> None:
     for surprise in ('{"\\ud800": 1}', '{"user": "\\ud800"}', '{"n": NaN}', "[" * 10_000, '{"a":'):
         headers = {"content-type": "application/json"}
         reply = beside.request("POST", path, content=surprise, headers=headers)
-        if path == "/v1/runs/{run_id}/cancel":  # it has no body
-            assert reply.status_code == 200
+        if NEEDS["POST", path][1] is None:  # it has no body
+            assert reply.status_code in (200, 404)
         else:
             assert (reply.status_code, reply.json()["error"]["param"]) == (400, "body")
 

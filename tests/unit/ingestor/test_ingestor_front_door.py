@@ -162,6 +162,22 @@ async def test_an_upload_that_cannot_work_is_refused(
     assert world.bus.published == []
 
 
+async def test_an_upload_that_will_be_too_large_is_refused_before_it_comes(world: World) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        raise AssertionError("nothing is to be read")
+        yield b""
+
+    with pytest.raises(InvalidInput, match="is larger than 1000000 bytes") as refused:
+        await door(world).upload(CALLER, {"document_id": "d"}, pieces(), size_bytes=1 << 30)
+    assert (refused.value.field, refused.value.code) == ("document.content", "too_large")
+
+
+async def test_an_upload_that_ends_early_is_not_taken(world: World) -> None:
+    with pytest.raises(InvalidInput, match="size_bytes is 4, and 2 came"):
+        await door(world).upload(CALLER, {"document_id": "d"}, some(b"Ho"), size_bytes=4)
+    assert world.bus.published == []
+
+
 async def test_an_upload_goes_over_grpc(world: World) -> None:
     async def messages() -> AsyncIterator[ingestor_pb2.UploadDocumentRequest]:
         yield ingestor_pb2.UploadDocumentRequest(

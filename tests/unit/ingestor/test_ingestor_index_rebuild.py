@@ -72,9 +72,11 @@ async def test_progress_says_what_is_still_to_do(world: World) -> None:
     await world.rebuild.start()
     await world.bus.settled()
     world.log.embedder_waits = 1
-    assert (await world.rebuild.progress()).state is RebuildState.ENCODING
+    progress = await world.rebuild.progress()
+    assert (progress.state, progress.behind) == (RebuildState.ENCODING, 1)
     world.log.embedder_waits = 0
-    assert (await world.rebuild.progress()).state is RebuildState.FILLED
+    progress = await world.rebuild.progress()
+    assert (progress.state, progress.behind) == (RebuildState.FILLED, 0)
 
 
 async def test_what_cannot_be_read_is_not_told_of_again(world: World) -> None:

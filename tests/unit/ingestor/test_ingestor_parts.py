@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from gyre_common.context import RequestContext
@@ -236,6 +236,26 @@ async def test_a_part_that_is_gone_from_the_whole_is_deleted_and_all_are_with_it
     await submit(world, deleted=True)
     assert not any(state(world).values())
     assert await world.parts.of("acme", "all.zip") is None
+
+
+async def test_the_parts_of_an_earlier_submission_are_known_to_who_follows_it(world: World) -> None:
+    ids = []
+    for names in ("a", "bc", "c", "c", "d"):
+        await submit(world, data=a_zip({f"{name}.md": TEA for name in names}))
+        last = await world.parts.of("acme", "all.zip")
+        assert last
+        ids.append(last.submission_id)
+
+    async def paths_of(submission_id: UUID) -> tuple[str, ...] | None:
+        parts = await world.parts.of("acme", "all.zip", str(submission_id))
+        return parts.paths if parts else None
+
+    expected = [None, ("b.md", "c.md"), ("c.md",), ("c.md",), ("d.md",)]
+    assert [await paths_of(each) for each in ids] == expected
+    earlier = await world.parts.of("acme", "all.zip", str(ids[1]))
+    assert earlier
+    submissions = {each.submission_id for each in world.events(DOCUMENT_ACCEPTED)}
+    assert {earlier.submission_of(path) for path in earlier.paths} <= submissions
 
 
 async def test_a_whole_that_becomes_a_text_has_no_parts_and_one_that_is_refused_keeps_them(

@@ -211,6 +211,54 @@ async def test_a_page_that_moved_is_called_by_where_it_is_now(world: World, site
     assert submitted(world) == {("tea", True), ("moved", False)}
 
 
+async def test_a_page_that_is_at_another_host_for_good_goes(world: World, site: WebSite) -> None:
+    await crawl(world, site)
+    submitted(world)
+    for path, number in (("/tea", 301), ("/ice", 307)):
+        site.answers[path] = status(number, Location="http://other.example/")
+    run = await sync(world)
+    assert submitted(world) == {("tea", True)}
+    assert [each.name for each in run.problems] == ["ice"]
+
+
+async def test_a_page_that_no_link_leads_to_stays_as_long_as_the_site_has_it(
+    world: World, site: WebSite
+) -> None:
+    """As after a menu was built anew: a sync that asked for links alone would delete it."""
+    await crawl(world, site)
+    submitted(world)
+    site.statuses()
+    site.pages["/"] = page("Kitchen.")
+    await sync(world)
+    assert submitted(world) == {("/", False)}
+    assert site.statuses()["/tea"] == 304
+    site.answers["/tea"] = status(503)
+    site.answers["/ice"] = status(500)
+    await sync(world)
+    assert submitted(world) == set()
+    site.answers = {"/tea": status(410)}
+    await sync(world)
+    assert submitted(world) == {("tea", True)}
+
+
+async def test_what_a_sitemap_lists_no_more_goes(world: World, site: WebSite) -> None:
+    def sitemap(*paths: str) -> bytes:
+        place = "http://www.sitemaps.org/schemas/sitemap/0.9"
+        pages = "".join(f"<url><loc>{site.url}{path}</loc></url>" for path in paths)
+        return f'<urlset xmlns="{place}">{pages}</urlset>'.encode()
+
+    site.pages["/map.xml"] = sitemap("/tea", "/ice")
+    await crawl(world, site, sitemap=f"{site.url}/map.xml")
+    submitted(world)
+    site.pages["/map.xml"] = sitemap()
+    run = await sync(world)
+    assert (submitted(world), run.outcome) == (set(), SyncOutcome.FAILED)
+    assert "lists no page of" in run.error
+    site.pages["/map.xml"] = sitemap("/ice")
+    await sync(world)
+    assert submitted(world) == {("tea", True)}
+
+
 async def test_a_page_without_end_is_cut_off(world: World, site: WebSite) -> None:
     def endless(request: web.Request) -> web.StreamResponse:
         async def pieces() -> AsyncIterator[bytes]:
@@ -315,7 +363,7 @@ def test_a_public_address_may_be_reached() -> None:
         AddressRule().check("example.com", ["93.184.216.34", "127.0.0.1"])
 
 
-@pytest.mark.parametrize("start", ["ftp://a.example", "https://", "https://u:p@a.example/", "a b"])
+@pytest.mark.parametrize("start", ["ftp://a.example", "https://", "a b"])
 async def test_what_is_no_web_address_is_refused(world: World, start: str) -> None:
     with pytest.raises(InvalidInput, match="no web address"):
         await world.book.put(

@@ -6,7 +6,8 @@ import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from os import SEEK_END
+from typing import BinaryIO, TypeVar
 
 from google.protobuf.message import Message
 from gyre.ingestor.v1 import ingestor_pb2
@@ -44,10 +45,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Draft:
-    """A document that is about to be submitted; `read` gives its bytes, None deletes it."""
+    """A document that is about to be submitted. `open` gives its bytes as a file that can be read
+    from any place, once for each try; None deletes it.
+    """
 
     document_id: str
-    read: Callable[[], bytes] | None
+    open: Callable[[], BinaryIO] | None
     media_type: str = ""
     source_uri: str = ""
     acl: tuple[str, ...] = ()
@@ -95,22 +98,28 @@ class Progress:
         return [fate for fate in self.finished if fate.outcome == "quarantined"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Upload:
-    """The messages of an upload, from the first one whenever it is tried again."""
+    """The messages of an upload, from the first one whenever it is tried again.
 
-    document: ingestor_pb2.Document
-    idempotency_key: str
-    data: bytes
+    gRPC cancels the call where reading fails, and does not say why: `failure` does.
+    """
+
+    first: ingestor_pb2.UploadDocumentRequest
+    open: Callable[[], BinaryIO]
     progress: Progress
+    failure: OSError | None = None
 
     async def __aiter__(self) -> AsyncIterator[ingestor_pb2.UploadDocumentRequest]:
-        yield ingestor_pb2.UploadDocumentRequest(
-            document=self.document, idempotency_key=self.idempotency_key
-        )
-        for start in range(0, len(self.data), _PIECE):
-            yield ingestor_pb2.UploadDocumentRequest(data=self.data[start : start + _PIECE])
-            self.progress.moved_at = time.monotonic()
+        yield self.first
+        try:
+            with await asyncio.to_thread(self.open) as file:
+                while data := await asyncio.to_thread(file.read, _PIECE):
+                    yield ingestor_pb2.UploadDocumentRequest(data=data)
+                    self.progress.moved_at = time.monotonic()
+        except OSError as error:
+            self.failure = error
+            raise
 
 
 @dataclass(frozen=True)
@@ -158,18 +167,18 @@ class Submitter(Part[None]):
 
     async def _send(self, draft: Draft) -> None:
         key = str(uuid.uuid4())
-        if draft.read is None:
+        if draft.open is None:
             deletion = ingestor_pb2.DeleteDocumentRequest(
                 document_id=draft.document_id, idempotency_key=key
             )
             await self._submit(draft, "DeleteDocument", deletion, _MESSAGE_SECONDS)
             return
         try:
-            data = await asyncio.to_thread(draft.read)
+            size, data = await asyncio.to_thread(_size_and_data, draft.open)
         except OSError as error:
-            self._refuse(draft, "unreadable", error.strerror or str(error))
+            self._refuse_unreadable(draft, error)
             return
-        if not data:  # a message cannot tell an empty content from none at all
+        if not size:  # a message cannot tell an empty content from none at all
             self._refuse(draft, "empty", "is empty: write something into it, or leave it out")
             return
         document = ingestor_pb2.Document(
@@ -179,13 +188,23 @@ class Submitter(Part[None]):
             acl=draft.acl,
             language=draft.language,
         )
-        if len(data) > LARGEST_MESSAGE:
-            upload = _Upload(document, key, data, self._progress)
-            await self._submit(draft, "UploadDocument", upload, _UPLOAD_SECONDS)
+        if size > LARGEST_MESSAGE:
+            first = ingestor_pb2.UploadDocumentRequest(
+                document=document, idempotency_key=key, size_bytes=size
+            )
+            await self._upload(draft, _Upload(first, draft.open, self._progress))
             return
         document.content_base64 = base64.b64encode(data).decode()
         message = ingestor_pb2.SubmitDocumentRequest(document=document, idempotency_key=key)
         await self._submit(draft, "SubmitDocument", message, _MESSAGE_SECONDS)
+
+    async def _upload(self, draft: Draft, upload: _Upload) -> None:
+        try:
+            await self._submit(draft, "UploadDocument", upload, _UPLOAD_SECONDS)
+        except asyncio.CancelledError:
+            if upload.failure is None:
+                raise
+            self._refuse_unreadable(draft, upload.failure)
 
     async def _submit(
         self,
@@ -204,6 +223,9 @@ class Submitter(Part[None]):
             return
         self._progress.submitted += 1
         self._accepted.put_nowait(_Submission(draft.document_id, reply.submission_id))
+
+    def _refuse_unreadable(self, draft: Draft, error: OSError) -> None:
+        self._refuse(draft, "unreadable", error.strerror or str(error))
 
     def _refuse(self, draft: Draft, code: str, detail: str) -> None:
         self._progress.finish(Fate(draft.document_id, "rejected", code, detail))
@@ -236,7 +258,9 @@ class Submitter(Part[None]):
         return end
 
     async def _end(self, one: _Submission) -> _End | None:
-        request = ingestor_pb2.GetDocumentRequest(document_id=one.document_id)
+        request = ingestor_pb2.GetDocumentRequest(
+            document_id=one.document_id, submission_id=one.submission_id
+        )
         try:
             reply: ingestor_pb2.GetDocumentResponse = await self._call(
                 "GetDocument", request, timeout=10.0, repeatable=False
@@ -278,6 +302,17 @@ async def in_turns(things: Iterable[T], work: Callable[[T], Awaitable[None]], at
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _size_and_data(open_file: Callable[[], BinaryIO]) -> tuple[int, bytes]:
+    """What one message does not carry is not read yet. Raises OSError."""
+    with open_file() as file:
+        size = file.seek(0, SEEK_END)
+        if size > LARGEST_MESSAGE:
+            return size, b""
+        file.seek(0)
+        data = file.read()
+        return len(data), data
 
 
 def _seconds(event: ingestor_pb2.DocumentEvent) -> float:

@@ -51,13 +51,15 @@ class App:
     """What a service built: its gRPC servicers, its bus, and what else it does and depends on.
 
     A check in `ready` is cheap, runs each second, and raises nothing but GyreError. `tasks` run
-    until the process drains; one that fails ends the process.
+    until the process drains; one that fails ends the process. `troubles` says what goes wrong and
+    does not keep it from serving.
     """
 
     rpc: Sequence[object]
     bus: Bus | None = None
     ready: Mapping[str, Check] = field(default_factory=dict)
     tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    troubles: Callable[[], Sequence[str]] = tuple
 
 
 Create = Callable[[S, Enter], Awaitable[App]]
@@ -200,6 +202,7 @@ class _Process:
                 METRICS.ready.labels("kafka").set(not problems)
             for name, check in app.ready.items():
                 checks[name] = await self._holds(name, check)
+            problems = [*problems, *app.troubles()]
             await self._set_readiness(Readiness(checks, problems=problems), server)
             pause = _CHECK_EVERY if self._readiness.ready else _CHECK_SOON
             with suppress(TimeoutError):

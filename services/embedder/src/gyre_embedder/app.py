@@ -10,13 +10,16 @@ from gyre_common.model_folders import ModelFolders
 from gyre_common.releases.following import open_releases
 from gyre_common.store import Store
 
+from gyre_embedder.chunk_writer import ChunkWriter
 from gyre_embedder.elasticsearch_index import ElasticsearchIndex
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.handlers import build_handlers
+from gyre_embedder.live_group import KafkaLiveGroup
 from gyre_embedder.onnx_encoder import OnnxModels
 from gyre_embedder.rpc import EmbedderRpc
 from gyre_embedder.service import Indexer
 from gyre_embedder.settings import EmbedderSettings
+from gyre_embedder.shadow import ShadowFiller
 
 _ROLES = (Roles.DOCUMENT_ENCODER, Roles.QUERY_ENCODER)
 
@@ -36,16 +39,19 @@ async def create_app(settings: EmbedderSettings, enter: Enter) -> App:
         Encoders(models, releases, most_bytes=settings.encoder_memory_mb * 1_000_000)
     )
     await encoders.hold()
-    indexer = Indexer(index, encoders, releases, store)
+    writer = ChunkWriter(index, encoders, store)
+    indexer = Indexer(index, writer, releases)
     await indexer.prepare()
+    filler = ShadowFiller(index, writer, releases, KafkaLiveGroup(settings.kafka_servers))
     bus = Bus(settings.kafka_servers, service=settings.service)
-    build_handlers(bus, indexer)
+    build_handlers(bus, indexer, filler)
     await enter(bus)
     return App(
         rpc=[EmbedderRpc(encoders)],
         bus=bus,
         ready={"elasticsearch": partial(reachable, client)},
         tasks=[encoders.follow_releases],
+        troubles=filler.problems,
     )
 
 

@@ -6,9 +6,11 @@ from time import monotonic
 from uuid import UUID
 
 from gyre_common.chunk_index import IndexedChunk
-from gyre_common.errors import FailedPrecondition, Retryable
+from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Poison, Retryable
 from gyre_common.events.documents import Chunk, DocumentChunked
 from gyre_common.passages import encoder_input
+from gyre_common.store import DamagedContentError, Store
+from pydantic import TypeAdapter, ValidationError
 
 from gyre_embedder.chunk_index import (
     ChunkIndex,
@@ -19,26 +21,18 @@ from gyre_embedder.chunk_index import (
     StoredChunks,
 )
 from gyre_embedder.encoders import Encoder, Encoders, Side, Vector
+from gyre_embedder.targets import Target, key_of
 
+_LONGEST_TURN = 5.0  # seconds of encoding
 _PIECE = 16  # chunks that one call of the encoder takes: less than a second of work
+_MOST_CHUNKS = 10_000  # in memory at once, or those of one document
 
-
-@dataclass(frozen=True)
-class Target:
-    """The index that a document goes to, and the version of the encoder that makes it; `vectors` is
-    the version by which vectors are known, as several indexes may hold the same. The `shadow` is
-    filled beside it.
-    """
-
-    index: str
-    encoder_version: str
-    vectors: str
-    shadow: "Target | None" = None
+_CHUNKS = TypeAdapter(tuple[Chunk, ...])
 
 
 @dataclass(frozen=True)
 class Work:
-    """A document to be brought into its index."""
+    """A document to be brought into an index, and its head record as it was read."""
 
     document: DocumentChunked
     chunks: Sequence[Chunk]
@@ -47,7 +41,7 @@ class Work:
     @property
     def key(self) -> DocumentKey:
         """The document's identity."""
-        return DocumentKey(self.document.tenant, self.document.document_id)
+        return key_of(self.document)
 
 
 @dataclass(frozen=True)
@@ -61,15 +55,67 @@ class Written:
     encoded: frozenset[UUID] = frozenset()
 
 
+def end_of_turn() -> float:
+    """When, by the monotonic clock, a turn that begins now is over: what is left waits for its next
+    one.
+    """
+    return monotonic() + _LONGEST_TURN
+
+
 class ChunkWriter:
     """Encodes what the index does not hold. A document is searchable once it is encoded whole; what
     was encoded before that is laid by in the index, where no search sees it and any process that
     has the document next goes on from there.
     """
 
-    def __init__(self, index: ChunkIndex, encoders: Encoders) -> None:
+    def __init__(self, index: ChunkIndex, encoders: Encoders, store: Store) -> None:
         self._index = index
         self._encoders = encoders
+        self._store = store
+
+    async def prepare(self, target: Target) -> None:
+        """Make the index ready.
+
+        Raises:
+            FailedPrecondition: it exists with another mapping, or the encoder is not here.
+            Retryable: the engine is not there now.
+        """
+        async with self._encoders.use(Side.DOCUMENT, target.encoder_version) as encoder:
+            dimensions = encoder.dimensions
+        await self._index.prepare(target.index, dimensions)
+
+    async def works(
+        self, documents: Iterable[DocumentChunked], heads: Mapping[DocumentKey, Head]
+    ) -> tuple[list[Work], frozenset[DocumentKey]]:
+        """As many of the documents as memory should hold, and which these are not.
+
+        Raises:
+            Retryable: the store is not there now.
+            Poison: a document's chunks cannot be read.
+        """
+        works, rest, count = [], set(), 0
+        for document in documents:
+            key = key_of(document)
+            if count > _MOST_CHUNKS:
+                rest.add(key)
+                continue
+            works.append(Work(document, await self._chunks(document), heads.get(key)))
+            count += len(works[-1].chunks)
+        return works, frozenset(rest)
+
+    async def _chunks(self, document: DocumentChunked) -> Sequence[Chunk]:
+        """From the event, or from the store when there are too many for one."""
+        if document.deleted:
+            return ()
+        if document.chunks_ref is None:
+            return document.chunks
+        try:
+            data = await self._store.get(document.chunks_ref, document.chunks_digest or "")
+            return _CHUNKS.validate_json(data)
+        except (InvalidInput, NotFound, DamagedContentError) as error:
+            raise Poison(f"the chunks cannot be read: {error}") from error
+        except ValidationError as error:
+            raise Poison("what chunks_ref points to is not a list of chunks") from error
 
     async def write(
         self,
@@ -82,7 +128,9 @@ class ChunkWriter:
         """Bring the documents' chunks into the index, and take others of theirs out. After `until`,
         of the monotonic clock, no more is encoded. `also_in` is another index that may hold them.
 
-        Raises Retryable: the engine, the encoder or an index of use is not there now.
+        Raises:
+            Retryable: the engine, the encoder or an index of use is not there now.
+            Poison: the index refuses a document.
         """
         if not works:
             return Written()

@@ -26,6 +26,9 @@ import type {
   SeriesView,
   Session,
   SessionChange,
+  SourceDraft,
+  SourceKind,
+  SourceStatus,
   Status,
   Submission,
   Turn,
@@ -63,6 +66,19 @@ export const api = {
 
   /** Raises ApiError; an AbortError once `signal` says so. */
   upload,
+
+  sources: () => json<Page<SourceStatus>>("GET", "/v1/sources"),
+  sourceKinds: () => json<Page<SourceKind>>("GET", "/v1/source-kinds"),
+  putSource: (name: string, draft: SourceDraft) =>
+    json<SourceStatus>("PUT", at("/v1/sources", name), draft),
+  syncSource: (name: string) => json<object>("POST", at("/v1/sources", name, "sync")),
+  pauseSource: (name: string) => json<object>("POST", at("/v1/sources", name, "pause")),
+  resumeSource: (name: string) => json<object>("POST", at("/v1/sources", name, "resume")),
+  removeSource: (name: string, keepDocuments: boolean) =>
+    json<object>(
+      "DELETE",
+      address(at("/v1/sources", name), { keep_documents: keepDocuments || undefined }),
+    ),
 
   status: () => json<Status>("GET", "/v1/status"),
 

@@ -262,6 +262,68 @@ export interface Submission {
   submission_id: string;
 }
 
+export type SourceState =
+  | "SOURCE_STATE_UNSPECIFIED"
+  | "SOURCE_STATE_NEW"
+  | "SOURCE_STATE_SYNCING"
+  | "SOURCE_STATE_SYNCED"
+  | "SOURCE_STATE_FAILED"
+  | "SOURCE_STATE_PAUSED"
+  | "SOURCE_STATE_REMOVING";
+
+/** A place that documents are fetched from, as somebody describes it. */
+export interface SourceDraft {
+  kind: string;
+  settings: Record<string, string>;
+  /** A cron expression in UTC; empty for none. */
+  schedule: string;
+  /** Groups that may read its documents; none for everyone of the tenant. */
+  acl: string[];
+}
+
+export interface SourceStatus {
+  source: SourceDraft & { name: string };
+  state: SourceState;
+  documents: number;
+  /** The one under way. */
+  sync?: Sync;
+  /** The last one that ended. */
+  last_sync?: Sync;
+  /** By the schedule. */
+  next_sync_at?: string;
+}
+
+/** One look at all that a source has. */
+export interface Sync {
+  began_at: string;
+  ended_at?: string;
+  /** succeeded, incomplete, failed or stopped; empty while it goes on. */
+  outcome: string;
+  added: number;
+  changed: number;
+  unchanged: number;
+  deleted: number;
+  refused: number;
+  unreadable: number;
+  /** The first of what was refused or unreadable. */
+  problems: { name: string; detail: string }[];
+  /** Of the whole: what is wrong, and what to do. */
+  error: string;
+}
+
+/** What a source may be. */
+export interface SourceKind {
+  kind: string;
+  settings: SourceSetting[];
+}
+
+export interface SourceSetting {
+  name: string;
+  description: string;
+  default: string;
+  required: boolean;
+}
+
 export interface Status {
   services: ServiceStatus[];
 }

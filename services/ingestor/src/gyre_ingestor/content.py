@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import AsyncIterable, AsyncIterator
 
-from gyre_common.errors import NotFound
+from gyre_common.errors import InvalidInput, NotFound
 from gyre_common.events.documents import DocumentSubmitted, RejectionCode
 from gyre_common.languages import primary_language
 from gyre_common.outside_content import ContentTooLargeError, OutsideContent, UriNotAllowedError
@@ -57,16 +57,31 @@ class ContentSource:
         telling = telling_part(data)
         return data, await self._reader.media_type(telling, submission.media_type, names)
 
-    async def bounded(self, pieces: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """Content on its way in. Raises DocumentRefused: it is more than may be, or nothing."""
+    def check_size(self, size_bytes: int) -> None:
+        """Of content that will come. Raises DocumentRefused."""
+        if size_bytes > self._max_bytes:
+            raise self._too_large("content")
+
+    async def bounded(
+        self, pieces: AsyncIterable[bytes], size_bytes: int = 0
+    ) -> AsyncIterator[bytes]:
+        """Content on its way in.
+
+        Raises:
+            DocumentRefused: it is more than may be, or nothing.
+            InvalidInput: it is not as much as was announced (0 for nothing that was), as where the
+                sender broke off: gRPC ends the stream then as if it were whole.
+        """
         size = 0
         async for piece in pieces:
             size += len(piece)
-            if size > self._max_bytes:
-                raise self._too_large("content")
+            self.check_size(size)
             yield piece
         if not size:
             raise _empty("content")
+        if size_bytes not in (0, size):
+            fix = "send it once nobody writes to it any more"
+            raise InvalidInput("size_bytes", f"is {size_bytes:,}, and {size:,} came", fix)
 
     async def _bytes(self, submission: DocumentSubmitted, field: str) -> bytes:
         if field == "text":

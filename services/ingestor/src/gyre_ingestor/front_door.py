@@ -66,8 +66,11 @@ class FrontDoor:
         fields: Mapping[str, object],
         pieces: AsyncIterable[bytes],
         idempotency_key: str = "",
+        size_bytes: int = 0,
     ) -> UUID:
-        """As `submit`, of content that comes in pieces and is never held whole."""
+        """As `submit`, of content that comes in pieces and is never held whole. A `size_bytes` says
+        how much will come: what is too large is refused before it does.
+        """
         sent = [name for name in CONTENT_FIELDS if fields.get(name)]
         if sent:
             fix = "leave it out: the content is what follows"
@@ -76,7 +79,8 @@ class FrontDoor:
         _submission_id(submission, idempotency_key)
         with _refused_at_once():
             self._contents.check_labels(submission)
-            content = await self._uploads.put_stream(self._contents.bounded(pieces))
+            self._contents.check_size(size_bytes)
+            content = await self._uploads.put_stream(self._contents.bounded(pieces, size_bytes))
         by_reference = {**fields, "content_uri": content.uri}
         return await self.submit(caller, by_reference, idempotency_key)
 

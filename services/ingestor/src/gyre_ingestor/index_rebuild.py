@@ -38,7 +38,7 @@ class RebuildState(StrEnum):
 @dataclass(frozen=True)
 class RebuildProgress:
     """How far the last rebuild is: records of accepted documents read again, of how many; documents
-    that were read, and those that could not be.
+    that were read, and those that could not be. The shadow's index is so many changes `behind`.
     """
 
     state: RebuildState
@@ -47,6 +47,7 @@ class RebuildProgress:
     records: int = 0
     documents: int = 0
     skipped: int = 0
+    behind: int = 0
 
 
 class IndexRebuild:
@@ -116,7 +117,7 @@ class IndexRebuild:
         """Raises Retryable: Kafka does not answer."""
         own = _last_rebuild(await self._log.progress())
         if not own:
-            return RebuildProgress(RebuildState.NONE)
+            return RebuildProgress(RebuildState.NONE, behind=await self._behind())
         return RebuildProgress(
             await self._state(own),
             own[0].rebuild_id,
@@ -124,6 +125,7 @@ class IndexRebuild:
             sum(each.until_offset - each.first_offset for each in own),
             sum(each.document_count for each in own),
             sum(each.skipped_count for each in own),
+            await self._behind(),
         )
 
     async def _state(self, own: Sequence[IndexRebuildProgressed]) -> RebuildState:
@@ -178,11 +180,13 @@ class IndexRebuild:
     async def _wait_for_embedder(self) -> None:
         """Documents that change meanwhile stand behind these: they shall be few."""
         for _ in range(_MOST_WAITS):
-            ends, indexed = await self._log.chunked(), await self._log.indexed()
-            waiting = sum(max(0, end - indexed.get(each, 0)) for each, end in ends.items())
-            if waiting < _MOST_WAITING:
+            if await self._behind() < _MOST_WAITING:
                 return
             await asyncio.sleep(_WAIT_SECONDS)
+
+    async def _behind(self) -> int:
+        ends, indexed = await self._log.chunked(), await self._log.indexed()
+        return sum(max(0, end - indexed.get(each, 0)) for each, end in ends.items())
 
     def _is_shadow(self, event: IndexRebuildProgressed) -> bool:
         state = self._releases.state(EVERY_TENANT, Roles.DOCUMENT_ENCODER)

@@ -6,20 +6,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import DefaultPartitioner
 from gyre_common.bus.compacted import CompactedReader, partitions_of
 from gyre_common.bus.decoding import decoder
 from gyre_common.bus.record import RawRecord
-from gyre_common.bus.topics import opened
+from gyre_common.bus.topics import committed_offsets, opened
 from gyre_common.errors import Poison
 from gyre_common.events.documents import DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED
 from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildProgressed
 
 from gyre_ingestor.document_log import AcceptedDocument, Offsets
 
-_EMBEDDER = f"embedder.{DOCUMENT_CHUNKED.name}"
-"""The group that brings chunked documents into their indexes."""
+_SHADOW_GROUP = f"embedder-shadow.{DOCUMENT_CHUNKED.name}"
+"""The group that brings chunked documents into the shadow's index, behind the live one."""
 
 _SECONDS = 10.0
 _POLL_MS = 500
@@ -111,10 +110,7 @@ class KafkaDocumentLog:
 
     async def indexed(self) -> Offsets:
         """See `DocumentLog`."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, client_id="gyre-rebuild")
-        async with opened(admin, self._servers):
-            offsets = await admin.list_consumer_group_offsets(_EMBEDDER)
-        return {place.partition: committed.offset for place, committed in offsets.items()}
+        return await committed_offsets(self._servers, _SHADOW_GROUP)
 
     async def progress(self) -> Sequence[IndexRebuildProgressed]:
         """See `DocumentLog`."""

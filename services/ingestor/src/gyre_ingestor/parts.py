@@ -1,7 +1,7 @@
 """Documents that came within another one: an archive's files, a mail's attachments."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
@@ -23,13 +23,31 @@ from gyre_ingestor.unpacking import UnpackedFile
 FOLDER = "parts"
 _PIECE = 1024 * 1024
 _AT_ONCE = 32
+_EARLIER = 3
+"""Submissions before the last whose parts are known, for who still follows them."""
 
 
 class PartsList(BaseModel, frozen=True):
-    """Paths of the documents within one, as its submission left them."""
+    """Paths of the documents within one, as its submission left them; those of `earlier` ones are
+    what they were as long as each was the last.
+    """
 
     submission_id: UUID
     paths: tuple[str, ...]
+    earlier: Mapping[UUID, tuple[str, ...]] = {}
+
+    def of(self, submission_id: str) -> "PartsList | None":
+        """As that submission left it; None where it is none of the last few."""
+        lists = {self.submission_id: self.paths, **self.earlier}
+        known = {str(each): PartsList(submission_id=each, paths=lists[each]) for each in lists}
+        return known.get(submission_id)
+
+    def before(self, submission_id: UUID) -> Mapping[UUID, tuple[str, ...]]:
+        """What is `earlier` to that submission, which may have been here before."""
+        if submission_id == self.submission_id:
+            return self.earlier
+        lists = [(self.submission_id, self.paths), *self.earlier.items()]
+        return dict(lists[:_EARLIER])
 
     def submission_of(self, path: str) -> UUID:
         """The id of that part's own submission."""
@@ -54,12 +72,14 @@ class Parts:
         self._lists = lists
         self._publisher = publisher
 
-    async def of(self, tenant: str, document_id: str) -> PartsList | None:
-        """What came within it; None where nothing did."""
+    async def of(self, tenant: str, document_id: str, submission_id: str = "") -> PartsList | None:
+        """What came within it, by that submission or the last; None where nothing did."""
         try:
-            return PartsList.model_validate_json(await self._lists.get(_name(tenant, document_id)))
+            data = await self._lists.get(_name(tenant, document_id))
         except NotFound:
             return None
+        last = PartsList.model_validate_json(data)
+        return last.of(submission_id) if submission_id else last
 
     async def replace(
         self,
@@ -84,14 +104,16 @@ class Parts:
                 return
             paths = tuple(each.path for each in files)
             both = tuple(dict.fromkeys([*old_paths, *paths]))
-            await self._write(whole, PartsList(submission_id=submission_id, paths=both))
+            earlier = before.before(submission_id) if before else {}
+            after = PartsList(submission_id=submission_id, paths=both, earlier=earlier)
+            await self._write(whole, after)
             parts: list[DocumentSubmitted] = []
             for first in range(0, len(files), _AT_ONCE):
                 some = files[first : first + _AT_ONCE]
                 parts += await asyncio.gather(*(self._part(whole, each) for each in some))
         present = frozenset(paths)
         gone = [_deletion(whole, path) for path in old_paths if path not in present]
-        after = PartsList(submission_id=submission_id, paths=paths)
+        after = after.model_copy(update={"paths": paths})
         await self._submit(after, whole, [*parts, *gone])
         await self._write(whole, after)
 

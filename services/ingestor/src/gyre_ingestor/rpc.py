@@ -55,6 +55,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             {"document_id": "", **fields},
             _data(first, requests),
             first.idempotency_key,
+            size_bytes=first.size_bytes,
         )
         return ingestor_pb2.SubmitDocumentResponse(submission_id=str(submission_id))
 
@@ -75,7 +76,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         response = ingestor_pb2.GetDocumentResponse(document=_status(record, duplicates))
         known = FORMATS.get(record.media_type.partition(";")[0])
         if known is not None and known.members is not None:
-            parts = await self._parts.of(record.tenant, record.document_id)
+            parts = await self._parts.of(record.tenant, record.document_id, request.submission_id)
             response.parts.extend(_parts(record.document_id, parts) if parts else ())
         return response
 
@@ -119,6 +120,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
             records=progress.records,
             documents=progress.documents,
             documents_skipped=progress.skipped,
+            documents_behind=progress.behind,
         )
 
     async def DecideQuarantine(

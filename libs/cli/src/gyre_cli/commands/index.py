@@ -9,9 +9,11 @@ from gyre.ingestor.v1 import ingestor_pb2
 from gyre_client.errors import FailedPrecondition
 from gyre_client.releases import EVERY_TENANT
 from rich.console import Group
+from rich.text import Text
 from typer import Option
 
 from gyre_cli.command import Cli, command, group
+from gyre_cli.output import escaped
 
 if TYPE_CHECKING:
     from gyre.releases.v1.releases_pb2 import Artifact, Release
@@ -66,6 +68,7 @@ def status(cli: Cli) -> None:
     async def state(gyre: "AsyncClient") -> dict[str, Any]:
         release = await _release(gyre)
         progress = await gyre.documents.index_rebuild()
+        health = await gyre.health()
         return {
             "live": _index_of(release, release.live),
             "shadow": _index_of(release, release.shadow) if release.shadow else None,
@@ -73,13 +76,23 @@ def status(cli: Cli) -> None:
             "records_read": progress.records_read,
             "records": progress.records,
             "documents": progress.documents,
+            "documents_behind": progress.documents_behind if release.shadow else 0,
+            "problems": list(health["embedder"].problems),
         }
 
     now = cli.run(state)
     beside = f"beside it: {now['shadow']}" if now["shadow"] else "nothing is filled beside it"
+    if behind := now["documents_behind"]:
+        beside += f", {behind:,} changes behind"
     done = f" ({now['records_read']:,} of {now['records']:,} records)" if now["records"] else ""
     cli.out.result(
-        now, lambda: Group(f"live: {now['live']}", beside, f"last rebuild: {now['rebuild']}{done}")
+        now,
+        lambda: Group(
+            f"live: {now['live']}",
+            beside,
+            *(Text(escaped(problem), style="red") for problem in now["problems"]),
+            f"last rebuild: {now['rebuild']}{done}",
+        ),
     )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from gyre.releases.v1.releases_pb2 import Artifact, Release
+from gyre_client.errors import GyreError
 from gyre_client.releases import EVERY_TENANT, Change
-from gyre_common.events.releases import GATE_FAILED, GATE_PASSED, Evidence
+from gyre_common.events.releases import GATE_FAILED, GATE_PASSED, Evidence, Roles
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -107,6 +108,7 @@ def promote(
         )
     )
     cli.out.result(_change_json(change), lambda: _change_text(change))
+    _note_what_is_behind(cli, role)
 
 
 @command
@@ -127,6 +129,19 @@ def rollback(
         )
     )
     cli.out.result(_change_json(change), lambda: _change_text(change))
+    _note_what_is_behind(cli, role)
+
+
+def _note_what_is_behind(cli: Cli, role: str) -> None:
+    """An index that was the shadow's may show documents as they were for a while."""
+    if role != Roles.DOCUMENT_ENCODER:
+        return
+    try:
+        behind = cli.run(lambda gyre: gyre.documents.index_rebuild()).documents_behind
+    except GyreError:  # the change was made, whoever else is away
+        return
+    if behind:
+        cli.out.note(f"its index lacks {behind:,} changes that still come: see `gyre index status`")
 
 
 def _tenant(every_tenant: bool) -> str:

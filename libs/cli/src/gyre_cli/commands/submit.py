@@ -1,16 +1,17 @@
 """`gyre submit` and `gyre delete`: what is searchable comes and goes."""
 
 import os
+import shutil
 import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 from gyre_client.errors import FailedPrecondition, GyreError, InvalidInput, NotFound
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from gyre_client import AsyncClient
 
 _MOST_LISTED = 20
-_LARGEST_FILE = 256 * 1024 * 1024
 _FEW = 3
 
 
@@ -171,17 +171,8 @@ def _drafts(
             raise InvalidInput("PATH", f"is {STDIN}", "give it alone")
         if not document_id:
             raise InvalidInput("--id", "is missing", "name what standard input holds")
-        data = sys.stdin.buffer.read()
-        return [
-            Draft(
-                document_id,
-                lambda: data,
-                named.media_type,
-                source_uri,
-                named.acl,
-                named.language,
-            )
-        ]
+        opens = _set_aside(sys.stdin.buffer)
+        return [Draft(document_id, opens, named.media_type, source_uri, named.acl, named.language)]
     skipped: dict[str, list[Path]] = defaultdict(list)
     files = collect(
         [Path(path) for path in paths],
@@ -200,7 +191,7 @@ def _drafts(
     return [
         Draft(
             document_id or name,
-            partial(_bytes_of, file),
+            _opener(file),
             named.media_type or formats.get(file.suffix.lower(), ""),
             f"{source_uri.rstrip('/')}/{name}" if source_uri else "",
             named.acl,
@@ -210,18 +201,22 @@ def _drafts(
     ]
 
 
+def _set_aside(stream: BinaryIO) -> Callable[[], BinaryIO]:
+    """So that it can be sent again; it lies in a file as long as what opens it is there."""
+    file = NamedTemporaryFile(prefix="gyre-submit-")  # noqa: SIM115
+    shutil.copyfileobj(stream, file)
+    file.flush()
+    return lambda: Path(file.name).open("rb")
+
+
+def _opener(path: Path) -> Callable[[], BinaryIO]:
+    return lambda: path.open("rb")
+
+
 def _some(names: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
     more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
     return ", ".join(map(escaped, names[:_FEW])) + more
-
-
-def _bytes_of(file: Path) -> bytes:
-    """Raises OSError, also for what is larger than any document: it is not read."""
-    size = file.stat().st_size
-    if size > _LARGEST_FILE:
-        raise OSError(f"has {size:,} bytes: split it, or let the ingestor fetch it by content_uri")
-    return file.read_bytes()
 
 
 async def _submit(

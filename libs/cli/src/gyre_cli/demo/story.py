@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from io import BytesIO
 
 from gyre.trainer.v1 import trainer_pb2
 from gyre_client import AsyncClient, Caller, GyreError, InvalidInput
@@ -131,7 +132,10 @@ async def submit(
 ) -> None:
     """Returns when all are searchable; raises GyreError when one is not, or nothing moves."""
     progress = Progress()
-    drafts = [Draft(one.document_id, one.text.encode, "text/markdown") for one in documents]
+    drafts = [
+        Draft(one.document_id, partial(BytesIO, one.text.encode()), "text/markdown")
+        for one in documents
+    ]
     async with repeatedly(lambda: show(len(progress.finished))):
         await gyre.documents.submit_all(drafts, progress)
     others = [fate for fate in progress.finished if fate.outcome != "indexed"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -41,6 +41,14 @@ async def connected(make: Callable[[], C], servers: str) -> C:
         log.warning("waiting for Kafka", extra={"servers": servers, "cause": cause})
 
     return await retry(started, KafkaError, OSError, first=0.2, longest=5.0, on_pause=waiting)
+
+
+async def committed_offsets(servers: str, group_id: str) -> Mapping[int, int]:
+    """How far a group is on its one topic, by partition. Raises Unavailable."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, client_id="gyre-offsets")
+    async with opened(admin, servers):
+        offsets = await admin.list_consumer_group_offsets(group_id)
+    return {place.partition: committed.offset for place, committed in offsets.items()}
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from gyre_common.events.event import AccessGroup, Event, Timestamp
+from gyre_common.events.event import AccessGroup, Event, Text, Timestamp
 from gyre_common.events.topic import DAY_MS, Topic
 
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -33,7 +33,7 @@ class SourceChanged(SourceEvent):
     """
 
     kind: str
-    settings: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, Text] = Field(default_factory=dict)
     schedule: str = ""
     acl: tuple[AccessGroup, ...] = ()
     paused: bool = False

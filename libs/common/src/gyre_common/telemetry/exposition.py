@@ -18,7 +18,9 @@ _TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True)
 class Readiness:
-    """The checks of a process, by name; it is ready when all hold. `problems` says why not."""
+    """The checks of a process, by name; it is ready when all hold. `problems` says why not, and
+    what else goes wrong.
+    """
 
     checks: Mapping[str, bool]
     waiting_for: str = ""

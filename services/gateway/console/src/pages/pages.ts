@@ -4,6 +4,7 @@ import FileText from "@lucide/svelte/icons/file-text";
 import ChartLine from "@lucide/svelte/icons/chart-line";
 import RefreshCw from "@lucide/svelte/icons/refresh-cw";
 import History from "@lucide/svelte/icons/history";
+import FolderSync from "@lucide/svelte/icons/folder-sync";
 import type { Component } from "svelte";
 import type { Params } from "../routes.ts";
 import { texts } from "../texts.ts";
@@ -37,6 +38,12 @@ export const pages: PageEntry[] = [
     path: "/documents/*id",
     load: () => import("./documents/DocumentPage.svelte"),
     section: "/documents",
+  },
+  {
+    path: "/sources",
+    load: () => import("./sources/SourcesPage.svelte"),
+    label: texts.navigation.sources,
+    icon: FolderSync,
   },
   {
     path: "/interactions",

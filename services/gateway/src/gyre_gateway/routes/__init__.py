@@ -15,6 +15,7 @@ from gyre_gateway.routes import (
     runs,
     series,
     session,
+    sources,
     status,
 )
 
@@ -24,6 +25,7 @@ ROUTERS = (
     embeddings.router,
     models.router,
     documents.router,
+    sources.router,
     feedback.router,
     interactions.router,
     series.router,

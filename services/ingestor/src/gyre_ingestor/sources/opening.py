@@ -7,6 +7,7 @@ from gyre_common.errors import InvalidInput
 from gyre_common.events.sources import SourceChanged
 from pydantic import ValidationError
 
+from gyre_ingestor.sources.logins import check_logins
 from gyre_ingestor.sources.source import Source, SourceKind, SourceSettings, Surroundings
 
 
@@ -39,6 +40,7 @@ class SourceOpener:
 
 
 def _checked(kind: SourceKind, settings: Mapping[str, str]) -> SourceSettings:
+    check_logins(settings)
     try:
         return kind.settings.model_validate(dict(settings))
     except ValidationError as error:

@@ -60,20 +60,22 @@ class GetIndexRebuildRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetIndexRebuildResponse(_message.Message):
-    __slots__ = ("state", "rebuild_id", "records_read", "records", "documents", "documents_skipped")
+    __slots__ = ("state", "rebuild_id", "records_read", "records", "documents", "documents_skipped", "documents_behind")
     STATE_FIELD_NUMBER: _ClassVar[int]
     REBUILD_ID_FIELD_NUMBER: _ClassVar[int]
     RECORDS_READ_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_BEHIND_FIELD_NUMBER: _ClassVar[int]
     state: IndexRebuildState
     rebuild_id: str
     records_read: int
     records: int
     documents: int
     documents_skipped: int
-    def __init__(self, state: _Optional[_Union[IndexRebuildState, str]] = ..., rebuild_id: _Optional[str] = ..., records_read: _Optional[int] = ..., records: _Optional[int] = ..., documents: _Optional[int] = ..., documents_skipped: _Optional[int] = ...) -> None: ...
+    documents_behind: int
+    def __init__(self, state: _Optional[_Union[IndexRebuildState, str]] = ..., rebuild_id: _Optional[str] = ..., records_read: _Optional[int] = ..., records: _Optional[int] = ..., documents: _Optional[int] = ..., documents_skipped: _Optional[int] = ..., documents_behind: _Optional[int] = ...) -> None: ...
 
 class DecideQuarantineRequest(_message.Message):
     __slots__ = ("document_id", "verdict", "actor", "reason")
@@ -151,14 +153,16 @@ class SubmitDocumentRequest(_message.Message):
     def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
 class UploadDocumentRequest(_message.Message):
-    __slots__ = ("document", "idempotency_key", "data")
+    __slots__ = ("document", "idempotency_key", "data", "size_bytes")
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     document: Document
     idempotency_key: str
     data: bytes
-    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+    size_bytes: int
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., data: _Optional[bytes] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class SubmitDocumentResponse(_message.Message):
     __slots__ = ("submission_id",)
@@ -280,10 +284,12 @@ class DuplicateDocument(_message.Message):
     def __init__(self, document_id: _Optional[str] = ..., title: _Optional[str] = ..., same_content: _Optional[bool] = ..., similarity: _Optional[float] = ..., newer: _Optional[bool] = ...) -> None: ...
 
 class GetDocumentRequest(_message.Message):
-    __slots__ = ("document_id",)
+    __slots__ = ("document_id", "submission_id")
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBMISSION_ID_FIELD_NUMBER: _ClassVar[int]
     document_id: str
-    def __init__(self, document_id: _Optional[str] = ...) -> None: ...
+    submission_id: str
+    def __init__(self, document_id: _Optional[str] = ..., submission_id: _Optional[str] = ...) -> None: ...
 
 class GetDocumentResponse(_message.Message):
     __slots__ = ("document", "parts")

@@ -25,6 +25,7 @@ from gyre_ingestor.sources.web.fetching import (
     Fetcher,
     Page,
     PageFailed,
+    PageMovedAway,
     open_fetcher,
 )
 from gyre_ingestor.sources.web.limits import WebLimits
@@ -46,8 +47,11 @@ _TELLS_NOTHING = ("", "application/octet-stream", "binary/octet-stream")
 
 
 class WebSource:
-    """Pages that were brought are asked for again too: a page goes when the site says that it is
-    gone, or sends whoever asks elsewhere, not when the last link to it goes.
+    """A sitemap says which pages there are, and what it lists no more goes.
+
+    Without one, pages that were brought are asked for again too: a page goes when the site says
+    that it is gone or elsewhere for good, not when the last link to it goes. Menus that are built
+    anew, or drawn by a script, would take all of a site that is still there.
     """
 
     def __init__(self, start: str, sitemap: str, limits: WebLimits, rule: AddressRule) -> None:
@@ -87,8 +91,10 @@ class WebSource:
         self, visit: "_Visit", fetcher: Fetcher, known: Mapping[str, Known], robots: "Protego"
     ) -> None:
         visit.add(self._start, 0)
-        for page in await self._listed(fetcher) if self._sitemap else ():
-            visit.add(page, 0)
+        if self._sitemap:
+            for page in await self._listed(fetcher):
+                visit.add(page, 0)
+            return
         for item in known.values():
             if self._is_here(url := item.notes.get("url", "")):
                 visit.add(url, int(item.notes.get("depth", "0")))
@@ -117,6 +123,8 @@ class WebSource:
                 )
                 failures = 0
             except PageFailed as error:
+                if isinstance(error, PageMovedAway) and url != self._start:
+                    continue
                 failures += error.is_host
                 if url == self._start or failures >= _MOST_FAILURES:
                     raise SourceUnreachable(f"{url}: {error}") from error
@@ -243,6 +251,10 @@ class WebSource:
                 raise SourceUnreachable(f"the sitemap {url}: {error}") from error
             sitemaps.extend(each for each in sitemap.sitemaps if self._is_here(each))
             pages.update(dict.fromkeys(each for each in sitemap.pages if self._is_here(each)))
+        if sitemaps:
+            raise SourceUnreachable(f"{self._sitemap} lists more than {_MOST_SITEMAPS} sitemaps")
+        if not pages:
+            raise SourceUnreachable(f"{self._sitemap} lists no page of {self._host}: look at it")
         return [*pages]
 
     def _is_here(self, url: str) -> bool:

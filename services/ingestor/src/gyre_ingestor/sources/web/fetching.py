@@ -20,7 +20,8 @@ _HEADERS = {"User-Agent": f"{USER_AGENT} (answer engine; mirrors this site for i
 _MOST_HOPS = 10
 _PAGE_SECONDS, _CONNECT_SECONDS = 60.0, 10.0
 _PIECE = 64 * 1024
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FOR_EVER = frozenset({301, 308})
+_REDIRECTS = frozenset({*_FOR_EVER, 302, 303, 307})
 
 
 class PageFailed(GyreError):
@@ -29,6 +30,10 @@ class PageFailed(GyreError):
     def __init__(self, detail: str, *, is_host: bool = False) -> None:
         super().__init__(detail)
         self.is_host = is_host
+
+
+class PageMovedAway(PageFailed):
+    """The site says that a page is at another host from now on."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Fetcher:
     ) -> Page:
         """Raises PageFailed: it is out of reach, too large, or leads in circles or elsewhere."""
         visited: list[str] = []
-        here = url
+        here, for_ever = url, True
         while True:
             if here in visited:
                 raise PageFailed(f"it redirects in a loop at {here}: tell who runs the site")
@@ -74,8 +79,10 @@ class Fetcher:
             if page.status not in _REDIRECTS or "Location" not in page.headers:
                 return page
             here = _target(here, page.headers["Location"])
+            for_ever = for_ever and page.status in _FOR_EVER
             if not other_hosts and urlsplit(here).netloc != urlsplit(url).netloc:
-                raise PageFailed(f"it leads to another host, {here}: make that a source of its own")
+                failure = PageMovedAway if for_ever else PageFailed
+                raise failure(f"it leads to another host, {here}: make that a source of its own")
 
     async def _get_once(self, url: str, most_bytes: int, headers: Mapping[str, str]) -> Page:
         import aiohttp
