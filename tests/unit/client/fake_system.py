@@ -64,7 +64,8 @@ class FakeSystem(
     async def Answer(self, request: Any, context: Any) -> generator_pb2.AnswerResponse:
         self._record_call(request)
         if request.question == "slow":
-            await self.released.wait()
+            with self._noting_cancellation():
+                await self.released.wait()
         _check(request)
         return self._answer(request.question)
 
@@ -73,12 +74,9 @@ class FakeSystem(
     ) -> AsyncIterator[generator_pb2.StreamAnswerResponse]:
         self._record_call(request)
         _check(request)
-        try:
+        with self._noting_cancellation():
             async for piece in self._pieces(request.question):
                 yield piece
-        except (asyncio.CancelledError, GeneratorExit):  # between two pieces too
-            self.cancelled.set()
-            raise
 
     async def _pieces(self, question: str) -> AsyncIterator[generator_pb2.StreamAnswerResponse]:
         reply = generator_pb2.StreamAnswerResponse
@@ -233,11 +231,12 @@ class FakeSystem(
         self, request: Any, context: Any
     ) -> AsyncIterator[trainer_pb2.WatchRunResponse]:
         self._record_call(request)
-        for state in ("running", "released"):
-            run = _run(request.run_id, state=state)
-            yield trainer_pb2.WatchRunResponse(run=run)
-            if request.run_id == "slow":
-                await self.released.wait()
+        with self._noting_cancellation():
+            for state in ("running", "released"):
+                run = _run(request.run_id, state=state)
+                yield trainer_pb2.WatchRunResponse(run=run)
+                if request.run_id == "slow":
+                    await self.released.wait()
 
     async def StartRun(self, request: Any, context: Any) -> trainer_pb2.StartRunResponse:
         self._record_call(request)
@@ -321,6 +320,15 @@ class FakeSystem(
         if request.role not in ("generator", "query-encoder"):
             raise FailedPrecondition(f"no version of {request.role} was live before")
         return releases_pb2.RollbackResponse()
+
+    @contextmanager
+    def _noting_cancellation(self) -> Iterator[None]:
+        """Also of a call that is cancelled between two pieces."""
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled.set()
+            raise
 
     def _record_call(self, request: Any) -> None:
         self.callers.append(request_context())
