@@ -86,7 +86,12 @@ class MemoryIndex:
 
     async def lay_by(self, index: str, chunks: Sequence[EncodedAhead]) -> None:
         self._check()
-        self.ahead[index] |= {each.chunk_id: each for each in chunks}
+        stored = self.chunks.by_index[index]
+        self.ahead[index] |= {
+            each.chunk_id: each
+            for each in chunks
+            if (known := stored.get(each.chunk_id)) is None or known.chunk.revision < each.revision
+        }
 
     async def write(
         self, index: str, chunks: Sequence[EncodedChunk], removals: Mapping[UUID, int]

@@ -342,6 +342,14 @@ async def test_what_is_encoded_ahead_is_known_and_seen_by_no_search(sides: Sides
     assert ids_of_either(await sides.find("tea", NORTH)) == ids("c1", "c2")
 
 
+async def test_what_is_encoded_ahead_late_does_not_hide_what_is_searchable(sides: Sides) -> None:
+    """As by a consumer that lost its partition while it was frozen."""
+    await sides.put(a_passage("c1", revision=2), vector=NORTH)
+    late = EncodedAhead(DocumentKey("default", "guide"), uuid5(NAMES, "c1"), 2, np.array(NORTH))
+    await sides.writer.lay_by(sides.index, [late])
+    assert ids_of_either(await sides.find("tea", NORTH)) == ids("c1")
+
+
 async def test_of_two_writers_of_a_head_record_the_second_loses(sides: Sides) -> None:
     key = DocumentKey("default", f"document-{uuid4()}")
     first = Head(_record(key, revision=1))

@@ -174,6 +174,14 @@ def test_what_is_held_says_where_and_why_until_it_is_released() -> None:
     assert with_rejection(held, rejection(at=9)).state is DocumentState.REJECTED
 
 
+def test_the_sentences_that_were_seen_go_with_their_revision() -> None:
+    held = indexed(None, 1, at=0, screening=a_screening())
+    (before, _) = indexed(held, 2, at=6).timeline
+    assert (before.state, before.code, before.detail) == ("quarantined", "instructions", "")
+    assert before.screening is not None
+    assert [each.sentence for each in before.screening.findings] == [""]
+
+
 def test_of_what_is_held_nothing_is_told_as_indexed() -> None:
     document = a_document_chunked(document_id="d", revision=1, screening=a_screening())
     assert indexed_event(indexed(None, 1, at=0), document, index="chunks") is None

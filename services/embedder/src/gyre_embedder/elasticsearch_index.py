@@ -242,7 +242,9 @@ def _lay_by(encoded: EncodedAhead) -> Lines:
         ENCODED_FOR: record_key(*encoded.document),
         ENCODED_AHEAD: b64encode(encoded.vector.astype("<f4").tobytes()).decode(),
     }
-    return _lines({"index": _versioned(encoded.chunk_id, encoded.revision)}, fields)
+    # Late, it must not take the place of a passage that is searchable by now.
+    newer_alone = {**_versioned(encoded.chunk_id, encoded.revision), "version_type": "external"}
+    return _lines({"index": newer_alone}, fields)
 
 
 def _vector(source: Item) -> Vector:

@@ -109,12 +109,32 @@ def indexed_event(
 
 def screening_of(record: DocumentRecord) -> Screening | None:
     """What the record's revision was last screened to hold."""
+    last = _last_applied(record)
+    return last.screening if last else None
+
+
+def is_applied(record: DocumentRecord, document: DocumentChunked) -> bool:
+    """Whether it is this revision that the record tells of, held or let in as it is here."""
+    return (record.revision, screening_of(record)) == (document.revision, document.screening)
+
+
+def is_overtaken(record: DocumentRecord, document: DocumentChunked) -> bool:
+    """Whether the record tells of a higher revision, or of what was decided of this one later."""
+    if record.revision != document.revision:
+        return record.revision > document.revision
+    last = _last_applied(record)
+    if is_applied(record, document) or last is None or last.chunked_at is None:
+        return False
+    return document.chunked_at is not None and last.chunked_at > document.chunked_at
+
+
+def _last_applied(record: DocumentRecord) -> DocumentHappening | None:
     own = [
         each
         for each in record.timeline
         if each.revision == record.revision and each.state is not DocumentState.REJECTED
     ]
-    return own[-1].screening if own else None
+    return own[-1] if own else None
 
 
 def _why_held(document: DocumentChunked) -> dict[str, str]:
@@ -143,13 +163,27 @@ def _timeline_with(
 ) -> tuple[DocumentHappening, ...]:
     """The timeline with the happening in its place; telling it again changes nothing.
 
-    A submission that its sender repeated may have several revisions; it happened once.
+    A submission that its sender repeated may have several revisions; it happened once. What was
+    seen in a revision goes with it: others may read the next one.
     """
     same = (happening.submission_id, happening.state)
     known = before.timeline if before else ()
-    others = [each for each in known if (each.submission_id, each.state) != same]
+    others = [
+        _without_sentences(each) if each.revision != happening.revision else each
+        for each in known
+        if (each.submission_id, each.state) != same
+    ]
     ordered = sorted([*others, happening], key=lambda each: each.happened_at)
     return tuple(ordered[-TIMELINE_LENGTH:])
+
+
+def _without_sentences(happening: DocumentHappening) -> DocumentHappening:
+    screening = happening.screening
+    if screening is None:
+        return happening
+    findings = tuple(each.model_copy(update={"sentence": ""}) for each in screening.findings)
+    screening = screening.model_copy(update={"findings": findings})
+    return happening.model_copy(update={"screening": screening, "detail": ""})
 
 
 def _state(timeline: tuple[DocumentHappening, ...]) -> DocumentState:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
+from gyre_common.document_index import DocumentState
 from gyre_common.errors import Retryable
 from gyre_common.events.documents import DocumentChunked, DocumentIndexed, DocumentRejected
 from gyre_common.events.event import DEFAULT_TENANT, now
@@ -15,7 +16,13 @@ from gyre_common.telemetry import METRICS
 from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, Head
 from gyre_embedder.chunk_writer import ChunkWriter, Work, Written, end_of_turn
 from gyre_embedder.document_sketch import sketch_of
-from gyre_embedder.head_record import indexed_event, screening_of, with_rejection, with_revision
+from gyre_embedder.head_record import (
+    indexed_event,
+    is_applied,
+    is_overtaken,
+    with_rejection,
+    with_revision,
+)
 from gyre_embedder.targets import Target, batches, key_of, target_of
 
 log = logging.getLogger(__name__)
@@ -127,9 +134,14 @@ class Indexer:
         conflicts = await self._index.put_heads(heads)
         for work, head in zip(written.works, heads, strict=True):
             event = indexed_event(head.record, work.document, index=target.index)
-            if work.key not in conflicts and event is not None:
-                events_by_key[work.key] = [event]
+            if work.key in conflicts or event is None:
+                continue
+            before = work.before.record if work.before else None
+            if before is None or before.revision != work.document.revision:
                 METRICS.document_freshness_seconds.observe(event.freshness_seconds)
+            elif before.state is DocumentState.INDEXED and before.index == target.index:
+                continue  # it was searchable, and is marked otherwise now
+            events_by_key[work.key] = [event]
         return [work.document for work in written.works if work.key in conflicts]
 
     def _head(self, target: Target, work: Work, encoded: frozenset[UUID]) -> Head:
@@ -152,10 +164,10 @@ def _known_events(
     """What to tell of a document that needs no work; None when it does."""
     if before is None or before.record.revision < document.revision:
         return None
-    if before.record.revision > document.revision:
+    if is_overtaken(before.record, document):
         log.info("revision overtaken", extra={"revision": document.revision})
         return []
-    if screening_of(before.record) != document.screening:
+    if not is_applied(before.record, document):
         return None  # held, released or marked since
     if document.held:
         return []

@@ -15,7 +15,7 @@ from gyre_common.releases import ReleaseView
 from gyre_embedder.chunk_index import ChunkIndex, DocumentKey, Head
 from gyre_embedder.chunk_writer import ChunkWriter, Work, Written, end_of_turn
 from gyre_embedder.document_sketch import sketch_of
-from gyre_embedder.head_record import screening_of
+from gyre_embedder.head_record import is_applied, is_overtaken
 from gyre_embedder.targets import Target, batches, key_of, target_of
 
 _SOON = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
@@ -59,11 +59,11 @@ class ShadowFiller:
 
     async def fill(self, changes: Sequence[Change]) -> Sequence[Change]:
         """Apply documents in order of their revisions; returns those that take longer than a turn
-        may. Applying one again changes nothing, and one that is unfinished goes on where it was.
+        may, or that the live index does not have yet. Applying one again changes nothing, and one
+        that is unfinished goes on where it was.
 
         Raises:
-            Retryable: an engine or the shadow's encoder is not there now, or the live index does
-                not have the document yet.
+            Retryable: an engine or the shadow's encoder is not there now.
             Poison: the index refuses a document.
         """
         for change in changes:
@@ -93,13 +93,15 @@ class ShadowFiller:
         self, target: Target, batch: Sequence[Change], until: float
     ) -> frozenset[DocumentKey]:
         """Returns the documents that need another turn."""
-        heads = await self._heads_behind_live(batch)
+        heads, waiting = await self._heads_behind_live(batch)
         all_lacking = {
-            key_of(each.document): _lacking(target, each.document, heads.get(key_of(each.document)))
+            key: _lacking(target, each.document, heads.get(key))
             for each in batch
+            if (key := key_of(each.document)) not in waiting
         }
-        documents = [each.document for each in batch if all_lacking[key_of(each.document)]]
+        documents = [each.document for each in batch if all_lacking.get(key_of(each.document))]
         works, unfinished = await self._writer.works(documents, heads)
+        unfinished |= waiting
         works_by_target: dict[Target, list[Work]] = {}
         for work in works:
             for lacking in all_lacking[work.key]:
@@ -113,7 +115,9 @@ class ShadowFiller:
         applied = [
             work
             for work in works
-            if work.document.rebuild is None and _is_applied(work.document, work.before)
+            if work.document.rebuild is None
+            and work.before is not None
+            and is_applied(work.before.record, work.document)
         ]
         if applied:
             await self._take_out_stale(target, applied)
@@ -121,20 +125,24 @@ class ShadowFiller:
 
     async def _take_out_stale(self, target: Target, works: Sequence[Work]) -> None:
         """An older revision that came into the live index from here may have come beside the newer
-        one that the live group brought. When that one is handled here, both are through.
+        one that the live group brought. When that one is handled here, both are through. Removed
+        below its own revision, no passage goes that it has by now.
         """
         stored = await self._index.stored_chunks(target.index, [work.key for work in works])
         removals: dict[UUID, int] = {}
         for work in works:
             own = {chunk.chunk_id for chunk in work.chunks}
             stale = stored[work.key].searchable - own
-            removals |= dict.fromkeys(stale, work.document.revision)
+            removals |= dict.fromkeys(stale, work.document.revision - 1)
         if removals:
             await self._index.write(target.index, [], removals)
 
-    async def _heads_behind_live(self, batch: Sequence[Change]) -> Mapping[DocumentKey, Head]:
-        """The head records, once the live index has each change: so what is encoded for it need
-        not be encoded again, and nothing is in the shadow's index alone when the two change roles.
+    async def _heads_behind_live(
+        self, batch: Sequence[Change]
+    ) -> tuple[Mapping[DocumentKey, Head], frozenset[DocumentKey]]:
+        """The head records, and the documents that wait until the live index has them: so what is
+        encoded for it need not be encoded again, and nothing is in the shadow's index alone when
+        the two change roles.
         """
         keys = [key_of(change.document) for change in batch]
         heads: Mapping[DocumentKey, Head] = {}
@@ -144,11 +152,9 @@ class ShadowFiller:
             heads = await self._index.heads(keys)
             waiting = [each for each in batch if not _is_live(each.document, heads)]
             if not waiting:
-                return heads
-        for change in {each.partition: each for each in waiting}.values():
-            if not await self._live.has_handled(change):
-                raise Retryable(f"{change.document.document_id} is not in the live index yet")
-        return heads
+                break
+        behind = [each for each in waiting if not await self._live.has_handled(each)]
+        return heads, frozenset(key_of(each.document) for each in behind)
 
     async def _write(
         self, target: Target, works: Sequence[Work], until: float, other: Target | None
@@ -183,30 +189,28 @@ def _lacking(target: Target, document: DocumentChunked, head: Head | None) -> li
     """The indexes that it is to be brought into: a change into those that it was not brought into
     when it was applied, what was read again into that of its version.
     """
-    if head is not None and head.record.revision > document.revision:
+    if head is not None and is_overtaken(head.record, document):
         return []
     both = [target] if target.shadow is None else [target, target.shadow]
     if document.rebuild is not None:
+        is_same = head is not None and head.record.revision == document.revision
+        if is_same and head is not None and not is_applied(head.record, document):
+            return []  # held or marked, which was not known when it was read again
         return [each for each in both if each.encoder_version == document.rebuild.version]
     brought_into = target.index
-    if head is not None and _is_applied(document, head):
+    if head is not None and is_applied(head.record, document):
         brought_into = head.record.index or target.index
     return [each for each in both if each.index != brought_into]
 
 
-def _is_applied(document: DocumentChunked, head: Head | None) -> bool:
-    """Whether it is this revision that the live index has, held or let in as it is here; it may
-    have refused it.
-    """
-    if head is None or head.record.revision != document.revision:
-        return False
-    return screening_of(head.record) == document.screening
-
-
 def _is_live(document: DocumentChunked, heads: Mapping[DocumentKey, Head]) -> bool:
+    """Whether the live index has it, or what came after it; it may have refused it."""
     head = heads.get(key_of(document))
-    is_applied = head is not None and head.record.revision >= document.revision
-    return is_applied or document.rebuild is not None
+    if document.rebuild is not None:
+        return True
+    if head is None:
+        return False
+    return is_applied(head.record, document) or is_overtaken(head.record, document)
 
 
 def _retold(work: Work) -> Head | None:

@@ -193,9 +193,11 @@ class Ingestor:
             "chunked_at": now(),
         }
         event = event.model_copy(update={**cut, "screening": screening})
+        if screening is not None:
+            # What is seen in one that is read again holds for the live index too.
+            event = event.model_copy(update={"rebuild": None})
         if event.held:
-            # One that is read again is taken out of the live index too.
-            event = event.model_copy(update={"chunks": (), "rebuild": None})
+            event = event.model_copy(update={"chunks": ()})
         if screening is not None and screening.verdict is None:
             await self._quarantine.tell(event)
         chunks = event.chunks
