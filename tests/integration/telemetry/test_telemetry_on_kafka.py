@@ -119,6 +119,8 @@ TABLES = {
     "documents.chunked.v1": "documents",
     "documents.indexed.v1": "documents",
     "documents.rejected.v1": "documents",
+    "documents.quarantined.v1": "documents",
+    "quarantines.decided.v1": "quarantine_decisions",
     "interactions.completed.v1": "interactions",
     "interactions.judged.v1": "judgements",
     "feedback.received.v1": "feedback",

@@ -118,6 +118,7 @@ async def test_texts_of_every_table_are_rewritten_and_ids_are_not(
         "judgements": 0,
         "feedback": 1,
         "documents": 1,
+        "quarantine_decisions": 0,
         "training_runs": 0,
         "releases": 0,
         "sources": 0,
