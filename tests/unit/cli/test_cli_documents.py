@@ -52,6 +52,12 @@ def test_quarantine_is_listed_with_its_sentences_and_decided_of(gyre: Shell) -> 
     assert confirmed == {"document_id": "held.eml", "verdict": "confirmed"}
 
 
+def test_quarantine_is_listed_where_what_was_seen_has_left_the_timeline(gyre: Shell) -> None:
+    listed, _ = gyre("documents", "quarantine", "list")
+    (line,) = [line for line in listed.splitlines() if "long-ago.eml" in line]
+    assert line.split() == ["long-ago.eml", "held", "toxicity", "–", "–", "–"]
+
+
 def test_what_is_not_in_quarantine_is_told(gyre: Shell) -> None:
     _, error = gyre("documents", "quarantine", "show", "tea.md", code=1)
     assert "nothing was seen in tea.md" in error

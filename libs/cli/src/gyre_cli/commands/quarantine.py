@@ -97,19 +97,24 @@ def decision_on(screening: "ingestor_pb2.Screening") -> str:
 
 
 def _list(listed: "list[ingestor_pb2.DocumentStatus]") -> RenderableType:
+    from gyre.ingestor.v1.ingestor_pb2 import DOCUMENT_STATE_QUARANTINED
+
     if not listed:
         return "nothing is in quarantine"
     rows = table("DOCUMENT", "IS", "KIND", "WHERE", "SENTENCE", "DECIDED")
     for one in listed:
         screening = _screening(one)
-        finding = screening.findings[0]
-        is_open = screening.held and not screening.verdict
+        is_held = screening.held or (
+            not screening.findings and one.state == DOCUMENT_STATE_QUARANTINED
+        )
+        is_open = is_held and not screening.verdict
+        first = next(iter(screening.findings), None)
         rows.add_row(
             one.document_id,
-            Text("held" if screening.held else "marked", style="red" if is_open else "yellow"),
-            finding.kind,
-            finding.position,
-            finding.sentence,
+            Text("held" if is_held else "marked", style="red" if is_open else "yellow"),
+            first.kind if first else ", ".join(one.screened),
+            first.position if first else "–",
+            first.sentence if first else "–",
             decision_on(screening) or "–",
         )
     return rows
@@ -129,8 +134,12 @@ def _card(
 
 
 def _screening(document: "ingestor_pb2.DocumentStatus") -> "ingestor_pb2.Screening":
-    """What was seen in its newest revision."""
+    """What was last seen in its newest revision, as far back as its timeline goes."""
     from gyre.ingestor.v1.ingestor_pb2 import Screening
 
-    own = [each for each in document.timeline if each.revision == document.revision]
-    return own[-1].screening if own else Screening()
+    own = [
+        each.screening
+        for each in document.timeline
+        if each.revision == document.revision and each.screening.findings
+    ]
+    return own[-1] if own else Screening()
