@@ -50,6 +50,8 @@ def test_quarantine_is_listed_with_its_sentences_and_decided_of(gyre: Shell) -> 
     assert "held.eml is released" in released
     confirmed = gyre.json("documents", "quarantine", "confirm", "held.eml")
     assert confirmed == {"document_id": "held.eml", "verdict": "confirmed"}
+    confirmed, _ = gyre("documents", "quarantine", "confirm", "held.eml")
+    assert "held.eml is confirmed: it is out of search in a moment" in confirmed
 
 
 def test_quarantine_is_listed_where_what_was_seen_has_left_the_timeline(gyre: Shell) -> None:
@@ -62,4 +64,4 @@ def test_what_is_not_in_quarantine_is_told(gyre: Shell) -> None:
     _, error = gyre("documents", "quarantine", "show", "tea.md", code=1)
     assert "nothing was seen in tea.md" in error
     _, error = gyre("documents", "quarantine", "release", "missing", code=1)
-    assert "not in quarantine" in error
+    assert "nothing was seen in missing" in error

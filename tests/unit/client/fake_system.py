@@ -214,7 +214,7 @@ class FakeSystem(
     ) -> ingestor_pb2.DecideQuarantineResponse:
         self._record_call(request)
         if request.document_id == "missing":
-            raise FailedPrecondition("missing is not in quarantine")
+            raise FailedPrecondition("nothing was seen in missing")
         return ingestor_pb2.DecideQuarantineResponse()
 
     async def ListDocuments(self, request: Any, context: Any) -> ingestor_pb2.ListDocumentsResponse:

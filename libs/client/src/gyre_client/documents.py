@@ -99,14 +99,16 @@ class Documents(Part[LoopT]):
     @method
     async def release(self, document_id: str, *, reason: str = "") -> None:
         """Lets a document out of the quarantine, now and when the same content comes again; it is
-        searchable a moment later. Raises NotFound, FailedPrecondition (it is not there).
+        searchable a moment later. Raises NotFound, FailedPrecondition (nothing was seen in it).
         """
         verdict = ingestor_pb2.QUARANTINE_VERDICT_RELEASED
         await self._decide(document_id, verdict, reason)
 
     @method
     async def confirm_quarantine(self, document_id: str, *, reason: str = "") -> None:
-        """Says that a document was looked at and stays out of search. Raises as `release`."""
+        """Keeps a document out of search, also one that is marked or was released. Raises as
+        `release`.
+        """
         verdict = ingestor_pb2.QUARANTINE_VERDICT_CONFIRMED
         await self._decide(document_id, verdict, reason)
 

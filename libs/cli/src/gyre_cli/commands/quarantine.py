@@ -73,14 +73,17 @@ def release(cli: Cli, name: Name, reason: Reason = "", acl: Acl = None) -> None:
 @quarantine.command("confirm")
 @command
 def confirm(cli: Cli, name: Name, reason: Reason = "", acl: Acl = None) -> None:
-    """Say that a document was looked at and stays out (`gyre delete` deletes it)."""
+    """Keep a document out of search, also one that is marked or was released (`gyre delete` deletes
+    it).
+    """
     cli.run(
         lambda gyre: gyre.with_caller(groups=tuple(acl or ())).documents.confirm_quarantine(
             name, reason=reason
         )
     )
     cli.out.result(
-        {"document_id": name, "verdict": "confirmed"}, lambda: f"{name} stays in quarantine"
+        {"document_id": name, "verdict": "confirmed"},
+        lambda: f"{name} is confirmed: it is out of search in a moment, if it was in it",
     )
 
 
