@@ -227,7 +227,7 @@ class FakeSystem(
             )
             return ingestor_pb2.ListDocumentsResponse(documents=[held, long_ago])
         status = ingestor_pb2.DocumentStatus(document_id=request.page_token or "first")
-        status.duplicates.extend(DUPLICATES if request.duplicates else ())
+        status.duplicates.extend(DUPLICATES[:1] if request.duplicates else ())
         token = "" if request.page_token else "more"
         return ingestor_pb2.ListDocumentsResponse(documents=[status], next_page_token=token)
 

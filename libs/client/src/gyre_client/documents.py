@@ -15,7 +15,7 @@ _PAGE = 500
 
 class DocumentFilters(TypedDict, total=False):
     """What a list of documents holds, as in ListDocumentsRequest; deleted ones are in it only
-    where their state is asked for. With `duplicates` each names those that say the same.
+    where their state is asked for. With `duplicates` each names the one most like it.
     """
 
     search: str
@@ -79,7 +79,9 @@ class Documents(Part[LoopT]):
     async def page(
         self, *, page_size: int = 0, page_token: str = "", **filters: Unpack[DocumentFilters]
     ) -> ingestor_pb2.ListDocumentsResponse:
-        """One page of `list`, and the token of the next. Raises InvalidInput."""
+        """One page of `list`, of fewer than `page_size` where they are large, and the token of the
+        next. Raises InvalidInput.
+        """
         request = ingestor_pb2.ListDocumentsRequest(
             page_size=page_size, page_token=page_token, **filters
         )

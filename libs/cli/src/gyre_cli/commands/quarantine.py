@@ -1,6 +1,6 @@
 """`gyre documents quarantine`: documents that somebody has to look at, and what they decide."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 from gyre_client.errors import FailedPrecondition
 from rich.console import Group, RenderableType
@@ -13,6 +13,7 @@ from gyre_cli.output import plain, table
 if TYPE_CHECKING:
     from gyre.ingestor.v1 import ingestor_pb2
     from gyre_client import AsyncClient
+    from gyre_client.documents import DocumentFilters
 
 quarantine = group("Look at documents that instruct the model or abuse people, and decide.")
 
@@ -30,14 +31,14 @@ def list_quarantine(
 ) -> None:
     """Show what is held or marked, with the sentence that is why."""
 
-    async def page(gyre: "AsyncClient") -> "ingestor_pb2.ListDocumentsResponse":
-        own = gyre.with_caller(groups=tuple(acl or ())).documents
-        return await own.page(page_size=limit, only_screened=True)
+    async def first(gyre: "AsyncClient") -> "tuple[list[ingestor_pb2.DocumentStatus], bool]":
+        own = gyre.with_caller(groups=tuple(acl or ()))
+        return await first_documents(own, limit, only_screened=True)
 
-    reply = cli.run(page)
-    if reply.next_page_token:
+    listed, are_more = cli.run(first)
+    if are_more:
         cli.out.note(f"there are more than {limit}: raise --limit, or decide of these first")
-    cli.out.result([plain(one) for one in reply.documents], lambda: _list(list(reply.documents)))
+    cli.out.result([plain(one) for one in listed], lambda: _list(listed))
 
 
 @quarantine.command("show")
@@ -85,6 +86,22 @@ def confirm(cli: Cli, name: Name, reason: Reason = "", acl: Acl = None) -> None:
         {"document_id": name, "verdict": "confirmed"},
         lambda: f"{name} is confirmed: it is out of search in a moment, if it was in it",
     )
+
+
+async def first_documents(
+    gyre: "AsyncClient", limit: int, **filters: "Unpack[DocumentFilters]"
+) -> "tuple[list[ingestor_pb2.DocumentStatus], bool]":
+    """So many documents, from as many pages as hold them, and whether there are more."""
+    listed: list[ingestor_pb2.DocumentStatus] = []
+    token = ""
+    while len(listed) < limit:
+        left = limit - len(listed)
+        reply = await gyre.documents.page(page_size=left, page_token=token, **filters)
+        listed += reply.documents
+        token = reply.next_page_token
+        if not token:
+            break
+    return listed, bool(token)
 
 
 def decision_on(screening: "ingestor_pb2.Screening") -> str:
