@@ -112,12 +112,15 @@ class ElasticsearchDocuments:
 
 
 def _alike(record: DocumentRecord, groups: Sequence[str]) -> Mapping[str, Any]:
-    """Those with the same content first, then those with most bands in common."""
+    """Those with the same content first, then those with most bands in common; none that is held:
+    nobody reads it.
+    """
     same_content = {"term": {"content_digest": {"value": record.content_digest or "", "boost": 99}}}
     near = [{"constant_score": {"filter": {"term": {"bands": band}}}} for band in record.bands]
     itself = {"term": {"document_id": record.document_id}}
+    held = {"term": {"state": DocumentState.QUARANTINED}}
     query = _any_of(same_content, *near)
-    query["bool"].update(filter=_readable(record.tenant, groups), must_not=itself)
+    query["bool"].update(filter=_readable(record.tenant, groups), must_not=[itself, held])
     return {
         "query": query,
         "size": _LOOKED_AT,
