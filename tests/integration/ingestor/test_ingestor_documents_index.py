@@ -187,7 +187,7 @@ async def test_of_a_document_those_are_named_that_say_the_same_and_may_be_read(
     assert await named(records["whole"]) == ["copy", "near"]
     assert await named(records["held"]) == ["copy", "whole", "near"]
     (of_whole,) = await documents.duplicates([records["whole"]], [])
-    compared = {"acl": (), "bands": (), "metadata": {}}
+    compared: dict[str, Any] = {"acl": (), "bands": (), "metadata": {}}
     assert of_whole[0].record == records["copy"].model_copy(update=compared)
     assert await named(records["foreign"], "x", "y") == []
     assert await named(records["far"]) == []

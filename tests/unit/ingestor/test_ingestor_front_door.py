@@ -396,7 +396,8 @@ async def test_no_page_is_larger_than_a_reply_may_be(world: World) -> None:
     documents: Any = AllAlike(*records)
     mine = FrontDoor(world.contents, world.uploads, world.bus, documents)
     rpc = IngestorRpc(mine, world.parts, world.rebuild, world.quarantine)
-    listed, request = [], ingestor_pb2.ListDocumentsRequest(page_size=LARGEST_PAGE, duplicates=True)
+    listed: list[str] = []
+    request = ingestor_pb2.ListDocumentsRequest(page_size=LARGEST_PAGE, duplicates=True)
     async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
         stub = IngestorServiceStub(opened)
         while not listed or request.page_token:
