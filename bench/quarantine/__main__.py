@@ -131,7 +131,9 @@ def screener(kind: FindingKind) -> Callable[[str], bool]:
     """As the ingestor does with a document whose text that is."""
 
     def is_held(text: str) -> bool:
-        return bool(screen(ParsedDocument(title="", text=text, sections=()), "", (kind,)))
+        return bool(
+            screen(ParsedDocument(title="", text=text, sections=()), "", "default", (kind,))
+        )
 
     return is_held
 

@@ -80,7 +80,7 @@ def test_a_poisoned_update_takes_the_page_out_and_a_clean_one_brings_it_back(
     assert submit(system, page, f"# Fern Rock\n\n{FACT} It is white.\n")["quarantined"] == []
     assert name in read_for(system)
     refused = system.gyre("documents", "quarantine", "release", name, *TENANT, check=False)
-    assert "is not in quarantine" in refused.stderr
+    assert "nothing was seen in" in refused.stderr
 
 
 async def test_a_release_survives_a_kill_of_the_ingestor(system: System, folder: Path) -> None:

@@ -101,6 +101,17 @@ def ids_of_either(results: SearchResult) -> set[UUID]:
     return {hit.chunk.chunk_id for hit in (*results.legs["bm25"], *results.legs["dense"])}
 
 
+async def test_what_is_encoded_ahead_weighs_no_passage(sides: Sides) -> None:
+    await sides.put(a_passage("c1", "Der Tee.", language="de"), a_passage("c2"))
+    before = (await sides.find("Tee", vector=None)).legs
+    north = np.array(NORTH, np.float32)
+    guide = DocumentKey("default", "guide")
+    ahead = [EncodedAhead(guide, uuid5(NAMES, f"a{number}"), 2, north) for number in range(99)]
+    await sides.writer.lay_by(sides.index, ahead)
+    await sides.writer.write(sides.index, [], {uuid5(NAMES, "gone"): 2})  # all is seen now
+    assert (await sides.find("Tee", vector=None)).legs == before
+
+
 async def test_putting_a_chunk_twice_keeps_one(sides: Sides) -> None:
     for _ in range(2):
         await sides.put(a_passage("c1"))

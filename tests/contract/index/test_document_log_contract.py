@@ -1,13 +1,17 @@
 """The newest record of a document, in memory and on Kafka."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiokafka import TopicPartition
 from gyre_common.bus import Bus
+from gyre_common.errors import Unavailable
 from gyre_common.events.documents import DOCUMENT_ACCEPTED, by_document
 from gyre_common.events.publisher import Publisher
+from gyre_ingestor import kafka_document_log
 from gyre_ingestor.document_log import DocumentLog
 from gyre_ingestor.kafka_document_log import KafkaDocumentLog
 
@@ -52,7 +56,48 @@ async def test_the_newest_record_of_a_document_is_read_among_others(arm: Arm) ->
     assert newest.document.title == "second"
     assert await log.newest_of(tea, newest.offset) == newest
     assert await log.newest_of(tea, newest.offset + 1) is None
+    for partition in await log.accepted():
+        assert (await log.newest(partition)).get(tea.encode(), newest.offset) == newest.offset
+    assert await log.newest_of(tea, newest.offset) == newest
     await publisher.retire(DOCUMENT_ACCEPTED, tea)
     gone = await log.newest_of(tea, newest.offset)
     assert gone is not None
     assert gone.document is None
+
+
+class SilentConsumer:
+    """There is a record, and Kafka does not send it."""
+
+    def __init__(self, **options: Any) -> None:
+        pass
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    def assign(self, places: list[TopicPartition]) -> None:
+        pass
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        pass
+
+    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, 1)
+
+    async def position(self, place: TopicPartition) -> int:
+        return 0
+
+    async def getmany(self, *places: TopicPartition, timeout_ms: int) -> dict[TopicPartition, Any]:
+        await asyncio.sleep(0)
+        return {}
+
+
+async def test_a_kafka_that_goes_silent_is_waited_for_no_longer_than_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kafka_document_log, "AIOKafkaConsumer", SilentConsumer)
+    monkeypatch.setattr(kafka_document_log, "_SECONDS", 0.05)
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(KafkaDocumentLog("127.0.0.1:9").newest_of("acme/tea.md", 0), 5)

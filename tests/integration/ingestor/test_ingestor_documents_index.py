@@ -163,7 +163,8 @@ async def test_of_a_document_those_are_named_that_say_the_same_and_may_be_read(
     }
     differences: dict[str, dict[str, Any]] = {
         "whole": {},
-        "copy": {},
+        "copy": {"metadata": {"team": "kitchen"}},
+        "held": {"state": DocumentState.QUARANTINED},
         "hidden": {"acl": ("y",)},
         "shared": {"acl": ("x",)},
         "foreign": {"tenant": "else"},
@@ -184,6 +185,10 @@ async def test_of_a_document_those_are_named_that_say_the_same_and_may_be_read(
 
     assert await named(records["whole"], "x") == ["copy", "shared", "near"]
     assert await named(records["whole"]) == ["copy", "near"]
+    assert await named(records["held"]) == ["copy", "whole", "near"]
+    (of_whole,) = await documents.duplicates([records["whole"]], [])
+    compared: dict[str, Any] = {"acl": (), "bands": (), "metadata": {}}
+    assert of_whole[0].record == records["copy"].model_copy(update=compared)
     assert await named(records["foreign"], "x", "y") == []
     assert await named(records["far"]) == []
     both = await documents.duplicates([records["alone"], records["near"]], [])

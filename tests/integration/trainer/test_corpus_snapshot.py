@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 from elasticsearch import AsyncElasticsearch
-from gyre_common.chunk_index import VECTOR, chunk_mapping
+from gyre_common.chunk_index import ENCODED_FOR, VECTOR, chunk_mapping
 from gyre_common.elasticsearch import IndexMissing, open_elasticsearch
 from gyre_common.errors import FailedPrecondition
 from gyre_trainer.recipes.query_encoder.moved_passages import JudgedPassage, missing_of, moved_to
@@ -136,10 +136,11 @@ async def test_judged_passages_that_were_cut_anew_are_found_by_their_words(
     operations: list[dict[str, object]] = []
     for passage in (new, foreign):
         operations += [{"index": {"_index": index, "_id": passage["chunk_id"]}}, passage]
+    there, old, laid_by = str(UUID(int=6000)), str(uuid4()), str(uuid4())
+    operations += [{"index": {"_index": index, "_id": laid_by}}, {ENCODED_FOR: "lock"}]
     await client.bulk(operations=operations, refresh=True)
-    there, old = str(UUID(int=6000)), str(uuid4())
 
-    missing = await missing_of(client, index, [there, old])
+    missing = await missing_of(client, index, [there, old, laid_by])
     moved = await moved_to(
         client,
         index,
@@ -149,5 +150,5 @@ async def test_judged_passages_that_were_cut_anew_are_found_by_their_words(
         },
     )
 
-    assert missing == {old}
+    assert missing == {old, laid_by}
     assert moved == {old: there}

@@ -186,10 +186,11 @@ class FakeSystem(
             )
             event.screening.CopyFrom(ingestor_pb2.Screening(findings=[finding], held=True))
             event.state = ingestor_pb2.DOCUMENT_STATE_QUARANTINED
+        rejected = ingestor_pb2.DocumentEvent(state=ingestor_pb2.DOCUMENT_STATE_REJECTED)
         status = ingestor_pb2.DocumentStatus(
             document_id=request.document_id,
             state=event.state,
-            timeline=[event],
+            timeline=[event, rejected] if event.screening.held else [event],
             duplicates=DUPLICATES,
         )
         names = [f"{request.document_id}/tea.md"] if request.document_id.endswith(".zip") else []
@@ -213,7 +214,7 @@ class FakeSystem(
     ) -> ingestor_pb2.DecideQuarantineResponse:
         self._record_call(request)
         if request.document_id == "missing":
-            raise FailedPrecondition("missing is not in quarantine")
+            raise FailedPrecondition("nothing was seen in missing")
         return ingestor_pb2.DecideQuarantineResponse()
 
     async def ListDocuments(self, request: Any, context: Any) -> ingestor_pb2.ListDocumentsResponse:
@@ -221,9 +222,12 @@ class FakeSystem(
         if request.only_screened:
             request = ingestor_pb2.GetDocumentRequest(document_id="held.eml")
             held = (await self.GetDocument(request, context)).document
-            return ingestor_pb2.ListDocumentsResponse(documents=[held])
+            long_ago = ingestor_pb2.DocumentStatus(
+                document_id="long-ago.eml", state=held.state, screened=["toxicity"]
+            )
+            return ingestor_pb2.ListDocumentsResponse(documents=[held, long_ago])
         status = ingestor_pb2.DocumentStatus(document_id=request.page_token or "first")
-        status.duplicates.extend(DUPLICATES if request.duplicates else ())
+        status.duplicates.extend(DUPLICATES[:1] if request.duplicates else ())
         token = "" if request.page_token else "more"
         return ingestor_pb2.ListDocumentsResponse(documents=[status], next_page_token=token)
 

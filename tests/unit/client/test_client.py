@@ -277,7 +277,7 @@ async def test_what_is_in_quarantine_is_decided_of_by_name(
         "a quote",
     )
     assert second.verdict == ingestor_pb2.QUARANTINE_VERDICT_CONFIRMED
-    with pytest.raises(FailedPrecondition, match="not in quarantine"):
+    with pytest.raises(FailedPrecondition, match="nothing was seen"):
         await client.documents.release("missing")
 
 

@@ -9,18 +9,32 @@ import pytest
 from gyre.ingestor.v1 import ingestor_pb2
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 from gyre_common.context import RequestContext, use_context
-from gyre_common.document_index import DocumentHappening, DocumentRecord, DocumentState
+from gyre_common.document_index import (
+    TIMELINE_LENGTH,
+    DocumentHappening,
+    DocumentRecord,
+    DocumentState,
+)
 from gyre_common.errors import InvalidInput, NotFound, Unavailable
-from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_SUBMITTED
+from gyre_common.events.documents import (
+    DOCUMENT_CHUNKED,
+    DOCUMENT_SUBMITTED,
+    Finding,
+    FindingKind,
+    Screening,
+)
 from gyre_common.rpc import call, channel, serve
-from gyre_ingestor.duplicates import Duplicate, duplicates_among
-from gyre_ingestor.front_door import FrontDoor
+from gyre_common.rpc.server import MAX_MESSAGE_BYTES
+from gyre_ingestor.duplicates import MOST_DUPLICATES, Duplicate, duplicates_among
+from gyre_ingestor.front_door import LARGEST_PAGE, FrontDoor
 from gyre_ingestor.rpc import IngestorRpc
 
 from tests.builders import MORNING, SUBMISSION_ID
 
 from .conftest import World
 
+DIGEST = "sha256:" + "1" * 64
+WIDE = "\U0001d11e"  # four bytes
 CALLER = RequestContext(tenant="acme", acl=("kitchen",))
 
 
@@ -299,9 +313,8 @@ async def test_a_document_tells_the_times_of_its_stages_as_far_as_they_are_known
 async def test_a_document_names_those_with_the_same_content_and_a_list_where_it_is_asked_to(
     world: World,
 ) -> None:
-    digest = "sha256:" + "1" * 64
     copies = [
-        a_record(name, *acl).model_copy(update={"content_digest": digest, "title": name.upper()})
+        a_record(name, *acl).model_copy(update={"content_digest": DIGEST, "title": name.upper()})
         for name, acl in {"a": (), "b": ("kitchen",), "c": ("boss",)}.items()
     ]
     rpc = IngestorRpc(door(world, *copies), world.parts, world.rebuild, world.quarantine)
@@ -318,6 +331,82 @@ async def test_a_document_names_those_with_the_same_content_and_a_list_where_it_
     assert list(get.document.duplicates) == [same]
     assert [len(one.duplicates) for one in plain.documents] == [0, 0]
     assert [one.duplicates[0].document_id for one in full.documents] == ["b", "a"]
+
+
+def happening(state: DocumentState, revision: int, *, seen: str = "") -> DocumentHappening:
+    finding = Finding(kind=FindingKind.INSTRUCTIONS, rule="asks", sentence=seen)
+    return DocumentHappening(
+        state=state,
+        submission_id=SUBMISSION_ID,
+        revision=revision,
+        submitted_at=MORNING,
+        happened_at=MORNING,
+        detail=seen,
+        screening=Screening(findings=(finding,) * 5, held=True) if seen else None,
+    )
+
+
+async def test_a_list_says_the_newest_of_a_document_and_the_most_alike_and_all_of_one_that_is_named(
+    world: World,
+) -> None:
+    held, rejected = DocumentState.QUARANTINED, DocumentState.REJECTED
+    timeline = (
+        happening(held, 1, seen="old"),
+        happening(DocumentState.INDEXED, 2),
+        happening(held, 3, seen="new"),
+        happening(rejected, 4),
+        happening(rejected, 5),
+    )
+    fields = {"state": held, "revision": 3, "timeline": timeline, "content_digest": DIGEST}
+    copies = [a_record(name).model_copy(update=fields) for name in "abc"]
+    rpc = IngestorRpc(door(world, *copies), world.parts, world.rebuild, world.quarantine)
+    async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
+        stub = IngestorServiceStub(opened)
+        with use_context(CALLER):
+            request = ingestor_pb2.ListDocumentsRequest(duplicates=True)
+            listed = await call(stub.ListDocuments, request)
+            request = ingestor_pb2.ListDocumentsRequest(document_ids=["a"])
+            (named,) = (await call(stub.ListDocuments, request)).documents
+    assert [len(one.duplicates) for one in listed.documents] == [1, 1, 1]
+    assert [each.revision for each in listed.documents[0].timeline] == [3, 5]
+    assert [each.revision for each in named.timeline] == [1, 2, 3, 4, 5]
+
+
+async def test_no_page_is_larger_than_a_reply_may_be(world: World) -> None:
+    longest = {
+        "title": WIDE * 1024,
+        "source_uri": WIDE * 4096,
+        "acl": ("kitchen", *(WIDE * 250 + str(group) for group in range(10))),
+        "metadata": {"note": WIDE * 2_000},
+        "content_digest": DIGEST,
+        "timeline": tuple(
+            happening(DocumentState.INDEXED, -1, seen=WIDE * 300) for _ in range(TIMELINE_LENGTH)
+        ),
+    }
+    names = [f"{WIDE * 508}{number:04}" for number in range(LARGEST_PAGE)]
+    records = [a_record(name).model_copy(update=longest) for name in names]
+    alike = [Duplicate(records[0], same_content=True, similarity=1, newer=True)] * MOST_DUPLICATES
+
+    class AllAlike(IndexHere):
+        async def duplicates(
+            self, records: Sequence[DocumentRecord], groups: Sequence[str]
+        ) -> Sequence[Sequence[Duplicate]]:
+            return [alike] * len(records)
+
+    documents: Any = AllAlike(*records)
+    mine = FrontDoor(world.contents, world.uploads, world.bus, documents)
+    rpc = IngestorRpc(mine, world.parts, world.rebuild, world.quarantine)
+    listed: list[str] = []
+    request = ingestor_pb2.ListDocumentsRequest(page_size=LARGEST_PAGE, duplicates=True)
+    async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
+        stub = IngestorServiceStub(opened)
+        while not listed or request.page_token:
+            with use_context(CALLER):
+                page = await call(stub.ListDocuments, request)
+            assert page.ByteSize() < MAX_MESSAGE_BYTES
+            listed += [one.document_id for one in page.documents]
+            request.page_token = page.next_page_token
+    assert listed == names
 
 
 @pytest.mark.parametrize("search", ["s" * 201, "a\0"])

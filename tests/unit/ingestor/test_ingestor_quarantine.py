@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from gyre_common.document_index import DocumentRecord, DocumentState
+from gyre_common.document_index import DocumentHappening, DocumentRecord, DocumentState
 from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_common.events.documents import (
     DOCUMENT_ACCEPTED,
@@ -147,6 +147,9 @@ async def test_marked_it_is_searchable_and_off_it_is_any_document(
     assert not chunked.held
     (fact,) = world.events(DOCUMENT_QUARANTINED)
     assert not fact.held
+    confirmed = await decide(world, chunked, QuarantineVerdict.CONFIRMED)
+    assert (confirmed.chunks, confirmed.held) == ((), True)
+    assert (await submit(world)).held
     chunked = await submit(world, tenant="acme")
     assert chunked.chunks
     assert chunked.screening is None
@@ -176,9 +179,27 @@ async def test_only_what_is_in_quarantine_is_decided_of(world: World) -> None:
     book, released = world.quarantine, QuarantineVerdict.RELEASED
     with pytest.raises(InvalidInput, match="reason"):
         await book.decide(record, released, actor="ann", reason="two\nlines")
-    clean = record.model_copy(update={"screened": ()})
+    rejected = DocumentHappening(
+        state=DocumentState.REJECTED,
+        submission_id=held.submission_id,
+        revision=held.revision,
+        submitted_at=held.submitted_at,
+        happened_at=held.submitted_at,
+    )
+    clean = record.model_copy(update={"screened": (), "timeline": (rejected,)})
     with pytest.raises(FailedPrecondition, match="gyre documents quarantine list"):
         await book.decide(clean, released, actor="ann", reason="")
     await book.decide(record, released, actor="ann", reason="a quote")
     await world.bus.settled()
     assert world.events(DOCUMENT_CHUNKED)[-1].chunks
+    was_seen = {"state": DocumentState.INDEXED, "screening": held.screening}
+    let_in = rejected.model_copy(update=was_seen)
+    searchable = clean.model_copy(update={"timeline": (let_in, rejected)})
+    await book.decide(searchable, QuarantineVerdict.CONFIRMED, actor="bob", reason="an attack")
+    await world.bus.settled()
+    assert world.events(DOCUMENT_CHUNKED)[-1].held
+    of_before = let_in.model_copy(update={"revision": held.revision - 1})
+    with pytest.raises(FailedPrecondition, match="nothing was seen in tea"):
+        await book.decide(
+            clean.model_copy(update={"timeline": (of_before,)}), released, actor="ann", reason=""
+        )

@@ -17,7 +17,7 @@ def parsed(text: str) -> ParsedDocument:
 
 
 def findings(text: str, title: str = "") -> tuple[Finding, ...]:
-    return screen(parsed(text), title, BOTH)
+    return screen(parsed(text), title, "acme", BOTH)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,16 @@ def test_what_is_coded_or_in_no_font_is_read_too() -> None:
     assert findings(f"sha256 {base64.b64encode(bytes(range(200))).decode()}") == ()
 
 
+def test_personal_data_in_hidden_text_is_redacted_before_it_is_shortened(masking: None) -> None:
+    hidden = f"{ATTACK} {'x' * 220} ann@example.com"  # a sentence shows 300 characters of it
+    coded = base64.b64encode(hidden.encode()).decode()
+    tags = "".join(chr(0xE0000 + ord(one)) for one in f"{ATTACK} Mail ann@example.com.")
+    for text in (f"The key: {coded}\n", f"Nothing here.{tags}"):
+        (finding,) = findings(text)
+        assert "ann" not in finding.sentence
+    assert finding.sentence.endswith("Mail [EMAIL_ADDRESS].")
+
+
 def test_a_finding_quotes_its_sentence_and_says_where_it_stands() -> None:
     (finding,) = findings(f"# Tea\n\nIt is hot. {ATTACK} Serve it.\n")
     assert (finding.sentence, finding.position) == (ATTACK, "line 3")
@@ -95,7 +105,7 @@ def test_a_finding_quotes_its_sentence_and_says_where_it_stands() -> None:
     for page, text in enumerate(["Hot.", ATTACK], start=1):
         outline.at("page", page)
         outline.paragraph(text)
-    (finding,) = screen(outline.finish(), "", BOTH)
+    (finding,) = screen(outline.finish(), "", "acme", BOTH)
     assert finding.position == "page 2"
     (finding,) = findings("Hot.", title=ATTACK)
     assert finding.position == "title"
@@ -113,7 +123,7 @@ def test_abuse_is_several_such_words_close_together_and_looked_for_by_choice() -
     text = "You fucking idiots, all of you are morons."
     (finding, *_) = findings(text)
     assert finding.kind is FindingKind.TOXICITY
-    assert screen(parsed(text), "", (FindingKind.INSTRUCTIONS,)) == ()
+    assert screen(parsed(text), "", "acme", (FindingKind.INSTRUCTIONS,)) == ()
     assert findings(f"An idiot. {'It is hot. ' * 60} A moron.") == ()
 
 

@@ -15,7 +15,7 @@ _PAGE = 500
 
 class DocumentFilters(TypedDict, total=False):
     """What a list of documents holds, as in ListDocumentsRequest; deleted ones are in it only
-    where their state is asked for. With `duplicates` each names those that say the same.
+    where their state is asked for. With `duplicates` each names the one most like it.
     """
 
     search: str
@@ -79,7 +79,9 @@ class Documents(Part[LoopT]):
     async def page(
         self, *, page_size: int = 0, page_token: str = "", **filters: Unpack[DocumentFilters]
     ) -> ingestor_pb2.ListDocumentsResponse:
-        """One page of `list`, and the token of the next. Raises InvalidInput."""
+        """One page of `list`, of fewer than `page_size` where they are large, and the token of the
+        next. Raises InvalidInput.
+        """
         request = ingestor_pb2.ListDocumentsRequest(
             page_size=page_size, page_token=page_token, **filters
         )
@@ -99,14 +101,16 @@ class Documents(Part[LoopT]):
     @method
     async def release(self, document_id: str, *, reason: str = "") -> None:
         """Lets a document out of the quarantine, now and when the same content comes again; it is
-        searchable a moment later. Raises NotFound, FailedPrecondition (it is not there).
+        searchable a moment later. Raises NotFound, FailedPrecondition (nothing was seen in it).
         """
         verdict = ingestor_pb2.QUARANTINE_VERDICT_RELEASED
         await self._decide(document_id, verdict, reason)
 
     @method
     async def confirm_quarantine(self, document_id: str, *, reason: str = "") -> None:
-        """Says that a document was looked at and stays out of search. Raises as `release`."""
+        """Keeps a document out of search, also one that is marked or was released. Raises as
+        `release`.
+        """
         verdict = ingestor_pb2.QUARANTINE_VERDICT_CONFIRMED
         await self._decide(document_id, verdict, reason)
 

@@ -11,6 +11,11 @@ from gyre_ingestor.duplicates import MOST_DUPLICATES, Duplicate, duplicates_amon
 
 _SECONDS = 5.0
 _LOOKED_AT = 2 * MOST_DUPLICATES  # some share a band by chance
+_COMPARED = [
+    *("tenant", "document_id", "state", "title", "revision", "content_digest", "sketch"),
+    *("timeline.state", "timeline.submission_id", "timeline.revision"),
+    *("timeline.submitted_at", "timeline.happened_at"),
+]
 
 
 class ElasticsearchDocuments:
@@ -86,7 +91,7 @@ class ElasticsearchDocuments:
         self, records: Sequence[DocumentRecord], groups: Sequence[str]
     ) -> Sequence[Sequence[Duplicate]]:
         """Of each record the documents of its tenant that say the same and that a caller with these
-        access groups may read, as of the last refresh.
+        access groups may read, as of the last refresh; of their fields only what tells that.
         """
         looked_up = [record for record in records if record.content_digest or record.bands]
         if not looked_up:
@@ -107,13 +112,21 @@ class ElasticsearchDocuments:
 
 
 def _alike(record: DocumentRecord, groups: Sequence[str]) -> Mapping[str, Any]:
-    """Those with the same content first, then those with most bands in common."""
+    """Those with the same content first, then those with most bands in common; none that is held:
+    nobody reads it.
+    """
     same_content = {"term": {"content_digest": {"value": record.content_digest or "", "boost": 99}}}
     near = [{"constant_score": {"filter": {"term": {"bands": band}}}} for band in record.bands]
     itself = {"term": {"document_id": record.document_id}}
+    held = {"term": {"state": DocumentState.QUARANTINED}}
     query = _any_of(same_content, *near)
-    query["bool"].update(filter=_readable(record.tenant, groups), must_not=itself)
-    return {"query": query, "size": _LOOKED_AT, "track_total_hits": False}
+    query["bool"].update(filter=_readable(record.tenant, groups), must_not=[itself, held])
+    return {
+        "query": query,
+        "size": _LOOKED_AT,
+        "_source": _COMPARED,
+        "track_total_hits": False,
+    }
 
 
 def _readable(tenant: str, groups: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -109,7 +109,7 @@ class FrontDoor:
         language: str = "",
         only_screened: bool = False,
     ) -> tuple[Sequence[DocumentRecord], str]:
-        """One page of documents, and the token of the next ("" after the last).
+        """One page of documents, and the token of the next (empty after the last).
 
         Raises InvalidInput: the size, the token, the search, the names or the language cannot work.
         """
@@ -139,7 +139,7 @@ class FrontDoor:
         )
         if len(records) < limit:
             return records, ""
-        return records, base64.urlsafe_b64encode(records[-1].document_id.encode()).decode()
+        return records, token_after(records[-1].document_id)
 
     async def _with_checked_content(self, submission: DocumentSubmitted) -> DocumentSubmitted:
         """Refuse now what would be rejected later; let a large body travel by reference.
@@ -156,6 +156,11 @@ class FrontDoor:
         upload = await self._uploads.put(content)
         by_reference = {"content_uri": upload.uri, "media_type": str(media_type)}
         return submission.model_copy(update={"text": None, "content_base64": None, **by_reference})
+
+
+def token_after(document_id: str) -> str:
+    """The token of a page that begins behind a document."""
+    return base64.urlsafe_b64encode(document_id.encode()).decode()
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 from gyre_common.bus.compacted import CompactedReader, partitions_of
 from gyre_common.bus.decoding import decoder
-from gyre_common.bus.record import RawRecord
 from gyre_common.bus.topics import committed_offsets, opened
 from gyre_common.errors import Poison
 from gyre_common.events.documents import DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED
@@ -29,6 +28,7 @@ _MOST_RECORDS = 32
 class _Newest:
     position: int = 0
     offsets: dict[bytes, int] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class KafkaDocumentLog:
@@ -73,34 +73,24 @@ class KafkaDocumentLog:
     async def newest(self, partition: int) -> Mapping[bytes, int]:
         """See `DocumentLog`. What was read before is read on from there: some 100 bytes a key."""
         newest = self._newest.setdefault(partition, _Newest())
-        place = TopicPartition(DOCUMENT_ACCEPTED.name, partition)
         async with self._consumer() as consumer:
-            consumer.assign([place])
-            end = (await consumer.end_offsets([place]))[place]
-            consumer.seek(place, newest.position)
-            while await consumer.position(place) < end:
-                for raw in (await consumer.getmany(place, timeout_ms=_POLL_MS)).get(place, ()):
-                    newest.offsets[raw.key or b""] = raw.offset
-                newest.position = await consumer.position(place)
-        return newest.offsets
+            return await _read_on(
+                consumer, TopicPartition(DOCUMENT_ACCEPTED.name, partition), newest
+            )
 
     async def newest_of(self, key: str, since: int) -> AcceptedDocument | None:
-        """See `DocumentLog`."""
-        newest: RawRecord | None = None
+        """See `DocumentLog`. Where all keys of its partition are known, only what came since is
+        read.
+        """
         places = partitions_of(DOCUMENT_ACCEPTED)
         place = DefaultPartitioner()(key.encode(), places, places)
-        async with self._consumer() as consumer:
-            consumer.assign([place])
-            end = (await consumer.end_offsets([place]))[place]
-            consumer.seek(place, since)
-            while await consumer.position(place) < end:
-                for raw in (await consumer.getmany(place, timeout_ms=_POLL_MS)).get(place, ()):
-                    if raw.key == key.encode():
-                        newest = raw
-        if newest is None:
+        newest = self._newest.get(place.partition) or _Newest(since)
+        async with self._consumer() as consumer, asyncio.timeout(_SECONDS):
+            offset = (await _read_on(consumer, place, newest)).get(key.encode(), -1)
+        if offset < since:
             return None
-        record = decoder(DOCUMENT_ACCEPTED, "")(newest)
-        return AcceptedDocument(newest.offset, record.event if record else None)
+        documents = await self.read(place.partition, offset, offset + 1)
+        return documents[0] if documents else None
 
     async def chunked(self) -> Offsets:
         """See `DocumentLog`."""
@@ -129,3 +119,18 @@ class KafkaDocumentLog:
         )
         async with opened(consumer, self._servers):
             yield consumer
+
+
+async def _read_on(
+    consumer: AIOKafkaConsumer, place: TopicPartition, newest: _Newest
+) -> Mapping[bytes, int]:
+    """The offset of the last record of each key, from where `newest` stands to the end."""
+    async with newest.lock:  # who reads behind another would put older offsets over newer ones
+        consumer.assign([place])
+        end = (await consumer.end_offsets([place]))[place]
+        consumer.seek(place, newest.position)
+        while await consumer.position(place) < end:
+            for raw in (await consumer.getmany(place, timeout_ms=_POLL_MS)).get(place, ()):
+                newest.offsets[raw.key or b""] = raw.offset
+            newest.position = await consumer.position(place)
+    return newest.offsets

@@ -53,13 +53,13 @@ class QuarantineBook:
         """What follows from the findings in a document of that title; None where there are none."""
         if not findings:
             return None
-        held = quarantine_choices().of(accepted.tenant) is Quarantine.HOLD
         decision = self._decision(accepted, title, findings)
         if decision is None:
+            held = quarantine_choices().of(accepted.tenant) is Quarantine.HOLD
             return Screening(findings=tuple(findings), held=held)
         return Screening(
             findings=tuple(findings),
-            held=held and decision.verdict is QuarantineVerdict.CONFIRMED,
+            held=decision.verdict is QuarantineVerdict.CONFIRMED,
             verdict=decision.verdict,
             actor=decision.actor,
             reason=decision.reason,
@@ -93,18 +93,18 @@ class QuarantineBook:
     async def decide(
         self, document: DocumentRecord, verdict: QuarantineVerdict, *, actor: str, reason: str
     ) -> None:
-        """Return once Kafka has the decision of a document's content.
+        """Return once Kafka has the decision of a document's content, the first or another one.
 
         Raises:
             InvalidInput: the reason is no line of up to 500 characters.
-            FailedPrecondition: nothing was found in it.
+            FailedPrecondition: nothing was seen in it.
             Retryable: Kafka did not confirm in time.
         """
         check_line("reason", reason, most=_LONGEST_REASON)
-        if not document.screened or document.content_digest is None:
+        if not _has_findings(document) or document.content_digest is None:
             raise FailedPrecondition(
-                f"{document.document_id} is not in quarantine: `gyre documents quarantine list` "
-                "shows what is"
+                f"nothing was seen in {document.document_id}: `gyre documents quarantine list` "
+                "shows where something was"
             )
         decision = QuarantineDecided(
             tenant=document.tenant,
@@ -119,3 +119,9 @@ class QuarantineBook:
             decided_at=now(),
         )
         await self._publisher.publish(QUARANTINE_DECIDED, redacted(decision))
+
+
+def _has_findings(document: DocumentRecord) -> bool:
+    """Also where they were released."""
+    own = (each.screening for each in document.timeline if each.revision == document.revision)
+    return bool(document.screened) or any(own)

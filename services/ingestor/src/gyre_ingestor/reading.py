@@ -217,4 +217,4 @@ def _findings(tenant: str, parsed: ParsedDocument, title: str) -> tuple[Finding,
     choices = quarantine_choices()
     if choices.of(tenant) is Quarantine.OFF:
         return ()
-    return screen(parsed, title, choices.quarantine_kinds)
+    return screen(parsed, title, tenant, choices.quarantine_kinds)

@@ -1,6 +1,6 @@
 """The gRPC edge: translates messages to the core's words and back."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
 from google.protobuf.json_format import MessageToDict
 from gyre.ingestor.v1 import ingestor_pb2, ingestor_pb2_grpc
@@ -8,10 +8,11 @@ from gyre_common.document_index import DocumentHappening, DocumentRecord, Docume
 from gyre_common.errors import InvalidInput
 from gyre_common.events.documents import QuarantineVerdict, Screening
 from gyre_common.rpc import ServicerContext, request_context
+from gyre_common.rpc.server import MAX_MESSAGE_BYTES
 
 from gyre_ingestor.duplicates import Duplicate
 from gyre_ingestor.formats import FORMATS
-from gyre_ingestor.front_door import FrontDoor
+from gyre_ingestor.front_door import FrontDoor, token_after
 from gyre_ingestor.index_rebuild import IndexRebuild
 from gyre_ingestor.parts import Parts, PartsList
 from gyre_ingestor.quarantine import QuarantineBook
@@ -83,7 +84,7 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
     async def ListDocuments(
         self, request: ingestor_pb2.ListDocumentsRequest, context: ServicerContext
     ) -> ingestor_pb2.ListDocumentsResponse:
-        """One page of documents."""
+        """One page of documents; it ends early where a reply would be too large."""
         records, next_page_token = await self._door.page(
             request_context(),
             page_size=request.page_size,
@@ -97,8 +98,17 @@ class IngestorRpc(ingestor_pb2_grpc.IngestorServiceServicer):
         duplicates: Sequence[Sequence[Duplicate]] = [()] * len(records)
         if request.duplicates:
             duplicates = await self._door.duplicates(request_context(), records)
+        are_named = bool(request.document_ids)
+        documents = list(
+            _that_fit(
+                _listed(record, theirs, is_named=are_named)
+                for record, theirs in zip(records, duplicates, strict=True)
+            )
+        )
+        if len(documents) < len(records):
+            next_page_token = token_after(documents[-1].document_id)
         return ingestor_pb2.ListDocumentsResponse(
-            documents=map(_status, records, duplicates), next_page_token=next_page_token
+            documents=documents, next_page_token=next_page_token
         )
 
     async def StartIndexRebuild(
@@ -179,6 +189,39 @@ def _state(state: DocumentState) -> str:
 
 
 _NOT_SHOWN = {"tenant", "state", "encoded_count", "sketch", "bands", "timeline"}
+_LARGEST_PAGE_BYTES = MAX_MESSAGE_BYTES // 4 * 3
+"""No document alone comes near what is left: with its metadata it once was a record of Kafka."""
+
+
+def _that_fit(
+    documents: Iterable[ingestor_pb2.DocumentStatus],
+) -> Iterator[ingestor_pb2.DocumentStatus]:
+    """The first, and those behind it for which there is room."""
+    size = 0
+    for number, document in enumerate(documents):
+        size += document.ByteSize()
+        if number and size > _LARGEST_PAGE_BYTES:
+            return
+        yield document
+
+
+def _listed(
+    record: DocumentRecord, duplicates: Sequence[Duplicate], *, is_named: bool
+) -> ingestor_pb2.DocumentStatus:
+    """Who names documents may be after any of their submissions; who looks through them is not."""
+    timeline = record.timeline if is_named else _newest(record)
+    return _status(record.model_copy(update={"timeline": timeline}), duplicates[:1])
+
+
+def _newest(record: DocumentRecord) -> tuple[DocumentHappening, ...]:
+    """The last happening, the last of its state, and the last that tells what was seen in it."""
+    own = [each for each in record.timeline if each.revision == record.revision]
+    newest = [
+        *record.timeline[-1:],
+        *[each for each in record.timeline if each.state is record.state][-1:],
+        *[each for each in own if each.screening][-1:],
+    ]
+    return tuple(each for each in record.timeline if each in newest)
 
 
 def _status(record: DocumentRecord, duplicates: Sequence[Duplicate]) -> ingestor_pb2.DocumentStatus:

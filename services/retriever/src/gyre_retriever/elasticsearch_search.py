@@ -46,11 +46,17 @@ class ElasticsearchSearch:
         )
 
     async def _passage_counts(self, index: str) -> PassageCounts:
-        """Elasticsearch remembers this until the index changes."""
+        """Elasticsearch remembers this until the index changes. What is encoded ahead is not in it:
+        it has no tenant yet.
+        """
         by_language = {"terms": {"field": "language", "size": _MOST_LANGUAGES}}
         with elasticsearch_errors():
             reply = await self._client.search(
-                index=index, size=0, track_total_hits=True, aggs={"languages": by_language}
+                index=index,
+                query={"exists": {"field": "tenant"}},
+                size=0,
+                track_total_hits=True,
+                aggs={"languages": by_language},
             )
         buckets = reply["aggregations"]["languages"]["buckets"]
         by_name = {bucket["key"]: bucket["doc_count"] for bucket in buckets}

@@ -9,7 +9,7 @@ from rich.text import Text
 from typer import Argument, Option
 
 from gyre_cli.command import Cli, command, group
-from gyre_cli.commands.quarantine import Acl, decision_on, quarantine
+from gyre_cli.commands.quarantine import Acl, decision_on, first_documents, quarantine
 from gyre_cli.output import plain, shortened, table
 
 if TYPE_CHECKING:
@@ -49,16 +49,16 @@ def list_documents(
         raise InvalidInput("--state", f"is {state}", f"name one of {', '.join(_STATES)}")
     wanted = _STATES.get(state, ingestor_pb2.DOCUMENT_STATE_UNSPECIFIED)
 
-    async def page(gyre: "AsyncClient") -> ingestor_pb2.ListDocumentsResponse:
-        own = gyre.with_caller(groups=tuple(acl or ())).documents
-        return await own.page(
-            page_size=limit, search=search, state=wanted, language=language, duplicates=True
+    async def first(gyre: "AsyncClient") -> tuple[list[ingestor_pb2.DocumentStatus], bool]:
+        own = gyre.with_caller(groups=tuple(acl or ()))
+        return await first_documents(
+            own, limit, search=search, state=wanted, language=language, duplicates=True
         )
 
-    reply = cli.run(page)
-    if reply.next_page_token:
+    listed, are_more = cli.run(first)
+    if are_more:
         cli.out.note(f"there are more than {limit}: narrow it by --search, or raise --limit")
-    cli.out.result([plain(one) for one in reply.documents], lambda: _list(list(reply.documents)))
+    cli.out.result([plain(one) for one in listed], lambda: _list(listed))
 
 
 @documents.command("show")
@@ -82,7 +82,7 @@ def _list(listed: list[ingestor_pb2.DocumentStatus]) -> RenderableType:
     if not listed:
         return "no documents"
     rows = table(
-        "DOCUMENT", "STATE", "LANGUAGE", "PASSAGES", "TITLE", "DUPLICATES", right=("PASSAGES",)
+        "DOCUMENT", "STATE", "LANGUAGE", "PASSAGES", "TITLE", "DUPLICATE", right=("PASSAGES",)
     )
     for one in listed:
         rows.add_row(
@@ -91,17 +91,9 @@ def _list(listed: list[ingestor_pb2.DocumentStatus]) -> RenderableType:
             one.language,
             str(one.chunk_count),
             shortened(one.title, _LONGEST_TITLE),
-            _first_duplicate(one),
+            _duplicate(one.duplicates[0]) if one.duplicates else "",
         )
     return rows
-
-
-def _first_duplicate(document: ingestor_pb2.DocumentStatus) -> str:
-    """The most alike, and how many more there are."""
-    if not document.duplicates:
-        return ""
-    first, *others = document.duplicates
-    return f"{_duplicate(first)}{f' and {len(others)} more' if others else ''}"
 
 
 def _duplicate(duplicate: ingestor_pb2.DuplicateDocument) -> str:

@@ -1,6 +1,6 @@
 """`gyre documents quarantine`: documents that somebody has to look at, and what they decide."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 from gyre_client.errors import FailedPrecondition
 from rich.console import Group, RenderableType
@@ -13,6 +13,7 @@ from gyre_cli.output import plain, table
 if TYPE_CHECKING:
     from gyre.ingestor.v1 import ingestor_pb2
     from gyre_client import AsyncClient
+    from gyre_client.documents import DocumentFilters
 
 quarantine = group("Look at documents that instruct the model or abuse people, and decide.")
 
@@ -30,14 +31,14 @@ def list_quarantine(
 ) -> None:
     """Show what is held or marked, with the sentence that is why."""
 
-    async def page(gyre: "AsyncClient") -> "ingestor_pb2.ListDocumentsResponse":
-        own = gyre.with_caller(groups=tuple(acl or ())).documents
-        return await own.page(page_size=limit, only_screened=True)
+    async def first(gyre: "AsyncClient") -> "tuple[list[ingestor_pb2.DocumentStatus], bool]":
+        own = gyre.with_caller(groups=tuple(acl or ()))
+        return await first_documents(own, limit, only_screened=True)
 
-    reply = cli.run(page)
-    if reply.next_page_token:
+    listed, are_more = cli.run(first)
+    if are_more:
         cli.out.note(f"there are more than {limit}: raise --limit, or decide of these first")
-    cli.out.result([plain(one) for one in reply.documents], lambda: _list(list(reply.documents)))
+    cli.out.result([plain(one) for one in listed], lambda: _list(listed))
 
 
 @quarantine.command("show")
@@ -73,15 +74,34 @@ def release(cli: Cli, name: Name, reason: Reason = "", acl: Acl = None) -> None:
 @quarantine.command("confirm")
 @command
 def confirm(cli: Cli, name: Name, reason: Reason = "", acl: Acl = None) -> None:
-    """Say that a document was looked at and stays out (`gyre delete` deletes it)."""
+    """Keep a document out of search, also one that is marked or was released (`gyre delete` deletes
+    it).
+    """
     cli.run(
         lambda gyre: gyre.with_caller(groups=tuple(acl or ())).documents.confirm_quarantine(
             name, reason=reason
         )
     )
     cli.out.result(
-        {"document_id": name, "verdict": "confirmed"}, lambda: f"{name} stays in quarantine"
+        {"document_id": name, "verdict": "confirmed"},
+        lambda: f"{name} is confirmed: it is out of search in a moment, if it was in it",
     )
+
+
+async def first_documents(
+    gyre: "AsyncClient", limit: int, **filters: "Unpack[DocumentFilters]"
+) -> "tuple[list[ingestor_pb2.DocumentStatus], bool]":
+    """So many documents, from as many pages as hold them, and whether there are more."""
+    listed: list[ingestor_pb2.DocumentStatus] = []
+    token = ""
+    while len(listed) < limit:
+        left = limit - len(listed)
+        reply = await gyre.documents.page(page_size=left, page_token=token, **filters)
+        listed += reply.documents
+        token = reply.next_page_token
+        if not token:
+            break
+    return listed, bool(token)
 
 
 def decision_on(screening: "ingestor_pb2.Screening") -> str:
@@ -97,19 +117,24 @@ def decision_on(screening: "ingestor_pb2.Screening") -> str:
 
 
 def _list(listed: "list[ingestor_pb2.DocumentStatus]") -> RenderableType:
+    from gyre.ingestor.v1.ingestor_pb2 import DOCUMENT_STATE_QUARANTINED
+
     if not listed:
         return "nothing is in quarantine"
     rows = table("DOCUMENT", "IS", "KIND", "WHERE", "SENTENCE", "DECIDED")
     for one in listed:
         screening = _screening(one)
-        finding = screening.findings[0]
-        is_open = screening.held and not screening.verdict
+        is_held = screening.held or (
+            not screening.findings and one.state == DOCUMENT_STATE_QUARANTINED
+        )
+        is_open = is_held and not screening.verdict
+        first = next(iter(screening.findings), None)
         rows.add_row(
             one.document_id,
-            Text("held" if screening.held else "marked", style="red" if is_open else "yellow"),
-            finding.kind,
-            finding.position,
-            finding.sentence,
+            Text("held" if is_held else "marked", style="red" if is_open else "yellow"),
+            first.kind if first else ", ".join(one.screened),
+            first.position if first else "–",
+            first.sentence if first else "–",
             decision_on(screening) or "–",
         )
     return rows
@@ -129,8 +154,12 @@ def _card(
 
 
 def _screening(document: "ingestor_pb2.DocumentStatus") -> "ingestor_pb2.Screening":
-    """What was seen in its newest revision."""
+    """What was last seen in its newest revision, as far back as its timeline goes."""
     from gyre.ingestor.v1.ingestor_pb2 import Screening
 
-    own = [each for each in document.timeline if each.revision == document.revision]
-    return own[-1].screening if own else Screening()
+    own = [
+        each.screening
+        for each in document.timeline
+        if each.revision == document.revision and each.screening.findings
+    ]
+    return own[-1] if own else Screening()

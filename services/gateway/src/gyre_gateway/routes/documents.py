@@ -133,7 +133,8 @@ async def list_documents(
 
     `search` finds words, or parts of words, of title or document_id. `document_id`, up to 100
     times, names those that are meant. `language` is one such as de, or und where it cannot be told.
-    With `duplicates` each names those with the same content or nearly the same text.
+    With `duplicates` each names the one with the same content or most of the same text. A page may
+    hold fewer than `limit`; `timeline` has the newest, and all of documents that are named.
     """
     filters = DocumentFilters(
         search=search, document_ids=document_id or (), language=language, duplicates=duplicates

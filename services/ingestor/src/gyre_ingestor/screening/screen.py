@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from gyre_common.events.documents import Finding, FindingKind
+from gyre_common.redaction import redact
 
 from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.screening.hidden import hidden_texts
@@ -36,18 +37,25 @@ class _Place:
 
 
 def screen(
-    document: ParsedDocument, title: str, kinds: Collection[FindingKind]
+    document: ParsedDocument, title: str, tenant: str, kinds: Collection[FindingKind]
 ) -> tuple[Finding, ...]:
-    """At most `MOST_FINDINGS`, as they stand in the document; those of its title first."""
+    """At most `MOST_FINDINGS`, as they stand in the document; those of its title first.
+
+    The document is redacted for its tenant; what is hidden in it is redacted here.
+    """
     of_title = (
-        finding.model_copy(update={"position": IN_TITLE}) for finding in _of_text(title, kinds)
+        finding.model_copy(update={"position": IN_TITLE})
+        for finding in _of_text(title, tenant, kinds)
     )
-    of_text = _of_text(document.text, kinds, document)
+    of_text = _of_text(document.text, tenant, kinds, document)
     return tuple(islice(chain(of_title, of_text), MOST_FINDINGS))
 
 
 def _of_text(
-    text: str, kinds: Collection[FindingKind], document: ParsedDocument | None = None
+    text: str,
+    tenant: str,
+    kinds: Collection[FindingKind],
+    document: ParsedDocument | None = None,
 ) -> Iterator[Finding]:
     words = words_of(text)
     if FindingKind.INSTRUCTIONS in kinds:
@@ -56,7 +64,8 @@ def _of_text(
         for hidden, start, end in hidden_texts(text):
             for place in _instructions(words_of(hidden), hidden):
                 at = _Place(start, end, ("in hidden text", *place.rules))
-                yield _finding(FindingKind.INSTRUCTIONS, at, text, document, hidden)
+                shown = redact(hidden, tenant)  # whole: of a shortened name nobody sees what it is
+                yield _finding(FindingKind.INSTRUCTIONS, at, text, document, shown)
     if FindingKind.TOXICITY in kinds:
         for first, end in abusive_places(words):
             place = _Place(words[first].start, words[end - 1].end, ("abuse",))

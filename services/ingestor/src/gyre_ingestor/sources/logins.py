@@ -8,6 +8,7 @@ from gyre_common.errors import InvalidInput
 
 _WEB = ("http", "https")
 _AUTHORITY_ENDS = re.compile(r"[/?#]")
+_BETWEEN = re.compile(r"[,\s]")
 _PARAMETERS = re.compile(r"[?&#;]")
 _NAMES_OF_LOGINS = frozenset(
     {
@@ -30,13 +31,28 @@ def check_logins(settings: Mapping[str, str]) -> None:
 
 
 def has_login(text: str) -> bool:
-    """Whether an address has a password before its host, or a parameter that is one. Of a web
+    """Whether an address in it has a password before its host, or a parameter that is one. Of a web
     address a name alone counts too, as tokens are written there.
+
+    Several may stand in a row, and one in another's parameters, coded or not.
     """
-    scheme, is_address, rest = text.rpartition("://")
-    authority = _AUTHORITY_ENDS.split(rest, 1)[0]
-    user = unquote(authority.rpartition("@")[0])
-    if user and (":" in user or (is_address and scheme.lower().endswith(_WEB))):
+    texts = {text, unquote(text)}
+    return any(map(_has_login, {part for each in texts for part in (each, *_BETWEEN.split(each))}))
+
+
+def _has_login(text: str) -> bool:
+    before, *addresses = text.split("://")
+    if ":" in _user_of(before):
         return True
-    parameters = _PARAMETERS.split(rest)[1:] if is_address else ()
+    for address in addresses:
+        user = _user_of(address)
+        if user and (":" in user or before.lower().endswith(_WEB)):
+            return True
+        before = address
+    parameters = _PARAMETERS.split("://".join(addresses))[1:]
     return any(each.partition("=")[0].lower() in _NAMES_OF_LOGINS for each in parameters)
+
+
+def _user_of(address: str) -> str:
+    authority = _AUTHORITY_ENDS.split(address, 1)[0]
+    return unquote(authority.rpartition("@")[0])

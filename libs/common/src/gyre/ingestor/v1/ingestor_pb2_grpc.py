@@ -146,9 +146,9 @@ class IngestorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DecideQuarantine(self, request, context):
-        """Releases a document of the quarantine, so that it becomes searchable, or confirms that it stays there. It holds for
-        this content of the document, also when it comes again. A reply means that Kafka has the decision.
-        FAILED_PRECONDITION where nothing was found in it.
+        """Releases a document in which something was seen, so that it becomes searchable, or confirms that it stays out, or
+        goes out again. The last decision holds for this content of the document, also when it comes again. A reply means
+        that Kafka has it. FAILED_PRECONDITION where nothing was seen in the document.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,14 +59,16 @@ async def judged_passages(
 async def missing_of(
     client: AsyncElasticsearch, index: str, chunk_ids: Collection[str]
 ) -> frozenset[str]:
-    """Those that the index does not hold. Raises Retryable: it is away."""
+    """Those that no search of the index can match: what is encoded ahead has no tenant yet. Raises
+    Retryable: it is away.
+    """
     missing: set[str] = set()
     ordered = sorted(chunk_ids)
     for first in range(0, len(ordered), _PER_REQUEST):
         page = ordered[first : first + _PER_REQUEST]
         with elasticsearch_errors():
-            reply = await client.mget(index=index, ids=page, source=False)
-        missing |= {each["_id"] for each in reply["docs"] if not each.get("found")}
+            reply = await client.mget(index=index, ids=page, source_includes=["tenant"])
+        missing |= {each["_id"] for each in reply["docs"] if not each.get("_source")}
     return frozenset(missing)
 
 
