@@ -141,7 +141,8 @@ async def test_an_open_breaker_survives_a_restart_and_closes_once_the_cause_is_m
         assert (await letters.counts())[topic.dlq] == 3
     bus, done = a_bus(kafka_servers, topic, delivery)
     async with bus:
-        await eventually(lambda: done == list(range(3, 20)))
+        await eventually(lambda: len(done) >= 17)
+        assert done == list(range(3, 20))
         assert bus.problems() == []
         await eventually(lambda: _nothing_held(kafka_servers, topic))
 
