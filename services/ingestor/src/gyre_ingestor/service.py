@@ -19,6 +19,7 @@ from gyre_common.events.documents import (
     DocumentSubmitted,
     ForShadow,
     QuarantineDecided,
+    QuarantineVerdict,
     RejectionCode,
     RejectionStage,
     by_document,
@@ -193,7 +194,7 @@ class Ingestor:
             "chunked_at": now(),
         }
         event = event.model_copy(update={**cut, "screening": screening})
-        if screening is not None:
+        if screening is not None and screening.verdict is not QuarantineVerdict.RELEASED:
             # What is seen in one that is read again holds for the live index too.
             event = event.model_copy(update={"rebuild": None})
         if event.held:
