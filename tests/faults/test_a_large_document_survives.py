@@ -6,6 +6,8 @@ import asyncio
 import os
 import re
 import signal
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -20,7 +22,7 @@ from tests.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.faults, pytest.mark.timeout(600)]
 
-SECTIONS = 250
+SECTIONS = 600
 PATIENCE = 300.0
 
 
@@ -52,22 +54,32 @@ async def test_a_large_document_goes_on_where_it_was_after_the_embedder_was_kill
             reply = await client.count(index=index, query={"exists": {"field": ENCODED_FOR}})
         return int(reply["count"])
 
-    async def indexed() -> Any:
-        document = await gyre("documents", "show", "large.md", "--tenant", "large")
+    async def indexed(file: Path, tenant: str) -> Any:
+        document = await gyre("documents", "show", file.name, "--tenant", tenant)
         return document if document["state"].endswith("_INDEXED") else None
 
     await gyre("submit", str(large), "--tenant", "large", "--no-wait")
-    await eventually(encoded_ahead, PATIENCE, every=0.5)
-    for tenant in ("other", "large"):
-        await gyre("submit", str(small), "--tenant", tenant)
+    await eventually(encoded_ahead, PATIENCE, every=0.2)
+    tenants = ("other", "large")
+    await asyncio.gather(
+        *(gyre("submit", str(small), "--tenant", each, "--no-wait") for each in tenants)
+    )
     ahead = await encoded_ahead()
-    assert ahead, "small documents waited for the large one"
+    assert ahead, "it was encoded whole before it could be killed in the midst"
 
     await kill_embedder(system)
-    document = await eventually(indexed, PATIENCE, every=1)
+    document = await eventually(partial(indexed, large, "large"), PATIENCE, every=1)
     assert document["chunk_count"] >= SECTIONS
+    for tenant in tenants:
+        beside = await eventually(partial(indexed, small, tenant), PATIENCE, every=1)
+        assert searchable_at(beside) < searchable_at(document), "it waited for the large one"
     assert await encoded_ahead() == 0
     assert encoded_since_start(system) <= document["chunk_count"] - ahead + 10
+
+
+def searchable_at(document: Any) -> datetime:
+    """When its newest revision was."""
+    return datetime.fromisoformat(document["timeline"][-1]["happened_at"])
 
 
 def encoded_since_start(system: System) -> int:
