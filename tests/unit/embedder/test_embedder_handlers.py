@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ from gyre_embedder.chunk_writer import ChunkWriter
 from gyre_embedder.encoders import Encoders
 from gyre_embedder.handlers import build_handlers
 from gyre_embedder.service import Indexer
-from gyre_embedder.shadow import Change, ShadowFiller
+from gyre_embedder.shadow import ShadowFiller
 from pydantic import TypeAdapter
 
 from tests.builders import (
@@ -36,8 +36,8 @@ from tests.fakes.embedder import MemoryIndex, MemoryModels
 class NobodyWaits:
     """Implements `LiveGroup`."""
 
-    async def has_handled(self, change: Change) -> bool:
-        return True
+    async def offsets(self) -> Mapping[int, int]:
+        return {}
 
 
 @pytest.fixture

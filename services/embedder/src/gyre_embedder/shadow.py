@@ -36,8 +36,11 @@ class Change(NamedTuple):
 class LiveGroup(Protocol):
     """Whoever brings documents into the live index."""
 
-    async def has_handled(self, change: Change) -> bool:
-        """Whether it has done with it, be it by a dead letter. Raises Retryable."""
+    async def offsets(self) -> Mapping[int, int]:
+        """By partition, below which offset it is done with everything, be it by a dead letter.
+
+        Raises Retryable.
+        """
 
 
 class ShadowFiller:
@@ -152,8 +155,9 @@ class ShadowFiller:
             heads = await self._index.heads(keys)
             waiting = [each for each in batch if not _is_live(each.document, heads)]
             if not waiting:
-                break
-        behind = [each for each in waiting if not await self._live.has_handled(each)]
+                return heads, frozenset()
+        done = await self._live.offsets()
+        behind = [each for each in waiting if each.offset >= done.get(each.partition, 0)]
         return heads, frozenset(key_of(each.document) for each in behind)
 
     async def _write(
@@ -189,28 +193,26 @@ def _lacking(target: Target, document: DocumentChunked, head: Head | None) -> li
     """The indexes that it is to be brought into: a change into those that it was not brought into
     when it was applied, what was read again into that of its version.
     """
-    if head is not None and is_overtaken(head.record, document):
+    record = head.record if head else None
+    if record is not None and is_overtaken(record, document):
         return []
     both = [target] if target.shadow is None else [target, target.shadow]
+    applied_in = record.index if record is not None and is_applied(record, document) else None
     if document.rebuild is not None:
-        is_same = head is not None and head.record.revision == document.revision
-        if is_same and head is not None and not is_applied(head.record, document):
+        if applied_in is None and record is not None and record.revision == document.revision:
             return []  # held or marked, which was not known when it was read again
         return [each for each in both if each.encoder_version == document.rebuild.version]
-    brought_into = target.index
-    if head is not None and is_applied(head.record, document):
-        brought_into = head.record.index or target.index
-    return [each for each in both if each.index != brought_into]
+    return [each for each in both if each.index != (applied_in or target.index)]
 
 
 def _is_live(document: DocumentChunked, heads: Mapping[DocumentKey, Head]) -> bool:
     """Whether the live index has it, or what came after it; it may have refused it."""
-    head = heads.get(key_of(document))
     if document.rebuild is not None:
         return True
-    if head is None:
-        return False
-    return is_applied(head.record, document) or is_overtaken(head.record, document)
+    head = heads.get(key_of(document))
+    return head is not None and (
+        is_applied(head.record, document) or is_overtaken(head.record, document)
+    )
 
 
 def _retold(work: Work) -> Head | None:

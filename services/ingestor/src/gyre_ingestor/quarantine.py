@@ -69,8 +69,7 @@ class QuarantineBook:
         self, accepted: DocumentAccepted, title: str, findings: Sequence[Finding]
     ) -> QuarantineDecided | None:
         """What somebody decided who saw the same."""
-        key = f"{accepted.tenant}/{accepted.document_id}/{accepted.content_digest}"
-        decision = self._decisions.get(key)
+        decision = self._decisions.get(by_content(accepted))
         if decision is None or decision.media_type != accepted.media_type:
             return None
         is_in_title = any(finding.position == IN_TITLE for finding in findings)

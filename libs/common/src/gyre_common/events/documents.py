@@ -277,7 +277,7 @@ class QuarantineDecided(DocumentEvent):
     decided_at: Timestamp
 
 
-def by_content(event: QuarantineDecided) -> str:
+def by_content(event: QuarantineDecided | DocumentAccepted) -> str:
     """One decision for one content of a document."""
     return f"{by_document(event)}/{event.content_digest}"
 

@@ -9,6 +9,7 @@ from elasticsearch import AsyncElasticsearch
 from elasticsearch.helpers import ScanError, async_scan
 from gyre_common.elasticsearch import elasticsearch_errors
 from gyre_common.errors import Unavailable
+from gyre_common.near_duplicates import Triple, word_triples
 from gyre_common.redaction import redact
 
 from gyre_trainer.data_sets.frozen import DataSetRow, FrozenDataSet, ShownRow
@@ -18,7 +19,6 @@ from gyre_trainer.segments.window import window_from_text
 LEAST_OVERLAP = 0.5
 """The share of the word triples of the shorter of two passages that must stand in the other."""
 
-_SHINGLE = 3
 _PER_REQUEST = 500
 _TIMEOUT = 30.0
 
@@ -104,10 +104,10 @@ async def moved_to(
 
 def best_of(text: str, passages: Iterable[tuple[str, str]]) -> str:
     """The id of the passage that shares most word triples with the text, and enough; else empty."""
-    wanted = _shingles(text)
+    wanted = _triples(text)
     best, most = "", 0
     for chunk_id, other in sorted(passages):
-        words = _shingles(other)
+        words = _triples(other)
         shared = len(wanted & words)
         if shared > most and shared >= LEAST_OVERLAP * min(len(wanted), len(words)):
             best, most = chunk_id, shared
@@ -150,8 +150,5 @@ def moved_note(moved: int, lost: int) -> str:
     )
 
 
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    words = text.casefold().split()
-    if len(words) <= _SHINGLE:
-        return frozenset([tuple(words)])
-    return frozenset(zip(*(words[start:] for start in range(_SHINGLE)), strict=False))
+def _triples(text: str) -> frozenset[Triple]:
+    return frozenset(word_triples(text.casefold().split()))
