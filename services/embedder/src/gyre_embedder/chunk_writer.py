@@ -1,5 +1,6 @@
 """Brings the chunks of documents into an index, as far as a turn's time goes."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -25,6 +26,7 @@ from gyre_embedder.targets import Target, key_of
 
 _LONGEST_TURN = 5.0  # seconds of encoding
 _PIECE = 16  # chunks that one call of the encoder takes: less than a second of work
+_PIECES_AT_ONCE = 2  # so that none of its threads stands idle between two
 _MOST_CHUNKS = 10_000  # in memory at once, or those of one document
 
 _CHUNKS = TypeAdapter(tuple[Chunk, ...])
@@ -220,10 +222,16 @@ async def _encode(
     ]
     order = [chunk_id for chunk_ids in sorted(by_work, key=len) for chunk_id in chunk_ids]
     vectors: dict[UUID, Vector] = {}
-    for first in range(0, len(order), _PIECE):
-        if first and monotonic() > until:
-            break
-        piece = order[first : first + _PIECE]
-        encoded = await encoder.encode([missing[each] for each in piece], Side.DOCUMENT)
-        vectors |= {chunk_id: each.vector for chunk_id, each in zip(piece, encoded, strict=True)}
+    pieces = iter([order[first : first + _PIECE] for first in range(0, len(order), _PIECE)])
+
+    async def encode_pieces() -> None:
+        for piece in pieces:
+            encoded = await encoder.encode([missing[each] for each in piece], Side.DOCUMENT)
+            vectors.update(zip(piece, (each.vector for each in encoded), strict=True))
+            if monotonic() > until:
+                return
+
+    async with asyncio.TaskGroup() as turns:  # while the last of a piece is encoded, the next waits
+        for _ in range(_PIECES_AT_ONCE):
+            turns.create_task(encode_pieces())
     return vectors

@@ -62,9 +62,9 @@ class OnnxModels:
 
 
 class OnnxEncoder:
-    """Implements `Encoder`. Each side has a thread of its own, so that a query shares the cores
-    with a long row of passages instead of standing behind it; passages of several callers take
-    turns, a micro-batch each.
+    """Implements `Encoder`. A micro-batch takes one thread, and each side has threads of its own, so
+    that a query shares the cores with a long row of passages instead of standing behind it;
+    passages of several callers take turns, a micro-batch a thread each (ADR 0004).
     """
 
     def __init__(self, folder: EncoderFolder, *, threads: int) -> None:
@@ -77,13 +77,14 @@ class OnnxEncoder:
         self._tokenizer = Tokenizer.from_file(str(folder.path / TOKENIZER))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(folder.longest)
-        self._session = _compile(folder, threads)
+        self._session = _compile(folder)
         self._inputs = _inputs(self._session.get_inputs())
         self._output, self._is_pooled = _output(self._session.get_outputs())
         self.dimensions = self._run([self._tokenizer.encode("")]).shape[1]
+        self._threads = {Side.QUERY: 1, Side.DOCUMENT: threads}
         self._lanes = {
-            side: ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"encode-{side}")
-            for side in Side
+            side: ThreadPoolExecutor(number, thread_name_prefix=f"encode-{side}")
+            for side, number in self._threads.items()
         }
 
     async def encode(self, texts: Sequence[str], side: Side) -> list[EncodedText]:
@@ -91,13 +92,20 @@ class OnnxEncoder:
         tokens: list[Encoding] = await self._in_lane(side, partial(self._tokenize, texts, side))
         encoded: dict[int, EncodedText] = {}
         lengths = [len(each.ids) for each in tokens]
-        for batch in micro_batches(lengths, token_budget=TOKEN_BUDGET):
-            chosen = [tokens[position] for position in batch]
-            vectors = await self._in_lane(side, partial(self._run, chosen))
-            for position, each, vector in zip(batch, chosen, vectors, strict=True):
-                truncated = bool(each.overflowing) or len(texts[position]) > _MOST_CHARACTERS
-                encoded[position] = EncodedText(vector, len(each.ids), truncated)
-            METRICS.texts_encoded.labels(side).inc(len(batch))
+        batches = micro_batches(lengths, token_budget=TOKEN_BUDGET)
+
+        async def encode_batches() -> None:
+            for batch in batches:
+                chosen = [tokens[position] for position in batch]
+                vectors = await self._in_lane(side, partial(self._run, chosen))
+                for position, each, vector in zip(batch, chosen, vectors, strict=True):
+                    truncated = bool(each.overflowing) or len(texts[position]) > _MOST_CHARACTERS
+                    encoded[position] = EncodedText(vector, len(each.ids), truncated)
+                METRICS.texts_encoded.labels(side).inc(len(batch))
+
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(self._threads[side]):
+                lanes.create_task(encode_batches())
         return [encoded[position] for position in range(len(texts))]
 
     def close(self) -> None:
@@ -176,9 +184,9 @@ def _inputs(inputs: Sequence[Any]) -> Mapping[str, type[np.signedinteger[Any]]]:
     return {each.name: np.int32 if each.type == "tensor(int32)" else np.int64 for each in inputs}
 
 
-def _compile(folder: EncoderFolder, threads: int) -> onnxruntime.InferenceSession:
+def _compile(folder: EncoderFolder) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1  # several would wait for each other, spinning (ADR 0004)
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # patterns are kept per shape, and every batch has its own
