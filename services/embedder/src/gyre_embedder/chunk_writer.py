@@ -1,6 +1,5 @@
 """Brings the chunks of documents into an index, as far as a turn's time goes."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -13,6 +12,7 @@ from gyre_common.passages import encoder_input
 from gyre_common.store import DamagedContentError, Store
 from pydantic import TypeAdapter, ValidationError
 
+from gyre_embedder.at_once import at_once
 from gyre_embedder.chunk_index import (
     ChunkIndex,
     DocumentKey,
@@ -223,15 +223,16 @@ async def _encode(
     order = [chunk_id for chunk_ids in sorted(by_work, key=len) for chunk_id in chunk_ids]
     vectors: dict[UUID, Vector] = {}
     pieces = iter([order[first : first + _PIECE] for first in range(0, len(order), _PIECE)])
+    begun = False
 
     async def encode_pieces() -> None:
+        nonlocal begun
         for piece in pieces:
+            if begun and monotonic() > until:
+                return
+            begun = True
             encoded = await encoder.encode([missing[each] for each in piece], Side.DOCUMENT)
             vectors.update(zip(piece, (each.vector for each in encoded), strict=True))
-            if monotonic() > until:
-                return
 
-    async with asyncio.TaskGroup() as turns:  # while the last of a piece is encoded, the next waits
-        for _ in range(_PIECES_AT_ONCE):
-            turns.create_task(encode_pieces())
+    await at_once(_PIECES_AT_ONCE, encode_pieces)
     return vectors

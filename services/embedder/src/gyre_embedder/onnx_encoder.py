@@ -16,6 +16,7 @@ from gyre_common.telemetry import METRICS
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from gyre_embedder.at_once import at_once
 from gyre_embedder.encoder_folder import (
     GRAPH,
     SERVED,
@@ -62,8 +63,8 @@ class OnnxModels:
 
 
 class OnnxEncoder:
-    """Implements `Encoder`. A micro-batch takes one thread, and each side has threads of its own, so
-    that a query shares the cores with a long row of passages instead of standing behind it;
+    """Implements `Encoder`. A micro-batch takes one thread, and each side has threads of its own,
+    so that a query shares the cores with a long row of passages instead of standing behind it;
     passages of several callers take turns, a micro-batch a thread each (ADR 0004).
     """
 
@@ -103,9 +104,7 @@ class OnnxEncoder:
                     encoded[position] = EncodedText(vector, len(each.ids), truncated)
                 METRICS.texts_encoded.labels(side).inc(len(batch))
 
-        async with asyncio.TaskGroup() as lanes:
-            for _ in range(self._threads[side]):
-                lanes.create_task(encode_batches())
+        await at_once(self._threads[side], encode_batches)
         return [encoded[position] for position in range(len(texts))]
 
     def close(self) -> None:
