@@ -9,7 +9,7 @@ import psutil
 
 from bench.system.footprint import families
 
-_EVERY = 3.0
+_EVERY = 15.0  # a look takes a sixth of a second of a core
 
 
 @asynccontextmanager
