@@ -86,7 +86,7 @@ async def folder_source(folder: Path, offset: int, tenant: str) -> AsyncIterator
     folder.mkdir(parents=True, exist_ok=True)
     addresses, caller = Addresses.on("127.0.0.1", port_offset=offset), Caller(tenant=tenant)
     async with (
-        submitter(f"127.0.0.1:{9092 + offset}", tenant) as watcher,
+        submitter(f"127.0.0.1:{9092 + offset}", tenant, fetch_wait_ms=500) as watcher,
         AsyncClient(addresses, caller) as client,
     ):
         yield FolderSource(folder.resolve(), client, watcher)

@@ -64,10 +64,17 @@ class KafkaSubmitter:
 
 
 @asynccontextmanager
-async def submitter(servers: str, tenant: str) -> AsyncIterator[KafkaSubmitter]:
-    """Connects a producer, and a consumer that stands at the end of the outcome topics."""
+async def submitter(
+    servers: str, tenant: str, *, fetch_wait_ms: int = 20
+) -> AsyncIterator[KafkaSubmitter]:
+    """Connects a producer, and a consumer that stands at the end of the outcome topics. It sees an
+    outcome at once; the broker answers it every `fetch_wait_ms` where there is none, which costs a
+    twentieth of a core of each at 20.
+    """
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=2)
-    consumer = AIOKafkaConsumer(*OUTCOMES, bootstrap_servers=servers, fetch_max_wait_ms=20)
+    consumer = AIOKafkaConsumer(
+        *OUTCOMES, bootstrap_servers=servers, fetch_max_wait_ms=fetch_wait_ms
+    )
     await producer.start()
     try:
         await consumer.start()
