@@ -1,6 +1,7 @@
 """Brings the chunks of documents into an index, as far as a turn's time goes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
@@ -27,6 +28,7 @@ from gyre_embedder.targets import Target, key_of
 _LONGEST_TURN = 5.0  # seconds of encoding
 _PIECE = 16  # chunks that one call of the encoder takes: less than a second of work
 _PIECES_AT_ONCE = 2  # so that none of its threads stands idle between two
+_GROUP = 64  # missing chunks of the documents that are written together, beside the next ones
 _MOST_CHUNKS = 10_000  # in memory at once, or those of one document
 
 _CHUNKS = TypeAdapter(tuple[Chunk, ...])
@@ -141,12 +143,40 @@ class ChunkWriter:
                 await self._index.prepare(target.index, encoder.dimensions)
                 stored = await self._index.stored_chunks(target.index, [work.key for work in works])
                 new = await self._copies(target, _missing(works, stored), also_in)
-                encoded = await _encode(encoder, works, _missing(works, stored, new), until)
+                return await self._encode_and_put(encoder, target, works, stored, new, until)
         except FailedPrecondition as error:
             # Documents wait for an encoder, or an index, of use; somebody may still roll back.
             raise Retryable(str(error)) from error
-        new |= encoded
-        return await self._put(target, works, stored, new, frozenset(encoded))
+
+    async def _encode_and_put(
+        self,
+        encoder: Encoder,
+        target: Target,
+        works: Sequence[Work],
+        stored: Mapping[DocumentKey, StoredChunks],
+        copies: Mapping[UUID, Vector],
+        until: float,
+    ) -> Written:
+        """Documents that miss little go first; while some are written, the next are encoded."""
+        missing = {work.key: _missing([work], stored, copies) for work in works}
+        groups = iter(_groups(sorted(works, key=lambda work: len(missing[work.key])), missing))
+        encoding, turn = asyncio.Lock(), _Turn(until)
+        all_written: list[Written] = []
+
+        async def encode_and_put() -> None:
+            for group in groups:
+                async with encoding:
+                    texts = {k: v for work in group for k, v in missing[work.key].items()}
+                    encoded = await _encode(encoder, texts, turn)
+                new = {**copies, **encoded}
+                all_written.append(await self._put(target, group, stored, new, frozenset(encoded)))
+
+        await at_once(2, encode_and_put)
+        return Written(
+            [work for written in all_written for work in written.works],
+            frozenset().union(*(written.unfinished for written in all_written)),
+            frozenset().union(*(written.encoded for written in all_written)),
+        )
 
     async def _copies(
         self, target: Target, missing: Iterable[UUID], also_in: Target | None
@@ -211,27 +241,47 @@ def _missing(
     }
 
 
-async def _encode(
-    encoder: Encoder, works: Sequence[Work], missing: Mapping[UUID, str], until: float
-) -> dict[UUID, Vector]:
-    """Vectors of what is missing, as far as time goes, and at least of one piece; documents that
-    miss little go first.
-    """
-    by_work = [
-        [each.chunk_id for each in work.chunks if each.chunk_id in missing] for work in works
-    ]
-    order = [chunk_id for chunk_ids in sorted(by_work, key=len) for chunk_id in chunk_ids]
+def _groups(
+    works: Iterable[Work], missing: Mapping[DocumentKey, Mapping[UUID, str]]
+) -> Iterator[list[Work]]:
+    """Documents in their order, so many at once that some seconds are not encoded in one go."""
+    group: list[Work] = []
+    size = 0
+    for work in works:
+        if group and size + len(missing[work.key]) > _GROUP:
+            yield group
+            group, size = [], 0
+        group.append(work)
+        size += len(missing[work.key])
+    if group:
+        yield group
+
+
+class _Turn:
+    """Lets pieces begin until its time is over, and the first one in any case."""
+
+    def __init__(self, until: float) -> None:
+        self._until = until
+        self._begun = False
+
+    def next_may_begin(self) -> bool:
+        """Whether one more may; the answer counts as its beginning."""
+        may = not self._begun or monotonic() <= self._until
+        self._begun = True
+        return may
+
+
+async def _encode(encoder: Encoder, texts: Mapping[UUID, str], turn: _Turn) -> dict[UUID, Vector]:
+    """Vectors of as many of the texts, in their order, as the turn has time for."""
+    order = list(texts)
     vectors: dict[UUID, Vector] = {}
     pieces = iter([order[first : first + _PIECE] for first in range(0, len(order), _PIECE)])
-    begun = False
 
     async def encode_pieces() -> None:
-        nonlocal begun
         for piece in pieces:
-            if begun and monotonic() > until:
+            if not turn.next_may_begin():
                 return
-            begun = True
-            encoded = await encoder.encode([missing[each] for each in piece], Side.DOCUMENT)
+            encoded = await encoder.encode([texts[each] for each in piece], Side.DOCUMENT)
             vectors.update(zip(piece, (each.vector for each in encoded), strict=True))
 
     await at_once(_PIECES_AT_ONCE, encode_pieces)
