@@ -28,7 +28,7 @@ from gyre_common.events.topic import Topic
 from tests.fakes.bus import Parked, StoredRecord
 from tests.faults.harness.checker import Commit
 
-FETCH_RECORDS = 50
+FETCH_RECORDS = 10
 _IDLE = 0.001
 
 
@@ -122,6 +122,7 @@ class MemoryConsumer:
         self._cluster = cluster
         self._group = group
         self._generation = -1
+        self.reassigning = False
         self._subscription = self  # aiokafka's own `pause` and `resume` call it
         self._positions: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
@@ -131,6 +132,7 @@ class MemoryConsumer:
         committed = self._cluster.committed
         self._positions = {place: committed.get((self._group, place), 0) for place in places}
         self._paused.clear()
+        self.reassigning = False
         self._generation = self._cluster.generation
 
     def assignment(self) -> frozenset[TopicPartition]:
@@ -173,7 +175,9 @@ class MemoryConsumer:
         return self._positions[place]
 
     def fetch(self) -> list[StoredRecord]:
-        """The next records of the partitions that are not paused."""
+        """The next records of the partitions that are not paused; none during a rebalance."""
+        if self.reassigning:
+            return []
         records: list[StoredRecord] = []
         for place, position in self._positions.items():
             if place in self._paused:
@@ -276,6 +280,8 @@ class Member(EventBus):
     async def give_up(self) -> None:
         """Before a rebalance."""
         writer = self.writer
+        for _, consumer, _ in self._consumers:
+            consumer.reassigning = True
         for subscription, consumer, _ in self._consumers:
             await subscription.on_partitions_revoked(set(consumer.assignment()))
             consumer.assign([])

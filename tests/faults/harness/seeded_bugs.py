@@ -212,11 +212,17 @@ BUGS = [
     SeededBug(
         "what was given up is committed again",
         (
-            Change("scheduler:Scheduler.forget", "self.partitions.clear()", "pass"),
+            Change(
+                "subscription:KafkaSubscription.on_partitions_revoked",
+                "self.scheduler.forget()",
+                "[setattr(each, 'committed', None) for each in self.scheduler.partitions];"
+                " self.__dict__.setdefault('old', []).extend(self.scheduler.partitions);"
+                " self.scheduler.forget()",
+            ),
             Change(
                 "subscription:KafkaSubscription._commit",
-                "(offset, note) != partition.committed",
-                "place not in offsets",
+                "for partition in self.scheduler.partitions:",
+                "for partition in [*self.__dict__.get('old', ()), *self.scheduler.partitions]:",
             ),
         ),
         "commits_back",
