@@ -45,6 +45,10 @@ NOT_RUN = {
 
 _LOOK_EVERY = 0.05
 _OUTSTANDING = 3_000
+_FAULTS_AT_ONCE = 2
+_LEAST_WORK = 100
+"""Acts to be handled while a fault is under way, beyond those that were wanted if need be."""
+
 _POISON = 8
 _DUPLICATES = 100
 _REPLAYED = 300
@@ -116,6 +120,7 @@ class DeliveryRun:
         self._outcomes: list[Outcome] = []
         self._problems: list[str] = []
         self._drains: list[float] = []
+        self._next_fault_at: int | None = None
         self._started_at = time.time()
         self._watch = BrokerWatch(self._servers, self._topics)
         self._producers = Producers(
@@ -151,27 +156,42 @@ class DeliveryRun:
         moved_at, before = time.monotonic(), -1
         while not sending.done() or faults or happening:
             self._sink.read()
-            while faults and (faults[0].at <= producers.acknowledged or sending.done()):
-                happening.add(asyncio.create_task(self._happen(faults.pop(0))))
             done = {task for task in happening if task.done()}
             happening -= done
             for task in done:
                 task.result()
+            while (
+                faults
+                and len(happening) < _FAULTS_AT_ONCE
+                and (faults[0].at <= producers.acknowledged or sending.done())
+            ):
+                happening.add(asyncio.create_task(self._happen(faults.pop(0))))
+            self._next_fault_at = faults[0].at if faults else None
+            if happening and self._outstanding < _LEAST_WORK:
+                await producers.send_more(_LEAST_WORK)
             now = len(self._sink.acts) + len(self._watch.parked)
-            if now != before or happening:
+            if now != before:
                 moved_at, before = time.monotonic(), now
             if time.monotonic() - moved_at > settings.patience:
                 sending.cancel()
                 break
-            note = f"{producers.acknowledged - now} outstanding"
+            note = f"{self._outstanding} outstanding, {len(happening)} faults under way"
             self._progress.show(producers.acknowledged, len(self._outcomes), note)
             await asyncio.sleep(_LOOK_EVERY)
         await asyncio.gather(sending, return_exceptions=True)
 
     @property
-    def _has_room(self) -> bool:
+    def _outstanding(self) -> int:
+        """Acknowledged and neither in the sink nor in the dead letters."""
         done = len(self._sink.acts) + len(self._watch.parked)
-        return self._producers.acknowledged - done < _OUTSTANDING
+        return self._producers.acknowledged - done
+
+    @property
+    def _has_room(self) -> bool:
+        """A fault that is due comes first, so that none comes when all is done."""
+        due = self._next_fault_at
+        is_due = due is not None and self._producers.acknowledged >= due
+        return self._outstanding < _OUTSTANDING and not is_due
 
     async def _until_settled(self) -> None:
         moved_at, before = time.monotonic(), (-1, -1)
@@ -212,7 +232,7 @@ class DeliveryRun:
     async def _do(self, fault: Fault) -> int:
         """Do it and put it right. Returns how many records were in flight."""
         consumer = self._consumers.get(fault.target)
-        outstanding = self._producers.acknowledged - len(self._sink.acts)
+        outstanding = self._outstanding
         match fault.kind:
             case FaultKind.KILL:
                 return await self._kill(self._consumers[fault.target])
@@ -264,9 +284,7 @@ class DeliveryRun:
 
     async def _restart_broker(self) -> None:
         os.kill(self._kafka.pid("kafka"), signal.SIGKILL)
-        acknowledged = self._producers.acknowledged
-        while self._producers.acknowledged == acknowledged and self._has_room:
-            await asyncio.sleep(_LOOK_EVERY)
+        await self._producers.send_more(1)
 
     async def _storm(self, seconds: float) -> None:
         ends = time.monotonic() + seconds

@@ -126,6 +126,10 @@ class Producers:
             topic.name, value, topic.key(event).encode(), headers=headers
         )
 
+    async def send_more(self, count: int) -> None:
+        """Some beyond what was wanted. Returns once they are acknowledged."""
+        await self._deliver(self._new_acts(count, CLIENTS + 2))
+
     async def send_again(self, count: int) -> None:
         """Some that were sent last, as a client does that did not hear the answer."""
         again = self._last[:count]

@@ -132,7 +132,7 @@ class Progress:
         self._total = total
         self._screen = screen
         self._started = time.monotonic()
-        self._shown_at = 0.0
+        self._shown_at = -_SCREEN_EVERY
 
     @property
     def seconds(self) -> float:
@@ -141,7 +141,7 @@ class Progress:
 
     def show(self, done: int, faults: int, note: str = "") -> None:
         """Say how much is done; seldom, however often it is called."""
-        if self.seconds - self._shown_at < _SCREEN_EVERY and done < self._total:
+        if self.seconds - self._shown_at < _SCREEN_EVERY:
             return
         self._shown_at = self.seconds
         line = f"{self.seconds:7.0f} s  {done:>9} of {self._total}  {faults:>4} faults  {note}"

@@ -32,3 +32,32 @@ async def test_a_drain_handles_nothing_behind_a_record_of_its_key_that_failed(
         bus.put_raw(topic, *((b"acme/a", event.to_json(), ()) for event in events))
         await failed.wait()
     assert handled == []
+
+
+async def test_a_drain_leaves_no_handler_running() -> None:
+    """Also none of a record that came while it waited."""
+    topic, done = message_topic("messages.sent.v1"), list[int]()
+    running, finish = asyncio.Event(), [asyncio.Event(), asyncio.Event()]
+    bus = MemoryBus(delivery=replace(QUICK, drain_limit=1.0))
+
+    @bus.on(topic, group="g")
+    async def on_message_sent(event: MessageSent) -> None:
+        running.set()
+        await finish[event.ordinal].wait()
+        done.append(event.ordinal)
+
+    def put(ordinal: int) -> None:
+        event = MessageSent(listener=f"l{ordinal}", ordinal=ordinal)
+        bus.put_raw(topic, (event.listener.encode(), event.to_json(), ()))
+
+    async with bus:
+        put(0)
+        await running.wait()
+        draining = asyncio.create_task(bus.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        put(1)
+        finish[0].set()
+        await draining
+        finish[1].set()
+        await asyncio.sleep(0.01)
+    assert done == [0]

