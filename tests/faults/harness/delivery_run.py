@@ -47,7 +47,7 @@ _LOOK_EVERY = 0.05
 _OUTSTANDING = 3_000
 _FAULTS_AT_ONCE = 2
 _LEAST_WORK = 100
-"""Acts to be handled while a fault is under way, beyond those that were wanted if need be."""
+"""Acts to be handled while a process is about to be hurt, beyond those wanted if need be."""
 
 _POISON = 8
 _DUPLICATES = 100
@@ -153,8 +153,9 @@ class DeliveryRun:
         faults = settings.faults
         happening: set[asyncio.Task[None]] = set()
         sending = asyncio.create_task(producers.send(settings.actions, lambda: self._has_room))
+        supplying = asyncio.create_task(producers.send_more(1))
         moved_at, before = time.monotonic(), -1
-        while not sending.done() or faults or happening:
+        while not (sending.done() and supplying.done()) or faults or happening:
             self._sink.read()
             done = {task for task in happening if task.done()}
             happening -= done
@@ -167,18 +168,24 @@ class DeliveryRun:
             ):
                 happening.add(asyncio.create_task(self._happen(faults.pop(0))))
             self._next_fault_at = faults[0].at if faults else None
-            if happening and self._outstanding < _LEAST_WORK:
-                await producers.send_more(_LEAST_WORK)
+            waiting = any(each.waits_for_work for each in self._consumers.values())
+            if waiting and self._outstanding < _LEAST_WORK and supplying.done():
+                supplying = asyncio.create_task(producers.send_more(_LEAST_WORK))
             now = len(self._sink.acts) + len(self._watch.parked)
             if now != before:
                 moved_at, before = time.monotonic(), now
             if time.monotonic() - moved_at > settings.patience:
-                sending.cancel()
+                for task in (sending, supplying, *happening):
+                    task.cancel()
+                self._problems.append(f"nothing was handled for {settings.patience:g} s")
                 break
             note = f"{self._outstanding} outstanding, {len(happening)} faults under way"
             self._progress.show(producers.acknowledged, len(self._outcomes), note)
             await asyncio.sleep(_LOOK_EVERY)
-        await asyncio.gather(sending, return_exceptions=True)
+        await asyncio.gather(sending, supplying, return_exceptions=True)
+        for task in (sending, supplying):
+            if not task.cancelled():
+                task.result()
 
     @property
     def _outstanding(self) -> int:

@@ -27,6 +27,7 @@ class ConsumerProcess:
     def __init__(self, folder: Path, name: str, arguments: Sequence[str]) -> None:
         self.name = name
         self.lock = asyncio.Lock()
+        self.waits_for_work = False
         self._folder = folder
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
@@ -71,6 +72,7 @@ class ConsumerProcess:
         it had no work for a long time.
         """
         deadline = time.monotonic() + _WAIT_FOR_WORK
+        self.waits_for_work = True
         while True:
             self._signal(signal.SIGSTOP)
             records = in_flight(self._folder, self.name, self.pid)
@@ -78,6 +80,7 @@ class ConsumerProcess:
                 break
             self._signal(signal.SIGCONT)
             await asyncio.sleep(_LOOK_AGAIN)
+        self.waits_for_work = False
         try:
             yield records
         finally:
