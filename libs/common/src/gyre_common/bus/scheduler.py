@@ -391,7 +391,7 @@ class Scheduler:
         )
 
     def _wake(self) -> None:
-        if self.stopped:
+        if self.stopped or self.leaving:  # a drain waits for the workers that it met
             return
         startable = sum(partition.startable(self.tenants.busy) for partition in self.partitions)
         for _ in range(min(startable, self._handling.at_once - len(self._workers))):
