@@ -161,7 +161,7 @@ async def test_the_dead_letters_can_be_counted_shown_and_consumed_raw(
 
 async def _parked(servers: str, topic: Topic[MessageSent]) -> int:
     async with open_dead_letters(servers) as letters:
-        return (await letters.counts())[topic.dlq]
+        return len(await letters.last(topic.name, 100))
 
 
 async def _letters(servers: str, topic: Topic[MessageSent], *, most: int = 20) -> list[DeadLetter]:

@@ -266,12 +266,14 @@ async def _wait_for_skip(servers: str, held: HeldRecord) -> None:
 
 def _skips(cause: Cause | None, held: HeldRecord) -> bool:
     return cause is not None and (
+        cause.verdict,
         cause.kind,
         cause.group,
         cause.topic,
         cause.partition,
         cause.offset,
     ) == (
+        None,
         SKIPPED,
         held.group,
         held.topic,
