@@ -38,7 +38,9 @@ class MemoryDeadLetters:
 
     async def topics(self) -> Sequence[str]:
         """See `DeadLetterLog`."""
-        return sorted({name for name, _ in self._records if name.endswith(DLQ_SUFFIX)})
+        return sorted(
+            {name for (name, _), log in self._records.items() if log and name.endswith(DLQ_SUFFIX)}
+        )
 
     async def bounds(self, topic: str, partition: int = 0) -> tuple[int, int]:
         """See `DeadLetterLog`."""

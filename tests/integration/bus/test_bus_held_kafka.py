@@ -119,7 +119,7 @@ async def test_a_batch_that_its_producer_spoiled_is_parked_by_its_place_and_stop
     async with bus:
         await eventually(lambda: done == [1, 3])
         assert bus.problems() == []
-        await eventually(lambda: _is_committed(kafka_servers, topic, 4))
+    assert await _committed(kafka_servers, topic) == 4
     async with open_dead_letters(kafka_servers) as letters:
         (letter,) = await letters.last(topic.name, 10)
     cause = letter.cause
