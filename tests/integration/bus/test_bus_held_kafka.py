@@ -101,6 +101,26 @@ async def test_a_damaged_batch_holds_its_partition_until_somebody_skips_it(
     assert "skipped by ann: the disk is gone" in letter.cause.message
 
 
+async def test_a_damaged_batch_is_handled_by_itself_once_kafka_has_it_intact(
+    local_engines: LocalEngines, kafka_servers: str, topic: Topic[MessageSent]
+) -> None:
+    await send_messages(kafka_servers, topic, 1)
+    await send_messages(kafka_servers, topic, 777, 2)
+    await send_messages(kafka_servers, topic, 3)
+    damage(local_engines.home, topic, b"777")
+    bus, done = a_bus(kafka_servers, topic, replace(QUICK, damaged_every=0.2))
+    async with bus:
+        await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
+        assert done == [1]
+        damage(local_engines.home, topic, b"677")  # the same bit again
+        await eventually(lambda: done == [1, 777, 2, 3])
+        await eventually(bus.healthy)
+        await eventually(lambda: _is_committed(kafka_servers, topic, 4))
+        await eventually(lambda: _nothing_held(kafka_servers, topic))
+    async with open_dead_letters(kafka_servers) as letters:
+        assert await letters.last(topic.name, 10) == []
+
+
 async def test_a_batch_that_its_producer_spoiled_is_parked_by_its_place_and_stops_nobody(
     local_engines: LocalEngines, kafka_servers: str, topic: Topic[MessageSent]
 ) -> None:

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from gyre_common.bus.dead_letters import cause_of, headers_with, stub_of
+from gyre_common.bus.dead_letters import Verdict, cause_of, headers_with, stub_of
 from gyre_common.bus.record import event_id, event_time
 from gyre_common.bus.replaying import first_place
 from gyre_common.errors import InvalidInput, NotFound, Poison
 from gyre_telemetry.dead_letter_filter import LetterFilter
 from gyre_telemetry.dead_letter_replay import Decided, Outcome
 from gyre_telemetry.dead_letter_watch import DeadLetterWatch
-from gyre_telemetry.dead_letters import DeadLetterDesk, Verdict
+from gyre_telemetry.dead_letters import DeadLetterDesk
 
 from tests.fakes.bus import StoredRecord
 from tests.fakes.dead_letters import MemoryDeadLetters
@@ -72,7 +72,9 @@ async def decided(
     topic: str = TOPIC,
 ) -> Sequence[Decided]:
     """All pages of it."""
-    chosen, results, start = chosen or LetterFilter(), [], None
+    chosen = chosen or LetterFilter()
+    results: list[Decided] = []
+    start: int | None = None
     while start != 0:
         page, start = await desk.decide(
             verdict, topic, offsets=offsets, chosen=chosen, actor="ann", reason="mended"

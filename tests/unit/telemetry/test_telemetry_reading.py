@@ -394,12 +394,12 @@ async def test_many_large_dead_letters_still_fit_into_one_reply(address: str) ->
 
 
 async def test_dead_letters_are_replayed_and_dropped_over_rpc(address: str) -> None:
-    about = {"topic": "tea.v1", "actor": "ann", "reason": "mended"}
+    about: dict[str, Any] = {"topic": "tea.v1", "actor": "ann", "reason": "mended"}
     reply = await letters(address, "Replay", pb.ReplayDeadLettersRequest(offsets=[1], **about))
     (one,) = reply.dead_letters
     assert (one.offset, one.outcome, reply.next_start) == (1, "replayed", 0)
-    request = pb.DropDeadLettersRequest(filter={"since": NOON}, **about)
-    (one,) = (await letters(address, "Drop", request)).dead_letters
+    drop = pb.DropDeadLettersRequest(filter={"since": NOON}, **about)
+    (one,) = (await letters(address, "Drop", drop)).dead_letters
     assert (one.offset, one.outcome) == (0, "dropped")
     assert [
         one.count for one in (await letters(address, "List", pb.ListDeadLettersRequest())).topics
@@ -415,6 +415,7 @@ async def test_dead_letters_that_cannot_be_shown_say_why(address: str) -> None:
         (pb.ShowDeadLettersRequest(), "topic is missing"),
         (pb.ShowDeadLettersRequest(topic="tea.v1", limit=1_001), "limit is 1001: ask for 1 to"),
         (pb.ShowDeadLettersRequest(topic="tea.v1", filter={"start": -1}), "start is -1"),
+        (pb.ShowDeadLettersRequest(topic="tea.v1", filter={"since": {"seconds": 10**15}}), "since"),
     ):
         with pytest.raises(InvalidInput, match=says):
             await letters(address, "Show", request)

@@ -195,7 +195,7 @@ class DeadLetterDesk:
                 matching, next_start = await _at(log, name, sorted(set(offsets))), 0
             else:
                 matching, next_start = await _next_matching(_Scan(log, name, letters, chosen))
-            decided = []
+            decided: list[Decided] = []
             gives_up_at = perf_counter() + _SCAN_SECONDS
             for raw in matching:
                 if not offsets and decided and perf_counter() > gives_up_at:

@@ -1,7 +1,7 @@
 """The gRPC edge: what people read, and the dead letters."""
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre.telemetry.v1 import telemetry_pb2_grpc
@@ -124,14 +124,21 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
 
 
 def _filter(given: pb.DeadLetterFilter) -> LetterFilter:
-    times = {
-        name: getattr(given, name).ToDatetime(UTC)
-        for name in ("since", "until")
-        if given.HasField(name)
-    }
     return LetterFilter(
-        cause=given.cause, tenant=given.tenant, start=given.start, end=given.end, **times
+        cause=given.cause,
+        tenant=given.tenant,
+        since=_moment(given, "since"),
+        until=_moment(given, "until"),
+        start=given.start,
+        end=given.end,
     )
+
+
+def _moment(given: pb.DeadLetterFilter, name: str) -> datetime | None:
+    try:
+        return getattr(given, name).ToDatetime(UTC) if given.HasField(name) else None
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(name, "is in no calendar", "give a time of our days") from error
 
 
 def _topic(waiting: WaitingLetters) -> pb.DeadLetterTopic:

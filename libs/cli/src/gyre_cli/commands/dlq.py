@@ -176,14 +176,13 @@ def _filter(
     """None where nothing is chosen."""
     from gyre.telemetry.v1.telemetry_pb2 import DeadLetterFilter
 
-    times = {
-        name: moment.replace(tzinfo=UTC)
-        for name, moment in (("since", since), ("until", until))
-        if moment is not None
-    }
-    if not (cause or tenant or times):
+    if not (cause or tenant or since or until):
         return None
-    return DeadLetterFilter(cause=cause, tenant=tenant, **times)
+    return DeadLetterFilter(cause=cause, tenant=tenant, since=_in_utc(since), until=_in_utc(until))
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _chosen(
@@ -268,10 +267,10 @@ def _one(letter: "DeadLetter") -> Iterator[RenderableType]:
         f"key {data['key']}",
         style="dim",
     )
-    if data["decision"]:
-        decision = data["decision"]
-        line = f"    {decision['verdict']} by {decision['actor']} at {decision['decided_at']}"
-        yield Text(line + (f": {decision['reason']}" if decision["reason"] else ""), style="green")
+    if letter.HasField("decision"):
+        decision = letter.decision
+        line = f"    {decision.verdict} by {decision.actor} at {minute(decision.decided_at)}"
+        yield Text(line + (f": {decision.reason}" if decision.reason else ""), style="green")
     value = str(data["value"])
     if data["digest"]:
         value = f"too large to be kept: {data['size']} bytes, {data['digest']}"

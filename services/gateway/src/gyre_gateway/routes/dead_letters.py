@@ -52,9 +52,9 @@ class Chosen(BaseModel):
 
     def as_filter(self) -> telemetry_pb2.DeadLetterFilter:
         """For telemetry."""
-        times = {"since": self.since, "until": self.until}
-        given = {name: moment for name, moment in times.items() if moment is not None}
-        return telemetry_pb2.DeadLetterFilter(cause=self.cause, tenant=self.tenant, **given)
+        return telemetry_pb2.DeadLetterFilter(
+            cause=self.cause, tenant=self.tenant, since=self.since, until=self.until
+        )
 
 
 class ShownLetters(Chosen):
