@@ -105,12 +105,7 @@ async def test_dead_letters_are_counted_and_shown_whatever_they_hold(
     topics = (await edge.http.get("/v1/dead-letters")).json()
     (topic,) = topics["data"]
     assert (topic["topic"], topic["count"]) == ("tea.v1.dlq", 2)
-    params: dict[str, Any] = {
-        "limit": 3,
-        "cause": "JSON",
-        "since": "2026-01-05T00:00:00Z",
-        "decided": True,
-    }
+    about = "limit=3&cause=JSON&since=2026-01-05T00:00:00Z&decided=true"
     shown = (await edge.http.get(f"/v1/dead-letters/tea.v1?{about}")).json()
     (letter,) = shown["data"]
     assert (letter["key"], letter["key_encoding"]) == ("tea/né", "utf-8")
